@@ -1,0 +1,104 @@
+"""`record` is the only writer of the ledger."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+
+from . import origin
+from .models import Event
+from .vocabulary import Action, Outcome
+
+Person = AbstractBaseUser | AnonymousUser | None
+
+
+class Team(Protocol):
+    """What the ledger needs to know of a team."""
+
+    pk: Any
+    name: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an event is about: a kind such as `creation`, its ID, and its name as people know it."""
+
+    kind: str
+    id: str
+    name: str
+
+
+def storable(value: Any) -> Any:
+    r"""The same value with what a database or a terminal chokes on (control characters, NUL, lone surrogates)
+    written as `\x00` or `\ud800`, so that a hostile answer cannot stop its own record from being kept."""
+    if isinstance(value, str):
+        if value.isprintable():
+            return value
+        return "".join(_escaped(character) for character in value)
+    if isinstance(value, dict):
+        return {storable(str(key)): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
+
+
+def _escaped(character: str) -> str:
+    if character in "\n\t" or character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def record(
+    action: Action,
+    outcome: Outcome,
+    *,
+    person: Person = None,
+    person_name: str = "",
+    team: Team | None = None,
+    subject: Subject | None = None,
+    reason: str = "",
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    request: dict[str, Any] | None = None,
+    response: dict[str, Any] | None = None,
+    evidence: str = "",
+    upstream_request_id: str = "",
+) -> Event:
+    """Append one event, in the caller's transaction: what it speaks of and the event commit together or not at all.
+
+    `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
+    Where from (page, worker, command; IP; request ID) is taken from `origin`.
+    """
+    known = person if isinstance(person, AbstractBaseUser) else None
+    here = origin.current()
+    event = Event(
+        at=timezone.now(),
+        action=action,
+        outcome=outcome,
+        person_id=known.pk if known else None,
+        person_name=_short(known.get_username() if known else person_name, 150),
+        team_id=team.pk if team else None,
+        team_name=_short(team.name if team else "", 100),
+        object_kind=subject.kind if subject else "",
+        object_id=_short(subject.id if subject else "", 64),
+        object_name=_short(subject.name if subject else "", 200),
+        reason=storable(reason),
+        before=storable(before),
+        after=storable(after),
+        request=storable(request),
+        response=storable(response),
+        evidence=_short(evidence, 200),
+        source=here.source,
+        ip=here.ip,
+        request_id=here.request_id,
+        upstream_request_id=_short(upstream_request_id, 128),
+    )
+    event.save(force_insert=True)
+    return event
+
+
+def _short(text: str, limit: int) -> str:
+    escaped: str = storable(text)
+    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"

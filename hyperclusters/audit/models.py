@@ -1,0 +1,72 @@
+"""The ledger's one table. Rows name people, teams and objects by value, so that they outlive what they speak of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.urls import reverse
+
+from .vocabulary import Action, Outcome
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def about(self, kind: str, object_id: object) -> EventQuerySet:
+        """What happened to one object, oldest first."""
+        return self.filter(object_kind=kind, object_id=str(object_id)).order_by("seq")
+
+    def search(self, text: str) -> EventQuerySet:
+        """Events whose object has this in its name, or whose object or request ID is this."""
+        exact = models.Q(object_id=text) | models.Q(request_id=text) | models.Q(upstream_request_id=text)
+        return self.filter(models.Q(object_name__icontains=text) | exact)
+
+
+class Event(models.Model):
+    """One line of the ledger. Written by `record` alone; the database refuses changes and deletions."""
+
+    seq = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    action = models.CharField(max_length=48, choices=Action.choices)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    person_id = models.BigIntegerField(null=True)
+    person_name = models.CharField(max_length=150, blank=True)
+    team_id = models.BigIntegerField(null=True)
+    team_name = models.CharField(max_length=100, blank=True)
+    object_kind = models.CharField(max_length=24, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(max_length=200, blank=True)
+    reason = models.TextField(blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    request = models.JSONField(null=True)
+    response = models.JSONField(null=True)
+    evidence = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=16)
+    ip = models.CharField(max_length=45, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    upstream_request_id = models.CharField(max_length=128, blank=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-seq"]
+        indexes = [
+            models.Index(fields=["object_kind", "object_id", "seq"], name="event_object"),
+            models.Index(fields=["team_id", "seq"], name="event_team"),
+            models.Index(fields=["person_name", "seq"], name="event_person"),
+            models.Index(fields=["outcome", "seq"], name="event_outcome"),
+            models.Index(fields=["request_id"], name="event_request"),
+            models.Index(fields=["upstream_request_id"], name="event_upstream_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.action} {self.object_name}".rstrip()
+
+    def get_absolute_url(self) -> str:
+        return reverse("audit:event", args=[self.seq])
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Only `record` inserts; nothing changes a row (the database's triggers say the same)."""
+        if not self._state.adding:
+            raise TypeError("An audit event is never changed.")
+        super().save(*args, **kwargs)

@@ -1,0 +1,33 @@
+"""Where an act comes from: kept for the current thread of work, so that no service has to pass it on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """`source` is `page`, `worker` or `command`; `ip` and `request_id` are empty where there is no web request."""
+
+    source: str = "command"
+    ip: str = ""
+    request_id: str = ""
+
+
+_current: ContextVar[Origin] = ContextVar("origin", default=Origin())
+
+
+def current() -> Origin:
+    """The origin that `record` writes down."""
+    return _current.get()
+
+
+@contextmanager
+def acting_from(origin: Origin) -> Iterator[None]:
+    """Everything recorded inside carries this origin."""
+    token = _current.set(origin)
+    try:
+        yield
+    finally:
+        _current.reset(token)

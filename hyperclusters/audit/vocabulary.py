@@ -1,0 +1,68 @@
+"""The closed vocabulary of the ledger: what can have happened, and how it ended."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Action(models.TextChoices):
+    """What was done. New ones are added here; none is ever reused for another meaning."""
+
+    SIGNED_IN = "session:sign-in:succeeded", _("signed in")
+    SIGN_IN_FAILED = "session:sign-in:failed", _("failed to sign in")
+    SIGNED_OUT = "session:sign-out:succeeded", _("signed out")
+
+    PERSON_ADDED = "access:person:added", _("person added")
+    TEAM_ADDED = "access:team:added", _("team added")
+    GRANT_ADDED = "access:grant:added", _("access granted")
+    GRANT_ENDED = "access:grant:ended", _("access ended")
+    ACCESS_DENIED = "access:page:denied", _("page denied")
+
+    PROJECT_CONNECTED = "project:connected", _("project connected")
+    PROJECT_BLOCKED = "project:breaker:opened", _("calls to the cloud stopped")
+    PROJECT_UNBLOCKED = "project:breaker:closed", _("calls to the cloud resumed")
+    CLOCK_CORRECTED = "project:clock:corrected", _("clock difference to the cloud noted")
+
+    CREATE_REQUESTED = "cluster:create:requested", _("creation requested")
+    CREATE_REFUSED = "cluster:create:refused", _("creation refused")
+    CREATE_DENIED = "cluster:create:denied", _("creation denied")
+    CREATE_DELAYED = "cluster:create:delayed", _("creation delayed")
+    CREATE_SENDING = "cluster:create:sending", _("creation being sent")
+    CREATE_NOT_SENT = "cluster:create:not-sent", _("creation not sent")
+    CREATE_SUCCEEDED = "cluster:create:succeeded", _("cluster created")
+    CREATE_FAILED = "cluster:create:failed", _("creation failed")
+    CREATE_UNKNOWN = "cluster:create:unknown", _("creation without a clear answer")
+    CREATE_UNDECIDED = "cluster:create:needs-attention", _("creation needs a person's decision")
+    CREATE_DECIDED = "cluster:create:decided", _("creation decided by a person")
+    CREATE_ABSENT = "cluster:create:absent", _("cluster proved absent")
+    CREATE_WITHDRAWN = "cluster:create:withdrawn", _("creation withdrawn")
+    CREATE_CONFIRMED = "cluster:create:confirmed", _("verdict confirmed by later evidence")
+    CREATE_CONTRADICTED = "cluster:create:contradicted", _("verdict contradicted by later evidence")
+    CREATE_OVERDUE = "cluster:create:overdue", _("creation unresolved for too long")
+
+    DELETE_REQUESTED = "cluster:delete:requested", _("deletion requested")
+    DELETE_REFUSED = "cluster:delete:refused", _("deletion refused")
+    DELETE_DENIED = "cluster:delete:denied", _("deletion denied")
+    DELETE_SENDING = "cluster:delete:sending", _("deletion being sent")
+    DELETE_SUCCEEDED = "cluster:delete:succeeded", _("cluster deleted")
+    DELETE_FAILED = "cluster:delete:failed", _("deletion failed")
+    DELETE_UNKNOWN = "cluster:delete:unknown", _("deletion without a clear answer")
+
+    CLUSTER_SEEN_OUTSIDE = "cluster:seen:outside", _("cluster made outside was found")
+    CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")
+    CLUSTER_BACK = "cluster:seen:back", _("cluster is back in the cloud")
+    LIST_REFRESH_ASKED = "cluster:list:refresh-asked", _("refresh asked for")
+    LIST_FAILED = "cluster:list:failed", _("the cloud could not be listed")
+    LIST_RECOVERED = "cluster:list:recovered", _("the cloud can be listed again")
+    LIST_SUSPECT = "cluster:list:suspect", _("the cloud's list was suddenly empty")
+
+
+class Outcome(models.TextChoices):
+    """How it ended, in one word that people filter by."""
+
+    DONE = "done", _("Done")
+    ACCEPTED = "accepted", _("Accepted")  # recorded; its verdict is an event of its own
+    REFUSED = "refused", _("Refused")  # not accepted for what was asked
+    DENIED = "denied", _("Denied")  # not accepted for who asked
+    FAILED = "failed", _("Failed")
+    UNKNOWN = "unknown", _("Unknown")
+    NOTED = "noted", _("Noted")  # an observation; nobody asked for anything

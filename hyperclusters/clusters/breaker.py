@@ -1,0 +1,101 @@
+"""When the cloud must not be called: one state per project, in the database, shared by all processes."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import (
+    ClockSkew,
+    CredentialsRefused,
+    ModelArtsError,
+    OutcomeUnknown,
+    Throttled,
+    Unavailable,
+)
+
+from .models import Project
+
+# The vendor locks a key for 5 minutes after more than 5 bad signatures in a row: one is enough for us to stop.
+KEY_PAUSE = timedelta(minutes=5)
+OUTAGE_PAUSE = timedelta(seconds=30)
+OUTAGE_AFTER = 3
+THROTTLE_CAP = 60.0
+THROTTLE_DEFAULT = 10.0
+
+
+def note_answer(project: Project) -> None:
+    """The cloud answered: close the breaker if it was open."""
+    if not project.failures and not project.blocked_cause:
+        return
+    with transaction.atomic():
+        was_open = Project.objects.filter(pk=project.pk).exclude(blocked_cause="")
+        closed = was_open.update(blocked_until=None, blocked_cause="", blocked_code="", failures=0)
+        Project.objects.filter(pk=project.pk).update(failures=0)
+        if closed:
+            record(Did.PROJECT_UNBLOCKED, Outcome.NOTED, team=project.team, subject=_subject(project))
+    project.failures, project.blocked_cause, project.blocked_until = 0, "", None
+
+
+def note_failure(project: Project, error: ModelArtsError) -> None:
+    """The cloud refused or did not answer: open the breaker where calling on would do harm or is in vain."""
+    if isinstance(error, CredentialsRefused):
+        _open(project, error, KEY_PAUSE)
+    elif isinstance(error, Throttled):
+        seconds = THROTTLE_DEFAULT if error.retry_after is None else min(error.retry_after, THROTTLE_CAP)
+        _open(project, error, timedelta(seconds=max(seconds, 1.0)))
+    elif isinstance(error, ClockSkew):
+        note_skew(project, error)
+    elif isinstance(error, Unavailable | OutcomeUnknown):
+        Project.objects.filter(pk=project.pk).update(failures=F("failures") + 1)
+        project.refresh_from_db(fields=["failures"])
+        if project.failures >= OUTAGE_AFTER:
+            _open(project, error, OUTAGE_PAUSE)
+
+
+def note_skew(project: Project, error: ClockSkew) -> None:
+    """The cloud refuses our time: sign by its clock from now on, and say so."""
+    if error.offset is None or error.offset == project.clock_offset:
+        return
+    before = project.clock_offset
+    with transaction.atomic():
+        Project.objects.filter(pk=project.pk).update(clock_offset=error.offset)
+        record(
+            Did.CLOCK_CORRECTED,
+            Outcome.NOTED,
+            team=project.team,
+            subject=_subject(project),
+            before={"seconds": before.total_seconds()},
+            after={"seconds": error.offset.total_seconds()},
+            upstream_request_id=error.request_id,
+        )
+    project.clock_offset = error.offset
+
+
+def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
+    until = timezone.now() + pause
+    with transaction.atomic():
+        shut = Project.objects.filter(pk=project.pk, blocked_cause="")
+        opened = shut.update(blocked_until=until, blocked_cause=error.cause, blocked_code=error.code[:64])
+        Project.objects.filter(pk=project.pk).update(
+            blocked_until=until, blocked_cause=error.cause, blocked_code=error.code[:64]
+        )
+        if opened:
+            record(
+                Did.PROJECT_BLOCKED,
+                Outcome.NOTED,
+                team=project.team,
+                subject=_subject(project),
+                after={"until": until.isoformat()},
+                evidence=error.code or error.cause,
+                upstream_request_id=error.request_id,
+            )
+    project.blocked_until, project.blocked_cause = until, error.cause
+
+
+def _subject(project: Project) -> Subject:
+    return Subject("project", str(project.pk), project.name)

@@ -1,0 +1,276 @@
+"""What people do with creations: ask for one, withdraw it, have it looked at, decide it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, NotPermitted, require
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
+
+from .models import Cluster, Creation, Project, State
+from .transitions import Stale, move
+
+WAKE_CHANNEL = "hyperclusters_work"
+
+
+class Refused(Exception):
+    """A creation that was not accepted. Nothing was sent. `cause` is a slug for the sentence people read."""
+
+    cause = "refused"
+
+    def facts(self) -> dict[str, Any]:
+        """What the ledger keeps of the refusal."""
+        return {"cause": self.cause}
+
+
+class InvalidValues(Refused):
+    """A value breaks the vendor's grammar."""
+
+    cause = "invalid"
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        super().__init__(f"invalid: {', '.join(errors)}")
+        self.errors = errors
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "errors": self.errors}
+
+
+class NameUnresolved(Refused):
+    """A creation of this name is still open in this project."""
+
+    cause = "name_unresolved"
+
+    def __init__(self, creation: Creation) -> None:
+        super().__init__(f"creation {creation.pk} of this name is {creation.state}")
+        self.creation = creation
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "creation": str(self.creation.pk)}
+
+
+class NameTaken(Refused):
+    """A live cluster in this project has this name."""
+
+    cause = "name_taken"
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(f"cluster {cluster.cluster_id} has this name")
+        self.cluster = cluster
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "cluster_id": self.cluster.cluster_id}
+
+
+class QuotaReached(Refused):
+    """The project has as many clusters, made and being made, as it may have."""
+
+    cause = "quota"
+
+    def __init__(self, quota: int) -> None:
+        super().__init__(f"all {quota} are used")
+        self.quota = quota
+
+
+class Blocked(Refused):
+    """Calls to the cloud are stopped for this project at the moment."""
+
+    cause = "blocked"
+
+    def __init__(self, project: Project) -> None:
+        super().__init__(f"stopped until {project.blocked_until}: {project.blocked_cause}")
+        self.project = project
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "because": self.project.blocked_cause, "code": self.project.blocked_code}
+
+
+class TokenUsed(Refused):
+    """The form's one-time token has already made a creation, with other values or by another person."""
+
+    cause = "token_used"
+
+    def __init__(self, creation: Creation | None) -> None:
+        super().__init__("this form was already used")
+        self.creation = creation
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for, as typed. Checked against the vendor's grammar by `request_creation`."""
+
+    name: str
+    type: str
+    subnet_id: str = ""
+    reason: str = ""
+
+
+def request_creation(
+    *, person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None = None
+) -> Creation:
+    """Commit the intent to create and its audit event; the worker does the rest. The same token again gives the same row.
+
+    Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent. A database error means
+    that nothing was recorded and nothing was sent.
+    """
+    wanted = Subject("cluster", "", wish.name)
+    try:
+        _check_grammar(project, wish)
+        with transaction.atomic(durable=True):
+            return _accept(person, project, wish, token, again_of)
+    except NotPermitted:
+        _note(Did.CREATE_DENIED, Outcome.DENIED, person, project, wish, wanted, {"cause": "not_permitted"})
+        raise
+    except Refused as refusal:
+        _note(Did.CREATE_REFUSED, Outcome.REFUSED, person, project, wish, wanted, refusal.facts())
+        raise
+
+
+def note_refused_form(*, person: User, project: Project | None, values: dict[str, str], errors: dict[str, list[str]]) -> None:
+    """A form that could not even become a wish is an attempt too: keep what was tried and why it was refused."""
+    wish = Wish(**{key: values.get(key, "")[:500] for key in ("name", "type", "subnet_id", "reason")})
+    subject = Subject("cluster", "", wish.name)
+    facts = {"cause": "invalid", "errors": errors, "project": values.get("project", "")[:100]}
+    _note(Did.CREATE_REFUSED, Outcome.REFUSED, person, project, wish, subject, facts)
+
+
+def note_denied(*, person: User, values: dict[str, str]) -> None:
+    """Somebody who may create nowhere posted the form by hand."""
+    wish = Wish(**{key: values.get(key, "")[:500] for key in ("name", "type", "subnet_id", "reason")})
+    facts = {"cause": "not_permitted", "project": values.get("project", "")[:100]}
+    _note(Did.CREATE_DENIED, Outcome.DENIED, person, None, wish, Subject("cluster", "", wish.name), facts)
+
+
+def withdraw(creation: Creation, *, by: User) -> None:
+    """Withdraw one's own creation while nothing was sent. Raises NotPermitted; Stale if it is not waiting any more."""
+    require(by, Action.VIEW, creation.project.team)
+    if by != creation.requested_by:
+        require(by, Action.DECIDE, creation.project.team)
+    if creation.state != State.QUEUED:
+        raise Stale(f"creation {creation.pk} is {creation.state}")
+    move(
+        creation,
+        State.CANCELLED,
+        Did.CREATE_WITHDRAWN,
+        Outcome.DONE,
+        facts={"person": by},
+        settled_at=timezone.now(),
+        lease_holder="",
+        lease_until=None,
+    )
+
+
+def look_now(creation: Creation, *, by: User) -> None:
+    """Have the worker look at an unresolved creation at once. Raises NotPermitted."""
+    require(by, Action.VIEW, creation.project.team)
+    Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN).update(due_at=timezone.now())
+    wake_workers()
+
+
+def wake_workers() -> None:
+    """Tell waiting workers that there is something to do. Where the database cannot, they look by themselves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {WAKE_CHANNEL}")
+
+
+def _accept(person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None) -> Creation:
+    # The row lock makes the name and quota checks below hold against creations that are being accepted right now.
+    project = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
+    require(person, Action.CREATE, project.team)
+    if earlier := Creation.objects.filter(token=token).first():
+        return _same_or_refuse(earlier, person, project, wish)
+    if project.is_blocked():
+        raise Blocked(project)
+    if unresolved := project.creations.unresolved().filter(name=wish.name).first():
+        raise NameUnresolved(unresolved)
+    if taken := project.clusters.present().filter(name=wish.name).first():
+        raise NameTaken(taken)
+    if project.quota is not None and used(project) >= project.quota:
+        raise QuotaReached(project.quota)
+    creation = Creation(
+        project=project,
+        name=wish.name,
+        type=wish.type,
+        subnet_id=wish.subnet_id,
+        reason=wish.reason,
+        requested_by=person,
+        token=token,
+        again_of=again_of,
+    )
+    try:
+        with transaction.atomic():
+            creation.save(force_insert=True)
+    except IntegrityError:  # the same token, posted for another project at the same moment
+        raise TokenUsed(None) from None
+    record(
+        Did.CREATE_REQUESTED,
+        Outcome.ACCEPTED,
+        person=person,
+        team=project.team,
+        subject=Subject("creation", str(creation.pk), creation.name),
+        reason=wish.reason,
+        after={"state": State.QUEUED.value, "again_of": str(again_of.pk) if again_of else ""},
+        request=_wished(project, wish),
+    )
+    wake_workers()
+    return creation
+
+
+def used(project: Project) -> int:
+    """How much of the project's quota is taken: clusters that exist and creations that may become one."""
+    return project.clusters.present().count() + project.creations.unresolved().count()
+
+
+def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: Wish) -> Creation:
+    if earlier.requested_by_id != person.pk:
+        raise TokenUsed(None)
+    was = Wish(name=earlier.name, type=earlier.type, subnet_id=earlier.subnet_id, reason=earlier.reason)
+    if earlier.project_id != project.pk or was != wish:
+        raise TokenUsed(earlier)
+    return earlier
+
+
+def _check_grammar(project: Project, wish: Wish) -> None:
+    try:
+        create_request(
+            project_id=project.project_id, name=wish.name, type=ClusterType(wish.type), subnet_id=wish.subnet_id
+        )
+    except (InvalidRequest, ValueError) as error:
+        raise InvalidValues({getattr(error, "field", "type"): [str(error)]}) from None
+
+
+def _wished(project: Project | None, wish: Wish) -> dict[str, Any]:
+    facts = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
+    return facts | ({"project": project.name} if project else {})
+
+
+def _note(
+    did: Did,
+    outcome: Outcome,
+    person: User,
+    project: Project | None,
+    wish: Wish,
+    subject: Subject,
+    facts: dict[str, Any],
+) -> None:
+    record(
+        did,
+        outcome,
+        person=person,
+        team=project.team if project else None,
+        subject=subject,
+        reason=wish.reason,
+        request=_wished(project, wish),
+        response=facts,
+        evidence=str(facts["cause"]),
+    )

@@ -1,0 +1,38 @@
+"""Project credentials at rest: encrypted, and bound to the row that they belong to."""
+
+import json
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+from hyperclusters.modelarts import Credentials
+
+
+class UnreadableCredentials(Exception):
+    """No key of CREDENTIAL_KEYS opens them, or they were sealed for another project."""
+
+
+def seal(credentials: Credentials, *, bound_to: str) -> str:
+    """Encrypt with the newest key. `bound_to` is the project's endpoint and ID: a copy in another row will not open."""
+    held = {
+        "bound_to": bound_to,
+        "access_key": credentials.access_key,
+        "secret_key": credentials.secret_key,
+        "security_token": credentials.security_token,
+    }
+    return _fernet().encrypt(json.dumps(held).encode()).decode()
+
+
+def unseal(sealed: str, *, bound_to: str) -> Credentials:
+    """Decrypt. Raises UnreadableCredentials."""
+    try:
+        held = json.loads(_fernet().decrypt(sealed.encode()))
+    except InvalidToken:
+        raise UnreadableCredentials("No key of CREDENTIAL_KEYS opens these credentials.") from None
+    if held.pop("bound_to") != bound_to:
+        raise UnreadableCredentials("These credentials were sealed for another project.")
+    return Credentials(**held)
+
+
+def _fernet() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])

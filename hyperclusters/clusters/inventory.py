@@ -1,0 +1,224 @@
+"""Our copy of what the cloud has: listed type by type, and never emptied by a list that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from hyperclusters.access.permissions import Action, Person, teams_where
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
+
+from . import breaker
+from .credentials import UnreadableCredentials
+from .models import Cluster, Creation, Network, Project, Source, State
+from .upstream import client_for
+
+LOST_NAMES = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
+
+
+def subject(cluster: Cluster) -> Subject:
+    """The cluster as the ledger names it."""
+    return Subject("cluster", str(cluster.pk), cluster.name)
+
+
+def ask_refresh(*, person: Person) -> int:
+    """Have every source that this person sees listed at once, by the worker. Returns how many."""
+    sources = Source.objects.filter(project__team__in=teams_where(person, Action.VIEW))
+    with transaction.atomic():
+        asked = sources.update(due_at=timezone.now())
+        if asked:
+            record(Did.LIST_REFRESH_ASKED, Outcome.ACCEPTED, person=person, after={"sources": asked})
+    return asked
+
+
+def claim_source(holder: str) -> Source | None:
+    """Lease the source whose list has been due longest."""
+    now = timezone.now()
+    due = Source.objects.filter(due_at__lte=now).exclude(held_until__gt=now)
+    for source in due.select_related("project__team").order_by("due_at", "pk")[:20]:
+        until = now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
+        if due.filter(pk=source.pk).update(holder=holder, held_until=until, due_at=until):
+            source.holder = holder
+            return source
+    return None
+
+
+def sync(source: Source) -> bool:
+    """List one project's clusters of one type and bring our copy up to date. False if the list failed: nothing changes then."""
+    project = source.project
+    started_at = timezone.now()
+    try:
+        with client_for(project) as client:
+            listed = client.list(type=ClusterType(source.type)).value
+    except UnreadableCredentials:
+        _note_failure(source, "unreadable_credentials", "")
+        return False
+    except ModelArtsError as error:
+        breaker.note_failure(project, error)
+        _note_failure(source, error.cause, error.code)
+        return False
+    breaker.note_answer(project)
+    _apply(source, listed, started_at)
+    return True
+
+
+def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime) -> None:
+    """Write a complete list down. Clusters of a name that a creation is still looking for are left to that search."""
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=source.project_id)
+        known = {c.cluster_id: c for c in Cluster.objects.filter(project=source.project, type=source.type)}
+        present = [cluster for cluster in known.values() if cluster.gone_at is None]
+        if present and not listed and source.suspect_since is None:
+            _note_listed(source, started_at, suspect=True)
+            return
+        searched = set(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", flat=True))
+        for item in listed:
+            _see(source, item, known.get(item.id), started_at, searched)
+        ids = {item.id for item in listed}
+        for cluster in present:
+            if cluster.cluster_id not in ids and _may_be_gone(cluster, started_at):
+                _mark_gone(cluster, started_at)
+        _note_listed(source, started_at, suspect=False)
+
+
+def _see(
+    source: Source, item: HyperCluster, cluster: Cluster | None, started_at: datetime, searched: set[str]
+) -> None:
+    if cluster is None:
+        if item.name not in searched:
+            _found_outside(source, item, started_at)
+        return
+    if cluster.gone_at is not None:
+        if cluster.gone_at > started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND):
+            return  # deleted a moment ago: the cloud's list may lag behind
+        Cluster.objects.filter(pk=cluster.pk).update(gone_at=None)
+        record(Did.CLUSTER_BACK, Outcome.NOTED, team=source.project.team, subject=subject(cluster))
+    Cluster.objects.filter(pk=cluster.pk, seen_at__lt=started_at).update(seen_at=started_at, name=item.name)
+    keep_networks(cluster, item)
+
+
+def _found_outside(source: Source, item: HyperCluster, at: datetime) -> None:
+    cluster = Cluster.objects.create(
+        project=source.project, cluster_id=item.id, name=item.name, type=source.type, found_at=at, seen_at=at
+    )
+    keep_networks(cluster, item)
+    record(
+        Did.CLUSTER_SEEN_OUTSIDE,
+        Outcome.NOTED,
+        team=source.project.team,
+        subject=subject(cluster),
+        after={"cluster_id": item.id, "type": source.type, "project": source.project.name},
+    )
+    _contradict(source.project, item)
+
+
+def _contradict(project: Project, item: HyperCluster) -> None:
+    """A cluster that a creation was declared not to have made has come up after all: say so on that creation."""
+    suspects = project.creations.filter(name=item.name, state=State.NOT_CREATED, conflict_at__isnull=True)
+    for creation in suspects.select_related("project__team", "requested_by"):
+        if item.id in creation.baseline:
+            continue
+        Creation.objects.filter(pk=creation.pk).update(conflict_at=timezone.now())
+        record(
+            Did.CREATE_CONTRADICTED,
+            Outcome.FAILED,
+            person=creation.requested_by,
+            team=project.team,
+            subject=Subject("creation", str(creation.pk), creation.name),
+            after={"state": creation.state, "found": item.id},
+            evidence="listed",
+        )
+
+
+def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
+    """Not if it was seen after this list began, nor while a new cluster may not have reached the list yet."""
+    settled = cluster.found_at < started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
+    return cluster.seen_at < started_at and (was_listed or settled)
+
+
+def _mark_gone(cluster: Cluster, at: datetime) -> None:
+    Cluster.objects.filter(pk=cluster.pk).update(gone_at=at)
+    record(
+        Did.CLUSTER_GONE,
+        Outcome.NOTED,
+        team=cluster.project.team,
+        subject=subject(cluster),
+        before={"cluster_id": cluster.cluster_id},
+    )
+
+
+def keep_networks(cluster: Cluster, item: HyperCluster) -> None:
+    """Make the cluster's networks those of `item`."""
+    wanted = [(network.subnet_id, network.is_default) for network in item.networks]
+    if wanted != list(cluster.networks.order_by("pk").values_list("subnet_id", "is_default")):
+        cluster.networks.all().delete()
+        Network.objects.bulk_create(
+            Network(cluster=cluster, subnet_id=subnet_id, is_default=default) for subnet_id, default in wanted
+        )
+
+
+def bind(creation: Creation, item: HyperCluster) -> Cluster:
+    """The cluster that this creation made. Raises IntegrityError if it is another creation's already."""
+    now = timezone.now()
+    cluster, _ = Cluster.objects.get_or_create(
+        project=creation.project,
+        cluster_id=item.id,
+        defaults={"name": item.name, "type": creation.type, "found_at": now, "seen_at": now},
+    )
+    Cluster.objects.filter(pk=cluster.pk, creation__isnull=True).update(creation=creation, gone_at=None)
+    keep_networks(cluster, item)
+    return cluster
+
+
+def is_bound(project: Project, cluster_id: str, *, but: Creation) -> bool:
+    """Whether another creation made this cluster."""
+    bound = Cluster.objects.filter(project=project, cluster_id=cluster_id, creation__isnull=False)
+    return bound.exclude(creation=but).exists()
+
+
+def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None:
+    recovered = source.failed_at is not None
+    source.listed_at, source.failed_at = started_at, None
+    source.failure_cause = source.failure_code = ""
+    source.suspect_since = started_at if suspect else None
+    # A suspect list is asked for again soon; nothing is taken as gone until the second one agrees.
+    delay = min(10, settings.SYNC_INTERVAL) if suspect else settings.SYNC_INTERVAL
+    source.due_at = timezone.now() + timedelta(seconds=delay)
+    source.held_until = None
+    source.save()
+    if suspect:
+        record(Did.LIST_SUSPECT, Outcome.NOTED, team=source.project.team, subject=_source_subject(source))
+    elif recovered:
+        record(Did.LIST_RECOVERED, Outcome.NOTED, team=source.project.team, subject=_source_subject(source))
+
+
+def _note_failure(source: Source, cause: str, code: str) -> None:
+    changed = source.failed_at is None or (source.failure_cause, source.failure_code) != (cause, code)
+    blocked_until = Project.objects.values_list("blocked_until", flat=True).get(pk=source.project_id)
+    next_try = timezone.now() + timedelta(seconds=settings.SYNC_INTERVAL)
+    source.failed_at, source.failure_cause, source.failure_code = timezone.now(), cause, code
+    source.due_at = max(next_try, blocked_until) if blocked_until else next_try
+    source.held_until = None
+    with transaction.atomic():
+        source.save()
+        if changed:
+            record(
+                Did.LIST_FAILED,
+                Outcome.FAILED,
+                team=source.project.team,
+                subject=_source_subject(source),
+                evidence=cause,
+                response={"cause": cause, "code": code},
+            )
+
+
+def _source_subject(source: Source) -> Subject:
+    return Subject("source", str(source.pk), f"{source.project.name} {source.type}")

@@ -1,0 +1,25 @@
+"""`manage.py worker`: send creations, look for lost ones, keep the inventory fresh. Run as many as you like."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from hyperclusters.clusters.worker import Worker
+
+
+class Command(BaseCommand):
+    help = "Send creations, look for those without a clear answer, keep the list of clusters fresh. Ends cleanly on SIGTERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        worker = Worker()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            worker.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        self.stdout.write(f"worker {worker.holder} started, {worker.slots} calls at once")
+        worker.run()
+        self.stdout.write(f"worker {worker.holder} stopped")

@@ -1,0 +1,104 @@
+"""What the cloud was last seen to have."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from hyperclusters.access import permissions
+from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
+
+TYPES = [(kind.value, kind.value) for kind in ClusterType]
+
+
+class Source(models.Model):
+    """One list of the cloud: a project's clusters of one type, and how fresh our copy of it is."""
+
+    project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="sources")
+    type = models.CharField(max_length=8, choices=TYPES)
+    due_at = models.DateTimeField()  # when to list next; a person's refresh sets it to now
+    holder = models.CharField(max_length=32, blank=True)  # who lists at this moment
+    held_until = models.DateTimeField(null=True)
+    listed_at = models.DateTimeField(null=True)  # begin of the last list that was complete
+    failed_at = models.DateTimeField(null=True)  # of the last one that was not, if later
+    failure_cause = models.CharField(max_length=64, blank=True)
+    failure_code = models.CharField(max_length=64, blank=True)
+    suspect_since = models.DateTimeField(null=True)  # the list was suddenly empty, and no second one has said so yet
+
+    class Meta:
+        ordering = ["project__name", "-type"]
+        constraints = [models.UniqueConstraint(fields=["project", "type"], name="source_once")]
+
+    def __str__(self) -> str:
+        return f"{self.project} {self.type}"
+
+    @property
+    def is_failing(self) -> bool:
+        return self.failed_at is not None
+
+
+class ClusterQuerySet(models.QuerySet["Cluster"]):
+    def visible_to(self, person: permissions.Person) -> ClusterQuerySet:
+        """Clusters of the teams this person may look into."""
+        return self.filter(project__team__in=permissions.teams_where(person, permissions.Action.VIEW))
+
+    def present(self) -> ClusterQuerySet:
+        """Those the cloud still had when it was last asked."""
+        return self.filter(gone_at__isnull=True)
+
+    def search(self, text: str) -> ClusterQuerySet:
+        """By a part of the name, the cluster ID or a subnet ID."""
+        subnet = Network.objects.filter(cluster=models.OuterRef("pk"), subnet_id__icontains=text)
+        return self.filter(Q(name__icontains=text) | Q(cluster_id__icontains=text) | models.Exists(subnet))
+
+
+class Cluster(models.Model):
+    """One hyper cluster. Never deleted here: what vanished in the cloud is kept as gone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey("clusters.Project", on_delete=models.PROTECT, related_name="clusters")
+    cluster_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    type = models.CharField(max_length=8)
+    found_at = models.DateTimeField()  # when it was first known here
+    seen_at = models.DateTimeField()  # when the cloud last said that it exists
+    gone_at = models.DateTimeField(null=True, blank=True)
+    creation = models.OneToOneField(
+        "clusters.Creation", on_delete=models.PROTECT, null=True, blank=True, related_name="cluster"
+    )
+
+    objects = ClusterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-found_at", "pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "cluster_id"], name="cluster_once")]
+        indexes = [models.Index(fields=["project", "name"], name="cluster_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("clusters:cluster", args=[self.pk])
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether its ID does not look as the vendor documents it. It is kept and used as it is."""
+        return CLUSTER_ID_PATTERN.fullmatch(self.cluster_id) is None
+
+
+class Network(models.Model):
+    """One row of a cluster's network info."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="networks")
+    subnet_id = models.CharField(max_length=64)
+    is_default = models.BooleanField()
+
+    class Meta:
+        ordering = ["-is_default", "pk"]
+        indexes = [models.Index(fields=["subnet_id"], name="network_subnet")]
+
+    def __str__(self) -> str:
+        return self.subnet_id

@@ -1,0 +1,75 @@
+"""A cloud project that belongs to one team."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.access import permissions
+from hyperclusters.modelarts import is_project_id
+
+
+def validate_project_id(value: str) -> None:
+    """The vendor's grammar, matched whole, since the value becomes part of a URL path."""
+    if not is_project_id(value):
+        raise ValidationError(_("A project ID has 1 to 64 letters, digits or hyphens."))
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def where(self, person: permissions.Person, action: permissions.Action) -> ProjectQuerySet:
+        """The projects of the teams in which this person may do this."""
+        return self.filter(team__in=permissions.teams_where(person, action))
+
+
+class Project(models.Model):
+    """Project ID + endpoint + credentials, owned by a team. The breaker's state is here, so that all processes share it."""
+
+    name = models.SlugField(max_length=64, unique=True)
+    team = models.ForeignKey("access.Team", on_delete=models.PROTECT, related_name="projects")
+    endpoint = models.URLField()
+    region = models.CharField(max_length=32, blank=True)
+    project_id = models.CharField(max_length=64, validators=[validate_project_id])
+    sealed_credentials = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    quota = models.PositiveIntegerField(null=True, blank=True)
+
+    blocked_until = models.DateTimeField(null=True, blank=True)
+    blocked_cause = models.CharField(max_length=64, blank=True)
+    blocked_code = models.CharField(max_length=64, blank=True)
+    failures = models.PositiveIntegerField(default=0)  # since the last answer; the breaker opens at a number of them
+    clock_offset = models.DurationField(default=timedelta)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            # One project here for one there: otherwise two rows could each take the same cluster for theirs.
+            models.UniqueConstraint(fields=["endpoint", "project_id"], name="project_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def is_blocked(self, now: datetime | None = None) -> bool:
+        """Whether the breaker keeps calls from being made."""
+        return self.blocked_until is not None and self.blocked_until > (now or timezone.now())
+
+
+class Heartbeat(models.Model):
+    """One running worker, and when it was last heard of."""
+
+    holder = models.CharField(max_length=32, primary_key=True)
+    host = models.CharField(max_length=128)
+    started_at = models.DateTimeField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.holder} on {self.host}"

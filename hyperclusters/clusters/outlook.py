@@ -1,0 +1,54 @@
+"""What stands in the way of a creation, known before the click. Advice only: `request_creation` decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, grants_for
+
+from .creations import used
+from .models import Cluster, Creation, Network, Project, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """For one person and project, and the name typed so far (may be empty)."""
+
+    project: Project
+    until: datetime | None  # when the person's right to create here ends
+    used: int
+    taken: Cluster | None
+    unresolved: Creation | None
+    sources: list[Source]
+    subnets: list[str]  # the ones known in this project, most used first
+
+    @property
+    def is_name_free(self) -> bool:
+        return self.taken is None and self.unresolved is None
+
+    @property
+    def is_full(self) -> bool:
+        return self.project.quota is not None and self.used >= self.project.quota
+
+    @property
+    def listed_at(self) -> datetime | None:
+        """When the cloud last gave both lists."""
+        times = [source.listed_at for source in self.sources]
+        return min((at for at in times if at), default=None) if all(times) else None
+
+
+def outlook(*, person: User, project: Project, name: str = "") -> Outlook:
+    """Read what is known. The caller has made sure that this person may create in this project."""
+    grant = grants_for(person, Action.CREATE).filter(team=project.team).first()
+    subnets = Network.objects.filter(cluster__project=project, cluster__gone_at__isnull=True)
+    return Outlook(
+        project=project,
+        until=grant.until if grant else None,
+        used=used(project),
+        taken=project.clusters.present().filter(name=name).first() if name else None,
+        unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
+        sources=list(project.sources.all()),
+        subnets=list(dict.fromkeys(subnets.order_by("-cluster__found_at", "pk").values_list("subnet_id", flat=True)[:50]))[:8],
+    )

@@ -1,0 +1,130 @@
+"""What became of a creation whose answer is missing: found out by reading alone, never by sending again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
+
+from . import breaker
+from .credentials import UnreadableCredentials
+from .inventory import is_bound
+from .models import Creation, Evidence, State
+from .transitions import Finding, Stale, claim, leased, move, settle, subject
+from .upstream import client_for
+
+LOOKS = (2, 5, 15, 30)  # seconds before the first looks; then every minute
+REST = 60
+OVERDUE = timedelta(minutes=30)
+
+
+def claim_unknown(holder: str) -> Creation | None:
+    """Lease the next creation that is to be looked for."""
+    return claim(holder, settings.UPSTREAM_DEADLINE + 10, State.UNKNOWN)
+
+
+def look(creation: Creation) -> None:
+    """Look for a claimed, unknown creation in the cloud's list, and settle it if the list proves something.
+
+    The list of the type that was sent is the only relevant one: the cloud keeps the types apart and we always send it.
+    """
+    with leased(creation):
+        _warn_if_overdue(creation)
+        started_at = timezone.now()
+        try:
+            if creation.project.is_blocked():
+                _look_again(creation, looks=creation.looks)
+                return
+            listed = client_for(creation.project).list(type=ClusterType(creation.type)).value
+        except UnreadableCredentials:
+            _look_again(creation, looks=creation.looks)
+            return
+        except ModelArtsError as error:  # a list that failed proves nothing
+            breaker.note_failure(creation.project, error)
+            _look_again(creation, looks=creation.looks)
+            return
+        breaker.note_answer(creation.project)
+        try:
+            _weigh(creation, listed, started_at)
+        except Stale:
+            return  # somebody else has come to a verdict meanwhile
+
+
+def next_look(creation: Creation, *, looks: int) -> datetime:
+    """When to look next, after so many complete lists. One look falls right behind the horizon."""
+    now = timezone.now()
+    due_at = now + timedelta(seconds=LOOKS[looks] if looks < len(LOOKS) else REST)
+    horizon = creation.horizon_at
+    return horizon + timedelta(seconds=1) if horizon and now < horizon < due_at else due_at
+
+
+def candidates(creation: Creation, listed: Sequence[HyperCluster]) -> list[HyperCluster]:
+    """The listed clusters that may be this creation's: its very name, not there before, nobody else's, its subnet."""
+    return [
+        item
+        for item in listed
+        if item.name == creation.name
+        and item.id not in creation.baseline
+        and _has_subnet(creation, item)
+        and not is_bound(creation.project, item.id, but=creation)
+    ]
+
+
+def _has_subnet(creation: Creation, item: HyperCluster) -> bool:
+    """A cluster listed without its networks stays a candidate: the list may leave them out."""
+    subnets = [network.subnet_id for network in item.networks]
+    return not creation.subnet_id or not subnets or creation.subnet_id in subnets
+
+
+def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datetime) -> None:
+    found = candidates(creation, listed)
+    looks = creation.looks + 1
+    past_horizon = creation.horizon_at is not None and started_at > creation.horizon_at
+    if len(found) == 1:
+        settle(
+            creation.pk,
+            Finding(State.CREATED, Did.CREATE_SUCCEEDED, Outcome.DONE, evidence=Evidence.LISTED, cluster=found[0]),
+        )
+    elif found:
+        ids = [item.id for item in found]
+        move(
+            creation,
+            State.NEEDS_ATTENTION,
+            Did.CREATE_UNDECIDED,
+            Outcome.UNKNOWN,
+            facts={"after": {"candidates": ids}, "evidence": "several_candidates"},
+            candidates=ids,
+            cause="several_candidates",
+        )
+    elif past_horizon and looks >= 2:
+        absent = Finding(State.NOT_CREATED, Did.CREATE_ABSENT, Outcome.FAILED, evidence=Evidence.ABSENT)
+        settle(creation.pk, absent)
+    else:
+        _look_again(creation, looks=looks)
+
+
+def _look_again(creation: Creation, *, looks: int) -> None:
+    unmoved = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN, version=creation.version)
+    unmoved.update(looks=looks, due_at=next_look(creation, looks=looks))
+
+
+def _warn_if_overdue(creation: Creation) -> None:
+    """One alert event for an outcome that is open for more than half an hour."""
+    now = timezone.now()
+    if creation.signed_at is None or now - creation.signed_at < OVERDUE:
+        return
+    if Creation.objects.filter(pk=creation.pk, overdue_at__isnull=True).update(overdue_at=now):
+        record(
+            Did.CREATE_OVERDUE,
+            Outcome.UNKNOWN,
+            person=creation.requested_by,
+            team=creation.project.team,
+            subject=subject(creation),
+        )

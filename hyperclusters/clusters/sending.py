@@ -1,0 +1,261 @@
+"""From queued to a verdict: list first, commit the intent, send once, write down what came back."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from hyperclusters.access.permissions import Action, may
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClockSkew,
+    ClusterType,
+    HyperCluster,
+    ModelArtsError,
+    Proof,
+    Throttled,
+    Unavailable,
+)
+
+from . import breaker, reconcile
+from .credentials import UnreadableCredentials
+from .inventory import is_bound
+from .models import Creation, Evidence, State
+from .transitions import Finding, Stale, answer_facts, claim, leased, move, settle
+from .upstream import client_for, signing_time
+
+RESENDS = 3
+BACKOFF = (2, 5, 15)
+SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
+LEASE_MARGIN = 15  # seconds beyond the call's deadline in which its outcome can still be written down
+
+
+def claim_queued(holder: str) -> Creation | None:
+    """Lease the next creation that waits to be sent."""
+    return claim(holder, 2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN, State.QUEUED)
+
+
+def send(creation: Creation) -> None:
+    """Take a claimed, queued creation as far as it gets now: refused, delayed, or sent and then settled."""
+    with leased(creation):
+        try:
+            project = creation.project
+            if project.is_blocked() and project.blocked_until:
+                _postpone(creation, project.blocked_until)
+                return
+            if not may(creation.requested_by, Action.CREATE, project.team):
+                _refuse(creation, "not_permitted", Outcome.DENIED)
+                return
+            client = client_for(project)
+            if not _list_first(creation, client):
+                return
+            _begin(creation)
+            _post(creation, client)
+        except UnreadableCredentials:
+            _refuse(creation, "unreadable_credentials", Outcome.REFUSED)
+        except Stale:
+            return  # withdrawn, or taken over after our lease lapsed: whoever moved it goes on
+
+
+def sweep() -> int:
+    """Creations whose sender never came back are unknown, never failed. Returns how many."""
+    lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=timezone.now())
+    swept = 0
+    for creation in lapsed.select_related("project__team", "requested_by"):
+        try:
+            move(
+                creation,
+                State.UNKNOWN,
+                Did.CREATE_UNKNOWN,
+                Outcome.UNKNOWN,
+                facts={"evidence": "sender_lost"},
+                cause="sender_lost",
+                due_at=timezone.now(),
+                lease_holder="",
+                lease_until=None,
+            )
+        except Stale:
+            continue
+        swept += 1
+    return swept
+
+
+def _list_first(creation: Creation, client: Client) -> bool:
+    """Note the IDs that carry this name already: what comes up beside them afterwards is ours. False if not sent now."""
+    try:
+        listed = client.list(type=ClusterType(creation.type)).value
+    except ModelArtsError as error:
+        breaker.note_failure(creation.project, error)
+        if isinstance(error, ClockSkew) and creation.delays == 0:
+            _delay(creation, error, timezone.now())
+        elif isinstance(error, Throttled | Unavailable) and creation.delays < len(BACKOFF):
+            _delay(creation, error, _later(creation.delays, error))
+        else:
+            _refuse(creation, error.cause, Outcome.REFUSED, error)
+        return False
+    breaker.note_answer(creation.project)
+    creation.baseline = [item.id for item in listed if item.name == creation.name]
+    return True
+
+
+def _begin(creation: Creation) -> None:
+    """Commit that a POST is about to go out. After this only proof takes the creation back to queued."""
+    signed_at = signing_time(creation.project)
+    now = timezone.now()
+    bound = timedelta(seconds=settings.UPSTREAM_SKEW_MARGIN + settings.UPSTREAM_PROCESSING_BOUND)
+    move(
+        creation,
+        State.SENDING,
+        Did.CREATE_SENDING,
+        Outcome.ACCEPTED,
+        facts={"after": {"baseline": creation.baseline, "signed_at": signed_at.isoformat(), "send": creation.sends + 1}},
+        baseline=creation.baseline,
+        sends=creation.sends + 1,
+        signed_at=signed_at,
+        horizon_at=now + SIGNATURE_LIFE + bound,
+        lease_until=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + LEASE_MARGIN),
+    )
+
+
+def _post(creation: Creation, client: Client) -> None:
+    try:
+        answer = client.create(
+            name=creation.name,
+            type=ClusterType(creation.type),
+            subnet_id=creation.subnet_id,
+            signed_at=creation.signed_at,
+        )
+    except ModelArtsError as error:
+        breaker.note_failure(creation.project, error)
+        settle(creation.pk, _finding(creation, error))
+        return
+    except Exception:
+        # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
+        settle(creation.pk, _unknown(creation, None, "sender_crashed"))
+        raise
+    breaker.note_answer(creation.project)
+    settle(creation.pk, _success(creation, answer))
+
+
+def _success(creation: Creation, answer: Answer[HyperCluster]) -> Finding:
+    item = answer.value
+    if item.id in creation.baseline or is_bound(creation.project, item.id, but=creation):
+        return Finding(
+            State.NEEDS_ATTENTION,
+            Did.CREATE_UNDECIDED,
+            Outcome.UNKNOWN,
+            exchange=answer.exchange,
+            cluster=item,
+            cause="known_id",
+        )
+    return Finding(
+        State.CREATED,
+        Did.CREATE_SUCCEEDED,
+        Outcome.DONE,
+        evidence=Evidence.REPLY,
+        exchange=answer.exchange,
+        cluster=item,
+        cause="odd_id" if item.odd_id else "",
+    )
+
+
+def _finding(creation: Creation, error: ModelArtsError) -> Finding:
+    """The classification of guarantees: resend on proof alone, fail on a refusal, else unknown."""
+    if error.proves == Proof.NOTHING:
+        return _unknown(creation, error, error.cause)
+    if _may_resend(creation, error):
+        return Finding(
+            State.QUEUED,
+            Did.CREATE_NOT_SENT,
+            Outcome.FAILED,
+            exchange=error.exchange,
+            error=error,
+            due_at=timezone.now() if isinstance(error, ClockSkew) else _later(creation.sends - 1, error),
+        )
+    return Finding(
+        State.FAILED,
+        Did.CREATE_FAILED,
+        Outcome.FAILED,
+        evidence=Evidence.NOT_SENT if error.proves == Proof.NOT_SENT else Evidence.REFUSED,
+        exchange=error.exchange,
+        error=error,
+    )
+
+
+def _may_resend(creation: Creation, error: ModelArtsError) -> bool:
+    if isinstance(error, ClockSkew):
+        return creation.sends == 1 and error.offset is not None
+    return isinstance(error, Throttled | Unavailable) and creation.sends <= RESENDS
+
+
+def _unknown(creation: Creation, error: ModelArtsError | None, cause: str) -> Finding:
+    return Finding(
+        State.UNKNOWN,
+        Did.CREATE_UNKNOWN,
+        Outcome.UNKNOWN,
+        exchange=error.exchange if error else None,
+        error=error,
+        cause=cause,
+        due_at=reconcile.next_look(creation, looks=0),
+    )
+
+
+def _later(tries: int, error: ModelArtsError) -> datetime:
+    """When to try again: what the cloud asks for (60 s at most), else growing pauses with jitter."""
+    seconds = BACKOFF[min(max(tries, 0), len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads load
+    if isinstance(error, Throttled) and error.retry_after is not None:
+        seconds = min(max(error.retry_after, 1.0), breaker.THROTTLE_CAP)
+    return timezone.now() + timedelta(seconds=seconds)
+
+
+def _postpone(creation: Creation, until: datetime) -> None:
+    Creation.objects.filter(pk=creation.pk, state=State.QUEUED).update(due_at=until)
+
+
+def _delay(creation: Creation, error: ModelArtsError, due_at: datetime) -> None:
+    move(
+        creation,
+        State.QUEUED,
+        Did.CREATE_DELAYED,
+        Outcome.FAILED,
+        facts={
+            "evidence": error.cause,
+            "after": {"due_at": due_at.isoformat()},
+            "response": answer_facts(error.exchange, error),
+            "upstream_request_id": error.request_id,
+        },
+        delays=creation.delays + 1,
+        due_at=due_at,
+        cause=error.cause,
+        code=error.code[:64],
+        message=error.message,
+    )
+
+
+def _refuse(creation: Creation, cause: str, outcome: Outcome, error: ModelArtsError | None = None) -> None:
+    move(
+        creation,
+        State.REFUSED,
+        Did.CREATE_DENIED if outcome == Outcome.DENIED else Did.CREATE_REFUSED,
+        outcome,
+        facts={
+            "evidence": cause,
+            "response": answer_facts(error.exchange if error else None, error),
+            "upstream_request_id": error.request_id if error else "",
+        },
+        evidence=Evidence.NOT_SENT,
+        cause=cause,
+        code=error.code[:64] if error else "",
+        message=error.message if error else "",
+        upstream_request_id=error.request_id[:128] if error else "",
+        settled_at=timezone.now(),
+        lease_holder="",
+        lease_until=None,
+    )
+

@@ -1,0 +1,53 @@
+"""The one place that builds a client of the cloud."""
+
+from datetime import UTC, datetime
+from functools import cache
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from hyperclusters.modelarts import Client, Transport
+
+from .credentials import unseal
+from .models import Project
+
+
+def bound_to(*, endpoint: str, project_id: str) -> str:
+    """What a project's credentials are sealed for."""
+    return f"{endpoint}|{project_id}"
+
+
+def client_for(project: Project) -> Client:
+    """A client with the project's credentials, over this process's one connection pool. Raises UnreadableCredentials."""
+    sealed_for = bound_to(endpoint=project.endpoint, project_id=project.project_id)
+    return Client(
+        endpoint=project.endpoint,
+        project_id=project.project_id,
+        credentials=unseal(project.sealed_credentials, bound_to=sealed_for),
+        deadline=settings.UPSTREAM_DEADLINE,
+        clock_offset=project.clock_offset,
+        http=_transport(),
+    )
+
+
+def signing_time(project: Project) -> datetime:
+    """What X-Sdk-Date will say if a request is signed now: whole seconds, by the cloud's clock as far as we know it."""
+    return (datetime.now(UTC) + project.clock_offset).replace(microsecond=0)
+
+
+def is_allowed(endpoint: str) -> bool:
+    """Whether the operator's allow-list has this endpoint's host. Plain http is for loopback alone."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and host == "127.0.0.1"):
+        return False
+    return any(host == allowed or _is_below(host, allowed) for allowed in settings.UPSTREAM_HOSTS)
+
+
+def _is_below(host: str, allowed: str) -> bool:
+    return allowed.startswith("*.") and host.endswith(allowed[1:])
+
+
+@cache
+def _transport() -> Transport:
+    return Transport(connect_timeout=settings.UPSTREAM_CONNECT_TIMEOUT)

@@ -1,0 +1,107 @@
+"""`manage.py demo`: simulator, worker and web on this machine, with made-up people and some past life."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from hyperclusters.demo import past
+from hyperclusters.demo.processes import Process, is_free, stop_all, wait_until_listening, watch
+from hyperclusters.modelarts import Credentials
+from hyperclusters.settings import number
+
+
+class Command(BaseCommand):
+    help = "Run the dashboard on this machine with a simulated cloud. Ctrl-C stops it; started again it goes on."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if os.environ.get("DATABASE_URL"):
+            raise CommandError("The demo keeps to its own SQLite file: unset DATABASE_URL.")
+        self.port = number("PORT", 8000, least=1, most=65535)
+        self.simulator_port = number("SIMULATOR_PORT", 9000, least=1, most=65535)
+        for name, port in (("PORT", self.port), ("SIMULATOR_PORT", self.simulator_port)):
+            if not is_free(port):
+                raise CommandError(f"Port {port} is in use. Choose another one with {name}=….")
+        self.stopping = False
+        for number_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number_, self._stop)
+        processes = [self._simulator(), self._worker(), self._web()]
+        try:
+            self._start(*processes)
+            self._greet()
+            watch(processes, should_stop=lambda: self.stopping, say=self._say)
+        except RuntimeError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            self._say("Stopping …")
+            stop_all(processes)
+
+    def _start(self, simulator: Process, worker: Process, web: Process) -> None:
+        made = settings.DATA_DIR / "past-is-made"
+        if not made.exists():
+            self._say("First start: making the demo's people and some past life …")
+            self._clear()
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        simulator.start()
+        wait_until_listening(simulator, self.simulator_port)
+        if not made.exists():
+            past.make(self._simulated())
+        past.set_passwords(settings.DEMO_PASSWORD)
+        made.touch()
+        connections.close_all()
+        worker.start()
+        web.start()
+        wait_until_listening(web, self.port)
+
+    def _clear(self) -> None:
+        """Leftovers of a first start that was interrupted."""
+        for path in settings.DATA_DIR.glob("hyperclusters.sqlite3*"):
+            path.unlink()
+        shutil.rmtree(settings.DATA_DIR / "simulator", ignore_errors=True)
+
+    def _simulated(self) -> past.Simulated:
+        key = os.environ.get("SIMULATOR_AK") or "DEMOACCESSKEY"
+        secret = os.environ.get("SIMULATOR_SK") or "demo-secret-key"
+        return past.Simulated(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))
+
+    def _simulator(self) -> Process:
+        data = str(settings.DATA_DIR / "simulator")
+        port = str(self.simulator_port)
+        return Process("simulator", [sys.executable, "-m", "hyperclusters.simulator", "--port", port, "--data", data])
+
+    def _worker(self) -> Process:
+        return Process("worker", [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"], _CHILD)
+
+    def _web(self) -> Process:
+        address = f"127.0.0.1:{self.port}"
+        gunicorn = [sys.executable, "-m", "gunicorn", "hyperclusters.wsgi", "--bind", address]
+        return Process("web server", [*gunicorn, "--threads", "8", "--log-level", "warning"], _CHILD)
+
+    def _greet(self) -> None:
+        people = "\n".join(f"  {name:<8} {what}" for name, what in settings.DEMO_PEOPLE.items())
+        self._say(
+            f"\nThe dashboard is at http://127.0.0.1:{self.port}\n\n{people}\n\n"
+            f"  password {settings.DEMO_PASSWORD}\n\n"
+            f"The simulated cloud is at http://127.0.0.1:{self.simulator_port}/_simulator/ · Ctrl-C stops everything.\n"
+        )
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+
+_CHILD = {"DEMO": "1"}

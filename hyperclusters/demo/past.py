@@ -1,0 +1,105 @@
+"""The demo's people, teams and past life, made by the product's own services and by real calls to the simulator."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from hyperclusters.access.models import Role, Team, User
+from hyperclusters.access.services import add_person, add_team, grant
+from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.models import Network, Project
+from hyperclusters.clusters.projects import connect_project
+from hyperclusters.clusters.upstream import client_for
+from hyperclusters.clusters.worker import run_due
+from hyperclusters.modelarts import ClusterType, Credentials
+
+VISION_PROJECT_ID = "0f5181caba0024e72f89c0045e707b91"
+SPEECH_PROJECT_ID = "5f2c9d84b7a34e10a6d3c58e1b90f742"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Where the simulator is, and the key that it takes."""
+
+    endpoint: str
+    credentials: Credentials
+
+    def switch(self, **switches: Any) -> None:
+        """Set the simulator's switches; none given puts them all back."""
+        request = urllib.request.Request(
+            f"{self.endpoint}/_simulator/switches",
+            method="PUT" if switches else "DELETE",
+            data=json.dumps(switches).encode() if switches else None,
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310 -- the demo's own simulator on loopback
+            pass
+
+
+def set_passwords(password: str) -> None:
+    """Give every person of the demo this password, unless they have it already."""
+    people = User.objects.filter(username__in=settings.DEMO_PEOPLE)
+    if all(person.check_password(password) for person in people[:1]):
+        return
+    for person in people:
+        person.set_password(password)
+        person.save(update_fields=["password"])
+
+
+def make(simulated: Simulated) -> None:
+    """Everything that the demo starts with. Call once; needs the simulator to be up."""
+    people = {name: _person(name) for name in settings.DEMO_PEOPLE}
+    root, tom, ada, mallory = people["root"], people["tom"], people["ada"], people["mallory"]
+    grant(person=root, role=Role.PLATFORM_ADMIN, team=None, reason="Runs the demo's platform")
+    grant(person=people["olga"], role=Role.AUDITOR, team=None, reason="Reviews every team", by=root)
+    vision = _team("vision", "Vision", root)
+    speech = _team("speech", "Speech", root)
+    grant(person=tom, role=Role.ADMIN, team=vision, reason="Leads the team", by=root)
+    grant(person=ada, role=Role.CREATOR, team=vision, reason="Training infrastructure", by=tom)
+    grant(person=people["vera"], role=Role.VIEWER, team=vision, reason="Follows the training runs", by=tom)
+    grant(person=mallory, role=Role.CREATOR, team=speech, reason="Speech models", by=root)
+    southwest = _project(root, vision, "vision-cn-southwest-2", VISION_PROJECT_ID, simulated)
+    north = _project(root, speech, "speech-cn-north-9", SPEECH_PROJECT_ID, simulated)
+
+    _create(ada, southwest, Wish("train-a3-west", "HPS", reason="Baseline runs of the spring model"))
+    _create(tom, southwest, Wish("train-a3-west-2", "HPS", reason="Second supernode for the same runs"))
+    subnet = Network.objects.filter(cluster__name="train-a3-west").values_list("subnet_id", flat=True)[0]
+    _create(ada, southwest, Wish("infer.gateway_01", "ECS", subnet, "Gateway beside the training network"))
+    _create(mallory, north, Wish("speech-asr-9", "HPS", reason="Speech recognition"))
+    _create(mallory, north, Wish("speech-tts-gateway", "ECS", reason="Voices for the spring demo"))
+    client_for(southwest).create(name="lab-shared", type=ClusterType.HPS)  # by somebody, past the dashboard
+    simulated.switch(quota=0)
+    _create(ada, southwest, Wish("rl-sweep-7", "HPS", reason="Sweep over reward models"))
+    simulated.switch()
+    run_due()
+
+
+def _person(name: str) -> User:
+    return add_person(username=name, email=f"{name}@example.com")
+
+
+def _team(slug: str, name: str, by: User) -> Team:
+    return add_team(slug=slug, name=name, by=by)
+
+
+def _project(by: User, team: Team, name: str, project_id: str, simulated: Simulated) -> Project:
+    return connect_project(
+        by=by,
+        name=name,
+        team=team,
+        endpoint=simulated.endpoint,
+        project_id=project_id,
+        credentials=simulated.credentials,
+        region=name.partition("-")[2],
+    )
+
+
+def _create(person: User, project: Project, wish: Wish) -> None:
+    request_creation(person=person, project=project, wish=wish, token=uuid.uuid4())
+    run_due()

@@ -1,0 +1,103 @@
+"""The demo's processes: started, watched, started again when one dies, and stopped in order."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+RESTART_PAUSE = 1.0  # seconds
+STOP_WITHIN = 45.0  # seconds that a process gets to finish; more than one call to the cloud may take
+
+
+@dataclass
+class Process:
+    """One of them. `args` is its command line, `env` what it gets beyond our own environment."""
+
+    name: str
+    args: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+    child: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+
+    def start(self) -> None:
+        """Start it, in a group of its own: Ctrl-C reaches us alone, and we stop it in order."""
+        self.started_at = time.monotonic()
+        self.child = subprocess.Popen(  # noqa: S603 -- our own command lines
+            self.args,
+            env=os.environ | self.env,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 -- no threads here
+        )
+
+    def has_died(self) -> int | None:
+        """The exit status if it has ended."""
+        return self.child.poll() if self.child else None
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self.child and self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process when the demo itself is killed, so that nothing keeps its ports."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+def is_free(port: int) -> bool:
+    """Whether this port can be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until_listening(process: Process, port: int, *, seconds: float = 30.0) -> None:
+    """Wait until something listens there. Raises RuntimeError if the process ends first, or takes too long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if (status := process.has_died()) is not None:
+            raise RuntimeError(f"The {process.name} ended with status {status} before it was ready.")
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"The {process.name} did not listen on port {port} within {seconds:.0f} seconds.")
+
+
+def watch(processes: list[Process], *, should_stop: Callable[[], bool], say: Callable[[str], None]) -> None:
+    """Keep them running until told to stop. Whichever ends is started again, and that is said."""
+    while not should_stop():
+        for process in processes:
+            status = process.has_died()
+            if status is not None and time.monotonic() - process.started_at > RESTART_PAUSE:
+                say(f"The {process.name} ended with status {status}; starting it again.")
+                process.start()
+        time.sleep(0.2)
+
+
+def stop_all(processes: list[Process]) -> None:
+    """Ask all to end, and wait; what does not end in time is killed."""
+    for process in processes:
+        process.stop()
+    until = time.monotonic() + STOP_WITHIN
+    for process in processes:
+        if process.child:
+            try:
+                process.child.wait(max(until - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                process.child.kill()
+                process.child.wait()

@@ -1,0 +1,83 @@
+"""The ModelArts hyper-cluster API as Python: no Django, no settings, no database.
+
+with Client(endpoint="https://…", project_id="…", credentials=Credentials("…", "…")) as client:
+    answer = client.create(name="training-1", type=ClusterType.HPS)
+    print(answer.value.id, answer.exchange.request_id)
+"""
+
+from hyperclusters.modelarts.client import Client
+from hyperclusters.modelarts.errors import (
+    ClockSkew,
+    CredentialsRefused,
+    Denied,
+    Exists,
+    Invalid,
+    InvalidRequest,
+    Misconfigured,
+    ModelArtsError,
+    NotFound,
+    OutcomeUnknown,
+    Proof,
+    Quota,
+    Throttled,
+    Unavailable,
+)
+from hyperclusters.modelarts.grammar import (
+    CLUSTER_ID_PATTERN,
+    NAME_PATTERN,
+    PROJECT_ID_PATTERN,
+    SUBNET_ID_PATTERN,
+    is_name,
+    is_project_id,
+    is_safe_id,
+    is_subnet_id,
+)
+from hyperclusters.modelarts.requests import create_request, delete_request, list_request, show_request
+from hyperclusters.modelarts.shapes import (
+    Answer,
+    ClusterType,
+    Credentials,
+    Exchange,
+    HyperCluster,
+    Network,
+    Request,
+)
+from hyperclusters.modelarts.transport import Transport
+
+__all__ = [
+    "CLUSTER_ID_PATTERN",
+    "NAME_PATTERN",
+    "PROJECT_ID_PATTERN",
+    "SUBNET_ID_PATTERN",
+    "Answer",
+    "Client",
+    "ClockSkew",
+    "ClusterType",
+    "Credentials",
+    "CredentialsRefused",
+    "Denied",
+    "Exchange",
+    "Exists",
+    "HyperCluster",
+    "Invalid",
+    "InvalidRequest",
+    "Misconfigured",
+    "ModelArtsError",
+    "Network",
+    "NotFound",
+    "OutcomeUnknown",
+    "Proof",
+    "Quota",
+    "Request",
+    "Throttled",
+    "Transport",
+    "Unavailable",
+    "create_request",
+    "delete_request",
+    "is_name",
+    "is_project_id",
+    "is_safe_id",
+    "is_subnet_id",
+    "list_request",
+    "show_request",
+]

@@ -1,0 +1,204 @@
+"""The four calls of the ModelArts hyper-cluster API."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Self, TypeVar
+
+from hyperclusters.modelarts import grammar, parsing, requests, signing
+from hyperclusters.modelarts.errors import NotFound, Unavailable
+from hyperclusters.modelarts.line import Reply
+from hyperclusters.modelarts.safetext import printable, without_secrets
+from hyperclusters.modelarts.shapes import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
+from hyperclusters.modelarts.transport import Transport
+from hyperclusters.modelarts.verdicts import means_none, verdict
+
+BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
+
+T = TypeVar("T")
+
+
+class Client:
+    """One project at one endpoint, with one key. Immutable and thread-safe.
+
+    - `endpoint`: `http(s)://host[:port]`.
+    - `deadline`: seconds that one call may take in all, waiting for a connection included.
+    - `connect_timeout`: seconds of those for DNS, TCP and TLS; a shared transport may allow fewer.
+    - `clock_offset`: added to this machine's clock when signing.
+    - `http`: the process's shared transport; without it the client makes its own, and closes it.
+
+    Each call raises `InvalidRequest` where the grammar is broken, before anything is built, `Unavailable`
+    where nothing was sent, and the other meanings in `errors`. Only create and delete raise `OutcomeUnknown`.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        project_id: str,
+        credentials: Credentials,
+        deadline: float = 30.0,
+        connect_timeout: float = 5.0,
+        clock_offset: timedelta = timedelta(0),
+        http: Transport | None = None,
+    ) -> None:
+        requests.check("endpoint", endpoint, grammar.is_endpoint)
+        requests.check("project_id", project_id, grammar.is_project_id)
+        requests.check("access_key", credentials.access_key, grammar.is_header_safe)
+        requests.check("secret_key", credentials.secret_key, grammar.is_header_safe)
+        requests.check("security_token", credentials.security_token or "-", grammar.is_header_safe)
+        self.endpoint = endpoint.lower()
+        self.project_id = project_id
+        self._credentials = credentials
+        self._secrets = (credentials.secret_key, credentials.security_token, credentials.access_key)
+        self._deadline = deadline
+        self._connect_timeout = connect_timeout
+        self._clock_offset = clock_offset
+        self._http = Transport(connect_timeout) if http is None else http
+        self._owns_http = http is None
+
+    def create(
+        self,
+        *,
+        name: str,
+        type: ClusterType,  # noqa: A002 - the vendor's name
+        subnet_id: str = "",
+        signed_at: datetime | None = None,
+    ) -> Answer[HyperCluster]:
+        """Create a hyper cluster; the answer's cluster has exactly this name.
+
+        `signed_at`: an aware moment to sign with as it is, for a caller that stores it before sending.
+        """
+        request = requests.create_request(
+            project_id=self.project_id, name=name, type=type, subnet_id=subnet_id
+        )
+        return self._call(request, partial(parsing.read_created, name=name), signed_at=signed_at)
+
+    def list(self, *, type: ClusterType) -> Answer[tuple[HyperCluster, ...]]:  # noqa: A002 - the vendor's name
+        """Every hyper cluster of this type: a list that is cut or has a bad row is `Unavailable`."""
+        request = requests.list_request(project_id=self.project_id, type=type)
+        try:
+            return self._call(request, parsing.read_clusters)
+        except NotFound as error:
+            if error.exchange is not None and means_none(error):
+                return Answer((), error.exchange)
+            raise Unavailable(
+                error.message,
+                code=error.code,
+                request_id=error.request_id,
+                exchange=error.exchange,
+                cause=error.cause,
+            ) from error
+
+    def show(self, *, cluster_id: str, type: ClusterType) -> Answer[HyperCluster]:  # noqa: A002 - the vendor's name
+        """One hyper cluster."""
+        request = requests.show_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
+        return self._call(request, partial(parsing.read_shown, cluster_id=cluster_id))
+
+    def delete(
+        self,
+        *,
+        cluster_id: str,
+        type: ClusterType,  # noqa: A002 - the vendor's name
+        signed_at: datetime | None = None,
+    ) -> Answer[None]:
+        """Remove a hyper cluster and its configuration, for good. `signed_at` as in `create`."""
+        request = requests.delete_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
+        return self._call(request, parsing.read_nothing, expected=204, signed_at=signed_at)
+
+    def close(self) -> None:
+        """Close the connections, if they are the client's own."""
+        if self._owns_http:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(
+        self,
+        request: Request,
+        read: Callable[[bytes], T],
+        *,
+        expected: int = 200,
+        signed_at: datetime | None = None,
+    ) -> Answer[T]:
+        """Sign, send and read; `expected` is the one status with which `read` gets the body."""
+        signed_at = self._moment(signed_at)
+        reply = self._http.send(
+            method=request.method,
+            origin=self.endpoint,
+            target=_target(request),
+            headers=list(self._headers(request, signed_at).items()),
+            body=request.body,
+            deadline=self._deadline,
+            connect_timeout=self._connect_timeout,
+        )
+        exchange = self._exchange(request, signed_at, reply)
+        cause = reply.failure
+        if not cause and reply.status == expected:
+            try:
+                return Answer(read(reply.body), exchange)
+            except parsing.MalformedError as error:
+                cause = error.cause
+        raise verdict(exchange, reply, cause=cause, secrets=self._secrets)
+
+    def _moment(self, signed_at: datetime | None) -> datetime:
+        if signed_at is None:
+            signed_at = datetime.now(UTC) + self._clock_offset
+        elif signed_at.tzinfo is None:
+            raise ValueError("signed_at has no time zone")
+        return signed_at.astimezone(UTC).replace(microsecond=0)
+
+    def _headers(self, request: Request, signed_at: datetime) -> dict[str, str]:
+        """The headers as the official client sends them, and beyond what it signs: the ones of transport."""
+        signed = {
+            "Host": self.endpoint.partition("://")[2],
+            "Content-Type": "application/json;charset=utf-8" if request.body else "application/json",
+            "X-Project-Id": self.project_id,
+            "X-Sdk-Date": signing.sdk_date(signed_at),
+        }
+        if self._credentials.security_token:
+            signed["X-Security-Token"] = self._credentials.security_token
+        authorization = signing.authorization(
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=signed,
+            body=request.body,
+            access_key=self._credentials.access_key,
+            secret_key=self._credentials.secret_key,
+        )
+        unsigned = {
+            "User-Agent": "hyperclusters",
+            "Accept-Encoding": "identity",
+            "Authorization": authorization,
+        }
+        if request.body:
+            unsigned["Content-Length"] = str(len(request.body))
+        return signed | unsigned
+
+    def _exchange(self, request: Request, signed_at: datetime, reply: Reply) -> Exchange:
+        request_id = reply.headers.get("x-request-id", "")
+        body = without_secrets(reply.body.decode(errors="backslashreplace"), self._secrets)
+        return Exchange(
+            request=request,
+            endpoint=self.endpoint,
+            signed_at=signed_at,
+            status=reply.status,
+            request_id=printable(without_secrets(request_id, self._secrets), parsing.REQUEST_ID_LIMIT)
+            or parsing.complaint(reply.body, self._secrets).request_id,
+            body=printable(body, BODY_LIMIT),
+            elapsed=reply.elapsed,
+            server_date=parsing.http_date(reply.headers.get("date", "")),
+        )
+
+
+def _target(request: Request) -> str:
+    query = signing.query_string(request.query)
+    return f"{request.path}?{query}" if query else request.path

@@ -1,0 +1,77 @@
+"""Builds the four requests, purely. Each raises `InvalidRequest` where the vendor's grammar is broken."""
+
+import json
+from collections.abc import Callable
+
+from hyperclusters.modelarts import grammar
+from hyperclusters.modelarts.errors import InvalidRequest
+from hyperclusters.modelarts.shapes import ClusterType, Request
+
+
+def create_request(
+    *,
+    project_id: str,
+    name: str,
+    type: ClusterType,  # noqa: A002 - the vendor's name
+    subnet_id: str = "",
+) -> Request:
+    """The POST that creates a hyper cluster. An empty `subnet_id` is left out: the cloud makes a network."""
+    check("name", name, grammar.is_name)
+    fields = {"name": name}
+    if subnet_id:
+        check("subnet_id", subnet_id, grammar.is_subnet_id)
+        fields["hyper_cluster_subnet_id"] = subnet_id
+    fields["type"] = _checked_type(type)
+    return Request("POST", _collection(project_id), (), json.dumps(fields).encode())
+
+
+def list_request(
+    *,
+    project_id: str,
+    type: ClusterType,  # noqa: A002 - the vendor's name
+) -> Request:
+    """The GET of every hyper cluster of one type; the API has no paging and no "all types"."""
+    return Request("GET", _collection(project_id), (("type", _checked_type(type)),), b"")
+
+
+def show_request(
+    *,
+    project_id: str,
+    cluster_id: str,
+    type: ClusterType,  # noqa: A002 - the vendor's name
+) -> Request:
+    """The GET of one hyper cluster."""
+    return Request("GET", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"")
+
+
+def delete_request(
+    *,
+    project_id: str,
+    cluster_id: str,
+    type: ClusterType,  # noqa: A002 - the vendor's name
+) -> Request:
+    """The DELETE of one hyper cluster, which is for good."""
+    return Request("DELETE", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"")
+
+
+def check(field: str, value: object, holds: Callable[[object], bool]) -> None:
+    """Raise `InvalidRequest` naming the field, never its value, where the predicate doesn't hold."""
+    if not holds(value):
+        error = InvalidRequest(f"{field} is not valid", cause=f"invalid_{field}")
+        error.field = field
+        raise error
+
+
+def _checked_type(value: object) -> str:
+    check("type", value, lambda v: isinstance(v, str) and v in ClusterType.__members__.values())
+    return str(value)
+
+
+def _collection(project_id: str) -> str:
+    check("project_id", project_id, grammar.is_project_id)
+    return f"/v1/{project_id}/dev-servers/hyper-clusters"
+
+
+def _one(project_id: str, cluster_id: str) -> str:
+    check("cluster_id", cluster_id, grammar.is_safe_id)  # lenient: an odd ID is to be shown and deleted too
+    return f"{_collection(project_id)}/{cluster_id}"

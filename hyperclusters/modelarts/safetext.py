@@ -1,0 +1,28 @@
+"""Makes the cloud's words safe to store, log and show: what it says is data, and may be hostile."""
+
+import re
+from collections.abc import Iterable
+
+# Rights of the caller, encrypted for the vendor's eyes: long, and of no use to anybody here.
+_DROPPED = re.compile(r'("encoded_authorization_message"\s*:\s*")[^"]*')
+_SHORTEST_SECRET = 4  # a shorter word would be blacked out everywhere and hide nothing
+
+
+def printable(text: str, limit: int) -> str:
+    """The text, unprintable characters as escapes (`\\n`, `\\x00`, `\\u202e`), cut to `limit` characters.
+
+    That covers controls, NUL and lone surrogates, which PostgreSQL refuses, and direction overrides, which
+    would let an answer rewrite the line that it is shown in.
+    """
+    text = text[:limit]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)[:limit]
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets, as they are or as JSON may escape them, and the encoded message."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***").replace(secret.replace("/", "\\/"), "***")
+    return _DROPPED.sub(r"\1***", text)

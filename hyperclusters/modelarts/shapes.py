@@ -1,0 +1,83 @@
+"""What goes to the cloud and what comes back, as frozen values."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class ClusterType(StrEnum):
+    """The kind of servers that a hyper cluster connects. No answer carries it; what was asked tells it."""
+
+    HPS = "HPS"  # supernode servers
+    ECS = "ECS"  # elastic cloud servers
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key; with `security_token`, a temporary one. Its secrets stay out of `repr`."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One parameter-plane subnet of a hyper cluster. The vendor documents the answer's ID as a name."""
+
+    subnet_id: str
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HyperCluster:
+    """A hyper cluster as the cloud told it.
+
+    `odd_id`: the ID is safe to use but doesn't match the documented pattern. It is kept, being proof that
+    the cluster exists, and flagged.
+    """
+
+    id: str
+    name: str
+    networks: tuple[Network, ...]
+    odd_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What will be sent, byte for byte, but for the headers that signing adds."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call as it happened, with nothing secret in it and nothing that a database would refuse.
+
+    `signed_at` is the `X-Sdk-Date` sent: UTC, whole seconds. `status` is None where no answer began;
+    `body` is the answer's start, at most 4,096 characters, unprintable ones as escapes such as `\\x00`;
+    `elapsed` is in seconds; `server_date` is the answer's `Date` header.
+    """
+
+    request: Request
+    endpoint: str
+    signed_at: datetime
+    status: int | None
+    request_id: str
+    body: str
+    elapsed: float
+    server_date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A value that the cloud gave, with the exchange that is the evidence for it."""
+
+    value: T
+    exchange: Exchange

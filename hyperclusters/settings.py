@@ -1,0 +1,267 @@
+"""Every knob of the dashboard, read once from the environment. What is missing or malformed stops the start, by name.
+
+| variable | meaning | default |
+|---|---|---|
+| SECRET_KEY | Django's signing key, 50 characters or more | required; the demo makes one |
+| CREDENTIAL_KEYS | Fernet keys for project credentials, newest first, separated by commas | required; the demo makes one |
+| DATABASE_URL | `postgres://…` or `sqlite:///…` | SQLite file in DATA_DIR |
+| DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
+| ALLOWED_HOSTS | host names it serves, separated by commas | `localhost,127.0.0.1` |
+| CSRF_TRUSTED_ORIGINS | origins allowed to post, such as `https://clusters.example.com` | none |
+| HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
+| TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
+| UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
+| UPSTREAM_DEADLINE | seconds that one call to the cloud may take in all | `30` |
+| UPSTREAM_CONNECT_TIMEOUT | seconds to connect to the cloud | `5` |
+| UPSTREAM_PROCESSING_BOUND | seconds the cloud may still act on a request it took at the last moment | `300` |
+| UPSTREAM_SKEW_MARGIN | seconds by which its clock and ours may disagree | `60` |
+| SYNC_INTERVAL | seconds between two lists of one project and type | `60` |
+| WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
+| LOG_LEVEL | Python log level | `INFO` |
+| DEBUG | `1` shows stack traces to whoever asks; never in production | `0` |
+| DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
+| DEMO_PASSWORD | the one password of the demo's people | made at the first start |
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+import environ
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def flag(name: str, default: bool) -> bool:
+    """A switch: 1/0, true/false, yes/no, on/off. Anything else stops the start."""
+    value = os.environ.get(name, "").strip().lower()
+    if value in {"", "1", "true", "yes", "on", "0", "false", "no", "off"}:
+        return default if not value else value in {"1", "true", "yes", "on"}
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+
+
+def number(name: str, default: int, *, least: int, most: int) -> int:
+    """A whole number within bounds. Anything else stops the start."""
+    value = os.environ.get(name, "").strip() or str(default)
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}, not {value!r}.")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list separated by commas."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def demo_secrets(folder: Path) -> dict[str, str]:
+    """The demo's own keys and password, made once and kept in its folder, readable by its owner only."""
+    path = folder / "secrets.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = {
+            "SECRET_KEY": secrets.token_urlsafe(50),
+            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+            "DEMO_PASSWORD": secrets.token_urlsafe(9),
+        }
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(made, file)
+    kept: dict[str, str] = json.loads(path.read_text())
+    return kept
+
+
+def required(name: str, meaning: str) -> str:
+    """A secret that has no default outside the demo."""
+    value = os.environ.get(name, "") or _demo.get(name, "")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set: {meaning}")
+    return value
+
+
+DEMO = flag("DEMO", default=False)
+DEBUG = flag("DEBUG", default=False)
+DATA_DIR = Path(os.environ.get("DATA_DIR") or (".demo" if DEMO else "data")).absolute()
+_demo = demo_secrets(DATA_DIR) if DEMO else {}
+
+SECRET_KEY = required("SECRET_KEY", "a random text of 50 characters or more that signs cookies and forms.")
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("SECRET_KEY must have 50 characters or more.")
+
+CREDENTIAL_KEYS = [key.strip() for key in required("CREDENTIAL_KEYS", "the keys that protect project credentials.").split(",")]
+try:
+    _fernets = [Fernet(key) for key in CREDENTIAL_KEYS]
+except ValueError as error:
+    raise ImproperlyConfigured(f"CREDENTIAL_KEYS holds a malformed key: {error}") from None
+
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+HTTPS = flag("HTTPS", default=not DEMO)
+TRUSTED_PROXIES = number("TRUSTED_PROXIES", 0, least=0, most=10)
+
+UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
+UPSTREAM_DEADLINE = number("UPSTREAM_DEADLINE", 30, least=1, most=600)
+UPSTREAM_CONNECT_TIMEOUT = number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=60)
+UPSTREAM_PROCESSING_BOUND = number("UPSTREAM_PROCESSING_BOUND", 300, least=0, most=86_400)
+UPSTREAM_SKEW_MARGIN = number("UPSTREAM_SKEW_MARGIN", 60, least=0, most=3_600)
+SYNC_INTERVAL = number("SYNC_INTERVAL", 60, least=5, most=86_400)
+WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 16, least=1, most=256)
+
+DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""
+DEMO_PEOPLE = {
+    "ada": _("creates clusters in team Vision"),
+    "tom": _("leads team Vision"),
+    "vera": _("may look in team Vision"),
+    "mallory": _("creates clusters in team Speech"),
+    "olga": _("audits every team"),
+    "root": _("runs the platform"),
+    "nina": _("is new and in no team yet"),
+}
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "lucide",
+    "hyperclusters.audit",
+    "hyperclusters.access",
+    "hyperclusters.clusters",
+    "hyperclusters.web",
+    *(["hyperclusters.demo"] if DEMO else []),
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "hyperclusters.web.middleware.origin",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "hyperclusters.web.middleware.SignedIn",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "hyperclusters.urls"
+WSGI_APPLICATION = "hyperclusters.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.messages.context_processors.messages",
+                "hyperclusters.web.context.page",
+            ],
+        },
+    }
+]
+
+try:
+    DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}")}
+except (environ.ImproperlyConfigured, ValueError):
+    raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file.") from None
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        # Write transactions take the lock at once, so that two of them wait for each other and never fail half-way.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: a committed intent must survive a power cut, since the create call goes out right after it.
+        # recursive_triggers: without it INSERT OR REPLACE gets past the audit's delete trigger.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
+    }
+elif not DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    raise ImproperlyConfigured("DATABASE_URL must name PostgreSQL or SQLite; nothing else is tested.")
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "access.User"
+AUTHENTICATION_BACKENDS = ["hyperclusters.access.backends.ActivePeople"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "web:home"
+
+# `__Host-` binds a cookie to this host and to https; browsers refuse the prefix on plain http, so the demo goes without.
+_cookie = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_cookie}session"
+CSRF_COOKIE_NAME = f"{_cookie}csrf"
+LANGUAGE_COOKIE_NAME = f"{_cookie}language"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "hyperclusters.web.errors.csrf_failure"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
+}

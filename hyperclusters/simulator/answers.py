@@ -1,0 +1,66 @@
+"""Answers in the shapes that the vendor's gateway and ModelArts give."""
+
+import json
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+JSON_TYPE = "application/json"
+MODELARTS_INVALID = "ModelArts.0104"
+MODELARTS_NOT_FOUND = "ModelArts.6404"
+MODELARTS_EXISTS = "ModelArts.0103"
+MODELARTS_QUOTA = "ModelArts.0106"
+BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+# No code of the vendor's is known for this, so none is borrowed.
+SIMULATED_IN_USE = "ModelArts.SIMULATED_IN_USE"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, and how it is to leave: whole, not at all, byte by byte, or as raw bytes of a fault."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=())
+    lost: bool = False
+    reset: bool = False
+    raw: bool = False
+    pause: float = 0.0
+    paused_part: str = "body"
+
+    @property
+    def line(self) -> str:
+        """The status with its usual phrase, as WSGI wants it."""
+        try:
+            return f"{self.status} {HTTPStatus(self.status).phrase}"
+        except ValueError:
+            return f"{self.status} Unassigned"
+
+    @property
+    def said(self) -> str:
+        """The word for the journal: the status, or that nothing was said."""
+        return "lost" if self.lost else "raw" if self.raw else str(self.status)
+
+    @property
+    def length_header(self) -> tuple[tuple[str, str], ...]:
+        """Content-Length, which an answer without a body by definition must not have."""
+        return () if self.status in BODILESS else (("Content-Length", str(len(self.body))),)
+
+    def with_header(self, name: str, value: str) -> "Answer":
+        return replace(self, headers=(*self.headers, (name, value)))
+
+
+def json_answer(status: int, content: Any) -> Answer:
+    """A JSON answer, non-ASCII text as it is."""
+    body = json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return Answer(status, body, (("Content-Type", JSON_TYPE),))
+
+
+def modelarts_error(code: str, message: str, status: int = HTTPStatus.BAD_REQUEST) -> Answer:
+    """An error as ModelArts words it."""
+    return json_answer(status, {"error_code": code, "error_msg": message})
+
+
+def gateway_error(status: int, code: str, message: str, request_id: str) -> Answer:
+    """An error as the API gateway in front of ModelArts words it."""
+    return json_answer(status, {"error_msg": message, "error_code": code, "request_id": request_id})

@@ -1,0 +1,140 @@
+"""The WSGI application: routes a request through the gateway's checks, the journal, faults and the deed."""
+
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from email.utils import formatdate
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from . import api, faults, gateway, journal, signature, switches
+from .answers import Answer
+from .api import Call, Deed
+from .control import Control, is_control
+from .database import Database
+from .faults import Fault
+from .gateway import Gateway
+from .grammar import Target, read_path
+from .journal import JournalEntry
+from .request import MAX_BODY, IncompleteBodyError, Request
+from .switches import Switches
+
+OnRequest = Callable[[JournalEntry], None]
+
+
+class Application:
+    """One simulated ModelArts on one store. Callable as any WSGI application."""
+
+    def __init__(self, folder: Path, on_request: OnRequest | None = None) -> None:
+        self.database = Database(folder)
+        self.stopping = threading.Event()
+        self.callback_errors: list[Exception] = []
+        self.control = Control(self.database)
+        self._gateway = Gateway(self.database)
+        self._on_request = on_request
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer under any WSGI server. Faults that break the connection need the simulator's own server."""
+        answer = self.respond(environ)
+        if answer.lost or answer.raw:
+            raise ConnectionAbortedError(
+                "this fault breaks the connection; only the simulator's own server can"
+            )
+        start_response(answer.line, [*answer.headers, *answer.length_header])
+        return [answer.body]
+
+    def respond(self, environ: WSGIEnvironment) -> Answer:
+        """The answer to a request, with how it is to leave."""
+        request = Request(environ)
+        request_id = uuid.uuid4().hex
+        with self.database.read() as db:
+            state = switches.current(db)
+        now = time.time() + state.clock_offset
+        try:
+            if is_control(request):
+                answer = self.control.answer(request)
+            else:
+                answer = self._api_answer(request, state, request_id, now)
+        except IncompleteBodyError:
+            answer = Answer(0, lost=True)
+        return answer.with_header("X-Request-Id", request_id).with_header(
+            "Date", formatdate(now, usegmt=True)
+        )
+
+    def _api_answer(self, request: Request, state: Switches, request_id: str, now: float) -> Answer:
+        target = read_path(request.path)
+        if target is None:
+            return gateway.refuse_path(request_id)
+        kind = target.methods.get(request.method)
+        if kind is None:
+            return gateway.refuse_method(target, request_id)
+        if request.header("transfer-encoding"):
+            return gateway.refuse_length(request_id)
+        if request.content_length > MAX_BODY:
+            return gateway.refuse_size(request_id)
+        call = api.read_call(kind, target, request)
+        entry = _entry(request, target, call, request_id)
+        refusal = self._gateway.refusal(request, target, state, request_id, now)
+        if refusal:
+            with self.database.write(durable=False) as db:
+                journal.add(db, replace(entry, accepted=False, answer=refusal.said))
+            return refusal
+        return self._accepted(call, entry, state)
+
+    def _accepted(self, call: Call, entry: JournalEntry, state: Switches) -> Answer:
+        """Journal, deed, answer. The row is there before anything else can be seen of the request."""
+        with self.database.write(durable=call.changes) as db:
+            name = api.name_of(db, call)
+            entry = journal.add(db, replace(entry, name=name))
+            latencies, fault = faults.claim(db, call, name)
+        if call.changes:
+            self._tell(entry)
+        if self.stopping.wait(sum(each.before for each in latencies)):
+            return Answer(0, lost=True)
+        with self.database.write(durable=call.changes) as db:
+            deed = _deed(db, call, fault, state)
+            answer = faults.bend(fault, deed.answer, entry.request_id) if fault else deed.answer
+            applied = ", ".join(each.title for each in (*latencies, *([fault] if fault else [])))
+            journal.finish(db, replace(entry, effect=deed.effect, fault=applied, answer=answer.said))
+        self.stopping.wait(sum(each.after for each in latencies))
+        return answer
+
+    def _tell(self, entry: JournalEntry) -> None:
+        """Call the watcher. What it finds wrong must not change the answer: it is kept for the test's end."""
+        if self._on_request is None:
+            return
+        try:
+            self._on_request(entry)
+        except Exception as error:  # noqa: BLE001 - a watcher's failed assertion can be of any kind
+            self.callback_errors.append(error)
+
+
+def _deed(db: sqlite3.Connection, call: Call, fault: Fault | None, state: Switches) -> Deed:
+    """Do the deed as the fault lets it happen: now, later, or only as far as the answer it would have had."""
+    delay = faults.deed_delay(fault)
+    if delay is not None:
+        return api.perform(db, call, state, delay)
+    db.execute("SAVEPOINT deed")
+    deed = api.perform(db, call, state)
+    db.execute("ROLLBACK TO deed")
+    return Deed(deed.answer)
+
+
+def _entry(request: Request, target: Target, call: Call, request_id: str) -> JournalEntry:
+    claim = signature.read_claim(request.header("authorization"))
+    return JournalEntry(
+        arrived_at=request.arrived_at,
+        call=call.kind,
+        method=request.method,
+        path=f"{request.path}?{request.query}" if request.query else request.path,
+        project_id=target.project_id,
+        type=call.type,
+        name=call.wish.name if call.wish else "",
+        body_digest=request.body_digest,
+        access_key=claim.access_key if claim else "",
+        sdk_date=request.header("x-sdk-date"),
+        request_id=request_id,
+    )

@@ -1,0 +1,140 @@
+"""The hyper clusters that the simulated cloud has.
+
+A cluster is a row with a beginning and an end. A deed that happens later is a row whose beginning lies ahead,
+so it needs no timer, outlives a restart, and every process sees it begin at the same moment.
+"""
+
+import json
+import secrets
+import sqlite3
+import time
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+_COLUMNS = "id, project_id, name, type, networks, created_at"
+_ALIVE = "exists_from <= :now AND (exists_until IS NULL OR exists_until > :now)"
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of a cluster's network_info."""
+
+    subnet_id: str
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class SimulatedCluster:
+    """A hyper cluster as the cloud knows it."""
+
+    id: str
+    project_id: str
+    name: str
+    type: str
+    networks: tuple[Network, ...]
+    created_at: float
+
+    def as_answer(self, network_info: str = "documented") -> dict[str, Any]:
+        """The documented answer: no type, status, owner or time. The switch `network_info` may bend it."""
+        rows = [
+            {"hyper_cluster_subnet_id": net.subnet_id, "is_default": net.is_default} for net in self.networks
+        ]
+        answer: dict[str, Any] = {"id": self.id, "name": self.name}
+        shapes: dict[str, Any] = {"documented": rows, "null": None, "empty": []}
+        return answer if network_info == "absent" else {**answer, "network_info": shapes[network_info]}
+
+
+def new_cluster(
+    project_id: str, name: str, cluster_type: str, subnet_ids: tuple[str, ...] = (), *, odd_id: bool = False
+) -> SimulatedCluster:
+    """A cluster that is not stored yet.
+
+    Without a subnet it gets a default network of its own. Whether a project's clusters share one default
+    network is not documented; a fresh one each lets no test pass by luck that mixes two clusters up.
+    """
+    networks = tuple(Network(subnet_id, is_default=False) for subnet_id in subnet_ids)
+    return SimulatedCluster(
+        id=f"hyper.cluster_{secrets.token_hex(8)}" if odd_id else str(uuid.uuid4()),
+        project_id=project_id,
+        name=name,
+        type=cluster_type,
+        networks=networks or (Network(str(uuid.uuid4()), is_default=True),),
+        created_at=time.time(),
+    )
+
+
+def add(db: sqlite3.Connection, cluster: SimulatedCluster, *, delay: float = 0, list_lag: float = 0) -> None:
+    """Store a cluster that begins `delay` seconds from now and is listed `list_lag` seconds after that."""
+    begins = cluster.created_at + delay if delay else 0
+    listed = cluster.created_at + delay + list_lag if delay or list_lag else 0
+    networks = json.dumps([[net.subnet_id, net.is_default] for net in cluster.networks])
+    db.execute(
+        "INSERT INTO clusters (id, project_id, name, type, networks, created_at, exists_from, listed_from) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            cluster.id,
+            cluster.project_id,
+            cluster.name,
+            cluster.type,
+            networks,
+            cluster.created_at + delay,
+            begins,
+            listed,
+        ),
+    )
+
+
+def remove(db: sqlite3.Connection, cluster_id: str, *, delay: float = 0) -> bool:
+    """End a cluster `delay` seconds from now; False if there is none of this ID."""
+    found = find(db, cluster_id)
+    if found:
+        db.execute(
+            "UPDATE clusters SET exists_until = ? WHERE id = ?",
+            (time.time() + delay if delay else 0, cluster_id),
+        )
+    return found is not None
+
+
+def find(db: sqlite3.Connection, cluster_id: str) -> SimulatedCluster | None:
+    """The living cluster of this ID, whatever its project and type."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM clusters WHERE id = :id AND {_ALIVE}",  # noqa: S608 - constants
+        {"id": cluster_id, "now": time.time()},
+    ).fetchone()
+    return _cluster(*row) if row else None
+
+
+def listed(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[SimulatedCluster]:
+    """What a list call shows: living clusters of one project and type, past their lag, oldest first."""
+    condition = f"project_id = :project_id AND type = :type AND listed_from <= :now AND {_ALIVE}"
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM clusters WHERE {condition} ORDER BY number",  # noqa: S608 - constants
+        {"project_id": project_id, "type": cluster_type, "now": time.time()},
+    )
+    return [_cluster(*row) for row in rows]
+
+
+def living(db: sqlite3.Connection, project_id: str | None = None) -> list[SimulatedCluster]:
+    """Every living cluster, of one project if one is given, oldest first; lag does not hide any."""
+    condition = f"{_ALIVE} AND (:project_id IS NULL OR project_id = :project_id)"
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM clusters WHERE {condition} ORDER BY number",  # noqa: S608 - constants
+        {"project_id": project_id, "now": time.time()},
+    )
+    return [_cluster(*row) for row in rows]
+
+
+@lru_cache(maxsize=50_000)
+def _cluster(
+    id: str,  # noqa: A002 - the column's name
+    project_id: str,
+    name: str,
+    type: str,  # noqa: A002 - the column's name
+    networks: str,
+    created_at: float,
+) -> SimulatedCluster:
+    """A stored cluster. Nothing of it ever changes, and lists name the same ones again and again."""
+    rows = tuple(Network(subnet_id, bool(default)) for subnet_id, default in json.loads(networks))
+    return SimulatedCluster(id, project_id, name, type, rows, created_at)

@@ -1,0 +1,106 @@
+"""What the documented grammar lets through, always matched whole."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from urllib.parse import unquote_to_bytes
+
+CallKind = Literal["create", "list", "show", "delete"]
+CALL_KINDS: tuple[str, ...] = get_args(CallKind)
+TYPES = ("HPS", "ECS")
+DEFAULT_TYPE = "HPS"
+
+PROJECT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+NAME = re.compile(r"[-_.a-zA-Z0-9]{1,64}")
+SUBNET_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+CLUSTER_ID = re.compile(r".{1,64}", re.DOTALL)
+PATH = re.compile(r"/v1/([^/]+)/dev-servers/hyper-clusters(?:/([^/]+))?")
+
+METHODS: dict[bool, dict[str, CallKind]] = {
+    False: {"POST": "create", "GET": "list"},
+    True: {"GET": "show", "DELETE": "delete"},
+}
+
+
+class InvalidParameterError(ValueError):
+    """A part of the request breaks the grammar; the text says which."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a path names: the clusters of a project, or one of them."""
+
+    project_id: str
+    cluster_id: str | None
+
+    @property
+    def methods(self) -> dict[str, CallKind]:
+        return METHODS[self.cluster_id is not None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a create asks for."""
+
+    name: str
+    type: str
+    subnet_id: str | None
+
+
+def read_path(path: str) -> Target | None:
+    """The target of a path, or None where the vendor has no such path."""
+    found = PATH.fullmatch(path)
+    return Target(found[1], found[2]) if found else None
+
+
+def read_query(query: str) -> list[tuple[bytes, bytes]]:
+    """Decoded pairs in the order received. `+` stays `+`: the signing guide knows only percent-encoding."""
+    pairs = (part.partition("=") for part in query.split("&") if part)
+    return [(unquote_to_bytes(key), unquote_to_bytes(value)) for key, _, value in pairs]
+
+
+def check_target(target: Target) -> None:
+    """Raise InvalidParameterError for a project ID or cluster ID outside the grammar."""
+    if not PROJECT_ID.fullmatch(target.project_id):
+        raise InvalidParameterError("project_id must be 1 to 64 letters, digits or hyphens")
+    if target.cluster_id is not None and not CLUSTER_ID.fullmatch(target.cluster_id):
+        raise InvalidParameterError("id must be 1 to 64 characters")
+
+
+def read_type(query: str) -> str:
+    """The `type` of list, show and delete; HPS where it is left out, as documented."""
+    values = [value for key, value in read_query(query) if key == b"type"]
+    if not values:
+        return DEFAULT_TYPE
+    if len(values) > 1 or values[0].decode("latin-1") not in TYPES:
+        raise InvalidParameterError("type must be HPS or ECS")
+    return values[0].decode("latin-1")
+
+
+def read_wish(body: bytes) -> Wish:
+    """What a create's body asks for. Raises InvalidParameterError."""
+    fields = _json_object(body)
+    name, subnet_id = fields.get("name"), fields.get("hyper_cluster_subnet_id")
+    # The create page documents the default of `type` as "N/A". HPS here, because list, show and delete
+    # default to HPS: a caller who never says a type then finds what it made.
+    cluster_type = fields.get("type", DEFAULT_TYPE)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InvalidParameterError("name is required and must match ^[-_.a-zA-Z0-9]{1,64}$")
+    if cluster_type not in TYPES:
+        raise InvalidParameterError("type must be HPS or ECS")
+    if "hyper_cluster_subnet_id" not in fields:
+        return Wish(name, cluster_type, None)
+    if not isinstance(subnet_id, str) or not SUBNET_ID.fullmatch(subnet_id):
+        raise InvalidParameterError("hyper_cluster_subnet_id must be a UUID in lower case")
+    return Wish(name, cluster_type, subnet_id)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameterError("the request body is not JSON") from error
+    if not isinstance(fields, dict):
+        raise InvalidParameterError("the request body must be a JSON object")
+    return fields

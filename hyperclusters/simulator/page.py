@@ -1,0 +1,129 @@
+"""The help page: every call, switch and fault, what is set now, and what was asked last."""
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from html import escape
+from typing import Any
+
+from .fault_kinds import KINDS, MATCHERS
+from .journal import JournalEntry
+from .switches import Switches
+
+BASE = "/v1/{project_id}/dev-servers/hyper-clusters"
+CALLS = (
+    (
+        "create",
+        f"POST {BASE}",
+        "JSON body: name, hyper_cluster_subnet_id (optional), type HPS or ECS (optional)",
+        "200",
+    ),
+    ("list", f"GET {BASE}?type=", "type HPS or ECS, HPS if left out; one type a call", "200"),
+    ("show", f"GET {BASE}/{{id}}?type=", "type HPS or ECS, HPS if left out", "200"),
+    ("delete", f"DELETE {BASE}/{{id}}?type=", "type HPS or ECS, HPS if left out; for ever", "204"),
+)
+COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
+    ("GET", "switches", None),
+    ("PUT", "switches", {"unique_names": True, "quota": 3}),
+    ("POST", "faults", {"fault": "lost_answer", "call": "create", "times": 1}),
+    ("POST", "faults", {"fault": "error", "status": 429, "retry_after": "2", "times": 1}),
+    ("DELETE", "faults", None),
+    ("DELETE", "switches", None),
+    ("GET", "journal?after=0", None),
+    ("POST", "clusters", {"project_id": "p1", "name": "from-outside", "type": "ECS"}),
+    ("GET", "clusters", None),
+    ("DELETE", "clusters/THE-ID", None),
+    ("POST", "keys", {"access_key": "SHORT", "secret_key": "s", "security_token": "t", "expires_in": 900}),
+    ("GET", "keys", None),
+    ("DELETE", "keys/SHORT", None),
+    ("DELETE", "locks/DEMOACCESSKEY", None),
+    ("POST", "refusal", {"seconds": 1}),
+)
+# fmt: off
+JOURNAL_COLUMNS = (
+    "seq", "arrived_at", "call", "project_id", "type", "name", "access_key", "effect", "fault", "answer",
+)
+# fmt: on
+INTRODUCTION = (
+    "A local stand-in for the hyper-cluster API. Requests are checked as the real one checks them; nothing "
+    "here costs money or leaves this machine."
+)
+ON_COMMANDS = (
+    "PUT changes the switches it names. DELETE on switches puts back the defaults and takes all faults away. "
+    "A refusal makes connections fail for so many seconds."
+)
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #8884; }
+pre { font: 13px/1.5 ui-monospace, monospace; }
+pre { background: #8881; padding: .8rem; overflow-x: auto; border-radius: 6px; }
+.scroll { overflow-x: auto; }
+"""
+
+
+def render(host: str, state: Switches, rules: list[dict[str, Any]], recent: Sequence[JournalEntry]) -> str:
+    """The whole page. `host` is what the reader's own commands should name."""
+    parts = [
+        "<h1>Simulated ModelArts</h1>",
+        f"<p>{INTRODUCTION}</p>",
+        "<h2>Calls</h2>",
+        _table(("call", "request", "takes", "answers"), CALLS),
+        "<h2>Switches</h2>",
+        _table(("switch", "now", "meaning", "basis"), _switch_rows(state)),
+        "<h2>Faults in force</h2>",
+        _table(("rule",), [(json.dumps(rule),) for rule in rules]) if rules else "<p>None.</p>",
+        "<h2>Kinds of fault</h2>",
+        _table(("fault", "meaning", "parameters", "basis"), _fault_rows()),
+        f"<p>Every fault also takes: {_parameters(MATCHERS)}.</p>",
+        "<h2>Commands</h2>",
+        f"<p>{ON_COMMANDS}</p>",
+        "<pre>",
+        *(escape(_command(host, *command)) + "\n" for command in COMMANDS),
+        "</pre>",
+        f"<h2>Last {len(recent)} requests</h2>",
+        f'<div class="scroll">{_table(JOURNAL_COLUMNS, _journal_rows(recent))}</div>',
+    ]
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Simulated ModelArts</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _command(host: str, method: str, path: str, content: dict[str, Any] | None) -> str:
+    words = ["curl"] if method == "GET" else ["curl", "-X", method]
+    words.append(f"http://{host}/_simulator/{path}")
+    if content is not None:
+        words += ["-H", "Content-Type: application/json", "-d", json.dumps(content)]
+    return shlex.join(words)
+
+
+def _switch_rows(state: Switches) -> Iterable[tuple[str, ...]]:
+    now = asdict(state)
+    for each in fields(Switches):
+        yield each.name, json.dumps(now[each.name]), each.metadata["meaning"], each.metadata["label"]
+
+
+def _fault_rows() -> Iterable[tuple[str, ...]]:
+    for name, kind in KINDS.items():
+        yield name, kind.meaning, _parameters(kind.parameters), kind.label
+
+
+def _parameters(parameters: dict[str, Any]) -> str:
+    return "; ".join(f"{name}: {parameter.meaning}" for name, parameter in parameters.items())
+
+
+def _journal_rows(recent: Sequence[JournalEntry]) -> Iterable[tuple[str, ...]]:
+    for entry in reversed(recent):
+        row = entry.as_json()
+        yield tuple(str(row[column]) for column in JOURNAL_COLUMNS)
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    top = "".join(f"<th>{escape(head)}</th>" for head in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"

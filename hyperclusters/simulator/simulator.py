@@ -1,0 +1,187 @@
+"""The simulator as a Python object: on a socket in this process, with its switches, faults and journal."""
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from . import clusters, faults, journal, keys, switches
+from .app import Application, OnRequest
+from .clusters import SimulatedCluster
+from .journal import JournalEntry
+from .keys import Key
+from .server import Service
+from .switches import Switches
+
+DEFAULT_ACCESS_KEY = "DEMOACCESSKEY"
+DEFAULT_SECRET_KEY = "demo-secret-key"  # noqa: S105 - the simulator's documented demo key opens nothing else
+
+
+class Simulator:
+    """A local ModelArts. `wsgi` serves under any WSGI server; `start` serves it on a socket of its own.
+
+    `data` is the folder of its store, which outlives it; without one, a temporary folder that does not.
+    `projects` limits the default key to these project IDs. `on_request` is called in the handler's thread for
+    every create and delete that passed the gateway, before the deed; what it raises is raised again when the
+    `with` block is left.
+    """
+
+    def __init__(
+        self,
+        data: Path | str | None = None,
+        *,
+        access_key: str = DEFAULT_ACCESS_KEY,
+        secret_key: str = DEFAULT_SECRET_KEY,
+        projects: Iterable[str] | None = None,
+        on_request: OnRequest | None = None,
+    ) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="simulator-") if data is None else None
+        self.data = Path(self._temporary.name if self._temporary else data or "")
+        self.access_key, self.secret_key = access_key, secret_key
+        self.wsgi = Application(self.data, on_request)
+        self._database = self.wsgi.database
+        self._service: Service | None = None
+        self.add_key(access_key, secret_key, projects=projects)
+
+    @classmethod
+    def start(
+        cls,
+        data: Path | str | None = None,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        access_key: str = DEFAULT_ACCESS_KEY,
+        secret_key: str = DEFAULT_SECRET_KEY,
+        projects: Iterable[str] | None = None,
+        on_request: OnRequest | None = None,
+    ) -> Self:
+        """Serve on a socket, in threads of this process; port 0 takes a free one. Raises OSError if busy."""
+        simulator = cls(
+            data, access_key=access_key, secret_key=secret_key, projects=projects, on_request=on_request
+        )
+        try:
+            simulator._service = Service(simulator.wsgi, host, port)
+        except BaseException:
+            simulator.stop()
+            raise
+        return simulator
+
+    @property
+    def port(self) -> int:
+        """The port served on."""
+        if self._service is None:
+            raise RuntimeError("this simulator is not on a socket; use Simulator.start(…)")
+        return self._service.port
+
+    @property
+    def endpoint(self) -> str:
+        """The address for a client, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """Stop serving, break off what is under way, close the store."""
+        if self._service:
+            self._service.stop()
+        self._database.close()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is None and self.wsgi.callback_errors:
+            raise self.wsgi.callback_errors[0]
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Within this block nothing listens on the port: connections are refused, open ones are cut."""
+        if self._service is None:
+            raise RuntimeError("this simulator is not on a socket; use Simulator.start(…)")
+        self._service.pause()
+        try:
+            yield
+        finally:
+            self._service.resume()
+
+    def set(self, **changes: Any) -> Switches:
+        """Change switches by name, see `Switches`. Raises SwitchError for an unknown name or wrong value."""
+        with self._database.write() as db:
+            return switches.change(db, changes)
+
+    def fault(self, fault: str, call: str = "any", **parameters: Any) -> None:
+        """Add a fault, see `fault_kinds`: `fault("lost_answer", "create", times=1)`. Raises SwitchError."""
+        rule = faults.read({"fault": fault, "call": call, **parameters})
+        with self._database.write() as db:
+            faults.add(db, rule)
+
+    def reset(self) -> None:
+        """Default switches, no faults. Clusters, keys and the journal stay."""
+        with self._database.write() as db:
+            switches.reset(db)
+            faults.replace(db, [])
+
+    def switches(self) -> Switches:
+        """The switches as they are."""
+        with self._database.read() as db:
+            return switches.current(db)
+
+    def journal(self, after: int = 0) -> list[JournalEntry]:
+        """What was asked and done since row `after`, oldest first."""
+        with self._database.read() as db:
+            return journal.entries(db, after=after)
+
+    def clusters(self, project_id: str | None = None) -> list[SimulatedCluster]:
+        """What exists now, oldest first."""
+        with self._database.read() as db:
+            return clusters.living(db, project_id)
+
+    def add_cluster(
+        self,
+        project_id: str,
+        name: str,
+        type: str = "HPS",  # noqa: A002 - the vendor's word
+        *,
+        subnet_ids: Iterable[str] = (),
+    ) -> SimulatedCluster:
+        """Make a cluster as somebody outside would, past the API and the journal."""
+        cluster = clusters.new_cluster(project_id, name, type, tuple(subnet_ids))
+        with self._database.write() as db:
+            clusters.add(db, cluster)
+        return cluster
+
+    def remove_cluster(self, cluster_id: str) -> bool:
+        """End a cluster as somebody outside would; False if there is none of this ID."""
+        with self._database.write() as db:
+            return clusters.remove(db, cluster_id)
+
+    def add_key(
+        self,
+        access_key: str,
+        secret_key: str,
+        *,
+        security_token: str = "",
+        expires_in: float | None = None,
+        projects: Iterable[str] | None = None,
+    ) -> None:
+        """Make a key known, or change it; temporary with a security token. `expires_in` is in seconds."""
+        expires_at = None if expires_in is None else time.time() + expires_in
+        allowed = None if projects is None else tuple(projects)
+        with self._database.write() as db:
+            keys.put(db, Key(access_key, secret_key, security_token, expires_at, allowed))
+
+    def remove_key(self, access_key: str) -> bool:
+        """Forget a key; False if it was not known."""
+        with self._database.write() as db:
+            return keys.remove(db, access_key)
+
+    def unlock_key(self, access_key: str) -> None:
+        """Lift the lock of a key before its five minutes are over."""
+        with self._database.write() as db:
+            keys.unlock(db, access_key)

@@ -1,0 +1,147 @@
+"""How the simulated cloud behaves where the vendor's documentation is silent, and what tests need to bend.
+
+Every switch is a field with its meaning beside it; help page, checks and store read them from here.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+DOCUMENTED = "documented"
+OBSERVED = "observed"
+OWN = "not documented by the vendor: a switch of this simulator"
+
+
+class SwitchError(ValueError):
+    """A switch, or a fault's parameter, that does not exist or cannot have this value."""
+
+
+def _switch(default: Any, label: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"label": label, "meaning": meaning, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Switches:
+    """One state of all switches. The defaults are the documented behaviour, or the plainest where none is."""
+
+    unique_names: bool = _switch(
+        False, OWN, "A second cluster of a name in a project is refused: 409 ModelArts.0103."
+    )
+    quota: int | None = _switch(
+        None, OWN, "The most clusters that a project may have; one more is refused: 400 ModelArts.0106."
+    )
+    refuse_delete_in_use: tuple[str, ...] = _switch(
+        (),
+        OWN,
+        "IDs of clusters that are in use: deleting one is refused with 409 and a code of this simulator.",
+    )
+    list_lag: float = _switch(0.0, OWN, "Seconds after its creation until a cluster appears in lists.")
+    error_on_empty_list: bool = _switch(
+        False, DOCUMENTED, "A list without clusters is an error (400 ModelArts.6404; the code is a guess)."
+    )
+    ids: str = _switch(
+        "uuid", OWN, "IDs of new clusters: as documented, or safe but not a UUID.", ("uuid", "odd")
+    )
+    network_info: str = _switch(
+        "documented",
+        OWN,
+        "network_info in answers: as documented, left out, null, or an empty list.",
+        ("documented", "absent", "null", "empty"),
+    )
+    clock_offset: float = _switch(
+        0.0, OWN, "Seconds that the gateway's clock is ahead: its Date header and its check of X-Sdk-Date."
+    )
+    lock_seconds: float = _switch(
+        300.0, DOCUMENTED, "How long more than 5 bad signatures in a row lock a key (documented: 5 minutes)."
+    )
+
+
+_FIELDS = {each.name: each for each in fields(Switches)}
+
+
+def current(db: sqlite3.Connection) -> Switches:
+    """The switches as every process sees them now."""
+    row = db.execute("SELECT value FROM switches WHERE name = 'all'").fetchone()
+    return _parsed(row["value"]) if row else Switches()
+
+
+def change(db: sqlite3.Connection, changes: Mapping[str, Any]) -> Switches:
+    """Change the switches that are named and leave the others. Raises SwitchError, and then changes none."""
+    checked = {name: _checked(name, value) for name, value in changes.items()}
+    switches = Switches(**{**asdict(current(db)), **checked})
+    db.execute("INSERT OR REPLACE INTO switches VALUES ('all', ?)", (json.dumps(asdict(switches)),))
+    return switches
+
+
+def reset(db: sqlite3.Connection) -> None:
+    """Put every switch back to its default."""
+    db.execute("DELETE FROM switches")
+
+
+@lru_cache(maxsize=8)
+def _parsed(stored: str) -> Switches:
+    values: dict[str, Any] = json.loads(stored)
+    values["refuse_delete_in_use"] = tuple(values["refuse_delete_in_use"])
+    return Switches(**values)
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name not in _FIELDS:
+        raise SwitchError(f"there is no switch {name!r}; there are: {', '.join(_FIELDS)}")
+    default, choices = _FIELDS[name].default, _FIELDS[name].metadata["choices"]
+    if choices:
+        return one_of(name, value, choices)
+    if isinstance(default, bool):
+        return true_or_false(name, value)
+    if isinstance(default, tuple):
+        return _texts(name, value)
+    if name == "quota":
+        return None if value is None else whole_number(name, value)
+    return number(name, value, least=-1e9 if name == "clock_offset" else 0.0)
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """The value if it is one of the choices. This and the next raise SwitchError."""
+    if not isinstance(value, str) or value not in choices:
+        raise SwitchError(f"{name} must be one of: {', '.join(choices)}")
+    return value
+
+
+def true_or_false(name: str, value: Any) -> bool:
+    """The value if it is a boolean."""
+    if not isinstance(value, bool):
+        raise SwitchError(f"{name} must be true or false")
+    return value
+
+
+def whole_number(name: str, value: Any, least: int = 0) -> int:
+    """The value if it is an integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SwitchError(f"{name} must be a whole number, {least} or more")
+    return value
+
+
+def number(name: str, value: Any, least: float = 0.0, most: float = 1e9) -> float:
+    """The value if it is a finite number within the bounds."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise SwitchError(f"{name} must be a number")
+    if not least <= value <= most:
+        raise SwitchError(f"{name} must lie between {least:g} and {most:g}")
+    return float(value)
+
+
+def text(name: str, value: Any) -> str:
+    """The value if it is text."""
+    if not isinstance(value, str):
+        raise SwitchError(f"{name} must be text")
+    return value
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise SwitchError(f"{name} must be a list of texts")
+    return tuple(value)

@@ -1,0 +1,48 @@
+"""Every URL of the dashboard."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
+from django.views.i18n import set_language
+
+from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, new
+
+web = [
+    path("", home.home, name="home"),
+    path("theme/", home.theme, name="theme"),
+]
+accounts_urls = [
+    path("login/", accounts.sign_in, name="login"),
+    path("logout/", accounts.sign_out, name="logout"),
+]
+clusters_urls = [
+    path("", clusters.listing, name="list"),
+    path("refresh/", clusters.refresh, name="refresh"),
+    path("new/", new.new, name="new"),
+    path("<uuid:pk>/", clusters.cluster, name="cluster"),
+]
+creations_urls = [
+    path("", creations.listing, name="list"),
+    path("<uuid:pk>/", creations.creation, name="creation"),
+    path("<uuid:pk>/withdraw/", creations.withdraw, name="withdraw"),
+    path("<uuid:pk>/look/", creations.look, name="look"),
+]
+audit_urls = [
+    path("", audit.listing, name="list"),
+    path("<int:seq>/", audit.event, name="event"),
+]
+
+urlpatterns = [
+    path("", include((web, "web"))),
+    path("accounts/", include((accounts_urls, "accounts"))),
+    path("clusters/", include((clusters_urls, "clusters"))),
+    path("creations/", include((creations_urls, "creations"))),
+    path("audit/", include((audit_urls, "audit"))),
+    path("language/", login_not_required(set_language), name="set_language"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]
+
+handler400 = "hyperclusters.web.errors.bad_request"
+handler403 = "hyperclusters.web.errors.denied"
+handler404 = "hyperclusters.web.errors.not_found"
+handler500 = "hyperclusters.web.errors.server_error"

@@ -1,0 +1,73 @@
+"""What every page shows around its content."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import Grant, User
+from hyperclusters.access.permissions import Action, may
+from hyperclusters.clusters.heartbeat import is_a_worker_alive
+from hyperclusters.clusters.models import Creation
+
+from .views.home import THEMES
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One entry of the sidebar."""
+
+    url: str
+    icon: str
+    label: str
+    current: bool
+    badge: int = 0
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Context for base.html. Works for error pages too, where little is known of the request."""
+    theme = request.COOKIES.get("theme", "")
+    person = getattr(request, "user", None)
+    shared = {
+        "demo": settings.DEMO,
+        "theme": theme if theme in THEMES else "",
+        "languages": settings.LANGUAGES,
+        "person": None,
+        "request_id": request.META.get("REQUEST_ID", ""),
+    }
+    if not isinstance(person, User):
+        return shared
+    return shared | {
+        "person": person,
+        "person_line": _person_line(person),
+        "nav": _nav(request, person),
+        "worker_alive": is_a_worker_alive(),
+        "may_create": may(person, Action.CREATE),
+    }
+
+
+def _nav(request: HttpRequest, person: User) -> list[NavItem]:
+    running = Creation.objects.visible_to(person).unresolved().count()
+    entries = [
+        (reverse("web:home"), "house", _("Home"), 0),
+        (reverse("clusters:list"), "grid-2x2", _("Clusters"), 0),
+        (reverse("creations:list"), "zap", _("Creations"), running),
+    ]
+    if may(person, Action.AUDIT):
+        entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0))
+    return [
+        NavItem(url, icon, label, current=request.path == url or (url != "/" and request.path.startswith(url)), badge=n)
+        for url, icon, label, n in entries
+    ]
+
+
+def _person_line(person: User) -> str:
+    grants = list(Grant.objects.active().filter(person=person).select_related("team")[:3])
+    if not grants:
+        return _("No access yet")
+    if len(grants) > 2:
+        return _("In several teams")
+    return ", ".join(f"{g.get_role_display()} · {g.team}" if g.team else g.get_role_display() for g in grants)

@@ -1,0 +1,61 @@
+"""Error pages: what happened, whether anything was sent, what to do."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import get_template
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import User
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+
+def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    return render(request, "errors/error.html", {"status": status, "title": title, "text": text}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400: the request itself is malformed."""
+    text = _("The browser sent something this page does not understand. Nothing was sent to the cloud.")
+    return _page(request, 400, _("That request was malformed"), text)
+
+
+def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403, and an audit event: somebody tried what they may not do."""
+    person = getattr(request, "user", None)
+    subject = Subject("page", "", request.path)
+    record(Did.ACCESS_DENIED, Outcome.DENIED, person=person if isinstance(person, User) else None, subject=subject)
+    text = _("You may not do this. Nothing was sent to the cloud. An admin of the team can give you access.")
+    return _page(request, 403, _("Not permitted"), text)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form whose protection token is missing or old."""
+    text = _(
+        "This form is too old or did not come from this site, so it was not accepted. Nothing was sent to the cloud. "
+        "Go back, reload the page and try again."
+    )
+    return _page(request, 403, _("This form has expired"), text)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404: absent, or not visible to this person; the two look the same."""
+    text = _("There is nothing here, or it belongs to a team that you are not in.")
+    return _page(request, 404, _("Not found"), text)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: our fault. Rendered without the database, which may be what failed."""
+    text = _(
+        "Something went wrong here. If you were creating a cluster, look at Creations before you try again: "
+        "if it is not listed there, nothing was recorded and nothing was sent."
+    )
+    context = {"status": 500, "title": _("The dashboard failed"), "text": text, "request_id": request.META.get("REQUEST_ID")}
+    return HttpResponse(get_template("errors/error.html").render(context), status=500)
+
+
+def not_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
+    """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing."""
+    context = {"typed": list(typed.items()), "request_id": request.META.get("REQUEST_ID")}
+    return HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)

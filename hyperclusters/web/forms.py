@@ -1,0 +1,108 @@
+"""What people type, checked and put into words."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from hyperclusters.clusters.creations import Wish
+from hyperclusters.clusters.models import Project
+from hyperclusters.modelarts import ClusterType, is_name, is_subnet_id
+
+from .sentences import name_trouble, subnet_trouble
+
+
+class SignInForm(AuthenticationForm):
+    """User name and password."""
+
+    error_messages = {
+        "invalid_login": gettext_lazy("This user name and password do not fit together. Both tell capitals apart in the password only."),
+        "inactive": gettext_lazy("This account is not active."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "input"
+
+
+class OneTimeToken(forms.UUIDField):
+    """The hidden token that makes a form good for one creation."""
+
+    widget = forms.HiddenInput
+
+
+class CreationForm(forms.Form):
+    """What to create. Values are taken as typed, to the byte: nothing is stripped that would be sent."""
+
+    SHOWN = ("project", "name", "type", "hyper_cluster_subnet_id", "reason")
+
+    project = forms.ModelChoiceField(
+        label=gettext_lazy("Project"),
+        queryset=Project.objects.none(),
+        to_field_name="name",
+        empty_label=None,
+        error_messages={"invalid_choice": gettext_lazy("This is not one of the projects in which you may create.")},
+    )
+    name = forms.CharField(label=gettext_lazy("Name"), strip=False)
+    type = forms.ChoiceField(label=gettext_lazy("Type"), choices=[], initial=ClusterType.HPS, widget=forms.RadioSelect)
+    hyper_cluster_subnet_id = forms.CharField(label=gettext_lazy("Subnet ID"), required=False, strip=False)
+    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=500)
+    token = OneTimeToken(error_messages={"required": gettext_lazy("This form is incomplete. Reload the page and try again.")})
+
+    def __init__(self, *args: Any, projects: QuerySet[Project], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chooser = self.fields["project"]
+        assert isinstance(chooser, forms.ModelChoiceField)
+        chooser.queryset = projects.select_related("team")
+        chooser.label_from_instance = lambda project: f"{project.name} ({project.team.name})"  # type: ignore[method-assign]
+        kinds = self.fields["type"]
+        assert isinstance(kinds, forms.ChoiceField)
+        kinds.choices = [
+            (ClusterType.HPS.value, _("HPS: supernode servers")),
+            (ClusterType.ECS.value, _("ECS: Elastic Cloud Servers")),
+        ]
+        self.fields["token"].initial = uuid.uuid4
+        for name, attributes in WIDGETS.items():
+            self.fields[name].widget.attrs.update(attributes)
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if not is_name(name):
+            raise ValidationError(name_trouble(name))
+        return name
+
+    def clean_hyper_cluster_subnet_id(self) -> str:
+        subnet_id: str = self.cleaned_data["hyper_cluster_subnet_id"]
+        if subnet_id and not is_subnet_id(subnet_id):
+            raise ValidationError(subnet_trouble(subnet_id))
+        return subnet_id
+
+    def wish(self) -> Wish:
+        """What was asked for, once the form is valid."""
+        data = self.cleaned_data
+        return Wish(
+            name=data["name"], type=data["type"], subnet_id=data["hyper_cluster_subnet_id"], reason=data["reason"]
+        )
+
+
+WIDGETS: dict[str, dict[str, str]] = {
+    "project": {"class": "input"},
+    "name": {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"},
+    "hyper_cluster_subnet_id": {
+        "class": "input mono",
+        "autocomplete": "off",
+        "spellcheck": "false",
+        "autocapitalize": "off",
+        "list": "known-subnets",
+        "placeholder": gettext_lazy("Leave empty for the default network"),  # type: ignore[dict-item]
+    },
+    "reason": {"class": "input", "maxlength": "500"},
+}

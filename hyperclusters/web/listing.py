@@ -1,0 +1,54 @@
+"""Filters and pages that live in the address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import QueryDict
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a filter's menu: its words, the address that chooses it, and whether it is chosen now."""
+
+    word: str
+    url: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter: its name, what is chosen (empty for everything), and what can be."""
+
+    label: str
+    chosen: str
+    choices: list[Choice]
+
+
+def address(query: QueryDict, **changes: Any) -> str:
+    """The same page with some parameters changed or, given an empty value, left out; always from its first page."""
+    changed = query.copy()
+    for name in ("page", "before", "after"):
+        changed.pop(name, None)
+    for name, value in changes.items():
+        if value in ("", None):
+            changed.pop(name, None)
+        else:
+            changed[name] = str(value)
+    return f"?{changed.urlencode()}" if changed else "?"
+
+
+def menu(query: QueryDict, name: str, label: str, options: list[tuple[str, str]], *, everything: str) -> Filter:
+    """A filter on the parameter `name` from (value, words) pairs. A value that is none of them chooses nothing."""
+    value = query.get(name, "")
+    words = dict(options).get(value, "")
+    choices = [Choice(everything, address(query, **{name: ""}), chosen=not words)]
+    choices += [Choice(word, address(query, **{name: key}), chosen=key == value) for key, word in options]
+    return Filter(label, words, choices)
+
+
+def chosen(query: QueryDict, name: str, options: list[tuple[str, str]]) -> str:
+    """The parameter's value if it is one of the options, else nothing."""
+    value = query.get(name, "")
+    return value if value in dict(options) else ""

@@ -1,0 +1,58 @@
+"""Who asks, from where, and whether they are signed in."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils.cache import add_never_cache_headers
+
+from hyperclusters.audit.origin import Origin, acting_from
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+def client_ip(request: HttpRequest) -> str:
+    """The caller's address: the last hop's, or, behind so many trusted proxies, what the outermost of them saw.
+
+    Whatever stands further left in X-Forwarded-For was written by the caller and proves nothing.
+    """
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    if not settings.TRUSTED_PROXIES:
+        return peer
+    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    seen: str = hops[-settings.TRUSTED_PROXIES] if len(hops) >= settings.TRUSTED_PROXIES else peer
+    return seen[:45]
+
+
+def origin(get_response: Handler) -> Handler:
+    """Gives each request an ID, which its answer, its log lines and its audit events carry."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        request_id = uuid.uuid4().hex
+        request.META["REQUEST_ID"] = request_id
+        with acting_from(Origin(source="page", ip=client_ip(request), request_id=request_id)):
+            response = get_response(request)
+        response.headers["X-Request-Id"] = request_id
+        if isinstance(response, HttpResponse) and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
+
+    return middleware
+
+
+class SignedIn(LoginRequiredMiddleware):
+    """Every view wants a signed-in person unless it says otherwise."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:
+        """A fragment must not be replaced by a sign-in page: htmx is told to go to it as a whole page."""
+        if not getattr(request, "htmx", False):
+            return super().handle_no_permission(request, view_func)  # type: ignore[return-value]
+        back = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)  # type: ignore[attr-defined]
+        response = HttpResponse(status=204)
+        response.headers["HX-Redirect"] = redirect_to_login(back, resolve_url(settings.LOGIN_URL)).url
+        return response

@@ -1,0 +1,105 @@
+"""A creation told step by step, from its audit events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.clusters.models import Creation
+
+from .sentences import cause_of
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line: when, what, and what it rests on. `kind` is the colour, as for badges."""
+
+    kind: str
+    title: str
+    text: str
+    at: datetime
+
+
+def timeline(creation: Creation) -> list[Step]:
+    """What has happened so far, oldest first."""
+    steps: list[Step] = []
+    for event in Event.objects.about("creation", creation.pk):
+        tell = TELL.get(Did(event.action))
+        title, kind = TITLES.get(Did(event.action), (event.get_action_display(), "idle"))
+        if event.action == Did.CREATE_SENDING:
+            known = len((event.after or {}).get("baseline", []))
+            found = _("%(count)d cluster of this name was there before") % {"count": known} if known else _("No cluster of this name was there")
+            steps.append(Step("good", _("Cloud listed first"), found, event.at))
+        steps.append(Step(kind, str(title), tell(event) if tell else "", event.at))
+    return steps
+
+
+def _requested(event: Event) -> str:
+    if not event.reason:
+        return _("by %(person)s") % {"person": event.person_name}
+    return _("by %(person)s: “%(reason)s”") % {"person": event.person_name, "reason": event.reason}
+
+
+def _sending(event: Event) -> str:
+    return _("Sending attempt %(number)d, recorded before the first byte") % {"number": (event.after or {}).get("send", 1)}
+
+
+def _answered(event: Event) -> str:
+    response = event.response or {}
+    cluster = (event.after or {}).get("cluster") or {}
+    parts = []
+    if cluster:
+        parts.append(_("ID %(id)s") % {"id": cluster.get("id", "")})
+    if response.get("seconds") is not None and response.get("status"):
+        parts.append(_("answered %(status)s after %(seconds)s s") % {"status": response["status"], "seconds": response["seconds"]})
+    if event.evidence == "listed":
+        parts.append(_("found in the cloud's list"))
+    return ", ".join(parts)
+
+
+def _cause(event: Event) -> str:
+    response = event.response or {}
+    return cause_of(response.get("cause") or event.evidence, response.get("code", ""), response.get("message", ""))
+
+
+def _who(event: Event) -> str:
+    return _("by %(person)s") % {"person": event.person_name}
+
+
+TITLES: dict[Did, tuple[str | Promise, str]] = {
+    Did.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good"),
+    Did.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good"),
+    Did.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good"),
+    Did.CREATE_FAILED: (gettext_lazy("Failed"), "bad"),
+    Did.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait"),
+    Did.CREATE_DELAYED: (gettext_lazy("Not sent yet"), "warn"),
+    Did.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn"),
+    Did.CREATE_REFUSED: (gettext_lazy("Refused"), "bad"),
+    Did.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad"),
+    Did.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn"),
+    Did.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle"),
+    Did.CREATE_DECIDED: (gettext_lazy("Decided"), "good"),
+    Did.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn"),
+    Did.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn"),
+    Did.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good"),
+    Did.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad"),
+}
+TELL: dict[Did, Callable[[Event], str]] = {
+    Did.CREATE_REQUESTED: _requested,
+    Did.CREATE_SENDING: _sending,
+    Did.CREATE_SUCCEEDED: _answered,
+    Did.CREATE_FAILED: _cause,
+    Did.CREATE_UNKNOWN: _cause,
+    Did.CREATE_DELAYED: _cause,
+    Did.CREATE_NOT_SENT: _cause,
+    Did.CREATE_REFUSED: _cause,
+    Did.CREATE_DENIED: _cause,
+    Did.CREATE_UNDECIDED: _cause,
+    Did.CREATE_WITHDRAWN: _who,
+    Did.CREATE_DECIDED: _who,
+}

@@ -1,0 +1,121 @@
+"""The list of clusters, and one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from hyperclusters.access.permissions import Action, may, teams_where, visible_events
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.inventory import ask_refresh
+from hyperclusters.clusters.models import Cluster, Source
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.modelarts import ClusterType
+
+from ..listing import address, chosen, menu
+
+PAGE = 50
+# The only orders there are: no word of the address reaches order_by.
+ORDERS = {"name": ("name", "pk"), "-name": ("-name", "pk"), "newest": ("-found_at", "pk"), "oldest": ("found_at", "pk")}
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    """Every cluster this person may see; as a page, or for htmx only the part that changes."""
+    context = _context(request)
+    fragment = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+    response = render(request, "clusters/_list.html" if fragment else "clusters/list.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_POST
+def refresh(request: HttpRequest) -> HttpResponse:
+    """Ask for fresh lists. The worker fetches them; nothing upstream happens in this request."""
+    if not ask_refresh(person=request.user):
+        messages.info(request, _("There is no project to refresh."))
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "clusters/_list.html", _context(request))
+    return redirect("clusters:list")
+
+
+@require_safe
+def cluster(request: HttpRequest, pk: str) -> HttpResponse:
+    """One cluster: networks, origin, its creation, and its audit events for who may read them."""
+    visible = Cluster.objects.visible_to(request.user).select_related("project__team", "creation__requested_by")
+    shown = get_object_or_404(visible.prefetch_related("networks"), pk=pk)
+    events = Event.objects.none()
+    if may(request.user, Action.AUDIT, shown.project.team):
+        about = Event.objects.about("cluster", shown.pk)
+        if shown.creation:
+            about = about | Event.objects.about("creation", shown.creation.pk)
+        events = visible_events(request.user).filter(pk__in=about.order_by().values("pk")).order_by("-seq")[:20]
+    context = {"cluster": shown, "events": events, "source": shown.project.sources.filter(type=shown.type).first()}
+    return render(request, "clusters/cluster.html", context)
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    query = request.GET
+    visible = Cluster.objects.visible_to(request.user)
+    teams = [(team.slug, team.name) for team in teams_where(request.user, Action.VIEW)]
+    types = [(kind.value, kind.value) for kind in ClusterType]
+    makers = [(name, name) for name in _makers(visible)]
+    origins = [("here", _("made here")), ("outside", _("made outside"))]
+    found = _filtered(visible, query.get("q", ""), query, teams, types, makers, origins)
+    order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
+    rows = found.order_by(*order).select_related("project__team", "creation__requested_by").prefetch_related("networks")
+    sources = list(Source.objects.filter(project__team__in=teams_where(request.user, Action.VIEW)).select_related("project"))
+    return {
+        "page": Paginator(rows, PAGE).get_page(query.get("page")),
+        "filters": [
+            menu(query, "team", _("Team"), teams, everything=_("Every team")),
+            menu(query, "type", _("Type"), types, everything=_("Both types")),
+            menu(query, "by", _("Made by"), makers, everything=_("Anybody")),
+            menu(query, "origin", _("Origin"), origins, everything=_("Any origin")),
+            menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
+        ],
+        "is_filtered": any(query.get(name) for name in ("q", "team", "type", "by", "origin", "gone")),
+        "sources": sources,
+        "refreshing": any(source.due_at <= timezone.now() or source.held_until for source in sources),
+        "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
+        "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
+        "sort_age": address(query, sort="oldest" if query.get("sort", "newest") == "newest" else "newest"),
+        "here": request.get_full_path() if request.method == "GET" else "",
+        "base": address(query),
+    }
+
+
+def _filtered(
+    rows: ClusterQuerySet,
+    text: str,
+    query: Any,
+    teams: list[tuple[str, str]],
+    types: list[tuple[str, str]],
+    makers: list[tuple[str, str]],
+    origins: list[tuple[str, str]],
+) -> ClusterQuerySet:
+    rows = rows.filter(gone_at__isnull=query.get("gone") != "1")
+    if text.strip():
+        rows = rows.search(text.strip())
+    if team := chosen(query, "team", teams):
+        rows = rows.filter(project__team__slug=team)
+    if kind := chosen(query, "type", types):
+        rows = rows.filter(type=kind)
+    if maker := chosen(query, "by", makers):
+        rows = rows.filter(creation__requested_by__username=maker)
+    if origin := chosen(query, "origin", origins):
+        rows = rows.filter(creation__isnull=origin == "outside")
+    return rows
+
+
+def _makers(visible: ClusterQuerySet) -> list[str]:
+    made = visible.filter(creation__isnull=False).order_by("creation__requested_by__username")
+    return list(made.values_list("creation__requested_by__username", flat=True).distinct())

@@ -1,0 +1,188 @@
+// Makes working pages quicker to use; no page needs it to work.
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const root = document.documentElement;
+const live = $("#live");
+
+function announce(text) {
+  live.textContent = "";
+  setTimeout(() => (live.textContent = text), 60); // an unchanged text would not be read again
+}
+
+// Toasts. Good news leaves by itself, unless it is being read; anything else stays until it is closed.
+function keep(toast) {
+  if (!toast.matches(".good, .info")) return;
+  setTimeout(() => (toast.matches(":hover, :focus-within") ? keep(toast) : toast.remove()), 9000);
+}
+
+function showToast(text, about) {
+  if ($$(".toast p").some((p) => p.textContent === text)) return;
+  const toast = $("#toast").content.firstElementChild.cloneNode(true);
+  $("p", toast).textContent = text;
+  toast.dataset.about = about;
+  $("#toasts").append(toast);
+}
+
+// Copying, with the old way where the page is not a secure context.
+async function writeClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.className = "visually-hidden";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+async function copy(button) {
+  const text = button.dataset.copy ?? document.getElementById(button.dataset.copyFrom).textContent.trim();
+  const done = await writeClipboard(text);
+  button.focus();
+  announce(done ? live.dataset.copied : live.dataset.notCopied);
+  button.classList.toggle("copied", done);
+  setTimeout(() => button.classList.remove("copied"), 1600);
+}
+
+// Menus are details elements; a click elsewhere or Escape closes them.
+const openMenus = () => $$(":is(.chip-menu, .account, .topmenu)[open]");
+
+document.addEventListener("click", (event) => {
+  const on = (selector) => event.target.closest(selector);
+  for (const menu of openMenus()) {
+    const own = menu.contains(event.target) || (menu.matches(".topmenu") && on(".side"));
+    if (!own) menu.open = false;
+  }
+  if (on("[data-copy], [data-copy-from]")) copy(on("[data-copy], [data-copy-from]"));
+  else if (on("[data-dismiss]")) on(".toast, .notice").remove();
+  else if (on("[data-open]")) document.getElementById(on("[data-open]").dataset.open).showModal();
+  else if (event.target.matches("dialog")) event.target.close(); // its backdrop
+});
+
+// Keys. They can be switched off, since speech input and stray keys set them off too.
+const keysOff = () => localStorage.getItem("keys") === "off";
+const keyActions = {
+  "/": () => $(".search input, [data-key='/']"),
+  n: () => $("[data-key='n']"),
+  "?": () => $("#keys"),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.key === "Escape") {
+    for (const menu of openMenus()) {
+      menu.open = false;
+      $("summary", menu).focus();
+    }
+    return;
+  }
+  if (event.target.closest("input, textarea, select, [contenteditable]") || $("dialog[open]") || keysOff()) return;
+  const target = Object.hasOwn(keyActions, event.key) && keyActions[event.key]();
+  if (!target) return;
+  event.preventDefault();
+  if (target.matches("dialog")) target.showModal();
+  else if (target.matches("input")) target.select();
+  else target.click();
+});
+
+const keysSwitch = $("#keys-on");
+if (keysSwitch) {
+  keysSwitch.checked = !keysOff();
+  keysSwitch.addEventListener("change", () => localStorage.setItem("keys", keysSwitch.checked ? "on" : "off"));
+}
+
+// Theme: at once here, and by the same post as without scripts for the pages to come.
+function switchTheme(event) {
+  event.preventDefault();
+  const { submitter, target } = event;
+  root.classList.remove("light", "dark");
+  if (submitter.value) root.classList.add(submitter.value);
+  for (const button of $$("button", target)) button.setAttribute("aria-pressed", String(button === submitter));
+  fetch(target.action, { method: "POST", body: new FormData(target, submitter), redirect: "manual" });
+}
+
+// A form marked data-once goes out once. The button is disabled a moment later, or its own value would not be sent.
+function setSent(form, sent) {
+  form.toggleAttribute("data-sent", sent);
+  for (const button of $$("button:not([type='button']), input[type='submit']", form)) {
+    button.disabled = sent;
+    button.setAttribute("aria-busy", String(sent));
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("[data-theme-form]")) switchTheme(event);
+  else if (!form.matches("[data-once]") || form.matches("[hx-post]")) return;
+  else if (form.hasAttribute("data-sent")) event.preventDefault();
+  else setTimeout(() => setSent(form, true));
+});
+addEventListener("pageshow", (event) => event.persisted && $$("[data-sent]").forEach((form) => setSent(form, false)));
+
+// Times, in the page's language, by the server's clock should this one be far off.
+const skew = Date.parse(root.dataset.now) - Date.now();
+const offset = Math.abs(skew) > 30_000 ? skew : 0;
+const relative = new Intl.RelativeTimeFormat(root.lang, { numeric: "always" });
+const exact = new Intl.DateTimeFormat(root.lang, { dateStyle: "medium", timeStyle: "long" });
+const units = { year: 31557600, month: 2629800, week: 604800, day: 86400, hour: 3600, minute: 60, second: 1 };
+
+function tellTimes() {
+  for (const time of $$("time.rel")) {
+    const at = new Date(time.dateTime);
+    const seconds = (at - Date.now() - offset) / 1000;
+    const [unit, size] = Object.entries(units).find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
+    const text = relative.format(Math.trunc(seconds / size) || -0, unit);
+    if (time.textContent !== text) time.textContent = text;
+    time.title = `${exact.format(at)} · ${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  }
+}
+
+// htmx: what the swap would lose is put back (focus on things without an ID, opened details), failures are said.
+let before = null;
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const active = document.activeElement;
+  const attribute = ["data-copy", "href", "name", "value"].find((name) => active.hasAttribute(name));
+  before = {
+    focus: !active.id && attribute && detail.target.contains(active) ? `[${attribute}="${CSS.escape(active.getAttribute(attribute))}"]` : null,
+    open: $$("details[id][open]", detail.target).map((each) => each.id),
+  };
+});
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  for (const id of before?.open ?? []) document.getElementById(id)?.setAttribute("open", "");
+  if (before?.focus && document.activeElement === document.body) $(before.focus, detail.elt)?.focus();
+  before = null;
+  if (detail.requestConfig?.verb === "post") $(".errors", detail.elt)?.focus();
+  $$(".toast:not([data-seen])").forEach(settleToast);
+  tellTimes();
+});
+function settleToast(toast) {
+  toast.dataset.seen = "";
+  keep(toast);
+}
+
+function failed({ detail }) {
+  const { xhr, requestConfig } = detail;
+  const safe = requestConfig.verb === "get";
+  if ([401, 403].includes(xhr?.status)) showToast(live.dataset.denied, "refusal");
+  else if (safe) showToast(live.dataset.noAnswer, "reading");
+  else showToast(live.dataset.noAnswerSent, "sending");
+}
+for (const name of ["responseError", "sendError", "timeout"]) document.addEventListener(`htmx:${name}`, failed);
+
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (detail.elt.matches("[data-once]")) setSent(detail.elt, true);
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.matches("[data-once]")) setSent(detail.elt, false);
+  if (detail.successful) $$(".toast[data-about='reading']").forEach((toast) => toast.remove());
+});
+
+tellTimes();
+setInterval(tellTimes, 30_000);
+$$(".toast").forEach(settleToast);
+$(".errors")?.focus();

@@ -1,0 +1,214 @@
+"""The control surface shows everything that can be set, and obeys this machine alone."""
+
+import re
+import shlex
+from html import unescape
+
+import pytest
+from simulator_caller import PROJECT, Caller
+
+from hyperclusters.simulator import Simulator, Switches
+from hyperclusters.simulator.fault_kinds import KINDS, MATCHERS
+from hyperclusters.simulator.garbage import GARBAGE
+from hyperclusters.simulator.switches import DOCUMENTED, OBSERVED, OWN
+
+
+def page(caller: Caller) -> str:
+    reply = caller.control("GET", "")
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    return unescape(reply.body.decode())
+
+
+def test_the_help_page_names_every_call_switch_fault_and_parameter(caller: Caller) -> None:
+    shown = page(caller)
+    parameters = {name for kind in KINDS.values() for name in kind.parameters}
+    for name in (
+        *Switches.__dataclass_fields__,
+        *KINDS,
+        *MATCHERS,
+        *parameters,
+        *GARBAGE,
+        DOCUMENTED,
+        OBSERVED,
+        OWN,
+    ):
+        assert name in shown, name
+    for request in (
+        "POST /v1/{project_id}/dev-servers/hyper-clusters",
+        "DELETE /v1/{project_id}/dev-servers",
+    ):
+        assert request in shown
+
+
+def test_the_help_page_shows_what_is_set_and_what_was_asked_last(
+    simulator: Simulator, caller: Caller
+) -> None:
+    simulator.set(quota=47)
+    simulator.fault("lost_answer", "delete", times=3)
+    caller.create("<b>bold</b>")
+    made = caller.create("seen-here").json
+    shown = caller.control("GET", "").body.decode()
+    assert "<td>47</td>" in shown
+    assert "&quot;lost_answer&quot;" in shown
+    assert "seen-here" in shown
+    assert made["id"] in shown
+    assert "<b>" not in shown
+
+
+def test_the_help_page_shows_the_last_fifty_requests(caller: Caller) -> None:
+    for number in range(52):
+        caller.create(f"row-{number:02}")
+    shown = page(caller)
+    assert "row-01" not in shown
+    assert shown.index("row-51") < shown.index("row-02")
+
+
+def test_every_command_of_the_help_page_works_as_written(simulator: Simulator, caller: Caller) -> None:
+    commands = [line for line in page(caller).splitlines() if "curl " in line]
+    assert len(commands) == 15
+    for command in commands:
+        words = shlex.split(command[command.index("curl ") :])
+        method = words[words.index("-X") + 1] if "-X" in words else "GET"
+        url = next(word for word in words if word.startswith("http"))
+        body = words[words.index("-d") + 1] if "-d" in words else ""
+        if "THE-ID" in url:
+            url = url.replace("THE-ID", simulator.clusters()[0].id)
+        headers = dict(word.split(": ") for word in words if word.startswith("Content-Type"))
+        reply = caller.bare(method, url.removeprefix(simulator.endpoint), body.encode(), headers)
+        assert reply.status in {200, 201, 202, 204}, (command, reply)
+
+
+def test_switches_can_be_read_changed_in_part_and_put_back(caller: Caller) -> None:
+    changed = caller.control("PUT", "switches", {"unique_names": True}).json
+    assert caller.control("PUT", "switches", {"quota": 3}).json == {**changed, "quota": 3}
+    assert caller.control("GET", "switches").json == {**changed, "quota": 3}
+    assert caller.control("DELETE", "switches").status == 204
+    assert caller.control("GET", "switches").json["unique_names"] is False
+
+
+def test_what_is_read_can_be_put_back_as_it_is(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(refuse_delete_in_use=["a"], clock_offset=-3)
+    for name in KINDS:
+        simulator.fault(name, "create", times=2)
+    read = caller.control("GET", "switches").json
+    simulator.reset()
+    assert caller.control("PUT", "switches", read).json == read
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"nope": 1}, "nope"),
+        ({"quota": "many"}, "quota"),
+        ({"quota": 1, "faults": [{"fault": "nope"}]}, "nope"),
+        ({"faults": "all"}, "faults"),
+        ([], "JSON object"),
+    ],
+)
+def test_a_wrong_switch_is_refused_in_a_sentence_and_changes_nothing(
+    caller: Caller, content: object, said: str
+) -> None:
+    before = caller.control("GET", "switches").json
+    refused = caller.control("PUT", "switches", content)
+    assert (refused.status, said in refused.json["error"]) == (400, True)
+    assert caller.control("GET", "switches").json == before
+
+
+def test_faults_can_be_added_and_taken_away(caller: Caller) -> None:
+    assert caller.control("POST", "faults", {"fault": "error", "call": "list"}).status == 201
+    assert caller.list().status == 503
+    assert caller.control("DELETE", "faults").status == 204
+    assert caller.list().status == 200
+
+
+def test_the_journal_can_be_read_on_from_a_row(simulator: Simulator, caller: Caller) -> None:
+    caller.create("a")
+    caller.create("b")
+    (row,) = caller.control("GET", "journal?after=1").json["entries"]
+    assert row == simulator.journal()[1].as_json()
+    assert caller.control("GET", "journal?after=x").status == 400
+
+
+def test_clusters_can_be_made_and_ended_from_outside(simulator: Simulator, caller: Caller) -> None:
+    wish = {"project_id": PROJECT, "name": "outside", "type": "ECS"}
+    made = caller.control("POST", "clusters", wish).json
+    assert caller.control("GET", "clusters").json["clusters"] == [made]
+    assert caller.list("ECS").json["hyper_clusters"][0]["id"] == made["id"]
+    assert caller.control("POST", "clusters", {**wish, "name": "a b"}).status == 400
+    assert caller.control("POST", "clusters", {**wish, "color": "red"}).status == 400
+    assert caller.control("DELETE", f"clusters/{made['id']}").status == 204
+    assert caller.control("DELETE", f"clusters/{made['id']}").status == 404
+    assert simulator.clusters() == []
+
+
+def test_keys_can_be_managed_and_their_secrets_never_read(simulator: Simulator, caller: Caller) -> None:
+    key = {"access_key": "OTHER", "secret_key": "hidden-1", "security_token": "hidden-2", "expires_in": 900}
+    assert caller.control("POST", "keys", key).status == 204
+    shown = caller.control("GET", "keys")
+    assert [each["access_key"] for each in shown.json["keys"]] == ["DEMOACCESSKEY", "OTHER"]
+    other = Caller(simulator, "hidden-1", "hidden-2")
+    other.access_key = "OTHER"
+    assert other.list().status == 200
+    everything = shown.body + caller.control("GET", "").body + caller.control("GET", "journal").body
+    assert not re.search(rb"hidden-[12]|demo-secret-key", everything)
+    assert caller.control("DELETE", "keys/OTHER").status == 204
+    assert other.list().status == 401
+
+
+def test_a_locked_key_can_be_freed(simulator: Simulator, caller: Caller) -> None:
+    for _ in range(6):
+        Caller(simulator, "wrong").list()
+    assert caller.list().status == 401
+    assert caller.control("DELETE", f"locks/{simulator.access_key}").status == 204
+    assert caller.list().status == 200
+
+
+def test_connections_can_be_refused_for_a_while(caller: Caller) -> None:
+    assert caller.control("POST", "refusal", {"seconds": 0.3}).status == 202
+    refused = 0
+    for _ in range(2000):
+        try:
+            caller.list()
+        except (ConnectionError, TimeoutError):
+            refused += 1
+            continue
+        if refused:
+            break
+    assert refused
+    assert caller.list().status == 200
+    assert caller.control("POST", "refusal", {"seconds": "long"}).status == 400
+
+
+def test_control_requests_leave_no_row_in_the_journal(simulator: Simulator, caller: Caller) -> None:
+    caller.control("GET", "clusters")
+    assert simulator.journal() == []
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "simulator:9000", ""])
+def test_a_name_that_is_not_this_machine_gets_no_control(caller: Caller, host: str) -> None:
+    reply = caller.bare("GET", "/_simulator/switches", headers={"Host": host})
+    assert reply.status == 403
+
+
+def test_a_form_from_a_web_page_gets_no_control(caller: Caller) -> None:
+    reply = caller.bare("POST", "/_simulator/faults", b'{"fault": "error"}', {"Content-Type": "text/plain"})
+    assert reply.status == 415
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1", "", "localhost"])
+def test_another_machine_gets_no_control(simulator: Simulator, peer: str) -> None:
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/_simulator/",
+        "HTTP_HOST": "127.0.0.1",
+        "REMOTE_ADDR": peer,
+    }
+    assert simulator.wsgi.respond(environ).status == 403
+    environ["REMOTE_ADDR"] = "127.0.0.1"
+    assert simulator.wsgi.respond(environ).status == 200
+
+
+def test_an_unknown_control_and_a_wrong_method_are_said(caller: Caller) -> None:
+    assert caller.control("GET", "nowhere").status == 404
+    refused = caller.control("PATCH", "switches")
+    assert (refused.status, refused.headers["Allow"]) == (405, "DELETE, GET, PUT")

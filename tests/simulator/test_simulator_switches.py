@@ -1,0 +1,124 @@
+"""Each switch changes the one behaviour it names, for every process, until it is put back."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+from simulator_caller import PROJECT, Caller
+
+from hyperclusters.simulator import Simulator, SwitchError, Switches
+
+
+def test_by_default_nothing_undocumented_is_switched_on(simulator: Simulator) -> None:
+    assert simulator.switches() == Switches()
+
+
+def test_unique_names_refuses_a_second_cluster_of_a_name(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(unique_names=True)
+    made = caller.create("one").json
+    refused = caller.create("one", type="ECS")
+    assert (refused.status, refused.code) == (409, "ModelArts.0103")
+    assert caller.create("one", project="another").status == 200
+    caller.delete(made["id"])
+    assert caller.create("one").status == 200
+
+
+def test_quota_refuses_one_cluster_more(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(quota=1)
+    made = caller.create("first", type="ECS").json
+    assert caller.create("second").code == "ModelArts.0106"
+    assert caller.create("elsewhere", project="another").status == 200
+    caller.delete(made["id"], "ECS")
+    assert caller.create("second").status == 200
+
+
+def test_a_cluster_in_use_cannot_be_deleted(simulator: Simulator, caller: Caller) -> None:
+    used, free = caller.create("used").json["id"], caller.create("free").json["id"]
+    simulator.set(refuse_delete_in_use=[used])
+    assert caller.delete(used).status == 409
+    assert caller.delete(free).status == 204
+    assert [each.id for each in simulator.clusters()] == [used]
+
+
+def test_list_lag_hides_a_new_cluster_from_lists_only(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(list_lag=0.4)
+    made = caller.create("late").json
+    assert caller.list().json == {"hyper_clusters": []}
+    assert caller.show(made["id"]).json == made
+    time.sleep(0.45)
+    assert caller.list().json == {"hyper_clusters": [made]}
+
+
+def test_an_empty_list_may_be_an_error(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(error_on_empty_list=True)
+    assert (caller.list().status, caller.list().code) == (400, "ModelArts.6404")
+    caller.create()
+    assert caller.list().status == 200
+    assert caller.list("ECS").code == "ModelArts.6404"
+
+
+def test_odd_ids_are_safe_and_no_uuids(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(ids="odd")
+    odd = caller.create().json["id"]
+    assert re.fullmatch(r"[-_.a-z0-9]{1,64}", odd)
+    assert not re.fullmatch(r"[0-9a-f-]{36}", odd)
+    assert caller.show(odd).status == 200
+    assert caller.delete(odd).status == 204
+
+
+@pytest.mark.parametrize(("shape", "expected"), [("absent", ...), ("null", None), ("empty", [])])
+def test_network_info_may_be_missing_null_or_empty(
+    simulator: Simulator, caller: Caller, shape: str, expected: Any
+) -> None:
+    simulator.set(network_info=shape)
+    made = caller.create().json
+    assert made.get("network_info", ...) == expected
+    assert caller.list().json["hyper_clusters"] == [made] == [caller.show(made["id"]).json]
+
+
+def test_the_gateways_clock_can_be_off(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(clock_offset=1000)
+    refused = caller.create()
+    assert refused.code == "APIGW.0303"
+    simulator.set(clock_offset=-800)
+    assert caller.create().status == 200
+
+
+def test_reset_puts_switches_and_faults_back_and_keeps_the_rest(simulator: Simulator, caller: Caller) -> None:
+    caller.create()
+    simulator.set(quota=0, ids="odd")
+    simulator.fault("error", "list")
+    simulator.reset()
+    assert simulator.switches() == Switches()
+    assert caller.list().status == 200
+    assert len(simulator.clusters(PROJECT)) == 1
+    assert len(simulator.journal()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("no_such_switch", True),
+        ("unique_names", "yes"),
+        ("unique_names", 1),
+        ("quota", -1),
+        ("quota", 1.5),
+        ("quota", True),
+        ("refuse_delete_in_use", "id"),
+        ("refuse_delete_in_use", [1]),
+        ("list_lag", -1),
+        ("list_lag", float("nan")),
+        ("list_lag", "1"),
+        ("ids", "other"),
+        ("ids", None),
+        ("network_info", ["null"]),
+        ("clock_offset", None),
+    ],
+)
+def test_a_switch_that_does_not_exist_or_cannot_be_so_is_refused_by_name(
+    simulator: Simulator, name: str, value: Any
+) -> None:
+    with pytest.raises(SwitchError, match=name):
+        simulator.set(**{"error_on_empty_list": True, name: value})
+    assert simulator.switches() == Switches()
