@@ -1,8 +1,8 @@
 """One connection, and the calls on it, one after the other.
 
 h11 speaks HTTP; the socket is ours, for three reasons. Every operation gets what is left of its call's time,
-so that an answer which drips byte by byte ends. It is known whether a byte of a request may have left, so that
-"not sent" is a fact and no guess from an exception's name. And a connection on which anything follows an
+so that an answer which drips byte by byte ends. It is known whether a byte of a request may have left, so
+that "not sent" is a fact and no guess from an exception's name. And a connection on which anything follows an
 answer is never used again: httpcore 1.0 takes those bytes for the answer to the next request (measured).
 """
 

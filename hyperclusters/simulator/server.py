@@ -242,6 +242,7 @@ class Service:
         self._application = application
         self._host = host
         self._lock = threading.Lock()
+        self._placeholder: socket.socket | None = None
         self._ended = threading.Event()
         self._server: Server | None = Server(application, host, port)
         self.port = self._server.port
@@ -255,6 +256,10 @@ class Service:
         if server:
             server.shutdown()
             server.server_close()
+            # Bound but not listening: connections are refused, and nobody else can take the port meanwhile.
+            self._placeholder = socket.socket()
+            self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._placeholder.bind((self._host, self.port))
             server.close_connections()
 
     def resume(self) -> None:
@@ -263,6 +268,8 @@ class Service:
             if self._server is None and not self._ended.is_set():
                 self._server = Server(self._application, self._host, self.port)
                 self._serve(self._server)
+            if self._placeholder:
+                self._placeholder.close()
 
     def refuse_for(self, seconds: float) -> None:
         """Refuse connections for a while; returns at once."""
@@ -273,6 +280,8 @@ class Service:
         self._ended.set()
         self._application.stopping.set()
         self.pause()
+        if self._placeholder:
+            self._placeholder.close()
         self._application.database.close()
 
     def _refuse(self, seconds: float) -> None:

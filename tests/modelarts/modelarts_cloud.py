@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hyperclusters.modelarts import Answer, Client, ClusterType, Credentials, Transport
+import pytest
+
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClusterType,
+    Credentials,
+    ModelArtsError,
+    OutcomeUnknown,
+    Proof,
+    Transport,
+    Unavailable,
+)
 
 PROJECT = "p" * 32
 NAME = "test-hps--1107"
@@ -222,6 +234,29 @@ def healthy(visit: Visit) -> None:
             visit.send(answer(200, as_json(CLUSTER | {"name": name}), "X-Request-Id: req-1"))
 
 
+def after_request(act: Callable[[Visit], None]) -> Script:
+    def script(visit: Visit) -> None:
+        visit.read_request()
+        act(visit)
+
+    return script
+
+
+def then(data: bytes, act: Callable[[Visit], None]) -> Script:
+    """Read the request, send this, then act."""
+
+    def script(visit: Visit) -> None:
+        visit.read_request()
+        visit.send(data)
+        act(visit)
+
+    return script
+
+
+def gone(visit: Visit) -> None:
+    """Close the connection, by saying nothing more."""
+
+
 def open_sockets() -> int:
     """How many sockets this process holds."""
     count = 0
@@ -229,3 +264,51 @@ def open_sockets() -> int:
         with suppress(OSError):
             count += entry.readlink().name.startswith("socket:")
     return count
+
+
+@dataclass
+class Stage:
+    """A cloud with one prepared answer, and a client of it."""
+
+    client: Client
+    say: Callable[[bytes], None]
+
+    def call(self, name: str, data: bytes) -> Any:
+        """The answer of a call that the cloud answers with these bytes."""
+        self.say(data)
+        return CALLS[name](self.client)
+
+    def failing(self, name: str, data: bytes) -> ModelArtsError:
+        with pytest.raises(ModelArtsError) as caught:
+            self.call(name, data)
+        check_storable(caught.value)
+        return caught.value
+
+
+@contextmanager
+def staged() -> Iterator[Stage]:
+    """A stage for the length of a block."""
+    prepared: list[bytes] = []
+
+    def script(visit: Visit) -> None:
+        while True:
+            visit.read_request()
+            visit.send(prepared[-1])
+
+    with playing(script) as cloud, client_of(cloud.endpoint) as client:
+        yield Stage(client, prepared.append)
+
+
+def check_storable(error: ModelArtsError) -> None:
+    """PostgreSQL takes no NUL and no lone surrogate; a page takes no control characters."""
+    assert error.exchange is not None
+    texts = (error.code, error.message, error.request_id, str(error), error.exchange.body)
+    assert all(text.isprintable() for text in texts)
+    assert len(error.exchange.body) <= 4096
+    assert len(error.message) <= 500
+    assert KEY.secret_key not in "".join(texts)
+
+
+def check_no_answer(error: ModelArtsError, call: str) -> None:
+    assert type(error) is (Unavailable if call in {"list", "show"} else OutcomeUnknown)
+    assert error.proves is Proof.NOTHING

@@ -1,35 +1,23 @@
-"""Whatever the wire does: the verdict is right, the call ends in time, and nothing stays behind."""
+"""Whatever the wire does to an answer: the verdict is right, the call ends in time, nothing stays behind."""
 
-import resource
-import socket
-import threading
-import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from modelarts_cloud import (
     CALLS,
-    CLUSTER,
-    Cloud,
     Script,
     Visit,
+    after_request,
     answer,
     answering,
-    as_json,
-    client_of,
-    healthy,
-    open_sockets,
+    gone,
     playing,
+    then,
 )
+from modelarts_faults import DEADLINE, ENDED, WHOLE, check_ambiguous, failing, nothing_left_behind
 
-from hyperclusters.modelarts import ModelArtsError, OutcomeUnknown, Proof, Transport, Unavailable, line
-
-DEADLINE = 0.3
-WHOLE = answer(200, as_json(CLUSTER))
 BOMB = zlib.compress(b"\0" * 50_000_000, wbits=31)  # 50 KB that would become 50 MB
 
 
@@ -39,25 +27,6 @@ class Fault:
 
     script: Script
     causes: tuple[str, ...]
-
-
-def after_request(act: Callable[[Visit], None]) -> Script:
-    def script(visit: Visit) -> None:
-        visit.read_request()
-        act(visit)
-
-    return script
-
-
-def then(data: bytes, act: Callable[[Visit], None]) -> Script:
-    """Read the request, send this, then act."""
-
-    def script(visit: Visit) -> None:
-        visit.read_request()
-        visit.send(data)
-        act(visit)
-
-    return script
 
 
 def close_after_head(visit: Visit) -> None:
@@ -78,14 +47,9 @@ def endless(piece: bytes) -> Callable[[Visit], None]:
     return act
 
 
-def gone(visit: Visit) -> None:
-    """Close the connection, by saying nothing more."""
-
-
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 DRIPPED_HEAD = b"HTTP/1.1 200 OK\r\n" + b"X-Slow: 1\r\n" * 1000
 DRIPPED_BODY = answer(200, b" " * 5000)
-ENDED = ("read_error", "protocol_error")
 
 FAULTS = {
     "closed at accept": Fault(gone, ENDED),
@@ -126,46 +90,6 @@ FAULTS = {
 }
 
 
-def threads() -> set[threading.Thread]:
-    return set(threading.enumerate())
-
-
-@contextmanager
-def nothing_left_behind() -> Iterator[None]:
-    """Memory within 32 MiB of the start, and as many sockets and threads as there were."""
-    before = (threads(), open_sockets())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield
-    assert (threads(), open_sockets()) == before
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 32 * 1024
-
-
-def failing(call: str, endpoint: str, *, http: Transport | None = None) -> ModelArtsError:
-    """The error that a call ends with, which it must within its deadline and a second."""
-    with client_of(endpoint, deadline=DEADLINE, connect_timeout=DEADLINE, http=http) as client:
-        started = time.monotonic()
-        with pytest.raises(ModelArtsError) as caught:
-            CALLS[call](client)
-        assert time.monotonic() - started <= DEADLINE + 1
-    error = caught.value
-    assert error.exchange is not None
-    assert error.exchange.elapsed <= DEADLINE + 1
-    return error
-
-
-def check_ambiguous(error: ModelArtsError, call: str) -> None:
-    """A create or delete may have happened; a read is just not available."""
-    assert type(error) is (OutcomeUnknown if call in {"create", "delete"} else Unavailable)
-    assert error.proves is Proof.NOTHING
-
-
-def check_not_sent(error: ModelArtsError) -> None:
-    assert type(error) is Unavailable
-    assert error.proves is Proof.NOT_SENT
-    assert error.exchange is not None
-    assert error.exchange.status is None
-
-
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_g15_a_broken_answer_is_no_answer_and_costs_no_more_than_the_deadline(fault: str, call: str) -> None:
@@ -176,289 +100,3 @@ def test_g15_a_broken_answer_is_no_answer_and_costs_no_more_than_the_deadline(fa
         check_ambiguous(error, call)
         assert len(cloud.requests) <= 1
         assert cloud.connections == 1
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_a_refused_connection_proves_that_nothing_was_sent(call: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with nothing_left_behind():
-        error = failing(call, endpoint)
-    check_not_sent(error)
-    assert error.cause == "connect_error"
-
-
-@pytest.fixture
-def blackhole() -> Iterator[str]:
-    """An address that takes no more connections and doesn't say so: its backlog is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            with suppress(BlockingIOError):
-                filler.connect(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_a_connection_that_hangs_proves_that_nothing_was_sent(call: str, blackhole: str) -> None:
-    with nothing_left_behind():
-        error = failing(call, blackhole)
-    check_not_sent(error)
-    assert error.cause == "connect_timeout"
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_a_host_without_address_proves_that_nothing_was_sent(
-    call: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with nothing_left_behind():
-        error = failing(call, "http://modelarts.nowhere.example")
-    check_not_sent(error)
-    assert error.cause == "dns_error"
-
-
-@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example"])
-def test_a_host_that_no_resolver_takes_proves_that_nothing_was_sent(host: str) -> None:
-    error = failing("create", f"http://{host}")
-    check_not_sent(error)
-    assert error.cause == "dns_error"
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_g15_a_resolver_that_hangs_is_not_waited_for(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answered = threading.Event()
-
-    def hang(*_: object, **__: object) -> list[object]:
-        answered.wait(10)
-        return []
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    with Transport() as http:
-        first = failing(call, "http://modelarts.example", http=http)
-        second = failing(call, "http://modelarts.example", http=http)
-        lookups = [thread for thread in threads() if thread.name == "dns"]
-        answered.set()
-        for thread in lookups:
-            thread.join(2)
-    check_not_sent(first)
-    assert first.cause == second.cause == "dns_timeout"
-    assert len(lookups) == 1, "calls for one host must share the look-up that hangs"
-
-
-def test_a_dead_address_leaves_time_for_the_next(blackhole: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead = int(blackhole.rpartition(":")[2])
-    real_connect, real_lookup = socket.create_connection, socket.getaddrinfo
-
-    def two_addresses(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
-        if host != "modelarts.example":
-            return real_lookup(host, port, *args, **kwargs)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", port)) for n in (2, 1)]
-
-    def connect(address: tuple[str, int], *args: Any, **kwargs: Any) -> socket.socket:
-        port = dead if address[0] == "127.0.0.2" else address[1]
-        return real_connect(("127.0.0.1", port), *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
-    monkeypatch.setattr(socket, "create_connection", connect)
-    with (
-        playing(healthy) as cloud,
-        client_of(f"http://modelarts.example:{cloud.port}", connect_timeout=DEADLINE) as client,
-    ):
-        assert CALLS["create"](client).exchange.status == 200
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_a_full_pool_proves_that_nothing_was_sent(call: str) -> None:
-    entered = threading.Event()
-
-    def hold(visit: Visit) -> None:
-        visit.read_request()
-        entered.set()
-        visit.over.wait(5)
-
-    with (
-        playing(hold) as cloud,
-        Transport(max_connections=1) as http,
-        client_of(cloud.endpoint, http=http) as a,
-    ):
-
-        def occupy() -> None:
-            with suppress(ModelArtsError):
-                CALLS["list"](a)
-
-        other = threading.Thread(target=occupy)
-        other.start()
-        assert entered.wait(2)
-        error = failing(call, cloud.endpoint, http=http)
-        check_not_sent(error)
-        assert error.cause == "pool_timeout"
-        assert len(cloud.requests) == 1
-        cloud._over.set()
-        other.join(2)
-
-
-def once_then(act: Callable[[Visit], None]) -> Script:
-    """Serve one request well, keep the connection, and act on the second."""
-
-    def script(visit: Visit) -> None:
-        visit.read_request()
-        visit.send(WHOLE)
-        visit.read_head()
-        act(visit)
-
-    return script
-
-
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("act", [gone, Visit.reset])
-def test_a_kept_connection_that_dies_under_a_request_is_no_answer_and_no_second_try(
-    call: str, act: Callable[[Visit], None]
-) -> None:
-    with (
-        playing(once_then(act)) as cloud,
-        Transport() as http,
-        client_of(cloud.endpoint, http=http) as client,
-    ):
-        CALLS["create"](client)
-        error = failing(call, cloud.endpoint, http=http)
-        check_ambiguous(error, call)
-        assert error.cause in ENDED
-        assert cloud.connections == 1
-
-
-@pytest.mark.parametrize("call", CALLS)
-def test_a_kept_connection_that_was_closed_meanwhile_is_not_used(call: str) -> None:
-    closed = threading.Event()
-    visits: list[int] = []
-
-    def script(visit: Visit) -> None:
-        visits.append(1)
-        if len(visits) > 1:
-            healthy(visit)
-        visit.read_request()
-        visit.send(WHOLE)
-        visit.sock.shutdown(socket.SHUT_RDWR)
-        closed.set()
-
-    with nothing_left_behind(), playing(script) as cloud, client_of(cloud.endpoint) as client:
-        CALLS["create"](client)
-        assert closed.wait(2)
-        CALLS[call](client)
-        assert cloud.connections == 2
-
-
-def test_a_connection_is_kept_for_the_next_call_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    with playing(healthy) as cloud, client_of(cloud.endpoint) as client:
-        for call in CALLS.values():
-            call(client)
-        assert cloud.connections == 1
-    assert 0 < line.IDLE_SECONDS <= 10
-    monkeypatch.setattr(line, "IDLE_SECONDS", -1.0)
-    with playing(healthy) as cloud, client_of(cloud.endpoint) as client:
-        for call in CALLS.values():
-            call(client)
-        assert cloud.connections == len(CALLS)
-
-
-@pytest.mark.parametrize("first", [WHOLE, b"HTTP/1.1 304 Not Modified\r\n\r\n"])
-def test_bytes_after_an_answer_never_become_the_next_calls_answer(first: bytes) -> None:
-    planted = answer(200, as_json(CLUSTER | {"id": "planted"}))
-    with playing(then(first + planted, Visit.stall)) as cloud, client_of(cloud.endpoint) as client:
-        with suppress(OutcomeUnknown):
-            CALLS["create"](client)
-        cloud.script = healthy
-        assert CALLS["create"](client).value.id == CLUSTER["id"]
-        assert cloud.connections == 2
-
-
-def test_an_answer_without_length_ends_with_the_connection() -> None:
-    with (
-        playing(then(b"HTTP/1.0 200 OK\r\n\r\n" + as_json(CLUSTER), gone)) as cloud,
-        client_of(cloud.endpoint) as client,
-    ):
-        assert CALLS["create"](client).value.id == CLUSTER["id"]
-
-
-def test_a_refusal_sent_before_the_body_was_read_is_heard() -> None:
-    refusal = answer(413, as_json({"error_code": "APIGW.0201", "error_msg": "too large"}))
-
-    def script(visit: Visit) -> None:
-        visit.read_head()
-        visit.send(refusal)
-
-    with playing(script) as cloud:
-        assert failing("create", cloud.endpoint).proves is Proof.NOT_EXECUTED
-
-
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_g15_a_redirect_is_never_followed(status: int, call: str) -> None:
-    with playing(healthy) as elsewhere:
-        redirect = answer(status, b"", f"Location: {elsewhere.endpoint}/v1/x")
-        with playing(answering(redirect)) as cloud:
-            error = failing(call, cloud.endpoint)
-            assert error.cause == f"status_{status}"
-            check_ambiguous(error, call)
-        assert elsewhere.connections == 0
-
-
-def test_g15_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with playing(healthy) as proxy, playing(healthy) as cloud:
-        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, proxy.endpoint)
-        with client_of(cloud.endpoint) as client:
-            CALLS["create"](client)
-        assert (proxy.connections, len(cloud.requests)) == (0, 1)
-
-
-def test_cookies_are_not_sent_back_and_compression_is_not_asked_for() -> None:
-    with (
-        playing(answering(answer(200, as_json(CLUSTER), "Set-Cookie: a=b; Path=/"))) as cloud,
-        client_of(cloud.endpoint) as client,
-    ):
-        CALLS["create"](client)
-        CALLS["create"](client)
-    assert [request.headers["accept-encoding"] for request in cloud.requests] == ["identity", "identity"]
-    assert all("cookie" not in request.headers for request in cloud.requests)
-
-
-def test_many_threads_share_few_connections() -> None:
-    failures: list[Exception] = []
-    with nothing_left_behind(), playing(healthy) as cloud, Transport(max_connections=3) as http:
-
-        def work() -> None:
-            try:
-                with client_of(cloud.endpoint, http=http) as client:
-                    for call in CALLS.values():
-                        call(client)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
-                failures.append(error)
-
-        workers = [threading.Thread(target=work) for _ in range(16)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(10)
-        assert failures == []
-        assert len(cloud.requests) == 16 * len(CALLS)
-        assert cloud.connections <= 3
-
-
-def test_a_shared_transport_outlives_its_clients(cloud: Cloud) -> None:
-    with Transport() as http:
-        for _ in range(2):
-            with client_of(cloud.endpoint, http=http) as client:
-                CALLS["create"](client)
-        assert cloud.connections == 1
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with playing(healthy) as cloud:
-        yield cloud

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from simulator_caller import Caller
 
 from hyperclusters.simulator import Simulator
+from tests.simulator.simulator_caller import Caller
 
 
 @pytest.fixture

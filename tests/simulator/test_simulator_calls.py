@@ -6,9 +6,9 @@ import uuid
 from typing import Any
 
 import pytest
-from simulator_caller import PROJECT, Caller, collection
 
 from hyperclusters.simulator import Simulator
+from tests.simulator.simulator_caller import PROJECT, Caller, collection
 
 DOCUMENTED_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 SUBNET = "47be1c96-b00c-4cc9-83cb-089893a632b6"

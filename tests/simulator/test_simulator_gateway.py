@@ -5,10 +5,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from simulator_caller import PROJECT, Caller, collection, sdk_date
 
 from hyperclusters.simulator import Simulator
 from hyperclusters.simulator.signature import Received, canonical_request, sign
+from tests.simulator.simulator_caller import PROJECT, Caller, collection, sdk_date
 
 VECTOR_PROJECT = "p" * 32
 VECTORS = [

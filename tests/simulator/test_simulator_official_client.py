@@ -13,9 +13,9 @@ from huaweicloudsdkmodelarts.v1 import (
     ListHyperClusterRequest,
     ModelArtsClient,
 )
-from simulator_caller import PROJECT
 
 from hyperclusters.simulator import Simulator
+from tests.simulator.simulator_caller import PROJECT
 
 SUBNET = "47be1c96-b00c-4cc9-83cb-089893a632b6"
 

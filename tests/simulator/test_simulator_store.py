@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from simulator_caller import Caller, collection
 
 from hyperclusters.simulator import Simulator
 from hyperclusters.simulator.database import Database
+from tests.simulator.simulator_caller import Caller, collection
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "hyperclusters.simulator"]
@@ -146,12 +147,12 @@ def test_no_write_is_lost_or_torn_when_two_processes_and_many_threads_write(tmp_
 
 
 def test_many_can_open_a_new_store_at_once(tmp_path: Path) -> None:
-    problems: list[Exception] = []
+    problems: list[sqlite3.Error] = []
 
     def open_it() -> None:
         try:
             Database(tmp_path / "new").close()
-        except Exception as problem:
+        except sqlite3.Error as problem:
             problems.append(problem)
 
     threads = [threading.Thread(target=open_it) for _ in range(20)]
@@ -185,6 +186,7 @@ def failed_start(*arguments: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         timeout=10,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     return ended.stderr

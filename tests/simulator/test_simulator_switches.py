@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from simulator_caller import PROJECT, Caller
 
 from hyperclusters.simulator import Simulator, SwitchError, Switches
+from tests.simulator.simulator_caller import PROJECT, Caller
 
 
 def test_by_default_nothing_undocumented_is_switched_on(simulator: Simulator) -> None:

@@ -1,0 +1,195 @@
+"""The cast, the simulated cloud, and the rules every test keeps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.test import Client as Browser
+from django.test import TransactionTestCase
+
+from hyperclusters.access.models import Role, Team, User
+from hyperclusters.access.services import add_person, add_team, grant
+from hyperclusters.audit import triggers
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.models import Creation, Project
+from hyperclusters.clusters.projects import connect_project
+from hyperclusters.clusters.worker import run_due
+from hyperclusters.modelarts import Credentials
+from hyperclusters.simulator import Simulator
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+VISION_ID = "a" * 32
+SPEECH_ID = "b" * 32
+KEY = Credentials("TESTKEY", "test-secret")
+PASSWORD = "correct horse battery"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests need Chromium: without it they are skipped, aloud; on CI that is a failure."""
+    if CHROMIUM:
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            if os.environ.get("CI") == "true":
+                raise pytest.UsageError("Chromium is not installed, and on CI no test may be skipped.")
+            item.add_marker(pytest.mark.skip(reason="Chromium is not installed (Debian: apt-get install chromium)"))
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches beyond this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise AssertionError(f"a test tried to connect to {address!r}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_between_tests() -> Iterator[None]:
+    """Tests that commit are emptied by deleting rows, which the audit's triggers refuse: they step aside for that alone."""
+    flush = TransactionTestCase._fixture_teardown
+
+    def emptied(self: TransactionTestCase) -> None:
+        with connection.schema_editor() as editor:
+            triggers.remove(apps, editor)
+        try:
+            flush(self)
+        finally:
+            with connection.schema_editor() as editor:
+                triggers.install(apps, editor)
+
+    TransactionTestCase._fixture_teardown = emptied  # type: ignore[method-assign]
+    yield
+    TransactionTestCase._fixture_teardown = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def database(transactional_db: None) -> None:
+    """A database whose commits are real. Most of what we promise is about commits, so tests use this one."""
+
+
+@dataclass
+class Cast:
+    """Ada creates, Tom is her team's admin, Vera looks, Olga audits, Mallory is in another team, Root runs the platform."""
+
+    ada: User
+    tom: User
+    vera: User
+    olga: User
+    mallory: User
+    root: User
+    nina: User
+    vision: Team
+    speech: Team
+
+
+@pytest.fixture
+def cast(database: None) -> Cast:
+    """Everybody, with their roles, made by the product's own services."""
+    names = ("ada", "tom", "vera", "olga", "mallory", "root", "nina")
+    people = {name: add_person(username=name, email=f"{name}@example.com", password=PASSWORD) for name in names}
+    vision, speech = add_team(slug="vision", name="Vision"), add_team(slug="speech", name="Speech")
+    for name, role, team in (
+        ("root", Role.PLATFORM_ADMIN, None),
+        ("olga", Role.AUDITOR, None),
+        ("tom", Role.ADMIN, vision),
+        ("ada", Role.CREATOR, vision),
+        ("vera", Role.VIEWER, vision),
+        ("mallory", Role.CREATOR, speech),
+    ):
+        grant(person=people[name], role=role, team=team, reason="the tests' cast")
+    return Cast(**people, vision=vision, speech=speech)
+
+
+@dataclass
+class Cloud:
+    """The simulated cloud, and what it must never see: a create without a committed row and event (promise G1)."""
+
+    simulator: Simulator
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def posts(self) -> list[Any]:
+        """The create calls that the cloud accepted, oldest first: its own journal, the oracle."""
+        return [entry for entry in self.simulator.journal() if entry.method == "POST"]
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """A simulator on a socket of its own."""
+    with Simulator.start(tmp_path / "cloud", access_key=KEY.access_key, secret_key=KEY.secret_key) as simulator:
+        yield Cloud(simulator)
+
+
+@dataclass
+class Projects:
+    """Vision's and Speech's projects on the simulated cloud."""
+
+    vision: Project
+    speech: Project
+
+
+@pytest.fixture
+def projects(cast: Cast, cloud: Cloud) -> Projects:
+    """One project a team, connected by Root."""
+
+    def connect(team: Team, name: str, project_id: str) -> Project:
+        return connect_project(
+            by=cast.root,
+            name=name,
+            team=team,
+            endpoint=cloud.simulator.endpoint,
+            project_id=project_id,
+            credentials=KEY,
+            region="cn-southwest-2",
+        )
+
+    return Projects(
+        vision=connect(cast.vision, "vision-cn-southwest-2", VISION_ID),
+        speech=connect(cast.speech, "speech-cn-north-9", SPEECH_ID),
+    )
+
+
+@pytest.fixture
+def as_(cast: Cast) -> Callable[[str], Browser]:
+    """A signed-in browser: `as_("ada")`."""
+
+    def signed_in(name: str) -> Browser:
+        browser = Browser()
+        browser.force_login(getattr(cast, name))
+        return browser
+
+    return signed_in
+
+
+def ask(person: User, project: Project, name: str = "test-hps--1107", **wish: Any) -> Creation:
+    """Ask for a creation as the form does, with a fresh token."""
+    wish.setdefault("type", "HPS")
+    return request_creation(person=person, project=project, wish=Wish(name=name, **wish), token=uuid.uuid4())
+
+
+def work() -> None:
+    """Let the worker do what is due, in this thread."""
+    run_due()
+
+
+def events(**filters: Any) -> list[Event]:
+    """Audit events, oldest first."""
+    return list(Event.objects.filter(**filters).order_by("seq"))
+
+

@@ -1,0 +1,24 @@
+"""The product's own settings with made-up secrets; the database is whatever DATABASE_URL says (`make test` runs both)."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_data = tempfile.mkdtemp(prefix="hyperclusters-test-")
+Path(_data, "static").mkdir()
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
+os.environ.setdefault("CREDENTIAL_KEYS", "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=")
+os.environ.setdefault("DATABASE_URL", f"sqlite:///{_data}/tests.sqlite3")
+os.environ.setdefault("DATA_DIR", _data)
+os.environ.setdefault("HTTPS", "0")
+os.environ.setdefault("UPSTREAM_HOSTS", "127.0.0.1")
+os.environ.setdefault("UPSTREAM_DEADLINE", "5")
+
+from hyperclusters.settings import *  # noqa: E402, F403 -- the environment above must be set first
+from hyperclusters.settings import DATABASES, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 is tested where it matters
+STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not memory: threads and processes must see one database, as in production.
+    DATABASES["default"]["TEST"] = {"NAME": f"{_data}/test.sqlite3"}
