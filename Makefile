@@ -2,12 +2,47 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Secrets for commands that only look at the code; nothing is ever encrypted or signed with them.
+LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo
+.PHONY: help demo test check lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 demo: $(VENV)/run  ## run the dashboard on this machine with a simulated cloud
 	@exec $(BIN)/python manage.py demo
+
+test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python tests/postgres.py $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" \
+	  --ignore tests/modelarts --ignore tests/simulator; status=$$?; \
+	if [ $$status = 77 ] && [ "$$CI" != true ]; then echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; \
+	else exit $$status; fi
+
+check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/djlint templates --check --lint --quiet
+	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(LOOKING) $(BIN)/python manage.py check
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+lock: $(VENV)/dev  ## lock the newest allowed versions of what is needed, with hashes
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements-dev.in -o requirements-dev.txt
+
+clean:  ## remove what was installed and made here, the demo's data included
+	rm -rf $(VENV) .demo build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/run: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -92,7 +92,10 @@ SECRET_KEY = required("SECRET_KEY", "a random text of 50 characters or more that
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY must have 50 characters or more.")
 
-CREDENTIAL_KEYS = [key.strip() for key in required("CREDENTIAL_KEYS", "the keys that protect project credentials.").split(",")]
+CREDENTIAL_KEYS = [
+    key.strip()
+    for key in required("CREDENTIAL_KEYS", "the keys that protect project credentials.").split(",")
+]
 try:
     _fernets = [Fernet(key) for key in CREDENTIAL_KEYS]
 except ValueError as error:
@@ -174,9 +177,13 @@ TEMPLATES = [
 ]
 
 try:
-    DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}")}
+    DATABASES = {
+        "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}")
+    }
 except (environ.ImproperlyConfigured, ValueError):
-    raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file.") from None
+    raise ImproperlyConfigured(
+        "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file."
+    ) from None
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATA_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
@@ -261,7 +268,6 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
-        "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
     },
 }

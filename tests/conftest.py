@@ -43,7 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("browser"):
             if os.environ.get("CI") == "true":
                 raise pytest.UsageError("Chromium is not installed, and on CI no test may be skipped.")
-            item.add_marker(pytest.mark.skip(reason="Chromium is not installed (Debian: apt-get install chromium)"))
+            item.add_marker(
+                pytest.mark.skip(reason="Chromium is not installed (Debian: apt-get install chromium)")
+            )
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +64,7 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def emptied_between_tests() -> Iterator[None]:
     """Tests that commit are emptied by deleting rows, which the audit's triggers refuse: they step aside for that alone."""
-    flush = TransactionTestCase._fixture_teardown
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def emptied(self: TransactionTestCase) -> None:
         with connection.schema_editor() as editor:
@@ -73,9 +75,9 @@ def emptied_between_tests() -> Iterator[None]:
             with connection.schema_editor() as editor:
                 triggers.install(apps, editor)
 
-    TransactionTestCase._fixture_teardown = emptied  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = emptied  # type: ignore[attr-defined]
     yield
-    TransactionTestCase._fixture_teardown = flush  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = flush  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -102,7 +104,9 @@ class Cast:
 def cast(database: None) -> Cast:
     """Everybody, with their roles, made by the product's own services."""
     names = ("ada", "tom", "vera", "olga", "mallory", "root", "nina")
-    people = {name: add_person(username=name, email=f"{name}@example.com", password=PASSWORD) for name in names}
+    people = {
+        name: add_person(username=name, email=f"{name}@example.com", password=PASSWORD) for name in names
+    }
     vision, speech = add_team(slug="vision", name="Vision"), add_team(slug="speech", name="Speech")
     for name, role, team in (
         ("root", Role.PLATFORM_ADMIN, None),
@@ -132,7 +136,9 @@ class Cloud:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     """A simulator on a socket of its own."""
-    with Simulator.start(tmp_path / "cloud", access_key=KEY.access_key, secret_key=KEY.secret_key) as simulator:
+    with Simulator.start(
+        tmp_path / "cloud", access_key=KEY.access_key, secret_key=KEY.secret_key
+    ) as simulator:
         yield Cloud(simulator)
 
 
@@ -191,5 +197,3 @@ def work() -> None:
 def events(**filters: Any) -> list[Event]:
     """Audit events, oldest first."""
     return list(Event.objects.filter(**filters).order_by("seq"))
-
-

@@ -39,17 +39,41 @@ def server() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     data = folder / "data"
-    settings = (
-        f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c max_connections=200"
+    settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c max_connections=200"
+    _run(
+        as_owner,
+        str(place / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "tests",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-locale",
     )
-    run = lambda *args: subprocess.run([*as_owner, *args], check=True, stdout=subprocess.DEVNULL, cwd="/")  # noqa: E731
-    run(str(place / "initdb"), "-D", str(data), "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-locale")
     try:
-        run(str(place / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", settings, "start")
+        _run(
+            as_owner,
+            str(place / "pg_ctl"),
+            "-D",
+            str(data),
+            "-w",
+            "-l",
+            str(folder / "log"),
+            "-o",
+            settings,
+            "start",
+        )
         yield f"postgres://tests@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*as_owner, str(place / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"], check=False, stdout=subprocess.DEVNULL, cwd="/")
+        _run(as_owner, str(place / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop", check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(as_owner: list[str], *args: str, check: bool = True) -> None:
+    subprocess.run([*as_owner, *args], check=check, stdout=subprocess.DEVNULL, cwd="/")
 
 
 def _owner(folder: Path) -> list[str]:

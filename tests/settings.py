@@ -17,7 +17,9 @@ os.environ.setdefault("UPSTREAM_DEADLINE", "5")
 from hyperclusters.settings import *  # noqa: E402, F403 -- the environment above must be set first
 from hyperclusters.settings import DATABASES, STORAGES  # noqa: E402
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 is tested where it matters
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher"
+]  # speed; Argon2 is tested where it matters
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: threads and processes must see one database, as in production.

@@ -1,5 +1,7 @@
 """Signing in with a password."""
 
+from typing import Any
+
 from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
@@ -9,10 +11,9 @@ from .models import User
 class ActivePeople(BaseBackend):
     """Active people with the right password. Unknown names take the time of a known one."""
 
-    def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None
-    ) -> User | None:
-        """The person, or None. Work is done for unknown names too, so that time tells nothing."""
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:  # noqa: ARG002
+        """The person of `username` and `password`, or None. Unknown names cost the same work: time tells nothing."""
+        username, password = credentials.get("username"), credentials.get("password")
         if not username or password is None:
             return None
         try:

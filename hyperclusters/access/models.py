@@ -22,7 +22,9 @@ class People(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person. What they may do is in their grants alone."""
 
-    username = models.CharField(_("user name"), max_length=64, unique=True, validators=[ASCIIUsernameValidator()])
+    username = models.CharField(
+        _("user name"), max_length=64, unique=True, validators=[ASCIIUsernameValidator()]
+    )
     full_name = models.CharField(_("full name"), max_length=150, blank=True)
     email = models.EmailField(_("e-mail address"), blank=True)
     is_active = models.BooleanField(_("active"), default=True)
@@ -80,7 +82,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         """In force this very moment: begun, not ended, not run out, and the person not deactivated."""
         now = timezone.now()
         return self.filter(
-            Q(until__isnull=True) | Q(until__gt=now), ended_at__isnull=True, since__lte=now, person__is_active=True
+            Q(until__isnull=True) | Q(until__gt=now),
+            ended_at__isnull=True,
+            since__lte=now,
+            person__is_active=True,
         )
 
 
@@ -104,7 +109,8 @@ class Grant(models.Model):
         ordering = ["team__name", "person__username", "-since", "pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(team__isnull=False, role__in=TEAM_ROLES) | Q(team__isnull=True, role__in=SITE_ROLES),
+                condition=Q(team__isnull=False, role__in=TEAM_ROLES)
+                | Q(team__isnull=True, role__in=SITE_ROLES),
                 name="grant_role_fits_scope",
             ),
             models.UniqueConstraint(

@@ -102,4 +102,14 @@ def who_can(action: Action, team: Team) -> QuerySet[Grant]:
     return Grant.objects.active().filter(here).select_related("person", "team")
 
 
-__all__ = ["POLICY", "SITE_ROLES", "Action", "NotPermitted", "Rule", "grants_for", "may", "require", "teams_where"]
+__all__ = [
+    "POLICY",
+    "SITE_ROLES",
+    "Action",
+    "NotPermitted",
+    "Rule",
+    "grants_for",
+    "may",
+    "require",
+    "teams_where",
+]

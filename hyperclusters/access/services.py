@@ -13,7 +13,9 @@ from hyperclusters.audit.vocabulary import Outcome
 from .models import SITE_ROLES, Grant, Role, Team, User
 
 
-def add_person(*, username: str, email: str = "", full_name: str = "", password: str = "", by: User | None = None) -> User:
+def add_person(
+    *, username: str, email: str = "", full_name: str = "", password: str = "", by: User | None = None
+) -> User:
     """A new account. Without a password nobody can sign in with one. Raises ValidationError on a bad name or password."""
     person = User(username=username, email=email, full_name=full_name)
     if password:
@@ -24,7 +26,12 @@ def add_person(*, username: str, email: str = "", full_name: str = "", password:
     person.full_clean()
     with transaction.atomic():
         person.save()
-        record(Did.PERSON_ADDED, Outcome.DONE, person=by, subject=Subject("person", str(person.pk), person.username))
+        record(
+            Did.PERSON_ADDED,
+            Outcome.DONE,
+            person=by,
+            subject=Subject("person", str(person.pk), person.username),
+        )
     return person
 
 
@@ -34,19 +41,33 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
     team.full_clean()
     with transaction.atomic():
         team.save()
-        record(Did.TEAM_ADDED, Outcome.DONE, person=by, team=team, subject=Subject("team", str(team.pk), team.name))
+        record(
+            Did.TEAM_ADDED,
+            Outcome.DONE,
+            person=by,
+            team=team,
+            subject=Subject("team", str(team.pk), team.name),
+        )
     return team
 
 
 def grant(
-    *, person: User, role: Role, team: Team | None, reason: str, until: datetime | None = None, by: User | None = None
+    *,
+    person: User,
+    role: Role,
+    team: Team | None,
+    reason: str,
+    until: datetime | None = None,
+    by: User | None = None,
 ) -> Grant:
     """Give a role; one the person already holds there ends. `by` is None only for a command run on the server."""
     with transaction.atomic():
         held = Grant.objects.filter(person=person, team=team, ended_at__isnull=True)
         for old in held.filter(role=role) if role in SITE_ROLES else held:
             end_grant(old, reason=reason, by=by)
-        made = Grant.objects.create(person=person, role=role, team=team, until=until, granted_by=by, reason=reason)
+        made = Grant.objects.create(
+            person=person, role=role, team=team, until=until, granted_by=by, reason=reason
+        )
         record(
             Did.GRANT_ADDED,
             Outcome.DONE,

@@ -62,11 +62,11 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.seq} {self.action} {self.object_name}".rstrip()
 
-    def get_absolute_url(self) -> str:
-        return reverse("audit:event", args=[self.seq])
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Only `record` inserts; nothing changes a row (the database's triggers say the same)."""
         if not self._state.adding:
             raise TypeError("An audit event is never changed.")
         super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("audit:event", args=[self.seq])

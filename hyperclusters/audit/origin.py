@@ -15,7 +15,7 @@ class Origin:
     request_id: str = ""
 
 
-_current: ContextVar[Origin] = ContextVar("origin", default=Origin())
+_current: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- frozen
 
 
 def current() -> Origin:

@@ -15,7 +15,7 @@ SQLITE = {
 }
 
 
-def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Make the triggers (a migration's forward step)."""
     if schema_editor.connection.vendor == "sqlite":
         for name, when in SQLITE.items():
@@ -35,7 +35,7 @@ def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     )
 
 
-def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Take them away again (a migration's backward step, and between tests that must empty the tables)."""
     if schema_editor.connection.vendor == "sqlite":
         for name in SQLITE:

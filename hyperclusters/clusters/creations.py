@@ -135,7 +135,9 @@ def request_creation(
         raise
 
 
-def note_refused_form(*, person: User, project: Project | None, values: dict[str, str], errors: dict[str, list[str]]) -> None:
+def note_refused_form(
+    *, person: User, project: Project | None, values: dict[str, str], errors: dict[str, list[str]]
+) -> None:
     """A form that could not even become a wish is an attempt too: keep what was tried and why it was refused."""
     wish = Wish(**{key: values.get(key, "")[:500] for key in ("name", "type", "subnet_id", "reason")})
     subject = Subject("cluster", "", wish.name)
@@ -243,7 +245,10 @@ def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: Wis
 def _check_grammar(project: Project, wish: Wish) -> None:
     try:
         create_request(
-            project_id=project.project_id, name=wish.name, type=ClusterType(wish.type), subnet_id=wish.subnet_id
+            project_id=project.project_id,
+            name=wish.name,
+            type=ClusterType(wish.type),
+            subnet_id=wish.subnet_id,
         )
     except (InvalidRequest, ValueError) as error:
         raise InvalidValues({getattr(error, "field", "type"): [str(error)]}) from None

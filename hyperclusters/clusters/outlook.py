@@ -50,5 +50,9 @@ def outlook(*, person: User, project: Project, name: str = "") -> Outlook:
         taken=project.clusters.present().filter(name=name).first() if name else None,
         unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
         sources=list(project.sources.all()),
-        subnets=list(dict.fromkeys(subnets.order_by("-cluster__found_at", "pk").values_list("subnet_id", flat=True)[:50]))[:8],
+        subnets=list(
+            dict.fromkeys(
+                subnets.order_by("-cluster__found_at", "pk").values_list("subnet_id", flat=True)[:50]
+            )
+        )[:8],
     )

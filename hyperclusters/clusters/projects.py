@@ -18,20 +18,36 @@ from .upstream import bound_to, is_allowed
 
 
 def connect_project(
-    *, by: User, name: str, team: Team, endpoint: str, project_id: str, credentials: Credentials, region: str = ""
+    *,
+    by: User,
+    name: str,
+    team: Team,
+    endpoint: str,
+    project_id: str,
+    credentials: Credentials,
+    region: str = "",
 ) -> Project:
     """Connect a project. Raises NotPermitted; ValidationError on a malformed value or an endpoint not on the allow-list."""
     require(by, Action.CONNECT)
     if not is_allowed(endpoint):
-        raise ValidationError({"endpoint": _("This endpoint is not on the list of hosts that may be called.")})
+        raise ValidationError(
+            {"endpoint": _("This endpoint is not on the list of hosts that may be called.")}
+        )
     sealed = seal(credentials, bound_to=bound_to(endpoint=endpoint, project_id=project_id))
     project = Project(
-        name=name, team=team, endpoint=endpoint, region=region, project_id=project_id, sealed_credentials=sealed
+        name=name,
+        team=team,
+        endpoint=endpoint,
+        region=region,
+        project_id=project_id,
+        sealed_credentials=sealed,
     )
     project.full_clean()
     with transaction.atomic():
         project.save()
-        Source.objects.bulk_create(Source(project=project, type=kind, due_at=timezone.now()) for kind in ClusterType)
+        Source.objects.bulk_create(
+            Source(project=project, type=kind, due_at=timezone.now()) for kind in ClusterType
+        )
         record(
             Did.PROJECT_CONNECTED,
             Outcome.DONE,

@@ -90,7 +90,9 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
     if len(found) == 1:
         settle(
             creation.pk,
-            Finding(State.CREATED, Did.CREATE_SUCCEEDED, Outcome.DONE, evidence=Evidence.LISTED, cluster=found[0]),
+            Finding(
+                State.CREATED, Did.CREATE_SUCCEEDED, Outcome.DONE, evidence=Evidence.LISTED, cluster=found[0]
+            ),
         )
     elif found:
         ids = [item.id for item in found]

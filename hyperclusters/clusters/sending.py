@@ -114,7 +114,13 @@ def _begin(creation: Creation) -> None:
         State.SENDING,
         Did.CREATE_SENDING,
         Outcome.ACCEPTED,
-        facts={"after": {"baseline": creation.baseline, "signed_at": signed_at.isoformat(), "send": creation.sends + 1}},
+        facts={
+            "after": {
+                "baseline": creation.baseline,
+                "signed_at": signed_at.isoformat(),
+                "send": creation.sends + 1,
+            }
+        },
         baseline=creation.baseline,
         sends=creation.sends + 1,
         signed_at=signed_at,
@@ -258,4 +264,3 @@ def _refuse(creation: Creation, cause: str, outcome: Outcome, error: ModelArtsEr
         lease_holder="",
         lease_until=None,
     )
-

@@ -66,11 +66,18 @@ def answer_facts(exchange: Exchange | None, error: ModelArtsError | None = None)
     if exchange is not None:
         facts |= {"status": exchange.status, "body": exchange.body, "seconds": round(exchange.elapsed, 3)}
     if error is not None:
-        facts |= {"cause": error.cause, "code": error.code, "message": error.message, "proves": str(error.proves)}
+        facts |= {
+            "cause": error.cause,
+            "code": error.code,
+            "message": error.message,
+            "proves": str(error.proves),
+        }
     return facts
 
 
-def move(creation: Creation, to: State, did: Did, outcome: Outcome, *, facts: dict[str, Any], **changes: Any) -> None:
+def move(
+    creation: Creation, to: State, did: Did, outcome: Outcome, *, facts: dict[str, Any], **changes: Any
+) -> None:
     """Take `creation` from the state and version it was read in to another state. `facts` go to `record` as they are.
 
     Raises Stale, having changed nothing, if another process was faster.
@@ -122,7 +129,7 @@ def _conclude(creation: Creation, finding: Finding) -> None:
             finding.state,
             finding.did,
             finding.outcome,
-            facts=_facts(creation, finding, request_id),
+            facts=_facts(finding, request_id),
             evidence=finding.evidence or "",
             cause=finding.cause or (error.cause if error else ""),
             code=(error.code if error else "")[:64],
@@ -148,7 +155,7 @@ def _compare(creation: Creation, finding: Finding) -> None:
     if not agrees:
         changes["conflict_at"] = timezone.now()
     request_id = finding.exchange.request_id if finding.exchange else ""
-    facts = _facts(creation, finding, request_id)
+    facts = _facts(finding, request_id)
     facts["after"]["found"] = str(finding.state)
     to = finding.state if stronger else State(creation.state)
     with transaction.atomic():
@@ -162,7 +169,7 @@ def _same_cluster(creation: Creation, finding: Finding) -> bool:
     return finding.cluster is None or (bound is not None and bound.cluster_id == finding.cluster.id)
 
 
-def _facts(creation: Creation, finding: Finding, request_id: str) -> dict[str, Any]:
+def _facts(finding: Finding, request_id: str) -> dict[str, Any]:
     after: dict[str, Any] = {}
     if finding.cluster:
         after["cluster"] = cluster_facts(finding.cluster)
@@ -179,7 +186,9 @@ def _facts(creation: Creation, finding: Finding, request_id: str) -> dict[str, A
 
 def cluster_facts(cluster: HyperCluster) -> dict[str, Any]:
     """What the ledger keeps of a cluster."""
-    networks = [{"subnet_id": network.subnet_id, "is_default": network.is_default} for network in cluster.networks]
+    networks = [
+        {"subnet_id": network.subnet_id, "is_default": network.is_default} for network in cluster.networks
+    ]
     return {"id": cluster.id, "name": cluster.name, "networks": networks}
 
 

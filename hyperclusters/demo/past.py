@@ -13,6 +13,7 @@ from django.conf import settings
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Network, Project
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.upstream import client_for
@@ -32,13 +33,13 @@ class Simulated:
 
     def switch(self, **switches: Any) -> None:
         """Set the simulator's switches; none given puts them all back."""
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 -- the demo's own simulator on loopback
             f"{self.endpoint}/_simulator/switches",
             method="PUT" if switches else "DELETE",
             data=json.dumps(switches).encode() if switches else None,
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10):  # noqa: S310 -- the demo's own simulator on loopback
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
             pass
 
 
@@ -77,6 +78,7 @@ def make(simulated: Simulated) -> None:
     simulated.switch(quota=0)
     _create(ada, southwest, Wish("rl-sweep-7", "HPS", reason="Sweep over reward models"))
     simulated.switch()
+    ask_refresh(person=people["olga"])
     run_due()
 
 

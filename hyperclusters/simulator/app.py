@@ -37,7 +37,7 @@ class Application:
         self._on_request = on_request
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer under any WSGI server. Faults that break the connection need the simulator's own server."""
+        """Answer under any WSGI server. Faults that break or pace an answer need this simulator's server."""
         answer = self.respond(environ)
         if answer.lost or answer.raw:
             raise ConnectionAbortedError(

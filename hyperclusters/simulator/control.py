@@ -1,6 +1,7 @@
 """The control surface under /_simulator/, for this machine alone: switches, faults, journal, keys."""
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from .switches import SwitchError, number, one_of, text
 ROOT = "/_simulator"
 LONGEST_REFUSAL_SECONDS = 3600.0
 RECENT_ROWS = 50
+ROW_NUMBER = re.compile(r"[0-9]{1,18}")
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -119,7 +121,7 @@ class Control:
 
     def _journal(self, request: Request, _: str) -> Answer:
         after = parse_qs(request.query).get("after", ["0"])[-1]
-        if not (after.isascii() and after.isdigit()):
+        if not ROW_NUMBER.fullmatch(after):
             raise ValueError("after must be the number of a journal row")
         with self._database.read() as db:
             rows = journal.entries(db, after=int(after))

@@ -117,7 +117,9 @@ KINDS = {
             "status": Parameter(_status, "401, 403, 429, 500, 502, 503, 504 or any other; 503 if left out"),
             "deed": _deed,
             "retry_after": Parameter(
-                _header_text, "a Retry-After header: seconds, a date, or nonsense", optional=True
+                _header_text,
+                "a Retry-After header, which is undocumented: seconds, a date, or nonsense",
+                optional=True,
             ),
             "error_code": Parameter(text, "another error_code", optional=True),
             "error_msg": Parameter(text, "another error_msg", optional=True),

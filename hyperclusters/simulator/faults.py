@@ -17,8 +17,9 @@ from .garbage import garble, pad
 from .switches import SwitchError
 
 THROTTLED = "The throttling threshold has been reached: policy user over ratelimit,limit:100,time:1 minute"
-# What the vendor's gateway is known to say with a status; any other is answered as ModelArts would.
-GATEWAY_ERRORS = {
+# What the vendor's gateway is known to say with a status. Any other is worded as ModelArts words
+# errors, with a code made up from the status.
+GATEWAY_ERRORS: dict[int, tuple[str, str]] = {
     HTTPStatus.UNAUTHORIZED: (
         "APIGW.0301",
         "Incorrect IAM authentication information: verify aksk signature fail",
@@ -167,7 +168,7 @@ def bend(fault: Fault, honest: Answer, request_id: str) -> Answer:
 
 def _error(fault: Fault, request_id: str) -> Answer:
     status = fault.status or HTTPStatus.SERVICE_UNAVAILABLE
-    known = next((said for known_status, said in GATEWAY_ERRORS.items() if known_status == status), None)
+    known = GATEWAY_ERRORS.get(status)
     code, message = known or (f"ModelArts.{status}0000", "The service failed to handle the request")
     code, message = fault.error_code or code, fault.error_msg or message
     if known:

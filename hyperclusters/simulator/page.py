@@ -59,8 +59,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #8884; }
-pre { font: 13px/1.5 ui-monospace, monospace; }
-pre { background: #8881; padding: .8rem; overflow-x: auto; border-radius: 6px; }
+pre { font: 13px/1.5 ui-monospace, monospace; background: #8881; padding: .8rem; overflow-x: auto; }
 .scroll { overflow-x: auto; }
 """
 
@@ -78,7 +77,7 @@ def render(host: str, state: Switches, rules: list[dict[str, Any]], recent: Sequ
         _table(("rule",), [(json.dumps(rule),) for rule in rules]) if rules else "<p>None.</p>",
         "<h2>Kinds of fault</h2>",
         _table(("fault", "meaning", "parameters", "basis"), _fault_rows()),
-        f"<p>Every fault also takes: {_parameters(MATCHERS)}.</p>",
+        f"<p>Every fault also takes: {escape(_parameters(MATCHERS))}.</p>",
         "<h2>Commands</h2>",
         f"<p>{ON_COMMANDS}</p>",
         "<pre>",

@@ -2,12 +2,14 @@
 
 import io
 import logging
+import re
 import socket
 import socketserver
 import struct
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import unquote
@@ -17,7 +19,7 @@ from .answers import Answer
 from .app import Application
 
 IDLE_SECONDS = 75.0
-POLL_SECONDS = 0.02
+LENGTH = re.compile(r"[0-9]{1,18}")
 LONGEST_LINE = 64 * 1024
 MOST_HEADERS = 200
 DRAIN_BYTES = 8 * 1024 * 1024
@@ -74,12 +76,13 @@ class Handler(socketserver.StreamRequestHandler):
         try:
             environ, keep_alive = self._environ(line)
         except BadRequestError as problem:
-            self._send(
-                Answer(400, str(problem).encode(), (("Content-Type", "text/plain"),)), keep_alive=False
-            )
+            self._send(_plain(400, str(problem)), keep_alive=False)
+            self._drain()
             return False
         environ["simulator.arrived_at"] = arrived_at
         answer = self._answer(environ)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            answer = replace(answer, body=b"")
         body = cast("Body", environ["wsgi.input"])
         if answer.lost or answer.raw:
             return self._break_off(answer)
@@ -98,7 +101,7 @@ class Handler(socketserver.StreamRequestHandler):
         except Exception:
             # The last resort: a broken store must not look like a broken connection.
             log.exception("the simulator failed on %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            return Answer(500, b"the simulator failed; its log says why\n", (("Content-Type", "text/plain"),))
+            return _plain(500, "the simulator failed; its log says why\n")
 
     def _environ(self, line: bytes) -> tuple[WSGIEnvironment, bool]:
         parts = line.decode("latin-1").rstrip("\r\n").split(" ")
@@ -108,7 +111,7 @@ class Handler(socketserver.StreamRequestHandler):
         path, _, query = target.partition("?")
         headers = self._headers()
         length = headers.get("CONTENT_LENGTH", "0")
-        if not (length.isascii() and length.isdigit()):
+        if not LENGTH.fullmatch(length):
             raise BadRequestError("Content-Length is not a number\n")
         greeting = self.connection if headers.get("HTTP_EXPECT", "").lower() == "100-continue" else None
         connection = headers.get("HTTP_CONNECTION", "").lower()
@@ -145,9 +148,7 @@ class Handler(socketserver.StreamRequestHandler):
         raise BadRequestError("too many headers\n")
 
     def _send(self, answer: Answer, *, keep_alive: bool) -> None:
-        lines = [
-            f"HTTP/1.1 {answer.line}",
-        ]
+        lines = [f"HTTP/1.1 {answer.line}"]
         lines += [f"{name}: {value}" for name, value in (*answer.headers, *answer.length_header)]
         if not keep_alive:
             lines.append("Connection: close")
@@ -185,6 +186,10 @@ class Handler(socketserver.StreamRequestHandler):
                 return
 
 
+def _plain(status: int, text: str) -> Answer:
+    return Answer(status, text.encode(), (("Content-Type", "text/plain"),))
+
+
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Listens, and gives each connection a thread."""
 
@@ -215,10 +220,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """The port in use, also where the system chose it."""
         return int(self.socket.getsockname()[1])
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection in its thread, known to `close_connections` while it lasts."""
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection its thread; `close_connections` knows it from here on."""
         with self._all_closed:
             self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -233,63 +242,3 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
             self._all_closed.wait_for(lambda: not self._connections, patience)
-
-
-class Service:
-    """A server on one port that can be stopped, and made to refuse connections for a while."""
-
-    def __init__(self, application: Application, host: str, port: int) -> None:
-        self._application = application
-        self._host = host
-        self._lock = threading.Lock()
-        self._placeholder: socket.socket | None = None
-        self._ended = threading.Event()
-        self._server: Server | None = Server(application, host, port)
-        self.port = self._server.port
-        application.control.refuse = self.refuse_for
-        self._serve(self._server)
-
-    def pause(self) -> None:
-        """Stop listening and cut what is open: a connection is now refused."""
-        with self._lock:
-            server, self._server = self._server, None
-        if server:
-            server.shutdown()
-            server.server_close()
-            # Bound but not listening: connections are refused, and nobody else can take the port meanwhile.
-            self._placeholder = socket.socket()
-            self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._placeholder.bind((self._host, self.port))
-            server.close_connections()
-
-    def resume(self) -> None:
-        """Listen again on the same port."""
-        with self._lock:
-            if self._server is None and not self._ended.is_set():
-                self._server = Server(self._application, self._host, self.port)
-                self._serve(self._server)
-            if self._placeholder:
-                self._placeholder.close()
-
-    def refuse_for(self, seconds: float) -> None:
-        """Refuse connections for a while; returns at once."""
-        threading.Thread(target=self._refuse, args=(seconds,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop for good: what is under way is broken off, the store is closed."""
-        self._ended.set()
-        self._application.stopping.set()
-        self.pause()
-        if self._placeholder:
-            self._placeholder.close()
-        self._application.database.close()
-
-    def _refuse(self, seconds: float) -> None:
-        # The answer to the request that asked for this still has to leave.
-        self._ended.wait(0.05)
-        self.pause()
-        self._ended.wait(seconds)
-        self.resume()
-
-    def _serve(self, server: Server) -> None:
-        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()

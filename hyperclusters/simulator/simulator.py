@@ -13,7 +13,7 @@ from .app import Application, OnRequest
 from .clusters import SimulatedCluster
 from .journal import JournalEntry
 from .keys import Key
-from .server import Service
+from .service import Service
 from .switches import Switches
 
 DEFAULT_ACCESS_KEY = "DEMOACCESSKEY"

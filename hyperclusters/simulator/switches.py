@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from math import isfinite
 from typing import Any
 
 DOCUMENTED = "documented"
 OBSERVED = "observed"
+LARGEST_NUMBER = 2**53
 OWN = "not documented by the vendor: a switch of this simulator"
 
 
@@ -119,18 +119,16 @@ def true_or_false(name: str, value: Any) -> bool:
 
 
 def whole_number(name: str, value: Any, least: int = 0) -> int:
-    """The value if it is an integer of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    """The value if it is an integer of at least `least` that the store can hold."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST_NUMBER:
         raise SwitchError(f"{name} must be a whole number, {least} or more")
     return value
 
 
 def number(name: str, value: Any, least: float = 0.0, most: float = 1e9) -> float:
-    """The value if it is a finite number within the bounds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise SwitchError(f"{name} must be a number")
-    if not least <= value <= most:
-        raise SwitchError(f"{name} must lie between {least:g} and {most:g}")
+    """The value if it is a number within the bounds, which no infinity and no NaN is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise SwitchError(f"{name} must be a number from {least:g} to {most:g}")
     return float(value)
 
 

@@ -59,7 +59,13 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     if may(person, Action.AUDIT):
         entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0))
     return [
-        NavItem(url, icon, label, current=request.path == url or (url != "/" and request.path.startswith(url)), badge=n)
+        NavItem(
+            url,
+            icon,
+            label,
+            current=request.path == url or (url != "/" and request.path.startswith(url)),
+            badge=n,
+        )
         for url, icon, label, n in entries
     ]
 

@@ -12,7 +12,9 @@ from hyperclusters.audit.vocabulary import Outcome
 
 
 def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
-    return render(request, "errors/error.html", {"status": status, "title": title, "text": text}, status=status)
+    return render(
+        request, "errors/error.html", {"status": status, "title": title, "text": text}, status=status
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -25,7 +27,12 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
     """403, and an audit event: somebody tried what they may not do."""
     person = getattr(request, "user", None)
     subject = Subject("page", "", request.path)
-    record(Did.ACCESS_DENIED, Outcome.DENIED, person=person if isinstance(person, User) else None, subject=subject)
+    record(
+        Did.ACCESS_DENIED,
+        Outcome.DENIED,
+        person=person if isinstance(person, User) else None,
+        subject=subject,
+    )
     text = _("You may not do this. Nothing was sent to the cloud. An admin of the team can give you access.")
     return _page(request, 403, _("Not permitted"), text)
 
@@ -51,7 +58,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "Something went wrong here. If you were creating a cluster, look at Creations before you try again: "
         "if it is not listed there, nothing was recorded and nothing was sent."
     )
-    context = {"status": 500, "title": _("The dashboard failed"), "text": text, "request_id": request.META.get("REQUEST_ID")}
+    context = {
+        "status": 500,
+        "title": _("The dashboard failed"),
+        "text": text,
+        "request_id": request.META.get("REQUEST_ID"),
+    }
     return HttpResponse(get_template("errors/error.html").render(context), status=500)
 
 

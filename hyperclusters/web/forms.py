@@ -9,7 +9,6 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.clusters.creations import Wish
@@ -23,7 +22,9 @@ class SignInForm(AuthenticationForm):
     """User name and password."""
 
     error_messages = {
-        "invalid_login": gettext_lazy("This user name and password do not fit together. Both tell capitals apart in the password only."),
+        "invalid_login": gettext_lazy(
+            "This user name and password do not fit together. Both tell capitals apart in the password only."
+        ),
         "inactive": gettext_lazy("This account is not active."),
     }
 
@@ -39,36 +40,43 @@ class OneTimeToken(forms.UUIDField):
     widget = forms.HiddenInput
 
 
+class ProjectField(forms.ModelChoiceField[Project]):
+    """One of the projects in which the person may create, named with its team."""
+
+    def label_from_instance(self, obj: Project) -> str:
+        return f"{obj.name} ({obj.team.name})"
+
+
 class CreationForm(forms.Form):
     """What to create. Values are taken as typed, to the byte: nothing is stripped that would be sent."""
 
     SHOWN = ("project", "name", "type", "hyper_cluster_subnet_id", "reason")
 
-    project = forms.ModelChoiceField(
+    project = ProjectField(
         label=gettext_lazy("Project"),
         queryset=Project.objects.none(),
         to_field_name="name",
         empty_label=None,
-        error_messages={"invalid_choice": gettext_lazy("This is not one of the projects in which you may create.")},
+        error_messages={
+            "invalid_choice": gettext_lazy("This is not one of the projects in which you may create.")
+        },
     )
     name = forms.CharField(label=gettext_lazy("Name"), strip=False)
-    type = forms.ChoiceField(label=gettext_lazy("Type"), choices=[], initial=ClusterType.HPS, widget=forms.RadioSelect)
+    type = forms.ChoiceField(
+        label=gettext_lazy("Type"),
+        choices=[(kind.value, kind.value) for kind in ClusterType],
+        initial=ClusterType.HPS,
+        widget=forms.RadioSelect,
+    )
     hyper_cluster_subnet_id = forms.CharField(label=gettext_lazy("Subnet ID"), required=False, strip=False)
     reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=500)
-    token = OneTimeToken(error_messages={"required": gettext_lazy("This form is incomplete. Reload the page and try again.")})
+    token = OneTimeToken(
+        error_messages={"required": gettext_lazy("This form is incomplete. Reload the page and try again.")}
+    )
 
     def __init__(self, *args: Any, projects: QuerySet[Project], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        chooser = self.fields["project"]
-        assert isinstance(chooser, forms.ModelChoiceField)
-        chooser.queryset = projects.select_related("team")
-        chooser.label_from_instance = lambda project: f"{project.name} ({project.team.name})"  # type: ignore[method-assign]
-        kinds = self.fields["type"]
-        assert isinstance(kinds, forms.ChoiceField)
-        kinds.choices = [
-            (ClusterType.HPS.value, _("HPS: supernode servers")),
-            (ClusterType.ECS.value, _("ECS: Elastic Cloud Servers")),
-        ]
+        self.fields["project"].queryset = projects.select_related("team")  # type: ignore[attr-defined]
         self.fields["token"].initial = uuid.uuid4
         for name, attributes in WIDGETS.items():
             self.fields[name].widget.attrs.update(attributes)
@@ -89,19 +97,29 @@ class CreationForm(forms.Form):
         """What was asked for, once the form is valid."""
         data = self.cleaned_data
         return Wish(
-            name=data["name"], type=data["type"], subnet_id=data["hyper_cluster_subnet_id"], reason=data["reason"]
+            name=data["name"],
+            type=data["type"],
+            subnet_id=data["hyper_cluster_subnet_id"],
+            reason=data["reason"],
         )
 
 
 WIDGETS: dict[str, dict[str, str]] = {
     "project": {"class": "input"},
-    "name": {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"},
+    "name": {
+        "class": "input mono",
+        "autocomplete": "off",
+        "spellcheck": "false",
+        "autocapitalize": "off",
+        "aria-describedby": "id_name_note",
+    },
     "hyper_cluster_subnet_id": {
         "class": "input mono",
         "autocomplete": "off",
         "spellcheck": "false",
         "autocapitalize": "off",
         "list": "known-subnets",
+        "aria-describedby": "id_hyper_cluster_subnet_id_note",
         "placeholder": gettext_lazy("Leave empty for the default network"),  # type: ignore[dict-item]
     },
     "reason": {"class": "input", "maxlength": "500"},

@@ -39,7 +39,9 @@ def address(query: QueryDict, **changes: Any) -> str:
     return f"?{changed.urlencode()}" if changed else "?"
 
 
-def menu(query: QueryDict, name: str, label: str, options: list[tuple[str, str]], *, everything: str) -> Filter:
+def menu(
+    query: QueryDict, name: str, label: str, options: list[tuple[str, str]], *, everything: str
+) -> Filter:
     """A filter on the parameter `name` from (value, words) pairs. A value that is none of them chooses nothing."""
     value = query.get(name, "")
     words = dict(options).get(value, "")

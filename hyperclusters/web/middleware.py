@@ -48,10 +48,10 @@ def origin(get_response: Handler) -> Handler:
 class SignedIn(LoginRequiredMiddleware):
     """Every view wants a signed-in person unless it says otherwise."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
         """A fragment must not be replaced by a sign-in page: htmx is told to go to it as a whole page."""
         if not getattr(request, "htmx", False):
-            return super().handle_no_permission(request, view_func)  # type: ignore[return-value]
+            return super().handle_no_permission(request, view_func)
         back = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)  # type: ignore[attr-defined]
         response = HttpResponse(status=204)
         response.headers["HX-Redirect"] = redirect_to_login(back, resolve_url(settings.LOGIN_URL)).url

@@ -9,7 +9,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from hyperclusters.clusters.creations import Blocked, InvalidValues, NameTaken, NameUnresolved, QuotaReached, Refused, TokenUsed
+from hyperclusters.clusters.creations import (
+    Blocked,
+    InvalidValues,
+    NameTaken,
+    NameUnresolved,
+    QuotaReached,
+    Refused,
+    TokenUsed,
+)
 from hyperclusters.clusters.models import Creation, Evidence, State
 
 Text = str | Promise
@@ -39,20 +47,34 @@ OUTCOME_KINDS: dict[str, str] = {
 
 # What went wrong on the way to the cloud or back, by the slug that the client or a service gives.
 CAUSES: dict[str, Text] = {
-    "connect_error": gettext_lazy("The cloud could not be reached: the connection was refused or cut before anything was sent."),
+    "connect_error": gettext_lazy(
+        "The cloud could not be reached: the connection was refused or cut before anything was sent."
+    ),
     "connect_timeout": gettext_lazy("The cloud could not be reached: connecting took too long."),
-    "dns_error": gettext_lazy("The cloud could not be reached: the name of its endpoint could not be looked up."),
-    "dns_timeout": gettext_lazy("The cloud could not be reached: looking up the name of its endpoint took too long."),
-    "tls_error": gettext_lazy("The cloud could not be reached: no trusted encrypted connection could be made."),
-    "tls_timeout": gettext_lazy("The cloud could not be reached: the encrypted connection took too long to set up."),
+    "dns_error": gettext_lazy(
+        "The cloud could not be reached: the name of its endpoint could not be looked up."
+    ),
+    "dns_timeout": gettext_lazy(
+        "The cloud could not be reached: looking up the name of its endpoint took too long."
+    ),
+    "tls_error": gettext_lazy(
+        "The cloud could not be reached: no trusted encrypted connection could be made."
+    ),
+    "tls_timeout": gettext_lazy(
+        "The cloud could not be reached: the encrypted connection took too long to set up."
+    ),
     "pool_timeout": gettext_lazy("Too many calls were under way at once, so this one was not begun."),
     "request_error": gettext_lazy("The request could not be put together, so it was not sent."),
     "deadline": gettext_lazy("The cloud did not answer in time."),
     "read_error": gettext_lazy("The connection broke before the answer was complete."),
     "write_error": gettext_lazy("The connection broke while the request was being sent."),
     "protocol_error": gettext_lazy("The connection was closed without a proper answer."),
-    "content_encoding": gettext_lazy("The cloud's answer was packed in a way we did not ask for, so it was not read."),
-    "too_large": gettext_lazy("The cloud's answer was far larger than it can rightly be, so it was not read."),
+    "content_encoding": gettext_lazy(
+        "The cloud's answer was packed in a way we did not ask for, so it was not read."
+    ),
+    "too_large": gettext_lazy(
+        "The cloud's answer was far larger than it can rightly be, so it was not read."
+    ),
     "unexpected": gettext_lazy("The call to the cloud ended in an unexpected way."),
     "bad_json": gettext_lazy("The cloud's answer could not be read."),
     "bad_shape": gettext_lazy("The cloud's answer did not have the documented form."),
@@ -63,12 +85,18 @@ CAUSES: dict[str, Text] = {
     "wrong_name": gettext_lazy("The cloud answered with a cluster of another name."),
     "wrong_id": gettext_lazy("The cloud answered with another cluster."),
     "error_code": gettext_lazy("The cloud said that it succeeded and gave an error code in the same answer."),
-    "sender_lost": gettext_lazy("The process that was sending it stopped before it could write down an answer."),
+    "sender_lost": gettext_lazy(
+        "The process that was sending it stopped before it could write down an answer."
+    ),
     "sender_crashed": gettext_lazy("The dashboard failed while it was waiting for the answer."),
     "known_id": gettext_lazy("The cloud answered with the ID of a cluster that was there before."),
     "several_candidates": gettext_lazy("Several new clusters of this name came up."),
-    "not_permitted": gettext_lazy("The person who asked was not permitted to create here any more when its turn came."),
-    "unreadable_credentials": gettext_lazy("The project's credentials cannot be decrypted with the keys of this installation."),
+    "not_permitted": gettext_lazy(
+        "The person who asked was not permitted to create here any more when its turn came."
+    ),
+    "unreadable_credentials": gettext_lazy(
+        "The project's credentials cannot be decrypted with the keys of this installation."
+    ),
     "odd_id": gettext_lazy("Its ID does not look as the vendor documents it; it is kept as it came."),
 }
 
@@ -105,7 +133,9 @@ CODES: dict[str, Text] = {
 
 # What to do about it, and who can: for codes that a person can act on.
 REMEDIES: dict[str, Text] = {
-    "APIGW.0301": gettext_lazy("A platform admin must put the project's credentials right. Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."),
+    "APIGW.0301": gettext_lazy(
+        "A platform admin must put the project's credentials right. Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
+    ),
     "APIGW.0302": gettext_lazy("A platform admin can check what the access key is permitted to do."),
     "APIGW.0304": gettext_lazy("A platform admin can check what the access key is permitted to do."),
     "APIGW.0306": gettext_lazy("A platform admin can check what the access key is permitted to do."),
@@ -114,8 +144,12 @@ REMEDIES: dict[str, Text] = {
     "APIGW.0101": gettext_lazy("A platform admin can check the project's endpoint."),
     "ModelArts.0103": gettext_lazy("Use another name, or the cluster that is there."),
     "ModelArts.6301": gettext_lazy("Use another name, or the cluster that is there."),
-    "ModelArts.0106": gettext_lazy("A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."),
-    "ModelArts.6302": gettext_lazy("A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."),
+    "ModelArts.0106": gettext_lazy(
+        "A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."
+    ),
+    "ModelArts.6302": gettext_lazy(
+        "A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."
+    ),
     "ModelArts.0104": gettext_lazy("Correct the value that the cloud names, and try again."),
     "ModelArts.6400": gettext_lazy("Correct the value that the cloud names, and try again."),
     "unreadable_credentials": gettext_lazy("A platform admin must give the project its credentials again."),
@@ -145,7 +179,9 @@ def cause_of(cause: str, code: str, message: str = "") -> str:
     if cause in CAUSES:
         return str(CAUSES[cause])
     if cause.startswith("status_"):
-        return _("The cloud answered with the status %(status)s and no code.") % {"status": cause.removeprefix("status_")}
+        return _("The cloud answered with the status %(status)s and no code.") % {
+            "status": cause.removeprefix("status_")
+        }
     return _("The cause is noted as “%(cause)s”.") % {"cause": cause} if cause else ""
 
 
@@ -174,9 +210,13 @@ def _created(creation: Creation) -> tuple[str, str]:
 
 def _queued(creation: Creation) -> tuple[str, str]:
     if not creation.cause:
-        return _("Waiting to be sent"), _("It is recorded, and nothing was sent yet. You may close this page.")
+        return _("Waiting to be sent"), _(
+            "It is recorded, and nothing was sent yet. You may close this page."
+        )
     because = cause_of(creation.cause, creation.code, creation.message)
-    return _("Waiting to be tried again"), _("%(because)s Nothing was created; it will be tried again by itself.") % {"because": because}
+    return _("Waiting to be tried again"), _(
+        "%(because)s Nothing was created; it will be tried again by itself."
+    ) % {"because": because}
 
 
 def _sending(creation: Creation) -> tuple[str, str]:
@@ -201,7 +241,10 @@ def _failed(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message)
     if creation.evidence == Evidence.NOT_SENT:
         title = _("Not created: the cloud could not be reached")
-        because = _("%(because)s It was tried %(count)d times, and nothing was sent.") % {"because": because, "count": creation.sends}
+        because = _("%(because)s It was tried %(count)d times, and nothing was sent.") % {
+            "because": because,
+            "count": creation.sends,
+        }
         return title, f"{because} {remedy(creation.cause, creation.code)}"
     return _("The cloud refused it"), _("%(because)s Nothing was created. %(remedy)s") % {
         "because": because,
@@ -241,9 +284,13 @@ _WORDS = {
 def refusal(refused: Refused) -> str:
     """Why a form was not accepted. Every such sentence says that nothing was sent."""
     if isinstance(refused, NameUnresolved):
-        return _("A creation of this name is not settled yet in this project. Nothing was sent: wait for its outcome.")
+        return _(
+            "A creation of this name is not settled yet in this project. Nothing was sent: wait for its outcome."
+        )
     if isinstance(refused, NameTaken):
-        return _("A cluster of this name is already there in this project. Nothing was sent: use another name.")
+        return _(
+            "A cluster of this name is already there in this project. Nothing was sent: use another name."
+        )
     if isinstance(refused, QuotaReached):
         return ngettext(
             "This project may have %(quota)d cluster, and has it. Nothing was sent.",
@@ -252,7 +299,9 @@ def refusal(refused: Refused) -> str:
         ) % {"quota": refused.quota}
     if isinstance(refused, Blocked):
         because = cause_of(refused.project.blocked_cause, refused.project.blocked_code)
-        return _("Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent.") % {"because": because}
+        return _(
+            "Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent."
+        ) % {"because": because}
     if isinstance(refused, TokenUsed):
         return _("This form was already used for another creation. Nothing was sent.")
     if isinstance(refused, InvalidValues):
@@ -288,7 +337,12 @@ def subnet_trouble(subnet_id: str) -> str:
 
 
 def _visible(character: str) -> str:
-    named: dict[str, Any] = {" ": _("A space"), "\n": _("A line break"), "\r": _("A line break"), "\t": _("A tab")}
+    named: dict[str, Any] = {
+        " ": _("A space"),
+        "\n": _("A line break"),
+        "\r": _("A line break"),
+        "\t": _("A tab"),
+    }
     if character in named:
         return str(named[character])
     return f"“{character}”" if character.isprintable() else f"U+{ord(character):04X}"

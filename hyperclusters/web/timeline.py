@@ -33,7 +33,11 @@ def timeline(creation: Creation) -> list[Step]:
         title, kind = TITLES.get(Did(event.action), (event.get_action_display(), "idle"))
         if event.action == Did.CREATE_SENDING:
             known = len((event.after or {}).get("baseline", []))
-            found = _("%(count)d cluster of this name was there before") % {"count": known} if known else _("No cluster of this name was there")
+            found = (
+                _("%(count)d cluster of this name was there before") % {"count": known}
+                if known
+                else _("No cluster of this name was there")
+            )
             steps.append(Step("good", _("Cloud listed first"), found, event.at))
         steps.append(Step(kind, str(title), tell(event) if tell else "", event.at))
     return steps
@@ -46,7 +50,9 @@ def _requested(event: Event) -> str:
 
 
 def _sending(event: Event) -> str:
-    return _("Sending attempt %(number)d, recorded before the first byte") % {"number": (event.after or {}).get("send", 1)}
+    return _("Sending attempt %(number)d, recorded before the first byte") % {
+        "number": (event.after or {}).get("send", 1)
+    }
 
 
 def _answered(event: Event) -> str:
@@ -56,7 +62,10 @@ def _answered(event: Event) -> str:
     if cluster:
         parts.append(_("ID %(id)s") % {"id": cluster.get("id", "")})
     if response.get("seconds") is not None and response.get("status"):
-        parts.append(_("answered %(status)s after %(seconds)s s") % {"status": response["status"], "seconds": response["seconds"]})
+        parts.append(
+            _("answered %(status)s after %(seconds)s s")
+            % {"status": response["status"], "seconds": response["seconds"]}
+        )
     if event.evidence == "listed":
         parts.append(_("found in the cloud's list"))
     return ", ".join(parts)
@@ -64,7 +73,9 @@ def _answered(event: Event) -> str:
 
 def _cause(event: Event) -> str:
     response = event.response or {}
-    return cause_of(response.get("cause") or event.evidence, response.get("code", ""), response.get("message", ""))
+    return cause_of(
+        response.get("cause") or event.evidence, response.get("code", ""), response.get("message", "")
+    )
 
 
 def _who(event: Event) -> str:

@@ -49,6 +49,17 @@ async function copy(button) {
   setTimeout(() => button.classList.remove("copied"), 1600);
 }
 
+// What was wrong with a field is no longer known once it is changed.
+document.addEventListener("input", ({ target }) => target.removeAttribute("aria-invalid"));
+
+// A button that fills in a field, as if its value had been typed.
+function fill({ dataset }) {
+  const field = document.getElementById(dataset.fill);
+  field.value = dataset.value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
+
 // Menus are details elements; a click elsewhere or Escape closes them.
 const openMenus = () => $$(":is(.chip-menu, .account, .topmenu)[open]");
 
@@ -59,6 +70,7 @@ document.addEventListener("click", (event) => {
     if (!own) menu.open = false;
   }
   if (on("[data-copy], [data-copy-from]")) copy(on("[data-copy], [data-copy-from]"));
+  else if (on("[data-fill]")) fill(on("[data-fill]"));
   else if (on("[data-dismiss]")) on(".toast, .notice").remove();
   else if (on("[data-open]")) document.getElementById(on("[data-open]").dataset.open).showModal();
   else if (event.target.matches("dialog")) event.target.close(); // its backdrop
@@ -139,6 +151,12 @@ function tellTimes() {
     const text = relative.format(Math.trunc(seconds / size) || -0, unit);
     if (time.textContent !== text) time.textContent = text;
     time.title = `${exact.format(at)} · ${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  }
+  for (const time of $$("time.clock:not([data-local])")) {
+    const at = new Date(time.dateTime);
+    time.dataset.local = "";
+    const day = time.textContent.includes("-") ? at.toLocaleDateString("sv") + " " : "";
+    time.textContent = day + at.toLocaleTimeString("sv");
   }
 }
 

@@ -6,19 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from modelarts_cloud import (
+
+from hyperclusters.modelarts import Network
+from tests.modelarts.cloud import (
     CLUSTER,
     CLUSTER_ID,
     NAME,
     SUBNET_ID,
-    Stage,
     answer,
     as_json,
-    check_no_answer,
-    staged,
 )
-
-from hyperclusters.modelarts import Network
+from tests.modelarts.stage import Stage, check_no_answer, staged
 
 OTHER_ID = "84437437-6810-43b8-ba20-8f8e5bc034da"
 

@@ -11,21 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelarts_cloud import (
-    CALLS,
-    CLUSTER_ID,
-    KEY,
-    NAME,
-    PROJECT,
-    SUBNET_ID,
-    Cloud,
-    answer,
-    answering,
-    as_json,
-    client_of,
-    healthy,
-    playing,
-)
 
 from hyperclusters import modelarts
 from hyperclusters.modelarts import (
@@ -45,8 +30,21 @@ from hyperclusters.modelarts import (
     list_request,
     show_request,
 )
-from hyperclusters.modelarts.parsing import MalformedError, complaint, read_clusters, read_created
-from hyperclusters.modelarts.safetext import printable, without_secrets
+from tests.modelarts.cloud import (
+    CALLS,
+    CLUSTER_ID,
+    KEY,
+    NAME,
+    PROJECT,
+    SUBNET_ID,
+    Cloud,
+    answer,
+    answering,
+    as_json,
+    client_of,
+    healthy,
+    playing,
+)
 
 EDGE_NAMES = [".", "..", "-rf", "--help", "-2", "_", "a" * 64, "0", "test-hps--1107"]
 NOT_NAMES = [
@@ -247,55 +245,6 @@ def test_an_error_survives_a_trip_to_another_process(cloud: Cloud) -> None:
     assert (copy.code, copy.retry_after, copy.proves) == ("APIGW.0308", 3.0, Proof.NOT_EXECUTED)
     assert copy.exchange == caught.value.exchange
     assert str(copy) == "status_429: APIGW.0308: slow"
-
-
-@given(st.binary(max_size=300))
-def test_g31_no_bytes_whatever_raise_anything_but_malformed(body: bytes) -> None:
-    for read in (read_clusters, lambda data: read_created(data, NAME)):
-        with pytest.raises(MalformedError):
-            read(body)
-    complaint(body, ())
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text() | st.integers(),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(
-                ["id", "name", "network_info", "hyper_cluster_subnet_id", "is_default", "error_code", "code"]
-            )
-            | st.text(max_size=4),
-            inner,
-            max_size=5,
-        )
-    ),
-    max_leaves=12,
-)
-
-
-@given(JSON)
-def test_g31_no_json_whatever_gives_a_cluster_that_cannot_be_stored(value: Any) -> None:
-    try:
-        clusters = read_clusters(as_json({"hyper_clusters": [value]}))
-    except MalformedError:
-        return
-    for cluster in clusters:
-        assert is_safe_id(cluster.id)
-        assert cluster.name.isprintable()
-
-
-@given(st.text(), st.integers(1, 40))
-def test_g31_printable_text_is_short_printable_and_encodable(text: str, limit: int) -> None:
-    safe = printable(text, limit)
-    assert len(safe) <= limit
-    assert safe.isprintable()
-    safe.encode()
-
-
-def test_a_secret_is_found_as_json_escapes_it() -> None:
-    assert without_secrets(r"token=ab\/cd+ef", ["ab/cd+ef"]) == "token=***"
-    assert without_secrets("a b c", ["b"]) == "a b c"
 
 
 def test_the_room_needs_no_django_and_no_other_room() -> None:

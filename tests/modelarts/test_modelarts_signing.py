@@ -19,7 +19,10 @@ from huaweicloudsdkmodelarts.v1 import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from modelarts_cloud import (
+
+from hyperclusters.modelarts import Client, ClusterType, Credentials, create_request, list_request
+from hyperclusters.modelarts.signing import authorization, query_string, sdk_date
+from tests.modelarts.cloud import (
     CLUSTER_ID,
     KEY,
     NAME,
@@ -31,9 +34,6 @@ from modelarts_cloud import (
     healthy,
     playing,
 )
-
-from hyperclusters.modelarts import Client, ClusterType, Credentials, create_request, list_request
-from hyperclusters.modelarts.signing import authorization, query_string, sdk_date
 
 HOST = "modelarts.cn-southwest-2.myhuaweicloud.com"
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from modelarts_cloud import CALLS, Script, Visit, client_of, healthy, open_sockets, playing
 
 from hyperclusters.modelarts import OutcomeUnknown, Proof, Transport, Unavailable
+from tests.modelarts.cloud import CALLS, Script, Visit, client_of, healthy, open_sockets, playing
 
 DEADLINE = 0.3
 DAY = dt.timedelta(days=1)

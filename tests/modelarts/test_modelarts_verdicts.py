@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from modelarts_cloud import CALLS, KEY, Stage, answer, as_json, check_no_answer, staged
 
 from hyperclusters import modelarts
 from hyperclusters.modelarts import OutcomeUnknown, Proof, Unavailable
+from tests.modelarts.cloud import CALLS, KEY, answer, as_json
+from tests.modelarts.stage import Stage, check_no_answer, staged
 
 
 @pytest.fixture(scope="module")

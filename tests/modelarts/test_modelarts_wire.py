@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from modelarts_cloud import (
+
+from tests.modelarts.cloud import (
     CALLS,
     Script,
     Visit,
@@ -16,7 +17,7 @@ from modelarts_cloud import (
     playing,
     then,
 )
-from modelarts_faults import DEADLINE, ENDED, WHOLE, check_ambiguous, failing, nothing_left_behind
+from tests.modelarts.faults import DEADLINE, ENDED, WHOLE, check_ambiguous, failing, nothing_left_behind
 
 BOMB = zlib.compress(b"\0" * 50_000_000, wbits=31)  # 50 KB that would become 50 MB
 

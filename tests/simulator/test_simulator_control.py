@@ -128,7 +128,8 @@ def test_the_journal_can_be_read_on_from_a_row(simulator: Simulator, caller: Cal
     caller.create("b")
     (row,) = caller.control("GET", "journal?after=1").json["entries"]
     assert row == simulator.journal()[1].as_json()
-    assert caller.control("GET", "journal?after=x").status == 400
+    for wrong in ("x", "-1", "9" * 30):
+        assert caller.control("GET", f"journal?after={wrong}").status == 400
 
 
 def test_clusters_can_be_made_and_ended_from_outside(simulator: Simulator, caller: Caller) -> None:

@@ -1,10 +1,14 @@
 """The server keeps connections alive, takes many at once, and is not upset by what is no HTTP."""
 
+import io
 import re
 import socket
 import statistics
 import threading
 import time
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
 
 import pytest
 
@@ -93,6 +97,7 @@ def test_a_chunked_body_is_refused(caller: Caller) -> None:
         b"GET / HTTP/1.1\r\nSpace : a\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: " + b"1" * 5000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 300 + b"\r\n",
         b"GET / HTTP/1.1\r\nLong: " + b"a" * 70_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
@@ -160,3 +165,35 @@ def test_stopping_leaves_no_thread_and_cuts_what_is_under_way(tmp_path: object) 
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() == before
+
+
+def test_the_application_keeps_the_rules_of_wsgi_under_any_server(
+    simulator: Simulator, caller: Caller
+) -> None:
+    body = b'{"name": "elsewhere"}'
+    signed = caller.signed("POST", collection(), body)
+    environ: dict[str, Any] = {
+        "SCRIPT_NAME": "",
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": collection(),
+        "HTTP_HOST": signed["Host"],
+    }
+    environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "QUERY_STRING": ""}
+    environ |= {"HTTP_X_SDK_DATE": signed["X-Sdk-Date"], "HTTP_AUTHORIZATION": signed["Authorization"]}
+    setup_testing_defaults(environ)
+    answered: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> Any:
+        answered.append(status)
+        return lambda _: None
+
+    parts = validator(simulator.wsgi)(environ, start_response)
+    assert b"elsewhere" in b"".join(parts)
+    parts.close()  # type: ignore[attr-defined]  # the validator insists
+    assert answered == ["200 OK"]
+
+
+def test_a_head_request_gets_a_head_and_the_connection_stays_usable(caller: Caller) -> None:
+    received = spoken(caller, b"HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"404", b"404"]
+    assert received.count(b"APIGW.0101") == 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from django.test import Client as Browser
 
@@ -11,18 +12,27 @@ from tests.conftest import Cloud, Projects, events, work
 SignIn = Callable[[str], Browser]
 
 
-def submit(browser: Browser, **values: str):  # type: ignore[no-untyped-def]
+def submit(browser: Browser, **values: str) -> Any:
     """Open the form, fill it in and post it, as a browser without JavaScript does."""
     page = browser.get("/clusters/new/").content.decode()
     token = re.search(r'name="token" value="([0-9a-f-]+)"', page)
     assert token
     return browser.post(
         "/clusters/new/",
-        {"project": "vision-cn-southwest-2", "type": "HPS", "token": token[1], "reason": "", "hyper_cluster_subnet_id": ""} | values,
+        {
+            "project": "vision-cn-southwest-2",
+            "type": "HPS",
+            "token": token[1],
+            "reason": "",
+            "hyper_cluster_subnet_id": "",
+        }
+        | values,
     )
 
 
-def test_a_cluster_is_created_listed_and_found_in_the_audit(as_: SignIn, projects: Projects, cloud: Cloud) -> None:
+def test_a_cluster_is_created_listed_and_found_in_the_audit(
+    as_: SignIn, projects: Projects, cloud: Cloud
+) -> None:
     ada = as_("ada")
     answer = submit(ada, name="test-hps--1107", reason="Baseline run")
     creation = Creation.objects.get()

@@ -46,7 +46,13 @@ class Evidence(models.TextChoices):
 
 
 # When evidence meets later evidence, the stronger one stands.
-EVIDENCE_RANK = {Evidence.REPLY: 3, Evidence.REFUSED: 3, Evidence.LISTED: 2, Evidence.HUMAN: 1, Evidence.ABSENT: 0}
+EVIDENCE_RANK = {
+    Evidence.REPLY: 3,
+    Evidence.REFUSED: 3,
+    Evidence.LISTED: 2,
+    Evidence.HUMAN: 1,
+    Evidence.ABSENT: 0,
+}
 
 
 class CreationQuerySet(models.QuerySet["Creation"]):
@@ -74,13 +80,19 @@ class Creation(models.Model):
     type = models.CharField(max_length=8, choices=TYPES)
     subnet_id = models.CharField(max_length=36, blank=True)
     reason = models.CharField(max_length=500, blank=True)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="creations")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="creations"
+    )
     requested_at = models.DateTimeField(default=timezone.now)
     token = models.UUIDField(unique=True)
-    again_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="tried_again_as")
+    again_of = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="tried_again_as"
+    )
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
-    version = models.PositiveIntegerField(default=0)  # grows with each transition; the compare of compare-and-swap
+    version = models.PositiveIntegerField(
+        default=0
+    )  # grows with each transition; the compare of compare-and-swap
     due_at = models.DateTimeField(default=timezone.now)  # when a worker should look at it next
     lease_holder = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -108,7 +120,9 @@ class Creation(models.Model):
         ordering = ["-requested_at", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["project", "name"], condition=Q(state__in=UNRESOLVED), name="creation_one_unresolved_a_name"
+                fields=["project", "name"],
+                condition=Q(state__in=UNRESOLVED),
+                name="creation_one_unresolved_a_name",
             ),
         ]
         indexes = [models.Index(fields=["state", "due_at"], name="creation_due")]

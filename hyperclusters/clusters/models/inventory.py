@@ -26,7 +26,9 @@ class Source(models.Model):
     failed_at = models.DateTimeField(null=True)  # of the last one that was not, if later
     failure_cause = models.CharField(max_length=64, blank=True)
     failure_code = models.CharField(max_length=64, blank=True)
-    suspect_since = models.DateTimeField(null=True)  # the list was suddenly empty, and no second one has said so yet
+    suspect_since = models.DateTimeField(
+        null=True
+    )  # the list was suddenly empty, and no second one has said so yet
 
     class Meta:
         ordering = ["project__name", "-type"]

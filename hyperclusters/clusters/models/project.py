@@ -40,7 +40,9 @@ class Project(models.Model):
     blocked_until = models.DateTimeField(null=True, blank=True)
     blocked_cause = models.CharField(max_length=64, blank=True)
     blocked_code = models.CharField(max_length=64, blank=True)
-    failures = models.PositiveIntegerField(default=0)  # since the last answer; the breaker opens at a number of them
+    failures = models.PositiveIntegerField(
+        default=0
+    )  # since the last answer; the breaker opens at a number of them
     clock_offset = models.DurationField(default=timedelta)
 
     objects = ProjectQuerySet.as_manager()

@@ -2,7 +2,7 @@
 
 from django import template
 
-from ..sentences import KINDS, OUTCOME_KINDS
+from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
 

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-
-from ..forms import SignInForm
+from hyperclusters.web.forms import SignInForm
 
 
 @login_not_required
@@ -47,5 +46,3 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     record(Did.SIGNED_OUT, Outcome.DONE, person=request.user)
     logout(request)
     return redirect("accounts:login")
-
-

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -14,16 +15,15 @@ from hyperclusters.access.permissions import Action, require, visible_events
 from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-
 from hyperclusters.clusters.models import Cluster, Creation
-
-from ..listing import address, chosen
+from hyperclusters.web.listing import address, chosen
+from hyperclusters.web.request import PageRequest
 
 PAGE = 50
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     require(request.user, Action.AUDIT)
     query = request.GET
@@ -44,7 +44,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def event(request: HttpRequest, seq: int) -> HttpResponse:
+def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side."""
     require(request.user, Action.AUDIT)
     shown = get_object_or_404(visible_events(request.user), seq=seq)
@@ -98,14 +98,19 @@ def _blocks(shown: Event) -> list[tuple[str, Any]]:
     ]
 
 
-def _object_url(request: HttpRequest, shown: Event) -> str:
+def _object_url(request: PageRequest, shown: Event) -> str:
     """The page of what the event is about, if it has one that this person may see."""
-    kinds = {"creation": Creation.objects.visible_to, "cluster": Cluster.objects.visible_to}
-    if shown.object_kind not in kinds or not shown.object_id:
-        return ""
-    found = kinds[shown.object_kind](request.user).filter(pk=shown.object_id).first()
+    found: Creation | Cluster | None = None
+    if shown.object_id and shown.object_kind == "creation":
+        found = Creation.objects.visible_to(request.user).filter(pk=shown.object_id).first()
+    elif shown.object_id and shown.object_kind == "cluster":
+        found = Cluster.objects.visible_to(request.user).filter(pk=shown.object_id).first()
     return found.get_absolute_url() if found else ""
 
 
 def _pretty(value: Any) -> str:
+    """Indented JSON. A body that is JSON itself is unfolded for reading; what is stored stays as it was."""
+    if isinstance(value, dict) and isinstance(value.get("body"), str):
+        with suppress(ValueError, RecursionError):
+            value = value | {"body": json.loads(value["body"])}
     return json.dumps(value, indent=2, ensure_ascii=False) if value else ""

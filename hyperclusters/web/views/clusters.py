@@ -6,63 +6,78 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from hyperclusters.access.permissions import Action, may, teams_where, visible_events
+from hyperclusters.access.permissions import Action, teams_where, visible_events
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
-
-from ..listing import address, chosen, menu
+from hyperclusters.web.listing import address, chosen, menu
+from hyperclusters.web.request import PageRequest, wants_fragment
 
 PAGE = 50
 # The only orders there are: no word of the address reaches order_by.
-ORDERS = {"name": ("name", "pk"), "-name": ("-name", "pk"), "newest": ("-found_at", "pk"), "oldest": ("found_at", "pk")}
+ORDERS = {
+    "name": ("name", "pk"),
+    "-name": ("-name", "pk"),
+    "newest": ("-found_at", "pk"),
+    "oldest": ("found_at", "pk"),
+}
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: PageRequest) -> HttpResponse:
     """Every cluster this person may see; as a page, or for htmx only the part that changes."""
     context = _context(request)
-    fragment = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
-    response = render(request, "clusters/_list.html" if fragment else "clusters/list.html", context)
+    response = render(
+        request, "clusters/_list.html" if wants_fragment(request) else "clusters/list.html", context
+    )
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
 @require_POST
-def refresh(request: HttpRequest) -> HttpResponse:
+def refresh(request: PageRequest) -> HttpResponse:
     """Ask for fresh lists. The worker fetches them; nothing upstream happens in this request."""
     if not ask_refresh(person=request.user):
         messages.info(request, _("There is no project to refresh."))
-    if request.htmx:  # type: ignore[attr-defined]
+    if request.htmx:
         return render(request, "clusters/_list.html", _context(request))
     return redirect("clusters:list")
 
 
 @require_safe
-def cluster(request: HttpRequest, pk: str) -> HttpResponse:
+def cluster(request: PageRequest, pk: str) -> HttpResponse:
     """One cluster: networks, origin, its creation, and its audit events for who may read them."""
-    visible = Cluster.objects.visible_to(request.user).select_related("project__team", "creation__requested_by")
+    visible = Cluster.objects.visible_to(request.user).select_related(
+        "project__team", "creation__requested_by"
+    )
     shown = get_object_or_404(visible.prefetch_related("networks"), pk=pk)
-    events = Event.objects.none()
-    if may(request.user, Action.AUDIT, shown.project.team):
-        about = Event.objects.about("cluster", shown.pk)
-        if shown.creation:
-            about = about | Event.objects.about("creation", shown.creation.pk)
-        events = visible_events(request.user).filter(pk__in=about.order_by().values("pk")).order_by("-seq")[:20]
-    context = {"cluster": shown, "events": events, "source": shown.project.sources.filter(type=shown.type).first()}
+    context = {
+        "cluster": shown,
+        "events": _events(request, shown),
+        "source": shown.project.sources.filter(type=shown.type).first(),
+    }
     return render(request, "clusters/cluster.html", context)
 
 
-def _context(request: HttpRequest) -> dict[str, Any]:
+def _events(request: PageRequest, shown: Cluster) -> list[Event]:
+    """The latest audit events of a cluster and its creation, for who may read the team's audit."""
+    about = Q(object_kind="cluster", object_id=str(shown.pk))
+    if shown.creation:
+        about |= Q(object_kind="creation", object_id=str(shown.creation.pk))
+    return list(visible_events(request.user).filter(about).order_by("-seq")[:20])
+
+
+def _context(request: PageRequest) -> dict[str, Any]:
     query = request.GET
     visible = Cluster.objects.visible_to(request.user)
     teams = [(team.slug, team.name) for team in teams_where(request.user, Action.VIEW)]
@@ -71,8 +86,16 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     origins = [("here", _("made here")), ("outside", _("made outside"))]
     found = _filtered(visible, query.get("q", ""), query, teams, types, makers, origins)
     order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
-    rows = found.order_by(*order).select_related("project__team", "creation__requested_by").prefetch_related("networks")
-    sources = list(Source.objects.filter(project__team__in=teams_where(request.user, Action.VIEW)).select_related("project"))
+    rows = (
+        found.order_by(*order)
+        .select_related("project__team", "creation__requested_by")
+        .prefetch_related("networks")
+    )
+    sources = list(
+        Source.objects.filter(project__team__in=teams_where(request.user, Action.VIEW)).select_related(
+            "project"
+        )
+    )
     return {
         "page": Paginator(rows, PAGE).get_page(query.get("page")),
         "filters": [
@@ -84,6 +107,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         ],
         "is_filtered": any(query.get(name) for name in ("q", "team", "type", "by", "origin", "gone")),
         "sources": sources,
+        "freshness": _freshness(sources),
         "refreshing": any(source.due_at <= timezone.now() or source.held_until for source in sources),
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
@@ -114,6 +138,24 @@ def _filtered(
     if origin := chosen(query, "origin", origins):
         rows = rows.filter(creation__isnull=origin == "outside")
     return rows
+
+
+def _freshness(sources: list[Source]) -> list[dict[str, Any]]:
+    """A line a type for what is well, by its oldest list; a line of its own for each list that is not."""
+    oldest: dict[str, Source] = {}
+    troubled = []
+    for source in sources:
+        if source.is_failing or source.suspect_since or not source.listed_at:
+            troubled.append(source)
+        elif source.type not in oldest or source.listed_at < (
+            oldest[source.type].listed_at or source.listed_at
+        ):
+            oldest[source.type] = source
+    several = len({source.project_id for source in sources}) > 1
+    lines = [{"source": oldest[kind], "project": ""} for kind in ClusterType if kind in oldest]
+    return lines + [
+        {"source": source, "project": source.project.name if several else ""} for source in troubled
+    ]
 
 
 def _makers(visible: ClusterQuerySet) -> list[str]:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.transitions import Stale
-
-from ..listing import chosen, menu
-from ..sentences import verdict
-from ..timeline import timeline
+from hyperclusters.web.listing import chosen, menu
+from hyperclusters.web.request import PageRequest, wants_fragment
+from hyperclusters.web.sentences import verdict
+from hyperclusters.web.timeline import timeline
 
 PAGE = 50
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
+def listing(request: PageRequest) -> HttpResponse:
     """Attempts of the teams this person may look into, newest first."""
-    visible = Creation.objects.visible_to(request.user).select_related("project__team", "requested_by", "cluster")
+    visible = Creation.objects.visible_to(request.user).select_related(
+        "project__team", "requested_by", "cluster"
+    )
     states = [(str(value), str(label)) for value, label in State.choices]
     rows = visible
     if state := chosen(request.GET, "state", states):
@@ -43,7 +44,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def creation(request: HttpRequest, pk: str) -> HttpResponse:
+def creation(request: PageRequest, pk: str) -> HttpResponse:
     """One attempt. While it is unresolved the page asks for its own middle part again and again."""
     shown = _visible(request, pk)
     context = {
@@ -53,41 +54,47 @@ def creation(request: HttpRequest, pk: str) -> HttpResponse:
         "poll": _poll(shown) if shown.is_unresolved and shown.state != State.NEEDS_ATTENTION else 0,
         "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),
         "may_create": may(request.user, Action.CREATE, shown.project.team),
-        "deciders": who_can(Action.DECIDE, shown.project.team) if shown.state == State.NEEDS_ATTENTION else [],
+        "deciders": who_can(Action.DECIDE, shown.project.team)
+        if shown.state == State.NEEDS_ATTENTION
+        else [],
     }
-    fragment = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
-    response = render(request, "creations/_creation.html" if fragment else "creations/creation.html", context)
+    response = render(
+        request, "creations/_creation.html" if wants_fragment(request) else "creations/creation.html", context
+    )
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
 @require_POST
-def withdraw(request: HttpRequest, pk: str) -> HttpResponse:
+def withdraw(request: PageRequest, pk: str) -> HttpResponse:
     """Withdraw while nothing was sent."""
     shown = _visible(request, pk)
-    assert isinstance(request.user, User)
     try:
         creations.withdraw(shown, by=request.user)
     except Stale:
-        messages.warning(request, _("It was too late to withdraw this: it is not waiting any more. See below how it stands."))
+        messages.warning(
+            request,
+            _("It was too late to withdraw this: it is not waiting any more. See below how it stands."),
+        )
     return redirect(shown)
 
 
 @require_POST
-def look(request: HttpRequest, pk: str) -> HttpResponse:
+def look(request: PageRequest, pk: str) -> HttpResponse:
     """Look in the cloud's list now instead of at the next turn."""
     shown = _visible(request, pk)
-    assert isinstance(request.user, User)
     creations.look_now(shown, by=request.user)
     return redirect(shown)
 
 
-def _visible(request: HttpRequest, pk: str) -> Creation:
+def _visible(request: PageRequest, pk: str) -> Creation:
     visible = Creation.objects.visible_to(request.user)
-    return get_object_or_404(visible.select_related("project__team", "requested_by", "cluster", "again_of"), pk=pk)
+    return get_object_or_404(
+        visible.select_related("project__team", "requested_by", "cluster", "again_of"), pk=pk
+    )
 
 
-def _may_withdraw(request: HttpRequest, shown: Creation) -> bool:
+def _may_withdraw(request: PageRequest, shown: Creation) -> bool:
     return request.user == shown.requested_by or may(request.user, Action.DECIDE, shown.project.team)
 
 

@@ -2,23 +2,26 @@
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from hyperclusters.access.permissions import Action, may
 from hyperclusters.clusters.models import Cluster, Creation, State
+from hyperclusters.web.request import PageRequest
 
 THEMES = ("light", "dark")
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is."""
     person = request.user
     creations = Creation.objects.visible_to(person).select_related("project__team", "requested_by")
-    clusters = Cluster.objects.visible_to(person).present().select_related("project__team", "creation__requested_by")
+    clusters = (
+        Cluster.objects.visible_to(person).present().select_related("project__team", "creation__requested_by")
+    )
     context = {
         "running": creations.unresolved().exclude(state=State.NEEDS_ATTENTION)[:10],
         "undecided": creations.filter(state=State.NEEDS_ATTENTION)[:10],
@@ -31,7 +34,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @require_POST
-def theme(request: HttpRequest) -> HttpResponse:
+def theme(request: PageRequest) -> HttpResponse:
     """Keep the chosen theme in a cookie, so that pages come in it from the first byte."""
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
@@ -39,7 +42,9 @@ def theme(request: HttpRequest) -> HttpResponse:
     response = redirect(back)
     chosen = request.POST.get("theme", "")
     if chosen in THEMES:
-        response.set_cookie("theme", chosen, max_age=365 * 86400, secure=settings.HTTPS, httponly=True, samesite="Lax")
+        response.set_cookie(
+            "theme", chosen, max_age=365 * 86400, secure=settings.HTTPS, httponly=True, samesite="Lax"
+        )
     else:
         response.delete_cookie("theme")
     return response

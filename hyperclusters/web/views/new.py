@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
@@ -20,17 +20,18 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.clusters.outlook import Outlook, outlook
 from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
-
-from ..errors import not_recorded
-from ..forms import CreationForm
-from ..sentences import name_trouble, refusal, subnet_trouble
+from hyperclusters.web.errors import not_recorded
+from hyperclusters.web.forms import CreationForm
+from hyperclusters.web.request import PageRequest
+from hyperclusters.web.sentences import name_trouble, refusal, subnet_trouble
 
 # Status of the answer when the form is shown again; 409 says that the same form made something else before.
 REFUSED, CONFLICT = 422, 409
+SNIPPETS = ("json", "curl", "sdk")
 
 
 @require_http_methods(["GET", "POST"])
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: PageRequest) -> HttpResponse:
     """The form and its live preview (GET), and the one service call that records what is asked (POST)."""
     person = request.user
     projects = Project.objects.where(person, Action.CREATE)
@@ -38,19 +39,20 @@ def new(request: HttpRequest) -> HttpResponse:
         return _not_permitted(request)
     if request.method == "POST":
         return _submitted(request, projects)
-    typed = {name: request.GET.get(name, "") for name in CreationForm.base_fields if name in request.GET}
-    if request.htmx:  # type: ignore[attr-defined]
+    typed = {name: request.GET[name] for name in CreationForm.SHOWN if name in request.GET}
+    if request.htmx:
         response = render(request, "clusters/_live.html", _preview(request, projects, typed, live=True))
     else:
-        form = CreationForm(projects=projects, initial={"project": projects.first()} | _prefill(typed, projects))
+        form = CreationForm(
+            projects=projects, initial={"project": projects.first()} | _prefill(typed, projects)
+        )
         context = _preview(request, projects, typed) | {"form": form}
         response = render(request, "clusters/new.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-def _submitted(request: HttpRequest, projects: Any) -> HttpResponse:
-    assert isinstance(request.user, User)
+def _submitted(request: PageRequest, projects: Any) -> HttpResponse:
     form = CreationForm(request.POST, projects=projects)
     status = REFUSED
     context: dict[str, Any] = {}
@@ -69,7 +71,10 @@ def _submitted(request: HttpRequest, projects: Any) -> HttpResponse:
     except NotPermitted:
         return _not_permitted(request, noted=True)
     except creations.Refused as refused:
-        form.add_error("name" if isinstance(refused, creations.NameTaken | creations.NameUnresolved) else None, refusal(refused))
+        form.add_error(
+            "name" if isinstance(refused, creations.NameTaken | creations.NameUnresolved) else None,
+            refusal(refused),
+        )
         context["refused"] = refused
         if isinstance(refused, creations.TokenUsed):
             status = CONFLICT
@@ -77,28 +82,36 @@ def _submitted(request: HttpRequest, projects: Any) -> HttpResponse:
         return not_recorded(request, {name: request.POST.get(name, "") for name in CreationForm.SHOWN})
     if status == CONFLICT:
         return render(request, "clusters/token_used.html", context, status=CONFLICT)
-    typed = {name: request.POST.get(name, "") for name in CreationForm.base_fields}
-    return render(request, "clusters/new.html", _preview(request, projects, typed) | context | {"form": form}, status=status)
+    typed = {name: request.POST.get(name, "") for name in CreationForm.SHOWN}
+    return render(
+        request,
+        "clusters/new.html",
+        _preview(request, projects, typed) | context | {"form": form},
+        status=status,
+    )
 
 
 def _note_refused(person: User, form: CreationForm) -> None:
     values = {name: form.data.get(name, "") for name in ("project", "name", "type", "reason")}
     values["subnet_id"] = form.data.get("hyper_cluster_subnet_id", "")
     errors = {field: [str(error) for error in found] for field, found in form.errors.items()}
-    creations.note_refused_form(person=person, project=form.cleaned_data.get("project"), values=values, errors=errors)
+    creations.note_refused_form(
+        person=person, project=form.cleaned_data.get("project"), values=values, errors=errors
+    )
 
 
-def _not_permitted(request: HttpRequest, *, noted: bool = False) -> HttpResponse:
+def _not_permitted(request: PageRequest, *, noted: bool = False) -> HttpResponse:
     """Somebody who may create nowhere: said kindly, with who can help; a post by hand is kept in the audit."""
-    assert isinstance(request.user, User)
     if request.method == "POST" and not noted:
-        creations.note_denied(person=request.user, values=dict(request.POST.items()))
+        creations.note_denied(
+            person=request.user, values={name: request.POST.get(name, "") for name in CreationForm.SHOWN}
+        )
     if request.method == "GET":
         messages.info(request, _("You may not create clusters in any team at the moment."))
     return render(request, "clusters/not_permitted.html", status=403)
 
 
-def _again(request: HttpRequest, project: Project) -> Creation | None:
+def _again(request: PageRequest, project: Project) -> Creation | None:
     """The creation that this one tries again, if the form says so and the person may see it."""
     try:
         earlier = UUID(request.POST.get("again_of", ""))
@@ -109,14 +122,15 @@ def _again(request: HttpRequest, project: Project) -> Creation | None:
 
 def _prefill(typed: dict[str, str], projects: Any) -> dict[str, Any]:
     """Values of the address as initial values; the project by its name."""
-    values: dict[str, Any] = {name: value for name, value in typed.items() if name not in {"project", "token"}}
+    values: dict[str, Any] = {name: value for name, value in typed.items() if name != "project"}
     project = projects.filter(name=typed.get("project", "")).first()
     return values | ({"project": project} if project else {})
 
 
-def _preview(request: HttpRequest, projects: Any, typed: dict[str, str], *, live: bool = False) -> dict[str, Any]:
+def _preview(
+    request: PageRequest, projects: Any, typed: dict[str, str], *, live: bool = False
+) -> dict[str, Any]:
     """What stands in the way and what would be sent, for what is typed so far."""
-    assert isinstance(request.user, User)
     project = projects.filter(name=typed.get("project", "")).first() or projects.first()
     name, subnet_id = typed.get("name", ""), typed.get("hyper_cluster_subnet_id", "")
     kind = ClusterType(typed["type"]) if typed.get("type") in set(ClusterType) else ClusterType.HPS
@@ -127,6 +141,7 @@ def _preview(request: HttpRequest, projects: Any, typed: dict[str, str], *, live
         "again_of": request.POST.get("again_of") or request.GET.get("again_of", ""),
         "name_note": _name_note(name, ahead),
         "subnet_note": subnet_trouble(subnet_id) if subnet_id and not is_subnet_id(subnet_id) else "",
+        "shown_as": request.GET["as"] if request.GET.get("as") in SNIPPETS else SNIPPETS[0],
         "sent": _snippets(ahead.project, name, kind, subnet_id),
     }
 
@@ -137,7 +152,11 @@ def _name_note(name: str, ahead: Outlook) -> dict[str, Any]:
     if trouble := name_trouble(name):
         return {"kind": "err", "text": trouble}
     if ahead.unresolved:
-        return {"kind": "err", "text": _("A creation of this name is not settled yet:"), "link": ahead.unresolved}
+        return {
+            "kind": "err",
+            "text": _("A creation of this name is not settled yet:"),
+            "link": ahead.unresolved,
+        }
     if ahead.taken:
         return {"kind": "err", "text": _("A cluster of this name is already there:"), "link": ahead.taken}
     return {"kind": "ok", "text": _("Free in this project, as far as is known here")}

@@ -21,7 +21,9 @@ from hyperclusters.settings import number
 
 
 class Command(BaseCommand):
-    help = "Run the dashboard on this machine with a simulated cloud. Ctrl-C stops it; started again it goes on."
+    help = (
+        "Run the dashboard on this machine with a simulated cloud. Ctrl-C stops it; started again it goes on."
+    )
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -78,7 +80,9 @@ class Command(BaseCommand):
     def _simulator(self) -> Process:
         data = str(settings.DATA_DIR / "simulator")
         port = str(self.simulator_port)
-        return Process("simulator", [sys.executable, "-m", "hyperclusters.simulator", "--port", port, "--data", data])
+        return Process(
+            "simulator", [sys.executable, "-m", "hyperclusters.simulator", "--port", port, "--data", data]
+        )
 
     def _worker(self) -> Process:
         return Process("worker", [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"], _CHILD)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from modelarts_cloud import CALLS, CLUSTER, answer, as_json, client_of, open_sockets
 
 from hyperclusters.modelarts import ModelArtsError, OutcomeUnknown, Proof, Transport, Unavailable
+from tests.modelarts.cloud import CALLS, CLUSTER, answer, as_json, client_of, open_sockets
 
 DEADLINE = 0.3  # seconds of a call that is to fail
 WHOLE = answer(200, as_json(CLUSTER))

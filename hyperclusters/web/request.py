@@ -1,0 +1,21 @@
+"""What a view gets."""
+
+from django.http import HttpRequest
+from django_htmx.middleware import HtmxDetails
+
+from hyperclusters.access.models import User
+
+
+class PageRequest(HttpRequest):
+    """A signed-in person's request, as the middleware leaves it for every view that does not opt out."""
+
+    user: User  # never anonymous here: the middleware has seen to that
+    htmx: HtmxDetails
+
+
+def wants_fragment(request: PageRequest) -> bool:
+    """Whether htmx asks for the part that changes; a page out of its history is wanted whole.
+
+    Not a property: the request that a view gets is Django's own object, of this shape but not of this class.
+    """
+    return bool(request.htmx) and not request.htmx.history_restore_request
