@@ -18,6 +18,7 @@ from hyperclusters.modelarts import (
     Unavailable,
 )
 
+from .failpoints import failpoint
 from .models import Project
 
 # The vendor locks a key for 5 minutes after more than 5 bad signatures in a row: one is enough for us to stop.
@@ -84,6 +85,7 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
         Project.objects.filter(pk=project.pk).update(
             blocked_until=until, blocked_cause=error.cause, blocked_code=error.code[:64]
         )
+        failpoint("breaker_turned")
         if opened:
             record(
                 Did.PROJECT_BLOCKED,

@@ -16,6 +16,7 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
+from .failpoints import failpoint
 from .models import Cluster, Creation, Project, State
 from .transitions import Stale, move
 
@@ -191,6 +192,7 @@ def _accept(person: User, project: Project, wish: Wish, token: UUID, again_of: C
     require(person, Action.CREATE, project.team)
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
+    failpoint("request_checked")
     if project.is_blocked():
         raise Blocked(project)
     if unresolved := project.creations.unresolved().filter(name=wish.name).first():
@@ -214,6 +216,7 @@ def _accept(person: User, project: Project, wish: Wish, token: UUID, again_of: C
             creation.save(force_insert=True)
     except IntegrityError:  # the same token, posted for another project at the same moment
         raise TokenUsed(None) from None
+    failpoint("request_saved")
     record(
         Did.CREATE_REQUESTED,
         Outcome.ACCEPTED,
@@ -224,6 +227,7 @@ def _accept(person: User, project: Project, wish: Wish, token: UUID, again_of: C
         after={"state": State.QUEUED.value, "again_of": str(again_of.pk) if again_of else ""},
         request=_wished(project, wish),
     )
+    failpoint("request_recorded")
     wake_workers()
     return creation
 

@@ -17,6 +17,7 @@ from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
 from . import breaker
 from .credentials import UnreadableCredentials
+from .failpoints import failpoint
 from .models import Cluster, Creation, Network, Project, Source, State
 from .upstream import client_for
 
@@ -46,6 +47,7 @@ def claim_source(holder: str) -> Source | None:
         until = now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
         if due.filter(pk=source.pk).update(holder=holder, held_until=until, due_at=until):
             source.holder = holder
+            failpoint("source_claimed")
             return source
     return None
 
@@ -65,7 +67,9 @@ def sync(source: Source) -> bool:
         _note_failure(source, error.cause, error.code)
         return False
     breaker.note_answer(project)
+    failpoint("sync_listed")
     _apply(source, listed, started_at)
+    failpoint("sync_applied")
     return True
 
 
@@ -78,14 +82,17 @@ def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime)
         if present and not listed and source.suspect_since is None:
             _note_listed(source, started_at, suspect=True)
             return
+        failpoint("sync_known")
         searched = set(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", flat=True))
         for item in listed:
             _see(source, item, known.get(item.id), started_at, searched)
+        failpoint("sync_seen")
         ids = {item.id for item in listed}
         for cluster in present:
             if cluster.cluster_id not in ids and _may_be_gone(cluster, started_at):
                 _mark_gone(cluster, started_at)
         _note_listed(source, started_at, suspect=False)
+        failpoint("sync_noted")
 
 
 def _see(
@@ -175,6 +182,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     )
     Cluster.objects.filter(pk=cluster.pk, creation__isnull=True).update(creation=creation, gone_at=None)
     keep_networks(cluster, item)
+    failpoint("cluster_bound")
     return cluster
 
 

@@ -15,6 +15,7 @@ from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
 from . import breaker
 from .credentials import UnreadableCredentials
+from .failpoints import failpoint
 from .inventory import is_bound
 from .models import Creation, Evidence, State
 from .transitions import Finding, Stale, claim, leased, move, settle, subject
@@ -36,6 +37,7 @@ def look(creation: Creation) -> None:
     The list of the type that was sent is the only relevant one: the cloud keeps the types apart and we always send it.
     """
     with leased(creation):
+        failpoint("look_begun")
         _warn_if_overdue(creation)
         started_at = timezone.now()
         try:
@@ -51,6 +53,7 @@ def look(creation: Creation) -> None:
             _look_again(creation, looks=creation.looks)
             return
         breaker.note_answer(creation.project)
+        failpoint("look_listed")
         try:
             _weigh(creation, listed, started_at)
         except Stale:
@@ -87,6 +90,7 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
     found = candidates(creation, listed)
     looks = creation.looks + 1
     past_horizon = creation.horizon_at is not None and started_at > creation.horizon_at
+    failpoint("look_weighed")
     if len(found) == 1:
         settle(
             creation.pk,
@@ -113,6 +117,7 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
 
 
 def _look_again(creation: Creation, *, looks: int) -> None:
+    failpoint("look_in_vain")
     unmoved = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN, version=creation.version)
     unmoved.update(looks=looks, due_at=next_look(creation, looks=looks))
 
@@ -123,6 +128,7 @@ def _warn_if_overdue(creation: Creation) -> None:
     if creation.signed_at is None or now - creation.signed_at < OVERDUE:
         return
     if Creation.objects.filter(pk=creation.pk, overdue_at__isnull=True).update(overdue_at=now):
+        failpoint("overdue_marked")
         record(
             Did.CREATE_OVERDUE,
             Outcome.UNKNOWN,

@@ -25,6 +25,7 @@ from hyperclusters.modelarts import (
 
 from . import breaker, reconcile
 from .credentials import UnreadableCredentials
+from .failpoints import failpoint
 from .inventory import is_bound
 from .models import Creation, Evidence, State
 from .transitions import Finding, Stale, answer_facts, claim, leased, move, settle
@@ -52,10 +53,13 @@ def send(creation: Creation) -> None:
             if not may(creation.requested_by, Action.CREATE, project.team):
                 _refuse(creation, "not_permitted", Outcome.DENIED)
                 return
+            failpoint("send_permitted")
             client = client_for(project)
             if not _list_first(creation, client):
                 return
+            failpoint("intent_begun")
             _begin(creation)
+            failpoint("intent_committed")
             _post(creation, client)
         except UnreadableCredentials:
             _refuse(creation, "unreadable_credentials", Outcome.REFUSED)
@@ -82,6 +86,7 @@ def sweep() -> int:
             )
         except Stale:
             continue
+        failpoint("swept")
         swept += 1
     return swept
 
@@ -99,6 +104,7 @@ def _list_first(creation: Creation, client: Client) -> bool:
         else:
             _refuse(creation, error.cause, Outcome.REFUSED, error)
         return False
+    failpoint("baseline_listed")
     breaker.note_answer(creation.project)
     creation.baseline = [item.id for item in listed if item.name == creation.name]
     return True
@@ -130,6 +136,7 @@ def _begin(creation: Creation) -> None:
 
 
 def _post(creation: Creation, client: Client) -> None:
+    failpoint("post_begun")
     try:
         answer = client.create(
             name=creation.name,
@@ -138,6 +145,7 @@ def _post(creation: Creation, client: Client) -> None:
             signed_at=creation.signed_at,
         )
     except ModelArtsError as error:
+        failpoint("post_failed")
         breaker.note_failure(creation.project, error)
         settle(creation.pk, _finding(creation, error))
         return
@@ -145,6 +153,7 @@ def _post(creation: Creation, client: Client) -> None:
         # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
         settle(creation.pk, _unknown(creation, None, "sender_crashed"))
         raise
+    failpoint("post_answered")
     breaker.note_answer(creation.project)
     settle(creation.pk, _success(creation, answer))
 

@@ -17,6 +17,7 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError
 
+from .failpoints import failpoint
 from .inventory import bind
 from .models import EVIDENCE_RANK, Creation, Evidence, State
 
@@ -89,6 +90,7 @@ def move(
         )
         if not moved:
             raise Stale(f"creation {creation.pk} is not {before} at version {creation.version} any more")
+        failpoint("move_updated")
         facts.setdefault("person", creation.requested_by)
         record(
             did,
@@ -99,6 +101,7 @@ def move(
             after={"state": str(to)} | facts.pop("after", {}),
             **facts,
         )
+        failpoint("move_recorded")
     creation.state, creation.version = to, creation.version + 1
     for name, value in changes.items():
         setattr(creation, name, value)
@@ -109,6 +112,7 @@ def settle(creation_id: UUID, finding: Finding) -> Creation:
     else a confirmation or a contradiction beside the verdict that stands. Returns the creation as it is then."""
     while True:
         creation = Creation.objects.select_related("project__team", "requested_by").get(pk=creation_id)
+        failpoint("settle_read")
         try:
             if creation.is_unresolved:
                 _conclude(creation, finding)
@@ -140,8 +144,10 @@ def _conclude(creation: Creation, finding: Finding) -> None:
             due_at=finding.due_at or timezone.now(),
             settled_at=timezone.now() if final else None,
         )
+        failpoint("verdict_moved")
         if finding.state == State.CREATED and finding.cluster:
             bind(creation, finding.cluster)
+        failpoint("verdict_bound")
 
 
 def _compare(creation: Creation, finding: Finding) -> None:
@@ -196,9 +202,11 @@ def claim(holder: str, seconds: float, *states: State) -> Creation | None:
     """Lease the creation that has been due longest. Several workers may call this at once: each row goes to one."""
     for creation in Creation.objects.due(*states).select_related("project__team", "requested_by")[:20]:
         now = timezone.now()
+        failpoint("claim_found")
         changes = {"lease_holder": holder, "lease_until": now + timedelta(seconds=seconds)}
         free = Creation.objects.due(*states).order_by().filter(pk=creation.pk, version=creation.version)
         if free.update(**changes):
+            failpoint("claimed")
             creation.lease_holder, creation.lease_until = holder, changes["lease_until"]  # type: ignore[assignment]
             return creation
     return None
@@ -210,5 +218,6 @@ def leased(creation: Creation) -> Iterator[None]:
     try:
         yield
     finally:
+        failpoint("lease_ending")
         mine = Creation.objects.filter(pk=creation.pk, lease_holder=creation.lease_holder)
         mine.exclude(state=State.SENDING).update(lease_holder="", lease_until=None)

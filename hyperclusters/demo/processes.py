@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 RESTART_PAUSE = 1.0  # seconds
@@ -64,18 +66,18 @@ def is_free(port: int) -> bool:
     return True
 
 
-def wait_until_listening(process: Process, port: int, *, seconds: float = 30.0) -> None:
-    """Wait until something listens there. Raises RuntimeError if the process ends first, or takes too long."""
+def wait_until_ready(process: Process, url: str, *, seconds: float = 30.0) -> None:
+    """Wait until this address answers well. Raises RuntimeError if the process ends first, or takes too long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if (status := process.has_died()) is not None:
             raise RuntimeError(f"The {process.name} ended with status {status} before it was ready.")
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310 -- loopback
+            return
         time.sleep(0.05)
-    raise RuntimeError(f"The {process.name} did not listen on port {port} within {seconds:.0f} seconds.")
+    raise RuntimeError(
+        f"The {process.name} was not ready within {seconds:.0f} seconds: {url} does not answer."
+    )
 
 
 def watch(processes: list[Process], *, should_stop: Callable[[], bool], say: Callable[[str], None]) -> None:

@@ -1,7 +1,5 @@
 """What can go wrong with a call, by meaning. Nobody above this room needs a status code."""
 
-# ruff: noqa: N818 - the names are the meanings; a suffix would say nothing more
-
 from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar

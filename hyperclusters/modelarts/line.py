@@ -9,7 +9,6 @@ answer is never used again: httpcore 1.0 takes those bytes for the answer to the
 import select
 import socket
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import h11
@@ -60,9 +59,7 @@ class Line:
         data += self._http.send(h11.EndOfMessage()) or b""
         self._sock.settimeout(seconds_to(until, "deadline"))
         reply.may_have_left = True
-        # A server may refuse and close before it has read all; what it said says more than our broken pipe.
-        with suppress(ConnectionError):
-            self._write(data)
+        self._write(data)
         received = bytearray()
         try:
             self._receive(reply, received, until)
@@ -103,6 +100,10 @@ class Line:
             self._sock.sendall(data)
         except TimeoutError as error:
             raise WireError("deadline", error) from error
+        except OSError:
+            # A server may refuse and close before it has read all. What it said says more than our broken
+            # pipe; if it said nothing, reading fails in its turn.
+            return
 
     def _read(self, until: float) -> bytes:
         self._sock.settimeout(seconds_to(until, "deadline"))

@@ -79,7 +79,7 @@ class Application:
         entry = _entry(request, target, call, request_id)
         refusal = self._gateway.refusal(request, target, state, request_id, now)
         if refusal:
-            with self.database.write(durable=False) as db:
+            with self.database.write() as db:
                 journal.add(db, replace(entry, accepted=False, answer=refusal.said))
             return refusal
         return self._accepted(call, entry, state)

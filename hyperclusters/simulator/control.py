@@ -143,12 +143,12 @@ class Control:
             raise SwitchError("subnet_ids must be a list of UUIDs in lower case")
         cluster_type = one_of("type", wish["type"], TYPES)
         cluster = clusters.new_cluster(project_id, name, cluster_type, tuple(subnet_ids))
-        with self._database.write() as db:
+        with self._database.write(durable=True) as db:
             clusters.add(db, cluster)
         return json_answer(HTTPStatus.CREATED, asdict(cluster))
 
     def _remove_cluster(self, _: Request, cluster_id: str) -> Answer:
-        with self._database.write() as db:
+        with self._database.write(durable=True) as db:
             if not clusters.remove(db, cluster_id):
                 raise MissingError("there is no cluster of this ID")
         return Answer(HTTPStatus.NO_CONTENT)

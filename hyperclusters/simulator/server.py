@@ -105,7 +105,7 @@ class Handler(socketserver.StreamRequestHandler):
 
     def _environ(self, line: bytes) -> tuple[WSGIEnvironment, bool]:
         parts = line.decode("latin-1").rstrip("\r\n").split(" ")
-        if len(parts) != 3 or not parts[1].startswith("/") or parts[2] not in {"HTTP/1.1", "HTTP/1.0"}:  # noqa: PLR2004 - method, target, version
+        if len(parts) != 3 or not parts[1].startswith("/") or parts[2] not in {"HTTP/1.1", "HTTP/1.0"}:
             raise BadRequestError("not an HTTP/1 request line\n")
         method, target, version = parts
         path, _, query = target.partition("?")

@@ -2,11 +2,12 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 from .app import Application
 from .server import Server
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.5
 # Long enough for the answer to leave that says that connections will now be refused.
 GRACE_SECONDS = 0.05
 
@@ -30,6 +31,9 @@ class Service:
         with self._lock:
             server, self._server = self._server, None
         if server:
+            # Wakes the loop that waits for connections; where it does not, the loop looks up by itself.
+            with suppress(OSError):
+                server.socket.shutdown(socket.SHUT_RDWR)
             server.shutdown()
             server.server_close()
             # Bound but not listening: connections are refused, and nobody else can take the port meanwhile.

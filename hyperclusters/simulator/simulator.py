@@ -152,13 +152,13 @@ class Simulator:
     ) -> SimulatedCluster:
         """Make a cluster as somebody outside would, past the API and the journal."""
         cluster = clusters.new_cluster(project_id, name, type, tuple(subnet_ids))
-        with self._database.write() as db:
+        with self._database.write(durable=True) as db:
             clusters.add(db, cluster)
         return cluster
 
     def remove_cluster(self, cluster_id: str) -> bool:
         """End a cluster as somebody outside would; False if there is none of this ID."""
-        with self._database.write() as db:
+        with self._database.write(durable=True) as db:
             return clusters.remove(db, cluster_id)
 
     def add_key(

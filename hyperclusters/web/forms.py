@@ -40,7 +40,7 @@ class OneTimeToken(forms.UUIDField):
     widget = forms.HiddenInput
 
 
-class ProjectField(forms.ModelChoiceField[Project]):
+class ProjectField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none when it runs
     """One of the projects in which the person may create, named with its team."""
 
     def label_from_instance(self, obj: Project) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperclusters import modelarts
@@ -136,6 +136,7 @@ def test_the_predicates_take_anything() -> None:
     assert is_subnet_id(SUBNET_ID)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=70))
 def test_g32_what_is_accepted_is_exactly_the_documented_alphabet(name: str) -> None:
     allowed = set("-_.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")

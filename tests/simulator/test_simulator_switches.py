@@ -33,6 +33,11 @@ def test_quota_refuses_one_cluster_more(simulator: Simulator, caller: Caller) ->
     assert caller.create("second").status == 200
 
 
+def test_a_quota_alone_leaves_names_free(simulator: Simulator, caller: Caller) -> None:
+    simulator.set(quota=2)
+    assert [caller.create("twin").status for _ in range(3)] == [200, 200, 400]
+
+
 def test_a_cluster_in_use_cannot_be_deleted(simulator: Simulator, caller: Caller) -> None:
     used, free = caller.create("used").json["id"], caller.create("free").json["id"]
     simulator.set(refuse_delete_in_use=[used])

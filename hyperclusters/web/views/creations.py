@@ -51,6 +51,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "creation": shown,
         "verdict": verdict(shown),
         "steps": timeline(shown),
+        "fragment": wants_fragment(request),
         "poll": _poll(shown) if shown.is_unresolved and shown.state != State.NEEDS_ATTENTION else 0,
         "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),
         "may_create": may(request.user, Action.CREATE, shown.project.team),

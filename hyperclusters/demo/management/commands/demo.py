@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from hyperclusters.demo import past
-from hyperclusters.demo.processes import Process, is_free, stop_all, wait_until_listening, watch
+from hyperclusters.demo.processes import Process, is_free, stop_all, wait_until_ready, watch
 from hyperclusters.modelarts import Credentials
 from hyperclusters.settings import number
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         simulator.start()
-        wait_until_listening(simulator, self.simulator_port)
+        wait_until_ready(simulator, f"http://127.0.0.1:{self.simulator_port}/_simulator/switches")
         if not made.exists():
             past.make(self._simulated())
         past.set_passwords(settings.DEMO_PASSWORD)
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         connections.close_all()
         worker.start()
         web.start()
-        wait_until_listening(web, self.port)
+        wait_until_ready(web, f"http://127.0.0.1:{self.port}/healthz")
 
     def _clear(self) -> None:
         """Leftovers of a first start that was interrupted."""

@@ -1,0 +1,170 @@
+"""What the children do. Each job is an act of the product, or the harness reading what came of it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.core.management import call_command
+from django.db.models import F
+from django.utils import timezone
+
+from hyperclusters.access.models import Role, Team, User
+from hyperclusters.access.services import add_person, add_team, grant
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.models import Cluster, Creation, Project, Source, State
+from hyperclusters.clusters.projects import connect_project
+from hyperclusters.clusters.worker import Worker, run_due
+from hyperclusters.modelarts import Credentials
+from tests.faults import breakages
+
+JOBS: dict[str, Callable[..., Any]] = {}
+MOVING = (State.QUEUED, State.SENDING, State.UNKNOWN)
+# Seconds that are let pass between two turns of the worker, until nothing moves. Each long step is beyond the horizon;
+# before it the harness waits in earnest until the cloud has done what it was going to do.
+TURNS = (0, 60, 60, 60, 1800, 120, 120, 1800, 120, 120)
+LONG = 1000
+
+
+def job(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function known to the children by its name."""
+    JOBS[function.__name__] = function
+    return function
+
+
+@job
+def migrate() -> None:
+    """Make the tables, and Root who connects projects."""
+    call_command("migrate", verbosity=0)
+    grant(person=add_person(username="root"), role=Role.PLATFORM_ADMIN, team=None, reason="the harness")
+
+
+@job
+def scene(endpoint: str, access_key: str, secret_key: str, quota: int | None = None) -> dict[str, Any]:
+    """A team, a person who may create in it, and its project: apart from every other scene."""
+    mark = uuid.uuid4().hex
+    team = add_team(slug=f"team-{mark[:12]}", name=f"Team {mark[:12]}")
+    ada = add_person(username=f"ada-{mark[:12]}")
+    grant(person=ada, role=Role.CREATOR, team=team, reason="the harness")
+    project = connect_project(
+        by=User.objects.get(username="root"),
+        name=f"project-{mark[:12]}",
+        team=team,
+        endpoint=endpoint,
+        project_id=mark,
+        credentials=Credentials(access_key, secret_key),
+    )
+    Project.objects.filter(pk=project.pk).update(quota=quota)
+    return {"project": project.pk, "person": ada.pk, "team": team.pk, "project_id": mark}
+
+
+@job
+def submit(project: int, person: int, name: str, token: str, breakage: str = "") -> str:
+    """Ask for a creation as the form does."""
+    breakages.apply(breakage)
+    creation = request_creation(
+        person=User.objects.get(pk=person),
+        project=Project.objects.get(pk=project),
+        wish=Wish(name=name, type="HPS"),
+        token=uuid.UUID(token),
+    )
+    return str(creation.pk)
+
+
+@job
+def work(breakage: str = "") -> int:
+    """One turn of the worker over everything that is due."""
+    breakages.apply(breakage)
+    return run_due()
+
+
+@job
+def worker(breakage: str = "") -> None:
+    """`manage.py worker`, until SIGTERM."""
+    breakages.apply(breakage)
+    call_command("worker", verbosity=0)
+
+
+@job
+def pass_time(project: int, seconds: float) -> None:
+    """Let time pass for one project: what lies ahead of its creations and lists comes nearer."""
+    by = timedelta(seconds=seconds)
+    moments = ("signed_at", "horizon_at", "due_at", "lease_until", "requested_at")
+    moving = Creation.objects.filter(project=project, state__in=MOVING)
+    moving.update(**{moment: F(moment) - by for moment in moments})
+    Source.objects.filter(project=project).update(due_at=F("due_at") - by, held_until=F("held_until") - by)
+    Project.objects.filter(pk=project).update(blocked_until=F("blocked_until") - by)
+
+
+@job
+def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
+    """Turn after turn until nothing of this project moves any more; then list once more."""
+    breakages.apply(breakage)
+    for seconds in TURNS:
+        if seconds > LONG:
+            time.sleep(patience)
+        pass_time(project, seconds)
+        run_due()
+        if not Creation.objects.filter(project=project, state__in=MOVING).exists():
+            break
+    Source.objects.filter(project=project).update(due_at=timezone.now(), held_until=None)
+    run_due()
+
+
+@job
+def collect(project: int) -> dict[str, Any]:
+    """What the database holds of a project, for the oracle."""
+    creations = Creation.objects.filter(project=project)
+    keys = [str(key) for key in creations.values_list("pk", flat=True)]
+    events = Event.objects.filter(object_kind="creation", object_id__in=keys).order_by("seq")
+    clusters = Cluster.objects.filter(project=project)
+    return {
+        "creations": [
+            {
+                **{name: getattr(row, name) for name in ("name", "state", "version", "sends", "evidence", "cause")},
+                "id": str(row.pk),
+                "token": str(row.token),
+                "baseline": row.baseline,
+                "in_conflict": row.conflict_at is not None,
+            }
+            for row in creations.order_by("requested_at")
+        ],
+        "events": [
+            {
+                "seq": event.seq,
+                "action": event.action,
+                "creation": event.object_id,
+                "before": (event.before or {}).get("state", ""),
+                "after": (event.after or {}).get("state", ""),
+            }
+            for event in events
+        ],
+        "clusters": [
+            {
+                "id": row.cluster_id,
+                "name": row.name,
+                "creation": str(row.creation_id or ""),
+                "is_gone": row.gone_at is not None,
+            }
+            for row in clusters
+        ],
+    }
+
+
+@job
+def hold_worker_slots(slots: int) -> str:
+    """A worker with so many slots, run until SIGTERM."""
+    Worker(concurrency=slots).run()
+    return "stopped"
+
+
+@job
+def end_access(team: int) -> None:
+    """Nobody may create in this team any more."""
+    for held in Team.objects.get(pk=team).grants.filter(ended_at__isnull=True):
+        held.ended_at = timezone.now()
+        held.save()

@@ -1,0 +1,128 @@
+"""What must hold when everything is at rest: our rows and events against the cloud's own journal and store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hyperclusters.simulator.journal import JournalEntry
+
+MOVING = {"queued", "sending", "unknown"}
+MADE_BY = {"created": {"reply", "listed", "human"}}
+NOT_MADE_BY = {
+    "refused": {"not_sent"},
+    "failed": {"not_sent", "refused"},
+    "not_created": {"absent_after_horizon", "human"},
+    "cancelled": {""},
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """One project at rest: what the database says, and what the cloud says."""
+
+    creations: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+    clusters: list[dict[str, Any]]
+    journal: list[JournalEntry]
+    living: set[str]  # IDs of the clusters that the cloud has
+    witnessed: list[str] = field(default_factory=list)
+
+    def posts(self, name: str) -> list[JournalEntry]:
+        """The creates of this name that reached the cloud, oldest first."""
+        return [entry for entry in self.journal if entry.call == "create" and entry.name == name]
+
+    def made(self, name: str) -> list[str]:
+        """The IDs that those creates made."""
+        return [post.effect.removeprefix("created ") for post in self.posts(name) if post.effect != "none"]
+
+
+def breaches(records: Records) -> list[str]:
+    """Every broken promise, each in one line that begins with its number. Empty is what we want."""
+    found = list(records.witnessed)
+    for creation in records.creations:
+        found += [f"{line} ({creation['name']}: {creation['state']})" for line in _of_creation(creation, records)]
+    found += _of_project(records)
+    return found
+
+
+def _of_creation(creation: dict[str, Any], records: Records) -> Iterator[str]:
+    if creation["state"] in MOVING:
+        yield "G3 not at rest"
+    yield from _verdict(creation, records)
+    yield from _history(creation, records)
+
+
+def _verdict(creation: dict[str, Any], records: Records) -> Iterator[str]:
+    """G7: the verdict, its evidence and the cloud say the same. What is in conflict has said so itself."""
+    state, evidence = creation["state"], creation["evidence"]
+    alike = [row for row in records.creations if row["name"] == creation["name"]]
+    made = set(records.made(creation["name"])) & records.living
+    bound = [row["id"] for row in records.clusters if row["creation"] == creation["id"]]
+    if state in MADE_BY:
+        if evidence not in MADE_BY[state]:
+            yield f"G7 'created' by {evidence!r}"
+        if len(bound) != 1:
+            yield f"G11 'created' with {len(bound)} clusters"
+        elif bound[0] not in made and evidence != "human":
+            yield "G7 'created', but what it names was not made by any create of ours"
+    elif state in NOT_MADE_BY:
+        if evidence not in NOT_MADE_BY[state]:
+            yield f"G7 {state!r} by {evidence!r}"
+        if bound:
+            yield f"G11 {state!r} with a cluster"
+        if made and len(alike) == 1 and not creation["in_conflict"]:
+            yield f"G7 {state!r}, but the cloud made it"
+    if made and state not in MOVING and len(alike) == 1 and state != "needs_attention":
+        unowned = [row["id"] for row in records.clusters if row["id"] in made and row["creation"] != creation["id"]]
+        if unowned and not creation["in_conflict"]:
+            yield "G11 what it made is not its own"
+
+
+def _history(creation: dict[str, Any], records: Records) -> Iterator[str]:
+    """G19: one event a transition, each beginning where the last one ended."""
+    events = [event for event in records.events if event["creation"] == creation["id"]]
+    if [event["seq"] for event in events] != sorted({event["seq"] for event in events}):
+        yield "G21 events out of order"
+    if not events or events[0]["action"] != "cluster:create:requested":
+        yield "G1 no event of the request"
+        return
+    state, moves = "queued", 0
+    for event in events[1:]:
+        if not event["before"]:
+            continue
+        if event["before"] != state:
+            yield f"G19 event {event['action']} from {event['before']!r} where it was {state!r}"
+        state, moves = event["after"], moves + 1
+    if state != creation["state"]:
+        yield f"G19 the last event says {state!r}"
+    if moves != creation["version"]:
+        yield f"G19 {creation['version']} transitions with {moves} events"
+    begun = sum(event["action"] == "cluster:create:sending" for event in events)
+    if begun != creation["sends"]:
+        yield f"G1 {creation['sends']} sends with {begun} events"
+
+
+def _of_project(records: Records) -> Iterator[str]:
+    """G4, G5, G6 and G11 across the rows of a project."""
+    for name in {entry.name for entry in records.journal if entry.call == "create"}:
+        posts = records.posts(name)
+        rows = [row for row in records.creations if row["name"] == name]
+        if len(posts) > sum(row["sends"] for row in rows):
+            yield f"G1 {len(posts)} creates of {name} without a record of each"
+        if len(rows) == 1:
+            for post in posts[:-1]:
+                if post.accepted and not (post.effect == "none" and post.answer == "429"):
+                    yield f"G4 {name} was sent again after a create that is not proved void"
+            if len(records.made(name)) > 1:
+                yield f"G4 {name} was made {len(records.made(name))} times"
+    tokens = [row["token"] for row in records.creations]
+    if len(tokens) != len(set(tokens)):
+        yield "G5 one form made two creations"
+    open_names = [row["name"] for row in records.creations if row["state"] in MOVING | {"needs_attention"}]
+    if len(open_names) != len(set(open_names)):
+        yield "G6 one name is open twice"
+    owners = [row["creation"] for row in records.clusters if row["creation"]]
+    if len(owners) != len(set(owners)):
+        yield "G11 one creation owns two clusters"

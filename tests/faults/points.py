@@ -1,0 +1,105 @@
+"""Where processes are killed: the product's own failpoints, and more of them laid from outside around wire and database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.failpoints import failpoint
+from hyperclusters.modelarts import line, signing, transport
+
+# Reached on the way from the form to a verdict.
+ON_THE_WAY = (
+    "request_checked",
+    "request_saved",
+    "request_recorded",
+    "claim_found",
+    "claimed",
+    "send_permitted",
+    "baseline_listed",
+    "intent_begun",
+    "move_updated",
+    "move_recorded",
+    "intent_committed",
+    "post_begun",
+    "post_answered",
+    "post_failed",
+    "settle_read",
+    "verdict_moved",
+    "cluster_bound",
+    "verdict_bound",
+    "lease_ending",
+    "breaker_turned",
+    "source_claimed",
+    "sync_listed",
+    "sync_known",
+    "sync_seen",
+    "sync_noted",
+    "sync_applied",
+)
+# Reached only when an earlier process has died with a creation in its hands.
+IN_RECOVERY = ("swept", "look_begun", "look_listed", "look_weighed", "look_in_vain", "overdue_marked")
+FIRST_DEATH = "post_answered:1,post_failed:1"
+# Laid by `install`: each transaction's commit, each event, each step of each call to the cloud.
+LAID = (
+    "commit_begun",
+    "commit_done",
+    "event_begun",
+    "event_done",
+    "sign_begun",
+    "sign_done",
+    "connect_begun",
+    "connect_done",
+    "write_begun",
+    "write_done",
+    "read_begun",
+    "read_done",
+)
+POINTS: dict[str, str] = dict.fromkeys((*ON_THE_WAY, *LAID), "") | dict.fromkeys(IN_RECOVERY, FIRST_DEATH)
+# Every single statement that goes to the database; the full matrix dies at each of them.
+STATEMENTS = ("statement_begun", "statement_done")
+
+
+def install() -> None:
+    """Lay the outer points, in the parent of the children. Without FAILPOINT they do nothing."""
+    _lay(BaseDatabaseWrapper, "commit", "commit")
+    _lay(Event, "save", "event")
+    _lay(signing, "authorization", "sign")
+    _lay(transport, "connect", "connect")
+    _lay(line.Line, "_write", "write")
+    _lay(line.Line, "_read", "read")
+    _watch_statements()
+
+
+def _lay(place: Any, name: str, point: str) -> None:
+    inner: Callable[..., Any] = getattr(place, name)
+
+    @wraps(inner)
+    def outer(*args: Any, **kwargs: Any) -> Any:
+        failpoint(f"{point}_begun")
+        result = inner(*args, **kwargs)
+        failpoint(f"{point}_done")
+        return result
+
+    setattr(place, name, outer)
+
+
+def _watch_statements() -> None:
+    inner = BaseDatabaseWrapper.__init__
+
+    def through(execute: Callable[..., Any], *args: Any) -> Any:
+        failpoint("statement_begun")
+        result = execute(*args)
+        failpoint("statement_done")
+        return result
+
+    @wraps(inner)
+    def outer(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> None:
+        inner(self, *args, **kwargs)
+        self.execute_wrappers.append(through)
+
+    BaseDatabaseWrapper.__init__ = outer  # type: ignore[method-assign]

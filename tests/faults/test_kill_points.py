@@ -1,0 +1,64 @@
+"""kill -9 at every named point, under every truth of the cloud: after a restart everything comes to rest and is true.
+
+FAULTS=full dies at the first, second, third … time a process gets to a point, until a run ends unkilled, and at every
+single statement to the database; without it each point and truth is played once.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+
+import pytest
+
+from tests.faults.oracle import breaches
+from tests.faults.points import POINTS, STATEMENTS
+from tests.faults.truths import TRUTHS, arm
+from tests.faults.world import World
+
+IS_FULL = os.environ.get("FAULTS", "ci") == "full"
+MOST = 200  # times that a process may get to one point; more would mean that something turns in circles
+
+
+def killed_at(world: World, point: str, nth: int, truth: str) -> bool:
+    """Play one scenario and let the oracle judge it. False if nobody got to that point so often."""
+    scene = world.scene()
+    arm(world, scene, truth)
+    deaths = [death for death in (POINTS.get(point, ""), f"{point}:{nth}") if death]
+    died = world.live(scene, *deaths)
+    records = world.records(scene)
+    found = breaches(records)
+    assert not found, f"killed at {point}:{nth}, {truth}: {found}"
+    assert [row["state"] for row in records.creations] in (["created"], ["not_created"]), (point, nth, truth)
+    return died == len(deaths)
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_g03_an_undisturbed_run_ends_with_a_true_verdict(broken_world: World, truth: str) -> None:
+    scene = broken_world.scene()
+    arm(broken_world, scene, truth)
+    assert broken_world.live(scene) == 0
+    records = broken_world.records(scene)
+    assert breaches(records) == []
+    assert records.creations[0]["state"] == ("not_created" if truth == "not created" else "created")
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_g03_a_process_killed_here_leaves_nothing_lost_doubled_or_misjudged(broken_world: World, point: str) -> None:
+    reached = 0
+    for truth in TRUTHS:
+        for nth in count(1):
+            assert nth < MOST, f"{point} is reached again and again"
+            was_reached = killed_at(broken_world, point, nth, truth)
+            reached += was_reached
+            if not was_reached or not IS_FULL:
+                break
+    assert reached, f"no process ever gets to {point}"
+
+
+@pytest.mark.skipif(not IS_FULL, reason="dies at every single statement: FAULTS=full (make soak)")
+@pytest.mark.parametrize("truth", TRUTHS)
+@pytest.mark.parametrize("point", STATEMENTS)
+def test_g03_a_process_killed_at_any_statement_leaves_nothing_lost(broken_world: World, point: str, truth: str) -> None:
+    last = next(nth for nth in range(1, MOST) if not killed_at(broken_world, point, nth, truth))
+    assert last > 20

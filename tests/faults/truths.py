@@ -1,0 +1,23 @@
+"""What the cloud does with a create, whatever we come to hear of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.faults.world import LATE, Scene, World
+
+TRUTHS: dict[str, tuple[str, dict[str, Any]] | None] = {
+    "created": None,
+    "created, the answer is lost": ("lost_answer", {}),
+    "created late": ("late_deed", {"seconds": LATE}),
+    "not created": ("lost_request", {}),
+    "refused for now": ("error", {"status": 429, "retry_after": "1"}),
+}
+
+
+def arm(world: World, scene: Scene, truth: str) -> None:
+    """Have the cloud do this with the scene's next create."""
+    rule = TRUTHS[truth]
+    if rule:
+        fault, parameters = rule
+        world.cloud.fault(fault, "create", times=1, project=scene.project_id, **parameters)

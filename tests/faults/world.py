@@ -1,0 +1,164 @@
+"""A world to break: a database of its own, the simulated cloud in a process, and the parent of the children."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from hyperclusters.simulator import Simulator
+from tests.faults.forks import Died, Forks, end_with_parent
+from tests.faults.oracle import Records, breaches
+
+KEY = ("FAULTSKEY", "faults-secret")
+LATE = 0.25  # seconds until a late deed
+DEADLINE = 2
+
+
+def is_postgres() -> bool:
+    """Whether this run is on PostgreSQL (`python tests/postgres.py COMMAND` sets DATABASE_URL)."""
+    return os.environ.get("DATABASE_URL", "").startswith("postgres")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One project with its person, apart from all others of the world."""
+
+    project: int
+    person: int
+    team: int
+    project_id: str
+
+
+class World:
+    """See the module. Scenes are cheap; a world costs a second or two."""
+
+    def __init__(self, folder: Path, database_url: str, forks: Forks, cloud: Simulator, endpoint: str) -> None:
+        self.folder = folder
+        self.database_url = database_url
+        self.forks = forks
+        self.cloud = cloud  # the same store as the process that serves it, for faults and for reading the journal
+        self.endpoint = endpoint
+
+    def scene(self, **settings: Any) -> Scene:
+        """A fresh project and somebody who may create in it."""
+        made = self.forks.run("scene", endpoint=self.endpoint, access_key=KEY[0], secret_key=KEY[1], **settings)
+        return Scene(**made)
+
+    def records(self, scene: Scene) -> Records:
+        """Both sides' records of a scene."""
+        held = self.forks.run("collect", project=scene.project)
+        notes = self.folder / "witness"
+        witnessed = notes.read_text().splitlines() if notes.exists() else []
+        return Records(
+            **held,
+            journal=[entry for entry in self.cloud.journal() if entry.project_id == scene.project_id],
+            living={cluster.id for cluster in self.cloud.clusters(scene.project_id)},
+            witnessed=[line for line in witnessed if scene.project_id in line],
+        )
+
+    def breaches(self, scene: Scene) -> list[str]:
+        """What the oracle finds broken in a scene."""
+        return breaches(self.records(scene))
+
+    def live(self, scene: Scene, *deaths: str, patience: float = LATE, breakage: str = "", name: str = "alpha") -> int:
+        """One creation from the form to rest. Whoever dies is started again, armed with the next of `deaths`.
+
+        Returns how many died.
+        """
+        pending = list(deaths)
+        wish = {"project": scene.project, "person": scene.person, "name": name, "token": str(uuid.uuid4())}
+        acts: list[tuple[str, dict[str, Any]]] = [
+            ("submit", wish),
+            ("work", {}),
+            ("rest", {"project": scene.project, "patience": patience}),
+        ]
+        for job, arguments in acts:
+            ended = False
+            while not ended:
+                try:
+                    self.forks.run(job, failpoint=pending[0] if pending else "", breakage=breakage, **arguments)
+                    ended = True
+                except Died:
+                    del pending[:1]
+        return len(deaths) - len(pending)
+
+
+@contextmanager
+def world(**environ: str) -> Iterator[World]:
+    """A world, taken down entirely at the end. `environ` are settings of the product."""
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    try:
+        with _database(folder) as url:
+            variables = {
+                "DJANGO_SETTINGS_MODULE": "tests.settings",
+                "DATABASE_URL": url,
+                "DATA_DIR": str(folder),
+                "HYPERCLUSTERS_FAILPOINTS": "1",
+                "UPSTREAM_HOSTS": "127.0.0.1",
+                "UPSTREAM_DEADLINE": str(DEADLINE),
+                "UPSTREAM_CONNECT_TIMEOUT": "1",
+                "LOG_LEVEL": "ERROR",
+                "CLOUD_AK": KEY[0],
+                "CLOUD_SK": KEY[1],
+            } | environ
+            with _cloud(folder / "cloud", variables) as port, Forks(folder, variables) as forks:
+                forks.run("migrate")
+                cloud = Simulator(folder / "cloud", access_key=KEY[0], secret_key=KEY[1])
+                try:
+                    yield World(folder / "cloud", url, forks, cloud, f"http://127.0.0.1:{port}")
+                finally:
+                    cloud.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _cloud(folder: Path, environ: dict[str, str]) -> Iterator[int]:
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.cloud", str(folder)],
+        env=os.environ | environ,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=end_with_parent,
+    )
+    try:
+        until = time.monotonic() + 30
+        while not (folder / "port").exists():
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("the simulated cloud did not come up")
+            time.sleep(0.01)
+        yield int((folder / "port").read_text())
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[str]:
+    """The URL of an empty database: a file, or one more on the throw-away server."""
+    if not is_postgres():
+        yield f"sqlite:///{folder}/faults.sqlite3"
+        return
+    server = os.environ["DATABASE_URL"]
+    name = f"faults_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    try:
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())

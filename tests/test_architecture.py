@@ -1,0 +1,286 @@
+"""The house stays as docs/architecture.md draws it: read from the imports, the templates and the routes themselves."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from hyperclusters import modelarts
+from hyperclusters.modelarts import grammar
+
+ROOT = Path(__file__).resolve().parent.parent
+HOUSE = ROOT / "hyperclusters"
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+MODULES = sorted(HOUSE.rglob("*.py"))
+
+# Who may import from whom. `web` may take types, grammar and the request builders from `modelarts`, which are pure
+# (a form must say what the vendor allows, a preview must show the very bytes); never anything that calls the cloud.
+MAY_IMPORT: dict[str, set[str]] = {
+    "web": {"clusters", "access", "audit", "modelarts"},
+    "clusters": {"access", "audit", "modelarts"},
+    "access": {"audit"},
+    "audit": set(),
+    "modelarts": set(),
+    "simulator": set(),
+    "demo": {"web", "clusters", "access", "audit", "modelarts", "simulator", "settings"},
+    "settings": set(),
+    "urls": {"web"},
+    "wsgi": set(),
+}
+PURE = {"modelarts.grammar", "modelarts.requests", "modelarts.shapes"}
+CALLS_OUT = {"httpx", "requests", "urllib.request", "http.client", "socket"}
+TRUSTED_MARKUP = ("mark_safe", "SafeString", "SafeText", "format_html", "allow_lazy_html")
+
+# Every address there is, and which of them answer people who are not signed in. A new one has to be put here.
+ROUTES = {
+    "web:home",
+    "web:theme",
+    "accounts:login",
+    "accounts:logout",
+    "clusters:list",
+    "clusters:refresh",
+    "clusters:new",
+    "clusters:cluster",
+    "creations:list",
+    "creations:creation",
+    "creations:withdraw",
+    "creations:look",
+    "audit:list",
+    "audit:event",
+    "set_language",
+    "healthz",
+    "readyz",
+}
+FOR_EVERYBODY = {"accounts:login", "web:theme", "set_language", "healthz", "readyz"}
+
+
+def room_of(module: str) -> str:
+    """`web` for `hyperclusters.web.views.new`; empty for what is not ours."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "hyperclusters" and len(parts) > 1 else ""
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[tuple[str, str, ast.stmt]]:
+    """Each import of a file as (module, name or empty, statement), relative ones made absolute."""
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "", node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*base, node.module] if node.module else base)
+            for alias in node.names:
+                # `from hyperclusters import web` names a room as much as `from hyperclusters.web import …` does.
+                inner = f"{module}.{alias.name}" if module == "hyperclusters" else module
+                yield inner, alias.name, node
+
+
+def breaches() -> list[str]:
+    found = []
+    for path in MODULES:
+        here = room_of(name_of(path))
+        for module, name, node in imports(path):
+            there = room_of(module)
+            if there and there != here and there not in MAY_IMPORT.get(here, set()):
+                found.append(
+                    f"{path.relative_to(ROOT)}:{node.lineno}: {here or 'hyperclusters'} imports {there} ({name})"
+                )
+    return found
+
+
+def test_each_room_imports_only_the_rooms_below_it() -> None:
+    assert breaches() == []
+
+
+def test_every_room_has_its_place_in_the_rule() -> None:
+    rooms = {path.name for path in HOUSE.iterdir() if (path / "__init__.py").exists()}
+    assert rooms <= MAY_IMPORT.keys()
+
+
+def test_nobody_imports_the_demo_and_only_the_demo_imports_the_simulator() -> None:
+    assert all("demo" not in allowed for allowed in MAY_IMPORT.values())
+    assert {room for room, allowed in MAY_IMPORT.items() if "simulator" in allowed} == {"demo"}
+
+
+def test_pages_take_only_pure_names_from_modelarts() -> None:
+    calling = []
+    for path in (HOUSE / "web").rglob("*.py"):
+        for module, name, node in imports(path):
+            if room_of(module) != "modelarts":
+                continue
+            value = getattr(modelarts, name, None)
+            home = getattr(value, "__module__", "").removeprefix("hyperclusters.")
+            if not (module == "hyperclusters.modelarts" and (home in PURE or name in vars(grammar))):
+                calling.append(f"{path.relative_to(ROOT)}:{node.lineno}: {module} {name}")
+    assert calling == []
+
+
+def test_only_modelarts_and_the_simulator_speak_http_themselves() -> None:
+    speaking = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {module}"
+        for path in MODULES
+        if room_of(name_of(path)) not in {"modelarts", "simulator", "demo"}
+        for module, name, node in imports(path)
+        if (module in CALLS_OUT or f"{module}.{name}" in CALLS_OUT)
+        and (path.name, module) != ("heartbeat.py", "socket")  # asks for the host's own name
+    ]
+    assert speaking == []
+
+
+def test_one_place_builds_clients_of_the_cloud() -> None:
+    building = {
+        str(path.relative_to(HOUSE))
+        for path in MODULES
+        if room_of(name_of(path)) in {"web", "clusters", "access", "audit"}
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) in {"Client", "Transport"}
+    }
+    assert building == {"clusters/upstream.py"}
+
+
+def test_modelarts_and_the_simulator_know_no_django() -> None:
+    knowing = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        if room_of(name_of(path)) in {"modelarts", "simulator"}
+        for module, _, node in imports(path)
+        if module.partition(".")[0] == "django"
+    ]
+    assert knowing == []
+
+
+def test_no_import_hides_inside_a_function() -> None:
+    hidden = [
+        f"{path.relative_to(ROOT)}:{inner.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    assert hidden == []
+
+
+def test_no_import_takes_everything() -> None:
+    assert [str(path) for path in MODULES for _, name, _ in imports(path) if name == "*"] == []
+
+
+def test_no_room_reaches_for_another_room_s_private_names() -> None:
+    private = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {module} {name}"
+        for path in MODULES
+        for module, name, node in imports(path)
+        if room_of(module) != room_of(name_of(path))
+        and (name.startswith("_") or "._" in module)
+        and room_of(module)
+    ]
+    assert private == []
+
+
+def test_our_own_logic_uses_no_signals() -> None:
+    listening = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        for module, name, node in imports(path)
+        if module.endswith("signals") or module == "django.dispatch" or name == "receiver"
+    ]
+    assert listening == []
+
+
+def test_no_code_marks_text_as_safe_markup() -> None:
+    marking = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in MODULES
+        for word in TRUSTED_MARKUP
+        if word in path.read_text()
+    ]
+    assert marking == []
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"),
+    [
+        ("text trusted as markup", r"\|\s*(safe|safeseq)\b|autoescape\s+off|\{%\s*filter\s+safe"),
+        ("an inline script", r"<script(?![^>]*\bsrc=)[^>]*>"),
+        ("an inline style sheet", r"<style\b"),
+        ("a style attribute", r"<[^>]*\sstyle\s*="),
+        ("a handler attribute", r"<[a-zA-Z][^>]*\s(on[a-z]+|hx-on[:-][^=\s]*)\s*="),
+        ("a script as an address", r"javascript:|\"js:|'js:"),
+        ("a file from another host", r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"'](?:https?:)?//"),
+    ],
+)
+def test_no_template_holds(what: str, pattern: str) -> None:
+    holding = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in TEMPLATES
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(pattern, line)
+    ]
+    assert holding == [], what
+
+
+def routes() -> dict[str, URLPattern]:
+    """Every route by its name, with its namespace."""
+
+    def inside(resolver: URLResolver, space: str) -> Iterator[tuple[str, URLPattern]]:
+        for entry in resolver.url_patterns:
+            if isinstance(entry, URLResolver):
+                yield from inside(entry, f"{space}{entry.namespace}:" if entry.namespace else space)
+            else:
+                yield f"{space}{entry.name}", entry
+
+    return dict(inside(get_resolver(), ""))
+
+
+def address_of(name: str) -> str:
+    """An address of this route, with made-up parts where it wants some."""
+    made_up = {"uuid": "0e6f1c1e-7d7a-4b5e-9a9e-000000000001", "int": "1"}
+    pattern = routes()[name].pattern
+    return reverse(
+        name,
+        kwargs={
+            key: made_up[type(c).__name__.removesuffix("Converter").lower()]
+            for key, c in pattern.converters.items()
+        },
+    )
+
+
+def test_g23_every_route_is_in_the_table() -> None:
+    assert set(routes()) == ROUTES
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", sorted(ROUTES - FOR_EVERYBODY))
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_g23_a_route_wants_a_signed_in_person(name: str, method: str) -> None:
+    answer = getattr(Browser(), method)(address_of(name))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/?next=/")
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+def test_a_view_is_short_enough_to_be_read_at_a_glance(name: str) -> None:
+    view = inspect.unwrap(routes()[name].callback)
+    if not view.__module__.startswith("hyperclusters."):
+        return
+    definition = ast.parse(inspect.getsource(view)).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    body = [
+        part
+        for part in definition.body
+        if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+    ]
+    assert (definition.end_lineno or 0) - body[0].lineno + 1 <= 20
