@@ -9,8 +9,8 @@ Path(_data, "static").mkdir()
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
 os.environ.setdefault("CREDENTIAL_KEYS", "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=")
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{_data}/tests.sqlite3")
-os.environ.setdefault("DATA_DIR", _data)
-os.environ.setdefault("HTTPS", "0")
+os.environ["DATA_DIR"] = _data
+os.environ["HTTPS"] = "0"
 os.environ.setdefault("UPSTREAM_HOSTS", "127.0.0.1")
 os.environ.setdefault("UPSTREAM_DEADLINE", "5")
 

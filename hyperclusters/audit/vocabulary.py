@@ -43,6 +43,7 @@ class Action(models.TextChoices):
     DELETE_REFUSED = "cluster:delete:refused", _("deletion refused")
     DELETE_DENIED = "cluster:delete:denied", _("deletion denied")
     DELETE_SENDING = "cluster:delete:sending", _("deletion being sent")
+    DELETE_NOT_SENT = "cluster:delete:not-sent", _("deletion not sent")
     DELETE_SUCCEEDED = "cluster:delete:succeeded", _("cluster deleted")
     DELETE_FAILED = "cluster:delete:failed", _("deletion failed")
     DELETE_UNKNOWN = "cluster:delete:unknown", _("deletion without a clear answer")

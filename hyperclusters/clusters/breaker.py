@@ -20,12 +20,12 @@ from hyperclusters.modelarts import (
 
 from .failpoints import failpoint
 from .models import Project
+from .schedule import RETRY_AFTER_CAP
 
 # The vendor locks a key for 5 minutes after more than 5 bad signatures in a row: one is enough for us to stop.
 KEY_PAUSE = timedelta(minutes=5)
 OUTAGE_PAUSE = timedelta(seconds=30)
 OUTAGE_AFTER = 3
-THROTTLE_CAP = 60.0
 THROTTLE_DEFAULT = 10.0
 
 
@@ -47,7 +47,7 @@ def note_failure(project: Project, error: ModelArtsError) -> None:
     if isinstance(error, CredentialsRefused):
         _open(project, error, KEY_PAUSE)
     elif isinstance(error, Throttled):
-        seconds = THROTTLE_DEFAULT if error.retry_after is None else min(error.retry_after, THROTTLE_CAP)
+        seconds = THROTTLE_DEFAULT if error.retry_after is None else min(error.retry_after, RETRY_AFTER_CAP)
         _open(project, error, timedelta(seconds=max(seconds, 1.0)))
     elif isinstance(error, ClockSkew):
         note_skew(project, error)

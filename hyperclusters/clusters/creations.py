@@ -6,103 +6,31 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, NotPermitted, require
+from hyperclusters.access.permissions import Action, NotPermitted, may, require
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
 from .failpoints import failpoint
-from .models import Cluster, Creation, Project, State
-from .transitions import Stale, move
-
-WAKE_CHANNEL = "hyperclusters_work"
-
-
-class Refused(Exception):
-    """A creation that was not accepted. Nothing was sent. `cause` is a slug for the sentence people read."""
-
-    cause = "refused"
-
-    def facts(self) -> dict[str, Any]:
-        """What the ledger keeps of the refusal."""
-        return {"cause": self.cause}
-
-
-class InvalidValues(Refused):
-    """A value breaks the vendor's grammar."""
-
-    cause = "invalid"
-
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        super().__init__(f"invalid: {', '.join(errors)}")
-        self.errors = errors
-
-    def facts(self) -> dict[str, Any]:
-        return {"cause": self.cause, "errors": self.errors}
-
-
-class NameUnresolved(Refused):
-    """A creation of this name is still open in this project."""
-
-    cause = "name_unresolved"
-
-    def __init__(self, creation: Creation) -> None:
-        super().__init__(f"creation {creation.pk} of this name is {creation.state}")
-        self.creation = creation
-
-    def facts(self) -> dict[str, Any]:
-        return {"cause": self.cause, "creation": str(self.creation.pk)}
-
-
-class NameTaken(Refused):
-    """A live cluster in this project has this name."""
-
-    cause = "name_taken"
-
-    def __init__(self, cluster: Cluster) -> None:
-        super().__init__(f"cluster {cluster.cluster_id} has this name")
-        self.cluster = cluster
-
-    def facts(self) -> dict[str, Any]:
-        return {"cause": self.cause, "cluster_id": self.cluster.cluster_id}
-
-
-class QuotaReached(Refused):
-    """The project has as many clusters, made and being made, as it may have."""
-
-    cause = "quota"
-
-    def __init__(self, quota: int) -> None:
-        super().__init__(f"all {quota} are used")
-        self.quota = quota
-
-
-class Blocked(Refused):
-    """Calls to the cloud are stopped for this project at the moment."""
-
-    cause = "blocked"
-
-    def __init__(self, project: Project) -> None:
-        super().__init__(f"stopped until {project.blocked_until}: {project.blocked_cause}")
-        self.project = project
-
-    def facts(self) -> dict[str, Any]:
-        return {"cause": self.cause, "because": self.project.blocked_cause, "code": self.project.blocked_code}
-
-
-class TokenUsed(Refused):
-    """The form's one-time token has already made a creation, with other values or by another person."""
-
-    cause = "token_used"
-
-    def __init__(self, creation: Creation | None) -> None:
-        super().__init__("this form was already used")
-        self.creation = creation
+from .inventory import AlreadyBound
+from .models import Creation, Evidence, Project, State
+from .refusals import (
+    Blocked,
+    InvalidValues,
+    NameTaken,
+    NameUnresolved,
+    NotACandidate,
+    QuotaReached,
+    Refused,
+    TokenUsed,
+)
+from .verdicts import Finding, cluster_from, conclude
+from .work import Stale, move, wake_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +44,17 @@ class Wish:
 
 
 def request_creation(
-    *, person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None = None
+    *,
+    person: User,
+    project: Project,
+    wish: Wish,
+    token: UUID,
+    again_of: Creation | None = None,
+    despite_cluster: bool = False,
 ) -> Creation:
     """Commit the intent to create and its audit event; the worker does the rest. The same token again gives the same row.
 
+    `despite_cluster`: create although a live cluster has this name, which only those may who decide in the team.
     Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent. A database error means
     that nothing was recorded and nothing was sent.
     """
@@ -127,7 +62,7 @@ def request_creation(
     try:
         _check_grammar(project, wish)
         with transaction.atomic(durable=True):
-            return _accept(person, project, wish, token, again_of)
+            return _accept(person, project, wish, token, again_of, despite_cluster)
     except NotPermitted:
         _note(Did.CREATE_DENIED, Outcome.DENIED, person, project, wish, wanted, {"cause": "not_permitted"})
         raise
@@ -155,9 +90,9 @@ def note_denied(*, person: User, values: dict[str, str]) -> None:
 
 def withdraw(creation: Creation, *, by: User) -> None:
     """Withdraw one's own creation while nothing was sent. Raises NotPermitted; Stale if it is not waiting any more."""
-    require(by, Action.VIEW, creation.project.team)
+    require(by, Action.VIEW, creation.team)
     if by != creation.requested_by:
-        require(by, Action.DECIDE, creation.project.team)
+        require(by, Action.DECIDE, creation.team)
     if creation.state != State.QUEUED:
         raise Stale(f"creation {creation.pk} is {creation.state}")
     move(
@@ -174,21 +109,39 @@ def withdraw(creation: Creation, *, by: User) -> None:
 
 def look_now(creation: Creation, *, by: User) -> None:
     """Have the worker look at an unresolved creation at once. Raises NotPermitted."""
-    require(by, Action.VIEW, creation.project.team)
+    require(by, Action.VIEW, creation.team)
     Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN).update(due_at=timezone.now())
     wake_workers()
 
 
-def wake_workers() -> None:
-    """Tell waiting workers that there is something to do. Where the database cannot, they look by themselves."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"NOTIFY {WAKE_CHANNEL}")
+def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -> None:
+    """Say which candidate an undecided creation made; empty: none of them. Raises NotPermitted, NotACandidate, Stale."""
+    require(by, Action.DECIDE, creation.team)
+    if creation.state != State.NEEDS_ATTENTION:
+        raise Stale(f"creation {creation.pk} is {creation.state}")
+    chosen = next((facts for facts in creation.candidates if facts["id"] == cluster_id), None)
+    if cluster_id and chosen is None:
+        raise NotACandidate(cluster_id)
+    finding = Finding(
+        State.CREATED if chosen else State.NOT_CREATED,
+        Did.CREATE_DECIDED,
+        Outcome.DONE,
+        evidence=Evidence.HUMAN,
+        cluster=cluster_from(chosen) if chosen else None,
+        person=by,
+        reason=reason,
+    )
+    try:
+        conclude(creation, finding)
+    except AlreadyBound as error:
+        raise NotACandidate(cluster_id) from error
 
 
-def _accept(person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None) -> Creation:
+def _accept(
+    person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None, despite_cluster: bool
+) -> Creation:
     # The row lock makes the name and quota checks below hold against creations that are being accepted right now.
-    project = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
+    project = Project.objects.select_for_update(of=("self",)).select_related("team").get(pk=project.pk)
     require(person, Action.CREATE, project.team)
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
@@ -197,7 +150,8 @@ def _accept(person: User, project: Project, wish: Wish, token: UUID, again_of: C
         raise Blocked(project)
     if unresolved := project.creations.unresolved().filter(name=wish.name).first():
         raise NameUnresolved(unresolved)
-    if taken := project.clusters.present().filter(name=wish.name).first():
+    taken = project.clusters.present().filter(name=wish.name).first()
+    if taken and not (despite_cluster and may(person, Action.DECIDE, project.team)):
         raise NameTaken(taken)
     if project.quota is not None and used(project) >= project.quota:
         raise QuotaReached(project.quota)
@@ -224,7 +178,11 @@ def _accept(person: User, project: Project, wish: Wish, token: UUID, again_of: C
         team=project.team,
         subject=Subject("creation", str(creation.pk), creation.name),
         reason=wish.reason,
-        after={"state": State.QUEUED.value, "again_of": str(again_of.pk) if again_of else ""},
+        after={
+            "state": State.QUEUED.value,
+            "again_of": str(again_of.pk) if again_of else "",
+            "despite": taken.cluster_id if taken else "",
+        },
         request=_wished(project, wish),
     )
     failpoint("request_recorded")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from hyperclusters.access.permissions import Action, Person, teams_where
@@ -21,6 +22,12 @@ from .failpoints import failpoint
 from .models import Cluster, Creation, Network, Project, Source, State
 from .upstream import client_for
 
+
+class AlreadyBound(Exception):
+    """One cluster cannot have been made by two creations."""
+
+
+# While one of these holds a creation may have made a cluster that nobody has tied to it yet.
 LOST_NAMES = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 
 
@@ -173,14 +180,16 @@ def keep_networks(cluster: Cluster, item: HyperCluster) -> None:
 
 
 def bind(creation: Creation, item: HyperCluster) -> Cluster:
-    """The cluster that this creation made. Raises IntegrityError if it is another creation's already."""
+    """The cluster that this creation made. Raises AlreadyBound, having changed nothing, if another creation made it."""
     now = timezone.now()
     cluster, _ = Cluster.objects.get_or_create(
         project=creation.project,
         cluster_id=item.id,
         defaults={"name": item.name, "type": creation.type, "found_at": now, "seen_at": now},
     )
-    Cluster.objects.filter(pk=cluster.pk, creation__isnull=True).update(creation=creation, gone_at=None)
+    free = Cluster.objects.filter(Q(creation__isnull=True) | Q(creation=creation), pk=cluster.pk)
+    if not free.update(creation=creation, gone_at=None):
+        raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
     keep_networks(cluster, item)
     failpoint("cluster_bound")
     return cluster

@@ -18,17 +18,17 @@ from .credentials import UnreadableCredentials
 from .failpoints import failpoint
 from .inventory import is_bound
 from .models import Creation, Evidence, State
-from .transitions import Finding, Stale, claim, leased, move, settle, subject
+from .schedule import look_after
 from .upstream import client_for
+from .verdicts import Finding, conclude, settle
+from .work import Stale, claim, leased
 
-LOOKS = (2, 5, 15, 30)  # seconds before the first looks; then every minute
-REST = 60
 OVERDUE = timedelta(minutes=30)
 
 
 def claim_unknown(holder: str) -> Creation | None:
     """Lease the next creation that is to be looked for."""
-    return claim(holder, settings.UPSTREAM_DEADLINE + 10, State.UNKNOWN)
+    return claim(Creation, holder, settings.UPSTREAM_DEADLINE + 10, State.UNKNOWN)
 
 
 def look(creation: Creation) -> None:
@@ -60,14 +60,6 @@ def look(creation: Creation) -> None:
             return  # somebody else has come to a verdict meanwhile
 
 
-def next_look(creation: Creation, *, looks: int) -> datetime:
-    """When to look next, after so many complete lists. One look falls right behind the horizon."""
-    now = timezone.now()
-    due_at = now + timedelta(seconds=LOOKS[looks] if looks < len(LOOKS) else REST)
-    horizon = creation.horizon_at
-    return horizon + timedelta(seconds=1) if horizon and now < horizon < due_at else due_at
-
-
 def candidates(creation: Creation, listed: Sequence[HyperCluster]) -> list[HyperCluster]:
     """The listed clusters that may be this creation's: its very name, not there before, nobody else's, its subnet."""
     return [
@@ -92,23 +84,19 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
     past_horizon = creation.horizon_at is not None and started_at > creation.horizon_at
     failpoint("look_weighed")
     if len(found) == 1:
-        settle(
-            creation.pk,
-            Finding(
-                State.CREATED, Did.CREATE_SUCCEEDED, Outcome.DONE, evidence=Evidence.LISTED, cluster=found[0]
-            ),
+        listed_now = Finding(
+            State.CREATED, Did.CREATE_SUCCEEDED, Outcome.DONE, evidence=Evidence.LISTED, cluster=found[0]
         )
+        settle(creation.pk, listed_now)
     elif found:
-        ids = [item.id for item in found]
-        move(
-            creation,
+        undecided = Finding(
             State.NEEDS_ATTENTION,
             Did.CREATE_UNDECIDED,
             Outcome.UNKNOWN,
-            facts={"after": {"candidates": ids}, "evidence": "several_candidates"},
-            candidates=ids,
             cause="several_candidates",
+            candidates=tuple(found),
         )
+        conclude(creation, undecided)
     elif past_horizon and looks >= 2:
         absent = Finding(State.NOT_CREATED, Did.CREATE_ABSENT, Outcome.FAILED, evidence=Evidence.ABSENT)
         settle(creation.pk, absent)
@@ -119,7 +107,7 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
 def _look_again(creation: Creation, *, looks: int) -> None:
     failpoint("look_in_vain")
     unmoved = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN, version=creation.version)
-    unmoved.update(looks=looks, due_at=next_look(creation, looks=looks))
+    unmoved.update(looks=looks, due_at=look_after(looks, creation.horizon_at))
 
 
 def _warn_if_overdue(creation: Creation) -> None:
@@ -134,5 +122,5 @@ def _warn_if_overdue(creation: Creation) -> None:
             Outcome.UNKNOWN,
             person=creation.requested_by,
             team=creation.project.team,
-            subject=subject(creation),
+            subject=creation.subject,
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
@@ -23,23 +22,30 @@ from hyperclusters.modelarts import (
     Unavailable,
 )
 
-from . import breaker, reconcile
+from . import breaker
 from .credentials import UnreadableCredentials
 from .failpoints import failpoint
 from .inventory import is_bound
 from .models import Creation, Evidence, State
-from .transitions import Finding, Stale, answer_facts, claim, leased, move, settle
+from .schedule import BACKOFF, RESENDS, backoff, look_after
 from .upstream import client_for, signing_time
-
-RESENDS = 3
-BACKOFF = (2, 5, 15)
-SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
-LEASE_MARGIN = 15  # seconds beyond the call's deadline in which its outcome can still be written down
+from .verdicts import Finding, settle
+from .work import (
+    LEASE_MARGIN,
+    Stale,
+    answer_facts,
+    claim,
+    error_fields,
+    horizon,
+    leased,
+    move,
+    sending_lease,
+)
 
 
 def claim_queued(holder: str) -> Creation | None:
     """Lease the next creation that waits to be sent."""
-    return claim(holder, 2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN, State.QUEUED)
+    return claim(Creation, holder, 2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN, State.QUEUED)
 
 
 def send(creation: Creation) -> None:
@@ -71,7 +77,7 @@ def sweep() -> int:
     """Creations whose sender never came back are unknown, never failed. Returns how many."""
     lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=timezone.now())
     swept = 0
-    for creation in lapsed.select_related("project__team", "requested_by"):
+    for creation in lapsed.with_people():
         try:
             move(
                 creation,
@@ -100,7 +106,7 @@ def _list_first(creation: Creation, client: Client) -> bool:
         if isinstance(error, ClockSkew) and creation.delays == 0:
             _delay(creation, error, timezone.now())
         elif isinstance(error, Throttled | Unavailable) and creation.delays < len(BACKOFF):
-            _delay(creation, error, _later(creation.delays, error))
+            _delay(creation, error, backoff(creation.delays, error))
         else:
             _refuse(creation, error.cause, Outcome.REFUSED, error)
         return False
@@ -114,7 +120,6 @@ def _begin(creation: Creation) -> None:
     """Commit that a POST is about to go out. After this only proof takes the creation back to queued."""
     signed_at = signing_time(creation.project)
     now = timezone.now()
-    bound = timedelta(seconds=settings.UPSTREAM_SKEW_MARGIN + settings.UPSTREAM_PROCESSING_BOUND)
     move(
         creation,
         State.SENDING,
@@ -130,8 +135,8 @@ def _begin(creation: Creation) -> None:
         baseline=creation.baseline,
         sends=creation.sends + 1,
         signed_at=signed_at,
-        horizon_at=now + SIGNATURE_LIFE + bound,
-        lease_until=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + LEASE_MARGIN),
+        horizon_at=horizon(now),
+        lease_until=sending_lease(now),
     )
 
 
@@ -166,7 +171,7 @@ def _success(creation: Creation, answer: Answer[HyperCluster]) -> Finding:
             Did.CREATE_UNDECIDED,
             Outcome.UNKNOWN,
             exchange=answer.exchange,
-            cluster=item,
+            candidates=(item,),
             cause="known_id",
         )
     return Finding(
@@ -191,7 +196,7 @@ def _finding(creation: Creation, error: ModelArtsError) -> Finding:
             Outcome.FAILED,
             exchange=error.exchange,
             error=error,
-            due_at=timezone.now() if isinstance(error, ClockSkew) else _later(creation.sends - 1, error),
+            due_at=timezone.now() if isinstance(error, ClockSkew) else backoff(creation.sends - 1, error),
         )
     return Finding(
         State.FAILED,
@@ -217,16 +222,8 @@ def _unknown(creation: Creation, error: ModelArtsError | None, cause: str) -> Fi
         exchange=error.exchange if error else None,
         error=error,
         cause=cause,
-        due_at=reconcile.next_look(creation, looks=0),
+        due_at=look_after(0, creation.horizon_at),
     )
-
-
-def _later(tries: int, error: ModelArtsError) -> datetime:
-    """When to try again: what the cloud asks for (60 s at most), else growing pauses with jitter."""
-    seconds = BACKOFF[min(max(tries, 0), len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads load
-    if isinstance(error, Throttled) and error.retry_after is not None:
-        seconds = min(max(error.retry_after, 1.0), breaker.THROTTLE_CAP)
-    return timezone.now() + timedelta(seconds=seconds)
 
 
 def _postpone(creation: Creation, until: datetime) -> None:
@@ -247,9 +244,7 @@ def _delay(creation: Creation, error: ModelArtsError, due_at: datetime) -> None:
         },
         delays=creation.delays + 1,
         due_at=due_at,
-        cause=error.cause,
-        code=error.code[:64],
-        message=error.message,
+        **error_fields(error),
     )
 
 
@@ -265,11 +260,9 @@ def _refuse(creation: Creation, cause: str, outcome: Outcome, error: ModelArtsEr
             "upstream_request_id": error.request_id if error else "",
         },
         evidence=Evidence.NOT_SENT,
-        cause=cause,
-        code=error.code[:64] if error else "",
-        message=error.message if error else "",
         upstream_request_id=error.request_id[:128] if error else "",
         settled_at=timezone.now(),
         lease_holder="",
         lease_until=None,
+        **error_fields(error, cause=cause),
     )

@@ -14,7 +14,7 @@ from django.db import DatabaseError, close_old_connections
 
 from hyperclusters.audit.origin import Origin, acting_from
 
-from . import heartbeat, inventory, reconcile, sending
+from . import deletions, heartbeat, inventory, reconcile, sending
 
 log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between two looks for work; a submit is claimed within this
@@ -56,6 +56,7 @@ class Worker:
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
             sending.sweep()
+            deletions.sweep()
             self.swept_at = time.monotonic()
         if len(self.busy) >= self.slots:
             return False
@@ -70,7 +71,9 @@ class Worker:
 # In order of urgency: what people wait for comes before what is refreshed by itself.
 JOBS: tuple[tuple[Callable[[str], object], Callable[..., object]], ...] = (
     (sending.claim_queued, sending.send),
+    (deletions.claim_queued, deletions.send),
     (reconcile.claim_unknown, reconcile.look),
+    (deletions.claim_unknown, deletions.look),
     (inventory.claim_source, inventory.sync),
 )
 
@@ -81,6 +84,7 @@ def run_due(*, holder: str = "") -> int:
     holder = holder or secrets.token_hex(8)
     with acting_from(Origin(source="worker")):
         sending.sweep()
+        deletions.sweep()
         for claim, work in JOBS:
             while (item := claim(holder)) is not None:
                 work(item)

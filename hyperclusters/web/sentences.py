@@ -9,7 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from hyperclusters.clusters.creations import (
+from hyperclusters.clusters.models import Creation, Evidence, State
+from hyperclusters.clusters.refusals import (
     Blocked,
     InvalidValues,
     NameTaken,
@@ -18,7 +19,6 @@ from hyperclusters.clusters.creations import (
     Refused,
     TokenUsed,
 )
-from hyperclusters.clusters.models import Creation, Evidence, State
 
 Text = str | Promise
 

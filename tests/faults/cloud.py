@@ -50,7 +50,9 @@ class Witness:
         sends = sum(row[1] for row in rows)
         if sends < seen or events < seen:
             with self._counting, self._notes.open("a") as notes:
-                notes.write(f"G1 {entry.project_id} {entry.name}: create {seen} seen with {sends} intents, {events} events\n")
+                notes.write(
+                    f"G1 {entry.project_id} {entry.name}: create {seen} seen with {sends} intents, {events} events\n"
+                )
 
     def _events(self, database: Any, name: str, key: str) -> int:
         plain = key.replace("-", "")

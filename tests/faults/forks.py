@@ -16,6 +16,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,10 +48,8 @@ class Child:
 
     def kill(self) -> None:
         """End it as a power cut would."""
-        try:
+        with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
 
     def ask_to_stop(self) -> None:
         """SIGTERM."""
@@ -88,7 +88,7 @@ class Forks:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=end_with_parent,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 -- no threads here
             )
         until = time.monotonic() + 30
         while not self.place.exists():
@@ -107,10 +107,8 @@ class Forks:
 
     def stop(self) -> None:
         """End the parent and every child."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         self.place.unlink(missing_ok=True)
 
@@ -147,10 +145,11 @@ def _prepared() -> dict[str, Callable[..., Any]]:
     import django  # noqa: PLC0415 -- the harness's side of this module needs no Django
 
     django.setup()
-    from tests.faults import jobs, points  # noqa: PLC0415 -- they import models, which need what is above
-
+    points = import_module("tests.faults.points")  # these import models, which need what is above
+    jobs = import_module("tests.faults.jobs")
     points.install()
-    return jobs.JOBS
+    known: dict[str, Callable[..., Any]] = jobs.JOBS
+    return known
 
 
 def _work(connection: socket.socket, jobs: dict[str, Callable[..., Any]]) -> None:
@@ -164,7 +163,7 @@ def _work(connection: socket.socket, jobs: dict[str, Callable[..., Any]]) -> Non
             wish = json.loads(lines.readline())
         os.environ.update(wish["environ"])
         answer = {"result": jobs[wish["job"]](**wish["arguments"])}
-    except BaseException:
+    except BaseException:  # noqa: BLE001 -- whatever it was, the harness is told
         answer = {"failed": traceback.format_exc()}
     try:
         connection.sendall(json.dumps(answer, default=str).encode() + b"\n")

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management import call_command
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -44,6 +45,7 @@ def migrate() -> None:
 
 
 @job
+@transaction.atomic
 def scene(endpoint: str, access_key: str, secret_key: str, quota: int | None = None) -> dict[str, Any]:
     """A team, a person who may create in it, and its project: apart from every other scene."""
     mark = uuid.uuid4().hex
@@ -125,7 +127,10 @@ def collect(project: int) -> dict[str, Any]:
     return {
         "creations": [
             {
-                **{name: getattr(row, name) for name in ("name", "state", "version", "sends", "evidence", "cause")},
+                **{
+                    name: getattr(row, name)
+                    for name in ("name", "state", "version", "sends", "evidence", "cause")
+                },
                 "id": str(row.pk),
                 "token": str(row.token),
                 "baseline": row.baseline,

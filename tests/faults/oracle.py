@@ -42,7 +42,9 @@ def breaches(records: Records) -> list[str]:
     """Every broken promise, each in one line that begins with its number. Empty is what we want."""
     found = list(records.witnessed)
     for creation in records.creations:
-        found += [f"{line} ({creation['name']}: {creation['state']})" for line in _of_creation(creation, records)]
+        found += [
+            f"{line} ({creation['name']}: {creation['state']})" for line in _of_creation(creation, records)
+        ]
     found += _of_project(records)
     return found
 
@@ -55,29 +57,24 @@ def _of_creation(creation: dict[str, Any], records: Records) -> Iterator[str]:
 
 
 def _verdict(creation: dict[str, Any], records: Records) -> Iterator[str]:
-    """G7: the verdict, its evidence and the cloud say the same. What is in conflict has said so itself."""
+    """G7 and G11: the verdict, its evidence, its cluster and the cloud say the same."""
     state, evidence = creation["state"], creation["evidence"]
-    alike = [row for row in records.creations if row["name"] == creation["name"]]
-    made = set(records.made(creation["name"])) & records.living
     bound = [row["id"] for row in records.clusters if row["creation"] == creation["id"]]
+    is_alone = sum(row["name"] == creation["name"] for row in records.creations) == 1
+    made = set(records.made(creation["name"])) & records.living
+    allowed = MADE_BY.get(state) or NOT_MADE_BY.get(state)
+    if allowed and evidence not in allowed:
+        yield f"G7 {state!r} by {evidence!r}"
     if state in MADE_BY:
-        if evidence not in MADE_BY[state]:
-            yield f"G7 'created' by {evidence!r}"
         if len(bound) != 1:
             yield f"G11 'created' with {len(bound)} clusters"
         elif bound[0] not in made and evidence != "human":
             yield "G7 'created', but what it names was not made by any create of ours"
-    elif state in NOT_MADE_BY:
-        if evidence not in NOT_MADE_BY[state]:
-            yield f"G7 {state!r} by {evidence!r}"
+    if state in NOT_MADE_BY:
         if bound:
             yield f"G11 {state!r} with a cluster"
-        if made and len(alike) == 1 and not creation["in_conflict"]:
+        if made and is_alone and not creation["in_conflict"]:  # a conflict has said so itself
             yield f"G7 {state!r}, but the cloud made it"
-    if made and state not in MOVING and len(alike) == 1 and state != "needs_attention":
-        unowned = [row["id"] for row in records.clusters if row["id"] in made and row["creation"] != creation["id"]]
-        if unowned and not creation["in_conflict"]:
-            yield "G11 what it made is not its own"
 
 
 def _history(creation: dict[str, Any], records: Records) -> Iterator[str]:

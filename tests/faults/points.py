@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.failpoints import failpoint
@@ -72,7 +73,7 @@ def install() -> None:
     _lay(transport, "connect", "connect")
     _lay(line.Line, "_write", "write")
     _lay(line.Line, "_read", "read")
-    _watch_statements()
+    _lay(CursorWrapper, "execute", "statement")
 
 
 def _lay(place: Any, name: str, point: str) -> None:
@@ -86,20 +87,3 @@ def _lay(place: Any, name: str, point: str) -> None:
         return result
 
     setattr(place, name, outer)
-
-
-def _watch_statements() -> None:
-    inner = BaseDatabaseWrapper.__init__
-
-    def through(execute: Callable[..., Any], *args: Any) -> Any:
-        failpoint("statement_begun")
-        result = execute(*args)
-        failpoint("statement_done")
-        return result
-
-    @wraps(inner)
-    def outer(self: BaseDatabaseWrapper, *args: Any, **kwargs: Any) -> None:
-        inner(self, *args, **kwargs)
-        self.execute_wrappers.append(through)
-
-    BaseDatabaseWrapper.__init__ = outer  # type: ignore[method-assign]

@@ -45,16 +45,22 @@ class Scene:
 class World:
     """See the module. Scenes are cheap; a world costs a second or two."""
 
-    def __init__(self, folder: Path, database_url: str, forks: Forks, cloud: Simulator, endpoint: str) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, forks: Forks, cloud: Simulator, endpoint: str
+    ) -> None:
         self.folder = folder
         self.database_url = database_url
         self.forks = forks
-        self.cloud = cloud  # the same store as the process that serves it, for faults and for reading the journal
+        self.cloud = (
+            cloud  # the same store as the process that serves it, for faults and for reading the journal
+        )
         self.endpoint = endpoint
 
     def scene(self, **settings: Any) -> Scene:
         """A fresh project and somebody who may create in it."""
-        made = self.forks.run("scene", endpoint=self.endpoint, access_key=KEY[0], secret_key=KEY[1], **settings)
+        made = self.forks.run(
+            "scene", endpoint=self.endpoint, access_key=KEY[0], secret_key=KEY[1], **settings
+        )
         return Scene(**made)
 
     def records(self, scene: Scene) -> Records:
@@ -73,7 +79,9 @@ class World:
         """What the oracle finds broken in a scene."""
         return breaches(self.records(scene))
 
-    def live(self, scene: Scene, *deaths: str, patience: float = LATE, breakage: str = "", name: str = "alpha") -> int:
+    def live(
+        self, scene: Scene, *deaths: str, patience: float = LATE, breakage: str = "", name: str = "alpha"
+    ) -> int:
         """One creation from the form to rest. Whoever dies is started again, armed with the next of `deaths`.
 
         Returns how many died.
@@ -89,7 +97,9 @@ class World:
             ended = False
             while not ended:
                 try:
-                    self.forks.run(job, failpoint=pending[0] if pending else "", breakage=breakage, **arguments)
+                    self.forks.run(
+                        job, failpoint=pending[0] if pending else "", breakage=breakage, **arguments
+                    )
                     ended = True
                 except Died:
                     del pending[:1]
@@ -99,7 +109,8 @@ class World:
 @contextmanager
 def world(**environ: str) -> Iterator[World]:
     """A world, taken down entirely at the end. `environ` are settings of the product."""
-    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    # In memory where there is such a folder: a killed process loses nothing that it wrote, and this is no test of disks.
+    folder = Path(tempfile.mkdtemp(prefix="faults-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:
         with _database(folder) as url:
             variables = {
@@ -133,7 +144,7 @@ def _cloud(folder: Path, environ: dict[str, str]) -> Iterator[int]:
         env=os.environ | environ,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=end_with_parent,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 -- no threads here
     )
     try:
         until = time.monotonic() + 30

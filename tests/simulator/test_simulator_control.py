@@ -57,6 +57,15 @@ def test_the_help_page_shows_what_is_set_and_what_was_asked_last(
     assert "<b>" not in shown
 
 
+def test_what_anybody_sends_is_text_on_the_help_page_and_no_markup(caller: Caller) -> None:
+    hostile = "<script>alert(1)<%2Fscript>"
+    assert caller.bare("GET", f"/v1/{hostile}/dev-servers/hyper-clusters").status == 404
+    assert caller.bare("GET", "/v1/<script>/dev-servers/hyper-clusters").status == 401
+    shown = caller.control("GET", "").body
+    assert b"<script>" not in shown
+    assert b"&lt;script&gt;" in shown
+
+
 def test_the_help_page_shows_the_last_fifty_requests(caller: Caller) -> None:
     for number in range(52):
         caller.create(f"row-{number:02}")

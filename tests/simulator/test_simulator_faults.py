@@ -273,6 +273,15 @@ def test_while_refusing_nothing_listens_and_afterwards_all_is_as_before(
     assert caller.show(present).status == 200
 
 
+def test_refusing_also_cuts_connections_that_are_open(simulator: Simulator, caller: Caller) -> None:
+    connection = caller.connect(timeout=2)
+    connection.request("GET", collection(), headers=caller.signed("GET", collection()))
+    assert connection.getresponse().read()
+    with simulator.refusing():
+        assert connection.sock.recv(1) == b""
+    connection.close()
+
+
 def test_a_fault_under_another_server_never_passes_for_an_answer(tmp_path: Any) -> None:
     with Simulator.start(tmp_path) as signed_for:
         headers = Caller(signed_for).signed("GET", collection())

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
-from hyperclusters.clusters.transitions import Stale
+from hyperclusters.clusters.work import Stale
 from hyperclusters.web.listing import chosen, menu
 from hyperclusters.web.request import PageRequest, wants_fragment
 from hyperclusters.web.sentences import verdict

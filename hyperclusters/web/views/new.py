@@ -19,6 +19,7 @@ from hyperclusters.access.permissions import Action, NotPermitted
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.clusters.outlook import Outlook, outlook
+from hyperclusters.clusters.refusals import NameTaken, NameUnresolved, Refused, TokenUsed
 from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
 from hyperclusters.web.errors import not_recorded
 from hyperclusters.web.forms import CreationForm
@@ -70,13 +71,13 @@ def _submitted(request: PageRequest, projects: Any) -> HttpResponse:
         _note_refused(request.user, form)
     except NotPermitted:
         return _not_permitted(request, noted=True)
-    except creations.Refused as refused:
+    except Refused as refused:
         form.add_error(
-            "name" if isinstance(refused, creations.NameTaken | creations.NameUnresolved) else None,
+            "name" if isinstance(refused, NameTaken | NameUnresolved) else None,
             refusal(refused),
         )
         context["refused"] = refused
-        if isinstance(refused, creations.TokenUsed):
+        if isinstance(refused, TokenUsed):
             status = CONFLICT
     except DatabaseError:
         return not_recorded(request, {name: request.POST.get(name, "") for name in CreationForm.SHOWN})

@@ -1,0 +1,290 @@
+"""Deleting a cluster: recorded first, sent once, and settled by looking where the answer does not say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, NotPermitted, may, require
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import (
+    Client,
+    ClusterType,
+    Exchange,
+    ModelArtsError,
+    NotFound,
+    Proof,
+    Throttled,
+    Unavailable,
+)
+
+from . import breaker, inventory
+from .credentials import UnreadableCredentials
+from .failpoints import failpoint
+from .models import Cluster, Deletion, DeletionState, Project
+from .refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, Refused, WrongName
+from .schedule import RESENDS, backoff, look_after
+from .upstream import client_for, signing_time
+from .work import (
+    LEASE_MARGIN,
+    Stale,
+    answer_facts,
+    claim,
+    error_fields,
+    horizon,
+    leased,
+    move,
+    sending_lease,
+    sent_facts,
+    wake_workers,
+)
+
+
+def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason: str = "") -> Deletion:
+    """Commit the intent to delete and its audit event; the worker does the rest.
+
+    Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent.
+    """
+    team, subject = cluster.project.team, inventory.subject(cluster)
+    try:
+        with transaction.atomic(durable=True):
+            return _accept(person, cluster, typed_name, reason)
+    except NotPermitted:
+        record(Did.DELETE_DENIED, Outcome.DENIED, person=person, team=team, subject=subject, reason=reason)
+        raise
+    except Refused as refusal:
+        record(
+            Did.DELETE_REFUSED,
+            Outcome.REFUSED,
+            person=person,
+            team=team,
+            subject=subject,
+            reason=reason,
+            response=refusal.facts(),
+            evidence=refusal.cause,
+        )
+        raise
+
+
+def _accept(person: User, cluster: Cluster, typed_name: str, reason: str) -> Deletion:
+    project = (
+        Project.objects.select_for_update(of=("self",)).select_related("team").get(pk=cluster.project_id)
+    )
+    require(person, Action.CREATE, project.team)
+    cluster = Cluster.objects.select_related("project__team").get(pk=cluster.pk)
+    if typed_name != cluster.name:
+        raise WrongName(typed_name)
+    if cluster.gone_at is not None:
+        raise AlreadyGone(cluster.cluster_id)
+    if unresolved := project.creations.unresolved().filter(name=cluster.name).first():
+        raise NameUnresolved(unresolved)
+    if running := Deletion.objects.unresolved().filter(cluster=cluster).first():
+        raise DeletionOpen(running)
+    if project.is_blocked():
+        raise Blocked(project)
+    deletion = Deletion.objects.create(cluster=cluster, requested_by=person, reason=reason)
+    record(
+        Did.DELETE_REQUESTED,
+        Outcome.ACCEPTED,
+        person=person,
+        team=project.team,
+        subject=deletion.subject,
+        reason=reason,
+        after={"state": deletion.state, "cluster_id": cluster.cluster_id},
+    )
+    wake_workers()
+    return deletion
+
+
+def claim_queued(holder: str) -> Deletion | None:
+    """Lease the next deletion that waits to be sent."""
+    return claim(Deletion, holder, settings.UPSTREAM_DEADLINE + LEASE_MARGIN, DeletionState.QUEUED)
+
+
+def claim_unknown(holder: str) -> Deletion | None:
+    """Lease the next deletion whose outcome is to be looked for."""
+    return claim(Deletion, holder, settings.UPSTREAM_DEADLINE + LEASE_MARGIN, DeletionState.UNKNOWN)
+
+
+def send(deletion: Deletion) -> None:
+    """Take a claimed, queued deletion as far as it gets now."""
+    with leased(deletion):
+        try:
+            project = deletion.project
+            if project.is_blocked() and project.blocked_until:
+                Deletion.objects.filter(pk=deletion.pk).update(due_at=project.blocked_until)
+                return
+            if not may(deletion.requested_by, Action.CREATE, deletion.team):
+                _end(
+                    deletion, DeletionState.REFUSED, Did.DELETE_DENIED, Outcome.DENIED, cause="not_permitted"
+                )
+                return
+            client = client_for(project)
+            _begin(deletion)
+            _call(deletion, client)
+        except UnreadableCredentials:
+            _end(
+                deletion,
+                DeletionState.REFUSED,
+                Did.DELETE_REFUSED,
+                Outcome.REFUSED,
+                cause="unreadable_credentials",
+            )
+        except Stale:
+            return  # taken over after our lease lapsed
+
+
+def look(deletion: Deletion) -> None:
+    """See whether the cluster of a deletion without a clear answer is still there."""
+    with leased(deletion):
+        started_at = timezone.now()
+        project = deletion.project
+        if project.is_blocked():
+            _look_again(deletion, looks=deletion.looks)
+            return
+        cluster = deletion.cluster
+        try:
+            client_for(project).show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
+        except NotFound as error:
+            _gone(deletion, error.exchange, error)
+            return
+        except (ModelArtsError, UnreadableCredentials) as error:  # proves nothing
+            if isinstance(error, ModelArtsError):
+                breaker.note_failure(project, error)
+            _look_again(deletion, looks=deletion.looks)
+            return
+        looks = deletion.looks + 1
+        if deletion.horizon_at and started_at > deletion.horizon_at and looks > 1:
+            _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
+        else:
+            _look_again(deletion, looks=looks)
+
+
+def sweep() -> int:
+    """Deletions whose sender never came back are unknown. Returns how many."""
+    lapsed = Deletion.objects.filter(state=DeletionState.SENDING, lease_until__lte=timezone.now())
+    swept = 0
+    for deletion in lapsed.with_people():
+        try:
+            _unknown(deletion, None, cause="sender_lost")
+        except Stale:
+            continue
+        swept += 1
+    return swept
+
+
+def _begin(deletion: Deletion) -> None:
+    """Commit that the call is about to go out."""
+    now, signed_at = timezone.now(), signing_time(deletion.project)
+    move(
+        deletion,
+        DeletionState.SENDING,
+        Did.DELETE_SENDING,
+        Outcome.ACCEPTED,
+        facts={"after": {"signed_at": signed_at.isoformat(), "send": deletion.sends + 1}},
+        sends=deletion.sends + 1,
+        signed_at=signed_at,
+        horizon_at=horizon(now),
+        lease_until=sending_lease(now),
+    )
+
+
+def _call(deletion: Deletion, client: Client) -> None:
+    cluster = deletion.cluster
+    failpoint("delete_begun")
+    try:
+        answer = client.delete(
+            cluster_id=cluster.cluster_id, type=ClusterType(cluster.type), signed_at=deletion.signed_at
+        )
+    except NotFound as error:  # it is not there: what was wanted is so
+        _gone(deletion, error.exchange, error)
+    except ModelArtsError as error:
+        breaker.note_failure(deletion.project, error)
+        _not_deleted(deletion, error)
+    except Exception:
+        # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
+        _unknown(deletion, None, cause="sender_crashed")
+        raise
+    else:
+        breaker.note_answer(deletion.project)
+        _gone(deletion, answer.exchange, None)
+
+
+def _not_deleted(deletion: Deletion, error: ModelArtsError) -> None:
+    if error.proves == Proof.NOTHING:
+        _unknown(deletion, error, cause=error.cause)
+    elif isinstance(error, Throttled | Unavailable) and deletion.sends <= RESENDS:
+        due_at = backoff(deletion.sends - 1, error)
+        _end(deletion, DeletionState.QUEUED, Did.DELETE_NOT_SENT, Outcome.FAILED, error=error, due_at=due_at)
+    else:
+        _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, error=error)
+
+
+def _unknown(deletion: Deletion, error: ModelArtsError | None, *, cause: str) -> None:
+    due_at = look_after(0, deletion.horizon_at)
+    _end(
+        deletion,
+        DeletionState.UNKNOWN,
+        Did.DELETE_UNKNOWN,
+        Outcome.UNKNOWN,
+        error=error,
+        cause=cause,
+        due_at=due_at,
+    )
+
+
+def _gone(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
+    with transaction.atomic():
+        _end(
+            deletion,
+            DeletionState.DELETED,
+            Did.DELETE_SUCCEEDED,
+            Outcome.DONE,
+            error=error,
+            exchange=exchange,
+        )
+        Cluster.objects.filter(pk=deletion.cluster_id, gone_at__isnull=True).update(gone_at=timezone.now())
+
+
+def _end(
+    deletion: Deletion,
+    to: DeletionState,
+    did: Did,
+    outcome: Outcome,
+    *,
+    error: ModelArtsError | None = None,
+    exchange: Exchange | None = None,
+    cause: str = "",
+    **changes: Any,
+) -> None:
+    exchange = exchange or (error.exchange if error else None)
+    request_id = (error.request_id if error else "") or (exchange.request_id if exchange else "")
+    move(
+        deletion,
+        to,
+        did,
+        outcome,
+        facts={
+            "evidence": cause or (error.cause if error else "reply"),
+            "request": sent_facts(exchange),
+            "response": answer_facts(exchange, error),
+            "upstream_request_id": request_id,
+        },
+        upstream_request_id=request_id[:128],
+        settled_at=None if to in Deletion.UNRESOLVED else timezone.now(),
+        lease_holder="",
+        lease_until=None,
+        **error_fields(error, cause=cause),
+        **changes,
+    )
+
+
+def _look_again(deletion: Deletion, *, looks: int) -> None:
+    unmoved = Deletion.objects.filter(pk=deletion.pk, state=DeletionState.UNKNOWN, version=deletion.version)
+    unmoved.update(looks=looks, due_at=look_after(looks, deletion.horizon_at))

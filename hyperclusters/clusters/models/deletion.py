@@ -1,0 +1,68 @@
+"""One attempt to delete a hyper cluster."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.access.models import Team
+
+from .project import Project
+from .work import Work, WorkQuerySet
+
+
+class DeletionState(models.TextChoices):
+    """Where a deletion stands."""
+
+    QUEUED = "queued", _("Waiting")
+    SENDING = "sending", _("Being deleted")
+    UNKNOWN = "unknown", _("Checking the cloud")
+    DELETED = "deleted", _("Deleted")
+    FAILED = "failed", _("Failed")
+    REFUSED = "refused", _("Refused")
+
+
+OPEN = (DeletionState.QUEUED, DeletionState.SENDING, DeletionState.UNKNOWN)
+
+
+class DeletionQuerySet(WorkQuerySet["Deletion"]):
+    """Deletions."""
+
+    at_project = "cluster__project"
+
+
+class Deletion(Work):
+    """Who wanted which cluster gone, how far it got, and how it ended."""
+
+    UNRESOLVED = OPEN
+    KIND = "deletion"
+
+    cluster = models.ForeignKey("clusters.Cluster", on_delete=models.PROTECT, related_name="deletions")
+    state = models.CharField(max_length=16, choices=DeletionState.choices, default=DeletionState.QUEUED)
+
+    objects = DeletionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-requested_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster"], condition=Q(state__in=OPEN), name="deletion_one_open_a_cluster"
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "due_at"], name="deletion_due")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def project(self) -> Project:
+        return self.cluster.project
+
+    @property
+    def team(self) -> Team:
+        return self.cluster.project.team
+
+    @property
+    def name(self) -> str:
+        return self.cluster.name

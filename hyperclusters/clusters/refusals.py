@@ -1,0 +1,117 @@
+"""Why something that a person asked for was not accepted. Nothing was sent then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .models import Cluster, Creation, Deletion, Project
+
+
+class Refused(Exception):
+    """Not accepted, and nothing was sent. `cause` is a slug for the sentence people read."""
+
+    cause = "refused"
+
+    def facts(self) -> dict[str, Any]:
+        """What the ledger keeps of the refusal."""
+        return {"cause": self.cause}
+
+
+class InvalidValues(Refused):
+    """A value breaks the vendor's grammar."""
+
+    cause = "invalid"
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        super().__init__(f"invalid: {', '.join(errors)}")
+        self.errors = errors
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "errors": self.errors}
+
+
+class NameUnresolved(Refused):
+    """A creation of this name is still open in this project."""
+
+    cause = "name_unresolved"
+
+    def __init__(self, creation: Creation) -> None:
+        super().__init__(f"creation {creation.pk} of this name is {creation.state}")
+        self.creation = creation
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "creation": str(self.creation.pk)}
+
+
+class NameTaken(Refused):
+    """A live cluster in this project has this name."""
+
+    cause = "name_taken"
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(f"cluster {cluster.cluster_id} has this name")
+        self.cluster = cluster
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "cluster_id": self.cluster.cluster_id}
+
+
+class QuotaReached(Refused):
+    """The project has as many clusters, made and being made, as it may have."""
+
+    cause = "quota"
+
+    def __init__(self, quota: int) -> None:
+        super().__init__(f"all {quota} are used")
+        self.quota = quota
+
+
+class Blocked(Refused):
+    """Calls to the cloud are stopped for this project at the moment."""
+
+    cause = "blocked"
+
+    def __init__(self, project: Project) -> None:
+        super().__init__(f"stopped until {project.blocked_until}: {project.blocked_cause}")
+        self.project = project
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "because": self.project.blocked_cause, "code": self.project.blocked_code}
+
+
+class TokenUsed(Refused):
+    """The form's one-time token has already made a creation, with other values or by another person."""
+
+    cause = "token_used"
+
+    def __init__(self, creation: Creation | None) -> None:
+        super().__init__("this form was already used")
+        self.creation = creation
+
+
+class WrongName(Refused):
+    """The name typed to confirm a deletion is not the cluster's."""
+
+    cause = "wrong_name_typed"
+
+
+class AlreadyGone(Refused):
+    """The cluster is not in the cloud any more."""
+
+    cause = "already_gone"
+
+
+class DeletionOpen(Refused):
+    """The cluster is being deleted already."""
+
+    cause = "deletion_open"
+
+    def __init__(self, deletion: Deletion) -> None:
+        super().__init__(f"deletion {deletion.pk} is {deletion.state}")
+        self.deletion = deletion
+
+
+class NotACandidate(Refused):
+    """The cluster chosen is none of the candidates, or another creation has turned out to have made it."""
+
+    cause = "not_a_candidate"

@@ -1,0 +1,147 @@
+"""What became known of a creation is written down here, whoever learned it and whenever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import User
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network
+
+from .failpoints import failpoint
+from .inventory import bind
+from .models import EVIDENCE_RANK, Creation, Evidence, State
+from .work import Stale, answer_facts, error_fields, move, sent_facts
+
+OPEN_FINDINGS = {State.UNKNOWN, State.QUEUED, State.NEEDS_ATTENTION}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became known of a creation: the state it means, what that rests on, and where it was learned."""
+
+    state: State
+    did: Did
+    outcome: Outcome
+    evidence: Evidence | None = None
+    cluster: HyperCluster | None = None
+    exchange: Exchange | None = None
+    error: ModelArtsError | None = None
+    cause: str = ""
+    due_at: datetime | None = None
+    candidates: tuple[HyperCluster, ...] = ()
+    person: User | None = None  # who decided, where a person did
+    reason: str = ""
+
+    @property
+    def request_id(self) -> str:
+        """The cloud's ID of the exchange that this was learned from."""
+        return (self.error.request_id if self.error else "") or (
+            self.exchange.request_id if self.exchange else ""
+        )
+
+
+def settle(creation_id: UUID, finding: Finding) -> Creation:
+    """Write down what became known, whatever others have written since: a verdict where there is none yet,
+    else a confirmation or a contradiction beside the verdict that stands. Returns the creation as it is then."""
+    while True:
+        creation = Creation.objects.with_people().get(pk=creation_id)
+        failpoint("settle_read")
+        try:
+            if creation.is_unresolved:
+                conclude(creation, finding)
+            else:
+                _compare(creation, finding)
+        except Stale:
+            continue  # read again: each round loses only to somebody else's progress
+        return creation
+
+
+def conclude(creation: Creation, finding: Finding) -> None:
+    """Take an open creation, as it was read, to what was found. Raises Stale if it has been moved since."""
+    with transaction.atomic():
+        move(
+            creation,
+            finding.state,
+            finding.did,
+            finding.outcome,
+            facts=_facts(finding),
+            evidence=finding.evidence or "",
+            upstream_request_id=finding.request_id[:128] or creation.upstream_request_id,
+            lease_holder="",
+            lease_until=None,
+            due_at=finding.due_at or timezone.now(),
+            settled_at=None if finding.state in OPEN_FINDINGS else timezone.now(),
+            candidates=[cluster_facts(item) for item in finding.candidates],
+            **error_fields(finding.error, cause=finding.cause),
+        )
+        failpoint("verdict_moved")
+        if finding.state == State.CREATED and finding.cluster:
+            bind(creation, finding.cluster)
+        failpoint("verdict_bound")
+
+
+def cluster_facts(cluster: HyperCluster) -> dict[str, Any]:
+    """What the ledger keeps of a cluster."""
+    networks = [
+        {"subnet_id": network.subnet_id, "is_default": network.is_default} for network in cluster.networks
+    ]
+    return {"id": cluster.id, "name": cluster.name, "networks": networks}
+
+
+def cluster_from(facts: dict[str, Any]) -> HyperCluster:
+    """What `cluster_facts` kept, as the cloud told it."""
+    networks = tuple(Network(row["subnet_id"], is_default=row["is_default"]) for row in facts["networks"])
+    return HyperCluster(id=facts["id"], name=facts["name"], networks=networks)
+
+
+def _compare(creation: Creation, finding: Finding) -> None:
+    """A finding that comes after the verdict: an extra event, and the stronger evidence stands."""
+    if finding.evidence is None:
+        return
+    agrees = creation.state == finding.state and _same_cluster(creation, finding)
+    stronger = EVIDENCE_RANK.get(finding.evidence, 0) > EVIDENCE_RANK.get(Evidence(creation.evidence), 0)
+    changes: dict[str, Any] = {"evidence": finding.evidence} if stronger else {}
+    if not agrees:
+        changes["conflict_at"] = timezone.now()
+    facts = _facts(finding)
+    facts["after"]["found"] = str(finding.state)
+    to = finding.state if stronger else State(creation.state)
+    did, outcome = (
+        (Did.CREATE_CONFIRMED, Outcome.NOTED) if agrees else (Did.CREATE_CONTRADICTED, Outcome.FAILED)
+    )
+    with transaction.atomic():
+        move(creation, to, did, outcome, facts=facts, **changes)
+        if stronger and not agrees and finding.cluster:
+            bind(creation, finding.cluster)
+
+
+def _same_cluster(creation: Creation, finding: Finding) -> bool:
+    bound = getattr(creation, "cluster", None)
+    return finding.cluster is None or (bound is not None and bound.cluster_id == finding.cluster.id)
+
+
+def _facts(finding: Finding) -> dict[str, Any]:
+    after: dict[str, Any] = {}
+    if finding.cluster:
+        after["cluster"] = cluster_facts(finding.cluster)
+    if finding.candidates:
+        after["candidates"] = [item.id for item in finding.candidates]
+    if finding.due_at:
+        after["due_at"] = finding.due_at.isoformat()
+    facts: dict[str, Any] = {
+        "after": after,
+        "evidence": str(finding.evidence or finding.cause or (finding.error.cause if finding.error else "")),
+        "request": sent_facts(finding.exchange),
+        "response": answer_facts(finding.exchange, finding.error),
+        "upstream_request_id": finding.request_id,
+        "reason": finding.reason,
+    }
+    return facts | ({"person": finding.person} if finding.person else {})

@@ -1,0 +1,135 @@
+"""How work is claimed and how it changes state: one conditional UPDATE and one event, committed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import Exchange, ModelArtsError
+
+from .failpoints import failpoint
+from .models import Work
+
+W = TypeVar("W", bound=Work)
+WAKE_CHANNEL = "hyperclusters_work"
+SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
+LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
+CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
+
+
+class Stale(Exception):
+    """Somebody else has moved this on; nothing was changed."""
+
+
+def move(work: Work, to: str, did: Did, outcome: Outcome, *, facts: dict[str, Any], **changes: Any) -> None:
+    """Take `work` from the state and version it was read in to another state. `facts` go to `record` as they are.
+
+    Raises Stale, having changed nothing, if another process was faster.
+    """
+    before = work.state
+    rows = type(work)._default_manager.filter(pk=work.pk, state=before, version=work.version)
+    with transaction.atomic():
+        if not rows.update(state=to, version=work.version + 1, **changes):
+            raise Stale(f"{work.KIND} {work.pk} is not {before} at version {work.version} any more")
+        failpoint("move_updated")
+        facts.setdefault("person", work.requested_by)
+        after = {"state": str(to)} | facts.pop("after", {})
+        record(
+            did, outcome, team=work.team, subject=work.subject, before={"state": before}, after=after, **facts
+        )
+        failpoint("move_recorded")
+    work.state, work.version = to, work.version + 1
+    for name, value in changes.items():
+        setattr(work, name, value)
+
+
+def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
+    """Lease the work that has been due longest. Several workers may call this at once: each row goes to one."""
+    rows = kind._default_manager
+    for work in rows.due(*states).with_people()[:CLAIM_AMONG]:  # type: ignore[attr-defined]
+        failpoint("claim_found")
+        until = timezone.now() + timedelta(seconds=seconds)
+        free = rows.due(*states).order_by().filter(pk=work.pk, version=work.version)  # type: ignore[attr-defined]
+        if free.update(lease_holder=holder, lease_until=until):
+            failpoint("claimed")
+            work.lease_holder, work.lease_until = holder, until
+            found: W = work
+            return found
+    return None
+
+
+@contextmanager
+def leased(work: Work) -> Iterator[None]:
+    """Give the lease back at the end, if it is still ours. While a request may be out the lease is left to lapse."""
+    try:
+        yield
+    finally:
+        failpoint("lease_ending")
+        mine = type(work)._default_manager.filter(pk=work.pk, lease_holder=work.lease_holder)
+        mine.exclude(state="sending").update(lease_holder="", lease_until=None)
+
+
+def horizon(now: datetime) -> datetime:
+    """When nothing signed now can be acted on any more."""
+    bound = settings.UPSTREAM_SKEW_MARGIN + settings.UPSTREAM_PROCESSING_BOUND
+    return now + SIGNATURE_LIFE + timedelta(seconds=bound)
+
+
+def sending_lease(now: datetime) -> datetime:
+    """Until when whoever sends holds the row: its call's deadline, and time to write the outcome down."""
+    return now + timedelta(seconds=settings.UPSTREAM_DEADLINE + LEASE_MARGIN)
+
+
+def wake_workers() -> None:
+    """Tell waiting workers that there is something to do. Where the database cannot, they look by themselves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {WAKE_CHANNEL}")
+
+
+def sent_facts(exchange: Exchange | None) -> dict[str, Any] | None:
+    """What the ledger keeps of a request: everything that the cloud saw but the signature and the keys."""
+    if exchange is None:
+        return None
+    return {
+        "method": exchange.request.method,
+        "url": exchange.endpoint + exchange.request.path,
+        "query": dict(exchange.request.query),
+        "body": exchange.request.body.decode(),
+        "signed_at": exchange.signed_at.isoformat(),
+    }
+
+
+def answer_facts(exchange: Exchange | None, error: ModelArtsError | None = None) -> dict[str, Any] | None:
+    """What the ledger keeps of an answer, or of its absence."""
+    if exchange is None and error is None:
+        return None
+    facts: dict[str, Any] = {}
+    if exchange is not None:
+        facts |= {"status": exchange.status, "body": exchange.body, "seconds": round(exchange.elapsed, 3)}
+    if error is not None:
+        facts |= {
+            "cause": error.cause,
+            "code": error.code,
+            "message": error.message,
+            "proves": str(error.proves),
+        }
+    return facts
+
+
+def error_fields(error: ModelArtsError | None, *, cause: str = "") -> dict[str, str]:
+    """What a row keeps of an error, so that pages can put it in words."""
+    return {
+        "cause": cause or (error.cause if error else ""),
+        "code": (error.code if error else "")[:64],
+        "message": error.message if error else "",
+    }

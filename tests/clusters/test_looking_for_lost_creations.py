@@ -1,0 +1,483 @@
+"""A creation whose answer is missing is found by reading, or proved absent, and never sent again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from hyperclusters.clusters import reconcile, sending
+from hyperclusters.clusters.creations import look_now, withdraw
+from hyperclusters.clusters.models import Cluster, Creation, Evidence, Source, State
+from hyperclusters.clusters.transitions import Stale
+from tests.clusters.moments import (
+    Killed,
+    after_the_list,
+    around_the_create,
+    declared_absent,
+    horizon_passes,
+    kill,
+    lease_lapses,
+    once,
+    taken_for_lost,
+)
+from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+
+NAME = "test-hps--1107"
+SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
+
+
+def lost(cast: Cast, projects: Projects, cloud: Cloud, *, deed: bool, **wish: Any) -> Creation:
+    """A creation whose POST went out and whose answer never came."""
+    cloud.simulator.fault("lost_answer" if deed else "lost_request", "create", times=1)
+    creation = ask(cast.ada, projects.vision, NAME, **wish)
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.UNKNOWN
+    return creation
+
+
+def actions(creation: Creation) -> list[str]:
+    return [event.action.rpartition(":")[2] for event in events(object_id=str(creation.pk))]
+
+
+def test_g10_a_lost_creation_is_found_in_the_list_by_reading_alone(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=True)
+    seen = len(cloud.simulator.journal())
+    creation = work_again(creation)
+    assert (creation.state, creation.evidence) == (State.CREATED, Evidence.LISTED)
+    assert creation.cluster.cluster_id == cloud.simulator.clusters()[0].id
+    assert {entry.method for entry in cloud.simulator.journal()[seen:]} == {"GET"}
+    assert len(cloud.posts) == 1
+
+
+def test_g11_a_lost_creation_s_cluster_is_never_listed_as_made_outside(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=True)
+    Source.objects.update(due_at=timezone.now())
+    work()  # the inventory's list comes before the search
+    assert not Cluster.objects.exists()
+    work_again(creation)
+    assert Cluster.objects.get().creation_id == creation.pk
+    assert events(action="cluster:seen:outside") == []
+
+
+def test_g09_looks_come_quickly_at_first_and_then_every_minute(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    waits = []
+    for _ in range(7):
+        waits.append(round((creation.due_at - timezone.now()).total_seconds()))
+        creation = work_again(creation)
+    assert waits == [2, 5, 15, 30, 60, 60, 60]
+
+
+def test_g08_absence_before_the_horizon_proves_nothing(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    creation = work_again(lost(cast, projects, cloud, deed=False), times=6)
+    assert (creation.state, creation.looks) == (State.UNKNOWN, 6)
+
+
+def test_g08_the_horizon_lies_behind_the_signature_s_life_and_all_margins(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    assert creation.horizon_at is not None
+    assert creation.signed_at is not None
+    span = creation.horizon_at - creation.signed_at
+    assert timedelta(minutes=21) <= span < timedelta(minutes=21, seconds=3)  # 15 + 1 + 5
+
+
+def test_g08_one_list_behind_the_horizon_is_not_enough(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    horizon_passes(creation)
+    assert work_again(creation).state == State.UNKNOWN
+    creation = work_again(creation)
+    assert (creation.state, creation.evidence) == (State.NOT_CREATED, Evidence.ABSENT)
+    assert creation.settled_at is not None
+    assert actions(creation) == ["requested", "sending", "unknown", "absent"]
+    assert len(cloud.posts) == 1
+
+
+def test_g08_many_lists_before_the_horizon_still_need_one_behind_it(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = work_again(lost(cast, projects, cloud, deed=False), times=3)
+    horizon_passes(creation)
+    assert work_again(creation).state == State.NOT_CREATED
+
+
+def test_g08_a_list_begun_before_the_horizon_does_not_count_as_behind_it(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = work_again(lost(cast, projects, cloud, deed=False), times=3)
+    Creation.objects.filter(pk=creation.pk).update(horizon_at=timezone.now() + timedelta(minutes=1))
+    after_the_list(monkeypatch, lambda: horizon_passes(creation))
+    assert work_again(creation).state == State.UNKNOWN
+
+
+def test_a_cluster_that_comes_up_late_is_found_before_the_horizon(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = work_again(lost(cast, projects, cloud, deed=False), times=3)
+    late = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    creation = work_again(creation)
+    assert (creation.state, creation.evidence) == (State.CREATED, Evidence.LISTED)
+    assert creation.cluster.cluster_id == late.id
+
+
+def test_a_cluster_that_comes_up_after_the_verdict_contradicts_it_aloud(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    horizon_passes(creation)
+    work_again(creation, times=2)
+    late = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    for _ in range(2):
+        Source.objects.update(due_at=timezone.now())
+        work()
+    creation.refresh_from_db()
+    assert creation.conflict_at is not None
+    (contradicted,) = events(action="cluster:create:contradicted")
+    assert contradicted.object_id == str(creation.pk)
+    assert contradicted.after is not None
+    assert contradicted.after["found"] == late.id
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "error", "status": 500},
+        {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
+        {"fault": "lost_answer"},
+        {"fault": "oversized"},
+        {"fault": "garbage", "kind": "html"},
+        {"fault": "garbage", "kind": "cut_json"},
+        {"fault": "garbage", "kind": "empty"},
+        {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+        {"fault": "garbage", "kind": "custom", "body": b"[]"},
+        {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": [{"name": "no-id"}]}'},
+        {"fault": "garbage", "kind": "error_code_200"},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values())[:40],
+)
+def test_a_list_that_failed_proves_nothing_even_behind_the_horizon(
+    fault: dict[str, Any], cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    horizon_passes(creation)
+    cloud.simulator.fault(call="list", **fault)
+    creation = work_again(creation, times=4)
+    assert (creation.state, creation.looks) == (State.UNKNOWN, 0)
+
+
+def test_a_key_that_stopped_working_leaves_the_outcome_open(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    horizon_passes(creation)
+    cloud.simulator.add_key("TESTKEY", "another-secret")
+    creation = work_again(creation, times=2)
+    assert (creation.state, creation.looks) == (State.UNKNOWN, 0)
+
+
+def test_an_error_that_means_no_clusters_is_a_list_like_any_other(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.set(error_on_empty_list=True)
+    creation = lost(cast, projects, cloud, deed=False)
+    horizon_passes(creation)
+    assert work_again(creation, times=2).state == State.NOT_CREATED
+
+
+def test_a_cluster_that_had_the_name_before_is_never_taken_for_the_new_one(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME)  # outside, and not in our list yet
+    creation = lost(cast, projects, cloud, deed=False)
+    assert len(creation.baseline) == 1
+    horizon_passes(creation)
+    assert work_again(creation, times=2).state == State.NOT_CREATED
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "found"),
+    [(SUBNET, SUBNET, True), (SUBNET, "11111111-1111-4111-8111-111111111111", False), ("", SUBNET, True)],
+)
+def test_a_candidate_must_have_the_subnet_that_was_asked_for(
+    wanted: str, has: str, found: bool, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False, subnet_id=wanted)
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME, subnet_ids=[has])
+    assert work_again(creation).state == (State.CREATED if found else State.UNKNOWN)
+
+
+@pytest.mark.parametrize("network_info", ["absent", "null", "empty"])
+def test_a_candidate_listed_without_its_networks_is_still_one(
+    network_info: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=True, subnet_id=SUBNET)
+    cloud.simulator.set(network_info=network_info)
+    assert work_again(creation).state == State.CREATED
+
+
+@pytest.mark.parametrize(
+    ("project", "name", "kind"),
+    [("speech", NAME, "HPS"), ("vision", NAME, "ECS"), ("vision", NAME.upper(), "HPS")],
+)
+def test_a_cluster_elsewhere_of_another_type_or_name_is_no_candidate(
+    project: str, name: str, kind: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    cloud.simulator.add_cluster(getattr(projects, project).project_id, name, kind)
+    assert work_again(creation).state == State.UNKNOWN
+
+
+def test_two_candidates_are_left_to_a_person(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    creation = lost(cast, projects, cloud, deed=True)
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    creation = work_again(creation)
+    assert (creation.state, creation.evidence) == (State.NEEDS_ATTENTION, "")
+    assert sorted(creation.candidates) == sorted(cluster.id for cluster in cloud.simulator.clusters())
+    (asked,) = events(action="cluster:create:needs-attention")
+    assert asked.after is not None
+    assert sorted(asked.after["candidates"]) == sorted(creation.candidates)
+    work_again(creation)
+    assert len(cloud.posts) == 1
+
+
+def test_a_cluster_that_another_creation_made_is_no_candidate(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    made = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    other = ask(cast.ada, projects.vision, "other")
+    work()
+    Cluster.objects.filter(creation=other).update(cluster_id=made.id)
+    assert work_again(creation).state == State.UNKNOWN
+
+
+def test_g09_an_outcome_open_for_half_an_hour_is_told_once(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    work_again(creation)
+    assert events(action="cluster:create:overdue") == []
+    Creation.objects.filter(pk=creation.pk).update(signed_at=timezone.now() - timedelta(minutes=31))
+    work_again(creation, times=2)
+    assert len(events(action="cluster:create:overdue", object_id=str(creation.pk))) == 1
+
+
+def test_a_person_can_have_it_looked_at_at_once(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    creation = lost(cast, projects, cloud, deed=True)
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.UNKNOWN  # not due yet
+    look_now(creation, by=cast.vera)
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.CREATED
+
+
+# A worker that dies or comes late.
+
+
+def test_g03_a_sender_that_died_before_sending_leaves_unknown_and_then_absent(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around_the_create(monkeypatch, before=kill)
+    creation = ask(cast.ada, projects.vision, NAME)
+    with pytest.raises(Killed):
+        work()
+    creation.refresh_from_db()
+    assert creation.state == State.SENDING
+    work()  # its lease still runs: nobody takes it away
+    creation.refresh_from_db()
+    assert creation.state == State.SENDING
+    swept = taken_for_lost(creation)
+    assert (swept.state, swept.cause) == (State.UNKNOWN, "sender_lost")
+    horizon_passes(creation)
+    assert work_again(creation, times=2).state == State.NOT_CREATED
+    assert cloud.posts == []
+    assert "failed" not in actions(creation)
+
+
+def test_g03_a_sender_that_died_after_sending_has_its_cluster_found(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around_the_create(monkeypatch, after=kill)
+    creation = ask(cast.ada, projects.vision, NAME)
+    with pytest.raises(Killed):
+        work()
+    found = taken_for_lost(creation)
+    assert (found.state, found.evidence) == (State.CREATED, Evidence.LISTED)
+    assert actions(creation) == ["requested", "sending", "unknown", "succeeded"]
+    assert len(cloud.posts) == 1
+
+
+def test_a_sender_that_died_before_its_intent_leaves_the_creation_due_again(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    assert sending.claim_queued("died") is not None
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.QUEUED
+    lease_lapses(creation)
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.CREATED
+    assert len(cloud.posts) == 1
+
+
+def test_g12_of_two_claims_one_gets_the_creation(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    ask(cast.ada, projects.vision, NAME)
+    assert sending.claim_queued("first") is not None
+    assert sending.claim_queued("second") is None
+
+
+@pytest.mark.parametrize("order", ["stale first", "stale last"])
+def test_g12_a_worker_whose_lease_lapsed_and_its_successor_send_once(
+    order: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    stale = sending.claim_queued("stale")
+    lease_lapses(creation)
+    successor = sending.claim_queued("successor")
+    assert stale is not None
+    assert successor is not None
+    for claimed in (stale, successor) if order == "stale first" else (successor, stale):
+        sending.send(claimed)
+    creation.refresh_from_db()
+    assert creation.state == State.CREATED
+    assert len(cloud.posts) == 1
+    assert actions(creation) == ["requested", "sending", "succeeded"]
+
+
+def test_g12_a_late_reply_confirms_what_was_found_in_the_list(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.CREATED, Evidence.REPLY)
+    assert creation.conflict_at is None
+    assert actions(creation) == ["requested", "sending", "unknown", "succeeded", "confirmed"]
+    assert Cluster.objects.get().creation_id == creation.pk
+    assert len(cloud.posts) == 1
+
+
+def test_g12_a_late_reply_contradicts_a_verdict_of_absence_aloud(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.simulator.set(list_lag=86400.0)
+    creation = ask(cast.ada, projects.vision, NAME)
+    around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.CREATED, Evidence.REPLY)
+    assert creation.conflict_at is not None
+    assert actions(creation)[-2:] == ["absent", "contradicted"]
+    assert creation.cluster.cluster_id == cloud.simulator.clusters()[0].id
+    assert len(cloud.posts) == 1
+
+
+def test_g12_a_late_reply_corrects_a_cluster_that_was_adopted_wrongly(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    outside = []
+
+    def mistaken() -> None:
+        # Ours is not listed yet, and somebody outside makes one of the same name in that very window.
+        outside.append(cloud.simulator.add_cluster(projects.vision.project_id, NAME))
+        assert taken_for_lost(creation).cluster.cluster_id == outside[0].id
+
+    cloud.simulator.set(list_lag=86400.0)
+    around_the_create(monkeypatch, after=once(mistaken))
+    work()
+    creation.refresh_from_db()
+    assert creation.conflict_at is not None
+    assert actions(creation)[-1] == "contradicted"
+    ours = next(cluster.id for cluster in cloud.simulator.clusters() if cluster.id != outside[0].id)
+    assert Creation.objects.get(pk=creation.pk).cluster.cluster_id == ours
+    assert Cluster.objects.get(cluster_id=outside[0].id).creation_id is None
+
+
+def test_g12_a_late_refusal_beside_a_cluster_in_the_list_is_a_conflict(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.simulator.fault("error", "create", status=400, deed=True, times=1)
+    creation = ask(cast.ada, projects.vision, NAME)
+    around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
+    work()
+    creation.refresh_from_db()
+    assert creation.conflict_at is not None
+    assert actions(creation)[-2:] == ["succeeded", "contradicted"]
+
+
+def test_g12_a_late_answer_without_meaning_changes_no_verdict(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    creation = ask(cast.ada, projects.vision, NAME)
+    around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence, creation.conflict_at) == ("created", "listed", None)
+
+
+def test_g12_a_search_that_was_overtaken_by_the_reply_changes_nothing(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = lost(cast, projects, cloud, deed=True)
+    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now())
+    slow = reconcile.claim_unknown("slow")
+    assert slow is not None
+    lease_lapses(creation)
+    work_again(creation)
+    reconcile.look(slow)
+    assert Cluster.objects.get().creation_id == creation.pk
+    assert events(action="cluster:create:contradicted") == []
+
+
+# Withdrawing.
+
+
+def test_a_withdrawn_creation_is_never_sent(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    withdraw(creation, by=cast.ada)
+    assert work_again(creation).state == State.CANCELLED
+    assert cloud.posts == []
+    assert actions(creation) == ["requested", "withdrawn"]
+
+
+def test_a_creation_withdrawn_while_its_worker_was_listing_is_not_sent(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    after_the_list(monkeypatch, once(lambda: withdraw(Creation.objects.get(pk=creation.pk), by=cast.ada)))
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.CANCELLED
+    assert cloud.posts == []
+    assert actions(creation) == ["requested", "withdrawn"]
+
+
+def test_a_withdrawal_that_comes_too_late_changes_nothing_and_says_so(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    as_it_was_shown = Creation.objects.get(pk=creation.pk)
+    work()
+    with pytest.raises(Stale):
+        withdraw(as_it_was_shown, by=cast.ada)
+    creation.refresh_from_db()
+    assert creation.state == State.CREATED
+    assert "withdrawn" not in actions(creation)

@@ -1,0 +1,453 @@
+"""The classification of guarantees.md, row by row: what came back, the verdict, and whether it is sent again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from hyperclusters.clusters import sending
+from hyperclusters.clusters.models import Creation, Evidence, Project, Source, State
+from tests.clusters.moments import around_the_create
+from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+
+REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422)
+AMBIGUOUS = (302, 304, 408, 418, 425, 451, 499, 500, 501, 502, 503, 504, 599)
+
+
+def story(creation: Creation) -> list[str]:
+    """What the ledger tells of it, in short."""
+    return [event.action.rpartition(":")[2] for event in events(object_id=str(creation.pk))]
+
+
+def answered(
+    cast: Cast, projects: Projects, cloud: Cloud, faults: Iterable[dict[str, Any]]
+) -> list[Creation]:
+    """One creation for each fault, which strikes the call that creates it; each worked on once."""
+    made = []
+    for number, fault in enumerate(faults):
+        creation = ask(cast.ada, projects.vision, f"case-{number}")
+        cloud.simulator.fault(**{"call": "create", "name": creation.name, "times": 1} | fault)
+        made.append(creation)
+    work()
+    assert len(cloud.posts) == len(made)
+    return [Creation.objects.get(pk=creation.pk) for creation in made]
+
+
+def no_lists_meanwhile() -> None:
+    """The inventory's own lists are not due, so that each call is about the creation."""
+    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+
+
+def test_a_valid_answer_creates_on_the_evidence_of_the_reply(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.CREATED, Evidence.REPLY)
+    assert creation.cluster.cluster_id == cloud.simulator.clusters()[0].id
+    assert creation.upstream_request_id == cloud.posts[0].request_id
+    assert story(creation) == ["requested", "sending", "succeeded"]
+    assert len(cloud.posts) == 1
+
+
+def test_an_odd_id_is_proof_of_existence_and_is_flagged(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    cloud.simulator.set(ids="odd")
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.cause) == (State.CREATED, "odd_id")
+    assert creation.cluster.is_odd
+
+
+def test_a_refusal_of_the_cloud_fails_and_is_never_sent_again(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    made = answered(cast, projects, cloud, ({"fault": "error", "status": status} for status in REFUSALS))
+    verdicts = {
+        status: (creation.state, creation.evidence) for status, creation in zip(REFUSALS, made, strict=True)
+    }
+    assert verdicts == dict.fromkeys(REFUSALS, ("failed", "refused"))
+    for creation in made:
+        assert story(creation) == ["requested", "sending", "failed"]
+        work_again(creation)
+    assert len(cloud.posts) == len(REFUSALS)
+
+
+@pytest.mark.parametrize("deed", [True, False])
+def test_an_answer_that_proves_nothing_is_unknown_and_never_sent_again(
+    deed: bool, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    faults = ({"fault": "error", "status": status, "deed": deed} for status in AMBIGUOUS)
+    made = answered(cast, projects, cloud, faults)
+    assert {
+        status: creation.state for status, creation in zip(AMBIGUOUS, made, strict=True)
+    } == dict.fromkeys(AMBIGUOUS, "unknown")
+    for creation in made:
+        assert story(creation) == ["requested", "sending", "unknown"]
+        found = work_again(creation)
+        assert (found.state, found.evidence) == (("created", "listed") if deed else ("unknown", ""))
+    assert len(cloud.posts) == len(AMBIGUOUS)
+    assert len(cloud.simulator.clusters()) == (len(AMBIGUOUS) if deed else 0)
+
+
+@pytest.mark.parametrize("deed", [True, False])
+def test_a_garbage_body_is_unknown_until_the_list_tells(
+    deed: bool, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    kinds: list[dict[str, Any]] = [
+        {"kind": kind} for kind in ("html", "cut_json", "empty", "wrong_name", "no_id", "error_code_200")
+    ]
+    bodies = (
+        b"[]",
+        b"null",
+        b'{"id": "../../etc", "name": "case-8"}',
+        b'{"id": 7}',
+        b"\xff\xfe{}",
+        b"[" * 9000,
+    )
+    kinds += [{"kind": "custom", "body": text} for text in bodies]
+    kinds += [{"kind": "custom", "body": b"{}", "status": status} for status in (201, 202, 204, 206)]
+    made = answered(cast, projects, cloud, ({"fault": "garbage", "deed": deed} | kind for kind in kinds))
+    assert [creation.state for creation in made] == ["unknown"] * len(kinds)
+    for creation in made:
+        assert work_again(creation).state == ("created" if deed else "unknown")
+    assert len(cloud.posts) == len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("fault", "deed"),
+    [
+        ({"fault": "lost_answer"}, True),
+        ({"fault": "lost_answer", "reset": True}, True),
+        ({"fault": "lost_request"}, False),
+        ({"fault": "lost_request", "reset": True}, False),
+        ({"fault": "oversized"}, True),
+        ({"fault": "raw_answer", "body": b"\x00\x01 nonsense\r\n\r\n", "deed": True}, True),
+        (
+            {
+                "fault": "raw_answer",
+                "body": b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
+                "deed": False,
+            },
+            False,
+        ),
+    ],
+)
+def test_an_answer_that_never_came_whole_is_unknown_until_the_list_tells(
+    fault: dict[str, Any], deed: bool, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    (creation,) = answered(cast, projects, cloud, [fault])
+    assert creation.state == "unknown"
+    assert work_again(creation).state == ("created" if deed else "unknown")
+    assert len(cloud.posts) == 1
+
+
+def test_a_forbidden_without_a_code_of_the_gateway_proves_nothing(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    faults = ({"fault": "error", "status": status, "error_code": "Proxy.Denied"} for status in (401, 403))
+    assert [creation.state for creation in answered(cast, projects, cloud, faults)] == ["unknown", "unknown"]
+
+
+def test_a_taken_name_is_failed_showing_what_the_cloud_said(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.set(unique_names=True)
+    # Of the other type, so that neither our own list nor the baseline knows of it.
+    cloud.simulator.add_cluster(projects.vision.project_id, "test-hps--1107", "ECS")
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.code) == (State.FAILED, "ModelArts.0103")
+    assert "already exists" in creation.message
+    assert len(cloud.posts) == 1
+
+
+def test_the_cloud_s_own_quota_is_a_refusal(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    cloud.simulator.set(quota=0)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.code, creation.evidence) == ("failed", "ModelArts.0106", "refused")
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"),
+    [("7", 6, 8), ("100000", 55, 61), ("0", 0, 2), ("soon", 1, 11), (None, 1, 11)],
+)
+def test_g04_too_many_requests_is_sent_again_when_the_cloud_asks_for_it(
+    retry_after: str | None, least: int, most: int, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    no_lists_meanwhile()
+    cloud.simulator.fault("error", "create", status=429, retry_after=retry_after, times=1)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.sends) == (State.QUEUED, 1)
+    project = Project.objects.get(pk=projects.vision.pk)
+    assert project.blocked_until is not None
+    ready_at = max(creation.due_at, project.blocked_until)
+    assert timedelta(seconds=least) <= ready_at - timezone.now() <= timedelta(seconds=most)
+    work()  # too early
+    assert len(cloud.posts) == 1
+
+    assert work_again(creation).state == State.CREATED
+    assert [post.effect.partition(" ")[0] for post in cloud.posts] == ["none", "created"]
+    assert story(creation) == ["requested", "sending", "not-sent", "sending", "succeeded"]
+
+
+def test_g04_too_many_requests_are_sent_again_three_times_and_then_fail(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "create", status=429)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation = work_again(creation, times=5)
+    assert (creation.state, creation.evidence, creation.code) == ("failed", "refused", "APIGW.0308")
+    assert len(cloud.posts) == 4
+    assert story(creation)[2::2] == ["not-sent", "not-sent", "not-sent", "failed"]
+
+
+def test_g04_what_was_provably_not_sent_is_sent_again_three_times_and_then_fails(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = sending.Client.create
+
+    def refused(self: Any, **wish: Any) -> Any:
+        with cloud.simulator.refusing():
+            return create(self, **wish)
+
+    monkeypatch.setattr(sending.Client, "create", refused)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    waits = []
+    for _ in range(4):
+        creation.refresh_from_db()
+        waits.append((creation.due_at - timezone.now()).total_seconds())
+        creation = work_again(creation)
+    assert (creation.state, creation.evidence, creation.sends) == ("failed", "not_sent", 4)
+    assert creation.cause == "connect_error"
+    assert cloud.posts == []
+    assert cloud.simulator.clusters() == []
+    assert waits[0] < 3 < waits[1] < 7 < waits[2] < 19  # growing, with jitter
+    assert story(creation).count("sending") == 4
+
+
+def test_what_was_not_sent_at_first_is_created_once_the_cloud_is_back(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, left = sending.Client.create, [1]
+
+    def refused_once(self: Any, **wish: Any) -> Any:
+        if not left:
+            return create(self, **wish)
+        left.pop()
+        with cloud.simulator.refusing():
+            return create(self, **wish)
+
+    monkeypatch.setattr(sending.Client, "create", refused_once)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.QUEUED
+    assert work_again(creation).state == State.CREATED
+    assert len(cloud.posts) == 1
+
+
+def test_a_cloud_that_cannot_be_reached_delays_three_times_and_then_refuses(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    with cloud.simulator.refusing():
+        creation = ask(cast.ada, projects.vision)
+        work()
+        creation.refresh_from_db()
+        assert (creation.state, creation.cause) == (State.QUEUED, "connect_error")
+        creation = work_again(creation, times=5)
+    assert (creation.state, creation.evidence, creation.cause) == ("refused", "not_sent", "connect_error")
+    assert story(creation) == ["requested", "delayed", "delayed", "delayed", "refused"]
+    assert cloud.posts == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "error", "status": 503},
+        {"fault": "garbage", "kind": "html"},
+        {"fault": "garbage", "kind": "cut_json"},
+        {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+        {"fault": "lost_answer"},
+        {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
+    ],
+)
+def test_nothing_is_sent_while_the_cloud_cannot_be_listed_first(
+    fault: dict[str, Any], cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault(call="list", **fault)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.QUEUED
+    cloud.simulator.reset()
+    assert work_again(creation).state == State.CREATED
+    assert len(cloud.posts) == 1
+
+
+def test_g17_a_refused_key_stops_all_calls_at_once_and_is_never_tried_again(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_key("TESTKEY", "another-secret")
+    creation = ask(cast.ada, projects.vision)
+    Project.objects.get(pk=projects.speech.pk).sources.all().delete()  # the other team's lists are not meant
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.code) == (State.REFUSED, "APIGW.0301")
+    project = Project.objects.get(pk=projects.vision.pk)
+    assert project.is_blocked()
+    assert len(events(action="project:breaker:opened")) == 1
+    assert len(cloud.simulator.journal()) == 1  # more than 5 in a row lock the key: one is enough
+    assert cloud.posts == []
+
+
+def test_g17_a_key_that_is_refused_when_it_creates_fails_and_stops_all_calls(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    no_lists_meanwhile()
+    cloud.simulator.fault("error", "create", status=401, times=1)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence, creation.code) == ("failed", "refused", "APIGW.0301")
+    assert Project.objects.get(pk=projects.vision.pk).is_blocked()
+    work_again(creation)
+    assert len(cloud.posts) == 1
+
+
+def test_g18_a_wrong_clock_is_corrected_once_and_the_creation_goes_through(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.set(clock_offset=3600.0)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.CREATED
+    assert len(cloud.posts) == 1
+    offset = Project.objects.get(pk=projects.vision.pk).clock_offset
+    assert timedelta(minutes=59) < offset < timedelta(minutes=61)
+    corrected = events(action="project:clock:corrected", team_name="Vision")
+    assert len(corrected) == 1
+    # The horizon is a moment of our clock, whatever the cloud's says.
+    assert creation.horizon_at is not None
+    assert abs(creation.horizon_at - timezone.now() - timedelta(minutes=21)) < timedelta(minutes=1)
+
+
+def test_g18_a_clock_that_turns_wrong_between_list_and_create_costs_one_resend(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around_the_create(monkeypatch, before=lambda: cloud.simulator.set(clock_offset=-7200.0))
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation = work_again(creation)
+    assert (creation.state, creation.sends) == (State.CREATED, 2)
+    assert len(cloud.posts) == 1  # the gateway did not let the first one pass
+
+
+def test_g18_a_clock_that_stays_wrong_is_not_tried_for_ever(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "create", status=401, error_code="APIGW.0303")
+    creation = ask(cast.ada, projects.vision)
+    work()
+    creation = work_again(creation, times=4)
+    assert (creation.state, creation.code) == (State.FAILED, "APIGW.0303")
+    assert len(cloud.posts) == 2
+
+
+def test_three_calls_in_vain_stop_calls_for_a_while_and_one_answer_resumes_them(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    project = projects.vision
+    with cloud.simulator.refusing():
+        for number in range(3):
+            ask(cast.ada, project, f"in-vain-{number}")
+        work()
+    project.refresh_from_db()
+    assert project.is_blocked()
+    (opened,) = events(action="project:breaker:opened", team_name="Vision")
+    assert opened.evidence == "connect_error"
+    assert cloud.simulator.journal() == []
+    creation = work_again(Creation.objects.earliest("requested_at"))
+    project.refresh_from_db()
+    assert (creation.state, project.is_blocked(), project.failures) == ("created", False, 0)
+    assert len(events(action="project:breaker:closed", team_name="Vision")) == 1
+
+
+def test_what_waits_while_calls_are_stopped_is_sent_afterwards(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    until = timezone.now() + timedelta(minutes=5)
+    Project.objects.filter(pk=projects.vision.pk).update(blocked_until=until, blocked_cause="status_401")
+    no_lists_meanwhile()
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.due_at) == (State.QUEUED, until)
+    assert [
+        entry for entry in cloud.simulator.journal() if entry.project_id == projects.vision.project_id
+    ] == []
+    assert work_again(creation).state == State.CREATED
+
+
+def test_an_error_of_our_own_while_waiting_for_the_answer_is_unknown_and_not_hidden(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    around_the_create(monkeypatch, after=bug)
+    creation = ask(cast.ada, projects.vision)
+    with pytest.raises(ZeroDivisionError):
+        work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.cause) == (State.UNKNOWN, "sender_crashed")
+    monkeypatch.undo()
+    assert work_again(creation).state == State.CREATED
+    assert len(cloud.posts) == 1
+
+
+def test_g31_what_the_cloud_says_is_kept_capped_and_without_control_characters(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    said = json.dumps({"error_code": "X" * 500, "error_msg": "\x00\x1b[2J\ud800\u202e" + "y" * 9000}).encode()
+    (creation,) = answered(
+        cast, projects, cloud, [{"fault": "garbage", "kind": "custom", "body": said, "status": 400}]
+    )
+    assert creation.state == State.FAILED
+    assert creation.message.isprintable()
+    assert len(creation.code) <= 64
+    assert len(creation.message) <= 500
+    (event,) = events(action="cluster:create:failed")
+    assert event.response is not None
+    assert event.response["status"] == 400
+    assert event.response["body"].isprintable()
+    assert len(event.response["body"]) <= 4096
+
+
+def test_g22_no_secret_of_the_project_is_ever_written_down(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    echo = b'{"error_code": "ModelArts.0104", "error_msg": "key TESTKEY secret test-secret is bad"}'
+    answered(
+        cast,
+        projects,
+        cloud,
+        [{"fault": "garbage", "kind": "custom", "body": echo, "status": status} for status in (400, 500)],
+    )
+    rows = [*Creation.objects.values(), *Project.objects.values(), *(vars(event) for event in events())]
+    assert "test-secret" not in repr(rows)
+    assert "TESTKEY" not in repr(rows)
