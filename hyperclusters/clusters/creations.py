@@ -58,34 +58,45 @@ def request_creation(
     Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent. A database error means
     that nothing was recorded and nothing was sent.
     """
-    wanted = Subject("cluster", "", wish.name)
     try:
         _check_grammar(project, wish)
         with transaction.atomic(durable=True):
             return _accept(person, project, wish, token, again_of, despite_cluster)
     except NotPermitted:
-        _note(Did.CREATE_DENIED, Outcome.DENIED, person, project, wish, wanted, {"cause": "not_permitted"})
+        _note(Did.CREATE_DENIED, Outcome.DENIED, person, project, wish, {"cause": "not_permitted"})
         raise
     except Refused as refusal:
-        _note(Did.CREATE_REFUSED, Outcome.REFUSED, person, project, wish, wanted, refusal.facts())
+        _note(Did.CREATE_REFUSED, Outcome.REFUSED, person, project, wish, refusal.facts())
         raise
 
 
-def note_refused_form(
-    *, person: User, project: Project | None, values: dict[str, str], errors: dict[str, list[str]]
+def note_attempt(
+    *,
+    person: User,
+    project: Project | None,
+    values: dict[str, str],
+    errors: dict[str, list[str]] | None = None,
 ) -> None:
-    """A form that could not even become a wish is an attempt too: keep what was tried and why it was refused."""
-    wish = Wish(**{key: values.get(key, "")[:500] for key in ("name", "type", "subnet_id", "reason")})
-    subject = Subject("cluster", "", wish.name)
-    facts = {"cause": "invalid", "errors": errors, "project": values.get("project", "")[:100]}
-    _note(Did.CREATE_REFUSED, Outcome.REFUSED, person, project, wish, subject, facts)
+    """A form that could not even become a wish is an attempt too: keep what was tried and why it was not accepted.
 
-
-def note_denied(*, person: User, values: dict[str, str]) -> None:
-    """Somebody who may create nowhere posted the form by hand."""
-    wish = Wish(**{key: values.get(key, "")[:500] for key in ("name", "type", "subnet_id", "reason")})
-    facts = {"cause": "not_permitted", "project": values.get("project", "")[:100]}
-    _note(Did.CREATE_DENIED, Outcome.DENIED, person, None, wish, Subject("cluster", "", wish.name), facts)
+    `values` by the names of the form's fields, of any length. With `errors` it was refused for what it asked; without,
+    denied for who asked.
+    """
+    short = {name: text[:500] for name, text in values.items()}
+    wish = Wish(
+        name=short.get("name", ""),
+        type=short.get("type", ""),
+        subnet_id=short.get("hyper_cluster_subnet_id", ""),
+        reason=short.get("reason", ""),
+    )
+    facts: dict[str, Any] = {
+        "cause": "invalid" if errors else "not_permitted",
+        "project": short.get("project", ""),
+    }
+    if errors:
+        facts["errors"] = errors
+    did, outcome = (Did.CREATE_REFUSED, Outcome.REFUSED) if errors else (Did.CREATE_DENIED, Outcome.DENIED)
+    _note(did, outcome, person, project, wish, facts)
 
 
 def withdraw(creation: Creation, *, by: User) -> None:
@@ -227,7 +238,6 @@ def _note(
     person: User,
     project: Project | None,
     wish: Wish,
-    subject: Subject,
     facts: dict[str, Any],
 ) -> None:
     record(
@@ -235,7 +245,7 @@ def _note(
         outcome,
         person=person,
         team=project.team if project else None,
-        subject=subject,
+        subject=Subject("cluster", "", wish.name),
         reason=wish.reason,
         request=_wished(project, wish),
         response=facts,

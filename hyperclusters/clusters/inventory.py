@@ -62,6 +62,10 @@ def claim_source(holder: str) -> Source | None:
 def sync(source: Source) -> bool:
     """List one project's clusters of one type and bring our copy up to date. False if the list failed: nothing changes then."""
     project = source.project
+    project.refresh_from_db(fields=["blocked_until", "blocked_cause", "failures"])
+    if project.is_blocked():  # the list after this pause is the probe that ends it
+        Source.objects.filter(pk=source.pk).update(due_at=project.blocked_until, held_until=None)
+        return False
     started_at = timezone.now()
     try:
         with client_for(project) as client:
@@ -180,7 +184,11 @@ def keep_networks(cluster: Cluster, item: HyperCluster) -> None:
 
 
 def bind(creation: Creation, item: HyperCluster) -> Cluster:
-    """The cluster that this creation made. Raises AlreadyBound, having changed nothing, if another creation made it."""
+    """The cluster that this creation made; one that was taken for it before is left as made outside.
+
+    Call within a transaction. Raises AlreadyBound if another creation made it.
+    """
+    Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
     now = timezone.now()
     cluster, _ = Cluster.objects.get_or_create(
         project=creation.project,

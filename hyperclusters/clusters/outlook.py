@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, grants_for
+from hyperclusters.access.permissions import Action, grants_for, may
 
 from .creations import used
 from .models import Cluster, Creation, Network, Project, Source
@@ -22,6 +22,7 @@ class Outlook:
     taken: Cluster | None
     unresolved: Creation | None
     sources: list[Source]
+    may_override: bool  # whether the person may create despite a cluster of the name
     subnets: list[str]  # the ones known in this project, most used first
 
     @property
@@ -50,6 +51,7 @@ def outlook(*, person: User, project: Project, name: str = "") -> Outlook:
         taken=project.clusters.present().filter(name=name).first() if name else None,
         unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
         sources=list(project.sources.all()),
+        may_override=may(person, Action.DECIDE, project.team),
         subnets=list(
             dict.fromkeys(
                 subnets.order_by("-cluster__found_at", "pk").values_list("subnet_id", flat=True)[:50]

@@ -69,5 +69,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def not_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
     """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing."""
-    context = {"typed": list(typed.items()), "request_id": request.META.get("REQUEST_ID")}
+    return _database_page(request, typed, certain=True)
+
+
+def perhaps_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
+    """503: the database went away while it was to take the record, and cannot say now whether it did."""
+    return _database_page(request, typed, certain=False)
+
+
+def _database_page(request: HttpRequest, typed: dict[str, str], *, certain: bool) -> HttpResponse:
+    context = {"typed": list(typed.items()), "certain": certain, "request_id": request.META.get("REQUEST_ID")}
     return HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)

@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.clusters.creations import Wish
@@ -40,23 +39,13 @@ class OneTimeToken(forms.UUIDField):
     widget = forms.HiddenInput
 
 
-class ProjectField(forms.ModelChoiceField):  # type: ignore[type-arg]  # takes none when it runs
-    """One of the projects in which the person may create, named with its team."""
-
-    def label_from_instance(self, obj: Project) -> str:
-        return f"{obj.name} ({obj.team.name})"
-
-
 class CreationForm(forms.Form):
     """What to create. Values are taken as typed, to the byte: nothing is stripped that would be sent."""
 
     SHOWN = ("project", "name", "type", "hyper_cluster_subnet_id", "reason")
 
-    project = ProjectField(
+    project = forms.ChoiceField(
         label=gettext_lazy("Project"),
-        queryset=Project.objects.none(),
-        to_field_name="name",
-        empty_label=None,
         error_messages={
             "invalid_choice": gettext_lazy("This is not one of the projects in which you may create.")
         },
@@ -74,12 +63,29 @@ class CreationForm(forms.Form):
         error_messages={"required": gettext_lazy("This form is incomplete. Reload the page and try again.")}
     )
 
-    def __init__(self, *args: Any, projects: QuerySet[Project], **kwargs: Any) -> None:
+    despite = forms.BooleanField(
+        label=gettext_lazy("Create it although a cluster of this name is there"), required=False
+    )
+
+    def __init__(self, *args: Any, projects: list[Project], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["project"].queryset = projects.select_related("team")  # type: ignore[attr-defined]
+        self.projects = {project.name: project for project in projects}
+        named = [(project.name, f"{project.name} ({project.team.name})") for project in projects]
+        self.fields["project"].choices = named  # type: ignore[attr-defined]
         self.fields["token"].initial = uuid.uuid4
         for name, attributes in WIDGETS.items():
             self.fields[name].widget.attrs.update(attributes)
+
+    def full_clean(self) -> None:
+        """A form whose token is lost or malformed is refused, and shown again with a good one."""
+        super().full_clean()
+        if self.is_bound and "token" in self.errors:
+            self.data = self.data.copy()  # type: ignore[attr-defined]  # what was posted is a QueryDict
+            self.data["token"] = str(uuid.uuid4())  # type: ignore[index]
+
+    def clean_project(self) -> Project:
+        """The project itself."""
+        return self.projects[self.cleaned_data["project"]]
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

@@ -54,3 +54,8 @@ def chosen(query: QueryDict, name: str, options: list[tuple[str, str]]) -> str:
     """The parameter's value if it is one of the options, else nothing."""
     value = query.get(name, "")
     return value if value in dict(options) else ""
+
+
+def searched(query: QueryDict, name: str = "q") -> str:
+    """What somebody searches for: without blanks around it, and without NUL, which PostgreSQL's text cannot hold."""
+    return query.get(name, "").replace("\x00", "").strip()[:200]

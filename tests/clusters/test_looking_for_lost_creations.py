@@ -11,7 +11,7 @@ from django.utils import timezone
 from hyperclusters.clusters import reconcile, sending
 from hyperclusters.clusters.creations import look_now, withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Source, State
-from hyperclusters.clusters.transitions import Stale
+from hyperclusters.clusters.work import Stale
 from tests.clusters.moments import (
     Killed,
     after_the_list,
@@ -243,10 +243,11 @@ def test_two_candidates_are_left_to_a_person(cast: Cast, projects: Projects, clo
     cloud.simulator.add_cluster(projects.vision.project_id, NAME)
     creation = work_again(creation)
     assert (creation.state, creation.evidence) == (State.NEEDS_ATTENTION, "")
-    assert sorted(creation.candidates) == sorted(cluster.id for cluster in cloud.simulator.clusters())
+    candidates = sorted(facts["id"] for facts in creation.candidates)
+    assert candidates == sorted(cluster.id for cluster in cloud.simulator.clusters())
     (asked,) = events(action="cluster:create:needs-attention")
     assert asked.after is not None
-    assert sorted(asked.after["candidates"]) == sorted(creation.candidates)
+    assert sorted(asked.after["candidates"]) == candidates
     work_again(creation)
     assert len(cloud.posts) == 1
 

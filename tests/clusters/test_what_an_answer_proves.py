@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hyperclusters.clusters import sending
 from hyperclusters.clusters.models import Creation, Evidence, Project, Source, State
+from hyperclusters.modelarts import Client
 from tests.clusters.moments import around_the_create
 from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
 
@@ -31,7 +31,8 @@ def answered(
     made = []
     for number, fault in enumerate(faults):
         creation = ask(cast.ada, projects.vision, f"case-{number}")
-        cloud.simulator.fault(**{"call": "create", "name": creation.name, "times": 1} | fault)
+        rule: dict[str, Any] = {"call": "create", "name": creation.name, "times": 1} | fault
+        cloud.simulator.fault(**rule)
         made.append(creation)
     work()
     assert len(cloud.posts) == len(made)
@@ -217,13 +218,13 @@ def test_g04_too_many_requests_are_sent_again_three_times_and_then_fail(
 def test_g04_what_was_provably_not_sent_is_sent_again_three_times_and_then_fails(
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = sending.Client.create
+    create = Client.create
 
     def refused(self: Any, **wish: Any) -> Any:
         with cloud.simulator.refusing():
             return create(self, **wish)
 
-    monkeypatch.setattr(sending.Client, "create", refused)
+    monkeypatch.setattr(Client, "create", refused)
     creation = ask(cast.ada, projects.vision)
     work()
     waits = []
@@ -242,7 +243,7 @@ def test_g04_what_was_provably_not_sent_is_sent_again_three_times_and_then_fails
 def test_what_was_not_sent_at_first_is_created_once_the_cloud_is_back(
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create, left = sending.Client.create, [1]
+    create, left = Client.create, [1]
 
     def refused_once(self: Any, **wish: Any) -> Any:
         if not left:
@@ -251,7 +252,7 @@ def test_what_was_not_sent_at_first_is_created_once_the_cloud_is_back(
         with cloud.simulator.refusing():
             return create(self, **wish)
 
-    monkeypatch.setattr(sending.Client, "create", refused_once)
+    monkeypatch.setattr(Client, "create", refused_once)
     creation = ask(cast.ada, projects.vision)
     work()
     creation.refresh_from_db()

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters import reconcile, sending, verdicts, work
+from hyperclusters.clusters.models import Creation, Evidence, State
+from hyperclusters.clusters.upstream import signing_time
+from hyperclusters.clusters.verdicts import Finding, settle
+from hyperclusters.clusters.work import move
+from hyperclusters.modelarts import Answer, Client, ClusterType, HyperCluster, ModelArtsError, OutcomeUnknown
 
 BREAKAGES: dict[str, Callable[[], None]] = {}
 
@@ -11,3 +24,116 @@ def apply(name: str) -> None:
     """Break this process's copy of the product. Empty: leave it whole."""
     if name:
         BREAKAGES[name]()
+
+
+def breakage(function: Callable[[], None]) -> Callable[[], None]:
+    """Make a breakage known by its name."""
+    BREAKAGES[function.__name__] = function
+    return function
+
+
+def _put(place: Any, name: str, value: Callable[..., Any]) -> None:
+    setattr(place, name, value)
+
+
+@breakage
+def intent_after_the_post() -> None:
+    """The create goes out first and is written down when it has come back."""
+    begin = sending._begin
+
+    def begin_later(creation: Creation) -> None:
+        creation.signed_at = signing_time(creation.project)
+
+    def post_first(creation: Creation, client: Client) -> None:
+        kind = ClusterType(creation.type)
+        answer = client.create(name=creation.name, type=kind, signed_at=creation.signed_at)
+        begin(creation)
+        settle(creation.pk, sending._success(creation, answer))
+
+    _put(sending, "_begin", begin_later)
+    _put(sending, "_post", post_first)
+
+
+@breakage
+def sent_again_after_a_read_timeout() -> None:
+    """No answer is taken for nothing done, so the create is sent again."""
+    classify = sending._finding
+
+    def optimistic(creation: Creation, error: ModelArtsError) -> Finding:
+        if isinstance(error, OutcomeUnknown):
+            return Finding(
+                State.QUEUED, Did.CREATE_NOT_SENT, Outcome.FAILED, error=error, due_at=timezone.now()
+            )
+        return classify(creation, error)
+
+    _put(sending, "_finding", optimistic)
+
+
+@breakage
+def lapsed_lease_is_failed() -> None:
+    """A sender that never came back is taken for one that sent nothing."""
+
+    def sweep() -> int:
+        lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=timezone.now())
+        for creation in lapsed.select_related("project__team", "requested_by"):
+            facts = {"evidence": "sender_lost"}
+            move(
+                creation,
+                State.FAILED,
+                Did.CREATE_FAILED,
+                Outcome.FAILED,
+                facts=facts,
+                evidence=Evidence.NOT_SENT,
+            )
+        return 0
+
+    _put(sending, "sweep", sweep)
+
+
+@breakage
+def one_of_two_candidates_is_adopted() -> None:
+    """Of several clusters that may be ours the newest is taken."""
+    every = reconcile.candidates
+
+    def newest(creation: Creation, listed: Sequence[HyperCluster]) -> list[HyperCluster]:
+        return every(creation, listed)[-1:]
+
+    _put(reconcile, "candidates", newest)
+
+
+@breakage
+def failed_list_is_empty() -> None:
+    """A list that failed is read as one without clusters."""
+    ask = Client.list
+
+    def hopeful(self: Client, *, type: ClusterType) -> Any:  # noqa: A002 -- the vendor's name
+        try:
+            return ask(self, type=type)
+        except ModelArtsError as error:
+            return Answer((), error.exchange)  # type: ignore[arg-type]
+
+    _put(Client, "list", hopeful)
+
+
+@breakage
+def no_horizon() -> None:
+    """Two lists without the cluster are enough, however young the request is."""
+    weigh = reconcile._weigh
+
+    def impatient(creation: Creation, listed: Sequence[HyperCluster], started_at: datetime) -> None:
+        creation.horizon_at = started_at - timedelta(seconds=1)
+        weigh(creation, listed, started_at)
+
+    _put(reconcile, "_weigh", impatient)
+
+
+@breakage
+def transition_without_an_event() -> None:
+    """State changes are not written to the audit."""
+    _put(work, "record", lambda *_, **__: None)
+
+
+@breakage
+def cluster_owned_by_nobody() -> None:
+    """The cluster that a creation made is not kept as its own."""
+    _put(verdicts, "bind", lambda *_: None)

@@ -179,7 +179,7 @@ def test_a_made_up_type_is_refused(kind: str, as_: SignIn, projects: Projects, c
 def test_a_nul_character_anywhere_is_refused_like_any_other_wrong_value(
     field: str, as_: SignIn, projects: Projects, cloud: Cloud
 ) -> None:
-    answer = submit(as_("ada"), **{"name": "fine", field: "a\x00b"})  # type: ignore[arg-type]
+    answer = submit(as_("ada"), **{"name": "fine", field: "a\x00b"})
     assert answer.status_code == 422
     assert refusals() == ["invalid"]
 
@@ -424,7 +424,7 @@ def test_g16_a_commit_whose_answer_was_lost_is_not_taken_for_one_that_failed(
 ) -> None:
     ada = as_("ada")
     token = fresh_token(ada)
-    really = connection._commit
+    really = connection._commit  # type: ignore[attr-defined]
 
     def commit() -> None:
         really()

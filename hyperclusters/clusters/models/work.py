@@ -81,6 +81,7 @@ class Work(models.Model):
         abstract = True
 
     if TYPE_CHECKING:
+
         @property
         def team(self) -> Team: ...
 

@@ -16,7 +16,7 @@ from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Cluster, Creation
-from hyperclusters.web.listing import address, chosen
+from hyperclusters.web.listing import address, chosen, searched
 from hyperclusters.web.request import PageRequest
 
 PAGE = 50
@@ -57,9 +57,9 @@ def _filtered(
     rows: Any, query: Any, outcomes: list[tuple[str, str]], actions: list[tuple[str, str]]
 ) -> EventQuerySet:
     found: EventQuerySet = rows
-    if text := query.get("q", "").strip():
+    if text := searched(query):
         found = found.search(text)
-    if person := query.get("person", "").strip():
+    if person := searched(query, "person"):
         found = found.filter(person_name=person)
     if outcome := chosen(query, "outcome", outcomes):
         found = found.filter(outcome=outcome)

@@ -20,7 +20,7 @@ from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.listing import address, chosen, menu
+from hyperclusters.web.listing import address, chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
 
 PAGE = 50
@@ -84,7 +84,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
     types = [(kind.value, kind.value) for kind in ClusterType]
     makers = [(name, name) for name in _makers(visible)]
     origins = [("here", _("made here")), ("outside", _("made outside"))]
-    found = _filtered(visible, query.get("q", ""), query, teams, types, makers, origins)
+    found = _filtered(visible, searched(query), query, teams, types, makers, origins)
     order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
     rows = (
         found.order_by(*order)
@@ -127,8 +127,8 @@ def _filtered(
     origins: list[tuple[str, str]],
 ) -> ClusterQuerySet:
     rows = rows.filter(gone_at__isnull=query.get("gone") != "1")
-    if text.strip():
-        rows = rows.search(text.strip())
+    if text:
+        rows = rows.search(text)
     if team := chosen(query, "team", teams):
         rows = rows.filter(project__team__slug=team)
     if kind := chosen(query, "type", types):

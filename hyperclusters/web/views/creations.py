@@ -15,7 +15,7 @@ from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.work import Stale
-from hyperclusters.web.listing import chosen, menu
+from hyperclusters.web.listing import chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
 from hyperclusters.web.sentences import verdict
 from hyperclusters.web.timeline import timeline
@@ -33,8 +33,8 @@ def listing(request: PageRequest) -> HttpResponse:
     rows = visible
     if state := chosen(request.GET, "state", states):
         rows = rows.filter(state=state)
-    if request.GET.get("q", "").strip():
-        rows = rows.filter(name__icontains=request.GET["q"].strip())
+    if text := searched(request.GET):
+        rows = rows.filter(name__icontains=text)
     context = {
         "page": Paginator(rows.order_by("-requested_at", "pk"), PAGE).get_page(request.GET.get("page")),
         "filters": [menu(request.GET, "state", _("State"), states, everything=_("Any state"))],

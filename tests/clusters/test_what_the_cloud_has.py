@@ -1,0 +1,331 @@
+"""Our copy of the cloud's lists: brought up to date by complete lists alone, and honest about its age."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from hyperclusters.clusters import inventory
+from hyperclusters.clusters.inventory import ask_refresh
+from hyperclusters.clusters.models import Cluster, Project, Source
+from hyperclusters.simulator import SimulatedCluster
+from tests.clusters.moments import after_the_list, once
+from tests.conftest import Cast, Cloud, Projects, ask, events, work
+
+FAILURES: list[dict[str, Any]] = [
+    {"fault": "error", "status": 503},
+    {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
+    {"fault": "lost_answer"},
+    {"fault": "oversized"},
+    {"fault": "garbage", "kind": "html"},
+    {"fault": "garbage", "kind": "cut_json"},
+    {"fault": "garbage", "kind": "empty"},
+    {"fault": "garbage", "kind": "error_code_200"},
+    {"fault": "garbage", "kind": "no_id"},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": {}}'},
+    {"fault": "garbage", "kind": "custom", "body": b"[]"},
+]
+
+
+def minutes(number: float) -> timedelta:
+    return timedelta(minutes=number)
+
+
+def lists_again() -> None:
+    """Every list is due, calls are possible, and the worker makes them."""
+    Project.objects.update(blocked_until=None)
+    Source.objects.update(due_at=timezone.now())
+    work()
+
+
+def time_passes(span: timedelta) -> None:
+    """Everything known was learned so much longer ago."""
+    Cluster.objects.update(
+        found_at=F("found_at") - span, seen_at=F("seen_at") - span, gone_at=F("gone_at") - span
+    )
+
+
+def known(**filters: Any) -> set[str]:
+    return set(Cluster.objects.present().filter(**filters).values_list("name", flat=True))
+
+
+@pytest.fixture
+def outside(projects: Projects, cloud: Cloud) -> SimulatedCluster:
+    """A cluster that somebody made past this dashboard, known here."""
+    made = cloud.simulator.add_cluster(projects.vision.project_id, "outside")
+    work()
+    return made
+
+
+def test_both_types_of_each_project_are_listed_and_told_apart(projects: Projects, cloud: Cloud) -> None:
+    for project in (projects.vision, projects.speech):
+        for kind in ("HPS", "ECS"):
+            cloud.simulator.add_cluster(project.project_id, f"{project.team.slug}-{kind}", kind)
+    work()
+    rows = Cluster.objects.values_list("project__team__slug", "type", "name")
+    assert set(rows) == {
+        (team, kind, f"{team}-{kind}") for team in ("vision", "speech") for kind in ("HPS", "ECS")
+    }
+    assert len(cloud.simulator.journal()) == 4
+    assert {entry.method for entry in cloud.simulator.journal()} == {"GET"}
+
+
+def test_g11_a_cluster_made_outside_is_marked_so_with_one_event(
+    outside: SimulatedCluster, cloud: Cloud
+) -> None:
+    for _ in range(3):
+        lists_again()
+    cluster = Cluster.objects.get()
+    assert cluster.creation is None
+    assert [(net.subnet_id, net.is_default) for net in cluster.networks.all()] == [
+        (net.subnet_id, net.is_default) for net in outside.networks
+    ]
+    (event,) = events(action="cluster:seen:outside")
+    assert (event.object_name, event.team_name, event.person_name) == ("outside", "Vision", "")
+    assert event.after is not None
+    assert event.after["cluster_id"] == outside.id
+
+
+def test_a_cluster_made_here_is_never_told_as_made_outside(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    ask(cast.ada, projects.vision)
+    work()
+    lists_again()
+    assert Cluster.objects.get().creation is not None
+    assert events(action="cluster:seen:outside") == []
+
+
+@pytest.mark.parametrize("fault", FAILURES, ids=lambda fault: "-".join(map(str, fault.values()))[:40])
+def test_a_list_that_failed_removes_nothing_and_says_so(
+    fault: dict[str, Any], outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.remove_cluster(outside.id)
+    time_passes(minutes(60))
+    cloud.simulator.fault(call="list", **fault)
+    for _ in range(3):
+        lists_again()
+    assert known() == {"outside"}
+    source = projects.vision.sources.get(type="HPS")
+    assert source.is_failing
+    assert source.listed_at is not None  # the age of what is still shown
+    assert len(events(action="cluster:list:failed", team_name="Vision")) == 2  # once a list, not once a try
+    assert not source.held_until
+
+
+def test_a_list_that_works_again_is_told_once(outside: SimulatedCluster, cloud: Cloud) -> None:
+    cloud.simulator.fault("error", "list", status=503, times=4)
+    for _ in range(3):
+        lists_again()
+    assert not Source.objects.filter(failed_at__isnull=False).exists()
+    assert len(events(action="cluster:list:recovered")) == 4
+
+
+def test_one_project_s_failing_list_keeps_no_other_from_being_listed(
+    projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "list", status=503, project=projects.speech.project_id)
+    cloud.simulator.add_cluster(projects.vision.project_id, "there")
+    work()
+    assert known() == {"there"}
+    assert set(Source.objects.filter(failed_at__isnull=False).values_list("project__name", flat=True)) == {
+        projects.speech.name
+    }
+
+
+def test_a_cluster_that_vanished_is_kept_as_gone_and_comes_back(
+    outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "stays")
+    lists_again()
+    cloud.simulator.remove_cluster(outside.id)
+    lists_again()
+    assert known() == {"stays"}
+    gone = Cluster.objects.get(name="outside")
+    assert gone.gone_at is not None
+    lists_again()
+    assert Cluster.objects.get(pk=gone.pk).gone_at == gone.gone_at
+    assert len(events(action="cluster:seen:gone")) == 1
+
+    # It comes up in the lists again, as after a lag or a mistake of the cloud's.
+    time_passes(minutes(60))
+    rows = [{"id": outside.id, "name": "outside"}, {"id": gone.pk.hex, "name": "unrelated"}]
+    answer = json.dumps({"hyper_clusters": rows}).encode()
+    cloud.simulator.fault(
+        "garbage", "list", kind="custom", body=answer, project=projects.vision.project_id, times=2
+    )
+    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(60))
+    Source.objects.filter(type="HPS").update(due_at=timezone.now())
+    work()
+    assert "outside" in known()
+    assert len(events(action="cluster:seen:back")) == 1
+
+
+def test_a_list_that_is_suddenly_empty_is_doubted_until_a_second_one_agrees(
+    outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.remove_cluster(outside.id)
+    lists_again()
+    assert known() == {"outside"}
+    source = projects.vision.sources.get(type="HPS")
+    assert source.suspect_since is not None
+    assert source.due_at < timezone.now() + timedelta(seconds=11)  # asked for again soon
+    assert len(events(action="cluster:list:suspect")) == 1
+    lists_again()
+    assert known() == set()
+    assert len(events(action="cluster:seen:gone")) == 1
+    assert projects.vision.sources.get(type="HPS").suspect_since is None
+
+
+def test_a_suddenly_empty_list_that_was_a_mistake_changes_nothing(
+    outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("garbage", "list", kind="custom", body=b'{"hyper_clusters": []}', times=4)
+    lists_again()
+    assert projects.vision.sources.get(type="HPS").suspect_since is not None
+    lists_again()
+    assert known() == {"outside"}
+    assert projects.vision.sources.get(type="HPS").suspect_since is None
+    assert events(action="cluster:seen:gone") == []
+
+
+def test_a_failing_list_between_two_empty_ones_does_not_count_as_the_second(
+    outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("garbage", "list", kind="custom", body=b'{"hyper_clusters": []}', times=4)
+    lists_again()
+    cloud.simulator.fault("error", "list", status=503, times=4)
+    lists_again()
+    assert known() == {"outside"}
+
+
+def test_a_list_begun_before_a_cluster_was_made_does_not_make_it_gone(
+    outside: SimulatedCluster, cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Source.objects.filter(project=projects.vision, type="HPS").update(due_at=timezone.now())
+    source = inventory.claim_source("slow")
+    assert source is not None
+
+    def made_meanwhile() -> None:
+        ask(cast.ada, projects.vision, "newer")
+        work()
+
+    after_the_list(monkeypatch, once(made_meanwhile))
+    inventory.sync(source)
+    assert known() == {"outside", "newer"}
+    assert events(action="cluster:seen:gone") == []
+    assert events(action="cluster:seen:outside", object_name="newer") == []
+
+
+def test_a_new_cluster_that_has_not_reached_the_list_is_not_gone(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "listed")
+    cloud.simulator.set(list_lag=86400.0)
+    ask(cast.ada, projects.vision, "lagging")
+    work()
+    lists_again()
+    assert known() == {"listed", "lagging"}
+    time_passes(minutes(10))  # past what the cloud may take to act
+    lists_again()
+    assert known() == {"listed"}
+
+
+def test_a_change_of_networks_and_name_is_taken_over(
+    outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    subnet = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
+    network = {"hyper_cluster_subnet_id": subnet, "is_default": True}
+    row = {"id": outside.id, "name": "renamed", "network_info": [network]}
+    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(60))
+    cloud.simulator.fault(
+        "garbage",
+        "list",
+        kind="custom",
+        body=json.dumps({"hyper_clusters": [row]}).encode(),
+        project=projects.vision.project_id,
+    )
+    Source.objects.filter(type="HPS").update(due_at=timezone.now())
+    work()
+    cluster = Cluster.objects.get()
+    assert cluster.name == "renamed"
+    assert [(net.subnet_id, net.is_default) for net in cluster.networks.all()] == [(subnet, True)]
+
+
+def test_g31_a_cloud_that_lists_one_cluster_under_both_types_stops_nothing(
+    outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    row = {"id": outside.id, "name": "outside", "network_info": []}
+    cloud.simulator.fault(
+        "garbage", "list", kind="custom", body=json.dumps({"hyper_clusters": [row]}).encode()
+    )
+    for _ in range(2):
+        lists_again()
+    assert Cluster.objects.filter(project=projects.vision, cluster_id=outside.id).count() == 1
+
+
+def test_two_workers_do_not_list_the_same_thing_at_once(projects: Projects, cloud: Cloud) -> None:
+    claimed = [inventory.claim_source(f"worker-{number}") for number in range(5)]
+    sources = [source.pk for source in claimed if source]
+    assert len(sources) == len(set(sources)) == 4
+    assert claimed[4] is None
+
+
+def test_a_list_whose_worker_died_is_due_again_after_its_lease(projects: Projects, cloud: Cloud) -> None:
+    held = inventory.claim_source("died")
+    assert held is not None
+    past = timezone.now() - timedelta(seconds=1)
+    Source.objects.filter(pk=held.pk).update(held_until=past, due_at=past)
+    work()
+    assert Source.objects.get(pk=held.pk).listed_at is not None
+
+
+def test_a_refresh_is_for_the_teams_that_one_may_look_into_and_is_audited(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    work()
+    assert ask_refresh(person=cast.vera) == 2
+    assert ask_refresh(person=cast.olga) == 4
+    assert ask_refresh(person=cast.nina) == 0
+    assert [event.person_name for event in events(action="cluster:list:refresh-asked")] == ["vera", "olga"]
+    assert len(cloud.simulator.journal()) == 4  # nothing but the worker calls
+    work()
+    assert len(cloud.simulator.journal()) == 8
+
+
+def test_a_refresh_asked_for_while_a_list_is_under_way_is_not_lost(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work()
+    source = projects.vision.sources.get(type="HPS")
+    Source.objects.filter(pk=source.pk).update(due_at=timezone.now())
+    held = inventory.claim_source("slow")
+    assert held is not None
+    after_the_list(monkeypatch, once(lambda: ask_refresh(person=cast.ada)))
+    inventory.sync(held)
+    assert Source.objects.get(pk=source.pk).due_at <= timezone.now()
+
+
+def test_10_000_networks_of_one_cluster_are_kept(projects: Projects, cloud: Cloud) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "wide")
+    cloud.simulator.fault("garbage", "list", kind="huge", project=projects.vision.project_id)
+    Source.objects.filter(type="ECS").delete()
+    work()
+    # The same subnet 10,000 times: the answer is larger than 1 MiB decoded, so it is no list at all.
+    source = projects.vision.sources.get(type="HPS")
+    assert (source.failure_cause, Cluster.objects.count()) == ("too_large", 0)
+
+
+def test_a_key_that_cannot_be_decrypted_fails_the_list_and_removes_nothing(
+    outside: SimulatedCluster, projects: Projects, cloud: Cloud
+) -> None:
+    Project.objects.filter(pk=projects.vision.pk).update(sealed_credentials="garbage")
+    lists_again()
+    assert known() == {"outside"}
+    assert projects.vision.sources.get(type="HPS").failure_cause == "unreadable_credentials"
