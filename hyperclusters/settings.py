@@ -16,6 +16,9 @@
 | UPSTREAM_PROCESSING_BOUND | seconds the cloud may still act on a request it took at the last moment | `300` |
 | UPSTREAM_SKEW_MARGIN | seconds by which its clock and ours may disagree | `60` |
 | SYNC_INTERVAL | seconds between two lists of one project and type | `60` |
+| WRITES_PER_MINUTE | creates and deletes that go out per project, over all workers | `300` |
+| SHUTDOWN_GRACE | seconds in which a worker told to stop finishes its calls | `40` |
+| KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
 | LOG_LEVEL | Python log level | `INFO` |
 | DEBUG | `1` shows stack traces to whoever asks; never in production | `0` |
@@ -112,6 +115,14 @@ UPSTREAM_CONNECT_TIMEOUT = number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=6
 UPSTREAM_PROCESSING_BOUND = number("UPSTREAM_PROCESSING_BOUND", 300, least=0, most=86_400)
 UPSTREAM_SKEW_MARGIN = number("UPSTREAM_SKEW_MARGIN", 60, least=0, most=3_600)
 SYNC_INTERVAL = number("SYNC_INTERVAL", 60, least=5, most=86_400)
+WRITES_PER_MINUTE = number("WRITES_PER_MINUTE", 300, least=1, most=100_000)
+SHUTDOWN_GRACE = number("SHUTDOWN_GRACE", 40, least=1, most=3_600)
+KILL_AFTER = number("KILL_AFTER", 60, least=1, most=7_200)
+if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
+    raise ImproperlyConfigured(
+        "UPSTREAM_DEADLINE must be less than SHUTDOWN_GRACE, and that less than KILL_AFTER: "
+        "a call in flight must be able to end, and its outcome to be written down, before the process is killed."
+    )
 WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 16, least=1, most=256)
 
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""

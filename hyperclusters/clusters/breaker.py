@@ -1,7 +1,8 @@
 """When the cloud must not be called: one state per project, in the database, shared by all processes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -56,6 +57,21 @@ def note_failure(project: Project, error: ModelArtsError) -> None:
         project.refresh_from_db(fields=["failures"])
         if project.failures >= OUTAGE_AFTER:
             _open(project, error, OUTAGE_PAUSE)
+
+
+def take_write(project: Project) -> datetime | None:
+    """Take one call out of the project's write budget, which all processes share. None if it may go out now,
+    else when to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
+    step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
+    ahead = step * max(settings.WRITES_PER_MINUTE // 10, 1)
+    with transaction.atomic():
+        now = timezone.now()
+        spent = Project.objects.select_for_update().values_list("writes_until", flat=True).get(pk=project.pk)
+        until = max(spent or now, now) + step
+        if until > now + ahead:
+            return until - ahead
+        Project.objects.filter(pk=project.pk).update(writes_until=until)
+    return None
 
 
 def note_skew(project: Project, error: ClockSkew) -> None:

@@ -33,7 +33,9 @@ from .schedule import RESENDS, backoff, look_after
 from .upstream import client_for, signing_time
 from .work import (
     LEASE_MARGIN,
+    MayBegin,
     Stale,
+    always,
     answer_facts,
     claim,
     error_fields,
@@ -112,8 +114,8 @@ def claim_unknown(holder: str) -> Deletion | None:
     return claim(Deletion, holder, settings.UPSTREAM_DEADLINE + LEASE_MARGIN, DeletionState.UNKNOWN)
 
 
-def send(deletion: Deletion) -> None:
-    """Take a claimed, queued deletion as far as it gets now."""
+def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
+    """Take a claimed, queued deletion as far as it gets now; not at all if `may_begin` says no."""
     with leased(deletion):
         try:
             project = deletion.project
@@ -126,6 +128,11 @@ def send(deletion: Deletion) -> None:
                 )
                 return
             client = client_for(project)
+            if not may_begin():
+                return
+            if (slot := breaker.take_write(project)) is not None:
+                Deletion.objects.filter(pk=deletion.pk).update(due_at=slot)
+                return
             _begin(deletion)
             _call(deletion, client)
         except UnreadableCredentials:

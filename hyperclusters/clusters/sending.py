@@ -29,10 +29,12 @@ from .inventory import is_bound
 from .models import Creation, Evidence, State
 from .schedule import BACKOFF, RESENDS, backoff, look_after
 from .upstream import client_for, signing_time
-from .verdicts import Finding, settle
+from .verdicts import Finding, settle_by
 from .work import (
     LEASE_MARGIN,
+    MayBegin,
     Stale,
+    always,
     answer_facts,
     claim,
     error_fields,
@@ -48,8 +50,11 @@ def claim_queued(holder: str) -> Creation | None:
     return claim(Creation, holder, 2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN, State.QUEUED)
 
 
-def send(creation: Creation) -> None:
-    """Take a claimed, queued creation as far as it gets now: refused, delayed, or sent and then settled."""
+def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
+    """Take a claimed, queued creation as far as it gets now: refused, delayed, or sent and then settled.
+
+    If `may_begin` says no once the cloud was listed, it stays queued: nothing is sent by a process that is to stop.
+    """
     with leased(creation):
         try:
             project = creation.project
@@ -61,7 +66,10 @@ def send(creation: Creation) -> None:
                 return
             failpoint("send_permitted")
             client = client_for(project)
-            if not _list_first(creation, client):
+            if not _list_first(creation, client) or not may_begin():
+                return
+            if (slot := breaker.take_write(project)) is not None:
+                _postpone(creation, slot)
                 return
             failpoint("intent_begun")
             _begin(creation)
@@ -152,15 +160,15 @@ def _post(creation: Creation, client: Client) -> None:
     except ModelArtsError as error:
         failpoint("post_failed")
         breaker.note_failure(creation.project, error)
-        settle(creation.pk, _finding(creation, error))
+        settle_by(creation.lease_until, creation.pk, _finding(creation, error))
         return
     except Exception:
         # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
-        settle(creation.pk, _unknown(creation, None, "sender_crashed"))
+        settle_by(creation.lease_until, creation.pk, _unknown(creation, None, "sender_crashed"))
         raise
     failpoint("post_answered")
     breaker.note_answer(creation.project)
-    settle(creation.pk, _success(creation, answer))
+    settle_by(creation.lease_until, creation.pk, _success(creation, answer))
 
 
 def _success(creation: Creation, answer: Answer[HyperCluster]) -> Finding:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from hyperclusters.access.models import User
@@ -20,6 +21,7 @@ from .inventory import bind
 from .models import EVIDENCE_RANK, Creation, Evidence, State
 from .work import Stale, answer_facts, error_fields, move, sent_facts
 
+RETRY_PAUSE = 0.5  # seconds
 OPEN_FINDINGS = {State.UNKNOWN, State.QUEUED, State.NEEDS_ATTENTION}
 
 
@@ -62,6 +64,24 @@ def settle(creation_id: UUID, finding: Finding) -> Creation:
         except Stale:
             continue  # read again: each round loses only to somebody else's progress
         return creation
+
+
+def settle_by(until: datetime | None, creation_id: UUID, finding: Finding) -> None:
+    """`settle`, again and again while the database does not answer, until the sender's lease ends.
+
+    A COMMIT whose answer was lost is read back by the next round. Past that time the database error is raised:
+    the lease has lapsed, and the outcome is looked for in the cloud.
+    """
+    while True:
+        try:
+            settle(creation_id, finding)
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if until is None or timezone.now() > until or connection.in_atomic_block:
+                raise
+            time.sleep(RETRY_PAUSE)
+        else:
+            return
 
 
 def conclude(creation: Creation, finding: Finding) -> None:

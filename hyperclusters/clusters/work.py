@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -24,6 +24,14 @@ WAKE_CHANNEL = "hyperclusters_work"
 SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
 LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
 CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
+
+
+MayBegin = Callable[[], bool]  # asked right before a request goes out: False once the process is to stop
+
+
+def always() -> bool:
+    """Nothing stands in the way of beginning."""
+    return True
 
 
 class Stale(Exception):

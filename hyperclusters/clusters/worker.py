@@ -8,16 +8,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
+import psycopg
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, connection
 
 from hyperclusters.audit.origin import Origin, acting_from
 
 from . import deletions, heartbeat, inventory, reconcile, sending
+from .work import WAKE_CHANNEL, MayBegin, always
 
 log = logging.getLogger(__name__)
-IDLE = 0.1  # seconds between two looks for work; a submit is claimed within this
+IDLE = 0.1  # seconds between two looks for work where nothing wakes us; a submit is claimed within this
+Job = Callable[..., object]
+IDLE_LISTENING = 0.5  # and where the database does: then only what becomes due by itself waits for it
 
 
 class Worker:
@@ -29,16 +34,23 @@ class Worker:
         self.pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
         self.busy: set[Future[None]] = set()
         self.stopping = threading.Event()
+        self.jobs = jobs(may_begin=lambda: not self.stopping.is_set())
+        self.wake = threading.Event()
+        self.idle = IDLE_LISTENING if connection.vendor == "postgresql" else IDLE
         self.swept_at = float("-inf")
 
     def stop(self) -> None:
         """Claim nothing more; finish what is in flight."""
         self.stopping.set()
+        self.wake.set()
 
     def run(self) -> None:
         """Work until stopped. A database that is away is waited for: what is due stays due."""
+        if connection.vendor == "postgresql":
+            threading.Thread(target=self._listen, name="listener", daemon=True).start()
         with acting_from(Origin(source="worker")):
             while not self.stopping.is_set():
+                self.wake.clear()
                 try:
                     worked = self.step()
                 except DatabaseError:
@@ -46,9 +58,34 @@ class Worker:
                     close_old_connections()
                     worked = False
                 if not worked:
-                    self.stopping.wait(IDLE)
+                    self.wake.wait(self.idle)
         self.pool.shutdown(wait=True)
         heartbeat.stopped(self.holder)
+
+    def _listen(self) -> None:
+        """Be woken by whoever commits new work (PostgreSQL). Without it work is found by looking, a little later."""
+        while not self.stopping.is_set():
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(f"LISTEN {WAKE_CHANNEL}")
+                while not self.stopping.is_set():
+                    for _ in connection.connection.notifies(timeout=1.0, stop_after=1):
+                        self.wake.set()
+            except (DatabaseError, psycopg.Error):  # the second where psycopg is used directly, below Django
+                log.warning("the database ended the listening connection; listening again")
+                connection.close()
+                self.stopping.wait(1.0)
+        connection.close()
+
+    def _run(self, work: Job, item: object) -> None:
+        """One item in a thread of its own. A failure ends this item's turn only; its lease lapses and it is due again."""
+        try:
+            with acting_from(Origin(source="worker")):
+                work(item)
+        except Exception:
+            log.exception("work on %s ended with an error", item)
+        finally:
+            close_old_connections()
 
     def step(self) -> bool:
         """Start whatever is due and fits. True if something was started."""
@@ -60,22 +97,23 @@ class Worker:
             self.swept_at = time.monotonic()
         if len(self.busy) >= self.slots:
             return False
-        for claim, work in JOBS:
+        for claim, work in self.jobs:
             item = claim(self.holder)
             if item is not None:
-                self.busy.add(self.pool.submit(_run, work, item))
+                self.busy.add(self.pool.submit(self._run, work, item))
                 return True
         return False
 
 
-# In order of urgency: what people wait for comes before what is refreshed by itself.
-JOBS: tuple[tuple[Callable[[str], object], Callable[..., object]], ...] = (
-    (sending.claim_queued, sending.send),
-    (deletions.claim_queued, deletions.send),
-    (reconcile.claim_unknown, reconcile.look),
-    (deletions.claim_unknown, deletions.look),
-    (inventory.claim_source, inventory.sync),
-)
+def jobs(may_begin: MayBegin = always) -> tuple[tuple[Callable[[str], object], Job], ...]:
+    """How each kind of work is claimed and done, the most urgent first: what people wait for before what is refreshed."""
+    return (
+        (sending.claim_queued, partial(sending.send, may_begin=may_begin)),
+        (deletions.claim_queued, partial(deletions.send, may_begin=may_begin)),
+        (reconcile.claim_unknown, reconcile.look),
+        (deletions.claim_unknown, deletions.look),
+        (inventory.claim_source, inventory.sync),
+    )
 
 
 def run_due(*, holder: str = "") -> int:
@@ -85,19 +123,8 @@ def run_due(*, holder: str = "") -> int:
     with acting_from(Origin(source="worker")):
         sending.sweep()
         deletions.sweep()
-        for claim, work in JOBS:
+        for claim, work in jobs():
             while (item := claim(holder)) is not None:
                 work(item)
                 done += 1
     return done
-
-
-def _run(work: Callable[..., object], item: object) -> None:
-    """One item in a thread of its own. A failure ends this item's turn only; its lease lapses and it is due again."""
-    try:
-        with acting_from(Origin(source="worker")):
-            work(item)
-    except Exception:
-        log.exception("work on %s ended with an error", item)
-    finally:
-        close_old_connections()

@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.clusters import heartbeat
@@ -48,13 +48,13 @@ VENDOR = ["*.myhuaweicloud.com", "gateway.example.com"]
     ],
 )
 def test_only_hosts_of_the_operator_s_list_may_be_called(
-    endpoint: str, allowed: bool, settings: SettingsWrapper
+    endpoint: str, allowed: bool, settings: Settings
 ) -> None:
     settings.UPSTREAM_HOSTS = VENDOR
     assert is_allowed(endpoint) is allowed
 
 
-def test_plain_http_is_for_a_listed_loopback_alone(settings: SettingsWrapper) -> None:
+def test_plain_http_is_for_a_listed_loopback_alone(settings: Settings) -> None:
     settings.UPSTREAM_HOSTS = ["127.0.0.1", "10.0.0.1", "*.example.com"]
     assert is_allowed("http://127.0.0.1:9000")
     assert not is_allowed("http://10.0.0.1")
@@ -135,7 +135,7 @@ def test_g33_what_no_key_opens_is_said_to_be_unreadable(sealed: str) -> None:
         unseal(sealed, bound_to="x")
 
 
-def test_g33_an_older_key_still_opens_and_a_removed_one_does_not(settings: SettingsWrapper) -> None:
+def test_g33_an_older_key_still_opens_and_a_removed_one_does_not(settings: Settings) -> None:
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     settings.CREDENTIAL_KEYS = [old]
     sealed = seal(KEY, bound_to="x")

@@ -147,6 +147,8 @@ def _prepared() -> dict[str, Callable[..., Any]]:
     django.setup()
     points = import_module("tests.faults.points")  # these import models, which need what is above
     jobs = import_module("tests.faults.jobs")
+    for races in ("people", "workers", "lists"):
+        import_module(f"tests.faults.races_of_{races}")
     points.install()
     known: dict[str, Callable[..., Any]] = jobs.JOBS
     return known

@@ -13,15 +13,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from hyperclusters.access.models import Role, Team, User
+from hyperclusters.access.models import Role, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.creations import Wish, request_creation
 from hyperclusters.clusters.models import Cluster, Creation, Project, Source, State
 from hyperclusters.clusters.projects import connect_project
-from hyperclusters.clusters.worker import Worker, run_due
+from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from tests.faults import breakages
+from tests.faults.together import together
 
 JOBS: dict[str, Callable[..., Any]] = {}
 MOVING = (State.QUEUED, State.SENDING, State.UNKNOWN)
@@ -75,6 +76,13 @@ def submit(project: int, person: int, name: str, token: str, breakage: str = "")
         token=uuid.UUID(token),
     )
     return str(creation.pk)
+
+
+@job
+def submit_many(project: int, person: int, token: str, times: int, at: float) -> list[str]:
+    """The same form so many times at once, from threads, at a moment that several processes keep."""
+    time.sleep(max(at - time.time(), 0))
+    return [str(key) for key in together(*[lambda: submit(project, person, "alpha", token)] * times)]
 
 
 @job
@@ -158,18 +166,3 @@ def collect(project: int) -> dict[str, Any]:
             for row in clusters
         ],
     }
-
-
-@job
-def hold_worker_slots(slots: int) -> str:
-    """A worker with so many slots, run until SIGTERM."""
-    Worker(concurrency=slots).run()
-    return "stopped"
-
-
-@job
-def end_access(team: int) -> None:
-    """Nobody may create in this team any more."""
-    for held in Team.objects.get(pk=team).grants.filter(ended_at__isnull=True):
-        held.ended_at = timezone.now()
-        held.save()

@@ -73,7 +73,9 @@ def _verdict(creation: dict[str, Any], records: Records) -> Iterator[str]:
     if state in NOT_MADE_BY:
         if bound:
             yield f"G11 {state!r} with a cluster"
-        if made and is_alone:  # also where the conflict was noticed since: the verdict was wrong when it was given
+        if (
+            made and is_alone
+        ):  # also where the conflict was noticed since: the verdict was wrong when it was given
             yield f"G7 {state!r}, but the cloud made it"
 
 

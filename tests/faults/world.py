@@ -65,14 +65,17 @@ class World:
 
     def records(self, scene: Scene) -> Records:
         """Both sides' records of a scene."""
-        held = self.forks.run("collect", project=scene.project)
+        return self.judged(scene.project_id, self.forks.run("collect", project=scene.project))
+
+    def judged(self, project_id: str, held: dict[str, Any]) -> Records:
+        """What the database holds of a project, beside the cloud's own records of it."""
         notes = self.folder / "witness"
         witnessed = notes.read_text().splitlines() if notes.exists() else []
         return Records(
             **held,
-            journal=[entry for entry in self.cloud.journal() if entry.project_id == scene.project_id],
-            living={cluster.id for cluster in self.cloud.clusters(scene.project_id)},
-            witnessed=[line for line in witnessed if scene.project_id in line],
+            journal=[entry for entry in self.cloud.journal() if entry.project_id == project_id],
+            living={cluster.id for cluster in self.cloud.clusters(project_id)},
+            witnessed=[line for line in witnessed if project_id in line],
         )
 
     def breaches(self, scene: Scene) -> list[str]:

@@ -43,6 +43,7 @@ class Project(models.Model):
     failures = models.PositiveIntegerField(
         default=0
     )  # since the last answer; the breaker opens at a number of them
+    writes_until = models.DateTimeField(null=True, blank=True)  # the write budget is spent up to here
     clock_offset = models.DurationField(default=timedelta)
 
     objects = ProjectQuerySet.as_manager()

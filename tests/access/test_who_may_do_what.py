@@ -1,0 +1,248 @@
+"""The policy as a matrix, and how long a right lasts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
+from hyperclusters.access.permissions import (
+    POLICY,
+    Action,
+    NotPermitted,
+    may,
+    require,
+    teams_where,
+    visible_events,
+    who_can,
+)
+from hyperclusters.access.services import add_person, add_team, end_grant, grant
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from tests.conftest import Cast, events
+
+# Written down a second time, by hand, so that a slip in the policy does not move the test along with it.
+# Per role: what it allows in its own team (for a site role: in any), and what in another team.
+ALLOWED: dict[str, tuple[set[Action], set[Action]]] = {
+    "viewer": ({Action.VIEW}, set()),
+    "creator": ({Action.VIEW, Action.CREATE}, set()),
+    "admin": ({Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT, Action.AUDIT}, set()),
+    "auditor": ({Action.VIEW, Action.AUDIT}, {Action.VIEW, Action.AUDIT}),
+    "platform_admin": ({Action.CONNECT}, {Action.CONNECT}),
+    "none": (set(), set()),
+}
+
+
+@pytest.fixture
+def two_teams(database: None) -> tuple[Team, Team]:
+    return add_team(slug="own", name="Own"), add_team(slug="other", name="Other")
+
+
+def someone(role: str, team: Team) -> User:
+    """A person who holds just this role."""
+    person = add_person(username="someone", email="someone@example.com")
+    if role != "none":
+        grant(person=person, role=Role(role), team=team if role in TEAM_ROLES else None, reason="matrix")
+    return person
+
+
+def test_the_matrix_speaks_of_every_role_and_every_action() -> None:
+    assert set(ALLOWED) == {*Role.values, "none"}
+    assert set(POLICY) == set(Action)
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_a_role_allows_what_the_matrix_says_and_nothing_else(role: str, two_teams: tuple[Team, Team]) -> None:
+    own, other = two_teams
+    person = someone(role, own)
+    in_own, in_other = ALLOWED[role]
+    assert {action for action in Action if may(person, action, own)} == in_own
+    assert {action for action in Action if may(person, action, other)} == in_other
+    assert {action for action in Action if may(person, action)} == in_own | in_other
+    for action in Action:
+        expected = {team for team, allowed in ((own, in_own), (other, in_other)) if action in allowed}
+        assert set(teams_where(person, action)) == expected
+        assert (person in {held.person for held in who_can(action, own)}) == (action in in_own)
+        if action in in_own:
+            require(person, action, own)
+        else:
+            with pytest.raises(NotPermitted):
+                require(person, action, own)
+
+
+def test_nobody_signed_in_may_do_nothing(two_teams: tuple[Team, Team]) -> None:
+    nobody = AnonymousUser()
+    assert not any(may(nobody, action) or may(nobody, action, two_teams[0]) for action in Action)
+    assert not any(teams_where(nobody, action).exists() for action in Action)
+    assert not visible_events(nobody).exists()
+
+
+def test_what_was_not_permitted_says_what_was_asked_and_names_no_object(two_teams: tuple[Team, Team]) -> None:
+    with pytest.raises(NotPermitted, match="create clusters") as refusal:
+        require(someone("viewer", two_teams[0]), Action.CREATE, two_teams[0])
+    assert "Own" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_g25_a_grant_that_was_ended_gives_nothing_at_the_next_check(
+    role: str, two_teams: tuple[Team, Team]
+) -> None:
+    own, _ = two_teams
+    person = someone(role, own)
+    assert any(may(person, action) for action in Action)
+    end_grant(person.grants.get(), reason="over")
+    assert not any(may(person, action) for action in Action)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"until": timezone.now() - timedelta(days=1)},
+        {"since": timezone.now() + timedelta(days=1)},
+        {"ended_at": timezone.now() - timedelta(days=1)},
+        {"ended_at": timezone.now() + timedelta(days=1)},  # ended is ended, whatever the clock says
+    ],
+    ids=["run out", "not begun", "ended", "ended by a fast clock"],
+)
+def test_g25_a_grant_out_of_its_time_gives_nothing(
+    change: dict[str, object], two_teams: tuple[Team, Team]
+) -> None:
+    person = someone("admin", two_teams[0])
+    Grant.objects.filter(person=person).update(**change)
+    assert not any(may(person, action) for action in Action)
+    assert not any(teams_where(person, action).exists() for action in Action)
+    assert not who_can(Action.CREATE, two_teams[0]).exists()
+
+
+@pytest.mark.parametrize("role", ["admin", "auditor", "platform_admin"])
+def test_g25_a_deactivated_person_may_do_nothing_whatever_they_were_granted(
+    role: str, two_teams: tuple[Team, Team]
+) -> None:
+    person = someone(role, two_teams[0])
+    User.objects.filter(pk=person.pk).update(is_active=False)
+    assert not any(may(person, action) for action in Action)
+    assert not visible_events(person).exists()
+
+
+def test_a_grant_with_an_end_holds_until_then(two_teams: tuple[Team, Team]) -> None:
+    person = someone("none", two_teams[0])
+    until = timezone.now() + timedelta(hours=1)
+    grant(person=person, role=Role.CREATOR, team=two_teams[0], reason="an hour", until=until)
+    assert may(person, Action.CREATE, two_teams[0])
+    Grant.objects.update(until=timezone.now())
+    assert not may(person, Action.CREATE, two_teams[0])
+
+
+def test_the_audit_shows_everything_to_auditors_own_team_to_admins_and_nothing_to_others(cast: Cast) -> None:
+    for team in (cast.vision, cast.speech, None):
+        record(Did.LIST_FAILED, Outcome.FAILED, team=team)
+    everything = set(Event.objects.values_list("seq", flat=True))
+    assert set(visible_events(cast.olga).values_list("seq", flat=True)) == everything
+    assert {event.team_name for event in visible_events(cast.tom)} == {"Vision"}
+    for name in ("ada", "vera", "mallory", "root", "nina"):
+        assert not visible_events(getattr(cast, name)).exists()
+
+
+# Grants.
+
+
+def test_a_person_holds_one_role_a_team_and_the_history_of_the_others(two_teams: tuple[Team, Team]) -> None:
+    own, other = two_teams
+    person = someone("viewer", own)
+    grant(person=person, role=Role.CREATOR, team=own, reason="promoted")
+    grant(person=person, role=Role.VIEWER, team=other, reason="guest")
+    grant(person=person, role=Role.AUDITOR, team=None, reason="also")
+    grant(person=person, role=Role.PLATFORM_ADMIN, team=None, reason="and")
+    held = Grant.objects.active().filter(person=person)
+    assert sorted((g.role, g.team.slug if g.team else "") for g in held) == [
+        ("auditor", ""),
+        ("creator", "own"),
+        ("platform_admin", ""),
+        ("viewer", "other"),
+    ]
+    assert person.grants.filter(ended_at__isnull=False).get().role == "viewer"
+    assert len(events(action="access:grant:ended")) == 1
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_the_database_itself_keeps_roles_to_their_scope(role: str, two_teams: tuple[Team, Team]) -> None:
+    person = someone("none", two_teams[0])
+    wrong = two_teams[0] if role in SITE_ROLES else None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Grant.objects.create(person=person, role=role, team=wrong, reason="by hand")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Grant.objects.create(person=person, role="superuser", team=None, reason="by hand")
+
+
+def test_the_database_itself_lets_one_running_grant_a_team_in(two_teams: tuple[Team, Team]) -> None:
+    person = someone("viewer", two_teams[0])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Grant.objects.create(person=person, role="admin", team=two_teams[0], reason="by hand")
+    grant(person=person, role=Role.AUDITOR, team=None, reason="once")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Grant.objects.create(person=person, role="auditor", team=None, reason="twice")
+
+
+def test_g19_every_change_of_access_is_one_event_that_says_who_what_where_and_why(
+    two_teams: tuple[Team, Team],
+) -> None:
+    own, _ = two_teams
+    admin = add_person(username="boss")
+    person = add_person(username="newcomer", by=admin)
+    held = grant(person=person, role=Role.CREATOR, team=own, reason="joins", by=admin)
+    end_grant(held, reason="leaves", by=admin)
+    end_grant(held, reason="leaves twice", by=admin)
+    told = [
+        (e.action, e.person_name, e.team_name, e.object_name, e.reason) for e in events(person_name="boss")
+    ]
+    assert told == [
+        ("access:person:added", "boss", "", "newcomer", ""),
+        ("access:grant:added", "boss", "Own", "newcomer", "joins"),
+        ("access:grant:ended", "boss", "Own", "newcomer", "leaves"),
+    ]
+    added = events(action="access:grant:added")[0].after
+    assert added is not None
+    assert (added["person"], added["role"], added["team"]) == ("newcomer", "creator", "Own")
+
+
+def test_a_grant_that_could_not_be_made_leaves_no_event(two_teams: tuple[Team, Team]) -> None:
+    person = someone("viewer", two_teams[0])
+    before = len(events())
+    with pytest.raises(IntegrityError):
+        grant(person=person, role=Role.ADMIN, team=None, reason="no such thing")
+    assert len(events()) == before
+    assert Grant.objects.active().get().role == "viewer"
+
+
+# People.
+
+
+@pytest.mark.parametrize("name", ["Ada", "ADA", "aDa"])
+def test_user_names_are_the_same_regardless_of_case(name: str, cast: Cast) -> None:
+    with pytest.raises(ValidationError):
+        add_person(username=name)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create(username=name)
+    assert User.objects.get_by_natural_key(name) == cast.ada
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a" * 65, "new\nline", "ädä", "ａｄａ", "<b>", "nul\x00"])
+def test_a_user_name_outside_the_grammar_is_refused(name: str, database: None) -> None:
+    with pytest.raises(ValidationError):
+        add_person(username=name)
+    assert not User.objects.exists()
+    assert events() == []
+
+
+@pytest.mark.parametrize("password", ["short", "newcomer-newcomer"[:12], "passwordpassword", "password1234"])
+def test_a_weak_password_is_refused(password: str, database: None) -> None:
+    with pytest.raises(ValidationError):
+        add_person(username="newcomer", password=password)
+    assert not User.objects.exists()

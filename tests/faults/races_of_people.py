@@ -1,0 +1,110 @@
+"""Races of people: forms, tabs, quota, names and rights."""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+
+from hyperclusters.access.models import Grant, User
+from hyperclusters.access.services import end_grant
+from hyperclusters.clusters.creations import withdraw
+from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.refusals import NameTaken, NameUnresolved, QuotaReached, TokenUsed
+from hyperclusters.clusters.work import Stale
+from hyperclusters.clusters.worker import run_due
+from tests.faults.races import Stage, kinds, race, wrong
+from tests.faults.together import together
+
+
+@race
+def double_submit(stage: Stage) -> list[str]:
+    token = uuid.uuid4()
+    got = together(*[partial(stage.ask, token=token)] * 8)
+    return wrong(G5_every_answer_leads_to_one_row=len({getattr(row, "pk", repr(row)) for row in got}) == 1)
+
+
+@race
+def one_token_two_wishes(stage: Stage) -> list[str]:
+    token = uuid.uuid4()
+    got = together(*(partial(stage.ask, name=f"name-{n % 2}", token=token) for n in range(6)))
+    rows = [row.pk for row in got if isinstance(row, Creation)]
+    refused = sum(isinstance(row, TokenUsed) for row in got)
+    return wrong(G5_one_row=len(set(rows)) == 1, G5_others_are_refused=len(rows) + refused == 6)
+
+
+@race
+def two_tabs(stage: Stage) -> list[str]:
+    got = together(*[stage.ask] * 6)
+    refused = sum(isinstance(row, NameUnresolved) for row in got)
+    return wrong(G6_one_accepted=kinds(got).count("Creation") == 1, G6_five_refused=refused == 5)
+
+
+@race
+def submit_and_withdraw(stage: Stage) -> list[str]:
+    creation = stage.ask()
+    stale = stage.creation()
+    _, withdrawn = together(run_due, lambda: withdraw(stale, by=stage.ada))
+    state = Creation.objects.get(pk=creation.pk).state
+    if withdrawn is None:
+        return wrong(G4_withdrawn_is_never_sent=state == State.CANCELLED and stage.posts() == 0)
+    return wrong(too_late_is_said=isinstance(withdrawn, Stale), too_late_was_sent=state != State.CANCELLED)
+
+
+@race
+def two_withdrawals(stage: Stage) -> list[str]:
+    stage.ask()
+    rows = [stage.creation() for _ in range(4)]
+    got = together(*(partial(withdraw, row, by=stage.ada) for row in rows))
+    return wrong(one_wins=got.count(None) == 1, G19_one_event=stage.events("cluster:create:withdrawn") == 1)
+
+
+@race
+def quota_edge(stage: Stage) -> list[str]:
+    Project.objects.filter(pk=stage.scene["project"]).update(quota=3)
+    got = together(*(partial(stage.ask, name=f"name-{n}") for n in range(8)))
+    accepted = kinds(got).count("Creation")
+    refused = sum(isinstance(row, QuotaReached) for row in got)
+    return wrong(G28_exactly_three=accepted == 3, G28_five_refused=refused == 5)
+
+
+@race
+def quota_and_verdict(stage: Stage) -> list[str]:
+    """One creation turns into a cluster while another is counted: it counts in every moment."""
+    Project.objects.filter(pk=stage.scene["project"]).update(quota=1)
+    stage.ask(name="first")
+    got = together(run_due, *(partial(stage.ask, name=f"name-{n}") for n in range(4)))
+    return wrong(G28_no_second=kinds(got).count("Creation") == 0)
+
+
+@race
+def name_gate_and_verdict(stage: Stage) -> list[str]:
+    """While a creation turns into a cluster its name is taken in every moment."""
+    stage.ask()
+    got = together(run_due, *[stage.ask] * 4)[1:]
+    return wrong(G6_all_refused=all(isinstance(row, NameUnresolved | NameTaken) for row in got))
+
+
+@race
+def revocation_and_claim(stage: Stage) -> list[str]:
+    stage.ask()
+    held = Grant.objects.select_related("person", "team").get(person=stage.ada, ended_at=None)
+    together(run_due, lambda: end_grant(held, reason="race"))
+    row = stage.creation()
+    posts = stage.posts()
+    late = together(partial(stage.ask, name="later"))
+    return wrong(
+        G25_refused_or_sent=(row.state, posts) in {(State.REFUSED, 0), (State.CREATED, 1)},
+        G25_nothing_after_it=kinds(late) == ["NotPermitted"],
+    )
+
+
+@race
+def deactivation_and_submit(stage: Stage) -> list[str]:
+    ada = stage.ada
+    together(stage.ask, lambda: User.objects.filter(pk=ada.pk).update(is_active=False))
+    run_due()
+    rows = Creation.objects.filter(project=stage.scene["project"])
+    return wrong(
+        G25_queued_is_refused=all(row.state == State.REFUSED for row in rows),
+        G25_nothing_sent=stage.posts() == 0,
+    )
