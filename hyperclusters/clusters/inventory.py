@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -53,7 +54,7 @@ def claim_source(holder: str) -> Source | None:
     for source in due.select_related("project__team").order_by("due_at", "pk")[:20]:
         until = now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
         if due.filter(pk=source.pk).update(holder=holder, held_until=until, due_at=until):
-            source.holder = holder
+            source.holder, source.held_until, source.due_at = holder, until, until
             failpoint("source_claimed")
             return source
     return None
@@ -64,12 +65,11 @@ def sync(source: Source) -> bool:
     project = source.project
     project.refresh_from_db(fields=["blocked_until", "blocked_cause", "failures"])
     if project.is_blocked():  # the list after this pause is the probe that ends it
-        Source.objects.filter(pk=source.pk).update(due_at=project.blocked_until, held_until=None)
+        _release(source, project.blocked_until or timezone.now())
         return False
     started_at = timezone.now()
     try:
-        with client_for(project) as client:
-            listed = client.list(type=ClusterType(source.type)).value
+        listed = client_for(project).list(type=ClusterType(source.type)).value
     except UnreadableCredentials:
         _note_failure(source, "unreadable_credentials", "")
         return False
@@ -88,37 +88,45 @@ def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime)
     """Write a complete list down. Clusters of a name that a creation is still looking for are left to that search."""
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=source.project_id)
-        known = {c.cluster_id: c for c in Cluster.objects.filter(project=source.project, type=source.type)}
-        present = [cluster for cluster in known.values() if cluster.gone_at is None]
+        # Known by ID over both types: a cloud that lists a cluster under both must not stop either list.
+        every = Cluster.objects.filter(project=source.project).prefetch_related("networks")
+        known = {cluster.cluster_id: cluster for cluster in every}
+        present = [
+            cluster for cluster in known.values() if cluster.type == source.type and not cluster.gone_at
+        ]
         if present and not listed and source.suspect_since is None:
             _note_listed(source, started_at, suspect=True)
             return
         failpoint("sync_known")
         searched = set(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", flat=True))
         for item in listed:
-            _see(source, item, known.get(item.id), started_at, searched)
+            if cluster := known.get(item.id):
+                _see(source, item, cluster, started_at)
+            elif item.name not in searched:
+                _found_outside(source, item, started_at)
         failpoint("sync_seen")
         ids = {item.id for item in listed}
-        for cluster in present:
-            if cluster.cluster_id not in ids and _may_be_gone(cluster, started_at):
+        missing = [cluster for cluster in present if cluster.cluster_id not in ids]
+        seen = Cluster.objects.present().filter(
+            project=source.project, type=source.type, seen_at__lt=started_at
+        )
+        seen.exclude(pk__in=[cluster.pk for cluster in missing]).update(seen_at=started_at)
+        for cluster in missing:
+            if _may_be_gone(cluster, started_at):
                 _mark_gone(cluster, started_at)
         _note_listed(source, started_at, suspect=False)
         failpoint("sync_noted")
 
 
-def _see(
-    source: Source, item: HyperCluster, cluster: Cluster | None, started_at: datetime, searched: set[str]
-) -> None:
-    if cluster is None:
-        if item.name not in searched:
-            _found_outside(source, item, started_at)
-        return
+def _see(source: Source, item: HyperCluster, cluster: Cluster, started_at: datetime) -> None:
+    """A cluster that is known is listed again: take over what has changed."""
     if cluster.gone_at is not None:
         if cluster.gone_at > started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND):
             return  # deleted a moment ago: the cloud's list may lag behind
         Cluster.objects.filter(pk=cluster.pk).update(gone_at=None)
         record(Did.CLUSTER_BACK, Outcome.NOTED, team=source.project.team, subject=subject(cluster))
-    Cluster.objects.filter(pk=cluster.pk, seen_at__lt=started_at).update(seen_at=started_at, name=item.name)
+    if cluster.name != item.name:
+        Cluster.objects.filter(pk=cluster.pk).update(name=item.name)
     keep_networks(cluster, item)
 
 
@@ -176,7 +184,8 @@ def _mark_gone(cluster: Cluster, at: datetime) -> None:
 def keep_networks(cluster: Cluster, item: HyperCluster) -> None:
     """Make the cluster's networks those of `item`."""
     wanted = [(network.subnet_id, network.is_default) for network in item.networks]
-    if wanted != list(cluster.networks.order_by("pk").values_list("subnet_id", "is_default")):
+    kept = [(network.subnet_id, network.is_default) for network in cluster.networks.all()]
+    if sorted(wanted) != sorted(kept):
         cluster.networks.all().delete()
         Network.objects.bulk_create(
             Network(cluster=cluster, subnet_id=subnet_id, is_default=default) for subnet_id, default in wanted
@@ -211,14 +220,17 @@ def is_bound(project: Project, cluster_id: str, *, but: Creation) -> bool:
 
 def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None:
     recovered = source.failed_at is not None
-    source.listed_at, source.failed_at = started_at, None
-    source.failure_cause = source.failure_code = ""
-    source.suspect_since = started_at if suspect else None
     # A suspect list is asked for again soon; nothing is taken as gone until the second one agrees.
     delay = min(10, settings.SYNC_INTERVAL) if suspect else settings.SYNC_INTERVAL
-    source.due_at = timezone.now() + timedelta(seconds=delay)
-    source.held_until = None
-    source.save()
+    _release(
+        source,
+        timezone.now() + timedelta(seconds=delay),
+        listed_at=started_at,
+        failed_at=None,
+        failure_cause="",
+        failure_code="",
+        suspect_since=started_at if suspect else None,
+    )
     if suspect:
         record(Did.LIST_SUSPECT, Outcome.NOTED, team=source.project.team, subject=_source_subject(source))
     elif recovered:
@@ -226,14 +238,12 @@ def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None
 
 
 def _note_failure(source: Source, cause: str, code: str) -> None:
-    changed = source.failed_at is None or (source.failure_cause, source.failure_code) != (cause, code)
+    changed = source.failed_at is None or (source.failure_cause, source.failure_code) != (cause, code[:64])
     blocked_until = Project.objects.values_list("blocked_until", flat=True).get(pk=source.project_id)
     next_try = timezone.now() + timedelta(seconds=settings.SYNC_INTERVAL)
-    source.failed_at, source.failure_cause, source.failure_code = timezone.now(), cause, code
-    source.due_at = max(next_try, blocked_until) if blocked_until else next_try
-    source.held_until = None
+    due_at = max(next_try, blocked_until) if blocked_until else next_try
     with transaction.atomic():
-        source.save()
+        _release(source, due_at, failed_at=timezone.now(), failure_cause=cause, failure_code=code[:64])
         if changed:
             record(
                 Did.LIST_FAILED,
@@ -243,6 +253,15 @@ def _note_failure(source: Source, cause: str, code: str) -> None:
                 evidence=cause,
                 response={"cause": cause, "code": code},
             )
+
+
+def _release(source: Source, due_at: datetime, **changes: Any) -> None:
+    """Give the source back. A refresh asked for meanwhile stays due: the list it wants had not begun yet."""
+    mine = Source.objects.filter(pk=source.pk)
+    mine.update(held_until=None, **changes)
+    mine.filter(due_at=source.due_at).update(due_at=due_at)
+    for name, value in changes.items():
+        setattr(source, name, value)
 
 
 def _source_subject(source: Source) -> Subject:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from hyperclusters.modelarts import Client, Transport
+from hyperclusters.modelarts import Client, Transport, is_endpoint
 
 from .credentials import unseal
 from .models import Project
@@ -37,6 +37,8 @@ def signing_time(project: Project) -> datetime:
 
 def is_allowed(endpoint: str) -> bool:
     """Whether the operator's allow-list has this endpoint's host. Plain http is for loopback alone."""
+    if not is_endpoint(endpoint):
+        return False
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and host == "127.0.0.1"):

@@ -1,0 +1,188 @@
+"""A knob that is missing or malformed stops the start and is named; no secret is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ROOT / "hyperclusters" / "settings.py"
+KEY = Fernet.generate_key().decode()
+CANARY = "canary-" + "s3cr3t" * 10
+ENOUGH = {"SECRET_KEY": CANARY, "CREDENTIAL_KEYS": KEY}
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this run's own settings is seen."""
+    monkeypatch.chdir(tmp_path)
+    documented = re.findall(r"^\| ([A-Z_]+) \|", SETTINGS.read_text(), flags=re.MULTILINE)
+    for name in documented:
+        monkeypatch.delenv(name, raising=False)
+
+
+def start(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]:
+    """Read the settings anew, as a start does."""
+    for name, value in (ENOUGH | environment).items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "x" * 49),
+        ("CREDENTIAL_KEYS", ""),
+        ("CREDENTIAL_KEYS", "not-a-key"),
+        ("CREDENTIAL_KEYS", KEY[:-1]),
+        ("CREDENTIAL_KEYS", f"{KEY},"),
+        ("CREDENTIAL_KEYS", f"{KEY},zu kurz"),
+        ("CREDENTIAL_KEYS", "ключ"),
+        ("DATABASE_URL", "garbage"),
+        ("DATABASE_URL", "postgre://user:password@host/name"),
+        ("DATABASE_URL", "mysql://user:password@host/name"),
+        ("DATABASE_URL", "postgres://user:password@host:port/name"),
+        ("DATABASE_URL", "oracle://user:password@host/name"),
+        ("HTTPS", "maybe"),
+        ("DEBUG", "2"),
+        ("DEMO", "ja"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("TRUSTED_PROXIES", "11"),
+        ("UPSTREAM_DEADLINE", "0"),
+        ("UPSTREAM_DEADLINE", "601"),
+        ("UPSTREAM_DEADLINE", "30s"),
+        ("UPSTREAM_DEADLINE", "٣٠"),
+        ("UPSTREAM_CONNECT_TIMEOUT", "0.5"),
+        ("UPSTREAM_PROCESSING_BOUND", "1e3"),
+        ("UPSTREAM_SKEW_MARGIN", "9999"),
+        ("SYNC_INTERVAL", "1"),
+        ("WORKER_CONCURRENCY", "0"),
+        ("WORKER_CONCURRENCY", "nan"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_malformed_or_missing_value_stops_the_start_and_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=name) as stop:
+        start(monkeypatch, **{name: value})
+    if name in {"SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL"}:
+        shown = f"{stop.value} {stop.value.__cause__ or ''}"
+        assert not value or value not in shown
+        assert "user:password@host" not in shown or "user:password@host/name or sqlite" in shown
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "CREDENTIAL_KEYS"])
+def test_a_secret_that_is_not_set_at_all_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ENOUGH.keys() - {name}:
+        monkeypatch.setenv(other, ENOUGH[other])
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is not set"):
+        runpy.run_path(str(SETTINGS))
+
+
+def test_the_two_secrets_are_enough_and_the_rest_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = start(monkeypatch)
+    assert read["DEBUG"] is False
+    assert read["DEMO"] is False
+    assert read["HTTPS"] is True
+    assert read["SESSION_COOKIE_SECURE"] is read["CSRF_COOKIE_SECURE"] is read["SECURE_SSL_REDIRECT"] is True
+    assert read["SESSION_COOKIE_NAME"].startswith("__Host-")
+    assert read["CSRF_COOKIE_NAME"].startswith("__Host-")
+    assert read["SECURE_HSTS_SECONDS"] >= 31_536_000
+    assert "hyperclusters.demo" not in read["INSTALLED_APPS"]
+    assert read["DEMO_PASSWORD"] == ""
+    assert read["UPSTREAM_HOSTS"] == ["*.myhuaweicloud.com", "*.myhuaweicloud.cn"]
+    assert "SECURE_PROXY_SSL_HEADER" not in read  # a header that anybody can send is not believed
+
+
+def test_sqlite_keeps_what_was_committed_and_heeds_triggers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    database = start(monkeypatch, DATA_DIR=str(tmp_path / "kept"))["DATABASES"]["default"]
+    assert database["NAME"] == str(tmp_path / "kept" / "hyperclusters.sqlite3")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "recursive_triggers=ON"):
+        assert pragma in database["OPTIONS"]["init_command"]
+    assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+def test_a_postgresql_address_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "postgres://someone:p%40ss@db.example:6432/clusters"
+    database = start(monkeypatch, DATABASE_URL=address)["DATABASES"]["default"]
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    expected = ("db.example", 6432, "clusters", "someone", "p@ss")
+    assert tuple(database[part] for part in ("HOST", "PORT", "NAME", "USER", "PASSWORD")) == expected
+
+
+def test_the_demo_makes_its_secrets_once_and_keeps_them_to_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEMO", "1")
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "demo"))
+    first, second = (runpy.run_path(str(SETTINGS)) for _ in range(2))
+    kept = tmp_path / "demo" / "secrets.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    made = json.loads(kept.read_text())
+    assert set(made) == {"SECRET_KEY", "CREDENTIAL_KEYS", "DEMO_PASSWORD"}
+    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DEMO_PASSWORD"):
+        assert first[name] == second[name]
+    assert len(made["SECRET_KEY"]) >= 50
+    out, err = capfd.readouterr()
+    assert not any(secret in out + err for secret in made.values())
+
+
+def test_two_demos_have_nothing_secret_in_common(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DEMO", "1")
+    made = []
+    for folder in ("one", "two"):
+        monkeypatch.setenv("DATA_DIR", str(tmp_path / folder))
+        made.append(runpy.run_path(str(SETTINGS)))
+    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DEMO_PASSWORD"):
+        assert made[0][name] != made[1][name]
+
+
+def test_the_demo_s_secrets_are_of_no_use_outside_the_demo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DEMO", "1")
+    runpy.run_path(str(SETTINGS))
+    monkeypatch.delenv("DEMO")
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is not set"):
+        runpy.run_path(str(SETTINGS))
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    text = SETTINGS.read_text()
+    documented = set(re.findall(r"^\| ([A-Z_]+) \|", text, flags=re.MULTILINE))
+    calls = r"(?:flag|number|words|required|db_url|get|getenv)\(\s*\"([A-Z_]+)\""
+    assert set(re.findall(calls, text.partition("import json")[2])) <= documented
+
+
+def test_a_start_that_fails_says_why_in_a_sentence_and_tells_no_secret(tmp_path: Path) -> None:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment |= ENOUGH | {"HTTPS": "maybe", "DATABASE_URL": "sqlite:///x", "DATA_DIR": str(tmp_path)}
+    environment |= {"DJANGO_SETTINGS_MODULE": "hyperclusters.settings"}
+    started = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "check"],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode != 0
+    assert "HTTPS must be 1 or 0, not 'maybe'." in started.stderr
+    assert CANARY not in started.stdout + started.stderr
+    assert KEY not in started.stdout + started.stderr
