@@ -19,12 +19,14 @@ clusters_urls = [
     path("refresh/", clusters.refresh, name="refresh"),
     path("new/", new.new, name="new"),
     path("<uuid:pk>/", clusters.cluster, name="cluster"),
+    path("<uuid:pk>/delete/", clusters.delete, name="delete"),
 ]
 creations_urls = [
     path("", creations.listing, name="list"),
     path("<uuid:pk>/", creations.creation, name="creation"),
     path("<uuid:pk>/withdraw/", creations.withdraw, name="withdraw"),
     path("<uuid:pk>/look/", creations.look, name="look"),
+    path("<uuid:pk>/decide/", creations.decide, name="decide"),
 ]
 audit_urls = [
     path("", audit.listing, name="list"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client as Browser
 from django.test import TransactionTestCase
 from django.utils import timezone
@@ -67,31 +67,30 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def emptied_between_tests() -> Iterator[None]:
     """Tests that commit are emptied by deleting rows, which the audit's triggers refuse: they step aside for that alone."""
     flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
-
-    def emptied(self: TransactionTestCase) -> None:
-        if connection.vendor == "postgresql":
-            _empty_postgresql()
-            return
-        with connection.schema_editor() as editor:
-            triggers.remove(apps, editor)
-        try:
-            flush(self)
-        finally:
-            with connection.schema_editor() as editor:
-                triggers.install(apps, editor)
-
-    TransactionTestCase._fixture_teardown = emptied  # type: ignore[attr-defined]
+    TransactionTestCase._fixture_teardown = lambda _: _empty()  # type: ignore[attr-defined]
     yield
     TransactionTestCase._fixture_teardown = flush  # type: ignore[attr-defined]
 
 
-def _empty_postgresql() -> None:
-    """Delete every row with triggers and references off in this one session: many times faster than TRUNCATE."""
+def _empty() -> None:
+    """Delete every row at once, with references unchecked: several times faster than Django's flush."""
     keep = {"django_migrations", "django_content_type", "auth_permission"}
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True)) - keep)
-    statements = ["SET session_replication_role = replica", *(f'DELETE FROM "{table}"' for table in tables)]
-    with connection.cursor() as cursor:
-        cursor.execute("; ".join([*statements, "SET session_replication_role = DEFAULT"]))
+    statements = [f'DELETE FROM "{table}"' for table in tables]
+    if connection.vendor == "postgresql":
+        statements = [
+            "SET session_replication_role = replica",
+            *statements,
+            "SET session_replication_role = DEFAULT",
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute("; ".join(statements))
+        return
+    with connection.schema_editor() as editor:
+        triggers.remove(apps, editor)
+        for statement in statements:
+            editor.execute(statement)
+        triggers.install(apps, editor)
 
 
 @pytest.fixture
@@ -117,6 +116,11 @@ class Cast:
 @pytest.fixture
 def cast(database: None) -> Cast:
     """Everybody, with their roles, made by the product's own services."""
+    with transaction.atomic():
+        return _everybody()
+
+
+def _everybody() -> Cast:
     names = ("ada", "tom", "vera", "olga", "mallory", "root", "nina")
     people = {
         name: add_person(username=name, email=f"{name}@example.com", password=PASSWORD) for name in names
@@ -213,10 +217,11 @@ def projects(cast: Cast, cloud: Cloud) -> Projects:
             region="cn-southwest-2",
         )
 
-    return Projects(
-        vision=connect(cast.vision, "vision-cn-southwest-2", VISION_ID),
-        speech=connect(cast.speech, "speech-cn-north-9", SPEECH_ID),
-    )
+    with transaction.atomic():
+        return Projects(
+            vision=connect(cast.vision, "vision-cn-southwest-2", VISION_ID),
+            speech=connect(cast.speech, "speech-cn-north-9", SPEECH_ID),
+        )
 
 
 @pytest.fixture

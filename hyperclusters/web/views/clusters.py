@@ -12,18 +12,22 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hyperclusters.access.permissions import Action, teams_where, visible_events
+from hyperclusters.access.permissions import Action, may, teams_where, visible_events
 from hyperclusters.audit.models import Event
+from hyperclusters.clusters import deletions
 from hyperclusters.clusters.inventory import ask_refresh
-from hyperclusters.clusters.models import Cluster, Source
+from hyperclusters.clusters.models import Cluster, Deletion, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.clusters.refusals import Refused
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.listing import address, chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
+from hyperclusters.web.sentences import deletion_verdict, refusal
 
 PAGE = 50
+REFUSED = 422
 # The only orders there are: no word of the address reaches order_by.
 ORDERS = {
     "name": ("name", "pk"),
@@ -56,24 +60,60 @@ def refresh(request: PageRequest) -> HttpResponse:
 
 @require_safe
 def cluster(request: PageRequest, pk: str) -> HttpResponse:
-    """One cluster: networks, origin, its creation, and its audit events for who may read them."""
-    visible = Cluster.objects.visible_to(request.user).select_related(
-        "project__team", "creation__requested_by"
-    )
-    shown = get_object_or_404(visible.prefetch_related("networks"), pk=pk)
+    """One cluster: networks, origin, its creation, deletion, and its audit events for who may read them."""
+    return _cluster_page(request, _visible(request, pk))
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: PageRequest, pk: str) -> HttpResponse:
+    """Delete a cluster, after its name was typed. The worker does it; the cluster's page shows how it goes."""
+    shown = _visible(request, pk)
+    if request.method != "POST":
+        return redirect(shown)
+    typed, reason = request.POST.get("name", ""), request.POST.get("reason", "")[:500]
+    try:
+        deletions.request_deletion(person=request.user, cluster=shown, typed_name=typed, reason=reason)
+    except Refused as refused:
+        return _cluster_page(request, shown, refused=refusal(refused), status=REFUSED)
+    return redirect(shown)
+
+
+def _cluster_page(
+    request: PageRequest, shown: Cluster, *, refused: str = "", status: int = 200
+) -> HttpResponse:
+    last = Deletion.objects.filter(cluster=shown).select_related("requested_by").first()
     context = {
         "cluster": shown,
         "events": _events(request, shown),
         "source": shown.project.sources.filter(type=shown.type).first(),
+        "deletion": last,
+        "deletion_words": deletion_verdict(last) if last else None,
+        "poll": bool(last and last.is_unresolved),
+        "may_delete": not shown.gone_at and may(request.user, Action.CREATE, shown.project.team),
+        "refused": refused,
     }
-    return render(request, "clusters/cluster.html", context)
+    template = (
+        "clusters/_cluster.html" if wants_fragment(request) and status == 200 else "clusters/cluster.html"
+    )
+    response = render(request, template, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _visible(request: PageRequest, pk: str) -> Cluster:
+    visible = Cluster.objects.visible_to(request.user).select_related(
+        "project__team", "creation__requested_by"
+    )
+    return get_object_or_404(visible.prefetch_related("networks"), pk=pk)
 
 
 def _events(request: PageRequest, shown: Cluster) -> list[Event]:
-    """The latest audit events of a cluster and its creation, for who may read the team's audit."""
+    """The latest audit events of a cluster, its creation and its deletions, for who may read the team's audit."""
     about = Q(object_kind="cluster", object_id=str(shown.pk))
     if shown.creation:
         about |= Q(object_kind="creation", object_id=str(shown.creation.pk))
+    deletions_of = [str(pk) for pk in Deletion.objects.filter(cluster=shown).values_list("pk", flat=True)]
+    about |= Q(object_kind="deletion", object_id__in=deletions_of)
     return list(visible_events(request.user).filter(about).order_by("-seq")[:20])
 
 

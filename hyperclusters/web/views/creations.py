@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.refusals import NotACandidate
 from hyperclusters.clusters.work import Stale
 from hyperclusters.web.listing import chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
@@ -21,6 +22,7 @@ from hyperclusters.web.sentences import verdict
 from hyperclusters.web.timeline import timeline
 
 PAGE = 50
+NONE_OF_THEM = "none"
 
 
 @require_safe
@@ -54,10 +56,9 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "fragment": wants_fragment(request),
         "poll": _poll(shown) if shown.is_unresolved and shown.state != State.NEEDS_ATTENTION else 0,
         "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),
-        "may_create": may(request.user, Action.CREATE, shown.project.team),
-        "deciders": who_can(Action.DECIDE, shown.project.team)
-        if shown.state == State.NEEDS_ATTENTION
-        else [],
+        "may_create": may(request.user, Action.CREATE, shown.team),
+        "may_decide": shown.state == State.NEEDS_ATTENTION and may(request.user, Action.DECIDE, shown.team),
+        "deciders": who_can(Action.DECIDE, shown.team) if shown.state == State.NEEDS_ATTENTION else [],
     }
     response = render(
         request, "creations/_creation.html" if wants_fragment(request) else "creations/creation.html", context
@@ -88,6 +89,22 @@ def look(request: PageRequest, pk: str) -> HttpResponse:
     return redirect(shown)
 
 
+@require_POST
+def decide(request: PageRequest, pk: str) -> HttpResponse:
+    """Say which candidate this creation made, or that none of them is it."""
+    shown = _visible(request, pk)
+    chosen, reason = request.POST.get("cluster_id", ""), request.POST.get("reason", "")[:500]
+    try:
+        creations.decide(
+            shown, by=request.user, cluster_id="" if chosen == NONE_OF_THEM else chosen or "-", reason=reason
+        )
+    except Stale:
+        messages.warning(request, _("This was decided meanwhile. See below how it stands."))
+    except NotACandidate:
+        messages.error(request, _("Choose one of the clusters, or none of them. Nothing was decided."))
+    return redirect(shown)
+
+
 def _visible(request: PageRequest, pk: str) -> Creation:
     visible = Creation.objects.visible_to(request.user)
     return get_object_or_404(
@@ -96,7 +113,7 @@ def _visible(request: PageRequest, pk: str) -> Creation:
 
 
 def _may_withdraw(request: PageRequest, shown: Creation) -> bool:
-    return request.user == shown.requested_by or may(request.user, Action.DECIDE, shown.project.team)
+    return request.user == shown.requested_by or may(request.user, Action.DECIDE, shown.team)
 
 
 def _poll(shown: Creation) -> int:

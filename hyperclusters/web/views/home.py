@@ -1,5 +1,7 @@
 """The front page, and the theme."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
@@ -8,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from hyperclusters.access.permissions import Action, may
-from hyperclusters.clusters.models import Cluster, Creation, State
+from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.web.request import PageRequest
 
 THEMES = ("light", "dark")
@@ -22,13 +24,16 @@ def home(request: PageRequest) -> HttpResponse:
     clusters = (
         Cluster.objects.visible_to(person).present().select_related("project__team", "creation__requested_by")
     )
-    context = {
+    context: dict[str, Any] = {
         "running": creations.unresolved().exclude(state=State.NEEDS_ATTENTION)[:10],
         "undecided": creations.filter(state=State.NEEDS_ATTENTION)[:10],
         "recent": creations.exclude(state__in=[State.CREATED]).filter(settled_at__isnull=False)[:5],
         "clusters": clusters.prefetch_related("networks")[:6],
         "may_view": may(person, Action.VIEW),
     }
+    if may(person, Action.CONNECT):
+        context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
+        context["workers"] = Heartbeat.objects.all()
     return render(request, "home/home.html", context)
 
 

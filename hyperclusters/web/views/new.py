@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
-from hyperclusters.access.permissions import Action, NotPermitted
+from hyperclusters.access.permissions import Action, NotPermitted, teams_where, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.clusters.refusals import NameTaken, NameUnresolved, Refused, TokenUsed
@@ -114,7 +114,12 @@ def _not_permitted(request: PageRequest, *, noted: bool = False) -> HttpResponse
     """Somebody who may create nowhere: said kindly, with who can help; a post by hand is kept in the audit."""
     if request.method == "POST" and not noted:
         creations.note_attempt(person=request.user, project=None, values=_typed(request.POST))
-    return render(request, "clusters/not_permitted.html", status=403)
+    admins = {
+        grant.person.username
+        for team in teams_where(request.user, Action.VIEW)
+        for grant in who_can(Action.GRANT, team)
+    }
+    return render(request, "clusters/not_permitted.html", {"admins": sorted(admins)}, status=403)
 
 
 def _again(request: PageRequest, project: Project) -> Creation | None:
