@@ -37,7 +37,6 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -187,13 +186,16 @@ TEMPLATES = [
     }
 ]
 
-try:
-    DATABASES = {
-        "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}")
-    }
-except (environ.ImproperlyConfigured, ValueError):
+_database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
+if not _database_url.startswith(("postgres://", "postgresql://", "sqlite:///")):
     raise ImproperlyConfigured(
-        "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file."
+        "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
+    )
+try:
+    DATABASES = {"default": environ.Env.db_url_config(_database_url)}
+except ValueError:
+    raise ImproperlyConfigured(
+        "DATABASE_URL cannot be read: is its port a number, its password quoted?"
     ) from None
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -205,8 +207,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # recursive_triggers: without it INSERT OR REPLACE gets past the audit's delete trigger.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
     }
-elif not DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    raise ImproperlyConfigured("DATABASE_URL must name PostgreSQL or SQLite; nothing else is tested.")
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -256,6 +256,12 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or "INFO"
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise ImproperlyConfigured(
+        f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}."
+    )
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -275,7 +281,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from hyperclusters.audit.ledger import Subject, record
@@ -27,24 +27,47 @@ from .schedule import RETRY_AFTER_CAP
 KEY_PAUSE = timedelta(minutes=5)
 OUTAGE_PAUSE = timedelta(seconds=30)
 OUTAGE_AFTER = 3
+PROBE_PAUSE = timedelta(seconds=0.5)
 THROTTLE_DEFAULT = 10.0
 
 
+def when_to_call(project: Project) -> datetime | None:
+    """None if the cloud may be called now, else when to ask again. Ask right before the call.
+
+    Until the cloud has answered with this key, and again after each pause, one call is out at a time: with a wrong
+    key a crowd of them would get it locked before the first refusal is read.
+    """
+    project.refresh_from_db(fields=["blocked_until", "blocked_cause", "failures", "trusted", "clock_offset"])
+    now = timezone.now()
+    if project.is_blocked(now):
+        return project.blocked_until
+    if project.trusted:
+        return None
+    free = Project.objects.filter(Q(probe_until__isnull=True) | Q(probe_until__lte=now), pk=project.pk)
+    taken = free.update(probe_until=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 5))
+    return None if taken else now + PROBE_PAUSE
+
+
 def note_answer(project: Project) -> None:
-    """The cloud answered: close the breaker if it was open."""
-    if not project.failures and not project.blocked_cause:
+    """The cloud answered: close the breaker if it was open when the call began, not if it opened meanwhile."""
+    if project.trusted and not project.failures and not project.blocked_cause:
         return
     with transaction.atomic():
-        was_open = Project.objects.filter(pk=project.pk).exclude(blocked_cause="")
-        closed = was_open.update(blocked_until=None, blocked_cause="", blocked_code="", failures=0)
-        Project.objects.filter(pk=project.pk).update(failures=0)
-        if closed:
+        same = Project.objects.filter(pk=project.pk, blocked_until=project.blocked_until)
+        unopened = Project.objects.filter(pk=project.pk, blocked_until__isnull=True)
+        rows = same if project.blocked_until else unopened
+        closed = rows.update(
+            blocked_until=None, blocked_cause="", blocked_code="", failures=0, trusted=True, probe_until=None
+        )
+        if closed and project.blocked_cause:
             record(Did.PROJECT_UNBLOCKED, Outcome.NOTED, team=project.team, subject=_subject(project))
-    project.failures, project.blocked_cause, project.blocked_until = 0, "", None
+    if closed:
+        project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
 
 
 def note_failure(project: Project, error: ModelArtsError) -> None:
     """The cloud refused or did not answer: open the breaker where calling on would do harm or is in vain."""
+    Project.objects.filter(pk=project.pk, trusted=False).update(probe_until=None)
     if isinstance(error, CredentialsRefused):
         _open(project, error, KEY_PAUSE)
     elif isinstance(error, Throttled):
@@ -94,13 +117,19 @@ def note_skew(project: Project, error: ClockSkew) -> None:
 
 
 def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
+    """Stop calls until the pause is over; a longer pause that is under way stays."""
     until = timezone.now() + pause
+    changes = {
+        "blocked_until": until,
+        "blocked_cause": error.cause,
+        "blocked_code": error.code[:64],
+        "trusted": False,
+    }
     with transaction.atomic():
-        shut = Project.objects.filter(pk=project.pk, blocked_cause="")
-        opened = shut.update(blocked_until=until, blocked_cause=error.cause, blocked_code=error.code[:64])
-        Project.objects.filter(pk=project.pk).update(
-            blocked_until=until, blocked_cause=error.cause, blocked_code=error.code[:64]
-        )
+        opened = Project.objects.filter(pk=project.pk, blocked_cause="").update(**changes)
+        shorter = Q(blocked_until__isnull=True) | Q(blocked_until__lt=until)
+        if not opened:
+            Project.objects.filter(shorter, pk=project.pk).update(**changes)
         failpoint("breaker_turned")
         if opened:
             record(
@@ -112,7 +141,7 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
                 evidence=error.code or error.cause,
                 upstream_request_id=error.request_id,
             )
-    project.blocked_until, project.blocked_cause = until, error.cause
+    project.refresh_from_db(fields=["blocked_until", "blocked_cause", "trusted"])
 
 
 def _subject(project: Project) -> Subject:

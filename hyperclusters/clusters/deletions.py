@@ -119,9 +119,6 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
     with leased(deletion):
         try:
             project = deletion.project
-            if project.is_blocked() and project.blocked_until:
-                Deletion.objects.filter(pk=deletion.pk).update(due_at=project.blocked_until)
-                return
             if not may(deletion.requested_by, Action.CREATE, deletion.team):
                 _end(
                     deletion, DeletionState.REFUSED, Did.DELETE_DENIED, Outcome.DENIED, cause="not_permitted"
@@ -130,8 +127,8 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
             client = client_for(project)
             if not may_begin():
                 return
-            if (slot := breaker.take_write(project)) is not None:
-                Deletion.objects.filter(pk=deletion.pk).update(due_at=slot)
+            if (later := breaker.take_write(project) or breaker.when_to_call(project)) is not None:
+                Deletion.objects.filter(pk=deletion.pk).update(due_at=later)
                 return
             _begin(deletion)
             _call(deletion, client)
@@ -151,11 +148,10 @@ def look(deletion: Deletion) -> None:
     """See whether the cluster of a deletion without a clear answer is still there."""
     with leased(deletion):
         started_at = timezone.now()
-        project = deletion.project
-        if project.is_blocked():
-            _look_again(deletion, looks=deletion.looks)
+        project, cluster = deletion.project, deletion.cluster
+        if (later := breaker.when_to_call(project)) is not None:
+            Deletion.objects.filter(pk=deletion.pk, state=DeletionState.UNKNOWN).update(due_at=later)
             return
-        cluster = deletion.cluster
         try:
             client_for(project).show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
         except NotFound as error:

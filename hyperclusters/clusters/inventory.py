@@ -63,13 +63,15 @@ def claim_source(holder: str) -> Source | None:
 def sync(source: Source) -> bool:
     """List one project's clusters of one type and bring our copy up to date. False if the list failed: nothing changes then."""
     project = source.project
-    project.refresh_from_db(fields=["blocked_until", "blocked_cause", "failures"])
-    if project.is_blocked():  # the list after this pause is the probe that ends it
-        _release(source, project.blocked_until or timezone.now())
-        return False
-    started_at = timezone.now()
     try:
-        listed = client_for(project).list(type=ClusterType(source.type)).value
+        client = client_for(project)
+        if (
+            later := breaker.when_to_call(project)
+        ) is not None:  # after a pause, this list may be the probe that ends it
+            _release(source, later)
+            return False
+        started_at = timezone.now()
+        listed = client.list(type=ClusterType(source.type)).value
     except UnreadableCredentials:
         _note_failure(source, "unreadable_credentials", "")
         return False

@@ -20,7 +20,7 @@ from .inventory import is_bound
 from .models import Creation, Evidence, State
 from .schedule import look_after
 from .upstream import client_for
-from .verdicts import Finding, conclude, settle
+from .verdicts import Finding, conclude
 from .work import Stale, claim, leased
 
 OVERDUE = timedelta(minutes=30)
@@ -41,10 +41,11 @@ def look(creation: Creation) -> None:
         _warn_if_overdue(creation)
         started_at = timezone.now()
         try:
-            if creation.project.is_blocked():
-                _look_again(creation, looks=creation.looks)
+            client = client_for(creation.project)
+            if (later := breaker.when_to_call(creation.project)) is not None:
+                _look_again(creation, looks=creation.looks, at=later)
                 return
-            listed = client_for(creation.project).list(type=ClusterType(creation.type)).value
+            listed = client.list(type=ClusterType(creation.type)).value
         except UnreadableCredentials:
             _look_again(creation, looks=creation.looks)
             return
@@ -79,6 +80,8 @@ def _has_subnet(creation: Creation, item: HyperCluster) -> bool:
 
 
 def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datetime) -> None:
+    """Judge the creation as it was when this look was claimed. Raises Stale if it has moved on: then this list is about
+    an earlier send and proves nothing about the present one."""
     found = candidates(creation, listed)
     looks = creation.looks + 1
     past_horizon = creation.horizon_at is not None and started_at > creation.horizon_at
@@ -87,7 +90,7 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
         listed_now = Finding(
             State.CREATED, Did.CREATE_SUCCEEDED, Outcome.DONE, evidence=Evidence.LISTED, cluster=found[0]
         )
-        settle(creation.pk, listed_now)
+        conclude(creation, listed_now)
     elif found:
         undecided = Finding(
             State.NEEDS_ATTENTION,
@@ -99,15 +102,15 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
         conclude(creation, undecided)
     elif past_horizon and looks >= 2:
         absent = Finding(State.NOT_CREATED, Did.CREATE_ABSENT, Outcome.FAILED, evidence=Evidence.ABSENT)
-        settle(creation.pk, absent)
+        conclude(creation, absent)
     else:
         _look_again(creation, looks=looks)
 
 
-def _look_again(creation: Creation, *, looks: int) -> None:
+def _look_again(creation: Creation, *, looks: int, at: datetime | None = None) -> None:
     failpoint("look_in_vain")
     unmoved = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN, version=creation.version)
-    unmoved.update(looks=looks, due_at=look_after(looks, creation.horizon_at))
+    unmoved.update(looks=looks, due_at=at or look_after(looks, creation.horizon_at))
 
 
 def _warn_if_overdue(creation: Creation) -> None:

@@ -58,14 +58,14 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
     with leased(creation):
         try:
             project = creation.project
-            if project.is_blocked() and project.blocked_until:
-                _postpone(creation, project.blocked_until)
-                return
             if not may(creation.requested_by, Action.CREATE, project.team):
                 _refuse(creation, "not_permitted", Outcome.DENIED)
                 return
             failpoint("send_permitted")
             client = client_for(project)
+            if (later := breaker.when_to_call(project)) is not None:
+                _postpone(creation, later)
+                return
             if not _list_first(creation, client) or not may_begin():
                 return
             if (slot := breaker.take_write(project)) is not None:
@@ -142,6 +142,7 @@ def _begin(creation: Creation) -> None:
         },
         baseline=creation.baseline,
         sends=creation.sends + 1,
+        looks=0,  # what was seen before this send says nothing about it
         signed_at=signed_at,
         horizon_at=horizon(now),
         lease_until=sending_lease(now),

@@ -14,7 +14,7 @@ from django.utils import timezone
 from hyperclusters.access.models import User
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network
+from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network, Proof
 
 from .failpoints import failpoint
 from .inventory import bind
@@ -125,6 +125,7 @@ def cluster_from(facts: dict[str, Any]) -> HyperCluster:
 def _compare(creation: Creation, finding: Finding) -> None:
     """A finding that comes after the verdict: an extra event, and the stronger evidence stands."""
     if finding.evidence is None:
+        _note_late(creation, finding)
         return
     agrees = creation.state == finding.state and _same_cluster(creation, finding)
     stronger = EVIDENCE_RANK.get(finding.evidence, 0) > EVIDENCE_RANK.get(Evidence(creation.evidence), 0)
@@ -141,6 +142,16 @@ def _compare(creation: Creation, finding: Finding) -> None:
         move(creation, to, did, outcome, facts=facts, **changes)
         if stronger and not agrees and finding.cluster:
             bind(creation, finding.cluster)
+
+
+def _note_late(creation: Creation, finding: Finding) -> None:
+    """An outcome that is no verdict in itself (not sent, throttled, unknown) and comes after one: an extra event."""
+    not_made = finding.error is not None and finding.error.proves != Proof.NOTHING
+    contradicts = not_made and creation.state == State.CREATED
+    did = Did.CREATE_CONTRADICTED if contradicts else Did.CREATE_CONFIRMED if not_made else finding.did
+    changes = {"conflict_at": timezone.now()} if contradicts else {}
+    outcome = Outcome.FAILED if contradicts else Outcome.NOTED
+    move(creation, creation.state, did, outcome, facts=_facts(finding), **changes)
 
 
 def _same_cluster(creation: Creation, finding: Finding) -> bool:

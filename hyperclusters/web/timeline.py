@@ -11,8 +11,7 @@ from django.utils.translation import gettext_lazy
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.models import Creation
-
-from .sentences import cause_of
+from hyperclusters.web.causes import cause_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,8 +147,8 @@ def _prepared() -> dict[str, Callable[..., Any]]:
     django.setup()
     points = import_module("tests.faults.points")  # these import models, which need what is above
     jobs = import_module("tests.faults.jobs")
-    for races in ("people", "workers", "lists"):
-        import_module(f"tests.faults.races_of_{races}")
+    for more in ("races_of_people", "races_of_workers", "races_of_lists", "disturbed"):
+        import_module(f"tests.faults.{more}")
     points.install()
     known: dict[str, Callable[..., Any]] = jobs.JOBS
     return known

@@ -76,9 +76,9 @@ class Beside:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def join(self) -> Exception | None:
-        """Wait for its end; what it raised."""
-        self._thread.join(PATIENCE * 2)
+    def join(self, seconds: float = PATIENCE * 2) -> Exception | None:
+        """Wait for its end, or so long; what it raised."""
+        self._thread.join(seconds)
         return self.error
 
     def _run(self) -> None:

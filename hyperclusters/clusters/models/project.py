@@ -43,6 +43,8 @@ class Project(models.Model):
     failures = models.PositiveIntegerField(
         default=0
     )  # since the last answer; the breaker opens at a number of them
+    trusted = models.BooleanField(default=False)  # the cloud has answered since the breaker last opened
+    probe_until = models.DateTimeField(null=True, blank=True)  # while not trusted: the one call that is out
     writes_until = models.DateTimeField(null=True, blank=True)  # the write budget is spent up to here
     clock_offset = models.DurationField(default=timedelta)
 

@@ -1,0 +1,1 @@
+"""The figures of performance.md, measured side by side in one run."""

@@ -1,0 +1,76 @@
+"""`python -m bench [calls] [list] [cloud] [web]`: measure these parts, or all, and print one table.
+
+PostgreSQL where DATABASE_URL names a server (it gets a database of its own there), else SQLite.
+The exit status is 1 if a figure misses what is to be reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from importlib import import_module
+
+import django
+
+from bench import calls
+from bench.figures import Figure, titles
+from bench.site import Site, site
+
+# The ones that need a site are imported once there is one: their models want Django to be set up.
+PARTS = {"calls": calls.__name__, "list": "bench.listing", "cloud": "bench.cloud", "web": "bench.web"}
+
+
+def main() -> int:
+    """Print each figure as soon as it is known."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="The figures of performance.md.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"some of: {', '.join(PARTS)}; all by default")
+    chosen = parser.parse_args().parts
+    if unknown := set(chosen) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    started = time.monotonic()
+    say(f"{machine()}\n\n{titles()}")
+    reached = True
+    for figure in figures([part for part in PARTS if part in chosen or not chosen]):
+        say(str(figure))
+        reached = reached and figure.is_reached
+    say(f"\n{time.monotonic() - started:.0f} s")
+    return 0 if reached else 1
+
+
+def figures(parts: list[str]) -> Iterator[Figure]:
+    """What these parts measure, one after the other; the site is started for the first that needs it."""
+    with ExitStack() as held:
+        shared: list[Site] = []
+        for part in parts:
+            if part == "calls":
+                yield from calls.measure()
+                continue
+            if not shared:
+                shared.append(held.enter_context(site()))
+            yield from import_module(PARTS[part]).measure(*shared)
+
+
+def machine() -> str:
+    """On what this is measured."""
+    database = "PostgreSQL" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "SQLite"
+    return (
+        f"{database} · Python {platform.python_version()} · Django {django.get_version()} · "
+        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} · times are median / p95"
+    )
+
+
+def say(text: str) -> None:
+    """Print at once, also into a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""A database that fails at a chosen place: no create without a record (G2), no wrong verdict (G16)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.faults.disturbances import ON_POSTGRES, ON_SQLITE
+from tests.faults.oracle import breaches
+from tests.faults.truths import arm
+from tests.faults.world import Scene, World, is_postgres
+
+KINDS = list(ON_POSTGRES if is_postgres() else ON_SQLITE)
+AT_THE_REQUEST = ("request_checked", "request_saved", "request_recorded")
+BEFORE_THE_POST = (
+    "claim_found",
+    "claimed",
+    "baseline_listed",
+    "intent_begun",
+    "move_updated",
+    "move_recorded",
+)
+AFTER_THE_POST = (
+    "post_answered",
+    "settle_read",
+    "verdict_moved",
+    "verdict_bound",
+    "sync_listed",
+    "sync_seen",
+)
+IN_RECOVERY = ("look_begun", "look_weighed", "look_in_vain")
+
+
+def wish(scene: Scene) -> dict[str, Any]:
+    return {"project": scene.project, "person": scene.person, "name": "alpha", "token": str(uuid.uuid4())}
+
+
+def assert_rests_true(world: World, scene: Scene, *states: str) -> None:
+    world.forks.run("rest", project=scene.project)
+    records = world.records(scene)
+    assert breaches(records) == []
+    assert all(row["state"] in states for row in records.creations)
+
+
+@pytest.mark.parametrize("moment", AT_THE_REQUEST)
+@pytest.mark.parametrize("kind", KINDS)
+def test_g02_what_could_not_be_recorded_is_not_sent(broken_world: World, kind: str, moment: str) -> None:
+    scene = broken_world.scene()
+    asked = {"act": "submit", "arguments": wish(scene)}
+    seen = broken_world.forks.run("disturbed", moment=moment, kind=kind, **asked)
+    assert seen["struck"]
+    recorded = broken_world.forks.run("rows", project=scene.project)
+    if kind != "reply_of_commit_lost":
+        assert recorded == (0 if seen["error"] else 1)
+    broken_world.forks.run("work")
+    assert len(broken_world.records(scene).posts("alpha")) == recorded
+    assert_rests_true(broken_world, scene, "created")
+
+
+@pytest.mark.parametrize("moment", BEFORE_THE_POST)
+@pytest.mark.parametrize("kind", KINDS)
+def test_g02_an_intent_that_is_not_committed_sends_nothing(
+    broken_world: World, kind: str, moment: str
+) -> None:
+    scene = broken_world.scene()
+    broken_world.forks.run("submit", **wish(scene))
+    seen = broken_world.forks.run("disturbed", act="work", arguments={}, moment=moment, kind=kind)
+    assert seen["struck"]
+    records = broken_world.records(scene)
+    if records.creations[0]["sends"] == 0:
+        assert records.posts("alpha") == []
+    assert_rests_true(broken_world, scene, "created", "not_created")
+
+
+@pytest.mark.parametrize("moment", AFTER_THE_POST)
+@pytest.mark.parametrize("kind", KINDS)
+def test_g16_an_outcome_that_is_not_written_is_found_again(
+    broken_world: World, kind: str, moment: str
+) -> None:
+    scene = broken_world.scene()
+    broken_world.forks.run("submit", **wish(scene))
+    seen = broken_world.forks.run("disturbed", act="work", arguments={}, moment=moment, kind=kind)
+    assert seen["struck"]
+    assert_rests_true(broken_world, scene, "created")
+
+
+@pytest.mark.parametrize("moment", IN_RECOVERY)
+@pytest.mark.parametrize("kind", KINDS)
+def test_g16_a_search_that_is_cut_short_ends_true(broken_world: World, kind: str, moment: str) -> None:
+    scene = broken_world.scene()
+    arm(broken_world, scene, "not created")
+    broken_world.forks.run("submit", **wish(scene))
+    broken_world.forks.run("work")
+    arguments = {"project": scene.project}
+    seen = broken_world.forks.run("disturbed", act="rest", arguments=arguments, moment=moment, kind=kind)
+    assert seen["struck"]
+    assert_rests_true(broken_world, scene, "not_created")
+
+
+@pytest.mark.parametrize("moment", AT_THE_REQUEST)
+@pytest.mark.parametrize("kind", KINDS)
+def test_g02_the_person_reads_whether_anything_was_recorded(
+    broken_world: World, kind: str, moment: str
+) -> None:
+    """`Nothing was sent` is true of what was not recorded, and of nothing else (G16: a lost commit is read back)."""
+    scene = broken_world.scene()
+    page = broken_world.forks.run("submit_page", moment=moment, kind=kind, **wish(scene))
+    assert page["struck"]
+    recorded = broken_world.forks.run("rows", project=scene.project)
+    if recorded:
+        assert "othing was sent" not in page["text"] or page["status"] == 500, page["status"]
+    else:
+        assert page["status"] == 503
+        assert "othing was sent" in page["text"]
+    assert_rests_true(broken_world, scene, "created")

@@ -1,0 +1,161 @@
+"""Somebody signs in, stays signed in, and signs out; each leaves its event."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client as Browser
+
+from hyperclusters.access.models import User
+from tests.conftest import PASSWORD, Cast, Projects, events
+from tests.web.pages import HTMX, SignIn, body, words
+
+LOGIN = "/accounts/login/"
+FOREIGN = [
+    "https://evil.example/",
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "http:evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    " //evil.example",
+    "/\t/evil.example",
+]
+
+
+def sign_in(browser: Browser, name: str = "ada", password: str = PASSWORD, **more: str) -> Any:
+    return browser.post(LOGIN, {"username": name, "password": password} | more, REMOTE_ADDR="192.0.2.7")
+
+
+def test_the_right_password_leads_home_and_is_told(cast: Cast) -> None:
+    answer = sign_in(Browser())
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    (event,) = events(action="session:sign-in:succeeded")
+    assert (event.person_name, event.person_id, event.outcome) == ("ada", cast.ada.pk, "done")
+    assert (event.source, event.ip, event.request_id) == ("page", "192.0.2.7", answer["X-Request-Id"])
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("ada", "wrong"), ("nobody", PASSWORD), ("<b>", "x"), ("ada", "a\x00")]
+)
+def test_anything_else_does_not_sign_in_and_is_told(name: str, password: str, cast: Cast) -> None:
+    browser = Browser()
+    answer = sign_in(browser, name, password)
+    assert answer.status_code == 422
+    assert browser.get("/").status_code == 302
+    (event,) = events(action="session:sign-in:failed")
+    assert (event.person_name, event.person_id, event.outcome) == (name, None, "denied")
+    assert event.request_id == answer["X-Request-Id"]
+
+
+def test_g30_an_unknown_name_reads_just_like_a_wrong_password(cast: Cast) -> None:
+    known, unknown = (words(sign_in(Browser(), name, "wrong")) for name in ("ada", "eve"))
+    assert "This user name and password do not fit together" in known
+    assert known.replace("ada", "eve") == unknown
+
+
+def test_a_deactivated_person_reads_the_same_and_does_not_get_in(cast: Cast) -> None:
+    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+    answer = sign_in(Browser())
+    assert answer.status_code == 422
+    assert "This user name and password do not fit together" in words(answer)
+
+
+def test_g22_a_password_is_written_down_nowhere(cast: Cast) -> None:
+    answer = sign_in(Browser(), "ada", "canary-of-a-password")
+    sign_in(Browser(), "canary-of-a-password", "in the wrong field")
+    assert "canary-of-a-password" not in body(answer)
+    assert "in the wrong field" not in repr([vars(event) for event in events()])
+    assert PASSWORD not in repr([vars(event) for event in events()])
+
+
+@pytest.mark.parametrize("target", ["/clusters/?q=a&page=2", "/audit/1/", "/creations/"])
+def test_signing_in_goes_on_to_where_one_was_going(target: str, cast: Cast) -> None:
+    browser = Browser()
+    asked = browser.get(target)
+    assert asked["Location"] == f"{LOGIN}?next={quote(target, safe='/')}"
+    form = body(browser.get(asked["Location"]))
+    assert f'name="next" value="{target.replace("&", "&amp;")}"' in form
+    assert sign_in(browser, next=target)["Location"] == target
+
+
+@pytest.mark.parametrize("target", FOREIGN, ids=ascii)
+def test_signing_in_never_leads_to_another_site(target: str, cast: Cast) -> None:
+    browser = Browser()
+    assert sign_in(browser, next=target)["Location"] == "/"
+    assert browser.get(LOGIN, {"next": target})["Location"] == "/"  # signed in already
+
+
+@pytest.mark.parametrize("target", ["clusters", "no-such-page", "web:nothing", "?q=1", "..", "a.b"])
+def test_signing_in_survives_a_target_that_is_no_address(target: str, cast: Cast) -> None:
+    browser = Browser()
+    assert sign_in(browser, next=target).status_code == 302
+    assert browser.get(LOGIN, {"next": target}).status_code == 302
+
+
+def test_g29_signing_in_gives_a_new_session_and_signing_out_ends_it_on_the_server(cast: Cast) -> None:
+    browser = Browser()
+    sign_in(browser)
+    first = browser.cookies["session"].value
+    sign_in(browser)
+    assert browser.cookies["session"].value != first
+    assert not Session.objects.filter(session_key=first).exists()
+
+    kept = browser.cookies["session"].value
+    answer = browser.post("/accounts/logout/")
+    assert answer["Location"] == LOGIN
+    thief = Browser()
+    thief.cookies["session"] = kept
+    assert thief.get("/").status_code == 302
+    assert not Session.objects.exists()
+    (event,) = events(action="session:sign-out:succeeded")
+    assert (event.person_name, event.request_id) == ("ada", answer["X-Request-Id"])
+
+
+def test_g29_asking_without_signing_in_makes_no_session(cast: Cast) -> None:
+    for path in ("/", LOGIN, "/clusters/", "/nothing", "/healthz"):
+        Browser().get(path)
+    sign_in(Browser(), password="wrong")
+    assert not Session.objects.exists()
+
+
+def test_g29_a_deactivated_person_is_out_at_the_next_request(as_: SignIn, cast: Cast) -> None:
+    ada = as_("ada")
+    assert ada.get("/").status_code == 200
+    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+    assert ada.get("/").status_code == 302
+
+
+def test_signing_out_is_a_post(as_: SignIn) -> None:
+    ada = as_("ada")
+    assert ada.get("/accounts/logout/").status_code == 405
+    assert ada.get("/").status_code == 200
+
+
+def test_a_form_from_another_site_is_refused_and_says_that_nothing_was_sent(cast: Cast) -> None:
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(cast.ada)
+    answer = browser.post("/accounts/logout/")
+    assert answer.status_code == 403
+    assert "Nothing was sent to the cloud" in words(answer)
+    assert browser.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/clusters/", "/creations/", "/clusters/new/", "/audit/"])
+def test_a_fragment_asked_for_when_signed_out_leads_the_whole_page_to_sign_in(
+    path: str, projects: Projects
+) -> None:
+    answer = Browser().get(path, headers=HTMX | {"HX-Current-URL": f"http://testserver{path}?q=a"})
+    assert answer.status_code == 204
+    assert answer.content == b""
+    assert answer["HX-Redirect"] == f"{LOGIN}?next={quote(path + '?q=a', safe='/')}"
+
+
+def test_a_fragment_asked_for_from_another_site_s_page_leads_home(projects: Projects) -> None:
+    answer = Browser().get("/clusters/", headers=HTMX | {"HX-Current-URL": "https://evil.example/x"})
+    assert answer["HX-Redirect"] == f"{LOGIN}?next=/"

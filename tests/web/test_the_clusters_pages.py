@@ -1,0 +1,389 @@
+"""Everybody finds the clusters of their teams, how old the list is, and one cluster's page."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from hyperclusters.clusters.models import Cluster, Deletion, Source
+from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.web.pages import HTMX, NEW, PAYLOADS, SignIn, body, main, words
+
+LIST = "/clusters/"
+SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
+
+
+@pytest.fixture
+def fleet(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, Cluster]:
+    """Two made here, one outside, one gone, and one of another team."""
+    vision = projects.vision.project_id
+    ask(cast.ada, projects.vision, "ada-hps")
+    ask(cast.tom, projects.vision, "tom-ecs", type="ECS", subnet_id=SUBNET)
+    ask(cast.mallory, projects.speech, "secret-of-speech")
+    cloud.simulator.add_cluster(vision, "outside-hps")
+    cloud.simulator.add_cluster(vision, "gone-hps")
+    work()
+    Source.objects.update(due_at=timezone.now())
+    work()
+    Cluster.objects.filter(name="gone-hps").update(gone_at=timezone.now())
+    return {cluster.name: cluster for cluster in Cluster.objects.all()}
+
+
+def names(text: str) -> list[str]:
+    """The clusters of a list, in its order."""
+    return re.findall(r'<a class="name" href="/clusters/[0-9a-f-]+/">([^<]+)</a>', text)
+
+
+def test_everything_of_one_s_teams_is_listed_with_all_that_is_known(
+    fleet: dict[str, Cluster], as_: SignIn
+) -> None:
+    page = body(as_("vera").get(LIST))
+    assert sorted(names(page)) == ["ada-hps", "outside-hps", "tom-ecs"]
+    for cluster in fleet.values():
+        if cluster.name in names(page):
+            assert cluster.cluster_id in page
+            assert all(network.subnet_id in page for network in cluster.networks.all())
+    text = words(as_("vera").get(LIST))
+    assert "3 clusters" in text
+    for word in ("Made outside", "Vision vision-cn-southwest-2", "default", "ada", "tom"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=ADA", ["ada-hps"]),
+        ("q=hps", ["ada-hps", "outside-hps"]),
+        (f"q={SUBNET}", ["tom-ecs"]),
+        (f"q={SUBNET[4:14].upper()}", ["tom-ecs"]),
+        ("q=%20ada%20", ["ada-hps"]),
+        ("q=no-such", []),
+        ("q=%25", []),
+        ("q=_", []),
+        ("q=secret", []),
+        ("type=ECS", ["tom-ecs"]),
+        ("by=ada", ["ada-hps"]),
+        ("by=mallory", ["ada-hps", "outside-hps", "tom-ecs"]),  # nobody this person may know of: no filter
+        ("origin=outside", ["outside-hps"]),
+        ("origin=here&type=HPS", ["ada-hps"]),
+        ("gone=1", ["gone-hps"]),
+        ("team=vision", ["ada-hps", "outside-hps", "tom-ecs"]),
+        ("team=speech", ["ada-hps", "outside-hps", "tom-ecs"]),
+    ],
+)
+def test_searching_and_filtering_live_in_the_address(
+    query: str, found: list[str], fleet: dict[str, Cluster], as_: SignIn
+) -> None:
+    page = body(as_("ada").get(f"{LIST}?{query}"))
+    assert sorted(names(page)) == found
+    assert "secret-of-speech" not in page
+    assert "mallory" not in page.replace("by=mallory", "").replace('value="mallory"', "")
+
+
+def test_a_cluster_is_found_by_its_id_and_the_auditor_finds_every_team_s(
+    fleet: dict[str, Cluster], as_: SignIn
+) -> None:
+    theirs = fleet["secret-of-speech"].cluster_id
+    assert names(body(as_("ada").get(f"{LIST}?q={theirs}"))) == []
+    olga = as_("olga")
+    assert names(body(olga.get(f"{LIST}?q={theirs[:13]}"))) == ["secret-of-speech"]
+    assert len(names(body(olga.get(LIST)))) == 4
+    assert names(body(olga.get(f"{LIST}?team=speech"))) == ["secret-of-speech"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("name", ["ada-hps", "outside-hps", "tom-ecs"]),
+        ("-name", ["tom-ecs", "outside-hps", "ada-hps"]),
+    ],
+)
+def test_the_list_sorts_by_name(sort: str, order: list[str], fleet: dict[str, Cluster], as_: SignIn) -> None:
+    assert names(body(as_("ada").get(f"{LIST}?sort={sort}"))) == order
+
+
+def test_the_list_sorts_by_age(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    ada = as_("ada")
+    newest, oldest = (names(body(ada.get(f"{LIST}?sort={sort}"))) for sort in ("newest", "oldest"))
+    assert newest == oldest[::-1] == names(body(ada.get(LIST)))
+
+
+@pytest.mark.parametrize("path", [LIST, "/creations/", "/audit/"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=zzz",
+        "page=0",
+        "page=-1",
+        "page=99999999999999999999",
+        "page=",
+        "before=x&after=y",
+        "before=0",
+        "after=99999999999999999999",
+        "sort=-password",
+        "sort=project__sealed_credentials",
+        "sort=pk;drop",
+        "type=<script>",
+        "team=zzz&by=&origin=x&gone=maybe&state=zzz&outcome=zzz&action=zzz",
+        "q=%00",
+        "q=a%00b&person=%00&team=%00&by=%00",
+        "q=%ff%fe",
+        "q=" + "a" * 3000,
+        "q=%F0%9F%9A%80&q=twice",
+        "page__in=1&name__regex=(a%2B)%2B$&project__team=2",
+    ],
+    ids=lambda value: value[:30],
+)
+def test_an_odd_address_gives_a_page(
+    path: str, query: str, cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    answer = as_("tom").get(f"{path}?{query}")
+    assert answer.status_code == 200
+    assert "<script>" not in main(answer)
+
+
+def test_paging_shows_every_cluster_exactly_once(cast: Cast, projects: Projects, as_: SignIn) -> None:
+    now = timezone.now()
+    Cluster.objects.bulk_create(
+        Cluster(
+            project=projects.vision, cluster_id=f"c-{n}", name="same", type="HPS", found_at=now, seen_at=now
+        )
+        for n in range(120)
+    )
+    ada = as_("ada")
+    seen = [re.findall(r'data-copy="(c-\d+)"', body(ada.get(f"{LIST}?page={page}"))) for page in (1, 2, 3)]
+    assert [len(rows) for rows in seen] == [50, 50, 20]
+    assert len({row for rows in seen for row in rows}) == 120
+
+
+def test_htmx_gets_the_list_alone_and_a_page_out_of_the_history_is_whole(
+    fleet: dict[str, Cluster], as_: SignIn
+) -> None:
+    ada = as_("ada")
+    fragment = ada.get(f"{LIST}?q=ada", headers=HTMX)
+    assert body(fragment).lstrip().startswith('<div id="list"')
+    assert names(body(fragment)) == ["ada-hps"]
+    assert "HX-Request" in fragment["Vary"]
+    whole = ada.get(LIST, headers=HTMX | {"HX-History-Restore-Request": "true"})
+    assert "<!DOCTYPE html>" in body(whole)
+    assert "HX-Request" in ada.get(LIST)["Vary"]
+
+
+def test_a_refresh_asks_the_worker_and_calls_nobody_itself(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    work()
+    before = len(cloud.simulator.journal())
+    made = cloud.simulator.add_cluster(projects.vision.project_id, "brand-new")
+    vera = as_("vera")
+    assert vera.post("/clusters/refresh/")["Location"] == LIST
+    fragment = vera.post("/clusters/refresh/?q=new", headers=HTMX)
+    assert 'hx-get="/clusters/' in body(fragment)  # asks again by itself until the lists are there
+    assert len(cloud.simulator.journal()) == before
+    assert made.id not in body(vera.get(LIST))
+    work()
+    assert made.id in body(vera.get(LIST))
+    assert len(events(action="cluster:list:refresh-asked", person_name="vera")) == 2
+
+
+def test_a_refresh_is_a_post_and_somebody_without_projects_is_told(cast: Cast, as_: SignIn) -> None:
+    assert as_("ada").get("/clusters/refresh/").status_code == 405
+    nina = as_("nina")
+    nina.post("/clusters/refresh/")
+    assert "There is no project to refresh." in words(nina.get(LIST))
+    assert events(action="cluster:list:refresh-asked") == []
+
+
+def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so(
+    fleet: dict[str, Cluster], cloud: Cloud, as_: SignIn
+) -> None:
+    ada = as_("ada")
+    with cloud.simulator.refusing():
+        Source.objects.update(due_at=timezone.now())
+        work()
+        answer = ada.get(LIST)
+    assert sorted(names(body(answer))) == ["ada-hps", "outside-hps", "tom-ecs"]
+    assert "failed" in words(answer)
+    assert "showing what was known" in words(answer)
+
+
+def test_an_empty_list_says_what_would_be_here_and_how_to_get_it(
+    cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    assert "Clusters of your teams appear here" in words(as_("ada").get(LIST))
+    assert "You are in no team that has a project" in words(as_("nina").get(LIST))
+    assert "No cluster fits" in words(as_("ada").get(f"{LIST}?q=x"))
+
+
+# One cluster.
+
+
+def test_a_cluster_s_page_shows_where_it_came_from(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    vera = as_("vera")
+    here, outside = (main(vera.get(fleet[name].get_absolute_url())) for name in ("tom-ecs", "outside-hps"))
+    assert SUBNET in here
+    assert "Made by tom" in here
+    assert "Made outside" in outside
+    assert "nobody is known to have made it" in outside
+    assert "Gone" in main(vera.get(fleet["gone-hps"].get_absolute_url()))
+
+
+def test_a_cluster_s_audit_is_shown_to_who_may_read_the_audit(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    url = fleet["ada-hps"].get_absolute_url()
+    for name, shown in (("tom", True), ("olga", True), ("ada", False), ("vera", False)):
+        assert ("cluster:create:succeeded" in body(as_(name).get(url))) is shown
+
+
+def test_an_odd_id_is_flagged(cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn) -> None:
+    cloud.simulator.set(ids="odd")
+    made = ask(cast.ada, projects.vision)
+    made = work_again(made)
+    page = main(as_("ada").get(made.cluster.get_absolute_url()))
+    assert "does not look as the vendor documents it" in page
+
+
+# Deleting one.
+
+
+def test_a_cluster_is_deleted_after_its_name_was_typed(
+    fleet: dict[str, Cluster], cloud: Cloud, as_: SignIn
+) -> None:
+    ada, shown = as_("ada"), fleet["ada-hps"]
+    answer = ada.post(f"{shown.get_absolute_url()}delete/", {"name": "ada-hps", "reason": "done with it"})
+    assert answer["Location"] == shown.get_absolute_url()
+    assert "DELETE" not in {
+        entry.method for entry in cloud.simulator.journal()
+    }  # nothing upstream in a request
+    assert "Waiting to be deleted" in main(ada.get(shown.get_absolute_url()))
+    work()
+    page = main(ada.get(shown.get_absolute_url()))
+    assert "The cloud does not have this cluster any more." in page
+    assert "ada-hps" not in names(body(ada.get(LIST)))
+    assert shown.cluster_id not in {cluster.id for cluster in cloud.simulator.clusters()}
+    told = [event.action.rpartition(":")[2] for event in events(object_kind="deletion")]
+    assert told == ["requested", "sending", "succeeded"]
+    assert events(action="cluster:delete:requested")[0].reason == "done with it"
+
+
+@pytest.mark.parametrize("typed", ["", "ADA-HPS", "ada-hps ", "tom-ecs", "ada-hps\x00"])
+def test_a_wrong_name_deletes_nothing(
+    typed: str, fleet: dict[str, Cluster], cloud: Cloud, as_: SignIn
+) -> None:
+    answer = as_("ada").post(f"{fleet['ada-hps'].get_absolute_url()}delete/", {"name": typed})
+    assert answer.status_code == 422
+    assert "Nothing was sent" in words(answer)
+    work()
+    assert not Deletion.objects.exists()
+    assert len(events(action="cluster:delete:refused")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("vera", 403), ("olga", 403), ("mallory", 404), ("root", 404), ("nina", 404)]
+)
+def test_a_cluster_is_deleted_by_creators_of_its_team_alone(
+    name: str, status: int, fleet: dict[str, Cluster], as_: SignIn
+) -> None:
+    before = len(events(outcome="denied"))
+    answer = as_(name).post(f"{fleet['ada-hps'].get_absolute_url()}delete/", {"name": "ada-hps"})
+    assert answer.status_code == status
+    assert not Deletion.objects.exists()
+    assert len(events(outcome="denied")) - before == (status == 403)
+
+
+def test_looking_at_a_cluster_s_page_with_a_get_deletes_nothing(
+    fleet: dict[str, Cluster], as_: SignIn
+) -> None:
+    url = fleet["ada-hps"].get_absolute_url()
+    assert as_("ada").get(f"{url}delete/?name=ada-hps")["Location"] == url
+    assert not Deletion.objects.exists()
+
+
+# The form's live preview.
+
+
+def test_the_preview_shows_the_very_bytes_and_only_the_fragment(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    query = {
+        "project": projects.vision.name,
+        "name": "to-be",
+        "type": "ECS",
+        "hyper_cluster_subnet_id": SUBNET,
+    }
+    answer = as_("ada").get(NEW, query, headers=HTMX)
+    text = words(answer)
+    assert "<!DOCTYPE" not in body(answer)
+    assert f'{{"name": "to-be", "hyper_cluster_subnet_id": "{SUBNET}", "type": "ECS"}}' in text
+    assert f"POST /v1/{projects.vision.project_id}/dev-servers/hyper-clusters" in text
+    assert "Free in this project, as far as is known here" in text
+    assert "HX-Request" in answer["Vary"]
+    assert cloud.simulator.journal() == []
+    assert events(outcome="refused") == []  # typing is no attempt
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"name": "a b"}, "A space at position 2"),
+        ({"name": "ada-hps"}, "A cluster of this name is already there"),
+        ({"name": "waiting"}, "A creation of this name is not settled yet"),
+        ({"name": "ok", "hyper_cluster_subnet_id": "X"}, "A subnet ID has no capital letters."),
+        ({"name": ""}, "Once the name is valid, exactly what will be sent is shown here."),
+        ({"name": "a\x00b"}, "U+0000 at position 2"),
+        ({"name": "ok", "project": "a\x00b"}, "Free in this project"),
+        ({"name": "ok", "project": "speech-cn-north-9"}, "You may create in Vision"),
+        ({"name": "ok", "type": "<b>"}, "Free in this project"),
+    ],
+    ids=str,
+)
+def test_the_preview_says_what_stands_in_the_way(
+    query: dict[str, str], said: str, fleet: dict[str, Cluster], cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    ask(cast.tom, projects.vision, "waiting")
+    for headers in (HTMX, {}):  # while typing, and as an address that prefills the form
+        answer = as_("ada").get(NEW, query, headers=headers)
+        assert answer.status_code == 200
+        assert said in words(answer)
+        assert "speech" not in words(answer).lower().replace("speech-cn-north-9", "")
+
+
+def test_the_preview_knows_only_one_s_own_projects(
+    fleet: dict[str, Cluster], projects: Projects, as_: SignIn
+) -> None:
+    answer = as_("ada").get(NEW, {"project": projects.speech.name, "name": "secret-of-speech"}, headers=HTMX)
+    assert projects.speech.project_id not in body(answer)
+    assert fleet["secret-of-speech"].get_absolute_url() not in body(answer)
+    assert "Free in this project" in words(answer)
+
+
+def test_a_right_that_ends_is_said_before_the_click(cast: Cast, projects: Projects, as_: SignIn) -> None:
+    cast.ada.grants.update(until=timezone.now() + timedelta(days=3))
+    assert "You may create in Vision until" in words(as_("ada").get(NEW))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=ascii)
+def test_g31_what_is_typed_comes_back_as_text(
+    payload: str, cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    ada = as_("ada")
+    answers = [
+        ada.get(
+            NEW, {"name": payload, "reason": payload, "hyper_cluster_subnet_id": payload, "again_of": payload}
+        ),
+        ada.get(LIST, {"q": payload, payload: payload}),
+        ada.get(f"/{payload}/"),
+    ]
+    for answer in answers:
+        text = body(answer)
+        for dangerous in (
+            "<script>alert",
+            "<svg onload",
+            "<img src=x",
+            "<style>*",
+            "<a href=//evil",
+            '" autofocus',
+        ):
+            assert dangerous not in text
