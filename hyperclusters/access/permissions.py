@@ -50,6 +50,7 @@ class NotPermitted(PermissionDenied):
         super().__init__(f"not permitted: {action.value}")
         self.action = action
         self.team = team
+        self.is_noted = False  # whether the audit has it already: one denial is one event
 
 
 def roles_for(action: Action) -> tuple[Role, ...]:

@@ -62,8 +62,9 @@ def request_creation(
         _check_grammar(project, wish)
         with transaction.atomic(durable=True):
             return _accept(person, project, wish, token, again_of, despite_cluster)
-    except NotPermitted:
+    except NotPermitted as denied:
         _note(Did.CREATE_DENIED, Outcome.DENIED, person, project, wish, {"cause": "not_permitted"})
+        denied.is_noted = True
         raise
     except Refused as refusal:
         _note(Did.CREATE_REFUSED, Outcome.REFUSED, person, project, wish, refusal.facts())

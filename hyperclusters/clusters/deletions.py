@@ -57,8 +57,9 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
     try:
         with transaction.atomic(durable=True):
             return _accept(person, cluster, typed_name, reason)
-    except NotPermitted:
+    except NotPermitted as denied:
         record(Did.DELETE_DENIED, Outcome.DENIED, person=person, team=team, subject=subject, reason=reason)
+        denied.is_noted = True
         raise
     except Refused as refusal:
         record(

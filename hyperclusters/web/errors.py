@@ -25,14 +25,15 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403, and an audit event: somebody tried what they may not do."""
-    person = getattr(request, "user", None)
-    subject = Subject("page", "", request.path)
-    record(
-        Did.ACCESS_DENIED,
-        Outcome.DENIED,
-        person=person if isinstance(person, User) else None,
-        subject=subject,
-    )
+    if not getattr(exception, "is_noted", False):
+        person = getattr(request, "user", None)
+        record(
+            Did.ACCESS_DENIED,
+            Outcome.DENIED,
+            person=person if isinstance(person, User) else None,
+            team=getattr(exception, "team", None),
+            subject=Subject("page", "", request.path),
+        )
     text = _("You may not do this. Nothing was sent to the cloud. An admin of the team can give you access.")
     return _page(request, 403, _("Not permitted"), text)
 

@@ -1,6 +1,7 @@
 """What a view gets."""
 
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from hyperclusters.access.models import User
@@ -19,3 +20,8 @@ def wants_fragment(request: PageRequest) -> bool:
     Not a property: the request that a view gets is Django's own object, of this shape but not of this class.
     """
     return bool(request.htmx) and not request.htmx.history_restore_request
+
+
+def own_path(target: str, otherwise: str) -> str:
+    """The address if it is a path of this site, else the other one: nobody is sent elsewhere by a crafted link."""
+    return target if target.startswith("/") and url_has_allowed_host_and_scheme(target, None) else otherwise

@@ -38,6 +38,25 @@ PAYLOADS = (
     "\u202egnp.exe<b>",
 )
 
+# What each of them would be if it came out as markup.
+LIVE_MARKUP = (
+    "<script>alert",
+    "<svg onload",
+    "<img src=x",
+    "<style>*",
+    "<a href=//evil",
+    '" autofocus',
+    "' onmouseover",
+    "--!><i>",
+    "émoji 🚀 <b>",
+    "gnp.exe<b>",
+)
+
+
+def holds_markup(page: str) -> bool:
+    """Whether one of the payloads came out as markup."""
+    return any(markup in page for markup in LIVE_MARKUP)
+
 
 def body(answer: Any) -> str:
     """The page as it was sent."""

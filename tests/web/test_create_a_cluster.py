@@ -256,7 +256,7 @@ def test_a_person_who_creates_nowhere_is_told_who_can_help_instead_of_a_form(
 ) -> None:
     answer = as_("vera").get(NEW)
     assert answer.status_code == 403
-    assert "an admin of your team can give it to you" in words(answer)
+    assert "Who can give it to you" in words(answer)
     assert "<form" not in main(answer)
     assert 'name="token"' not in body(answer)
 

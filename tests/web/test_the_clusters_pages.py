@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hyperclusters.clusters.models import Cluster, Deletion, Source
 from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
-from tests.web.pages import HTMX, NEW, PAYLOADS, SignIn, body, main, words
+from tests.web.pages import HTMX, NEW, PAYLOADS, SignIn, body, holds_markup, main, submit, words
 
 LIST = "/clusters/"
 SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
@@ -52,35 +52,34 @@ def test_everything_of_one_s_teams_is_listed_with_all_that_is_known(
         assert word in text
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("q=ADA", ["ada-hps"]),
-        ("q=hps", ["ada-hps", "outside-hps"]),
-        (f"q={SUBNET}", ["tom-ecs"]),
-        (f"q={SUBNET[4:14].upper()}", ["tom-ecs"]),
-        ("q=%20ada%20", ["ada-hps"]),
-        ("q=no-such", []),
-        ("q=%25", []),
-        ("q=_", []),
-        ("q=secret", []),
-        ("type=ECS", ["tom-ecs"]),
-        ("by=ada", ["ada-hps"]),
-        ("by=mallory", ["ada-hps", "outside-hps", "tom-ecs"]),  # nobody this person may know of: no filter
-        ("origin=outside", ["outside-hps"]),
-        ("origin=here&type=HPS", ["ada-hps"]),
-        ("gone=1", ["gone-hps"]),
-        ("team=vision", ["ada-hps", "outside-hps", "tom-ecs"]),
-        ("team=speech", ["ada-hps", "outside-hps", "tom-ecs"]),
-    ],
-)
-def test_searching_and_filtering_live_in_the_address(
-    query: str, found: list[str], fleet: dict[str, Cluster], as_: SignIn
-) -> None:
-    page = body(as_("ada").get(f"{LIST}?{query}"))
-    assert sorted(names(page)) == found
-    assert "secret-of-speech" not in page
-    assert "mallory" not in page.replace("by=mallory", "").replace('value="mallory"', "")
+SEARCHES = [
+    ("q=ADA", ["ada-hps"]),
+    ("q=hps", ["ada-hps", "outside-hps"]),
+    (f"q={SUBNET}", ["tom-ecs"]),
+    (f"q={SUBNET[4:14].upper()}", ["tom-ecs"]),
+    ("q=%20ada%20", ["ada-hps"]),
+    ("q=no-such", []),
+    ("q=%25", []),
+    ("q=_", []),
+    ("q=secret", []),
+    ("type=ECS", ["tom-ecs"]),
+    ("by=ada", ["ada-hps"]),
+    ("by=mallory", ["ada-hps", "outside-hps", "tom-ecs"]),  # nobody this person may know of: no filter
+    ("origin=outside", ["outside-hps"]),
+    ("origin=here&type=HPS", ["ada-hps"]),
+    ("gone=1", ["gone-hps"]),
+    ("team=vision", ["ada-hps", "outside-hps", "tom-ecs"]),
+    ("team=speech", ["ada-hps", "outside-hps", "tom-ecs"]),
+]
+
+
+def test_searching_and_filtering_live_in_the_address(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    ada = as_("ada")
+    pages = {query: body(ada.get(f"{LIST}?{query}")) for query, _ in SEARCHES}
+    assert {query: sorted(names(page)) for query, page in pages.items()} == dict(SEARCHES)
+    for query, page in pages.items():
+        assert "secret-of-speech" not in page
+        assert "mallory" not in page or "by=mallory" in query
 
 
 def test_a_cluster_is_found_by_its_id_and_the_auditor_finds_every_team_s(
@@ -111,38 +110,36 @@ def test_the_list_sorts_by_age(fleet: dict[str, Cluster], as_: SignIn) -> None:
     assert newest == oldest[::-1] == names(body(ada.get(LIST)))
 
 
+ODD = [
+    "page=zzz",
+    "page=0",
+    "page=-1",
+    "page=99999999999999999999",
+    "page=",
+    "before=x&after=y",
+    "before=0",
+    "after=99999999999999999999",
+    "sort=-password",
+    "sort=project__sealed_credentials",
+    "sort=pk;drop",
+    "type=<script>",
+    "team=zzz&by=&origin=x&gone=maybe&state=zzz&outcome=zzz&action=zzz",
+    "q=%00",
+    "q=a%00b&person=%00&team=%00&by=%00",
+    "q=%ff%fe",
+    "q=" + "a" * 3000,
+    "q=%F0%9F%9A%80&q=twice",
+    "page__in=1&name__regex=(a%2B)%2B$&project__team=2",
+]
+
+
 @pytest.mark.parametrize("path", [LIST, "/creations/", "/audit/"])
-@pytest.mark.parametrize(
-    "query",
-    [
-        "page=zzz",
-        "page=0",
-        "page=-1",
-        "page=99999999999999999999",
-        "page=",
-        "before=x&after=y",
-        "before=0",
-        "after=99999999999999999999",
-        "sort=-password",
-        "sort=project__sealed_credentials",
-        "sort=pk;drop",
-        "type=<script>",
-        "team=zzz&by=&origin=x&gone=maybe&state=zzz&outcome=zzz&action=zzz",
-        "q=%00",
-        "q=a%00b&person=%00&team=%00&by=%00",
-        "q=%ff%fe",
-        "q=" + "a" * 3000,
-        "q=%F0%9F%9A%80&q=twice",
-        "page__in=1&name__regex=(a%2B)%2B$&project__team=2",
-    ],
-    ids=lambda value: value[:30],
-)
-def test_an_odd_address_gives_a_page(
-    path: str, query: str, cast: Cast, projects: Projects, as_: SignIn
-) -> None:
-    answer = as_("tom").get(f"{path}?{query}")
-    assert answer.status_code == 200
-    assert "<script>" not in main(answer)
+def test_an_odd_address_gives_a_page(path: str, cast: Cast, projects: Projects, as_: SignIn) -> None:
+    tom = as_("tom")
+    for query in ODD:
+        answer = tom.get(f"{path}?{query}")
+        assert answer.status_code == 200, query
+        assert "<script>" not in main(answer)
 
 
 def test_paging_shows_every_cluster_exactly_once(cast: Cast, projects: Projects, as_: SignIn) -> None:
@@ -324,29 +321,29 @@ def test_the_preview_shows_the_very_bytes_and_only_the_fragment(
     assert events(outcome="refused") == []  # typing is no attempt
 
 
-@pytest.mark.parametrize(
-    ("query", "said"),
-    [
-        ({"name": "a b"}, "A space at position 2"),
-        ({"name": "ada-hps"}, "A cluster of this name is already there"),
-        ({"name": "waiting"}, "A creation of this name is not settled yet"),
-        ({"name": "ok", "hyper_cluster_subnet_id": "X"}, "A subnet ID has no capital letters."),
-        ({"name": ""}, "Once the name is valid, exactly what will be sent is shown here."),
-        ({"name": "a\x00b"}, "U+0000 at position 2"),
-        ({"name": "ok", "project": "a\x00b"}, "Free in this project"),
-        ({"name": "ok", "project": "speech-cn-north-9"}, "You may create in Vision"),
-        ({"name": "ok", "type": "<b>"}, "Free in this project"),
-    ],
-    ids=str,
-)
+WAYS = [
+    ({"name": "a b"}, "A space at position 2"),
+    ({"name": "ada-hps"}, "A cluster of this name is already there"),
+    ({"name": "waiting"}, "A creation of this name is not settled yet"),
+    ({"name": "ok", "hyper_cluster_subnet_id": "X"}, "A subnet ID has no capital letters."),
+    ({"name": ""}, "Once the name is valid, exactly what will be sent is shown here."),
+    ({"name": "a\x00b"}, "U+0000 at position 2"),
+    ({"name": "ok", "project": "a\x00b"}, "Free in this project"),
+    ({"name": "ok", "project": "speech-cn-north-9"}, "You may create in Vision"),
+    ({"name": "ok", "type": "<b>"}, "Free in this project"),
+]
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["while typing", "prefilled by the address"])
 def test_the_preview_says_what_stands_in_the_way(
-    query: dict[str, str], said: str, fleet: dict[str, Cluster], cast: Cast, projects: Projects, as_: SignIn
+    headers: dict[str, str], fleet: dict[str, Cluster], cast: Cast, projects: Projects, as_: SignIn
 ) -> None:
     ask(cast.tom, projects.vision, "waiting")
-    for headers in (HTMX, {}):  # while typing, and as an address that prefills the form
-        answer = as_("ada").get(NEW, query, headers=headers)
-        assert answer.status_code == 200
-        assert said in words(answer)
+    ada = as_("ada")
+    for query, said in WAYS:
+        answer = ada.get(NEW, query, headers=headers)
+        assert answer.status_code == 200, query
+        assert said in words(answer), query
         assert "speech" not in words(answer).lower().replace("speech-cn-north-9", "")
 
 
@@ -364,26 +361,16 @@ def test_a_right_that_ends_is_said_before_the_click(cast: Cast, projects: Projec
     assert "You may create in Vision until" in words(as_("ada").get(NEW))
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=ascii)
-def test_g31_what_is_typed_comes_back_as_text(
-    payload: str, cast: Cast, projects: Projects, as_: SignIn
-) -> None:
+def test_g31_what_is_typed_comes_back_as_text(cast: Cast, projects: Projects, as_: SignIn) -> None:
     ada = as_("ada")
-    answers = [
-        ada.get(
-            NEW, {"name": payload, "reason": payload, "hyper_cluster_subnet_id": payload, "again_of": payload}
-        ),
-        ada.get(LIST, {"q": payload, payload: payload}),
-        ada.get(f"/{payload}/"),
-    ]
-    for answer in answers:
-        text = body(answer)
-        for dangerous in (
-            "<script>alert",
-            "<svg onload",
-            "<img src=x",
-            "<style>*",
-            "<a href=//evil",
-            '" autofocus',
-        ):
-            assert dangerous not in text
+    for payload in PAYLOADS:
+        fields = dict.fromkeys(("name", "reason", "hyper_cluster_subnet_id", "again_of", "project"), payload)
+        answers = [
+            ada.get(NEW, fields),
+            ada.get(NEW, fields, headers=HTMX),
+            submit(ada, **fields),
+            ada.get(LIST, {"q": payload, payload: payload}),
+            ada.get(f"/{payload}/"),
+        ]
+        for answer in answers:
+            assert not holds_markup(body(answer)), payload

@@ -4,14 +4,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from hyperclusters.access.permissions import Action, may
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.request import PageRequest, own_path
 
 THEMES = ("light", "dark")
 
@@ -41,10 +40,7 @@ def home(request: PageRequest) -> HttpResponse:
 @require_POST
 def theme(request: PageRequest) -> HttpResponse:
     """Keep the chosen theme in a cookie, so that pages come in it from the first byte."""
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-        back = "/"
-    response = redirect(back)
+    response = HttpResponseRedirect(own_path(request.POST.get("next", ""), "/"))
     chosen = request.POST.get("theme", "")
     if chosen in THEMES:
         response.set_cookie(

@@ -1,0 +1,294 @@
+"""What holds on every page: who gets it, its headers, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from hyperclusters.clusters.heartbeat import beat
+from hyperclusters.clusters.models import Cluster
+from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.test_architecture import FOR_EVERYBODY, ROUTES
+from tests.web.pages import HTMX, SignIn, body, failing_database, words
+
+PEOPLE = ("ada", "tom", "vera", "olga", "root", "nina", "mallory")
+
+
+def row(statuses: str) -> dict[str, int]:
+    """Statuses in the order of PEOPLE."""
+    return dict(zip(PEOPLE, map(int, statuses.split()), strict=True))
+
+
+# Who gets what from each route, for Vision's objects: Ada creates, Tom leads, Vera looks, Olga audits, Root runs the
+# platform, Nina is new, Mallory creates in another team. This is the access table of promise G23, written by hand.
+#                       ada tom vera olga root nina mallory
+ACCESS: dict[tuple[str, str], dict[str, int]] = {
+    ("get", "web:home"): row("200 200 200 200 200 200 200"),
+    ("get", "clusters:list"): row("200 200 200 200 200 200 200"),
+    ("get", "clusters:new"): row("200 200 403 403 403 403 200"),
+    ("post", "clusters:new"): row("422 422 403 403 403 403 422"),
+    ("post", "clusters:refresh"): row("302 302 302 302 302 302 302"),
+    ("get", "clusters:cluster"): row("200 200 200 200 404 404 404"),
+    ("post", "clusters:delete"): row("422 422 403 403 404 404 404"),
+    ("get", "creations:list"): row("200 200 200 200 200 200 200"),
+    ("get", "creations:creation"): row("200 200 200 200 404 404 404"),
+    ("post", "creations:look"): row("302 302 302 302 404 404 404"),
+    ("post", "creations:decide"): row("403 302 403 403 404 404 404"),
+    ("post", "creations:withdraw"): row("302 302 403 403 404 404 404"),
+    ("get", "audit:list"): row("403 200 403 200 403 403 403"),
+    ("get", "audit:event"): row("403 200 403 200 403 403 403"),
+    ("get", "accounts:login"): row("302 302 302 302 302 302 302"),
+    ("post", "web:theme"): row("302 302 302 302 302 302 302"),
+    ("post", "set_language"): row("302 302 302 302 302 302 302"),
+    ("get", "healthz"): row("200 200 200 200 200 200 200"),
+    ("get", "readyz"): row("200 200 200 200 200 200 200"),
+    ("post", "accounts:logout"): row("302 302 302 302 302 302 302"),
+}
+
+
+@pytest.fixture
+def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
+    """An address for each route, with Vision's own objects where it wants some."""
+    cloud.simulator.add_cluster(projects.vision.project_id, "theirs")
+    work()
+    waiting = ask(cast.ada, projects.vision, "waiting").get_absolute_url()
+    cluster = Cluster.objects.get().get_absolute_url()
+    return {
+        "web:home": "/",
+        "web:theme": "/theme/",
+        "accounts:login": "/accounts/login/",
+        "accounts:logout": "/accounts/logout/",
+        "clusters:list": "/clusters/",
+        "clusters:refresh": "/clusters/refresh/",
+        "clusters:new": "/clusters/new/",
+        "clusters:cluster": cluster,
+        "clusters:delete": f"{cluster}delete/",
+        "creations:list": "/creations/",
+        "creations:creation": waiting,
+        "creations:withdraw": f"{waiting}withdraw/",
+        "creations:look": f"{waiting}look/",
+        "creations:decide": f"{waiting}decide/",
+        "audit:list": "/audit/",
+        "audit:event": events(team_name="Vision")[-1].get_absolute_url(),
+        "set_language": "/language/",
+        "healthz": "/healthz",
+        "readyz": "/readyz",
+    }
+
+
+def test_g23_every_route_has_its_row_in_the_access_table(paths: dict[str, str]) -> None:
+    assert {name for _, name in ACCESS} == ROUTES == set(paths)
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_g23_everybody_gets_what_the_access_table_says(name: str, paths: dict[str, str], as_: SignIn) -> None:
+    browser = as_(name)
+    got = {(method, route): getattr(browser, method)(paths[route]).status_code for method, route in ACCESS}
+    assert got == {key: statuses[name] for key, statuses in ACCESS.items()}
+
+
+@pytest.mark.parametrize("name", ["ada", "nina", "mallory"])
+def test_g23_a_fragment_is_given_to_whom_its_page_is_given(
+    name: str, paths: dict[str, str], as_: SignIn
+) -> None:
+    browser = as_(name)
+    for method, route in ACCESS:
+        if method == "get":
+            assert browser.get(paths[route], headers=HTMX).status_code == ACCESS[method, route][name], route
+
+
+CSP = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "font-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+}
+
+
+def check_headers(answer: Any) -> None:
+    """The security headers, the request's ID, and nothing kept by a cache."""
+    assert set(answer["Content-Security-Policy"].split("; ")) == CSP
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert re.fullmatch(r"[0-9a-f]{32}", answer["X-Request-Id"])
+    assert "no-store" in answer["Cache-Control"]
+    assert "private" in answer["Cache-Control"]
+
+
+def test_every_answer_carries_the_security_headers(paths: dict[str, str], as_: SignIn) -> None:
+    ada, nobody = as_("ada"), Browser()
+    answers = [getattr(ada, method)(paths[route]) for method, route in ACCESS if route != "accounts:logout"]
+    answers += [nobody.get(path) for path in paths.values()]
+    answers += [
+        nobody.get("/nothing"),
+        ada.get("/nothing"),
+        ada.put("/clusters/"),
+        nobody.post("/accounts/login/"),
+    ]
+    answers += [ada.get("/clusters/", headers=HTMX), nobody.get("/clusters/", headers=HTMX)]
+    assert {200, 204, 302, 403, 404, 405, 422} <= {answer.status_code for answer in answers}
+    for answer in answers:
+        check_headers(answer)
+    assert len({answer["X-Request-Id"] for answer in answers}) == len(answers)
+
+
+def test_cookies_are_kept_from_scripts_and_other_sites(cast: Cast) -> None:
+    browser = Browser()
+    browser.get("/accounts/login/")
+    browser.force_login(cast.ada)
+    browser.post("/theme/", {"theme": "dark"})
+    assert {"csrf", "session", "theme"} <= browser.cookies.keys()
+    for cookie in browser.cookies.values():
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "Lax"
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/clusters/not-an-id/", "/creations/1/", "/audit/x/", "/clusters/\x00/"]
+)
+def test_a_page_that_is_not_there_says_so_and_carries_its_id(path: str, as_: SignIn) -> None:
+    for browser in (as_("ada"), Browser()):
+        answer = browser.get(path)
+        assert answer.status_code == 404
+        assert "There is nothing here, or it belongs to a team that you are not in." in words(answer)
+        assert answer["X-Request-Id"] in body(answer)
+        check_headers(answer)
+
+
+def test_a_denied_page_says_whom_to_ask_and_carries_its_id(as_: SignIn) -> None:
+    answer = as_("ada").get("/audit/")
+    assert "An admin of the team can give you access." in words(answer)
+    assert answer["X-Request-Id"] in body(answer)
+
+
+@pytest.mark.parametrize("path", ["/", "/clusters/", "/clusters/new/", "/audit/", "/accounts/login/"])
+def test_a_database_that_is_away_gives_a_page_that_needs_none(path: str, as_: SignIn) -> None:
+    olga = as_("olga")
+    olga.raise_request_exception = False
+    with failing_database():
+        answer = olga.get(path)
+    assert answer.status_code == 500
+    assert "Something went wrong here." in words(answer)
+    assert "the database is away" not in body(answer)  # no stack trace, no words of the error
+    assert answer["X-Request-Id"] in body(answer)
+    check_headers(answer)
+
+
+def test_a_form_far_too_large_is_refused_kindly(as_: SignIn, projects: Projects) -> None:
+    answer = as_("ada").post("/clusters/new/", {"name": "a" * 100_000})
+    assert answer.status_code == 400
+    assert "Nothing was sent to the cloud." in words(answer)
+    check_headers(answer)
+
+
+def test_a_host_that_is_not_ours_is_refused(as_: SignIn) -> None:
+    answer = Browser().get("/accounts/login/", headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    assert "evil.example" not in body(answer)
+
+
+def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        assert Browser().get("/healthz").json() == {"status": "ok"}
+    assert len(captured) == 0
+    assert Browser().get("/readyz").json() == {"status": "ok", "database": "ok", "worker": "none"}
+    beat("one")
+    assert Browser().get("/readyz").json()["worker"] == "alive"
+    with failing_database():
+        answer = Browser().get("/readyz")
+        assert Browser().get("/healthz").status_code == 200
+    assert answer.status_code == 503
+    assert "the database is away" not in body(answer)
+
+
+def test_a_page_says_when_no_worker_runs(as_: SignIn, projects: Projects) -> None:
+    ada = as_("ada")
+    assert "No worker is running" in words(ada.get("/clusters/"))
+    beat("one")
+    assert "No worker is running" not in words(ada.get("/clusters/"))
+
+
+FOREIGN = [
+    "//evil.example",
+    "https://evil.example/",
+    "/\\evil.example",
+    "javascript:alert(1)",
+    "http:evil.example",
+    "",
+]
+
+
+@pytest.mark.parametrize("path", ["/theme/", "/language/"])
+def test_a_switch_never_leads_to_another_site(path: str, database: None) -> None:
+    for target in FOREIGN:
+        answer = Browser().post(path, {"theme": "dark", "language": "zh-hans", "next": target})
+        assert answer.status_code == 302
+        assert answer["Location"] == "/", target
+
+
+@pytest.mark.parametrize("path", ["/theme/", "/language/"])
+def test_a_switch_leads_back_to_where_one_was(path: str, database: None) -> None:
+    answer = Browser().post(path, {"theme": "dark", "language": "zh-hans", "next": "/clusters/?q=a"})
+    assert answer["Location"] == "/clusters/?q=a"
+    for target in ("clusters", "?q=1", "no-such-page"):
+        assert Browser().post(path, {"next": target}).status_code == 302
+
+
+def test_the_theme_is_kept_and_comes_with_the_first_byte(as_: SignIn) -> None:
+    ada = as_("ada")
+    for theme, shown in (("dark", "dark"), ("light", "light"), ("system", ""), ("<b>", "")):
+        ada.post("/theme/", {"theme": theme})
+        assert re.search(rf'<html lang="en"\s+class="{shown}"', body(ada.get("/")))
+    ada.cookies["theme"] = '"><script>'
+    assert re.search(r'<html lang="en"\s+class=""', body(ada.get("/")))
+    assert ada.get("/theme/").status_code == 405
+
+
+def test_the_language_is_the_browser_s_until_another_is_chosen(as_: SignIn) -> None:
+    ada = as_("ada")
+    assert '<html lang="zh-hans"' in body(ada.get("/", headers={"Accept-Language": "zh-CN,zh;q=0.9"}))
+    assert '<html lang="en"' in body(ada.get("/", headers={"Accept-Language": "fr"}))
+    ada.post("/language/", {"language": "zh-hans", "next": "/"})
+    assert '<html lang="zh-hans"' in body(ada.get("/"))
+    ada.post("/language/", {"language": "<b>", "next": "/"})
+    assert '<html lang="zh-hans"' in body(ada.get("/"))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "seen"),
+    [
+        (0, "203.0.113.9", "192.0.2.7"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # what stands further left was written by the caller
+        (2, "198.51.100.1, 203.0.113.9", "198.51.100.1"),
+        (2, "203.0.113.9", "192.0.2.7"),
+        (1, "", "192.0.2.7"),
+        (1, "x" * 500, "x" * 45),
+    ],
+)
+def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
+    proxies: int, forwarded: str, seen: str, cast: Cast, settings: Any
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    Browser().post(
+        "/accounts/login/", {"username": "x"}, headers={"X-Forwarded-For": forwarded}, REMOTE_ADDR="192.0.2.7"
+    )
+    assert events(action="session:sign-in:failed")[-1].ip == seen
+
+
+def test_everybody_gets_the_signed_out_pages(database: None) -> None:
+    assert {"accounts:login", "web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
+    assert "Sign in" in words(Browser().get("/accounts/login/"))
+    assert "Demo people" not in words(Browser().get("/accounts/login/"))

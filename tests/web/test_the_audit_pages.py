@@ -1,0 +1,188 @@
+"""Olga reads everything, Tom his team's part, and nobody else anything."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from django.db import transaction
+from django.test import Client as Browser
+
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.web.pages import SignIn, body, main, post_by_hand, words
+
+LIST = "/audit/"
+
+
+def seqs(page: str) -> list[int]:
+    """The events of a page, in its order."""
+    return [int(seq) for seq in re.findall(r'href="/audit/(\d+)/"><time', page)]
+
+
+def link(page: str, rel: str) -> str:
+    """Where the pager leads, or nothing."""
+    found = re.search(rf'rel="{rel}"\s+href="([^"]+)"', page)
+    return found[1].replace("&amp;", "&") if found else ""
+
+
+@pytest.fixture
+def past(cast: Cast) -> list[int]:
+    """120 events of Vision, 3 of Speech and 2 of nobody's, beside the ones that made the cast."""
+    with transaction.atomic():
+        for number in range(120):
+            subject = Subject("creation", f"id-{number}", f"train-{number}")
+            outcome = Outcome.FAILED if number % 10 == 0 else Outcome.DONE
+            action = Did.CREATE_FAILED if number % 10 == 0 else Did.CREATE_SUCCEEDED
+            record(action, outcome, person=cast.ada, team=cast.vision, subject=subject)
+        for _ in range(3):
+            record(Did.CREATE_SUCCEEDED, Outcome.DONE, person=cast.mallory, team=cast.speech)
+        for _ in range(2):
+            record(Did.SIGN_IN_FAILED, Outcome.DENIED, person_name="stranger")
+    return list(Event.objects.order_by("-seq").values_list("seq", flat=True))
+
+
+def walk(browser: Browser, start: str, rel: str) -> list[list[int]]:
+    """Every page from this one on, in one direction."""
+    pages, path = [], start
+    for _ in range(20):
+        page = body(browser.get(path))
+        pages.append(seqs(page))
+        step = link(page, rel)
+        if not step:
+            return pages
+        path = LIST + step
+    raise AssertionError("the pages go round in circles")
+
+
+def test_paging_covers_every_event_exactly_once_in_both_directions(past: list[int], as_: SignIn) -> None:
+    olga = as_("olga")
+    older = walk(olga, LIST, "next")
+    assert [seq for page in older for seq in page if seq in past] == past
+    last = f"{LIST}?before={older[-1][0] + 1}"
+    newer = walk(olga, last, "prev")
+    again = [seq for page in newer[::-1] for seq in page if seq in past]
+    assert again == past
+    assert all(page == sorted(page, reverse=True) for page in older + newer)
+
+
+def test_paging_keeps_the_filters(past: list[int], as_: SignIn) -> None:
+    pages = walk(as_("olga"), f"{LIST}?person=ada&outcome=done", "next")
+    assert [len(page) for page in pages] == [50, 50, 8]
+    assert {event.person_name for event in Event.objects.filter(seq__in=sum(pages, []))} == {"ada"}
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("person=stranger", 2),
+        ("person=stran", 0),
+        ("outcome=failed", 12),
+        ("action=cluster:create:failed", 12),
+        ("outcome=failed&action=cluster:create:succeeded", 0),
+        ("q=train-11", 11),
+        ("q=TRAIN-119", 1),
+        ("q=id-7", 1),
+        ("q=id-7&outcome=failed", 0),
+        ("person=mallory", 3),
+    ],
+)
+def test_filters_combine(query: str, count: int, past: list[int], as_: SignIn) -> None:
+    assert len(seqs(body(as_("olga").get(f"{LIST}?{query}")))) == count
+
+
+def test_an_event_is_found_by_the_request_id_of_our_answer_and_by_the_cloud_s(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    denied = post_by_hand(as_("vera"), name="sneaky")
+    ask(cast.ada, projects.vision)
+    work()
+    olga = as_("olga")
+    for wanted, action in (
+        (denied["X-Request-Id"], "cluster:create:denied"),
+        (cloud.posts[0].request_id, "cluster:create:succeeded"),
+    ):
+        found = body(olga.get(f"{LIST}?q={wanted}"))
+        assert len(seqs(found)) == 1
+        assert action in found
+
+
+def test_an_admin_reads_their_own_team_s_events_alone(past: list[int], as_: SignIn) -> None:
+    tom = as_("tom")
+    read = {seq for page in walk(tom, LIST, "next") for seq in page}
+    assert {event.team_name for event in Event.objects.filter(seq__in=read)} == {"Vision"}
+    assert seqs(body(tom.get(f"{LIST}?person=mallory"))) == []
+    assert seqs(body(tom.get(f"{LIST}?person=stranger"))) == []
+    foreign = Event.objects.filter(person_name="mallory").latest("seq")
+    nobody = tom.get(f"{LIST}{Event.objects.latest('seq').seq + 1000}/")
+    assert tom.get(foreign.get_absolute_url()).status_code == nobody.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["ada", "vera", "mallory", "root", "nina"])
+def test_nobody_else_reads_the_audit_and_trying_is_told(name: str, past: list[int], as_: SignIn) -> None:
+    browser = as_(name)
+    for path in (LIST, f"{LIST}{past[0]}/", f"{LIST}999999/"):
+        answer = browser.get(path)
+        assert answer.status_code == 403
+        assert "train-" not in body(answer)
+        (event,) = events(outcome="denied", request_id=answer["X-Request-Id"])
+        assert (event.action, event.person_name, event.object_name) == ("access:page:denied", name, path)
+    assert f'href="{LIST}"' not in body(browser.get("/"))
+
+
+def test_an_event_shows_what_was_sent_and_what_came_back(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision, reason="Baseline")
+    work()
+    event = events(action="cluster:create:succeeded")[0]
+    answer = as_("olga").get(event.get_absolute_url())
+    text = main(answer)
+    made = cloud.simulator.clusters()[0]
+    for word in (
+        "ada",
+        "Vision",
+        creation.name,
+        made.id,
+        cloud.posts[0].request_id,
+        "What was sent",
+        "What came back",
+    ):
+        assert word in text
+    assert '"method": "POST"' in text
+    assert '"status": 200' in text
+    assert json.dumps({"name": creation.name, "type": "HPS"}).replace('"', '\\"') in text
+    assert creation.get_absolute_url() in body(answer)
+    assert "Authorization" not in text
+
+
+def test_an_event_leads_only_to_pages_that_its_reader_may_see(
+    cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    odd = record(
+        Did.CREATE_FAILED, Outcome.FAILED, team=cast.vision, subject=Subject("creation", "not-an-id", "x")
+    )
+    tom = as_("tom")
+    shown = tom.get(events(object_id=str(creation.pk))[0].get_absolute_url())
+    assert creation.get_absolute_url() in body(shown)
+    assert tom.get(odd.get_absolute_url()).status_code == 200
+
+
+@pytest.mark.parametrize("seq", ["0", "999999999", "9" * 30])
+def test_a_number_without_an_event_is_not_found(seq: str, past: list[int], as_: SignIn) -> None:
+    assert as_("olga").get(f"{LIST}{seq}/").status_code == 404
+
+
+def test_a_ledger_without_a_match_says_so(cast: Cast, as_: SignIn) -> None:
+    assert "No event fits" in words(as_("olga").get(f"{LIST}?q=nothing-like-it"))
+    assert "No event fits" in words(as_("olga").get(f"{LIST}?before=1"))
+
+
+def test_reading_the_ledger_is_a_get_alone(cast: Cast, as_: SignIn) -> None:
+    assert as_("olga").post(LIST).status_code == 405
+    assert as_("olga").delete(f"{LIST}1/").status_code == 405

@@ -1,0 +1,391 @@
+"""Ada follows her creation, withdraws it, has it looked at; Tom decides what cannot be proved."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django.utils.html import escape
+
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters.models import Cluster, Creation, Network, State
+from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.web.pages import HTMX, PAYLOADS, SignIn, body, holds_markup, main, words
+
+LIST = "/creations/"
+POLLING = {State.QUEUED, State.SENDING, State.UNKNOWN}
+VERDICTS: dict[State, tuple[dict[str, Any], str]] = {
+    State.QUEUED: ({}, "It is recorded, and nothing was sent yet."),
+    State.SENDING: ({}, "The request is on its way to the cloud."),
+    State.UNKNOWN: ({"cause": "deadline"}, "Don't create it again"),
+    State.NEEDS_ATTENTION: ({"cause": "several_candidates"}, "an admin of the team must choose"),
+    State.FAILED: ({"code": "ModelArts.0106", "evidence": "refused"}, "The cloud's own quota is used up."),
+    State.NOT_CREATED: ({"evidence": "absent_after_horizon"}, "it was not made and cannot be any more"),
+    State.CANCELLED: ({}, "It was withdrawn before anything was sent."),
+    State.REFUSED: ({"cause": "connect_error", "evidence": "not_sent"}, "Refused: nothing was sent"),
+}
+
+
+def put(creation: Creation, state: State, **changes: Any) -> str:
+    """The creation's page, with it put into this state by hand."""
+    settled = None if state in Creation.UNRESOLVED else timezone.now()
+    Creation.objects.filter(pk=creation.pk).update(state=state, settled_at=settled, **changes)
+    return creation.get_absolute_url()
+
+
+def attributes(page: str) -> str:
+    """The opening tag of the creation's root element."""
+    found = re.search(r'<article id="creation"[^>]*>', page)
+    assert found
+    return found[0]
+
+
+@pytest.mark.parametrize("state", VERDICTS)
+def test_g07_each_state_is_said_in_a_sentence_and_polls_only_while_it_can_change(
+    state: State, cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    changes, said = VERDICTS[state]
+    url = put(ask(cast.ada, projects.vision), state, **changes)
+    answer = as_("vera").get(url)
+    assert said in main(answer)
+    root = attributes(body(answer))
+    assert f'data-state="{state}"' in root
+    assert ("hx-get" in root) == ("hx-trigger" in root) == (state in POLLING)
+
+
+def test_every_state_has_its_words() -> None:
+    assert set(VERDICTS) | {State.CREATED} == set(State)
+
+
+def test_a_created_one_shows_its_id_its_network_and_the_way_there(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision, reason="Baseline")
+    work()
+    made = cloud.simulator.clusters()[0]
+    answer = as_("ada").get(creation.get_absolute_url())
+    text = main(answer)
+    for word in (made.id, made.networks[0].subnet_id, "The cloud confirmed it in its answer.", "Baseline"):
+        assert word in text
+    for step in ("Recorded", "Cloud listed first", "recorded before the first byte", "Created"):
+        assert step in text
+    for quoted in (str(creation.pk), cloud.posts[0].request_id, projects.vision.project_id, "cn-southwest-2"):
+        assert quoted in text
+    assert "hx-get" not in attributes(body(answer))
+
+
+def test_a_contradicted_verdict_says_so(cast: Cast, projects: Projects, as_: SignIn) -> None:
+    url = put(ask(cast.ada, projects.vision), State.NOT_CREATED, conflict_at=timezone.now())
+    assert "Later evidence contradicts this" in main(as_("ada").get(url))
+
+
+def test_an_unknown_code_of_the_cloud_is_shown_as_it_came(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.fault("error", "create", status=400, error_code="New.4711", error_msg="Ask <your> admin")
+    creation = ask(cast.ada, projects.vision)
+    work()
+    assert "The cloud answered: New.4711: Ask <your> admin" in main(
+        as_("ada").get(creation.get_absolute_url())
+    )
+
+
+def test_a_stopped_cloud_and_a_wrong_key_end_in_clear_sentences_and_events(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    ada = as_("ada")
+    with cloud.simulator.refusing():
+        stopped = ask(cast.ada, projects.vision, "stopped")
+        work()
+        assert "The cloud could not be reached" in main(ada.get(stopped.get_absolute_url()))
+        stopped = work_again(stopped, times=5)
+    page = main(ada.get(stopped.get_absolute_url()))
+    assert "nothing was sent" in page.lower()
+    assert "The cloud could not be reached: the connection was refused" in page
+    assert events(action="cluster:create:refused", object_id=str(stopped.pk))
+
+    cloud.simulator.add_key("TESTKEY", "another-secret")
+    projects.vision.refresh_from_db()
+    type(projects.vision).objects.update(blocked_until=None, blocked_cause="", failures=0)
+    wrong = ask(cast.ada, projects.vision, "wrong-key")
+    work()
+    page = main(ada.get(wrong.get_absolute_url()))
+    assert "The cloud does not accept the project's access key or its signature." in page
+    assert "A platform admin must put the project's credentials right." in page
+    assert events(action="cluster:create:refused", object_id=str(wrong.pk))
+    assert cloud.posts == []
+
+
+def test_htmx_gets_the_middle_part_alone(cast: Cast, projects: Projects, as_: SignIn) -> None:
+    creation = ask(cast.ada, projects.vision)
+    answer = as_("ada").get(creation.get_absolute_url(), headers=HTMX)
+    assert body(answer).lstrip().startswith("<article")
+    assert "HX-Request" in answer["Vary"]
+
+
+def test_a_page_without_scripts_reloads_itself_only_while_it_can_change(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation, ada = ask(cast.ada, projects.vision), as_("ada")
+    assert '<meta http-equiv="refresh"' in body(ada.get(creation.get_absolute_url()))
+    work()
+    assert '<meta http-equiv="refresh"' not in body(ada.get(creation.get_absolute_url()))
+
+
+# Withdrawing, looking, deciding.
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "state"),
+    [
+        ("ada", 302, State.CANCELLED),
+        ("tom", 302, State.CANCELLED),
+        ("vera", 403, State.QUEUED),
+        ("olga", 403, State.QUEUED),
+        ("mallory", 404, State.QUEUED),
+    ],
+)
+def test_who_asked_or_decides_withdraws_what_waits(
+    name: str, status: int, state: State, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    browser = as_(name)
+    url = creation.get_absolute_url()
+    if status == 302:
+        assert f"{url}withdraw/" in body(browser.get(url))
+    elif status == 403:
+        assert f"{url}withdraw/" not in body(browser.get(url))
+    assert browser.post(f"{url}withdraw/").status_code == status
+    creation.refresh_from_db()
+    assert creation.state == state
+    work()
+    assert len(cloud.posts) == (0 if state == State.CANCELLED else 1)
+
+
+def test_another_creator_of_the_team_does_not_withdraw_it(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cast.vera.grants.update(role="creator")
+    creation = ask(cast.ada, projects.vision)
+    assert as_("vera").post(f"{creation.get_absolute_url()}withdraw/").status_code == 403
+    assert len(events(outcome="denied", person_name="vera")) == 1
+
+
+def test_withdrawing_too_late_says_so_and_changes_nothing(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation, ada = ask(cast.ada, projects.vision), as_("ada")
+    work()
+    url = creation.get_absolute_url()
+    answer = ada.post(f"{url}withdraw/", follow=True)
+    assert "It was too late to withdraw this" in words(answer)
+    assert 'data-state="created"' in body(answer)
+
+
+def test_checking_now_is_done_by_the_worker_at_once(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    creation, vera = ask(cast.ada, projects.vision), as_("vera")
+    work()
+    url = creation.get_absolute_url()
+    before = len(cloud.simulator.journal())
+    assert vera.post(f"{url}look/").status_code == 302
+    assert len(cloud.simulator.journal()) == before
+    work()
+    assert 'data-state="created"' in body(vera.get(url))
+
+
+@pytest.mark.parametrize("action", ["withdraw", "look", "decide"])
+def test_what_changes_something_is_a_post(action: str, cast: Cast, projects: Projects, as_: SignIn) -> None:
+    creation = ask(cast.ada, projects.vision)
+    assert as_("ada").get(f"{creation.get_absolute_url()}{action}/").status_code == 405
+
+
+def test_an_admin_decides_among_the_candidates_and_the_others_see_who_can(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    other = cloud.simulator.add_cluster(projects.vision.project_id, creation.name)
+    creation = work_again(creation)
+    url = creation.get_absolute_url()
+    assert "Who can decide: tom" in main(as_("ada").get(url))
+    assert as_("ada").post(f"{url}decide/", {"cluster_id": other.id}).status_code == 403
+    tom = as_("tom")
+    assert other.id in body(tom.get(url))
+    for nonsense in ("", "-", "zzz", "none\x00"):
+        answer = tom.post(f"{url}decide/", {"cluster_id": nonsense}, follow=True)
+        assert "Nothing was decided" in words(answer)
+    tom.post(f"{url}decide/", {"cluster_id": other.id, "reason": "seen in the console"})
+    page = main(tom.get(url))
+    assert "A person decided which of the cloud's clusters is this one." in page
+    assert Cluster.objects.get(cluster_id=other.id).creation_id == creation.pk
+    assert events(action="cluster:create:decided")[0].reason == "seen in the console"
+
+
+def test_an_admin_can_decide_that_none_of_the_candidates_is_it(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    url = put(
+        creation, State.NEEDS_ATTENTION, candidates=[{"id": "x", "name": creation.name, "networks": []}]
+    )
+    as_("tom").post(f"{url}decide/", {"cluster_id": "none", "reason": "looked"})
+    assert 'data-state="not_created"' in body(as_("ada").get(url))
+
+
+# The list.
+
+
+def test_attempts_are_listed_newest_first_and_found_by_name_and_state(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    ask(cast.ada, projects.vision, "first")
+    work()
+    ask(cast.tom, projects.vision, "second")
+    ask(cast.mallory, projects.speech, "secret-of-speech")
+    ada = as_("ada")
+
+    def names(query: str) -> list[str]:
+        return re.findall(r'<a class="name" href="/creations/[^"]+">([^<]+)</a>', body(ada.get(LIST + query)))
+
+    assert names("") == ["second", "first"]
+    assert names("?q=FIR") == ["first"]
+    assert names("?state=queued") == ["second"]
+    assert names("?state=created&q=s") == ["first"]
+    assert names("?q=secret") == []
+    assert "2 attempts" in words(ada.get(LIST))
+
+
+def normalised(page: str) -> str:
+    """A page without what differs from one request to the next by design."""
+    page = re.sub(r'(name="csrfmiddlewaretoken" value|"X-CSRFToken"): ?="?[^"]*"', "", page)
+    page = re.sub(r'value="[A-Za-z0-9]{64}"|"X-CSRFToken": "[A-Za-z0-9]{64}"', "", page)
+    page = re.sub(r'data-now="[^"]*"|<code>[0-9a-f]{32}</code>', "", page)
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", page)
+
+
+@pytest.mark.parametrize("kind", ["creation", "cluster"])
+def test_g24_another_team_s_object_answers_just_as_one_that_never_was(
+    kind: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    theirs = ask(cast.mallory, projects.speech, "secret-of-speech")
+    work()
+    theirs = Creation.objects.get(pk=theirs.pk)
+    row = theirs if kind == "creation" else theirs.cluster
+    ada = as_("ada")
+    actions = {"creation": ("withdraw", "look", "decide"), "cluster": ("delete",)}[kind]
+    for headers in ({}, HTMX):
+        for method, suffix in (("get", ""), *(("post", f"{action}/") for action in actions)):
+            answers = [
+                getattr(ada, method)(f"/{kind}s/{pk}/{suffix}", headers=headers)
+                for pk in (row.pk, uuid.uuid4())
+            ]
+            assert [answer.status_code for answer in answers] == [404, 404]
+            assert normalised(body(answers[0])) == normalised(body(answers[1]))
+            heads = [
+                {
+                    name: value
+                    for name, value in answer.items()
+                    if name not in {"X-Request-Id", "Content-Length"}
+                }
+                for answer in answers
+            ]
+            assert heads[0] == heads[1]
+            assert "secret-of-speech" not in body(answers[0])
+    assert Creation.objects.get(pk=theirs.pk).state == State.CREATED
+
+
+def test_g31_whatever_was_typed_or_said_by_the_cloud_comes_out_as_text(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    made = []
+    for number, payload in enumerate(PAYLOADS):
+        name = f"case-{number}"
+        cloud.simulator.fault("error", "create", status=400, name=name, error_code=payload, error_msg=payload)
+        made.append(ask(cast.ada, projects.vision, name, reason=payload))
+        if payload.isprintable():  # other names make the cloud's list no list
+            cloud.simulator.add_cluster(projects.vision.project_id, payload)
+    cast.vision.name = PAYLOADS[0]
+    cast.vision.save()
+    work()
+    tom = as_("tom")
+    pages = {
+        path: body(tom.get(path))
+        for path in ("/", LIST, "/clusters/", "/audit/", "/audit/?q=case-3")
+        + tuple(creation.get_absolute_url() for creation in made)
+        + tuple(cluster.get_absolute_url() for cluster in Cluster.objects.all())
+        + tuple(event.get_absolute_url() for event in events(team_name=PAYLOADS[0]))
+    }
+    assert len(pages) > 90
+    assert [path for path, page in pages.items() if holds_markup(page)] == []
+    for creation, payload in zip(made, PAYLOADS, strict=True):
+        page = pages[creation.get_absolute_url()]
+        assert page.count(escape(payload)) >= 2  # the reason, in the facts and in the timeline
+    for payload in PAYLOADS:
+        if payload.isprintable():
+            assert escape(payload) in pages["/clusters/"]
+
+
+def many(cast: Cast, projects: Projects, count: int) -> None:
+    """So many creations with clusters of two networks, and as many events."""
+    now = timezone.now()
+    creations = Creation.objects.bulk_create(
+        Creation(
+            project=projects.vision,
+            name=f"many-{n}",
+            type="HPS",
+            requested_by=cast.ada,
+            token=uuid.uuid4(),
+            state=State.CREATED,
+            evidence="reply",
+            settled_at=now - timedelta(days=1),
+        )
+        for n in range(count)
+    )
+    clusters = Cluster.objects.bulk_create(
+        Cluster(
+            project=projects.vision,
+            cluster_id=f"id-{creation.pk}",
+            name=creation.name,
+            type="HPS",
+            found_at=now,
+            seen_at=now,
+            creation=creation,
+        )
+        for creation in creations
+    )
+    Network.objects.bulk_create(
+        Network(cluster=cluster, subnet_id=f"net-{n}", is_default=not n)
+        for cluster in clusters
+        for n in range(2)
+    )
+    for creation in creations:
+        subject = Subject("creation", str(creation.pk), creation.name)
+        record(Did.CREATE_SUCCEEDED, Outcome.DONE, person=cast.ada, team=cast.vision, subject=subject)
+
+
+@pytest.mark.parametrize("path", ["/", "/clusters/", LIST, "/audit/", "/clusters/new/?name=x"])
+def test_a_page_takes_as_many_queries_for_fifty_rows_as_for_five(
+    path: str, cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    tom = as_("tom")
+    counts = []
+    for more in (5, 45):
+        many(cast, projects, more)
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert tom.get(path).status_code == 200
+        counts.append(len(captured))
+    assert counts[0] == counts[1] <= 25
