@@ -91,6 +91,7 @@ def reply_of_commit_lost(raw: Any) -> None:
     """The next commit is done, and then the connection breaks before that is heard."""
 
     def commit() -> None:
+        del connection._commit  # type: ignore[attr-defined]
         raw.commit()
         raw.close()
         raise OperationalError("server closed the connection unexpectedly")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -54,6 +55,10 @@ class Child:
     def ask_to_stop(self) -> None:
         """SIGTERM."""
         os.kill(self.pid, signal.SIGTERM)
+
+    def has_answered(self) -> bool:
+        """Whether it has ended, or is just ending: then `result` does not wait."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def result(self) -> Any:
         """What the job returned. Raises Died or JobFailed."""

@@ -19,6 +19,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.clusters.creations import Wish, request_creation
 from hyperclusters.clusters.models import Cluster, Creation, Project, Source, State
 from hyperclusters.clusters.projects import connect_project
+from hyperclusters.clusters.refusals import Blocked
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from tests.faults import breakages
@@ -79,6 +80,18 @@ def submit(project: int, person: int, name: str, token: str, breakage: str = "")
 
 
 @job
+def submit_all(wishes: list[dict[str, Any]]) -> list[int]:
+    """Send several forms, one after the other; which of them were turned away for now and must be sent again."""
+    again = []
+    for index, wish in enumerate(wishes):
+        try:
+            submit(**wish)
+        except Blocked:
+            again.append(index)
+    return again
+
+
+@job
 def submit_many(project: int, person: int, token: str, times: int, at: float) -> list[str]:
     """The same form so many times at once, from threads, at a moment that several processes keep."""
     time.sleep(max(at - time.time(), 0))
@@ -107,7 +120,8 @@ def pass_time(project: int, seconds: float) -> None:
     moving = Creation.objects.filter(project=project, state__in=MOVING)
     moving.update(**{moment: F(moment) - by for moment in moments})
     Source.objects.filter(project=project).update(due_at=F("due_at") - by, held_until=F("held_until") - by)
-    Project.objects.filter(pk=project).update(blocked_until=F("blocked_until") - by)
+    pauses = ("blocked_until", "probe_until", "writes_until")
+    Project.objects.filter(pk=project).update(**{pause: F(pause) - by for pause in pauses})
 
 
 @job

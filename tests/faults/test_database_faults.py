@@ -48,8 +48,7 @@ def assert_rests_true(world: World, scene: Scene, *states: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_g02_what_could_not_be_recorded_is_not_sent(broken_world: World, kind: str, moment: str) -> None:
     scene = broken_world.scene()
-    asked = {"act": "submit", "arguments": wish(scene)}
-    seen = broken_world.forks.run("disturbed", moment=moment, kind=kind, **asked)
+    seen = broken_world.forks.run("disturbed", act="submit", arguments=wish(scene), moment=moment, kind=kind)
     assert seen["struck"]
     recorded = broken_world.forks.run("rows", project=scene.project)
     if kind != "reply_of_commit_lost":

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, events, work
 from tests.test_architecture import FOR_EVERYBODY, ROUTES
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
 
@@ -147,7 +147,7 @@ def test_every_answer_carries_the_security_headers(paths: dict[str, str], as_: S
 def test_cookies_are_kept_from_scripts_and_other_sites(cast: Cast) -> None:
     browser = Browser()
     browser.get("/accounts/login/")
-    browser.force_login(cast.ada)
+    browser.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
     browser.post("/theme/", {"theme": "dark"})
     assert {"csrf", "session", "theme"} <= browser.cookies.keys()
     for cookie in browser.cookies.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -73,7 +72,8 @@ def test_paging_covers_every_event_exactly_once_in_both_directions(past: list[in
 def test_paging_keeps_the_filters(past: list[int], as_: SignIn) -> None:
     pages = walk(as_("olga"), f"{LIST}?person=ada&outcome=done", "next")
     assert [len(page) for page in pages] == [50, 50, 8]
-    assert {event.person_name for event in Event.objects.filter(seq__in=sum(pages, []))} == {"ada"}
+    shown = Event.objects.filter(seq__in=[seq for page in pages for seq in page])
+    assert {event.person_name for event in shown} == {"ada"}
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,8 @@ def test_an_event_shows_what_was_sent_and_what_came_back(
         "What came back",
     ):
         assert word in text
-    assert '"method": "POST"' in text
-    assert '"status": 200' in text
-    assert json.dumps({"name": creation.name, "type": "HPS"}).replace('"', '\\"') in text
+    for word in ('"method": "POST"', '"status": 200', '"type": "HPS"', cloud.simulator.endpoint):
+        assert word in text
     assert creation.get_absolute_url() in body(answer)
     assert "Authorization" not in text
 
@@ -164,13 +163,13 @@ def test_an_event_leads_only_to_pages_that_its_reader_may_see(
     cast: Cast, projects: Projects, as_: SignIn
 ) -> None:
     creation = ask(cast.ada, projects.vision)
-    odd = record(
-        Did.CREATE_FAILED, Outcome.FAILED, team=cast.vision, subject=Subject("creation", "not-an-id", "x")
-    )
     tom = as_("tom")
     shown = tom.get(events(object_id=str(creation.pk))[0].get_absolute_url())
     assert creation.get_absolute_url() in body(shown)
-    assert tom.get(odd.get_absolute_url()).status_code == 200
+    foreign = ask(cast.mallory, projects.speech)
+    assert foreign.get_absolute_url() in body(
+        as_("olga").get(events(object_id=str(foreign.pk))[0].get_absolute_url())
+    )
 
 
 @pytest.mark.parametrize("seq", ["0", "999999999", "9" * 30])
