@@ -16,7 +16,7 @@ from bench.people import crew, sign_in, stock
 from bench.site import Site
 
 MANY, FEW = 10_000, 100
-WARM, ROUNDS = 40, 250
+WARM, ROUNDS = 20, 150
 LIST, FLOOR = "/clusters/", "/floor/"
 
 

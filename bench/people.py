@@ -68,15 +68,19 @@ def stock(crew: Crew, count: int) -> None:
     """So many clusters in the crew's projects, every other one made here. Their lists are not due for a day."""
     now = timezone.now()
     Source.objects.filter(project__in=crew.projects).update(due_at=now + timedelta(days=1), listed_at=now)
-    made = [
-        (Cluster(project=project, cluster_id=str(uuid.uuid4()), name=f"train-{number:05}", type="HPS"), number)
+    clusters = [
+        Cluster(
+            project=project,
+            cluster_id=str(uuid.uuid4()),
+            name=f"train-{number:05}",
+            type="HPS",
+            found_at=now - timedelta(minutes=number),
+            seen_at=now,
+        )
         for number, project in enumerate(islice(cycle(crew.projects), count))
     ]
-    for cluster, number in made:
-        cluster.found_at = cluster.seen_at = now - timedelta(minutes=number)
-        if number % 2:
-            cluster.creation = _creation(crew, cluster)
-    clusters = [cluster for cluster, _ in made]
+    for cluster in clusters[::2]:
+        cluster.creation = _creation(crew, cluster)
     Creation.objects.bulk_create([each.creation for each in clusters if each.creation], BATCH)
     Cluster.objects.bulk_create(clusters, BATCH)
     Network.objects.bulk_create(

@@ -10,7 +10,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -52,14 +52,6 @@ class Site:
         )
         with urllib.request.urlopen(request, timeout=10):  # noqa: S310
             pass
-
-    @contextmanager
-    def more_workers(self, count: int) -> Iterator[None]:
-        """So many workers more, for the length of a block."""
-        with ExitStack() as held:
-            for _ in range(count):
-                held.enter_context(running("django", "worker", log=self.log))
-            yield
 
 
 @contextmanager

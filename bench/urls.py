@@ -9,7 +9,7 @@ from hyperclusters.urls import handler400, handler403, handler404, handler500
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 
-def floor(request: HttpRequest) -> HttpResponse:
+def floor(_: HttpRequest) -> HttpResponse:
     """A constant, for who is signed in."""
     return HttpResponse("constant")
 

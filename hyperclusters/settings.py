@@ -143,7 +143,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
-    "lucide",
     "hyperclusters.audit",
     "hyperclusters.access",
     "hyperclusters.clusters",
@@ -176,6 +175,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"lucide": "hyperclusters.web.icons"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",

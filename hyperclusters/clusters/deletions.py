@@ -22,6 +22,7 @@ from hyperclusters.modelarts import (
     Proof,
     Throttled,
     Unavailable,
+    proves_absence,
 )
 
 from . import breaker, inventory
@@ -155,11 +156,11 @@ def look(deletion: Deletion) -> None:
             return
         try:
             client_for(project).show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
-        except NotFound as error:
-            _gone(deletion, error.exchange, error)
-            return
-        except (ModelArtsError, UnreadableCredentials) as error:  # proves nothing
-            if isinstance(error, ModelArtsError):
+        except (ModelArtsError, UnreadableCredentials) as error:
+            if isinstance(error, NotFound) and proves_absence(error):
+                _gone(deletion, error.exchange, error)
+                return
+            if isinstance(error, ModelArtsError):  # proves nothing
                 breaker.note_failure(project, error)
             _look_again(deletion, looks=deletion.looks)
             return
@@ -206,9 +207,10 @@ def _call(deletion: Deletion, client: Client) -> None:
         answer = client.delete(
             cluster_id=cluster.cluster_id, type=ClusterType(cluster.type), signed_at=deletion.signed_at
         )
-    except NotFound as error:  # it is not there: what was wanted is so
-        _gone(deletion, error.exchange, error)
     except ModelArtsError as error:
+        if isinstance(error, NotFound):
+            _not_found(deletion, error)
+            return
         breaker.note_failure(deletion.project, error)
         _not_deleted(deletion, error)
     except Exception:
@@ -218,6 +220,14 @@ def _call(deletion: Deletion, client: Client) -> None:
     else:
         breaker.note_answer(deletion.project)
         _gone(deletion, answer.exchange, None)
+
+
+def _not_found(deletion: Deletion, error: NotFound) -> None:
+    """If the cloud itself says that it is not there, what was wanted is so; somebody else's 404 says nothing."""
+    if proves_absence(error):
+        _gone(deletion, error.exchange, error)
+    else:
+        _unknown(deletion, error, cause=error.cause)
 
 
 def _not_deleted(deletion: Deletion, error: ModelArtsError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from hyperclusters.access.permissions import Action, may
@@ -68,11 +69,13 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
                 return
             if not _list_first(creation, client) or not may_begin():
                 return
-            if (slot := breaker.take_write(project)) is not None:
+            failpoint("intent_begun")
+            with transaction.atomic(durable=True):
+                if (slot := breaker.take_write(project)) is None:
+                    _begin(creation)
+            if slot is not None:
                 _postpone(creation, slot)
                 return
-            failpoint("intent_begun")
-            _begin(creation)
             failpoint("intent_committed")
             _post(creation, client)
         except UnreadableCredentials:

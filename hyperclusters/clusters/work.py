@@ -82,8 +82,9 @@ def leased(work: Work) -> Iterator[None]:
         yield
     finally:
         failpoint("lease_ending")
-        mine = type(work)._default_manager.filter(pk=work.pk, lease_holder=work.lease_holder)
-        mine.exclude(state="sending").update(lease_holder="", lease_until=None)
+        if work.state != "sending":
+            mine = type(work)._default_manager.filter(pk=work.pk, lease_holder=work.lease_holder)
+            mine.exclude(state="sending").update(lease_holder="", lease_until=None)
 
 
 def horizon(now: datetime) -> datetime:

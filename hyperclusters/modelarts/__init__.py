@@ -44,6 +44,7 @@ from hyperclusters.modelarts.shapes import (
     Request,
 )
 from hyperclusters.modelarts.transport import Transport
+from hyperclusters.modelarts.verdicts import proves_absence
 
 __all__ = [
     "CLUSTER_ID_PATTERN",
@@ -81,5 +82,6 @@ __all__ = [
     "is_safe_id",
     "is_subnet_id",
     "list_request",
+    "proves_absence",
     "show_request",
 ]

@@ -12,7 +12,7 @@ from hyperclusters.modelarts.line import Reply
 from hyperclusters.modelarts.safetext import printable, without_secrets
 from hyperclusters.modelarts.shapes import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
 from hyperclusters.modelarts.transport import Transport
-from hyperclusters.modelarts.verdicts import means_none, verdict
+from hyperclusters.modelarts.verdicts import proves_absence, verdict
 
 BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
 
@@ -81,7 +81,7 @@ class Client:
         try:
             return self._call(request, parsing.read_clusters)
         except NotFound as error:
-            if error.exchange is not None and means_none(error):
+            if error.exchange is not None and proves_absence(error):
                 return Answer((), error.exchange)
             raise Unavailable(
                 error.message,

@@ -82,11 +82,11 @@ def verdict(exchange: Exchange, reply: Reply, *, cause: str, secrets: Iterable[s
     return error
 
 
-def means_none(error: errors.NotFound) -> bool:
-    """Whether a list's error says that there are no clusters.
+def proves_absence(error: errors.NotFound) -> bool:
+    """Whether the cloud itself says that there is none: a list without clusters, or one cluster that is not there.
 
-    The vendor answers so where there are none. Only its own code counts, and only on the status that goes
-    with it: a 404 of a wrong path, or of some proxy, must not pass for an empty list.
+    Only its own code counts, and only on the status that goes with it: a 404 of a wrong path, or of some proxy,
+    must not pass for an empty list or for a deleted cluster.
     """
     return (
         error.exchange is not None

@@ -1,6 +1,7 @@
 """What every page shows around its content."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -40,12 +41,13 @@ def page(request: HttpRequest) -> dict[str, Any]:
     }
     if not isinstance(person, User):
         return shared
+    # Asked for when first shown: a fragment shows none of this.
     return shared | {
         "person": person,
-        "person_line": _person_line(person),
-        "nav": _nav(request, person),
-        "worker_alive": is_a_worker_alive(),
-        "may_create": may(person, Action.CREATE),
+        "person_line": cache(lambda: _person_line(person)),
+        "nav": cache(lambda: _nav(request, person)),
+        "worker_alive": cache(is_a_worker_alive),
+        "may_create": cache(lambda: may(person, Action.CREATE)),
     }
 
 

@@ -44,17 +44,17 @@ def refused(statement: str) -> None:
 COPY = f"INTO audit_event ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS)} FROM audit_event"
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        *(f"UPDATE audit_event SET {column} = {column}" for column in COLUMNS),
-        "DELETE FROM audit_event",
-        "DELETE FROM audit_event WHERE seq = (SELECT max(seq) FROM audit_event)",
-        "UPDATE audit_event SET seq = seq + 1",
-    ],
-)
-def test_g20_no_statement_changes_or_removes_an_event(statement: str, event: Event) -> None:
-    refused(statement)
+CHANGES = [
+    *(f"UPDATE audit_event SET {column} = {column}" for column in COLUMNS),
+    "DELETE FROM audit_event",
+    "DELETE FROM audit_event WHERE seq = (SELECT max(seq) FROM audit_event)",
+    "UPDATE audit_event SET seq = seq + 1",
+]
+
+
+def test_g20_no_statement_changes_or_removes_an_event(event: Event) -> None:
+    for statement in CHANGES:
+        refused(statement)
 
 
 WAYS_PAST = {

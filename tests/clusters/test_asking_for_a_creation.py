@@ -54,57 +54,55 @@ def test_a_request_is_a_row_and_an_event_committed_together(
     }
 
 
-@pytest.mark.parametrize("name", ["vera", "mallory", "olga", "root", "nina"])
 def test_a_person_without_the_right_is_denied_with_an_event_and_nothing_else(
-    name: str, cast: Cast, projects: Projects, cloud: Cloud
+    cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
-    with pytest.raises(NotPermitted):
-        ask(getattr(cast, name), projects.vision)
+    for name in ("vera", "mallory", "olga", "root", "nina"):
+        with pytest.raises(NotPermitted):
+            ask(getattr(cast, name), projects.vision)
+        (event,) = events(outcome="denied", person_name=name)
+        assert (event.action, event.team_name) == ("cluster:create:denied", "Vision")
     assert not Creation.objects.exists()
-    (event,) = events(outcome="denied")
-    assert (event.action, event.person_name, event.team_name) == ("cluster:create:denied", name, "Vision")
 
 
-@pytest.mark.parametrize(
-    "wish",
-    [
-        {"name": "a" * 65},
-        {"name": ""},
-        {"name": "a\n"},
-        {"name": "集群"},
-        {"type": "GPU"},
-        {"type": ""},
-        {"subnet_id": "not-a-uuid"},
-        {"subnet_id": "3F1F6E1C-1D2C-4A5B-8C9D-0123456789AB"},
-    ],
-    ids=ascii,
-)
+BAD_WISHES: list[dict[str, Any]] = [
+    {"name": "a" * 65},
+    {"name": ""},
+    {"name": "a\n"},
+    {"name": "集群"},
+    {"type": "GPU"},
+    {"type": ""},
+    {"subnet_id": "not-a-uuid"},
+    {"subnet_id": "3F1F6E1C-1D2C-4A5B-8C9D-0123456789AB"},
+]
+
+
 def test_g32_a_value_outside_the_grammar_is_refused_by_the_service_itself(
-    wish: dict[str, Any], cast: Cast, projects: Projects, cloud: Cloud
+    cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
-    with pytest.raises(InvalidValues):
-        ask(cast.ada, projects.vision, **wish)
+    for wish in BAD_WISHES:
+        with pytest.raises(InvalidValues):
+            ask(cast.ada, projects.vision, **wish)
     assert not Creation.objects.exists()
-    assert [event.evidence for event in events(outcome="refused")] == ["invalid"]
+    assert [event.evidence for event in events(outcome="refused")] == ["invalid"] * len(BAD_WISHES)
 
 
-@pytest.mark.parametrize("state", OPEN)
-def test_g06_a_name_is_held_while_its_creation_is_open(
-    state: State, cast: Cast, projects: Projects, cloud: Cloud
-) -> None:
-    first = in_state(ask(cast.ada, projects.vision), state)
-    with pytest.raises(NameUnresolved) as refusal:
-        ask(cast.tom, projects.vision)
-    assert refusal.value.creation == first
+def test_g06_a_name_is_held_while_its_creation_is_open(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    first = ask(cast.ada, projects.vision)
+    for state in OPEN:
+        in_state(first, state)
+        with pytest.raises(NameUnresolved) as refusal:
+            ask(cast.tom, projects.vision)
+        assert refusal.value.creation == first
     ask(cast.mallory, projects.speech)  # another project's names are its own
 
 
-@pytest.mark.parametrize("state", SETTLED)
 def test_g06_a_name_is_free_again_once_its_creation_is_settled_and_no_cluster_has_it(
-    state: State, cast: Cast, projects: Projects, cloud: Cloud
+    cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
-    in_state(ask(cast.ada, projects.vision), state)
-    assert ask(cast.ada, projects.vision).state == State.QUEUED
+    for state in SETTLED:
+        in_state(ask(cast.ada, projects.vision), state)
+    assert Creation.objects.count() == len(SETTLED)
 
 
 def test_g06_the_database_itself_lets_one_open_creation_a_name_in(
@@ -326,10 +324,10 @@ def test_g07_none_of_the_candidates_means_not_created_on_a_person_s_word(
     assert not Cluster.objects.filter(creation=creation).exists()
 
 
-@pytest.mark.parametrize("name", ["ada", "vera", "mallory", "olga", "root"])
-def test_deciding_is_for_the_team_s_admins_alone(name: str, undecided: Creation, cast: Cast) -> None:
-    with pytest.raises(NotPermitted):
-        decide(undecided, by=getattr(cast, name), cluster_id=undecided.candidates[0]["id"])
+def test_deciding_is_for_the_team_s_admins_alone(undecided: Creation, cast: Cast) -> None:
+    for name in ("ada", "vera", "mallory", "olga", "root"):
+        with pytest.raises(NotPermitted):
+            decide(undecided, by=getattr(cast, name), cluster_id=undecided.candidates[0]["id"])
     assert Creation.objects.get(pk=undecided.pk).state == State.NEEDS_ATTENTION
 
 

@@ -63,21 +63,21 @@ def test_a_deletion_is_recorded_sent_once_and_ends_with_the_cluster_gone(
     assert len(deletes(cloud)) == 1
 
 
-@pytest.mark.parametrize("name", ["vera", "olga", "root", "mallory"])
 def test_deleting_is_for_creators_of_the_team_and_a_denial_is_told(
-    name: str, cast: Cast, cluster: Cluster, cloud: Cloud
+    cast: Cast, cluster: Cluster, cloud: Cloud
 ) -> None:
-    with pytest.raises(NotPermitted):
-        request_deletion(person=getattr(cast, name), cluster=cluster, typed_name="doomed")
+    for name in ("vera", "olga", "root", "mallory"):
+        with pytest.raises(NotPermitted):
+            request_deletion(person=getattr(cast, name), cluster=cluster, typed_name="doomed")
+        assert len(events(action="cluster:delete:denied", person_name=name)) == 1
     assert not Deletion.objects.exists()
-    assert [event.person_name for event in events(action="cluster:delete:denied")] == [name]
 
 
-@pytest.mark.parametrize("typed", ["", "Doomed", "doomed ", "other"])
-def test_a_wrong_name_is_refused(typed: str, cast: Cast, cluster: Cluster) -> None:
-    with pytest.raises(WrongName):
-        request_deletion(person=cast.ada, cluster=cluster, typed_name=typed)
-    assert [event.evidence for event in events(action="cluster:delete:refused")] == ["wrong_name_typed"]
+def test_a_wrong_name_is_refused(cast: Cast, cluster: Cluster) -> None:
+    for typed in ("", "Doomed", "doomed ", "other"):
+        with pytest.raises(WrongName):
+            request_deletion(person=cast.ada, cluster=cluster, typed_name=typed)
+    assert [event.evidence for event in events(action="cluster:delete:refused")] == ["wrong_name_typed"] * 4
 
 
 def test_what_stands_in_the_way_is_refused_before_anything_is_sent(

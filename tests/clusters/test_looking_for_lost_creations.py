@@ -149,31 +149,31 @@ def test_a_cluster_that_comes_up_after_the_verdict_contradicts_it_aloud(
     assert contradicted.after["found"] == late.id
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"fault": "error", "status": 500},
-        {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
-        {"fault": "lost_answer"},
-        {"fault": "oversized"},
-        {"fault": "garbage", "kind": "html"},
-        {"fault": "garbage", "kind": "cut_json"},
-        {"fault": "garbage", "kind": "empty"},
-        {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
-        {"fault": "garbage", "kind": "custom", "body": b"[]"},
-        {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": [{"name": "no-id"}]}'},
-        {"fault": "garbage", "kind": "error_code_200"},
-    ],
-    ids=lambda fault: "-".join(str(value) for value in fault.values())[:40],
-)
+FAILING_LISTS: list[dict[str, Any]] = [
+    {"fault": "error", "status": 500},
+    {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
+    {"fault": "lost_answer"},
+    {"fault": "oversized"},
+    {"fault": "garbage", "kind": "html"},
+    {"fault": "garbage", "kind": "cut_json"},
+    {"fault": "garbage", "kind": "empty"},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+    {"fault": "garbage", "kind": "custom", "body": b"[]"},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": [{"name": "no-id"}]}'},
+    {"fault": "garbage", "kind": "error_code_200"},
+]
+
+
 def test_a_list_that_failed_proves_nothing_even_behind_the_horizon(
-    fault: dict[str, Any], cast: Cast, projects: Projects, cloud: Cloud
+    cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(cast, projects, cloud, deed=False)
     horizon_passes(creation)
-    cloud.simulator.fault(call="list", **fault)
-    creation = work_again(creation, times=4)
-    assert (creation.state, creation.looks) == (State.UNKNOWN, 0)
+    for fault in FAILING_LISTS:
+        cloud.simulator.reset()
+        cloud.simulator.fault(call="list", **fault)
+        creation = work_again(creation, times=2)
+        assert (creation.state, creation.looks) == (State.UNKNOWN, 0), fault
 
 
 def test_a_key_that_stopped_working_leaves_the_outcome_open(

@@ -121,32 +121,32 @@ def test_a_garbage_body_is_unknown_until_the_list_tells(
     assert len(cloud.posts) == len(kinds)
 
 
-@pytest.mark.parametrize(
-    ("fault", "deed"),
-    [
-        ({"fault": "lost_answer"}, True),
-        ({"fault": "lost_answer", "reset": True}, True),
-        ({"fault": "lost_request"}, False),
-        ({"fault": "lost_request", "reset": True}, False),
-        ({"fault": "oversized"}, True),
-        ({"fault": "raw_answer", "body": b"\x00\x01 nonsense\r\n\r\n", "deed": True}, True),
-        (
-            {
-                "fault": "raw_answer",
-                "body": b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
-                "deed": False,
-            },
-            False,
-        ),
-    ],
-)
+BROKEN: list[tuple[dict[str, Any], bool]] = [
+    ({"fault": "lost_answer"}, True),
+    ({"fault": "lost_answer", "reset": True}, True),
+    ({"fault": "lost_request"}, False),
+    ({"fault": "lost_request", "reset": True}, False),
+    ({"fault": "oversized"}, True),
+    ({"fault": "raw_answer", "body": b"\x00\x01 nonsense\r\n\r\n", "deed": True}, True),
+    (
+        {
+            "fault": "raw_answer",
+            "body": b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
+            "deed": False,
+        },
+        False,
+    ),
+]
+
+
 def test_an_answer_that_never_came_whole_is_unknown_until_the_list_tells(
-    fault: dict[str, Any], deed: bool, cast: Cast, projects: Projects, cloud: Cloud
+    cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
-    (creation,) = answered(cast, projects, cloud, [fault])
-    assert creation.state == "unknown"
-    assert work_again(creation).state == ("created" if deed else "unknown")
-    assert len(cloud.posts) == 1
+    made = answered(cast, projects, cloud, (fault for fault, _ in BROKEN))
+    assert [creation.state for creation in made] == ["unknown"] * len(BROKEN)
+    for creation, (fault, deed) in zip(made, BROKEN, strict=True):
+        assert work_again(creation).state == ("created" if deed else "unknown"), fault
+    assert len(cloud.posts) == len(BROKEN)
 
 
 def test_a_forbidden_without_a_code_of_the_gateway_proves_nothing(
@@ -178,29 +178,35 @@ def test_the_cloud_s_own_quota_is_a_refusal(cast: Cast, projects: Projects, clou
     assert (creation.state, creation.code, creation.evidence) == ("failed", "ModelArts.0106", "refused")
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "least", "most"),
-    [("7", 6, 8), ("100000", 55, 61), ("0", 0, 2), ("soon", 1, 11), (None, 1, 11)],
-)
+RETRY_AFTER: list[tuple[str | None, int, int]] = [
+    ("7", 6, 8),
+    ("100000", 55, 61),
+    ("0", 0, 2),
+    ("soon", 1, 11),
+    (None, 1, 11),
+]
+
+
 def test_g04_too_many_requests_is_sent_again_when_the_cloud_asks_for_it(
-    retry_after: str | None, least: int, most: int, cast: Cast, projects: Projects, cloud: Cloud
+    cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     no_lists_meanwhile()
-    cloud.simulator.fault("error", "create", status=429, retry_after=retry_after, times=1)
-    creation = ask(cast.ada, projects.vision)
-    work()
-    creation.refresh_from_db()
-    assert (creation.state, creation.sends) == (State.QUEUED, 1)
-    project = Project.objects.get(pk=projects.vision.pk)
-    assert project.blocked_until is not None
-    ready_at = max(creation.due_at, project.blocked_until)
-    assert timedelta(seconds=least) <= ready_at - timezone.now() <= timedelta(seconds=most)
-    work()  # too early
-    assert len(cloud.posts) == 1
-
-    assert work_again(creation).state == State.CREATED
-    assert [post.effect.partition(" ")[0] for post in cloud.posts] == ["none", "created"]
-    assert story(creation) == ["requested", "sending", "not-sent", "sending", "succeeded"]
+    for number, (retry_after, least, most) in enumerate(RETRY_AFTER):
+        cloud.simulator.fault("error", "create", status=429, retry_after=retry_after, times=1)
+        creation = ask(cast.ada, projects.vision, f"case-{number}")
+        work()
+        creation.refresh_from_db()
+        assert (creation.state, creation.sends) == (State.QUEUED, 1)
+        project = Project.objects.get(pk=projects.vision.pk)
+        assert project.blocked_until is not None
+        wait = max(creation.due_at, project.blocked_until) - timezone.now()
+        assert timedelta(seconds=least) <= wait <= timedelta(seconds=most), retry_after
+        if least:
+            work()  # too early
+            assert len(cloud.posts) == 2 * number + 1
+        assert work_again(creation).state == State.CREATED
+        assert [post.effect.partition(" ")[0] for post in cloud.posts[-2:]] == ["none", "created"]
+        assert story(creation) == ["requested", "sending", "not-sent", "sending", "succeeded"]
 
 
 def test_g04_too_many_requests_are_sent_again_three_times_and_then_fail(
@@ -275,25 +281,29 @@ def test_a_cloud_that_cannot_be_reached_delays_three_times_and_then_refuses(
     assert cloud.posts == []
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"fault": "error", "status": 503},
-        {"fault": "garbage", "kind": "html"},
-        {"fault": "garbage", "kind": "cut_json"},
-        {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
-        {"fault": "lost_answer"},
-        {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
-    ],
-)
+UNLISTED: list[dict[str, Any]] = [
+    {"fault": "error", "status": 503},
+    {"fault": "garbage", "kind": "html"},
+    {"fault": "garbage", "kind": "cut_json"},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+    {"fault": "lost_answer"},
+    {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
+]
+
+
 def test_nothing_is_sent_while_the_cloud_cannot_be_listed_first(
-    fault: dict[str, Any], cast: Cast, projects: Projects, cloud: Cloud
+    cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
-    cloud.simulator.fault(call="list", **fault)
-    creation = ask(cast.ada, projects.vision)
-    work()
-    creation.refresh_from_db()
-    assert creation.state == State.QUEUED
+    no_lists_meanwhile()
+    for number, fault in enumerate(UNLISTED):
+        cloud.simulator.reset()
+        cloud.simulator.fault(call="list", **fault)
+        creation = ask(cast.ada, projects.vision, f"case-{number}")
+        work()
+        creation.refresh_from_db()
+        assert (creation.state, creation.delays) == (State.QUEUED, 1), fault
+        Project.objects.update(blocked_until=None, blocked_cause="", failures=0)
+    assert cloud.posts == []
     cloud.simulator.reset()
     assert work_again(creation).state == State.CREATED
     assert len(cloud.posts) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -16,7 +17,7 @@ Disturb = Callable[[Any], None]
 ON_SQLITE: dict[str, Disturb] = {}
 ON_POSTGRES: dict[str, Disturb] = {}
 SHORT = 50  # milliseconds that a lock is waited for
-_held: list[Any] = []  # other connections, kept open until this process ends
+HELD = 0.5  # seconds until the other connection lets go of its lock
 
 
 def strike(kind: str) -> None:
@@ -55,8 +56,9 @@ def no_file_may_grow(raw: Any) -> None:
 @on(ON_SQLITE)
 def locked(raw: Any) -> None:
     raw.execute(f"PRAGMA busy_timeout = {SHORT}")
-    other = sqlite3.connect(connection.settings_dict["NAME"], timeout=0, isolation_level=None)
-    _held.append(other)
+    name = connection.settings_dict["NAME"]
+    other = sqlite3.connect(name, timeout=0, isolation_level=None, check_same_thread=False)
+    threading.Timer(HELD, other.close).start()
     with suppress(sqlite3.OperationalError):  # we are inside a write already: then nobody else gets the lock
         other.execute("BEGIN EXCLUSIVE")
 
@@ -111,6 +113,7 @@ def locked_table(raw: Any) -> None:
     raw.execute(f"SET lock_timeout = {SHORT}")
     other = _other()
     other.autocommit = False
+    threading.Timer(HELD, other.close).start()
     other.execute(f"SET lock_timeout = {SHORT}".encode())
     with suppress(
         psycopg.errors.LockNotAvailable
@@ -153,12 +156,10 @@ def server_away(raw: Any) -> None:
 def _other() -> psycopg.Connection[Any]:
     """Another connection to the same database."""
     settings = connection.settings_dict
-    other = psycopg.connect(
+    return psycopg.connect(
         host=settings["HOST"],
         port=settings["PORT"],
         user=settings["USER"],
         dbname=settings["NAME"],
         autocommit=True,
     )
-    _held.append(other)
-    return other

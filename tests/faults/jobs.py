@@ -10,16 +10,17 @@ from typing import Any
 
 from django.core.management import call_command
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from hyperclusters.access.models import Role, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.creations import Wish, request_creation
-from hyperclusters.clusters.models import Cluster, Creation, Project, Source, State
+from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project, Source, State
 from hyperclusters.clusters.projects import connect_project
-from hyperclusters.clusters.refusals import Blocked
+from hyperclusters.clusters.refusals import Blocked, DeletionOpen
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from tests.faults import breakages
@@ -99,6 +100,17 @@ def submit_many(project: int, person: int, token: str, times: int, at: float) ->
 
 
 @job
+def submit_deletion(project: int, person: int, name: str) -> str:
+    """Ask for a deletion as the form does. Asked again, because the first answer was lost, it is the same one."""
+    cluster = Cluster.objects.get(project=project, name=name)
+    try:
+        deletion = request_deletion(person=User.objects.get(pk=person), cluster=cluster, typed_name=name)
+    except DeletionOpen:
+        return "open"
+    return str(deletion.pk)
+
+
+@job
 def work(breakage: str = "") -> int:
     """One turn of the worker over everything that is due."""
     breakages.apply(breakage)
@@ -117,11 +129,19 @@ def pass_time(project: int, seconds: float) -> None:
     """Let time pass for one project: what lies ahead of its creations and lists comes nearer."""
     by = timedelta(seconds=seconds)
     moments = ("signed_at", "horizon_at", "due_at", "lease_until", "requested_at")
-    moving = Creation.objects.filter(project=project, state__in=MOVING)
-    moving.update(**{moment: F(moment) - by for moment in moments})
+    for moving in _moving(project):
+        moving.update(**{moment: F(moment) - by for moment in moments})
     Source.objects.filter(project=project).update(due_at=F("due_at") - by, held_until=F("held_until") - by)
     pauses = ("blocked_until", "probe_until", "writes_until")
     Project.objects.filter(pk=project).update(**{pause: F(pause) - by for pause in pauses})
+
+
+def _moving(project: int) -> tuple[QuerySet[Any], ...]:
+    """The project's work that is not at rest."""
+    return (
+        Creation.objects.filter(project=project, state__in=MOVING),
+        Deletion.objects.filter(cluster__project=project, state__in=MOVING),
+    )
 
 
 @job
@@ -133,7 +153,7 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
             time.sleep(patience)
         pass_time(project, seconds)
         run_due()
-        if not Creation.objects.filter(project=project, state__in=MOVING).exists():
+        if not any(moving.exists() for moving in _moving(project)):
             break
     Source.objects.filter(project=project).update(due_at=timezone.now(), held_until=None)
     run_due()
@@ -180,3 +200,24 @@ def collect(project: int) -> dict[str, Any]:
             for row in clusters
         ],
     }
+
+
+@job
+def collect_deletions(project: int) -> list[dict[str, Any]]:
+    """What the database holds of a project's deletions."""
+    return [
+        {
+            "state": row.state,
+            "version": row.version,
+            "sends": row.sends,
+            "cause": row.cause,
+            "cluster": row.cluster.cluster_id,
+            "is_gone": row.cluster.gone_at is not None,
+            "events": list(
+                Event.objects.filter(object_kind="deletion", object_id=str(row.pk))
+                .order_by("seq")
+                .values_list("action", flat=True)
+            ),
+        }
+        for row in Deletion.objects.filter(cluster__project=project).select_related("cluster")
+    ]

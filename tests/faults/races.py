@@ -73,6 +73,8 @@ def play(name: str, runs: int, endpoint: str, store: str, keys: list[str]) -> li
     played = []
     for _ in range(runs):
         stage = Stage(cloud, scene(endpoint, *keys))
+        # The cloud has answered here before: else calls would go out one by one, and nothing would race.
+        Project.objects.filter(pk=stage.scene["project"]).update(trusted=True)
         notes = RACES[name](stage)
         rest(stage.scene["project"])
         played.append({"notes": notes, "scene": stage.scene, "records": collect(stage.scene["project"])})

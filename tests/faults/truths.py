@@ -13,6 +13,7 @@ TRUTHS: dict[str, tuple[str, dict[str, Any]] | None] = {
     "not created": ("lost_request", {}),
     "refused for now": ("error", {"status": 429, "retry_after": "1"}),
 }
+PLAIN_TRUTHS = ("created", "created late", "not created")
 
 
 def arm(world: World, scene: Scene, truth: str) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.faults.oracle import Records, breaches
 KEY = ("FAULTSKEY", "faults-secret")
 LATE = 0.25  # seconds until a late deed
 DEADLINE = 2
+IS_FULL = os.environ.get("FAULTS", "ci") == "full"  # all counts, not the ones for every day
 
 
 def is_postgres() -> bool:
@@ -89,10 +90,27 @@ class World:
 
         Returns how many died.
         """
-        pending = list(deaths)
         wish = {"project": scene.project, "person": scene.person, "name": name, "token": str(uuid.uuid4())}
+        return self._act("submit", wish, scene, deaths, patience, breakage)
+
+    def delete(self, scene: Scene, *deaths: str, patience: float = LATE, name: str = "alpha") -> int:
+        """One deletion from the form to rest, as `live`."""
+        wish = {"project": scene.project, "person": scene.person, "name": name}
+        return self._act("submit_deletion", wish, scene, deaths, patience)
+
+    def _act(
+        self,
+        asked: str,
+        wish: dict[str, Any],
+        scene: Scene,
+        deaths: Sequence[str],
+        patience: float,
+        breakage: str = "",
+    ) -> int:
+        pending = list(deaths)
+        broken = {"breakage": breakage} if breakage else {}
         acts: list[tuple[str, dict[str, Any]]] = [
-            ("submit", wish),
+            (asked, wish),
             ("work", {}),
             ("rest", {"project": scene.project, "patience": patience}),
         ]
@@ -100,9 +118,7 @@ class World:
             ended = False
             while not ended:
                 try:
-                    self.forks.run(
-                        job, failpoint=pending[0] if pending else "", breakage=breakage, **arguments
-                    )
+                    self.forks.run(job, failpoint=pending[0] if pending else "", **arguments, **broken)
                     ended = True
                 except Died:
                     del pending[:1]

@@ -84,18 +84,18 @@ def test_signing_in_goes_on_to_where_one_was_going(target: str, cast: Cast) -> N
     assert sign_in(browser, next=target)["Location"] == target
 
 
-@pytest.mark.parametrize("target", FOREIGN, ids=ascii)
-def test_signing_in_never_leads_to_another_site(target: str, cast: Cast) -> None:
+def test_signing_in_never_leads_to_another_site(cast: Cast) -> None:
     browser = Browser()
-    assert sign_in(browser, next=target)["Location"] == "/"
-    assert browser.get(LOGIN, {"next": target})["Location"] == "/"  # signed in already
+    for target in FOREIGN:
+        assert sign_in(browser, next=target)["Location"] == "/", ascii(target)
+        assert browser.get(LOGIN, {"next": target})["Location"] == "/", ascii(target)  # signed in already
 
 
-@pytest.mark.parametrize("target", ["clusters", "no-such-page", "web:nothing", "?q=1", "..", "a.b"])
-def test_signing_in_survives_a_target_that_is_no_address(target: str, cast: Cast) -> None:
+def test_signing_in_survives_a_target_that_is_no_address(cast: Cast) -> None:
     browser = Browser()
-    assert sign_in(browser, next=target).status_code == 302
-    assert browser.get(LOGIN, {"next": target}).status_code == 302
+    for target in ("clusters", "no-such-page", "web:nothing", "?q=1", "..", "a.b"):
+        assert sign_in(browser, next=target).status_code == 302, target
+        assert browser.get(LOGIN, {"next": target}).status_code == 302, target
 
 
 def test_g29_signing_in_gives_a_new_session_and_signing_out_ends_it_on_the_server(cast: Cast) -> None:

@@ -76,23 +76,23 @@ def test_paging_keeps_the_filters(past: list[int], as_: SignIn) -> None:
     assert {event.person_name for event in shown} == {"ada"}
 
 
-@pytest.mark.parametrize(
-    ("query", "count"),
-    [
-        ("person=stranger", 2),
-        ("person=stran", 0),
-        ("outcome=failed", 12),
-        ("action=cluster:create:failed", 12),
-        ("outcome=failed&action=cluster:create:succeeded", 0),
-        ("q=train-11", 11),
-        ("q=TRAIN-119", 1),
-        ("q=id-7", 1),
-        ("q=id-7&outcome=failed", 0),
-        ("person=mallory", 3),
-    ],
-)
-def test_filters_combine(query: str, count: int, past: list[int], as_: SignIn) -> None:
-    assert len(seqs(body(as_("olga").get(f"{LIST}?{query}")))) == count
+FILTERS = [
+    ("person=stranger", 2),
+    ("person=stran", 0),
+    ("outcome=failed", 12),
+    ("action=cluster:create:failed", 12),
+    ("outcome=failed&action=cluster:create:succeeded", 0),
+    ("q=train-11", 11),
+    ("q=TRAIN-119", 1),
+    ("q=id-7", 1),
+    ("q=id-7&outcome=failed", 0),
+    ("person=mallory", 3),
+]
+
+
+def test_filters_combine(past: list[int], as_: SignIn) -> None:
+    olga = as_("olga")
+    assert {query: len(seqs(body(olga.get(f"{LIST}?{query}")))) for query, _ in FILTERS} == dict(FILTERS)
 
 
 def test_an_event_is_found_by_the_request_id_of_our_answer_and_by_the_cloud_s(
@@ -122,16 +122,16 @@ def test_an_admin_reads_their_own_team_s_events_alone(past: list[int], as_: Sign
     assert tom.get(foreign.get_absolute_url()).status_code == nobody.status_code == 404
 
 
-@pytest.mark.parametrize("name", ["ada", "vera", "mallory", "root", "nina"])
-def test_nobody_else_reads_the_audit_and_trying_is_told(name: str, past: list[int], as_: SignIn) -> None:
-    browser = as_(name)
-    for path in (LIST, f"{LIST}{past[0]}/", f"{LIST}999999/"):
-        answer = browser.get(path)
-        assert answer.status_code == 403
-        assert "train-" not in body(answer)
-        (event,) = events(outcome="denied", request_id=answer["X-Request-Id"])
-        assert (event.action, event.person_name, event.object_name) == ("access:page:denied", name, path)
-    assert f'href="{LIST}"' not in body(browser.get("/"))
+def test_nobody_else_reads_the_audit_and_trying_is_told(past: list[int], as_: SignIn) -> None:
+    for name in ("ada", "vera", "mallory", "root", "nina"):
+        browser = as_(name)
+        for path in (LIST, f"{LIST}{past[0]}/", f"{LIST}999999/"):
+            answer = browser.get(path)
+            assert answer.status_code == 403
+            assert "train-" not in body(answer)
+            (event,) = events(outcome="denied", request_id=answer["X-Request-Id"])
+            assert (event.action, event.person_name, event.object_name) == ("access:page:denied", name, path)
+        assert f'href="{LIST}"' not in body(browser.get("/"))
 
 
 def test_an_event_shows_what_was_sent_and_what_came_back(
@@ -172,9 +172,9 @@ def test_an_event_leads_only_to_pages_that_its_reader_may_see(
     )
 
 
-@pytest.mark.parametrize("seq", ["0", "999999999", "9" * 30])
-def test_a_number_without_an_event_is_not_found(seq: str, past: list[int], as_: SignIn) -> None:
-    assert as_("olga").get(f"{LIST}{seq}/").status_code == 404
+def test_a_number_without_an_event_is_not_found(cast: Cast, as_: SignIn) -> None:
+    olga = as_("olga")
+    assert [olga.get(f"{LIST}{seq}/").status_code for seq in ("0", "999999999", "9" * 30)] == [404, 404, 404]
 
 
 def test_a_ledger_without_a_match_says_so(cast: Cast, as_: SignIn) -> None:

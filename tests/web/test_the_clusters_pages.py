@@ -93,15 +93,10 @@ def test_a_cluster_is_found_by_its_id_and_the_auditor_finds_every_team_s(
     assert names(body(olga.get(f"{LIST}?team=speech"))) == ["secret-of-speech"]
 
 
-@pytest.mark.parametrize(
-    ("sort", "order"),
-    [
-        ("name", ["ada-hps", "outside-hps", "tom-ecs"]),
-        ("-name", ["tom-ecs", "outside-hps", "ada-hps"]),
-    ],
-)
-def test_the_list_sorts_by_name(sort: str, order: list[str], fleet: dict[str, Cluster], as_: SignIn) -> None:
-    assert names(body(as_("ada").get(f"{LIST}?sort={sort}"))) == order
+def test_the_list_sorts_by_name(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    ada = as_("ada")
+    up, down = (names(body(ada.get(f"{LIST}?sort={sort}"))) for sort in ("name", "-name"))
+    assert up == down[::-1] == ["ada-hps", "outside-hps", "tom-ecs"]
 
 
 def test_the_list_sorts_by_age(fleet: dict[str, Cluster], as_: SignIn) -> None:
@@ -265,29 +260,23 @@ def test_a_cluster_is_deleted_after_its_name_was_typed(
     assert events(action="cluster:delete:requested")[0].reason == "done with it"
 
 
-@pytest.mark.parametrize("typed", ["", "ADA-HPS", "ada-hps ", "tom-ecs", "ada-hps\x00"])
-def test_a_wrong_name_deletes_nothing(
-    typed: str, fleet: dict[str, Cluster], cloud: Cloud, as_: SignIn
-) -> None:
-    answer = as_("ada").post(f"{fleet['ada-hps'].get_absolute_url()}delete/", {"name": typed})
-    assert answer.status_code == 422
-    assert "Nothing was sent" in words(answer)
+def test_a_wrong_name_deletes_nothing(fleet: dict[str, Cluster], cloud: Cloud, as_: SignIn) -> None:
+    ada, wrong = as_("ada"), ("", "ADA-HPS", "ada-hps ", "tom-ecs", "ada-hps\x00")
+    for typed in wrong:
+        answer = ada.post(f"{fleet['ada-hps'].get_absolute_url()}delete/", {"name": typed})
+        assert answer.status_code == 422, ascii(typed)
+        assert "Nothing was sent" in words(answer)
     work()
     assert not Deletion.objects.exists()
-    assert len(events(action="cluster:delete:refused")) == 1
+    assert len(events(action="cluster:delete:refused")) == len(wrong)
 
 
-@pytest.mark.parametrize(
-    ("name", "status"), [("vera", 403), ("olga", 403), ("mallory", 404), ("root", 404), ("nina", 404)]
-)
-def test_a_cluster_is_deleted_by_creators_of_its_team_alone(
-    name: str, status: int, fleet: dict[str, Cluster], as_: SignIn
-) -> None:
-    before = len(events(outcome="denied"))
-    answer = as_(name).post(f"{fleet['ada-hps'].get_absolute_url()}delete/", {"name": "ada-hps"})
-    assert answer.status_code == status
+def test_a_cluster_is_deleted_by_creators_of_its_team_alone(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    url = f"{fleet['ada-hps'].get_absolute_url()}delete/"
+    for name, status in (("vera", 403), ("olga", 403), ("mallory", 404), ("root", 404), ("nina", 404)):
+        assert as_(name).post(url, {"name": "ada-hps"}).status_code == status, name
+        assert len(events(outcome="denied", person_name=name)) == (status == 403), name
     assert not Deletion.objects.exists()
-    assert len(events(outcome="denied")) - before == (status == 403)
 
 
 def test_looking_at_a_cluster_s_page_with_a_get_deletes_nothing(

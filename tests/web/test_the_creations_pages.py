@@ -48,17 +48,17 @@ def attributes(page: str) -> str:
     return found[0]
 
 
-@pytest.mark.parametrize("state", VERDICTS)
 def test_g07_each_state_is_said_in_a_sentence_and_polls_only_while_it_can_change(
-    state: State, cast: Cast, projects: Projects, as_: SignIn
+    cast: Cast, projects: Projects, as_: SignIn
 ) -> None:
-    changes, said = VERDICTS[state]
-    url = put(ask(cast.ada, projects.vision), state, **changes)
-    answer = as_("vera").get(url)
-    assert said in main(answer)
-    root = attributes(body(answer))
-    assert f'data-state="{state}"' in root
-    assert ("hx-get" in root) == ("hx-trigger" in root) == (state in POLLING)
+    vera, creation = as_("vera"), ask(cast.ada, projects.vision)
+    blank = {"cause": "", "code": "", "evidence": ""}
+    for state, (changes, said) in VERDICTS.items():
+        answer = vera.get(put(creation, state, **blank | changes))
+        assert said in main(answer)
+        root = attributes(body(answer))
+        assert f'data-state="{state}"' in root
+        assert ("hx-get" in root) == ("hx-trigger" in root) == (state in POLLING), state
 
 
 def test_every_state_has_its_words() -> None:
@@ -334,7 +334,7 @@ def test_g31_whatever_was_typed_or_said_by_the_cloud_comes_out_as_text(
     assert [path for path, page in pages.items() if holds_markup(page)] == []
     for creation, payload in zip(made, PAYLOADS, strict=True):
         page = pages[creation.get_absolute_url()]
-        assert page.count(escape(payload)) >= 2  # the reason, in the facts and in the timeline
+        assert page.count(escape(payload)) >= 1 + payload.isprintable()  # in the facts, and in the timeline
     for payload in PAYLOADS:
         if payload.isprintable():
             assert escape(payload) in pages["/clusters/"]

@@ -49,12 +49,17 @@ def listing(request: PageRequest) -> HttpResponse:
 def creation(request: PageRequest, pk: str) -> HttpResponse:
     """One attempt. While it is unresolved the page asks for its own middle part again and again."""
     shown = _visible(request, pk)
+    poll = _poll(shown)
+    seen = f"{shown.version}.{shown.looks}.{poll}"
+    if wants_fragment(request) and request.GET.get("seen") == seen:
+        return HttpResponse(status=204)  # what is shown is still so: htmx leaves it, and asks again
     context = {
         "creation": shown,
+        "seen": seen,
         "verdict": verdict(shown),
         "steps": timeline(shown),
         "fragment": wants_fragment(request),
-        "poll": _poll(shown) if shown.is_unresolved and shown.state != State.NEEDS_ATTENTION else 0,
+        "poll": poll,
         "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),
         "may_create": may(request.user, Action.CREATE, shown.team),
         "may_decide": shown.state == State.NEEDS_ATTENTION and may(request.user, Action.DECIDE, shown.team),
@@ -117,6 +122,8 @@ def _may_withdraw(request: PageRequest, shown: Creation) -> bool:
 
 
 def _poll(shown: Creation) -> int:
-    """Milliseconds until the page asks again: quick while somebody is likely to be watching for the answer."""
+    """Milliseconds until the page asks again: quick while somebody is likely to be watching for the answer. 0: never."""
+    if not shown.is_unresolved or shown.state == State.NEEDS_ATTENTION:
+        return 0
     age = (timezone.now() - shown.requested_at).total_seconds()
     return 250 if age < 15 else 1000 if age < 120 else 5000

@@ -1,0 +1,153 @@
+"""A real Chromium before a real server, with the simulated cloud and a real worker behind it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    WebError,
+    expect,
+    sync_playwright,
+)
+from pytest_django.live_server_helper import LiveServer
+
+from hyperclusters.clusters.worker import Worker
+from tests.conftest import CHROMIUM, Cast, Projects
+from tests.web.pages import SignIn
+
+Window = Callable[..., Page]
+Start = Callable[[], None]
+PATIENCE = 10_000  # milliseconds that an expectation may take on a busy machine; a met one waits for nothing
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TELL_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) =>
+  console.error(`Content-Security-Policy: ${event.violatedDirective} broken by ${event.blockedURI} ${event.sample}`));
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One Chromium a file of tests.
+
+    Playwright's synchronous API keeps an event loop running in this thread between its calls, and Django refuses
+    queries where a loop runs, lest two coroutines meet in one transaction. Here nothing but Playwright's own coroutines
+    is ever in that loop, and they know no database, so the check is switched off. Only while the loop is there, though:
+    pytest-playwright's own fixtures would keep it, and the switch, until the end of the run, under every other test of
+    this process. Hence fixtures of our own, which end with the file.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        expect.set_options(timeout=PATIENCE)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What goes wrong behind the pages: in the console, in scripts, against the policy, in what pages load."""
+
+    def __init__(self) -> None:
+        self.troubles: list[str] = []
+        self.expected: set[int] = set()
+
+    def expect(self, *statuses: int) -> None:
+        """Whole pages may come with these statuses in this test. What a page loads or asks for never may."""
+        self.expected |= set(statuses)
+
+    def over(self, context: BrowserContext) -> None:
+        """Listen to every page of this context."""
+        context.add_init_script(TELL_VIOLATIONS)
+        context.on("console", self._said)
+        context.on("weberror", self._thrown)
+        context.on("response", self._answered)
+        context.on("requestfailed", self._failed)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # A status is judged by `_answered`, which knows whether it is expected; Chromium tells of each as well.
+        if message.type in {"error", "warning"} and "server responded with a status of" not in message.text:
+            self.troubles.append(f"console {message.type}: {message.text} ({message.location['url']})")
+
+    def _thrown(self, error: WebError) -> None:
+        self.troubles.append(f"script: {error.error}")
+
+    def _answered(self, response: Response) -> None:
+        is_page = response.request.is_navigation_request()
+        if response.status >= 400 and not (is_page and response.status in self.expected):
+            self.troubles.append(f"{response.status}: {response.request.method} {response.url}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # left behind by going elsewhere, or replaced by a newer one
+            self.troubles.append(f"{request.failure}: {request.method} {request.url}")
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """Fails the test that left something wrong behind its pages."""
+    watch = Watch()
+    yield watch
+    assert watch.troubles == []
+
+
+@pytest.fixture
+def window(chromium: Browser, live_server: LiveServer, as_: SignIn, watch: Watch) -> Iterator[Window]:
+    """A new browser's first page: `window()`, or signed in, `window("ada")`; options as for Playwright's new_context."""
+    contexts: list[BrowserContext] = []
+
+    def opened(person: str = "", **options: Any) -> Page:
+        options = {"base_url": live_server.url, "reduced_motion": "reduce", "locale": "en-GB"} | options
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        watch.over(context)
+        if person:
+            name = settings.SESSION_COOKIE_NAME
+            session = as_(person).cookies[name].value
+            context.add_cookies([{"name": name, "value": session, "url": live_server.url}])
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def start_worker(cast: Cast, projects: Projects) -> Iterator[Start]:
+    """Starts a real worker in a thread of this process, when the test has seen what is there before."""
+    working = Worker(concurrency=4)
+
+    def run() -> None:
+        try:
+            working.run()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, name="the worker")
+    yield thread.start
+    working.stop()
+    if thread.ident is not None:
+        thread.join()
+
+
+@pytest.fixture
+def worker(start_worker: Start) -> None:
+    """A real worker, from the beginning."""
+    start_worker()

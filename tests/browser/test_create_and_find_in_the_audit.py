@@ -1,0 +1,233 @@
+"""Ada creates clusters in a browser, sees them listed, and Olga finds them in the audit."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from hyperclusters.clusters.models import Creation
+from tests.browser.conftest import Start, Window
+from tests.browser.doings import CREATION, SUBNET, create, expect_state, row
+from tests.conftest import Cast, Cloud, Projects, ask, work, work_again
+
+pytestmark = pytest.mark.browser
+HERE = "window.here = true"  # a reload would lose it
+
+
+def test_ada_follows_a_creation_to_its_end_without_reloading(
+    window: Window, projects: Projects, cloud: Cloud, start_worker: Start
+) -> None:
+    page = window("ada")
+    page.goto("/")
+    page.get_by_role("link", name="New cluster").first.click()
+    page.get_by_label("Name").fill("test-hps--1107")
+    create(page)
+    page.wait_for_url(CREATION)
+    page.evaluate(HERE)
+    expect(page.get_by_role("heading", name="Waiting to be sent")).to_be_visible()
+    expect(page.locator("#nav .n")).to_contain_text("1")
+
+    start_worker()
+
+    expect_state(page, "created")
+
+    assert page.evaluate("window.here")
+    expect(page.get_by_role("heading", name="Created").first).to_be_visible()
+    made = cloud.simulator.clusters()[0]
+    verdict = page.locator(".verdict")
+    expect(verdict).to_contain_text(made.id)
+    expect(verdict).to_contain_text(made.networks[0].subnet_id)
+    expect(verdict).to_contain_text("default")
+    expect(page.locator("#nav .n")).to_have_count(0)  # nothing is under way any more, and the sidebar knows
+
+
+def test_a_known_subnet_is_picked_by_a_click_and_both_clusters_are_listed_with_their_networks(
+    window: Window, cast: Cast, projects: Projects, cloud: Cloud, start_worker: Start
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "known", "ECS", subnet_ids=[SUBNET])
+    ask(cast.ada, projects.vision, "test-hps--1107")
+    page = window("ada")
+    page.goto("/clusters/")
+    start_worker()
+    expect(row(page, "known")).to_be_visible()  # the list asks for itself until the first lists are there
+    page.goto("/clusters/new/")
+    page.get_by_label("Name").fill("train-ecs")
+    page.get_by_text("ECS", exact=True).click()
+    page.get_by_title(SUBNET).click()
+    expect(page.get_by_label("Subnet ID")).to_have_value(SUBNET)
+    expect(page.get_by_label("Subnet ID")).to_be_focused()
+    create(page)
+    expect_state(page, "created")
+
+    page.get_by_role("link", name="Clusters", exact=True).first.click()
+
+    hps, ecs = cloud.simulator.clusters(projects.vision.project_id)[1:]
+    for made in (hps, ecs):
+        line = row(page, made.name)
+        expect(line).to_contain_text(made.type)
+        expect(line).to_contain_text("ada")
+        subnet = made.networks[0].subnet_id
+        expect(line.get_by_title(subnet)).to_be_visible()
+        expect(line.get_by_role("button", name=f"Copy subnet ID {subnet[:8]}")).to_be_visible()
+    expect(row(page, "test-hps--1107").get_by_text("default", exact=True)).to_be_visible()
+    expect(row(page, "train-ecs").get_by_text("default", exact=True)).to_have_count(0)
+
+
+def test_a_click_copies_a_subnet_id_whole_and_says_so(
+    window: Window, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "known", subnet_ids=[SUBNET])
+    work()
+    page = window("ada", permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/clusters/")
+    page.get_by_role("button", name="Copy subnet ID 3f1f6e1c").click()
+    expect(page.locator("#live")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == SUBNET
+
+
+def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
+    window: Window, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    ask(cast.ada, projects.vision, "test-hps--1107", reason="Baseline run")
+    for number in range(12):
+        ask(cast.mallory, projects.speech, f"noise-{number}")
+    work()
+    page = window("olga")
+    page.goto("/")
+    page.get_by_role("link", name="Audit").click()
+    page.get_by_label("Search").click()
+    page.keyboard.type("test-hps--1107")
+    page.get_by_role("button", name="Show").click()
+    done = page.get_by_role("row").filter(has_text="cluster:create:succeeded")
+    done.get_by_role("link").click()
+
+    made = cloud.simulator.clusters(projects.vision.project_id)[0]
+    creation = Creation.objects.get(name="test-hps--1107")
+    content = page.get_by_role("main")
+    expect(content).to_contain_text("ada")
+    expect(content).to_contain_text("Vision")
+    assert creation.settled_at is not None
+    expect(content).to_contain_text(f"{creation.settled_at:%Y-%m-%d %H:%M}")
+    expect(content).to_contain_text(creation.upstream_request_id)
+    sent = page.locator("section").filter(has=page.get_by_role("heading", name="What was sent"))
+    expect(sent).to_contain_text('"name": "test-hps--1107"')
+    answer = page.locator("section").filter(has=page.get_by_role("heading", name="What came back"))
+    expect(answer).to_contain_text(made.id)
+
+
+def test_a_lost_answer_is_told_as_unclear_and_then_found_in_the_list(
+    window: Window, projects: Projects, cloud: Cloud, start_worker: Start
+) -> None:
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    page = window("ada")
+    page.goto("/clusters/new/")
+    page.get_by_label("Name").fill("lost-and-found")
+    create(page)
+    expect_state(page, "queued")
+    page.evaluate(HERE)
+    work()
+    expect(page.get_by_role("heading", name="No clear answer from the cloud. It may exist.")).to_be_visible()
+    expect(page.get_by_text("Don't create it again")).to_be_visible()
+    start_worker()
+    expect_state(page, "created")
+    expect(page.get_by_text("The answer got lost, but the cloud lists it")).to_be_visible()
+    assert page.evaluate("window.here")
+    assert len(cloud.posts) == 1
+
+
+def test_check_now_looks_at_once(window: Window, cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    creation = ask(cast.ada, projects.vision)
+    work()
+    page = window("ada")
+    page.goto(creation.get_absolute_url())
+    page.get_by_role("button", name="Check now").click()
+    page.wait_for_load_state()
+    work()
+    expect_state(page, "created")
+
+
+def test_of_two_candidates_tom_chooses_one_and_ada_may_not(
+    window: Window, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    creation = ask(cast.ada, projects.vision, "twins")
+    work()
+    twin = cloud.simulator.add_cluster(projects.vision.project_id, "twins")
+    work_again(creation)
+
+    adas = window("ada")
+    adas.goto(creation.get_absolute_url())
+    expect(adas.get_by_role("heading", name="A person must decide")).to_be_visible()
+    expect(adas.get_by_text("Who can decide:")).to_contain_text("tom")
+    expect(adas.get_by_label("None of them")).to_be_disabled()
+    expect(adas.get_by_role("button", name="Decide")).to_have_count(0)
+
+    toms = window("tom")
+    toms.goto("/")
+    expect(toms.get_by_role("heading", name="Waiting for a decision")).to_be_visible()
+    toms.get_by_role("link", name="twins", exact=True).first.click()
+    expect(toms.locator(".radio b")).to_have_count(3)
+    toms.get_by_text(twin.id).click()
+    toms.get_by_label("Why").fill("Its subnet is the one we asked for")
+    toms.get_by_role("button", name="Decide").click()
+    expect_state(toms, "created")
+    expect(toms.get_by_text("A person decided which of the cloud's clusters is this one.")).to_be_visible()
+    expect(toms.locator(".verdict")).to_contain_text(twin.id)
+    assert len(cloud.posts) == 1
+
+
+def test_a_refusal_of_the_cloud_is_told_with_what_to_do_and_keeps_what_was_typed_for_the_next_try(
+    window: Window, projects: Projects, cloud: Cloud, worker: None
+) -> None:
+    cloud.simulator.set(quota=0)
+    page = window("ada")
+    page.goto("/clusters/new/")
+    page.get_by_label("Name").fill("one-too-many")
+    page.get_by_label("Reason").fill("Baseline run")
+    create(page)
+    expect_state(page, "failed")
+    expect(page.get_by_role("heading", name="The cloud refused it")).to_be_visible()
+    expect(page.locator(".verdict")).to_contain_text("The cloud's own quota is used up.")
+    cloud.simulator.set(quota=None)
+    page.get_by_role("link", name="Try again").click()
+    expect(page.get_by_label("Name")).to_have_value("one-too-many")
+    expect(page.get_by_label("Reason")).to_have_value("Baseline run")
+    create(page)
+    expect_state(page, "created")
+
+
+def test_a_deletion_wants_the_name_and_is_followed_to_its_end_without_reloading(
+    window: Window, projects: Projects, cloud: Cloud, start_worker: Start
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "old-one")
+    work()
+    page = window("ada")
+    page.goto("/clusters/")
+    page.get_by_role("link", name="old-one").click()
+    page.get_by_label("Type old-one to confirm").fill("old-one")
+    page.get_by_role("button", name="Delete cluster").click()
+    expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
+    page.evaluate(HERE)
+    start_worker()
+    expect(page.get_by_role("heading", name="Deleted", exact=True)).to_be_visible()
+    assert page.evaluate("window.here")
+    assert cloud.simulator.clusters() == []
+
+
+def test_the_page_says_so_while_no_worker_is_running_and_stops_once_one_is(
+    window: Window, cast: Cast, projects: Projects, start_worker: Start
+) -> None:
+    page = window("ada")
+    banner = page.get_by_text("No worker is running: new creations wait until one is back.")
+    page.goto("/clusters/new/")
+    expect(banner).to_be_visible()
+    creation = ask(cast.ada, projects.vision)
+    page.goto(creation.get_absolute_url())
+    expect(banner).to_be_visible()
+    expect_state(page, "queued")
+    start_worker()
+    expect_state(page, "created")
+    page.reload()
+    expect(page.get_by_role("main")).to_be_visible()
+    expect(banner).to_have_count(0)

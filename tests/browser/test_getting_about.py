@@ -1,0 +1,257 @@
+"""Search, keys, menus, theme and sign-in, by mouse and by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Watch, Window
+from tests.browser.doings import CREATION, expect_rows, expect_state, reach
+from tests.conftest import PASSWORD, Cast, Cloud, Projects, work
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def clusters(projects: Projects, cloud: Cloud) -> None:
+    """Three clusters in Vision."""
+    for name, kind in (("alpha-1", "HPS"), ("alpha-2", "ECS"), ("beta-1", "HPS")):
+        cloud.simulator.add_cluster(projects.vision.project_id, name, kind)
+    work()
+
+
+def ground(page: Page) -> str:
+    colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return colour
+
+
+def test_search_as_one_types_keeps_the_focus_and_lives_in_the_address_and_back_restores_the_list(
+    clusters: None, window: Window
+) -> None:
+    page = window("ada")
+    page.goto("/clusters/?sort=name")
+    expect_rows(page, "alpha-1", "alpha-2", "beta-1")
+    search = page.get_by_role("searchbox")
+    search.press_sequentially("alpha")
+    expect_rows(page, "alpha-1", "alpha-2")
+    expect(page).to_have_url(re.compile(r"\?q=alpha&sort=name$|\?sort=name&q=alpha$"))
+    expect(search).to_be_focused()
+    page.keyboard.type("-2")
+    expect_rows(page, "alpha-2")
+    expect(search).to_have_value("alpha-2")
+    page.go_back()
+    expect_rows(page, "alpha-1", "alpha-2")
+    expect(search).to_have_value("alpha")
+    page.go_back()
+    expect_rows(page, "alpha-1", "alpha-2", "beta-1")
+    expect(search).to_have_value("")
+    page.go_forward()
+    expect_rows(page, "alpha-1", "alpha-2")
+
+
+def test_a_filter_chosen_from_a_menu_combines_with_the_search_and_is_cleared_by_a_click(
+    clusters: None, window: Window
+) -> None:
+    page = window("ada")
+    page.goto("/clusters/?q=alpha")
+    page.get_by_text("Type", exact=True).first.click()
+    page.get_by_role("link", name="ECS", exact=True).click()
+    expect_rows(page, "alpha-2")
+    expect(page.get_by_text("Type: ECS")).to_be_visible()
+    page.goto("/clusters/?q=nothing-like-this")
+    page.get_by_role("link", name="Clear the filters").click()
+    expect(page).to_have_url(re.compile("/clusters/$"))
+
+
+def test_a_refresh_brings_what_is_new_without_reloading(
+    clusters: None, window: Window, projects: Projects, cloud: Cloud
+) -> None:
+    page = window("ada")
+    page.goto("/clusters/?sort=name")
+    cloud.simulator.add_cluster(projects.vision.project_id, "gamma")
+    page.evaluate("window.here = true")
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("button", name="Refresh")).to_have_attribute("aria-busy", "true")
+    expect(page.get_by_role("button", name="Refresh")).to_be_focused()
+    work()
+    expect_rows(page, "alpha-1", "alpha-2", "beta-1", "gamma")
+    assert page.evaluate("window.here")
+
+
+def test_single_keys_search_open_the_form_and_list_themselves(clusters: None, window: Window) -> None:
+    page = window("ada")
+    page.goto("/clusters/")
+    page.keyboard.press("/")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.type("n?/")  # in a field they are letters like any other
+    expect(search).to_have_value("n?/")
+    page.goto("/")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keyboard")
+    expect(keys).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    page.keyboard.press("n")
+    page.wait_for_url("**/clusters/new/")
+
+
+def test_single_keys_can_be_switched_off(clusters: None, window: Window) -> None:
+    page = window("ada")
+    page.goto("/clusters/")
+    page.keyboard.press("?")
+    page.get_by_label("Use single-key shortcuts in this browser").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).not_to_be_focused()
+    page.reload()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+
+
+def test_escape_and_a_click_elsewhere_close_a_menu(clusters: None, window: Window) -> None:
+    page = window("ada")
+    page.goto("/clusters/")
+    summary = page.locator(".account summary")
+    out = page.get_by_role("button", name="Sign out")
+    summary.click()
+    expect(out).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(out).to_be_hidden()
+    expect(summary).to_be_focused()
+    summary.click()
+    expect(out).to_be_visible()
+    page.get_by_role("heading", level=1).click()
+    expect(out).to_be_hidden()
+
+
+def test_the_theme_is_switched_at_once_and_survives_a_reload(cast: Cast, window: Window) -> None:
+    page = window("ada", color_scheme="light")
+    page.goto("/")
+    light = ground(page)
+    page.evaluate("window.here = true")
+    page.locator(".account summary").click()
+    with page.expect_response("**/theme/"):
+        page.get_by_role("button", name="Dark").click()
+        assert ground(page) != light
+    dark = ground(page)
+    assert page.evaluate("window.here")
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    assert ground(page) == dark
+    page.locator(".account summary").click()
+    with page.expect_response("**/theme/"):
+        page.get_by_role("button", name="As the system").click()
+        assert ground(page) == light
+    page.emulate_media(color_scheme="dark")
+    assert ground(page) == dark
+    page.reload()
+    assert ground(page) == dark
+
+
+def test_the_theme_of_the_system_is_followed_before_anybody_signs_in(cast: Cast, window: Window) -> None:
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page = window(color_scheme=scheme)
+        page.goto("/accounts/login/")
+        grounds.add(ground(page))
+    assert len(grounds) == 2
+
+
+def test_a_list_left_open_after_signing_out_elsewhere_leads_to_the_sign_in_page_as_a_whole(
+    clusters: None, window: Window
+) -> None:
+    page = window("ada")
+    page.goto("/clusters/")
+    other = page.context.new_page()
+    other.goto("/")
+    other.locator(".account summary").click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_role("searchbox").fill("alpha")
+    expect(page).to_have_url(re.compile(r"/accounts/login/\?next="))
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.locator("#list, .side")).to_have_count(0)
+    page.get_by_label("User").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()  # back where it was
+
+
+def test_a_wrong_password_is_told_and_the_right_one_signs_in(
+    cast: Cast, window: Window, watch: Watch
+) -> None:
+    watch.expect(422)
+    page = window()
+    page.goto("/clusters/")
+    expect(page).to_have_url(re.compile(r"/accounts/login/\?next=/clusters/$"))
+    page.get_by_label("User").fill("ada")
+    page.get_by_label("Password").fill("not it")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".errors")).to_be_focused()
+    expect(page.locator(".errors")).to_contain_text("This user name and password do not fit together.")
+    expect(page.get_by_label("User")).to_have_value("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").press("Enter")
+    expect(page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
+
+
+def test_the_keyboard_alone_signs_in_creates_and_opens_menus(
+    window: Window, projects: Projects, cloud: Cloud
+) -> None:
+    page = window()
+    page.goto("/")
+    reach(page, page.get_by_label("User"))
+    page.keyboard.type("ada")
+    reach(page, page.get_by_label("Password"))
+    page.keyboard.type(PASSWORD)
+    reach(page, page.get_by_role("button", name="Sign in"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+    reach(page, page.locator(".account summary"))
+    page.keyboard.press("Enter")
+    reach(page, page.get_by_role("button", name="Sign out"))
+    page.keyboard.press("Escape")
+    expect(page.locator(".account summary")).to_be_focused()
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+
+    reach(page, page.get_by_role("main").get_by_role("link", name="New cluster").first)
+    page.keyboard.press("Enter")
+    reach(page, page.get_by_label("Name"))
+    page.keyboard.type("by-keyboard")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="ECS")).to_be_checked()
+    reach(page, page.get_by_role("button", name="Create cluster"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(CREATION)
+    work()
+    expect_state(page, "created")
+    assert [entry.type for entry in cloud.posts] == ["ECS"]
+
+    page.goto("/clusters/")
+    reach(page, page.locator(".chip-menu summary").first)
+    page.keyboard.press("Space")
+    reach(page, page.locator(".chip-menu[open] .menu a").last)
+
+
+def test_the_menu_of_a_phone_opens_and_closes(clusters: None, window: Window) -> None:
+    page = window("ada", viewport={"width": 390, "height": 844}, has_touch=True)
+    page.goto("/")
+    link = page.locator("#side").get_by_role("link", name="Clusters")
+    expect(link).to_be_hidden()
+    page.locator(".topmenu summary").tap()
+    expect(link).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(link).to_be_hidden()
+    page.locator(".topmenu summary").tap()
+    link.tap()
+    expect(page.locator("a.name")).to_have_count(3)

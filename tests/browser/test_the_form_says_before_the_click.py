@@ -1,0 +1,124 @@
+"""While Ada types, the form says what is wrong, what stands in the way, and exactly what will be sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Window
+from tests.browser.doings import CREATION, SUBNET, create
+from tests.conftest import Cast, Cloud, Projects, ask, events, work
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def form(window: Window, projects: Projects, cloud: Cloud) -> Page:
+    """Ada's empty form, in a project with one cluster."""
+    cloud.simulator.add_cluster(projects.vision.project_id, "taken", subnet_ids=[SUBNET])
+    work()
+    page = window("ada")
+    page.goto("/clusters/new/")
+    return page
+
+
+def note(page: Page) -> Locator:
+    return page.locator("#id_name_note")
+
+
+def preview(page: Page) -> Locator:
+    return page.locator(".tabs > .panel pre:visible")
+
+
+def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form: Page) -> None:
+    name = form.get_by_label("Name")
+    name.press_sequentially("my cluster")
+    expect(note(form)).to_contain_text("A space at position 3 cannot be in a name.")
+    expect(preview(form)).to_have_count(0)
+    expect(name).to_be_focused()
+    name.fill("集群")
+    expect(note(form)).to_contain_text("“集” at position 1 cannot be in a name.")
+    name.fill("a" * 65)
+    expect(note(form)).to_contain_text("This is 1 character too long.")
+    name.fill("my-cluster")
+    expect(note(form)).to_contain_text("Free in this project")
+    expect(note(form)).not_to_contain_text("cannot be in a name")
+    expect(preview(form)).to_contain_text("my-cluster")
+    name.fill("")
+    expect(note(form)).to_be_empty()
+
+
+def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: Page) -> None:
+    form.get_by_label("Name").fill("taken")
+    expect(note(form)).to_contain_text("A cluster of this name is already there:")
+    expect(form.get_by_text("This name is taken:")).to_be_visible()
+    form.get_by_label("Name").fill("taken-2")
+    expect(note(form)).to_contain_text("Free in this project")
+    expect(form.get_by_text("This name is taken:")).to_have_count(0)
+    form.get_by_label("Name").fill("taken")
+    note(form).get_by_role("link", name="taken").click()
+    expect(form.get_by_role("heading", level=1)).to_have_text("taken")
+    expect(form.get_by_text("Made outside")).to_be_visible()
+
+
+def test_a_name_whose_creation_is_open_leads_to_it(form: Page, cast: Cast, projects: Projects) -> None:
+    creation = ask(cast.tom, projects.vision, "open-one")
+    form.get_by_label("Name").fill("open-one")
+    expect(note(form)).to_contain_text("A creation of this name is not settled yet:")
+    note(form).get_by_role("link", name="open-one").click()
+    form.wait_for_url(f"**{creation.get_absolute_url()}")
+
+
+def test_a_bad_subnet_says_why_and_stops_when_a_known_one_is_picked(form: Page) -> None:
+    subnet, said = form.get_by_label("Subnet ID"), form.locator("#id_hyper_cluster_subnet_id_note")
+    form.get_by_label("Name").fill("fine")
+    subnet.fill(SUBNET.upper())
+    expect(said).to_contain_text("A subnet ID has no capital letters.")
+    expect(preview(form)).to_have_count(0)
+    form.get_by_title(SUBNET).click()
+    expect(subnet).to_have_value(SUBNET)
+    expect(said).not_to_contain_text("no capital letters")
+    expect(preview(form)).to_contain_text(SUBNET)
+
+
+def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
+    form.get_by_label("Name").fill("train-ecs")
+    form.get_by_text("ECS", exact=True).click()
+    form.get_by_title(SUBNET).click()
+    expect(preview(form)).to_contain_text(SUBNET)
+    expect(preview(form)).to_contain_text("ECS")
+    line, _, shown = preview(form).inner_text().partition("\n")
+    assert json.loads(shown) == {"name": "train-ecs", "type": "ECS", "hyper_cluster_subnet_id": SUBNET}
+    create(form)
+    form.wait_for_url(CREATION)
+    work()
+    (post,) = cloud.posts
+    assert line == f"{post.method} {post.path}"
+    (sent,) = events(action="cluster:create:succeeded")
+    assert sent.request is not None
+    assert json.loads(sent.request["body"]) == json.loads(shown)
+
+
+def test_the_chosen_form_of_the_preview_stays_while_one_types(form: Page) -> None:
+    name = form.get_by_label("Name")
+    name.fill("first")
+    expect(preview(form)).to_contain_text('"first"')
+    form.get_by_role("radio", name="curl").check(force=True)  # its label covers it
+    expect(preview(form)).to_contain_text("curl -X POST")
+    name.fill("second")
+    expect(preview(form)).to_contain_text('"name": "second"')
+    expect(preview(form)).to_contain_text("curl -X POST")
+    name.fill("not valid")
+    expect(preview(form)).to_have_count(0)
+    name.fill("third")
+    expect(preview(form)).to_contain_text("third")
+    expect(preview(form)).to_contain_text("curl -X POST")
+
+
+def test_no_live_check_is_sent_with_the_form_s_one_time_token(form: Page) -> None:
+    with form.expect_request("**/clusters/new/?*") as asked:
+        form.get_by_label("Name").fill("fine")
+    assert "token" not in asked.value.url
+    expect(preview(form)).to_contain_text("fine")

@@ -1,0 +1,173 @@
+"""Everything works by plain forms and links where JavaScript is off."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from hyperclusters.clusters.models import Cluster
+from tests.browser.conftest import Start, Watch, Window
+from tests.browser.doings import CREATION, SUBNET, create, expect_rows, expect_state, row
+from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, work
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def plain(window: Window) -> Window:
+    """A browser whose JavaScript is off."""
+
+    def opened(person: str = "") -> Page:
+        return window(person, java_script_enabled=False)
+
+    return opened
+
+
+def test_signing_in_and_out_works(plain: Window, cast: Cast, watch: Watch) -> None:
+    watch.expect(422)
+    page = plain()
+    page.goto("/clusters/")
+    page.get_by_label("User").fill("ada")
+    page.get_by_label("Password").fill("not it")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".errors")).to_contain_text("This user name and password do not fit together.")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/clusters/$"))
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.goto("/clusters/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_creating_works_and_its_page_follows_by_itself(
+    plain: Window, projects: Projects, cloud: Cloud, start_worker: Start, watch: Watch
+) -> None:
+    watch.expect(422)
+    page = plain("ada")
+    page.goto("/clusters/new/")
+    page.get_by_label("Name").fill("no scripts")
+    page.get_by_text("ECS", exact=True).click()
+    page.get_by_label("Subnet ID").fill(SUBNET)
+    page.get_by_label("Reason").fill("Baseline run")
+    create(page)
+    expect(page.locator(".errors")).to_contain_text("A space at position 3")
+    expect(page.locator("#id_name_note")).to_contain_text("A space at position 3")
+    expect(page.get_by_label("Subnet ID")).to_have_value(SUBNET)
+    expect(page.get_by_label("Reason")).to_have_value("Baseline run")
+    expect(page.get_by_role("radio", name="ECS")).to_be_checked()
+    page.get_by_label("Name").fill("no-scripts")
+    create(page)
+    page.wait_for_url(CREATION)
+    expect_state(page, "queued")
+    start_worker()
+    expect_state(page, "created")
+    expect(page.locator(".verdict")).to_contain_text(SUBNET)
+    assert [(entry.name, entry.type) for entry in cloud.posts] == [("no-scripts", "ECS")]
+
+
+def test_the_list_is_searched_filtered_sorted_and_refreshed(
+    plain: Window, projects: Projects, cloud: Cloud
+) -> None:
+    for name, kind in (("alpha-1", "HPS"), ("alpha-2", "ECS"), ("beta-1", "HPS")):
+        cloud.simulator.add_cluster(projects.vision.project_id, name, kind)
+    work()
+    page = plain("ada")
+    page.goto("/clusters/")
+    page.get_by_role("link", name="Name", exact=True).click()
+    expect_rows(page, "alpha-1", "alpha-2", "beta-1")
+    page.get_by_role("searchbox").fill("alpha")
+    page.get_by_role("searchbox").press("Enter")
+    expect_rows(page, "alpha-1", "alpha-2")
+    page.get_by_text("Type", exact=True).first.click()
+    page.get_by_role("link", name="ECS", exact=True).click()
+    expect_rows(page, "alpha-2")
+    expect(page.get_by_role("searchbox")).to_have_value("alpha")
+    page.goto("/clusters/?sort=name")
+    cloud.simulator.add_cluster(projects.vision.project_id, "gamma")
+    page.get_by_role("button", name="Refresh").click()
+    page.wait_for_url("**/clusters/")
+    work()
+    page.reload()
+    expect(row(page, "gamma")).to_be_visible()
+
+
+def test_the_audit_is_searched_and_filtered(
+    plain: Window, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    ask(cast.ada, projects.vision, "hers")
+    ask(cast.tom, projects.vision, "his")
+    work()
+    page = plain("olga")
+    page.goto("/audit/")
+    page.get_by_label("Person").fill("ada")
+    page.get_by_label("Outcome").select_option("done")
+    page.get_by_role("button", name="Show").click()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("cluster:create:succeeded")
+    rows.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="What came back")).to_be_visible()
+    page.go_back()
+    page.get_by_role("link", name="Clear").click()
+    page.get_by_label("Search").fill("his")
+    page.get_by_label("Search").press("Enter")
+    expect(page.get_by_role("main")).not_to_contain_text("hers")
+    expect(rows.first).to_contain_text("his")
+
+
+def test_theme_and_language_are_switched(plain: Window, cast: Cast) -> None:
+    page = plain("ada")
+    page.goto("/clusters/?q=kept")
+    root = page.locator("html")
+    expect(root).to_have_attribute("lang", "en")
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(root).to_have_class("dark")
+    expect(page).to_have_url(re.compile(r"/clusters/\?q=kept$"))
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="简体中文").click()
+    expect(root).to_have_attribute("lang", "zh-hans")
+    expect(root).to_have_class("dark")
+    page.locator(".account summary").click()
+    page.get_by_role("button", name="English").click()
+    expect(root).to_have_attribute("lang", "en")
+    expect(page).to_have_url(re.compile(r"/clusters/\?q=kept$"))
+
+
+def test_deleting_wants_the_name_and_works(
+    plain: Window, cast: Cast, projects: Projects, cloud: Cloud, watch: Watch
+) -> None:
+    watch.expect(422)
+    cloud.simulator.add_cluster(projects.vision.project_id, "old-one")
+    work()
+    page = plain("ada")
+    page.goto(Cluster.objects.get().get_absolute_url())
+    page.get_by_label("Type old-one to confirm").fill("old-two")
+    page.get_by_role("button", name="Delete cluster").click()
+    expect(page.get_by_text("This is not the cluster's name. Nothing was sent.")).to_be_visible()
+    page.get_by_label("Type old-one to confirm").fill("old-one")
+    page.get_by_role("button", name="Delete cluster").click()
+    expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
+    work()
+    page.reload()
+    expect(page.get_by_role("heading", name="Deleted", exact=True)).to_be_visible()
+    assert cloud.simulator.clusters() == []
+
+
+def test_withdrawing_and_trying_again_work(
+    plain: Window, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = ask(cast.ada, projects.vision, "second-thoughts")
+    page = plain("ada")
+    page.goto(creation.get_absolute_url())
+    page.get_by_role("button", name="Withdraw").click()
+    expect_state(page, "cancelled")
+    page.get_by_role("link", name="Try again").click()
+    expect(page.get_by_label("Name")).to_have_value("second-thoughts")
+    create(page)
+    expect_state(page, "queued")
+    expect(page.get_by_text("Tried before")).to_be_visible()

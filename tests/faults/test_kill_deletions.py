@@ -1,0 +1,63 @@
+"""kill -9 on the way of a deletion: it comes to rest, what it says is so, and nothing is deleted by a second call.
+
+FAULTS=full plays every point with every truth; without it every fourth of these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.faults.world import IS_FULL, LATE, World
+
+POINTS = (
+    "claim_found",
+    "claimed",
+    "move_updated",
+    "move_recorded",
+    "delete_begun",
+    "sign_done",
+    "write_begun",
+    "write_done",
+    "read_done",
+    "event_done",
+    "commit_begun",
+    "commit_done",
+    "lease_ending",
+)
+TRUTHS: dict[str, tuple[str, dict[str, Any]] | None] = {
+    "deleted": None,
+    "deleted, the answer is lost": ("lost_answer", {}),
+    "deleted late": ("late_deed", {"seconds": LATE}),
+    "not deleted": ("lost_request", {}),
+    "refused for now": ("error", {"status": 429, "retry_after": "1"}),
+}
+
+
+EVERY = [(point, truth) for point in POINTS for truth in TRUTHS]
+
+
+@pytest.mark.parametrize(("point", "truth"), EVERY if IS_FULL else EVERY[::4])
+def test_g03_a_deletion_killed_here_ends_as_the_cloud_has_it(
+    broken_world: World, point: str, truth: str
+) -> None:
+    scene = broken_world.scene()
+    broken_world.live(scene)
+    if rule := TRUTHS[truth]:
+        broken_world.cloud.fault(rule[0], "delete", times=1, project=scene.project_id, **rule[1])
+    assert broken_world.delete(scene, f"{point}:1") == 1
+    records = broken_world.records(scene)
+    deletes = [entry for entry in records.journal if entry.call == "delete"]
+    assert records.witnessed == []
+    rows = broken_world.forks.run("collect_deletions", project=scene.project)
+    assert len(rows) == 1
+    lives = rows[0]["cluster"] in records.living
+    assert (rows[0]["state"], rows[0]["is_gone"], lives) in {
+        ("deleted", True, False),
+        ("failed", False, True),
+    }
+    assert rows[0]["events"].count("cluster:delete:sending") == rows[0]["sends"] >= len(deletes)
+    assert len(rows[0]["events"]) == rows[0]["version"] + 1
+    for earlier in deletes[:-1]:
+        assert (earlier.effect, earlier.answer) == ("none", "429")
