@@ -31,14 +31,14 @@ class Browser:
         self._used_at = 0.0
 
     def get(self, path: str, **headers: str) -> Page:
-        """Raises RuntimeError unless the answer is a page."""
-        return self._wanted(200, "GET", path, headers=headers)
+        """A page, or empty where there is nothing new. Raises RuntimeError for any other answer."""
+        return self._wanted({200, 204}, "GET", path, headers=headers)
 
     def post(self, path: str, **fields: str) -> Page:
         """Raises RuntimeError unless the answer leads on, as that to a form that was accepted does."""
         body = urlencode(fields | {"csrfmiddlewaretoken": FORGERY_TOKEN}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._wanted(302, "POST", path, body, headers)
+        return self._wanted({302}, "POST", path, body, headers)
 
     def close(self) -> None:
         """Close the connection."""
@@ -51,7 +51,12 @@ class Browser:
         self.close()
 
     def _wanted(
-        self, status: int, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+        self,
+        wanted: set[int],
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
     ) -> Page:
         if time.monotonic() - self._used_at > IDLE:
             self._connection.close()
@@ -60,7 +65,7 @@ class Browser:
         answer = self._connection.getresponse()
         content = answer.read()
         self._used_at = time.monotonic()
-        if answer.status != status:
+        if answer.status not in wanted:
             raise RuntimeError(f"{method} {path} was answered with {answer.status}: {content[:500]!r}")
         if answer.getheader("Content-Encoding") == "gzip":
             content = gzip.decompress(content)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from html import unescape
 
 from bench.browser import Browser
 from hyperclusters.clusters.models import State
 
-ASKED_AGAIN = re.compile(r'data-state="(\w+)"(?: hx-get="[^"]+" hx-trigger="load delay:(\d+)ms")?')
+STATE = re.compile(r'id="creation" data-state="(\w+)"')
+ASKS_AGAIN = re.compile(r'hx-get="([^"]+)" hx-trigger="every (\d+)ms"')
 GIVE_UP = 60.0  # seconds
 
 
@@ -20,15 +22,16 @@ def send_form(browser: Browser, project: str, name: str) -> str:
 
 
 def wait_for_verdict(browser: Browser, location: str) -> None:
-    """Look at the page, and again each time that it says it would ask again. Raises RuntimeError if it is no success."""
-    until = time.monotonic() + GIVE_UP
-    page, state = browser.get(location).text, "no verdict in time"
-    while time.monotonic() < until:
-        found = ASKED_AGAIN.search(page)
-        if found is None or found[2] is None:
-            state = found[1] if found else "no state"
-            break
-        time.sleep(int(found[2]) / 1000)
-        page = browser.get(location, **{"HX-Request": "true"}).text
-    if state != State.CREATED:
-        raise RuntimeError(f"{location} came to {state}")
+    """Look at the page, and then ask what it asks, as often as it does, until there is a verdict.
+
+    Raises RuntimeError if that is not success.
+    """
+    page, asked_at = browser.get(location).text, time.monotonic()
+    until = asked_at + GIVE_UP
+    while (asks := ASKS_AGAIN.search(page)) and asked_at < until:
+        asked_at = max(asked_at + int(asks[2]) / 1000, time.monotonic())
+        time.sleep(max(asked_at - time.monotonic(), 0))
+        page = browser.get(unescape(asks[1]), **{"HX-Request": "true"}).text or page
+    found = STATE.search(page)
+    if found is None or found[1] != State.CREATED:
+        raise RuntimeError(f"{location} came to {found[1] if found else 'no state'}")

@@ -20,9 +20,11 @@ from . import deletions, heartbeat, inventory, reconcile, sending
 from .work import WAKE_CHANNEL, MayBegin, always
 
 log = logging.getLogger(__name__)
-IDLE = 0.1  # seconds between two looks for work where nothing wakes us; a submit is claimed within this
+IDLE = (
+    0.1  # seconds between two looks at whether a SQLite file was written to; a submit is claimed within this
+)
 Job = Callable[..., object]
-IDLE_LISTENING = 0.5  # and where the database does: then only what becomes due by itself waits for it
+IDLE_LISTENING = 0.5  # and until the next look for what became due by itself
 
 
 class Worker:
@@ -36,7 +38,7 @@ class Worker:
         self.stopping = threading.Event()
         self.jobs = jobs(may_begin=lambda: not self.stopping.is_set())
         self.wake = threading.Event()
-        self.idle = IDLE_LISTENING if connection.vendor == "postgresql" else IDLE
+        self.data_version = 0
         self.swept_at = float("-inf")
 
     def stop(self) -> None:
@@ -58,9 +60,24 @@ class Worker:
                     close_old_connections()
                     worked = False
                 if not worked:
-                    self.wake.wait(self.idle)
+                    self._rest()
         self.pool.shutdown(wait=True)
         heartbeat.stopped(self.holder)
+
+    def _rest(self) -> None:
+        """Wait until there may be work: for PostgreSQL's word, or until the SQLite file has been written to."""
+        if connection.vendor == "postgresql":
+            self.wake.wait(IDLE_LISTENING)
+            return
+        until = time.monotonic() + IDLE_LISTENING
+        while not self.wake.wait(IDLE) and time.monotonic() < until:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "PRAGMA data_version"
+                )  # another number once any other connection has committed
+                seen, self.data_version = self.data_version, cursor.fetchone()[0]
+            if seen != self.data_version:
+                return
 
     def _listen(self) -> None:
         """Be woken by whoever commits new work (PostgreSQL). Without it work is found by looking, a little later."""

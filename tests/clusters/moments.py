@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from hyperclusters.clusters import sending
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Client
@@ -59,6 +60,12 @@ def after_the_list(patch: pytest.MonkeyPatch, happening: Happening) -> None:
         return answer
 
     patch.setattr(Client, "list", watched)
+
+
+def send_what_waits() -> None:
+    """Let a worker send, and do nothing else: however long that takes, nothing is looked for meanwhile."""
+    while (creation := sending.claim_queued("sender")) is not None:
+        sending.send(creation)
 
 
 def lease_lapses(creation: Creation) -> None:

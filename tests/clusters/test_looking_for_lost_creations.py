@@ -21,6 +21,7 @@ from tests.clusters.moments import (
     kill,
     lease_lapses,
     once,
+    send_what_waits,
     taken_for_lost,
 )
 from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
@@ -33,7 +34,7 @@ def lost(cast: Cast, projects: Projects, cloud: Cloud, *, deed: bool, **wish: An
     """A creation whose POST went out and whose answer never came."""
     cloud.simulator.fault("lost_answer" if deed else "lost_request", "create", times=1)
     creation = ask(cast.ada, projects.vision, NAME, **wish)
-    work()
+    send_what_waits()
     creation.refresh_from_db()
     assert creation.state == State.UNKNOWN
     return creation
@@ -59,6 +60,7 @@ def test_g11_a_lost_creation_s_cluster_is_never_listed_as_made_outside(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(cast, projects, cloud, deed=True)
+    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() + timedelta(minutes=1))
     Source.objects.update(due_at=timezone.now())
     work()  # the inventory's list comes before the search
     assert not Cluster.objects.exists()
@@ -73,9 +75,10 @@ def test_g09_looks_come_quickly_at_first_and_then_every_minute(
     creation = lost(cast, projects, cloud, deed=False)
     waits = []
     for _ in range(7):
-        waits.append(round((creation.due_at - timezone.now()).total_seconds()))
+        waits.append((creation.due_at - timezone.now()).total_seconds())
         creation = work_again(creation)
-    assert waits == [2, 5, 15, 30, 60, 60, 60]
+    for wait, planned in zip(waits, (2, 5, 15, 30, 60, 60, 60), strict=True):
+        assert planned - 2 < wait <= planned
 
 
 def test_g08_absence_before_the_horizon_proves_nothing(cast: Cast, projects: Projects, cloud: Cloud) -> None:
@@ -276,6 +279,7 @@ def test_g09_an_outcome_open_for_half_an_hour_is_told_once(
 
 def test_a_person_can_have_it_looked_at_at_once(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     creation = lost(cast, projects, cloud, deed=True)
+    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() + timedelta(minutes=1))
     work()
     creation.refresh_from_db()
     assert creation.state == State.UNKNOWN  # not due yet

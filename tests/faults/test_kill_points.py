@@ -1,7 +1,7 @@
 """kill -9 at every named point, under every truth of the cloud: after a restart everything comes to rest and is true.
 
 FAULTS=full dies at the first, second, third … time a process gets to a point, until a run ends unkilled, and at every
-single statement to the database. Without it each point is played once with each plain truth, and every eighth statement.
+single statement to the database. Without it each point is played once with each plain truth, and every 16th statement.
 """
 
 from __future__ import annotations
@@ -61,6 +61,6 @@ def test_g03_a_process_killed_here_leaves_nothing_lost_doubled_or_misjudged(
 def test_g03_a_process_killed_at_any_statement_leaves_nothing_lost(
     broken_world: World, point: str, truth: str
 ) -> None:
-    stride = 1 if IS_FULL else 8
+    stride = 1 if IS_FULL else 16
     last = next(nth for nth in range(1, MOST, stride) if not killed_at(broken_world, point, nth, truth))
     assert last > 20
