@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check messages bench soak lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -28,7 +28,18 @@ check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
 	$(BIN)/djlint templates --check --lint --quiet
 	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
-	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_translations.py
+
+messages: $(VENV)/dev  ## read the sentences out of the code again, and compile the translations (needs gettext)
+	$(LOOKING) $(BIN)/python manage.py makemessages -l zh_Hans --no-obsolete --no-location -i build -i tests -i bench -i $(VENV)
+	$(LOOKING) $(BIN)/python manage.py compilemessages -l zh_Hans -v0
+
+bench: $(VENV)/dev  ## measure, side by side with the alternatives, on PostgreSQL (BENCH=part for one part)
+	$(BIN)/python tests/postgres.py $(BIN)/python -m bench $(BENCH)
+
+soak: $(VENV)/dev  ## the long kill and race runs, on SQLite and PostgreSQL
+	$(BIN)/python -m tests.faults.soak
+	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.faults.soak
 
 lock: $(VENV)/dev  ## lock the newest allowed versions of what is needed, with hashes
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements.in -o requirements.txt

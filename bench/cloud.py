@@ -16,7 +16,7 @@ from bench.site import Site
 from hyperclusters.clusters.models import Creation
 
 ANSWER = 1.0  # seconds
-ROUNDS, IN_A_ROW, AT_ONCE = 6, 4, 10
+ROUNDS, IN_A_ROW, AT_ONCE = 5, 4, 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from bench.site import Site
 
 MANY, FEW = 10_000, 100
 WARM, ROUNDS = 20, 150
+AT_MOST = 30.0  # seconds
 LIST, FLOOR = "/clusters/", "/floor/"
 
 
@@ -47,7 +48,10 @@ def measure(site: Site) -> Iterator[Figure]:
 def _in_turn(site: Site, session: str) -> tuple[list[float], list[float]]:
     times: dict[str, list[float]] = {LIST: [], FLOOR: []}
     with Browser(site.web, session) as browser:
-        for _ in range(WARM + ROUNDS):
+        until = time.monotonic() + AT_MOST
+        for number in range(WARM + ROUNDS):
+            if number > 2 * WARM and time.monotonic() > until:
+                break
             for path, seconds in times.items():
                 started = time.perf_counter()
                 browser.get(path)

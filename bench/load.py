@@ -75,11 +75,11 @@ class Load:
                 self._people.remove(person)
                 person.result()
             count = self._in_flight()
+            under_way = len(self._people) if self._watched else count + len(self._people)
             if self._full.is_set():
                 self.levels.append(count)
-            elif count >= self._level - 1:
+            elif under_way >= self._level:
                 self._full.set()
-            under_way = len(self._people) if self._watched else count + len(self._people)
             for _ in range(self._level - under_way):
                 self._send()
             self._over.wait(LOOK)

@@ -17,7 +17,7 @@ from bench.site import Site
 
 ANSWER = 2.0  # seconds that the cloud takes for a create
 IN_FLIGHT = 50
-ROUNDS, SECONDS, SETTLE = 3, 5.0, 2.0
+ROUNDS, SECONDS, SETTLE = 2, 7.0, 2.0
 THREADS = 16  # of the web server, each with a database connection of its own
 SUBMIT = 0.1  # seconds in which a form is to be answered
 PAGE = "/clusters/"

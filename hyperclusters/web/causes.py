@@ -121,16 +121,24 @@ REMEDIES: dict[str, Text] = {
 }
 
 
+def said(*sentences: str) -> str:
+    """Sentences in a row. What stands between two is the language's own: Chinese has no space there."""
+    told = ""
+    for sentence in filter(None, sentences):
+        told = _("%(first)s %(second)s") % {"first": told, "second": sentence} if told else sentence
+    return told
+
+
 def cause_of(cause: str, code: str, message: str = "") -> str:
     """What went wrong, in a sentence: by the cloud's code if it is known, else by what happened on the way.
 
     A code that is not known is shown as it came, with the cloud's own words.
     """
-    said = f"{code}: {message}" if code and message else code or message
+    words = f"{code}: {message}" if code and message else code or message
     if code in CODES:
         return str(CODES[code])
     if code:
-        return _("The cloud answered: %(said)s") % {"said": said}
+        return _("The cloud answered: “%(words)s”.") % {"words": words}
     if cause in CAUSES:
         return str(CAUSES[cause])
     if cause.startswith("status_"):

@@ -22,7 +22,7 @@ class SignInForm(AuthenticationForm):
 
     error_messages = {
         "invalid_login": gettext_lazy(
-            "This user name and password do not fit together. Both tell capitals apart in the password only."
+            "User name and password do not match. Capitals matter in the password only."
         ),
         "inactive": gettext_lazy("This account is not active."),
     }
@@ -90,13 +90,13 @@ class CreationForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if not is_name(name):
-            raise ValidationError(name_trouble(name))
+            raise ValidationError(name_trouble(name), code="grammar")
         return name
 
     def clean_hyper_cluster_subnet_id(self) -> str:
         subnet_id: str = self.cleaned_data["hyper_cluster_subnet_id"]
         if subnet_id and not is_subnet_id(subnet_id):
-            raise ValidationError(subnet_trouble(subnet_id))
+            raise ValidationError(subnet_trouble(subnet_id), code="grammar")
         return subnet_id
 
     def wish(self) -> Wish:

@@ -21,7 +21,7 @@ from hyperclusters.clusters.refusals import (
     TokenUsed,
     WrongName,
 )
-from hyperclusters.web.causes import CAUSES, Text, cause_of, remedy
+from hyperclusters.web.causes import CAUSES, Text, cause_of, remedy, said
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
@@ -60,8 +60,8 @@ def verdict(creation: Creation) -> Verdict:
     """The creation's state as a person should read it."""
     title, text = _WORDS[State(creation.state)](creation)
     if creation.conflict_at:
-        text += " " + _("Later evidence contradicts this: see below, and tell operations.")
-    return Verdict(KINDS[creation.state], title, text.strip())
+        text = said(text, _("Later evidence contradicts this: see below, and tell operations."))
+    return Verdict(KINDS[creation.state], title, text)
 
 
 def _created(creation: Creation) -> tuple[str, str]:
@@ -71,7 +71,7 @@ def _created(creation: Creation) -> tuple[str, str]:
         Evidence.HUMAN: _("A person decided which of the cloud's clusters is this one."),
     }
     odd = str(CAUSES["odd_id"]) if creation.cause == "odd_id" else ""
-    return _("Created"), f"{how.get(Evidence(creation.evidence), '')} {odd}"
+    return _("Created"), said(how.get(Evidence(creation.evidence), ""), odd)
 
 
 def _queued(creation: Creation) -> tuple[str, str]:
@@ -107,23 +107,27 @@ def _failed(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message)
     if creation.evidence == Evidence.NOT_SENT:
         title = _("Not created: the cloud could not be reached")
-        because = _("%(because)s It was tried %(count)d times, and nothing was sent.") % {
-            "because": because,
-            "count": creation.sends,
-        }
-        return title, f"{because} {remedy(creation.cause, creation.code)}"
-    return _("The cloud refused it"), _("%(because)s Nothing was created. %(remedy)s") % {
-        "because": because,
-        "remedy": remedy(creation.cause, creation.code),
-    }
+        tried = ngettext(
+            "It was tried %(count)d time, and not carried out.",
+            "It was tried %(count)d times, and none was carried out.",
+            creation.sends,
+        ) % {"count": creation.sends}
+        return title, said(because, tried, remedy(creation.cause, creation.code))
+    nothing = _("Nothing was created.")
+    return _("The cloud refused it"), said(because, nothing, remedy(creation.cause, creation.code))
 
 
 def _refused(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message)
-    return _("Refused: nothing was sent"), f"{because} {remedy(creation.cause, creation.code)}"
+    title = _("Refused: nothing was created") if creation.sends else _("Refused: nothing was sent")
+    return title, said(because, remedy(creation.cause, creation.code))
 
 
 def _not_created(creation: Creation) -> tuple[str, str]:
+    if creation.evidence == Evidence.HUMAN:
+        return _("Not created"), _(
+            "A person decided that this request made none of the clusters. You can try again."
+        )
     return _("Not created"), _(
         "The cloud refuses requests signed this long ago, and its list does not have this cluster: "
         "it was not made and cannot be any more. You can try again."
@@ -159,12 +163,12 @@ def deletion_verdict(deletion: Deletion) -> Verdict:
         return Verdict("wait", _("Being deleted"), _("The request is on its way to the cloud."))
     if state == DeletionState.UNKNOWN:
         looking = _("It is not sent again: we are looking whether the cluster is still there.")
-        return Verdict("wait", _("No clear answer from the cloud. It may be gone."), f"{because} {looking}")
+        return Verdict("wait", _("No clear answer from the cloud. It may be gone."), said(because, looking))
     if state == DeletionState.DELETED:
         return Verdict("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
         return Verdict("bad", _("Not deleted: nothing was sent"), because)
-    return Verdict("bad", _("Not deleted"), f"{because} {remedy(deletion.cause, deletion.code)}".strip())
+    return Verdict("bad", _("Not deleted"), said(because, remedy(deletion.cause, deletion.code)))
 
 
 def refusal(refused: Refused) -> str:
@@ -209,7 +213,10 @@ def name_trouble(name: str) -> str:
         return _("%(what)s at position %(position)d cannot be in a name. %(rest)s") % where
     if len(name) > 64:
         too_many = len(name) - 64
-        return f"{ngettext('This is %(count)d character too long.', 'This is %(count)d characters too long.', too_many) % {'count': too_many}} {rest}"
+        length = ngettext(
+            "This is %(count)d character too long.", "This is %(count)d characters too long.", too_many
+        ) % {"count": too_many}
+        return said(length, rest)
     return rest if not name else ""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
@@ -32,11 +32,13 @@ def timeline(creation: Creation) -> list[Step]:
         title, kind = TITLES.get(Did(event.action), (event.get_action_display(), "idle"))
         if event.action == Did.CREATE_SENDING:
             known = len((event.after or {}).get("baseline", []))
-            found = (
-                _("%(count)d cluster of this name was there before") % {"count": known}
-                if known
-                else _("No cluster of this name was there")
-            )
+            found = _("No cluster of this name was there")
+            if known:
+                found = ngettext(
+                    "%(count)d cluster of this name was there before",
+                    "%(count)d clusters of this name were there before",
+                    known,
+                ) % {"count": known}
             steps.append(Step("good", _("Cloud listed first"), found, event.at))
         steps.append(Step(kind, str(title), tell(event) if tell else "", event.at))
     return steps
@@ -67,7 +69,7 @@ def _answered(event: Event) -> str:
         )
     if event.evidence == "listed":
         parts.append(_("found in the cloud's list"))
-    return ", ".join(parts)
+    return " · ".join(parts)
 
 
 def _cause(event: Event) -> str:

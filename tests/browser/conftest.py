@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,21 +39,24 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Chromium tells of each status, which `Watch` judges by itself; htmx tells of each request that was replaced by a newer
+# one or left behind, and of one that failed says htmx:sendError, htmx:responseError or htmx:timeout besides.
+TOLD_ELSEWHERE = re.compile(r".*server responded with a status of|htmx:(afterRequest|sendAbort),")
 TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
   console.error(`Content-Security-Policy: ${event.violatedDirective} broken by ${event.blockedURI} ${event.sample}`));
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One Chromium a file of tests.
+    """One Chromium for the tests of this folder that follow one another.
 
     Playwright's synchronous API keeps an event loop running in this thread between its calls, and Django refuses
     queries where a loop runs, lest two coroutines meet in one transaction. Here nothing but Playwright's own coroutines
     is ever in that loop, and they know no database, so the check is switched off. Only while the loop is there, though:
     pytest-playwright's own fixtures would keep it, and the switch, until the end of the run, under every other test of
-    this process. Hence fixtures of our own, which end with the file.
+    this process. Hence fixtures of our own, which end with the folder.
     """
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -82,8 +86,7 @@ class Watch:
         context.on("requestfailed", self._failed)
 
     def _said(self, message: ConsoleMessage) -> None:
-        # A status is judged by `_answered`, which knows whether it is expected; Chromium tells of each as well.
-        if message.type in {"error", "warning"} and "server responded with a status of" not in message.text:
+        if message.type in {"error", "warning"} and not TOLD_ELSEWHERE.match(message.text):
             self.troubles.append(f"console {message.type}: {message.text} ({message.location['url']})")
 
     def _thrown(self, error: WebError) -> None:
@@ -95,7 +98,9 @@ class Watch:
             self.troubles.append(f"{response.status}: {response.request.method} {response.url}")
 
     def _failed(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # left behind by going elsewhere, or replaced by a newer one
+        if (
+            request.failure != "net::ERR_ABORTED"
+        ):  # left behind by going elsewhere, or replaced by a newer one
             self.troubles.append(f"{request.failure}: {request.method} {request.url}")
 
 

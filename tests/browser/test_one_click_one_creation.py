@@ -20,7 +20,7 @@ def filled(window: Window, projects: Projects) -> Page:
     """Ada's form, ready to be sent."""
     page = window("ada")
     page.goto("/clusters/new/")
-    page.get_by_label("Name").fill("only-once")
+    page.get_by_label("Name", exact=True).fill("only-once")
     return page
 
 
@@ -40,7 +40,7 @@ def test_a_double_click_on_create_makes_one_creation(filled: Page, cloud: Cloud)
 def test_enter_pressed_again_and_again_makes_one_creation(filled: Page, cloud: Cloud) -> None:
     posts: list[str] = []
     filled.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
-    name = filled.get_by_label("Name")
+    name = filled.get_by_label("Name", exact=True)
     name.evaluate("field => { for (const _ of '123') field.form.requestSubmit() }")
     filled.wait_for_url(CREATION)
     assert len(posts) == 1
@@ -52,7 +52,7 @@ def test_the_same_form_sent_from_two_tabs_leads_both_to_one_creation(filled: Pag
     other.goto("/clusters/new/")
     token = filled.locator("input[name=token]").input_value()
     other.locator("input[name=token]").evaluate("(field, token) => { field.value = token }", token)
-    other.get_by_label("Name").fill("only-once")
+    other.get_by_label("Name", exact=True).fill("only-once")
     create(filled)
     filled.wait_for_url(CREATION)
     create(other)
@@ -69,7 +69,7 @@ def test_a_used_form_sent_with_other_values_is_told_that_nothing_was_sent(
     other.goto("/clusters/new/")
     token = filled.locator("input[name=token]").input_value()
     other.locator("input[name=token]").evaluate("(field, token) => { field.value = token }", token)
-    other.get_by_label("Name").fill("something-else")
+    other.get_by_label("Name", exact=True).fill("something-else")
     create(filled)
     filled.wait_for_url(CREATION)
     create(other)
@@ -94,7 +94,7 @@ def test_going_back_and_sending_again_makes_no_second_one_and_says_so(
     filled.go_back()
     button = filled.get_by_role("button", name="Create cluster")
     expect(button).to_be_enabled()
-    filled.get_by_label("Name").fill("only-once")
+    filled.get_by_label("Name", exact=True).fill("only-once")
     button.click()
     expect(filled.get_by_text(re.compile("Nothing was sent")).first).to_be_visible()
     expect(filled.locator(".errors")).to_be_focused()
@@ -132,13 +132,13 @@ def test_a_form_that_came_back_with_errors_is_sent_once_more_and_makes_one_creat
     filled: Page, cloud: Cloud, watch: Watch
 ) -> None:
     watch.expect(422)
-    filled.get_by_label("Name").fill("only once")
+    filled.get_by_label("Name", exact=True).fill("only once")
     filled.get_by_label("Reason").fill("Baseline run")
     create(filled)
     expect(filled.locator(".errors")).to_be_focused()
     expect(filled.locator(".errors")).to_contain_text("A space at position 5")
     expect(filled.get_by_label("Reason")).to_have_value("Baseline run")
-    filled.get_by_label("Name").fill("only-once")
-    filled.get_by_label("Name").press("Enter")
+    filled.get_by_label("Name", exact=True).fill("only-once")
+    filled.get_by_label("Name", exact=True).press("Enter")
     filled.wait_for_url(CREATION)
     expect_one_creation(cloud)

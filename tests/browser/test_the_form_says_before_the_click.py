@@ -33,7 +33,7 @@ def preview(page: Page) -> Locator:
 
 
 def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form: Page) -> None:
-    name = form.get_by_label("Name")
+    name = form.get_by_label("Name", exact=True)
     name.press_sequentially("my cluster")
     expect(note(form)).to_contain_text("A space at position 3 cannot be in a name.")
     expect(preview(form)).to_have_count(0)
@@ -51,13 +51,13 @@ def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form
 
 
 def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: Page) -> None:
-    form.get_by_label("Name").fill("taken")
+    form.get_by_label("Name", exact=True).fill("taken")
     expect(note(form)).to_contain_text("A cluster of this name is already there:")
     expect(form.get_by_text("This name is taken:")).to_be_visible()
-    form.get_by_label("Name").fill("taken-2")
+    form.get_by_label("Name", exact=True).fill("taken-2")
     expect(note(form)).to_contain_text("Free in this project")
     expect(form.get_by_text("This name is taken:")).to_have_count(0)
-    form.get_by_label("Name").fill("taken")
+    form.get_by_label("Name", exact=True).fill("taken")
     note(form).get_by_role("link", name="taken").click()
     expect(form.get_by_role("heading", level=1)).to_have_text("taken")
     expect(form.get_by_text("Made outside")).to_be_visible()
@@ -65,7 +65,7 @@ def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: 
 
 def test_a_name_whose_creation_is_open_leads_to_it(form: Page, cast: Cast, projects: Projects) -> None:
     creation = ask(cast.tom, projects.vision, "open-one")
-    form.get_by_label("Name").fill("open-one")
+    form.get_by_label("Name", exact=True).fill("open-one")
     expect(note(form)).to_contain_text("A creation of this name is not settled yet:")
     note(form).get_by_role("link", name="open-one").click()
     form.wait_for_url(f"**{creation.get_absolute_url()}")
@@ -73,7 +73,7 @@ def test_a_name_whose_creation_is_open_leads_to_it(form: Page, cast: Cast, proje
 
 def test_a_bad_subnet_says_why_and_stops_when_a_known_one_is_picked(form: Page) -> None:
     subnet, said = form.get_by_label("Subnet ID"), form.locator("#id_hyper_cluster_subnet_id_note")
-    form.get_by_label("Name").fill("fine")
+    form.get_by_label("Name", exact=True).fill("fine")
     subnet.fill(SUBNET.upper())
     expect(said).to_contain_text("A subnet ID has no capital letters.")
     expect(preview(form)).to_have_count(0)
@@ -84,7 +84,7 @@ def test_a_bad_subnet_says_why_and_stops_when_a_known_one_is_picked(form: Page) 
 
 
 def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
-    form.get_by_label("Name").fill("train-ecs")
+    form.get_by_label("Name", exact=True).fill("train-ecs")
     form.get_by_text("ECS", exact=True).click()
     form.get_by_title(SUBNET).click()
     expect(preview(form)).to_contain_text(SUBNET)
@@ -101,24 +101,32 @@ def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
     assert json.loads(sent.request["body"]) == json.loads(shown)
 
 
+def choose_curl(page: Page) -> None:
+    """Have the preview of a valid form shown as curl."""
+    page.get_by_label("Name", exact=True).fill("first")
+    expect(preview(page)).to_contain_text('"first"')
+    page.get_by_role("radio", name="curl").check()
+    expect(preview(page)).to_contain_text("curl -X POST")
+
+
 def test_the_chosen_form_of_the_preview_stays_while_one_types(form: Page) -> None:
-    name = form.get_by_label("Name")
-    name.fill("first")
-    expect(preview(form)).to_contain_text('"first"')
-    form.get_by_role("radio", name="curl").check(force=True)  # its label covers it
-    expect(preview(form)).to_contain_text("curl -X POST")
-    name.fill("second")
+    choose_curl(form)
+    form.get_by_label("Name", exact=True).fill("second")
     expect(preview(form)).to_contain_text('"name": "second"')
     expect(preview(form)).to_contain_text("curl -X POST")
-    name.fill("not valid")
+
+
+def test_the_chosen_form_of_the_preview_outlives_a_name_that_is_wrong_for_a_moment(form: Page) -> None:
+    choose_curl(form)
+    form.get_by_label("Name", exact=True).fill("not valid")
     expect(preview(form)).to_have_count(0)
-    name.fill("third")
+    form.get_by_label("Name", exact=True).fill("third")
     expect(preview(form)).to_contain_text("third")
     expect(preview(form)).to_contain_text("curl -X POST")
 
 
 def test_no_live_check_is_sent_with_the_form_s_one_time_token(form: Page) -> None:
     with form.expect_request("**/clusters/new/?*") as asked:
-        form.get_by_label("Name").fill("fine")
+        form.get_by_label("Name", exact=True).fill("fine")
     assert "token" not in asked.value.url
     expect(preview(form)).to_contain_text("fine")

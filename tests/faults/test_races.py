@@ -1,6 +1,6 @@
 """Races between real threads on real connections, each played many times, then judged at rest by the oracle.
 
-RACES says how often each is played: 10 times on SQLite and 15 on PostgreSQL by default, 50 and 200 in full.
+RACES says how often each is played: 10 times by default; in full 50 on SQLite and 200 on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.faults.oracle import Records, breaches
-from tests.faults.world import KEY, World, is_postgres
+from tests.faults.world import KEY, World
 
-RUNS = int(os.environ.get("RACES", "15" if is_postgres() else "10"))
+RUNS = int(os.environ.get("RACES", "10"))
 RACES = {
     "double_submit": "g05_one_form_sent_many_times_at_once_makes_one_creation",
     "one_token_two_wishes": "g05_one_token_with_two_wishes_keeps_the_first",

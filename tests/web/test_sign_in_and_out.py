@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 
 from hyperclusters.access.models import User
+from hyperclusters.web.forms import SignInForm
 from tests.conftest import PASSWORD, Cast, Projects, events
 from tests.web.pages import HTMX, SignIn, body, words
 
@@ -55,7 +56,7 @@ def test_anything_else_does_not_sign_in_and_is_told(name: str, password: str, ca
 
 def test_g30_an_unknown_name_reads_just_like_a_wrong_password(cast: Cast) -> None:
     known, unknown = (words(sign_in(Browser(), name, "wrong")) for name in ("ada", "eve"))
-    assert "This user name and password do not fit together" in known
+    assert str(SignInForm.error_messages["invalid_login"]) in known
     assert known.replace("ada", "eve") == unknown
 
 
@@ -63,7 +64,7 @@ def test_a_deactivated_person_reads_the_same_and_does_not_get_in(cast: Cast) -> 
     User.objects.filter(pk=cast.ada.pk).update(is_active=False)
     answer = sign_in(Browser())
     assert answer.status_code == 422
-    assert "This user name and password do not fit together" in words(answer)
+    assert str(SignInForm.error_messages["invalid_login"]) in words(answer)
 
 
 def test_g22_a_password_is_written_down_nowhere(cast: Cast) -> None:

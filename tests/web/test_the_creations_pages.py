@@ -93,9 +93,7 @@ def test_an_unknown_code_of_the_cloud_is_shown_as_it_came(
     cloud.simulator.fault("error", "create", status=400, error_code="New.4711", error_msg="Ask <your> admin")
     creation = ask(cast.ada, projects.vision)
     work()
-    assert "The cloud answered: New.4711: Ask <your> admin" in main(
-        as_("ada").get(creation.get_absolute_url())
-    )
+    assert "New.4711: Ask <your> admin" in main(as_("ada").get(creation.get_absolute_url()))
 
 
 def test_a_stopped_cloud_and_a_wrong_key_end_in_clear_sentences_and_events(

@@ -51,7 +51,7 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
             return redirect(_request_creation(request, form))
         project = chosen_project(projects, _typed(request.POST))
         creations.note_attempt(
-            person=request.user, project=project, values=_typed(request.POST), errors=_words(form)
+            person=request.user, project=project, values=_typed(request.POST), errors=_codes(form)
         )
     except NotPermitted:
         return _not_permitted(request, noted=True)
@@ -93,8 +93,9 @@ def _typed(query: QueryDict) -> dict[str, str]:
     return {name: str(query[name]) for name in CreationForm.SHOWN if name in query}
 
 
-def _words(form: CreationForm) -> dict[str, list[str]]:
-    return {field: [str(error) for error in found] for field, found in form.errors.items()}
+def _codes(form: CreationForm) -> dict[str, list[str]]:
+    """What was wrong, as codes: the ledger speaks no reader's language."""
+    return {field: [error["code"] for error in found] for field, found in form.errors.get_json_data().items()}
 
 
 def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:

@@ -1,0 +1,60 @@
+"""Whether a page is usable by everybody: wide and narrow, light and dark, by whatever means one reads it."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Literal
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect
+
+WIDE, NARROW, NARROWEST = 1280, 390, 320
+HEIGHT = 900
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+# A page that asks for itself again and again would be exchanged under the inspection.
+HOLD_STILL = """
+document.addEventListener("htmx:beforeRequest", (event) => event.preventDefault());
+"""
+UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-settling"
+RUN_AXE = """
+axe.run({resultTypes: ["violations"]}).then(({violations}) => violations.flatMap(({id, nodes}) =>
+  nodes.map((node) => `${id}: ${node.target.join(" ")}: ${(node.any[0] ?? node.all[0] ?? node.none[0])?.message}`)))
+"""
+TOO_WIDE = """
+() => {
+  const width = document.documentElement.clientWidth;
+  if (document.scrollingElement.scrollWidth <= width) return [];
+  const wide = [...document.querySelectorAll("body *")].filter((each) => each.getBoundingClientRect().right > width + 1);
+  return ["scrolls sideways: " + wide.slice(0, 5).map((each) => each.tagName + "." + each.getAttribute("class")).join(", ")];
+}
+"""
+
+
+class Inspector:
+    """Looks at pages and keeps what is wrong with each, so that one bad page does not hide the next."""
+
+    def __init__(self) -> None:
+        self.pages = 0
+        self.found: list[str] = []
+
+    def look(self, page: Page, title: str) -> None:
+        """Scan the page as it is now in both themes and widths, and see that it never scrolls sideways."""
+        self.pages += 1
+        page.evaluate(HOLD_STILL)
+        expect(page.locator(UNDER_WAY)).to_have_count(0)
+        page.evaluate(AXE_SCRIPT)
+        for width, scheme in product((WIDE, NARROW), SCHEMES):
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            page.emulate_media(color_scheme=scheme)
+            self._note(page.evaluate(RUN_AXE), f"{title} ({scheme}, {width} px)")
+        for width in (NARROW, NARROWEST, WIDE):
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            self._note(page.evaluate(TOO_WIDE), f"{title} ({width} px)")
+
+    def judge(self) -> None:
+        """Fails with everything that was found."""
+        assert not self.found, "\n".join(["", *self.found])
+
+    def _note(self, troubles: list[str], where: str) -> None:
+        self.found += [f"{where}: {trouble}" for trouble in troubles]
