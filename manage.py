@@ -9,5 +9,7 @@ from django.core.management import execute_from_command_line
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hyperclusters.settings")
     if sys.argv[1:2] == ["demo"]:
-        os.environ.setdefault("DEMO", "1")  # the demo makes its own secrets; every other start must be given them
+        os.environ.setdefault(
+            "DEMO", "1"
+        )  # the demo makes its own secrets; every other start must be given them
     execute_from_command_line(sys.argv)

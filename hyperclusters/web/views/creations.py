@@ -126,4 +126,4 @@ def _poll(shown: Creation) -> int:
     if not shown.is_unresolved or shown.state == State.NEEDS_ATTENTION:
         return 0
     age = (timezone.now() - shown.requested_at).total_seconds()
-    return 250 if age < 15 else 1000 if age < 120 else 5000
+    return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else 5000
