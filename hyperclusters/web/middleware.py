@@ -9,7 +9,6 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
-from django.utils.cache import add_never_cache_headers
 
 from hyperclusters.audit.origin import Origin, acting_from
 
@@ -39,7 +38,7 @@ def origin(get_response: Handler) -> Handler:
             response = get_response(request)
         response.headers["X-Request-Id"] = request_id
         if isinstance(response, HttpResponse) and not response.has_header("Cache-Control"):
-            add_never_cache_headers(response)
+            response.headers["Cache-Control"] = "no-store, private"
         return response
 
     return middleware

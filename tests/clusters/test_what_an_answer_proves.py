@@ -107,6 +107,7 @@ def test_an_answer_that_proves_nothing_is_unknown_and_never_sent_again(
     } == dict.fromkeys(AMBIGUOUS, "unknown")
     for creation in made:
         assert story(creation) == ["requested", "sending", "unknown"]
+    for creation in made:
         found = work_again(creation)
         assert (found.state, found.evidence) == (("created", "listed") if deed else ("unknown", ""))
     assert len(cloud.posts) == len(AMBIGUOUS)
