@@ -25,7 +25,7 @@ check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --lint --quiet
 	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_translations.py
