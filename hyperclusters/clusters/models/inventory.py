@@ -45,7 +45,7 @@ class Source(models.Model):
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     def visible_to(self, person: permissions.Person) -> ClusterQuerySet:
         """Clusters of the teams this person may look into."""
-        return self.filter(project__team__in=permissions.teams_where(person, permissions.Action.VIEW))
+        return self.filter(permissions.within(person, permissions.Action.VIEW, team="project__team"))
 
     def present(self) -> ClusterQuerySet:
         """Those the cloud still had when it was last asked."""
