@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from hyperclusters.access.permissions import Action, Person, within
+from hyperclusters.access.permissions import Person
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -39,7 +39,7 @@ def subject(cluster: Cluster) -> Subject:
 
 def ask_refresh(*, person: Person) -> int:
     """Have every source that this person sees listed at once, by the worker. Returns how many."""
-    sources = Source.objects.filter(within(person, Action.VIEW, team="project__team"))
+    sources = Source.objects.visible_to(person)
     with transaction.atomic():
         asked = sources.update(due_at=timezone.now())
         if asked:
