@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from hyperclusters.clusters.models import Creation, Project, State
 from tests.conftest import Cast, Cloud, Projects, ask, make_due, work
@@ -13,7 +13,7 @@ from tests.conftest import Cast, Cloud, Projects, ask, make_due, work
 PER_MINUTE, AT_ONCE = 20, 2  # a tenth of a minute's writes may go out at once
 
 
-def asked(cast: Cast, projects: Projects, settings: SettingsWrapper, count: int) -> list[Creation]:
+def asked(cast: Cast, projects: Projects, settings: Settings, count: int) -> list[Creation]:
     settings.WRITES_PER_MINUTE = PER_MINUTE
     return [ask(cast.ada, projects.vision, f"many-{number}") for number in range(count)]
 
@@ -23,7 +23,7 @@ def states() -> list[str]:
 
 
 def test_no_more_go_out_at_once_than_the_budget_allows_and_the_rest_waits_for_its_turn(
-    cast: Cast, projects: Projects, cloud: Cloud, settings: SettingsWrapper
+    cast: Cast, projects: Projects, cloud: Cloud, settings: Settings
 ) -> None:
     asked(cast, projects, settings, 4)
     work()
@@ -37,7 +37,7 @@ def test_no_more_go_out_at_once_than_the_budget_allows_and_the_rest_waits_for_it
 
 
 def test_what_waits_for_its_turn_costs_the_cloud_no_list(
-    cast: Cast, projects: Projects, cloud: Cloud, settings: SettingsWrapper
+    cast: Cast, projects: Projects, cloud: Cloud, settings: Settings
 ) -> None:
     waiting = asked(cast, projects, settings, 4)[-1]
     work()
@@ -55,7 +55,7 @@ def test_what_waits_for_its_turn_costs_the_cloud_no_list(
 
 
 def test_a_minute_later_the_budget_is_whole_again(
-    cast: Cast, projects: Projects, cloud: Cloud, settings: SettingsWrapper
+    cast: Cast, projects: Projects, cloud: Cloud, settings: Settings
 ) -> None:
     asked(cast, projects, settings, 4)
     work()
