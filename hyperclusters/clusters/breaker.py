@@ -85,7 +85,7 @@ def note_failure(project: Project, error: ModelArtsError) -> None:
 def take_write(project: Project) -> datetime | None:
     """Take one call out of the project's write budget, which all processes share. None if it may go out now,
     else when to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         row = Project.objects.select_for_update().values_list("writes_until", flat=True)
         until, later = _spend(row.get(pk=project.pk))
         if later is None:

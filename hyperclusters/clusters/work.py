@@ -45,7 +45,9 @@ def move(work: Work, to: str, did: Did, outcome: Outcome, *, facts: dict[str, An
     """
     before = work.state
     rows = type(work)._default_manager.filter(pk=work.pk, state=before, version=work.version)
-    with transaction.atomic():
+    with transaction.atomic(
+        savepoint=False
+    ):  # whoever has begun one already gives all of it up if this is stale
         if not rows.update(state=to, version=work.version + 1, **changes):
             raise Stale(f"{work.KIND} {work.pk} is not {before} at version {work.version} any more")
         failpoint("move_updated")
