@@ -37,8 +37,10 @@ messages: $(VENV)/dev  ## read the sentences out of the code again, and compile 
 bench: $(VENV)/dev  ## measure, side by side with the alternatives, on PostgreSQL (BENCH=part for one part)
 	$(BIN)/python tests/postgres.py $(BIN)/python -m bench $(BENCH)
 
-soak: $(VENV)/dev  ## the long kill and race runs, on SQLite and PostgreSQL
+soak: $(VENV)/dev  ## every kill point, fault and race in full, then long runs of random kills, on SQLite and PostgreSQL
+	FAULTS=full RACES=50 $(BIN)/python -m pytest -q -n 2 tests/faults
 	$(BIN)/python -m tests.faults.soak
+	FAULTS=full RACES=200 $(BIN)/python tests/postgres.py $(BIN)/python -m pytest -q -n 2 tests/faults
 	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.faults.soak
 
 lock: $(VENV)/dev  ## lock the newest allowed versions of what is needed, with hashes

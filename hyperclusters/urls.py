@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, new
+from hyperclusters.web.views import accounts, audit, cluster_list, clusters, creations, health, home, new
 
 web = [
     path("", home.home, name="home"),
@@ -15,8 +15,10 @@ accounts_urls = [
     path("logout/", accounts.sign_out, name="logout"),
 ]
 clusters_urls = [
-    path("", clusters.listing, name="list"),
-    path("refresh/", clusters.refresh, name="refresh"),
+    path("", cluster_list.listing, name="list"),
+    path("clusters.csv", cluster_list.as_csv, name="csv"),
+    path("clusters.json", cluster_list.as_json, name="json"),
+    path("refresh/", cluster_list.refresh, name="refresh"),
     path("new/", new.new, name="new"),
     path("<uuid:pk>/", clusters.cluster, name="cluster"),
     path("<uuid:pk>/delete/", clusters.delete, name="delete"),

@@ -45,6 +45,8 @@ ROUTES = {
     "accounts:login",
     "accounts:logout",
     "clusters:list",
+    "clusters:csv",
+    "clusters:json",
     "clusters:refresh",
     "clusters:new",
     "clusters:cluster",

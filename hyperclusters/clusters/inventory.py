@@ -47,6 +47,16 @@ def ask_refresh(*, person: Person) -> int:
     return asked
 
 
+def note_export(*, person: Person, kind: str, filters: dict[str, str], count: int) -> None:
+    """Keep that somebody took the list out as a file: what they asked for, and how many clusters they got."""
+    record(
+        Did.CLUSTERS_EXPORTED,
+        Outcome.DONE,
+        person=person,
+        after={"format": kind, "filters": filters, "count": count},
+    )
+
+
 def claim_source(holder: str) -> Source | None:
     """Lease the source whose list has been due longest."""
     now = timezone.now()

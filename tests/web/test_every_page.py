@@ -31,6 +31,8 @@ def row(statuses: str) -> dict[str, int]:
 ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "web:home"): row("200 200 200 200 200 200 200"),
     ("get", "clusters:list"): row("200 200 200 200 200 200 200"),
+    ("get", "clusters:csv"): row("200 200 200 200 200 200 200"),
+    ("get", "clusters:json"): row("200 200 200 200 200 200 200"),
     ("get", "clusters:new"): row("200 200 403 403 403 403 200"),
     ("post", "clusters:new"): row("422 422 403 403 403 403 422"),
     ("post", "clusters:refresh"): row("302 302 302 302 302 302 302"),
@@ -65,6 +67,8 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "accounts:login": "/accounts/login/",
         "accounts:logout": "/accounts/logout/",
         "clusters:list": "/clusters/",
+        "clusters:csv": "/clusters/clusters.csv",
+        "clusters:json": "/clusters/clusters.json",
         "clusters:refresh": "/clusters/refresh/",
         "clusters:new": "/clusters/new/",
         "clusters:cluster": cluster,
