@@ -21,6 +21,7 @@ from django.utils import timezone
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.audit import triggers
+from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.creations import Wish, request_creation
@@ -77,6 +78,7 @@ def _empty() -> None:
     keep = {"django_migrations", "django_content_type", "auth_permission"}
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True)) - keep)
     statements = [f'DELETE FROM "{table}"' for table in tables]
+    statements.append(f"INSERT INTO audit_head (id, seq, digest) VALUES (1, 0, '{GENESIS}')")
     if connection.vendor == "postgresql":
         statements = [
             "SET session_replication_role = replica",
@@ -88,9 +90,11 @@ def _empty() -> None:
         return
     with connection.schema_editor() as editor:
         triggers.remove(apps, editor)
+        triggers.remove_head(apps, editor)
         for statement in statements:
             editor.execute(statement)
         triggers.install(apps, editor)
+        triggers.install_head(apps, editor)
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """`record` is the only writer of the ledger."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.utils import timezone
 
 from . import origin
+from .chain import Entry
 from .models import Event
 from .vocabulary import Action, Outcome
 
@@ -41,6 +44,8 @@ def storable(value: Any) -> Any:
         return {storable(str(key)): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
     return value
 
 
@@ -68,6 +73,8 @@ def record(
 ) -> Event:
     """Append one event, in the caller's transaction: what it speaks of and the event commit together or not at all.
 
+    It gets its number (`seq`) and its place in the chain when the transaction commits, as the last thing that the
+    transaction does; until then it is in no table. Outside a transaction it is committed at once.
     `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
     Where from (page, worker, command; IP; request ID) is taken from `origin`.
     """
@@ -95,7 +102,8 @@ def record(
         request_id=here.request_id,
         upstream_request_id=_short(upstream_request_id, 128),
     )
-    event.save(force_insert=True)
+    with transaction.atomic():
+        transaction.on_commit(Entry(event))
     return event
 
 

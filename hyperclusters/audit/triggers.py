@@ -15,6 +15,13 @@ SQLITE = {
 }
 
 
+HEAD_MESSAGE = "the end of the audit chain only moves forward"
+HEAD_SQLITE = {
+    "audit_head_forward": "BEFORE UPDATE ON audit_head WHEN NEW.seq <= OLD.seq",
+    "audit_head_no_delete": "BEFORE DELETE ON audit_head",
+}
+
+
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Make the triggers (a migration's forward step)."""
     if schema_editor.connection.vendor == "sqlite":
@@ -44,3 +51,36 @@ def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa
     schema_editor.execute("DROP TRIGGER audit_event_no_truncate ON audit_event")
     schema_editor.execute("DROP TRIGGER audit_event_no_change ON audit_event")
     schema_editor.execute("DROP FUNCTION audit_event_append_only()")
+
+
+def install_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """Keep the chain's end from being moved back or removed."""
+    if schema_editor.connection.vendor == "sqlite":
+        for name, when in HEAD_SQLITE.items():
+            schema_editor.execute(
+                f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{HEAD_MESSAGE}'); END"
+            )
+        return
+    schema_editor.execute(
+        "CREATE FUNCTION audit_head_forward() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{HEAD_MESSAGE}'; END $$"
+    )
+    schema_editor.execute(
+        "CREATE TRIGGER audit_head_forward BEFORE UPDATE ON audit_head "
+        "FOR EACH ROW WHEN (NEW.seq <= OLD.seq) EXECUTE FUNCTION audit_head_forward()"
+    )
+    schema_editor.execute(
+        "CREATE TRIGGER audit_head_no_delete BEFORE DELETE OR TRUNCATE ON audit_head "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_head_forward()"
+    )
+
+
+def remove_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """Take that away again."""
+    if schema_editor.connection.vendor == "sqlite":
+        for name in HEAD_SQLITE:
+            schema_editor.execute(f"DROP TRIGGER {name}")
+        return
+    schema_editor.execute("DROP TRIGGER audit_head_no_delete ON audit_head")
+    schema_editor.execute("DROP TRIGGER audit_head_forward ON audit_head")
+    schema_editor.execute("DROP FUNCTION audit_head_forward()")
