@@ -41,12 +41,19 @@ def storable(value: Any) -> Any:
             return value
         return "".join(_escaped(character) for character in value)
     if isinstance(value, dict):
-        return {storable(str(key)): storable(item) for key, item in value.items()}
+        items = {storable(str(key)): storable(item) for key, item in value.items()}
+        return {key: items[key] for key in sorted(items, key=_as_postgresql)}
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     return value
+
+
+def _as_postgresql(key: str) -> tuple[int, bytes]:
+    """The order in which PostgreSQL keeps the keys of a JSON object: the shorter ones first."""
+    text = key.encode()
+    return len(text), text
 
 
 def _escaped(character: str) -> str:
