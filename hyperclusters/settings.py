@@ -5,6 +5,11 @@
 | SECRET_KEY | Django's signing key, 50 characters or more | required; the demo makes one |
 | CREDENTIAL_KEYS | Fernet keys for project credentials, newest first, separated by commas | required; the demo makes one |
 | AUDIT_KEYS | keys of the audit's chain as `id:base64`, newest first, separated by commas; old ones stay | required; the demo makes one |
+| AUDIT_ANCHORS | file beside the database to which the audit's state is written every hour; best on another machine's disk | `audit-anchors.jsonl` in DATA_DIR |
+| AUDIT_VERIFY_HOURS | hours between two verifications of the whole audit | `24` |
+| AUDIT_STDOUT | `1`: the worker prints each audit event as a line of JSON, for log shippers | `0` |
+| AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
+| AUDIT_WEBHOOK_KEY | signs what is posted there, 32 characters or more | required with AUDIT_WEBHOOK |
 | DATABASE_URL | `postgres://…` or `sqlite:///…` | SQLite file in DATA_DIR |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
 | ALLOWED_HOSTS | host names it serves, separated by commas | `localhost,127.0.0.1` |
@@ -132,6 +137,16 @@ except ValueError as error:
     raise ImproperlyConfigured(f"CREDENTIAL_KEYS holds a malformed key: {error}") from None
 
 AUDIT_KEYS = chain_keys(required("AUDIT_KEYS", "the keys that chain the audit, kept outside the database."))
+AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchors.jsonl").absolute()
+AUDIT_VERIFY_HOURS = number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
+AUDIT_STDOUT = flag("AUDIT_STDOUT", default=False)
+AUDIT_WEBHOOK = os.environ.get("AUDIT_WEBHOOK", "").strip()
+AUDIT_WEBHOOK_KEY = os.environ.get("AUDIT_WEBHOOK_KEY", "")
+if AUDIT_WEBHOOK:
+    if not re.match(r"https://[^/@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", AUDIT_WEBHOOK):
+        raise ImproperlyConfigured("AUDIT_WEBHOOK must be an https:// address, or http:// to this machine.")
+    if len(AUDIT_WEBHOOK_KEY) < 32:
+        raise ImproperlyConfigured("AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set.")
 
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")

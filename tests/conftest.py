@@ -89,12 +89,14 @@ def _empty() -> None:
             cursor.execute("; ".join(statements))
         return
     with connection.schema_editor() as editor:
+        triggers.remove_keeping(apps, editor)
         triggers.remove(apps, editor)
         triggers.remove_head(apps, editor)
         for statement in statements:
             editor.execute(statement)
         triggers.install(apps, editor)
         triggers.install_head(apps, editor)
+        triggers.install_keeping(apps, editor)
 
 
 @pytest.fixture

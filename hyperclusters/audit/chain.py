@@ -52,6 +52,9 @@ class Fields(Protocol):
 
     seq: int
     at: Any
+    key_id: str
+    canonical: str
+    digest: str
 
 
 class Entry:
@@ -108,22 +111,25 @@ def append(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
         rows = []
         for entry in entries:
             seq += 1
-            key_id, text, previous = entry.link(seq, previous)
-            entry.event.seq = seq
-            rows.append(_row(connection, entry.event, key_id, text, previous))
+            event = entry.event
+            event.key_id, event.canonical, event.digest = entry.link(seq, previous)
+            event.seq, previous = seq, event.digest
+            rows.append(_row(connection, event))
         for start in range(0, len(rows), AT_ONCE):
             _insert(cursor, rows[start : start + AT_ONCE])
         cursor.execute("UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1", [seq, previous])
 
 
-def _row(connection: BaseDatabaseWrapper, event: Fields, *link: str) -> tuple[Any, ...]:
+def _row(connection: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
     documents = (getattr(event, name) for name in DOCUMENTS)
     return (
         event.seq,
         connection.ops.adapt_datetimefield_value(event.at),
         *(getattr(event, name) for name in SCALARS),
         *(None if value is None else document(value) for value in documents),
-        *link,
+        event.key_id,
+        event.canonical,
+        event.digest,
     )
 
 
@@ -149,3 +155,9 @@ def unline(given: str) -> tuple[str, str]:
 def numbered(text: str) -> int:
     """The number that an event's text gives itself. Raises ValueError if it is no such text."""
     return int(text[85 : text.index(",", 85)])
+
+
+def keyed(text: str) -> str:
+    """The ID of the key that an event's text names. Raises ValueError if it is no such text."""
+    start = text.index('"key":"', 85) + 7
+    return text[start : text.index('"', start)]

@@ -88,3 +88,67 @@ class Head(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.digest[:12]}"
+
+
+class AnchorFile(models.Model):
+    """What the database remembers of a file of anchors: how many lines it must have."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    path = models.CharField(max_length=500)
+    lines = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Verification(models.Model):
+    """How the last verification came out: of the whole ledger, and of what was new since the one before."""
+
+    kind = models.CharField(max_length=8, primary_key=True)  # whole, new
+    at = models.DateTimeField()
+    seconds = models.FloatField()
+    count = models.BigIntegerField()
+    seq = models.BigIntegerField()  # verified up to here, with this digest
+    digest = models.CharField(max_length=64)
+    findings = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {'broken' if self.findings else 'intact'} up to {self.seq}"
+
+
+class Segment(models.Model):
+    """Events that were moved to an archive: the chain goes on across the gap from `previous` to `digest`."""
+
+    first = models.BigIntegerField(primary_key=True)
+    last = models.BigIntegerField(unique=True)
+    previous = models.CharField(max_length=64)  # the digest before the first
+    digest = models.CharField(max_length=64)  # of the last
+    file = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)  # of the file
+    archived_at = models.DateTimeField()
+    key_id = models.CharField(max_length=16)
+    seal = models.CharField(max_length=64)  # HMAC over all of this
+
+    class Meta:
+        ordering = ["first"]
+
+    def __str__(self) -> str:
+        return self.file
+
+
+class Duty(models.Model):
+    """What the workers do for the ledger at set times. Claimed by one conditional UPDATE, as all work is."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    due_at = models.DateTimeField()
+    held_until = models.DateTimeField(null=True)
+    seq = models.BigIntegerField(default=0)  # for what goes along the ledger: done up to here
+    failures = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "duties"
+
+    def __str__(self) -> str:
+        return self.name

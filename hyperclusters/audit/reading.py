@@ -28,4 +28,11 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
     seen = Event.objects.about("audit", visit).filter(at__gt=timezone.now() - VISIT)
     if not seen.exists():
         subject = Subject("audit", visit, f"{page} {told}".strip())
-        record(Action.AUDIT_READ, Outcome.DONE, person=person, team=team, subject=subject, after={"page": page} | chosen)
+        record(
+            Action.AUDIT_READ,
+            Outcome.DONE,
+            person=person,
+            team=team,
+            subject=subject,
+            after={"page": page} | chosen,
+        )

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from .chain import GENESIS, digest, numbered
 from .findings import Findings, Kind
 
-Row = tuple[int, str, str, str, bool]  # number, key's ID, digest, text, and whether the other columns say the same
+Row = tuple[
+    int, str, str, str, bool
+]  # number, key's ID, digest, text, and whether the other columns say the same
 HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
 END = "the record of the chain's end"
 
@@ -59,6 +61,10 @@ class Walk:
     _age: int = field(init=False)  # of the newest key in use so far: 0 is the newest of all
     _loose: Loose = field(default_factory=Loose)  # behind `place`
     _holes: set[int] = field(default_factory=set)
+    _early: Row | None = None
+    _displaced: dict[int, int] = field(
+        default_factory=dict
+    )  # where events stand that were put before their turn
     _renumbered: tuple[int, int] | None = None
     _is_another_history: bool = False
 
@@ -81,6 +87,7 @@ class Walk:
                 and text[13:77] == previous
                 and sealing(key, text.encode(), "sha256").hex() == sealed
                 and not loose.count
+                and not self._early
                 and number not in anchors
             ):
                 seq, previous = number, sealed
@@ -93,12 +100,18 @@ class Walk:
 
     def end(self, head: Place | None) -> None:
         """All rows were fed. `head` is where the chain says that it ends; None if that record is gone."""
+        self._settle_early()
         self._judge_loose(max(head.seq if head else 0, self.place.seq), head.digest if head else "")
+        if (furthest := max(self._displaced, default=0)) > self.place.seq:
+            self._passed_over(self.place.seq + 1, furthest + 1)
+            self.place = Place(furthest, "")
+        for told, number in self._displaced.items():
+            self.findings.add(Kind.INSERTED, number, detail=f"a copy of event {told}")
         for first, last in _ranges(self._holes):
             self.findings.add(Kind.DELETED, first, last)
         if head is None:
             self.findings.add(Kind.DELETED, self.place.seq, detail=END)
-        elif head.seq > self.place.seq:
+        elif head.seq > self.place.seq and head.digest != self.place.digest:
             self.findings.add(Kind.CUT, self.place.seq + 1, head.seq)
         elif (head.seq, head.digest) != (self.place.seq, self.place.digest) and not self.findings.found:
             self.findings.add(Kind.EDITED, head.seq, detail=END)
@@ -109,27 +122,48 @@ class Walk:
             self.findings.add(Kind.ROLLED_BACK, self.place.seq + 1, latest, "an anchor has seen these events")
 
     def _consider(self, row: Row) -> None:
-        number, key_id, sealed, text, agrees = row
-        key = self._key_of(row)
-        if key is None:
+        number, _, _, text, _ = row
+        if self._key_of(row) is None:
             self._loose.add(row)
             return
         told = numbered(text)
+        if self._early:
+            self._settle_early(told)
         if told <= self.place.seq:
             self._came_late(told, number)
+        elif told > self.place.seq + 1 + self._loose.count and number != told:
+            self._early = (
+                row  # the next one shows whether the chain goes on from here, or this one was moved here
+            )
+        else:
+            self._accept(row, told)
+
+    def _settle_early(self, next_told: int = 0) -> None:
+        """A row whose text says a later number than its turn: the chain goes on from it, or it was put there."""
+        if (row := self._early) is None:
             return
+        self._early = None
+        told = numbered(row[3])
+        if next_told in {0, told + 1} or len(self._displaced) >= HOLES_AT_MOST:
+            self._accept(row, told)
+        else:
+            self._displaced[told] = row[0]
+
+    def _accept(self, row: Row, told: int) -> None:
+        """A genuine event, next in the chain or after a hole."""
+        number, _, sealed, text, agrees = row
         self._judge_loose(told - 1, text[13:77])
         if told > self.place.seq + 1:
             self._passed_over(self.place.seq + 1, told)
         elif text[13:77] != self.place.digest and self.place.digest:
             self._another_history(told, "it was not written after the event before it")
-        self._see_key(key, told)
+        self._see_key(self._key_of(row) or "", told)
         if not agrees:
             self._columns(number, told, text)
-        if (seen := self.anchors.get(told)) and seen.digest != sealed:
-            self._another_history(told, "an anchor has seen another event here")
-        elif seen:
+        if seen := self.anchors.get(told):
             self._age = min(self._age, self._age_of(seen.key_id))
+            if seen.digest != sealed:
+                self._another_history(told, "an anchor has seen another event here")
         self.place = Place(told, sealed)
 
     def _key_of(self, row: Row) -> str | None:
@@ -154,10 +188,14 @@ class Walk:
             self.findings.add(Kind.INSERTED, number, detail=f"a copy of event {told}")
 
     def _passed_over(self, first: int, until: int) -> None:
-        if len(self._holes) + until - first > HOLES_AT_MOST:
+        if until - first > HOLES_AT_MOST - len(self._holes):
             self.findings.add(Kind.DELETED, first, until - 1)
-        else:
-            self._holes.update(range(first, until))
+            return
+        for hole in range(first, until):
+            if (number := self._displaced.pop(hole, None)) is not None:
+                self.findings.add(Kind.REORDERED, hole, detail=f"it stands at {number}")
+            else:
+                self._holes.add(hole)
 
     def _another_history(self, told: int, detail: str) -> None:
         if not self._is_another_history:
@@ -176,7 +214,7 @@ class Walk:
         the next event names as the one before it. Those that find a number were edited, the others inserted."""
         if not (count := self._loose.count):
             return
-        number, key_id, sealed, text, _ = self._loose.last
+        number, key_id, *_ = self._loose.last
         edited = min(count, until - self.place.seq)
         if edited:
             first = self.place.seq + 1
@@ -185,7 +223,9 @@ class Walk:
             )
             self.place = Place(first + edited - 1, "")
         if count > edited:
-            unknown = "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
+            unknown = (
+                "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
+            )
             self.findings.add(Kind.INSERTED, number - (count - edited) + 1, number, unknown)
         self._loose.count = 0
 
