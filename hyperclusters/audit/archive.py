@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from . import anchors
+from . import anchors, push
 from .chain import digest, keyed, line, numbered, unline
 from .findings import Findings, Kind
 from .ledger import Subject, record
@@ -128,7 +128,7 @@ def _last_before(before: datetime) -> int:
     first_to_stay = Event.objects.filter(at__gte=before).order_by("seq").values_list("seq", flat=True).first()
     limits = [
         Head.objects.get().seq - 1,
-        *Duty.objects.filter(name__startswith="push").values_list("seq", flat=True),
+        *Duty.objects.filter(name__in=push.sinks()).values_list("seq", flat=True),
     ]
     return min([*limits, *([first_to_stay - 1] if first_to_stay else [])])
 

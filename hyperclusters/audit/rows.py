@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC
 from typing import Any
 
@@ -61,7 +61,7 @@ def rows(after: int, until: int) -> Iterator[list[Row]]:
 def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
     """The same, with the next batch being read while one is looked at: the database works on another core."""
     with ThreadPoolExecutor(1, thread_name_prefix="audit-rows") as reader:
-        coming = reader.submit(next, batches, [])
+        coming: Future[list[Row]] = reader.submit(next, batches, [])
         try:
             while batch := coming.result():
                 coming = reader.submit(next, batches, [])

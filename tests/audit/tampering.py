@@ -20,28 +20,21 @@ NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 Act = Callable[[], None]
 
 
-class Undo(Exception):
-    """Ends an act of tampering, so that the next one finds everything as it was."""
-
-
 @contextmanager
 def undone() -> Iterator[None]:
     """What is done inside is undone at its end; the triggers are off meanwhile."""
-    try:
-        with transaction.atomic():
-            if connection.vendor == "postgresql":
-                sql("SET LOCAL session_replication_role = replica")
-            else:
-                editor = connection.SchemaEditorClass(connection, collect_sql=True)
-                editor.deferred_sql = []
-                for step in (triggers.remove_keeping, triggers.remove, triggers.remove_head):
-                    step(apps, editor)
-                for statement in editor.collected_sql:
-                    sql(statement)
-            yield
-            raise Undo
-    except Undo:
-        pass
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            sql("SET LOCAL session_replication_role = replica")
+        else:
+            editor = connection.SchemaEditorClass(connection, collect_sql=True)
+            editor.deferred_sql = []
+            for step in (triggers.remove_keeping, triggers.remove, triggers.remove_head):
+                step(apps, editor)
+            for statement in editor.collected_sql:
+                sql(statement)
+        yield
+        transaction.set_rollback(True)
 
 
 def sql(statement: str, *values: Any) -> None:
@@ -127,12 +120,10 @@ def another(name: str, seq: int) -> Any:
     if name in DOCUMENTS:
         told = json.loads(value) if isinstance(value, str) else value
         return json.dumps((told or {}) | {"more": True})
-    if name == "at":
-        return str(datetime.fromisoformat(str(value)).replace(microsecond=7))
-    if name == "digest":
-        return value[:-1] + ("0" if value[-1] != "0" else "1")
-    if name == "canonical":
-        return value.replace("why", "wherefore")
-    if name == "key_id":
-        return next(key_id for key_id, _ in settings.AUDIT_KEYS if key_id != value)
-    return value + "x"
+    others: dict[str, Callable[[], Any]] = {
+        "at": lambda: str(datetime.fromisoformat(str(value)).replace(microsecond=7)),
+        "digest": lambda: value[:-1] + ("0" if value[-1] != "0" else "1"),
+        "canonical": lambda: value.replace("why", "wherefore"),
+        "key_id": lambda: next(key_id for key_id, _ in settings.AUDIT_KEYS if key_id != value),
+    }
+    return others.get(name, lambda: value + "x")()
