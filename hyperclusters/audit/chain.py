@@ -149,7 +149,7 @@ def line(text: str, sealed: str) -> str:
 
 def unline(given: str) -> tuple[str, str]:
     """The text and the digest of such a line, whatever they say."""
-    return given[:-76] + "}", given[-66:-2]
+    return given[:-77] + "}", given[-66:-2]
 
 
 def numbered(text: str) -> int:
