@@ -67,7 +67,7 @@ def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
                 coming = reader.submit(next, batches, [])
                 yield batch
         finally:
-            reader.submit(connection.close)
+            reader.submit(lambda: connection.close())  # noqa: PLW0108 -- the connection of that thread
 
 
 def ends() -> tuple[Place | None, int]:

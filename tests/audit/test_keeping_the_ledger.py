@@ -141,7 +141,7 @@ def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_ne
     assert anchors.anchor_if_due()
     assert anchors.anchor_if_due() is None
     later = timezone.now() + anchors.EVERY
-    monkeypatch.setattr(anchors.timezone, "now", lambda: later)
+    monkeypatch.setattr("hyperclusters.audit.anchors.timezone.now", lambda: later)
     assert anchors.anchor_if_due()
     assert anchors.anchor_if_due() is None
     settings.AUDIT_KEYS = [("next", b"n" * 32), *settings.AUDIT_KEYS]
@@ -265,9 +265,9 @@ def test_g21_what_is_done_to_an_archive_is_named(database: None, tmp_path: Path)
         assert "not the one that was sealed" in str(failed.value), name
     path.write_text(kept)
     manifest = Path(f"{path}.manifest")
-    for change in (lambda text: text.replace('"last": 4', '"last": 3'), lambda _: "{}", lambda _: ""):
-        sealed = manifest.read_text()
-        manifest.write_text(change(sealed))
+    sealed = manifest.read_text()
+    for changed in (sealed.replace('"last": 4', '"last": 3'), "{}", ""):
+        manifest.write_text(changed)
         with pytest.raises(CommandError, match="manifest is missing or was edited"):
             call_command("verify_audit", "--archive", str(path))
         manifest.write_text(sealed)
