@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -103,6 +104,7 @@ def _environ(folder: Path, url: str) -> dict[str, str]:
         "DATA_DIR": str(folder),
         "SECRET_KEY": secrets.token_urlsafe(50),
         "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        "AUDIT_KEYS": "bench:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "HTTPS": "0",
         "UPSTREAM_HOSTS": "127.0.0.1",
         "LOG_LEVEL": "WARNING",

@@ -139,6 +139,9 @@ def test_only_modelarts_and_the_simulator_speak_http_themselves() -> None:
         for module, name, node in imports(path)
         if (module in CALLS_OUT or f"{module}.{name}" in CALLS_OUT)
         and (path.name, module) != ("heartbeat.py", "socket")  # asks for the host's own name
+        # Posts to the operator's own collector, an address from the settings: nothing that anybody types gets there,
+        # and the standard library is enough for one post at a time in a thread of its own.
+        and (room_of(name_of(path)), path.name, module) != ("audit", "push.py", "http.client")
     ]
     assert speaking == []
 

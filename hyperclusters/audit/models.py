@@ -1,4 +1,4 @@
-"""The ledger's one table. Rows name people, teams and objects by value, so that they outlive what they speak of."""
+"""The ledger. Its rows name people, teams and objects by value, so that they outlive what they speak of."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.urls import reverse
 
+from .chain import GENESIS
 from .vocabulary import Action, Outcome
 
 
@@ -24,6 +25,7 @@ class EventQuerySet(models.QuerySet["Event"]):
 class Event(models.Model):
     """One line of the ledger. Written by `record` alone; the database refuses changes and deletions."""
 
+    # Given by the chain, never by the database; an "auto" field is what SQLite keeps as the row's own number.
     seq = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
     action = models.CharField(max_length=48, choices=Action.choices)
@@ -45,6 +47,10 @@ class Event(models.Model):
     ip = models.CharField(max_length=45, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     upstream_request_id = models.CharField(max_length=128, blank=True)
+    # The chain (see `chain`): the text that is proved, which names the digest before it, and its own digest.
+    key_id = models.CharField(max_length=16)
+    canonical = models.TextField()
+    digest = models.CharField(max_length=64)
 
     objects = EventQuerySet.as_manager()
 
@@ -62,11 +68,87 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.seq} {self.action} {self.object_name}".rstrip()
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Only `record` inserts; nothing changes a row (the database's triggers say the same)."""
-        if not self._state.adding:
-            raise TypeError("An audit event is never changed.")
-        super().save(*args, **kwargs)
+    def save(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 -- Django's signature
+        """Only `record` writes, by the chain; nothing changes a row (the database's triggers say the same)."""
+        raise TypeError("An audit event is never changed, and only `record` writes one.")
 
     def get_absolute_url(self) -> str:
         return reverse("audit:event", args=[self.seq])
+
+
+class Head(models.Model):
+    """Where the chain ends: one row, locked by whoever appends until the COMMIT. It only ever moves forward."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    seq = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64, default=GENESIS)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_one_head")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.digest[:12]}"
+
+
+class AnchorFile(models.Model):
+    """What the database remembers of a file of anchors: how many lines it must have."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    path = models.CharField(max_length=500)
+    lines = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Verification(models.Model):
+    """How the last verification came out: of the whole ledger, and of what was new since the one before."""
+
+    kind = models.CharField(max_length=8, primary_key=True)  # whole, new
+    at = models.DateTimeField()
+    seconds = models.FloatField()
+    count = models.BigIntegerField()
+    seq = models.BigIntegerField()  # verified up to here, with this digest
+    digest = models.CharField(max_length=64)
+    findings = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {'broken' if self.findings else 'intact'} up to {self.seq}"
+
+
+class Segment(models.Model):
+    """Events that were moved to an archive: the chain goes on across the gap from `previous` to `digest`."""
+
+    first = models.BigIntegerField(primary_key=True)
+    last = models.BigIntegerField(unique=True)
+    previous = models.CharField(max_length=64)  # the digest before the first
+    digest = models.CharField(max_length=64)  # of the last
+    file = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)  # of the file
+    archived_at = models.DateTimeField()
+    key_id = models.CharField(max_length=16)
+    seal = models.CharField(max_length=64)  # HMAC over all of this
+
+    class Meta:
+        ordering = ["first"]
+
+    def __str__(self) -> str:
+        return self.file
+
+
+class Duty(models.Model):
+    """What the workers do for the ledger at set times. Claimed by one conditional UPDATE, as all work is."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    due_at = models.DateTimeField()
+    held_until = models.DateTimeField(null=True)
+    seq = models.BigIntegerField(default=0)  # for what goes along the ledger: done up to here
+    failures = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "duties"
+
+    def __str__(self) -> str:
+        return self.name

@@ -17,6 +17,12 @@ class Action(models.TextChoices):
     GRANT_ENDED = "access:grant:ended", _("access ended")
     ACCESS_DENIED = "access:page:denied", _("page denied")
 
+    AUDIT_READ = "audit:read", _("audit read")
+    AUDIT_BROKEN = "audit:chain:broken", _("audit found to be tampered with")
+    AUDIT_MENDED = "audit:chain:intact", _("audit found to be whole again")
+    AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")
+    DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
+
     PROJECT_CONNECTED = "project:connected", _("project connected")
     PROJECT_BLOCKED = "project:breaker:opened", _("calls to the cloud stopped")
     PROJECT_UNBLOCKED = "project:breaker:closed", _("calls to the cloud resumed")

@@ -39,7 +39,10 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a form whose protection token is missing or old."""
+    """403 for a form whose protection token is missing or old, and an audit event where it would have had an effect."""
+    if isinstance(getattr(request, "user", None), User):
+        page = Subject("page", "", request.path)
+        record(Did.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
     text = _(
         "This form is too old or did not come from this site, so it was not accepted. Nothing was sent to the cloud. "
         "Go back, reload the page and try again."
