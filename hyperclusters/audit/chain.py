@@ -41,6 +41,7 @@ END = {
     "postgresql": "SELECT seq, digest FROM audit_head WHERE id = 1 FOR UPDATE",
     "sqlite": "SELECT seq, digest FROM audit_head WHERE id = 1",  # a write transaction has the whole file
 }
+MOVE = "UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1"
 
 
 class HeadLost(DatabaseError):
@@ -115,9 +116,14 @@ def append(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
             event.key_id, event.canonical, event.digest = entry.link(seq, previous)
             event.seq, previous = seq, event.digest
             rows.append(_row(connection, event))
-        for start in range(0, len(rows), AT_ONCE):
-            _insert(cursor, rows[start : start + AT_ONCE])
-        cursor.execute("UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1", [seq, previous])
+        while len(rows) > AT_ONCE:
+            _insert(cursor, rows[:AT_ONCE])
+            del rows[:AT_ONCE]
+        if connection.vendor == "postgresql":  # one way to the server less while the others wait
+            _insert(cursor, rows, f"WITH moved AS ({MOVE})", [seq, previous])
+        else:
+            _insert(cursor, rows)
+            cursor.execute(MOVE, [seq, previous])
 
 
 def _row(connection: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
@@ -133,12 +139,12 @@ def _row(connection: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
     )
 
 
-def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]], also: str = "", before: Sequence[Any] = ()) -> None:
     values = ", ".join([f"({', '.join(['%s'] * len(COLUMNS))})"] * len(rows))
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
     cursor.execute(
-        f"INSERT INTO audit_event ({columns}) VALUES {values}",  # noqa: S608 -- names of columns, and marks
-        [value for row in rows for value in row],
+        f"{also} INSERT INTO audit_event ({columns}) VALUES {values}",  # noqa: S608 -- names of columns, and marks
+        [*before, *(value for row in rows for value in row)],
     )
 
 

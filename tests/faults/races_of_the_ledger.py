@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from django.db import transaction
 
+from hyperclusters.access.models import Role
 from hyperclusters.access.services import end_grant, grant
 from hyperclusters.audit import anchors
 from hyperclusters.audit.ledger import Subject, record
@@ -80,8 +82,9 @@ def grants(stage: Stage) -> list[str]:
     held = ada.grants.select_related("person", "team").get(team=team, ended_at=None)
 
     def give() -> None:
-        grant(person=ada, role=held.role, team=team, reason="race")
+        grant(person=ada, role=Role(held.role), team=team, reason="race")
 
-    got = together(*[partial(end_grant, held, reason="race"), give, give, partial(stage.ask, name="x")] * 2)
+    acts: list[Callable[[], object]] = [partial(end_grant, held, reason="race"), give, give, stage.ask]
+    got = together(*acts * 2)
     names = {type(each).__name__ for each in got}
     return wrong(no_deadlock=not names & {"OperationalError", "InternalError"})
