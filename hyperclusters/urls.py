@@ -30,6 +30,8 @@ creations_urls = [
 ]
 audit_urls = [
     path("", audit.listing, name="list"),
+    path("summary/", audit.summary, name="summary"),
+    path("export/", audit.summary, name="export"),
     path("<int:seq>/", audit.event, name="event"),
 ]
 
