@@ -15,7 +15,8 @@ from django.db import connection
 from django.utils import timezone
 
 from hyperclusters.audit import search, triggers
-from hyperclusters.audit.models import Event
+from hyperclusters.audit.chain import Entry
+from hyperclusters.audit.models import Event, Head
 
 PEOPLE, TEAMS, PROJECTS, ADDRESSES = 200, 20, 40, 300
 YEAR = timedelta(days=365)
@@ -26,15 +27,17 @@ FIELDS = [field.column for field in Event._meta.concrete_fields]
 DOCUMENTS = {"before", "after", "request", "response"}
 
 
-def seed(count: int, *, first: int = 1) -> None:
-    """Put so many events into the ledger, from this number on. Indexes are made afterwards, which is several times faster."""
+def seed(count: int) -> None:
+    """Put so many events behind the ledger's end. Indexes are made afterwards, which is several times faster."""
     with connection.schema_editor() as editor:
         for index in Event._meta.indexes:
             editor.remove_index(Event, index)
         search.remove(apps, editor)
         if connection.vendor == "sqlite":
             triggers.remove(apps, editor)
-    _write(_tuples(first, count))
+    head = Head.objects.get()
+    _write(_tuples(head, count))
+    head.save()
     with connection.schema_editor() as editor:
         for index in Event._meta.indexes:
             editor.add_index(Event, index)
@@ -42,7 +45,9 @@ def seed(count: int, *, first: int = 1) -> None:
         if connection.vendor == "sqlite":
             triggers.install(apps, editor)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.execute(
+            "VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"
+        )
 
 
 def _write(rows: Iterator[tuple[Any, ...]]) -> None:
@@ -60,11 +65,16 @@ def _write(rows: Iterator[tuple[Any, ...]]) -> None:
         cursor.execute("COMMIT")
 
 
-def _tuples(first: int, count: int) -> Iterator[tuple[Any, ...]]:
+def _tuples(head: Head, count: int) -> Iterator[tuple[Any, ...]]:
     pace = YEAR / count
     start = timezone.now() - YEAR
-    for number, event in enumerate(_events(random.Random(first), count)):  # noqa: S311 -- made-up data, the same each time
-        event.seq, event.at = first + number, start + pace * number
+    for event in _events(random.Random(head.seq), count):  # noqa: S311 -- made-up data, the same each time
+        event.at = start
+        start += pace
+        head.seq += 1
+        event.seq = head.seq
+        event.key_id, event.canonical, event.digest = Entry(event).link(head.seq, head.digest)
+        head.digest = event.digest
         yield tuple(_stored(name, getattr(event, name)) for name in FIELDS)
 
 
@@ -91,7 +101,11 @@ def _events(chance: random.Random, count: int) -> Iterator[SimpleNamespace]:
 
 
 def _visit(chance: random.Random) -> list[SimpleNamespace]:
-    person = min(int(chance.paretovariate(0.6)) - 1, PEOPLE - 1) if chance.random() < 0.5 else chance.randrange(PEOPLE)
+    person = (
+        min(int(chance.paretovariate(0.6)) - 1, PEOPLE - 1)
+        if chance.random() < 0.5
+        else chance.randrange(PEOPLE)
+    )
     name = RARE if chance.random() < 0.0005 else f"person-{person:03}"
     base = {
         "person_id": person + 1,
@@ -108,11 +122,17 @@ def _visit(chance: random.Random) -> list[SimpleNamespace]:
     if dice < 0.28:
         return [_event(chance, base, "session:sign-in:failed", "denied")]
     if dice < 0.31:
-        return [_event(chance, base, "access:page:denied", "denied", object_kind="page", object_name="/audit/")]
+        return [
+            _event(chance, base, "access:page:denied", "denied", object_kind="page", object_name="/audit/")
+        ]
     base |= {"project_name": f"project-{person % TEAMS + TEAMS * chance.randrange(PROJECTS // TEAMS):02}"}
     if dice < 0.35:
         worker = base | {"person_id": None, "person_name": "", "ip": "", "source": "worker"}
-        return [_event(chance, worker, "cluster:list:failed", "failed", object_kind="source", evidence="unreachable")]
+        return [
+            _event(
+                chance, worker, "cluster:list:failed", "failed", object_kind="source", evidence="unreachable"
+            )
+        ]
     return _creation(chance, base)
 
 
@@ -123,12 +143,30 @@ def _creation(chance: random.Random, base: dict[str, Any]) -> list[SimpleNamespa
         "object_name": f"train-{chance.randrange(10**6):06}-{chance.choice(['hps', 'ecs'])}",
     }
     worker = base | {"source": "worker", "ip": ""}
-    body = {"name": what["object_name"], "type": "HPS", "hyper_cluster_subnet_id": f"{chance.getrandbits(128):032x}"}
-    sent = {"method": "POST", "url": "https://modelarts.cn-southwest-2.myhuaweicloud.com/v1/x/hyper-clusters", "body": json.dumps(body)}
+    body = {
+        "name": what["object_name"],
+        "type": "HPS",
+        "hyper_cluster_subnet_id": f"{chance.getrandbits(128):032x}",
+    }
+    sent = {
+        "method": "POST",
+        "url": "https://modelarts.cn-southwest-2.myhuaweicloud.com/v1/x/hyper-clusters",
+        "body": json.dumps(body),
+    }
     cloud = f"{chance.getrandbits(128):032x}"
     steps = [
-        _event(chance, base, "cluster:create:requested", "accepted", **what, request=body, reason="Baseline runs"),
-        _event(chance, worker, "cluster:create:sending", "accepted", **what, request=sent, after={"baseline": [], "send": 1}),
+        _event(
+            chance, base, "cluster:create:requested", "accepted", **what, request=body, reason="Baseline runs"
+        ),
+        _event(
+            chance,
+            worker,
+            "cluster:create:sending",
+            "accepted",
+            **what,
+            request=sent,
+            after={"baseline": [], "send": 1},
+        ),
     ]
     dice = chance.random()
     if dice < 0.9:
@@ -139,11 +177,20 @@ def _creation(chance: random.Random, base: dict[str, Any]) -> list[SimpleNamespa
         end = ("cluster:create:failed", "failed", {"response": reply, "evidence": "refused"})
     else:
         end = ("cluster:create:unknown", "unknown", {"evidence": "read_timeout"})
-    return [*steps, _event(chance, worker, end[0], end[1], **what, request=sent, upstream_request_id=cloud, **end[2])]
+    return [
+        *steps,
+        _event(chance, worker, end[0], end[1], **what, request=sent, upstream_request_id=cloud, **end[2]),
+    ]
 
 
-def _event(chance: random.Random, base: dict[str, Any], action: str, outcome: str, **more: Any) -> SimpleNamespace:
-    empty = dict.fromkeys(("reason", "evidence", "object_kind", "object_id", "object_name", "upstream_request_id"), "")
+def _event(
+    chance: random.Random, base: dict[str, Any], action: str, outcome: str, **more: Any
+) -> SimpleNamespace:
+    empty = dict.fromkeys(
+        ("reason", "evidence", "object_kind", "object_id", "object_name", "upstream_request_id"), ""
+    )
     empty |= dict.fromkeys(DOCUMENTS)  # type: ignore[arg-type]
     request_id = f"{chance.getrandbits(128):032x}"
-    return SimpleNamespace(**empty | base | {"action": action, "outcome": outcome, "request_id": request_id} | more)
+    return SimpleNamespace(
+        **empty | base | {"action": action, "outcome": outcome, "request_id": request_id} | more
+    )

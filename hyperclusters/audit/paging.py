@@ -9,7 +9,7 @@ from .models import Event, EventQuerySet
 
 SIZE = 50
 # What a list does not show: the bodies may be large.
-LONG = ("reason", "before", "after", "request", "response")
+LONG = ("reason", "before", "after", "request", "response", "canonical")
 
 
 @dataclass(frozen=True, slots=True)

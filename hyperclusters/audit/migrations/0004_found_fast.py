@@ -26,7 +26,7 @@ MORE = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0002_append_only")]
+    dependencies = [("audit", "0003_chain")]
 
     operations = [
         # Not AddField: on SQLite that writes the whole table anew, and with it loses the triggers that guard it.
