@@ -8,7 +8,7 @@ from django.db import models
 from django.urls import reverse
 
 from .chain import GENESIS
-from .vocabulary import Action, Outcome
+from .vocabulary import Outcome, actions
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -23,7 +23,7 @@ class Event(models.Model):
     # Given by the chain, never by the database; an "auto" field is what SQLite keeps as the row's own number.
     seq = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
-    action = models.CharField(max_length=48, choices=Action.choices)
+    action = models.CharField(max_length=48, choices=actions)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     person_id = models.BigIntegerField(null=True)
     person_name = models.CharField(max_length=150, blank=True)

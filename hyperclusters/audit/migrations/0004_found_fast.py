@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from hyperclusters.audit import search
+from hyperclusters.audit import search, vocabulary
 
 FEWER = [
     ("event_object", ["object_kind", "object_id", "seq"]),
@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
     dependencies = [("audit", "0003_chain")]
 
     operations = [
+        migrations.AlterField("event", "action", models.CharField(choices=vocabulary.actions, max_length=48)),
         # Not AddField: on SQLite that writes the whole table anew, and with it loses the triggers that guard it.
         migrations.RunSQL(
             "ALTER TABLE audit_event ADD COLUMN project_name varchar(64) NOT NULL DEFAULT ''",
