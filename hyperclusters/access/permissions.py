@@ -1,5 +1,6 @@
 """The whole policy: who may do what. Pages, fragments, exports, commands and the worker all ask here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -99,15 +100,31 @@ def visible_events(person: Person) -> EventQuerySet:
     return Event.objects.filter(team_id__in=grants.values("team"))
 
 
-def audit_parts(person: Person) -> list[EventQuerySet]:
-    """The events of `visible_events` as one query for an auditor and one a team for an admin, so that each can walk one
-    index in the order of the sequence. Raises NotPermitted if this person may read none."""
+@dataclass(frozen=True, slots=True)
+class AuditScope:
+    """What one person may read of the audit, asked for once a page: every team's part (None), or these teams'."""
+
+    teams: tuple[int, ...] | None
+
+    def parts(self) -> list[EventQuerySet]:
+        """The events of `visible_events`, as one query or as one a team, so that each can walk one index in its order."""
+        if self.teams is None:
+            return [Event.objects.all()]
+        return [Event.objects.filter(team_id=team) for team in self.teams]
+
+
+def audit_scope(person: Person) -> AuditScope:
+    """Raises NotPermitted if this person may read nothing of the audit."""
     teams = set(grants_for(person, Action.AUDIT).values_list("team", flat=True))
     if not teams:
         raise NotPermitted(Action.AUDIT)
-    if None in teams:
-        return [Event.objects.all()]
-    return [Event.objects.filter(team_id=team) for team in sorted(teams)]
+    return AuditScope(None if None in teams else tuple(sorted(teams)))
+
+
+def allows(grants: Iterable[Grant], action: Action) -> bool:
+    """Whether one of these active grants allows this somewhere: for a page that has read a person's grants already."""
+    rule, team_roles = POLICY[action], roles_for(action)
+    return any(held.role in (rule.site if held.team_id is None else team_roles) for held in grants)
 
 
 def who_can(action: Action, team: Team) -> QuerySet[Grant]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .models import Event, EventQuerySet
 
@@ -30,16 +31,33 @@ def page(
     the rows that are shown are read.
     """
     upwards = after is not None
-    seqs = _next(alternatives, SIZE + 1, before=before, after=after)
-    shown, is_more = sorted(seqs[:SIZE], reverse=True), len(seqs) > SIZE
+    found = _events(alternatives, before, after)
+    is_more = len(found) > SIZE
+    shown = found[:SIZE][::-1] if upwards else found[:SIZE]
     if not shown:
         return Page([], None, None)
-    behind = _next(alternatives, 1, before=shown[-1]) if upwards else []
-    ahead = _next(alternatives, 1, after=shown[0]) if before is not None else []
-    newer = shown[0] if (is_more if upwards else ahead) else None
-    older = shown[-1] if (behind if upwards else is_more) else None
-    events = Event.objects.filter(seq__in=shown).defer(*LONG).order_by("-seq")
-    return Page(list(events), newer, older)
+    behind = _next(alternatives, 1, before=shown[-1].seq) if upwards else []
+    ahead = _next(alternatives, 1, after=shown[0].seq) if before is not None else []
+    newer = shown[0].seq if (is_more if upwards else ahead) else None
+    older = shown[-1].seq if (behind if upwards else is_more) else None
+    return Page(shown, newer, older)
+
+
+def _events(alternatives: Sequence[EventQuerySet], before: int | None, after: int | None) -> list[Event]:
+    """One more than a page has room for, in the direction of paging. Only the rows that are shown are read whole."""
+    order = "seq" if after is not None else "-seq"
+    wanted: Any
+    if len(alternatives) == 1:  # both steps in one query
+        wanted = _beyond(alternatives[0], before, after).order_by(order).values("seq")[: SIZE + 1]
+    else:
+        wanted = _next(alternatives, SIZE + 1, before=before, after=after)
+    return list(Event.objects.filter(seq__in=wanted).defer(*LONG).order_by(order))
+
+
+def _beyond(rows: EventQuerySet, before: int | None, after: int | None) -> EventQuerySet:
+    if before is not None:
+        rows = rows.filter(seq__lt=before)
+    return rows.filter(seq__gt=after) if after is not None else rows
 
 
 def _next(
@@ -48,10 +66,6 @@ def _next(
     upwards = after is not None
     found: set[int] = set()
     for rows in alternatives:
-        if before is not None:
-            rows = rows.filter(seq__lt=before)  # noqa: PLW2901 -- narrowed
-        if after is not None:
-            rows = rows.filter(seq__gt=after)  # noqa: PLW2901 -- narrowed
-        ordered = rows.order_by("seq" if upwards else "-seq")
+        ordered = _beyond(rows, before, after).order_by("seq" if upwards else "-seq")
         found.update(ordered.values_list("seq", flat=True)[:count])
     return sorted(found, reverse=not upwards)[:count]

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, teams_where
+from hyperclusters.access.models import Team, User
+from hyperclusters.access.permissions import AuditScope
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.clusters.models import Cluster, Deletion, Project
+from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.web.listing import Filter as Menu
 from hyperclusters.web.listing import menu
 
@@ -99,25 +99,28 @@ class Asked:
         return at
 
 
-def asked(person: User, query: QueryDict) -> Asked:
+def asked(person: User, scope: AuditScope, query: QueryDict) -> Asked:
     """Read the address. The teams and projects to choose from are those whose audit this person may read."""
-    teams = {team.slug: team for team in teams_where(person, Action.AUDIT)}
-    projects = [project.name for project in Project.objects.where(person, Action.AUDIT)]
+    teams = Team.objects.all() if scope.teams is None else Team.objects.filter(pk__in=scope.teams)
+    known = list(teams.order_by("name").values_list("pk", "slug", "name", "projects__name"))
+    ids = {slug: pk for pk, slug, _, _ in known}
+    named = list({slug: name for _, slug, name, _ in known}.items())
+    owned = [(name, name) for name in sorted(project for *_, project in known if project)]
     form = AuditForm(query)
-    form.fields["team"].choices = named = [(slug, team.name) for slug, team in teams.items()]  # type: ignore[attr-defined]
-    form.fields["project"].choices = owned = [(name, name) for name in projects]  # type: ignore[attr-defined]
-    wanted = _filter(person, form.cleaned_data, teams) if form.is_valid() else None
+    form.fields["team"].choices = named  # type: ignore[attr-defined]
+    form.fields["project"].choices = owned  # type: ignore[attr-defined]
+    wanted = _filter(person, form.cleaned_data, ids) if form.is_valid() else None
     return Asked(form, wanted, _menus(query, named, owned))
 
 
-def _filter(person: User, given: dict[str, Any], teams: dict[str, Any]) -> Filter:
+def _filter(person: User, given: dict[str, Any], teams: dict[str, int]) -> Filter:
     span = PRESETS[given["range"]][1] if given["range"] else None
     since = given["since"] or (timezone.now() - span if span and not given["until"] else None)
     return Filter(
         since=since,
         until=given["until"],
         person_name=given["person"],
-        team_id=teams[given["team"]].pk if given["team"] else None,
+        team_id=teams[given["team"]] if given["team"] else None,
         project_name=given["project"],
         action=given["action"],
         outcome=given["outcome"],

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Grant, User
-from hyperclusters.access.permissions import Action, may
+from hyperclusters.access.permissions import Action, allows
 from hyperclusters.clusters.heartbeat import is_a_worker_alive
 from hyperclusters.clusters.models import Creation
 
@@ -42,23 +42,24 @@ def page(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(person, User):
         return shared
     # Asked for when first shown: a fragment shows none of this.
+    held = cache(lambda: list(Grant.objects.active().filter(person=person).select_related("team")))
     return shared | {
         "person": person,
-        "person_line": cache(lambda: _person_line(person)),
-        "nav": cache(lambda: _nav(request, person)),
+        "person_line": cache(lambda: _person_line(held())),
+        "nav": cache(lambda: _nav(request, person, held())),
         "worker_alive": cache(is_a_worker_alive),
-        "may_create": cache(lambda: may(person, Action.CREATE)),
+        "may_create": cache(lambda: allows(held(), Action.CREATE)),
     }
 
 
-def _nav(request: HttpRequest, person: User) -> list[NavItem]:
+def _nav(request: HttpRequest, person: User, held: list[Grant]) -> list[NavItem]:
     running = Creation.objects.visible_to(person).unresolved().count()
     entries = [
         (reverse("web:home"), "house", _("Home"), 0),
         (reverse("clusters:list"), "grid-2x2", _("Clusters"), 0),
         (reverse("creations:list"), "zap", _("Creations"), running),
     ]
-    if may(person, Action.AUDIT):
+    if allows(held, Action.AUDIT):
         entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0))
     return [
         NavItem(
@@ -72,8 +73,7 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     ]
 
 
-def _person_line(person: User) -> str:
-    grants = list(Grant.objects.active().filter(person=person).select_related("team")[:3])
+def _person_line(grants: list[Grant]) -> str:
     if not grants:
         return _("No access yet")
     if len(grants) > 2:

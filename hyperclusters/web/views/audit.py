@@ -12,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from hyperclusters.access.permissions import Action, audit_parts, require, visible_events
+from hyperclusters.access.permissions import Action, audit_scope, require, visible_events
 from hyperclusters.audit.filters import Filter, before_time
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
@@ -27,8 +27,11 @@ from hyperclusters.web.request import PageRequest, wants_fragment
 @require_safe
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
-    parts, wanted = audit_parts(request.user), asked(request.user, request.GET)
-    shown = _page(wanted, wanted.filter.alternatives(parts)) if wanted.filter else Page([], None, None)
+    scope = audit_scope(request.user)
+    wanted = asked(request.user, scope, request.GET)
+    shown = (
+        _page(wanted, wanted.filter.alternatives(scope.parts())) if wanted.filter else Page([], None, None)
+    )
     context = {
         "form": wanted.form,
         "menus": wanted.menus,
@@ -46,8 +49,7 @@ def listing(request: PageRequest) -> HttpResponse:
 @require_safe
 def summary(request: PageRequest) -> HttpResponse:
     """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
-    require(request.user, Action.AUDIT)
-    wanted = asked(request.user, request.GET)
+    wanted = asked(request.user, audit_scope(request.user), request.GET)
     events = visible_events(request.user)
     found = wanted.filter or Filter()
     context = {
