@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, new
+from hyperclusters.web.views import accounts, audit, clusters, creations, export, health, home, new
 
 web = [
     path("", home.home, name="home"),
@@ -31,7 +31,7 @@ creations_urls = [
 audit_urls = [
     path("", audit.listing, name="list"),
     path("summary/", audit.summary, name="summary"),
-    path("export/", audit.summary, name="export"),
+    path("export/", export.export, name="export"),
     path("<int:seq>/", audit.event, name="event"),
 ]
 

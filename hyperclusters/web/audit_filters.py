@@ -77,6 +77,20 @@ class Asked:
     form: AuditForm
     filter: Filter | None
     menus: list[Menu]
+    team: Team | None  # where only one team's events are visible
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What narrows the list, by its name in the address."""
+        return {name: value for name in NAMES if (value := self.form.data.get(name, ""))}
+
+    @property
+    def words(self) -> list[tuple[str, str]]:
+        """The same in words."""
+        return [(self.form.fields[name].label, self._word(name, value)) for name, value in self.told.items()]
+
+    def _word(self, name: str, value: str) -> str:
+        return str(dict(getattr(self.form.fields[name], "choices", ())).get(value, value))
 
     @property
     def fields(self) -> list[tuple[str, Any, str, str, bool]]:
@@ -110,7 +124,9 @@ def asked(person: User, scope: AuditScope, query: QueryDict) -> Asked:
     form.fields["team"].choices = named  # type: ignore[attr-defined]
     form.fields["project"].choices = owned  # type: ignore[attr-defined]
     wanted = _filter(person, form.cleaned_data, ids) if form.is_valid() else None
-    return Asked(form, wanted, _menus(query, named, owned))
+    only = known[0] if scope.teams and len(scope.teams) == 1 else None
+    team = Team(pk=only[0], slug=only[1], name=only[2]) if only else None
+    return Asked(form, wanted, _menus(query, named, owned), team)
 
 
 def _filter(person: User, given: dict[str, Any], teams: dict[str, int]) -> Filter:

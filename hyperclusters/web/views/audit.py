@@ -12,13 +12,15 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import Action, audit_scope, require, visible_events
 from hyperclusters.audit.filters import Filter, before_time
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
+from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit_chart import chart, count
-from hyperclusters.web.audit_filters import NAMES, Asked, asked
+from hyperclusters.web.audit_filters import Asked, asked
 from hyperclusters.web.audit_rows import rows
 from hyperclusters.web.listing import address
 from hyperclusters.web.request import PageRequest, wants_fragment
@@ -38,7 +40,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "typed": wanted.fields,
         "kept": wanted.kept,
         "has_typed": any(value for _, _, value, _, _ in wanted.fields),
-        "is_filtered": any(request.GET.get(name) for name in NAMES),
+        "is_filtered": bool(wanted.told),
         "events": rows(shown.events),
         "steps": _steps(request.GET, shown),
         "here": address(request.GET),
@@ -69,6 +71,7 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
     shown = get_object_or_404(visible, seq=seq)
+    note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
     context = {
         "event": shown,
         "row": rows([shown])[0],
@@ -86,6 +89,10 @@ def _page(wanted: Asked, alternatives: Any) -> Page:
     if wanted.jump:
         return page(alternatives, before=before_time(wanted.jump))
     return page(alternatives, before=given["before"], after=given["after"])
+
+
+def _team_of(shown: Event) -> Team | None:
+    return Team(pk=shown.team_id, name=shown.team_name) if shown.team_id else None
 
 
 def _steps(query: QueryDict, shown: Page) -> list[tuple[str, str, str]]:
