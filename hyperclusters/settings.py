@@ -146,7 +146,9 @@ if AUDIT_WEBHOOK:
     if not re.match(r"https://[^/@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", AUDIT_WEBHOOK):
         raise ImproperlyConfigured("AUDIT_WEBHOOK must be an https:// address, or http:// to this machine.")
     if len(AUDIT_WEBHOOK_KEY) < 32:
-        raise ImproperlyConfigured("AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set.")
+        raise ImproperlyConfigured(
+            "AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set."
+        )
 
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")

@@ -26,7 +26,7 @@ MORE = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0003_chain")]
+    dependencies = [("audit", "0005_keeping")]
 
     operations = [
         migrations.AlterField("event", "action", models.CharField(choices=vocabulary.actions, max_length=48)),

@@ -13,11 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
-from hyperclusters.access.permissions import Action, audit_scope, require, visible_events
+from hyperclusters.access.permissions import Action, audit_scope, may, require, visible_events
 from hyperclusters.audit.filters import Filter, before_time
+from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
 from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit_chart import chart, count
 from hyperclusters.web.audit_filters import Asked, asked
@@ -44,6 +46,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "events": rows(shown.events),
         "steps": _steps(request.GET, shown),
         "here": address(request.GET),
+        "chain": standing(),
     }
     return render(request, "audit/list.html", context)
 
@@ -77,6 +80,7 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
         "row": rows([shown])[0],
         "bodies": [(label, _pretty(value)) for label, value in _bodies(shown)],
         "changes": [(label, _pretty(value)) for label, value in _changes(shown) if value],
+        "previous": json.loads(shown.canonical).get("previous", ""),
         "object_url": _object_url(request, shown),
         "older": visible.filter(seq__lt=seq).order_by("-seq").values_list("seq", flat=True).first(),
         "newer": visible.filter(seq__gt=seq).order_by("seq").values_list("seq", flat=True).first(),
@@ -89,6 +93,16 @@ def _page(wanted: Asked, alternatives: Any) -> Page:
     if wanted.jump:
         return page(alternatives, before=before_time(wanted.jump))
     return page(alternatives, before=given["before"], after=given["after"])
+
+
+@require_safe
+def chain(request: PageRequest) -> HttpResponse:
+    """Whether the ledger is whole, when that was last looked at, and what was found. No event is shown."""
+    require(request.user, Action.AUDIT)
+    known = standing()
+    visible = known.findings if may(request.user, Action.REVIEW) else ()
+    findings = [(finding, Kind(finding.kind).label) for finding in visible]
+    return render(request, "audit/chain.html", {"chain": known, "findings": findings})
 
 
 def _team_of(shown: Event) -> Team | None:
