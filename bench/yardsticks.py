@@ -61,7 +61,7 @@ def limit(request: HttpRequest) -> HttpResponse:
     where, order = request.GET.get("where", "true"), request.GET.get("order", "DESC")
     sql = f"SELECT {', '.join(CELLS)} FROM audit_event WHERE {where} ORDER BY seq {order} LIMIT {PAGE}"  # noqa: S608 -- that is what it is for
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql.replace("%", "%%"), [])
         rows = cursor.fetchall()
     return HttpResponse(engines["django"].from_string(TEMPLATE).render({"rows": rows}))
 
