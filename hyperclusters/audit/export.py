@@ -26,7 +26,7 @@ CHUNK = 64 * 1024  # bytes that go out at once
 BATCH = 1000  # rows that are read at once where the database cannot stream
 COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "digest")
 # What a cell must not begin with, lest a spreadsheet takes it for a formula; `-2` is a valid name of a cluster.
-RISKY = "=+-@\t\r\n |％＝＋－＠\xa0"
+RISKY = "=+-@\t\r\n |%％＝＋－＠\xa0"
 # These hold only what this dashboard itself puts there.
 HARMLESS = {
     "seq",

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from hyperclusters.audit import anchors, verification
-from hyperclusters.audit.chain import COLUMNS, DOCUMENTS
+from hyperclusters.audit.chain import COLUMNS
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
