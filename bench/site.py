@@ -12,7 +12,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +36,12 @@ class Site:
     web: str
     cloud: str
     log: Path
+    web_pid: int = 0
+
+    def web_pids(self) -> list[int]:
+        """The web server's processes."""
+        children = Path(f"/proc/{self.web_pid}/task/{self.web_pid}/children").read_text().split()
+        return [self.web_pid, *map(int, children)]
 
     @property
     def endpoint(self) -> str:
@@ -80,11 +86,11 @@ def _processes(folder: Path) -> Iterator[Site]:
     with (
         running("hyperclusters.simulator", *cloud, log=made.log),
         running("django", "worker", log=made.log),
-        running("gunicorn", "hyperclusters.wsgi", "--bind", made.web, *WEB, log=made.log),
+        running("gunicorn", "hyperclusters.wsgi", "--bind", made.web, *WEB, log=made.log) as web,
     ):
         _wait_for(f"http://{made.cloud}/_simulator/switches", made.log)
         _wait_for(f"http://{made.web}/healthz", made.log)
-        yield made
+        yield replace(made, web_pid=web.pid)
 
 
 def _wait_for(url: str, log: Path) -> None:

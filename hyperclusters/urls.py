@@ -4,7 +4,18 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web.views import accounts, audit, cluster_list, clusters, creations, health, home, new
+from hyperclusters.web.views import (
+    accounts,
+    audit,
+    cluster_list,
+    clusters,
+    creations,
+    export,
+    health,
+    home,
+    new,
+    review,
+)
 
 web = [
     path("", home.home, name="home"),
@@ -32,6 +43,12 @@ creations_urls = [
 ]
 audit_urls = [
     path("", audit.listing, name="list"),
+    path("summary/", audit.summary, name="summary"),
+    path("chain/", audit.chain, name="chain"),
+    path("review/", review.queue, name="review"),
+    path("review/mark/", review.mark, name="mark"),
+    path("review/<uuid:pk>/", review.account, name="account"),
+    path("export/", export.export, name="export"),
     path("<int:seq>/", audit.event, name="event"),
 ]
 

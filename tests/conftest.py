@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
-from hyperclusters.audit import triggers
+from hyperclusters.audit import search, triggers
 from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
@@ -98,6 +98,7 @@ def _empty() -> None:
         triggers.remove_head(apps, editor)
         for statement in statements:
             editor.execute(statement)
+        editor.execute(search.FORGET)
         triggers.install(apps, editor)
         triggers.install_head(apps, editor)
         triggers.install_keeping(apps, editor)

@@ -24,6 +24,7 @@ SCALARS = (
     "person_name",
     "team_id",
     "team_name",
+    "project_name",
     "object_kind",
     "object_id",
     "object_name",
@@ -87,7 +88,8 @@ def document(value: Any) -> str:
 
 def tail(event: Fields) -> str:
     """The text of an event from its time on: what is known before its place in the chain is."""
-    values = {"at": moment(event.at)} | {name: getattr(event, name) for name in SCALARS}
+    # A column that is younger than the migration that chains what was there before is empty then.
+    values = {"at": moment(event.at)} | {name: getattr(event, name, "") for name in SCALARS}
     scalars = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     documents = ",".join(f'"{name}":{document(getattr(event, name))}' for name in DOCUMENTS)
     return f"{scalars[1:-1]},{documents}}}"

@@ -24,6 +24,12 @@ class Team(Protocol):
     name: Any
 
 
+class Project(Protocol):
+    """What the ledger needs to know of a project."""
+
+    name: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What an event is about: a kind such as `creation`, its ID, and its name as people know it."""
@@ -69,6 +75,7 @@ def record(
     person: Person = None,
     person_name: str = "",
     team: Team | None = None,
+    project: Project | None = None,
     subject: Subject | None = None,
     reason: str = "",
     before: dict[str, Any] | None = None,
@@ -95,6 +102,7 @@ def record(
         person_name=_short(known.get_username() if known else person_name, 150),
         team_id=team.pk if team else None,
         team_name=_short(team.name if team else "", 100),
+        project_name=_short(project.name if project else "", 64),
         object_kind=subject.kind if subject else "",
         object_id=_short(subject.id if subject else "", 64),
         object_name=_short(subject.name if subject else "", 200),

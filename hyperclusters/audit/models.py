@@ -8,18 +8,13 @@ from django.db import models
 from django.urls import reverse
 
 from .chain import GENESIS
-from .vocabulary import Action, Outcome
+from .vocabulary import Outcome, actions
 
 
 class EventQuerySet(models.QuerySet["Event"]):
     def about(self, kind: str, object_id: object) -> EventQuerySet:
         """What happened to one object, oldest first."""
         return self.filter(object_kind=kind, object_id=str(object_id)).order_by("seq")
-
-    def search(self, text: str) -> EventQuerySet:
-        """Events whose object has this in its name, or whose object or request ID is this."""
-        exact = models.Q(object_id=text) | models.Q(request_id=text) | models.Q(upstream_request_id=text)
-        return self.filter(models.Q(object_name__icontains=text) | exact)
 
 
 class Event(models.Model):
@@ -28,12 +23,13 @@ class Event(models.Model):
     # Given by the chain, never by the database; an "auto" field is what SQLite keeps as the row's own number.
     seq = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
-    action = models.CharField(max_length=48, choices=Action.choices)
+    action = models.CharField(max_length=48, choices=actions)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     person_id = models.BigIntegerField(null=True)
     person_name = models.CharField(max_length=150, blank=True)
     team_id = models.BigIntegerField(null=True)
     team_name = models.CharField(max_length=100, blank=True)
+    project_name = models.CharField(max_length=64, blank=True, default="", db_default="")
     object_kind = models.CharField(max_length=24, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
     object_name = models.CharField(max_length=200, blank=True)
@@ -56,13 +52,31 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-seq"]
+        # After what is looked for comes the sequence, so that a page is a stretch of the index; after that what it may be
+        # combined with, so that nothing but the index is read until it is known which events are shown.
         indexes = [
-            models.Index(fields=["object_kind", "object_id", "seq"], name="event_object"),
-            models.Index(fields=["team_id", "seq"], name="event_team"),
-            models.Index(fields=["person_name", "seq"], name="event_person"),
-            models.Index(fields=["outcome", "seq"], name="event_outcome"),
-            models.Index(fields=["request_id"], name="event_request"),
-            models.Index(fields=["upstream_request_id"], name="event_upstream_request"),
+            models.Index(
+                fields=["person_name", "seq", "action", "outcome", "team_id", "project_name", "ip", "at"],
+                name="event_person_page",
+            ),
+            models.Index(
+                fields=["team_id", "seq", "action", "outcome", "project_name", "ip", "at"],
+                name="event_team_page",
+            ),
+            models.Index(
+                fields=["project_name", "seq", "action", "outcome", "team_id", "ip", "at"],
+                name="event_project_page",
+            ),
+            models.Index(
+                fields=["action", "seq", "outcome", "team_id", "ip", "at"], name="event_action_page"
+            ),
+            models.Index(fields=["outcome", "seq", "team_id", "ip", "at"], name="event_outcome_page"),
+            models.Index(fields=["ip", "seq", "team_id", "at"], name="event_ip_page"),
+            models.Index(fields=["object_id", "seq"], name="event_object_page"),
+            models.Index(fields=["object_name", "seq"], name="event_name_page"),
+            models.Index(fields=["request_id", "seq"], name="event_request_page"),
+            models.Index(fields=["upstream_request_id", "seq"], name="event_upstream_page"),
+            models.Index(fields=["at", "seq"], name="event_time"),
         ]
 
     def __str__(self) -> str:

@@ -60,7 +60,13 @@ def note_answer(project: Project) -> None:
             blocked_until=None, blocked_cause="", blocked_code="", failures=0, trusted=True, probe_until=None
         )
         if closed and project.blocked_cause:
-            record(Did.PROJECT_UNBLOCKED, Outcome.NOTED, team=project.team, subject=_subject(project))
+            record(
+                Did.PROJECT_UNBLOCKED,
+                Outcome.NOTED,
+                team=project.team,
+                project=project,
+                subject=_subject(project),
+            )
     if closed:
         project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
 
@@ -118,6 +124,7 @@ def note_skew(project: Project, error: ClockSkew) -> None:
             Did.CLOCK_CORRECTED,
             Outcome.NOTED,
             team=project.team,
+            project=project,
             subject=_subject(project),
             before={"seconds": before.total_seconds()},
             after={"seconds": error.offset.total_seconds()},
@@ -146,6 +153,7 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
                 Did.PROJECT_BLOCKED,
                 Outcome.NOTED,
                 team=project.team,
+                project=project,
                 subject=_subject(project),
                 after={"until": until.isoformat()},
                 evidence=error.code or error.cause,

@@ -53,6 +53,7 @@ def connect_project(
             Outcome.DONE,
             person=by,
             team=team,
+            project=project,
             subject=Subject("project", str(project.pk), project.name),
             after={"endpoint": endpoint, "region": region, "project_id": project_id},
         )

@@ -66,7 +66,14 @@ def move(work: Work, to: str, did: Did, outcome: Outcome, *, facts: dict[str, An
         facts.setdefault("person", work.requested_by)
         after = {"state": str(to)} | facts.pop("after", {})
         record(
-            did, outcome, team=work.team, subject=work.subject, before={"state": before}, after=after, **facts
+            did,
+            outcome,
+            team=work.team,
+            project=work.project,
+            subject=work.subject,
+            before={"state": before},
+            after=after,
+            **facts,
         )
         failpoint("move_recorded")
     work.state, work.version = to, work.version + 1

@@ -71,6 +71,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(get_template("errors/error.html").render(context), status=500)
 
 
+def busy(request: HttpRequest, text: str) -> HttpResponse:
+    """503: too much of this is going on at once; it can be tried again."""
+    response = _page(request, 503, _("Not now"), text)
+    response.headers["Retry-After"] = "60"
+    return response
+
+
 def not_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
     """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing."""
     return _database_page(request, typed, certain=True)

@@ -4,6 +4,7 @@ from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inventory import Cluster, Network, Source
 from .project import Heartbeat, Project
+from .review import Judgement, Review
 from .work import Work
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "DeletionState",
     "Evidence",
     "Heartbeat",
+    "Judgement",
     "Network",
     "Project",
+    "Review",
     "Source",
     "State",
     "Work",

@@ -9,10 +9,11 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.access.permissions import Action, may, visible_events
-from hyperclusters.audit.models import Event
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.refusals import Refused
+from hyperclusters.web.audit_rows import Row
+from hyperclusters.web.audit_rows import rows as event_rows
 from hyperclusters.web.request import PageRequest, wants_fragment
 from hyperclusters.web.sentences import deletion_verdict, refusal
 
@@ -68,11 +69,11 @@ def _visible(request: PageRequest, pk: str) -> Cluster:
     return get_object_or_404(visible.prefetch_related("networks"), pk=pk)
 
 
-def _events(request: PageRequest, shown: Cluster) -> list[Event]:
+def _events(request: PageRequest, shown: Cluster) -> list[Row]:
     """The latest audit events of a cluster, its creation and its deletions, for who may read the team's audit."""
     about = Q(object_kind="cluster", object_id=str(shown.pk))
     if shown.creation:
         about |= Q(object_kind="creation", object_id=str(shown.creation.pk))
     deletions_of = [str(pk) for pk in Deletion.objects.filter(cluster=shown).values_list("pk", flat=True)]
     about |= Q(object_kind="deletion", object_id__in=deletions_of)
-    return list(visible_events(request.user).filter(about).order_by("-seq")[:20])
+    return event_rows(visible_events(request.user).filter(about).order_by("-seq")[:20])
