@@ -4,7 +4,20 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web.views import accounts, audit, cluster_list, clusters, creations, health, home, new
+from hyperclusters.web.views import (
+    access,
+    accounts,
+    audit,
+    cluster_list,
+    clusters,
+    creations,
+    grants,
+    health,
+    home,
+    new,
+    people,
+    teams,
+)
 
 web = [
     path("", home.home, name="home"),
@@ -34,6 +47,31 @@ audit_urls = [
     path("", audit.listing, name="list"),
     path("<int:seq>/", audit.event, name="event"),
 ]
+teams_urls = [
+    path("", teams.listing, name="list"),
+    path("<slug:slug>/", teams.team, name="team"),
+    path("<slug:slug>/who.csv", teams.who, name="who"),
+    path("<slug:slug>/rules/", teams.rules, name="rules"),
+    path("<slug:slug>/quota/", teams.quota, name="quota"),
+    path("<slug:slug>/give/", grants.give, name="give"),
+    path("<slug:slug>/grants/<int:pk>/", grants.held, name="grant"),
+    path("<slug:slug>/review/", grants.review, name="review"),
+    path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),
+    path("<slug:slug>/invitations/<uuid:pk>/withdraw/", grants.uninvite, name="uninvite"),
+]
+access_urls = [
+    path("", access.mine, name="mine"),
+    path("ask/", access.ask, name="ask"),
+    path("requests/<int:pk>/withdraw/", access.withdraw, name="withdraw"),
+    path("invitations/<str:token>/", access.invitation, name="invitation"),
+]
+people_urls = [
+    path("", people.listing, name="list"),
+    path("appoint/", people.appoint, name="appoint"),
+    path("roles/<int:pk>/end/", people.dismiss, name="dismiss"),
+    path("<int:pk>/activity/", people.activity, name="activity"),
+    path("teams/", people.add_team, name="add_team"),
+]
 
 urlpatterns = [
     path("", include((web, "web"))),
@@ -41,6 +79,9 @@ urlpatterns = [
     path("clusters/", include((clusters_urls, "clusters"))),
     path("creations/", include((creations_urls, "creations"))),
     path("audit/", include((audit_urls, "audit"))),
+    path("teams/", include((teams_urls, "teams"))),
+    path("access/", include((access_urls, "access"))),
+    path("people/", include((people_urls, "people"))),
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -114,6 +114,7 @@ class Role(models.TextChoices):
 
 TEAM_ROLES = (Role.VIEWER, Role.CREATOR, Role.ADMIN)
 SITE_ROLES = (Role.AUDITOR, Role.PLATFORM_ADMIN)
+LATELY = timedelta(days=14)
 
 
 class GrantQuerySet(models.QuerySet["Grant"]):
@@ -126,6 +127,15 @@ class GrantQuerySet(models.QuerySet["Grant"]):
             since__lte=now,
             person__is_active=True,
         )
+
+    def lost_by(self, person: User) -> GrantQuerySet:
+        """What this person held until lately, in teams where they hold nothing now; the last one first."""
+        now = timezone.now()
+        over = Q(ended_at__isnull=False) | Q(until__lte=now)
+        lately = Q(ended_at__gt=now - LATELY) | Q(ended_at__isnull=True, until__gt=now - LATELY)
+        held = Grant.objects.active().filter(person=person, team=models.OuterRef("team"))
+        mine = self.filter(over, lately, ~models.Exists(held), person=person, team__isnull=False)
+        return mine.order_by("-since", "pk")
 
 
 class Grant(models.Model):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hyperclusters.audit.ledger import Subject, record
@@ -13,10 +14,18 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
 from .models import TEAM_ROLES, AccessRequest, Grant, RequestState, Role, Team, User
-from .permissions import Action, NotPermitted, require
+from .permissions import Action, NotPermitted, Person, grants_for, require, within
 from .refusals import AccessRefused, Cause
 from .rules import change, check_terms, lock
 from .services import move_end, put
+
+
+def waiting_for(person: Person) -> QuerySet[AccessRequest]:
+    """The requests that this person can decide: those of their teams, but their own."""
+    if not grants_for(person, Action.GRANT):
+        return AccessRequest.objects.none()
+    mine = AccessRequest.objects.pending().filter(within(person, Action.GRANT, team="team"))
+    return mine.exclude(person=person.pk).select_related("person", "team")
 
 
 def ends_after(days: int | None) -> datetime | None:

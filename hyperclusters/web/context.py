@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, held, may
+from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.heartbeat import is_a_worker_alive
 from hyperclusters.clusters.models import Creation
 
@@ -26,6 +27,7 @@ class NavItem:
     label: str
     current: bool
     badge: int = 0
+    badge_word: str = ""
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
@@ -54,12 +56,18 @@ def page(request: HttpRequest) -> dict[str, Any]:
 def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     running = Creation.objects.visible_to(person).unresolved().count()
     entries = [
-        (reverse("web:home"), "house", _("Home"), 0),
-        (reverse("clusters:list"), "grid-2x2", _("Clusters"), 0),
-        (reverse("creations:list"), "zap", _("Creations"), running),
+        (reverse("web:home"), "house", _("Home"), 0, ""),
+        (reverse("clusters:list"), "grid-2x2", _("Clusters"), 0, ""),
+        (reverse("creations:list"), "zap", _("Creations"), running, _("not settled")),
     ]
     if may(person, Action.AUDIT):
-        entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0))
+        entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0, ""))
+    if may(person, Action.MEMBERS):
+        waiting = waiting_for(person).count()
+        entries.append((reverse("teams:list"), "users", _("Teams"), waiting, _("waiting for you")))
+    entries.append((reverse("access:mine"), "key", _("My access"), 0, ""))
+    if may(person, Action.APPOINT):
+        entries.append((reverse("people:list"), "shield", _("People"), 0, ""))
     return [
         NavItem(
             url,
@@ -67,8 +75,9 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
             label,
             current=request.path == url or (url != "/" and request.path.startswith(url)),
             badge=n,
+            badge_word=word,
         )
-        for url, icon, label, n in entries
+        for url, icon, label, n, word in entries
     ]
 
 
