@@ -37,7 +37,13 @@ def invite(
         check_terms(team, until=until, reason=reason)
         expires_at = min(filter(None, (timezone.now() + LIFE, until)))
         made = Invitation.objects.create(
-            email=email, team=team, role=role, reason=reason, until=until, invited_by=by, expires_at=expires_at
+            email=email,
+            team=team,
+            role=role,
+            reason=reason,
+            until=until,
+            invited_by=by,
+            expires_at=expires_at,
         )
         record(
             Did.INVITED,
@@ -110,9 +116,7 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
     with change(by=None, team=team, about=_subject(invitation), username=username):
         if User.objects.filter(email__iexact=invitation.email).exists():
             raise AccessRefused(Cause.HELD)
-        person = add_person(
-            username=username, email=invitation.email, full_name=full_name, password=password
-        )
+        person = add_person(username=username, email=invitation.email, full_name=full_name, password=password)
         accept(invitation, person=person)
     return person
 

@@ -68,7 +68,9 @@ def _send(rows: QuerySet[R], mark: str, write: Callable[[R], Letter]) -> int:
 def _asked(asked: AccessRequest) -> Letter:
     deciders = [held.person for held in who_can(Action.GRANT, asked.team) if held.person != asked.person]
     subject = _("%(person)s asks for access to %(team)s") % _names(asked)
-    text = _("%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s\n")
+    text = _(
+        "%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s\n"
+    )
     facts = _names(asked) | {"length": length(asked.days), "reason": asked.reason}
     url = _link(asked.team.get_absolute_url())
     return _addresses(deciders or appointers()), subject, text % (facts | {"url": url})
@@ -111,7 +113,9 @@ def _ending(held: Grant) -> Letter:
         "url": _link(reverse("access:mine")),
     }
     subject = _("Your access to %(team)s ends soon") % facts
-    text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s\n")
+    text = _(
+        "You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s\n"
+    )
     return _addresses([held.person]), subject, text % facts
 
 

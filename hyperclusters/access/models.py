@@ -77,7 +77,9 @@ class Team(models.Model):
         _("cluster names"),
         max_length=64,
         blank=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9._*?-]*\Z", _("Letters, digits, “-”, “_”, “.”, “*” and “?”."))],
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9._*?-]*\Z", _("Letters, digits, “-”, “_”, “.”, “*” and “?”."))
+        ],
     )
     reason_required = models.BooleanField(_("a creation needs a reason"), default=False)
     quota = models.PositiveIntegerField(_("clusters in all its projects"), null=True, blank=True)
@@ -252,9 +254,7 @@ class AccessRequest(models.Model):
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> InvitationQuerySet:
         """Those that can still be accepted."""
-        return self.filter(
-            accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=timezone.now()
-        )
+        return self.filter(accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=timezone.now())
 
 
 class Invitation(models.Model):

@@ -28,7 +28,9 @@ class Action(StrEnum):
     AUDIT = "read the audit"
     CONNECT = "connect projects and their credentials"
     MEMBERS = "see who may do what in a team, and why"
-    APPOINT = "add teams, set their quotas, appoint their admins, auditors and platform admins, deactivate people"
+    APPOINT = (
+        "add teams, set their quotas, appoint their admins, auditors and platform admins, deactivate people"
+    )
 
 
 @dataclass(frozen=True, slots=True)

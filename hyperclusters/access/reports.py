@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
@@ -13,7 +13,19 @@ from hyperclusters.audit.vocabulary import Outcome
 from .models import SITE_ROLES, Grant, Role, Team, User
 from .permissions import POLICY, Action, require, roles_for
 
-COLUMNS = ("team", "person", "full name", "role", "scope", "may", "since", "until", "given by", "why", "last reviewed")
+COLUMNS = (
+    "team",
+    "person",
+    "full name",
+    "role",
+    "scope",
+    "may",
+    "since",
+    "until",
+    "given by",
+    "why",
+    "last reviewed",
+)
 
 
 def who_can_what(team: Team, action: Action | None = None) -> list[tuple[str, ...]]:
@@ -22,7 +34,7 @@ def who_can_what(team: Team, action: Action | None = None) -> list[tuple[str, ..
     grants = Grant.objects.active().filter(here).select_related("person", "team", "granted_by", "reviewed_by")
     return [
         _row(team, grant, allowed)
-        for grant in grants.order_by("team__isnull", "person__username", "pk")
+        for grant in grants.order_by(F("team").asc(nulls_last=True), "person__username", "pk")
         if (allowed := actions_of(Role(grant.role))) and (action is None or action in allowed)
     ]
 

@@ -109,15 +109,18 @@ def _decide(asked: AccessRequest, state: RequestState, *, by: User, note: str) -
     asked.state, asked.decided_at, asked.decided_by, asked.note = state, now, by, note
 
 
-def _give(
-    asked: AccessRequest, *, until: datetime | None, by: User
-) -> tuple[Grant, dict[str, Any] | None]:
+def _give(asked: AccessRequest, *, until: datetime | None, by: User) -> tuple[Grant, dict[str, Any] | None]:
     """A new grant, or, where the person holds this role already, its later end; and what was held before."""
     held = _held(asked.person, asked.team)
     if held is None or held.role != asked.role:
         _require_not_held(asked.person, asked.team, Role(asked.role), until)
         made, old = put(
-            person=asked.person, role=Role(asked.role), team=asked.team, reason=asked.reason, until=until, by=by
+            person=asked.person,
+            role=Role(asked.role),
+            team=asked.team,
+            reason=asked.reason,
+            until=until,
+            by=by,
         )
         return made, old.facts() if old else None
     before = held.facts()

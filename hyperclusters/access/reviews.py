@@ -43,7 +43,10 @@ def review(
         lock(team)
         now = timezone.now()
         held = list(
-            Grant.objects.active().filter(team=team, pk__in=shown).select_related("person", "team").order_by("pk")
+            Grant.objects.active()
+            .filter(team=team, pk__in=shown)
+            .select_related("person", "team")
+            .order_by("pk")
         )
         decided = {grant.pk: _decision(grant, end, keep) for grant in held}
         if any(grant.person == by and decided[grant.pk] == "kept" for grant in held):

@@ -63,7 +63,9 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
             if not may(creation.requested_by, Action.CREATE, project.team):
                 _refuse(creation, "not_permitted", Outcome.DENIED)
                 return
-            if _breaks_rules(creation):
+            if limits.broken_rules(
+                creation.team, name=creation.name, type=creation.type, reason=creation.reason
+            ):
                 _refuse(creation, "team_rules", Outcome.REFUSED)
                 return
             failpoint("send_permitted")
@@ -133,14 +135,10 @@ def _list_first(creation: Creation, client: Client) -> bool:
     return True
 
 
-def _breaks_rules(creation: Creation) -> bool:
-    """Whether the team's rules have come to forbid it since it was asked for."""
-    wish = {"name": creation.name, "type": creation.type, "reason": creation.reason}
-    return bool(limits.broken_rules(creation.team, **wish))
-
-
 def _has_room(creation: Creation) -> bool:
     """Whether the quotas still hold it; else it is refused. It counts itself, so only a quota lowered since can say no."""
+    if creation.project.quota is None and creation.team.quota is None:
+        return True
     try:
         limits.check_room(limits.lock(creation.project), more=0)
     except QuotaReached as reached:

@@ -28,7 +28,13 @@ PRESETS = [
     ("date", _("Until the end of a day")),
     ("open", _("Without an end")),
 ]
-LENGTHS = [("1", _("1 day")), ("7", _("1 week")), ("30", _("30 days")), ("90", _("90 days")), ("", _("Without an end"))]
+LENGTHS = [
+    ("1", _("1 day")),
+    ("7", _("1 week")),
+    ("30", _("30 days")),
+    ("90", _("90 days")),
+    ("", _("Without an end")),
+]
 
 
 def _reason(label: Any = _("Why")) -> forms.CharField:
@@ -44,7 +50,12 @@ class UntilForm(forms.Form):
     """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered."""
 
     until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
-    date = forms.DateField(label=_("Day"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    date = forms.DateField(
+        label=_("Day"),
+        help_text=_("For “Until the end of a day”."),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
     reason = _reason()
 
     def __init__(self, *args: Any, team: Team | None, **kwargs: Any) -> None:
@@ -187,7 +198,7 @@ class ApproveForm(forms.Form):
     def __init__(self, *args: Any, asked: int | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         own = str(asked) if asked is not None else ""
-        choices = list(LENGTHS)
+        choices: list[tuple[str, Any]] = list(LENGTHS)
         if own not in dict(choices):
             choices.insert(0, (own, _("%(days)s days") % {"days": own}))
         self.fields["days"].choices = choices  # type: ignore[attr-defined]

@@ -75,9 +75,7 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
     if not isinstance(denied, NotPermitted) or denied.team is None:
         return {"names": "", "query": ""}
     names = ", ".join(sorted(person.username for person in helpers(denied.team)))
-    role = next(
-        (role.value for role, actions in LEAST.items() if denied.action in actions), Role.ADMIN.value
-    )
+    role = next((role.value for role, actions in LEAST.items() if denied.action in actions), Role.ADMIN.value)
     return {"names": names, "query": f"?team={denied.team.slug}&role={role}"}
 
 

@@ -29,7 +29,9 @@ from .teams import SOON
 @require_safe
 def mine(request: PageRequest) -> HttpResponse:
     """What this person may do and until when, what they asked for, and the form to ask for more."""
-    prefilled = {name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET}
+    prefilled = {
+        name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET
+    }
     return _page(request, AskForm(teams=_teams(request.user), initial=prefilled))
 
 
@@ -41,10 +43,14 @@ def ask(request: PageRequest) -> HttpResponse:
     def act() -> None:
         data = form.cleaned_data
         role = Role(data["role"])
-        requests.ask(person=request.user, team=data["team"], role=role, days=data["days"], reason=data["reason"])
+        requests.ask(
+            person=request.user, team=data["team"], role=role, days=data["days"], reason=data["reason"]
+        )
 
     if form.is_valid() and tried(form, act):
-        messages.success(request, _("You have asked. Those who can decide are told; you see the answer here."))
+        messages.success(
+            request, _("You have asked. Those who can decide are told; you see the answer here.")
+        )
         return redirect("access:mine")
     return _page(request, form, status=REFUSED)
 
@@ -72,7 +78,7 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
     refusal = ""
     if request.method == "POST":
         try:
-            if _accepted(request, invited, form):
+            if _accepted(person, invited, form):
                 return redirect("access:mine")
         except AccessRefused as refused:
             refusal = access_refusal(refused)
@@ -82,16 +88,16 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
     return render(request, "access/invitation.html", context, status=status)
 
 
-def _accepted(request: PageRequest, invited: Invitation, form: JoinForm) -> bool:
-    if isinstance(request.user, User):
-        invitations.accept(invited, person=request.user)
+def _accepted(person: User | AnonymousUser, invited: Invitation, form: JoinForm) -> bool:
+    if isinstance(person, User):
+        invitations.accept(invited, person=person)
         return True
     if not form.is_valid():
         return False
     try:
         invitations.join(invited, **form.cleaned_data)
     except ValidationError as error:
-        form.add_error(None, error.messages)  # type: ignore[arg-type]  # a list of sentences is one of its forms
+        form.add_error(None, error.messages)
         return False
     return True
 
@@ -125,10 +131,15 @@ def _teams(person: User) -> list[tuple[Team, str]]:
     grants = Grant.objects.active().filter(role__in=roles_for(Action.GRANT)).exclude(person=person)
     for grant in grants.select_related("person").order_by("person__username"):
         deciders[grant.team_id].append(grant.person.username)
-    nobody = _("no admin yet; %(names)s can appoint one") % {
+    nobody = _("%(names)s can appoint an admin") % {
         "names": ", ".join(each.username for each in appointers())
     }
     return [
-        (team, _("decided by %(names)s") % {"names": ", ".join(deciders[team.pk])} if deciders[team.pk] else nobody)
+        (
+            team,
+            _("decided by %(names)s") % {"names": ", ".join(deciders[team.pk])}
+            if deciders[team.pk]
+            else nobody,
+        )
         for team in Team.objects.all()
     ]

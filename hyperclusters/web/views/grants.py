@@ -33,7 +33,10 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
     form = GiveForm(
-        request.POST or None, team=team, roles=_roles(request, team), initial={"who": request.GET.get("who", "")}
+        request.POST or None,
+        team=team,
+        roles=_roles(request, team),
+        initial={"who": request.GET.get("who", "")},
     )
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _give(request, team, form)):
         return redirect(team)
@@ -50,7 +53,9 @@ def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     roles = _roles(request, team)
     do = request.POST.get("do", "")
     forms: dict[str, Form] = {
-        "role": RoleForm(_posted(request, do, "role"), team=team, roles=roles, initial={"role": grant.role}, prefix="role"),
+        "role": RoleForm(
+            _posted(request, do, "role"), team=team, roles=roles, initial={"role": grant.role}, prefix="role"
+        ),
         "until": UntilForm(_posted(request, do, "until"), team=team, prefix="until"),
         "end": ReasonForm(_posted(request, do, "end"), prefix="end"),
     }
@@ -134,7 +139,12 @@ def _posted(request: PageRequest, do: str, name: str) -> QueryDict | None:
 
 def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
     who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.ends_at()
-    terms: dict[str, Any] = {"team": team, "role": role, "until": until, "reason": form.cleaned_data["reason"]}
+    terms: dict[str, Any] = {
+        "team": team,
+        "role": role,
+        "until": until,
+        "reason": form.cleaned_data["reason"],
+    }
     if isinstance(who, str):
         invitations.invite(email=who, by=request.user, **terms)
         said = _("%(who)s is invited by e-mail. The link is good once, for 7 days.") % {"who": who}
@@ -155,7 +165,9 @@ def _changed(request: PageRequest, grant: Grant, form: Form) -> None:
         said = _("The access of %(who)s has another end now.")
     else:
         services.end_grant(grant, reason=reason, by=by)
-        said = _("The access of %(who)s has ended. It holds from their next click on, and for what waits to be sent.")
+        said = _(
+            "The access of %(who)s has ended. It holds from their next click on, and for what waits to be sent."
+        )
     messages.success(request, said % {"who": grant.person.username})
 
 

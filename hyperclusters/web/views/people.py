@@ -14,9 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from hyperclusters.access import reviews, services
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Action, require
-from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm
-from hyperclusters.web.access_words import access_refusal
 from hyperclusters.web.listing import searched
 from hyperclusters.web.request import PageRequest
 
@@ -65,10 +63,12 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     site = Grant.objects.active().filter(team__isnull=True).select_related("person")
     grant = get_object_or_404(site, pk=pk)
     form = ReasonForm(request.POST or None)
-    end = services.end_grant
-    if request.method == "POST" and form.is_valid():
-        if tried(form, lambda: end(grant, reason=form.cleaned_data["reason"], by=request.user)):
-            return redirect("people:list")
+
+    def act() -> None:
+        services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
+
+    if request.method == "POST" and form.is_valid() and tried(form, act):
+        return redirect("people:list")
     title = _("End %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
     context = {"form": form, "title": title, "submit": _("End this role"), "danger": True}
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
@@ -80,13 +80,22 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
     require(request.user, Action.APPOINT)
     person = get_object_or_404(User, pk=pk)
     form = ReasonForm(request.POST or None)
-    act = reviews.deactivate if person.is_active else reviews.reactivate
-    if request.method == "POST" and form.is_valid():
-        if tried(form, lambda: act(person, reason=form.cleaned_data["reason"], by=request.user)):
-            return redirect("people:list")
+    do = reviews.deactivate if person.is_active else reviews.reactivate
+
+    def act() -> None:
+        do(person, reason=form.cleaned_data["reason"], by=request.user)
+
+    if request.method == "POST" and form.is_valid() and tried(form, act):
+        return redirect("people:list")
     word = _("Deactivate %(who)s") if person.is_active else _("Let %(who)s sign in again")
     title = word % {"who": person.username}
-    context = {"form": form, "title": title, "submit": title, "danger": person.is_active, "person_shown": person}
+    context = {
+        "form": form,
+        "title": title,
+        "submit": title,
+        "danger": person.is_active,
+        "person_shown": person,
+    }
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
@@ -99,7 +108,7 @@ def add_team(request: PageRequest) -> HttpResponse:
         try:
             team = services.add_team(by=request.user, **form.cleaned_data)
         except ValidationError as error:  # somebody else took the name at this moment
-            form.add_error(None, error.messages)  # type: ignore[arg-type]  # a list of sentences is one of its forms
+            form.add_error(None, error.messages)
         else:
             messages.success(request, _("The team is there. Appoint its first admin now."))
             return redirect("teams:give", team.slug)

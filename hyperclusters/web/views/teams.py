@@ -53,10 +53,20 @@ def listing(request: PageRequest) -> HttpResponse:
     people = _count(Grant.objects.active(), page.object_list)
     asking = _count(waiting_for(request.user), page.object_list)
     rows = [
-        {"team": team, "grant": roles.get(team.pk), "people": people.get(team.pk, 0), "asking": asking.get(team.pk, 0)}
+        {
+            "team": team,
+            "grant": roles.get(team.pk),
+            "people": people.get(team.pk, 0),
+            "asking": asking.get(team.pk, 0),
+        }
         for team in page
     ]
-    context = {"page": page, "rows": rows, "is_filtered": bool(text), "may_appoint": may(request.user, Action.APPOINT)}
+    context = {
+        "page": page,
+        "rows": rows,
+        "is_filtered": bool(text),
+        "may_appoint": may(request.user, Action.APPOINT),
+    }
     return render(request, "teams/list.html", context)
 
 
@@ -70,7 +80,9 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "may_grant": may_grant,
         "may_appoint": may(request.user, Action.APPOINT),
         "waiting": waiting_for(request.user).filter(team=shown)[:PAGE],
-        "invitations": Invitation.objects.open().filter(team=shown).select_related("invited_by")[:PAGE] if may_grant else [],
+        "invitations": Invitation.objects.open().filter(team=shown).select_related("invited_by")[:PAGE]
+        if may_grant
+        else [],
         "history": _history(request, shown),
         "projects": shown.projects.count(),
         "used": used_by(shown),
@@ -97,7 +109,9 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in Team.RULES}
         services.set_rules(shown, by=request.user, reason=form.cleaned_data["reason"], **values)
-        messages.success(request, _("The team's rules are changed. They hold for whatever is asked for from now on."))
+        messages.success(
+            request, _("The team's rules are changed. They hold for whatever is asked for from now on.")
+        )
         return redirect(shown)
     context = {"team": shown, "form": form, "title": _("What this team allows")}
     return render(request, "teams/form.html", context, status=422 if form.errors else 200)
@@ -127,7 +141,11 @@ def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
     """The members that the address asks for, page by page."""
     query, now = request.GET, timezone.now()
     able = [(action.name.lower(), word) for action, word in zip(ASKED_ABOUT, _able_words(), strict=True)]
-    special = [("soon", _("Ending soon")), ("unused", _("Unused for 30 days")), ("unreviewed", _("Never reviewed"))]
+    special = [
+        ("soon", _("Ending soon")),
+        ("unused", _("Unused for 30 days")),
+        ("unreviewed", _("Never reviewed")),
+    ]
     rows = Grant.objects.active().filter(team=shown).select_related("person", "granted_by", "reviewed_by")
     if text := searched(query):
         rows = rows.filter(person__username__icontains=text)
