@@ -134,7 +134,7 @@ def put(
     held = Grant.objects.filter(person=person, team=team, ended_at__isnull=True)
     old = (held.filter(role=role) if role in SITE_ROLES else held).select_related("person", "team").first()
     if old is not None:
-        if role != old.role and role != Role.ADMIN:
+        if role not in {old.role, Role.ADMIN}:
             require_may_take(by, old)
         if role != old.role or until is not None:
             _require_admins(old, until=until if role == old.role else None)

@@ -60,13 +60,7 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
     with leased(creation):
         try:
             project = creation.project
-            if not may(creation.requested_by, Action.CREATE, project.team):
-                _refuse(creation, "not_permitted", Outcome.DENIED)
-                return
-            if limits.broken_rules(
-                creation.team, name=creation.name, type=creation.type, reason=creation.reason
-            ):
-                _refuse(creation, "team_rules", Outcome.REFUSED)
+            if _lost_its_right(creation):
                 return
             failpoint("send_permitted")
             client = client_for(project)
@@ -133,6 +127,16 @@ def _list_first(creation: Creation, client: Client) -> bool:
     breaker.note_answer(creation.project)
     creation.baseline = [item.id for item in listed if item.name == creation.name]
     return True
+
+
+def _lost_its_right(creation: Creation) -> bool:
+    """Whether who asked, or the team's rules, do not allow it any more; it is refused then."""
+    wish = {"name": creation.name, "type": creation.type, "reason": creation.reason}
+    if not may(creation.requested_by, Action.CREATE, creation.team):
+        _refuse(creation, "not_permitted", Outcome.DENIED)
+    elif limits.broken_rules(creation.team, **wish):
+        _refuse(creation, "team_rules", Outcome.REFUSED)
+    return creation.state == State.REFUSED
 
 
 def _has_room(creation: Creation) -> bool:

@@ -37,9 +37,9 @@ LENGTHS = [
 ]
 
 
-def _reason(label: Any = _("Why")) -> forms.CharField:
+def _reason() -> forms.CharField:
     return forms.CharField(
-        label=label,
+        label=_("Why"),
         max_length=500,
         help_text=_("Kept in the audit, and shown beside the access."),
         error_messages={"required": _("Please say why: it is kept in the audit.")},
