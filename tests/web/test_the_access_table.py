@@ -31,6 +31,7 @@ from hyperclusters.web.access_table import TABLE, Entry, markdown
 from tests.test_architecture import ROUTES, routes
 from tests.web.pages import HTMX
 
+pytestmark = pytest.mark.django_db  # pytest-django makes a database only for tests that are marked
 PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")
 DONE = {200, 302, 404, 422}  # what a permitted act may come to, with the little that is posted here
 POSTED = {
