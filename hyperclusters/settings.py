@@ -14,6 +14,9 @@
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
 | ALLOWED_HOSTS | host names it serves, separated by commas | `localhost,127.0.0.1` |
 | CSRF_TRUSTED_ORIGINS | origins allowed to post, such as `https://clusters.example.com` | none |
+| SITE_URL | how people reach it, for links in mails, such as `https://clusters.example.com` | from HTTPS and ALLOWED_HOSTS |
+| EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (`consolemail://` in the demo) |
+| EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
 | HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
 | TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
 | UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
@@ -154,6 +157,10 @@ ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 HTTPS = flag("HTTPS", default=not DEMO)
 TRUSTED_PROXIES = number("TRUSTED_PROXIES", 0, least=0, most=10)
+SITE_URL = (
+    os.environ.get("SITE_URL")
+    or f"http{'s' if HTTPS else ''}://{ALLOWED_HOSTS[0] if ALLOWED_HOSTS else 'localhost'}"
+).rstrip("/")
 
 UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
 UPSTREAM_DEADLINE = number("UPSTREAM_DEADLINE", 30, least=1, most=600)
@@ -319,6 +326,17 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(
         f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}."
     )
+
+_email_url = os.environ.get("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
+if _email_url.partition("://")[0] not in environ.Env.EMAIL_SCHEMES:
+    raise ImproperlyConfigured("EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://.")
+_email = environ.Env.email_url_config(_email_url)
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = "EMAIL_USE_TLS" in _email, "EMAIL_USE_SSL" in _email
+EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds one thread of a worker so long
+DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]

@@ -5,16 +5,20 @@ from django.urls import include, path
 from django.views.i18n import set_language
 
 from hyperclusters.web.views import (
+    access,
     accounts,
     audit,
     cluster_list,
     clusters,
     creations,
     export,
+    grants,
     health,
     home,
     new,
+    people,
     review,
+    teams,
 )
 
 web = [
@@ -51,6 +55,31 @@ audit_urls = [
     path("export/", export.export, name="export"),
     path("<int:seq>/", audit.event, name="event"),
 ]
+teams_urls = [
+    path("", teams.listing, name="list"),
+    path("<slug:slug>/", teams.team, name="team"),
+    path("<slug:slug>/who.csv", teams.who, name="who"),
+    path("<slug:slug>/rules/", teams.rules, name="rules"),
+    path("<slug:slug>/quota/", teams.quota, name="quota"),
+    path("<slug:slug>/give/", grants.give, name="give"),
+    path("<slug:slug>/grants/<int:pk>/", grants.held, name="grant"),
+    path("<slug:slug>/review/", grants.review, name="review"),
+    path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),
+    path("<slug:slug>/invitations/<uuid:pk>/withdraw/", grants.uninvite, name="uninvite"),
+]
+access_urls = [
+    path("", access.mine, name="mine"),
+    path("ask/", access.ask, name="ask"),
+    path("requests/<int:pk>/withdraw/", access.withdraw, name="withdraw"),
+    path("invitations/<str:token>/", access.invitation, name="invitation"),
+]
+people_urls = [
+    path("", people.listing, name="list"),
+    path("appoint/", people.appoint, name="appoint"),
+    path("roles/<int:pk>/end/", people.dismiss, name="dismiss"),
+    path("<int:pk>/activity/", people.activity, name="activity"),
+    path("teams/", people.add_team, name="add_team"),
+]
 
 urlpatterns = [
     path("", include((web, "web"))),
@@ -58,6 +87,9 @@ urlpatterns = [
     path("clusters/", include((clusters_urls, "clusters"))),
     path("creations/", include((creations_urls, "creations"))),
     path("audit/", include((audit_urls, "audit"))),
+    path("teams/", include((teams_urls, "teams"))),
+    path("access/", include((access_urls, "access"))),
+    path("people/", include((people_urls, "people"))),
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -64,11 +64,30 @@ ROUTES = {
     "audit:review",
     "audit:mark",
     "audit:account",
+    "teams:list",
+    "teams:team",
+    "teams:who",
+    "teams:rules",
+    "teams:quota",
+    "teams:give",
+    "teams:grant",
+    "teams:review",
+    "teams:request",
+    "teams:uninvite",
+    "access:mine",
+    "access:ask",
+    "access:withdraw",
+    "access:invitation",
+    "people:list",
+    "people:appoint",
+    "people:dismiss",
+    "people:activity",
+    "people:add_team",
     "set_language",
     "healthz",
     "readyz",
 }
-FOR_EVERYBODY = {"accounts:login", "web:theme", "set_language", "healthz", "readyz"}
+FOR_EVERYBODY = {"access:invitation", "accounts:login", "web:theme", "set_language", "healthz", "readyz"}
 
 
 def room_of(module: str) -> str:
@@ -260,7 +279,7 @@ def routes() -> dict[str, URLPattern]:
 
 def address_of(name: str) -> str:
     """An address of this route, with made-up parts where it wants some."""
-    made_up = {"uuid": "0e6f1c1e-7d7a-4b5e-9a9e-000000000001", "int": "1"}
+    made_up = {"uuid": "0e6f1c1e-7d7a-4b5e-9a9e-000000000001", "int": "1", "slug": "vision", "string": "x"}
     pattern = routes()[name].pattern
     return reverse(
         name,

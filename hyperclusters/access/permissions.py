@@ -28,6 +28,10 @@ class Action(StrEnum):
     AUDIT = "read the audit"
     REVIEW = "review creations and clusters made outside"
     CONNECT = "connect projects and their credentials"
+    MEMBERS = "see who may do what in a team, and why"
+    APPOINT = (
+        "add teams, set their quotas, appoint their admins, auditors and platform admins, deactivate people"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ POLICY: dict[Action, Rule] = {
     Action.AUDIT: Rule(Role.ADMIN, (Role.AUDITOR,)),
     Action.REVIEW: Rule(None, (Role.AUDITOR,)),
     Action.CONNECT: Rule(None, (Role.PLATFORM_ADMIN,)),
+    Action.MEMBERS: Rule(Role.VIEWER, (Role.AUDITOR, Role.PLATFORM_ADMIN)),
+    Action.APPOINT: Rule(None, (Role.PLATFORM_ADMIN,)),
 }
 
 
@@ -151,6 +157,12 @@ def who_can(action: Action, team: Team) -> QuerySet[Grant]:
     """The active grants that allow this in this team: who to ask."""
     here = Q(team=team, role__in=roles_for(action)) | Q(team__isnull=True, role__in=POLICY[action].site)
     return Grant.objects.active().filter(here).select_related("person", "team")
+
+
+def appointers() -> list[User]:
+    """The platform admins: who to ask where a team has nobody."""
+    grants = Grant.objects.active().filter(role__in=POLICY[Action.APPOINT].site)
+    return [grant.person for grant in grants.select_related("person")]
 
 
 def _active(person: User) -> list[Grant]:

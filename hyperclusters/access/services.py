@@ -1,6 +1,9 @@
-"""People, teams and grants come to be here, each with its audit event."""
+"""People, teams and grants come to be, change and end here: permission, rules, and one audit event for each change."""
+
+from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
@@ -11,6 +14,9 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
 from .models import SITE_ROLES, Grant, Role, Team, User
+from .permissions import Action, require
+from .refusals import AccessRefused, Cause
+from .rules import change, check_terms, lock, require_an_admin_stays, require_may_give, require_may_take
 
 
 def add_person(
@@ -36,7 +42,9 @@ def add_person(
 
 
 def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
-    """A new team, without anybody in it."""
+    """A new team, without anybody in it. Raises NotPermitted; ValidationError on a bad or taken name."""
+    if by is not None:
+        require(by, Action.APPOINT)
     team = Team(slug=slug, name=name)
     team.full_clean()
     with transaction.atomic():
@@ -51,6 +59,37 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
     return team
 
 
+def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
+    """Change what a team allows (`Team.RULES`) or how many clusters it may have (`quota`); what is not given stays.
+
+    Raises NotPermitted (rules: the team's admins; quota: platform admins); ValidationError on a malformed value.
+    """
+    with change(by=by, team=team, about=Subject("team", str(team.pk), team.name), reason=reason, **rules):
+        if rules.keys() - {*Team.RULES, "quota"}:
+            raise TypeError(f"no such rule: {', '.join(rules)}")
+        if rules.keys() & set(Team.RULES):
+            require(by, Action.GRANT, team)
+        if "quota" in rules:
+            require(by, Action.APPOINT)
+        team = Team.objects.select_for_update().get(pk=team.pk)
+        before = {name: getattr(team, name) for name in rules}
+        for name, value in rules.items():
+            setattr(team, name, value)
+        team.full_clean()
+        team.save(update_fields=list(rules))
+        if before != rules:
+            record(
+                Did.TEAM_CHANGED,
+                Outcome.DONE,
+                person=by,
+                team=team,
+                subject=Subject("team", str(team.pk), team.name),
+                reason=reason,
+                before=before,
+                after=rules,
+            )
+
+
 def grant(
     *,
     person: User,
@@ -60,40 +99,132 @@ def grant(
     until: datetime | None = None,
     by: User | None = None,
 ) -> Grant:
-    """Give a role; one the person already holds there ends. `by` is None only for a command run on the server."""
-    with transaction.atomic():
-        held = Grant.objects.filter(person=person, team=team, ended_at__isnull=True)
-        for old in held.filter(role=role) if role in SITE_ROLES else held:
-            end_grant(old, reason=reason, by=by)
-        made = Grant.objects.create(
-            person=person, role=role, team=team, until=until, granted_by=by, reason=reason
-        )
+    """Give a role; another one that the person holds there ends with it. `by` is None only for a command on the server.
+
+    Raises NotPermitted; AccessRefused: to oneself, above one's own role, against the team's rules, the last admin.
+    """
+    wish = {"person": person.username, "role": role, "until": until, "reason": reason}
+    with change(by=by, team=team, about=Subject("grant", "", person.username), **wish):
+        made, replaced = put(person=person, role=role, team=team, reason=reason, until=until, by=by)
         record(
-            Did.GRANT_ADDED,
+            Did.GRANT_CHANGED if replaced else Did.GRANT_ADDED,
             Outcome.DONE,
             person=by,
             team=team,
             subject=Subject("grant", str(made.pk), person.username),
             reason=reason,
+            before=replaced.facts() if replaced else None,
             after=made.facts(),
         )
     return made
 
 
-def end_grant(held: Grant, *, reason: str, by: User | None = None) -> None:
-    """End a grant now. It stays in the history."""
-    with transaction.atomic():
-        now = timezone.now()
-        ended = Grant.objects.filter(pk=held.pk, ended_at__isnull=True).update(
-            ended_at=now, ended_by=by, end_reason=reason
+def put(
+    *, person: User, role: Role, team: Team | None, reason: str, until: datetime | None, by: User | None
+) -> tuple[Grant, Grant | None]:
+    """The grant and the one it takes the place of. For services that write the event: call inside their transaction.
+
+    Raises as `grant` does.
+    """
+    lock(team)
+    if not User.objects.filter(pk=person.pk, is_active=True).exists():
+        raise AccessRefused(Cause.INACTIVE, person.username)
+    require_may_give(by, role, team, to=person)
+    check_terms(team, until=until, reason=reason)
+    held = Grant.objects.filter(person=person, team=team, ended_at__isnull=True)
+    old = (held.filter(role=role) if role in SITE_ROLES else held).select_related("person", "team").first()
+    if old is not None:
+        if role not in {old.role, Role.ADMIN}:
+            require_may_take(by, old)
+        if role != old.role or until is not None:
+            _require_admins(old, until=until if role == old.role else None)
+        _end(old, reason=reason, by=by)
+    made = Grant.objects.create(
+        person=person, role=role, team=team, until=until, granted_by=by, reason=reason
+    )
+    return made, old
+
+
+def extend_grant(held: Grant, *, until: datetime | None, reason: str, by: User) -> Grant:
+    """Move the end of a grant, in either direction; who gave it, when and why stays.
+
+    Raises NotPermitted; AccessRefused: one's own, against the team's rules, the last admin, ended meanwhile.
+    """
+    wish = {"person": held.person.username, "role": held.role, "until": until, "reason": reason}
+    with change(by=by, team=held.team, about=Subject("grant", str(held.pk), held.person.username), **wish):
+        lock(held.team)
+        held = _still(held)
+        before = held.facts()
+        move_end(held, until=until, reason=reason, by=by)
+        record(
+            Did.GRANT_EXTENDED,
+            Outcome.DONE,
+            person=by,
+            team=held.team,
+            subject=Subject("grant", str(held.pk), held.person.username),
+            reason=reason,
+            before=before,
+            after=held.facts(),
         )
-        if ended:
-            record(
-                Did.GRANT_ENDED,
-                Outcome.DONE,
-                person=by,
-                team=held.team,
-                subject=Subject("grant", str(held.pk), held.person.username),
-                reason=reason,
-                before=held.facts(),
-            )
+    return held
+
+
+def move_end(held: Grant, *, until: datetime | None, reason: str, by: User) -> None:
+    """As `extend_grant`, for services that hold the lock and write the event."""
+    require_may_give(by, Role(held.role), held.team, to=held.person)
+    check_terms(held.team, until=until, reason=reason)
+    if until is not None:
+        _require_admins(held, until=until)
+    held.until, held.reminded_at = until, None
+    held.save(update_fields=["until", "reminded_at"])
+
+
+def end_grant(held: Grant, *, reason: str, by: User | None = None) -> None:
+    """End a grant now; it stays in the history. One that has ended already is left as it is.
+
+    Raises NotPermitted; AccessRefused if the team or the platform would be left without an admin.
+    """
+    wish = {"person": held.person.username, "role": held.role, "reason": reason}
+    with change(by=by, team=held.team, about=Subject("grant", str(held.pk), held.person.username), **wish):
+        lock(held.team)
+        take(held, reason=reason, by=by)
+
+
+def take(held: Grant, *, reason: str, by: User | None) -> bool:
+    """As `end_grant`, for services that hold the lock. Whether there was something to end."""
+    require_may_take(by, held)
+    if not reason.strip():
+        raise AccessRefused(Cause.NO_REASON)
+    if not Grant.objects.filter(pk=held.pk, ended_at__isnull=True).exists():
+        return False
+    _require_admins(held)
+    _end(held, reason=reason, by=by)
+    record(
+        Did.GRANT_ENDED,
+        Outcome.DONE,
+        person=by,
+        team=held.team,
+        subject=Subject("grant", str(held.pk), held.person.username),
+        reason=reason,
+        before=held.facts(),
+    )
+    return True
+
+
+def _end(held: Grant, *, reason: str, by: User | None) -> None:
+    rows = Grant.objects.filter(pk=held.pk, ended_at__isnull=True)
+    rows.update(ended_at=timezone.now(), ended_by=by, end_reason=reason)
+
+
+def _still(held: Grant) -> Grant:
+    """The grant as it is now, under the lock. Raises AccessRefused if it has ended."""
+    found = Grant.objects.filter(pk=held.pk, ended_at__isnull=True).select_related("person", "team").first()
+    if found is None:
+        raise AccessRefused(Cause.NOT_HELD, held.person.username)
+    return found
+
+
+def _require_admins(held: Grant, *, until: datetime | None = None) -> None:
+    """One that has run out, or whose person is deactivated, administers nothing any more and may go."""
+    if Grant.objects.active().filter(pk=held.pk).exists():
+        require_an_admin_stays(held, until=until)

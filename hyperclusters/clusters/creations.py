@@ -16,6 +16,7 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
+from . import limits
 from .failpoints import failpoint
 from .inventory import AlreadyBound
 from .models import Creation, Evidence, Project, State
@@ -25,7 +26,6 @@ from .refusals import (
     NameTaken,
     NameUnresolved,
     NotACandidate,
-    QuotaReached,
     Refused,
     TokenUsed,
 )
@@ -152,12 +152,13 @@ def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -
 def _accept(
     person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None, despite_cluster: bool
 ) -> Creation:
-    # The row lock makes the name and quota checks below hold against creations that are being accepted right now.
-    project = Project.objects.select_for_update(of=("self",)).select_related("team").get(pk=project.pk)
+    # The row locks make the name and quota checks below hold against creations that are being accepted right now.
+    project = limits.lock(project)
     require(person, Action.CREATE, project.team)
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
+    limits.check_rules(project.team, wish)
     if project.is_blocked():
         raise Blocked(project)
     if unresolved := project.creations.unresolved().filter(name=wish.name).first():
@@ -165,8 +166,7 @@ def _accept(
     taken = project.clusters.present().filter(name=wish.name).first()
     if taken and not (despite_cluster and may(person, Action.DECIDE, project.team)):
         raise NameTaken(taken)
-    if project.quota is not None and used(project) >= project.quota:
-        raise QuotaReached(project.quota)
+    limits.check_room(project, more=1)
     creation = Creation(
         project=project,
         name=wish.name,
@@ -201,11 +201,6 @@ def _accept(
     failpoint("request_recorded")
     wake_workers()
     return creation
-
-
-def used(project: Project) -> int:
-    """How much of the project's quota is taken: clusters that exist and creations that may become one."""
-    return project.clusters.present().count() + project.creations.unresolved().count()
 
 
 def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: Wish) -> Creation:

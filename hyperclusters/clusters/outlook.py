@@ -8,7 +8,7 @@ from datetime import datetime
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, grants_for, may
 
-from .creations import used
+from .limits import used, used_by
 from .models import Cluster, Creation, Network, Project, Source
 
 
@@ -19,6 +19,7 @@ class Outlook:
     project: Project
     until: datetime | None  # when the person's right to create here ends
     used: int
+    used_by_team: int | None  # none: the team has no quota
     taken: Cluster | None
     unresolved: Creation | None
     sources: list[Source]
@@ -32,6 +33,11 @@ class Outlook:
     @property
     def is_full(self) -> bool:
         return self.project.quota is not None and self.used >= self.project.quota
+
+    @property
+    def is_team_full(self) -> bool:
+        quota = self.project.team.quota
+        return quota is not None and self.used_by_team is not None and self.used_by_team >= quota
 
     @property
     def listed_at(self) -> datetime | None:
@@ -49,6 +55,7 @@ def outlook(*, person: User, project: Project, name: str = "") -> Outlook:
         project=project,
         until=grant.until if grant else None,
         used=used(project),
+        used_by_team=used_by(project.team) if project.team.quota is not None else None,
         taken=project.clusters.present().filter(name=name).first() if name else None,
         unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
         sources=list(project.sources.all()),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hyperclusters.access.models import Team
+
 from .models import Cluster, Creation, Deletion, Project
 
 
@@ -57,13 +59,31 @@ class NameTaken(Refused):
 
 
 class QuotaReached(Refused):
-    """The project has as many clusters, made and being made, as it may have."""
+    """The project, or its team, has as many clusters, made and being made, as it may have."""
 
     cause = "quota"
 
-    def __init__(self, quota: int) -> None:
+    def __init__(self, quota: int, team: Team | None = None) -> None:
         super().__init__(f"all {quota} are used")
         self.quota = quota
+        self.team = team  # if it is the team's quota
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "quota": self.quota, "of": "team" if self.team else "project"}
+
+
+class AgainstRules(Refused):
+    """The team's rules do not allow a creation like this. `fields` are the form's names for what they forbid."""
+
+    cause = "team_rules"
+
+    def __init__(self, team: Team, fields: list[str]) -> None:
+        super().__init__(f"against the rules of {team.name}: {', '.join(fields)}")
+        self.team = team
+        self.fields = fields
+
+    def facts(self) -> dict[str, Any]:
+        return {"cause": self.cause, "fields": self.fields}
 
 
 class Blocked(Refused):

@@ -23,11 +23,12 @@ from hyperclusters.modelarts import (
     Unavailable,
 )
 
-from . import breaker
+from . import breaker, limits
 from .credentials import UnreadableCredentials
 from .failpoints import failpoint
 from .inventory import is_bound
 from .models import Creation, Evidence, State
+from .refusals import QuotaReached
 from .schedule import BACKOFF, RESENDS, backoff, look_after
 from .upstream import client_for, signing_time
 from .verdicts import Finding, settle_by
@@ -59,8 +60,7 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
     with leased(creation):
         try:
             project = creation.project
-            if not may(creation.requested_by, Action.CREATE, project.team):
-                _refuse(creation, "not_permitted", Outcome.DENIED)
+            if _lost_its_right(creation):
                 return
             failpoint("send_permitted")
             client = client_for(project)
@@ -71,8 +71,10 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
                 return
             failpoint("intent_begun")
             with transaction.atomic(durable=True):
-                if (slot := breaker.take_write(project)) is None:
+                if (slot := breaker.take_write(project)) is None and _has_room(creation):
                     _begin(creation)
+            if creation.state == State.REFUSED:
+                return
             if slot is not None:
                 _postpone(creation, slot)
                 return
@@ -124,6 +126,28 @@ def _list_first(creation: Creation, client: Client) -> bool:
     failpoint("baseline_listed")
     breaker.note_answer(creation.project)
     creation.baseline = [item.id for item in listed if item.name == creation.name]
+    return True
+
+
+def _lost_its_right(creation: Creation) -> bool:
+    """Whether who asked, or the team's rules, do not allow it any more; it is refused then."""
+    wish = {"name": creation.name, "type": creation.type, "reason": creation.reason}
+    if not may(creation.requested_by, Action.CREATE, creation.team):
+        _refuse(creation, "not_permitted", Outcome.DENIED)
+    elif limits.broken_rules(creation.team, **wish):
+        _refuse(creation, "team_rules", Outcome.REFUSED)
+    return creation.state == State.REFUSED
+
+
+def _has_room(creation: Creation) -> bool:
+    """Whether the quotas still hold it; else it is refused. It counts itself, so only a quota lowered since can say no."""
+    if creation.project.quota is None and creation.team.quota is None:
+        return True
+    try:
+        limits.check_room(limits.lock(creation.project), more=0)
+    except QuotaReached as reached:
+        _refuse(creation, reached.cause, Outcome.REFUSED)
+        return False
     return True
 
 

@@ -15,6 +15,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
+from hyperclusters.access import mail
 from hyperclusters.audit import duties
 from hyperclusters.audit.origin import Origin, acting_from
 
@@ -46,6 +47,7 @@ class Worker:
         self.wake = threading.Event()
         self.data_version = 0
         self.swept_at = float("-inf")
+        self.mailing: Future[None] | None = None
 
     def stop(self) -> None:
         """Claim nothing more; finish what is in flight."""
@@ -115,6 +117,11 @@ class Worker:
         finally:
             close_old_connections()
 
+    def _mail(self) -> None:
+        """Send the letters that are due, in a thread: a slow mail server holds up no cluster."""
+        if self.mailing is None or self.mailing.done():
+            self.mailing = self.pool.submit(self._run, lambda _: mail.send_due(), "letters")
+
     def step(self) -> bool:
         """Start whatever is due and fits. True if something was started."""
         self.busy = {future for future in self.busy if not future.done()}
@@ -124,6 +131,7 @@ class Worker:
             deletions.sweep()
             if self.keeping is None or self.keeping.done():
                 self.keeping = self.keeper.submit(self._run, duties.run_due, self.may_go_on)
+            self._mail()
             self.swept_at = time.monotonic()
         if len(self.busy) >= self.slots:
             return False
@@ -155,6 +163,7 @@ def run_due(*, holder: str = "") -> int:
     with acting_from(Origin(source="worker")):
         sending.sweep()
         deletions.sweep()
+        mail.send_due()
         for claim, work in jobs():
             while (item := claim(holder)) is not None:
                 work(item)

@@ -6,12 +6,15 @@ import json
 import urllib.request
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
-from hyperclusters.access.models import Role, Team, User
-from hyperclusters.access.services import add_person, add_team, grant
+from hyperclusters.access.models import Grant, Role, Team, User
+from hyperclusters.access.requests import ask, decline
+from hyperclusters.access.services import add_person, add_team, extend_grant, grant
 from hyperclusters.clusters.creations import Wish, request_creation
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Network, Project
@@ -64,7 +67,8 @@ def make(simulated: Simulated) -> None:
     grant(person=tom, role=Role.ADMIN, team=vision, reason="Leads the team", by=root)
     grant(person=ada, role=Role.CREATOR, team=vision, reason="Training infrastructure", by=tom)
     grant(person=people["vera"], role=Role.VIEWER, team=vision, reason="Follows the training runs", by=tom)
-    grant(person=mallory, role=Role.CREATOR, team=speech, reason="Speech models", by=root)
+    grant(person=mallory, role=Role.CREATOR, team=speech, reason="Speech models")
+    _people(people, vision)
     southwest = _project(root, vision, "vision-cn-southwest-2", VISION_PROJECT_ID, simulated)
     north = _project(root, speech, "speech-cn-north-9", SPEECH_PROJECT_ID, simulated)
 
@@ -80,6 +84,17 @@ def make(simulated: Simulated) -> None:
     simulated.switch()
     ask_refresh(person=people["olga"])
     run_due()
+
+
+def _people(people: dict[str, User], vision: Team) -> None:
+    """Some history of access: an end that comes near, a request that waits, one that was declined."""
+    tom, vera = people["tom"], people["vera"]
+    until = timezone.now() + timedelta(days=5)
+    held = Grant.objects.active().get(person=vera, team=vision)
+    extend_grant(held, until=until, reason="Review of the spring runs", by=tom)
+    asked = ask(person=vera, team=vision, role=Role.ADMIN, days=30, reason="To stand in for tom")
+    decline(asked, by=tom, note="Ada stands in this time")
+    ask(person=vera, team=vision, role=Role.CREATOR, days=7, reason="To repeat the evaluation run by myself")
 
 
 def _person(name: str) -> User:

@@ -58,6 +58,8 @@ CAUSES: dict[str, Text] = {
     "not_permitted": gettext_lazy(
         "The person who asked was not permitted to create here any more when its turn came."
     ),
+    "team_rules": gettext_lazy("The team's rules had come to forbid it when its turn came."),
+    "quota": gettext_lazy("The quota had become smaller when its turn came, and others had taken it up."),
     "unreadable_credentials": gettext_lazy(
         "The project's credentials cannot be decrypted with the keys of this installation."
     ),
@@ -117,6 +119,8 @@ REMEDIES: dict[str, Text] = {
     "ModelArts.0104": gettext_lazy("Correct the value that the cloud names, and try again."),
     "ModelArts.6400": gettext_lazy("Correct the value that the cloud names, and try again."),
     "unreadable_credentials": gettext_lazy("A platform admin must give the project its credentials again."),
+    "team_rules": gettext_lazy("The team's page says what it allows; its admins can change that."),
+    "quota": gettext_lazy("A platform admin can raise the quota."),
     "not_permitted": gettext_lazy("An admin of the team can give the access back; then try again."),
 }
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, held, may
+from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.heartbeat import is_a_worker_alive
 from hyperclusters.clusters.models import Creation
 
@@ -66,6 +67,12 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     if may(person, Action.REVIEW):
         waiting = Creation.objects.visible_to(person).reviewed_as("")[:BADGE].count()
         entries.append((reverse("audit:review"), "list-checks", _("Review"), waiting, _("to review")))
+    if may(person, Action.MEMBERS):
+        waiting = waiting_for(person).count()
+        entries.append((reverse("teams:list"), "users", _("Teams"), waiting, _("waiting for you")))
+    entries.append((reverse("access:mine"), "key", _("My access"), 0, ""))
+    if may(person, Action.APPOINT):
+        entries.append((reverse("people:list"), "shield", _("People"), 0, ""))
     here = max((url for url, *_ in entries if request.path.startswith(url)), key=len, default="")
     return [
         NavItem(

@@ -1,19 +1,23 @@
 """Error pages: what happened, whether anything was sent, what to do."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.models import User
+from hyperclusters.access.models import Grant, User
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
+from .access_words import lost, who_helps
 
-def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+
+def _page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:
     return render(
-        request, "errors/error.html", {"status": status, "title": title, "text": text}, status=status
+        request, "errors/error.html", {"status": status, "title": title, "text": text, **more}, status=status
     )
 
 
@@ -35,7 +39,8 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
             subject=Subject("page", "", request.path),
         )
     text = _("You may not do this. Nothing was sent to the cloud. An admin of the team can give you access.")
-    return _page(request, 403, _("Not permitted"), text)
+    more = {"helps": who_helps(exception), "lost": _lost(request)}
+    return _page(request, 403, _("Not permitted"), text, **more)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -53,7 +58,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: absent, or not visible to this person; the two look the same."""
     text = _("There is nothing here, or it belongs to a team that you are not in.")
-    return _page(request, 404, _("Not found"), text)
+    return _page(request, 404, _("Not found"), text, lost=_lost(request))
+
+
+def _lost(request: HttpRequest) -> list[Grant]:
+    """What this person could do until lately: it depends on them alone, never on what they asked for."""
+    person = getattr(request, "user", None)
+    return lost(person) if isinstance(person, User) else []
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

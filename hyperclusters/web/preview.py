@@ -8,10 +8,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
+from hyperclusters.clusters.limits import broken_rules
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.outlook import Outlook, outlook
 from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
-from hyperclusters.web.sentences import name_trouble, subnet_trouble
+from hyperclusters.web.sentences import name_trouble, rule_broken, subnet_trouble
 
 SNIPPETS = ("json", "curl", "sdk")
 
@@ -25,10 +26,18 @@ def preview(person: User, projects: list[Project], typed: dict[str, str]) -> dic
     return {
         "outlook": ahead,
         "name_note": _name_note(name, ahead),
+        "broken": _broken(typed, ahead, kind),
         "subnet_note": subnet_trouble(subnet_id) if subnet_id and not is_subnet_id(subnet_id) else "",
         "shown_as": typed["as"] if typed.get("as") in SNIPPETS else SNIPPETS[0],
         "sent": _snippets(ahead.project, name, kind, subnet_id),
     }
+
+
+def _broken(typed: dict[str, str], ahead: Outlook, kind: ClusterType) -> list[str]:
+    """Which of the team's rules what is typed so far would break; a name is judged once there is one."""
+    team, name = ahead.project.team, typed.get("name", "")
+    broken = broken_rules(team, name=name, type=kind, reason=typed.get("reason", ""))
+    return [field for field in broken if field != "name" or name]
 
 
 def chosen_project(projects: list[Project], typed: dict[str, str]) -> Project | None:
@@ -41,6 +50,8 @@ def _name_note(name: str, ahead: Outlook) -> dict[str, Any]:
         return {}
     if trouble := name_trouble(name):
         return {"kind": "err", "text": trouble}
+    if not ahead.project.team.fits(name):
+        return {"kind": "err", "text": rule_broken(ahead.project.team, "name")}
     if ahead.unresolved:
         return {
             "kind": "err",

@@ -8,8 +8,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from hyperclusters.access.models import Team
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
 from hyperclusters.clusters.refusals import (
+    AgainstRules,
     AlreadyGone,
     Blocked,
     DeletionOpen,
@@ -173,6 +175,14 @@ def deletion_verdict(deletion: Deletion) -> Verdict:
 
 def refusal(refused: Refused) -> str:
     """Why something was not accepted. Every such sentence says that nothing was sent."""
+    if isinstance(refused, AgainstRules):
+        return rule_broken(refused.team, refused.fields[0])
+    if isinstance(refused, QuotaReached) and refused.team:
+        return ngettext(
+            "This team may have %(quota)d cluster, and has it. Nothing was sent.",
+            "This team may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
+            refused.quota,
+        ) % {"quota": refused.quota}
     if isinstance(refused, QuotaReached):
         return ngettext(
             "This project may have %(quota)d cluster, and has it. Nothing was sent.",
@@ -185,6 +195,17 @@ def refusal(refused: Refused) -> str:
             "Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent."
         ) % {"because": because}
     return str(REFUSALS[type(refused)])
+
+
+def rule_broken(team: Team, field: str) -> str:
+    """Which rule of the team a creation breaks, by the form's field. Says that nothing was sent."""
+    facts = {"team": team.name, "pattern": team.name_pattern, "types": ", ".join(team.allowed_types)}
+    said = {
+        "name": _("%(team)s gives its clusters names like %(pattern)s. Nothing was sent."),
+        "type": _("%(team)s allows only %(types)s. Nothing was sent."),
+        "reason": _("%(team)s asks for a reason. Nothing was sent."),
+    }
+    return said[field] % facts
 
 
 REFUSALS: dict[type[Refused], Text] = {

@@ -13,7 +13,8 @@ from django.utils import timezone
 from hyperclusters.access.models import Grant, User
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.services import end_grant
-from hyperclusters.clusters.creations import Wish, decide, request_creation, used, withdraw
+from hyperclusters.clusters.creations import Wish, decide, request_creation, withdraw
+from hyperclusters.clusters.limits import used
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Project, State
 from hyperclusters.clusters.refusals import (
     Blocked,

@@ -2,6 +2,8 @@
 
 from django import template
 
+from hyperclusters.web.access_forms import LENGTHS
+from hyperclusters.web.access_words import length
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -17,3 +19,16 @@ def state_kind(state: str) -> str:
 def outcome_kind(outcome: str) -> str:
     """Which of the five badges an event's outcome wears."""
     return OUTCOME_KINDS[outcome]
+
+
+@register.filter
+def length_words(days: int | None) -> str:
+    """For how long, in words."""
+    return length(days)
+
+
+@register.filter
+def as_offered(days: int) -> int:
+    """The shortest length that can be asked for and is as long as this; else the longest."""
+    offered = [int(value) for value, _word in LENGTHS if value]
+    return next((length for length in offered if length >= days), offered[-1])

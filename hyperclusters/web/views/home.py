@@ -8,8 +8,10 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from hyperclusters.access.permissions import Action, may
+from hyperclusters.access.permissions import Action, held, may
+from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
+from hyperclusters.web.access_words import lost
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
 from hyperclusters.web.views.review import queues
@@ -29,6 +31,9 @@ def home(request: PageRequest) -> HttpResponse:
         "recent": creations.exclude(state__in=[State.CREATED]).filter(settled_at__isnull=False)[:5],
         "clusters": cluster_rows(clusters[:6]),
         "may_view": may(person, Action.VIEW),
+        "waiting": waiting_for(person)[:10],
+        "lost": lost(person),
+        "has_grants": bool(held(person)),
     }
     if may(person, Action.CONNECT):
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")

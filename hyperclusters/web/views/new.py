@@ -14,12 +14,13 @@ from django.views.decorators.http import require_http_methods
 from hyperclusters.access.permissions import Action, NotPermitted, teams_where, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, Project
-from hyperclusters.clusters.refusals import NameTaken, NameUnresolved, Refused, TokenUsed
+from hyperclusters.clusters.refusals import AgainstRules, NameTaken, NameUnresolved, Refused, TokenUsed
+from hyperclusters.web.access_words import lost
 from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.forms import CreationForm
 from hyperclusters.web.preview import chosen_project, preview
 from hyperclusters.web.request import PageRequest
-from hyperclusters.web.sentences import refusal
+from hyperclusters.web.sentences import refusal, rule_broken
 
 # Status of the answer when the form is shown again; 409 says that the same form made something else before.
 REFUSED, CONFLICT = 422, 409
@@ -58,10 +59,19 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
     except TokenUsed as refused:
         return render(request, "clusters/token_used.html", {"refused": refused}, status=CONFLICT)
     except Refused as refused:
-        form.add_error("name" if isinstance(refused, NameTaken | NameUnresolved) else None, refusal(refused))
+        _say(form, refused)
     except DatabaseError:
         return _database_failed(request, form)
     return _form_page(request, form, preview(request.user, projects, _typed(request.POST)), status=REFUSED)
+
+
+def _say(form: CreationForm, refused: Refused) -> None:
+    """Put a refusal beside the field that it is about, or above them all."""
+    if isinstance(refused, AgainstRules):
+        for field in refused.fields:
+            form.add_error(field, rule_broken(refused.team, field))
+    else:
+        form.add_error("name" if isinstance(refused, NameTaken | NameUnresolved) else None, refusal(refused))
 
 
 def _request_creation(request: PageRequest, form: CreationForm) -> Creation:
@@ -120,7 +130,8 @@ def _not_permitted(request: PageRequest, *, noted: bool = False) -> HttpResponse
         for team in teams_where(request.user, Action.VIEW)
         for grant in who_can(Action.GRANT, team)
     }
-    return render(request, "clusters/not_permitted.html", {"admins": sorted(admins)}, status=403)
+    context = {"admins": sorted(admins), "lost": lost(request.user)}
+    return render(request, "clusters/not_permitted.html", context, status=403)
 
 
 def _again(request: PageRequest, project: Project) -> Creation | None:

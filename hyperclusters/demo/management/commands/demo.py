@@ -85,7 +85,8 @@ class Command(BaseCommand):
         )
 
     def _worker(self) -> Process:
-        return Process("worker", [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"], _CHILD)
+        env = _CHILD | {"SITE_URL": f"http://127.0.0.1:{self.port}"}
+        return Process("worker", [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"], env)
 
     def _web(self) -> Process:
         address = f"127.0.0.1:{self.port}"

@@ -1,0 +1,141 @@
+"""People who have no account yet are invited by e-mail: a signed link, good once, until it expires."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.core import signing
+from django.utils import timezone
+
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .models import Grant, Invitation, Role, Team, User
+from .permissions import Action, NotPermitted, require
+from .refusals import AccessRefused, Cause
+from .rules import change, check_terms, require_may_give
+from .services import add_person, put
+
+LIFE = timedelta(days=7)
+SALT = "hyperclusters.access.invitation"
+
+
+def invite(
+    *, email: str, team: Team, role: Role, reason: str, by: User, until: datetime | None = None
+) -> Invitation:
+    """Invite whoever owns this address into a team. The worker mails the link.
+
+    Raises NotPermitted; AccessRefused: one's own address, above one's own role, against the team's rules.
+    """
+    wish = {"email": email, "role": role, "until": until, "reason": reason}
+    with change(by=by, team=team, about=Subject("invitation", "", email), **wish):
+        require_may_give(by, role, team, to=None)
+        if email.casefold() == by.email.casefold():
+            raise AccessRefused(Cause.ONESELF)
+        check_terms(team, until=until, reason=reason)
+        expires_at = min(filter(None, (timezone.now() + LIFE, until)))
+        made = Invitation.objects.create(
+            email=email,
+            team=team,
+            role=role,
+            reason=reason,
+            until=until,
+            invited_by=by,
+            expires_at=expires_at,
+        )
+        record(
+            Did.INVITED,
+            Outcome.DONE,
+            person=by,
+            team=team,
+            subject=_subject(made),
+            reason=reason,
+            after=made.facts(),
+        )
+    return made
+
+
+def token(invitation: Invitation) -> str:
+    """What the link carries: the invitation's ID, signed. Nothing of it is kept anywhere."""
+    return signing.dumps(str(invitation.pk), salt=SALT)
+
+
+def by_token(text: str) -> Invitation | None:
+    """The open invitation of a link; None if the link is forged, or the invitation used, withdrawn or expired."""
+    try:
+        key = UUID(signing.loads(text, salt=SALT))
+    except (signing.BadSignature, ValueError):
+        return None
+    return Invitation.objects.open().filter(pk=key).select_related("team", "invited_by").first()
+
+
+def accept(invitation: Invitation, *, person: User) -> Grant:
+    """The person of the invited address takes the role. Whoever invited must still be permitted to give it.
+
+    Raises AccessRefused: another address, used or expired, who invited may not give it any more, the team's rules.
+    """
+    team = invitation.team
+    with change(by=person, team=team, about=_subject(invitation), role=invitation.role):
+        if not person.email or person.email.casefold() != invitation.email.casefold():
+            raise AccessRefused(Cause.WRONG_PERSON)
+        used = Invitation.objects.open().filter(pk=invitation.pk)
+        if not used.update(accepted_at=timezone.now(), accepted_by=person):
+            raise AccessRefused(Cause.USED)
+        try:
+            made, replaced = put(
+                person=person,
+                role=Role(invitation.role),
+                team=team,
+                reason=invitation.reason,
+                until=invitation.until,
+                by=invitation.invited_by,
+            )
+        except NotPermitted:
+            raise AccessRefused(Cause.INVITER, invitation.invited_by.username) from None
+        record(
+            Did.INVITATION_ACCEPTED,
+            Outcome.DONE,
+            person=person,
+            team=team,
+            subject=_subject(invitation),
+            reason=invitation.reason,
+            before=replaced.facts() if replaced else None,
+            after=made.facts() | {"grant": str(made.pk), "invited_by": invitation.invited_by.username},
+        )
+    return made
+
+
+def join(invitation: Invitation, *, username: str, password: str, full_name: str = "") -> User:
+    """An account for the invited address, and the role with it. Whoever has the link has proved the address.
+
+    Raises as `accept`; ValidationError on a bad name or password.
+    """
+    team = invitation.team
+    with change(by=None, team=team, about=_subject(invitation), username=username):
+        if User.objects.filter(email__iexact=invitation.email).exists():
+            raise AccessRefused(Cause.HELD)
+        person = add_person(username=username, email=invitation.email, full_name=full_name, password=password)
+        accept(invitation, person=person)
+    return person
+
+
+def withdraw(invitation: Invitation, *, by: User) -> None:
+    """Take an invitation back. Raises NotPermitted; AccessRefused if it was used or has expired."""
+    with change(by=by, team=invitation.team, about=_subject(invitation)):
+        require(by, Action.GRANT, invitation.team)
+        if not Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=timezone.now()):
+            raise AccessRefused(Cause.USED)
+        record(
+            Did.INVITATION_WITHDRAWN,
+            Outcome.DONE,
+            person=by,
+            team=invitation.team,
+            subject=_subject(invitation),
+            before=invitation.facts(),
+        )
+
+
+def _subject(invitation: Invitation) -> Subject:
+    return Subject("invitation", str(invitation.pk), invitation.email)

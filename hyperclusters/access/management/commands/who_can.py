@@ -1,0 +1,36 @@
+"""`manage.py who_can`: who can do what in which team, and why."""
+
+import csv
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from hyperclusters.access.models import Team
+from hyperclusters.access.permissions import Action
+from hyperclusters.access.reports import COLUMNS, who_can_what
+
+
+class Command(BaseCommand):
+    help = "Say who can do what in a team (or in every team), until when, by whom and why."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("team", nargs="?", help="the team's name in addresses; none: every team")
+        parser.add_argument(
+            "--may", choices=[action.name.lower() for action in Action], help="only who may do this"
+        )
+        parser.add_argument("--csv", action="store_true", help="as CSV with every column")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        teams = Team.objects.all() if options["team"] is None else Team.objects.filter(slug=options["team"])
+        if options["team"] is not None and not teams.exists():
+            raise CommandError(f"There is no team {options['team']!r}.")
+        action = Action[options["may"].upper()] if options["may"] else None
+        rows = [row for team in teams for row in who_can_what(team, action)]
+        if options["csv"]:
+            csv.writer(self.stdout).writerows([COLUMNS, *rows])
+            return
+        for team, person, _full_name, role, scope, _may, since, until, by, why, _reviewed in rows:
+            self.stdout.write(
+                f"{team}: {person} is {role} ({scope}) since {since} until {until}, by {by}: {why}"
+            )

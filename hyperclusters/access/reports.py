@@ -1,0 +1,79 @@
+"""Who can do what, and why: the same answer for pages, files and the command."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import F, Q
+
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .models import SITE_ROLES, Grant, Role, Team, User
+from .permissions import POLICY, Action, require, roles_for
+
+COLUMNS = (
+    "team",
+    "person",
+    "full name",
+    "role",
+    "scope",
+    "may",
+    "since",
+    "until",
+    "given by",
+    "why",
+    "last reviewed",
+)
+
+
+def who_can_what(team: Team, action: Action | None = None) -> list[tuple[str, ...]]:
+    """A row of COLUMNS for each grant in force that allows anything (or this action) in this team, site roles included."""
+    here = Q(team=team) | Q(team__isnull=True)
+    grants = Grant.objects.active().filter(here).select_related("person", "team", "granted_by", "reviewed_by")
+    return [
+        _row(team, grant, allowed)
+        for grant in grants.order_by(F("team").asc(nulls_last=True), "person__username", "pk")
+        if (allowed := actions_of(Role(grant.role))) and (action is None or action in allowed)
+    ]
+
+
+def actions_of(role: Role) -> list[Action]:
+    """What a role allows; a site role: in every team."""
+    if role in SITE_ROLES:
+        return [action for action in Action if role in POLICY[action].site]
+    return [action for action in Action if role in roles_for(action)]
+
+
+def note_export(team: Team, *, by: User, rows: int) -> None:
+    """That the list left the dashboard is an event of its own. Raises NotPermitted."""
+    require(by, Action.MEMBERS, team)
+    record(
+        Did.ACCESS_EXPORTED,
+        Outcome.DONE,
+        person=by,
+        team=team,
+        subject=Subject("team", str(team.pk), team.name),
+        after={"rows": rows},
+    )
+
+
+def _row(team: Team, grant: Grant, allowed: list[Action]) -> tuple[str, ...]:
+    return (
+        team.name,
+        grant.person.username,
+        grant.person.full_name,
+        grant.role,
+        "team" if grant.team else "every team",
+        "; ".join(action.value for action in allowed),
+        _utc(grant.since),
+        _utc(grant.until) if grant.until else "open-ended",
+        grant.granted_by.username if grant.granted_by else "a command on the server",
+        grant.reason,
+        f"{_utc(grant.reviewed_at)} by {grant.reviewed_by}" if grant.reviewed_at else "never",
+    )
+
+
+def _utc(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

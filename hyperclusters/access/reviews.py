@@ -1,0 +1,146 @@
+"""Reviewing who has access, and ending it all for one person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import F
+from django.utils import timezone
+
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .models import AccessRequest, Grant, Invitation, RequestState, Role, Team, User
+from .permissions import Action, require
+from .refusals import AccessRefused, Cause
+from .rules import change, lock, require_an_admin_stays
+from .services import take
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """How many grants were kept and ended, and how many had ended meanwhile or were not decided."""
+
+    kept: int
+    ended: int
+    left: int
+
+
+def review(
+    team: Team, *, by: User, shown: Collection[int], end: Collection[int], keep: Collection[int], reason: str
+) -> Reviewed:
+    """Keep or end grants of a team in bulk: all of it or nothing, with one event that lists every grant and its decision.
+
+    `shown` are all that were looked at; what is neither kept nor ended stays undecided. Nobody keeps their own.
+    Raises NotPermitted; AccessRefused: one's own, without a reason, the last admin.
+    """
+    with change(by=by, team=team, about=Subject("team", str(team.pk), team.name), reason=reason):
+        require(by, Action.GRANT, team)
+        if not reason.strip():
+            raise AccessRefused(Cause.NO_REASON)
+        lock(team)
+        now = timezone.now()
+        held = list(
+            Grant.objects.active()
+            .filter(team=team, pk__in=shown)
+            .select_related("person", "team")
+            .order_by("pk")
+        )
+        decided = {grant.pk: _decision(grant, end, keep) for grant in held}
+        if any(grant.person == by and decided[grant.pk] == "kept" for grant in held):
+            raise AccessRefused(Cause.ONESELF)
+        facts = [grant.facts() | {"grant": str(grant.pk), "decision": decided[grant.pk]} for grant in held]
+        for grant in held:
+            if decided[grant.pk] == "ended":
+                take(grant, reason=reason, by=by)
+        kept = [pk for pk, what in decided.items() if what == "kept"]
+        Grant.objects.filter(pk__in=kept).update(reviewed_at=now, reviewed_by=by)
+        ended = sum(what == "ended" for what in decided.values())
+        done = Reviewed(len(kept), ended, len(set(shown)) - len(kept) - ended)
+        record(
+            Did.ACCESS_REVIEWED,
+            Outcome.DONE,
+            person=by,
+            team=team,
+            subject=Subject("team", str(team.pk), team.name),
+            reason=reason,
+            before={"grants": facts},
+            after={"kept": done.kept, "ended": done.ended, "undecided": done.left},
+        )
+    return done
+
+
+def _decision(grant: Grant, end: Collection[int], keep: Collection[int]) -> str:
+    if grant.pk in end:
+        return "ended"
+    return "kept" if grant.pk in keep else "undecided"
+
+
+def deactivate(person: User, *, by: User | None, reason: str) -> None:
+    """End a person's sessions, grants, requests and invitations at once. What they asked for and was not sent is refused.
+
+    Raises NotPermitted; AccessRefused: oneself, without a reason, the last admin of a team or of the platform.
+    """
+    about = Subject("person", str(person.pk), person.username)
+    with change(by=by, team=None, about=about, reason=reason):
+        if by is not None:
+            require(by, Action.APPOINT)
+        if by == person:
+            raise AccessRefused(Cause.ONESELF)
+        if not reason.strip():
+            raise AccessRefused(Cause.NO_REASON)
+        held = _lock_everything_of(person)
+        for grant in held:
+            if Grant.objects.active().filter(pk=grant.pk).exists():
+                require_an_admin_stays(grant)
+        now = timezone.now()
+        rows = User.objects.filter(pk=person.pk, is_active=True)
+        if not rows.update(is_active=False, session_round=F("session_round") + 1):
+            raise AccessRefused(Cause.INACTIVE, person.username)
+        Grant.objects.filter(pk__in=[grant.pk for grant in held]).update(
+            ended_at=now, ended_by=by, end_reason=reason
+        )
+        asked = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
+        withdrawn = asked.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
+        sent = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
+        record(
+            Did.PERSON_DEACTIVATED,
+            Outcome.DONE,
+            person=by,
+            subject=about,
+            reason=reason,
+            before={"active": True, "grants": [grant.facts() for grant in held]},
+            after={"active": False, "requests": withdrawn, "invitations": sent},
+        )
+
+
+def _lock_everything_of(person: User) -> list[Grant]:
+    """The person's grants that have not ended, under the locks of their teams, taken in one order."""
+    held = Grant.objects.filter(person=person, ended_at__isnull=True).select_related("person", "team")
+    teams = Team.objects.filter(grants__in=held).distinct()
+    list(Team.objects.filter(pk__in=teams.values("pk")).order_by("pk").select_for_update())
+    if any(grant.role == Role.PLATFORM_ADMIN for grant in held):
+        lock(None)
+    return list(held.all())
+
+
+def reactivate(person: User, *, by: User, reason: str) -> None:
+    """Let a person sign in again. Nothing that was ended comes back. Raises NotPermitted, AccessRefused."""
+    about = Subject("person", str(person.pk), person.username)
+    with change(by=by, team=None, about=about, reason=reason):
+        require(by, Action.APPOINT)
+        if not reason.strip():
+            raise AccessRefused(Cause.NO_REASON)
+        if not User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+            raise AccessRefused(Cause.HELD, person.username)
+        record(
+            Did.PERSON_REACTIVATED,
+            Outcome.DONE,
+            person=by,
+            subject=about,
+            reason=reason,
+            before={"active": False},
+            after={"active": True},
+        )

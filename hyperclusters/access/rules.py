@@ -1,0 +1,121 @@
+"""The rules that every change of access keeps, whoever asks for it and by whichever way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .models import TEAM_ROLES, Grant, Role, Team, User
+from .permissions import Action, NotPermitted, may, require
+from .refusals import AccessRefused, Cause
+
+
+@contextmanager
+def change(*, by: User | None, team: Team | None, about: Subject, **wish: Any) -> Iterator[None]:
+    """One transaction. What is refused or not permitted inside is rolled back and kept in the ledger, with what was wished."""
+    try:
+        with transaction.atomic():
+            yield
+    except NotPermitted as denied:
+        _note(Outcome.DENIED, "not_permitted", by, team, about, wish)
+        denied.is_noted = True
+        raise
+    except AccessRefused as refused:
+        _note(Outcome.REFUSED, refused.cause, by, team, about, wish)
+        raise
+
+
+def _note(
+    outcome: Outcome, cause: str, by: User | None, team: Team | None, about: Subject, wish: dict[str, Any]
+) -> None:
+    reason = str(wish.pop("reason", ""))
+    record(
+        Did.GRANT_REFUSED,
+        outcome,
+        person=by,
+        team=team,
+        subject=about,
+        reason=reason,
+        request={name: str(value) if value is not None else "" for name, value in wish.items()},
+        evidence=cause,
+    )
+
+
+def lock(team: Team | None) -> None:
+    """Hold the team, or who administers the platform, until the transaction ends: changes of access go one by one."""
+    if team is not None:
+        Team.objects.select_for_update().get(pk=team.pk)
+    else:
+        list(_platform_admins().select_for_update(of=("self",)).order_by("pk"))
+
+
+def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User | None) -> None:
+    """Who gives a role: in a team its admins, up to their own; its admins and the site roles: platform admins as well.
+
+    `by` is None only for a command run on the server. Raises NotPermitted; AccessRefused for oneself.
+    """
+    if by is None:
+        return
+    if team is None or (role == Role.ADMIN and not may(by, Action.GRANT, team)):
+        require(by, Action.APPOINT, None)
+    else:
+        require(by, Action.GRANT, team)
+        own = Grant.objects.active().filter(person=by, team=team).values_list("role", flat=True).first()
+        if own is None:  # ended since the request began
+            raise NotPermitted(Action.GRANT, team)
+        if TEAM_ROLES.index(role) > TEAM_ROLES.index(Role(own)):
+            raise AccessRefused(Cause.ABOVE)
+    if by == to:
+        raise AccessRefused(Cause.ONESELF)
+
+
+def require_may_take(by: User | None, held: Grant) -> None:
+    """Who takes a role away: whoever may give it. One's own may be given up. Raises NotPermitted."""
+    require_may_give(by, Role(held.role), held.team, to=None)
+
+
+def check_terms(team: Team | None, *, until: datetime | None, reason: str) -> None:
+    """How long and why: what the team's rules say. Raises AccessRefused."""
+    now = timezone.now()
+    if not reason.strip():
+        raise AccessRefused(Cause.NO_REASON)
+    if until is not None and until <= now:
+        raise AccessRefused(Cause.PAST)
+    if team is None:
+        return
+    if until is None and not team.allows_open_ended:
+        raise AccessRefused(Cause.OPEN_ENDED, team.name)
+    latest = team.latest_end(now)
+    if latest and (until is None or (until - latest).total_seconds() > 1):
+        raise AccessRefused(Cause.TOO_LONG, team.name)
+
+
+def require_an_admin_stays(held: Grant, *, until: datetime | None = None) -> None:
+    """Call with the lock, before `held` ends (at `until`, or now): somebody else must be left who administers.
+
+    Raises AccessRefused. A grant that runs out by its own date is no act, and is not kept from it.
+    """
+    if held.role == Role.ADMIN and held.team is not None:
+        others = Grant.objects.active().filter(team=held.team, role=Role.ADMIN)
+    elif held.role == Role.PLATFORM_ADMIN:
+        others = _platform_admins()
+    else:
+        return
+    others = others.exclude(pk=held.pk)
+    if until is not None:
+        others = others.exclude(until__lt=until)
+    if not others.exists():
+        raise AccessRefused(Cause.LAST_ADMIN, held.team.name if held.team else "")
+
+
+def _platform_admins() -> Any:
+    return Grant.objects.active().filter(role=Role.PLATFORM_ADMIN, team__isnull=True)

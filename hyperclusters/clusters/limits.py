@@ -1,0 +1,56 @@
+"""What a team allows: which types and names, whether a reason is asked for, and how many clusters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperclusters.access.models import Team
+
+from .models import Cluster, Creation, Project
+from .refusals import AgainstRules, QuotaReached
+
+if TYPE_CHECKING:
+    from .creations import Wish
+
+
+def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:  # noqa: A002 -- the vendor's name
+    """Which of the team's rules a creation breaks, by the names of the form's fields."""
+    broken = []
+    if not team.fits(name):
+        broken.append("name")
+    if team.allowed_types and type not in team.allowed_types:
+        broken.append("type")
+    if team.reason_required and not reason.strip():
+        broken.append("reason")
+    return broken
+
+
+def lock(project: Project) -> Project:
+    """The project and its team as they are now, held until the transaction ends: whoever counts waits for whoever adds."""
+    return Project.objects.select_for_update(of=("self", "team")).select_related("team").get(pk=project.pk)
+
+
+def check_rules(team: Team, wish: Wish) -> None:
+    """Raises AgainstRules."""
+    if broken := broken_rules(team, name=wish.name, type=wish.type, reason=wish.reason):
+        raise AgainstRules(team, broken)
+
+
+def check_room(project: Project, *, more: int) -> None:
+    """Whether so many more fit, in the project's quota and in its team's. Call with the lock. Raises QuotaReached."""
+    if project.quota is not None and used(project) + more > project.quota:
+        raise QuotaReached(project.quota)
+    team = project.team
+    if team.quota is not None and used_by(team) + more > team.quota:
+        raise QuotaReached(team.quota, team)
+
+
+def used(project: Project) -> int:
+    """How much of the project's quota is taken: clusters that exist and creations that may become one."""
+    return project.clusters.present().count() + project.creations.unresolved().count()
+
+
+def used_by(team: Team) -> int:
+    """The same over all projects of a team."""
+    clusters = Cluster.objects.present().filter(project__team=team).count()
+    return clusters + Creation.objects.unresolved().filter(project__team=team).count()

@@ -1,0 +1,266 @@
+"""Forms about access: to give it, to ask for it, to set a team's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Role, Team, User
+from hyperclusters.modelarts import ClusterType
+
+if TYPE_CHECKING:
+    TeamModelForm = forms.ModelForm[Team]  # at run time it takes no parameter
+else:
+    TeamModelForm = forms.ModelForm
+
+PRESETS = [
+    ("today", _("Today, until 24:00 UTC")),
+    ("7", _("1 week")),
+    ("30", _("30 days")),
+    ("date", _("Until the end of a day")),
+    ("open", _("Without an end")),
+]
+LENGTHS = [
+    ("1", _("1 day")),
+    ("7", _("1 week")),
+    ("30", _("30 days")),
+    ("90", _("90 days")),
+    ("", _("Without an end")),
+]
+
+
+def _reason() -> forms.CharField:
+    return forms.CharField(
+        label=_("Why"),
+        max_length=500,
+        help_text=_("Kept in the audit, and shown beside the access."),
+        error_messages={"required": _("Please say why: it is kept in the audit.")},
+    )
+
+
+class UntilForm(forms.Form):
+    """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered."""
+
+    until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
+    date = forms.DateField(
+        label=_("Day"),
+        help_text=_("For “Until the end of a day”."),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    reason = _reason()
+
+    def __init__(self, *args: Any, team: Team | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.team = team
+        self.fields["until"].choices = [  # type: ignore[attr-defined]
+            (value, word) for value, word in PRESETS if self._is_offered(value)
+        ]
+
+    def _is_offered(self, preset: str) -> bool:
+        longest = self.team.longest_days if self.team else None
+        if preset == "open":
+            return self.team is None or (self.team.allows_open_ended and longest is None)
+        return longest is None or not preset.isdigit() or int(preset) <= longest
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("until") == "date" and not data.get("date") and "date" not in self.errors:
+            self.add_error("date", _("Choose the day."))
+        return data
+
+    def ends_at(self) -> datetime | None:
+        """The moment, once the form is valid."""
+        preset: str = self.cleaned_data["until"]
+        if preset == "open":
+            return None
+        if preset.isdigit():
+            return timezone.now() + timedelta(days=int(preset))
+        day = timezone.now().date() if preset == "today" else self.cleaned_data["date"]
+        return datetime.combine(day, time.min, UTC) + timedelta(days=1)
+
+
+class GiveForm(UntilForm):
+    """To whom, which role, until when, why."""
+
+    field_order = ["who", "role", "until", "date", "reason"]
+
+    who = forms.CharField(
+        label=_("User name or e-mail address"),
+        max_length=254,
+        help_text=_("Whoever has no account yet is invited by e-mail."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = [(role.value, role.label) for role in roles]  # type: ignore[attr-defined]
+
+    def clean_who(self) -> User | str:
+        """The person; or the address, if nobody here has it."""
+        text: str = self.cleaned_data["who"]
+        by = {"email__iexact": text} if "@" in text else {"username__iexact": text}
+        people = list(User.objects.filter(is_active=True, **by)[:2])
+        if len(people) == 1:
+            return people[0]
+        if people:
+            raise ValidationError(_("Several people have this address. Give the user name."))
+        if "@" not in text:
+            raise ValidationError(
+                _("Nobody here has this user name. Whoever has no account is invited by e-mail address.")
+            )
+        EmailValidator()(text)
+        return text
+
+
+class SiteRoleForm(GiveForm):
+    """A role in the whole installation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, team=None, roles=SITE_ROLES, **kwargs)
+        self.fields["who"].help_text = ""
+
+    def clean_who(self) -> User | str:
+        who = super().clean_who()
+        if isinstance(who, str):
+            raise ValidationError(_("Nobody here has this address."))
+        return who
+
+
+class RoleForm(UntilForm):
+    """Another role for somebody who has one."""
+
+    field_order = ["role", "until", "date", "reason"]
+
+    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = [(role.value, role.label) for role in roles]  # type: ignore[attr-defined]
+
+
+class ReasonForm(forms.Form):
+    """Only why."""
+
+    reason = _reason()
+
+
+class AskForm(forms.Form):
+    """Which team, which role, for how long, why."""
+
+    team = forms.ChoiceField(label=_("Team"), error_messages={"invalid_choice": _("There is no such team.")})
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[(role.value, role.label) for role in TEAM_ROLES],
+        initial=Role.CREATOR.value,
+        widget=forms.RadioSelect,
+    )
+    days = forms.TypedChoiceField(
+        label=_("For how long"),
+        choices=LENGTHS,
+        initial="7",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text=_("The time begins when somebody approves."),
+    )
+    reason = forms.CharField(
+        label=_("What for"),
+        max_length=500,
+        error_messages={"required": _("Please say what for: whoever decides reads it.")},
+    )
+
+    def __init__(self, *args: Any, teams: list[tuple[Team, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.teams = {team.slug: team for team, _who in teams}
+        self.fields["team"].choices = [(team.slug, f"{team.name} · {who}") for team, who in teams]  # type: ignore[attr-defined]
+
+    def clean_team(self) -> Team:
+        """The team itself."""
+        return self.teams[self.cleaned_data["team"]]
+
+
+class ApproveForm(forms.Form):
+    """For how long from now on, and a word with it."""
+
+    days = forms.TypedChoiceField(label=_("For how long"), required=False, coerce=int, empty_value=None)
+    note = forms.CharField(label=_("Note"), max_length=500, required=False)
+
+    def __init__(self, *args: Any, asked: int | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = str(asked) if asked is not None else ""
+        choices: list[tuple[str, Any]] = list(LENGTHS)
+        if own not in dict(choices):
+            choices.insert(0, (own, _("%(days)s days") % {"days": own}))
+        self.fields["days"].choices = choices  # type: ignore[attr-defined]
+        self.fields["days"].initial = own
+
+
+class RulesForm(TeamModelForm):
+    """What a team allows. Only these fields, whatever is posted."""
+
+    allowed_types = forms.MultipleChoiceField(
+        label=_("Cluster types"),
+        choices=[(kind.value, kind.value) for kind in ClusterType],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_("None marked: every type."),
+    )
+    reason = forms.CharField(label=_("Why"), max_length=500, required=False)
+
+    class Meta:
+        model = Team
+        fields = list(Team.RULES)
+        help_texts = {
+            "name_pattern": _("“*” stands for anything, “?” for one character: vision-*. Empty: any name."),
+            "longest_days": _("Empty: as long as one likes."),
+        }
+
+
+class QuotaForm(forms.Form):
+    """How many clusters a team may have in all its projects."""
+
+    quota = forms.IntegerField(
+        label=_("Clusters in all its projects"),
+        min_value=0,
+        max_value=1_000_000,
+        required=False,
+        help_text=_("Made and being made. Empty: as many as its projects allow."),
+    )
+    reason = forms.CharField(label=_("Why"), max_length=500, required=False)
+
+
+class TeamForm(TeamModelForm):
+    """A new team."""
+
+    class Meta:
+        model = Team
+        fields = ["name", "slug"]
+        help_texts = {"slug": _("Its name in addresses: letters, digits and hyphens.")}
+
+
+class JoinForm(forms.Form):
+    """An account for somebody who was invited."""
+
+    username = forms.CharField(label=_("User name"), max_length=64)
+    full_name = forms.CharField(label=_("Full name"), max_length=150, required=False)
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("12 characters or more."),
+    )
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, User(username=self.cleaned_data.get("username", "")))
+        return password

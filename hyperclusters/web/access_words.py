@@ -1,0 +1,90 @@
+"""What people read about access: why something was refused, what a role allows, how long something lasts."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from hyperclusters.access.models import Grant, Role, Team, User
+from hyperclusters.access.permissions import Action, NotPermitted, appointers, who_can
+from hyperclusters.access.refusals import AccessRefused, Cause
+
+from .causes import Text
+
+REFUSALS: dict[Cause, Text] = {
+    Cause.ONESELF: gettext_lazy(
+        "Nobody gives access to themselves, keeps their own or decides their own request. Nothing was changed: "
+        "another admin can do it."
+    ),
+    Cause.ABOVE: gettext_lazy("This role is above your own. Nothing was changed."),
+    Cause.LAST_ADMIN: gettext_lazy(
+        "This is the only admin, and nobody would be left who decides. Nothing was changed: make somebody else an admin first."
+    ),
+    Cause.OPEN_ENDED: gettext_lazy("This team gives access only with an end. Nothing was changed."),
+    Cause.TOO_LONG: gettext_lazy("This is longer than the team gives access for. Nothing was changed."),
+    Cause.PAST: gettext_lazy("This end has passed already. Nothing was changed."),
+    Cause.NO_REASON: gettext_lazy("Please say why: it is kept in the audit. Nothing was changed."),
+    Cause.HELD: gettext_lazy("They have that much, for that long, already. Nothing was changed."),
+    Cause.NOT_HELD: gettext_lazy("This access has ended meanwhile. Nothing more was changed."),
+    Cause.DECIDED: gettext_lazy(
+        "This request has been decided or withdrawn meanwhile. Nothing more was changed."
+    ),
+    Cause.ASKED: gettext_lazy("You have asked for access to this team already, and it waits for a decision."),
+    Cause.INACTIVE: gettext_lazy("This account is deactivated. Nothing was changed."),
+    Cause.USED: gettext_lazy(
+        "This invitation was used, was taken back, or has expired. Ask for another one."
+    ),
+    Cause.WRONG_PERSON: gettext_lazy(
+        "This invitation is for another e-mail address than that of your account. Nothing was changed."
+    ),
+    Cause.INVITER: gettext_lazy(
+        "Who invited you may not give this access any more. Ask an admin of the team for another invitation."
+    ),
+}
+
+ALLOWS: dict[Role, Text] = {
+    Role.VIEWER: gettext_lazy("see its clusters and creations"),
+    Role.CREATOR: gettext_lazy("and create clusters, withdraw what is not sent yet, delete clusters"),
+    Role.ADMIN: gettext_lazy("and give access, decide what needs a person, read the team's audit"),
+    Role.AUDITOR: gettext_lazy("see every team, read the whole audit; changes nothing"),
+    Role.PLATFORM_ADMIN: gettext_lazy("connect projects, add teams, appoint admins and auditors"),
+}
+
+
+def access_refusal(refused: AccessRefused) -> str:
+    """Why a change of access was not made. Every such sentence says that nothing was changed."""
+    return str(REFUSALS[refused.cause])
+
+
+def length(days: int | None) -> str:
+    """For how long, in words."""
+    if days is None:
+        return _("without an end")
+    if days % 7 == 0 and days < 30:
+        return ngettext("for %(count)d week", "for %(count)d weeks", days // 7) % {"count": days // 7}
+    return ngettext("for %(count)d day", "for %(count)d days", days) % {"count": days}
+
+
+def helpers(team: Team) -> list[User]:
+    """Who can give access to this team; where it has no admin, who can appoint one."""
+    return [held.person for held in who_can(Action.GRANT, team)] or appointers()
+
+
+def who_helps(denied: Exception | None) -> dict[str, str]:
+    """For a page that was denied: who can help, and where to ask. Says nothing of a team that was not named by it."""
+    if not isinstance(denied, NotPermitted) or denied.team is None:
+        return {"names": "", "query": ""}
+    names = ", ".join(sorted(person.username for person in helpers(denied.team)))
+    role = next((role.value for role, actions in LEAST.items() if denied.action in actions), Role.ADMIN.value)
+    return {"names": names, "query": f"?team={denied.team.slug}&role={role}"}
+
+
+LEAST: dict[Role, set[Action]] = {
+    Role.VIEWER: {Action.VIEW, Action.MEMBERS},
+    Role.CREATOR: {Action.CREATE},
+}
+
+
+def lost(person: User) -> list[Grant]:
+    """What this person could do until lately, so that a page that is closed to them now can say so."""
+    return list(Grant.objects.lost_by(person).select_related("team", "ended_by")[:3])

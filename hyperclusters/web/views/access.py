@@ -1,0 +1,145 @@
+"""What I may do and until when; asking for access; taking up an invitation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from hyperclusters.access import invitations, requests
+from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
+from hyperclusters.access.permissions import Action, appointers, held, roles_for
+from hyperclusters.access.refusals import AccessRefused
+from hyperclusters.web.access_forms import AskForm, JoinForm
+from hyperclusters.web.access_words import ALLOWS, access_refusal, length, lost
+from hyperclusters.web.request import PageRequest
+
+from .grants import REFUSED, tried
+from .teams import SOON
+
+
+@require_safe
+def mine(request: PageRequest) -> HttpResponse:
+    """What this person may do and until when, what they asked for, and the form to ask for more."""
+    prefilled = {
+        name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET
+    }
+    return _page(request, AskForm(teams=_teams(request.user), initial=prefilled))
+
+
+@require_POST
+def ask(request: PageRequest) -> HttpResponse:
+    """Ask for a role in a team, or for more time."""
+    form = AskForm(request.POST, teams=_teams(request.user))
+
+    def act() -> None:
+        data = form.cleaned_data
+        role = Role(data["role"])
+        requests.ask(
+            person=request.user, team=data["team"], role=role, days=data["days"], reason=data["reason"]
+        )
+
+    if form.is_valid() and tried(form, act):
+        messages.success(
+            request, _("You have asked. Those who can decide are told; you see the answer here.")
+        )
+        return redirect("access:mine")
+    return _page(request, form, status=REFUSED)
+
+
+@require_POST
+def withdraw(request: PageRequest, pk: int) -> HttpResponse:
+    """Take back one's own request."""
+    mine = AccessRequest.objects.filter(person=request.user).select_related("person", "team")
+    try:
+        requests.withdraw(get_object_or_404(mine, pk=pk), by=request.user)
+    except AccessRefused as refused:
+        messages.warning(request, access_refusal(refused))
+    return redirect("access:mine")
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def invitation(request: PageRequest, token: str) -> HttpResponse:
+    """Take up an invitation: with one's account, or by making one. The link itself proves the address."""
+    invited = invitations.by_token(token)
+    if invited is None:
+        return render(request, "access/no_invitation.html", status=404)
+    person: User | AnonymousUser = request.user
+    form = JoinForm(request.POST or None if not isinstance(person, User) else None)
+    refusal = ""
+    if request.method == "POST":
+        try:
+            if _accepted(person, invited, form):
+                return redirect("access:mine")
+        except AccessRefused as refused:
+            refusal = access_refusal(refused)
+    has_account = User.objects.filter(email__iexact=invited.email).exists()
+    context = {"invited": invited, "form": form, "refusal": refusal, "has_account": has_account}
+    status = REFUSED if refusal or form.errors else 200
+    return render(request, "access/invitation.html", context, status=status)
+
+
+def _accepted(person: User | AnonymousUser, invited: Invitation, form: JoinForm) -> bool:
+    if isinstance(person, User):
+        invitations.accept(invited, person=person)
+        return True
+    if not form.is_valid():
+        return False
+    try:
+        invitations.join(invited, **form.cleaned_data)
+    except ValidationError as error:
+        form.add_error(None, error.messages)
+        return False
+    return True
+
+
+def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpResponse:
+    person = request.user
+    asked = AccessRequest.objects.filter(person=person).select_related("team", "decided_by")
+    grants = [
+        {"grant": grant, "allows": ALLOWS[Role(grant.role)], "days": _days(grant)}
+        for grant in sorted(held(person), key=lambda each: (each.team is None, str(each.team)))
+    ]
+    context = {
+        "grants": grants,
+        "waiting": [{"asked": each, "length": length(each.days)} for each in asked.pending()],
+        "decided": asked.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
+        "lost": lost(person),
+        "soon": timezone.now() + SOON,
+        "form": form,
+    }
+    return render(request, "access/mine.html", context, status=status)
+
+
+def _days(grant: Grant) -> int | None:
+    """For how long it was given: what one click asks for again. None: it has no end."""
+    return max((grant.until - grant.since).days, 1) if grant.until else None
+
+
+def _teams(person: User) -> list[tuple[Team, str]]:
+    """Every team and who decides there: what anybody who is signed in may know of it. Three queries, however many teams."""
+    deciders = defaultdict(list)
+    grants = Grant.objects.active().filter(role__in=roles_for(Action.GRANT)).exclude(person=person)
+    for grant in grants.select_related("person").order_by("person__username"):
+        deciders[grant.team_id].append(grant.person.username)
+    nobody = _("%(names)s can appoint an admin") % {
+        "names": ", ".join(each.username for each in appointers())
+    }
+    return [
+        (
+            team,
+            _("decided by %(names)s") % {"names": ", ".join(deciders[team.pk])}
+            if deciders[team.pk]
+            else nobody,
+        )
+        for team in Team.objects.all()
+    ]

@@ -1,0 +1,196 @@
+"""One person's access to a team: given, changed, ended, reviewed; and requests for it decided."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.forms import Form
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from hyperclusters.access import invitations, requests, reviews, services
+from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
+from hyperclusters.access.permissions import Action, may, require
+from hyperclusters.access.refusals import AccessRefused
+from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
+from hyperclusters.web.access_words import access_refusal, length
+from hyperclusters.web.request import PageRequest
+
+from .teams import PAGE, team_of
+
+REFUSED = 422
+ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
+
+
+@require_http_methods(["GET", "POST"])
+def give(request: PageRequest, slug: str) -> HttpResponse:
+    """Give somebody a role, or invite them by e-mail."""
+    team = team_of(request, slug)
+    form = GiveForm(
+        request.POST or None,
+        team=team,
+        roles=_roles(request, team),
+        initial={"who": request.GET.get("who", "")},
+    )
+    if request.method == "POST" and form.is_valid() and tried(form, lambda: _give(request, team, form)):
+        return redirect(team)
+    context = {"team": team, "form": form, "title": _("Grant access"), "submit": _("Grant access")}
+    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
+    """One grant: another role, another end, or its end. Which of the three is asked for stands in `do`."""
+    team = team_of(request, slug)
+    grants = Grant.objects.active().filter(team=team).select_related("person", "team", "granted_by")
+    grant = get_object_or_404(grants, pk=pk)
+    roles = _roles(request, team)
+    do = request.POST.get("do", "")
+    forms: dict[str, Form] = {
+        "role": RoleForm(
+            _posted(request, do, "role"), team=team, roles=roles, initial={"role": grant.role}, prefix="role"
+        ),
+        "until": UntilForm(_posted(request, do, "until"), team=team, prefix="until"),
+        "end": ReasonForm(_posted(request, do, "end"), prefix="end"),
+    }
+    form = forms.get(do)
+    if form is not None and form.is_valid() and tried(form, lambda: _changed(request, grant, form)):
+        return redirect(team)
+    context = {"team": team, "grant": grant, "forms": forms, "is_own": grant.person == request.user}
+    return render(request, "teams/grant.html", context, status=REFUSED if form is not None else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def review(request: PageRequest, slug: str) -> HttpResponse:
+    """Keep or end the access of many at once, page by page."""
+    team = team_of(request, slug)
+    require(request.user, Action.GRANT, team)
+    form = ReasonForm(request.POST or None, initial={"reason": _("Access review")})
+    if request.method == "POST" and form.is_valid() and tried(form, lambda: _review(request, team, form)):
+        return redirect(request.get_full_path())
+    grants = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")
+    page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
+    context = {"team": team, "form": form, "page": page, "decided": request.POST}
+    return render(request, "teams/review.html", context, status=REFUSED if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
+    """Approve or decline a request. What is to be done stands in `do`."""
+    team = team_of(request, slug)
+    require(request.user, Action.GRANT, team)
+    asked = get_object_or_404(AccessRequest.objects.filter(team=team).select_related("person", "team"), pk=pk)
+    do = request.POST.get("do", "")
+    forms: dict[str, Form] = {
+        "approve": ApproveForm(_posted(request, do, "approve"), asked=asked.days, prefix="approve"),
+        "decline": ReasonForm(_posted(request, do, "decline"), prefix="decline"),
+    }
+    form = forms.get(do)
+    if form is not None and form.is_valid() and tried(form, lambda: _decide(request, asked, form)):
+        return redirect(team)
+    context = {"team": team, "asked": asked, "forms": forms, "length": length(asked.days)}
+    return render(request, "teams/request.html", context, status=REFUSED if form is not None else 200)
+
+
+@require_POST
+def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
+    """Take an invitation back."""
+    team = team_of(request, slug)
+    require(request.user, Action.GRANT, team)
+    invitation = get_object_or_404(Invitation.objects.filter(team=team).select_related("team"), pk=pk)
+    try:
+        invitations.withdraw(invitation, by=request.user)
+        messages.success(request, _("The invitation is taken back; its link is void."))
+    except AccessRefused as refused:
+        messages.warning(request, access_refusal(refused))
+    return redirect(team)
+
+
+def tried(form: Form, act: Callable[[], None]) -> bool:
+    """Whether it was done; a refusal is put into the form, in words."""
+    try:
+        act()
+    except AccessRefused as refused:
+        form.add_error(None, access_refusal(refused))
+        return False
+    return True
+
+
+def _roles(request: PageRequest, team: Team) -> list[Role]:
+    """What this person may give here: team admins every team role, platform admins an admin's. Raises NotPermitted."""
+    if may(request.user, Action.GRANT, team):
+        return list(TEAM_ROLES)
+    if may(request.user, Action.APPOINT):
+        return [Role.ADMIN]
+    require(request.user, Action.GRANT, team)
+    return []
+
+
+def _posted(request: PageRequest, do: str, name: str) -> QueryDict | None:
+    """What was posted, for the form it was meant for."""
+    return request.POST if request.method == "POST" and do == name else None
+
+
+def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
+    who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.ends_at()
+    terms: dict[str, Any] = {
+        "team": team,
+        "role": role,
+        "until": until,
+        "reason": form.cleaned_data["reason"],
+    }
+    if isinstance(who, str):
+        invitations.invite(email=who, by=request.user, **terms)
+        said = _("%(who)s is invited by e-mail. The link is good once, for 7 days.") % {"who": who}
+    else:
+        services.grant(person=who, by=request.user, **terms)
+        said = _("%(who)s is %(role)s here now.") % {"who": who.username, "role": role.label}
+    messages.success(request, said)
+
+
+def _changed(request: PageRequest, grant: Grant, form: Form) -> None:
+    reason, by = form.cleaned_data["reason"], request.user
+    if isinstance(form, RoleForm):
+        role, until = Role(form.cleaned_data["role"]), form.ends_at()
+        services.grant(person=grant.person, role=role, team=grant.team, until=until, reason=reason, by=by)
+        said = _("%(who)s has another role now.")
+    elif isinstance(form, UntilForm):
+        services.extend_grant(grant, until=form.ends_at(), reason=reason, by=by)
+        said = _("The access of %(who)s has another end now.")
+    else:
+        services.end_grant(grant, reason=reason, by=by)
+        said = _(
+            "The access of %(who)s has ended. It holds from their next click on, and for what waits to be sent."
+        )
+    messages.success(request, said % {"who": grant.person.username})
+
+
+def _review(request: PageRequest, team: Team, form: Form) -> None:
+    said = {int(name[1:]): value for name, value in request.POST.items() if ROW.fullmatch(name)}
+    done = reviews.review(
+        team,
+        by=request.user,
+        shown=said,
+        keep=[pk for pk, value in said.items() if value == "keep"],
+        end=[pk for pk, value in said.items() if value == "end"],
+        reason=form.cleaned_data["reason"],
+    )
+    text = _("Reviewed: %(kept)d kept, %(ended)d ended, %(left)d left undecided. The audit has the record.")
+    messages.success(request, text % {"kept": done.kept, "ended": done.ended, "left": done.left})
+
+
+def _decide(request: PageRequest, asked: AccessRequest, form: Form) -> None:
+    who = {"who": asked.person.username, "role": asked.get_role_display()}
+    if isinstance(form, ApproveForm):
+        days, note = form.cleaned_data["days"], form.cleaned_data["note"]
+        requests.approve(asked, by=request.user, days=days, note=note)
+        messages.success(request, _("%(who)s is %(role)s here now.") % who)
+    else:
+        requests.decline(asked, by=request.user, note=form.cleaned_data["reason"])
+        messages.success(request, _("Declined. %(who)s is told why.") % who)

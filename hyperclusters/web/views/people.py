@@ -1,0 +1,116 @@
+"""For platform admins: site roles, people, and new teams."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hyperclusters.access import reviews, services
+from hyperclusters.access.models import Grant, Role, User
+from hyperclusters.access.permissions import Action, require
+from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm
+from hyperclusters.web.listing import searched
+from hyperclusters.web.request import PageRequest
+
+from .grants import REFUSED, tried
+from .teams import PAGE
+
+
+@require_safe
+def listing(request: PageRequest) -> HttpResponse:
+    """Everybody with an account and what they hold; the site roles first."""
+    require(request.user, Action.APPOINT)
+    people = User.objects.order_by("username", "pk")
+    if text := searched(request.GET):
+        people = people.filter(username__icontains=text) | people.filter(email__icontains=text)
+    active = Grant.objects.active().select_related("team")
+    everybody = people.prefetch_related(Prefetch("grants", active, to_attr="held"))
+    context = {
+        "page": Paginator(everybody, PAGE).get_page(request.GET.get("page")),
+        "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
+        "is_filtered": bool(text),
+    }
+    return render(request, "people/list.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def appoint(request: PageRequest) -> HttpResponse:
+    """Make somebody an auditor or a platform admin."""
+    require(request.user, Action.APPOINT)
+    form = SiteRoleForm(request.POST or None, initial={"until": "open", "who": request.GET.get("who", "")})
+
+    def act() -> None:
+        data = form.cleaned_data
+        terms = {"until": form.ends_at(), "reason": data["reason"], "by": request.user}
+        services.grant(person=data["who"], role=Role(data["role"]), team=None, **terms)
+
+    if request.method == "POST" and form.is_valid() and tried(form, act):
+        return redirect("people:list")
+    context = {"form": form, "title": _("Appoint"), "submit": _("Appoint")}
+    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def dismiss(request: PageRequest, pk: int) -> HttpResponse:
+    """End somebody's site role."""
+    require(request.user, Action.APPOINT)
+    site = Grant.objects.active().filter(team__isnull=True).select_related("person")
+    grant = get_object_or_404(site, pk=pk)
+    form = ReasonForm(request.POST or None)
+
+    def act() -> None:
+        services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
+
+    if request.method == "POST" and form.is_valid() and tried(form, act):
+        return redirect("people:list")
+    title = _("End %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
+    context = {"form": form, "title": title, "submit": _("End this role"), "danger": True}
+    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def activity(request: PageRequest, pk: int) -> HttpResponse:
+    """Deactivate an account, or let its person sign in again."""
+    require(request.user, Action.APPOINT)
+    person = get_object_or_404(User, pk=pk)
+    form = ReasonForm(request.POST or None)
+    do = reviews.deactivate if person.is_active else reviews.reactivate
+
+    def act() -> None:
+        do(person, reason=form.cleaned_data["reason"], by=request.user)
+
+    if request.method == "POST" and form.is_valid() and tried(form, act):
+        return redirect("people:list")
+    word = _("Deactivate %(who)s") if person.is_active else _("Let %(who)s sign in again")
+    title = word % {"who": person.username}
+    context = {
+        "form": form,
+        "title": title,
+        "submit": title,
+        "danger": person.is_active,
+        "person_shown": person,
+    }
+    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def add_team(request: PageRequest) -> HttpResponse:
+    """A new team. Its first admin is appointed on its page."""
+    require(request.user, Action.APPOINT)
+    form = TeamForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            team = services.add_team(by=request.user, **form.cleaned_data)
+        except ValidationError as error:  # somebody else took the name at this moment
+            form.add_error(None, error.messages)
+        else:
+            messages.success(request, _("The team is there. Appoint its first admin now."))
+            return redirect("teams:give", team.slug)
+    context = {"form": form, "title": _("New team"), "submit": _("Add the team")}
+    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)

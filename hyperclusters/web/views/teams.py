@@ -1,0 +1,192 @@
+"""Teams: which there are, who may do what in one and why, and what it allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hyperclusters.access import reports, services
+from hyperclusters.access.models import Grant, Invitation, Team
+from hyperclusters.access.permissions import (
+    Action,
+    grants_for,
+    held,
+    may,
+    require,
+    roles_for,
+    teams_where,
+    visible_events,
+    who_can,
+)
+from hyperclusters.access.requests import waiting_for
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.limits import used_by
+from hyperclusters.web.access_forms import QuotaForm, RulesForm
+from hyperclusters.web.listing import chosen, menu, searched
+from hyperclusters.web.request import PageRequest
+from hyperclusters.web.sheets import sheet
+
+PAGE = 50
+SOON = timedelta(days=7)
+UNUSED = timedelta(days=30)
+ASKED_ABOUT = (Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT)
+
+
+@require_safe
+def listing(request: PageRequest) -> HttpResponse:
+    """The teams into which this person may look, with their own role in each."""
+    teams = teams_where(request.user, Action.MEMBERS)
+    if text := searched(request.GET):
+        teams = teams.filter(name__icontains=text)
+    page = Paginator(teams, PAGE).get_page(request.GET.get("page"))
+    roles = {grant.team_id: grant for grant in held(request.user)}
+    people = _count(Grant.objects.active(), page.object_list)
+    asking = _count(waiting_for(request.user), page.object_list)
+    rows = [
+        {
+            "team": team,
+            "grant": roles.get(team.pk),
+            "people": people.get(team.pk, 0),
+            "asking": asking.get(team.pk, 0),
+        }
+        for team in page
+    ]
+    context = {
+        "page": page,
+        "rows": rows,
+        "is_filtered": bool(text),
+        "may_appoint": may(request.user, Action.APPOINT),
+    }
+    return render(request, "teams/list.html", context)
+
+
+@require_safe
+def team(request: PageRequest, slug: str) -> HttpResponse:
+    """Who may do what here and why; what waits for a decision, ends soon, is unused; what the team allows."""
+    shown = team_of(request, slug)
+    may_grant = may(request.user, Action.GRANT, shown)
+    context = {
+        "team": shown,
+        "may_grant": may_grant,
+        "may_appoint": may(request.user, Action.APPOINT),
+        "waiting": waiting_for(request.user).filter(team=shown)[:PAGE],
+        "invitations": Invitation.objects.open().filter(team=shown).select_related("invited_by")[:PAGE]
+        if may_grant
+        else [],
+        "history": _history(request, shown),
+        "projects": shown.projects.count(),
+        "used": used_by(shown),
+        "soon": timezone.now() + SOON,
+    }
+    return render(request, "teams/team.html", context | _members(request, shown))
+
+
+@require_safe
+def who(request: PageRequest, slug: str) -> HttpResponse:
+    """Who can do what here and why, as CSV. That it was read is kept in the audit."""
+    shown = team_of(request, slug)
+    rows = reports.who_can_what(shown)
+    reports.note_export(shown, by=request.user, rows=len(rows))
+    return sheet(f"who-{shown.slug}", reports.COLUMNS, rows)
+
+
+@require_http_methods(["GET", "POST"])
+def rules(request: PageRequest, slug: str) -> HttpResponse:
+    """What the team allows, set by its admins."""
+    shown = team_of(request, slug)
+    require(request.user, Action.GRANT, shown)
+    form = RulesForm(request.POST or None, instance=Team.objects.get(pk=shown.pk))
+    if request.method == "POST" and form.is_valid():
+        values = {name: form.cleaned_data[name] for name in Team.RULES}
+        services.set_rules(shown, by=request.user, reason=form.cleaned_data["reason"], **values)
+        messages.success(
+            request, _("The team's rules are changed. They hold for whatever is asked for from now on.")
+        )
+        return redirect(shown)
+    context = {"team": shown, "form": form, "title": _("What this team allows")}
+    return render(request, "teams/form.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def quota(request: PageRequest, slug: str) -> HttpResponse:
+    """How many clusters the team may have, set by platform admins."""
+    shown = team_of(request, slug)
+    require(request.user, Action.APPOINT)
+    form = QuotaForm(request.POST or None, initial={"quota": shown.quota})
+    if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
+        services.set_rules(shown, by=request.user, reason=reason, quota=form.cleaned_data["quota"])
+        messages.success(request, _("The team's quota is changed."))
+        return redirect(shown)
+    context = {"team": shown, "form": form, "title": _("Quota"), "used": used_by(shown)}
+    return render(request, "teams/form.html", context, status=422 if form.errors else 200)
+
+
+def team_of(request: PageRequest, slug: str) -> Team:
+    """The team, if this person may look into it; else it looks absent."""
+    return get_object_or_404(teams_where(request.user, Action.MEMBERS), slug=slug)
+
+
+def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
+    """The members that the address asks for, page by page."""
+    query, now = request.GET, timezone.now()
+    able = [(action.name.lower(), word) for action, word in zip(ASKED_ABOUT, _able_words(), strict=True)]
+    special = [
+        ("soon", _("Ending soon")),
+        ("unused", _("Unused for 30 days")),
+        ("unreviewed", _("Never reviewed")),
+    ]
+    rows = Grant.objects.active().filter(team=shown).select_related("person", "granted_by", "reviewed_by")
+    if text := searched(query):
+        rows = rows.filter(person__username__icontains=text)
+    if can := chosen(query, "can", able):
+        rows = rows.filter(role__in=roles_for(Action[can.upper()]))
+    if show := chosen(query, "show", special):
+        rows = {
+            "soon": rows.filter(until__lt=now + SOON),
+            "unused": rows.filter(~Exists(_acts(shown)), since__lt=now - UNUSED),
+            "unreviewed": rows.filter(reviewed_at__isnull=True),
+        }[show]
+    page = Paginator(rows.order_by("person__username", "pk"), PAGE).get_page(query.get("page"))
+    return {
+        "page": page,
+        "filters": [
+            menu(query, "can", _("May"), able, everything=_("anything")),
+            menu(query, "show", _("Show"), special, everything=_("Everybody")),
+        ],
+        "is_filtered": bool(text or can or show),
+        "others": who_can(Action[can.upper()], shown).filter(team__isnull=True) if can else [],
+    }
+
+
+def _acts(shown: Team) -> QuerySet[Event]:
+    """What a member did in this team in the last 30 days, by the audit."""
+    since = timezone.now() - UNUSED
+    return Event.objects.filter(team_id=shown.pk, person_name=OuterRef("person__username"), at__gt=since)
+
+
+def _able_words() -> list[str]:
+    return [_("look"), _("create"), _("decide outcomes"), _("give access")]
+
+
+def _history(request: PageRequest, shown: Team) -> list[Event]:
+    """The latest changes of access, for who may read the team's audit."""
+    if not grants_for(request.user, Action.AUDIT):
+        return []
+    told = visible_events(request.user).filter(team_id=shown.pk, action__startswith="access:")
+    return list(told.order_by("-seq")[:10])
+
+
+def _count(rows: QuerySet[Any], teams: Iterable[Team]) -> dict[int, int]:
+    found = rows.filter(team__in=[team.pk for team in teams]).order_by()
+    return dict(found.values_list("team").annotate(n=Count("pk")).values_list("team", "n"))

@@ -1,0 +1,355 @@
+"""Access given, asked for, changed and ended: who may, what is refused, and what the ledger says."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user
+from django.core import mail as outbox
+from django.core.management import call_command
+from django.http import HttpRequest
+from django.test import Client as Browser
+from django.utils import timezone
+
+from hyperclusters.access import invitations, mail, requests, reviews
+from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
+from hyperclusters.access.permissions import Action, NotPermitted, may
+from hyperclusters.access.refusals import AccessRefused, Cause
+from hyperclusters.access.reports import who_can_what
+from hyperclusters.access.services import add_person, add_team, end_grant, extend_grant, grant, set_rules
+from hyperclusters.clusters.limits import used_by
+from hyperclusters.clusters.models import Creation
+from hyperclusters.clusters.refusals import AgainstRules, QuotaReached
+from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.web.pages import SignIn, words
+
+WEEK = timedelta(days=7)
+
+
+def refused(cause: Cause) -> Any:
+    return pytest.raises(AccessRefused, match=f"refused: {cause}( |$)")
+
+
+def held(person: User, team: Team | None) -> Grant:
+    return Grant.objects.active().get(person=person, team=team)
+
+
+def last() -> Any:
+    return events()[-1]
+
+
+def test_a_team_admin_gives_and_ends_access_and_the_ledger_says_why(cast: Cast) -> None:
+    given = grant(person=cast.nina, role=Role.CREATOR, team=cast.vision, reason="joins", by=cast.tom)
+    assert (last().action, last().person_name, last().reason) == ("access:grant:added", "tom", "joins")
+    end_grant(given, reason="left", by=cast.tom)
+    assert (last().action, last().reason, last().before["role"]) == ("access:grant:ended", "left", "creator")
+    assert not may(cast.nina, Action.VIEW, cast.vision)
+
+
+@pytest.mark.parametrize("who", ["ada", "vera", "olga", "root", "nina", "mallory"])
+def test_g27_only_the_team_s_admins_give_access_to_it(who: str, cast: Cast) -> None:
+    with pytest.raises(NotPermitted):
+        grant(person=cast.nina, role=Role.VIEWER, team=cast.vision, reason="x", by=getattr(cast, who))
+    assert (last().action, last().outcome, last().evidence) == (
+        "access:grant:refused",
+        "denied",
+        "not_permitted",
+    )
+    for act in (
+        lambda by: end_grant(held(cast.vera, cast.vision), reason="x", by=by),
+        lambda by: extend_grant(held(cast.vera, cast.vision), until=None, reason="x", by=by),
+        lambda by: reviews.review(cast.vision, by=by, shown=[], keep=[], end=[], reason="x"),
+        lambda by: set_rules(cast.vision, by=by, reason_required=True),
+        lambda by: invitations.invite(
+            email="x@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=by
+        ),
+    ):
+        with pytest.raises(NotPermitted):
+            act(getattr(cast, who))
+
+
+def test_g27_nobody_gives_to_themselves_across_teams_or_touches_a_site_role(cast: Cast) -> None:
+    with refused(Cause.ONESELF):
+        grant(person=cast.tom, role=Role.ADMIN, team=cast.vision, reason="x", by=cast.tom)
+    with refused(Cause.ONESELF):
+        extend_grant(held(cast.tom, cast.vision), until=None, reason="x", by=cast.tom)
+    with refused(Cause.ONESELF):
+        grant(person=cast.root, role=Role.AUDITOR, team=None, reason="x", by=cast.root)
+    with refused(Cause.ONESELF):
+        grant(person=cast.root, role=Role.ADMIN, team=cast.vision, reason="x", by=cast.root)
+    for role in (Role.AUDITOR, Role.PLATFORM_ADMIN):
+        with pytest.raises(NotPermitted):
+            grant(person=cast.nina, role=role, team=None, reason="x", by=cast.tom)
+    for act in (
+        lambda: grant(person=cast.nina, role=Role.VIEWER, team=cast.speech, reason="x", by=cast.tom),
+        lambda: end_grant(held(cast.root, None), reason="x", by=cast.tom),
+        lambda: extend_grant(held(cast.olga, None), until=None, reason="x", by=cast.tom),
+        lambda: set_rules(cast.vision, by=cast.tom, quota=99),
+        lambda: reviews.deactivate(cast.root, by=cast.tom, reason="x"),
+        lambda: add_team(slug="new", name="New", by=cast.tom),
+    ):
+        with pytest.raises(NotPermitted):
+            act()
+
+
+def test_a_platform_admin_appoints_admins_of_teams_and_gives_no_other_role(cast: Cast) -> None:
+    grant(person=cast.nina, role=Role.ADMIN, team=cast.speech, reason="leads", by=cast.root)
+    for role in (Role.VIEWER, Role.CREATOR):
+        with pytest.raises(NotPermitted):
+            grant(person=cast.vera, role=role, team=cast.speech, reason="x", by=cast.root)
+
+
+def test_g26_the_last_admin_stays_whichever_way_it_is_tried(cast: Cast) -> None:
+    tom = held(cast.tom, cast.vision)
+    for act in (
+        lambda: end_grant(tom, reason="x", by=cast.root),
+        lambda: end_grant(tom, reason="x", by=cast.tom),
+        lambda: extend_grant(tom, until=timezone.now() + WEEK, reason="x", by=cast.root),
+        lambda: reviews.deactivate(cast.tom, by=cast.root, reason="x"),
+        lambda: reviews.review(cast.vision, by=cast.tom, shown=[tom.pk], keep=[], end=[tom.pk], reason="x"),
+        lambda: grant(person=cast.tom, role=Role.VIEWER, team=cast.vision, reason="x"),
+    ):
+        with refused(Cause.LAST_ADMIN):
+            act()
+    with refused(Cause.LAST_ADMIN):
+        end_grant(held(cast.root, None), reason="x", by=cast.root)
+    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="too", by=cast.tom)
+    end_grant(tom, reason="moves on", by=cast.ada)
+    assert [g.person for g in Grant.objects.active().filter(team=cast.vision, role=Role.ADMIN)] == [cast.ada]
+
+
+def test_the_team_s_rules_bound_every_grant_request_and_invitation(cast: Cast) -> None:
+    set_rules(cast.vision, by=cast.tom, reason="shorter", allows_open_ended=False, longest_days=30)
+    assert (last().before, last().after["longest_days"]) == (
+        {"allows_open_ended": True, "longest_days": None},
+        30,
+    )
+    team = Team.objects.get(pk=cast.vision.pk)
+    far = timezone.now() + timedelta(days=31)
+    for until, cause in ((None, Cause.OPEN_ENDED), (far, Cause.TOO_LONG), (timezone.now(), Cause.PAST)):
+        with refused(cause):
+            grant(person=cast.nina, role=Role.VIEWER, team=team, until=until, reason="x", by=cast.tom)
+        with refused(cause):
+            extend_grant(held(cast.vera, team), until=until, reason="x", by=cast.tom)
+        with refused(cause):
+            invitations.invite(
+                email="a@b.example", team=team, role=Role.VIEWER, until=until, reason="x", by=cast.tom
+            )
+    with refused(Cause.TOO_LONG):
+        requests.ask(person=cast.nina, team=team, role=Role.VIEWER, days=31, reason="x")
+    with refused(Cause.NO_REASON):
+        requests.ask(person=cast.nina, team=team, role=Role.VIEWER, days=3, reason="  ")
+
+
+def test_a_request_is_decided_once_by_another_and_its_time_starts_then(cast: Cast) -> None:
+    asked = requests.ask(
+        person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="port the benchmark"
+    )
+    with refused(Cause.ASKED):
+        requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="again")
+    AccessRequest.objects.update(asked_at=timezone.now() - timedelta(days=3))
+    for by in (cast.nina, cast.mallory, cast.olga, cast.root, cast.ada):
+        with pytest.raises(NotPermitted):
+            requests.approve(asked, by=by, days=7)
+        with pytest.raises(NotPermitted):
+            requests.decline(asked, by=by, note="no")
+    given = requests.approve(asked, by=cast.tom, days=7, note="welcome")
+    assert given.until is not None
+    assert timedelta(0) <= timezone.now() + WEEK - given.until < timedelta(minutes=1)
+    assert (last().action, last().after["role"], last().reason) == (
+        "access:request:approved",
+        "creator",
+        "welcome",
+    )
+    for act in (
+        lambda: requests.decline(asked, by=cast.tom, note="no"),
+        lambda: requests.withdraw(asked, by=cast.nina),
+    ):
+        with refused(Cause.DECIDED):
+            act()
+
+
+def test_an_admin_s_own_request_is_for_another_admin(cast: Cast) -> None:
+    Grant.objects.filter(person=cast.tom).update(until=timezone.now() + WEEK)
+    asked = requests.ask(person=cast.tom, team=cast.vision, role=Role.ADMIN, days=30, reason="longer")
+    with refused(Cause.ONESELF):
+        requests.approve(asked, by=cast.tom, days=30)
+    assert not requests.waiting_for(cast.tom).exists()
+    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="too")
+    before = held(cast.tom, cast.vision)
+    extended = requests.approve(asked, by=cast.ada, days=30)
+    assert extended.pk == before.pk
+    assert extended.since == before.since
+
+
+def test_what_one_has_already_cannot_be_asked_for(cast: Cast) -> None:
+    with refused(Cause.HELD):
+        requests.ask(person=cast.ada, team=cast.vision, role=Role.VIEWER, days=7, reason="x")
+    with refused(Cause.HELD):
+        requests.ask(person=cast.ada, team=cast.vision, role=Role.CREATOR, days=7, reason="x")
+
+
+def test_an_invitation_is_good_once_for_its_address_until_it_expires(cast: Cast) -> None:
+    made = invitations.invite(
+        email="new@example.com", team=cast.vision, role=Role.CREATOR, reason="new", by=cast.tom
+    )
+    link = invitations.token(made)
+    assert invitations.by_token(link) == made
+    assert invitations.by_token(link[:-1]) is invitations.by_token("x") is None
+    with refused(Cause.WRONG_PERSON):
+        invitations.accept(made, person=cast.nina)
+    answer = Browser().post(
+        f"/access/invitations/{link}/", {"username": "newton", "password": "a long enough secret"}
+    )
+    assert answer.status_code == 302
+    assert held(User.objects.get(username="newton"), cast.vision).granted_by == cast.tom
+    assert Browser().get(f"/access/invitations/{link}/").status_code == 404
+    with refused(Cause.USED):
+        invitations.accept(made, person=User.objects.get(username="newton"))
+    late = invitations.invite(
+        email="late@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom
+    )
+    Invitation.objects.filter(pk=late.pk).update(expires_at=timezone.now())
+    assert invitations.by_token(invitations.token(late)) is None
+
+
+def test_an_invitation_is_worth_no_more_than_who_sent_it(cast: Cast) -> None:
+    made = invitations.invite(
+        email="nina@example.com", team=cast.vision, role=Role.ADMIN, reason="x", by=cast.tom
+    )
+    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="x")
+    end_grant(held(cast.tom, cast.vision), reason="x", by=cast.ada)
+    with refused(Cause.INVITER):
+        invitations.accept(made, person=cast.nina)
+    assert not may(cast.nina, Action.VIEW, cast.vision)
+    assert invitations.by_token(invitations.token(made)) == made
+
+
+def test_letters_go_out_once_and_a_mail_server_that_is_away_loses_none(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="why not")
+    with monkeypatch.context() as broken:
+        broken.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(OSError("away")))
+        assert mail.send_due() == 0
+    assert (mail.send_due(), mail.send_due()) == (1, 0)
+    assert outbox.outbox[0].to == ["tom@example.com"]
+    assert "why not" in outbox.outbox[0].body
+    requests.decline(AccessRequest.objects.get(), by=cast.tom, note="not this week")
+    invitations.invite(email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
+    now = timezone.now()
+    Grant.objects.filter(person=cast.vera).update(since=now - WEEK, until=now + timedelta(days=2))
+    Grant.objects.filter(person=cast.ada).update(since=now, until=now + timedelta(hours=5))  # its first day
+    assert (mail.send_due(), mail.send_due()) == (3, 0)
+    assert [letter.to for letter in outbox.outbox[1:]] == [
+        ["nina@example.com"],
+        ["new@example.com"],
+        ["vera@example.com"],
+    ]
+    link = re.search(r"/access/invitations/\S+", str(outbox.outbox[2].body))
+    assert link
+    assert Browser().get(link[0]).status_code == 200
+
+
+def test_a_review_is_all_or_nothing_and_one_record(cast: Cast) -> None:
+    ada, vera, tom = (held(person, cast.vision) for person in (cast.ada, cast.vera, cast.tom))
+    with refused(Cause.ONESELF):
+        reviews.review(cast.vision, by=cast.tom, shown=[tom.pk], keep=[tom.pk], end=[], reason="x")
+    shown = [ada.pk, vera.pk, tom.pk, held(cast.mallory, cast.speech).pk]
+    done = reviews.review(
+        cast.vision, by=cast.tom, shown=shown, keep=[ada.pk], end=[vera.pk, shown[3]], reason="Q4"
+    )
+    assert (done.kept, done.ended, done.left) == (1, 1, 2)
+    assert may(cast.mallory, Action.CREATE, cast.speech)
+    record = events(action="access:team:reviewed")[0]
+    assert {row["person"]: row["decision"] for row in record.before["grants"]} == {  # type: ignore[index]
+        "ada": "kept", "vera": "ended", "tom": "undecided",
+    }  # fmt: skip
+
+
+def test_g29_a_deactivated_person_loses_sessions_and_access_for_good(cast: Cast, as_: SignIn) -> None:
+    browser = as_("ada")
+    requests.ask(person=cast.ada, team=cast.speech, role=Role.VIEWER, days=7, reason="x")
+    reviews.deactivate(cast.ada, by=cast.root, reason="left the company")
+    assert browser.get("/").status_code == 302
+    reviews.reactivate(cast.ada, by=cast.root, reason="came back")
+    assert browser.get("/").status_code == 302  # the old session stays dead
+    assert not Grant.objects.active().filter(person=cast.ada).exists()
+    assert not requests.waiting_for(cast.root).exists()
+    request = HttpRequest()
+    request.session = browser.session  # type: ignore[assignment]
+    assert not get_user(request).is_authenticated
+
+
+def test_g28_the_team_s_rules_and_quota_hold_for_creations_and_again_at_the_claim(
+    cast: Cast, cloud: Cloud, projects: Projects
+) -> None:
+    set_rules(cast.vision, by=cast.tom, name_pattern="vision-*", allowed_types=["HPS"], reason_required=True)
+    for name, wish in (
+        ("other-1", {"reason": "r"}),
+        ("vision-1", {"reason": "r", "type": "ECS"}),
+        ("vision-1", {}),
+    ):
+        with pytest.raises(AgainstRules):
+            ask(cast.ada, projects.vision, name, **wish)
+    one = ask(cast.ada, projects.vision, "vision-1", reason="r")
+    two = ask(cast.ada, projects.vision, "vision-2", reason="r")
+    set_rules(cast.vision, by=cast.root, quota=1)
+    with pytest.raises(QuotaReached):
+        ask(cast.ada, projects.vision, "vision-3", reason="r")
+    work()
+    states = sorted(Creation.objects.filter(pk__in=[one.pk, two.pk]).values_list("state", "cause"))
+    assert states == [("created", ""), ("refused", "quota")]
+    assert used_by(cast.vision) == len(cloud.posts) == 1
+    set_rules(cast.vision, by=cast.root, quota=None)
+    late = ask(cast.ada, projects.vision, "vision-4", reason="r")
+    set_rules(cast.vision, by=cast.tom, name_pattern="v4-*")
+    work()
+    late.refresh_from_db()
+    assert (late.state, late.cause, len(cloud.posts)) == ("refused", "team_rules", 1)
+
+
+def test_who_can_is_the_same_answer_for_pages_files_and_the_command(cast: Cast, as_: SignIn) -> None:
+    add_person(username="formula", full_name="=HYPERLINK(1)")
+    grant(
+        person=User.objects.get(username="formula"),
+        role=Role.VIEWER,
+        team=cast.vision,
+        reason="+1",
+        by=cast.tom,
+    )
+    assert {row[1] for row in who_can_what(cast.vision, Action.CREATE)} == {"tom", "ada"}
+    text = as_("vera").get("/teams/vision/who.csv").content.decode()
+    assert '"\'=HYPERLINK(1)"' in text
+    assert '"\'+1"' in text
+    assert last().action == "access:team:exported"
+    out = StringIO()
+    call_command("who_can", "vision", "--may", "grant", stdout=out)
+    assert "Vision: tom is admin (team)" in out.getvalue()
+    assert "ada" not in out.getvalue()
+
+
+def test_the_story_of_a_newcomer_by_plain_posts(cast: Cast, projects: Projects, as_: SignIn) -> None:
+    nina, tom = as_("nina"), as_("tom")
+    wish = {"team": "vision", "role": "creator", "days": "7", "reason": "Porting the speech benchmark"}
+    assert nina.post("/access/ask/", wish).status_code == 302
+    assert "waiting for you" in words(tom.get("/"))
+    assert "asks to be Creator for 1 week" in words(tom.get("/"))
+    pk = AccessRequest.objects.get().pk
+    tom.post(f"/teams/vision/requests/{pk}/", {"do": "approve", "approve-days": "7"})
+    assert nina.get("/clusters/new/").status_code == 200
+    given = held(cast.nina, cast.vision)
+    tom.post(f"/teams/vision/grants/{given.pk}/", {"do": "end", "end-reason": "The benchmark runs"})
+    answer = nina.get("/clusters/new/")
+    assert answer.status_code == 403
+    assert "Your access as Creator in Vision was ended by tom: “The benchmark runs”" in words(answer)
+    told = [(event.action, event.reason) for event in events(object_name="nina", team_name="Vision")]
+    assert told == [
+        ("access:request:asked", "Porting the speech benchmark"),
+        ("access:request:approved", ""),
+        ("access:grant:ended", "The benchmark runs"),
+    ]

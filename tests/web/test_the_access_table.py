@@ -1,0 +1,348 @@
+"""Promise G23 and G24 as a matrix: every route × eight people × own and other team × page and htmx, in one world."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.test import Client as Browser
+from django.urls import reverse
+from django.utils import timezone
+
+from hyperclusters.access import invitations, requests
+from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
+from hyperclusters.access.permissions import Action, may
+from hyperclusters.access.services import add_person, add_team, end_grant, grant
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters.models import Cluster, Creation, Project
+from hyperclusters.web.access_table import TABLE, Entry, markdown
+from tests.test_architecture import ROUTES, routes
+from tests.web.pages import HTMX
+
+pytestmark = pytest.mark.django_db  # pytest-django makes a database only for tests that are marked
+PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")
+DONE = {200, 302, 404, 422}  # what a permitted act may come to, with the little that is posted here
+POSTED = {
+    "slug": "vision",
+    "extra": "1",
+    "is_staff": "on",
+    "role": "platform_admin",
+    "team": "own",
+    "do": "end",
+}
+
+
+@dataclass
+class Side:
+    """One team with an object of each kind."""
+
+    team: Team
+    creation: Creation
+    cluster: Cluster
+    event: Event
+    grant: Grant
+    asked: AccessRequest
+    invitation: Any
+
+
+@dataclass
+class World:
+    """Two teams, and a signed-in browser for each of the eight."""
+
+    own: Side
+    other: Side
+    site_grant: Grant
+    browsers: dict[str, Browser] = field(default_factory=dict)
+    people: dict[str, User] = field(default_factory=dict)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever is done inside is undone. The services' durable transactions take it for the tests' own, as in TestCase."""
+    block: Any = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    with django_db_blocker.unblock(), undone():
+        yield build()
+
+
+def build() -> World:
+    admin = {
+        slug: add_person(username=f"lead-{slug}", email=f"lead-{slug}@example.com")
+        for slug in ("own", "other")
+    }
+    own, other = side("own", admin["own"]), side("other", admin["other"])
+    people = {name: add_person(username=name, email=f"{name}@example.com") for name in PEOPLE[1:]}
+    for name, role, team in (
+        ("viewer", Role.VIEWER, own.team),
+        ("creator", Role.CREATOR, own.team),
+        ("admin", Role.ADMIN, own.team),
+        ("auditor", Role.AUDITOR, None),
+        ("root", Role.PLATFORM_ADMIN, None),
+        ("stranger", Role.ADMIN, other.team),
+    ):
+        grant(person=people[name], role=role, team=team, reason="matrix")
+    site = grant(person=add_person(username="second"), role=Role.PLATFORM_ADMIN, team=None, reason="matrix")
+    made = World(own, other, site, {"nobody": Browser()}, people)
+    for name, person in people.items():
+        made.browsers[name] = Browser()
+        made.browsers[name].force_login(person)
+    return made
+
+
+def side(slug: str, admin: User) -> Side:
+    team = add_team(slug=slug, name=slug.title())
+    grant(person=admin, role=Role.ADMIN, team=team, reason="leads")
+    person = add_person(username=f"someone-{slug}", email=f"someone-{slug}@example.com")
+    held = grant(person=person, role=Role.ADMIN, team=team, reason="matrix")
+    project = Project.objects.create(
+        name=f"project-{slug}",
+        team=team,
+        endpoint="http://127.0.0.1:1",
+        project_id=slug,
+        sealed_credentials="x",
+    )
+    now = timezone.now()
+    return Side(
+        team=team,
+        creation=Creation.objects.create(
+            project=project, name=f"{slug}-a", type="HPS", requested_by=person, token=uuid.uuid4()
+        ),
+        cluster=Cluster.objects.create(
+            project=project,
+            cluster_id=str(uuid.uuid4()),
+            name=f"{slug}-b",
+            type="HPS",
+            found_at=now,
+            seen_at=now,
+        ),
+        event=record(Did.LIST_FAILED, Outcome.FAILED, team=team),
+        grant=held,
+        asked=requests.ask(
+            person=add_person(username=f"asks-{slug}"), team=team, role=Role.VIEWER, days=7, reason="m"
+        ),
+        invitation=invitations.invite(
+            email=f"new-{slug}@example.com", team=team, role=Role.VIEWER, reason="m", by=admin
+        ),
+    )
+
+
+def path(route: str, at: Side, world: World) -> str:
+    """The address of a route for this team's objects."""
+    space, _, name = route.partition(":")
+    keys: dict[str, list[Any]] = {
+        "grant": [at.team.slug, at.grant.pk],
+        "request": [at.team.slug, at.asked.pk],
+        "uninvite": [at.team.slug, at.invitation.pk],
+        "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
+        "invitation": ["forged"],
+        "dismiss": [world.site_grant.pk],
+        "activity": [at.grant.person.pk],
+        "cluster": [at.cluster.pk],
+        "delete": [at.cluster.pk],
+        "event": [at.event.pk],
+    }
+    if space == "creations" and name in {"creation", "look", "decide"}:
+        return reverse(route, args=[at.creation.pk])
+    if space == "teams" and name in {"team", "who", "rules", "quota", "give", "review"}:
+        return reverse(route, args=[at.team.slug])
+    return reverse(route, args=keys.get(name, []))
+
+
+def expected(entry: Entry, person: User | AnonymousUser, at: Side, *, htmx: bool) -> set[int]:
+    """What the table says that this person gets."""
+    if isinstance(person, AnonymousUser) and not entry.public:
+        return {204 if htmx else 302}
+    if entry.sees and not may(person, entry.sees, at.team):
+        return {404}
+    if entry.needs and not may(person, entry.needs, None if entry.anywhere else at.team):
+        appoints = entry.route in {"teams:give", "teams:grant"} and may(person, Action.APPOINT)
+        return DONE if appoints else {403}
+    if entry.route == "audit:event" and not may(person, Action.AUDIT, at.team):
+        return {404}
+    if entry.route in {"access:withdraw", "access:invitation"}:
+        return {404}
+    return DONE - {404}
+
+
+def test_g23_every_route_has_its_entry_and_every_entry_its_route() -> None:
+    assert {entry.route for entry in TABLE} == set(routes()) == ROUTES
+    assert len({(entry.route, entry.method) for entry in TABLE}) == len(TABLE)
+    assert len(TABLE) * len(PEOPLE) * 4 >= 896
+
+
+def test_the_matrix_in_the_docs_is_that_of_the_code() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/security.md").read_text()
+    assert text.partition("<!-- from web/access_table.py -->\n")[2] == markdown()
+
+
+@pytest.mark.parametrize("entry", TABLE, ids=[f"{e.method} {e.route}" for e in TABLE])
+def test_g23_g24_everybody_gets_what_the_table_says(
+    entry: Entry, world: World, django_db_blocker: Any
+) -> None:
+    with django_db_blocker.unblock():
+        wrong = []
+        for name, browser in world.browsers.items():
+            person = world.people.get(name, AnonymousUser())
+            for at in (world.own, world.other):
+                for headers in ({}, HTMX):
+                    with undone():
+                        cookies = {key: value.value for key, value in browser.cookies.items()}
+                        answer = getattr(browser, entry.method)(
+                            path(entry.route, at, world),
+                            POSTED if entry.method == "post" else {},
+                            headers=headers,
+                        )
+                        allowed = expected(entry, person, at, htmx=bool(headers))
+                    browser.cookies.load(cookies)
+                    is_sign_in = answer.status_code == 302 and "/accounts/login/" in answer["Location"]
+                    if answer.status_code not in allowed or (
+                        name != "nobody" and is_sign_in and "logout" not in entry.route
+                    ):
+                        wrong.append((name, at.team.slug, bool(headers), answer.status_code, allowed))
+        assert wrong == []
+
+
+@pytest.mark.parametrize("route", sorted(routes()))
+def test_a_method_that_a_route_does_not_have_is_refused(
+    route: str, world: World, django_db_blocker: Any
+) -> None:
+    has = {entry.method for entry in TABLE if entry.route == route}
+    with django_db_blocker.unblock(), undone():
+        browser = world.browsers["admin"]
+        for method in {"get", "post", "put", "delete", "patch"} - has:
+            answer = getattr(browser, method)(path(route, world.own, world))
+            assert (
+                answer.status_code in {405, 404, 403}
+                or (route == "accounts:login" and answer.status_code == 302)
+                or route == "set_language"
+            ), (
+                method,
+                answer.status_code,
+            )
+
+
+@pytest.mark.parametrize("entry", [e for e in TABLE if e.method == "post"], ids=lambda e: e.route)
+def test_a_post_without_the_csrf_token_changes_nothing(
+    entry: Entry, world: World, django_db_blocker: Any
+) -> None:
+    with django_db_blocker.unblock(), undone():
+        strict = Browser(enforce_csrf_checks=True)
+        strict.cookies = world.browsers["admin"].cookies
+        before = Event.objects.count()
+        assert strict.post(path(entry.route, world.own, world), POSTED).status_code == 403
+        assert Event.objects.count() == before
+
+
+ID_ROUTES = [e for e in TABLE if e.sees]
+
+
+@pytest.mark.parametrize("entry", ID_ROUTES, ids=[f"{e.method} {e.route}" for e in ID_ROUTES])
+@pytest.mark.parametrize("name", ["nina", "admin"])
+def test_g24_a_foreign_id_and_a_random_one_give_the_same_answer(
+    entry: Entry, name: str, world: World, django_db_blocker: Any
+) -> None:
+    with django_db_blocker.unblock(), undone():
+        foreign = path(entry.route, world.other, world)
+        random = re.sub(r"[0-9a-f-]{36}", str(uuid.uuid4()), foreign).replace("/other/", "/no-such-team/")
+        random = re.sub(r"/\d+/", "/987654321/", random)
+        browser = world.browsers[name]
+        first, second = (getattr(browser, entry.method)(address) for address in (foreign, random))
+        assert told(first, foreign) == told(second, random)
+
+
+def told(answer: Any, address: str) -> tuple[int, str, dict[str, str]]:
+    """An answer but for what differs in any two: the request's ID, the form's token, the clock, and the address itself."""
+    body = answer.content.decode().replace(address, "ADDRESS").replace(answer["X-Request-Id"], "ID")
+    body = re.sub(r'value="[A-Za-z0-9]{64}"|"X-CSRFToken": "[^"]*"|data-now="[^"]*"', "", body)
+    headers = {key: value for key, value in answer.items() if key not in {"X-Request-Id", "Content-Length"}}
+    return answer.status_code, body, headers
+
+
+@pytest.mark.parametrize(
+    "key", ["0", "-1", "1e3", "99999999999999999999999", "%00", "..", "own%2Fx", "Own", "１"]
+)
+def test_ids_of_odd_shapes_are_absent(key: str, world: World, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock(), undone():
+        for pattern in (
+            "/teams/{}/",
+            "/teams/own/grants/{}/",
+            "/teams/own/requests/{}/",
+            "/people/{}/activity/",
+            "/clusters/{}/",
+            "/audit/{}/",
+        ):
+            name = "root" if "people" in pattern else "admin"
+            assert world.browsers[name].get(pattern.format(key)).status_code in {302, 404}, pattern
+
+
+def test_g25_somebody_removed_a_second_ago_has_nothing_left(world: World, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock(), undone():
+        browser, person = world.browsers["admin"], world.people["admin"]
+        assert browser.get("/teams/own/").status_code == 200
+        end_grant(person.grants.get(), reason="left")
+        for entry in TABLE:
+            if entry.sees:
+                assert getattr(browser, entry.method)(path(entry.route, world.own, world)).status_code == 404
+        answer = browser.get("/clusters/new/")
+        assert answer.status_code == 403
+        assert "was ended" in answer.content.decode()
+
+
+def test_g24_counts_search_and_filters_leak_nothing(world: World, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock(), undone():
+        for name in ("viewer", "creator", "admin"):
+            for address in (
+                "/clusters/?q=other",
+                "/creations/?q=other",
+                "/teams/?q=other",
+                "/clusters/?team=other",
+                "/",
+                "/teams/",
+                "/audit/?person=lead-other",
+            ):
+                answer = world.browsers[name].get(address)
+                text = answer.content.decode().replace("q=other", "").replace('value="other"', "")
+                for secret in ("other-a", "other-b", "someone-other", "lead-other<", "/teams/other/"):
+                    assert secret not in text, (name, address, secret)
+
+
+def test_g27_extra_fields_of_a_post_gain_nothing(world: World, django_db_blocker: Any) -> None:
+    extra = {
+        "granted_by": world.people["root"].pk,
+        "team": world.other.team.pk,
+        "by": "root",
+        "is_active": "0",
+        "slug": "other",
+        "quota": "999",
+        "name": "x",
+        "person": "admin",
+    }
+    with django_db_blocker.unblock(), undone():
+        world.browsers["admin"].post(
+            "/teams/own/give/", {"who": "nina", "role": "viewer", "until": "7", "reason": "joins"} | extra
+        )
+        made = Grant.objects.get(person=world.people["nina"])
+        assert (made.team, made.role, made.granted_by) == (world.own.team, "viewer", world.people["admin"])
+        world.browsers["admin"].post("/teams/own/rules/", {"allows_open_ended": "on", "reason": "r"} | extra)
+        team = Team.objects.get(pk=world.own.team.pk)
+        assert (team.slug, team.name, team.quota) == ("own", "Own", None)
+        assert timezone.now() - made.since < timedelta(minutes=1)
