@@ -13,7 +13,8 @@
 | SESSION_LIMIT | seconds after signing in at which a person is signed out whatever they do | `43200` |
 | SECOND_FACTOR | `1` asks platform admins and auditors for an authenticator app or a passkey | `1` (`0` in the demo) |
 | OIDC_ISSUER | the company's OpenID Connect issuer, such as `https://id.example.com`; its callback is `/accounts/company/callback/` | none: no company sign-in |
-| OIDC_CLIENT_ID, OIDC_CLIENT_SECRET | how this dashboard is known there | required with OIDC_ISSUER |
+| OIDC_CLIENT_ID | how this dashboard is known there | required with OIDC_ISSUER |
+| OIDC_CLIENT_SECRET | its secret there | required with OIDC_ISSUER |
 | OIDC_NAME | what people call it: "Sign in with …" | `the company account` |
 | OIDC_SCOPES | what is asked for, separated by spaces | `openid profile email` |
 | OIDC_GROUPS_CLAIM | the claim that lists a person's groups | `groups` |
@@ -170,7 +171,7 @@ _oidc = {
 if any(_oidc.values()) and not all(_oidc.values()):
     _missing = " and ".join(name for name, value in _oidc.items() if not value)
     raise ImproperlyConfigured(f"The company's sign-in needs {_missing} as well: set all three, or none.")
-if OIDC_ISSUER and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)[:/]", OIDC_ISSUER):
+if OIDC_ISSUER and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)([:/]|$)", OIDC_ISSUER):
     raise ImproperlyConfigured("OIDC_ISSUER must be an https:// address; plain http only on this machine.")
 if "openid" not in OIDC_SCOPES:
     raise ImproperlyConfigured("OIDC_SCOPES must hold openid.")
@@ -189,7 +190,7 @@ except ValueError:
 globals().update({key: value for key, value in _email.items() if key.startswith("EMAIL_")})
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", "").strip() or "hyperclusters@localhost"
-if EMAIL_URL.startswith("smtp") and "EMAIL_FROM" not in os.environ:
+if EMAIL_URL.startswith("smtp") and not os.environ.get("EMAIL_FROM", "").strip():
     raise ImproperlyConfigured("EMAIL_FROM is not set: the address that mail is sent from.")
 
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
+from hyperclusters.accounts.recent import note_confirmation
 from hyperclusters.audit import triggers
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
@@ -77,7 +78,7 @@ def _empty() -> None:
     """Delete every row at once, with references unchecked: several times faster than Django's flush."""
     keep = {"django_migrations", "django_content_type", "auth_permission"}
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True)) - keep)
-    tables.append(settings.CACHES["default"]["LOCATION"])
+    tables.append(str(settings.CACHES["default"]["LOCATION"]))
     statements = [f'DELETE FROM "{table}"' for table in tables]
     if connection.vendor == "postgresql":
         statements = [
@@ -236,6 +237,14 @@ def as_(cast: Cast) -> Callable[[str], Browser]:
         return browser
 
     return signed_in
+
+
+def confirm(browser: Browser) -> Browser:
+    """As if the person of this browser had shown who they are a moment ago: sensitive acts ask for that."""
+    session = browser.session
+    note_confirmation(session)
+    session.save()
+    return browser
 
 
 def ask(person: User, project: Project, name: str = "test-hps--1107", **wish: Any) -> Creation:

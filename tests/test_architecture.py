@@ -261,6 +261,17 @@ def test_no_template_holds(what: str, pattern: str) -> None:
     assert holding == [], what
 
 
+def test_a_region_that_asks_again_by_itself_says_so() -> None:
+    """A page left open must not keep its person signed in: the middleware knows a poll by this header."""
+    silent = [
+        f"{path.relative_to(ROOT)}: {tag[:80]}"
+        for path in TEMPLATES
+        for tag in re.findall(r"<[a-z][^<>]*hx-trigger=[^<>]*", path.read_text())
+        if re.search(r"hx-trigger=\"[^\"]*\b(every|load)\b", tag) and '{"X-Poll": "1"}' not in tag
+    ]
+    assert silent == []
+
+
 def routes() -> dict[str, URLPattern]:
     """Every route by its name, with its namespace."""
 

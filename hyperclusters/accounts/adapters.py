@@ -85,7 +85,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
-        lockout.remember_device(response, cast(User, user))
+        lockout.remember_device(response, cast("User", user))
         return response
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
@@ -128,7 +128,7 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
         except company.NotWelcome as error:
             self._refuse(request, Outcome.DENIED, str(error))
 
-    def on_authentication_error(self, request: HttpRequest, provider: Any, **kwargs: Any) -> None:
+    def on_authentication_error(self, request: HttpRequest, *_: Any, **kwargs: Any) -> None:
         """Cancelled there, an answer nobody waits for, or a provider that fails: nothing happened here."""
         self._refuse(
             request, Outcome.FAILED, f"{kwargs.get('error')}: {type(kwargs.get('exception')).__name__}"

@@ -35,12 +35,12 @@ new_secret = generate_totp_secret
 
 def has_factor(person: User) -> bool:
     """Whether an authenticator app or a passkey is asked for when this person signs in."""
-    return Authenticator.objects.filter(user=person, type__in=FACTORS).exists()
+    return bool(Authenticator.objects.filter(user=person, type__in=FACTORS).exists())
 
 
 def has_passkey(person: User) -> bool:
     """Whether this person can show who they are with a passkey."""
-    return Authenticator.objects.filter(user=person, type=Authenticator.Type.WEBAUTHN).exists()
+    return bool(Authenticator.objects.filter(user=person, type=Authenticator.Type.WEBAUTHN).exists())
 
 
 def unused_codes(person: User) -> int:
@@ -71,7 +71,8 @@ def add_authenticator_app(*, person: User, secret: str, code: str) -> list[str]:
 
 def passkey_options(person: User) -> dict[str, Any]:
     """What the browser needs to make a passkey; keeps the challenge in the session."""
-    return webauthn.begin_registration(person, passwordless=True)
+    options: dict[str, Any] = webauthn.begin_registration(person, passwordless=True)
+    return options
 
 
 def add_passkey(*, person: User, name: str, credential: dict[str, Any]) -> list[str]:

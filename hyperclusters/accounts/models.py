@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from hyperclusters.access.models import User
 
-
 FACTORS = (
     Authenticator.Type.TOTP,
     Authenticator.Type.WEBAUTHN,

@@ -86,7 +86,7 @@ class ConfirmForm(forms.Form):
         return self.has_error("__all__", LOCKED)
 
 
-class NewPasswordForm(SetPasswordForm):
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # Django's class takes no [User] at run time
     """A new password, twice."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -55,7 +55,7 @@ def in_use(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        session = cast(SessionStore, request.session)
+        session = cast("SessionStore", request.session)
         if session.row and session.row.started_at:
             with suppress(DatabaseError):  # the page itself has said what is wrong
                 if not request.user.is_authenticated:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
 from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, events, work
-from tests.test_architecture import FOR_EVERYBODY, ROUTES
+from tests.test_architecture import FOR_EVERYBODY, ROUTES, SIGNING_IN
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
 
 PEOPLE = ("ada", "tom", "vera", "olga", "root", "nina", "mallory")
@@ -47,8 +47,27 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "set_language"): row("302 302 302 302 302 302 302"),
     ("get", "healthz"): row("200 200 200 200 200 200 200"),
     ("get", "readyz"): row("200 200 200 200 200 200 200"),
+    ("get", "accounts:company"): row("404 404 404 404 404 404 404"),  # no provider is set up here
+    ("get", "openid_connect_callback"): row("404 404 404 404 404 404 404"),
+    ("get", "account_login"): row("302 302 302 302 302 302 302"),
+    ("get", "mfa_authenticate"): row("302 302 302 302 302 302 302"),
+    ("get", "mfa_login_webauthn"): row("302 302 302 302 302 302 302"),
+    ("get", "accounts:ask_reset"): row("200 200 200 200 200 200 200"),
+    ("get", "accounts:reset"): row("410 410 410 410 410 410 410"),
+    ("get", "accounts:confirm"): row("200 200 200 200 200 200 200"),
+    ("get", "accounts:security"): row("200 200 200 200 200 200 200"),
+    ("get", "accounts:add_app"): row("302 302 302 302 302 302 302"),  # first the password again
+    ("get", "accounts:add_passkey"): row("302 302 302 302 302 302 302"),
+    ("get", "accounts:password"): row("302 302 302 302 302 302 302"),
+    ("post", "accounts:recovery_codes"): row("302 302 302 302 302 302 302"),
+    ("post", "accounts:remove_factor"): row("302 302 302 302 302 302 302"),
+    ("post", "accounts:end_session"): row("302 302 302 302 302 302 302"),
+    ("post", "accounts:everywhere"): row("302 302 302 302 302 302 302"),
     ("post", "accounts:logout"): row("302 302 302 302 302 302 302"),
 }
+
+
+ENDING = {"accounts:logout", "accounts:everywhere"}  # after these one is signed out
 
 
 @pytest.fixture
@@ -63,6 +82,22 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "web:theme": "/theme/",
         "accounts:login": "/accounts/login/",
         "accounts:logout": "/accounts/logout/",
+        "accounts:company": "/accounts/company/",
+        "openid_connect_callback": "/accounts/company/callback/",
+        "account_login": "/accounts/login/",
+        "mfa_authenticate": "/accounts/login/second-step/",
+        "mfa_login_webauthn": "/accounts/login/passkey/",
+        "accounts:ask_reset": "/accounts/reset/",
+        "accounts:reset": "/accounts/reset/MQ/made-up/",
+        "accounts:confirm": "/accounts/confirm/",
+        "accounts:security": "/accounts/security/",
+        "accounts:add_app": "/accounts/security/app/",
+        "accounts:add_passkey": "/accounts/security/passkey/",
+        "accounts:password": "/accounts/security/password/",
+        "accounts:recovery_codes": "/accounts/security/recovery-codes/",
+        "accounts:remove_factor": "/accounts/security/factors/1/remove/",
+        "accounts:end_session": "/accounts/security/sessions/end/",
+        "accounts:everywhere": "/accounts/security/sessions/end-all/",
         "clusters:list": "/clusters/",
         "clusters:refresh": "/clusters/refresh/",
         "clusters:new": "/clusters/new/",
@@ -130,7 +165,7 @@ def check_headers(answer: Any) -> None:
 
 def test_every_answer_carries_the_security_headers(paths: dict[str, str], as_: SignIn) -> None:
     ada, nobody = as_("ada"), Browser()
-    answers = [getattr(ada, method)(paths[route]) for method, route in ACCESS if route != "accounts:logout"]
+    answers = [getattr(ada, method)(paths[route]) for method, route in ACCESS if route not in ENDING]
     answers += [nobody.get(path) for path in paths.values()]
     answers += [
         nobody.get("/nothing"),
@@ -290,6 +325,6 @@ def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
 
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:
-    assert {"accounts:login", "web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
+    assert SIGNING_IN | {"web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
     assert "Sign in" in words(Browser().get("/accounts/login/"))
     assert "Demo people" not in words(Browser().get("/accounts/login/"))

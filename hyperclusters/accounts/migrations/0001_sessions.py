@@ -11,11 +11,11 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 CACHE = "accounts_cache"  # the LOCATION of CACHES
 
 
-def make_cache(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def make_cache(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     call_command("createcachetable", CACHE, database=schema_editor.connection.alias, verbosity=0)
 
 
-def drop_cache(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def drop_cache(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     schema_editor.execute(f"DROP TABLE {CACHE}")
 
 

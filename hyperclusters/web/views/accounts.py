@@ -50,7 +50,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if form.is_valid():
             login = Login(user=form.get_user(), redirect_url=target)
-            return cast(HttpResponse, perform_password_login(request, {}, login))
+            return cast("HttpResponse", perform_password_login(request, {}, login))
         did = Did.SIGN_IN_LOCKED if form.is_locked else Did.SIGN_IN_FAILED
         record(did, Outcome.DENIED, person_name=request.POST.get("username", "")[:150])
     context = {"form": form, "next": target, "demo_people": settings.DEMO_PEOPLE if settings.DEMO else {}}
@@ -96,14 +96,14 @@ def company(request: HttpRequest) -> HttpResponse:
         answer = provider.redirect(request, AuthProcess.LOGIN, next_url=_target(request), auth_params=prompt)
     except OSError as error:  # the provider's own description of itself could not be had
         answer = render_authentication_error(request, provider, exception=error)
-    return cast(HttpResponse, answer)
+    return cast("HttpResponse", answer)
 
 
 @login_not_required
 @require_safe
 def company_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Back from the company's provider."""
-    return cast(HttpResponse, company_views.callback(request, provider_id=provider_id))
+    return cast("HttpResponse", company_views.callback(request, provider_id=provider_id))
 
 
 @before_second_factor

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from allauth.core import ratelimit
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from django.contrib import messages
 
 from hyperclusters.accounts.lockout import remember_device
 from hyperclusters.accounts.passwords import ask_for_reset, person_of, reset_password

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -36,7 +36,7 @@ def overview(request: PageRequest) -> HttpResponse:
     """What one signs in with, and where one is signed in."""
     person = request.user
     sessions = Session.objects.living().filter(person=person)
-    own = {kind: [] for kind in factors.KINDS}
+    own: dict[str, list[Authenticator]] = {kind: [] for kind in factors.KINDS}
     for factor in Authenticator.objects.filter(user=person).order_by("pk"):
         own[factor.type].append(factor)
     context = {
@@ -45,7 +45,7 @@ def overview(request: PageRequest) -> HttpResponse:
         "passkeys": own["webauthn"],
         "codes_left": factors.unused_codes(person),
         "has_password": person.has_usable_password(),
-        "company": person.socialaccount_set.exists() and settings.OIDC_NAME,
+        "company": SocialAccount.objects.filter(user=person).exists() and settings.OIDC_NAME,
         "sessions": [(each, *device_name(each.agent)) for each in sessions],
         "current": request.session.session_key,
     }
