@@ -169,8 +169,10 @@ _oidc = {
     "OIDC_CLIENT_SECRET": OIDC_CLIENT_SECRET,
 }
 if any(_oidc.values()) and not all(_oidc.values()):
-    _missing = " and ".join(name for name, value in _oidc.items() if not value)
-    raise ImproperlyConfigured(f"The company's sign-in needs {_missing} as well: set all three, or none.")
+    _set, _missing = (
+        " and ".join(name for name in _oidc if bool(_oidc[name]) is has) for has in (True, False)
+    )
+    raise ImproperlyConfigured(f"{_set} is set, and {_missing} is not: set all three, or none.")
 if OIDC_ISSUER and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)([:/]|$)", OIDC_ISSUER):
     raise ImproperlyConfigured("OIDC_ISSUER must be an https:// address; plain http only on this machine.")
 if "openid" not in OIDC_SCOPES:

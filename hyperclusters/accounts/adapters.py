@@ -26,6 +26,7 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
 from . import company, factors, lockout, recent
+from .sessions import STARTED
 
 TOO_MANY = gettext_lazy(
     "Too many attempts failed. Wait five minutes, or sign in another way: with a passkey, with the company account, "
@@ -78,6 +79,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         how = get_authentication_records(request, user)
         super().login(request, user)
+        request.session.pop(STARTED, None)
         request.session.cycle_key()  # Django keeps the ID when the same person signs in again
         recent.note_confirmation(request.session)
         steps = [each.get("type") or each["method"] for each in how]

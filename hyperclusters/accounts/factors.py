@@ -52,7 +52,7 @@ def unused_codes(person: User) -> int:
 def is_first_use(person: User, code: str) -> bool:
     """Whether this one-time code was not used before. allauth forgets it before the code itself has run out."""
     normal = "".join(character for character in code if character.isdigit())
-    return cache.add(f"one-time code of {person.pk}: {normal}", 1, timeout=CODE_LIVES)
+    return cache.add(f"one-time-code:{person.pk}:{normal}", 1, timeout=CODE_LIVES)
 
 
 def add_authenticator_app(*, person: User, secret: str, code: str) -> list[str]:

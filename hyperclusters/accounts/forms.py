@@ -49,6 +49,6 @@ class PasskeySignInForm(LoginWebAuthnForm):
         factor: Authenticator = super().clean_credential()
         answer = self.cleaned_data["credential"]["response"]["clientDataJSON"]
         digest = hashlib.sha256(base64.urlsafe_b64decode(answer + "===")).hexdigest()
-        if not factor.user.is_active or not cache.add(f"passkey answer {digest}", 1, timeout=CHALLENGE_LIVES):
+        if not factor.user.is_active or not cache.add(f"passkey-answer:{digest}", 1, timeout=CHALLENGE_LIVES):
             raise get_adapter().validation_error("incorrect_code")
         return factor

@@ -34,7 +34,7 @@ class Session(AbstractBaseSession):
     ip = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=300, blank=True)
 
-    objects = SessionQuerySet.as_manager()  # type: ignore[assignment]  # Django's own manager saves by other rules
+    objects = SessionQuerySet.as_manager()  # type: ignore[assignment,misc]  # not Django's, which saves by other rules
 
     class Meta(AbstractBaseSession.Meta):
         abstract = False

@@ -93,6 +93,7 @@ def test_a_colleague_comes_in_with_the_company_account_and_has_what_their_groups
     assert may(person, Action.CREATE, cast.vision)
     (added,) = events(action="access:person:added", object_name="zoe")
     (granted,) = events(action="access:grant:added", object_name="zoe")
+    assert granted.after
     assert (granted.reason, granted.after["role"], granted.person_id) == ("by group ml", "creator", None)
     (signed_in,) = events(action="session:sign-in:succeeded")
     assert (signed_in.person_name, signed_in.after) == ("zoe", {"by": ["socialaccount"]})
@@ -114,18 +115,13 @@ def test_what_a_group_gave_ends_with_the_group_at_the_next_sign_in(provider: Pro
     visit(provider)
     assert roles("zoe") == set()
     told = [(each.action, each.reason) for each in events(object_kind="grant", object_name="zoe")]
-    assert told == [
-        ("access:grant:added", "by group ml"),
-        ("access:grant:added", "by group audit"),
-        ("access:grant:ended", "no longer by group audit"),
-        ("access:grant:ended", "no longer by group ml"),
+    assert told[:2] == [("access:grant:added", "by group ml"), ("access:grant:added", "by group audit")]
+    ended = {("access:grant:ended", f"no longer by group {group}") for group in ("ml", "audit")}
+    assert set(told[2:4]) == ended
+    assert told[4:] == [
         ("access:grant:added", "by group ml-leads"),
         ("access:grant:ended", "no longer by group ml-leads"),
-    ] or sorted(told[2:4]) == [
-        ("access:grant:ended", "no longer by group audit"),
-        ("access:grant:ended", "no longer by group ml"),
     ]
-    assert len(told) == 6
 
 
 def test_a_grant_made_by_hand_stands_whatever_the_groups_say(provider: Provider, cast: Cast) -> None:
@@ -173,7 +169,7 @@ def test_a_name_that_is_taken_leads_into_nobody_s_account(provider: Provider, ca
     assert SocialAccount.objects.get().user.username == "ADA-2"
     provider.knows("odd", email="", preferred_username="../ <b>\u202e")
     visit(provider, "odd")
-    assert User.objects.get(socialaccount__uid="odd").username == "..--b"
+    assert User.objects.get(socialaccount__uid="odd").username == "..---b"
 
 
 def test_a_second_factor_is_asked_for_after_the_company_account_too(

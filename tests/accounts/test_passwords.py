@@ -135,7 +135,7 @@ def test_the_first_account_comes_from_a_command(database: None, capsys: Any) -> 
     Browser().post(path, TWICE)
     assert Browser().post(LOGIN, {"username": "root", "password": NEW}).status_code == 302
     assert Grant.objects.get().role == "platform_admin"
-    with pytest.raises(CommandError, match="already exists"):
+    with pytest.raises(CommandError):  # the name is taken, whatever its case
         call_command("add_person", "ROOT", email="root@example.com", role="auditor")
     assert [event.source for event in events(action="access:person:added")] == ["command"]
 

@@ -54,7 +54,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def code_of(secret: str, steps: int = 0) -> str:
     """What an authenticator app shows, or showed so many times 30 seconds ago."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps)))
 
 
 def set_up(person: User, clock: Clock) -> tuple[str, list[str]]:
