@@ -83,7 +83,7 @@ def test_a_passkey_signs_in_by_itself_and_its_answer_is_good_once(
     sent: list[Request] = []
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     page.get_by_role("button", name="Sign in with a passkey").click()
-    heading(page, "Home")
+    heading(page, "Clusters")
     (event,) = events(action="session:sign-in:succeeded")
     assert (event.person_name, event.after) == ("ada", {"by": ["webauthn"]})
 
@@ -122,8 +122,9 @@ def test_the_wrong_finger_signs_nobody_in_and_is_said(window: Window, cast: Cast
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_text("The browser gave no passkey")).to_be_visible()
     device.knows_its_owner(True)
+    page.locator("form[data-passkey] [name=next]").evaluate("each => each.value = 'https://evil.example/'")
     page.get_by_role("button", name="Sign in with a passkey").click()
-    heading(page, "Home")
+    heading(page, "Home")  # and not that other site
 
 
 def test_the_pages_of_signing_in_are_for_everybody(
@@ -182,6 +183,7 @@ def test_a_person_s_own_pages_of_security_are_for_everybody(window: Window, cast
     inspector.look(page, "add a passkey")
     page.goto("/accounts/security/password/")
     page.get_by_label("New password", exact=True).fill("short")
+    page.get_by_label("New password confirmation").fill("other")
     page.get_by_role("button", name="Change password").click()
     expect(page.locator(".errors")).to_be_visible()
     inspector.look(page, "change the password, refused")
