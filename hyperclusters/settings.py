@@ -19,8 +19,8 @@
 | OIDC_SCOPES | what is asked for, separated by spaces | `openid profile email` |
 | OIDC_GROUPS_CLAIM | the claim that lists a person's groups | `groups` |
 | OIDC_GROUP_ROLES | which group gives which role, such as `ml-vision=vision:creator, audit=auditor`: a team by its slug, or a site role | none |
-| EMAIL_URL | how mail goes out, such as `smtp+tls://user:password@mail.example.com:587` | none: no mail (the demo prints it) |
-| EMAIL_FROM | the sender of mail | `hyperclusters@localhost`; required with EMAIL_URL |
+| EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (`consolemail://` in the demo) |
+| EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
 | TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
 | UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
 | UPSTREAM_DEADLINE | seconds that one call to the cloud may take in all | `30` |
@@ -179,21 +179,6 @@ if "openid" not in OIDC_SCOPES:
     raise ImproperlyConfigured("OIDC_SCOPES must hold openid.")
 if OIDC_GROUP_ROLES and not OIDC_ISSUER:
     raise ImproperlyConfigured("OIDC_GROUP_ROLES means nothing without OIDC_ISSUER.")
-
-EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or ("consolemail://" if DEMO else "")
-if EMAIL_URL and not EMAIL_URL.startswith(("smtp://", "smtp+tls://", "smtp+ssl://", "consolemail://")):
-    raise ImproperlyConfigured("EMAIL_URL must look like smtp+tls://user:password@host:587.")
-try:
-    _email = environ.Env.email_url_config(EMAIL_URL or "dummymail://")
-except ValueError:
-    raise ImproperlyConfigured(
-        "EMAIL_URL cannot be read: is its port a number, its password quoted?"
-    ) from None
-globals().update({key: value for key, value in _email.items() if key.startswith("EMAIL_")})
-EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", "").strip() or "hyperclusters@localhost"
-if EMAIL_URL.startswith("smtp") and not os.environ.get("EMAIL_FROM", "").strip():
-    raise ImproperlyConfigured("EMAIL_FROM is not set: the address that mail is sent from.")
 
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""
 DEMO_PEOPLE = {
@@ -390,6 +375,23 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(
         f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}."
     )
+
+_email_url = os.environ.get("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
+if _email_url.partition("://")[0] not in environ.Env.EMAIL_SCHEMES:
+    raise ImproperlyConfigured("EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://.")
+try:
+    _email = environ.Env.email_url_config(_email_url)
+except ValueError:
+    raise ImproperlyConfigured(
+        "EMAIL_URL cannot be read: is its port a number, its password quoted?"
+    ) from None
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = "EMAIL_USE_TLS" in _email, "EMAIL_USE_SSL" in _email
+EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds one thread of a worker so long
+DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
+SENDS_MAIL = not _email_url.startswith("dummymail:")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]

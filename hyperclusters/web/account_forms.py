@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import User
+from hyperclusters.accounts.factors import has_factor
 from hyperclusters.accounts.forms import SecondStepForm
 
 LOCKED = "too_many_login_attempts"
@@ -58,7 +59,7 @@ class ConfirmForm(forms.Form):
     def __init__(self, request: HttpRequest, person: User, data: Any = None) -> None:
         super().__init__(data)
         self.request, self.person = request, person
-        self.by = "password" if person.has_usable_password() else "code"
+        self.by = "password" if person.has_usable_password() else "code" if has_factor(person) else ""
         proof = self.fields["proof"]
         proof.label = gettext_lazy("Password") if self.by == "password" else gettext_lazy("Code")
         autocomplete = "current-password" if self.by == "password" else "one-time-code"
@@ -72,7 +73,7 @@ class ConfirmForm(forms.Form):
             self._ask(ReauthenticateWebAuthnForm(user=self.person, data=self.data))
         elif self.by == "code":
             self._ask(SecondStepForm(user=self.person, data={"code": proof}))
-        elif not get_adapter().reauthenticate(self.person, proof):
+        elif not self.by or not get_adapter().reauthenticate(self.person, proof):
             raise ValidationError(gettext_lazy("This is not your password."))
         return self.cleaned_data
 

@@ -1,5 +1,8 @@
 // Passkeys: asks the browser for one and puts its answer into the form, which then goes out as any form does.
-const able = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON);
+// They need https and a site that is reached by its name; on this machine, by "localhost".
+const byName = !/^[\d.]+$|^\[/.test(location.hostname);
+const able = byName && Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON);
+if (!able) document.querySelector("[data-no-passkeys]")?.classList.remove("without-scripts");
 
 async function ask(form) {
   const making = form.dataset.passkey === "create";

@@ -131,7 +131,7 @@ def test_the_pages_of_signing_in_are_for_everybody(
     window: Window, cast: Cast, watch: Watch, settings: Any
 ) -> None:
     watch.expect(410, 422)
-    settings.EMAIL_URL, settings.OIDC_ISSUER, settings.OIDC_NAME = "smtp://mail", "https://id", "Example ID"
+    settings.SENDS_MAIL, settings.OIDC_ISSUER, settings.OIDC_NAME = True, "https://id", "Example ID"
     secret = factors.new_secret()
     code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
     factors.add_authenticator_app(person=cast.tom, secret=secret, code=code)

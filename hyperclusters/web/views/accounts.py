@@ -11,6 +11,7 @@ from allauth.mfa.webauthn import views as passkey_views
 from allauth.mfa.webauthn.internal.auth import begin_authentication
 from allauth.socialaccount.adapter import get_adapter as get_company_adapter
 from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.base import AuthProcess
 from allauth.socialaccount.providers.openid_connect import views as company_views
 from django.conf import settings
@@ -56,7 +57,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "next": target, "demo_people": settings.DEMO_PEOPLE if settings.DEMO else {}}
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
-    context |= {"company": settings.OIDC_ISSUER and settings.OIDC_NAME, "mails": settings.EMAIL_URL}
+    context |= {"company": settings.OIDC_ISSUER and settings.OIDC_NAME, "mails": settings.SENDS_MAIL}
     return render(request, "accounts/login.html", context, status=422 if form.errors else 200)
 
 
@@ -120,7 +121,8 @@ def confirm(request: PageRequest) -> HttpResponse:
             return HttpResponseRedirect(target)
         did = Did.SIGN_IN_LOCKED if form.is_locked else Did.CONFIRM_FAILED
         record(did, Outcome.DENIED, person=person, after={"by": form.by})
-    context = {"form": form, "next": target, "company": settings.OIDC_ISSUER and settings.OIDC_NAME}
+    linked = settings.OIDC_ISSUER and SocialAccount.objects.filter(user=person).exists()
+    context = {"form": form, "next": target, "company": linked and settings.OIDC_NAME}
     if has_passkey(person):
         context["options"] = begin_authentication(person)
     return render(request, "accounts/confirm.html", context, status=422 if form.errors else 200)

@@ -28,7 +28,7 @@ def ask(request: HttpRequest) -> HttpResponse:
         if ratelimit.consume(request, action="reset_password", key=email.lower()):
             ask_for_reset(email=email, site=request.build_absolute_uri("/").rstrip("/"))
         sent = True
-    context = {"form": form, "sent": sent, "mails": settings.EMAIL_URL}
+    context = {"form": form, "sent": sent, "mails": settings.SENDS_MAIL}
     return render(request, "accounts/ask_reset.html", context, status=422 if form.errors else 200)
 
 
