@@ -93,7 +93,7 @@ def stock(crew: Crew, count: int) -> None:
     )
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")  # as its autovacuum does a minute later
+            cursor.execute("VACUUM ANALYZE")  # as autovacuum does a minute later
 
 
 def _creation(crew: Crew, cluster: Cluster) -> Creation:

@@ -35,7 +35,10 @@ class Busy:
 
 
 def measure(site: Site) -> Iterator[Figure]:
-    """Idle, busy, and busy with the creators' pages open, by turns; one worker as it comes, 16 calls at once."""
+    """Idle, busy, and busy with the creators' pages open, by turns; one worker as it comes, 16 calls at once.
+
+    The last is told, not judged: here the fifty who watch share the CPUs with what they watch.
+    """
     readers, makers = crew(site, "readers", projects=1), crew(site, "makers", projects=4)
     stock(readers, 200)
     reader, maker = sign_in(readers.creator), sign_in(makers.creator)
@@ -68,14 +71,14 @@ def _figures(busy: Busy, idle: list[float]) -> Iterator[Figure]:
         shown(busy.pages),
         shown(idle),
         p95(busy.pages) / p95(idle),
-        1.3,
+        None if busy.watched else 1.3,
     )
     yield Figure(
         f"the submit itself meanwhile ({len(busy.submits)} forms), p95",
         shown(busy.submits),
         f"{SUBMIT * 1000:.0f} ms",
         p95(busy.submits) / SUBMIT,
-        1.0,
+        None if busy.watched else 1.0,
     )
 
 

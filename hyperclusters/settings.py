@@ -215,6 +215,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "hyperclusters.web.middleware.origin",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,5 +1,8 @@
 """The whole policy: who may do what. Pages, fragments, exports, commands and the worker all ask here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +15,7 @@ from hyperclusters.audit.models import Event
 from .models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 
 Person = User | AnonymousUser
+_read: ContextVar[dict[int, list[Grant]] | None] = ContextVar("grants that were read", default=None)
 
 
 class Action(StrEnum):
@@ -59,48 +63,92 @@ def roles_for(action: Action) -> tuple[Role, ...]:
     return TEAM_ROLES[TEAM_ROLES.index(least) :] if least else ()
 
 
-def grants_for(person: Person, action: Action) -> QuerySet[Grant]:
-    """The active grants of this person that allow this, somewhere."""
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Inside, each person's grants are read from the database once, at the first question: one web request.
+
+    What writes asks by `require`, which reads them anew.
+    """
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
+def held(person: Person) -> list[Grant]:
+    """The grants of this person that are in force, each with its team."""
     if not isinstance(person, User):
-        return Grant.objects.none()
-    allowed = Q(role__in=roles_for(action)) | Q(role__in=POLICY[action].site)
-    return Grant.objects.active().filter(allowed, person=person)
+        return []
+    known = _read.get()
+    if known is None:
+        return _active(person)
+    if person.pk not in known:
+        known[person.pk] = _active(person)
+    return known[person.pk]
+
+
+def grants_for(person: Person, action: Action) -> list[Grant]:
+    """The active grants of this person that allow this, somewhere."""
+    return _allowing(held(person), action)
 
 
 def teams_where(person: Person, action: Action) -> QuerySet[Team]:
     """The teams in which this person may do this."""
     grants = grants_for(person, action)
-    if grants.filter(team__isnull=True).exists():
+    if _everywhere(grants):
         return Team.objects.all()
-    return Team.objects.filter(pk__in=grants.values("team"))
+    return Team.objects.filter(pk__in=_teams(grants))
+
+
+def within(person: Person, action: Action, *, team: str) -> Q:
+    """The condition that a row is of a team in which this person may do this. `team`: the path to it from the row."""
+    grants = grants_for(person, action)
+    return Q() if _everywhere(grants) else Q(**{f"{team}__in": _teams(grants)})
 
 
 def may(person: Person, action: Action, team: Team | None = None) -> bool:
     """Whether this person may do this in this team; without a team, whether anywhere."""
-    grants = grants_for(person, action)
-    if team is not None:
-        grants = grants.filter(Q(team=team) | Q(team__isnull=True))
-    return grants.exists()
+    return _any(grants_for(person, action), team)
 
 
 def require(person: Person, action: Action, team: Team | None = None) -> None:
-    """Raises NotPermitted unless `may`."""
-    if not may(person, action, team):
+    """Raises NotPermitted unless the person may, by the grants as they are at this very moment."""
+    grants = _active(person) if isinstance(person, User) else []
+    if not _any(_allowing(grants, action), team):
         raise NotPermitted(action, team)
 
 
 def visible_events(person: Person) -> QuerySet[Event]:
     """The audit events this person may read: every one for an auditor, their team's for a team admin."""
-    grants = grants_for(person, Action.AUDIT)
-    if grants.filter(team__isnull=True).exists():
-        return Event.objects.all()
-    return Event.objects.filter(team_id__in=grants.values("team"))
+    return Event.objects.filter(within(person, Action.AUDIT, team="team_id"))
 
 
 def who_can(action: Action, team: Team) -> QuerySet[Grant]:
     """The active grants that allow this in this team: who to ask."""
     here = Q(team=team, role__in=roles_for(action)) | Q(team__isnull=True, role__in=POLICY[action].site)
     return Grant.objects.active().filter(here).select_related("person", "team")
+
+
+def _active(person: User) -> list[Grant]:
+    return list(Grant.objects.active().filter(person=person).select_related("team"))
+
+
+def _allowing(grants: list[Grant], action: Action) -> list[Grant]:
+    allowed = {*roles_for(action), *POLICY[action].site}
+    return [grant for grant in grants if grant.role in allowed]
+
+
+def _everywhere(grants: list[Grant]) -> bool:
+    return any(grant.team_id is None for grant in grants)
+
+
+def _teams(grants: list[Grant]) -> list[int]:
+    return [grant.team_id for grant in grants if grant.team_id is not None]
+
+
+def _any(grants: list[Grant], team: Team | None) -> bool:
+    return any(team is None or grant.team_id in {None, team.pk} for grant in grants)
 
 
 __all__ = [
@@ -110,7 +158,10 @@ __all__ = [
     "NotPermitted",
     "Rule",
     "grants_for",
+    "held",
     "may",
+    "read_once",
     "require",
     "teams_where",
+    "within",
 ]

@@ -85,16 +85,26 @@ def note_failure(project: Project, error: ModelArtsError) -> None:
 def take_write(project: Project) -> datetime | None:
     """Take one call out of the project's write budget, which all processes share. None if it may go out now,
     else when to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
+    with transaction.atomic(savepoint=False):
+        row = Project.objects.select_for_update().values_list("writes_until", flat=True)
+        until, later = _spend(row.get(pk=project.pk))
+        if later is None:
+            Project.objects.filter(pk=project.pk).update(writes_until=until)
+    return later
+
+
+def when_to_write(project: Project) -> datetime | None:
+    """What `take_write` would say now, taking nothing: asked before work that is in vain without a write."""
+    return _spend(project.writes_until)[1]
+
+
+def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
+    """Up to when the budget is spent with one write more, and when that write may go out, if not now."""
     step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
     ahead = step * max(settings.WRITES_PER_MINUTE // 10, 1)
-    with transaction.atomic():
-        now = timezone.now()
-        spent = Project.objects.select_for_update().values_list("writes_until", flat=True).get(pk=project.pk)
-        until = max(spent or now, now) + step
-        if until > now + ahead:
-            return until - ahead
-        Project.objects.filter(pk=project.pk).update(writes_until=until)
-    return None
+    now = timezone.now()
+    until = max(spent or now, now) + step
+    return until, until - ahead if until > now + ahead else None
 
 
 def note_skew(project: Project, error: ClockSkew) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from hyperclusters.access.permissions import Action, Person, teams_where
+from hyperclusters.access.permissions import Person
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -39,7 +39,7 @@ def subject(cluster: Cluster) -> Subject:
 
 def ask_refresh(*, person: Person) -> int:
     """Have every source that this person sees listed at once, by the worker. Returns how many."""
-    sources = Source.objects.filter(project__team__in=teams_where(person, Action.VIEW))
+    sources = Source.objects.visible_to(person)
     with transaction.atomic():
         asked = sources.update(due_at=timezone.now())
         if asked:
@@ -188,7 +188,8 @@ def keep_networks(cluster: Cluster, item: HyperCluster) -> None:
     wanted = [(network.subnet_id, network.is_default) for network in item.networks]
     kept = [(network.subnet_id, network.is_default) for network in cluster.networks.all()]
     if sorted(wanted) != sorted(kept):
-        cluster.networks.all().delete()
+        if kept:
+            cluster.networks.all().delete()
         Network.objects.bulk_create(
             Network(cluster=cluster, subnet_id=subnet_id, is_default=default) for subnet_id, default in wanted
         )
@@ -201,13 +202,19 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     """
     Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
     now = timezone.now()
-    cluster, _ = Cluster.objects.get_or_create(
+    cluster, is_new = Cluster.objects.get_or_create(
         project=creation.project,
         cluster_id=item.id,
-        defaults={"name": item.name, "type": creation.type, "found_at": now, "seen_at": now},
+        defaults={
+            "name": item.name,
+            "type": creation.type,
+            "found_at": now,
+            "seen_at": now,
+            "creation": creation,
+        },
     )
     free = Cluster.objects.filter(Q(creation__isnull=True) | Q(creation=creation), pk=cluster.pk)
-    if not free.update(creation=creation, gone_at=None):
+    if not is_new and not free.update(creation=creation, gone_at=None):
         raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
     keep_networks(cluster, item)
     failpoint("cluster_bound")

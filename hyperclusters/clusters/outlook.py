@@ -42,7 +42,8 @@ class Outlook:
 
 def outlook(*, person: User, project: Project, name: str = "") -> Outlook:
     """Read what is known. The caller has made sure that this person may create in this project."""
-    grant = grants_for(person, Action.CREATE).filter(team=project.team).first()
+    here = (grant for grant in grants_for(person, Action.CREATE) if grant.team_id == project.team_id)
+    grant = next(here, None)
     subnets = Network.objects.filter(cluster__project=project, cluster__gone_at__isnull=True)
     return Outlook(
         project=project,

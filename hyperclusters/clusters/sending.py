@@ -64,7 +64,7 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
                 return
             failpoint("send_permitted")
             client = client_for(project)
-            if (later := breaker.when_to_call(project)) is not None:
+            if (later := breaker.when_to_write(project) or breaker.when_to_call(project)) is not None:
                 _postpone(creation, later)
                 return
             if not _list_first(creation, client) or not may_begin():

@@ -45,7 +45,9 @@ def move(work: Work, to: str, did: Did, outcome: Outcome, *, facts: dict[str, An
     """
     before = work.state
     rows = type(work)._default_manager.filter(pk=work.pk, state=before, version=work.version)
-    with transaction.atomic():
+    with transaction.atomic(
+        savepoint=False
+    ):  # whoever has begun one already gives all of it up if this is stale
         if not rows.update(state=to, version=work.version + 1, **changes):
             raise Stale(f"{work.KIND} {work.pk} is not {before} at version {work.version} any more")
         failpoint("move_updated")
@@ -63,15 +65,16 @@ def move(work: Work, to: str, did: Did, outcome: Outcome, *, facts: dict[str, An
 def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
     """Lease the work that has been due longest. Several workers may call this at once: each row goes to one."""
     rows = kind._default_manager
-    for work in rows.due(*states).with_people()[:CLAIM_AMONG]:  # type: ignore[attr-defined]
+    due = rows.due(*states).values_list("pk", "version")[:CLAIM_AMONG]  # type: ignore[attr-defined]
+    for pk, version in due:
         failpoint("claim_found")
         until = timezone.now() + timedelta(seconds=seconds)
-        free = rows.due(*states).order_by().filter(pk=work.pk, version=work.version)  # type: ignore[attr-defined]
+        free = rows.due(*states).order_by().filter(pk=pk, version=version)  # type: ignore[attr-defined]
         if free.update(lease_holder=holder, lease_until=until):
             failpoint("claimed")
-            work.lease_holder, work.lease_until = holder, until
-            found: W = work
-            return found
+            mine = rows.with_people().filter(pk=pk, version=version, lease_holder=holder)  # type: ignore[attr-defined]
+            found: W | None = mine.first()
+            return found  # none if it was withdrawn in this very moment
     return None
 
 

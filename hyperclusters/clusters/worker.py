@@ -117,7 +117,9 @@ class Worker:
         for claim, work in self.jobs:
             item = claim(self.holder)
             if item is not None:
-                self.busy.add(self.pool.submit(self._run, work, item))
+                future = self.pool.submit(self._run, work, item)
+                future.add_done_callback(lambda _: self.wake.set())  # there is room for one more
+                self.busy.add(future)
                 return True
         return False
 

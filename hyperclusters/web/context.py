@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.models import Grant, User
-from hyperclusters.access.permissions import Action, may
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, held, may
 from hyperclusters.clusters.heartbeat import is_a_worker_alive
 from hyperclusters.clusters.models import Creation
 
@@ -73,7 +73,7 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
 
 
 def _person_line(person: User) -> str:
-    grants = list(Grant.objects.active().filter(person=person).select_related("team")[:3])
+    grants = held(person)
     if not grants:
         return _("No access yet")
     if len(grants) > 2:

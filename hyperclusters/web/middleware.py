@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 
+from hyperclusters.access import permissions
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.audit.origin import Origin, acting_from
 
@@ -40,7 +41,8 @@ def origin(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = uuid.uuid4().hex
         request.META["REQUEST_ID"] = request_id
-        with acting_from(Origin(source="page", ip=client_ip(request), request_id=request_id)):
+        here = Origin(source="page", ip=client_ip(request), request_id=request_id)
+        with acting_from(here), permissions.read_once():
             response = get_response(request)
         response.headers["X-Request-Id"] = request_id
         if isinstance(response, HttpResponse) and not response.has_header("Cache-Control"):

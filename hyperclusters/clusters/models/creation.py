@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.models import Team
+from hyperclusters.access.models import Team, User
 
 from .inventory import TYPES
 from .work import Work, WorkQuerySet
@@ -55,6 +55,12 @@ EVIDENCE_RANK = {
 class CreationQuerySet(WorkQuerySet["Creation"]):
     """Creations."""
 
+    def makers(self) -> list[str]:
+        """The user names of those who made clusters by these, in order."""
+        made = self.filter(requested_by=models.OuterRef("pk"), state=State.CREATED)
+        makers = User.objects.filter(models.Exists(made)).order_by("username")
+        return list(makers.values_list("username", flat=True))
+
 
 class Creation(Work):
     """What was asked, how far it got, and what the verdict rests on."""
@@ -89,7 +95,12 @@ class Creation(Work):
                 name="creation_one_unresolved_a_name",
             ),
         ]
-        indexes = [models.Index(fields=["state", "due_at"], name="creation_due")]
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="creation_due"),
+            models.Index(
+                fields=["requested_by", "project"], name="creation_maker", condition=Q(state=State.CREATED)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -14,6 +14,12 @@ from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
 
 
+class SourceQuerySet(models.QuerySet["Source"]):
+    def visible_to(self, person: permissions.Person) -> SourceQuerySet:
+        """Lists of the teams this person may look into."""
+        return self.filter(permissions.within(person, permissions.Action.VIEW, team="project__team"))
+
+
 class Source(models.Model):
     """One list of the cloud: a project's clusters of one type, and how fresh our copy of it is."""
 
@@ -30,6 +36,8 @@ class Source(models.Model):
         null=True
     )  # the list was suddenly empty, and no second one has said so yet
 
+    objects = SourceQuerySet.as_manager()
+
     class Meta:
         ordering = ["project__name", "-type"]
         constraints = [models.UniqueConstraint(fields=["project", "type"], name="source_once")]
@@ -45,7 +53,7 @@ class Source(models.Model):
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     def visible_to(self, person: permissions.Person) -> ClusterQuerySet:
         """Clusters of the teams this person may look into."""
-        return self.filter(project__team__in=permissions.teams_where(person, permissions.Action.VIEW))
+        return self.filter(permissions.within(person, permissions.Action.VIEW, team="project__team"))
 
     def present(self) -> ClusterQuerySet:
         """Those the cloud still had when it was last asked."""
@@ -77,7 +85,13 @@ class Cluster(models.Model):
     class Meta:
         ordering = ["-found_at", "pk"]
         constraints = [models.UniqueConstraint(fields=["project", "cluster_id"], name="cluster_once")]
-        indexes = [models.Index(fields=["project", "name"], name="cluster_name")]
+        indexes = [
+            models.Index(fields=["project", "name"], name="cluster_name"),
+            models.Index(fields=["project"], name="cluster_present", condition=Q(gone_at__isnull=True)),
+            models.Index(
+                models.F("found_at").desc(), "id", name="cluster_newest", condition=Q(gone_at__isnull=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

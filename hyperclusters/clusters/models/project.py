@@ -22,7 +22,7 @@ def validate_project_id(value: str) -> None:
 class ProjectQuerySet(models.QuerySet["Project"]):
     def where(self, person: permissions.Person, action: permissions.Action) -> ProjectQuerySet:
         """The projects of the teams in which this person may do this."""
-        return self.filter(team__in=permissions.teams_where(person, action))
+        return self.filter(permissions.within(person, action, team="team"))
 
 
 class Project(models.Model):

@@ -26,8 +26,9 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def visible_to(self, person: permissions.Person) -> Self:
         """Work of the teams this person may look into."""
-        teams = permissions.teams_where(person, permissions.Action.VIEW)
-        return self.filter(**{f"{self.at_project}__team__in": teams})
+        return self.filter(
+            permissions.within(person, permissions.Action.VIEW, team=f"{self.at_project}__team")
+        )
 
     def unresolved(self) -> Self:
         """Whatever has an outcome that is still open."""

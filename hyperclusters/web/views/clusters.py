@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -14,16 +14,17 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from hyperclusters.access.permissions import Action, may, teams_where, visible_events
+from hyperclusters.access.permissions import Action, may, visible_events
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.inventory import ask_refresh
-from hyperclusters.clusters.models import Cluster, Deletion, Source
+from hyperclusters.clusters.models import Cluster, Creation, Deletion, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.clusters.refusals import Refused
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.listing import address, chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
+from hyperclusters.web.rows import cluster_rows
 from hyperclusters.web.sentences import deletion_verdict, refusal
 
 PAGE = 50
@@ -120,24 +121,18 @@ def _events(request: PageRequest, shown: Cluster) -> list[Event]:
 def _context(request: PageRequest) -> dict[str, Any]:
     query = request.GET
     visible = Cluster.objects.visible_to(request.user)
-    teams = [(team.slug, team.name) for team in teams_where(request.user, Action.VIEW)]
+    sources = list(Source.objects.visible_to(request.user).select_related("project__team"))
+    teams = sorted({(source.project.team.slug, source.project.team.name) for source in sources})
     types = [(kind.value, kind.value) for kind in ClusterType]
-    makers = [(name, name) for name in _makers(visible)]
+    made = Creation.objects.filter(project__in={source.project_id for source in sources})
+    makers = [(name, name) for name in made.makers()]
     origins = [("here", _("made here")), ("outside", _("made outside"))]
     found = _filtered(visible, searched(query), query, teams, types, makers, origins)
     order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
-    rows = (
-        found.order_by(*order)
-        .select_related("project__team", "creation__requested_by")
-        .prefetch_related("networks")
-    )
-    sources = list(
-        Source.objects.filter(project__team__in=teams_where(request.user, Action.VIEW)).select_related(
-            "project"
-        )
-    )
+    page = Paginator(found.order_by(*order), PAGE).get_page(query.get("page"))
     return {
-        "page": Paginator(rows, PAGE).get_page(query.get("page")),
+        "page": page,
+        "rows": cluster_rows(cast("ClusterQuerySet", page.object_list)),
         "filters": [
             menu(query, "team", _("Team"), teams, everything=_("Every team")),
             menu(query, "type", _("Type"), types, everything=_("Both types")),
@@ -196,8 +191,3 @@ def _freshness(sources: list[Source]) -> list[dict[str, Any]]:
     return lines + [
         {"source": source, "project": source.project.name if several else ""} for source in troubled
     ]
-
-
-def _makers(visible: ClusterQuerySet) -> list[str]:
-    made = visible.filter(creation__isnull=False).order_by("creation__requested_by__username")
-    return list(made.values_list("creation__requested_by__username", flat=True).distinct())

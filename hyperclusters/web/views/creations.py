@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
@@ -48,26 +50,24 @@ def listing(request: PageRequest) -> HttpResponse:
 @require_safe
 def creation(request: PageRequest, pk: str) -> HttpResponse:
     """One attempt. While it is unresolved the page asks for its own middle part again and again."""
-    shown = _visible(request, pk)
-    poll = _poll(shown)
-    seen = f"{shown.version}.{shown.looks}.{poll}"
-    if wants_fragment(request) and request.GET.get("seen") == seen:
+    if _is_as_seen(request, pk):
         return HttpResponse(status=204)  # what is shown is still so: htmx leaves it, and asks again
+    shown = _visible(request, pk)
+    undecided = shown.state == State.NEEDS_ATTENTION
     context = {
         "creation": shown,
-        "seen": seen,
+        "seen": _seen(shown.version, shown.looks, shown.requested_at),
         "verdict": verdict(shown),
         "steps": timeline(shown),
         "fragment": wants_fragment(request),
-        "poll": poll,
+        "poll": _poll(request, shown),
         "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),
         "may_create": may(request.user, Action.CREATE, shown.team),
-        "may_decide": shown.state == State.NEEDS_ATTENTION and may(request.user, Action.DECIDE, shown.team),
-        "deciders": who_can(Action.DECIDE, shown.team) if shown.state == State.NEEDS_ATTENTION else [],
+        "may_decide": undecided and may(request.user, Action.DECIDE, shown.team),
+        "deciders": who_can(Action.DECIDE, shown.team) if undecided else [],
     }
-    response = render(
-        request, "creations/_creation.html" if wants_fragment(request) else "creations/creation.html", context
-    )
+    template = "creations/_creation.html" if wants_fragment(request) else "creations/creation.html"
+    response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -121,9 +121,31 @@ def _may_withdraw(request: PageRequest, shown: Creation) -> bool:
     return request.user == shown.requested_by or may(request.user, Action.DECIDE, shown.team)
 
 
-def _poll(shown: Creation) -> int:
-    """Milliseconds until the page asks again: quick while somebody is likely to be watching for the answer. 0: never."""
+def _is_as_seen(request: PageRequest, pk: str) -> bool:
+    """Whether a page that asks again has it all already. Most asks end here, so this reads as little as it can."""
+    seen = request.GET.get("seen")
+    if not seen or not wants_fragment(request):
+        return False
+    now = Creation.objects.visible_to(request.user).filter(pk=pk)
+    row = now.values_list("version", "looks", "requested_at").first()
+    return row is not None and _seen(*row) == seen
+
+
+def _seen(version: int, looks: int, requested_at: datetime) -> str:
+    """Changes when there is something else to show, or when it is time to ask less often."""
+    return f"{version}.{looks}.{_pace(requested_at)}"
+
+
+def _pace(requested_at: datetime) -> int:
+    """Milliseconds between two asks: few while somebody is likely to be watching for the answer."""
+    age = (timezone.now() - requested_at).total_seconds()
+    return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else 5000
+
+
+def _poll(request: PageRequest, shown: Creation) -> int:
+    """Milliseconds until the page asks again, 0: never. Where many are under way each asks less often, so that
+    those who watch do not slow down what they wait for."""
     if not shown.is_unresolved or shown.state == State.NEEDS_ATTENTION:
         return 0
-    age = (timezone.now() - shown.requested_at).total_seconds()
-    return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else 5000
+    crowd = Creation.objects.visible_to(request.user).unresolved().count()
+    return _pace(shown.requested_at) * (1 + crowd // 10)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from hyperclusters.access.permissions import Action, may
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.web.request import PageRequest, own_path
+from hyperclusters.web.rows import cluster_rows
 
 THEMES = ("light", "dark")
 
@@ -20,14 +21,12 @@ def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is."""
     person = request.user
     creations = Creation.objects.visible_to(person).select_related("project__team", "requested_by")
-    clusters = (
-        Cluster.objects.visible_to(person).present().select_related("project__team", "creation__requested_by")
-    )
+    clusters = Cluster.objects.visible_to(person).present()
     context: dict[str, Any] = {
         "running": creations.unresolved().exclude(state=State.NEEDS_ATTENTION)[:10],
         "undecided": creations.filter(state=State.NEEDS_ATTENTION)[:10],
         "recent": creations.exclude(state__in=[State.CREATED]).filter(settled_at__isnull=False)[:5],
-        "clusters": clusters.prefetch_related("networks")[:6],
+        "clusters": cluster_rows(clusters[:6]),
         "may_view": may(person, Action.VIEW),
     }
     if may(person, Action.CONNECT):

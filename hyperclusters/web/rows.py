@@ -1,0 +1,79 @@
+"""Rows of the list of clusters, each drawn once for what it shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from hyperclusters.clusters.models import Network
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+
+from .moments import ago
+
+SHOWN = (
+    "pk",
+    "cluster_id",
+    "name",
+    "type",
+    "project__team__name",
+    "project__name",
+    "creation__requested_by__username",
+    "creation__requested_at",
+    "found_at",
+    "gone_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRow:
+    """Everything that a row shows, and nothing else: two that are equal look the same."""
+
+    pk: UUID
+    cluster_id: str
+    name: str
+    type: str
+    team: str
+    project: str
+    networks: tuple[tuple[str, bool], ...]  # subnet ID, whether it is the default one
+    maker: str  # empty: made outside
+    since: datetime  # when it was asked for here, else when it was first seen
+    since_words: str
+    gone_at: datetime | None
+    gone_words: str
+
+
+def cluster_rows(clusters: ClusterQuerySet) -> list[str]:
+    """The clusters as HTML rows, in their order: two queries, however many."""
+    found = list(clusters.values_list(*SHOWN))
+    networks = defaultdict(list)
+    rows = Network.objects.filter(cluster__in=[each[0] for each in found]).order_by("-is_default", "pk")
+    for cluster, subnet_id, is_default in rows.values_list("cluster", "subnet_id", "is_default"):
+        networks[cluster].append((subnet_id, is_default))
+    now, language = timezone.now(), get_language()
+    return [
+        _drawn(
+            ClusterRow(
+                *(pk, cluster_id, name, kind, team, project),
+                networks=tuple(networks[pk]),
+                maker=maker or "",
+                since=asked_at or found_at,
+                since_words=ago(asked_at or found_at, now),
+                gone_at=gone_at,
+                gone_words=ago(gone_at, now) if gone_at else "",
+            ),
+            language,
+        )
+        for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at in found
+    ]
+
+
+@lru_cache(4096)
+def _drawn(row: ClusterRow, language: str | None) -> str:  # the language is part of the key
+    return render_to_string("clusters/_row.html", {"row": row})
