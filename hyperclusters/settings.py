@@ -274,7 +274,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
     }
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-# What counts attempts, and remembers one-time codes that were used, must be one for all web processes.
+# What counts wrong codes, and remembers those that were used, must be one for all web processes.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -304,7 +304,7 @@ ACCOUNT_SIGNUP_FIELDS = [
 ]  # nobody signs up; allauth checks that it fits the line above
 ACCOUNT_EMAIL_VERIFICATION = SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {
-    "login_failed": "5/5m/key,30/5m/ip",  # the key is what lockout.py makes of it
+    "login_failed": "5/5m/key",  # codes of the second step, by person; for passwords see accounts/lockout.py
     "reset_password": "5/5m/key,20/5m/ip",
 }
 MFA_ADAPTER = "hyperclusters.accounts.adapters.FactorAdapter"

@@ -69,7 +69,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
         Raises ValidationError. What is kept here is taken back by allauth when the password was right.
         """
-        self._login_failed_rl_usage = lockout.attempt(request, credentials.get("username", ""))
+        self._login_failed_rl_usage = lockout.count(request, credentials.get("username", ""))
         if not self._login_failed_rl_usage:
             raise self.validation_error("too_many_login_attempts")
 
@@ -84,6 +84,8 @@ class AccountAdapter(DefaultAccountAdapter):
         recent.note_confirmation(request.session)
         steps = [each.get("type") or each["method"] for each in how]
         record(Did.SIGNED_IN, Outcome.DONE, person=user, after={"by": steps})
+        request.session.clear_expired()
+        lockout.forget_old()
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)

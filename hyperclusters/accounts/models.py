@@ -1,4 +1,4 @@
-"""Sessions of people who are signed in, or have given their password and owe the second step."""
+"""Sessions of people who are signed in, or have given their password and owe the second step; attempts that failed."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ class Session(AbstractBaseSession):
         if force_update:
             kwargs["update_fields"] = ["session_data", "person", "started_at"]
         super().save(*args, force_update=force_update, **kwargs)
+
+
+class Attempt(models.Model):
+    """One attempt to give a password, counted under a key (see lockout.py) until it proves to be right, or is old."""
+
+    key = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["key", "at"], name="attempt_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]} {self.at:%H:%M:%S}"

@@ -57,5 +57,19 @@ class Migration(migrations.Migration):
                 "abstract": False,
             },
         ),
+        migrations.CreateModel(
+            name="Attempt",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=64)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={"indexes": [models.Index(fields=["key", "at"], name="attempt_key")]},
+        ),
         migrations.RunPython(make_cache, drop_cache),
     ]
