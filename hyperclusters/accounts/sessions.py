@@ -8,17 +8,21 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from allauth.account.utils import url_str_to_user_pk
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY as PERSON
 from django.contrib.sessions.backends import db
 from django.core import signing
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.audit import origin
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
 
 from .models import Session
 
@@ -105,6 +109,32 @@ def end_sessions(person: User, *, but: str | None = None) -> int:
     """End every session of this person on the server, but for the one with this key; how many there were."""
     ended = Session.objects.filter(person=person).exclude(session_key=but or "")
     return ended.delete()[0]
+
+
+def end_one(*, person: User, handle: str) -> bool:
+    """End the session of one's own that pages call by this handle; False if there is none."""
+    try:
+        wanted = UUID(handle)
+    except ValueError:
+        return False
+    with transaction.atomic():
+        session = Session.objects.filter(person=person, handle=wanted).select_for_update().first()
+        if session is None:
+            return False
+        session.delete()
+        before = {"ip": session.ip, "agent": session.agent, "seen_at": session.seen_at.isoformat()}
+        subject = Subject("person", str(person.pk), person.username)
+        record(Did.SESSION_ENDED, Outcome.DONE, person=person, subject=subject, before=before)
+    return True
+
+
+def sign_out_everywhere(*, person: User) -> int:
+    """End every session of this person, the one that asks included; how many there were."""
+    with transaction.atomic():
+        ended = end_sessions(person)
+        subject = Subject("person", str(person.pk), person.username)
+        record(Did.SESSIONS_ENDED, Outcome.DONE, person=person, subject=subject, after={"sessions": ended})
+    return ended
 
 
 def _is_signed(key: str) -> bool:

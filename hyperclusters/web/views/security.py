@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.passwords import change_password
-from hyperclusters.accounts.seats import end_one, sign_out_everywhere
+from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
 from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
 from hyperclusters.web.devices import device_name
 from hyperclusters.web.middleware import before_second_factor
