@@ -29,9 +29,7 @@ from .models import Session
 HALF_WAY = "account_login"  # where allauth keeps a sign-in that owes its second step
 STARTED = "started_at"
 SALT = "hyperclusters.accounts.sessions"
-STRANGER_AGE = timedelta(
-    minutes=15
-)  # what a stranger's cookie holds: the way to the company's provider and back
+STRANGER_AGE = timedelta(minutes=15)  # enough for the way to the company's provider and back
 SEEN_EVERY = timedelta(minutes=1)
 
 
