@@ -82,7 +82,7 @@ def test_a_passkey_signs_in_by_itself_and_its_answer_is_good_once(
     page.goto("/accounts/login/?next=/clusters/")
     sent: list[Request] = []
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     heading(page, "Clusters")
     (event,) = events(action="session:sign-in:succeeded")
     assert (event.person_name, event.after) == ("ada", {"by": ["webauthn"]})
@@ -119,11 +119,11 @@ def test_the_wrong_finger_signs_nobody_in_and_is_said(window: Window, cast: Cast
     device = make_passkey(page)
     sign_out(page)
     device.knows_its_owner(False)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_text("The browser gave no passkey")).to_be_visible()
     device.knows_its_owner(True)
     page.locator("form[data-passkey] [name=next]").evaluate("each => each.value = 'https://evil.example/'")
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     heading(page, "Home")  # and not that other site
 
 
@@ -195,7 +195,7 @@ def test_a_person_s_own_pages_of_security_are_for_everybody(window: Window, cast
 def test_without_scripts_passkeys_are_not_offered_and_the_rest_works(window: Window, cast: Cast) -> None:
     page = window(java_script_enabled=False)
     page.goto("/accounts/login/")
-    expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()
     page.get_by_label("User").fill("ada")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
