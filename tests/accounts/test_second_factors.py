@@ -111,6 +111,7 @@ def test_the_second_step_gives_a_session_that_nobody_knew_before(cast: Cast, clo
     browser = half_way()
     before = browser.cookies["session"].value
     assert [session.started_at for session in Session.objects.all()] == [None]
+    assert not Session.objects.living().exists()  # half-way is not in
     browser.post(STEP, {"code": code_of(secret)})
     assert browser.cookies["session"].value != before
     assert not Session.objects.filter(pk=before).exists()
