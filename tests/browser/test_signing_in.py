@@ -178,6 +178,8 @@ def test_a_person_s_own_pages_of_security_are_for_everybody(window: Window, cast
     page.get_by_role("button", name="Make new ones").click()
     heading(page, "Recovery codes")
     expect(page.locator("#codes")).to_have_text(re.compile(r"^(\d{8}\s*){10}$"))
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#live")).to_have_text("Copied")
     inspector.look(page, "recovery codes")
     page.goto("/accounts/security/passkey/")
     inspector.look(page, "add a passkey")
