@@ -18,6 +18,16 @@
 | EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (`consolemail://` in the demo) |
 | EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
 | HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
+| SESSION_IDLE | seconds without use after which a person is signed out; polling is no use | `1800` |
+| SESSION_LIMIT | seconds after signing in at which a person is signed out whatever they do | `43200` |
+| SECOND_FACTOR | `1` asks platform admins and auditors for an authenticator app or a passkey | `1` (`0` in the demo) |
+| OIDC_ISSUER | the company's OpenID Connect issuer, such as `https://id.example.com`; its callback is `/accounts/company/callback/` | none: no company sign-in |
+| OIDC_CLIENT_ID | how this dashboard is known there | required with OIDC_ISSUER |
+| OIDC_CLIENT_SECRET | its secret there | required with OIDC_ISSUER |
+| OIDC_NAME | what people call it: "Sign in with …" | `the company account` |
+| OIDC_SCOPES | what is asked for, separated by spaces | `openid profile email` |
+| OIDC_GROUPS_CLAIM | the claim that lists a person's groups | `groups` |
+| OIDC_GROUP_ROLES | which group gives which role, such as `ml-vision=vision:creator, audit=auditor`: a team by its slug, or a site role | none |
 | TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
 | UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
 | UPSTREAM_DEADLINE | seconds that one call to the cloud may take in all | `30` |
@@ -71,6 +81,19 @@ def number(name: str, default: int, *, least: int, most: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A list separated by commas."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def group_role(entry: str) -> tuple[str, str, str]:
+    """`group=team:role` or `group=site role` as (group, team's slug or empty, role). Anything else stops the start."""
+    group, _, given = (part.strip() for part in entry.rpartition("="))
+    team, _, role = given.rpartition(":")
+    known = {"viewer", "creator", "admin"} if team else {"auditor", "platform_admin"}
+    if not group or role not in known:
+        raise ImproperlyConfigured(
+            f"OIDC_GROUP_ROLES holds {entry!r}: write group=team:viewer, :creator or :admin, "
+            "or group=auditor, group=platform_admin."
+        )
+    return group, team, role
 
 
 def demo_secrets(folder: Path) -> dict[str, str]:
@@ -178,6 +201,36 @@ if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
     )
 WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 16, least=1, most=256)
 
+SESSION_IDLE = number("SESSION_IDLE", 30 * 60, least=60, most=86_400)
+SESSION_LIMIT = number("SESSION_LIMIT", 12 * 3600, least=60, most=30 * 86_400)
+if SESSION_IDLE > SESSION_LIMIT:
+    raise ImproperlyConfigured("SESSION_IDLE must not be more than SESSION_LIMIT.")
+SECOND_FACTOR = flag("SECOND_FACTOR", default=not DEMO)
+
+OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "").strip().rstrip("/")
+OIDC_CLIENT_ID = os.environ.get("OIDC_CLIENT_ID", "").strip()
+OIDC_CLIENT_SECRET = os.environ.get("OIDC_CLIENT_SECRET", "").strip()
+OIDC_NAME = os.environ.get("OIDC_NAME", "").strip() or _("the company account")
+OIDC_SCOPES = os.environ.get("OIDC_SCOPES", "").split() or ["openid", "profile", "email"]
+OIDC_GROUPS_CLAIM = os.environ.get("OIDC_GROUPS_CLAIM", "").strip() or "groups"
+OIDC_GROUP_ROLES = [group_role(entry) for entry in words("OIDC_GROUP_ROLES")]
+_oidc = {
+    "OIDC_ISSUER": OIDC_ISSUER,
+    "OIDC_CLIENT_ID": OIDC_CLIENT_ID,
+    "OIDC_CLIENT_SECRET": OIDC_CLIENT_SECRET,
+}
+if any(_oidc.values()) and not all(_oidc.values()):
+    _set, _missing = (
+        " and ".join(name for name in _oidc if bool(_oidc[name]) is has) for has in (True, False)
+    )
+    raise ImproperlyConfigured(f"{_set} is set, and {_missing} is not: set all three, or none.")
+if OIDC_ISSUER and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)([:/]|$)", OIDC_ISSUER):
+    raise ImproperlyConfigured("OIDC_ISSUER must be an https:// address; plain http only on this machine.")
+if "openid" not in OIDC_SCOPES:
+    raise ImproperlyConfigured("OIDC_SCOPES must hold openid.")
+if OIDC_GROUP_ROLES and not OIDC_ISSUER:
+    raise ImproperlyConfigured("OIDC_GROUP_ROLES means nothing without OIDC_ISSUER.")
+
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""
 DEMO_PEOPLE = {
     "ada": _("creates clusters in team Vision"),
@@ -197,8 +250,14 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "hyperclusters.audit",
     "hyperclusters.access",
+    "hyperclusters.accounts",
     "hyperclusters.clusters",
     "hyperclusters.web",
     *(["hyperclusters.demo"] if DEMO else []),
@@ -216,7 +275,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "hyperclusters.web.middleware.in_use",
     "hyperclusters.web.middleware.SignedIn",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -273,10 +334,18 @@ else:
         "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
     )
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+# What counts wrong codes, and remembers those that were used, must be one for all web processes.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "access.User"
-AUTHENTICATION_BACKENDS = ["hyperclusters.access.backends.ActivePeople"]
+AUTHENTICATION_BACKENDS = ["hyperclusters.accounts.backends.SignedInPeople"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -285,6 +354,46 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "web:home"
+PASSWORD_RESET_TIMEOUT = 3600
+
+ACCOUNT_ADAPTER = "hyperclusters.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = [
+    "username*",
+    "password1*",
+]  # nobody signs up; allauth checks that it fits the line above
+ACCOUNT_EMAIL_VERIFICATION = SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "5/5m/key",  # codes of the second step, by person; for passwords see accounts/lockout.py
+    "reset_password": "5/5m/key,20/5m/ip",
+}
+MFA_ADAPTER = "hyperclusters.accounts.adapters.FactorAdapter"
+MFA_FORMS = {"authenticate": "hyperclusters.accounts.forms.SecondStepForm"}
+MFA_FORMS |= {"login_webauthn": "hyperclusters.accounts.forms.PasskeySignInForm"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # that rule guards open sign-up, and there is none here
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_TOTP_ISSUER = "hyperclusters"
+MFA_TOTP_TOLERANCE = 1
+SOCIALACCOUNT_ADAPTER = "hyperclusters.accounts.adapters.CompanyAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "SCOPE": OIDC_SCOPES,
+        "APPS": [
+            {
+                "provider_id": "company",
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC_ISSUER
+        else [],
+    }
+}
 
 # `__Host-` binds a cookie to this host and to https; browsers refuse the prefix on plain http, so the demo goes without.
 _cookie = "__Host-" if HTTPS else ""
@@ -294,7 +403,9 @@ LANGUAGE_COOKIE_NAME = f"{_cookie}language"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_ENGINE = "hyperclusters.accounts.sessions"
+SESSION_COOKIE_AGE = SESSION_LIMIT
+DEVICE_COOKIE_NAME = f"{_cookie}device"
 SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
@@ -330,13 +441,19 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
 _email_url = os.environ.get("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
 if _email_url.partition("://")[0] not in environ.Env.EMAIL_SCHEMES:
     raise ImproperlyConfigured("EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://.")
-_email = environ.Env.email_url_config(_email_url)
+try:
+    _email = environ.Env.email_url_config(_email_url)
+except ValueError:
+    raise ImproperlyConfigured(
+        "EMAIL_URL cannot be read: is its port a number, its password quoted?"
+    ) from None
 EMAIL_BACKEND = _email["EMAIL_BACKEND"]
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = "EMAIL_USE_TLS" in _email, "EMAIL_USE_SSL" in _email
 EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds one thread of a worker so long
 DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
+SENDS_MAIL = not _email_url.startswith("dummymail:")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]

@@ -22,6 +22,8 @@ from django.utils import timezone
 
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
+from hyperclusters.accounts.models import Session
+from hyperclusters.accounts.recent import note_confirmation
 from hyperclusters.audit import search, triggers
 from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.models import Event
@@ -81,6 +83,7 @@ def _empty() -> None:
         settings.AUDIT_ANCHORS.unlink()  # what the anchors saw is gone with the rows
     keep = {"django_migrations", "django_content_type", "auth_permission"}
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True)) - keep)
+    tables.append(str(settings.CACHES["default"]["LOCATION"]))
     statements = [f'DELETE FROM "{table}"' for table in tables]
     statements.append(f"INSERT INTO audit_head (id, seq, digest) VALUES (1, 0, '{GENESIS}')")
     if connection.vendor == "postgresql":
@@ -242,9 +245,19 @@ def as_(cast: Cast) -> Callable[[str], Browser]:
     def signed_in(name: str) -> Browser:
         browser = Browser()
         browser.force_login(getattr(cast, name))
+        # As if the first page had been seen: from where is written then, and again when it changes.
+        Session.objects.filter(pk=browser.session.session_key).update(ip="127.0.0.1")
         return browser
 
     return signed_in
+
+
+def confirm(browser: Browser) -> Browser:
+    """As if the person of this browser had shown who they are a moment ago: sensitive acts ask for that."""
+    session = browser.session
+    note_confirmation(session)
+    session.save()
+    return browser
 
 
 def ask(person: User, project: Project, name: str = "test-hps--1107", **wish: Any) -> Creation:

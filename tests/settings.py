@@ -12,6 +12,7 @@ os.environ.setdefault("AUDIT_KEYS", "tests:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzL
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{_data}/tests.sqlite3")
 os.environ["DATA_DIR"] = _data
 os.environ["HTTPS"] = "0"
+os.environ.setdefault("SECOND_FACTOR", "0")  # tested where it matters; elsewhere Olga and Root just sign in
 os.environ.setdefault("UPSTREAM_HOSTS", "127.0.0.1")
 os.environ.setdefault("UPSTREAM_DEADLINE", "5")
 

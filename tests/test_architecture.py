@@ -23,13 +23,14 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 # Who may import from whom. `web` may take types, grammar and the request builders from `modelarts`, which are pure
 # (a form must say what the vendor allows, a preview must show the very bytes); never anything that calls the cloud.
 MAY_IMPORT: dict[str, set[str]] = {
-    "web": {"clusters", "access", "audit", "modelarts"},
+    "web": {"clusters", "accounts", "access", "audit", "modelarts"},
+    "accounts": {"access", "audit"},
     "clusters": {"access", "audit", "modelarts"},
     "access": {"audit"},
     "audit": set(),
     "modelarts": set(),
     "simulator": set(),
-    "demo": {"web", "clusters", "access", "audit", "modelarts", "simulator", "settings"},
+    "demo": {"web", "clusters", "accounts", "access", "audit", "modelarts", "simulator", "settings"},
     "settings": set(),
     "urls": {"web"},
     "wsgi": set(),
@@ -44,6 +45,22 @@ ROUTES = {
     "web:theme",
     "accounts:login",
     "accounts:logout",
+    "accounts:company",
+    "accounts:confirm",
+    "accounts:ask_reset",
+    "accounts:reset",
+    "accounts:security",
+    "accounts:add_app",
+    "accounts:add_passkey",
+    "accounts:recovery_codes",
+    "accounts:remove_factor",
+    "accounts:password",
+    "accounts:end_session",
+    "accounts:everywhere",
+    "account_login",
+    "mfa_authenticate",
+    "mfa_login_webauthn",
+    "openid_connect_callback",
     "clusters:list",
     "clusters:csv",
     "clusters:json",
@@ -87,7 +104,17 @@ ROUTES = {
     "healthz",
     "readyz",
 }
-FOR_EVERYBODY = {"access:invitation", "accounts:login", "web:theme", "set_language", "healthz", "readyz"}
+SIGNING_IN = {
+    "accounts:login",
+    "accounts:company",
+    "accounts:ask_reset",
+    "accounts:reset",
+    "account_login",
+    "mfa_authenticate",
+    "mfa_login_webauthn",
+    "openid_connect_callback",
+}
+FOR_EVERYBODY = SIGNING_IN | {"access:invitation", "web:theme", "set_language", "healthz", "readyz"}
 
 
 def room_of(module: str) -> str:
@@ -262,6 +289,17 @@ def test_no_template_holds(what: str, pattern: str) -> None:
         if re.search(pattern, line)
     ]
     assert holding == [], what
+
+
+def test_a_region_that_asks_again_by_itself_says_so() -> None:
+    """A page left open must not keep its person signed in: the middleware knows a poll by this header."""
+    silent = [
+        f"{path.relative_to(ROOT)}: {tag[:80]}"
+        for path in TEMPLATES
+        for tag in re.findall(r"<[a-z][^<>]*hx-trigger=[^<>]*", path.read_text())
+        if re.search(r"hx-trigger=\"[^\"]*\b(every|load)\b", tag) and '{"X-Poll": "1"}' not in tag
+    ]
+    assert silent == []
 
 
 def routes() -> dict[str, URLPattern]:

@@ -79,6 +79,20 @@ def start(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]
         ("WORKER_CONCURRENCY", "0"),
         ("WORKER_CONCURRENCY", "nan"),
         ("LOG_LEVEL", "loud"),
+        ("SESSION_IDLE", "59"),
+        ("SESSION_IDLE", "50000"),  # longer than SESSION_LIMIT
+        ("SESSION_LIMIT", "forever"),
+        ("SECOND_FACTOR", "sometimes"),
+        ("OIDC_CLIENT_SECRET", "alone"),
+        ("OIDC_ISSUER", "https://id.example.com"),  # alone
+        ("OIDC_GROUP_ROLES", "ml=vision:creator"),  # without a provider
+        ("OIDC_GROUP_ROLES", "ml"),
+        ("OIDC_GROUP_ROLES", "ml=vision:boss"),
+        ("OIDC_GROUP_ROLES", "ml=vision:auditor"),
+        ("OIDC_GROUP_ROLES", "ml=creator"),
+        ("OIDC_GROUP_ROLES", "=auditor"),
+        ("EMAIL_URL", "mail.example.com"),
+        ("EMAIL_URL", "smtp://mail.example.com:port"),
     ],
 )
 def test_a_malformed_or_missing_value_stops_the_start_and_is_named(
@@ -113,6 +127,27 @@ def test_the_secrets_are_enough_and_the_rest_is_safe(monkeypatch: pytest.MonkeyP
     assert read["DEMO_PASSWORD"] == ""
     assert read["UPSTREAM_HOSTS"] == ["*.myhuaweicloud.com", "*.myhuaweicloud.cn"]
     assert "SECURE_PROXY_SSL_HEADER" not in read  # a header that anybody can send is not believed
+
+
+OIDC = {"OIDC_ISSUER": "https://id.example.com/", "OIDC_CLIENT_ID": "us", "OIDC_CLIENT_SECRET": CANARY}
+
+
+def test_the_company_s_sign_in_is_set_up_by_three_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert start(monkeypatch)["SOCIALACCOUNT_PROVIDERS"]["openid_connect"]["APPS"] == []
+    read = start(monkeypatch, **OIDC, OIDC_GROUP_ROLES="ml = vision:creator, audit=auditor")
+    (app,) = read["SOCIALACCOUNT_PROVIDERS"]["openid_connect"]["APPS"]
+    assert (app["client_id"], app["settings"]["server_url"]) == ("us", "https://id.example.com")
+    assert read["OIDC_GROUP_ROLES"] == [("ml", "vision", "creator"), ("audit", "", "auditor")]
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["http://id.example.com", "id.example.com", "ftp://x", "https://", "http://127.0.0.1.evil.example/"],
+)
+def test_a_provider_is_reached_by_https_only(issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="OIDC_ISSUER") as stop:
+        start(monkeypatch, **OIDC | {"OIDC_ISSUER": issuer})
+    assert CANARY not in str(stop.value)
 
 
 def test_sqlite_keeps_what_was_committed_and_heeds_triggers(

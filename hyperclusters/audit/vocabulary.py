@@ -11,6 +11,21 @@ class Action(models.TextChoices):
     SIGN_IN_FAILED = "session:sign-in:failed", _("failed to sign in")
     SIGNED_OUT = "session:sign-out:succeeded", _("signed out")
 
+    SIGN_IN_LOCKED = "session:sign-in:locked", _("not let try to sign in again")
+    SECOND_STEP_FAILED = "session:second-step:failed", _("failed the second step of signing in")
+    CONFIRMED = "session:confirm:succeeded", _("confirmed who they are")
+    CONFIRM_FAILED = "session:confirm:failed", _("failed to confirm who they are")
+    SESSION_ENDED = "session:session:ended", _("ended a session elsewhere")
+    SESSIONS_ENDED = "session:everywhere:ended", _("signed out everywhere")
+
+    PASSWORD_CHANGED = "access:password:changed", _("password changed")
+    PASSWORD_RESET_ASKED = "access:password:reset-asked", _("new password asked for by e-mail")
+    PASSWORD_RESET = "access:password:reset", _("password set by a link")
+    FACTOR_ADDED = "access:factor:added", _("second factor added")
+    FACTOR_REMOVED = "access:factor:removed", _("second factor removed")
+    RECOVERY_CODES_MADE = "access:recovery-codes:made", _("recovery codes made")
+    COMPANY_LINKED = "access:company-account:linked", _("company account linked")
+
     PERSON_ADDED = "access:person:added", _("person added")
     TEAM_ADDED = "access:team:added", _("team added")
     GRANT_ADDED = "access:grant:added", _("access granted")

@@ -67,6 +67,14 @@ def _lost(request: HttpRequest) -> list[Grant]:
     return lost(person) if isinstance(person, User) else []
 
 
+def too_many(request: HttpRequest) -> HttpResponse:
+    """429: too many requests of one kind from one network."""
+    text = _(
+        "That was too often in too short a time. Wait a minute, then try again. Nothing was sent to the cloud."
+    )
+    return _page(request, 429, _("Too many requests"), text)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: our fault. Rendered without the database, which may be what failed."""
     text = _(

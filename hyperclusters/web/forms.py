@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
@@ -15,22 +14,6 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.modelarts import ClusterType, is_name, is_subnet_id
 
 from .sentences import name_trouble, subnet_trouble
-
-
-class SignInForm(AuthenticationForm):
-    """User name and password."""
-
-    error_messages = {
-        "invalid_login": gettext_lazy(
-            "User name and password do not match. Capitals matter in the password only."
-        ),
-        "inactive": gettext_lazy("This account is not active."),
-    }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget.attrs["class"] = "input"
 
 
 class OneTimeToken(forms.UUIDField):

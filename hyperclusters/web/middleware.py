@@ -2,17 +2,23 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 
 from hyperclusters.access import permissions
+from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.audit.origin import Origin, acting_from
 
+from .request import whole_page
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -46,14 +52,46 @@ def origin(get_response: Handler) -> Handler:
     return middleware
 
 
+def in_use(get_response: Handler) -> Handler:
+    """Puts off the idle limit of who does something. A page that asks again by itself says so, and is no use."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        session = cast("SessionStore", request.session)
+        if session.row and session.row.started_at:
+            with suppress(DatabaseError):  # the page itself has said what is wrong
+                if not request.user.is_authenticated:
+                    session.flush()  # whose account was closed; it must not come back with the account
+                elif request.method == "POST" or "X-Poll" not in request.headers:
+                    session.note_use(agent=request.headers.get("User-Agent", ""))
+        return response
+
+    return middleware
+
+
+def before_second_factor(view: View) -> View:
+    """Marks a view for who still owes a second factor: all that they may do is add one, or leave."""
+    view.before_second_factor = True  # type: ignore[attr-defined]  # as Django marks `login_required`
+    return view
+
+
 class SignedIn(LoginRequiredMiddleware):
-    """Every view wants a signed-in person unless it says otherwise."""
+    """Every view wants a signed-in person, with a second factor if their role needs one, unless it says otherwise."""
+
+    def process_view(
+        self, request: HttpRequest, view_func: Any, args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        refusal: HttpResponseBase | None = super().process_view(request, view_func, args, kwargs)
+        if refusal or not getattr(view_func, "login_required", True):
+            return refusal
+        owes = getattr(request.user, "owes_second_factor", False)
+        if owes and not getattr(view_func, "before_second_factor", False):
+            return whole_page(request, resolve_url("accounts:security"))
+        return None
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
         """A fragment must not be replaced by a sign-in page: htmx is told to go to it as a whole page."""
         if not getattr(request, "htmx", False):
             return super().handle_no_permission(request, view_func)
         back = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)  # type: ignore[attr-defined]
-        response = HttpResponse(status=204)
-        response.headers["HX-Redirect"] = redirect_to_login(back, resolve_url(settings.LOGIN_URL)).url
-        return response
+        return whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)).url)

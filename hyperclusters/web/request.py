@@ -1,10 +1,11 @@
 """What a view gets."""
 
-from django.http import HttpRequest
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django_htmx.middleware import HtmxDetails
 
 from hyperclusters.access.models import User
+from hyperclusters.accounts.adapters import is_own_path
+from hyperclusters.accounts.sessions import SessionStore
 
 
 class PageRequest(HttpRequest):
@@ -12,6 +13,7 @@ class PageRequest(HttpRequest):
 
     user: User  # never anonymous here: the middleware has seen to that
     htmx: HtmxDetails
+    session: SessionStore
 
 
 def wants_fragment(request: PageRequest) -> bool:
@@ -24,4 +26,13 @@ def wants_fragment(request: PageRequest) -> bool:
 
 def own_path(target: str, otherwise: str) -> str:
     """The address if it is a path of this site, else the other one: nobody is sent elsewhere by a crafted link."""
-    return target if target.startswith("/") and url_has_allowed_host_and_scheme(target, None) else otherwise
+    return target if is_own_path(target) else otherwise
+
+
+def whole_page(request: HttpRequest, url: str) -> HttpResponse:
+    """Leads to another page, never into a fragment: htmx is told to go to it as a whole."""
+    if not getattr(request, "htmx", False):
+        return HttpResponseRedirect(url)
+    response = HttpResponse(status=204)
+    response.headers["HX-Redirect"] = url
+    return response

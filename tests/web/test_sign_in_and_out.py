@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 
 from hyperclusters.access.models import User
-from hyperclusters.web.forms import SignInForm
+from hyperclusters.accounts.models import Session
+from hyperclusters.web.account_forms import SignInForm
 from tests.conftest import PASSWORD, Cast, Projects, events
 from tests.web.pages import HTMX, SignIn, body, words
 

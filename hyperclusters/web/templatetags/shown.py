@@ -1,5 +1,8 @@
 """Small words for templates."""
 
+import json
+from typing import Any
+
 from django import template
 
 from hyperclusters.web.access_forms import LENGTHS
@@ -32,3 +35,9 @@ def as_offered(days: int) -> int:
     """The shortest length that can be asked for and is as long as this; else the longest."""
     offered = [int(value) for value, _word in LENGTHS if value]
     return next((length for length in offered if length >= days), offered[-1])
+
+
+@register.filter(name="json")
+def as_json(value: Any) -> str:
+    """JSON for a data attribute, to be read by a script; escaped like any other text."""
+    return json.dumps(value, default=dict)

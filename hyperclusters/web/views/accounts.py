@@ -1,18 +1,42 @@
-"""Signing in and out, each with its audit event."""
+"""Signing in by each way, showing again who one is, and signing out. Each ends in its audit event."""
 
+from __future__ import annotations
+
+from typing import cast
+
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
+from allauth.mfa.base import views as factor_views
+from allauth.mfa.webauthn import views as passkey_views
+from allauth.mfa.webauthn.internal.auth import begin_authentication
+from allauth.socialaccount.adapter import get_adapter as get_company_adapter
+from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.providers.openid_connect import views as company_views
 from django.conf import settings
-from django.contrib.auth import login, logout
+from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hyperclusters.accounts.factors import has_passkey
+from hyperclusters.accounts.recent import note_confirmation
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.web.forms import SignInForm
-from hyperclusters.web.request import own_path
+from hyperclusters.web.account_forms import ConfirmForm, SignInForm
+from hyperclusters.web.middleware import before_second_factor
+from hyperclusters.web.request import PageRequest, own_path
+
+
+def _target(request: HttpRequest, otherwise: str = settings.LOGIN_REDIRECT_URL) -> str:
+    return own_path(request.POST.get("next") or request.GET.get("next") or "", resolve_url(otherwise))
 
 
 @login_not_required
@@ -20,25 +44,91 @@ from hyperclusters.web.request import own_path
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in form. In the demo it offers the demo's people by a click, through this same form."""
-    target = own_path(
-        request.POST.get("next") or request.GET.get("next") or "", resolve_url(settings.LOGIN_REDIRECT_URL)
-    )
+    target = _target(request)
     if request.user.is_authenticated and request.method == "GET":
         return HttpResponseRedirect(target)
     form = SignInForm(request, data=request.POST or None)
     if request.method == "POST":
         if form.is_valid():
-            login(request, form.get_user())
-            request.session.cycle_key()  # Django keeps the ID when the same person signs in again
-            record(Did.SIGNED_IN, Outcome.DONE, person=form.get_user())
-            return HttpResponseRedirect(target)
-        record(Did.SIGN_IN_FAILED, Outcome.DENIED, person_name=request.POST.get("username", "")[:150])
+            login = Login(user=form.get_user(), redirect_url=target)
+            return cast("HttpResponse", perform_password_login(request, {}, login))
+        did = Did.SIGN_IN_LOCKED if form.is_locked else Did.SIGN_IN_FAILED
+        record(did, Outcome.DENIED, person_name=request.POST.get("username", "")[:150])
     context = {"form": form, "next": target, "demo_people": settings.DEMO_PEOPLE if settings.DEMO else {}}
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
+    context |= {"company": settings.OIDC_ISSUER and settings.OIDC_NAME, "mails": settings.SENDS_MAIL}
     return render(request, "accounts/login.html", context, status=422 if form.errors else 200)
 
 
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def second_step(request: HttpRequest) -> HttpResponse:
+    """The code, or the passkey, of who has given their password."""
+    answer: HttpResponse = factor_views.authenticate(request)
+    if request.method == "POST" and isinstance(answer, TemplateResponse):
+        person = (answer.context_data or {})["form"].user
+        record(Did.SECOND_STEP_FAILED, Outcome.DENIED, person=person)
+        answer.status_code = 422
+    return answer
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def passkey(request: HttpRequest) -> HttpResponse:
+    """Signing in with a passkey alone. GET hands a challenge to the page's script."""
+    answer: HttpResponse = passkey_views.login_webauthn(request)
+    if request.method == "POST" and not request.user.is_authenticated:
+        record(Did.SIGN_IN_FAILED, Outcome.DENIED, reason="passkey")
+        messages.error(request, _("This passkey was not accepted, so you are not signed in."))
+    return answer
+
+
+@login_not_required
+@require_safe
+def company(request: HttpRequest) -> HttpResponse:
+    """Off to the company's provider. `again` has it ask once more who is there."""
+    if not settings.OIDC_ISSUER:
+        raise Http404
+    provider = get_company_adapter(request).get_provider(request, "company")
+    prompt = {"prompt": "login"} if request.GET.get("again") else {}
+    try:
+        answer = provider.redirect(request, AuthProcess.LOGIN, next_url=_target(request), auth_params=prompt)
+    except OSError as error:  # the provider's own description of itself could not be had
+        answer = render_authentication_error(request, provider, exception=error)
+    return cast("HttpResponse", answer)
+
+
+@login_not_required
+@require_safe
+def company_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Back from the company's provider."""
+    return cast("HttpResponse", company_views.callback(request, provider_id=provider_id))
+
+
+@before_second_factor
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def confirm(request: PageRequest) -> HttpResponse:
+    """Before a sensitive act: who is there?"""
+    person, target = request.user, _target(request, "accounts:security")
+    form = ConfirmForm(request, person, request.POST or None)
+    if request.method == "POST":
+        if form.is_valid():
+            note_confirmation(request.session)
+            record(Did.CONFIRMED, Outcome.DONE, person=person, after={"by": form.by})
+            return HttpResponseRedirect(target)
+        did = Did.SIGN_IN_LOCKED if form.is_locked else Did.CONFIRM_FAILED
+        record(did, Outcome.DENIED, person=person, after={"by": form.by})
+    linked = settings.OIDC_ISSUER and SocialAccount.objects.filter(user=person).exists()
+    context = {"form": form, "next": target, "company": linked and settings.OIDC_NAME}
+    if has_passkey(person):
+        context["options"] = begin_authentication(person)
+    return render(request, "accounts/confirm.html", context, status=422 if form.errors else 200)
+
+
+@before_second_factor
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Ends this session on the server."""

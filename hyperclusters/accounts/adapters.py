@@ -1,0 +1,150 @@
+"""What allauth asks of us: who may go on, where to, and what is written down."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from hyperclusters.access.models import User
+from hyperclusters.audit import origin
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from . import company, factors, lockout, recent
+from .sessions import STARTED
+
+TOO_MANY = gettext_lazy(
+    "Too many attempts failed. Wait five minutes, or sign in another way: with a passkey, with the company account, "
+    "or after a new password by e-mail."
+)
+WRONG = gettext_lazy(
+    "This was not accepted. Each code is good once, and for a short time only: try the next one."
+)
+
+
+def is_own_path(target: str) -> bool:
+    """Whether the address is a path of this site: nobody is sent elsewhere by a crafted link."""
+    return target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Passwords, and the moment at which somebody is signed in by whatever means."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": TOO_MANY,
+        "rate_limited": TOO_MANY,
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 -- allauth's signature
+        """Nobody signs up: accounts come from an invitation, the company's provider, or a command."""
+        return False
+
+    def is_safe_url(self, url: str) -> bool:
+        return bool(url) and is_own_path(url)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The address that the audit has, from the configured number of trusted proxies."""
+        return origin.current().ip or str(request.META.get("REMOTE_ADDR", ""))
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """allauth's own words are not shown: our pages say what happened."""
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the attempt before the password is looked at, so that parallel guesses are counted too.
+
+        Raises ValidationError. What is kept here is taken back by allauth when the password was right.
+        """
+        self._login_failed_rl_usage = lockout.count(request, credentials.get("username", ""))
+        if not self._login_failed_rl_usage:
+            raise self.validation_error("too_many_login_attempts")
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """A new session, and the event. Every way of signing in ends here, after every step."""
+        if not user.is_active:  # closed while the second step was owed
+            raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
+        how = get_authentication_records(request, user)
+        super().login(request, user)
+        request.session.pop(STARTED, None)
+        request.session.cycle_key()  # Django keeps the ID when the same person signs in again
+        recent.note_confirmation(request.session)
+        steps = [each.get("type") or each["method"] for each in how]
+        record(Did.SIGNED_IN, Outcome.DONE, person=user, after={"by": steps})
+        request.session.clear_expired()
+        lockout.forget_old()
+
+    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        lockout.remember_device(response, cast("User", user))
+        return response
+
+    def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+        """Somebody with the right passkey or company account, whose account here was closed."""
+        record(Did.SIGN_IN_FAILED, Outcome.DENIED, person=user, reason="the account is not active")
+        messages.error(request, _("This account is not active. Whoever runs the platform can tell you why."))
+        return redirect(settings.LOGIN_URL)
+
+
+class FactorAdapter(DefaultMFAAdapter):
+    """Second factors: their secrets are encrypted at rest."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": WRONG,
+        "cannot_generate_recovery_codes": gettext_lazy(
+            "Recovery codes stand in for an authenticator app or a passkey: add one of these first."
+        ),
+        "has_app": gettext_lazy(
+            "You have an authenticator app already. Remove it before you add another one."
+        ),
+    }
+
+    def encrypt(self, text: str) -> str:
+        return factors.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return factors.unseal(encrypted_text)
+
+    def get_totp_label(self, user: AbstractBaseUser) -> str:
+        return user.get_username()
+
+
+class CompanyAdapter(DefaultSocialAccountAdapter):
+    """The company's OpenID Connect provider."""
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Find or make the person, and give what their groups give, before anything else happens."""
+        try:
+            company.welcome(sociallogin, request)
+        except company.NotWelcome as error:
+            self._refuse(request, Outcome.DENIED, str(error))
+
+    def on_authentication_error(self, request: HttpRequest, *_: Any, **kwargs: Any) -> None:
+        """Cancelled there, an answer nobody waits for, or a provider that fails: nothing happened here."""
+        self._refuse(
+            request, Outcome.FAILED, f"{kwargs.get('error')}: {type(kwargs.get('exception')).__name__}"
+        )
+
+    def _refuse(self, request: HttpRequest, outcome: Outcome, why: str) -> None:
+        record(Did.SIGN_IN_FAILED, outcome, reason=f"company account: {why}")
+        messages.error(
+            request,
+            _(
+                "Signing in with %(name)s did not work, so you are not signed in. Try again, or ask whoever runs it."
+            )
+            % {"name": settings.OIDC_NAME},
+        )
+        raise ImmediateHttpResponse(redirect(settings.LOGIN_URL))

@@ -1,0 +1,60 @@
+"""Sessions of people who are signed in, or have given their password and owe the second step; attempts that failed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import models
+from django.utils import timezone
+
+from hyperclusters.access.models import User
+
+FACTORS = (
+    Authenticator.Type.TOTP,
+    Authenticator.Type.WEBAUTHN,
+)  # recovery codes only stand in for one of these
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def living(self) -> SessionQuerySet:
+        """Signed in, and neither idle for too long nor too old."""
+        return self.filter(started_at__isnull=False, expire_date__gt=timezone.now())
+
+
+class Session(AbstractBaseSession):
+    """One browser of one person. `expire_date` is the nearer of the idle and the absolute limit."""
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    handle = models.UUIDField(default=uuid.uuid4, unique=True)  # names it in pages: the key is a secret
+    started_at = models.DateTimeField(null=True)  # none while the second step is owed
+    seen_at = models.DateTimeField(default=timezone.now)
+    ip = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=300, blank=True)
+
+    objects = SessionQuerySet.as_manager()  # type: ignore[assignment,misc]  # not Django's, which saves by other rules
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+        ordering = ["-seen_at", "pk"]
+
+    def save(self, *args: Any, force_update: bool = False, **kwargs: Any) -> None:
+        """A change of its data leaves its times alone: only use moves those."""
+        if force_update:
+            kwargs["update_fields"] = ["session_data", "person", "started_at"]
+        super().save(*args, force_update=force_update, **kwargs)
+
+
+class Attempt(models.Model):
+    """One attempt to give a password, counted under a key (see lockout.py) until it proves to be right, or is old."""
+
+    key = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["key", "at"], name="attempt_key")]
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]} {self.at:%H:%M:%S}"

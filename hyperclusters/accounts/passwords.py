@@ -1,0 +1,101 @@
+"""Passwords: changed, or set by a link. Each ends every other session, and in one audit event."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.encoding import force_bytes, force_str
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import User
+from hyperclusters.access.services import add_person
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .sessions import end_sessions
+
+log = logging.getLogger(__name__)
+
+
+def open_account(
+    *, username: str, email: str, full_name: str = "", by: User | None = None
+) -> tuple[User, str]:
+    """A new account without a password, and the path at which the person sets one within the hour.
+
+    Whoever invites somebody sends them the path; only its reader may choose. Raises ValidationError on a bad name.
+    """
+    person = add_person(username=username, email=email, full_name=full_name, by=by)
+    return person, password_path(person)
+
+
+def password_path(person: User) -> str:
+    """Where this person may set a password: good once, for an hour."""
+    uid = urlsafe_base64_encode(force_bytes(person.pk))
+    return reverse("accounts:reset", args=[uid, default_token_generator.make_token(person)])
+
+
+def person_of(uid: str, token: str) -> User | None:
+    """The active person of such a path; None if it was used, has expired, or is made up."""
+    try:
+        person = User.objects.filter(pk=int(force_str(urlsafe_base64_decode(uid))), is_active=True).first()
+    except (ValueError, OverflowError):
+        return None
+    return person if person and default_token_generator.check_token(person, token) else None
+
+
+def change_password(*, person: User, password: str, but: str | None = None) -> None:
+    """Set a new password, checked by the form, and end every session but the one with this key."""
+    _set(person, password, Did.PASSWORD_CHANGED, but)
+
+
+def reset_password(*, person: User, password: str) -> None:
+    """Set the password of who came by a link, and end all their sessions."""
+    _set(person, password, Did.PASSWORD_RESET, None)
+
+
+def ask_for_reset(*, email: str, site: str) -> None:
+    """Mail a link to whoever has this address and a password. Says nothing of whether somebody has.
+
+    The mail goes out beside the answer, so that the time to answer tells nothing either.
+    """
+    people = [
+        each
+        for each in User.objects.filter(email__iexact=email, is_active=True)
+        if each.has_usable_password()
+    ]
+    record(
+        Did.PASSWORD_RESET_ASKED,
+        Outcome.ACCEPTED,
+        person=people[0] if len(people) == 1 else None,
+        person_name=email,
+    )
+    for person in people:
+        text = render_to_string(
+            "accounts/reset_mail.txt", {"person": person, "link": site + password_path(person)}
+        )
+        mail = EmailMessage(_("A new password for hyperclusters"), text, to=[person.email])
+        threading.Thread(target=_send, args=(mail,), name="mail").start()
+
+
+def _send(mail: EmailMessage) -> None:
+    try:
+        mail.send()
+    except OSError:
+        log.exception("A mail for a new password could not be sent.")
+
+
+def _set(person: User, password: str, did: Did, but: str | None) -> None:
+    with transaction.atomic():
+        person.set_password(password)
+        person.save(update_fields=["password"])
+        ended = end_sessions(person, but=but)
+        subject = Subject("person", str(person.pk), person.username)
+        record(did, Outcome.DONE, person=person, subject=subject, after={"sessions_ended": ended})

@@ -1,0 +1,20 @@
+"""How long ago a person showed who they are. Sensitive acts want it to be within five minutes."""
+
+from __future__ import annotations
+
+import time
+
+from django.contrib.sessions.backends.base import SessionBase
+
+KEY = "confirmed_at"
+GOOD_FOR = 300  # seconds
+
+
+def note_confirmation(session: SessionBase) -> None:
+    """The person has just shown who they are, by whatever means."""
+    session[KEY] = time.time()
+
+
+def is_recent(session: SessionBase) -> bool:
+    """Whether that was within five minutes."""
+    return 0 <= time.time() - float(session.get(KEY, 0)) < GOOD_FOR

@@ -1,0 +1,144 @@
+"""Where a session is kept. Who is not signed in has it in a signed cookie, so that strangers write no rows.
+
+This module is Django's SESSION_ENGINE: `SessionStore` is the name that Django looks for.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from allauth.account.utils import url_str_to_user_pk
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY as PERSON
+from django.contrib.sessions.backends import db
+from django.core import signing
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import User
+from hyperclusters.audit import origin
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .models import Session
+
+HALF_WAY = "account_login"  # where allauth keeps a sign-in that owes its second step
+STARTED = "started_at"
+SALT = "hyperclusters.accounts.sessions"
+STRANGER_AGE = timedelta(minutes=15)  # enough for the way to the company's provider and back
+SEEN_EVERY = timedelta(minutes=1)
+
+
+class SessionStore(db.SessionStore):
+    """A row for a person, a signed cookie for a stranger; signing in leads from one to the other, with a new key."""
+
+    row: Session | None = None
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    def load(self) -> dict[str, Any]:
+        """What is kept under the key, or nothing: expired, ended, or not by us."""
+        key = self.session_key or ""
+        if _is_signed(key):
+            with suppress(signing.BadSignature):
+                kept: dict[str, Any] = signing.loads(key, salt=SALT, max_age=STRANGER_AGE)
+                return kept
+        else:
+            self.row = Session.objects.filter(session_key=key, expire_date__gt=timezone.now()).first()
+            if self.row:
+                return self.decode(self.row.session_data)
+        self._session_key = None
+        return {}
+
+    def exists(self, session_key: str) -> bool:
+        return not _is_signed(session_key) and super().exists(session_key)
+
+    def delete(self, session_key: str | None = None) -> None:
+        if not _is_signed(session_key or self.session_key or ""):
+            super().delete(session_key)
+
+    def save(self, must_create: bool = False) -> None:
+        """Keep it where it belongs by now. Raises UpdateError if the row was ended meanwhile."""
+        data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # not in the stubs
+        if PERSON not in data and HALF_WAY not in data:
+            self.delete()
+            self._session_key = signing.dumps(data, salt=SALT, compress=True)
+            return
+        if _is_signed(self.session_key or ""):
+            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
+            must_create = True
+        super().save(must_create)
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        now = timezone.now()
+        if PERSON in data:
+            data.setdefault(STARTED, now.isoformat())  # stays through every change of the key
+        started_at = datetime.fromisoformat(data[STARTED]) if PERSON in data else None
+        return Session(
+            session_key=self._get_or_create_session_key(),  # type: ignore[attr-defined]  # not in the stubs
+            session_data=self.encode(data),
+            person_id=data[PERSON] if PERSON in data else url_str_to_user_pk(data[HALF_WAY]["user_pk"]),
+            started_at=started_at,
+            seen_at=now,
+            expire_date=_end(now, started_at),
+            ip=origin.current().ip,
+        )
+
+    def note_use(self, *, agent: str) -> None:
+        """The person did something: the idle limit begins anew. Written at most once a minute."""
+        if not self.row or not self.row.started_at:
+            return
+        now, ip = timezone.now(), origin.current().ip
+        new = {"ip": ip, "agent": agent[:300]}
+        if now - self.row.seen_at < SEEN_EVERY and new == {"ip": self.row.ip, "agent": self.row.agent}:
+            return
+        with suppress(DatabaseError):  # a database that takes no entries still serves pages
+            mine = Session.objects.filter(pk=self.row.pk)
+            mine.update(seen_at=now, expire_date=_end(now, self.row.started_at), **new)
+
+
+def end_sessions(person: User, *, but: str | None = None) -> int:
+    """End every session of this person on the server, but for the one with this key; how many there were."""
+    ended = Session.objects.filter(person=person).exclude(session_key=but or "")
+    return ended.delete()[0]
+
+
+def end_one(*, person: User, handle: str) -> bool:
+    """End the session of one's own that pages call by this handle; False if there is none."""
+    try:
+        wanted = UUID(handle)
+    except ValueError:
+        return False
+    with transaction.atomic():
+        session = Session.objects.filter(person=person, handle=wanted).select_for_update().first()
+        if session is None:
+            return False
+        session.delete()
+        before = {"ip": session.ip, "agent": session.agent, "seen_at": session.seen_at.isoformat()}
+        subject = Subject("person", str(person.pk), person.username)
+        record(Did.SESSION_ENDED, Outcome.DONE, person=person, subject=subject, before=before)
+    return True
+
+
+def sign_out_everywhere(*, person: User) -> int:
+    """End every session of this person, the one that asks included; how many there were."""
+    with transaction.atomic():
+        ended = end_sessions(person)
+        subject = Subject("person", str(person.pk), person.username)
+        record(Did.SESSIONS_ENDED, Outcome.DONE, person=person, subject=subject, after={"sessions": ended})
+    return ended
+
+
+def _is_signed(key: str) -> bool:
+    return ":" in key
+
+
+def _end(seen_at: datetime, started_at: datetime | None) -> datetime:
+    idle = seen_at + timedelta(seconds=settings.SESSION_IDLE)
+    return min(idle, started_at + timedelta(seconds=settings.SESSION_LIMIT)) if started_at else idle

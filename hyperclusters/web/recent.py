@@ -1,0 +1,38 @@
+"""Sensitive acts ask who is there, unless that was shown within the last five minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import resolve_url
+from django.utils.translation import gettext as _
+
+from hyperclusters.accounts.recent import is_recent
+
+from .request import PageRequest, whole_page
+
+
+def recently_authenticated(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """For views of sensitive acts: rotating credentials, giving site roles, changing how one signs in.
+
+    Goes to the page that asks for the password, and from there back to this address. What was posted is not carried
+    along, since it may be a secret: put this on the page that shows the form as well.
+    """
+
+    @wraps(view)
+    def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if is_recent(request.session):
+            return view(request, *args, **kwargs)
+        if request.method != "GET":
+            messages.warning(
+                request, _("Nothing was changed. Please do it again after you confirmed who you are.")
+            )
+        back = request.htmx.current_url_abs_path if request.htmx else request.get_full_path()
+        return whole_page(request, f"{resolve_url('accounts:confirm')}?{urlencode({'next': back or '/'})}")
+
+    return guarded

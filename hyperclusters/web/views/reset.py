@@ -1,0 +1,51 @@
+"""A new password by e-mail, and the first one of an account that somebody else made."""
+
+from __future__ import annotations
+
+from allauth.core import ratelimit
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from hyperclusters.accounts.lockout import remember_device
+from hyperclusters.accounts.passwords import ask_for_reset, person_of, reset_password
+from hyperclusters.web.account_forms import AskResetForm, NewPasswordForm
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def ask(request: HttpRequest) -> HttpResponse:
+    """Asks for the link. The answer is the same whether somebody has that address or not, and after too many."""
+    form = AskResetForm(request.POST or None)
+    sent = False
+    if form.is_valid():
+        email = form.cleaned_data["email"]
+        if ratelimit.consume(request, action="reset_password", key=email.lower()):
+            ask_for_reset(email=email, site=request.build_absolute_uri("/").rstrip("/"))
+        sent = True
+    context = {"form": form, "sent": sent, "mails": settings.SENDS_MAIL}
+    return render(request, "accounts/ask_reset.html", context, status=422 if form.errors else 200)
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def reset(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    """Where the link leads."""
+    person = person_of(uid, token)
+    if person is None:
+        return render(request, "accounts/reset.html", {"form": None}, status=410)
+    form = NewPasswordForm(person, request.POST or None)
+    if form.is_valid():
+        reset_password(person=person, password=form.cleaned_data["new_password1"])
+        messages.success(request, _("Your password is set. Sign in with it."))
+        answer = redirect("accounts:login")
+        remember_device(answer, person)
+        return answer
+    context = {"form": form, "name": person.username}
+    return render(request, "accounts/reset.html", context, status=422 if form.errors else 200)
