@@ -22,7 +22,7 @@ def past(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "outside", "ECS")
     ask(cast.ada, projects.vision, "fine")
     work()
-    cloud.simulator.switch(quota=0)
+    cloud.simulator.set(quota=0)
     ask(cast.ada, projects.vision, "refused-one")
     work()
 
