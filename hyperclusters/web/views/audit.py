@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
-from hyperclusters.access.permissions import Action, audit_scope, may, require, visible_events
+from hyperclusters.access.permissions import Action, AuditScope, audit_scope, may, require, visible_events
 from hyperclusters.audit.filters import Filter, before_time
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
@@ -33,9 +33,8 @@ def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     scope = audit_scope(request.user)
     wanted = asked(request.user, scope, request.GET)
-    shown = (
-        _page(wanted, wanted.filter.alternatives(scope.parts())) if wanted.filter else Page([], None, None)
-    )
+    shown = _page(wanted, scope)
+    note_read(person=request.user, page="list", filters=wanted.told, team=wanted.team)
     context = {
         "form": wanted.form,
         "menus": wanted.menus,
@@ -88,14 +87,15 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     return render(request, "audit/event.html", context)
 
 
-def _page(wanted: Asked, alternatives: Any) -> Page:
-    given = wanted.form.cleaned_data
+def _page(wanted: Asked, scope: AuditScope) -> Page:
+    if wanted.filter is None:
+        return Page([], None, None)
+    given, alternatives = wanted.form.cleaned_data, wanted.filter.alternatives(scope.parts())
     if wanted.jump:
         return page(alternatives, before=before_time(wanted.jump))
     return page(alternatives, before=given["before"], after=given["after"])
 
 
-@require_safe
 def chain(request: PageRequest) -> HttpResponse:
     """Whether the ledger is whole, when that was last looked at, and what was found. No event is shown."""
     require(request.user, Action.AUDIT)

@@ -1,0 +1,100 @@
+"""Olga asks: who made clusters with a failed outcome last week, and what are the cloud's request IDs? And takes it away."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Watch, Window
+from tests.browser.inspection import Inspector
+from tests.conftest import Cast, Cloud, Projects, ask, work
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def past(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    """One creation that the cloud refuses, one that it carries out, one cluster that somebody made elsewhere."""
+    cloud.simulator.add_cluster(projects.vision.project_id, "outside", "ECS")
+    ask(cast.ada, projects.vision, "fine")
+    work()
+    cloud.simulator.set(quota=0)
+    ask(cast.ada, projects.vision, "refused-one")
+    work()
+
+
+def read(page: Page, path: Path) -> list[dict[str, str]]:
+    """Download by the button, and read the file."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    download.value.save_as(path)
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_who_failed_last_week_and_the_cloud_s_request_ids_in_four_clicks_and_exported(
+    scripts: bool, past: None, window: Window, cloud: Cloud, tmp_path: Path
+) -> None:
+    page = window("olga", java_script_enabled=scripts)
+    page.goto("/")
+    page.get_by_role("link", name="Failed creations of the last 7 days").click()  # 1
+    row = page.get_by_role("row").filter(has_text="refused-one")
+    expect(row).to_contain_text("ada")
+    asked = cloud.posts[-1].request_id
+    expect(row.locator(f'[title="{asked}"]')).to_be_visible()
+    page.get_by_role("link", name="Export").click()  # 2
+    rows = read(page, tmp_path / "failed.csv")  # 3
+    assert [(each["person_name"], each["upstream_request_id"]) for each in rows[:-1]] == [("ada", asked)]
+    assert rows[-1]["seq"] == "manifest"
+    if scripts:
+        expect(page.get_by_text("The file is complete.")).to_be_visible()
+
+
+def test_filters_combine_by_clicks_and_the_chart_comes_by_itself(past: None, window: Window) -> None:
+    page = window("olga")
+    page.goto("/audit/")
+    expect(page.locator("#summary svg")).to_be_visible()
+    page.get_by_text("Outcome", exact=True).first.click()
+    page.get_by_role("link", name="Failed", exact=True).click()
+    page.get_by_text("Time", exact=True).first.click()
+    page.get_by_role("link", name="Last 7 days").click()
+    expect(page).to_have_url(re.compile(r"outcome=failed.*range=7d"))
+    page.get_by_text("Person, cluster, request, time").click()
+    page.get_by_label("Person").fill("ada")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"range=7d.*outcome=failed.*person=ada"))
+    expect(page.locator("tbody tr").filter(has_text="refused-one").first).to_be_visible()
+
+
+def test_the_queue_is_worked_off_by_mouse(past: None, window: Window) -> None:
+    page = window("olga")
+    page.goto("/audit/review/")
+    page.get_by_label("Choose all on this page").check()
+    page.get_by_role("button", name="Mark as reviewed").click()
+    expect(page.get_by_text("2 creations were marked.")).to_be_visible()
+    expect(page.get_by_text("Everything is reviewed")).to_be_visible()
+
+
+def test_the_audit_s_own_pages_are_for_everybody(past: None, window: Window, watch: Watch) -> None:
+    inspector, page = Inspector(), window("olga")
+    for path in (
+        "/audit/?range=7d&outcome=failed",
+        "/audit/?team=nowhere",
+        "/audit/export/?outcome=failed",
+        "/audit/chain/",
+        "/audit/summary/",
+        "/audit/review/",
+        "/audit/review/?show=outside",
+        "/audit/review/?show=follow-up",
+    ):
+        page.goto(path)
+        if path.startswith("/audit/?range"):
+            expect(page.locator("#summary svg")).to_be_visible()
+            page.get_by_text("Person, cluster, request, time").click()
+        inspector.look(page, path)
+    inspector.judge()

@@ -1,0 +1,216 @@
+"""Every filter alone and with others, every page once, and nothing of another team through any of them."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import Role
+from hyperclusters.access.services import grant
+from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Event, EventQuerySet
+from hyperclusters.audit.origin import Origin, acting_from
+from hyperclusters.audit.paging import SIZE, page
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from tests.conftest import Cast, Projects, events
+from tests.web.pages import SignIn, body, main, words
+
+LIST = "/audit/"
+
+
+@pytest.fixture
+def mixed(cast: Cast) -> None:
+    """Some hundred events in which everything is combined with everything, in no order."""
+    chance = random.Random(7)
+    cases = list(
+        product((cast.ada, cast.mallory), (Outcome.DONE, Outcome.FAILED), ("10.0.0.1", "10.0.0.2"), range(20))
+    )
+    chance.shuffle(cases)
+    with transaction.atomic():
+        for person, outcome, ip, number in cases:
+            with acting_from(Origin("page", ip, f"request-{number}")):
+                record(
+                    Did.CREATE_SUCCEEDED if outcome == Outcome.DONE else Did.CREATE_FAILED,
+                    outcome,
+                    person=person,
+                    team=cast.vision if person == cast.ada else cast.speech,
+                    subject=Subject("thing", f"id-{number}", f"train-{number}"),
+                    upstream_request_id=f"cloud-{number}",
+                )
+
+
+CHOICES: dict[str, list[Any]] = {
+    "person_name": ["", "ada", "nobody"],
+    "outcome": ["", "failed"],
+    "action": ["", "cluster:create:succeeded"],
+    "ip": ["", "10.0.0.2"],
+    "about": [(), ("train-3", "id-4")],
+    "request": ["", "request-3", "cloud-4"],
+    "text": ["", "AIN-1", "id-3"],
+}
+
+
+def fits(event: Event, given: dict[str, Any]) -> bool:
+    """The filter as anybody would write it down."""
+    equal = all(
+        not given[name] or getattr(event, name) == given[name]
+        for name in ("person_name", "outcome", "action", "ip")
+    )
+    about = not given["about"] or event.object_name in given["about"] or event.object_id in given["about"]
+    requests = (event.request_id, event.upstream_request_id)
+    text = given["text"]
+    found = not text or text.lower() in event.object_name.lower() or text in (event.object_id, *requests)
+    return equal and about and found and (not given["request"] or given["request"] in requests)
+
+
+def walked(parts: list[EventQuerySet], wanted: Filter, *, down: bool) -> list[int]:
+    """Every page from one end to the other."""
+    seqs: list[int] = []
+    shown = page(wanted.alternatives(parts), after=None if down else 0)
+    while True:
+        found = [event.seq for event in shown.events]
+        seqs = seqs + found if down else found + seqs
+        if (step := shown.older if down else shown.newer) is None:
+            return seqs
+        shown = page(wanted.alternatives(parts), **{"before" if down else "after": step})
+
+
+def test_any_combination_of_filters_shows_every_event_that_fits_exactly_once_in_both_directions(
+    mixed: None,
+) -> None:
+    everything = list(Event.objects.order_by("-seq"))
+    for values in product(*CHOICES.values()):
+        given = dict(zip(CHOICES, values, strict=True))
+        wanted = Filter(**given)
+        expected = [event.seq for event in everything if fits(event, given)]
+        assert walked([Event.objects.all()], wanted, down=True) == expected, given
+        assert walked([Event.objects.all()], wanted, down=False) == expected, given
+        assert [event.seq for event in wanted.apply(Event.objects.all()).order_by("-seq")] == expected, given
+
+
+def test_what_is_recorded_while_one_pages_moves_nothing(mixed: None, cast: Cast) -> None:
+    was = list(Event.objects.order_by("-seq").values_list("seq", flat=True))
+    first = page([Event.objects.all()])
+    for _ in range(SIZE):
+        record(Did.SIGNED_OUT, Outcome.DONE, person=cast.ada)
+    seen, shown = [event.seq for event in first.events], first
+    while shown.older is not None:
+        shown = page([Event.objects.all()], before=shown.older)
+        seen += [event.seq for event in shown.events]
+    assert seen == was
+    back = page([Event.objects.all()], after=first.events[0].seq)
+    assert [event.action for event in back.events] == [Did.SIGNED_OUT] * SIZE
+
+
+def test_an_admin_of_two_teams_pages_through_both(mixed: None, cast: Cast) -> None:
+    parts = [Event.objects.filter(team_id=cast.vision.pk), Event.objects.filter(team_id=cast.speech.pk)]
+    expected = list(
+        Event.objects.filter(team_id__isnull=False).order_by("-seq").values_list("seq", flat=True)
+    )
+    for down in (True, False):
+        assert walked(parts, Filter(), down=down) == expected
+
+
+def test_a_time_range_takes_its_first_moment_and_leaves_its_last_out(mixed: None) -> None:
+    times = sorted(Event.objects.values_list("at", flat=True))
+    since, until = times[20], times[60]
+    found = set(walked([Event.objects.all()], Filter(since=since, until=until), down=True))
+    assert found == set(Event.objects.filter(at__gte=since, at__lt=until).values_list("seq", flat=True))
+    assert walked([Event.objects.all()], Filter(since=times[-1] + timedelta(hours=1)), down=True) == []
+
+
+def test_one_jumps_to_a_time_and_pages_on_from_there(mixed: None, as_: SignIn) -> None:
+    olga = as_("olga")
+    soon = timezone.now() + timedelta(hours=1)
+    assert "No event fits" not in words(olga.get(f"{LIST}?jump={soon:%Y-%m-%dT%H:%M}"))
+    assert "No event fits" in words(olga.get(f"{LIST}?jump=2020-01-01T00:00"))
+
+
+NOT_UNDERSTOOD = [
+    "team=nowhere", "project=none", "action=cluster:create", "outcome=x", "since=yesterday", "until=2026-13-01",
+    "range=1y", "before=-1", "after=x", f"before={2**70}", "q=%00", "jump=now",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", NOT_UNDERSTOOD)
+def test_a_filter_that_is_not_understood_shows_nothing_rather_than_everything(
+    query: str, mixed: None, as_: SignIn
+) -> None:
+    answer = as_("olga").get(f"{LIST}?{query}")
+    assert answer.status_code == 200
+    assert answer.context["events"] == []
+    if not query.startswith(("before", "after")):
+        assert "This filter was not understood" in words(answer)
+
+
+def test_g24_nothing_of_another_team_comes_through_filters_menus_counts_charts_or_events(
+    mixed: None, cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    tom = as_("tom")
+    queries = (
+        "person=mallory", "q=mallory", "q=speech", "project=speech-cn-north-9", "team=speech", "ip=10.0.0.1", "cluster=train-3",
+        "request=request-3", "q=id-3", "range=1h", "after=0",
+    )  # fmt: skip
+    for query in ("", *queries):
+        page_, summary = tom.get(f"{LIST}?{query}"), tom.get(f"{LIST}summary/?{query}")
+        assert {row.team for row in page_.context["events"]} <= {"Vision"}, query
+        told = main(page_).replace(query.partition("=")[2], "") + main(summary)
+        assert "Speech" not in told, query
+        assert "speech-cn-north-9" not in told.replace("project=speech-cn-north-9", ""), query
+    own = tom.get(f"{LIST}summary/").context
+    assert own["count"][0] <= Event.objects.filter(team_name="Vision").count()
+    assert (
+        own["chart"].created == Event.objects.filter(team_name="Vision", action=Did.CREATE_SUCCEEDED).count()
+    )
+    foreign, unknown = (tom.get(f"{LIST}?team={name}") for name in ("speech", "nonsens"))
+    assert main(foreign).replace("speech", "") == main(unknown).replace("nonsens", "")
+    event = Event.objects.filter(team_name="Vision", action=Did.CREATE_SUCCEEDED).latest("seq")
+    shown = tom.get(event.get_absolute_url())
+    for step in ("newer", "older"):
+        if seq := shown.context[step]:
+            assert Event.objects.get(seq=seq).team_name == "Vision"
+
+
+def test_reading_is_one_event_a_visit(mixed: None, as_: SignIn) -> None:
+    olga = as_("olga")
+    for path in (LIST, LIST, f"{LIST}?before=50", f"{LIST}?after=0"):
+        olga.get(path)
+    assert len(events(action="audit:read", person_name="olga")) == 1
+    olga.get(f"{LIST}?outcome=failed")
+    assert len(events(action="audit:read", person_name="olga")) == 2
+    olga.get(f"{LIST}summary/")
+    assert len(events(action="audit:read", person_name="olga")) == 2
+
+
+def test_the_chart_counts_each_day_and_says_it_in_a_table(mixed: None, as_: SignIn) -> None:
+    text = body(as_("olga").get(f"{LIST}summary/"))
+    assert "80 created" in text
+    assert "80 failed or refused" in text
+    assert text.count('<th scope="row">') == 30
+    assert 'fill="url(#failed)"' in text
+
+
+def test_the_rows_are_shown_without_counting_them(
+    mixed: None, as_: SignIn, django_assert_max_num_queries: Any
+) -> None:
+    olga = as_("olga")
+    olga.get(LIST)
+    with django_assert_max_num_queries(14) as captured:
+        olga.get(LIST)
+    assert not [
+        query["sql"] for query in captured if "COUNT" in query["sql"] and "audit_event" in query["sql"]
+    ]
+
+
+def test_the_last_admin_of_two_teams_reads_both_on_one_page(mixed: None, cast: Cast, as_: SignIn) -> None:
+    grant(person=cast.tom, role=Role.ADMIN, team=cast.speech, reason="helps out")
+    teams = {row.team for row in as_("tom").get(f"{LIST}?outcome=failed").context["events"]}
+    assert teams == {"Vision", "Speech"}

@@ -1,0 +1,111 @@
+"""Olga reviews what was made: each creation once, clusters made outside, and nobody else can."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client as Browser
+
+from hyperclusters.access.permissions import NotPermitted
+from hyperclusters.clusters.models import Cluster, Creation, Judgement, Review
+from hyperclusters.clusters.reviews import NothingSaid, account_for, review
+from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.web.pages import SignIn, main, words
+
+QUEUE, MARK = "/audit/review/", "/audit/review/mark/"
+
+
+@pytest.fixture
+def made(cast: Cast, projects: Projects, cloud: Cloud) -> list[Creation]:
+    """Three settled creations of two teams, one that is not, and a cluster made outside."""
+    cloud.simulator.add_cluster(projects.vision.project_id, "outside", "ECS")
+    creations = [ask(cast.ada, projects.vision, "one"), ask(cast.ada, projects.vision, "two")]
+    creations.append(ask(cast.mallory, projects.speech, "three"))
+    work()
+    return [*creations, ask(cast.ada, projects.vision, "waiting")]
+
+
+def post(browser: Browser, creations: list[Creation], judgement: str = "reviewed", note: str = "") -> str:
+    chosen = {"creation": [str(each.pk) for each in creations], "judgement": judgement, "note": note}
+    return words(browser.post(MARK, chosen, follow=True))
+
+
+def test_settled_creations_wait_until_they_are_marked_and_each_mark_is_an_event(
+    made: list[Creation], as_: SignIn
+) -> None:
+    olga = as_("olga")
+    shown = main(olga.get(QUEUE))
+    assert all(name in shown for name in ("one", "two", "three"))
+    assert "waiting" not in shown
+    assert "3 creations to review" in words(olga.get("/"))
+    assert "2 creations were marked" in post(olga, made[:2], note="as agreed")
+    shown = main(olga.get(QUEUE))
+    assert ("three" in shown, "two" in shown) == (True, False)
+    marks = events(action="cluster:create:reviewed")
+    assert {event.object_id for event in marks} == {str(each.pk) for each in made[:2]}
+    assert {(e.person_name, e.team_name, e.project_name, e.reason) for e in marks} == {
+        ("olga", "Vision", "vision-cn-southwest-2", "as agreed")
+    }
+
+
+def test_a_follow_up_needs_a_note_and_stays_until_it_is_reviewed(made: list[Creation], as_: SignIn) -> None:
+    olga = as_("olga")
+    assert "A follow-up needs a note" in post(olga, made[:1], "follow_up", "  ")
+    assert not Review.objects.exists()
+    post(olga, made[:1], "follow_up", "which budget?")
+    assert "which budget?" in main(olga.get(f"{QUEUE}?show=follow-up"))
+    post(olga, made[:1])
+    assert "Nothing needs follow-up" in words(olga.get(f"{QUEUE}?show=follow-up"))
+    (mark,) = events(action="cluster:create:reviewed")
+    assert mark.before == {"review": "follow_up", "note": "which budget?"}
+
+
+def test_the_same_mark_again_and_one_without_an_outcome_change_nothing(
+    made: list[Creation], cast: Cast
+) -> None:
+    ids = [each.pk for each in made]
+    assert review(by=cast.olga, creations=ids, judgement=Judgement.REVIEWED) == 3
+    assert review(by=cast.olga, creations=ids, judgement=Judgement.REVIEWED) == 0
+    assert len(events(action="cluster:create:reviewed")) == 3
+
+
+def test_marking_nothing_or_garbage_marks_nothing(made: list[Creation], as_: SignIn) -> None:
+    olga = as_("olga")
+    assert "nothing was marked" in post(olga, [])
+    garbage = olga.post(MARK, {"creation": ["x", "' OR 1=1", "\x00"], "judgement": "reviewed"}, follow=True)
+    assert "nothing was marked" in words(garbage)
+    assert not Review.objects.exists()
+
+
+def test_a_cluster_made_outside_waits_until_it_is_claimed_or_accepted(
+    made: list[Creation], as_: SignIn, cast: Cast
+) -> None:
+    olga, cluster = as_("olga"), Cluster.objects.get(name="outside")
+    assert "outside" in main(olga.get(f"{QUEUE}?show=outside"))
+    empty = olga.post(f"{QUEUE}{cluster.pk}/", {"person": "nobody"}, follow=True)
+    assert "Choose a person, or give a reason" in words(empty)
+    olga.post(f"{QUEUE}{cluster.pk}/", {"person": "ada", "reason": "made in the console"})
+    (event,) = events(action="cluster:outside:claimed")
+    assert (event.after or {})["claimed_for"] == "ada"
+    assert (event.team_name, event.object_name, event.reason) == ("Vision", "outside", "made in the console")
+    assert "Every cluster is accounted for" in words(olga.get(f"{QUEUE}?show=outside"))
+    assert account_for(by=cast.olga, cluster=cluster, reason="shared by all")
+    assert len(events(action="cluster:outside:accepted")) == 1
+
+
+def test_a_cluster_made_here_needs_no_account(made: list[Creation], cast: Cast) -> None:
+    assert not account_for(by=cast.olga, cluster=Cluster.objects.get(name="one"), reason="x")
+    assert not Review.objects.exists()
+
+
+def test_only_auditors_review(made: list[Creation], cast: Cast, as_: SignIn) -> None:
+    cluster = Cluster.objects.get(name="outside")
+    for name in ("ada", "tom", "vera", "mallory", "root", "nina"):
+        person = getattr(cast, name)
+        with pytest.raises(NotPermitted):
+            review(by=person, creations=[made[0].pk], judgement=Judgement.REVIEWED)
+        with pytest.raises(NotPermitted):
+            account_for(by=person, cluster=cluster, reason="mine")
+        assert QUEUE not in as_(name).get("/").content.decode()
+    assert not Review.objects.exists()
+    with pytest.raises(NothingSaid):
+        account_for(by=cast.olga, cluster=cluster)
