@@ -113,9 +113,7 @@ def _ending(held: Grant) -> Letter:
         "url": _link(reverse("access:mine")),
     }
     subject = _("Your access to %(team)s ends soon") % facts
-    text = _(
-        "You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s"
-    )
+    text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s")
     return _addresses([held.person]), subject, text % facts
 
 

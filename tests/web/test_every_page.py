@@ -346,6 +346,13 @@ def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
 
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:
-    assert {"access:invitation", "accounts:login", "web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
+    assert {
+        "access:invitation",
+        "accounts:login",
+        "web:theme",
+        "set_language",
+        "healthz",
+        "readyz",
+    } == FOR_EVERYBODY
     assert "Sign in" in words(Browser().get("/accounts/login/"))
     assert "Demo people" not in words(Browser().get("/accounts/login/"))
