@@ -69,7 +69,7 @@ def _asked(asked: AccessRequest) -> Letter:
     deciders = [held.person for held in who_can(Action.GRANT, asked.team) if held.person != asked.person]
     subject = _("%(person)s asks for access to %(team)s") % _names(asked)
     text = _(
-        "%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s\n"
+        "%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s"
     )
     facts = _names(asked) | {"length": length(asked.days), "reason": asked.reason}
     url = _link(asked.team.get_absolute_url())
@@ -81,10 +81,10 @@ def _decided(asked: AccessRequest) -> Letter:
     facts = _names(asked) | {"by": by, "note": asked.note, "url": _link(reverse("access:mine"))}
     if asked.state == RequestState.APPROVED:
         subject = _("You are %(role)s in %(team)s now") % facts
-        text = _("%(by)s approved your request. %(note)s\n\nWhat you may do, and until when: %(url)s\n")
+        text = _("%(by)s approved your request. %(note)s\n\nWhat you may do, and until when: %(url)s")
     else:
         subject = _("Your request for %(team)s was declined") % facts
-        text = _("%(by)s declined it:\n\n  %(note)s\n\nWhat you may do, and until when: %(url)s\n")
+        text = _("%(by)s declined it:\n\n  %(note)s\n\nWhat you may do, and until when: %(url)s")
     return _addresses([asked.person]), subject, text % facts
 
 
@@ -100,7 +100,7 @@ def _invited(invitation: Invitation) -> Letter:
     subject = _("%(by)s invites you to %(team)s on hyperclusters") % facts
     text = _(
         "%(by)s invites you to be %(role)s in %(team)s:\n\n  %(reason)s\n\n"
-        "The link is good once, until %(until)s: %(url)s\n"
+        "The link is good once, until %(until)s: %(url)s"
     )
     return [invitation.email], subject, text % facts
 
@@ -113,9 +113,7 @@ def _ending(held: Grant) -> Letter:
         "url": _link(reverse("access:mine")),
     }
     subject = _("Your access to %(team)s ends soon") % facts
-    text = _(
-        "You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s\n"
-    )
+    text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s")
     return _addresses([held.person]), subject, text % facts
 
 

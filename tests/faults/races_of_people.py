@@ -5,9 +5,12 @@ from __future__ import annotations
 import uuid
 from functools import partial
 
-from hyperclusters.access.models import Grant, User
-from hyperclusters.access.services import end_grant
-from hyperclusters.clusters.creations import withdraw
+from hyperclusters.access.models import Grant, Role, User
+from hyperclusters.access.requests import approve, ask, decline
+from hyperclusters.access.requests import withdraw as withdraw_request
+from hyperclusters.access.reviews import deactivate
+from hyperclusters.access.services import add_person, end_grant, grant
+from hyperclusters.clusters.creations import Wish, request_creation, withdraw
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.clusters.refusals import NameTaken, NameUnresolved, QuotaReached, TokenUsed
 from hyperclusters.clusters.work import Stale
@@ -107,4 +110,83 @@ def deactivation_and_submit(stage: Stage) -> list[str]:
     return wrong(
         G25_queued_is_refused=all(row.state == State.REFUSED for row in rows),
         G25_nothing_sent=stage.posts() == 0,
+    )
+
+
+@race
+def last_two_admins(stage: Stage) -> list[str]:
+    """Both admins of a team end each other, give up, or are deactivated at one moment."""
+    team = stage.project.team
+    people = [add_person(username=f"{name}-{uuid.uuid4().hex[:8]}") for name in ("tom", "tim")]
+    held = [grant(person=person, role=Role.ADMIN, team=team, reason="race") for person in people]
+    root = User.objects.get(username="root")
+    got = together(
+        lambda: end_grant(held[0], reason="race", by=people[1]),
+        lambda: end_grant(held[1], reason="race", by=people[0]),
+        lambda: deactivate(people[0], by=root, reason="race"),
+        lambda: grant(person=people[1], role=Role.VIEWER, team=team, reason="race", by=people[0]),
+    )
+    left = Grant.objects.active().filter(team=team, role=Role.ADMIN).count()
+    odd = {kind for kind in kinds(got) if kind not in {"NoneType", "Grant", "AccessRefused", "NotPermitted"}}
+    return wrong(G26_one_admin_is_left=left == 1, no_other_error=not odd)
+
+
+@race
+def one_request_decided_by_many(stage: Stage) -> list[str]:
+    team = stage.project.team
+    tom, nina = (add_person(username=f"{name}-{uuid.uuid4().hex[:8]}") for name in ("tom", "nina"))
+    grant(person=tom, role=Role.ADMIN, team=team, reason="race")
+    asked = ask(person=nina, team=team, role=Role.CREATOR, days=7, reason="race")
+    copies = [type(asked).objects.select_related("person", "team").get(pk=asked.pk) for _ in range(4)]
+    got = together(
+        partial(approve, copies[0], by=tom, days=7),
+        partial(approve, copies[1], by=tom, days=7),
+        partial(decline, copies[2], by=tom, note="race"),
+        partial(withdraw_request, copies[3], by=nina),
+    )
+    grants = Grant.objects.filter(person=nina).count()
+    state = type(asked).objects.get(pk=asked.pk).state
+    return wrong(
+        one_wins=kinds(got).count("AccessRefused") == 3,
+        grant_as_decided=(grants == 1) == (state == "approved"),
+    )
+
+
+@race
+def team_quota_edge(stage: Stage) -> list[str]:
+    """Two projects of one team fill the team's quota at one moment."""
+    team = stage.project.team
+    type(team).objects.filter(pk=team.pk).update(quota=3)
+    first = stage.project
+    second = type(first).objects.create(
+        name=f"more-{uuid.uuid4().hex[:8]}",
+        team=team,
+        endpoint=first.endpoint,
+        project_id=uuid.uuid4().hex,
+        sealed_credentials="x",
+    )
+
+    def submit(n: int) -> Creation:
+        wish = Wish(name=f"name-{n}", type="HPS")
+        return request_creation(
+            person=stage.ada, project=(first, second)[n % 2], wish=wish, token=uuid.uuid4()
+        )
+
+    got = together(*(partial(submit, n) for n in range(8)))
+    Creation.objects.filter(project=second).delete()
+    accepted = kinds(got).count("Creation")
+    refused = sum(isinstance(row, QuotaReached) for row in got)
+    return wrong(G28_exactly_three=accepted == 3, G28_five_refused=refused == 5)
+
+
+@race
+def deactivation_by_service_and_submit(stage: Stage) -> list[str]:
+    ada, root = stage.ada, User.objects.get(username="root")
+    together(stage.ask, lambda: deactivate(ada, by=root, reason="race"))
+    run_due()
+    rows = Creation.objects.filter(project=stage.scene["project"])
+    return wrong(
+        G25_queued_is_refused=all(row.state == State.REFUSED for row in rows),
+        G25_nothing_sent=stage.posts() == 0,
+        nothing_is_left=not Grant.objects.active().filter(person=ada).exists(),
     )
