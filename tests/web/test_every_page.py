@@ -48,7 +48,6 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "creations:withdraw"): row("302 302 403 403 404 404 404"),
     ("get", "audit:list"): row("403 200 403 200 403 403 403"),
     ("get", "audit:event"): row("403 200 403 200 403 403 403"),
-<<<<<<< HEAD
     ("get", "audit:summary"): row("403 200 403 200 403 403 403"),
     ("get", "audit:chain"): row("403 200 403 200 403 403 403"),
     ("get", "audit:export"): row("403 200 403 200 403 403 403"),
@@ -56,7 +55,6 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "audit:review"): row("403 403 403 200 403 403 403"),
     ("post", "audit:mark"): row("403 403 403 302 403 403 403"),
     ("post", "audit:account"): row("403 403 403 302 403 403 403"),
-=======
     ("get", "teams:list"): row("200 200 200 200 200 200 200"),
     ("get", "teams:team"): row("200 200 200 200 200 404 404"),
     ("get", "teams:who"): row("200 200 200 200 200 404 404"),
@@ -76,7 +74,6 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "people:dismiss"): row("403 403 403 403 200 403 403"),
     ("get", "people:activity"): row("403 403 403 403 200 403 403"),
     ("get", "people:add_team"): row("403 403 403 403 200 403 403"),
->>>>>>> access
     ("get", "accounts:login"): row("302 302 302 302 302 302 302"),
     ("post", "web:theme"): row("302 302 302 302 302 302 302"),
     ("post", "set_language"): row("302 302 302 302 302 302 302"),
@@ -150,14 +147,12 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "creations:decide": f"{waiting}decide/",
         "audit:list": "/audit/",
         "audit:event": events(team_name="Vision")[-1].get_absolute_url(),
-<<<<<<< HEAD
         "audit:summary": "/audit/summary/",
         "audit:chain": "/audit/chain/",
         "audit:export": "/audit/export/",
         "audit:review": "/audit/review/",
         "audit:mark": "/audit/review/mark/",
         "audit:account": f"/audit/review/{Cluster.objects.get().pk}/",
-=======
         "teams:list": "/teams/",
         "teams:team": "/teams/vision/",
         "teams:who": "/teams/vision/who.csv",
@@ -177,7 +172,6 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "people:dismiss": f"/people/roles/{cast.olga.grants.get().pk}/end/",
         "people:activity": f"/people/{cast.nina.pk}/activity/",
         "people:add_team": "/people/teams/",
->>>>>>> access
         "set_language": "/language/",
         "healthz": "/healthz",
         "readyz": "/readyz",
@@ -404,17 +398,8 @@ def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
 
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:
-<<<<<<< HEAD
-    assert SIGNING_IN | {"web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
-=======
-    assert {
-        "access:invitation",
-        "accounts:login",
-        "web:theme",
-        "set_language",
-        "healthz",
-        "readyz",
-    } == FOR_EVERYBODY
->>>>>>> access
+    assert (
+        SIGNING_IN | {"access:invitation", "web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
+    )
     assert "Sign in" in words(Browser().get("/accounts/login/"))
     assert "Demo people" not in words(Browser().get("/accounts/login/"))
