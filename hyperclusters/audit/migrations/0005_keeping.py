@@ -110,6 +110,7 @@ class Migration(migrations.Migration):
                     ("cluster:seen:outside", "cluster made outside was found"),
                     ("cluster:seen:gone", "cluster is gone from the cloud"),
                     ("cluster:seen:back", "cluster is back in the cloud"),
+                    ("cluster:list:exported", "list of clusters downloaded"),
                     ("cluster:list:refresh-asked", "refresh asked for"),
                     ("cluster:list:failed", "the cloud could not be listed"),
                     ("cluster:list:recovered", "the cloud can be listed again"),
