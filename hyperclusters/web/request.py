@@ -1,6 +1,6 @@
 """What a view gets."""
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
@@ -20,6 +20,11 @@ def wants_fragment(request: PageRequest) -> bool:
     Not a property: the request that a view gets is Django's own object, of this shape but not of this class.
     """
     return bool(request.htmx) and not request.htmx.history_restore_request
+
+
+def posted(request: PageRequest) -> QueryDict | None:
+    """What was posted, be it nothing at all; None if nothing was meant to be. For a form that shows and takes."""
+    return request.POST if request.method == "POST" else None
 
 
 def own_path(target: str, otherwise: str) -> str:
