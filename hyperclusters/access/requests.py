@@ -101,9 +101,13 @@ def withdraw(asked: AccessRequest, *, by: User) -> None:
 
 
 def _decide(asked: AccessRequest, state: RequestState, *, by: User, note: str) -> None:
-    """One conditional UPDATE: of several decisions at one moment the first stands."""
+    """One conditional UPDATE: of several decisions at one moment the first stands.
+
+    Its condition is on the row alone: with a join Django writes a subquery, which PostgreSQL does not judge again
+    after it has waited for the row, and two decisions would win.
+    """
     now = timezone.now()
-    waiting = AccessRequest.objects.pending().filter(pk=asked.pk)
+    waiting = AccessRequest.objects.filter(pk=asked.pk, state=RequestState.PENDING)
     if not waiting.update(state=state, decided_at=now, decided_by=by, note=note):
         raise AccessRefused(Cause.DECIDED)
     asked.state, asked.decided_at, asked.decided_by, asked.note = state, now, by, note

@@ -1,6 +1,6 @@
 """What a view gets."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django_htmx.middleware import HtmxDetails
 
 from hyperclusters.access.models import User
@@ -22,6 +22,11 @@ def wants_fragment(request: PageRequest) -> bool:
     Not a property: the request that a view gets is Django's own object, of this shape but not of this class.
     """
     return bool(request.htmx) and not request.htmx.history_restore_request
+
+
+def posted(request: PageRequest) -> QueryDict | None:
+    """What was posted, be it nothing at all; None if nothing was meant to be. For a form that shows and takes."""
+    return request.POST if request.method == "POST" else None
 
 
 def own_path(target: str, otherwise: str) -> str:

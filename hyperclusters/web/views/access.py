@@ -20,7 +20,7 @@ from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import AskForm, JoinForm
 from hyperclusters.web.access_words import ALLOWS, access_refusal, length, lost
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.request import PageRequest, posted
 
 from .grants import REFUSED, tried
 from .teams import SOON
@@ -74,7 +74,7 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
     if invited is None:
         return render(request, "access/no_invitation.html", status=404)
     person: User | AnonymousUser = request.user
-    form = JoinForm(request.POST or None if not isinstance(person, User) else None)
+    form = JoinForm(None if isinstance(person, User) else posted(request))
     refusal = ""
     if request.method == "POST":
         try:

@@ -20,7 +20,7 @@ from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
 from hyperclusters.web.access_words import access_refusal, length
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.request import PageRequest, posted
 
 from .teams import PAGE, team_of
 
@@ -33,7 +33,7 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
     form = GiveForm(
-        request.POST or None,
+        posted(request),
         team=team,
         roles=_roles(request, team),
         initial={"who": request.GET.get("who", "")},
@@ -71,7 +71,7 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     """Keep or end the access of many at once, page by page."""
     team = team_of(request, slug)
     require(request.user, Action.GRANT, team)
-    form = ReasonForm(request.POST or None, initial={"reason": _("Access review")})
+    form = ReasonForm(posted(request), initial={"reason": _("Access review")})
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _review(request, team, form)):
         return redirect(request.get_full_path())
     grants = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")

@@ -16,7 +16,7 @@ from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Action, require
 from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm
 from hyperclusters.web.listing import searched
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.request import PageRequest, posted
 
 from .grants import REFUSED, tried
 from .teams import PAGE
@@ -43,7 +43,7 @@ def listing(request: PageRequest) -> HttpResponse:
 def appoint(request: PageRequest) -> HttpResponse:
     """Make somebody an auditor or a platform admin."""
     require(request.user, Action.APPOINT)
-    form = SiteRoleForm(request.POST or None, initial={"until": "open", "who": request.GET.get("who", "")})
+    form = SiteRoleForm(posted(request), initial={"until": "open", "who": request.GET.get("who", "")})
 
     def act() -> None:
         data = form.cleaned_data
@@ -62,7 +62,7 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     require(request.user, Action.APPOINT)
     site = Grant.objects.active().filter(team__isnull=True).select_related("person")
     grant = get_object_or_404(site, pk=pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(posted(request))
 
     def act() -> None:
         services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
@@ -79,7 +79,7 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
     """Deactivate an account, or let its person sign in again."""
     require(request.user, Action.APPOINT)
     person = get_object_or_404(User, pk=pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(posted(request))
     do = reviews.deactivate if person.is_active else reviews.reactivate
 
     def act() -> None:
@@ -103,7 +103,7 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
 def add_team(request: PageRequest) -> HttpResponse:
     """A new team. Its first admin is appointed on its page."""
     require(request.user, Action.APPOINT)
-    form = TeamForm(request.POST or None)
+    form = TeamForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             team = services.add_team(by=request.user, **form.cleaned_data)

@@ -33,7 +33,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
 from hyperclusters.web.listing import chosen, menu, searched
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.request import PageRequest, posted
 from hyperclusters.web.sheets import sheet
 
 PAGE = 50
@@ -105,7 +105,7 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
     """What the team allows, set by its admins."""
     shown = team_of(request, slug)
     require(request.user, Action.GRANT, shown)
-    form = RulesForm(request.POST or None, instance=Team.objects.get(pk=shown.pk))
+    form = RulesForm(posted(request), instance=Team.objects.get(pk=shown.pk))
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in Team.RULES}
         services.set_rules(shown, by=request.user, reason=form.cleaned_data["reason"], **values)
@@ -122,7 +122,7 @@ def quota(request: PageRequest, slug: str) -> HttpResponse:
     """How many clusters the team may have, set by platform admins."""
     shown = team_of(request, slug)
     require(request.user, Action.APPOINT)
-    form = QuotaForm(request.POST or None, initial={"quota": shown.quota})
+    form = QuotaForm(posted(request), initial={"quota": shown.quota})
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
         services.set_rules(shown, by=request.user, reason=reason, quota=form.cleaned_data["quota"])
