@@ -37,7 +37,7 @@ def keys() -> dict[str, bytes]:
 
 def take(browser: Browser, form: str, query: str = "") -> str:
     """The file, as it was downloaded."""
-    answer = browser.post(f"{EXPORT}{query}", {"format": form})
+    answer: Any = browser.post(f"{EXPORT}{query}", {"format": form})
     assert answer.status_code == 200
     text = b"".join(answer.streaming_content).decode()
     answer.close()
@@ -163,7 +163,7 @@ def test_g24_an_admin_s_file_holds_their_own_team_s_events_alone(past: None, as_
 
 def test_two_exports_at_a_time_and_a_third_is_told_to_wait(past: None, as_: SignIn) -> None:
     olga = as_("olga")
-    running = [olga.post(EXPORT, {"format": "csv"}) for _ in range(export_view.AT_ONCE)]
+    running: list[Any] = [olga.post(EXPORT, {"format": "csv"}) for _ in range(export_view.AT_ONCE)]
     refused = olga.post(EXPORT, {"format": "csv"})
     assert (refused.status_code, refused["Retry-After"]) == (503, "60")
     assert "Nothing was exported" in words(refused)
