@@ -105,7 +105,9 @@ def test_no_cell_is_taken_for_a_formula_and_none_loses_a_character(past: None, a
 
 
 def test_json_lines_are_lossless_and_verified_without_the_database(past: None, as_: SignIn) -> None:
+    last = Event.objects.latest("seq").seq
     text = take(as_("olga"), "jsonl")
+    assert lines_of(text)[-1]["seq"] == last
     stored = {event.seq: event for event in Event.objects.all()}
     for facts in lines_of(text):
         event = stored[facts["seq"]]
