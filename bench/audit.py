@@ -240,8 +240,8 @@ def _times(browser: Browser, paths: list[str], rounds: int) -> dict[str, list[fl
     """Each in turn, so many times."""
     times: dict[str, list[float]] = {path: [] for path in paths}
     for _ in range(rounds):
-        for path in times:
-            times[path].append(_took(browser, path))
+        for path, seconds in times.items():
+            seconds.append(_took(browser, path))
     return times
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlencode
 
 from django.db import connection
@@ -67,7 +68,7 @@ class _Memory:
         self._idle = {pid: self._resident(pid) for pid in self._pids}
         self.grown = 0.0
 
-    def __enter__(self) -> _Memory:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -21,7 +21,9 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes]) -> Iterator[str]:
     another, since each names the digest before it; an export that was filtered has gaps, which only the count in its
     manifest speaks of.
     """
-    count, first, last = 0, None, None
+    count = 0
+    first: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
     manifest: dict[str, Any] | None = None
     for number, line in enumerate(lines, 1):
         if manifest is not None:

@@ -1,5 +1,7 @@
 """The closed vocabulary of the ledger: what can have happened, and how it ended."""
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -112,6 +114,6 @@ class Outcome(models.TextChoices):
     NOTED = "noted", _("Noted")  # an observation; nobody asked for anything
 
 
-def actions() -> list[tuple[str, str]]:
+def actions() -> list[tuple[str, Any]]:
     """The choices of the ledger's column, by name: a migration holds no copy of the vocabulary that way."""
     return Action.choices

@@ -26,12 +26,39 @@ class Entry:
     besides: str = ""  # who else may, in words
 
 
+CONFIRMED = "having shown within five minutes who one is"
+
 TABLE = (
     Entry("web:home", "get"),
     Entry("web:theme", "post", public=True),
     Entry("accounts:login", "get", public=True),
     Entry("accounts:login", "post", public=True),
     Entry("accounts:logout", "post"),
+    Entry("account_login", "get", public=True),
+    Entry("account_login", "post", public=True),
+    Entry("mfa_authenticate", "get", public=True, besides="whoever has given a right password"),
+    Entry("mfa_authenticate", "post", public=True, besides="whoever has given a right password"),
+    Entry("mfa_login_webauthn", "get", public=True),
+    Entry("mfa_login_webauthn", "post", public=True),
+    Entry("accounts:company", "get", public=True),
+    Entry("openid_connect_callback", "get", public=True),
+    Entry("accounts:ask_reset", "get", public=True),
+    Entry("accounts:ask_reset", "post", public=True),
+    Entry("accounts:reset", "get", public=True, besides="whoever holds the link"),
+    Entry("accounts:reset", "post", public=True, besides="whoever holds the link"),
+    Entry("accounts:confirm", "get"),
+    Entry("accounts:confirm", "post"),
+    Entry("accounts:security", "get"),
+    Entry("accounts:add_app", "get", besides=CONFIRMED),
+    Entry("accounts:add_app", "post", besides=CONFIRMED),
+    Entry("accounts:add_passkey", "get", besides=CONFIRMED),
+    Entry("accounts:add_passkey", "post", besides=CONFIRMED),
+    Entry("accounts:recovery_codes", "post", besides=CONFIRMED),
+    Entry("accounts:remove_factor", "post", besides=CONFIRMED),
+    Entry("accounts:password", "get", besides=CONFIRMED),
+    Entry("accounts:password", "post", besides=CONFIRMED),
+    Entry("accounts:end_session", "post", besides="one's own sessions alone"),
+    Entry("accounts:everywhere", "post", besides="one's own sessions alone"),
     Entry("set_language", "post", public=True),
     Entry("healthz", "get", public=True),
     Entry("readyz", "get", public=True),
@@ -55,6 +82,13 @@ TABLE = (
     Entry(
         "audit:event", "get", needs=Action.AUDIT, anywhere=True, besides="events of other teams look absent"
     ),
+    Entry("audit:summary", "get", needs=Action.AUDIT, anywhere=True),
+    Entry("audit:chain", "get", needs=Action.AUDIT, anywhere=True),
+    Entry("audit:export", "get", needs=Action.AUDIT, anywhere=True),
+    Entry("audit:export", "post", needs=Action.AUDIT, anywhere=True),
+    Entry("audit:review", "get", needs=Action.REVIEW, anywhere=True),
+    Entry("audit:mark", "post", needs=Action.REVIEW, anywhere=True),
+    Entry("audit:account", "post", needs=Action.REVIEW, anywhere=True),
     Entry("teams:list", "get"),
     Entry("teams:team", "get", sees=Action.MEMBERS),
     Entry("teams:who", "get", sees=Action.MEMBERS),

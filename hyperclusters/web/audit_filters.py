@@ -87,7 +87,9 @@ class Asked:
     @property
     def words(self) -> list[tuple[str, str]]:
         """The same in words."""
-        return [(self.form.fields[name].label, self._word(name, value)) for name, value in self.told.items()]
+        return [
+            (str(self.form.fields[name].label), self._word(name, value)) for name, value in self.told.items()
+        ]
 
     def _word(self, name: str, value: str) -> str:
         return str(dict(getattr(self.form.fields[name], "choices", ())).get(value, value))

@@ -37,7 +37,7 @@ def keys() -> dict[str, bytes]:
 
 def take(browser: Browser, form: str, query: str = "") -> str:
     """The file, as it was downloaded."""
-    answer = browser.post(f"{EXPORT}{query}", {"format": form})
+    answer: Any = browser.post(f"{EXPORT}{query}", {"format": form})
     assert answer.status_code == 200
     text = b"".join(answer.streaming_content).decode()
     answer.close()
@@ -105,7 +105,9 @@ def test_no_cell_is_taken_for_a_formula_and_none_loses_a_character(past: None, a
 
 
 def test_json_lines_are_lossless_and_verified_without_the_database(past: None, as_: SignIn) -> None:
+    last = Event.objects.latest("seq").seq
     text = take(as_("olga"), "jsonl")
+    assert lines_of(text)[-1]["seq"] == last
     stored = {event.seq: event for event in Event.objects.all()}
     for facts in lines_of(text):
         event = stored[facts["seq"]]
@@ -163,7 +165,7 @@ def test_g24_an_admin_s_file_holds_their_own_team_s_events_alone(past: None, as_
 
 def test_two_exports_at_a_time_and_a_third_is_told_to_wait(past: None, as_: SignIn) -> None:
     olga = as_("olga")
-    running = [olga.post(EXPORT, {"format": "csv"}) for _ in range(export_view.AT_ONCE)]
+    running: list[Any] = [olga.post(EXPORT, {"format": "csv"}) for _ in range(export_view.AT_ONCE)]
     refused = olga.post(EXPORT, {"format": "csv"})
     assert (refused.status_code, refused["Retry-After"]) == (503, "60")
     assert "Nothing was exported" in words(refused)
