@@ -28,7 +28,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Project
-from hyperclusters.web.access_table import TABLE, markdown
+from hyperclusters.web.access_table import CONFIRMED, TABLE, markdown
 from hyperclusters.web.access_table import Entry as Row
 from tests.test_architecture import ROUTES, routes
 from tests.web.pages import HTMX
@@ -190,8 +190,14 @@ def expected(entry: Row, person: User | AnonymousUser, at: Side, *, htmx: bool) 
         return DONE if appoints else {403}
     if entry.route == "audit:event" and not may(person, Action.AUDIT, at.team):
         return {404}
-    if entry.route in {"access:withdraw", "access:invitation"}:
+    if entry.route in {"access:withdraw", "access:invitation", "accounts:company"}:
         return {404}
+    if entry.route == "openid_connect_callback":
+        return {404, 401, 302, 200}
+    if entry.route == "accounts:reset":
+        return DONE | {410}
+    if entry.besides == CONFIRMED:
+        return DONE | {204}  # led to where they show who they are
     return DONE - {404}
 
 

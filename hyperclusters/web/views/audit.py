@@ -96,6 +96,7 @@ def _page(wanted: Asked, scope: AuditScope) -> Page:
     return page(alternatives, before=given["before"], after=given["after"])
 
 
+@require_safe
 def chain(request: PageRequest) -> HttpResponse:
     """Whether the ledger is whole, when that was last looked at, and what was found. No event is shown."""
     require(request.user, Action.AUDIT)
