@@ -11,6 +11,7 @@
 | HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
 | TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
 | UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
+| METADATA_ENDPOINT | on a cloud machine `http://169.254.169.254`: projects may use the machine's own agency as their key | empty: none may |
 | UPSTREAM_DEADLINE | seconds that one call to the cloud may take in all | `30` |
 | UPSTREAM_CONNECT_TIMEOUT | seconds to connect to the cloud | `5` |
 | UPSTREAM_PROCESSING_BOUND | seconds the cloud may still act on a request it took at the last moment | `300` |
@@ -109,6 +110,9 @@ HTTPS = flag("HTTPS", default=not DEMO)
 TRUSTED_PROXIES = number("TRUSTED_PROXIES", 0, least=0, most=10)
 
 UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
+METADATA_ENDPOINT = os.environ.get("METADATA_ENDPOINT", "").rstrip("/")
+if METADATA_ENDPOINT and not METADATA_ENDPOINT.startswith("http://"):
+    raise ImproperlyConfigured("METADATA_ENDPOINT must look like http://169.254.169.254, or be empty.")
 UPSTREAM_DEADLINE = number("UPSTREAM_DEADLINE", 30, least=1, most=600)
 UPSTREAM_CONNECT_TIMEOUT = number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=60)
 UPSTREAM_PROCESSING_BOUND = number("UPSTREAM_PROCESSING_BOUND", 300, least=0, most=86_400)

@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, new
+from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, new, projects
 
 web = [
     path("", home.home, name="home"),
@@ -32,6 +32,14 @@ audit_urls = [
     path("", audit.listing, name="list"),
     path("<int:seq>/", audit.event, name="event"),
 ]
+projects_urls = [
+    path("", projects.listing, name="list"),
+    path("new/", projects.connect, name="connect"),
+    path("<int:pk>/", projects.project, name="project"),
+    path("<int:pk>/change/", projects.change, name="change"),
+    path("<int:pk>/key/", projects.key, name="key"),
+    path("<int:pk>/test/", projects.test, name="test"),
+]
 
 urlpatterns = [
     path("", include((web, "web"))),
@@ -39,6 +47,7 @@ urlpatterns = [
     path("clusters/", include((clusters_urls, "clusters"))),
     path("creations/", include((creations_urls, "creations"))),
     path("audit/", include((audit_urls, "audit"))),
+    path("projects/", include((projects_urls, "projects"))),
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -26,7 +26,7 @@ from hyperclusters.modelarts import (
 )
 
 from . import breaker, inventory
-from .credentials import UnreadableCredentials
+from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Deletion, DeletionState, Project
 from .refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, Refused, WrongName
@@ -134,14 +134,8 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
                 return
             _begin(deletion)
             _call(deletion, client)
-        except UnreadableCredentials:
-            _end(
-                deletion,
-                DeletionState.REFUSED,
-                Did.DELETE_REFUSED,
-                Outcome.REFUSED,
-                cause="unreadable_credentials",
-            )
+        except UnusableKey as error:
+            _end(deletion, DeletionState.REFUSED, Did.DELETE_REFUSED, Outcome.REFUSED, cause=error.cause)
         except Stale:
             return  # taken over after our lease lapsed
 
@@ -156,7 +150,7 @@ def look(deletion: Deletion) -> None:
             return
         try:
             client_for(project).show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
-        except (ModelArtsError, UnreadableCredentials) as error:
+        except (ModelArtsError, UnusableKey) as error:
             if isinstance(error, NotFound) and proves_absence(error):
                 _gone(deletion, error.exchange, error)
                 return

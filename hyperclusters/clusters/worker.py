@@ -16,7 +16,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from hyperclusters.audit.origin import Origin, acting_from
 
-from . import deletions, heartbeat, inventory, reconcile, sending
+from . import connections, deletions, heartbeat, inventory, reconcile, sending
 from .work import WAKE_CHANNEL, MayBegin, always
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,7 @@ def jobs(may_begin: MayBegin = always) -> tuple[tuple[Callable[[str], object], J
     return (
         (sending.claim_queued, partial(sending.send, may_begin=may_begin)),
         (deletions.claim_queued, partial(deletions.send, may_begin=may_begin)),
+        (connections.claim_test, connections.run_test),
         (reconcile.claim_unknown, reconcile.look),
         (deletions.claim_unknown, deletions.look),
         (inventory.claim_source, inventory.sync),

@@ -60,6 +60,8 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     ]
     if may(person, Action.AUDIT):
         entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0))
+    if may(person, Action.CONNECT):
+        entries.append((reverse("projects:list"), "cable", _("Projects"), 0))
     return [
         NavItem(
             url,

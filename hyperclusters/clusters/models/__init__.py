@@ -1,20 +1,24 @@
 """Projects, the inventory, creations and deletions."""
 
+from .connection import ConnectionTest, Diagnosis
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inventory import Cluster, Network, Source
-from .project import Heartbeat, Project
+from .project import Heartbeat, KeyKind, Project
 from .work import Work
 
 __all__ = [
     "EVIDENCE_RANK",
     "UNRESOLVED",
     "Cluster",
+    "ConnectionTest",
     "Creation",
     "Deletion",
     "DeletionState",
+    "Diagnosis",
     "Evidence",
     "Heartbeat",
+    "KeyKind",
     "Network",
     "Project",
     "Source",

@@ -1,0 +1,67 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("audit", "0002_append_only"),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="event",
+            name="action",
+            field=models.CharField(
+                choices=[
+                    ("session:sign-in:succeeded", "signed in"),
+                    ("session:sign-in:failed", "failed to sign in"),
+                    ("session:sign-out:succeeded", "signed out"),
+                    ("access:person:added", "person added"),
+                    ("access:team:added", "team added"),
+                    ("access:grant:added", "access granted"),
+                    ("access:grant:ended", "access ended"),
+                    ("access:page:denied", "page denied"),
+                    ("project:connected", "project connected"),
+                    ("project:changed", "project changed"),
+                    ("project:key:replaced", "project's key replaced"),
+                    ("project:key:resealed", "project's key encrypted anew"),
+                    ("project:test:asked", "test of the connection asked for"),
+                    ("project:test:ended", "connection tested"),
+                    ("project:breaker:opened", "calls to the cloud stopped"),
+                    ("project:breaker:closed", "calls to the cloud resumed"),
+                    ("project:clock:corrected", "clock difference to the cloud noted"),
+                    ("cluster:create:requested", "creation requested"),
+                    ("cluster:create:refused", "creation refused"),
+                    ("cluster:create:denied", "creation denied"),
+                    ("cluster:create:delayed", "creation delayed"),
+                    ("cluster:create:sending", "creation being sent"),
+                    ("cluster:create:not-sent", "creation not carried out"),
+                    ("cluster:create:succeeded", "cluster created"),
+                    ("cluster:create:failed", "creation failed"),
+                    ("cluster:create:unknown", "creation without a clear answer"),
+                    ("cluster:create:needs-attention", "creation needs a person's decision"),
+                    ("cluster:create:decided", "creation decided by a person"),
+                    ("cluster:create:absent", "cluster proved absent"),
+                    ("cluster:create:withdrawn", "creation withdrawn"),
+                    ("cluster:create:confirmed", "verdict confirmed by later evidence"),
+                    ("cluster:create:contradicted", "verdict contradicted by later evidence"),
+                    ("cluster:create:overdue", "creation unresolved for too long"),
+                    ("cluster:delete:requested", "deletion requested"),
+                    ("cluster:delete:refused", "deletion refused"),
+                    ("cluster:delete:denied", "deletion denied"),
+                    ("cluster:delete:sending", "deletion being sent"),
+                    ("cluster:delete:not-sent", "deletion not carried out"),
+                    ("cluster:delete:succeeded", "cluster deleted"),
+                    ("cluster:delete:failed", "deletion failed"),
+                    ("cluster:delete:unknown", "deletion without a clear answer"),
+                    ("cluster:seen:outside", "cluster made outside was found"),
+                    ("cluster:seen:gone", "cluster is gone from the cloud"),
+                    ("cluster:seen:back", "cluster is back in the cloud"),
+                    ("cluster:list:refresh-asked", "refresh asked for"),
+                    ("cluster:list:failed", "the cloud could not be listed"),
+                    ("cluster:list:recovered", "the cloud can be listed again"),
+                    ("cluster:list:suspect", "the cloud's list was suddenly empty"),
+                ],
+                max_length=48,
+            ),
+        ),
+    ]
