@@ -21,10 +21,13 @@
 | SHUTDOWN_GRACE | seconds in which a worker told to stop finishes its calls | `40` |
 | KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
-| LOG_LEVEL | Python log level | `INFO` |
+| METRICS_TOKEN | 16 characters or more: `/metrics` answers to whoever sends it as a bearer token | none: `/metrics` is off |
+| LOG_LEVEL | Python log level; the log is JSON, a line an entry, on stderr | `INFO` (`WARNING` in the demo) |
 | DEBUG | `1` shows stack traces to whoever asks; never in production | `0` |
 | DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
 | DEMO_PASSWORD | the one password of the demo's people | made at the first start |
+
+SECRET_KEY, CREDENTIAL_KEYS, DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
 """
 
 import json
@@ -37,6 +40,8 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+from hyperclusters import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -78,9 +83,20 @@ def demo_secrets(folder: Path) -> dict[str, str]:
     return kept
 
 
+def secret(name: str) -> str:
+    """A secret from the environment, or from the file that NAME_FILE names; its last line break is not part of it."""
+    value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
+    if value and path:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: which one is meant?")
+    try:
+        return Path(path).read_text().rstrip("\r\n") if path else value
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
+
+
 def required(name: str, meaning: str) -> str:
     """A secret that has no default outside the demo."""
-    value = os.environ.get(name, "") or _demo.get(name, "")
+    value = secret(name) or _demo.get(name, "")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set: {meaning}")
     return value
@@ -190,7 +206,7 @@ TEMPLATES = [
     }
 ]
 
-_database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
+_database_url = secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
 if not _database_url.startswith(("postgres://", "postgresql://", "sqlite:///")):
     raise ImproperlyConfigured(
         "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
@@ -260,11 +276,17 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
-LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or "INFO"
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or ("WARNING" if DEMO else "INFO")
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(
         f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}."
     )
+
+LOGGING = logs.configuration(level=LOG_LEVEL)
+
+METRICS_TOKEN = secret("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("METRICS_TOKEN must have 16 characters or more.")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
@@ -278,17 +300,4 @@ STATIC_ROOT = DATA_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        "django.server": {"handlers": [], "propagate": True},
-        "httpcore": {"level": "WARNING"},
-    },
 }

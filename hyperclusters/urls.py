@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, new, projects
+from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, metrics, new, projects
 
 web = [
     path("", home.home, name="home"),
@@ -51,6 +51,7 @@ urlpatterns = [
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
 
 handler400 = "hyperclusters.web.errors.bad_request"

@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "modelarts": set(),
     "simulator": set(),
     "demo": {"web", "clusters", "access", "audit", "modelarts", "simulator", "settings"},
-    "settings": set(),
+    "settings": {"logs"},
+    "logs": set(),
     "urls": {"web"},
     "wsgi": set(),
 }
@@ -65,8 +66,9 @@ ROUTES = {
     "set_language",
     "healthz",
     "readyz",
+    "metrics",
 }
-FOR_EVERYBODY = {"accounts:login", "web:theme", "set_language", "healthz", "readyz"}
+FOR_EVERYBODY = {"accounts:login", "web:theme", "set_language", "healthz", "readyz", "metrics"}
 
 
 def room_of(module: str) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, require
+from hyperclusters.audit import origin
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -63,7 +64,7 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
     require(by, Action.CONNECT)
     with transaction.atomic():
         test, is_new = ConnectionTest.objects.get_or_create(
-            project=project, done_at=None, defaults={"asked_by": by}
+            project=project, done_at=None, defaults={"asked_by": by, "asked_in": origin.current().request_id}
         )
         if is_new:
             record(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, NotPermitted, may, require
+from hyperclusters.audit import origin
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -168,6 +169,7 @@ def _accept(
     if project.quota is not None and used(project) >= project.quota:
         raise QuotaReached(project.quota)
     creation = Creation(
+        asked_in=origin.current().request_id,
         project=project,
         name=wish.name,
         type=wish.type,

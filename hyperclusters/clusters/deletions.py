@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, NotPermitted, may, require
+from hyperclusters.audit import origin
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -92,7 +93,9 @@ def _accept(person: User, cluster: Cluster, typed_name: str, reason: str) -> Del
         raise DeletionOpen(running)
     if project.is_blocked():
         raise Blocked(project)
-    deletion = Deletion.objects.create(cluster=cluster, requested_by=person, reason=reason)
+    deletion = Deletion.objects.create(
+        cluster=cluster, requested_by=person, reason=reason, asked_in=origin.current().request_id
+    )
     record(
         Did.DELETE_REQUESTED,
         Outcome.ACCEPTED,

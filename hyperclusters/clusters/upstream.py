@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hyperclusters.modelarts import Client, Credentials, Transport, is_endpoint
 
-from . import machine
+from . import machine, tally
 from .credentials import UnusableKey, unseal
 from .models import KeyKind, Project
 
@@ -28,6 +28,7 @@ def client_for(project: Project) -> Client:
         deadline=settings.UPSTREAM_DEADLINE,
         clock_offset=project.clock_offset,
         http=_transport(),
+        on_call=tally.note,
     )
 
 

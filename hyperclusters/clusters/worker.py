@@ -16,8 +16,8 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from hyperclusters.audit.origin import Origin, acting_from
 
-from . import connections, deletions, heartbeat, inventory, reconcile, sending
-from .work import WAKE_CHANNEL, MayBegin, always
+from . import connections, deletions, heartbeat, inventory, reconcile, sending, tally
+from .work import WAKE_CHANNEL, MayBegin, always, carrying
 
 log = logging.getLogger(__name__)
 IDLE = (
@@ -62,6 +62,7 @@ class Worker:
                 if not worked:
                     self._rest()
         self.pool.shutdown(wait=True)
+        tally.flush()
         heartbeat.stopped(self.holder)
 
     def _rest(self) -> None:
@@ -97,10 +98,11 @@ class Worker:
     def _run(self, work: Job, item: object) -> None:
         """One item in a thread of its own. A failure ends this item's turn only; its lease lapses and it is due again."""
         try:
-            with acting_from(Origin(source="worker")):
-                work(item)
-        except Exception:
-            log.exception("work on %s ended with an error", item)
+            with carrying(item):
+                try:
+                    work(item)
+                except Exception:
+                    log.exception("work ended with an error")
         finally:
             close_old_connections()
 
@@ -109,6 +111,7 @@ class Worker:
         self.busy = {future for future in self.busy if not future.done()}
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
+            tally.flush()
             sending.sweep()
             deletions.sweep()
             self.swept_at = time.monotonic()
@@ -143,6 +146,8 @@ def run_due(*, holder: str = "") -> int:
         deletions.sweep()
         for claim, work in jobs():
             while (item := claim(holder)) is not None:
-                work(item)
+                with carrying(item):
+                    work(item)
                 done += 1
+        tally.flush()
     return done

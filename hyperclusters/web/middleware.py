@@ -1,9 +1,12 @@
 """Who asks, from where, and whether they are signed in."""
 
+import logging
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
@@ -13,6 +16,8 @@ from django.shortcuts import resolve_url
 from hyperclusters.access import permissions
 from hyperclusters.audit.origin import Origin, acting_from
 
+log = logging.getLogger(__name__)
+QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -35,9 +40,21 @@ def origin(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = uuid.uuid4().hex
         request.META["REQUEST_ID"] = request_id
-        here = Origin(source="page", ip=client_ip(request), request_id=request_id)
-        with acting_from(here), permissions.read_once():
+        started, ip = time.monotonic(), client_ip(request)
+        with (
+            acting_from(Origin(source="page", ip=ip, request_id=request_id)),
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            permissions.read_once(),
+        ):
             response = get_response(request)
+            facts = {
+                "method": request.method,
+                "path": request.path,
+                "status": response.status_code,
+                "seconds": round(time.monotonic() - started, 3),
+                "ip": ip,
+            }
+            log.log(logging.DEBUG if request.path in QUIET else logging.INFO, "answered", extra=facts)
         response.headers["X-Request-Id"] = request_id
         if isinstance(response, HttpResponse) and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store, private"

@@ -46,7 +46,10 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Access key ID"), required=False, widget=Unshown(SECRET | {"autocomplete": "off"})
     )
     secret_key = forms.CharField(
-        label=gettext_lazy("Secret access key"), required=False, widget=forms.PasswordInput(SECRET)
+        label=gettext_lazy("Secret access key"),
+        required=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text=gettext_lazy("Encrypted before it is stored, and never shown again."),
     )
     security_token = forms.CharField(
         label=gettext_lazy("Security token"),
@@ -103,7 +106,10 @@ class ProjectForm(forms.Form):
         help_text=gettext_lazy("As people here know it, such as vision-cn-southwest-2."),
     )
     team = forms.ModelChoiceField(
-        label=gettext_lazy("Team"), queryset=Team.objects.all(), widget=forms.Select({"class": "input"})
+        label=gettext_lazy("Team"),
+        queryset=Team.objects.all(),
+        widget=forms.Select({"class": "input"}),
+        empty_label=gettext_lazy("Choose a team"),
     )
     region = forms.ChoiceField(
         label=gettext_lazy("Region"), required=False, widget=forms.Select({"class": "input"})
@@ -123,7 +129,7 @@ class ProjectForm(forms.Form):
         super().__init__(*args, **kwargs)
         here = self.initial.get("region", "")
         named = [*REGIONS, here] if here and here not in REGIONS else REGIONS
-        self.fields["region"].choices = [("", _("another")), *((name, name) for name in named)]  # type: ignore[attr-defined]
+        self.fields["region"].choices = [("", _("none of these")), *((name, name) for name in named)]  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, project: Project) -> ProjectForm:
@@ -134,7 +140,11 @@ class ProjectForm(forms.Form):
             "region": project.region,
             "quota": project.quota,
         }
-        return cls(initial=initial)
+        form = cls(initial=initial)
+        form.fields["team"].help_text = _(
+            "Its clusters and creations go with it; the audit keeps naming the team of the time."
+        )
+        return form
 
 
 class ConnectForm(KeyForm, ProjectForm):

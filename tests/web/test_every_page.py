@@ -54,6 +54,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "set_language"): row("302 302 302 302 302 302 302"),
     ("get", "healthz"): row("200 200 200 200 200 200 200"),
     ("get", "readyz"): row("200 200 200 200 200 200 200"),
+    ("get", "metrics"): row("404 404 404 404 404 404 404"),
     ("post", "accounts:logout"): row("302 302 302 302 302 302 302"),
 }
 
@@ -91,6 +92,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "set_language": "/language/",
         "healthz": "/healthz",
         "readyz": "/readyz",
+        "metrics": "/metrics",
     }
 
 
@@ -303,6 +305,6 @@ def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
 
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:
-    assert {"accounts:login", "web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
+    assert {"accounts:login", "web:theme", "set_language", "healthz", "readyz", "metrics"} == FOR_EVERYBODY
     assert "Sign in" in words(Browser().get("/accounts/login/"))
     assert "Demo people" not in words(Browser().get("/accounts/login/"))

@@ -1,6 +1,6 @@
 """Projects, the inventory, creations and deletions."""
 
-from .connection import ConnectionTest, Diagnosis
+from .connection import CallTally, ConnectionTest, Diagnosis
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inventory import Cluster, Network, Source
@@ -10,6 +10,7 @@ from .work import Work
 __all__ = [
     "EVIDENCE_RANK",
     "UNRESOLVED",
+    "CallTally",
     "Cluster",
     "ConnectionTest",
     "Creation",

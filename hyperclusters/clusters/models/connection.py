@@ -33,6 +33,7 @@ class ConnectionTest(models.Model):
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="tests")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     asked_at = models.DateTimeField(default=timezone.now)
+    asked_in = models.CharField(max_length=64, blank=True)  # the web request's ID
     held_until = models.DateTimeField(default=timezone.now)  # no worker takes it up before
     done_at = models.DateTimeField(null=True, blank=True)
     diagnosis = models.CharField(max_length=16, choices=Diagnosis.choices, blank=True)
@@ -54,3 +55,24 @@ class ConnectionTest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} {self.diagnosis or 'under way'}"
+
+
+class CallTally(models.Model):
+    """How many calls ended in one way, over all processes and since the beginning."""
+
+    call = models.CharField(max_length=8)  # create, list, show or delete
+    result = models.CharField(max_length=24)  # Answer, or the name of the error
+    status = models.PositiveSmallIntegerField()  # 0 where there was no answer
+    count = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+    within_300ms = models.PositiveBigIntegerField(default=0)
+    within_1s = models.PositiveBigIntegerField(default=0)
+    within_3s = models.PositiveBigIntegerField(default=0)
+    within_10s = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["call", "result", "status"]
+        constraints = [models.UniqueConstraint(fields=["call", "result", "status"], name="call_tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.call} {self.result} {self.status}: {self.count}"

@@ -13,6 +13,16 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name="creation",
+            name="asked_in",
+            field=models.CharField(blank=True, db_default="", max_length=64),
+        ),
+        migrations.AddField(
+            model_name="deletion",
+            name="asked_in",
+            field=models.CharField(blank=True, db_default="", max_length=64),
+        ),
+        migrations.AddField(
             model_name="project",
             name="key_kind",
             field=models.CharField(
@@ -49,6 +59,32 @@ class Migration(migrations.Migration):
             field=models.TextField(blank=True),
         ),
         migrations.CreateModel(
+            name="CallTally",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("call", models.CharField(max_length=8)),
+                ("result", models.CharField(max_length=24)),
+                ("status", models.PositiveSmallIntegerField()),
+                ("count", models.PositiveBigIntegerField(default=0)),
+                ("seconds", models.FloatField(default=0)),
+                ("within_300ms", models.PositiveBigIntegerField(default=0)),
+                ("within_1s", models.PositiveBigIntegerField(default=0)),
+                ("within_3s", models.PositiveBigIntegerField(default=0)),
+                ("within_10s", models.PositiveBigIntegerField(default=0)),
+            ],
+            options={
+                "ordering": ["call", "result", "status"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("call", "result", "status"), name="call_tally_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="ConnectionTest",
             fields=[
                 (
@@ -58,6 +94,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("asked_in", models.CharField(blank=True, max_length=64)),
                 ("held_until", models.DateTimeField(default=django.utils.timezone.now)),
                 ("done_at", models.DateTimeField(blank=True, null=True)),
                 (
