@@ -18,6 +18,9 @@
 | UPSTREAM_SKEW_MARGIN | seconds by which its clock and ours may disagree | `60` |
 | SYNC_INTERVAL | seconds between two lists of one project and type | `60` |
 | WRITES_PER_MINUTE | creates and deletes that go out per project, over all workers | `300` |
+| CREATIONS_PER_MINUTE | creations one person may ask for, over all processes; 0 for no limit | `300` |
+| SEARCHES_PER_MINUTE | searches one person may make, per web process; 0 for no limit | `1200` |
+| EXPORTS_PER_MINUTE | exports one person may begin, per web process; 0 for no limit | `30` |
 | SHUTDOWN_GRACE | seconds in which a worker told to stop finishes its calls | `40` |
 | KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
@@ -135,6 +138,9 @@ UPSTREAM_PROCESSING_BOUND = number("UPSTREAM_PROCESSING_BOUND", 300, least=0, mo
 UPSTREAM_SKEW_MARGIN = number("UPSTREAM_SKEW_MARGIN", 60, least=0, most=3_600)
 SYNC_INTERVAL = number("SYNC_INTERVAL", 60, least=5, most=86_400)
 WRITES_PER_MINUTE = number("WRITES_PER_MINUTE", 300, least=1, most=100_000)
+CREATIONS_PER_MINUTE = number("CREATIONS_PER_MINUTE", 300, least=0, most=100_000)
+SEARCHES_PER_MINUTE = number("SEARCHES_PER_MINUTE", 1200, least=0, most=100_000)
+EXPORTS_PER_MINUTE = number("EXPORTS_PER_MINUTE", 30, least=0, most=100_000)
 SHUTDOWN_GRACE = number("SHUTDOWN_GRACE", 40, least=1, most=3_600)
 KILL_AFTER = number("KILL_AFTER", 60, least=1, most=7_200)
 if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
@@ -171,9 +177,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # These two are outermost, so that redirects, static files, errors and streams carry them as well.
+    "hyperclusters.web.middleware.headers",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "hyperclusters.web.middleware.origin",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -257,7 +265,28 @@ if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from beside the process, without TLS
+SECURITY_HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in (
+            "accelerometer",
+            "camera",
+            "geolocation",
+            "gyroscope",
+            "magnetometer",
+            "microphone",
+            "payment",
+            "usb",
+        )
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 CSRF_FAILURE_VIEW = "hyperclusters.web.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -29,6 +31,7 @@ from .refusals import (
     QuotaReached,
     Refused,
     TokenUsed,
+    TooMany,
 )
 from .verdicts import Finding, cluster_from, conclude
 from .work import Stale, move, wake_workers
@@ -159,6 +162,8 @@ def _accept(
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
+    if _asks_too_often(person):
+        raise TooMany("too many creations within a minute")
     if project.is_blocked():
         raise Blocked(project)
     if unresolved := project.creations.unresolved().filter(name=wish.name).first():
@@ -202,6 +207,12 @@ def _accept(
     failpoint("request_recorded")
     wake_workers()
     return creation
+
+
+def _asks_too_often(person: User) -> bool:
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    recent = Creation.objects.filter(requested_by=person, requested_at__gt=minute_ago)
+    return 0 < settings.CREATIONS_PER_MINUTE <= recent.count()
 
 
 def used(project: Project) -> int:

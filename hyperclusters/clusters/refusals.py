@@ -66,6 +66,12 @@ class QuotaReached(Refused):
         self.quota = quota
 
 
+class TooMany(Refused):
+    """The person has asked for as many creations as one may within a minute."""
+
+    cause = "too_many"
+
+
 class Blocked(Refused):
     """Calls to the cloud are stopped for this project at the moment."""
 

@@ -1,5 +1,7 @@
 """Error pages: what happened, whether anything was sent, what to do."""
 
+import math
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import get_template
@@ -51,6 +53,14 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     """404: absent, or not visible to this person; the two look the same."""
     text = _("There is nothing here, or it belongs to a team that you are not in.")
     return _page(request, 404, _("Not found"), text)
+
+
+def too_many(request: HttpRequest, seconds: float) -> HttpResponse:
+    """429: one person asks too often."""
+    text = _("You ask for this more often than one person may. Wait a little and reload the page.")
+    response = _page(request, 429, _("Too many requests"), text)
+    response.headers["Retry-After"] = str(math.ceil(seconds))
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -34,6 +34,18 @@ def client_ip(request: HttpRequest) -> str:
     return seen[:45]
 
 
+def headers(get_response: Handler) -> Handler:
+    """Every answer carries the security headers: pages, errors, redirects, static files and streams."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        for name, value in settings.SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return middleware
+
+
 def origin(get_response: Handler) -> Handler:
     """Gives each request an ID, which its answer, its log lines and its audit events carry."""
 
@@ -56,7 +68,7 @@ def origin(get_response: Handler) -> Handler:
             }
             log.log(logging.DEBUG if request.path in QUIET else logging.INFO, "answered", extra=facts)
         response.headers["X-Request-Id"] = request_id
-        if isinstance(response, HttpResponse) and not response.has_header("Cache-Control"):
+        if not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store, private"
         return response
 

@@ -16,6 +16,7 @@ from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Cluster, Creation
+from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import address, chosen, searched
 from hyperclusters.web.request import PageRequest
 
@@ -23,6 +24,7 @@ PAGE = 50
 
 
 @require_safe
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     require(request.user, Action.AUDIT)

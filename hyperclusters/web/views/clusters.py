@@ -22,6 +22,7 @@ from hyperclusters.clusters.models import Cluster, Creation, Deletion, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.clusters.refusals import Refused
 from hyperclusters.modelarts import ClusterType
+from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import address, chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
 from hyperclusters.web.rows import cluster_rows
@@ -39,6 +40,7 @@ ORDERS = {
 
 
 @require_safe
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Every cluster this person may see; as a page, or for htmx only the part that changes."""
     context = _context(request)

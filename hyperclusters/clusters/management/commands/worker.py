@@ -9,7 +9,6 @@ from django.core.management.base import BaseCommand
 
 from hyperclusters.clusters.worker import Worker
 
-
 NICENESS = 5  # where web and worker share a CPU, a page that somebody waits for comes first
 
 
