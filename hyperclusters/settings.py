@@ -5,7 +5,9 @@
 | SECRET_KEY | Django's signing key, 50 characters or more | required; the demo makes one |
 | CREDENTIAL_KEYS | Fernet keys for project credentials, newest first, separated by commas | required; the demo makes one |
 | DATABASE_URL | `postgres://…` or `sqlite:///…` | SQLite file in DATA_DIR |
+| APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database as web and workers sign in to it | none |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
+| STATIC_ROOT | folder into which static files are collected | `static` in DATA_DIR |
 | ALLOWED_HOSTS | host names it serves, separated by commas | `localhost,127.0.0.1` |
 | CSRF_TRUSTED_ORIGINS | origins allowed to post, such as `https://clusters.example.com` | none |
 | HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
@@ -30,7 +32,7 @@
 | DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
 | DEMO_PASSWORD | the one password of the demo's people | made at the first start |
 
-SECRET_KEY, CREDENTIAL_KEYS, DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
+SECRET_KEY, CREDENTIAL_KEYS, DATABASE_URL, APP_DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
 """
 
 import json
@@ -235,6 +237,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # recursive_triggers: without it INSERT OR REPLACE gets past the audit's delete trigger.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
     }
+APP_DATABASE_URL = secret("APP_DATABASE_URL")
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -325,7 +328,7 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(os.environ.get("STATIC_ROOT") or DATA_DIR / "static").absolute()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
