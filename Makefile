@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Secrets for commands that only look at the code; nothing is ever encrypted or signed with them.
-LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
+LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check messages bench soak image sbom lock clean
@@ -37,8 +37,10 @@ messages: $(VENV)/dev  ## read the sentences out of the code again, and compile 
 bench: $(VENV)/dev  ## measure, side by side with the alternatives, on PostgreSQL (BENCH=part for one part)
 	$(BIN)/python tests/postgres.py $(BIN)/python -m bench $(BENCH)
 
-soak: $(VENV)/dev  ## the long kill and race runs, on SQLite and PostgreSQL
+soak: $(VENV)/dev  ## every kill point, fault and race in full, then long runs of random kills, on SQLite and PostgreSQL
+	FAULTS=full RACES=50 $(BIN)/python -m pytest -q -n 2 tests/faults
 	$(BIN)/python -m tests.faults.soak
+	FAULTS=full RACES=200 $(BIN)/python tests/postgres.py $(BIN)/python -m pytest -q -n 2 tests/faults
 	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.faults.soak
 
 image:  ## the image's steps in a clean folder: install, collect, migrate, serve, stop (no container engine needed)

@@ -1,4 +1,4 @@
-"""`python -m bench [calls] [list] [cloud] [web]`: measure these parts, or all, and print one table.
+"""`python -m bench [calls] [list] [cloud] [web] [ledger] [audit]`: measure these parts, or all, and print one table.
 
 PostgreSQL where DATABASE_URL names a server (it gets a database of its own there), else SQLite.
 The exit status is 1 if a figure misses what is to be reached.
@@ -23,7 +23,14 @@ from bench.figures import Figure, titles
 from bench.site import Site, site
 
 # The ones that need a site are imported once there is one: their models want Django to be set up.
-PARTS = {"calls": calls.__name__, "list": "bench.listing", "cloud": "bench.cloud", "web": "bench.web"}
+PARTS = {
+    "calls": calls.__name__,
+    "list": "bench.listing",
+    "cloud": "bench.cloud",
+    "web": "bench.web",
+    "ledger": "bench.ledger",
+    "audit": "bench.audit",
+}
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ class Browser:
 
     def __init__(self, address: str, session: str) -> None:
         self._connection = http.client.HTTPConnection(address, timeout=30)
-        self._cookies = f"session={session}; csrf={FORGERY_TOKEN}"
+        self.cookies = f"session={session}; csrf={FORGERY_TOKEN}"
         self._used_at = 0.0
 
     def get(self, path: str, **headers: str) -> Page:
@@ -60,7 +60,7 @@ class Browser:
     ) -> Page:
         if time.monotonic() - self._used_at > IDLE:
             self._connection.close()
-        given = {"Cookie": self._cookies, "Accept-Encoding": "gzip"} | (headers or {})
+        given = {"Cookie": self.cookies, "Accept-Encoding": "gzip"} | (headers or {})
         self._connection.request(method, path, body or None, given)
         answer = self._connection.getresponse()
         content = answer.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -11,7 +12,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,6 +36,12 @@ class Site:
     web: str
     cloud: str
     log: Path
+    web_pid: int = 0
+
+    def web_pids(self) -> list[int]:
+        """The web server's processes."""
+        children = Path(f"/proc/{self.web_pid}/task/{self.web_pid}/children").read_text().split()
+        return [self.web_pid, *map(int, children)]
 
     @property
     def endpoint(self) -> str:
@@ -79,11 +86,11 @@ def _processes(folder: Path) -> Iterator[Site]:
     with (
         running("hyperclusters.simulator", *cloud, log=made.log),
         running("django", "worker", log=made.log),
-        running("gunicorn", "hyperclusters.wsgi", "--bind", made.web, *WEB, log=made.log),
+        running("gunicorn", "hyperclusters.wsgi", "--bind", made.web, *WEB, log=made.log) as web,
     ):
         _wait_for(f"http://{made.cloud}/_simulator/switches", made.log)
         _wait_for(f"http://{made.web}/healthz", made.log)
-        yield made
+        yield replace(made, web_pid=web.pid)
 
 
 def _wait_for(url: str, log: Path) -> None:
@@ -103,6 +110,7 @@ def _environ(folder: Path, url: str) -> dict[str, str]:
         "DATA_DIR": str(folder),
         "SECRET_KEY": secrets.token_urlsafe(50),
         "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        "AUDIT_KEYS": "bench:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "HTTPS": "0",
         "UPSTREAM_HOSTS": "127.0.0.1",
         "LOG_LEVEL": "WARNING",

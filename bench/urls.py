@@ -1,8 +1,9 @@
 """The product's addresses, and the floor: what any signed-in page costs before it does anything of its own."""
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 
+from bench import yardsticks
 from hyperclusters import urls
 from hyperclusters.urls import handler400, handler403, handler404, handler500
 
@@ -14,4 +15,4 @@ def floor(_: HttpRequest) -> HttpResponse:
     return HttpResponse("constant")
 
 
-urlpatterns = [*urls.urlpatterns, path("floor/", floor)]
+urlpatterns = [*urls.urlpatterns, path("floor/", floor), path("bench/", include(yardsticks))]

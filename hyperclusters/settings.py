@@ -4,6 +4,12 @@
 |---|---|---|
 | SECRET_KEY | Django's signing key, 50 characters or more | required; the demo makes one |
 | CREDENTIAL_KEYS | Fernet keys for project credentials, newest first, separated by commas | required; the demo makes one |
+| AUDIT_KEYS | keys of the audit's chain as `id:base64`, newest first, separated by commas; old ones stay | required; the demo makes one |
+| AUDIT_ANCHORS | file beside the database to which the audit's state is written every hour; best on another machine's disk | `audit-anchors.jsonl` in DATA_DIR |
+| AUDIT_VERIFY_HOURS | hours between two verifications of the whole audit | `24` |
+| AUDIT_STDOUT | `1`: the worker prints each audit event as a line of JSON, for log shippers | `0` |
+| AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
+| AUDIT_WEBHOOK_KEY | signs what is posted there, 32 characters or more | required with AUDIT_WEBHOOK |
 | DATABASE_URL | `postgres://…` or `sqlite:///…` | SQLite file in DATA_DIR |
 | APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database as web and workers sign in to it | none |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
@@ -35,8 +41,11 @@
 SECRET_KEY, CREDENTIAL_KEYS, DATABASE_URL, APP_DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
 """
 
+import base64
+import binascii
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -75,16 +84,20 @@ def words(name: str, default: str = "") -> list[str]:
 def demo_secrets(folder: Path) -> dict[str, str]:
     """The demo's own keys and password, made once and kept in its folder, readable by its owner only."""
     path = folder / "secrets.json"
-    if not path.exists():
+    made = {
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        "AUDIT_KEYS": "demo:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "DEMO_PASSWORD": secrets.token_urlsafe(9),
+    }
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if made.keys() - kept.keys():  # the first start, or the first one that needs another secret
+        kept = made | kept
         folder.mkdir(parents=True, exist_ok=True)
-        made = {
-            "SECRET_KEY": secrets.token_urlsafe(50),
-            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
-            "DEMO_PASSWORD": secrets.token_urlsafe(9),
-        }
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(made, file)
-    kept: dict[str, str] = json.loads(path.read_text())
+        new = path.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(kept, file)
+        new.replace(path)
     return kept
 
 
@@ -97,6 +110,26 @@ def secret(name: str) -> str:
         return Path(path).read_text().rstrip("\r\n") if path else value
     except (OSError, ValueError) as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
+
+
+def chain_keys(text: str) -> list[tuple[str, bytes]]:
+    """The keys of the audit's chain with their IDs, newest first. Anything malformed stops the start; no key is shown."""
+    keys = []
+    for part in text.split(","):
+        name, _, value = part.strip().partition(":")
+        try:
+            key = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not re.fullmatch(r"[a-z0-9-]{1,16}", name) or len(key) < 32:
+            raise ImproperlyConfigured(
+                "AUDIT_KEYS must be id:key, several separated by commas: the ID of 1 to 16 small letters, digits and "
+                "hyphens, the key base64 of 32 bytes or more."
+            )
+        keys.append((name, key))
+    if len({name for name, _ in keys}) < len(keys) or len({key for _, key in keys}) < len(keys):
+        raise ImproperlyConfigured("AUDIT_KEYS names one ID or one key twice.")
+    return keys
 
 
 def required(name: str, meaning: str) -> str:
@@ -124,6 +157,20 @@ try:
     _fernets = [Fernet(key) for key in CREDENTIAL_KEYS]
 except ValueError as error:
     raise ImproperlyConfigured(f"CREDENTIAL_KEYS holds a malformed key: {error}") from None
+
+AUDIT_KEYS = chain_keys(required("AUDIT_KEYS", "the keys that chain the audit, kept outside the database."))
+AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchors.jsonl").absolute()
+AUDIT_VERIFY_HOURS = number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
+AUDIT_STDOUT = flag("AUDIT_STDOUT", default=False)
+AUDIT_WEBHOOK = os.environ.get("AUDIT_WEBHOOK", "").strip()
+AUDIT_WEBHOOK_KEY = os.environ.get("AUDIT_WEBHOOK_KEY", "")
+if AUDIT_WEBHOOK:
+    if not re.match(r"https://[^/@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", AUDIT_WEBHOOK):
+        raise ImproperlyConfigured("AUDIT_WEBHOOK must be an https:// address, or http:// to this machine.")
+    if len(AUDIT_WEBHOOK_KEY) < 32:
+        raise ImproperlyConfigured(
+            "AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set."
+        )
 
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
@@ -184,6 +231,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
+    "django.middleware.gzip.GZipMiddleware",
     "hyperclusters.web.middleware.origin",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -227,7 +276,10 @@ except ValueError:
     raise ImproperlyConfigured(
         "DATABASE_URL cannot be read: is its port a number, its password quoted?"
     ) from None
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+_engine = "sqlite3" if _database_url.startswith("sqlite") else "postgresql"
+# Django's own engines, which append what `record` was told to the audit's chain right before each COMMIT.
+DATABASES["default"]["ENGINE"] = f"hyperclusters.audit.engines.{_engine}"
+if _engine == "sqlite3":
     DATA_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
         # Write transactions take the lock at once, so that two of them wait for each other and never fail half-way.
@@ -237,6 +289,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # recursive_triggers: without it INSERT OR REPLACE gets past the audit's delete trigger.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
     }
+else:
+    # A process that hangs inside a transaction must not stop the house: nobody waits longer than this for a lock
+    # (least of all for the chain's head), and whoever sits idle on one is ended by the server.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+        "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
+    )
 APP_DATABASE_URL = secret("APP_DATABASE_URL")
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -4,7 +4,20 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web.views import accounts, audit, clusters, creations, health, home, metrics, new, projects
+from hyperclusters.web.views import (
+    accounts,
+    audit,
+    cluster_list,
+    clusters,
+    creations,
+    export,
+    health,
+    home,
+    metrics,
+    new,
+    projects,
+    review,
+)
 
 web = [
     path("", home.home, name="home"),
@@ -15,8 +28,10 @@ accounts_urls = [
     path("logout/", accounts.sign_out, name="logout"),
 ]
 clusters_urls = [
-    path("", clusters.listing, name="list"),
-    path("refresh/", clusters.refresh, name="refresh"),
+    path("", cluster_list.listing, name="list"),
+    path("clusters.csv", cluster_list.as_csv, name="csv"),
+    path("clusters.json", cluster_list.as_json, name="json"),
+    path("refresh/", cluster_list.refresh, name="refresh"),
     path("new/", new.new, name="new"),
     path("<uuid:pk>/", clusters.cluster, name="cluster"),
     path("<uuid:pk>/delete/", clusters.delete, name="delete"),
@@ -30,6 +45,12 @@ creations_urls = [
 ]
 audit_urls = [
     path("", audit.listing, name="list"),
+    path("summary/", audit.summary, name="summary"),
+    path("chain/", audit.chain, name="chain"),
+    path("review/", review.queue, name="review"),
+    path("review/mark/", review.mark, name="mark"),
+    path("review/<uuid:pk>/", review.account, name="account"),
+    path("export/", export.export, name="export"),
     path("<int:seq>/", audit.event, name="event"),
 ]
 projects_urls = [

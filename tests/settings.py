@@ -8,6 +8,7 @@ _data = tempfile.mkdtemp(prefix="hyperclusters-test-")
 Path(_data, "static").mkdir()
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
 os.environ.setdefault("CREDENTIAL_KEYS", "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=")
+os.environ.setdefault("AUDIT_KEYS", "tests:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=")
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{_data}/tests.sqlite3")
 os.environ["DATA_DIR"] = _data
 os.environ["HTTPS"] = "0"

@@ -46,6 +46,8 @@ ROUTES = {
     "accounts:login",
     "accounts:logout",
     "clusters:list",
+    "clusters:csv",
+    "clusters:json",
     "clusters:refresh",
     "clusters:new",
     "clusters:cluster",
@@ -63,6 +65,12 @@ ROUTES = {
     "projects:change",
     "projects:key",
     "projects:test",
+    "audit:summary",
+    "audit:chain",
+    "audit:export",
+    "audit:review",
+    "audit:mark",
+    "audit:account",
     "set_language",
     "healthz",
     "readyz",
@@ -145,6 +153,9 @@ def test_only_modelarts_and_the_simulator_speak_http_themselves() -> None:
         for module, name, node in imports(path)
         if (module in CALLS_OUT or f"{module}.{name}" in CALLS_OUT)
         and (path.name, module) != ("heartbeat.py", "socket")  # asks for the host's own name
+        # Posts to the operator's own collector, an address from the settings: nothing that anybody types gets there,
+        # and the standard library is enough for one post at a time in a thread of its own.
+        and (room_of(name_of(path)), path.name, module) != ("audit", "push.py", "http.client")
     ]
     assert speaking == []
 

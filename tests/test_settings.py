@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ROOT / "hyperclusters" / "settings.py"
 KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 CANARY = "canary-" + "s3cr3t" * 10
-ENOUGH = {"SECRET_KEY": CANARY, "CREDENTIAL_KEYS": KEY}
+ENOUGH = {"SECRET_KEY": CANARY, "CREDENTIAL_KEYS": KEY, "AUDIT_KEYS": f"a:{KEY}"}
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,15 @@ def start(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]
         ("CREDENTIAL_KEYS", f"{KEY},"),
         ("CREDENTIAL_KEYS", f"{KEY},zu kurz"),
         ("CREDENTIAL_KEYS", "ключ"),
+        ("AUDIT_KEYS", ""),
+        ("AUDIT_KEYS", KEY),
+        ("AUDIT_KEYS", f"a:{KEY[:-4]}"),
+        ("AUDIT_KEYS", f"a:{KEY},"),
+        ("AUDIT_KEYS", f"a:{KEY},b:{KEY}"),
+        ("AUDIT_KEYS", f"a:{KEY},a:{'A' * 44}"),
+        ("AUDIT_KEYS", f"A:{KEY}"),
+        ("AUDIT_KEYS", f"a b:{KEY}"),
+        ("AUDIT_KEYS", "a:ключ"),
         ("DATABASE_URL", "garbage"),
         ("DATABASE_URL", "postgre://user:password@host/name"),
         ("DATABASE_URL", "mysql://user:password@host/name"),
@@ -77,13 +86,13 @@ def test_a_malformed_or_missing_value_stops_the_start_and_is_named(
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=name) as stop:
         start(monkeypatch, **{name: value})
-    if name in {"SECRET_KEY", "CREDENTIAL_KEYS", "DATABASE_URL"}:
+    if name in {"SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DATABASE_URL"}:
         shown = f"{stop.value} {stop.value.__cause__ or ''}"
         assert not value or value not in shown
         assert "user:password@host" not in shown or "user:password@host/name or sqlite" in shown
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "CREDENTIAL_KEYS"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS"])
 def test_a_secret_that_is_not_set_at_all_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for other in ENOUGH.keys() - {name}:
         monkeypatch.setenv(other, ENOUGH[other])
@@ -91,7 +100,7 @@ def test_a_secret_that_is_not_set_at_all_stops_the_start(name: str, monkeypatch:
         runpy.run_path(str(SETTINGS))
 
 
-def test_the_two_secrets_are_enough_and_the_rest_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_secrets_are_enough_and_the_rest_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     read = start(monkeypatch)
     assert read["DEBUG"] is False
     assert read["DEMO"] is False
@@ -119,7 +128,7 @@ def test_sqlite_keeps_what_was_committed_and_heeds_triggers(
 def test_a_postgresql_address_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     address = "postgres://someone:p%40ss@db.example:6432/clusters"
     database = start(monkeypatch, DATABASE_URL=address)["DATABASES"]["default"]
-    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert database["ENGINE"] == "hyperclusters.audit.engines.postgresql"
     expected = ("db.example", 6432, "clusters", "someone", "p@ss")
     assert tuple(database[part] for part in ("HOST", "PORT", "NAME", "USER", "PASSWORD")) == expected
 
@@ -133,8 +142,8 @@ def test_the_demo_makes_its_secrets_once_and_keeps_them_to_itself(
     kept = tmp_path / "demo" / "secrets.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     made = json.loads(kept.read_text())
-    assert set(made) == {"SECRET_KEY", "CREDENTIAL_KEYS", "DEMO_PASSWORD"}
-    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DEMO_PASSWORD"):
+    assert set(made) == {"SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DEMO_PASSWORD"}
+    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DEMO_PASSWORD"):
         assert first[name] == second[name]
     assert len(made["SECRET_KEY"]) >= 50
     out, err = capfd.readouterr()
@@ -147,7 +156,7 @@ def test_two_demos_have_nothing_secret_in_common(monkeypatch: pytest.MonkeyPatch
     for folder in ("one", "two"):
         monkeypatch.setenv("DATA_DIR", str(tmp_path / folder))
         made.append(runpy.run_path(str(SETTINGS)))
-    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "DEMO_PASSWORD"):
+    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DEMO_PASSWORD"):
         assert made[0][name] != made[1][name]
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
-from hyperclusters.audit.models import Event
+from hyperclusters.audit.models import Event, EventQuerySet
 
 from .models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 
@@ -26,6 +26,7 @@ class Action(StrEnum):
     DECIDE = "decide on creations that need a person"
     GRANT = "grant and end access"
     AUDIT = "read the audit"
+    REVIEW = "review creations and clusters made outside"
     CONNECT = "connect projects and their credentials"
 
 
@@ -43,6 +44,7 @@ POLICY: dict[Action, Rule] = {
     Action.DECIDE: Rule(Role.ADMIN),
     Action.GRANT: Rule(Role.ADMIN),
     Action.AUDIT: Rule(Role.ADMIN, (Role.AUDITOR,)),
+    Action.REVIEW: Rule(None, (Role.AUDITOR,)),
     Action.CONNECT: Rule(None, (Role.PLATFORM_ADMIN,)),
 }
 
@@ -119,9 +121,30 @@ def require(person: Person, action: Action, team: Team | None = None) -> None:
         raise NotPermitted(action, team)
 
 
-def visible_events(person: Person) -> QuerySet[Event]:
+def visible_events(person: Person) -> EventQuerySet:
     """The audit events this person may read: every one for an auditor, their team's for a team admin."""
     return Event.objects.filter(within(person, Action.AUDIT, team="team_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditScope:
+    """What one person may read of the audit, asked for once a page: every team's part (None), or these teams'."""
+
+    teams: tuple[int, ...] | None
+
+    def parts(self) -> list[EventQuerySet]:
+        """The events of `visible_events`, as one query or as one a team, so that each can walk one index in its order."""
+        if self.teams is None:
+            return [Event.objects.all()]
+        return [Event.objects.filter(team_id=team) for team in self.teams]
+
+
+def audit_scope(person: Person) -> AuditScope:
+    """Raises NotPermitted if this person may read nothing of the audit."""
+    grants = grants_for(person, Action.AUDIT)
+    if not grants:
+        raise NotPermitted(Action.AUDIT)
+    return AuditScope(None if _everywhere(grants) else tuple(sorted(_teams(grants))))
 
 
 def who_can(action: Action, team: Team) -> QuerySet[Grant]:

@@ -1,13 +1,16 @@
 """`record` is the only writer of the ledger."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.utils import timezone
 
 from . import origin
+from .chain import Entry
 from .models import Event
 from .vocabulary import Action, Outcome
 
@@ -18,6 +21,12 @@ class Team(Protocol):
     """What the ledger needs to know of a team."""
 
     pk: Any
+    name: Any
+
+
+class Project(Protocol):
+    """What the ledger needs to know of a project."""
+
     name: Any
 
 
@@ -38,10 +47,19 @@ def storable(value: Any) -> Any:
             return value
         return "".join(_escaped(character) for character in value)
     if isinstance(value, dict):
-        return {storable(str(key)): storable(item) for key, item in value.items()}
+        items = {storable(str(key)): storable(item) for key, item in value.items()}
+        return {key: items[key] for key in sorted(items, key=_as_postgresql)}
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
     return value
+
+
+def _as_postgresql(key: str) -> tuple[int, bytes]:
+    """The order in which PostgreSQL keeps the keys of a JSON object: the shorter ones first."""
+    text = key.encode()
+    return len(text), text
 
 
 def _escaped(character: str) -> str:
@@ -57,6 +75,7 @@ def record(
     person: Person = None,
     person_name: str = "",
     team: Team | None = None,
+    project: Project | None = None,
     subject: Subject | None = None,
     reason: str = "",
     before: dict[str, Any] | None = None,
@@ -68,6 +87,8 @@ def record(
 ) -> Event:
     """Append one event, in the caller's transaction: what it speaks of and the event commit together or not at all.
 
+    It gets its number (`seq`) and its place in the chain when the transaction commits, as the last thing that the
+    transaction does; until then it is in no table. Outside a transaction it is committed at once.
     `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
     Where from (page, worker, command; IP; request ID) is taken from `origin`.
     """
@@ -81,6 +102,7 @@ def record(
         person_name=_short(known.get_username() if known else person_name, 150),
         team_id=team.pk if team else None,
         team_name=_short(team.name if team else "", 100),
+        project_name=_short(project.name if project else "", 64),
         object_kind=subject.kind if subject else "",
         object_id=_short(subject.id if subject else "", 64),
         object_name=_short(subject.name if subject else "", 200),
@@ -95,7 +117,8 @@ def record(
         request_id=here.request_id,
         upstream_request_id=_short(upstream_request_id, 128),
     )
-    event.save(force_insert=True)
+    with transaction.atomic():
+        transaction.on_commit(Entry(event))
     return event
 
 

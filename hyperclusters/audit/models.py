@@ -1,4 +1,4 @@
-"""The ledger's one table. Rows name people, teams and objects by value, so that they outlive what they speak of."""
+"""The ledger. Its rows name people, teams and objects by value, so that they outlive what they speak of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from django.db import models
 from django.urls import reverse
 
-from .vocabulary import Action, Outcome
+from .chain import GENESIS
+from .vocabulary import Outcome, actions
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -15,23 +16,20 @@ class EventQuerySet(models.QuerySet["Event"]):
         """What happened to one object, oldest first."""
         return self.filter(object_kind=kind, object_id=str(object_id)).order_by("seq")
 
-    def search(self, text: str) -> EventQuerySet:
-        """Events whose object has this in its name, or whose object or request ID is this."""
-        exact = models.Q(object_id=text) | models.Q(request_id=text) | models.Q(upstream_request_id=text)
-        return self.filter(models.Q(object_name__icontains=text) | exact)
-
 
 class Event(models.Model):
     """One line of the ledger. Written by `record` alone; the database refuses changes and deletions."""
 
+    # Given by the chain, never by the database; an "auto" field is what SQLite keeps as the row's own number.
     seq = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
-    action = models.CharField(max_length=48, choices=Action.choices)
+    action = models.CharField(max_length=48, choices=actions)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     person_id = models.BigIntegerField(null=True)
     person_name = models.CharField(max_length=150, blank=True)
     team_id = models.BigIntegerField(null=True)
     team_name = models.CharField(max_length=100, blank=True)
+    project_name = models.CharField(max_length=64, blank=True, default="", db_default="")
     object_kind = models.CharField(max_length=24, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
     object_name = models.CharField(max_length=200, blank=True)
@@ -45,28 +43,126 @@ class Event(models.Model):
     ip = models.CharField(max_length=45, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     upstream_request_id = models.CharField(max_length=128, blank=True)
+    # The chain (see `chain`): the text that is proved, which names the digest before it, and its own digest.
+    key_id = models.CharField(max_length=16)
+    canonical = models.TextField()
+    digest = models.CharField(max_length=64)
 
     objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-seq"]
+        # After what is looked for comes the sequence, so that a page is a stretch of the index; after that what it may be
+        # combined with, so that nothing but the index is read until it is known which events are shown.
         indexes = [
-            models.Index(fields=["object_kind", "object_id", "seq"], name="event_object"),
-            models.Index(fields=["team_id", "seq"], name="event_team"),
-            models.Index(fields=["person_name", "seq"], name="event_person"),
-            models.Index(fields=["outcome", "seq"], name="event_outcome"),
-            models.Index(fields=["request_id"], name="event_request"),
-            models.Index(fields=["upstream_request_id"], name="event_upstream_request"),
+            models.Index(
+                fields=["person_name", "seq", "action", "outcome", "team_id", "project_name", "ip", "at"],
+                name="event_person_page",
+            ),
+            models.Index(
+                fields=["team_id", "seq", "action", "outcome", "project_name", "ip", "at"],
+                name="event_team_page",
+            ),
+            models.Index(
+                fields=["project_name", "seq", "action", "outcome", "team_id", "ip", "at"],
+                name="event_project_page",
+            ),
+            models.Index(
+                fields=["action", "seq", "outcome", "team_id", "ip", "at"], name="event_action_page"
+            ),
+            models.Index(fields=["outcome", "seq", "team_id", "ip", "at"], name="event_outcome_page"),
+            models.Index(fields=["ip", "seq", "team_id", "at"], name="event_ip_page"),
+            models.Index(fields=["object_id", "seq"], name="event_object_page"),
+            models.Index(fields=["object_name", "seq"], name="event_name_page"),
+            models.Index(fields=["request_id", "seq"], name="event_request_page"),
+            models.Index(fields=["upstream_request_id", "seq"], name="event_upstream_page"),
+            models.Index(fields=["at", "seq"], name="event_time"),
         ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.action} {self.object_name}".rstrip()
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Only `record` inserts; nothing changes a row (the database's triggers say the same)."""
-        if not self._state.adding:
-            raise TypeError("An audit event is never changed.")
-        super().save(*args, **kwargs)
+    def save(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 -- Django's signature
+        """Only `record` writes, by the chain; nothing changes a row (the database's triggers say the same)."""
+        raise TypeError("An audit event is never changed, and only `record` writes one.")
 
     def get_absolute_url(self) -> str:
         return reverse("audit:event", args=[self.seq])
+
+
+class Head(models.Model):
+    """Where the chain ends: one row, locked by whoever appends until the COMMIT. It only ever moves forward."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    seq = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64, default=GENESIS)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_one_head")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.digest[:12]}"
+
+
+class AnchorFile(models.Model):
+    """What the database remembers of a file of anchors: how many lines it must have."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    path = models.CharField(max_length=500)
+    lines = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Verification(models.Model):
+    """How the last verification came out: of the whole ledger, and of what was new since the one before."""
+
+    kind = models.CharField(max_length=8, primary_key=True)  # whole, new
+    at = models.DateTimeField()
+    seconds = models.FloatField()
+    count = models.BigIntegerField()
+    seq = models.BigIntegerField()  # verified up to here, with this digest
+    digest = models.CharField(max_length=64)
+    findings = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {'broken' if self.findings else 'intact'} up to {self.seq}"
+
+
+class Segment(models.Model):
+    """Events that were moved to an archive: the chain goes on across the gap from `previous` to `digest`."""
+
+    first = models.BigIntegerField(primary_key=True)
+    last = models.BigIntegerField(unique=True)
+    previous = models.CharField(max_length=64)  # the digest before the first
+    digest = models.CharField(max_length=64)  # of the last
+    file = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)  # of the file
+    archived_at = models.DateTimeField()
+    key_id = models.CharField(max_length=16)
+    seal = models.CharField(max_length=64)  # HMAC over all of this
+
+    class Meta:
+        ordering = ["first"]
+
+    def __str__(self) -> str:
+        return self.file
+
+
+class Duty(models.Model):
+    """What the workers do for the ledger at set times. Claimed by one conditional UPDATE, as all work is."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    due_at = models.DateTimeField()
+    held_until = models.DateTimeField(null=True)
+    seq = models.BigIntegerField(default=0)  # for what goes along the ledger: done up to here
+    failures = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "duties"
+
+    def __str__(self) -> str:
+        return self.name

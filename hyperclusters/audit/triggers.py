@@ -1,46 +1,163 @@
-"""The database's own refusal to change or delete an audit event, for both engines."""
+"""The database's own refusal to change or delete what the ledger holds, for both engines.
+
+Each group is one migration's; what a later one replaces is dropped by it and made again backwards.
+"""
 
 from django.apps.registry import Apps
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 MESSAGE = "audit events are append-only"
+HEAD_MESSAGE = "the end of the audit chain only moves forward"
+SEGMENT_MESSAGE = "records of audit archives are append-only"
 
-SQLITE = {
-    "audit_event_no_update": "BEFORE UPDATE ON audit_event",
-    "audit_event_no_delete": "BEFORE DELETE ON audit_event",
-    # INSERT OR REPLACE deletes without a delete trigger unless the connection sets recursive_triggers.
-    "audit_event_no_replace": (
-        "BEFORE INSERT ON audit_event WHEN EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq)"
-    ),
+Triggers = dict[str, tuple[str, str, str]]  # name → table, when (and at which condition), message
+
+# A moved event is covered by the record of its archive: that is the one deletion there is. A record that was put there
+# to delete events behind our back does not carry our seal, and the next verification says so.
+COVERED = "EXISTS (SELECT 1 FROM audit_segment WHERE first <= OLD.seq AND OLD.seq <= last)"
+
+SQLITE: dict[str, Triggers] = {
+    "events": {
+        "audit_event_no_update": ("audit_event", "BEFORE UPDATE ON audit_event", MESSAGE),
+        "audit_event_no_delete": ("audit_event", "BEFORE DELETE ON audit_event", MESSAGE),
+        # INSERT OR REPLACE deletes without a delete trigger unless the connection sets recursive_triggers.
+        "audit_event_no_replace": (
+            "audit_event",
+            "BEFORE INSERT ON audit_event WHEN EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq)",
+            MESSAGE,
+        ),
+    },
+    "head": {
+        "audit_head_forward": (
+            "audit_head",
+            "BEFORE UPDATE ON audit_head WHEN NEW.seq <= OLD.seq OR NEW.id <> OLD.id",
+            HEAD_MESSAGE,
+        ),
+        "audit_head_no_delete": ("audit_head", "BEFORE DELETE ON audit_head", HEAD_MESSAGE),
+        "audit_head_no_replace": (
+            "audit_head",
+            "BEFORE INSERT ON audit_head WHEN EXISTS (SELECT 1 FROM audit_head)",
+            HEAD_MESSAGE,
+        ),
+    },
+    "keeping": {
+        "audit_event_only_archived": (
+            "audit_event",
+            f"BEFORE DELETE ON audit_event WHEN NOT {COVERED}",
+            MESSAGE,
+        ),
+        "audit_segment_no_update": ("audit_segment", "BEFORE UPDATE ON audit_segment", SEGMENT_MESSAGE),
+        "audit_segment_no_delete": ("audit_segment", "BEFORE DELETE ON audit_segment", SEGMENT_MESSAGE),
+        "audit_segment_no_replace": (
+            "audit_segment",
+            "BEFORE INSERT ON audit_segment WHEN EXISTS (SELECT 1 FROM audit_segment WHERE first = NEW.first)",
+            SEGMENT_MESSAGE,
+        ),
+    },
 }
+EACH, ONCE = "FOR EACH ROW", "FOR EACH STATEMENT"
+POSTGRES: dict[str, Triggers] = {
+    "events": {
+        "audit_event_no_change": ("audit_event", f"BEFORE UPDATE OR DELETE ON audit_event {EACH}", MESSAGE),
+        "audit_event_no_truncate": ("audit_event", f"BEFORE TRUNCATE ON audit_event {ONCE}", MESSAGE),
+    },
+    "head": {
+        "audit_head_forward": (
+            "audit_head",
+            f"BEFORE UPDATE ON audit_head {EACH} WHEN (NEW.seq <= OLD.seq OR NEW.id <> OLD.id)",
+            HEAD_MESSAGE,
+        ),
+        "audit_head_no_delete": (
+            "audit_head",
+            f"BEFORE DELETE OR TRUNCATE ON audit_head {ONCE}",
+            HEAD_MESSAGE,
+        ),
+    },
+    "keeping": {
+        "audit_event_no_update": ("audit_event", f"BEFORE UPDATE ON audit_event {EACH}", MESSAGE),
+        "audit_event_only_archived": ("audit_event", f"BEFORE DELETE ON audit_event {EACH}", MESSAGE),
+        "audit_segment_no_change": (
+            "audit_segment",
+            f"BEFORE UPDATE OR DELETE ON audit_segment {EACH}",
+            SEGMENT_MESSAGE,
+        ),
+        "audit_segment_no_truncate": (
+            "audit_segment",
+            f"BEFORE TRUNCATE ON audit_segment {ONCE}",
+            SEGMENT_MESSAGE,
+        ),
+    },
+}
+REPLACED = {
+    "sqlite": "audit_event_no_delete",
+    "postgresql": "audit_event_no_change",
+}  # by the group "keeping"
 
 
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Make the triggers (a migration's forward step)."""
-    if schema_editor.connection.vendor == "sqlite":
-        for name, when in SQLITE.items():
-            schema_editor.execute(f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END")
-        return
-    schema_editor.execute(
-        "CREATE FUNCTION audit_event_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{MESSAGE}'; END $$"
-    )
-    schema_editor.execute(
-        "CREATE TRIGGER audit_event_no_change BEFORE UPDATE OR DELETE ON audit_event "
-        "FOR EACH ROW EXECUTE FUNCTION audit_event_append_only()"
-    )
-    schema_editor.execute(
-        "CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event "
-        "FOR EACH STATEMENT EXECUTE FUNCTION audit_event_append_only()"
-    )
+    """Nothing changes or deletes an event."""
+    _make(schema_editor, "events")
 
 
 def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Take them away again (a migration's backward step, and between tests that must empty the tables)."""
-    if schema_editor.connection.vendor == "sqlite":
-        for name in SQLITE:
-            schema_editor.execute(f"DROP TRIGGER {name}")
+    """Take that away again."""
+    _drop(schema_editor, "events")
+
+
+def install_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """Nothing moves the chain's end back or removes it."""
+    _make(schema_editor, "head")
+
+
+def remove_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """Take that away again."""
+    _drop(schema_editor, "head")
+
+
+def install_keeping(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """What an archive's record covers may be deleted, and nothing changes such a record."""
+    name = REPLACED[schema_editor.connection.vendor]
+    _drop_one(schema_editor, name, _groups(schema_editor)["events"][name][0])
+    _make(schema_editor, "keeping")
+
+
+def remove_keeping(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """Take that away again: then no event may be deleted."""
+    name = REPLACED[schema_editor.connection.vendor]
+    _drop(schema_editor, "keeping")
+    _make_one(schema_editor, name, *_groups(schema_editor)["events"][name])
+
+
+def _groups(editor: BaseDatabaseSchemaEditor) -> dict[str, Triggers]:
+    return POSTGRES if editor.connection.vendor == "postgresql" else SQLITE
+
+
+def _make(editor: BaseDatabaseSchemaEditor, group: str) -> None:
+    for name, trigger in _groups(editor)[group].items():
+        _make_one(editor, name, *trigger)
+
+
+def _drop(editor: BaseDatabaseSchemaEditor, group: str) -> None:
+    for name, (table, _, _) in _groups(editor)[group].items():
+        _drop_one(editor, name, table)
+
+
+def _make_one(editor: BaseDatabaseSchemaEditor, name: str, table: str, when: str, message: str) -> None:
+    del table
+    if editor.connection.vendor == "sqlite":
+        editor.execute(f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{message}'); END")
         return
-    schema_editor.execute("DROP TRIGGER audit_event_no_truncate ON audit_event")
-    schema_editor.execute("DROP TRIGGER audit_event_no_change ON audit_event")
-    schema_editor.execute("DROP FUNCTION audit_event_append_only()")
+    unless = f"IF {COVERED} THEN RETURN OLD; END IF; " if name == "audit_event_only_archived" else ""
+    editor.execute(
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {unless}RAISE EXCEPTION '{message}'; END $$"
+    )
+    editor.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()")
+
+
+def _drop_one(editor: BaseDatabaseSchemaEditor, name: str, table: str) -> None:
+    if editor.connection.vendor == "sqlite":
+        editor.execute(f"DROP TRIGGER {name}")
+        return
+    editor.execute(f"DROP TRIGGER {name} ON {table}")
+    editor.execute(f"DROP FUNCTION {name}()")

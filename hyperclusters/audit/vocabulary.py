@@ -17,6 +17,13 @@ class Action(models.TextChoices):
     GRANT_ENDED = "access:grant:ended", _("access ended")
     ACCESS_DENIED = "access:page:denied", _("page denied")
 
+    AUDIT_READ = "audit:read", _("audit read")
+    AUDIT_EXPORTED = "audit:exported", _("audit exported")
+    AUDIT_BROKEN = "audit:chain:broken", _("audit found to be tampered with")
+    AUDIT_MENDED = "audit:chain:intact", _("audit found to be whole again")
+    AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")
+    DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
+
     PROJECT_CONNECTED = "project:connected", _("project connected")
     PROJECT_CHANGED = "project:changed", _("project changed")
     PROJECT_KEY_REPLACED = "project:key:replaced", _("project's key replaced")
@@ -53,9 +60,15 @@ class Action(models.TextChoices):
     DELETE_FAILED = "cluster:delete:failed", _("deletion failed")
     DELETE_UNKNOWN = "cluster:delete:unknown", _("deletion without a clear answer")
 
+    CREATE_REVIEWED = "cluster:create:reviewed", _("creation reviewed")
+    CREATE_FLAGGED = "cluster:create:flagged", _("creation marked for follow-up")
+    CLUSTER_CLAIMED = "cluster:outside:claimed", _("cluster made outside claimed for a person")
+    CLUSTER_ACCEPTED = "cluster:outside:accepted", _("cluster made outside accepted")
+
     CLUSTER_SEEN_OUTSIDE = "cluster:seen:outside", _("cluster made outside was found")
     CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")
     CLUSTER_BACK = "cluster:seen:back", _("cluster is back in the cloud")
+    CLUSTERS_EXPORTED = "cluster:list:exported", _("list of clusters downloaded")
     LIST_REFRESH_ASKED = "cluster:list:refresh-asked", _("refresh asked for")
     LIST_FAILED = "cluster:list:failed", _("the cloud could not be listed")
     LIST_RECOVERED = "cluster:list:recovered", _("the cloud can be listed again")
@@ -72,3 +85,8 @@ class Outcome(models.TextChoices):
     FAILED = "failed", _("Failed")
     UNKNOWN = "unknown", _("Unknown")
     NOTED = "noted", _("Noted")  # an observation; nobody asked for anything
+
+
+def actions() -> list[tuple[str, str]]:
+    """The choices of the ledger's column, by name: a migration holds no copy of the vocabulary that way."""
+    return Action.choices

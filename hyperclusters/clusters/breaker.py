@@ -60,7 +60,13 @@ def note_answer(project: Project) -> None:
             blocked_until=None, blocked_cause="", blocked_code="", failures=0, trusted=True, probe_until=None
         )
         if closed and project.blocked_cause:
-            record(Did.PROJECT_UNBLOCKED, Outcome.NOTED, team=project.team, subject=_subject(project))
+            record(
+                Did.PROJECT_UNBLOCKED,
+                Outcome.NOTED,
+                team=project.team,
+                project=project,
+                subject=_subject(project),
+            )
     if closed:
         project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
 
@@ -90,7 +96,7 @@ def note_failure(project: Project, error: ModelArtsError) -> None:
 def take_write(project: Project) -> datetime | None:
     """Take one call out of the project's write budget, which all processes share. None if it may go out now,
     else when to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         row = Project.objects.select_for_update().values_list("writes_until", flat=True)
         until, later = _spend(row.get(pk=project.pk))
         if later is None:
@@ -123,6 +129,7 @@ def note_skew(project: Project, error: ClockSkew) -> None:
             Did.CLOCK_CORRECTED,
             Outcome.NOTED,
             team=project.team,
+            project=project,
             subject=_subject(project),
             before={"seconds": before.total_seconds()},
             after={"seconds": error.offset.total_seconds()},
@@ -151,6 +158,7 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
                 Did.PROJECT_BLOCKED,
                 Outcome.NOTED,
                 team=project.team,
+                project=project,
                 subject=_subject(project),
                 after={"until": until.isoformat()},
                 evidence=error.code or error.cause,

@@ -72,6 +72,7 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
                 Outcome.ACCEPTED,
                 person=by,
                 team=project.team,
+                project=project,
                 subject=subject(project),
             )
             wake_workers()
@@ -168,6 +169,7 @@ def _end(
             Outcome.DONE if diagnosis in {Diagnosis.WELL, Diagnosis.CLOCK} and answer else Outcome.FAILED,
             person=test.asked_by,
             team=test.project.team,
+            project=test.project,
             subject=subject(test.project),
             evidence=str(diagnosis),
             response=answer_facts(exchange, error),

@@ -195,6 +195,7 @@ def _accept(
         Outcome.ACCEPTED,
         person=person,
         team=project.team,
+        project=project,
         subject=Subject("creation", str(creation.pk), creation.name),
         reason=wish.reason,
         after={
@@ -259,6 +260,7 @@ def _note(
         outcome,
         person=person,
         team=project.team if project else None,
+        project=project,
         subject=Subject("cluster", "", wish.name),
         reason=wish.reason,
         request=_wished(project, wish),

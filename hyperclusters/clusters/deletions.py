@@ -55,12 +55,20 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
 
     Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent.
     """
-    team, subject = cluster.project.team, inventory.subject(cluster)
+    project, subject = cluster.project, inventory.subject(cluster)
     try:
         with transaction.atomic(durable=True):
             return _accept(person, cluster, typed_name, reason)
     except NotPermitted as denied:
-        record(Did.DELETE_DENIED, Outcome.DENIED, person=person, team=team, subject=subject, reason=reason)
+        record(
+            Did.DELETE_DENIED,
+            Outcome.DENIED,
+            person=person,
+            team=project.team,
+            project=project,
+            subject=subject,
+            reason=reason,
+        )
         denied.is_noted = True
         raise
     except Refused as refusal:
@@ -68,7 +76,8 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
             Did.DELETE_REFUSED,
             Outcome.REFUSED,
             person=person,
-            team=team,
+            team=project.team,
+            project=project,
             subject=subject,
             reason=reason,
             response=refusal.facts(),
@@ -101,6 +110,7 @@ def _accept(person: User, cluster: Cluster, typed_name: str, reason: str) -> Del
         Outcome.ACCEPTED,
         person=person,
         team=project.team,
+        project=project,
         subject=deletion.subject,
         reason=reason,
         after={"state": deletion.state, "cluster_id": cluster.cluster_id},

@@ -47,6 +47,16 @@ def ask_refresh(*, person: Person) -> int:
     return asked
 
 
+def note_export(*, person: Person, kind: str, filters: dict[str, str], count: int) -> None:
+    """Keep that somebody took the list out as a file: what they asked for, and how many clusters they got."""
+    record(
+        Did.CLUSTERS_EXPORTED,
+        Outcome.DONE,
+        person=person,
+        after={"format": kind, "filters": filters, "count": count},
+    )
+
+
 def claim_source(holder: str) -> Source | None:
     """Lease the source whose list has been due longest."""
     now = timezone.now()
@@ -126,7 +136,8 @@ def _see(source: Source, item: HyperCluster, cluster: Cluster, started_at: datet
         if cluster.gone_at > started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND):
             return  # deleted a moment ago: the cloud's list may lag behind
         Cluster.objects.filter(pk=cluster.pk).update(gone_at=None)
-        record(Did.CLUSTER_BACK, Outcome.NOTED, team=source.project.team, subject=subject(cluster))
+        project = source.project
+        record(Did.CLUSTER_BACK, Outcome.NOTED, team=project.team, project=project, subject=subject(cluster))
     if cluster.name != item.name:
         Cluster.objects.filter(pk=cluster.pk).update(name=item.name)
     keep_networks(cluster, item)
@@ -141,6 +152,7 @@ def _found_outside(source: Source, item: HyperCluster, at: datetime) -> None:
         Did.CLUSTER_SEEN_OUTSIDE,
         Outcome.NOTED,
         team=source.project.team,
+        project=source.project,
         subject=subject(cluster),
         after={"cluster_id": item.id, "type": source.type, "project": source.project.name},
     )
@@ -159,6 +171,7 @@ def _contradict(project: Project, item: HyperCluster) -> None:
             Outcome.FAILED,
             person=creation.requested_by,
             team=project.team,
+            project=project,
             subject=Subject("creation", str(creation.pk), creation.name),
             after={"state": creation.state, "found": item.id},
             evidence="listed",
@@ -178,6 +191,7 @@ def _mark_gone(cluster: Cluster, at: datetime) -> None:
         Did.CLUSTER_GONE,
         Outcome.NOTED,
         team=cluster.project.team,
+        project=cluster.project,
         subject=subject(cluster),
         before={"cluster_id": cluster.cluster_id},
     )
@@ -188,7 +202,8 @@ def keep_networks(cluster: Cluster, item: HyperCluster) -> None:
     wanted = [(network.subnet_id, network.is_default) for network in item.networks]
     kept = [(network.subnet_id, network.is_default) for network in cluster.networks.all()]
     if sorted(wanted) != sorted(kept):
-        cluster.networks.all().delete()
+        if kept:
+            cluster.networks.all().delete()
         Network.objects.bulk_create(
             Network(cluster=cluster, subnet_id=subnet_id, is_default=default) for subnet_id, default in wanted
         )
@@ -201,13 +216,19 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     """
     Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
     now = timezone.now()
-    cluster, _ = Cluster.objects.get_or_create(
+    cluster, is_new = Cluster.objects.get_or_create(
         project=creation.project,
         cluster_id=item.id,
-        defaults={"name": item.name, "type": creation.type, "found_at": now, "seen_at": now},
+        defaults={
+            "name": item.name,
+            "type": creation.type,
+            "found_at": now,
+            "seen_at": now,
+            "creation": creation,
+        },
     )
     free = Cluster.objects.filter(Q(creation__isnull=True) | Q(creation=creation), pk=cluster.pk)
-    if not free.update(creation=creation, gone_at=None):
+    if not is_new and not free.update(creation=creation, gone_at=None):
         raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
     keep_networks(cluster, item)
     failpoint("cluster_bound")
@@ -234,9 +255,9 @@ def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None
         suspect_since=started_at if suspect else None,
     )
     if suspect:
-        record(Did.LIST_SUSPECT, Outcome.NOTED, team=source.project.team, subject=_source_subject(source))
+        _note(Did.LIST_SUSPECT, Outcome.NOTED, source)
     elif recovered:
-        record(Did.LIST_RECOVERED, Outcome.NOTED, team=source.project.team, subject=_source_subject(source))
+        _note(Did.LIST_RECOVERED, Outcome.NOTED, source)
 
 
 def _note_failure(source: Source, cause: str, code: str) -> None:
@@ -247,11 +268,10 @@ def _note_failure(source: Source, cause: str, code: str) -> None:
     with transaction.atomic():
         _release(source, due_at, failed_at=timezone.now(), failure_cause=cause, failure_code=code[:64])
         if changed:
-            record(
+            _note(
                 Did.LIST_FAILED,
                 Outcome.FAILED,
-                team=source.project.team,
-                subject=_source_subject(source),
+                source,
                 evidence=cause,
                 response={"cause": cause, "code": code},
             )
@@ -266,5 +286,7 @@ def _release(source: Source, due_at: datetime, **changes: Any) -> None:
         setattr(source, name, value)
 
 
-def _source_subject(source: Source) -> Subject:
-    return Subject("source", str(source.pk), f"{source.project.name} {source.type}")
+def _note(did: Did, outcome: Outcome, source: Source, **facts: Any) -> None:
+    project = source.project
+    what = Subject("source", str(source.pk), f"{project.name} {source.type}")
+    record(did, outcome, team=project.team, project=project, subject=what, **facts)

@@ -125,5 +125,6 @@ def _warn_if_overdue(creation: Creation) -> None:
             Outcome.UNKNOWN,
             person=creation.requested_by,
             team=creation.project.team,
+            project=creation.project,
             subject=creation.subject,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -28,6 +29,17 @@ LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can s
 CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
 
 
+# What the ledger keeps of bodies, by name.
+SENT = frozenset({"name", "type", "hyper_cluster_subnet_id"})
+ANSWERED = frozenset(
+    {
+        *("id", "name", "type", "hyper_clusters", "network_info", "hyper_cluster_subnet_id", "is_default"),
+        *("error_code", "errorCode", "code", "error_msg", "errorMsg", "error_message", "message", "error"),
+        *("request_id", "requestId", "is_success"),
+    }
+)
+LEFT_OUT = "(left out)"
+
 MayBegin = Callable[[], bool]  # asked right before a request goes out: False once the process is to stop
 
 
@@ -47,14 +59,23 @@ def move(work: Work, to: str, did: Did, outcome: Outcome, *, facts: dict[str, An
     """
     before = work.state
     rows = type(work)._default_manager.filter(pk=work.pk, state=before, version=work.version)
-    with transaction.atomic():
+    with transaction.atomic(
+        savepoint=False
+    ):  # whoever has begun one already gives all of it up if this is stale
         if not rows.update(state=to, version=work.version + 1, **changes):
             raise Stale(f"{work.KIND} {work.pk} is not {before} at version {work.version} any more")
         failpoint("move_updated")
         facts.setdefault("person", work.requested_by)
         after = {"state": str(to)} | facts.pop("after", {})
         record(
-            did, outcome, team=work.team, subject=work.subject, before={"state": before}, after=after, **facts
+            did,
+            outcome,
+            team=work.team,
+            project=work.project,
+            subject=work.subject,
+            before={"state": before},
+            after=after,
+            **facts,
         )
         failpoint("move_recorded")
     work.state, work.version = to, work.version + 1
@@ -120,6 +141,29 @@ def wake_workers() -> None:
             cursor.execute(f"NOTIFY {WAKE_CHANNEL}")
 
 
+def _kept(body: str, allowed: frozenset[str]) -> str:
+    """A body as the ledger keeps it: of JSON the fields that are known to hold nothing secret, of the others the names
+    alone. What is no JSON, or was cut, is odd and kept as it came; `modelarts` took the project's own secrets out."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    left = _left(told, allowed)
+    return body if left == told else json.dumps(left, ensure_ascii=False)
+
+
+def _left(told: Any, allowed: frozenset[str], depth: int = 6) -> Any:
+    if not isinstance(told, dict | list):
+        return told
+    if not depth:
+        return LEFT_OUT
+    if isinstance(told, list):
+        return [_left(item, allowed, depth - 1) for item in told]
+    return {
+        name: _left(item, allowed, depth - 1) if name in allowed else LEFT_OUT for name, item in told.items()
+    }
+
+
 def sent_facts(exchange: Exchange | None) -> dict[str, Any] | None:
     """What the ledger keeps of a request: everything that the cloud saw but the signature and the keys."""
     if exchange is None:
@@ -128,7 +172,7 @@ def sent_facts(exchange: Exchange | None) -> dict[str, Any] | None:
         "method": exchange.request.method,
         "url": exchange.endpoint + exchange.request.path,
         "query": dict(exchange.request.query),
-        "body": exchange.request.body.decode(),
+        "body": _kept(exchange.request.body.decode(), SENT),
         "signed_at": exchange.signed_at.isoformat(),
     }
 
@@ -139,7 +183,11 @@ def answer_facts(exchange: Exchange | None, error: ModelArtsError | None = None)
         return None
     facts: dict[str, Any] = {}
     if exchange is not None:
-        facts |= {"status": exchange.status, "body": exchange.body, "seconds": round(exchange.elapsed, 3)}
+        facts |= {
+            "status": exchange.status,
+            "body": _kept(exchange.body, ANSWERED),
+            "seconds": round(exchange.elapsed, 3),
+        }
     if error is not None:
         facts |= {
             "cause": error.cause,

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
+from hyperclusters.audit import duties
 from hyperclusters.audit.origin import Origin, acting_from
 
 from . import connections, deletions, heartbeat, inventory, reconcile, sending, tally
@@ -34,9 +36,13 @@ class Worker:
         self.holder = secrets.token_hex(8)
         self.slots = concurrency or settings.WORKER_CONCURRENCY
         self.pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
+        self.keeper = ThreadPoolExecutor(
+            1, thread_name_prefix="ledger"
+        )  # a slow webhook holds up no creation
         self.busy: set[Future[None]] = set()
+        self.keeping: Future[None] | None = None
         self.stopping = threading.Event()
-        self.jobs = jobs(may_begin=lambda: not self.stopping.is_set())
+        self.jobs = jobs(may_begin=self.may_go_on)
         self.wake = threading.Event()
         self.data_version = 0
         self.swept_at = float("-inf")
@@ -45,6 +51,10 @@ class Worker:
         """Claim nothing more; finish what is in flight."""
         self.stopping.set()
         self.wake.set()
+
+    def may_go_on(self) -> bool:
+        """Whether this process is not to stop."""
+        return not self.stopping.is_set()
 
     def run(self) -> None:
         """Work until stopped. A database that is away is waited for: what is due stays due."""
@@ -62,6 +72,7 @@ class Worker:
                 if not worked:
                     self._rest()
         self.pool.shutdown(wait=True)
+        self.keeper.shutdown(wait=True)
         tally.flush()
         heartbeat.stopped(self.holder)
 
@@ -95,7 +106,7 @@ class Worker:
                 self.stopping.wait(1.0)
         connection.close()
 
-    def _run(self, work: Job, item: object) -> None:
+    def _run(self, work: Callable[[Any], object], item: object) -> None:
         """One item in a thread of its own. A failure ends this item's turn only; its lease lapses and it is due again."""
         try:
             with carrying(item):
@@ -114,13 +125,17 @@ class Worker:
             tally.flush()
             sending.sweep()
             deletions.sweep()
+            if self.keeping is None or self.keeping.done():
+                self.keeping = self.keeper.submit(self._run, duties.run_due, self.may_go_on)
             self.swept_at = time.monotonic()
         if len(self.busy) >= self.slots:
             return False
         for claim, work in self.jobs:
             item = claim(self.holder)
             if item is not None:
-                self.busy.add(self.pool.submit(self._run, work, item))
+                future = self.pool.submit(self._run, work, item)
+                future.add_done_callback(lambda _: self.wake.set())  # there is room for one more
+                self.busy.add(future)
                 return True
         return False
 

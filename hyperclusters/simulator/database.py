@@ -5,6 +5,7 @@ Several threads and several processes use one file. WAL lets readers go on while
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,10 +117,24 @@ class Database:
         # A connection wanders between threads, but only one at a time holds it.
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         db.row_factory = sqlite3.Row
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_wal(db)
         return db
 
     def _give_back(self, db: sqlite3.Connection) -> None:
         self._idle.append(db)
         if self._closed:
             self.close()
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch the file to WAL. SQLite does not wait by itself where another process is doing the same: so this does."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return

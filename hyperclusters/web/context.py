@@ -16,6 +16,8 @@ from hyperclusters.clusters.models import Creation
 
 from .views.home import THEMES
 
+BADGE = 99  # more than this is not counted on every page
+
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
@@ -26,6 +28,7 @@ class NavItem:
     label: str
     current: bool
     badge: int = 0
+    badge_words: str = ""
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
@@ -54,23 +57,28 @@ def page(request: HttpRequest) -> dict[str, Any]:
 def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     running = Creation.objects.visible_to(person).unresolved().count()
     entries = [
-        (reverse("web:home"), "house", _("Home"), 0),
-        (reverse("clusters:list"), "grid-2x2", _("Clusters"), 0),
-        (reverse("creations:list"), "zap", _("Creations"), running),
+        (reverse("web:home"), "house", _("Home"), 0, ""),
+        (reverse("clusters:list"), "grid-2x2", _("Clusters"), 0, ""),
+        (reverse("creations:list"), "zap", _("Creations"), running, _("not settled")),
     ]
     if may(person, Action.AUDIT):
-        entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0))
+        entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0, ""))
+    if may(person, Action.REVIEW):
+        waiting = Creation.objects.visible_to(person).reviewed_as("")[:BADGE].count()
+        entries.append((reverse("audit:review"), "list-checks", _("Review"), waiting, _("to review")))
     if may(person, Action.CONNECT):
-        entries.append((reverse("projects:list"), "cable", _("Projects"), 0))
+        entries.append((reverse("projects:list"), "cable", _("Projects"), 0, ""))
+    here = max((url for url, *_ in entries if request.path.startswith(url)), key=len, default="")
     return [
         NavItem(
             url,
             icon,
             label,
-            current=request.path == url or (url != "/" and request.path.startswith(url)),
+            current=url == here and (url != "/" or request.path == "/"),
             badge=n,
+            badge_words=words,
         )
-        for url, icon, label, n in entries
+        for url, icon, label, n, words in entries
     ]
 
 

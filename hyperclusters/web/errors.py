@@ -41,7 +41,10 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a form whose protection token is missing or old."""
+    """403 for a form whose protection token is missing or old, and an audit event where it would have had an effect."""
+    if isinstance(getattr(request, "user", None), User):
+        page = Subject("page", "", request.path)
+        record(Did.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
     text = _(
         "This form is too old or did not come from this site, so it was not accepted. Nothing was sent to the cloud. "
         "Go back, reload the page and try again."
@@ -76,6 +79,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "request_id": request.META.get("REQUEST_ID"),
     }
     return HttpResponse(get_template("errors/error.html").render(context), status=500)
+
+
+def busy(request: HttpRequest, text: str) -> HttpResponse:
+    """503: too much of this is going on at once; it can be tried again."""
+    response = _page(request, 503, _("Not now"), text)
+    response.headers["Retry-After"] = "60"
+    return response
 
 
 def not_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:

@@ -7,11 +7,11 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
 from .errors import too_many
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 FORGET_ABOVE = 10_000  # people and acts; those who may begin anew anyway are forgotten then
 
 _lock = threading.Lock()
@@ -28,7 +28,7 @@ def limited(
 
     def decorator(view: View) -> View:
         @wraps(view)
-        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             limit = getattr(settings, per_minute)
             if (
                 limit
@@ -46,6 +46,11 @@ def limited(
 def searches(request: HttpRequest) -> bool:
     """Whether the request searches."""
     return bool(request.GET.get("q"))
+
+
+def is_post(request: HttpRequest) -> bool:
+    """Whether the request does it, and does not only show how."""
+    return request.method == "POST"
 
 
 def _take(key: tuple[int, str], step: float, ahead: float) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from django.http import QueryDict
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One entry of a filter's menu: its words, the address that chooses it, and whether it is chosen now."""
 
     word: str
@@ -29,7 +29,7 @@ class Filter:
 def address(query: QueryDict, **changes: Any) -> str:
     """The same page with some parameters changed or, given an empty value, left out; always from its first page."""
     changed = query.copy()
-    for name in ("page", "before", "after"):
+    for name in ("page", "before", "after", "jump"):
         changed.pop(name, None)
     for name, value in changes.items():
         if value in ("", None):
@@ -45,8 +45,10 @@ def menu(
     """A filter on the parameter `name` from (value, words) pairs. A value that is none of them chooses nothing."""
     value = query.get(name, "")
     words = dict(options).get(value, "")
-    choices = [Choice(everything, address(query, **{name: ""}), chosen=not words)]
-    choices += [Choice(word, address(query, **{name: key}), chosen=key == value) for key, word in options]
+    others = address(query, **{name: ""})
+    lead = f"{others}&" if others != "?" else others
+    choices = [Choice(everything, others, chosen=not words)]
+    choices += [Choice(word, f"{lead}{name}={quote(key)}", chosen=key == value) for key, word in options]
     return Filter(label, words, choices)
 
 

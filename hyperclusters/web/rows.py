@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,6 +18,7 @@ from hyperclusters.clusters.models.inventory import ClusterQuerySet
 
 from .moments import ago
 
+AT_ONCE = 5000  # IDs in one query; a database takes only so many
 SHOWN = (
     "pk",
     "cluster_id",
@@ -48,30 +50,43 @@ class ClusterRow:
     gone_at: datetime | None
     gone_words: str
 
+    @property
+    def subnet_ids(self) -> list[str]:
+        return [subnet_id for subnet_id, _ in self.networks]
+
 
 def cluster_rows(clusters: ClusterQuerySet) -> list[str]:
     """The clusters as HTML rows, in their order: two queries, however many."""
+    language = get_language()
+    return [_drawn(row, language) for row in shown(clusters)]
+
+
+def shown(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
+    """What the list says of these clusters, in their order."""
     found = list(clusters.values_list(*SHOWN))
-    networks = defaultdict(list)
-    rows = Network.objects.filter(cluster__in=[each[0] for each in found]).order_by("-is_default", "pk")
-    for cluster, subnet_id, is_default in rows.values_list("cluster", "subnet_id", "is_default"):
-        networks[cluster].append((subnet_id, is_default))
-    now, language = timezone.now(), get_language()
-    return [
-        _drawn(
-            ClusterRow(
-                *(pk, cluster_id, name, kind, team, project),
-                networks=tuple(networks[pk]),
-                maker=maker or "",
-                since=asked_at or found_at,
-                since_words=ago(asked_at or found_at, now),
-                gone_at=gone_at,
-                gone_words=ago(gone_at, now) if gone_at else "",
-            ),
-            language,
+    networks = _networks([pk for pk, *_ in found])
+    now = timezone.now()
+    for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at in found:
+        yield ClusterRow(
+            *(pk, cluster_id, name, kind, team, project),
+            networks=tuple(networks[pk]),
+            maker=maker or "",
+            since=asked_at or found_at,
+            since_words=ago(asked_at or found_at, now),
+            gone_at=gone_at,
+            gone_words=ago(gone_at, now) if gone_at else "",
         )
-        for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at in found
-    ]
+
+
+def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool]]]:
+    networks: defaultdict[UUID, list[tuple[str, bool]]] = defaultdict(list)
+    for start in range(0, len(clusters), AT_ONCE):
+        rows = Network.objects.filter(cluster__in=clusters[start : start + AT_ONCE]).order_by(
+            "-is_default", "pk"
+        )
+        for cluster, subnet_id, is_default in rows.values_list("cluster_id", "subnet_id", "is_default"):
+            networks[cluster].append((subnet_id, is_default))
+    return networks
 
 
 @lru_cache(4096)

@@ -34,7 +34,10 @@ ALLOWED: dict[str, tuple[set[Action], set[Action]]] = {
     "viewer": ({Action.VIEW}, set()),
     "creator": ({Action.VIEW, Action.CREATE}, set()),
     "admin": ({Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT, Action.AUDIT}, set()),
-    "auditor": ({Action.VIEW, Action.AUDIT}, {Action.VIEW, Action.AUDIT}),
+    "auditor": (
+        {Action.VIEW, Action.AUDIT, Action.REVIEW},
+        {Action.VIEW, Action.AUDIT, Action.REVIEW},
+    ),
     "platform_admin": ({Action.CONNECT}, {Action.CONNECT}),
     "none": (set(), set()),
 }

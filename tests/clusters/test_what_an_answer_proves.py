@@ -480,3 +480,40 @@ def test_g22_no_secret_of_the_project_is_ever_written_down(
     rows = [*Creation.objects.values(), *Project.objects.values(), *(vars(event) for event in events())]
     assert "test-secret" not in repr(rows)
     assert "TESTKEY" not in repr(rows)
+
+
+def test_g22_of_a_body_only_known_fields_are_kept(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    """By allow-list: what nobody thought of is left out with its value, and its name tells that it was there."""
+    canaries = {
+        "password": "canary-1",
+        "token": "canary-2",
+        "nested": {"X-Auth-Token": "canary-3"},
+        "list": ["canary-4"],
+    }
+    said = {
+        "error_code": "ModelArts.0104",
+        "error_msg": "no",
+        "error": {"code": "x", "session": "canary-5"},
+    } | canaries
+    body = json.dumps(said).encode()
+    answered(
+        cast,
+        projects,
+        cloud,
+        [
+            {"fault": "garbage", "kind": "custom", "body": body, "status": status}
+            for status in (200, 400, 502)
+        ],
+    )
+    kept = repr([*Creation.objects.values(), *(vars(event) for event in events())])
+    assert "canary" not in kept
+    bodies = [
+        json.loads(event.response["body"])
+        for event in events()
+        if event.response and "body" in event.response
+    ]
+    assert len(bodies) == 3
+    for told in bodies:
+        assert told["error_code"] == "ModelArts.0104"
+        assert told["error"] == {"code": "x", "session": "(left out)"}
+        assert told["password"] == told["nested"] == told["list"] == "(left out)"

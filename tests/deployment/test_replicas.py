@@ -155,9 +155,10 @@ def wait_until_settled(running: Site) -> dict[str, int]:
     """How many creations are in each state, once none is open; a killed sender's lease runs out first."""
     until = time.monotonic() + 60
     while True:
-        states = dict(running.rows("SELECT state, count(*) FROM clusters_creation GROUP BY state"))
+        rows = running.rows("SELECT state, count(*) FROM clusters_creation GROUP BY state")
+        states = {str(state): int(str(count)) for state, count in rows}
         if not states.keys() & {"queued", "sending", "unknown"} or time.monotonic() > until:
-            return states  # type: ignore[return-value]
+            return states
         time.sleep(0.2)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -45,7 +47,7 @@ class Embedded:
         self.folder = folder
         self.environment = {
             "PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "hyperclusters.settings", "SECRET_KEY": "s" * 60,
-            "CREDENTIAL_KEYS": Fernet.generate_key().decode(), "AUDIT_KEYS": "test:" + Fernet.generate_key().decode(),
+            "CREDENTIAL_KEYS": Fernet.generate_key().decode(), "AUDIT_KEYS": "test:" + base64.b64encode(secrets.token_bytes(32)).decode(),
             "DATA_DIR": str(folder), "UPSTREAM_HOSTS": "127.0.0.1", "HTTPS": "0",
             "PASSWORD": "correct horse battery", "PEOPLE": "1", "CLOUD": cloud.endpoint,
         }  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from hyperclusters.audit import chain
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters import reconcile, sending, verdicts, work
@@ -131,6 +133,12 @@ def no_horizon() -> None:
 def transition_without_an_event() -> None:
     """State changes are not written to the audit."""
     _put(work, "record", lambda *_, **__: None)
+
+
+@breakage
+def sealed_with_another_key() -> None:
+    """Events get digests that no key of ours has made."""
+    _put(chain, "digest", lambda _key, text: hashlib.sha256(text.encode()).hexdigest())
 
 
 @breakage

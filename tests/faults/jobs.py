@@ -16,6 +16,7 @@ from django.utils import timezone
 from hyperclusters.access.models import Role, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.verification import verify
 from hyperclusters.clusters.creations import Wish, request_creation
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project, Source, State
@@ -167,6 +168,7 @@ def collect(project: int) -> dict[str, Any]:
     events = Event.objects.filter(object_kind="creation", object_id__in=keys).order_by("seq")
     clusters = Cluster.objects.filter(project=project)
     return {
+        "chain": [str(finding) for finding in verify().findings],
         "creations": [
             {
                 **{

@@ -27,6 +27,7 @@ class Records:
     clusters: list[dict[str, Any]]
     journal: list[JournalEntry]
     living: set[str]  # IDs of the clusters that the cloud has
+    chain: list[str] = field(default_factory=list)  # what `verify_audit` says of the whole ledger
     witnessed: list[str] = field(default_factory=list)
 
     def posts(self, name: str) -> list[JournalEntry]:
@@ -40,7 +41,7 @@ class Records:
 
 def breaches(records: Records) -> list[str]:
     """Every broken promise, each in one line that begins with its number. Empty is what we want."""
-    found = list(records.witnessed)
+    found = [*records.witnessed, *(f"G3 the audit's chain: {line}" for line in records.chain)]
     for creation in records.creations:
         found += [
             f"{line} ({creation['name']}: {creation['state']})" for line in _of_creation(creation, records)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from hyperclusters.audit.models import Event
+from hyperclusters.audit import engines
 from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.modelarts import line, signing, transport
 
@@ -45,12 +45,12 @@ ON_THE_WAY = (
 # Reached only when an earlier process has died with a creation in its hands.
 IN_RECOVERY = ("swept", "look_begun", "look_listed", "look_weighed", "look_in_vain", "overdue_marked")
 FIRST_DEATH = "post_answered:1,post_failed:1"
-# Laid by `install`: each transaction's commit, each event, each step of each call to the cloud.
+# Laid by `install`: each transaction's commit, each append to the chain, each step of each call to the cloud.
 LAID = (
     "commit_begun",
     "commit_done",
-    "event_begun",
-    "event_done",
+    "append_begun",
+    "append_done",
     "sign_begun",
     "sign_done",
     "connect_begun",
@@ -68,7 +68,7 @@ STATEMENTS = ("statement_begun", "statement_done")
 def install() -> None:
     """Lay the outer points, in the parent of the children. Without FAILPOINT they do nothing."""
     _lay(BaseDatabaseWrapper, "commit", "commit")
-    _lay(Event, "save", "event")
+    _lay(engines, "append", "append")
     _lay(signing, "authorization", "sign")
     _lay(transport, "connect", "connect")
     _lay(line.Line, "_write", "write")

@@ -21,7 +21,7 @@ POINTS = (
     "write_begun",
     "write_done",
     "read_done",
-    "event_done",
+    "append_done",
     "commit_begun",
     "commit_done",
     "lease_ending",

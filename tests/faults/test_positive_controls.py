@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.points import FIRST_DEATH
 from tests.faults.truths import arm
-from tests.faults.world import LATE, Scene, World
+from tests.faults.world import LATE, Scene, World, world
 
 
 def assert_caught(found: list[str], promise: str) -> None:
@@ -94,6 +94,13 @@ def test_g19_a_transition_without_an_event_is_caught(broken_world: World) -> Non
     scene = broken_world.scene()
     broken_world.live(scene, breakage="transition_without_an_event")
     assert_caught(broken_world.breaches(scene), "G19 ")
+
+
+def test_g21_events_that_no_key_of_ours_has_sealed_are_caught() -> None:
+    with world() as own:  # its chain stays broken
+        scene = own.scene()
+        own.live(scene, breakage="sealed_with_another_key")
+        assert_caught(own.breaches(scene), "G3 the audit's chain")
 
 
 def test_g11_a_verdict_that_leaves_its_cluster_to_nobody_is_caught(broken_world: World) -> None:

@@ -40,6 +40,9 @@ RACES = {
     "breaker_opened_by_many": "g17_a_breaker_opened_by_many_is_one_event",
     "late_throttling": "g17_a_late_429_does_not_shorten_the_pause_after_a_401",
     "late_answer_and_refused_key": "g17_a_late_answer_does_not_close_the_breaker_of_a_refused_key",
+    "appends": "g21_fifty_appends_at_once_make_one_chain_without_a_deadlock",
+    "appends_and_verification": "g21_a_verification_among_appends_is_no_false_alarm",
+    "grants": "g21_services_that_record_twice_end_in_no_deadlock",
 }
 IN_CONFLICT = {"late_reply_and_verdict"}  # where a conflict is what must come out
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from hyperclusters.modelarts import Proof
 from tests.modelarts.cloud import (
     CALLS,
     Script,
@@ -96,6 +97,11 @@ FAULTS = {
 def test_g15_a_broken_answer_is_no_answer_and_costs_no_more_than_the_deadline(fault: str, call: str) -> None:
     with nothing_left_behind(), playing(FAULTS[fault].script) as cloud:
         error = failing(call, cloud.endpoint)
+        if fault == "reset at accept" and error.cause == "connect_error":
+            # The reset came before connecting had ended, so nothing was sent, and it is right to say so.
+            assert error.proves == Proof.NOT_SENT
+            assert not cloud.requests
+            return
         if not (fault == "HTTP/1.0, cut" and call == "delete"):
             assert error.cause in FAULTS[fault].causes
         check_ambiguous(error, call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import Any
 
@@ -30,6 +31,8 @@ def row(statuses: str) -> dict[str, int]:
 ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "web:home"): row("200 200 200 200 200 200 200"),
     ("get", "clusters:list"): row("200 200 200 200 200 200 200"),
+    ("get", "clusters:csv"): row("200 200 200 200 200 200 200"),
+    ("get", "clusters:json"): row("200 200 200 200 200 200 200"),
     ("get", "clusters:new"): row("200 200 403 403 403 403 200"),
     ("post", "clusters:new"): row("422 422 403 403 403 403 422"),
     ("post", "clusters:refresh"): row("302 302 302 302 302 302 302"),
@@ -49,6 +52,13 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "projects:change"): row("403 403 403 403 422 403 403"),
     ("post", "projects:key"): row("403 403 403 403 422 403 403"),
     ("post", "projects:test"): row("403 403 403 403 302 403 403"),
+    ("get", "audit:summary"): row("403 200 403 200 403 403 403"),
+    ("get", "audit:chain"): row("403 200 403 200 403 403 403"),
+    ("get", "audit:export"): row("403 200 403 200 403 403 403"),
+    ("post", "audit:export"): row("403 422 403 422 403 403 403"),
+    ("get", "audit:review"): row("403 403 403 200 403 403 403"),
+    ("post", "audit:mark"): row("403 403 403 302 403 403 403"),
+    ("post", "audit:account"): row("403 403 403 302 403 403 403"),
     ("get", "accounts:login"): row("302 302 302 302 302 302 302"),
     ("post", "web:theme"): row("302 302 302 302 302 302 302"),
     ("post", "set_language"): row("302 302 302 302 302 302 302"),
@@ -72,6 +82,8 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "accounts:login": "/accounts/login/",
         "accounts:logout": "/accounts/logout/",
         "clusters:list": "/clusters/",
+        "clusters:csv": "/clusters/clusters.csv",
+        "clusters:json": "/clusters/clusters.json",
         "clusters:refresh": "/clusters/refresh/",
         "clusters:new": "/clusters/new/",
         "clusters:cluster": cluster,
@@ -89,6 +101,12 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "projects:change": f"{projects.vision.get_absolute_url()}change/",
         "projects:key": f"{projects.vision.get_absolute_url()}key/",
         "projects:test": f"{projects.vision.get_absolute_url()}test/",
+        "audit:summary": "/audit/summary/",
+        "audit:chain": "/audit/chain/",
+        "audit:export": "/audit/export/",
+        "audit:review": "/audit/review/",
+        "audit:mark": "/audit/review/mark/",
+        "audit:account": f"/audit/review/{Cluster.objects.get().pk}/",
         "set_language": "/language/",
         "healthz": "/healthz",
         "readyz": "/readyz",
@@ -158,6 +176,14 @@ def test_every_answer_carries_the_security_headers(paths: dict[str, str], as_: S
     for answer in answers:
         check_headers(answer)
     assert len({answer["X-Request-Id"] for answer in answers}) == len(answers)
+
+
+def test_a_page_comes_compressed_to_who_can_read_that(as_: SignIn, projects: Projects) -> None:
+    plain, packed = (as_("ada").get("/clusters/", headers=h) for h in ({}, {"Accept-Encoding": "gzip"}))
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert b"<h1>Clusters</h1>" in gzip.decompress(packed.content)
+    assert len(packed.content) < len(plain.content) / 2
 
 
 def test_cookies_are_kept_from_scripts_and_other_sites(cast: Cast) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -119,6 +120,7 @@ def check(answer: Any) -> None:
 GOOD = {
     "SECRET_KEY": "k" * 60,
     "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+    "AUDIT_KEYS": "a1:" + base64.b64encode(bytes(range(32))).decode(),
     "ALLOWED_HOSTS": "clusters.example.com",
     "DJANGO_SETTINGS_MODULE": "hyperclusters.settings",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import timedelta
 
@@ -103,6 +105,51 @@ def test_the_list_sorts_by_age(fleet: dict[str, Cluster], as_: SignIn) -> None:
     ada = as_("ada")
     newest, oldest = (names(body(ada.get(f"{LIST}?sort={sort}"))) for sort in ("newest", "oldest"))
     assert newest == oldest[::-1] == names(body(ada.get(LIST)))
+
+
+def test_a_file_holds_exactly_what_the_list_shows(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    ada = as_("ada")
+    for query, expected in SEARCHES:
+        told = ada.get(f"{LIST}clusters.json?{query}").json()["clusters"]
+        assert sorted(each["name"] for each in told) == expected, query
+        sheet = list(
+            csv.DictReader(io.StringIO(ada.get(f"{LIST}clusters.csv?{query}").content.decode("utf-8-sig")))
+        )
+        assert [each["cluster_id"] for each in sheet] == [each["cluster_id"] for each in told], query
+
+
+def test_a_file_says_all_that_is_known_of_a_cluster(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    cluster = fleet["tom-ecs"]
+    (told,) = as_("vera").get(f"{LIST}clusters.json?q=tom-ecs").json()["clusters"]
+    assert cluster.creation is not None
+    assert told == {
+        "name": "tom-ecs",
+        "cluster_id": cluster.cluster_id,
+        "type": "ECS",
+        "networks": [{"hyper_cluster_subnet_id": SUBNET, "is_default": False}],
+        "team": "Vision",
+        "project": "vision-cn-southwest-2",
+        "made_by": "tom",
+        "since": cluster.creation.requested_at.isoformat(),
+        "gone_since": None,
+    }
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "-2")
+    work()
+    text = as_("ada").get(f"{LIST}clusters.csv").content.decode("utf-8-sig")
+    assert text.splitlines()[1].startswith('"\'-2",')
+    assert as_("ada").get(f"{LIST}clusters.json").json()["clusters"][0]["name"] == "-2"
+
+
+def test_g19_taking_the_list_out_is_one_event(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    as_("vera").get(f"{LIST}clusters.csv?type=ECS&sort=name&q=")
+    (noted,) = events(action="cluster:list:exported")
+    assert noted.person_name == "vera"
+    assert noted.after == {"format": "csv", "filters": {"type": "ECS"}, "count": 1}
 
 
 ODD = [

@@ -5,6 +5,7 @@ from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inventory import Cluster, Network, Source
 from .project import Heartbeat, KeyKind, Project
+from .review import Judgement, Review
 from .work import Work
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "Diagnosis",
     "Evidence",
     "Heartbeat",
+    "Judgement",
     "KeyKind",
     "Network",
     "Project",
+    "Review",
     "Source",
     "State",
     "Work",

@@ -61,6 +61,11 @@ class CreationQuerySet(WorkQuerySet["Creation"]):
         makers = User.objects.filter(models.Exists(made)).order_by("username")
         return list(makers.values_list("username", flat=True))
 
+    def reviewed_as(self, judgement: str) -> CreationQuerySet:
+        """Settled ones of which an auditor has said this; empty: of which none has said anything yet. Oldest first."""
+        said = Q(review__judgement=judgement) if judgement else Q(review__isnull=True)
+        return self.filter(said, settled_at__isnull=False).order_by("settled_at", "pk")
+
 
 class Creation(Work):
     """What was asked, how far it got, and what the verdict rests on."""

@@ -59,6 +59,11 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         """Those the cloud still had when it was last asked."""
         return self.filter(gone_at__isnull=True)
 
+    def unaccounted(self) -> ClusterQuerySet:
+        """Made outside this dashboard, still there, and nobody has said whose they are or why they may stay. Oldest first."""
+        unsaid = self.present().filter(creation__isnull=True, review__isnull=True)
+        return unsaid.order_by("found_at", "pk")
+
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""
         subnet = Network.objects.filter(cluster=models.OuterRef("pk"), subnet_id__icontains=text)

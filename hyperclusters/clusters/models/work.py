@@ -16,6 +16,8 @@ from hyperclusters.audit.ledger import Subject
 if TYPE_CHECKING:
     from hyperclusters.access.models import Team
 
+    from .project import Project
+
 W = TypeVar("W", bound="Work")
 
 
@@ -86,6 +88,9 @@ class Work(models.Model):
 
         @property
         def team(self) -> Team: ...
+
+        @property
+        def project(self) -> Project: ...
 
         @property
         def name(self) -> str: ...

@@ -1,4 +1,4 @@
-"""The ledger, and one line of it."""
+"""The ledger, one line of it, and what it comes to."""
 
 from __future__ import annotations
 
@@ -6,98 +6,128 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from hyperclusters.access.permissions import Action, require, visible_events
-from hyperclusters.audit.models import Event, EventQuerySet
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.access.models import Team
+from hyperclusters.access.permissions import Action, audit_scope, may, require, visible_events
+from hyperclusters.audit.filters import Filter, before_time
+from hyperclusters.audit.findings import Kind
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.paging import Page, page
+from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
+from hyperclusters.web.audit_chart import chart, count
+from hyperclusters.web.audit_filters import Asked, asked
+from hyperclusters.web.audit_rows import rows
 from hyperclusters.web.limits import limited, searches
-from hyperclusters.web.listing import address, chosen, searched
-from hyperclusters.web.request import PageRequest
-
-PAGE = 50
+from hyperclusters.web.listing import address
+from hyperclusters.web.request import PageRequest, wants_fragment
 
 
 @require_safe
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
-    require(request.user, Action.AUDIT)
-    query = request.GET
-    visible = visible_events(request.user)
-    outcomes = [(str(value), str(label)) for value, label in Outcome.choices]
-    actions = [(str(value), str(label)) for value, label in Did.choices]
-    rows = _filtered(visible, query, outcomes, actions)
-    events, newer, older = _page(rows, query)
+    scope = audit_scope(request.user)
+    wanted = asked(request.user, scope, request.GET)
+    shown = (
+        _page(wanted, wanted.filter.alternatives(scope.parts())) if wanted.filter else Page([], None, None)
+    )
     context = {
-        "events": events,
-        "newer": address(query, after=newer) if newer else "",
-        "older": address(query, before=older) if older else "",
-        "outcomes": outcomes,
-        "actions": actions,
-        "is_filtered": any(query.get(name) for name in ("q", "person", "outcome", "action")),
+        "form": wanted.form,
+        "menus": wanted.menus,
+        "typed": wanted.fields,
+        "kept": wanted.kept,
+        "has_typed": any(value for _, _, value, _, _ in wanted.fields),
+        "is_filtered": bool(wanted.told),
+        "events": rows(shown.events),
+        "steps": _steps(request.GET, shown),
+        "here": address(request.GET),
+        "chain": standing(),
     }
     return render(request, "audit/list.html", context)
 
 
 @require_safe
+def summary(request: PageRequest) -> HttpResponse:
+    """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
+    wanted = asked(request.user, audit_scope(request.user), request.GET)
+    events = visible_events(request.user)
+    found = wanted.filter or Filter()
+    context = {
+        "chart": chart(found, events) if wanted.filter else None,
+        "count": count(found, events) if wanted.filter else None,
+        "here": address(request.GET),
+    }
+    name = "audit/_summary.html" if wants_fragment(request) else "audit/summary.html"
+    response = render(request, name, context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_safe
 def event(request: PageRequest, seq: int) -> HttpResponse:
-    """One event: all fields, request and answer side by side."""
+    """One event: all fields, request and answer side by side, its place in the chain."""
     require(request.user, Action.AUDIT)
-    shown = get_object_or_404(visible_events(request.user), seq=seq)
-    blocks = [(label, _pretty(value)) for label, value in _blocks(shown) if value]
-    context = {"event": shown, "blocks": blocks, "object_url": _object_url(request, shown)}
+    visible = visible_events(request.user)
+    shown = get_object_or_404(visible, seq=seq)
+    note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
+    context = {
+        "event": shown,
+        "row": rows([shown])[0],
+        "bodies": [(label, _pretty(value)) for label, value in _bodies(shown)],
+        "changes": [(label, _pretty(value)) for label, value in _changes(shown) if value],
+        "previous": json.loads(shown.canonical).get("previous", ""),
+        "object_url": _object_url(request, shown),
+        "older": visible.filter(seq__lt=seq).order_by("-seq").values_list("seq", flat=True).first(),
+        "newer": visible.filter(seq__gt=seq).order_by("seq").values_list("seq", flat=True).first(),
+    }
     return render(request, "audit/event.html", context)
 
 
-def _filtered(
-    rows: Any, query: Any, outcomes: list[tuple[str, str]], actions: list[tuple[str, str]]
-) -> EventQuerySet:
-    found: EventQuerySet = rows
-    if text := searched(query):
-        found = found.search(text)
-    if person := searched(query, "person"):
-        found = found.filter(person_name=person)
-    if outcome := chosen(query, "outcome", outcomes):
-        found = found.filter(outcome=outcome)
-    if action := chosen(query, "action", actions):
-        found = found.filter(action=action)
-    return found
+def _page(wanted: Asked, alternatives: Any) -> Page:
+    given = wanted.form.cleaned_data
+    if wanted.jump:
+        return page(alternatives, before=before_time(wanted.jump))
+    return page(alternatives, before=given["before"], after=given["after"])
 
 
-def _page(rows: EventQuerySet, query: Any) -> tuple[list[Event], int | None, int | None]:
-    """The events of this page, and the numbers from which the newer and the older page begin, if there is one."""
-    before, after = _number(query.get("before")), _number(query.get("after"))
-    if after is not None:
-        found = list(rows.filter(seq__gt=after).order_by("seq")[: PAGE + 1])
-        more_newer, more_older = len(found) > PAGE, True
-        events = found[:PAGE][::-1]
-    else:
-        older_than = rows.filter(seq__lt=before) if before is not None else rows
-        found = list(older_than.order_by("-seq")[: PAGE + 1])
-        more_newer, more_older = before is not None, len(found) > PAGE
-        events = found[:PAGE]
-    if not events:
-        return [], None, None
-    return events, events[0].seq if more_newer else None, events[-1].seq if more_older else None
+@require_safe
+def chain(request: PageRequest) -> HttpResponse:
+    """Whether the ledger is whole, when that was last looked at, and what was found. No event is shown."""
+    require(request.user, Action.AUDIT)
+    known = standing()
+    visible = known.findings if may(request.user, Action.REVIEW) else ()
+    findings = [(finding, Kind(finding.kind).label) for finding in visible]
+    return render(request, "audit/chain.html", {"chain": known, "findings": findings})
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+def _team_of(shown: Event) -> Team | None:
+    return Team(pk=shown.team_id, name=shown.team_name) if shown.team_id else None
 
 
-def _blocks(shown: Event) -> list[tuple[str, Any]]:
+def _steps(query: QueryDict, shown: Page) -> list[tuple[str, str, str]]:
+    """The pager: address (empty at the end), words, and what it is to browsers."""
+    newer, older = shown.newer is not None, shown.older is not None
     return [
-        (_("What was sent"), shown.request),
-        (_("What came back"), shown.response),
-        (_("Before"), shown.before),
-        (_("After"), shown.after),
+        (address(query) if newer else "", _("Newest"), ""),
+        (address(query, after=shown.newer) if newer else "", _("Newer"), "prev"),
+        (address(query, before=shown.older) if older else "", _("Older"), "next"),
+        (address(query, after=0) if older else "", _("Oldest"), ""),
     ]
+
+
+def _bodies(shown: Event) -> list[tuple[str, Any]]:
+    return [(_("What was sent"), shown.request), (_("What came back"), shown.response)]
+
+
+def _changes(shown: Event) -> list[tuple[str, Any]]:
+    return [(_("Before"), shown.before), (_("After"), shown.after)]
 
 
 def _object_url(request: PageRequest, shown: Event) -> str:

@@ -12,6 +12,7 @@ from hyperclusters.access.permissions import Action, may
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
+from hyperclusters.web.views.review import queues
 
 THEMES = ("light", "dark")
 
@@ -32,6 +33,8 @@ def home(request: PageRequest) -> HttpResponse:
     if may(person, Action.CONNECT):
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
         context["workers"] = Heartbeat.objects.all()
+    if may(person, Action.REVIEW):
+        context["to_review"] = [(name, rows.count()) for name, rows in queues(person).items()]
     return render(request, "home/home.html", context)
 
 

@@ -1,12 +1,66 @@
 from django.db import migrations, models
 
+from hyperclusters.audit import triggers
+
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0002_append_only"),
+        ("audit", "0003_chain"),
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="AnchorFile",
+            fields=[
+                ("id", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("path", models.CharField(max_length=500)),
+                ("lines", models.PositiveIntegerField()),
+                ("at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Duty",
+            fields=[
+                ("name", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("due_at", models.DateTimeField()),
+                ("held_until", models.DateTimeField(null=True)),
+                ("seq", models.BigIntegerField(default=0)),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("error", models.CharField(blank=True, max_length=200)),
+            ],
+            options={
+                "verbose_name_plural": "duties",
+            },
+        ),
+        migrations.CreateModel(
+            name="Segment",
+            fields=[
+                ("first", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("last", models.BigIntegerField(unique=True)),
+                ("previous", models.CharField(max_length=64)),
+                ("digest", models.CharField(max_length=64)),
+                ("file", models.CharField(max_length=200)),
+                ("sha256", models.CharField(max_length=64)),
+                ("archived_at", models.DateTimeField()),
+                ("key_id", models.CharField(max_length=16)),
+                ("seal", models.CharField(max_length=64)),
+            ],
+            options={
+                "ordering": ["first"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Verification",
+            fields=[
+                ("kind", models.CharField(max_length=8, primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("seconds", models.FloatField()),
+                ("count", models.BigIntegerField()),
+                ("seq", models.BigIntegerField()),
+                ("digest", models.CharField(max_length=64)),
+                ("findings", models.JSONField(default=list)),
+            ],
+        ),
         migrations.AlterField(
             model_name="event",
             name="action",
@@ -20,12 +74,12 @@ class Migration(migrations.Migration):
                     ("access:grant:added", "access granted"),
                     ("access:grant:ended", "access ended"),
                     ("access:page:denied", "page denied"),
+                    ("audit:read", "audit read"),
+                    ("audit:chain:broken", "audit found to be tampered with"),
+                    ("audit:chain:intact", "audit found to be whole again"),
+                    ("audit:archived", "older audit events moved to an archive"),
+                    ("audit:alert:denials", "many denials in a short time"),
                     ("project:connected", "project connected"),
-                    ("project:changed", "project changed"),
-                    ("project:key:replaced", "project's key replaced"),
-                    ("project:key:resealed", "project's key encrypted anew"),
-                    ("project:test:asked", "test of the connection asked for"),
-                    ("project:test:ended", "connection tested"),
                     ("project:breaker:opened", "calls to the cloud stopped"),
                     ("project:breaker:closed", "calls to the cloud resumed"),
                     ("project:clock:corrected", "clock difference to the cloud noted"),
@@ -64,4 +118,5 @@ class Migration(migrations.Migration):
                 max_length=48,
             ),
         ),
+        migrations.RunPython(triggers.install_keeping, triggers.remove_keeping),
     ]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0002_lists_of_thousands"),
+        ("clusters", "0003_review"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,196 @@
+"""A ledger as it looks after a year: a million events of two hundred people, chained as `record` would have chained them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from types import SimpleNamespace
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+
+from hyperclusters.audit import search, triggers
+from hyperclusters.audit.chain import Entry
+from hyperclusters.audit.models import Event, Head
+
+PEOPLE, TEAMS, PROJECTS, ADDRESSES = 200, 20, 40, 300
+YEAR = timedelta(days=365)
+NEEDLE, HITS = "needle-in-the-hay", 210  # a name that so many events have
+RARE = "rare-person"  # did little, and nothing of it went wrong
+BATCH = 2000
+FIELDS = [field.column for field in Event._meta.concrete_fields]
+DOCUMENTS = {"before", "after", "request", "response"}
+
+
+def seed(count: int) -> None:
+    """Put so many events behind the ledger's end. Indexes are made afterwards, which is several times faster."""
+    with connection.schema_editor() as editor:
+        for index in Event._meta.indexes:
+            editor.remove_index(Event, index)
+        search.remove(apps, editor)
+        if connection.vendor == "sqlite":
+            triggers.remove(apps, editor)
+    head = Head.objects.get()
+    _write(_tuples(head, count))
+    head.save()
+    with connection.schema_editor() as editor:
+        for index in Event._meta.indexes:
+            editor.add_index(Event, index)
+        search.install(apps, editor)
+        if connection.vendor == "sqlite":
+            triggers.install(apps, editor)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"
+        )
+
+
+def _write(rows: Iterator[tuple[Any, ...]]) -> None:
+    columns = ", ".join(f'"{name}"' for name in FIELDS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY audit_event ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        marks = ", ".join(["?"] * len(FIELDS))
+        cursor.execute("BEGIN")
+        while batch := list(islice(rows, BATCH)):
+            cursor.connection.executemany(f"INSERT INTO audit_event ({columns}) VALUES ({marks})", batch)
+        cursor.execute("COMMIT")
+
+
+def _tuples(head: Head, count: int) -> Iterator[tuple[Any, ...]]:
+    pace = YEAR / count
+    start = timezone.now() - YEAR
+    for event in _events(random.Random(head.seq), count):  # noqa: S311 -- made-up data, the same each time
+        event.at = start
+        start += pace
+        head.seq += 1
+        event.seq = head.seq
+        event.key_id, event.canonical, event.digest = Entry(event).link(head.seq, head.digest)
+        head.digest = event.digest
+        yield tuple(_stored(name, getattr(event, name)) for name in FIELDS)
+
+
+def _stored(name: str, value: Any) -> Any:
+    if name in DOCUMENTS:
+        return None if value is None else json.dumps(value)
+    if name == "at" and connection.vendor == "sqlite":
+        return f"{value:%Y-%m-%d %H:%M:%S.%f}"
+    return value
+
+
+def _events(chance: random.Random, count: int) -> Iterator[SimpleNamespace]:
+    """People sign in, create, are refused; lists fail; about as often as one another as in life."""
+    made = 0
+    needles = {count // HITS * number for number in range(HITS)}
+    while made < count:
+        for event in _visit(chance):
+            if made in needles:
+                event.object_name = NEEDLE
+            yield event
+            made += 1
+            if made == count:
+                return
+
+
+def _visit(chance: random.Random) -> list[SimpleNamespace]:
+    person = (
+        min(int(chance.paretovariate(0.6)) - 1, PEOPLE - 1)
+        if chance.random() < 0.5
+        else chance.randrange(PEOPLE)
+    )
+    name = RARE if chance.random() < 0.0005 else f"person-{person:03}"
+    base = {
+        "person_id": person + 1,
+        "person_name": name,
+        "team_id": person % TEAMS + 1,
+        "team_name": f"Team {person % TEAMS}",
+        "project_name": "",
+        "ip": f"10.0.{person % 5}.{chance.randrange(ADDRESSES // 5)}",
+        "source": "page",
+    }
+    dice = chance.random()
+    if dice < 0.25 or name == RARE:
+        return [_event(chance, base, "session:sign-in:succeeded", "done")]
+    if dice < 0.28:
+        return [_event(chance, base, "session:sign-in:failed", "denied")]
+    if dice < 0.31:
+        return [
+            _event(chance, base, "access:page:denied", "denied", object_kind="page", object_name="/audit/")
+        ]
+    base |= {"project_name": f"project-{person % TEAMS + TEAMS * chance.randrange(PROJECTS // TEAMS):02}"}
+    if dice < 0.35:
+        worker = base | {"person_id": None, "person_name": "", "ip": "", "source": "worker"}
+        return [
+            _event(
+                chance, worker, "cluster:list:failed", "failed", object_kind="source", evidence="unreachable"
+            )
+        ]
+    return _creation(chance, base)
+
+
+def _creation(chance: random.Random, base: dict[str, Any]) -> list[SimpleNamespace]:
+    what = {
+        "object_kind": "creation",
+        "object_id": f"{chance.getrandbits(128):032x}",
+        "object_name": f"train-{chance.randrange(10**6):06}-{chance.choice(['hps', 'ecs'])}",
+    }
+    worker = base | {"source": "worker", "ip": ""}
+    body = {
+        "name": what["object_name"],
+        "type": "HPS",
+        "hyper_cluster_subnet_id": f"{chance.getrandbits(128):032x}",
+    }
+    sent = {
+        "method": "POST",
+        "url": "https://modelarts.cn-southwest-2.myhuaweicloud.com/v1/x/hyper-clusters",
+        "body": json.dumps(body),
+    }
+    cloud = f"{chance.getrandbits(128):032x}"
+    steps = [
+        _event(
+            chance, base, "cluster:create:requested", "accepted", **what, request=body, reason="Baseline runs"
+        ),
+        _event(
+            chance,
+            worker,
+            "cluster:create:sending",
+            "accepted",
+            **what,
+            request=sent,
+            after={"baseline": [], "send": 1},
+        ),
+    ]
+    dice = chance.random()
+    if dice < 0.9:
+        reply = {"status": 200, "seconds": 0.812, "body": json.dumps({"id": cloud} | body)}
+        end = ("cluster:create:succeeded", "done", {"response": reply, "evidence": "reply"})
+    elif dice < 0.98:
+        reply = {"status": 400, "code": "ModelArts.0103", "message": "name exists", "proves": "refused"}
+        end = ("cluster:create:failed", "failed", {"response": reply, "evidence": "refused"})
+    else:
+        end = ("cluster:create:unknown", "unknown", {"evidence": "read_timeout"})
+    return [
+        *steps,
+        _event(chance, worker, end[0], end[1], **what, request=sent, upstream_request_id=cloud, **end[2]),
+    ]
+
+
+def _event(
+    chance: random.Random, base: dict[str, Any], action: str, outcome: str, **more: Any
+) -> SimpleNamespace:
+    empty = dict.fromkeys(
+        ("reason", "evidence", "object_kind", "object_id", "object_name", "upstream_request_id"), ""
+    )
+    empty |= dict.fromkeys(DOCUMENTS)  # type: ignore[arg-type]
+    request_id = f"{chance.getrandbits(128):032x}"
+    return SimpleNamespace(
+        **empty | base | {"action": action, "outcome": outcome, "request_id": request_id} | more
+    )

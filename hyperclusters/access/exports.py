@@ -1,0 +1,42 @@
+"""Who may take the ledger away as a file. Every export is itself an event, recorded before its first byte goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.utils import timezone
+
+from hyperclusters.audit.export import Format, Manifest, export
+from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .models import Team, User
+from .permissions import Action, require, visible_events
+
+
+def export_events(
+    *, person: User | None, wanted: Filter, form: Format, team: Team | None = None
+) -> Iterator[bytes]:
+    """The file with the events that fit and that this person may read, in chunks; what it is, is recorded now.
+
+    `person` is None only for a command run on the server. `team`: where only one team's events are in it.
+    Raises NotPermitted.
+    """
+    if person is not None:
+        require(person, Action.AUDIT)
+    events = Event.objects.all() if person is None else visible_events(person)
+    until = Head.objects.values_list("seq", flat=True).first() or 0
+    by = person.username if person else "command"
+    manifest = Manifest(wanted.facts(), until, by, timezone.now().isoformat())
+    record(
+        Did.AUDIT_EXPORTED,
+        Outcome.DONE,
+        person=person,
+        team=team,
+        subject=Subject("audit", "", form.value),
+        after={"format": form.value, "filter": wanted.facts(), "until": until},
+    )
+    return export(wanted.apply(events), form, manifest)

@@ -1,0 +1,209 @@
+"""Older events moved to files that can be verified without the database. In the database a sealed record stays of each
+such segment, so that the chain goes on across the gap.
+
+A segment is two files: the events as lines of JSON, each its text and digest (`chain.line`), and a manifest with the
+first and last place, the file's digest and the anchors that saw events in it, sealed as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from . import anchors, push
+from .chain import digest, keyed, line, numbered, unline
+from .findings import Findings, Kind
+from .ledger import Subject, record
+from .models import Duty, Event, Head, Segment
+from .rows import ahead, differing, rows
+from .vocabulary import Action, Outcome
+from .walk import Place, Row, Walk
+
+AT_ONCE = 5000
+MANIFEST = ("first", "last", "previous", "digest", "file", "sha256", "anchors", "key")
+
+
+class NotArchived(Exception):
+    """Nothing was archived, for this reason."""
+
+
+def archive(
+    *, before: datetime, folder: Path, progress: Callable[[int, int], None] = lambda _done, _all: None
+) -> Segment:
+    """Move the events from before this time to two files in `folder`; the newest event always stays. Raises NotArchived.
+
+    Needs the right to delete from the ledger, which on PostgreSQL the web and the workers should not have.
+    """
+    findings = Findings()
+    seen = anchors.seen(findings)
+    start = covered(findings)
+    last = _last_before(before)
+    if last <= start.seq:
+        raise NotArchived("there is nothing from before that time")
+    walk = Walk(
+        settings.AUDIT_KEYS,
+        start,
+        {seq: each for seq, each in seen.items() if start.seq < seq <= last},
+        differing,
+        findings,
+    )
+    name = f"audit-{start.seq + 1:012}-{last:012}.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    sha256 = _write(folder / name, _walked(walk, start.seq, last, progress))
+    if findings.found or walk.place.seq != last:
+        (folder / name).unlink()
+        raise NotArchived("the ledger does not verify: " + "; ".join(map(str, findings.found)))
+    key_id, key = settings.AUDIT_KEYS[0]
+    segment = Segment(
+        first=start.seq + 1,
+        last=last,
+        previous=start.digest,
+        digest=walk.place.digest,
+        file=name,
+        sha256=sha256,
+        archived_at=timezone.now(),
+        key_id=key_id,
+    )
+    segment.seal = sealed(segment, key)
+    _write_manifest(folder / f"{name}.manifest", segment, key)
+    found = verify_file(folder / name)
+    if found.found:
+        raise NotArchived("what was written does not verify: " + "; ".join(map(str, found.found)))
+    _forget(segment)
+    return segment
+
+
+def covered(findings: Findings) -> Place:
+    """The place up to which events were moved to archives. What was done to their records is added to `findings`."""
+    keys = dict(settings.AUDIT_KEYS)
+    place = Place()
+    for segment in Segment.objects.order_by("first"):
+        is_sealed = segment.key_id in keys and sealed(segment, keys[segment.key_id]) == segment.seal
+        if not is_sealed or segment.first != place.seq + 1 or segment.previous != place.digest:
+            findings.add(Kind.ARCHIVE_EDITED, segment.first, segment.last, "the record of an archive")
+        place = Place(segment.last, segment.digest)
+    return place
+
+
+def sealed(segment: Segment, key: bytes) -> str:
+    """The seal that this segment's record must have."""
+    said = (segment.first, segment.last, segment.previous, segment.digest, segment.file, segment.sha256)
+    return digest(key, "\n".join(map(str, said)))
+
+
+def verify_file(path: Path) -> Findings:
+    """Verify an archive by itself, with its manifest beside it and no database. Needs the keys."""
+    findings = Findings()
+    manifest = _manifest(Path(f"{path}.manifest"), findings)
+    if not manifest:
+        return findings
+    if _sha256(path) != manifest["sha256"]:
+        findings.add(
+            Kind.ARCHIVE_EDITED,
+            manifest["first"],
+            manifest["last"],
+            "the file is not the one that was sealed",
+        )
+    seen = {each["seq"]: Place(each["seq"], each["digest"], each["key"]) for each in manifest["anchors"]}
+    walk = Walk(
+        settings.AUDIT_KEYS, Place(manifest["first"] - 1, manifest["previous"]), seen, findings=findings
+    )
+    walk.feed(_lines(path, manifest["first"]))
+    walk.end(Place(manifest["last"], manifest["digest"]))
+    return findings
+
+
+def _last_before(before: datetime) -> int:
+    """The last number that may go: all up to it are from before, the newest stays, and every sink has had them."""
+    first_to_stay = Event.objects.filter(at__gte=before).order_by("seq").values_list("seq", flat=True).first()
+    limits = [
+        Head.objects.get().seq - 1,
+        *Duty.objects.filter(name__in=push.sinks()).values_list("seq", flat=True),
+    ]
+    return min([*limits, *([first_to_stay - 1] if first_to_stay else [])])
+
+
+def _walked(walk: Walk, after: int, last: int, progress: Callable[[int, int], None]) -> Iterator[str]:
+    for batch in ahead(rows(after, last)):
+        walk.feed(batch)
+        progress(walk.count, last - after)
+        yield from (line(text, sealed) for _, _, sealed, text, _ in batch)
+
+
+def _write(path: Path, lines: Iterator[str]) -> str:
+    """The file's digest, once it is safe on the disk."""
+    made = hashlib.sha256()
+    with path.open("wb") as file:
+        for each in lines:
+            written = each.encode() + b"\n"
+            made.update(written)
+            file.write(written)
+        file.flush()
+        os.fsync(file.fileno())
+    return made.hexdigest()
+
+
+def _write_manifest(path: Path, segment: Segment, key: bytes) -> None:
+    manifest: dict[str, Any] = {
+        "first": segment.first,
+        "last": segment.last,
+        "previous": segment.previous,
+        "digest": segment.digest,
+        "file": segment.file,
+        "sha256": segment.sha256,
+        "anchors": [each for each in anchors.lines() if segment.first <= each["seq"] <= segment.last],
+        "key": segment.key_id,
+    }
+    manifest["seal"] = digest(key, json.dumps(manifest))
+    with path.open("w") as file:
+        file.write(json.dumps(manifest, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _manifest(path: Path, findings: Findings) -> dict[str, Any]:
+    manifest: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        manifest = json.loads(path.read_text())
+    keys = dict(settings.AUDIT_KEYS)
+    said = {name: manifest.get(name) for name in MANIFEST}
+    if said["key"] not in keys or digest(keys[said["key"]], json.dumps(said)) != manifest.get("seal"):
+        findings.add(Kind.ARCHIVE_EDITED, 0, detail="its manifest is missing or was edited")
+        return {}
+    return manifest
+
+
+def _lines(path: Path, first: int) -> Iterator[Row]:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        for number, each in enumerate(file, first):
+            text, sealed = unline(each.removesuffix("\n"))
+            told, key_id = 0, ""
+            with suppress(ValueError):
+                told, key_id = numbered(text), keyed(text)
+            yield number, key_id, sealed, text, told == number
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _forget(segment: Segment) -> None:
+    """In one transaction: the record that covers the events, their deletion, and the event that says so."""
+    with transaction.atomic():
+        segment.save(force_insert=True)
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM audit_event WHERE seq <= %s", [segment.last])
+        subject = Subject("audit", "", segment.file)
+        told = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
+        record(Action.AUDIT_ARCHIVED, Outcome.DONE, subject=subject, after=told)

@@ -1,0 +1,171 @@
+"""The chain: each event is kept as an exact text that names the digest of the event before it, and the HMAC of that text.
+
+The text is what is chained, byte for byte as it is stored; the other columns are there to be searched. `append` is
+called by the database engines (`engines/`) right before a COMMIT, so nothing here may import a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+GENESIS = "0" * 64  # what the first event names as the digest before it
+SCALARS = (
+    "action",
+    "outcome",
+    "person_id",
+    "person_name",
+    "team_id",
+    "team_name",
+    "project_name",
+    "object_kind",
+    "object_id",
+    "object_name",
+    "reason",
+    "evidence",
+    "source",
+    "ip",
+    "request_id",
+    "upstream_request_id",
+)
+DOCUMENTS = ("before", "after", "request", "response")
+COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "canonical", "digest")
+AT_ONCE = 500  # rows of one INSERT
+END = {
+    "postgresql": "SELECT seq, digest FROM audit_head WHERE id = 1 FOR UPDATE",
+    "sqlite": "SELECT seq, digest FROM audit_head WHERE id = 1",  # a write transaction has the whole file
+}
+MOVE = "UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1"
+
+
+class HeadLost(DatabaseError):
+    """The row that says where the chain ends is not there: nothing can be recorded, so nothing may be done."""
+
+
+class Fields(Protocol):
+    """An event that is not chained yet, by the names of its columns."""
+
+    seq: int
+    at: Any
+    key_id: str
+    canonical: str
+    digest: str
+
+
+class Entry:
+    """An event on its way into the ledger. Held by its transaction's `on_commit`, appended by the engine before the COMMIT."""
+
+    def __init__(self, event: Fields) -> None:
+        self.event = event
+        self._tail = tail(event)
+
+    def __call__(self) -> None:
+        """What `on_commit` does with it afterwards: nothing is left to do."""
+
+    def link(self, seq: int, previous: str) -> tuple[str, str, str]:
+        """Its key's ID, its text and its digest at this place of the chain."""
+        key_id, key = settings.AUDIT_KEYS[0]
+        text = f'{{"previous":"{previous}","seq":{seq},"key":"{key_id}",{self._tail}'
+        return key_id, text, digest(key, text)
+
+
+def digest(key: bytes, text: str) -> str:
+    """HMAC-SHA256 of a text, in hexadecimal."""
+    return hmac.digest(key, text.encode(), hashlib.sha256().name).hex()
+
+
+def document(value: Any) -> str:
+    """JSON as PostgreSQL writes it, `storable` having sorted the keys: then the columns can be compared by the database."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def tail(event: Fields) -> str:
+    """The text of an event from its time on: what is known before its place in the chain is."""
+    # A column that is younger than the migration that chains what was there before is empty then.
+    values = {"at": moment(event.at)} | {name: getattr(event, name, "") for name in SCALARS}
+    scalars = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    documents = ",".join(f'"{name}":{document(getattr(event, name))}' for name in DOCUMENTS)
+    return f"{scalars[1:-1]},{documents}}}"
+
+
+def moment(at: Any) -> str:
+    """A time in UTC, to the microsecond, always of the same length."""
+    return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def append(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
+    """Give these events their places behind the chain's end, and insert them. The end stays locked until the COMMIT.
+
+    This is the last thing that a transaction does, so nobody who holds the lock waits for anybody: no deadlock
+    can come of it, whatever else transactions lock and in which order. Raises DatabaseError.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(END[connection.vendor])
+        if (head := cursor.fetchone()) is None:
+            raise HeadLost("the audit's chain has lost its end (audit_head): nothing can be recorded")
+        seq, previous = head
+        rows = []
+        for entry in entries:
+            seq += 1
+            event = entry.event
+            event.key_id, event.canonical, event.digest = entry.link(seq, previous)
+            event.seq, previous = seq, event.digest
+            rows.append(_row(connection, event))
+        while len(rows) > AT_ONCE:
+            _insert(cursor, rows[:AT_ONCE])
+            del rows[:AT_ONCE]
+        if connection.vendor == "postgresql":  # one way to the server less while the others wait
+            _insert(cursor, rows, f"WITH moved AS ({MOVE})", [seq, previous])
+        else:
+            _insert(cursor, rows)
+            cursor.execute(MOVE, [seq, previous])
+
+
+def _row(connection: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
+    documents = (getattr(event, name) for name in DOCUMENTS)
+    return (
+        event.seq,
+        connection.ops.adapt_datetimefield_value(event.at),
+        *(getattr(event, name) for name in SCALARS),
+        *(None if value is None else document(value) for value in documents),
+        event.key_id,
+        event.canonical,
+        event.digest,
+    )
+
+
+def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]], also: str = "", before: Sequence[Any] = ()) -> None:
+    values = ", ".join([f"({', '.join(['%s'] * len(COLUMNS))})"] * len(rows))
+    columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    cursor.execute(
+        f"{also} INSERT INTO audit_event ({columns}) VALUES {values}",  # noqa: S608 -- names of columns, and marks
+        [*before, *(value for row in rows for value in row)],
+    )
+
+
+def line(text: str, sealed: str) -> str:
+    """One line of an archive or an export: the event's text with its digest as a last field. Valid JSON, and reversible."""
+    return f'{text[:-1]},"digest":"{sealed}"}}'
+
+
+def unline(given: str) -> tuple[str, str]:
+    """The text and the digest of such a line, whatever they say."""
+    return given[:-77] + "}", given[-66:-2]
+
+
+def numbered(text: str) -> int:
+    """The number that an event's text gives itself. Raises ValueError if it is no such text."""
+    return int(text[85 : text.index(",", 85)])
+
+
+def keyed(text: str) -> str:
+    """The ID of the key that an event's text names. Raises ValueError if it is no such text."""
+    start = text.index('"key":"', 85) + 7
+    return text[start : text.index('"', start)]

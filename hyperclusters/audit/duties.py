@@ -1,0 +1,87 @@
+"""What the workers do for the ledger at set times, besides their work: anchor it, verify it, hand it on, raise alerts.
+
+Each duty is a row that several workers may reach for; one conditional UPDATE gives it to one of them for a while.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from . import alerts, anchors, push, verification
+from .models import Duty, Head
+
+log = logging.getLogger(__name__)
+SOON = 5.0  # seconds between two looks of what goes along the ledger
+NEW_EVERY = 60.0  # and between two verifications of what is new
+HELD = timedelta(hours=1)  # longest that a duty takes; one whose worker was killed is free again after it
+
+Do = Callable[[Duty], None]
+
+
+class Stopped(Exception):
+    """The process is to end: what has not been verified is verified by the next one."""
+
+
+def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
+    """Do whatever is due and free, one after the other, in this thread."""
+    _anchor()
+    for name, (seconds, do) in _duties(may_go_on).items():
+        if (duty := _claim(name)) is None:
+            continue
+        was_due_at = duty.due_at
+        try:
+            do(duty)
+        except Stopped:
+            Duty.objects.filter(name=name).update(held_until=None)  # due for whoever comes next
+            return
+        due_at = timezone.now() + timedelta(seconds=seconds) if duty.due_at == was_due_at else duty.due_at
+        Duty.objects.filter(name=name).update(held_until=None, due_at=due_at)
+
+
+def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
+    def go_on(_done: int, _all: int) -> None:
+        if not may_go_on():
+            raise Stopped
+
+    every = settings.AUDIT_VERIFY_HOURS * 3600.0
+    duties: dict[str, tuple[float, Do]] = {
+        "verify whole": (every, lambda _: verification.note(verification.WHOLE, verification.verify(go_on))),
+        "verify new": (
+            NEW_EVERY,
+            lambda _: verification.note(verification.NEW, verification.verify_new(go_on)),
+        ),
+        "alerts": (SOON, alerts.warn),
+    }
+    for name, sink in push.sinks().items():
+        duties[name] = (SOON, partial(push.push, sink=sink, may_go_on=may_go_on))
+    return duties
+
+
+def _claim(name: str) -> Duty | None:
+    """The duty, if it is due and nobody else has it."""
+    now = timezone.now()
+    start = (
+        Head.objects.get().seq if name == "alerts" else 0
+    )  # the past is handed on, but nobody is woken for it
+    duty, _ = Duty.objects.get_or_create(name=name, defaults={"due_at": now, "seq": start})
+    free = Duty.objects.filter(
+        Q(held_until__isnull=True) | Q(held_until__lte=now), name=name, due_at__lte=now
+    )
+    if duty.due_at > now or not free.update(held_until=now + HELD):
+        return None
+    return Duty.objects.get(name=name)
+
+
+def _anchor() -> None:
+    """Every worker keeps the file of its own machine; one that cannot be written is said, and keeps nothing else from being done."""
+    try:
+        anchors.anchor_if_due()
+    except OSError:
+        log.exception("ALERT the audit cannot be anchored: %s cannot be written", settings.AUDIT_ANCHORS)

@@ -1,0 +1,9 @@
+"""The name under which Django looks for an engine."""
+
+from django.db.backends.postgresql import base
+
+from hyperclusters.audit.engines import Chaining
+
+
+class DatabaseWrapper(Chaining, base.DatabaseWrapper):
+    """Django's own, and the chain."""

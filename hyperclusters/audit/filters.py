@@ -1,0 +1,123 @@
+"""What somebody looks for in the ledger, and the events that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import F, Func, Q
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThan
+
+from .models import Event, EventQuerySet
+from .search import named_like
+
+# How far the clocks of two writers may be apart for a time to be found by its place in the sequence.
+CLOCKS_APART = timedelta(minutes=15)
+# The filters by equality, the one that usually leaves the fewest events first: its index leads the way.
+EQUAL = ("person_name", "ip", "project_name", "team_id", "action", "outcome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What to look for; everything given must hold. Times are aware; `since` is included, `until` is not.
+
+    `about`: object IDs or names. `request`: a request ID, ours or the cloud's. `text`: a part of an object's name, or
+    an ID or request ID as a whole; `text_ids`: other object IDs that the text stands for.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    person_name: str = ""
+    team_id: int | None = None
+    project_name: str = ""
+    action: str = ""
+    outcome: str = ""
+    ip: str = ""
+    about: tuple[str, ...] = ()
+    request: str = ""
+    text: str = ""
+    text_ids: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """What was given, as the manifest of an export and the ledger keep it."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: _plain(value) for name, value in given.items() if value not in ("", None, ())}
+
+    def alternatives(self, visible: Iterable[EventQuerySet]) -> list[EventQuerySet]:
+        """The same filter as several queries, of which each can walk one index in the order of the sequence.
+
+        An event fits if it is in any of them; it may be in several.
+        """
+        narrowed = [self._narrowed(rows) for rows in visible]
+        for choice in (self._about(), self._request(), self._text()):
+            if choice:
+                narrowed = [rows.filter(one) for rows in narrowed for one in choice]
+        return narrowed
+
+    def apply(self, visible: EventQuerySet) -> EventQuerySet:
+        """The same filter as one query, for whoever wants all of it."""
+        rows = self._narrowed(visible)
+        for choice in (self._about(), self._request(), self._text()):
+            if choice:
+                rows = rows.filter(reduce(or_, choice))
+        return rows
+
+    def _narrowed(self, rows: EventQuerySet) -> EventQuerySet:
+        equal = {name: value for name in EQUAL if (value := getattr(self, name)) not in ("", None)}
+        for place, (name, value) in enumerate(equal.items()):
+            rows = rows.filter(Exact(F(name) if place == 0 else Unindexed(F(name)), value))
+        if self.since:
+            rows = rows.filter(GreaterThanOrEqual(Unindexed(F("at")), self.since))
+            earlier = Event.objects.filter(at__lt=self.since - CLOCKS_APART).order_by("-at", "-seq")
+            if (seq := earlier.values_list("seq", flat=True).first()) is not None:
+                rows = rows.filter(seq__gt=seq)
+        if self.until:
+            rows = rows.filter(LessThan(Unindexed(F("at")), self.until))
+            later = Event.objects.filter(at__gte=self.until + CLOCKS_APART).order_by("at", "seq")
+            if (seq := later.values_list("seq", flat=True).first()) is not None:
+                rows = rows.filter(seq__lt=seq)
+        return rows
+
+    def _about(self) -> list[Q]:
+        return [Q(object_name__in=self.about), Q(object_id__in=self.about)] if self.about else []
+
+    def _request(self) -> list[Q]:
+        given = self.request
+        return [Q(request_id=given), Q(upstream_request_id=given)] if given else []
+
+    def _text(self) -> list[Q]:
+        text = self.text
+        if not text:
+            return []
+        ids = Q(object_id__in=(text, *self.text_ids))
+        return [ids, Q(request_id=text), Q(upstream_request_id=text), named_like(text)]
+
+
+class Unindexed(Func):
+    """A column that SQLite shall not choose an index by: it knows too little of the values to choose well.
+
+    PostgreSQL keeps statistics, and gets the column as it is.
+    """
+
+    arity = 1
+    template = "%(expressions)s"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite's own way to say so: a unary plus."""
+        return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
+def before_time(at: datetime) -> int | None:
+    """The first event that was recorded after this moment; None if there is none."""
+    later = Event.objects.filter(at__gt=at).order_by("at", "seq")
+    return later.values_list("seq", flat=True).first()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

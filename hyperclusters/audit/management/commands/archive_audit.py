@@ -1,0 +1,44 @@
+"""`manage.py archive_audit --before DATE`: move older audit events to files that stay verifiable."""
+
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from hyperclusters.audit.archive import NotArchived, archive
+
+
+class Command(BaseCommand):
+    help = (
+        "Verify the events from before a time, write them to a file with a manifest, and then take them out of the database, "
+        "where a sealed record of the file stays. Verify the file with verify_audit --archive FILE."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--before", required=True, metavar="DATE", help="2026-01-31 or 2026-01-31T12:00, UTC"
+        )
+        parser.add_argument(
+            "--to",
+            type=Path,
+            metavar="FOLDER",
+            help="where the files go (default: audit-archive in DATA_DIR)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            before = datetime.fromisoformat(options["before"])
+        except ValueError as error:
+            raise CommandError(f"--before wants a date such as 2026-01-31: {error}") from error
+        before = before.replace(tzinfo=UTC) if before.tzinfo is None else before
+        folder = options["to"] or settings.DATA_DIR / "audit-archive"
+        try:
+            segment = archive(before=before, folder=folder)
+        except NotArchived as reason:
+            raise CommandError(f"Nothing was archived: {reason}.") from reason
+        except OSError as error:
+            raise CommandError(f"Nothing was archived: {error}.") from error
+        self.stdout.write(f"events {segment.first} to {segment.last} are in {folder / segment.file}")

@@ -1,0 +1,60 @@
+"""`manage.py verify_audit`: is the ledger as it was written? Exits with 0 if it is, with 1 if not."""
+
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from hyperclusters.audit import verification
+from hyperclusters.audit.archive import verify_file
+from hyperclusters.audit.findings import Finding
+
+EVERY = 0.2  # seconds between two words about the progress
+
+
+class Command(BaseCommand):
+    help = (
+        "Verify every event, the anchors and the records of archives. Says what was edited, deleted, inserted, put elsewhere, "
+        "cut off or rolled back, and where. Exits with 1 if anything was."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--archive", type=Path, metavar="FILE", help="verify this archive instead, without the database"
+        )
+        parser.add_argument(
+            "--no-note", action="store_true", help="write nothing down: not for pages, and no alert event"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if file := options["archive"]:
+            if not file.exists():
+                raise CommandError(f"{file} does not exist.")
+            self._say(verify_file(file).found, f"{file}: intact")
+            return
+        self._said = 0.0
+        result = verification.verify(self._progress if sys.stderr.isatty() else lambda _done, _all: None)
+        if not options["no_note"]:
+            try:
+                verification.note(verification.WHOLE, result)
+            except DatabaseError as error:
+                self.stderr.write(f"The result could not be written down: {error}")
+        rate = result.count / max(result.seconds, 0.001)
+        self._say(
+            result.findings, f"intact: {result.count} events up to {result.place.seq}, {rate:,.0f} a second"
+        )
+
+    def _say(self, findings: list[Finding], intact: str) -> None:
+        if findings:
+            raise CommandError("broken\n" + "\n".join(map(str, findings)))
+        self.stdout.write(intact)
+
+    def _progress(self, done: int, total: int) -> None:
+        if time.monotonic() - self._said > EVERY or done == total:
+            self._said = time.monotonic()
+            self.stderr.write(f"\r{done:,} of {total:,}", ending="\n" if done == total else "")
+            self.stderr.flush()

@@ -1,0 +1,38 @@
+"""That the audit was read is part of the audit: one event a visit."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.utils import timezone
+
+from .ledger import Person, Subject, Team, record
+from .models import Event
+from .vocabulary import Action, Outcome
+
+VISIT = timedelta(minutes=10)
+
+
+def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Team | None = None) -> None:
+    """Note that this person looks at this page of the audit (`list`, `event`, `review` …) with these filters.
+
+    One event a visit: looking at the same page with the same filters again within ten minutes is the same visit, and so
+    is paging through it: leave the place in the list (`before`, `after`) out of `filters`. Don't call it for fragments
+    that refresh themselves. `team` where only one team's events are shown.
+    """
+    chosen = {name: value for name, value in sorted(filters.items()) if value}
+    told = "&".join(f"{name}={value}" for name, value in chosen.items())
+    who = getattr(person, "pk", None)
+    # The object's ID stands for person, page and filters together, so that the last visit is found by an index.
+    visit = hashlib.sha256(f"{who} {page} {team.pk if team else ''} {told}".encode()).hexdigest()[:32]
+    seen = Event.objects.about("audit", visit).filter(at__gt=timezone.now() - VISIT)
+    if not seen.exists():
+        subject = Subject("audit", visit, f"{page} {told}".strip())
+        record(
+            Action.AUDIT_READ,
+            Outcome.DONE,
+            person=person,
+            team=team,
+            subject=subject,
+            after={"page": page} | chosen,
+        )

@@ -1,0 +1,67 @@
+"""Finding an event by a part of its object's name, at a speed that does not depend on how many events there are.
+
+PostgreSQL: a trigram index. SQLite: an FTS5 table with the trigram tokenizer, filled by a trigger in the transaction of
+the event itself; events are append-only, so it is never updated.
+"""
+
+from django.apps.registry import Apps
+from django.db import connection, transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+from django.db.utils import ProgrammingError
+
+LEAST = 3  # characters: a trigram
+FORGET = "INSERT INTO audit_event_name (audit_event_name) VALUES ('delete-all')"
+
+_NO_EXTENSION = (
+    "The audit's search needs PostgreSQL's extension pg_trgm, and this database role may not create it. Have somebody who "
+    "may do so run `CREATE EXTENSION pg_trgm;` in this database (Debian: package postgresql-contrib), and migrate again."
+)
+
+
+def named_like(text: str) -> Q:
+    """The object's name contains this, whatever the case; a text shorter than a trigram is the name itself."""
+    if len(text) < LEAST:
+        return Q(object_name=text)
+    if connection.vendor != "sqlite":
+        return Q(object_name__icontains=text)
+    phrase = '"' + text.replace('"', '""') + '"'
+    match = "SELECT rowid FROM audit_event_name WHERE audit_event_name MATCH %s"
+    return Q(seq__in=RawSQL(match, [phrase]))  # noqa: S611 -- the text is a parameter
+
+
+def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """Make the index (a migration's forward step). Raises RuntimeError, with what to do, if pg_trgm cannot be had."""
+    if schema_editor.connection.vendor == "sqlite":
+        schema_editor.execute(
+            "CREATE VIRTUAL TABLE audit_event_name USING fts5(object_name, content='', tokenize='trigram')"
+        )
+        schema_editor.execute(
+            "INSERT INTO audit_event_name (rowid, object_name) SELECT seq, object_name FROM audit_event "
+            "WHERE object_name <> ''"
+        )
+        schema_editor.execute(
+            "CREATE TRIGGER audit_event_named AFTER INSERT ON audit_event WHEN NEW.object_name <> '' "
+            "BEGIN INSERT INTO audit_event_name (rowid, object_name) VALUES (NEW.seq, NEW.object_name); END"
+        )
+        return
+    try:
+        with transaction.atomic(using=schema_editor.connection.alias):
+            schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    except ProgrammingError as error:
+        raise RuntimeError(_NO_EXTENSION) from error
+    # A short pending list: every search reads it through.
+    schema_editor.execute(
+        "CREATE INDEX event_name_trigrams ON audit_event USING gin (UPPER(object_name::text) gin_trgm_ops) "
+        "WITH (gin_pending_list_limit = 256)"
+    )
+
+
+def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """Take it away again. The extension stays: somebody else may use it."""
+    if schema_editor.connection.vendor == "sqlite":
+        schema_editor.execute("DROP TRIGGER audit_event_named")
+        schema_editor.execute("DROP TABLE audit_event_name")
+        return
+    schema_editor.execute("DROP INDEX event_name_trigrams")

@@ -1,0 +1,137 @@
+"""Verifies the ledger, keeps how it came out for pages to show, and raises an alert where it was tampered with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from . import anchors, archive
+from .findings import Finding, Findings, Kind
+from .ledger import Subject, record
+from .models import Event, Segment, Verification
+from .rows import LEAST, ahead, differing, ends, rows
+from .vocabulary import Action, Outcome
+from .walk import Place, Walk
+
+Progress = Callable[[int, int], None]  # how many of how many; may raise to end it
+WHOLE, NEW = "whole", "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a verification found, of how many events, and up to which place."""
+
+    findings: list[Finding]
+    count: int
+    place: Place
+    seconds: float
+
+    @property
+    def is_intact(self) -> bool:
+        return not self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of the ledger's state. `state`: `intact`, `broken`, or `never` verified."""
+
+    state: str
+    at: datetime | None = None  # of the last verification, of new events or of all
+    whole_at: datetime | None = None  # of the last one of all
+    seq: int = 0  # verified up to this event
+    findings: tuple[Finding, ...] = ()
+
+
+def verify(progress: Progress = lambda _done, _all: None) -> Result:
+    """Verify all: every event that is in the database, the archives' records, and the anchors."""
+    findings = Findings()
+    seen = anchors.seen(findings)
+    start = archive.covered(findings)
+    kept = {seq: place for seq, place in seen.items() if seq > start.seq}
+    if (edge := seen.get(start.seq)) and edge.digest != start.digest:
+        findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
+    return _walk(start, LEAST, kept, findings, progress)
+
+
+def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
+    """Verify what came after the last verification, and that the last anchor's event is still there."""
+    done = Verification.objects.order_by("-seq").first()
+    if done is None or not done.seq or Segment.objects.filter(last__gt=done.seq).exists():
+        return verify(progress)
+    last = anchors.latest()
+    findings = Findings()
+    key_id = Event.objects.filter(seq=done.seq).values_list("key_id", flat=True).first() or ""
+    start = Place(done.seq, done.digest, key_id)
+    return _walk(
+        start, start.seq, {last.seq: last} if last and last.seq > start.seq else {}, findings, progress
+    )
+
+
+def _walk(start: Place, after: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:
+    began = time.monotonic()
+    head, highest = ends()
+    walk = Walk(settings.AUDIT_KEYS, start, seen, differing, findings)
+    for batch in ahead(rows(after, highest)):
+        walk.feed(batch)
+        progress(walk.count, max(highest - max(after, 0), 0))
+    walk.end(head)
+    return Result(findings.found, walk.count, walk.place, time.monotonic() - began)
+
+
+def note(kind: str, result: Result) -> None:
+    """Keep how it came out. What was not known before raises one alert event; a whole verification that finds nothing
+    ends an earlier alarm."""
+    stored = Verification.objects.filter(findings__isnull=False)
+    known = [Finding(**facts) for row in stored for facts in row.findings]
+    fresh = [finding for finding in result.findings if finding not in known]
+    kept = list(result.findings)
+    if kind == NEW:  # what a part of the ledger does not show again stays known until all was looked at
+        kept = [*known, *fresh]
+    place = result.place if result.place.digest else Place(0)
+    now = timezone.now()
+    with transaction.atomic():
+        if kind == WHOLE:
+            Verification.objects.filter(kind=NEW).delete()
+        Verification.objects.update_or_create(
+            kind=kind,
+            defaults={
+                "at": now,
+                "seconds": result.seconds,
+                "count": result.count,
+                "seq": place.seq,
+                "digest": place.digest,
+                "findings": [finding.facts() for finding in kept],
+            },
+        )
+        if fresh:
+            _tell(Action.AUDIT_BROKEN, Outcome.FAILED, fresh)
+        elif known and not kept:
+            _tell(Action.AUDIT_MENDED, Outcome.NOTED, known)
+
+
+def standing() -> Standing:
+    """How the ledger stands, by the last verifications. What the command says is the truth: this row of the database
+    can be changed like any other."""
+    found = {row.kind: row for row in Verification.objects.all()}
+    if not found:
+        return Standing("never")
+    findings = tuple(dict.fromkeys(Finding(**facts) for row in found.values() for facts in row.findings))
+    whole = found.get(WHOLE)
+    return Standing(
+        state="broken" if findings else "intact",
+        at=max(row.at for row in found.values()),
+        whole_at=whole.at if whole else None,
+        seq=max(row.seq for row in found.values()),
+        findings=findings,
+    )
+
+
+def _tell(action: Action, outcome: Outcome, findings: Iterable[Finding]) -> None:
+    told = [str(finding) for finding in findings][:20]
+    record(action, outcome, subject=Subject("audit", "", "chain"), after={"findings": told})

@@ -1,0 +1,253 @@
+"""Walks along a chain, event by event in constant memory, and says what was done to it where it does not hold.
+
+An event is *genuine* if one of our keys made its digest: then its text was written by us, and the number and the
+predecessor in it are true. From the genuine events' own numbers follows what became of the others: a number that never
+comes was deleted, one that comes late was put elsewhere, and what is not genuine was edited where a number is missing
+for it, and inserted where none is.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .chain import GENESIS, digest, numbered
+from .findings import Findings, Kind
+
+Row = tuple[
+    int, str, str, str, bool
+]  # number, key's ID, digest, text, and whether the other columns say the same
+HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
+END = "the record of the chain's end"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the chain: an event's number, digest and key (empty where it does not matter)."""
+
+    seq: int = 0
+    digest: str = GENESIS
+    key_id: str = ""
+
+
+@dataclass(slots=True)
+class Loose:
+    """Rows in a row that are not genuine."""
+
+    count: int = 0
+    last: Row = (0, "", "", "", True)
+
+    def add(self, row: Row) -> None:
+        self.count += 1
+        self.last = row
+
+
+@dataclass(slots=True)
+class Walk:
+    """`feed` it the rows in the order of their numbers, then `end` it; `findings` holds what was found.
+
+    `keys`: newest first. `start`: the place before the first row. `anchors`: the places that anchors saw, by number.
+    `differing`: which columns of a row differ in meaning from its text; asked where the database says that they may.
+    """
+
+    keys: Sequence[tuple[str, bytes]]
+    start: Place = Place()
+    anchors: Mapping[int, Place] = field(default_factory=dict)
+    differing: Callable[[int, str], list[str]] = lambda _number, _text: []
+    findings: Findings = field(default_factory=Findings)
+    count: int = 0
+    place: Place = field(init=False)  # the last event in its place
+    _age: int = field(init=False)  # of the newest key in use so far: 0 is the newest of all
+    _loose: Loose = field(default_factory=Loose)  # behind `place`
+    _holes: set[int] = field(default_factory=set)
+    _early: Row | None = None
+    _displaced: dict[int, int] = field(
+        default_factory=dict
+    )  # where events stand that were put before their turn
+    _renumbered: tuple[int, int] | None = None
+    _is_another_history: bool = False
+
+    def __post_init__(self) -> None:
+        self.place = self.start
+        self._age = self._age_of(self.start.key_id) if self.start.key_id else len(self.keys) - 1
+
+    def feed(self, rows: Iterable[Row]) -> None:
+        """The next rows. This loop is what 100,000 rows a second go through; whatever is odd goes to `_consider`."""
+        sealing, anchors, loose = hmac.digest, self.anchors, self._loose
+        key_id, key = self.keys[self._age]
+        seq, previous = self.place.seq, self.place.digest
+        for row in rows:
+            number, row_key_id, sealed, text, agrees = row
+            self.count += 1
+            if (
+                agrees
+                and number == seq + 1
+                and row_key_id == key_id
+                and text[13:77] == previous
+                and sealing(key, text.encode(), "sha256").hex() == sealed
+                and not loose.count
+                and not self._early
+                and number not in anchors
+            ):
+                seq, previous = number, sealed
+                continue
+            self.place = Place(seq, previous)
+            self._consider(row)
+            seq, previous = self.place.seq, self.place.digest
+            key_id, key = self.keys[self._age]
+        self.place = Place(seq, previous, key_id)
+
+    def end(self, head: Place | None) -> None:
+        """All rows were fed. `head` is where the chain says that it ends; None if that record is gone."""
+        self._settle_early()
+        self._judge_loose(max(head.seq if head else 0, self.place.seq), head.digest if head else "")
+        if (furthest := max(self._displaced, default=0)) > self.place.seq:
+            self._passed_over(self.place.seq + 1, furthest + 1)
+            self.place = Place(furthest, "")
+        for told, number in self._displaced.items():
+            self.findings.add(Kind.INSERTED, number, detail=f"a copy of event {told}")
+        for first, last in _ranges(self._holes):
+            self.findings.add(Kind.DELETED, first, last)
+        if head is None:
+            self.findings.add(Kind.DELETED, self.place.seq, detail=END)
+        elif head.seq > self.place.seq and head.digest != self.place.digest:
+            self.findings.add(Kind.CUT, self.place.seq + 1, head.seq)
+        elif (head.seq, head.digest) != (self.place.seq, self.place.digest) and not self.findings.found:
+            self.findings.add(Kind.EDITED, head.seq, detail=END)
+        if self._renumbered and not self.findings.found:
+            self.findings.add(Kind.EDITED, *self._renumbered, detail="seq")
+        latest = max(self.anchors, default=0)
+        if latest > max(head.seq if head else 0, self.place.seq):
+            self.findings.add(Kind.ROLLED_BACK, self.place.seq + 1, latest, "an anchor has seen these events")
+
+    def _consider(self, row: Row) -> None:
+        number, _, _, text, _ = row
+        if self._key_of(row) is None:
+            self._loose.add(row)
+            return
+        told = numbered(text)
+        if self._early:
+            self._settle_early(told)
+        if told <= self.place.seq:
+            self._came_late(told, number)
+        elif told > self.place.seq + 1 + self._loose.count and number != told:
+            self._early = (
+                row  # the next one shows whether the chain goes on from here, or this one was moved here
+            )
+        else:
+            self._accept(row, told)
+
+    def _settle_early(self, next_told: int = 0) -> None:
+        """A row whose text says a later number than its turn: the chain goes on from it, or it was put there."""
+        if (row := self._early) is None:
+            return
+        self._early = None
+        told = numbered(row[3])
+        if next_told in {0, told + 1} or len(self._displaced) >= HOLES_AT_MOST:
+            self._accept(row, told)
+        else:
+            self._displaced[told] = row[0]
+
+    def _accept(self, row: Row, told: int) -> None:
+        """A genuine event, next in the chain or after a hole."""
+        number, _, sealed, text, agrees = row
+        self._judge_loose(told - 1, text[13:77])
+        if told > self.place.seq + 1:
+            self._passed_over(self.place.seq + 1, told)
+        elif text[13:77] != self.place.digest and self.place.digest:
+            self._another_history(told, "it was not written after the event before it")
+        self._see_key(self._key_of(row) or "", told)
+        if not agrees:
+            self._columns(number, told, text)
+        if seen := self.anchors.get(told):
+            self._age = min(self._age, self._age_of(seen.key_id))
+            if seen.digest != sealed:
+                self._another_history(told, "an anchor has seen another event here")
+        self.place = Place(told, sealed)
+
+    def _key_of(self, row: Row) -> str | None:
+        """Which of our keys made this row's digest."""
+        _, _, sealed, text, _ = row
+        return next((name for name, key in self.keys if digest(key, text) == sealed), None)
+
+    def _age_of(self, key_id: str) -> int:
+        return next((age for age, (name, _) in enumerate(self.keys) if name == key_id), len(self.keys) - 1)
+
+    def _see_key(self, key_id: str, told: int) -> None:
+        age = self._age_of(key_id)
+        if age > self._age:
+            self.findings.add(Kind.RESEALED, told, detail=f"key {key_id!r}")
+        self._age = min(age, self._age)
+
+    def _came_late(self, told: int, number: int) -> None:
+        if told in self._holes:
+            self._holes.remove(told)
+            self.findings.add(Kind.REORDERED, told, detail=f"it stands at {number}")
+        else:
+            self.findings.add(Kind.INSERTED, number, detail=f"a copy of event {told}")
+
+    def _passed_over(self, first: int, until: int) -> None:
+        if until - first > HOLES_AT_MOST - len(self._holes):
+            self.findings.add(Kind.DELETED, first, until - 1)
+            return
+        for hole in range(first, until):
+            if (number := self._displaced.pop(hole, None)) is not None:
+                self.findings.add(Kind.REORDERED, hole, detail=f"it stands at {number}")
+            else:
+                self._holes.add(hole)
+
+    def _another_history(self, told: int, detail: str) -> None:
+        if not self._is_another_history:
+            self.findings.add(Kind.ROLLED_BACK, told, detail=detail)
+        self._is_another_history = True
+
+    def _columns(self, number: int, told: int, text: str) -> None:
+        columns = self.differing(number, text)
+        if columns == ["seq"]:  # the consequence of something else, as a rule: told at the end if of nothing
+            self._renumbered = (self._renumbered[0] if self._renumbered else told, told)
+        elif columns:
+            self.findings.add(Kind.EDITED, told, detail=", ".join(columns))
+
+    def _judge_loose(self, until: int, named: str) -> None:
+        """The rows that are not genuine stand where the numbers up to `until` are missing; `named` is the digest that
+        the next event names as the one before it. Those that find a number were edited, the others inserted."""
+        if not (count := self._loose.count):
+            return
+        number, key_id, *_ = self._loose.last
+        edited = min(count, until - self.place.seq)
+        if edited:
+            first = self.place.seq + 1
+            self.findings.add(
+                Kind.EDITED, first, first + edited - 1, self._how(named) if count == edited == 1 else ""
+            )
+            self.place = Place(first + edited - 1, "")
+        if count > edited:
+            unknown = (
+                "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
+            )
+            self.findings.add(Kind.INSERTED, number - (count - edited) + 1, number, unknown)
+        self._loose.count = 0
+
+    def _how(self, named: str) -> str:
+        """What was edited of the last loose row, by the digest that its successor names."""
+        _, key_id, sealed, text, _ = self._loose.last
+        if key_id not in dict(self.keys):
+            return f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
+        if named == sealed:
+            return "canonical"
+        return "digest" if any(digest(key, text) == named for _, key in self.keys) else "replaced"
+
+
+def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Neighbours taken together."""
+    first = last = None
+    for number in sorted(numbers):
+        if last is not None and number == last + 1:
+            last = number
+            continue
+        if first is not None and last is not None:
+            yield first, last
+        first = last = number
+    if first is not None and last is not None:
+        yield first, last

@@ -1,0 +1,98 @@
+"""What auditors do: review creations, and account for clusters that were made outside this dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, require
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from . import inventory
+from .models import Cluster, Creation, Judgement, Review
+
+
+class NothingSaid(ValueError):
+    """A follow-up needs a note, and an acceptance a reason: whoever comes next must know why."""
+
+
+def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: str = "") -> int:
+    """Mark these settled creations; each is an event of its own. Returns how many were marked.
+
+    One that is not settled, or about which the same was said already, is left as it is. All are marked, or none.
+    Raises NotPermitted; NothingSaid for a follow-up without a note.
+    """
+    require(by, Action.REVIEW)
+    if judgement == Judgement.FOLLOW_UP and not note:
+        raise NothingSaid("a follow-up needs a note")
+    settled = Creation.objects.visible_to(by).filter(pk__in=list(creations), settled_at__isnull=False)
+    marked = 0
+    with transaction.atomic():
+        # In one order, so that two auditors who mark the same ones wait for each other.
+        for creation in (
+            settled.select_for_update(of=("self",)).select_related("project__team").order_by("pk")
+        ):
+            before = Review.objects.filter(creation=creation).first()
+            if before and (before.judgement, before.note) == (judgement, note):
+                continue
+            said: dict[str, Any] = {"judgement": judgement, "note": note, "by": by, "at": timezone.now()}
+            Review.objects.update_or_create(creation=creation, defaults=said)
+            record(
+                Did.CREATE_REVIEWED if judgement == Judgement.REVIEWED else Did.CREATE_FLAGGED,
+                Outcome.DONE,
+                person=by,
+                team=creation.team,
+                project=creation.project,
+                subject=creation.subject,
+                reason=note,
+                before={"review": before.judgement, "note": before.note} if before else None,
+                after={"review": judgement.value},
+            )
+            marked += 1
+    return marked
+
+
+def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, reason: str = "") -> bool:
+    """Say whose a cluster made outside is, or why it may stay. False if it has turned out to be made here.
+
+    Raises NotPermitted; NothingSaid if it is neither claimed for a person nor accepted with a reason.
+    """
+    require(by, Action.REVIEW, cluster.project.team)
+    if claimed_for is None and not reason:
+        raise NothingSaid("an acceptance needs a reason")
+    judgement = Judgement.CLAIMED if claimed_for else Judgement.ACCEPTED
+    with transaction.atomic():
+        outside = Cluster.objects.select_for_update(of=("self",)).filter(pk=cluster.pk, creation__isnull=True)
+        if not outside.exists():
+            return False
+        before = Review.objects.filter(cluster=cluster).first()
+        said = {
+            "judgement": judgement,
+            "note": reason,
+            "claimed_for": claimed_for,
+            "by": by,
+            "at": timezone.now(),
+        }
+        Review.objects.update_or_create(cluster=cluster, defaults=said)
+        record(
+            Did.CLUSTER_CLAIMED if claimed_for else Did.CLUSTER_ACCEPTED,
+            Outcome.DONE,
+            person=by,
+            team=cluster.project.team,
+            project=cluster.project,
+            subject=inventory.subject(cluster),
+            reason=reason,
+            before={"review": before.judgement} if before else None,
+            after={
+                "cluster_id": cluster.cluster_id,
+                "claimed_for": claimed_for.username if claimed_for else "",
+            },
+        )
+    return True

@@ -1,0 +1,95 @@
+"""How creations ended, day by day, and how many events fit: asked for after the list is shown, and bounded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db.models import Count
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.models import EventQuerySet
+from hyperclusters.audit.vocabulary import Action as Did
+
+DAYS = 30
+MOST = 10_000  # events that are counted
+HEIGHT, STEP, WIDTH = 84, 24, 18  # of the drawing: its bars' height, and each bar's step and width
+CREATED, FAILED, UNKNOWN = "created", "failed", "unknown"
+ENDS: dict[str, str] = {
+    Did.CREATE_SUCCEEDED: CREATED,
+    Did.CREATE_FAILED: FAILED,
+    Did.CREATE_ABSENT: FAILED,
+    Did.CREATE_REFUSED: FAILED,
+    Did.CREATE_DENIED: FAILED,
+    Did.CREATE_UNKNOWN: UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A day: its numbers, and the places and heights of its three parts, from the ground up."""
+
+    day: date
+    created: int
+    failed: int
+    unknown: int
+    x: int
+    parts: list[tuple[str, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The days, oldest first, and their sums."""
+
+    bars: list[Bar]
+    created: int
+    failed: int
+    unknown: int
+
+    width = STEP * DAYS
+    height = HEIGHT
+    bar = WIDTH
+
+
+def chart(wanted: Filter, events: EventQuerySet) -> Chart:
+    """The creations among the wanted events, on the last 30 days that the filter's time leaves."""
+    last = min(wanted.until or timezone.now(), timezone.now()).astimezone(UTC).date()
+    first = last - timedelta(days=DAYS - 1)
+    since = datetime.combine(first, time(), UTC)
+    narrowed = replace(wanted, since=max(since, wanted.since) if wanted.since else since)
+    rows = narrowed.apply(events).filter(action__in=ENDS).order_by()
+    daily: Counter[tuple[date, str]] = Counter()
+    counted = rows.annotate(day=TruncDate("at")).values("day", "action").annotate(n=Count("seq"))
+    for row in counted.values_list("day", "action", "n"):
+        daily[row[0], ENDS[row[1]]] += row[2]
+    return _drawn(daily, [first + timedelta(days=number) for number in range(DAYS)])
+
+
+def count(wanted: Filter, events: EventQuerySet) -> tuple[int, bool]:
+    """How many events fit, counted up to a bound; and whether there are more."""
+    found = wanted.apply(events).order_by("-seq").values("seq")[: MOST + 1].count()
+    return min(found, MOST), found > MOST
+
+
+def _drawn(daily: Counter[tuple[date, str]], days: list[date]) -> Chart:
+    most = max((sum(daily[day, how] for how in (CREATED, FAILED, UNKNOWN)) for day in days), default=0) or 1
+    bars = [_bar(daily, day, number * STEP, (HEIGHT - 6) / most) for number, day in enumerate(days)]
+    return Chart(
+        bars,
+        created=sum(bar.created for bar in bars),
+        failed=sum(bar.failed for bar in bars),
+        unknown=sum(bar.unknown for bar in bars),
+    )
+
+
+def _bar(daily: Counter[tuple[date, str]], day: date, x: int, scale: float) -> Bar:
+    parts, top = [], float(HEIGHT)
+    for how in (CREATED, FAILED, UNKNOWN):
+        if number := daily[day, how]:
+            height = max(number * scale, 3)  # a single one is still seen
+            top -= height
+            parts.append((how, round(top, 1), round(height, 1)))
+    return Bar(day, daily[day, CREATED], daily[day, FAILED], daily[day, UNKNOWN], x, parts)

@@ -1,0 +1,183 @@
+"""The audit's filters as they stand in the address, and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.db.models import Q
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from hyperclusters.access.models import Team, User
+from hyperclusters.access.permissions import AuditScope
+from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters.models import Cluster, Deletion
+from hyperclusters.web.listing import Filter as Menu
+from hyperclusters.web.listing import menu
+
+PRESETS = {
+    "1h": (gettext_lazy("Last hour"), timedelta(hours=1)),
+    "24h": (gettext_lazy("Last 24 hours"), timedelta(hours=24)),
+    "7d": (gettext_lazy("Last 7 days"), timedelta(days=7)),
+    "30d": (gettext_lazy("Last 30 days"), timedelta(days=30)),
+}
+SPAN = ("range", "since", "until")
+CHOSEN = ("range", "team", "project", "action", "outcome")
+TYPED = ("person", "cluster", "request", "ip")
+TIMES = ("since", "until", "jump")
+NAMES = ("q", *CHOSEN, *TYPED, *SPAN)  # what narrows the list
+MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
+MOST = 2**63 - 1
+
+
+class Moment(forms.DateTimeField):
+    """A time in UTC, as a browser's field sends it or as people type it."""
+
+    widget = forms.DateTimeInput
+
+    def __init__(self, label: Any) -> None:
+        super().__init__(label=label, required=False, input_formats=MOMENTS)
+
+
+class AuditForm(forms.Form):
+    """What the address may hold. What it does not understand is said, and then nothing is shown."""
+
+    q = forms.CharField(label=gettext_lazy("Search"), required=False, max_length=200)
+    range = forms.ChoiceField(
+        label=gettext_lazy("Time"),
+        required=False,
+        choices=[(key, words) for key, (words, _) in PRESETS.items()],
+    )
+    since = Moment(gettext_lazy("From (UTC)"))
+    until = Moment(gettext_lazy("To (UTC)"))
+    jump = Moment(gettext_lazy("Jump to (UTC)"))
+    person = forms.CharField(label=gettext_lazy("Person"), required=False, max_length=150)
+    team = forms.ChoiceField(label=gettext_lazy("Team"), required=False)
+    project = forms.ChoiceField(label=gettext_lazy("Project"), required=False)
+    action = forms.ChoiceField(label=gettext_lazy("Action"), required=False, choices=Did.choices)
+    outcome = forms.ChoiceField(label=gettext_lazy("Outcome"), required=False, choices=Outcome.choices)
+    cluster = forms.CharField(label=gettext_lazy("Cluster name or ID"), required=False, max_length=200)
+    request = forms.CharField(label=gettext_lazy("Request ID"), required=False, max_length=128)
+    ip = forms.CharField(label=gettext_lazy("IP address"), required=False, max_length=45)
+    before = forms.IntegerField(required=False, min_value=0, max_value=MOST)
+    after = forms.IntegerField(required=False, min_value=0, max_value=MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asked the audit for: the form, its menus, and the filter, which is None if it was not understood."""
+
+    form: AuditForm
+    filter: Filter | None
+    menus: list[Menu]
+    team: Team | None  # where only one team's events are visible
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What narrows the list, by its name in the address."""
+        return {name: value for name in NAMES if (value := self.form.data.get(name, ""))}
+
+    @property
+    def words(self) -> list[tuple[str, str]]:
+        """The same in words."""
+        return [(self.form.fields[name].label, self._word(name, value)) for name, value in self.told.items()]
+
+    def _word(self, name: str, value: str) -> str:
+        return str(dict(getattr(self.form.fields[name], "choices", ())).get(value, value))
+
+    @property
+    def fields(self) -> list[tuple[str, Any, str, str, bool]]:
+        """What is typed in: name, label, what was typed, the kind of field, and whether it was not understood."""
+        kinds = [(name, "text") for name in TYPED] + [(name, "datetime-local") for name in TIMES]
+        return [
+            (name, self.form.fields[name].label, self.form.data.get(name, ""), kind, name in self.form.errors)
+            for name, kind in kinds
+        ]
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """What was chosen from menus, which the form carries along."""
+        return [(name, value) for name in CHOSEN if (value := self.form.data.get(name, ""))]
+
+    @property
+    def jump(self) -> datetime | None:
+        """The moment to jump to."""
+        at: datetime | None = self.form.cleaned_data.get("jump")
+        return at
+
+
+def asked(person: User, scope: AuditScope, query: QueryDict) -> Asked:
+    """Read the address. The teams and projects to choose from are those whose audit this person may read."""
+    teams = Team.objects.all() if scope.teams is None else Team.objects.filter(pk__in=scope.teams)
+    known = list(teams.order_by("name").values_list("pk", "slug", "name", "projects__name"))
+    ids = {slug: pk for pk, slug, _, _ in known}
+    named = list({slug: name for _, slug, name, _ in known}.items())
+    owned = [(name, name) for name in sorted(project for *_, project in known if project)]
+    form = AuditForm(query)
+    form.fields["team"].choices = named  # type: ignore[attr-defined]
+    form.fields["project"].choices = owned  # type: ignore[attr-defined]
+    wanted = _filter(person, form.cleaned_data, ids) if form.is_valid() else None
+    only = known[0] if scope.teams and len(scope.teams) == 1 else None
+    team = Team(pk=only[0], slug=only[1], name=only[2]) if only else None
+    return Asked(form, wanted, _menus(query, named, owned), team)
+
+
+def _filter(person: User, given: dict[str, Any], teams: dict[str, int]) -> Filter:
+    span = PRESETS[given["range"]][1] if given["range"] else None
+    since = given["since"] or (timezone.now() - span if span and not given["until"] else None)
+    return Filter(
+        since=since,
+        until=given["until"],
+        person_name=given["person"],
+        team_id=teams[given["team"]] if given["team"] else None,
+        project_name=given["project"],
+        action=given["action"],
+        outcome=given["outcome"],
+        ip=given["ip"],
+        about=_about(person, given["cluster"]) if given["cluster"] else (),
+        request=given["request"],
+        text=given["q"],
+        text_ids=_about(person, given["q"])[1:] if len(given["q"]) > 30 else (),  # as long as an ID
+    )
+
+
+def _about(person: User, text: str) -> tuple[str, ...]:
+    """What the ledger calls a cluster: by its name, or, for the cloud's ID, by the IDs it has here."""
+    clusters = Cluster.objects.visible_to(person).filter(Q(cluster_id=text))
+    found = [pk for pair in clusters.values_list("pk", "creation") for pk in pair if pk]
+    found += Deletion.objects.filter(cluster__in=clusters).values_list("pk", flat=True)
+    return (text, *map(str, found))
+
+
+def _menus(query: QueryDict, teams: list[tuple[str, str]], projects: list[tuple[str, str]]) -> list[Menu]:
+    ranges = [(key, str(words)) for key, (words, _) in PRESETS.items()]
+    actions = sorted(((value, label) for value, label in Did.choices), key=lambda pair: pair[0])
+    timeless = query.copy()
+    for name in SPAN[1:]:
+        timeless.pop(name, None)
+    return [
+        menu(timeless, "range", _("Time"), ranges, everything=_("Any time")),
+        menu(query, "team", _("Team"), teams, everything=_("Every team")),
+        menu(query, "project", _("Project"), projects, everything=_("Every project")),
+        menu(
+            query,
+            "action",
+            _("Action"),
+            [(v, str(w).capitalize()) for v, w in actions],
+            everything=_("Any action"),
+        ),
+        menu(
+            query,
+            "outcome",
+            _("Outcome"),
+            [(v, str(w)) for v, w in Outcome.choices],
+            everything=_("Any outcome"),
+        ),
+    ]

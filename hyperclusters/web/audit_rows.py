@@ -1,0 +1,86 @@
+"""Events as a list shows them: every word and address made once, in Python, since a page has hundreds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+from urllib.parse import quote
+
+from django.utils.translation import get_language
+
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.web.icons import lucide
+from hyperclusters.web.sentences import OUTCOME_KINDS
+
+ICONS = {"good": "check", "wait": "clock", "warn": "triangle-alert", "bad": "x", "idle": "minus"}
+LIST = "/audit/"
+
+
+class Row(NamedTuple):
+    """One event, as a tuple: a template unpacks it once instead of looking each field up. The addresses lead to the event, and to what else its person did or happened to its object."""
+
+    url: str
+    iso: str
+    when: str
+    person: str
+    person_url: str
+    source: str
+    action: str
+    word: str
+    what: str
+    what_url: str
+    team: str
+    kind: str
+    icon: str
+    outcome: str
+    cloud: str
+    cloud_short: str
+    evidence: str
+
+
+def rows(events: Iterable[Event]) -> list[Row]:
+    """These events in the language of this request."""
+    language = get_language() or ""
+    actions, outcomes = _actions(language), _outcomes(language)
+    return [_row(event, actions[event.action], *outcomes[event.outcome]) for event in events]
+
+
+def _row(event: Event, word: str, kind: str, icon: str, outcome: str) -> Row:
+    at, name, cloud = event.at, event.object_name, event.upstream_request_id
+    return Row(
+        url=f"{LIST}{event.seq}/",
+        iso=f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
+        when=f"{at:%Y-%m-%d %H:%M:%S}",
+        person=event.person_name,
+        person_url=f"{LIST}?person={quote(event.person_name)}",
+        source=event.source,
+        action=event.action,
+        word=word,
+        what=name,
+        what_url=f"{LIST}?cluster={quote(name)}",
+        team=event.team_name,
+        kind=kind,
+        icon=icon,
+        outcome=outcome,
+        cloud=cloud,
+        cloud_short=f"{cloud[:8]}…{cloud[-6:]}" if len(cloud) > 17 else cloud,
+        evidence=event.evidence,
+    )
+
+
+@cache
+def _actions(_language: str) -> dict[str, str]:
+    return {value: (words := str(label))[:1].upper() + words[1:] for value, label in Did.choices}
+
+
+@cache
+def _outcomes(_language: str) -> dict[str, tuple[str, str, str]]:
+    return {value: (kind := OUTCOME_KINDS[value], icon(kind), str(label)) for value, label in Outcome.choices}
+
+
+def icon(kind: str) -> str:
+    """The icon of one of the five kinds."""
+    return lucide(ICONS[kind], size=13, **{"class": "i", "aria_hidden": "true"})

@@ -1,0 +1,196 @@
+"""The list of clusters: as a page, and as a file of exactly what the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from hyperclusters.clusters.inventory import ask_refresh, note_export
+from hyperclusters.clusters.models import Cluster, Creation, Source
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.modelarts import ClusterType
+from hyperclusters.web.limits import limited, searches
+from hyperclusters.web.listing import Filter, address, chosen, menu, searched
+from hyperclusters.web.request import PageRequest, wants_fragment
+from hyperclusters.web.rows import ClusterRow, cluster_rows, shown
+from hyperclusters.web.sheets import sheet
+
+PAGE = 50
+FILTERS = ("q", "team", "type", "by", "origin", "gone")
+# The only orders there are: no word of the address reaches order_by.
+ORDERS = {
+    "name": ("name", "pk"),
+    "-name": ("-name", "pk"),
+    "newest": ("-found_at", "pk"),
+    "oldest": ("found_at", "pk"),
+}
+COLUMNS = ("name", "cluster_id", "type", "networks", "team", "project", "made_by", "since", "gone_since")
+
+
+@require_safe
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+def listing(request: PageRequest) -> HttpResponse:
+    """Every cluster this person may see; as a page, or for htmx only the part that changes."""
+    context = _context(request)
+    response = render(
+        request, "clusters/_list.html" if wants_fragment(request) else "clusters/list.html", context
+    )
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_safe
+@limited("export", "EXPORTS_PER_MINUTE")
+def as_csv(request: PageRequest) -> HttpResponse:
+    """What the list shows at this address, all its pages, for a spreadsheet. Networks are separated by spaces."""
+    rows = [
+        [value if name != "networks" else " ".join(row.subnet_ids) for name, value in _facts(row).items()]
+        for row in _exported(request, "csv")
+    ]
+    return sheet("clusters", COLUMNS, rows)
+
+
+@require_safe
+@limited("export", "EXPORTS_PER_MINUTE")
+def as_json(request: PageRequest) -> HttpResponse:
+    """What the list shows at this address, all its pages, for a program."""
+    response = JsonResponse({"clusters": [_facts(row) for row in _exported(request, "json")]})
+    response.headers["Content-Disposition"] = 'attachment; filename="clusters.json"'
+    return response
+
+
+@require_POST
+def refresh(request: PageRequest) -> HttpResponse:
+    """Ask for fresh lists. The worker fetches them; nothing upstream happens in this request."""
+    if not ask_refresh(person=request.user):
+        messages.info(request, _("There is no project to refresh."))
+    if request.htmx:
+        return render(request, "clusters/_list.html", _context(request))
+    return redirect("clusters:list")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What an address asks for: the clusters in its order, the lists they come from, and what can be chosen."""
+
+    rows: ClusterQuerySet
+    sources: list[Source]
+    filters: list[Filter]
+
+
+def _selection(request: PageRequest) -> Selection:
+    query = request.GET
+    sources = list(Source.objects.visible_to(request.user).select_related("project__team"))
+    teams = sorted({(source.project.team.slug, source.project.team.name) for source in sources})
+    types = [(kind.value, kind.value) for kind in ClusterType]
+    made = Creation.objects.filter(project__in={source.project_id for source in sources})
+    makers = [(name, name) for name in made.makers()]
+    origins = [("here", _("made here")), ("outside", _("made outside"))]
+    visible = Cluster.objects.visible_to(request.user)
+    found = _filtered(visible, searched(query), query, teams, types, makers, origins)
+    filters = [
+        menu(query, "team", _("Team"), teams, everything=_("Every team")),
+        menu(query, "type", _("Type"), types, everything=_("Both types")),
+        menu(query, "by", _("Made by"), makers, everything=_("Anybody")),
+        menu(query, "origin", _("Origin"), origins, everything=_("Any origin")),
+        menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
+    ]
+    return Selection(found.order_by(*ORDERS.get(query.get("sort", ""), ORDERS["newest"])), sources, filters)
+
+
+def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
+    """All that the address asks for, noted in the audit as taken out."""
+    rows = list(shown(_selection(request).rows))
+    asked = {name: text[:200] for name in FILTERS if (text := request.GET.get(name))}
+    note_export(person=request.user, kind=kind, filters=asked, count=len(rows))
+    return rows
+
+
+def _facts(row: ClusterRow) -> dict[str, Any]:
+    """A row under the names of COLUMNS. Times in UTC. `made_by` is empty, and `since` when it was first seen, where
+    it was made outside."""
+    return {
+        "name": row.name,
+        "cluster_id": row.cluster_id,
+        "type": row.type,
+        "networks": [
+            {"hyper_cluster_subnet_id": subnet_id, "is_default": is_default}
+            for subnet_id, is_default in row.networks
+        ],
+        "team": row.team,
+        "project": row.project,
+        "made_by": row.maker,
+        "since": row.since.isoformat(),
+        "gone_since": row.gone_at.isoformat() if row.gone_at else None,
+    }
+
+
+def _context(request: PageRequest) -> dict[str, Any]:
+    query, selected = request.GET, _selection(request)
+    page = Paginator(selected.rows, PAGE).get_page(query.get("page"))
+    return {
+        "page": page,
+        "rows": cluster_rows(cast("ClusterQuerySet", page.object_list)),
+        "filters": selected.filters,
+        "is_filtered": any(query.get(name) for name in FILTERS),
+        "sources": selected.sources,
+        "freshness": _freshness(selected.sources),
+        "refreshing": any(
+            source.due_at <= timezone.now() or source.held_until for source in selected.sources
+        ),
+        "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
+        "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
+        "sort_age": address(query, sort="oldest" if query.get("sort", "newest") == "newest" else "newest"),
+        "here": request.get_full_path() if request.method == "GET" else "",
+        "base": address(query),
+    }
+
+
+def _filtered(
+    rows: ClusterQuerySet,
+    text: str,
+    query: Any,
+    teams: list[tuple[str, str]],
+    types: list[tuple[str, str]],
+    makers: list[tuple[str, str]],
+    origins: list[tuple[str, str]],
+) -> ClusterQuerySet:
+    rows = rows.filter(gone_at__isnull=query.get("gone") != "1")
+    if text:
+        rows = rows.search(text)
+    if team := chosen(query, "team", teams):
+        rows = rows.filter(project__team__slug=team)
+    if kind := chosen(query, "type", types):
+        rows = rows.filter(type=kind)
+    if maker := chosen(query, "by", makers):
+        rows = rows.filter(creation__requested_by__username=maker)
+    if origin := chosen(query, "origin", origins):
+        rows = rows.filter(creation__isnull=origin == "outside")
+    return rows
+
+
+def _freshness(sources: list[Source]) -> list[dict[str, Any]]:
+    """A line a type for what is well, by its oldest list; a line of its own for each list that is not."""
+    oldest: dict[str, Source] = {}
+    troubled = []
+    for source in sources:
+        if source.is_failing or source.suspect_since or not source.listed_at:
+            troubled.append(source)
+        elif source.type not in oldest or source.listed_at < (
+            oldest[source.type].listed_at or source.listed_at
+        ):
+            oldest[source.type] = source
+    several = len({source.project_id for source in sources}) > 1
+    lines = [{"source": oldest[kind], "project": ""} for kind in ClusterType if kind in oldest]
+    return lines + [
+        {"source": source, "project": source.project.name if several else ""} for source in troubled
+    ]

@@ -1,0 +1,115 @@
+"""The auditor's queue: creations nobody has looked at, clusters made outside, outcomes that are open."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, require
+from hyperclusters.audit.reading import note_read
+from hyperclusters.clusters import reviews
+from hyperclusters.clusters.models import Cluster, Creation, Judgement
+from hyperclusters.web.request import PageRequest, own_path
+
+PAGE = 50
+NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
+
+
+@require_safe
+def queue(request: PageRequest) -> HttpResponse:
+    """What waits for an auditor, oldest first, in four parts."""
+    require(request.user, Action.REVIEW)
+    parts = queues(request.user)
+    shown = request.GET.get("show", NEW) if request.GET.get("show") in parts else NEW
+    note_read(person=request.user, page="review", filters={"show": shown})
+    words = {
+        NEW: _("To review"),
+        FOLLOW_UP: _("Follow-up"),
+        OUTSIDE: _("Made outside"),
+        OPEN: _("No outcome yet"),
+    }
+    context = {
+        "shown": shown,
+        "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
+        "page": Paginator(parts[shown], PAGE).get_page(request.GET.get("page")),
+        "here": request.get_full_path(),
+        "people": User.objects.filter(is_active=True).order_by("username") if shown == OUTSIDE else [],
+    }
+    return render(request, "audit/review.html", context)
+
+
+@require_POST
+def mark(request: PageRequest) -> HttpResponse:
+    """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
+    require(request.user, Action.REVIEW)
+    chosen = [found for text in request.POST.getlist("creation") if (found := _uuid(text))]
+    judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
+    note = request.POST.get("note", "").strip()[:500]
+    try:
+        marked = reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
+    except reviews.NothingSaid:
+        messages.error(request, _("A follow-up needs a note, so that others know why. Nothing was marked."))
+        return _back(request)
+    if not chosen:
+        messages.warning(request, _("No creation was chosen, so nothing was marked."))
+    else:
+        told = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", marked) % {"n": marked}
+        messages.success(request, told)
+    return _back(request)
+
+
+@require_POST
+def account(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Say whose a cluster made outside is, or why it may stay."""
+    require(request.user, Action.REVIEW)
+    cluster = get_object_or_404(
+        Cluster.objects.visible_to(request.user).select_related("project__team"), pk=pk
+    )
+    claimed = User.objects.filter(username=request.POST.get("person", ""), is_active=True).first()
+    reason = request.POST.get("reason", "").strip()[:500]
+    try:
+        done = reviews.account_for(by=request.user, cluster=cluster, claimed_for=claimed, reason=reason)
+    except reviews.NothingSaid:
+        messages.error(request, _("Choose a person, or give a reason. Nothing was noted."))
+        return _back(request)
+    if done:
+        messages.success(request, _("Noted for %(name)s.") % {"name": cluster.name})
+    else:
+        messages.warning(request, _("This cluster has turned out to be made here. Nothing was noted."))
+    return _back(request)
+
+
+def queues(person: User) -> dict[str, QuerySet[Any]]:
+    """The four parts, by their names in the address."""
+    creations = Creation.objects.visible_to(person).select_related(
+        "project__team", "requested_by", "review__by", "cluster"
+    )
+    clusters = Cluster.objects.visible_to(person).select_related("project__team")
+    return {
+        NEW: creations.reviewed_as(""),
+        FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP),
+        OUTSIDE: clusters.unaccounted(),
+        OPEN: creations.unresolved().order_by("requested_at", "pk"),
+    }
+
+
+def _back(request: PageRequest) -> HttpResponseRedirect:
+    return HttpResponseRedirect(own_path(request.POST.get("next", ""), reverse("audit:review")))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

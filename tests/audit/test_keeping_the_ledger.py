@@ -1,0 +1,334 @@
+"""The ledger is verified, anchored and archived by commands and by the worker; pages are told how it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from hyperclusters.audit import anchors, archive, duties, triggers, verification
+from hyperclusters.audit.findings import Finding, Kind
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Duty, Event, Segment, Verification
+from hyperclusters.audit.reading import VISIT, note_read
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from tests.audit.tampering import sql
+from tests.conftest import Cast, events
+
+
+def noted(count: int) -> None:
+    with transaction.atomic():
+        for number in range(count):
+            record(Did.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", str(number), f"c-{number}"))
+
+
+@pytest.fixture(autouse=True)
+def own_files(settings: Any, tmp_path: Path) -> None:
+    settings.AUDIT_ANCHORS = tmp_path / "anchors.jsonl"
+
+
+def unguarded(act: Callable[[], None]) -> None:
+    """Done for good by somebody who took the triggers off meanwhile."""
+    steps = (triggers.remove_keeping, triggers.remove, triggers.remove_head)
+    back = (triggers.install_head, triggers.install, triggers.install_keeping)
+    with connection.schema_editor() as editor:
+        for step in steps:
+            step(apps, editor)
+    act()
+    with connection.schema_editor() as editor:
+        for step in back:
+            step(apps, editor)
+
+
+def tamper() -> None:
+    unguarded(lambda: sql("UPDATE audit_event SET reason = 'changed' WHERE seq = 2"))
+
+
+def verified(kind: str = verification.WHOLE) -> None:
+    run = verification.verify if kind == verification.WHOLE else verification.verify_new
+    verification.note(kind, run())
+
+
+def test_g21_the_command_says_intact_and_exits_in_order(
+    database: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted(3)
+    call_command("anchor_audit")
+    call_command("verify_audit")
+    assert "intact: 3 events up to 3" in capsys.readouterr().out
+    assert verification.standing().state == "intact"
+
+
+def test_g21_the_command_says_what_is_broken_and_where_and_fails(database: None) -> None:
+    noted(3)
+    tamper()
+    with pytest.raises(CommandError, match=r"edited: event 2 \(reason\)") as failed:
+        call_command("verify_audit")
+    assert failed.value.returncode == 1
+    standing = verification.standing()
+    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, 2, 2, "reason"),))
+
+
+def test_g21_a_command_that_is_to_write_nothing_writes_nothing(database: None) -> None:
+    noted(3)
+    call_command("verify_audit", "--no-note")
+    assert verification.standing() == verification.Standing("never")
+    assert len(events()) == 3
+
+
+def test_g21_a_ledger_without_its_end_is_still_told_to_be_broken(database: None) -> None:
+    noted(3)
+    unguarded(lambda: sql("DELETE FROM audit_head"))
+    with pytest.raises(CommandError, match="record of the chain's end"):
+        call_command("verify_audit")
+
+
+def test_g21_a_breach_raises_one_alert_and_its_end_is_told(database: None) -> None:
+    noted(3)
+    verified()
+    tamper()
+    for _ in range(3):
+        verified()
+        verified(verification.NEW)
+    assert len(events(action=Did.AUDIT_BROKEN)) == 1
+    assert events(action=Did.AUDIT_BROKEN)[0].after == {"findings": ["edited: event 2 (reason)"]}
+    unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 2"))
+    verified(verification.NEW)
+    assert verification.standing().state == "broken"  # until all was looked at
+    verified()
+    assert verification.standing().state == "intact"
+    assert len(events(action=Did.AUDIT_MENDED)) == 1
+
+
+def test_g21_new_events_are_verified_from_where_the_last_verification_ended(database: None) -> None:
+    noted(5)
+    verified()
+    noted(3)
+    assert (verification.verify_new().count, verification.verify_new().findings) == (3, [])
+    unguarded(lambda: sql("UPDATE audit_event SET person_name = 'x' WHERE seq = 7"))
+    assert verification.verify_new().findings == [Finding(Kind.EDITED, 7, 7, "person_name")]
+    unguarded(lambda: sql("DELETE FROM audit_event WHERE seq = 6"))
+    assert Finding(Kind.DELETED, 6, 6) in verification.verify_new().findings
+
+
+def test_g21_an_older_database_is_noticed_by_the_next_look_at_what_is_new(database: None) -> None:
+    noted(5)
+    verified()
+    kept = Event.objects.get(seq=5).digest
+    noted(3)
+    anchors.anchor()
+
+    def put_back() -> None:
+        sql("DELETE FROM audit_event WHERE seq > 5")
+        sql("UPDATE audit_head SET seq = 5, digest = %s", kept)
+
+    unguarded(put_back)
+    assert [finding.kind for finding in verification.verify_new().findings] == [Kind.ROLLED_BACK]
+
+
+def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_new_key(
+    database: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert anchors.anchor_if_due()
+    assert anchors.anchor_if_due() is None
+    later = timezone.now() + anchors.EVERY
+    monkeypatch.setattr("hyperclusters.audit.anchors.timezone.now", lambda: later)
+    assert anchors.anchor_if_due()
+    assert anchors.anchor_if_due() is None
+    settings.AUDIT_KEYS = [("next", b"n" * 32), *settings.AUDIT_KEYS]
+    assert anchors.anchor_if_due()
+    monkeypatch.undo()
+    assert verification.verify().findings == []
+
+
+def test_a_line_that_a_power_cut_left_half_written_is_no_alarm(database: None, settings: Any) -> None:
+    anchors.anchor()
+    with settings.AUDIT_ANCHORS.open("a") as file:
+        file.write('{"file": "half a li')
+    anchors.anchor()
+    assert verification.verify().findings == []
+
+
+def test_anchors_that_cannot_be_written_are_said_and_stop_nothing_else(
+    database: None, settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    settings.AUDIT_ANCHORS = tmp_path / "file" / "anchors"
+    duties.run_due()
+    assert "cannot be written" in caplog.text
+    assert verification.standing().state == "intact"
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("anchor_audit")
+
+
+def test_duties_are_done_once_whoever_asks_and_again_when_they_are_due(database: None) -> None:
+    noted(2)
+    duties.run_due()
+    first = Verification.objects.get(kind=verification.WHOLE).at
+    duties.run_due()
+    assert Verification.objects.get(kind=verification.WHOLE).at == first
+    Duty.objects.update(due_at=timezone.now(), held_until=timezone.now() + timedelta(minutes=1))
+    duties.run_due()  # another worker has them
+    assert Verification.objects.get(kind=verification.WHOLE).at == first
+    Duty.objects.update(held_until=timezone.now())
+    duties.run_due()
+    assert Verification.objects.get(kind=verification.WHOLE).at > first
+
+
+def test_a_verification_ends_when_its_process_is_to_stop(database: None) -> None:
+    noted(2)
+    duties.run_due(lambda: False)
+    assert verification.standing().state == "never"
+    duties.run_due()
+    assert verification.standing().state == "intact"
+
+
+# Archives.
+
+
+def archived(folder: Path) -> Segment:
+    return archive.archive(before=timezone.now() + timedelta(hours=1), folder=folder)
+
+
+def test_g21_what_is_archived_leaves_the_database_and_stays_verifiable(
+    database: None, tmp_path: Path
+) -> None:
+    noted(5)
+    anchors.anchor()
+    noted(5)
+    first = archived(tmp_path)
+    assert (first.first, first.last) == (1, 9)
+    noted(5)
+    second = archived(tmp_path)
+    assert (second.first, second.last) == (10, 15)
+    assert [event.seq for event in events()] == [16, 17]
+    assert [event.action for event in events()][-1] == Did.AUDIT_ARCHIVED
+    assert verification.verify().findings == []
+    for segment in (first, second):
+        call_command("verify_audit", "--archive", str(tmp_path / segment.file))
+        lines = [json.loads(line) for line in (tmp_path / segment.file).read_text().splitlines()]
+        assert [line["seq"] for line in lines] == list(range(segment.first, segment.last + 1))
+    noted(1)
+    verified(verification.NEW)
+    assert verification.standing().state == "intact"
+
+
+def test_g21_a_ledger_that_does_not_verify_is_not_archived(database: None, tmp_path: Path) -> None:
+    noted(5)
+    tamper()
+    with pytest.raises(CommandError, match=r"does not verify: edited: event 2 \(reason\)"):
+        call_command("archive_audit", "--before", "2999-01-01", "--to", str(tmp_path / "to"))
+    assert len(events()) == 5
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_nothing_is_archived_where_nothing_is_old_enough_or_a_sink_has_not_had_it(
+    database: None, tmp_path: Path, settings: Any
+) -> None:
+    noted(5)
+    with pytest.raises(CommandError, match="nothing from before"):
+        call_command("archive_audit", "--before", "2020-01-01", "--to", str(tmp_path))
+    settings.AUDIT_STDOUT = True
+    Duty.objects.create(name="push to stdout", due_at=timezone.now(), seq=2)
+    assert archived(tmp_path).last == 2
+
+
+FILE_CHANGES: list[tuple[str, Callable[[list[str]], list[str]], str]] = [
+    ("edited", lambda lines: [lines[0].replace('"failed"', '"done"', 1), *lines[1:]], "edited: event 1"),
+    ("deleted", lambda lines: [*lines[:1], *lines[2:]], "deleted: event 2"),
+    ("cut off", lambda lines: lines[:-1], "cut off: event 4"),
+    ("swapped", lambda lines: [lines[1], lines[0], *lines[2:]], "put elsewhere|reordered"),
+    ("doubled", lambda lines: [*lines, lines[0]], "inserted: event 5"),
+    ("garbage", lambda lines: [lines[0], "{}\n", *lines[2:]], "edited: event 2"),
+    ("empty", lambda _: [], "cut off: events 1 to 4"),
+    ("a blank", lambda lines: [lines[0].replace("{", "{ ", 1), *lines[1:]], "edited: event 1"),
+]
+
+
+def test_g21_what_is_done_to_an_archive_is_named(database: None, tmp_path: Path) -> None:
+    noted(5)
+    path = tmp_path / archived(tmp_path).file
+    kept = path.read_text()
+    for name, change, told in FILE_CHANGES:
+        path.write_text("".join(change(kept.splitlines(keepends=True))))
+        with pytest.raises(CommandError, match=told) as failed:
+            call_command("verify_audit", "--archive", str(path))
+        assert "not the one that was sealed" in str(failed.value), name
+    path.write_text(kept)
+    manifest = Path(f"{path}.manifest")
+    sealed = manifest.read_text()
+    for changed in (sealed.replace('"last": 4', '"last": 3'), "{}", ""):
+        manifest.write_text(changed)
+        with pytest.raises(CommandError, match="manifest is missing or was edited"):
+            call_command("verify_audit", "--archive", str(path))
+        manifest.write_text(sealed)
+    call_command("verify_audit", "--archive", str(path))
+
+
+def test_g20_only_what_an_archive_s_record_covers_can_be_deleted(database: None, tmp_path: Path) -> None:
+    noted(5)
+    archived(tmp_path)
+    for statement in (
+        "DELETE FROM audit_event",
+        "UPDATE audit_segment SET last = 100",
+        "DELETE FROM audit_segment",
+        *(
+            ["TRUNCATE audit_segment"]
+            if connection.vendor == "postgresql"
+            else ["INSERT OR REPLACE INTO audit_segment SELECT * FROM audit_segment"]
+        ),
+    ):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            sql(statement)
+    assert verification.verify().findings == []
+
+
+def test_g21_a_forged_record_of_an_archive_is_named(database: None, tmp_path: Path) -> None:
+    """Whoever may write to the database can make such a record, and then delete; but not seal it."""
+    noted(5)
+    second = Event.objects.get(seq=2)
+    forged = Segment(
+        first=1,
+        last=2,
+        previous="0" * 64,
+        digest=second.digest,
+        file="f",
+        sha256="",
+        archived_at=timezone.now(),
+    )
+    forged.key_id, forged.seal = "tests", "0" * 64
+    forged.save()
+    sql("DELETE FROM audit_event WHERE seq <= 2")
+    assert verification.verify().findings == [Finding(Kind.ARCHIVE_EDITED, 1, 2, "the record of an archive")]
+
+
+# Reading is recorded.
+
+
+def test_g19_a_visit_to_the_audit_is_one_event(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    def visits() -> int:
+        return len(events(action=Did.AUDIT_READ))
+
+    for _ in range(3):
+        note_read(person=cast.olga, page="list", filters={"person": "ada", "q": ""})
+    assert visits() == 1
+    note_read(person=cast.olga, page="list", filters={"person": "tom"})
+    note_read(person=cast.tom, page="list", filters={"person": "ada"}, team=cast.vision)
+    note_read(person=cast.olga, page="event", filters={"seq": "12"})
+    assert visits() == 4
+    later = timezone.now() + VISIT
+    monkeypatch.setattr("hyperclusters.audit.reading.timezone.now", lambda: later)
+    note_read(person=cast.olga, page="list", filters={"person": "ada"})
+    assert visits() == 5
+    event = events(action=Did.AUDIT_READ)[0]
+    assert (event.person_name, event.object_name) == ("olga", "list person=ada")
+    assert event.after == {"page": "list", "person": "ada"}

@@ -1,0 +1,197 @@
+"""What is filtered can be taken away as a file, exactly that, and the file can be verified by itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import transaction
+from django.test import Client as Browser
+
+from hyperclusters.audit.export import COLUMNS, RISKY
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.verify_export import troubles
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.web.views import export as export_view
+from tests.conftest import Cast, events
+from tests.web.pages import PAYLOADS, SignIn, body, words
+
+EXPORT = "/audit/export/"
+FORMULAS = (
+    "-2", "=1+1", "+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "|cmd", "%0a=1", "＝1+1", "＋1", "－1", "＠x",
+    '=HYPERLINK("http://evil.example","x")', "-rf", "--help", "=cmd|' /C calc'!A0",
+)  # fmt: skip
+
+
+def keys() -> dict[str, bytes]:
+    return dict(settings.AUDIT_KEYS)
+
+
+def take(browser: Browser, form: str, query: str = "") -> str:
+    """The file, as it was downloaded."""
+    answer = browser.post(f"{EXPORT}{query}", {"format": form})
+    assert answer.status_code == 200
+    text = b"".join(answer.streaming_content).decode()
+    answer.close()
+    return text
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The events of a CSV file, without its manifest."""
+    found = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert found[-1]["seq"] == "manifest"
+    return found[:-1]
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    """The events of a JSON Lines file, without its manifest."""
+    found = [json.loads(line) for line in text.split("\n")[:-1]]
+    assert "manifest" in found[-1]
+    return [line["event"] for line in found[:-1]]
+
+
+@pytest.fixture
+def past(cast: Cast) -> None:
+    """Events of two teams, with every name that a spreadsheet or a page could trip over."""
+    with transaction.atomic():
+        for number, name in enumerate((*FORMULAS, *PAYLOADS, "中文", 'a"b,c', "two\nlines")):
+            outcome = Outcome.FAILED if number % 3 == 0 else Outcome.DONE
+            subject = Subject("creation", f"id-{number}", name)
+            record(Did.CREATE_FAILED, outcome, person=cast.ada, team=cast.vision, subject=subject, reason=name,
+                   evidence=name, response={"message": name})  # fmt: skip
+            record(Did.CREATE_FAILED, outcome, person=cast.mallory, team=cast.speech, subject=subject)
+
+
+QUERIES = ["", "?outcome=failed", "?team=speech&outcome=failed", "?person=ada&q=evil", "?person=nobody"]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_file_holds_exactly_what_the_list_shows(query: str, past: None, as_: SignIn) -> None:
+    olga = as_("olga")
+    until = Event.objects.latest("seq").seq
+    wanted: list[int] = []
+    path = f"/audit/{query}"
+    while path:
+        page = olga.get(path)
+        wanted += [int(row.url.split("/")[2]) for row in page.context["events"]]
+        older = page.context["steps"][2][0]
+        path = f"/audit/{older}" if older else ""
+    wanted = sorted(seq for seq in wanted if seq <= until)
+    for text in (take(olga, "csv", query), take(olga, "jsonl", query)):
+        found = rows_of(text) if text.startswith('"') else lines_of(text)
+        assert [seq for row in found if (seq := int(row["seq"])) <= until] == wanted
+
+
+def test_no_cell_is_taken_for_a_formula_and_none_loses_a_character(past: None, as_: SignIn) -> None:
+    found = rows_of(take(as_("olga"), "csv", "?person=ada"))
+    stored = {event.seq: event for event in Event.objects.filter(person_name="ada")}
+    assert len(found) == len(stored)
+    for row in found:
+        event = stored[int(row["seq"])]
+        for name in ("object_name", "reason", "evidence"):
+            text = getattr(event, name)
+            assert row[name] == (f"'{text}" if text[:1] in RISKY else text)
+        assert not any(cell[:1] in "=+-@\t\r\n|%" for cell in row.values() if cell)
+        assert json.loads(row["response"]) == event.response
+        assert row["digest"] == event.digest
+
+
+def test_json_lines_are_lossless_and_verified_without_the_database(past: None, as_: SignIn) -> None:
+    text = take(as_("olga"), "jsonl")
+    stored = {event.seq: event for event in Event.objects.all()}
+    for facts in lines_of(text):
+        event = stored[facts["seq"]]
+        for name in COLUMNS[2:-2]:
+            assert facts[name] == getattr(event, name), name
+    assert list(troubles(text.splitlines(keepends=True), keys())) == []
+    manifest = json.loads(text.splitlines()[-1])["manifest"]
+    assert (manifest["by"], manifest["filter"]) == ("olga", {})
+    assert manifest["count"] == len(text.splitlines()) - 1
+
+
+def tampered(lines: list[str]) -> dict[str, tuple[list[str], str]]:
+    """What somebody could do to a file, and what is said of it."""
+    return {
+        "edited": ([lines[0], lines[1].replace('"outcome":"', '"outcome":"x'), *lines[2:]], "was edited"),
+        "a line taken out": ([lines[0], *lines[2:]], "the manifest speaks of"),
+        "a line twice": ([lines[0], lines[0], *lines[1:]], "out of its order"),
+        "swapped": ([lines[1], lines[0], *lines[2:]], "out of its order"),
+        "cut": (lines[:-2], "the manifest is missing"),
+        "the end cut off": ([*lines[:-2], lines[-1]], "another last event"),
+        "the beginning cut off": (lines[1:], "another first event"),
+        "junk": ([*lines[:-1], "{}\n", lines[-1]], "not a line of an export"),
+        "something behind": ([*lines, lines[0]], "something follows the manifest"),
+    }  # fmt: skip
+
+
+def test_what_is_done_to_a_file_is_named(past: None, as_: SignIn) -> None:
+    lines = take(as_("olga"), "jsonl").splitlines(keepends=True)
+    for what, (changed, said) in tampered(lines).items():
+        assert any(said in told for told in troubles(changed, keys())), what
+    other = dict.fromkeys(keys(), b"another key")
+    assert all("was edited" in told for told in troubles(lines, other))
+    assert any("which is not among AUDIT_KEYS" in told for told in troubles(lines, {}))
+
+
+def test_an_export_is_itself_one_event_that_says_what_was_taken(past: None, as_: SignIn) -> None:
+    until = Event.objects.latest("seq").seq
+    take(as_("olga"), "csv", "?outcome=failed")
+    (event,) = events(action="audit:exported")
+    assert event.person_name == "olga"
+    assert event.after == {"format": "csv", "filter": {"outcome": "failed"}, "until": until}
+
+
+def test_g24_an_admin_s_file_holds_their_own_team_s_events_alone(past: None, as_: SignIn) -> None:
+    tom = as_("tom")
+    for form in ("csv", "jsonl"):
+        assert "mallory" not in take(tom, form)
+        assert "Speech" not in take(tom, form, "?q=evil")
+    foreign = tom.post(f"{EXPORT}?team=speech", {"format": "csv"})
+    unknown = tom.post(f"{EXPORT}?team=nowhere", {"format": "csv"})
+    assert foreign.status_code == unknown.status_code == 422
+    assert body(foreign).count("speech") == body(unknown).count("nowhere")
+    assert {event.team_name for event in events(action="audit:exported")} == {"Vision"}
+
+
+def test_two_exports_at_a_time_and_a_third_is_told_to_wait(past: None, as_: SignIn) -> None:
+    olga = as_("olga")
+    running = [olga.post(EXPORT, {"format": "csv"}) for _ in range(export_view.AT_ONCE)]
+    refused = olga.post(EXPORT, {"format": "csv"})
+    assert (refused.status_code, refused["Retry-After"]) == (503, "60")
+    assert "Nothing was exported" in words(refused)
+    assert len(events(action="audit:exported")) == export_view.AT_ONCE
+    running[0].close()  # one whose reader has gone before the first byte
+    next(iter(running[1].streaming_content))
+    running[1].close()  # and one in the middle
+    assert take(olga, "csv")
+    assert take(olga, "jsonl")
+
+
+def test_a_format_that_is_none_exports_nothing(past: None, as_: SignIn) -> None:
+    assert as_("olga").post(EXPORT, {"format": "xlsx"}).status_code == 422
+    assert not events(action="audit:exported")
+
+
+def test_the_commands_export_and_verify(
+    past: None, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    call_command("export_audit", "--output", str(path), "--outcome", "failed", "--person", "ada")
+    text = path.read_text()
+    assert {facts["outcome"] for facts in lines_of(text)} == {"failed"}
+    call_command("verify_export", str(path))
+    assert "intact" in capsys.readouterr().out
+    path.write_text(text.replace('"ada"', '"eve"', 1))
+    with pytest.raises(CommandError, match="edited"):
+        call_command("verify_export", str(path))
+    assert [event.source for event in events(action="audit:exported")] == ["command"]
+    with pytest.raises(CommandError, match="not understood"):
+        call_command("export_audit", "--since", "yesterday")
