@@ -1,9 +1,13 @@
-"""`manage.py rotate_credentials`: encrypt every project's key anew with the newest of CREDENTIAL_KEYS."""
+"""`manage.py rotate_credentials`: encrypt what CREDENTIAL_KEYS protect anew with the newest of them.
+
+It stands in this room because it is about two others: the projects' keys, and the second factors of people.
+"""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from hyperclusters.accounts import factors
 from hyperclusters.clusters.credentials import key_ids
 from hyperclusters.clusters.models import KeyKind, Project
 from hyperclusters.clusters.projects import reseal_keys
@@ -11,7 +15,7 @@ from hyperclusters.clusters.projects import reseal_keys
 
 class Command(BaseCommand):
     help = (
-        "Encrypt every project's key anew with the first of CREDENTIAL_KEYS. Safe to interrupt: run it again and it "
+        "Encrypt every project's key and every second factor anew with the first of CREDENTIAL_KEYS. Safe to interrupt: run it again and it "
         "goes on. When it ends with 0, the other keys can be taken out of CREDENTIAL_KEYS."
     )
 
@@ -24,6 +28,7 @@ class Command(BaseCommand):
             failed += not done
             state = "encrypted anew" if done else "cannot be read with any of CREDENTIAL_KEYS"
             self.stdout.write(f"{number}/{left} {project.name}: {state}")
+        self.stdout.write(f"{factors.reseal_all()} second factors encrypted anew")
         if failed:
             raise CommandError(
                 f"{failed} keys cannot be read: give these projects their keys again (/projects/)."
