@@ -165,12 +165,10 @@ def test_a_request_is_decided_once_by_another_and_its_time_starts_then(cast: Cas
         "creator",
         "welcome",
     )
-    for act in (
-        lambda: requests.decline(asked, by=cast.tom, note="no"),
-        lambda: requests.withdraw(asked, by=cast.nina),
-    ):
-        with refused(Cause.DECIDED):
-            act()
+    with refused(Cause.DECIDED):
+        requests.decline(asked, by=cast.tom, note="no")
+    with refused(Cause.DECIDED):
+        requests.withdraw(asked, by=cast.nina)
 
 
 def test_an_admin_s_own_request_is_for_another_admin(cast: Cast) -> None:
@@ -283,7 +281,7 @@ def test_g29_a_deactivated_person_loses_sessions_and_access_for_good(cast: Cast,
     assert not Grant.objects.active().filter(person=cast.ada).exists()
     assert not requests.waiting_for(cast.root).exists()
     request = HttpRequest()
-    request.session = browser.session  # type: ignore[assignment]
+    request.session = browser.session
     assert not get_user(request).is_authenticated
 
 
