@@ -135,9 +135,22 @@ def test_the_first_account_comes_from_a_command(database: None, capsys: Any) -> 
     Browser().post(path, TWICE)
     assert Browser().post(LOGIN, {"username": "root", "password": NEW}).status_code == 302
     assert Grant.objects.get().role == "platform_admin"
-    with pytest.raises(CommandError):  # the name is taken, whatever its case
-        call_command("add_person", "ROOT", email="root@example.com", role="auditor")
+    with pytest.raises(CommandError, match="has an account already"):  # the name is taken, whatever its case
+        call_command("add_person", "ROOT", email="root@example.com")
     assert [event.source for event in events(action="access:person:added")] == ["command"]
+
+
+def test_somebody_who_has_an_account_gets_a_site_wide_role_from_the_command(cast: Cast, capsys: Any) -> None:
+    call_command("add_person", "NINA", role="auditor")
+    assert capsys.readouterr().out == "nina is Auditor now.\n"
+    assert [grant.role for grant in cast.nina.grants.all()] == ["auditor"]
+    (given,) = events(action="access:grant:added", object_name="nina")
+    assert (given.source, given.person_name) == ("command", "")
+
+
+def test_a_new_account_needs_an_address(database: None) -> None:
+    with pytest.raises(CommandError, match="--email"):
+        call_command("add_person", "zoe")
 
 
 def test_there_is_no_door_for_signing_up(cast: Cast) -> None:

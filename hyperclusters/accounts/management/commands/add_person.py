@@ -8,31 +8,47 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from hyperclusters.access.models import SITE_ROLES, Role
+from hyperclusters.access.models import SITE_ROLES, Role, User
+from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.services import grant
 from hyperclusters.accounts.passwords import open_account
 
 
 class Command(BaseCommand):
-    help = "Add a person, and print the path at which they set their password within the hour."
+    help = (
+        "Add a person, and print the path at which they set their password within the hour. With --role, give a "
+        "site-wide role, also to somebody who has an account already. Kept in the audit as done by a command."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--email", required=True)
+        parser.add_argument("--email", default="", help="for a new account")
         parser.add_argument("--full-name", default="")
         parser.add_argument("--role", choices=[role.value for role in SITE_ROLES], help="a site-wide role")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        person = User.objects.filter(username__iexact=options["username"]).first()
+        if person and not options["role"]:
+            raise CommandError(f"{person.username} has an account already.")
+        if not person and not options["email"]:
+            raise CommandError("A new account needs an --email.")
+        path = ""
         try:
             with transaction.atomic():
-                person, path = open_account(
-                    username=options["username"], email=options["email"], full_name=options["full_name"]
-                )
+                if person is None:
+                    person, path = open_account(
+                        username=options["username"], email=options["email"], full_name=options["full_name"]
+                    )
                 if options["role"]:
                     reason = "given by the command add_person"
                     grant(person=person, role=Role(options["role"]), team=None, reason=reason)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        self.stdout.write(
-            f"{person.username} is added. Within an hour, they set their password at this path:\n{path}"
-        )
+        except AccessRefused as refused:
+            raise CommandError(f"Not done: {refused.cause}.") from refused
+        if options["role"]:
+            self.stdout.write(f"{person.username} is {Role(options['role']).label} now.")
+        if path:
+            self.stdout.write(
+                f"{person.username} is added. Within an hour, they set their password at this path:\n{path}"
+            )
