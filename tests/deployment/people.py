@@ -12,7 +12,7 @@ grant(person=root, role=Role.PLATFORM_ADMIN, team=None, reason="runs the platfor
 team = add_team(slug="vision", name="Vision", by=root)
 for number in range(int(os.environ["PEOPLE"])):
     person = add_person(username=f"person-{number}", password=os.environ["PASSWORD"])
-    grant(person=person, role=Role.CREATOR, team=team, reason="works here", by=root)
+    grant(person=person, role=Role.CREATOR, team=team, reason="works here")
 connect_project(
     by=root,
     name="vision",

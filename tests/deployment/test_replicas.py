@@ -114,6 +114,12 @@ def test_g20_the_role_that_serves_can_add_to_the_audit_and_do_nothing_else_to_it
                 connection.execute(statement)
 
 
+def test_g21_the_role_that_serves_verifies_the_audit_and_keeps_its_anchors(running: Site) -> None:
+    for _ in range(2):  # the second time there is an earlier verification to put aside
+        running.manage("verify_audit")
+        running.manage("anchor_audit")
+
+
 def test_nothing_is_lost_when_one_of_four_processes_is_killed_under_load(
     running: Site, cloud: Simulator
 ) -> None:
