@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check messages pictures bench soak lock clean
+.PHONY: help demo test check messages pictures bench soak image sbom lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -45,6 +45,13 @@ soak: $(VENV)/dev  ## every kill point, fault and race in full, then long runs o
 	$(BIN)/python -m tests.faults.soak
 	FAULTS=full RACES=200 $(BIN)/python tests/postgres.py $(BIN)/python -m pytest -q -n 2 tests/faults
 	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.faults.soak
+
+image:  ## the image's steps in a clean folder: install, collect, migrate, serve, stop (no container engine needed)
+	@sh deploy/rehearse.sh
+
+sbom: $(VENV)/dev  ## what is installed, as CycloneDX, into build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.txt --of JSON -o build/sbom.json
 
 lock: $(VENV)/dev  ## lock the newest allowed versions of what is needed, with hashes
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements.in -o requirements.txt

@@ -11,7 +11,9 @@
 | AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
 | AUDIT_WEBHOOK_KEY | signs what is posted there, 32 characters or more | required with AUDIT_WEBHOOK |
 | DATABASE_URL | `postgres://…` or `sqlite:///…` | SQLite file in DATA_DIR |
+| APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database as web and workers sign in to it | none |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
+| STATIC_ROOT | folder into which static files are collected | `static` in DATA_DIR |
 | ALLOWED_HOSTS | host names it serves, separated by commas | `localhost,127.0.0.1` |
 | CSRF_TRUSTED_ORIGINS | origins allowed to post, such as `https://clusters.example.com` | none |
 | SITE_URL | how people reach it, for links in mails, such as `https://clusters.example.com` | from HTTPS and ALLOWED_HOSTS |
@@ -30,19 +32,26 @@
 | OIDC_GROUP_ROLES | which group gives which role, such as `ml-vision=vision:creator, audit=auditor`: a team by its slug, or a site role | none |
 | TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
 | UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
+| METADATA_ENDPOINT | on a cloud machine `http://169.254.169.254`: projects may use the machine's own agency as their key | empty: none may |
 | UPSTREAM_DEADLINE | seconds that one call to the cloud may take in all | `30` |
 | UPSTREAM_CONNECT_TIMEOUT | seconds to connect to the cloud | `5` |
 | UPSTREAM_PROCESSING_BOUND | seconds the cloud may still act on a request it took at the last moment | `300` |
 | UPSTREAM_SKEW_MARGIN | seconds by which its clock and ours may disagree | `60` |
 | SYNC_INTERVAL | seconds between two lists of one project and type | `60` |
 | WRITES_PER_MINUTE | creates and deletes that go out per project, over all workers | `300` |
+| CREATIONS_PER_MINUTE | creations one person may ask for, over all processes; 0 for no limit | `300` |
+| SEARCHES_PER_MINUTE | searches one person may make, per web process; 0 for no limit | `1200` |
+| EXPORTS_PER_MINUTE | exports one person may begin, per web process; 0 for no limit | `30` |
 | SHUTDOWN_GRACE | seconds in which a worker told to stop finishes its calls | `40` |
 | KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
-| LOG_LEVEL | Python log level | `INFO` |
+| METRICS_TOKEN | 16 characters or more: `/metrics` answers to whoever sends it as a bearer token | none: `/metrics` is off |
+| LOG_LEVEL | Python log level; the log is JSON, a line an entry, on stderr | `INFO` (`WARNING` in the demo) |
 | DEBUG | `1` shows stack traces to whoever asks; never in production | `0` |
 | DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
 | DEMO_PASSWORD | the one password of the demo's people | made at the first start |
+
+SECRET_KEY, CREDENTIAL_KEYS, DATABASE_URL, APP_DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
 """
 
 import base64
@@ -58,6 +67,8 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+from hyperclusters import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -116,6 +127,17 @@ def demo_secrets(folder: Path) -> dict[str, str]:
     return kept
 
 
+def secret(name: str) -> str:
+    """A secret from the environment, or from the file that NAME_FILE names; its last line break is not part of it."""
+    value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
+    if value and path:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: which one is meant?")
+    try:
+        return Path(path).read_text().rstrip("\r\n") if path else value
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
+
+
 def chain_keys(text: str) -> list[tuple[str, bytes]]:
     """The keys of the audit's chain with their IDs, newest first. Anything malformed stops the start; no key is shown."""
     keys = []
@@ -138,7 +160,7 @@ def chain_keys(text: str) -> list[tuple[str, bytes]]:
 
 def required(name: str, meaning: str) -> str:
     """A secret that has no default outside the demo."""
-    value = os.environ.get(name, "") or _demo.get(name, "")
+    value = secret(name) or _demo.get(name, "")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set: {meaning}")
     return value
@@ -186,12 +208,18 @@ SITE_URL = (
 ).rstrip("/")
 
 UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
+METADATA_ENDPOINT = os.environ.get("METADATA_ENDPOINT", "").rstrip("/")
+if METADATA_ENDPOINT and not METADATA_ENDPOINT.startswith("http://"):
+    raise ImproperlyConfigured("METADATA_ENDPOINT must look like http://169.254.169.254, or be empty.")
 UPSTREAM_DEADLINE = number("UPSTREAM_DEADLINE", 30, least=1, most=600)
 UPSTREAM_CONNECT_TIMEOUT = number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=60)
 UPSTREAM_PROCESSING_BOUND = number("UPSTREAM_PROCESSING_BOUND", 300, least=0, most=86_400)
 UPSTREAM_SKEW_MARGIN = number("UPSTREAM_SKEW_MARGIN", 60, least=0, most=3_600)
 SYNC_INTERVAL = number("SYNC_INTERVAL", 60, least=5, most=86_400)
 WRITES_PER_MINUTE = number("WRITES_PER_MINUTE", 300, least=1, most=100_000)
+CREATIONS_PER_MINUTE = number("CREATIONS_PER_MINUTE", 300, least=0, most=100_000)
+SEARCHES_PER_MINUTE = number("SEARCHES_PER_MINUTE", 1200, least=0, most=100_000)
+EXPORTS_PER_MINUTE = number("EXPORTS_PER_MINUTE", 30, least=0, most=100_000)
 SHUTDOWN_GRACE = number("SHUTDOWN_GRACE", 40, least=1, most=3_600)
 KILL_AFTER = number("KILL_AFTER", 60, least=1, most=7_200)
 if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
@@ -264,11 +292,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # These two are outermost, so that redirects, static files, errors and streams carry them as well.
+    "hyperclusters.web.middleware.headers",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
     "django.middleware.gzip.GZipMiddleware",
-    "csp.middleware.CSPMiddleware",
     "hyperclusters.web.middleware.origin",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -303,7 +333,7 @@ TEMPLATES = [
     }
 ]
 
-_database_url = os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
+_database_url = secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
 if not _database_url.startswith(("postgres://", "postgresql://", "sqlite:///")):
     raise ImproperlyConfigured(
         "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
@@ -333,6 +363,7 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
         "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
     )
+APP_DATABASE_URL = secret("APP_DATABASE_URL")
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # What counts wrong codes, and remembers those that were used, must be one for all web processes.
 CACHES = {
@@ -413,7 +444,28 @@ if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from beside the process, without TLS
+SECURITY_HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in (
+            "accelerometer",
+            "camera",
+            "geolocation",
+            "gyroscope",
+            "magnetometer",
+            "microphone",
+            "payment",
+            "usb",
+        )
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 CSRF_FAILURE_VIEW = "hyperclusters.web.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -432,7 +484,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
-LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or "INFO"
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or ("WARNING" if DEMO else "INFO")
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(
         f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}."
@@ -454,6 +506,11 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = "EMAIL_USE_TLS" in _email, "EMAIL_USE_SSL" in _em
 EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds one thread of a worker so long
 DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
 SENDS_MAIL = not _email_url.startswith("dummymail:")
+LOGGING = logs.configuration(level=LOG_LEVEL)
+
+METRICS_TOKEN = secret("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("METRICS_TOKEN must have 16 characters or more.")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
@@ -463,21 +520,8 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(os.environ.get("STATIC_ROOT") or DATA_DIR / "static").absolute()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
-
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        "django.server": {"handlers": [], "propagate": True},
-        "httpcore": {"level": "WARNING"},
-    },
 }

@@ -15,8 +15,10 @@ from hyperclusters.web.views import (
     grants,
     health,
     home,
+    metrics,
     new,
     people,
+    projects,
     reset,
     review,
     security,
@@ -106,6 +108,14 @@ people_urls = [
     path("<int:pk>/activity/", people.activity, name="activity"),
     path("teams/", people.add_team, name="add_team"),
 ]
+projects_urls = [
+    path("", projects.listing, name="list"),
+    path("new/", projects.connect, name="connect"),
+    path("<int:pk>/", projects.project, name="project"),
+    path("<int:pk>/change/", projects.change, name="change"),
+    path("<int:pk>/key/", projects.key, name="key"),
+    path("<int:pk>/test/", projects.test, name="test"),
+]
 
 urlpatterns = [
     path("", include((web, "web"))),
@@ -117,9 +127,11 @@ urlpatterns = [
     path("teams/", include((teams_urls, "teams"))),
     path("access/", include((access_urls, "access"))),
     path("people/", include((people_urls, "people"))),
+    path("projects/", include((projects_urls, "projects"))),
     path("language/", login_not_required(set_language), name="set_language"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
 
 handler400 = "hyperclusters.web.errors.bad_request"

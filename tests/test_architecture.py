@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "modelarts": set(),
     "simulator": set(),
     "demo": {"web", "clusters", "accounts", "access", "audit", "modelarts", "simulator", "settings"},
-    "settings": set(),
+    "settings": {"logs"},
+    "logs": set(),
     "urls": {"web"},
     "wsgi": set(),
 }
@@ -75,6 +76,12 @@ ROUTES = {
     "creations:decide",
     "audit:list",
     "audit:event",
+    "projects:list",
+    "projects:connect",
+    "projects:project",
+    "projects:change",
+    "projects:key",
+    "projects:test",
     "audit:summary",
     "audit:chain",
     "audit:export",
@@ -103,6 +110,7 @@ ROUTES = {
     "set_language",
     "healthz",
     "readyz",
+    "metrics",
 }
 SIGNING_IN = {
     "accounts:login",
@@ -114,7 +122,14 @@ SIGNING_IN = {
     "mfa_login_webauthn",
     "openid_connect_callback",
 }
-FOR_EVERYBODY = SIGNING_IN | {"access:invitation", "web:theme", "set_language", "healthz", "readyz"}
+FOR_EVERYBODY = SIGNING_IN | {
+    "access:invitation",
+    "web:theme",
+    "set_language",
+    "healthz",
+    "readyz",
+    "metrics",
+}
 
 
 def room_of(module: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -14,10 +17,13 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
+from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.services import add_person, end_grant, grant
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
+
+log = logging.getLogger(__name__)
 
 BY_GROUP = "by group "  # how the reason of a grant begins that a group gave, with no person as its giver
 
@@ -99,12 +105,24 @@ def apply_groups(*, person: User, groups: frozenset[str]) -> None:
     held = Grant.objects.filter(person=person, ended_at__isnull=True).select_related("team", "person")
     for old in held.filter(granted_by__isnull=True, reason__startswith=BY_GROUP):
         if (old.team, old.role) not in wanted:
-            end_grant(old, reason=f"no longer {old.reason}")
+            with _unless_refused(person):
+                end_grant(old, reason=f"no longer {old.reason}")
     standing = Grant.objects.active().filter(person=person)
     for (team, role), group in wanted.items():
         same = standing.filter(team=team) if team else standing.filter(team__isnull=True, role=role)
         if not same.exists():
-            grant(person=person, role=Role(role), team=team, reason=f"{BY_GROUP}{group}")
+            with _unless_refused(person):
+                grant(person=person, role=Role(role), team=team, reason=f"{BY_GROUP}{group}")
+
+
+@contextmanager
+def _unless_refused(person: User) -> Iterator[None]:
+    """A team's rules and its last admin stand above what groups say: then the grant stays as it is, and signing in goes on."""
+    try:
+        with transaction.atomic():
+            yield
+    except AccessRefused as refused:
+        log.warning("groups of %s: %s", person.username, refused)
 
 
 def _wanted(groups: frozenset[str]) -> dict[tuple[Team | None, str], str]:

@@ -107,6 +107,10 @@ def append(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
     can come of it, whatever else transactions lock and in which order. Raises DatabaseError.
     """
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Foreign keys are checked at the COMMIT otherwise, with the chain's end locked, and may wait for a row that
+            # somebody holds who waits for the chain's end: a deadlock, seen with twenty people creating at once.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(END[connection.vendor])
         if (head := cursor.fetchone()) is None:
             raise HeadLost("the audit's chain has lost its end (audit_head): nothing can be recorded")

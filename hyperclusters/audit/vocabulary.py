@@ -57,6 +57,11 @@ class Action(models.TextChoices):
     DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
 
     PROJECT_CONNECTED = "project:connected", _("project connected")
+    PROJECT_CHANGED = "project:changed", _("project changed")
+    PROJECT_KEY_REPLACED = "project:key:replaced", _("project's key replaced")
+    PROJECT_KEY_RESEALED = "project:key:resealed", _("project's key encrypted anew")
+    PROJECT_TEST_ASKED = "project:test:asked", _("test of the connection asked for")
+    PROJECT_TESTED = "project:test:ended", _("connection tested")
     PROJECT_BLOCKED = "project:breaker:opened", _("calls to the cloud stopped")
     PROJECT_UNBLOCKED = "project:breaker:closed", _("calls to the cloud resumed")
     CLOCK_CORRECTED = "project:clock:corrected", _("clock difference to the cloud noted")

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class ClustersConfig(AppConfig):
 
     name = "hyperclusters.clusters"
     label = "clusters"
+
+    def ready(self) -> None:
+        """Add our checks to Django's; they read models, which are only there by now."""
+        import_module("hyperclusters.clusters.checks")

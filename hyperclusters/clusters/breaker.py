@@ -71,9 +71,14 @@ def note_answer(project: Project) -> None:
         project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
 
 
+def release_probe(project: Project) -> None:
+    """The one call that is allowed until the key is proved was not made after all: another may be."""
+    Project.objects.filter(pk=project.pk, trusted=False).update(probe_until=None)
+
+
 def note_failure(project: Project, error: ModelArtsError) -> None:
     """The cloud refused or did not answer: open the breaker where calling on would do harm or is in vain."""
-    Project.objects.filter(pk=project.pk, trusted=False).update(probe_until=None)
+    release_probe(project)
     if isinstance(error, CredentialsRefused):
         _open(project, error, KEY_PAUSE)
     elif isinstance(error, Throttled):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, NotPermitted, may, require
+from hyperclusters.audit import origin
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -28,6 +31,7 @@ from .refusals import (
     NotACandidate,
     Refused,
     TokenUsed,
+    TooMany,
 )
 from .verdicts import Finding, cluster_from, conclude
 from .work import Stale, move, wake_workers
@@ -159,6 +163,8 @@ def _accept(
         return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
     limits.check_rules(project.team, wish)
+    if _asks_too_often(person):
+        raise TooMany("too many creations within a minute")
     if project.is_blocked():
         raise Blocked(project)
     if unresolved := project.creations.unresolved().filter(name=wish.name).first():
@@ -168,6 +174,7 @@ def _accept(
         raise NameTaken(taken)
     limits.check_room(project, more=1)
     creation = Creation(
+        asked_in=origin.current().request_id,
         project=project,
         name=wish.name,
         type=wish.type,
@@ -201,6 +208,12 @@ def _accept(
     failpoint("request_recorded")
     wake_workers()
     return creation
+
+
+def _asks_too_often(person: User) -> bool:
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    recent = Creation.objects.filter(requested_by=person, requested_at__gt=minute_ago)
+    return 0 < settings.CREATIONS_PER_MINUTE <= recent.count()
 
 
 def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: Wish) -> Creation:

@@ -1,5 +1,6 @@
 """Project credentials at rest: encrypted, and bound to the row that they belong to."""
 
+import hashlib
 import json
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -8,7 +9,17 @@ from django.conf import settings
 from hyperclusters.modelarts import Credentials
 
 
-class UnreadableCredentials(Exception):
+class UnusableKey(Exception):
+    """There is no key to sign with, so nothing can be sent. `cause` is a slug for the sentence people read."""
+
+    cause = "unreadable_credentials"
+
+    def __init__(self, message: str, *, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause or self.cause
+
+
+class UnreadableCredentials(UnusableKey):
     """No key of CREDENTIAL_KEYS opens them, or they were sealed for another project."""
 
 
@@ -32,6 +43,11 @@ def unseal(sealed: str, *, bound_to: str) -> Credentials:
     if held.pop("bound_to") != bound_to:
         raise UnreadableCredentials("These credentials were sealed for another project.")
     return Credentials(**held)
+
+
+def key_ids() -> list[str]:
+    """What the keys of CREDENTIAL_KEYS are called in rows and messages, newest first. Nobody can tell a key by its ID."""
+    return [hashlib.sha256(key.encode()).hexdigest()[:12] for key in settings.CREDENTIAL_KEYS]
 
 
 def _fernet() -> MultiFernet:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, NotPermitted, may, require
+from hyperclusters.audit import origin
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -26,7 +27,7 @@ from hyperclusters.modelarts import (
 )
 
 from . import breaker, inventory
-from .credentials import UnreadableCredentials
+from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Deletion, DeletionState, Project
 from .refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, Refused, WrongName
@@ -101,7 +102,9 @@ def _accept(person: User, cluster: Cluster, typed_name: str, reason: str) -> Del
         raise DeletionOpen(running)
     if project.is_blocked():
         raise Blocked(project)
-    deletion = Deletion.objects.create(cluster=cluster, requested_by=person, reason=reason)
+    deletion = Deletion.objects.create(
+        cluster=cluster, requested_by=person, reason=reason, asked_in=origin.current().request_id
+    )
     record(
         Did.DELETE_REQUESTED,
         Outcome.ACCEPTED,
@@ -144,14 +147,8 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
                 return
             _begin(deletion)
             _call(deletion, client)
-        except UnreadableCredentials:
-            _end(
-                deletion,
-                DeletionState.REFUSED,
-                Did.DELETE_REFUSED,
-                Outcome.REFUSED,
-                cause="unreadable_credentials",
-            )
+        except UnusableKey as error:
+            _end(deletion, DeletionState.REFUSED, Did.DELETE_REFUSED, Outcome.REFUSED, cause=error.cause)
         except Stale:
             return  # taken over after our lease lapsed
 
@@ -166,7 +163,7 @@ def look(deletion: Deletion) -> None:
             return
         try:
             client_for(project).show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
-        except (ModelArtsError, UnreadableCredentials) as error:
+        except (ModelArtsError, UnusableKey) as error:
             if isinstance(error, NotFound) and proves_absence(error):
                 _gone(deletion, error.exchange, error)
                 return

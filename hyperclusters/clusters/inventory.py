@@ -18,7 +18,7 @@ from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
 from . import breaker
-from .credentials import UnreadableCredentials
+from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Creation, Network, Project, Source, State
 from .upstream import client_for
@@ -82,8 +82,8 @@ def sync(source: Source) -> bool:
             return False
         started_at = timezone.now()
         listed = client.list(type=ClusterType(source.type)).value
-    except UnreadableCredentials:
-        _note_failure(source, "unreadable_credentials", "")
+    except UnusableKey as error:
+        _note_failure(source, error.cause, "")
         return False
     except ModelArtsError as error:
         breaker.note_failure(project, error)

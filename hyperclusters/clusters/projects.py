@@ -1,5 +1,12 @@
-"""Connecting a cloud project to a team."""
+"""Connecting cloud projects to teams, and changing what is connected. Everything here is for platform admins."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -10,11 +17,20 @@ from hyperclusters.access.permissions import Action, require
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.modelarts import ClusterType, Credentials
+from hyperclusters.modelarts import ENDPOINTS, ClusterType, Credentials
 
-from .credentials import seal
-from .models import Project, Source
+from .credentials import UnusableKey, key_ids, seal, unseal
+from .models import KeyKind, Project, Source
 from .upstream import bound_to, is_allowed
+
+LONGEST_KEY = timedelta(hours=24)  # the life of a temporary key is 15 minutes to 24 hours (vendor)
+KEY_REFUSED = "APIGW.0301"
+REGIONS = tuple(ENDPOINTS)
+
+
+def known_endpoints() -> dict[str, str]:
+    """The regions that have ModelArts and whose endpoints the operator's allow-list has, and those endpoints."""
+    return {region: endpoint for region, endpoint in ENDPOINTS.items() if is_allowed(endpoint)}
 
 
 def connect_project(
@@ -24,24 +40,25 @@ def connect_project(
     team: Team,
     endpoint: str,
     project_id: str,
-    credentials: Credentials,
+    credentials: Credentials | None,
+    key_until: datetime | None = None,
     region: str = "",
+    quota: int | None = None,
 ) -> Project:
-    """Connect a project. Raises NotPermitted; ValidationError on a malformed value or an endpoint not on the allow-list."""
+    """Connect a project. Without `credentials` its calls are signed with the key of the machine that makes them.
+
+    `key_until`: when a temporary key ends. Raises NotPermitted; ValidationError on a malformed value or an endpoint
+    that is not on the allow-list.
+    """
     require(by, Action.CONNECT)
     if not is_allowed(endpoint):
         raise ValidationError(
             {"endpoint": _("This endpoint is not on the list of hosts that may be called.")}
         )
-    sealed = seal(credentials, bound_to=bound_to(endpoint=endpoint, project_id=project_id))
     project = Project(
-        name=name,
-        team=team,
-        endpoint=endpoint,
-        region=region,
-        project_id=project_id,
-        sealed_credentials=sealed,
+        name=name, team=team, endpoint=endpoint, region=region, project_id=project_id, quota=quota
     )
+    _set_key(project, credentials, key_until)
     project.full_clean()
     with transaction.atomic():
         project.save()
@@ -54,7 +71,165 @@ def connect_project(
             person=by,
             team=team,
             project=project,
-            subject=Subject("project", str(project.pk), project.name),
-            after={"endpoint": endpoint, "region": region, "project_id": project_id},
+            subject=subject(project),
+            after={"endpoint": endpoint, "project_id": project_id} | _facts(project) | _key_facts(project),
         )
     return project
+
+
+def change_project(
+    *, by: User, project: Project, name: str, team: Team, region: str, quota: int | None
+) -> bool:
+    """Change what may change: endpoint and project ID are what the key is sealed for and the clusters belong to.
+
+    Returns whether anything was different. Raises NotPermitted, ValidationError.
+    """
+    require(by, Action.CONNECT)
+    with transaction.atomic():
+        held = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
+        before = _facts(held)
+        held.name, held.team, held.region, held.quota = name, team, region, quota
+        held.full_clean()
+        after = _facts(held)
+        if after == before:
+            return False
+        held.save(update_fields=["name", "team", "region", "quota"])
+        record(
+            Did.PROJECT_CHANGED,
+            Outcome.DONE,
+            person=by,
+            team=team,
+            project=held,
+            subject=subject(held),
+            before=before,
+            after=after,
+        )
+    return True
+
+
+def replace_key(
+    *, by: User, project: Project, credentials: Credentials | None, key_until: datetime | None = None
+) -> None:
+    """Sign with another key from now on; calls that were stopped because of the old one go on.
+
+    Until the cloud has answered with the new one, one call at a time is made. Raises NotPermitted, ValidationError.
+    """
+    require(by, Action.CONNECT)
+    with transaction.atomic():
+        held = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
+        before = _key_facts(held)
+        _set_key(held, credentials, key_until)
+        held.full_clean()
+        was_refused = held.blocked_code == KEY_REFUSED
+        if was_refused:
+            held.blocked_until, held.blocked_cause, held.blocked_code = None, "", ""
+        held.trusted, held.probe_until, held.failures = False, None, 0
+        held.save()
+        Source.objects.filter(project=held).update(due_at=timezone.now())
+        record(
+            Did.PROJECT_KEY_REPLACED,
+            Outcome.DONE,
+            person=by,
+            team=held.team,
+            project=held,
+            subject=subject(held),
+            before=before,
+            after=_key_facts(held) | ({"calls": "resumed"} if was_refused else {}),
+        )
+
+
+def reseal_keys() -> Iterator[tuple[Project, bool]]:
+    """Encrypt every project's key anew with the newest of CREDENTIAL_KEYS: yields each that is not yet, and whether it
+    could be. Each is committed by itself, so that whoever is killed half-way is just called again."""
+    stale = Project.objects.exclude(sealed_with=key_ids()[0]).exclude(key_kind=KeyKind.MACHINE)
+    for pk in list(stale.order_by("pk").values_list("pk", flat=True)):
+        yield _reseal(pk)
+
+
+def _reseal(pk: int) -> tuple[Project, bool]:
+    with transaction.atomic():
+        held = Project.objects.select_for_update().select_related("team").get(pk=pk)
+        before, newest = held.sealed_with, key_ids()[0]
+        if before == newest or held.key_kind == KeyKind.MACHINE:
+            return held, True  # somebody has replaced the key meanwhile
+        try:
+            credentials = unseal(held.sealed_credentials, bound_to=_sealed_for(held))
+        except UnusableKey:
+            return held, False
+        held.sealed_credentials = seal(credentials, bound_to=_sealed_for(held))
+        held.sealed_with = newest
+        held.save(update_fields=["sealed_credentials", "sealed_with"])
+        record(
+            Did.PROJECT_KEY_RESEALED,
+            Outcome.DONE,
+            team=held.team,
+            project=held,
+            subject=subject(held),
+            before={"sealed_with": before},
+            after={"sealed_with": newest},
+        )
+    return held, True
+
+
+def unreadable() -> list[str]:
+    """Names of the projects whose key none of CREDENTIAL_KEYS opens."""
+    known = Project.objects.exclude(key_kind=KeyKind.MACHINE).exclude(sealed_with__in=key_ids())
+    return [project.name for project in known if not _opens(project)]
+
+
+def subject(project: Project) -> Subject:
+    """The project as the ledger names it."""
+    return Subject("project", str(project.pk), project.name)
+
+
+def _sealed_for(project: Project) -> str:
+    return bound_to(endpoint=project.endpoint, project_id=project.project_id)
+
+
+def _opens(project: Project) -> bool:
+    try:
+        unseal(project.sealed_credentials, bound_to=_sealed_for(project))
+    except UnusableKey:
+        return False
+    return True
+
+
+def _set_key(project: Project, credentials: Credentials | None, until: datetime | None) -> None:
+    project.key_since = timezone.now()
+    if credentials is None:
+        if not settings.METADATA_ENDPOINT:
+            raise ValidationError(
+                {"key_kind": _("METADATA_ENDPOINT is not set, so no machine's key can be had.")}
+            )
+        project.key_kind, project.sealed_credentials, project.sealed_with = KeyKind.MACHINE, "", ""
+        project.key_until = None
+        return
+    project.key_kind = KeyKind.TEMPORARY if credentials.security_token else KeyKind.STATIC
+    project.key_until = _checked_end(until) if credentials.security_token else None
+    project.sealed_credentials = seal(credentials, bound_to=_sealed_for(project))
+    project.sealed_with = key_ids()[0]
+
+
+def _checked_end(until: datetime | None) -> datetime:
+    now = timezone.now()
+    if until is None or not now < until <= now + LONGEST_KEY:
+        raise ValidationError({"key_until": _("A temporary key ends within the next 24 hours.")})
+    return until
+
+
+def _facts(project: Project) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        "team": project.team.name,
+        "region": project.region,
+        "quota": project.quota,
+    }
+
+
+def _key_facts(project: Project) -> dict[str, Any]:
+    """What the ledger keeps of a key: never the key."""
+    return {
+        "key": str(project.key_kind),
+        "key_until": project.key_until.isoformat() if project.key_until else "",
+        "sealed_with": project.sealed_with,
+    }

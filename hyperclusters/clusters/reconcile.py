@@ -14,7 +14,7 @@ from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
 from . import breaker
-from .credentials import UnreadableCredentials
+from .credentials import UnusableKey
 from .failpoints import failpoint
 from .inventory import is_bound
 from .models import Creation, Evidence, State
@@ -46,7 +46,7 @@ def look(creation: Creation) -> None:
                 _look_again(creation, looks=creation.looks, at=later)
                 return
             listed = client.list(type=ClusterType(creation.type)).value
-        except UnreadableCredentials:
+        except UnusableKey:
             _look_again(creation, looks=creation.looks)
             return
         except ModelArtsError as error:  # a list that failed proves nothing

@@ -86,6 +86,12 @@ class AgainstRules(Refused):
         return {"cause": self.cause, "fields": self.fields}
 
 
+class TooMany(Refused):
+    """The person has asked for as many creations as one may within a minute."""
+
+    cause = "too_many"
+
+
 class Blocked(Refused):
     """Calls to the cloud are stopped for this project at the moment."""
 

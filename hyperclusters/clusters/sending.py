@@ -24,7 +24,7 @@ from hyperclusters.modelarts import (
 )
 
 from . import breaker, limits
-from .credentials import UnreadableCredentials
+from .credentials import UnusableKey
 from .failpoints import failpoint
 from .inventory import is_bound
 from .models import Creation, Evidence, State
@@ -80,8 +80,8 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
                 return
             failpoint("intent_committed")
             _post(creation, client)
-        except UnreadableCredentials:
-            _refuse(creation, "unreadable_credentials", Outcome.REFUSED)
+        except UnusableKey as error:
+            _refuse(creation, error.cause, Outcome.REFUSED)
         except Stale:
             return  # withdrawn, or taken over after our lease lapsed: whoever moved it goes on
 

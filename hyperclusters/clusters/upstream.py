@@ -5,11 +5,13 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 
-from hyperclusters.modelarts import Client, Transport, is_endpoint
+from hyperclusters.modelarts import Client, Credentials, Transport, is_endpoint
 
-from .credentials import unseal
-from .models import Project
+from . import machine, tally
+from .credentials import UnusableKey, unseal
+from .models import KeyKind, Project
 
 
 def bound_to(*, endpoint: str, project_id: str) -> str:
@@ -18,16 +20,25 @@ def bound_to(*, endpoint: str, project_id: str) -> str:
 
 
 def client_for(project: Project) -> Client:
-    """A client with the project's credentials, over this process's one connection pool. Raises UnreadableCredentials."""
-    sealed_for = bound_to(endpoint=project.endpoint, project_id=project.project_id)
+    """A client with the project's credentials, over this process's one connection pool. Raises UnusableKey."""
     return Client(
         endpoint=project.endpoint,
         project_id=project.project_id,
-        credentials=unseal(project.sealed_credentials, bound_to=sealed_for),
+        credentials=_key(project),
         deadline=settings.UPSTREAM_DEADLINE,
         clock_offset=project.clock_offset,
         http=_transport(),
+        on_call=tally.note,
     )
+
+
+def _key(project: Project) -> Credentials:
+    if project.key_kind == KeyKind.MACHINE:
+        return machine.key(_transport())
+    if project.key_until is not None and project.key_until <= timezone.now():
+        raise UnusableKey("the temporary key has ended", cause="key_ended")
+    sealed_for = bound_to(endpoint=project.endpoint, project_id=project.project_id)
+    return unseal(project.sealed_credentials, bound_to=sealed_for)
 
 
 def signing_time(project: Project) -> datetime:

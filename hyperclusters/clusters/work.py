@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from hyperclusters.audit.ledger import record
+from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import Exchange, ModelArtsError
@@ -95,6 +97,18 @@ def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
             found: W | None = mine.first()
             return found  # none if it was withdrawn in this very moment
     return None
+
+
+@contextmanager
+def carrying(item: object) -> Iterator[None]:
+    """Events and log lines of this piece of work carry the request in which a person asked for it."""
+    asked_in = getattr(item, "asked_in", "")
+    named = {type(item).__name__.lower(): str(getattr(item, "pk", item))}
+    with (
+        acting_from(Origin(source="worker", request_id=asked_in)),
+        structlog.contextvars.bound_contextvars(request_id=asked_in, **named),
+    ):
+        yield
 
 
 @contextmanager

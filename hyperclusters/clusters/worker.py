@@ -19,8 +19,8 @@ from hyperclusters.access import mail
 from hyperclusters.audit import duties
 from hyperclusters.audit.origin import Origin, acting_from
 
-from . import deletions, heartbeat, inventory, reconcile, sending
-from .work import WAKE_CHANNEL, MayBegin, always
+from . import connections, deletions, heartbeat, inventory, reconcile, sending, tally
+from .work import WAKE_CHANNEL, MayBegin, always, carrying
 
 log = logging.getLogger(__name__)
 IDLE = (
@@ -75,6 +75,7 @@ class Worker:
                     self._rest()
         self.pool.shutdown(wait=True)
         self.keeper.shutdown(wait=True)
+        tally.flush()
         heartbeat.stopped(self.holder)
 
     def _rest(self) -> None:
@@ -110,10 +111,11 @@ class Worker:
     def _run(self, work: Callable[[Any], object], item: object) -> None:
         """One item in a thread of its own. A failure ends this item's turn only; its lease lapses and it is due again."""
         try:
-            with acting_from(Origin(source="worker")):
-                work(item)
-        except Exception:
-            log.exception("work on %s ended with an error", item)
+            with carrying(item):
+                try:
+                    work(item)
+                except Exception:
+                    log.exception("work ended with an error")
         finally:
             close_old_connections()
 
@@ -127,6 +129,7 @@ class Worker:
         self.busy = {future for future in self.busy if not future.done()}
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
+            tally.flush()
             sending.sweep()
             deletions.sweep()
             if self.keeping is None or self.keeping.done():
@@ -150,6 +153,7 @@ def jobs(may_begin: MayBegin = always) -> tuple[tuple[Callable[[str], object], J
     return (
         (sending.claim_queued, partial(sending.send, may_begin=may_begin)),
         (deletions.claim_queued, partial(deletions.send, may_begin=may_begin)),
+        (connections.claim_test, connections.run_test),
         (reconcile.claim_unknown, reconcile.look),
         (deletions.claim_unknown, deletions.look),
         (inventory.claim_source, inventory.sync),
@@ -166,6 +170,8 @@ def run_due(*, holder: str = "") -> int:
         mail.send_due()
         for claim, work in jobs():
             while (item := claim(holder)) is not None:
-                work(item)
+                with carrying(item):
+                    work(item)
                 done += 1
+        tally.flush()
     return done

@@ -28,11 +28,14 @@ from hyperclusters.modelarts.grammar import (
     PROJECT_ID_PATTERN,
     SUBNET_ID_PATTERN,
     is_endpoint,
+    is_header_safe,
     is_name,
     is_project_id,
     is_safe_id,
     is_subnet_id,
 )
+from hyperclusters.modelarts.metadata import MetadataError, TemporaryKey, fetch_key
+from hyperclusters.modelarts.regions import ENDPOINTS
 from hyperclusters.modelarts.requests import create_request, delete_request, list_request, show_request
 from hyperclusters.modelarts.shapes import (
     Answer,
@@ -48,6 +51,7 @@ from hyperclusters.modelarts.verdicts import proves_absence
 
 __all__ = [
     "CLUSTER_ID_PATTERN",
+    "ENDPOINTS",
     "NAME_PATTERN",
     "PROJECT_ID_PATTERN",
     "SUBNET_ID_PATTERN",
@@ -63,6 +67,7 @@ __all__ = [
     "HyperCluster",
     "Invalid",
     "InvalidRequest",
+    "MetadataError",
     "Misconfigured",
     "ModelArtsError",
     "Network",
@@ -71,12 +76,15 @@ __all__ = [
     "Proof",
     "Quota",
     "Request",
+    "TemporaryKey",
     "Throttled",
     "Transport",
     "Unavailable",
     "create_request",
     "delete_request",
+    "fetch_key",
     "is_endpoint",
+    "is_header_safe",
     "is_name",
     "is_project_id",
     "is_safe_id",

@@ -1,5 +1,6 @@
 """The four calls of the ModelArts hyper-cluster API."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -7,16 +8,18 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from hyperclusters.modelarts import grammar, parsing, requests, signing
-from hyperclusters.modelarts.errors import NotFound, Unavailable
+from hyperclusters.modelarts.errors import ModelArtsError, NotFound, Unavailable
 from hyperclusters.modelarts.line import Reply
 from hyperclusters.modelarts.safetext import printable, without_secrets
 from hyperclusters.modelarts.shapes import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
 from hyperclusters.modelarts.transport import Transport
 from hyperclusters.modelarts.verdicts import proves_absence, verdict
 
+log = logging.getLogger(__name__)
 BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
 
 T = TypeVar("T")
+OnCall = Callable[[Exchange, ModelArtsError | None], None]
 
 
 class Client:
@@ -26,6 +29,7 @@ class Client:
     - `deadline`: seconds that one call may take in all, waiting for a connection included.
     - `connect_timeout`: seconds of those for DNS, TCP and TLS; a shared transport may allow fewer.
     - `clock_offset`: added to this machine's clock when signing.
+    - `on_call`: told of each exchange once it is over, with its error or None.
     - `http`: the process's shared transport; without it the client makes its own, and closes it.
 
     Each call raises `InvalidRequest` where the grammar is broken, before anything is built, `Unavailable`
@@ -42,6 +46,7 @@ class Client:
         connect_timeout: float = 5.0,
         clock_offset: timedelta = timedelta(0),
         http: Transport | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         requests.check("endpoint", endpoint, grammar.is_endpoint)
         requests.check("project_id", project_id, grammar.is_project_id)
@@ -57,6 +62,7 @@ class Client:
         self._clock_offset = clock_offset
         self._http = Transport(connect_timeout) if http is None else http
         self._owns_http = http is None
+        self._on_call = on_call
 
     def create(
         self,
@@ -143,10 +149,31 @@ class Client:
         cause = reply.failure
         if not cause and reply.status == expected:
             try:
-                return Answer(read(reply.body), exchange)
+                answer = Answer(read(reply.body), exchange)
             except parsing.MalformedError as error:
                 cause = error.cause
-        raise verdict(exchange, reply, cause=cause, secrets=self._secrets)
+            else:
+                self._note(exchange, None)
+                return answer
+        failure = verdict(exchange, reply, cause=cause, secrets=self._secrets)
+        self._note(exchange, failure)
+        raise failure
+
+    def _note(self, exchange: Exchange, error: ModelArtsError | None) -> None:
+        """One line in the log, without a body, and whoever else wants to know."""
+        facts = {
+            "call": exchange.request.call,
+            "endpoint": exchange.endpoint,
+            "project_id": self.project_id,
+            "status": exchange.status,
+            "seconds": round(exchange.elapsed, 3),
+            "upstream_request_id": exchange.request_id,
+        }
+        if error is not None:
+            facts |= {"cause": error.cause, "code": error.code, "proves": str(error.proves)}
+        log.info("called the cloud", extra=facts)
+        if self._on_call is not None:
+            self._on_call(exchange, error)
 
     def _moment(self, signed_at: datetime | None) -> datetime:
         if signed_at is None:

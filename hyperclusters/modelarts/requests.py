@@ -22,7 +22,7 @@ def create_request(
         check("subnet_id", subnet_id, grammar.is_subnet_id)
         fields["hyper_cluster_subnet_id"] = subnet_id
     fields["type"] = _checked_type(type)
-    return Request("POST", _collection(project_id), (), json.dumps(fields).encode())
+    return Request("POST", _collection(project_id), (), json.dumps(fields).encode(), "create")
 
 
 def list_request(
@@ -31,7 +31,7 @@ def list_request(
     type: ClusterType,  # noqa: A002 - the vendor's name
 ) -> Request:
     """The GET of every hyper cluster of one type; the API has no paging and no "all types"."""
-    return Request("GET", _collection(project_id), (("type", _checked_type(type)),), b"")
+    return Request("GET", _collection(project_id), (("type", _checked_type(type)),), b"", "list")
 
 
 def show_request(
@@ -41,7 +41,7 @@ def show_request(
     type: ClusterType,  # noqa: A002 - the vendor's name
 ) -> Request:
     """The GET of one hyper cluster."""
-    return Request("GET", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"")
+    return Request("GET", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"", "show")
 
 
 def delete_request(
@@ -51,7 +51,7 @@ def delete_request(
     type: ClusterType,  # noqa: A002 - the vendor's name
 ) -> Request:
     """The DELETE of one hyper cluster, which is for good."""
-    return Request("DELETE", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"")
+    return Request("DELETE", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"", "delete")
 
 
 def check(field: str, value: object, holds: Callable[[object], bool]) -> None:

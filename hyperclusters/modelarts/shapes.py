@@ -54,6 +54,7 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...]
     body: bytes
+    call: str = ""  # create, list, show or delete
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,18 @@ CAUSES: dict[str, Text] = {
     "unreadable_credentials": gettext_lazy(
         "The project's credentials cannot be decrypted with the keys of this installation."
     ),
+    "key_ended": gettext_lazy("The project's temporary key has ended."),
+    "metadata_off": gettext_lazy(
+        "The project uses the machine's own key, but this process was not told where to ask for it."
+    ),
+    "metadata_unreachable": gettext_lazy(
+        "The project uses the machine's own key, but the metadata service did not answer. Does this process run on a cloud machine?"
+    ),
+    "metadata_no_agency": gettext_lazy(
+        "The project uses the machine's own key, but the metadata service has none: no agency is set on the machine."
+    ),
+    "metadata_refused": gettext_lazy("The metadata service refused to give the machine's key."),
+    "metadata_unreadable": gettext_lazy("The metadata service's answer held no usable key."),
     "odd_id": gettext_lazy("Its ID does not look as the vendor documents it; it is kept as it came."),
 }
 
@@ -121,6 +133,9 @@ REMEDIES: dict[str, Text] = {
     "unreadable_credentials": gettext_lazy("A platform admin must give the project its credentials again."),
     "team_rules": gettext_lazy("The team's page says what it allows; its admins can change that."),
     "quota": gettext_lazy("A platform admin can raise the quota."),
+    "key_ended": gettext_lazy("A platform admin must give the project a new key."),
+    "metadata_off": gettext_lazy("A platform admin must give the project a key, or set METADATA_ENDPOINT."),
+    "metadata_no_agency": gettext_lazy("A platform admin can set an agency on the machine."),
     "not_permitted": gettext_lazy("An admin of the team can give the access back; then try again."),
 }
 

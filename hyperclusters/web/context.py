@@ -73,6 +73,8 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     entries.append((reverse("access:mine"), "key", _("My access"), 0, ""))
     if may(person, Action.APPOINT):
         entries.append((reverse("people:list"), "shield", _("People"), 0, ""))
+    if may(person, Action.CONNECT):
+        entries.append((reverse("projects:list"), "cable", _("Projects"), 0, ""))
     here = max((url for url, *_ in entries if request.path.startswith(url)), key=len, default="")
     return [
         NavItem(

@@ -1,5 +1,6 @@
 """Error pages: what happened, whether anything was sent, what to do."""
 
+import math
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -67,12 +68,14 @@ def _lost(request: HttpRequest) -> list[Grant]:
     return lost(person) if isinstance(person, User) else []
 
 
-def too_many(request: HttpRequest) -> HttpResponse:
-    """429: too many requests of one kind from one network."""
+def too_many(request: HttpRequest, seconds: float = 60) -> HttpResponse:
+    """429: too many requests of one kind from one person or network; in so many seconds they are taken again."""
     text = _(
         "That was too often in too short a time. Wait a minute, then try again. Nothing was sent to the cloud."
     )
-    return _page(request, 429, _("Too many requests"), text)
+    response = _page(request, 429, _("Too many requests"), text)
+    response.headers["Retry-After"] = str(math.ceil(seconds))
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,10 +1,13 @@
 """Who asks, from where, and whether they are signed in."""
 
+import logging
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+import structlog
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
@@ -19,6 +22,8 @@ from hyperclusters.audit.origin import Origin, acting_from
 from .request import whole_page
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+log = logging.getLogger(__name__)
+QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -35,17 +40,41 @@ def client_ip(request: HttpRequest) -> str:
     return seen[:45]
 
 
+def headers(get_response: Handler) -> Handler:
+    """Every answer carries the security headers: pages, errors, redirects, static files and streams."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        for name, value in settings.SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return middleware
+
+
 def origin(get_response: Handler) -> Handler:
     """Gives each request an ID, which its answer, its log lines and its audit events carry."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = uuid.uuid4().hex
         request.META["REQUEST_ID"] = request_id
-        here = Origin(source="page", ip=client_ip(request), request_id=request_id)
-        with acting_from(here), permissions.read_once():
+        started, ip = time.monotonic(), client_ip(request)
+        with (
+            acting_from(Origin(source="page", ip=ip, request_id=request_id)),
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            permissions.read_once(),
+        ):
             response = get_response(request)
+            facts = {
+                "method": request.method,
+                "path": request.path,
+                "status": response.status_code,
+                "seconds": round(time.monotonic() - started, 3),
+                "ip": ip,
+            }
+            log.log(logging.DEBUG if request.path in QUIET else logging.INFO, "answered", extra=facts)
         response.headers["X-Request-Id"] = request_id
-        if isinstance(response, HttpResponse) and not response.has_header("Cache-Control"):
+        if not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store, private"
         return response
 

@@ -21,6 +21,7 @@ from hyperclusters.clusters.refusals import (
     QuotaReached,
     Refused,
     TokenUsed,
+    TooMany,
     WrongName,
 )
 from hyperclusters.web.causes import CAUSES, Text, cause_of, remedy, said
@@ -216,6 +217,9 @@ REFUSALS: dict[type[Refused], Text] = {
         "A cluster of this name is already there in this project. Nothing was sent: use another name."
     ),
     TokenUsed: gettext_lazy("This form was already used for another creation. Nothing was sent."),
+    TooMany: gettext_lazy(
+        "You have asked for more creations than one person may within a minute. Nothing was sent: wait a little."
+    ),
     InvalidValues: gettext_lazy("One of the values cannot be sent. Nothing was sent."),
     WrongName: gettext_lazy("This is not the cluster's name. Nothing was sent."),
     AlreadyGone: gettext_lazy("The cloud does not have this cluster any more. Nothing was sent."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -62,7 +63,11 @@ def test_plain_http_is_for_a_listed_loopback_alone(settings: Settings) -> None:
 
 
 def connect(cast: Cast, **changes: str) -> Project:
-    values = {"name": "new", "endpoint": "http://127.0.0.1:1", "project_id": "c" * 32} | changes
+    values: dict[str, Any] = {
+        "name": "new",
+        "endpoint": "http://127.0.0.1:1",
+        "project_id": "c" * 32,
+    } | changes
     return connect_project(by=cast.root, team=cast.vision, credentials=KEY, **values)
 
 

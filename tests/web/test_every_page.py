@@ -48,6 +48,13 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "creations:withdraw"): row("302 302 403 403 404 404 404"),
     ("get", "audit:list"): row("403 200 403 200 403 403 403"),
     ("get", "audit:event"): row("403 200 403 200 403 403 403"),
+    ("get", "projects:list"): row("403 403 403 403 200 403 403"),
+    ("get", "projects:connect"): row("403 403 403 403 200 403 403"),
+    ("post", "projects:connect"): row("403 403 403 403 422 403 403"),
+    ("get", "projects:project"): row("403 403 403 403 200 403 403"),
+    ("post", "projects:change"): row("403 403 403 403 422 403 403"),
+    ("post", "projects:key"): row("403 403 403 403 422 403 403"),
+    ("post", "projects:test"): row("403 403 403 403 302 403 403"),
     ("get", "audit:summary"): row("403 200 403 200 403 403 403"),
     ("get", "audit:chain"): row("403 200 403 200 403 403 403"),
     ("get", "audit:export"): row("403 200 403 200 403 403 403"),
@@ -95,6 +102,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "accounts:remove_factor"): row("302 302 302 302 302 302 302"),
     ("post", "accounts:end_session"): row("302 302 302 302 302 302 302"),
     ("post", "accounts:everywhere"): row("302 302 302 302 302 302 302"),
+    ("get", "metrics"): row("404 404 404 404 404 404 404"),
     ("post", "accounts:logout"): row("302 302 302 302 302 302 302"),
 }
 
@@ -147,6 +155,12 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "creations:decide": f"{waiting}decide/",
         "audit:list": "/audit/",
         "audit:event": events(team_name="Vision")[-1].get_absolute_url(),
+        "projects:list": "/projects/",
+        "projects:connect": "/projects/new/",
+        "projects:project": projects.vision.get_absolute_url(),
+        "projects:change": f"{projects.vision.get_absolute_url()}change/",
+        "projects:key": f"{projects.vision.get_absolute_url()}key/",
+        "projects:test": f"{projects.vision.get_absolute_url()}test/",
         "audit:summary": "/audit/summary/",
         "audit:chain": "/audit/chain/",
         "audit:export": "/audit/export/",
@@ -175,6 +189,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "set_language": "/language/",
         "healthz": "/healthz",
         "readyz": "/readyz",
+        "metrics": "/metrics",
     }
 
 
@@ -399,7 +414,8 @@ def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:
     assert (
-        SIGNING_IN | {"access:invitation", "web:theme", "set_language", "healthz", "readyz"} == FOR_EVERYBODY
+        SIGNING_IN | {"access:invitation", "web:theme", "set_language", "healthz", "readyz", "metrics"}
+        == FOR_EVERYBODY
     )
     assert "Sign in" in words(Browser().get("/accounts/login/"))
     assert "Demo people" not in words(Browser().get("/accounts/login/"))

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +19,14 @@ def validate_project_id(value: str) -> None:
     """The vendor's grammar, matched whole, since the value becomes part of a URL path."""
     if not is_project_id(value):
         raise ValidationError(_("A project ID has 1 to 64 letters, digits or hyphens."))
+
+
+class KeyKind(models.TextChoices):
+    """Where the key comes from that a project's calls are signed with."""
+
+    STATIC = "static", _("Access key")
+    TEMPORARY = "temporary", _("Temporary access key")
+    MACHINE = "machine", _("This machine's agency")
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
@@ -33,7 +43,14 @@ class Project(models.Model):
     endpoint = models.URLField()
     region = models.CharField(max_length=32, blank=True)
     project_id = models.CharField(max_length=64, validators=[validate_project_id])
-    sealed_credentials = models.TextField()
+    # The database's own defaults are for replicas of the release before, which do not know these columns.
+    key_kind = models.CharField(
+        max_length=16, choices=KeyKind.choices, default=KeyKind.STATIC, db_default=KeyKind.STATIC
+    )
+    sealed_credentials = models.TextField(blank=True)  # empty for the machine's own
+    sealed_with = models.CharField(max_length=16, blank=True, db_default="")  # ID of the key that sealed them
+    key_since = models.DateTimeField(default=timezone.now, db_default=Now())
+    key_until = models.DateTimeField(null=True, blank=True)  # when a temporary one ends
     created_at = models.DateTimeField(default=timezone.now)
     quota = models.PositiveIntegerField(null=True, blank=True)
 
@@ -59,6 +76,9 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("projects:project", args=[self.pk])
 
     def is_blocked(self, now: datetime | None = None) -> bool:
         """Whether the breaker keeps calls from being made."""

@@ -59,6 +59,7 @@ class Work(models.Model):
     )
     requested_at = models.DateTimeField(default=timezone.now)
     reason = models.CharField(max_length=500, blank=True)
+    asked_in = models.CharField(max_length=64, blank=True, db_default="")  # the web request's ID
 
     state = models.CharField(max_length=16)
     version = models.PositiveIntegerField(

@@ -25,11 +25,13 @@ from hyperclusters.web.audit_chart import chart, count
 from hyperclusters.web.audit_filters import Asked, asked
 from hyperclusters.web.audit_rows import rows
 from hyperclusters.web.causes import CAUSES
+from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import address
 from hyperclusters.web.request import PageRequest, wants_fragment
 
 
 @require_safe
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     scope = audit_scope(request.user)

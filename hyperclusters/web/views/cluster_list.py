@@ -18,6 +18,7 @@ from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, Creation, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
+from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import Filter, address, chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
 from hyperclusters.web.rows import ClusterRow, cluster_rows, shown
@@ -36,6 +37,7 @@ COLUMNS = ("name", "cluster_id", "type", "networks", "team", "project", "made_by
 
 
 @require_safe
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Every cluster this person may see; as a page, or for htmx only the part that changes."""
     context = _context(request)
@@ -47,6 +49,7 @@ def listing(request: PageRequest) -> HttpResponse:
 
 
 @require_safe
+@limited("export", "EXPORTS_PER_MINUTE")
 def as_csv(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a spreadsheet. Networks are separated by spaces."""
     rows = [
@@ -57,6 +60,7 @@ def as_csv(request: PageRequest) -> HttpResponse:
 
 
 @require_safe
+@limited("export", "EXPORTS_PER_MINUTE")
 def as_json(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a program."""
     response = JsonResponse({"clusters": [_facts(row) for row in _exported(request, "json")]})

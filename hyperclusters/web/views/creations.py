@@ -18,6 +18,7 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.refusals import NotACandidate
 from hyperclusters.clusters.work import Stale
+from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
 from hyperclusters.web.sentences import verdict
@@ -28,6 +29,7 @@ NONE_OF_THEM = "none"
 
 
 @require_safe
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Attempts of the teams this person may look into, newest first."""
     visible = Creation.objects.visible_to(request.user).select_related(

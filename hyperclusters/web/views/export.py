@@ -17,6 +17,7 @@ from hyperclusters.audit.export import Format
 from hyperclusters.web.audit_chart import count
 from hyperclusters.web.audit_filters import asked
 from hyperclusters.web.errors import busy
+from hyperclusters.web.limits import is_post, limited
 from hyperclusters.web.listing import address
 from hyperclusters.web.request import PageRequest
 
@@ -28,6 +29,7 @@ _writing = threading.BoundedSemaphore(AT_ONCE)
 
 
 @require_http_methods(["GET", "POST"])
+@limited("export", "EXPORTS_PER_MINUTE", when=is_post)
 def export(request: PageRequest) -> HttpResponseBase:
     """Say what would be in the file; by a post, the file itself."""
     scope = audit_scope(request.user)

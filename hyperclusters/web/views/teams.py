@@ -162,7 +162,7 @@ def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
         "page": page,
         "filters": [
             menu(query, "can", _("Who may"), able, everything=_("anything")),
-            menu(query, "show", _("Show"), special, everything=_("Everybody")),
+            menu(query, "show", _("Show only"), special, everything=_("Everybody")),
         ],
         "is_filtered": bool(text or can or show),
         "others": who_can(Action[can.upper()], shown).filter(team__isnull=True) if can else [],

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     help = "Send creations, look for those without a clear answer, keep the list of clusters fresh. Ends cleanly on SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.check(databases=["default"])  # refuses to start where a project's key cannot be read
         os.nice(NICENESS)
         worker = Worker()
 

@@ -1,0 +1,20 @@
+#!/bin/sh
+# The image's steps, for the Dockerfile and for machines without a container engine.
+#   build.sh install VENV REQUIREMENTS   a virtual environment with exactly what is locked
+#   build.sh collect VENV APP STATIC     static files, hashed and compressed, into STATIC
+set -eu
+case "$1" in
+  install)
+    python3 -m venv "$2"
+    "$2/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r "$3"
+    ;;
+  collect)
+    # Settings want secrets; these are made for this command alone and go with it.
+    cd "$3"
+    SECRET_KEY=$(head -c 48 /dev/urandom | base64 | tr -d '\n') CREDENTIAL_KEYS=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_') \
+      DATA_DIR="${TMPDIR:-/tmp}/hyperclusters-build" STATIC_ROOT="$4" \
+      "$2/bin/python" manage.py collectstatic --noinput --verbosity 0
+    "$2/bin/python" -m compileall -q hyperclusters
+    ;;
+  *) sed -n '2,5p' "$0"; exit 2 ;;
+esac

@@ -1,0 +1,177 @@
+"""Testing a project's way to the cloud: asked for on a page, made by a worker with one harmless list."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, require
+from hyperclusters.audit import origin
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import (
+    Answer,
+    ClockSkew,
+    ClusterType,
+    CredentialsRefused,
+    Denied,
+    HyperCluster,
+    Misconfigured,
+    ModelArtsError,
+    NotFound,
+    Throttled,
+)
+
+from . import breaker
+from .credentials import UnusableKey
+from .models import ConnectionTest, Diagnosis, Project
+from .projects import subject
+from .upstream import client_for
+from .work import answer_facts, wake_workers
+
+KEPT = 20  # tests a project
+SKEW = timedelta(seconds=60)  # clocks that differ by more than this are worth a word
+# What happened on the way, by the client's slugs.
+BY_CAUSE = {
+    "dns_error": Diagnosis.LOOKUP,
+    "dns_timeout": Diagnosis.LOOKUP,
+    "connect_error": Diagnosis.NETWORK,
+    "connect_timeout": Diagnosis.NETWORK,
+    "tls_error": Diagnosis.TLS,
+    "tls_timeout": Diagnosis.TLS,
+    "deadline": Diagnosis.SILENT,
+    "read_error": Diagnosis.SILENT,
+    "protocol_error": Diagnosis.SILENT,
+}
+BY_MEANING: dict[type[ModelArtsError], Diagnosis] = {
+    ClockSkew: Diagnosis.CLOCK,
+    CredentialsRefused: Diagnosis.KEY,
+    Denied: Diagnosis.DENIED,
+    Misconfigured: Diagnosis.ENDPOINT,
+    NotFound: Diagnosis.ENDPOINT,
+    Throttled: Diagnosis.THROTTLED,
+}
+
+
+def ask_test(*, by: User, project: Project) -> ConnectionTest:
+    """Have a worker test the connection now. One that is under way already is returned as it is. Raises NotPermitted."""
+    require(by, Action.CONNECT)
+    with transaction.atomic():
+        test, is_new = ConnectionTest.objects.get_or_create(
+            project=project, done_at=None, defaults={"asked_by": by, "asked_in": origin.current().request_id}
+        )
+        if is_new:
+            record(
+                Did.PROJECT_TEST_ASKED,
+                Outcome.ACCEPTED,
+                person=by,
+                team=project.team,
+                project=project,
+                subject=subject(project),
+            )
+            wake_workers()
+    return test
+
+
+def claim_test(holder: str) -> ConnectionTest | None:  # noqa: ARG001 -- as every claim; the lease's end is enough here
+    """Lease the test that was asked for first."""
+    now = timezone.now()
+    due = ConnectionTest.objects.filter(done_at__isnull=True, held_until__lte=now)
+    until = now + timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
+    for test in due.select_related("project__team", "asked_by").order_by("asked_at", "pk"):
+        if due.filter(pk=test.pk).update(held_until=until):
+            return test
+    return None
+
+
+def run_test(test: ConnectionTest) -> None:
+    """Make one list of the cloud, and write down what it shows. A stopped project is not called: that would harm its key."""
+    project = test.project
+    try:
+        if (later := breaker.when_to_call(project)) is not None:
+            if project.is_blocked():
+                _end(test, Diagnosis.STOPPED, cause=project.blocked_cause, code=project.blocked_code)
+            else:
+                ConnectionTest.objects.filter(pk=test.pk).update(held_until=later)
+            return
+        answer, skew = _list(project)
+    except UnusableKey as error:
+        breaker.release_probe(project)
+        _end(test, Diagnosis.NO_KEY, cause=error.cause)
+    except ModelArtsError as error:
+        _end(test, _diagnosis(error), error=error)
+    else:
+        breaker.note_answer(project)
+        _end(test, Diagnosis.CLOCK if skew else Diagnosis.WELL, answer=answer, skew=skew)
+
+
+def _list(project: Project) -> tuple[Answer[tuple[HyperCluster, ...]], timedelta | None]:
+    """The answer, and how far the cloud's clock was off ours if that is worth a word. One try more by its clock."""
+    for attempt in (1, 2):
+        try:
+            answer = client_for(project).list(type=ClusterType.HPS)
+        except ModelArtsError as error:
+            breaker.note_failure(project, error)
+            if attempt == 2 or not isinstance(error, ClockSkew) or error.offset is None:
+                raise
+        else:
+            break
+    offset = _offset(answer.exchange.server_date)
+    return answer, offset if offset is not None and abs(offset) > SKEW else None
+
+
+def _offset(server_date: datetime | None) -> timedelta | None:
+    return server_date - timezone.now().replace(microsecond=0) if server_date else None
+
+
+def _diagnosis(error: ModelArtsError) -> Diagnosis:
+    for meaning, diagnosis in BY_MEANING.items():
+        if isinstance(error, meaning):
+            return diagnosis
+    return BY_CAUSE.get(error.cause, Diagnosis.OTHER)
+
+
+def _end(
+    test: ConnectionTest,
+    diagnosis: Diagnosis,
+    *,
+    cause: str = "",
+    code: str = "",
+    error: ModelArtsError | None = None,
+    answer: Answer[tuple[HyperCluster, ...]] | None = None,
+    skew: timedelta | None = None,
+) -> None:
+    exchange = answer.exchange if answer else error.exchange if error else None
+    found: dict[str, Any] = {
+        "diagnosis": diagnosis,
+        "cause": cause or (error.cause if error else ""),
+        "code": (code or (error.code if error else ""))[:64],
+        "message": error.message if error else "",
+        "upstream_request_id": (exchange.request_id if exchange else "")[:128],
+        "seconds": round(exchange.elapsed, 3) if exchange else None,
+        "clusters": len(answer.value) if answer else None,
+        "clock_offset": skew or (error.offset if isinstance(error, ClockSkew) else None),
+    }
+    with transaction.atomic():
+        open_ = ConnectionTest.objects.filter(pk=test.pk, done_at__isnull=True)
+        if not open_.update(done_at=timezone.now(), **found):
+            return  # our lease had lapsed, and another worker has made the test
+        kept = ConnectionTest.objects.filter(project=test.project_id).values_list("pk", flat=True)[:KEPT]
+        ConnectionTest.objects.filter(project=test.project_id).exclude(pk__in=list(kept)).delete()
+        record(
+            Did.PROJECT_TESTED,
+            Outcome.DONE if diagnosis in {Diagnosis.WELL, Diagnosis.CLOCK} and answer else Outcome.FAILED,
+            person=test.asked_by,
+            team=test.project.team,
+            project=test.project,
+            subject=subject(test.project),
+            evidence=str(diagnosis),
+            response=answer_facts(exchange, error),
+            upstream_request_id=str(found["upstream_request_id"]),
+        )

@@ -1,0 +1,47 @@
+"""The key of the machine that this process runs on, had from the cloud's metadata service and kept in memory alone."""
+
+import threading
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from hyperclusters.modelarts import Credentials, MetadataError, TemporaryKey, Transport, fetch_key
+
+from .credentials import UnusableKey
+
+RENEW_BEFORE = timedelta(minutes=40)  # the vendor's SDK asks anew when a key has no longer than this to live
+
+_lock = threading.Lock()
+_held: dict[str, TemporaryKey] = {}
+
+
+def key(http: Transport) -> Credentials:
+    """The machine's key, asked for anew before it ends. While that fails, the one at hand serves until it does end.
+
+    Raises UnusableKey.
+    """
+    endpoint = settings.METADATA_ENDPOINT
+    if not endpoint:
+        raise UnusableKey("METADATA_ENDPOINT is not set", cause="metadata_off")
+    with _lock:
+        held, now = _held.get(endpoint), timezone.now()
+        if held is None or held.until - now < RENEW_BEFORE:
+            held = _renewed(http, endpoint, held)
+            _held[endpoint] = held
+    return held.credentials
+
+
+def _renewed(http: Transport, endpoint: str, held: TemporaryKey | None) -> TemporaryKey:
+    try:
+        return fetch_key(http, endpoint)
+    except MetadataError as error:
+        if held is not None and held.until > timezone.now():
+            return held
+        raise UnusableKey("the metadata service gave no key", cause=error.cause) from error
+
+
+def forget() -> None:
+    """Ask anew at the next call."""
+    with _lock:
+        _held.clear()

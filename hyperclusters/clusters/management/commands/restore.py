@@ -1,0 +1,78 @@
+"""`manage.py restore FILE`: put a backup in the SQLite database's place."""
+
+import shutil
+import sqlite3
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+
+from hyperclusters.clusters.heartbeat import is_a_worker_alive
+
+
+class Command(BaseCommand):
+    help = (
+        "Put a backup in the place of the SQLite database. Stop web and workers first. The database that was there is kept "
+        "beside it. For PostgreSQL use pg_restore, see docs/operating.md."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        if connection.vendor != "sqlite":
+            raise CommandError("This database is PostgreSQL: use `pg_restore`, see docs/operating.md.")
+        if not path.is_file() or (trouble := _damage(path)):
+            raise CommandError(f"{path} is no whole backup{f': {trouble}' if path.is_file() else ''}.")
+        if _is_in_use():
+            raise CommandError("A worker was heard of within the last minute: stop web and workers first.")
+        connection.close()
+        here = Path(connection.settings_dict["NAME"])
+        kept = self._set_aside(here)
+        unfinished = here.with_name(f"{here.name}.unfinished")
+        shutil.copyfile(path, unfinished)
+        unfinished.chmod(0o600)
+        unfinished.rename(here)
+        self.stdout.write(
+            f"{here} is the backup now." + (f" What was there is kept as {kept}." if kept else "")
+        )
+        self.stdout.write(
+            "Now run, in this order: migrate, verify_audit, sync_clusters; then start web and workers."
+        )
+        self.stdout.write("Clusters made since the backup come up as made outside this dashboard.")
+
+    def _set_aside(self, here: Path) -> Path | None:
+        """Move the database away with what belongs to it. The log of one database must not be applied to another."""
+        if not here.exists():
+            return None
+        kept = here.with_name(f"{here.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        for suffix in ("-wal", "-shm", ""):
+            part = here.with_name(here.name + suffix)
+            if part.exists():
+                part.rename(kept.with_name(kept.name + suffix))
+        return kept
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with the file, or nothing."""
+    try:
+        copy = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
+            copy.execute("SELECT count(*) FROM audit_event").fetchone()
+        finally:
+            copy.close()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if verdict == "ok" else str(verdict)
+
+
+def _is_in_use() -> bool:
+    try:
+        return is_a_worker_alive()
+    except DatabaseError:  # a damaged or missing database is what a restore is for
+        return False

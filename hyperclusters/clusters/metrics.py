@@ -1,0 +1,163 @@
+"""What an operator alarms on, read from the database when it is asked for: every process tells the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, Max, Min, Q, Sum
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from hyperclusters.audit.models import Event
+
+from .heartbeat import ALIVE
+from .models import CallTally, Creation, Deletion, Heartbeat, Project, Source, State
+from .reconcile import OVERDUE
+from .tally import BOUNDS
+
+VERDICT_BOUNDS = (1, 5, 15, 60, 300, 1380)  # seconds; the last is the 23 minutes that are promised
+VERDICTS = (State.CREATED, State.FAILED, State.NOT_CREATED)
+
+
+def exposition() -> bytes:
+    """All of it, in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Dashboard())
+    return generate_latest(registry)
+
+
+class _Dashboard(Collector):
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        yield from _work(now)
+        yield _verdicts()
+        yield from _calls()
+        yield from _projects(now)
+        yield from _lists(now)
+        yield from _workers(now)
+        yield from _ledger(now)
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"hyperclusters_{name}", meaning, labels=labels)
+
+
+def _age(now: datetime, then: datetime | None) -> float:
+    return max((now - then).total_seconds(), 0.0) if then else 0.0
+
+
+def _work(now: datetime) -> Iterator[Metric]:
+    count = _gauge("work", "Creations and deletions by state", ("kind", "state"))
+    oldest = _gauge("work_oldest_seconds", "Age of the oldest one that is not settled", ("kind", "state"))
+    queue = _gauge("queue_late_seconds", "How long the work that is due longest has been due", ("kind",))
+    for kind in (Creation, Deletion):
+        rows = (
+            kind._default_manager.order_by()
+            .values("state")
+            .annotate(n=Count("pk"), first=Min("requested_at"))
+        )
+        found: dict[str, Any] = {row["state"]: row for row in rows}
+        for state, _ in kind._meta.get_field("state").choices or ():
+            row = found.get(state, {"n": 0, "first": None})
+            count.add_metric([kind.KIND, state], row["n"])
+            if state in kind.UNRESOLVED:
+                oldest.add_metric([kind.KIND, state], _age(now, row["first"]))
+        free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
+        due = kind._default_manager.filter(free, state__in=("queued", "unknown"), due_at__lte=now)
+        queue.add_metric([kind.KIND], _age(now, due.aggregate(first=Min("due_at"))["first"]))
+    yield from (count, oldest, queue)
+    overdue = _gauge("creations_overdue", "Creations without an outcome for more than 30 minutes")
+    open_ = Creation.objects.filter(state__in=(State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION))
+    overdue.add_metric([], open_.filter(signed_at__lt=now - OVERDUE).count())
+    conflicts = _gauge("creations_contradicted", "Creations whose verdict later evidence contradicts")
+    conflicts.add_metric([], Creation.objects.filter(conflict_at__isnull=False).count())
+    yield from (overdue, conflicts)
+
+
+def _verdicts() -> Metric:
+    """From the click to the verdict."""
+    family = HistogramMetricFamily(
+        "hyperclusters_verdict_seconds", "From a creation's request to its verdict", labels=["state"]
+    )
+    took = F("settled_at") - F("requested_at")
+    within = {
+        f"le{bound}": Count("pk", filter=Q(took__lte=timedelta(seconds=bound))) for bound in VERDICT_BOUNDS
+    }
+    settled = Creation.objects.filter(settled_at__isnull=False, state__in=VERDICTS).order_by()
+    rows = settled.annotate(took=took).values("state").annotate(n=Count("pk"), total=Sum("took"), **within)
+    found: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # counts have made-up names
+    for row in found:
+        buckets = [(str(float(bound)), float(row[f"le{bound}"])) for bound in VERDICT_BOUNDS]
+        buckets.append(("+Inf", float(row["n"])))
+        family.add_metric([row["state"]], buckets, row["total"].total_seconds())
+    return family
+
+
+def _calls() -> Iterator[Metric]:
+    total = CounterMetricFamily(
+        "hyperclusters_upstream_calls",
+        "Calls to the cloud by how they ended",
+        labels=["call", "result", "status"],
+    )
+    took = HistogramMetricFamily(
+        "hyperclusters_upstream_seconds", "How long calls to the cloud took", labels=["call"]
+    )
+    for row in CallTally.objects.all():
+        total.add_metric([row.call, row.result, str(row.status)], row.count)
+    sums = {name: Sum(name) for name in BOUNDS}
+    rows = (
+        CallTally.objects.order_by("call")
+        .values("call")
+        .annotate(n=Sum("count"), total=Sum("seconds"), **sums)
+    )
+    found: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # sums have made-up names
+    for by_call in found:
+        buckets = [(str(bound), float(by_call[name])) for name, bound in BOUNDS.items()]
+        took.add_metric([by_call["call"]], [*buckets, ("+Inf", float(by_call["n"]))], by_call["total"])
+    yield from (total, took)
+
+
+def _projects(now: datetime) -> Iterator[Metric]:
+    stopped = _gauge("breaker_open", "1 while calls to the cloud are stopped", ("project",))
+    clock = _gauge("clock_offset_seconds", "The cloud's clock minus ours, as signed by", ("project",))
+    ends = _gauge("key_ends_seconds", "Until a temporary key ends; below 0 once it has", ("project",))
+    for project in Project.objects.all():
+        stopped.add_metric([project.name], project.is_blocked(now))
+        clock.add_metric([project.name], project.clock_offset.total_seconds())
+        if project.key_until:
+            ends.add_metric([project.name], (project.key_until - now).total_seconds())
+    yield from (stopped, clock, ends)
+
+
+def _lists(now: datetime) -> Iterator[Metric]:
+    age = _gauge("list_age_seconds", "Since the last complete list, or since connecting", ("project", "type"))
+    failing = _gauge("list_failing", "1 if the last list failed", ("project", "type"))
+    for source in Source.objects.select_related("project"):
+        labels = [source.project.name, source.type]
+        age.add_metric(labels, _age(now, source.listed_at or source.project.created_at))
+        failing.add_metric(labels, source.is_failing)
+    yield from (age, failing)
+
+
+def _workers(now: datetime) -> Iterator[Metric]:
+    beats = Heartbeat.objects.aggregate(alive=Count("pk", filter=Q(at__gt=now - ALIVE)), last=Max("at"))
+    alive = _gauge("workers", "Workers heard of within the last minute")
+    alive.add_metric([], beats["alive"])
+    last = _gauge("worker_heartbeat_seconds", "Since any worker was last heard of")
+    if beats["last"]:
+        last.add_metric([], _age(now, beats["last"]))
+    yield from (alive, last)
+
+
+def _ledger(now: datetime) -> Iterator[Metric]:
+    head = Event.objects.order_by("-seq").values("seq", "at").first()
+    events = _gauge("audit_head", "Number of the newest audit event")
+    age = _gauge("audit_head_age_seconds", "Since the newest audit event")
+    if head:
+        events.add_metric([], head["seq"])
+        age.add_metric([], _age(now, head["at"]))
+    yield from (events, age)

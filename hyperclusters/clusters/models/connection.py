@@ -1,0 +1,78 @@
+"""Tests of a project's way to the cloud."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Diagnosis(models.TextChoices):
+    """What a test of the connection found."""
+
+    WELL = "well", _("Connected")
+    CLOCK = "clock", _("Clocks differ")
+    KEY = "key", _("Key not accepted")
+    DENIED = "denied", _("Not permitted")
+    ENDPOINT = "endpoint", _("Wrong endpoint")
+    LOOKUP = "lookup", _("Host not found")
+    NETWORK = "network", _("Not reachable")
+    TLS = "tls", _("No trusted connection")
+    SILENT = "silent", _("No answer in time")
+    THROTTLED = "throttled", _("Called too often")
+    STOPPED = "stopped", _("Calls are stopped")
+    NO_KEY = "no_key", _("No usable key")
+    OTHER = "other", _("Unexpected answer")
+
+
+class ConnectionTest(models.Model):
+    """One test of a project's way to the cloud: asked for on a page, made by a worker. The last ones are kept."""
+
+    project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="tests")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now)
+    asked_in = models.CharField(max_length=64, blank=True)  # the web request's ID
+    held_until = models.DateTimeField(default=timezone.now)  # no worker takes it up before
+    done_at = models.DateTimeField(null=True, blank=True)
+    diagnosis = models.CharField(max_length=16, choices=Diagnosis.choices, blank=True)
+    cause = models.CharField(max_length=64, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    message = models.TextField(blank=True)
+    upstream_request_id = models.CharField(max_length=128, blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+    clusters = models.PositiveIntegerField(null=True, blank=True)
+    clock_offset = models.DurationField(null=True, blank=True)  # the cloud's clock minus ours
+
+    class Meta:
+        ordering = ["-asked_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(done_at__isnull=True), name="connection_test_one_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} {self.diagnosis or 'under way'}"
+
+
+class CallTally(models.Model):
+    """How many calls ended in one way, over all processes and since the beginning."""
+
+    call = models.CharField(max_length=8)  # create, list, show or delete
+    result = models.CharField(max_length=24)  # Answer, or the name of the error
+    status = models.PositiveSmallIntegerField()  # 0 where there was no answer
+    count = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0)
+    within_300ms = models.PositiveBigIntegerField(default=0)
+    within_1s = models.PositiveBigIntegerField(default=0)
+    within_3s = models.PositiveBigIntegerField(default=0)
+    within_10s = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["call", "result", "status"]
+        constraints = [models.UniqueConstraint(fields=["call", "result", "status"], name="call_tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.call} {self.result} {self.status}: {self.count}"

@@ -1,0 +1,53 @@
+"""How the log is written: one JSON object a line, each with the request it belongs to.
+
+Whatever a line says is a value in it, escaped: nobody who can get a text into the log can write a line of their own.
+"""
+
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+]
+
+
+def _without_django_s_own(_: Any, __: str, line: Any) -> Any:
+    """Django passes the request itself and sockets along, whose repr is of no use in a log."""
+    for name in ("request", "server_time"):
+        line.pop(name, None)
+    return line
+
+
+def configuration(*, level: str) -> dict[str, Any]:
+    """What Django's LOGGING is set to."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": SHARED,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    _without_django_s_own,
+                    structlog.processors.JSONRenderer(ensure_ascii=True),
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "propagate": True},
+            "django.server": {"handlers": [], "propagate": True},
+            "django.db.backends": {"level": "INFO"},  # at DEBUG it writes values of SQL: session IDs, hashes
+            "asyncio": {"level": "WARNING"},
+        },
+    }

@@ -1,0 +1,71 @@
+"""What `manage.py check --deploy` says about an installation that is to serve people, beside Django's own word.
+
+A web process runs these at its start (gunicorn.conf.py) and refuses to serve with an error among them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, register
+
+# Written in this repository for looking at the code and for its tests: keys that everybody knows.
+KNOWN_KEYS = ("only-for-tests-", "only-to-look-at-the-code-", "django-insecure-")
+KNOWN_CREDENTIAL_KEYS = ("dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",)
+THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+
+
+@register(deploy=True)
+def serves_people(**_: Any) -> list[CheckMessage]:
+    """Nothing of a demo, of tests or of debugging is left."""
+    said = [
+        (settings.DEMO, "E001", "DEMO is on: made-up people, and a sign-in page that offers them."),
+        (settings.DEBUG, "E002", "DEBUG is on: errors show the code and its values to whoever asks."),
+        (settings.SECRET_KEY.startswith(KNOWN_KEYS), "E003", "SECRET_KEY is one that everybody knows."),
+        (
+            any(key in KNOWN_CREDENTIAL_KEYS for key in settings.CREDENTIAL_KEYS),
+            "E004",
+            "CREDENTIAL_KEYS holds a key that everybody knows.",
+        ),
+        (
+            any(host in THIS_MACHINE for host in settings.UPSTREAM_HOSTS),
+            "W005",
+            "UPSTREAM_HOSTS names this machine: that is where a simulator runs, not the cloud.",
+        ),
+        (
+            any(_is_address(host) for host in settings.UPSTREAM_HOSTS),
+            "W006",
+            "UPSTREAM_HOSTS holds an IP address.",
+        ),
+        ("*" in settings.ALLOWED_HOSTS, "E007", "ALLOWED_HOSTS allows every host."),
+        (not settings.HTTPS, "W008", "HTTPS is off: cookies and passwords could be read on the way."),
+    ]
+    kinds = {"E": checks.Error, "W": checks.Warning}
+    return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in said if is_so]
+
+
+@register(deploy=True)
+def times_nest(**_: Any) -> list[CheckMessage]:
+    """One call to the cloud ends before the worker's grace does, and that before the orchestrator's patience."""
+    if settings.UPSTREAM_DEADLINE < settings.SHUTDOWN_GRACE < settings.KILL_AFTER:
+        return []
+    return [
+        checks.Error(
+            "UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER does not hold.", id="hyperclusters.E009"
+        )
+    ]
+
+
+@register(deploy=True)
+def headers_stand(**_: Any) -> list[CheckMessage]:
+    """The middleware that gives every answer its headers is outermost."""
+    outermost = ["hyperclusters.web.middleware.headers", "csp.middleware.CSPMiddleware"]
+    if settings.MIDDLEWARE[:2] == outermost:
+        return []
+    return [checks.Error(f"MIDDLEWARE must begin with {', '.join(outermost)}.", id="hyperclusters.E010")]
+
+
+def _is_address(host: str) -> bool:
+    return host not in THIS_MACHINE and (":" in host or host.replace(".", "").isdigit())

@@ -1,0 +1,35 @@
+"""`manage.py rotate_credentials`: encrypt what CREDENTIAL_KEYS protect anew with the newest of them.
+
+It stands in this room because it is about two others: the projects' keys, and the second factors of people.
+"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from hyperclusters.accounts import factors
+from hyperclusters.clusters.credentials import key_ids
+from hyperclusters.clusters.models import KeyKind, Project
+from hyperclusters.clusters.projects import reseal_keys
+
+
+class Command(BaseCommand):
+    help = (
+        "Encrypt every project's key and every second factor anew with the first of CREDENTIAL_KEYS. Safe to interrupt: run it again and it "
+        "goes on. When it ends with 0, the other keys can be taken out of CREDENTIAL_KEYS."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        sealed = Project.objects.exclude(key_kind=KeyKind.MACHINE)
+        left = sealed.exclude(sealed_with=key_ids()[0]).count()
+        self.stdout.write(f"{left} of {sealed.count()} keys are not encrypted with {key_ids()[0]} yet")
+        failed = 0
+        for number, (project, done) in enumerate(reseal_keys(), 1):
+            failed += not done
+            state = "encrypted anew" if done else "cannot be read with any of CREDENTIAL_KEYS"
+            self.stdout.write(f"{number}/{left} {project.name}: {state}")
+        self.stdout.write(f"{factors.reseal_all()} second factors encrypted anew")
+        if failed:
+            raise CommandError(
+                f"{failed} keys cannot be read: give these projects their keys again (/projects/)."
+            )

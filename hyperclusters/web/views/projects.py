@@ -1,0 +1,139 @@
+"""Projects, for platform admins: connect, change, replace the key, test the connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from hyperclusters.access.permissions import Action, require
+from hyperclusters.clusters.connections import ask_test
+from hyperclusters.clusters.limits import used
+from hyperclusters.clusters.models import Project
+from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
+from hyperclusters.web.diagnoses import diagnosis
+from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
+from hyperclusters.web.request import PageRequest, wants_fragment
+
+REFUSED = 422
+
+
+@require_safe
+def listing(request: PageRequest) -> HttpResponse:
+    """Every project with its way to the cloud: calls, lists, clock, key."""
+    require(request.user, Action.CONNECT)
+    projects = Project.objects.select_related("team").prefetch_related("sources")
+    return render(request, "projects/list.html", {"projects": projects})
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def connect(request: PageRequest) -> HttpResponse:
+    """Connect a project, and have the connection tested at once."""
+    require(request.user, Action.CONNECT)
+    form = ConnectForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        values = {name: form.cleaned_data[name] for name in CONNECTED}
+        try:
+            made = connect_project(by=request.user, credentials=form.credentials(), **values)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            ask_test(by=request.user, project=made)
+            return redirect(made)
+    context = {"form": form, "endpoints": known_endpoints().values()}
+    return render(request, "projects/connect.html", context, status=REFUSED if form.errors else 200)
+
+
+CONNECTED = ("name", "team", "region", "endpoint", "project_id", "quota", "key_until")
+
+
+@require_safe
+def project(request: PageRequest, pk: int) -> HttpResponse:
+    """One project. While a test is under way, the part that shows it asks for itself again."""
+    require(request.user, Action.CONNECT)
+    shown = _project(pk)
+    if wants_fragment(request):
+        response = render(request, "projects/_test.html", _test_context(shown))
+    else:
+        response = _page(request, shown)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_POST
+def change(request: PageRequest, pk: int) -> HttpResponse:
+    """Change name, team, region or quota."""
+    require(request.user, Action.CONNECT)
+    shown, form = _project(pk), ProjectForm(request.POST)
+    if form.is_valid():
+        try:
+            if change_project(by=request.user, project=shown, **form.cleaned_data):
+                messages.success(request, _("Saved."))
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return redirect(shown)
+    return _page(request, shown, form=form, status=REFUSED)
+
+
+@sensitive_post_parameters()
+@require_POST
+def key(request: PageRequest, pk: int) -> HttpResponse:
+    """Replace the key, and have the connection tested with the new one."""
+    require(request.user, Action.CONNECT)
+    shown, form = _project(pk), KeyForm(request.POST)
+    if form.is_valid():
+        until = form.cleaned_data["key_until"]
+        try:
+            replace_key(by=request.user, project=shown, credentials=form.credentials(), key_until=until)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            ask_test(by=request.user, project=shown)
+            messages.success(request, _("The key is replaced. It is being tested."))
+            return redirect(shown)
+    return _page(request, shown, key_form=form, status=REFUSED)
+
+
+@require_POST
+def test(request: PageRequest, pk: int) -> HttpResponse:
+    """Have a worker test the connection."""
+    require(request.user, Action.CONNECT)
+    shown = _project(pk)
+    ask_test(by=request.user, project=shown)
+    if request.htmx:
+        return render(request, "projects/_test.html", _test_context(shown))
+    return redirect(shown)
+
+
+def _project(pk: int) -> Project:
+    return get_object_or_404(Project.objects.select_related("team").prefetch_related("sources"), pk=pk)
+
+
+def _test_context(shown: Project) -> dict[str, Any]:
+    last = shown.tests.first()
+    return {"project": shown, "test": last, "found": diagnosis(last) if last else None}
+
+
+def _page(
+    request: PageRequest,
+    shown: Project,
+    *,
+    form: ProjectForm | None = None,
+    key_form: KeyForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = _test_context(shown) | {
+        "form": form or ProjectForm.of(shown),
+        "key_form": key_form or KeyForm(),
+        "used": used(shown),
+    }
+    return render(request, "projects/project.html", context, status=status)

@@ -1,0 +1,119 @@
+"""G34: a backup taken while people create is whole; what was made after it comes up as made outside."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from hyperclusters.simulator import Simulator
+from tests.deployment.site import ROOT
+
+LOAD = """
+import os, uuid
+from hyperclusters.access.models import User
+from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.models import Project
+from hyperclusters.clusters.worker import run_due
+person, project = User.objects.get(username="person-0"), Project.objects.get()
+for number in range(500):
+    if os.path.exists("enough"):
+        break
+    request_creation(person=person, project=project, wish=Wish(f"load-{number}", "HPS"), token=uuid.uuid4())
+    run_due()
+    print(number, flush=True)
+"""
+COUNT = """
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.models import Cluster, Creation
+print(Creation.objects.count(), Cluster.objects.filter(creation=None).count(), Cluster.objects.count())
+print(Event.objects.filter(action="cluster:seen:outside").count())
+"""
+
+
+class Embedded:
+    """An installation on SQLite, each command a process of its own."""
+
+    def __init__(self, folder: Path, cloud: Simulator) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "hyperclusters.settings", "SECRET_KEY": "s" * 60,
+            "CREDENTIAL_KEYS": Fernet.generate_key().decode(), "AUDIT_KEYS": "test:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+            "DATA_DIR": str(folder), "UPSTREAM_HOSTS": "127.0.0.1", "HTTPS": "0",
+            "PASSWORD": "correct horse battery", "PEOPLE": "1", "CLOUD": cloud.endpoint,
+        }  # fmt: skip
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), *args],
+            env=self.environment, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def manage(self, *args: str, status: int = 0) -> str:
+        process = self.start(*args)
+        said, _ = process.communicate()
+        assert process.returncode == status, said
+        return said
+
+    def shell(self, code: str) -> str:
+        return self.manage("shell", "-v", "0", "-c", code)
+
+
+def test_g34_a_backup_under_load_is_restored_whole_and_what_came_after_is_found(tmp_path: Path) -> None:
+    with Simulator.start(tmp_path / "cloud", access_key="TESTKEY", secret_key="test-secret") as cloud:
+        (tmp_path / "site").mkdir()
+        here = Embedded(tmp_path / "site", cloud)
+        here.manage("migrate", "--verbosity", "0")
+        here.shell((ROOT / "tests/deployment/people.py").read_text())
+        load = here.start("shell", "-v", "0", "-c", LOAD)
+        assert load.stdout is not None
+        for line in load.stdout:
+            if line.strip() == "3":
+                break  # some are made, more are under way
+        rest = threading.Thread(target=load.stdout.read)
+        rest.start()
+        said = here.manage("backup", "saved.sqlite3")
+        (here.folder / "enough").touch()
+        rest.join()
+        assert load.wait() == 0
+        load.stdout.close()
+        assert "checked" in said
+        saved = here.folder / "saved.sqlite3"
+        assert saved.stat().st_mode & 0o77 == 0
+        assert "overwrites nothing" in here.manage("backup", "saved.sqlite3", status=1)
+        made = len(cloud.clusters())
+        said = here.manage("restore", "saved.sqlite3")
+        assert "is kept as" in said
+        here.manage("migrate", "--verbosity", "0")
+        here.manage("sync_clusters")
+        creations, outside, every = map(int, here.shell(COUNT).split()[:3])
+        assert 4 <= creations <= made
+        assert every in {
+            made - 1,
+            made,
+        }  # one may have been on its way: its name is left to the search for it
+        assert outside >= made - creations - 1
+        (here.folder / "hyperclusters.sqlite3").write_bytes(b"damaged")
+        here.manage("restore", "saved.sqlite3")
+        assert int(here.shell(COUNT).split()[0]) == creations
+
+
+def test_g34_what_is_no_backup_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "half").write_bytes(b"SQLite format 3\x00" + b"\x01" * 500)
+    if connection.vendor != "sqlite":
+        for command in ("backup", "restore"):
+            with pytest.raises(CommandError, match="PostgreSQL"):
+                call_command(command, str(tmp_path / "half"))
+        return
+    for path in ("half", "nothing"):
+        with pytest.raises(CommandError, match="is no whole backup"):
+            call_command("restore", str(tmp_path / path))

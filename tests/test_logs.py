@@ -1,0 +1,104 @@
+"""The log: one line an entry, each with its request, through web, worker and the call to the cloud; and nothing secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import logging.config
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hyperclusters import logs
+from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, events, work
+from tests.web.pages import PAYLOADS, SignIn, submit
+
+Read = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def log() -> Iterator[Read]:
+    """Everything logged at DEBUG, as the product's own formatter writes it."""
+    configured = logs.configuration(level="DEBUG")
+    stream = io.StringIO()
+    line = configured["formatters"]["line"]
+    maker = line.pop("()")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(maker(**line))
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield lambda: [json.loads(text) for text in stream.getvalue().splitlines()]
+    root.setLevel(before)
+    root.removeHandler(handler)
+
+
+def test_one_request_can_be_followed_from_the_click_to_the_cloud(
+    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects, log: Read
+) -> None:
+    answer = submit(as_("ada"), name="followed")
+    request_id = answer["X-Request-Id"]
+    work()
+    lines = [line for line in log() if line.get("request_id") == request_id]
+    told = {(line["logger"], line["event"], line.get("call", "")) for line in lines}
+    assert ("hyperclusters.web.middleware", "answered", "") in told
+    assert ("hyperclusters.modelarts.client", "called the cloud", "list") in told
+    assert ("hyperclusters.modelarts.client", "called the cloud", "create") in told
+    (call,) = [line for line in lines if line.get("call") == "create"]
+    assert call["status"] == 200
+    assert call["upstream_request_id"]
+    assert call["level"] == "info"
+    succeeded = events(action="cluster:create:succeeded")[0]
+    assert (
+        succeeded.request_id == request_id
+    )  # the audit's line too: one pivot leads from the click to the verdict
+    assert succeeded.source == "worker"
+
+
+def test_g22_nothing_secret_is_logged_at_debug(
+    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects, log: Read
+) -> None:
+    ada = as_("ada")
+    submit(ada, name="quiet")
+    as_("root").post(
+        f"{projects.vision.get_absolute_url()}key/", {"access_key": "CANARYAK", "secret_key": "canary-sk"}
+    )
+    ada.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
+    ada.post("/accounts/login/", {"username": "ada", "password": "wrong-canary"})
+    work()
+    text = json.dumps(log())
+    session = ada.cookies["session"].value
+    for secret in (
+        KEY.access_key,
+        KEY.secret_key,
+        "CANARYAK",
+        "canary-sk",
+        PASSWORD,
+        "wrong-canary",
+        session,
+    ):
+        assert secret not in text
+
+
+def test_nobody_writes_a_line_of_their_own_into_the_log() -> None:
+    line = logs.configuration(level="INFO")["formatters"]["line"]
+    formatter = line.pop("()")(**line)
+    for payload in (
+        *PAYLOADS,
+        "a\nlevel=critical event=forged",
+        "a\r\n{}",
+        "\u2028x",
+        "\x1b[31mred",
+        '"} {"',
+        "\x00",
+    ):
+        for record in (
+            logging.LogRecord("x", logging.INFO, "", 0, payload, None, None),
+            logging.makeLogRecord({"name": "x", "levelname": "INFO", "msg": "m", "path": payload}),
+        ):
+            written = formatter.format(record)
+            assert len(written.splitlines()) == 1
+            assert written.isprintable()

@@ -1,0 +1,155 @@
+"""What Prometheus gets, who gets it, and that alarms and dashboard speak of nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.test import Client as Browser
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
+
+from hyperclusters.clusters import heartbeat
+from hyperclusters.clusters.models import Creation, Project, Source, State
+from tests.conftest import Cast, Cloud, Projects, ask, work
+from tests.web.pages import body
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "prometheus-" + "x" * 20
+RULES = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
+PANELS = json.loads((ROOT / "deploy/grafana/hyperclusters.json").read_text())["panels"]
+EXPRESSIONS = [rule["expr"] for rule in RULES] + [
+    target["expr"] for panel in PANELS for target in panel["targets"]
+]
+
+
+@pytest.fixture(autouse=True)
+def on(settings: Settings) -> None:
+    """An operator has switched it on."""
+    settings.METRICS_TOKEN = TOKEN
+
+
+def scrape(token: str = TOKEN) -> Any:
+    return Browser().get("/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
+
+
+def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample by its name and labels, as Prometheus would read it."""
+    families = text_string_to_metric_families(body(scrape()))
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def value(name: str, **labels: str) -> float:
+    return samples()[f"hyperclusters_{name}", tuple(sorted(labels.items()))]
+
+
+def test_metrics_are_off_unless_a_token_is_set_and_for_its_holder_alone(
+    settings: Settings, database: None
+) -> None:
+    assert scrape().status_code == 200
+    for wrong in ("", "x", TOKEN[:-1], f"{TOKEN}x"):
+        answer = scrape(wrong)
+        assert (answer.status_code, body(answer)) == (401, "")
+    settings.METRICS_TOKEN = ""
+    for token in (TOKEN, ""):
+        assert scrape(token).status_code == 404
+
+
+def test_what_happens_is_counted(cast: Cast, cloud: Cloud, projects: Projects) -> None:
+    heartbeat.beat("one")
+    ask(cast.ada, projects.vision, "made")
+    work()
+    ask(cast.ada, projects.vision, "waiting")
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    assert value("work", kind="creation", state="created") == 1
+    assert value("work", kind="creation", state="queued") == 1
+    assert value("work", kind="deletion", state="queued") == 0
+    assert value("upstream_calls_total", call="create", result="Answer", status="200") == 1
+    assert value("upstream_calls_total", call="list", result="Answer", status="200") >= 5
+    assert value("upstream_seconds_count", call="create") == 1
+    assert value("verdict_seconds_count", state="created") == 1
+    assert value("verdict_seconds_bucket", state="created", le="60.0") == 1
+    assert value("workers") == 1
+    assert value("breaker_open", project=projects.vision.name) == 0
+    assert value("list_age_seconds", project=projects.vision.name, type="HPS") < 60
+    assert value("audit_head") > 10
+    work()
+    assert value("work", kind="creation", state="unknown") == 1
+    assert value("upstream_calls_total", call="create", result="OutcomeUnknown", status="0") == 1
+
+
+def test_what_should_wake_somebody_shows(cast: Cast, cloud: Cloud, projects: Projects) -> None:
+    now = timezone.now()
+    creation = ask(cast.ada, projects.vision)
+    long_ago = now - timedelta(hours=2)
+    Creation.objects.filter(pk=creation.pk).update(
+        state=State.UNKNOWN, requested_at=long_ago, signed_at=long_ago, due_at=long_ago
+    )
+    Project.objects.filter(pk=projects.vision.pk).update(
+        blocked_until=now + timedelta(minutes=5),
+        clock_offset=timedelta(hours=1),
+        key_until=now + timedelta(minutes=30),
+    )
+    Source.objects.filter(project=projects.speech, type="ECS").update(failed_at=now)
+    assert value("creations_overdue") == 1
+    assert value("work_oldest_seconds", kind="creation", state="unknown") >= 7200
+    assert value("queue_late_seconds", kind="creation") >= 7200
+    assert value("breaker_open", project=projects.vision.name) == 1
+    assert value("clock_offset_seconds", project=projects.vision.name) == 3600
+    assert 1700 < value("key_ends_seconds", project=projects.vision.name) < 1801
+    assert value("list_failing", project=projects.speech.name, type="ECS") == 1
+    assert value("workers") == 0
+
+
+def test_the_labels_are_of_known_values_whatever_the_cloud_says(
+    cast: Cast, cloud: Cloud, projects: Projects
+) -> None:
+    for number in range(5):
+        cloud.simulator.fault("error", "list", status=599, error_code=f"Made.{number}", times=1)
+        Source.objects.update(due_at=timezone.now(), held_until=None)
+        work()
+    kept = {labels for name, labels in samples() if name == "hyperclusters_upstream_calls_total"}
+    assert not any("Made" in text for labels in kept for pair in labels for text in pair)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_alarms_and_dashboard_ask_for_what_there_is(
+    expression: str, cast: Cast, cloud: Cloud, projects: Projects
+) -> None:
+    heartbeat.beat("one")
+    Project.objects.update(key_until=timezone.now() + timedelta(hours=1))
+    ask(cast.ada, projects.vision)
+    work()
+    there = samples()
+    named = re.findall(r"(hyperclusters_\w+)(?:\{([^}]*)\})?", expression)
+    assert named or expression.startswith("up{")
+    for name, matchers in named:
+        labels = {key for sample, pairs in there if sample == name for key, _ in pairs}
+        assert any(sample == name for sample, _ in there), name
+        assert set(re.findall(r"(\w+)\s*[=!~]", matchers)) <= labels, expression
+        for grouped in re.findall(r"by \(([^)]*)\)", expression):
+            assert set(re.split(r",\s*", grouped)) <= labels | {"le"}
+
+
+def test_every_alarm_says_what_to_do() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower().replace("'", " ")).strip().replace(" ", "-")
+        for line in (ROOT / "docs/operating.md").read_text().splitlines()
+        if line.startswith("#")
+    }
+    for rule in RULES:
+        page, _, anchor = rule["annotations"]["runbook"].partition("#")
+        assert page == "docs/operating.md"
+        assert anchor in headings, rule["alert"]
+        assert rule["annotations"]["summary"]
+        assert rule["labels"]["severity"] in {"page", "ticket"}

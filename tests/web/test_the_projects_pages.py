@@ -1,0 +1,206 @@
+"""What Root does with projects: connects one, sees why it does not work, replaces its key. Keys go in and never come out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from hyperclusters.clusters.heartbeat import beat
+from hyperclusters.clusters.models import ConnectionTest, Project
+from tests.conftest import KEY, Cast, Cloud, Projects, events, work
+from tests.web.pages import HTMX, SignIn, body, main, words
+
+CANARIES = {"access_key": "CANARYACCESS", "secret_key": "canary-secret", "security_token": "canary-token"}
+
+
+def typed(cast: Cast, cloud: Cloud, **changes: str) -> dict[str, str]:
+    """The form as Root fills it in."""
+    key = {"access_key": KEY.access_key, "secret_key": KEY.secret_key}
+    values = {
+        "name": "vision-two",
+        "team": str(cast.vision.pk),
+        "region": "cn-north-9",
+        "project_id": "d" * 32,
+    }
+    return values | {"endpoint": cloud.simulator.endpoint, "quota": ""} | key | changes
+
+
+def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, cast: Cast, cloud: Cloud) -> None:
+    root = as_("root")
+    beat("one")
+    assert "No project yet" in main(root.get("/projects/"))
+    answer = root.post("/projects/new/", typed(cast, cloud, quota="5"))
+    made = Project.objects.get()
+    assert answer["Location"] == made.get_absolute_url()
+    shown = root.get(made.get_absolute_url())
+    assert "Testing the connection" in main(shown)
+    assert 'hx-trigger="every 700ms"' in body(shown)
+    work()
+    fragment = root.get(made.get_absolute_url(), headers=HTMX)
+    assert "The cloud accepted the key and listed 0 HPS clusters" in words(fragment)
+    assert "hx-trigger" not in body(fragment)
+    row = main(root.get("/projects/"))
+    for said in ("vision-two", "Vision", "cn-north-9", "5", "Access key", "Open", "just now"):
+        assert said in row
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"endpoint": "https://evil.example"}, "This endpoint is not on the list of hosts"),
+        ({"endpoint": "", "region": "cn-north-9"}, "This region's endpoint is not on the operator's list"),
+        ({"endpoint": "", "region": ""}, "Choose a region, or type the endpoint."),
+        ({"project_id": "../../v2"}, "A project ID has 1 to 64 letters, digits or hyphens."),
+        ({"project_id": ""}, "This field is required."),
+        ({"team": "999999"}, "Select a valid choice"),
+        ({"region": "moon-1"}, "Select a valid choice"),
+        ({"quota": "-1"}, "greater than or equal to 0"),
+        ({"access_key": ""}, "This is missing."),
+        ({"secret_key": "two words"}, "A key has no spaces"),
+        ({"security_token": "token"}, "Say when the temporary key ends."),
+        (
+            {"security_token": "token", "key_until": "2020-01-01T00:00"},
+            "A temporary key ends within the next 24 hours.",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_connected(
+    changes: dict[str, str], said: str, as_: SignIn, cast: Cast, cloud: Cloud
+) -> None:
+    answer = as_("root").post("/projects/new/", typed(cast, cloud, **changes))
+    assert answer.status_code == 422
+    assert said in main(answer)
+    assert "Nothing was connected." in main(answer)
+    assert not Project.objects.exists()
+    assert events(action__startswith="project:") == []
+
+
+def test_a_region_s_own_endpoint_need_not_be_typed(
+    as_: SignIn, cast: Cast, cloud: Cloud, settings: Settings
+) -> None:
+    settings.UPSTREAM_HOSTS = ["*.myhuaweicloud.com"]
+    root = as_("root")
+    assert "https://modelarts.cn-north-9.myhuaweicloud.com" in body(root.get("/projects/new/"))
+    assert "myhuaweicloud.cn" not in body(root.get("/projects/new/"))  # offered only where it may be called
+    root.post("/projects/new/", typed(cast, cloud, endpoint=""))
+    assert Project.objects.get().endpoint == "https://modelarts.cn-north-9.myhuaweicloud.com"
+
+
+def test_g33_a_key_that_was_typed_is_in_no_answer_whatever_else_was_wrong(
+    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+) -> None:
+    root = as_("root")
+    page = projects.vision.get_absolute_url()
+    until = f"{timezone.now() + timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    answers = [
+        root.post("/projects/new/", typed(cast, cloud, name="", **CANARIES)),
+        root.post("/projects/new/", typed(cast, cloud, endpoint="x", **CANARIES)),
+        root.post(f"{page}key/", CANARIES),
+        root.post(f"{page}key/", CANARIES | {"key_until": "soon"}),
+        root.post(f"{page}key/", CANARIES | {"key_until": until}, follow=True),
+        root.get(page),
+        root.get("/projects/"),
+    ]
+    work()
+    answers += [root.get(page), as_("olga").get("/audit/")]
+    answers += [as_("olga").get(event.get_absolute_url()) for event in events(action__startswith="project:")]
+    for answer in answers:
+        for canary in CANARIES.values():
+            assert canary not in body(answer)
+            assert canary not in repr(answer.headers)
+    assert events(action="project:key:replaced")[-1].after["key"] == "temporary"  # type: ignore[index]
+
+
+def test_root_sees_why_it_does_not_work_and_puts_it_right(
+    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+) -> None:
+    root, page = as_("root"), projects.vision.get_absolute_url()
+    wrong = {"access_key": "WRONGKEY", "secret_key": "wrong"}
+    assert root.post(f"{page}key/", wrong)["Location"] == page
+    work()
+    shown = main(root.get(page))
+    assert "The cloud does not accept the project's access key" in shown
+    assert "Replace the key below." in shown
+    assert "Stopped" in shown
+    root.post(f"{page}key/", {"access_key": KEY.access_key, "secret_key": KEY.secret_key})
+    work()
+    shown = main(root.get(page))
+    assert "The cloud accepted the key" in shown
+    assert "Stopped" not in shown
+
+
+def test_the_button_tests_again_with_and_without_a_script(as_: SignIn, projects: Projects) -> None:
+    root, page = as_("root"), projects.vision.get_absolute_url()
+    fragment = root.post(f"{page}test/", headers=HTMX)
+    assert fragment.status_code == 200
+    assert body(fragment).lstrip().startswith("<section")
+    assert root.post(f"{page}test/")["Location"] == page
+    assert ConnectionTest.objects.count() == 1
+    assert '<noscript><meta http-equiv="refresh"' in body(root.get(page))
+
+
+def test_settings_are_changed_and_a_mistake_changes_nothing(
+    as_: SignIn, cast: Cast, projects: Projects
+) -> None:
+    root, page = as_("root"), projects.vision.get_absolute_url()
+    values: dict[str, Any] = {"name": "renamed", "team": cast.speech.pk, "region": "", "quota": "7"}
+    assert root.post(f"{page}change/", values)["Location"] == page
+    held = Project.objects.get(pk=projects.vision.pk)
+    assert (held.name, held.team, held.region, held.quota) == ("renamed", cast.speech, "", 7)
+    assert "Saved." in words(root.get(page))
+    answer = root.post(f"{page}change/", values | {"name": projects.speech.name})
+    assert answer.status_code == 422
+    assert "already exists" in main(answer)
+    assert "Nothing was changed." in main(answer)
+
+
+def test_g27_other_fields_of_a_project_are_not_taken_from_a_form(
+    as_: SignIn, cast: Cast, projects: Projects
+) -> None:
+    page, before = projects.vision.get_absolute_url(), projects.vision
+    extra = {
+        "endpoint": "https://evil.example",
+        "project_id": "e" * 32,
+        "trusted": "1",
+        "sealed_credentials": "x",
+    }
+    values: dict[str, Any] = {"name": "renamed", "team": cast.vision.pk, "region": "", "quota": ""}
+    as_("root").post(f"{page}change/", values | extra)
+    after = Project.objects.get(pk=before.pk)
+    assert (after.endpoint, after.project_id) == (before.endpoint, before.project_id)
+    assert after.sealed_credentials == before.sealed_credentials
+
+
+def test_a_machine_s_key_is_offered_where_the_operator_set_it_up(
+    as_: SignIn, projects: Projects, settings: Settings
+) -> None:
+    page = projects.vision.get_absolute_url()
+    assert "This machine's agency" not in main(as_("root").get(page))
+    settings.METADATA_ENDPOINT = "http://127.0.0.1:1"
+    assert "This machine's agency" in main(as_("root").get(page))
+    as_("root").post(f"{page}key/", {"key_kind": "machine"})
+    work()
+    assert "the metadata service did not answer" in main(as_("root").get(page))
+
+
+def test_nobody_else_learns_which_projects_there_are(as_: SignIn, projects: Projects) -> None:
+    for name in ("ada", "tom", "olga", "nina"):
+        there, nowhere = (
+            as_(name).get(path) for path in (projects.vision.get_absolute_url(), "/projects/999/")
+        )
+        assert there.status_code == nowhere.status_code == 403
+        assert main(there) == main(nowhere).replace(nowhere["X-Request-Id"], there["X-Request-Id"])
+        assert "Projects" not in words(as_(name).get("/"))
+
+
+def test_the_list_of_projects_costs_the_same_for_any_number(
+    as_: SignIn, cast: Cast, projects: Projects, django_assert_max_num_queries: Any
+) -> None:
+    root = as_("root")
+    with django_assert_max_num_queries(12):
+        root.get("/projects/")
