@@ -90,8 +90,6 @@ SHOTS = (
     Shot("ada", "access", "/access/"),
     Shot("root", "projects", "/projects/"),
     Shot("root", "project", "/projects/", ("table a.name",)),
-    Shot("root", "project-change", "/projects/", ("table a.name", "a[href$='/change/']")),
-    Shot("root", "project-key", "/projects/", ("table a.name", "a[href$='/key/']")),
     Shot("root", "project-connect", "/projects/new/"),
     Shot("root", "people", "/people/"),
     Shot("root", "appoint", "/people/appoint/"),
