@@ -217,5 +217,5 @@ def test_the_pages_of_teams_of_access_and_of_the_platform_are_for_everybody(
             answer = page.goto(path)
             assert answer
             assert (answer.status, page.url.endswith(path)) == (200, True), path
-            inspector.look(page, f"{path} for {person}")
+            inspector.look(page, f"{path} for {person}", every=False)
     inspector.judge()
