@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -34,8 +33,8 @@ from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from hyperclusters.simulator import JournalEntry, Simulator
+from tests.browser.chromium import CHROMIUM
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 VISION_ID = "a" * 32
 SPEECH_ID = "b" * 32
 KEY = Credentials("TESTKEY", "test-secret")

@@ -248,6 +248,7 @@ class AccessRequest(models.Model):
             "team": self.team.name,
             "days": self.days,
             "state": str(self.state),
+            "reason": self.reason,
         }
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters.models import Evidence
 from hyperclusters.web.icons import lucide
 from hyperclusters.web.sentences import OUTCOME_KINDS
 
@@ -44,11 +45,19 @@ class Row(NamedTuple):
 def rows(events: Iterable[Event]) -> list[Row]:
     """These events in the language of this request."""
     language = get_language() or ""
-    actions, outcomes = _actions(language), _outcomes(language)
-    return [_row(event, actions[event.action], *outcomes[event.outcome]) for event in events]
+    actions, outcomes, evidence = _actions(language), _outcomes(language), _evidence(language)
+    return [
+        _row(
+            event,
+            actions[event.action],
+            *outcomes[event.outcome],
+            evidence.get(event.evidence, event.evidence),
+        )
+        for event in events
+    ]
 
 
-def _row(event: Event, word: str, kind: str, icon: str, outcome: str) -> Row:
+def _row(event: Event, word: str, kind: str, icon: str, outcome: str, evidence: str) -> Row:
     at, name, cloud = event.at, event.object_name, event.upstream_request_id
     return Row(
         url=f"{LIST}{event.seq}/",
@@ -67,7 +76,7 @@ def _row(event: Event, word: str, kind: str, icon: str, outcome: str) -> Row:
         outcome=outcome,
         cloud=cloud,
         cloud_short=f"{cloud[:8]}…{cloud[-6:]}" if len(cloud) > 17 else cloud,
-        evidence=event.evidence,
+        evidence=evidence,
     )
 
 
@@ -79,6 +88,11 @@ def _actions(_language: str) -> dict[str, str]:
 @cache
 def _outcomes(_language: str) -> dict[str, tuple[str, str, str]]:
     return {value: (kind := OUTCOME_KINDS[value], icon(kind), str(label)) for value, label in Outcome.choices}
+
+
+@cache
+def _evidence(_language: str) -> dict[str, str]:
+    return {value: str(label) for value, label in Evidence.choices}
 
 
 def icon(kind: str) -> str:

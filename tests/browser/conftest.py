@@ -24,21 +24,13 @@ from playwright.sync_api import (
 from pytest_django.live_server_helper import LiveServer
 
 from hyperclusters.clusters.worker import Worker
-from tests.conftest import CHROMIUM, Cast, Projects
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
+from tests.conftest import Cast, Projects
 from tests.web.pages import SignIn
 
 Window = Callable[..., Page]
 Start = Callable[[], None]
 PATIENCE = 10_000  # milliseconds that an expectation may take on a busy machine; a met one waits for nothing
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Chromium tells of each status, which `Watch` judges by itself; htmx tells of each request that was replaced by a newer
 # one or left behind, and of one that failed says htmx:sendError, htmx:responseError or htmx:timeout besides.
 TOLD_ELSEWHERE = re.compile(r".*server responded with a status of|htmx:(afterRequest|sendAbort),")

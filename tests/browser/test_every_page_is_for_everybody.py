@@ -6,11 +6,14 @@ import pytest
 from django.db import DatabaseError
 from playwright.sync_api import Page, expect
 
+from hyperclusters.access.invitations import invite
+from hyperclusters.access.models import Grant, Role
+from hyperclusters.access.requests import ask as ask_for_access
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.web.views import clusters as clusters_views
+from hyperclusters.web.views import cluster_list
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import create
 from tests.browser.inspection import Inspector
@@ -176,7 +179,7 @@ def test_the_pages_of_failures_are_for_everybody(
     page.goto("/clusters/new/?name=third")
     with monkeypatch.context() as patch:
         patch.setattr(creations, "request_creation", fail)
-        patch.setattr(clusters_views, "_context", fail)
+        patch.setattr(cluster_list, "_context", fail)
         create(page)
         expect(page.get_by_role("heading", level=1)).to_have_text(
             "Nothing was recorded, and nothing was sent"
@@ -184,4 +187,35 @@ def test_the_pages_of_failures_are_for_everybody(
         inspector.look(page, "503")
         visit(page, "/clusters/", "The dashboard failed")
         inspector.look(page, "500")
+    inspector.judge()
+
+
+def test_the_pages_of_teams_of_access_and_of_the_platform_are_for_everybody(
+    past: None, cast: Cast, projects: Projects, window: Window
+) -> None:
+    held = Grant.objects.active().get(person=cast.ada)
+    asked = ask_for_access(
+        person=cast.vera, team=cast.vision, role=Role.CREATOR, days=7, reason="A run " * 30
+    )
+    invite(
+        by=cast.tom, team=cast.vision, email="new@example.com", role=Role.VIEWER, until=None, reason="To look"
+    )
+    auditor = Grant.objects.active().get(person=cast.olga)
+    vision, project = "/teams/vision/", projects.vision.get_absolute_url()
+    inspector = Inspector()
+    for person, paths in {
+        "tom": ("/", "/teams/", vision, f"{vision}?q=nobody", f"{vision}give/", f"{vision}review/", f"{vision}rules/",
+                f"{vision}grants/{held.pk}/", f"{vision}requests/{asked.pk}/"),
+        "vera": ("/access/", vision),
+        "nina": ("/access/", "/access/?team=vision&role=admin"),
+        "root": (f"{vision}quota/", "/people/", "/people/?q=nobody", "/people/appoint/", "/people/teams/",
+                 f"/people/roles/{auditor.pk}/end/", f"/people/{cast.ada.pk}/activity/", "/projects/", "/projects/new/",
+                 project),
+    }.items():  # fmt: skip
+        page = window(person)
+        for path in paths:
+            answer = page.goto(path)
+            assert answer
+            assert (answer.status, page.url.endswith(path)) == (200, True), path
+            inspector.look(page, f"{path} for {person}", every=False)
     inspector.judge()

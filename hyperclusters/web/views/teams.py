@@ -161,7 +161,7 @@ def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
     return {
         "page": page,
         "filters": [
-            menu(query, "can", _("May"), able, everything=_("anything")),
+            menu(query, "can", _("Who may"), able, everything=_("anything")),
             menu(query, "show", _("Show only"), special, everything=_("Everybody")),
         ],
         "is_filtered": bool(text or can or show),

@@ -1,0 +1,75 @@
+"""Nina asks, Tom is told and decides, Nina creates, Tom ends it, and Nina is told kindly: every step in the audit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from hyperclusters.access.models import Grant
+from hyperclusters.audit.vocabulary import Action as Did
+from tests.browser.conftest import Start, Window
+from tests.browser.doings import CREATION, create, expect_state
+from tests.conftest import Cast, Cloud, Projects, events
+
+pytestmark = pytest.mark.browser
+
+
+def badge(page: Page, name: str) -> str:
+    """What stands beside this link of the menu."""
+    return page.locator(".nav a").filter(has_text=name).locator(".n").inner_text()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_the_audit_with_its_reason(
+    scripts: bool, window: Window, cast: Cast, projects: Projects, cloud: Cloud, start_worker: Start
+) -> None:
+    nina, tom = (window(name, java_script_enabled=scripts) for name in ("nina", "tom"))
+    nina.goto("/")
+    nina.get_by_role("link", name="Ask for access").click()
+    nina.get_by_label("Team").select_option("vision")
+    nina.locator("#ask").get_by_text("Creator", exact=True).click()
+    nina.get_by_label("What for").fill("Evaluation of the spring model")
+    nina.get_by_role("button", name="Ask", exact=True).click()
+    expect(nina.get_by_text("To be Creator in Vision")).to_be_visible()
+
+    tom.goto("/")
+    assert badge(tom, "Teams").startswith("1")
+    tom.get_by_role("button", name="Approve for 1 week").click()
+    expect(tom.locator(".nav a").filter(has_text="Teams").locator(".n")).to_have_count(0)
+
+    nina.goto("/")
+    nina.get_by_role("link", name="New cluster").first.click()
+    nina.get_by_label("Name", exact=True).fill("nina-s-first")
+    nina.get_by_label("Reason").fill("First evaluation")
+    create(nina)
+    nina.wait_for_url(CREATION)
+    start_worker()
+    expect_state(nina, "created")
+
+    given = Grant.objects.active().get(person=cast.nina)
+    assert given.until
+    assert round((given.until - given.since) / timedelta(days=1)) == 7
+    tom.goto(f"/teams/vision/grants/{given.pk}/")
+    ending = tom.locator("section").filter(has=tom.get_by_role("heading", name="End it now"))
+    ending.get_by_label("Why").fill("The evaluation is done")
+    ending.get_by_role("button", name="End this access").click()
+    expect(tom).to_have_url("/teams/vision/")
+
+    nina.get_by_role("link", name="Home").click()
+    words = nina.get_by_text("was ended by tom: “The evaluation is done”. You can ask for it again.")
+    expect(words).to_be_visible()
+    expect(nina.get_by_role("link", name="Ask again")).to_be_visible()
+    expect(nina.get_by_text("nina-s-first")).to_have_count(0)
+
+    steps = [each for each in events(team_name="Vision") if each.person_name in {"nina", "tom"}]
+    assert [(each.action, each.person_name, each.reason) for each in steps] == [
+        (Did.ACCESS_ASKED, "nina", "Evaluation of the spring model"),
+        (Did.ACCESS_APPROVED, "tom", ""),  # without a note of his: her reason stands in what he gave
+        (Did.CREATE_REQUESTED, "nina", "First evaluation"),
+        (Did.CREATE_SENDING, "nina", ""),
+        (Did.CREATE_SUCCEEDED, "nina", ""),
+        (Did.GRANT_ENDED, "tom", "The evaluation is done"),
+    ]
+    assert (steps[1].after or {})["reason"] == "Evaluation of the spring model"
