@@ -55,7 +55,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _nav(request: HttpRequest, person: User) -> list[NavItem]:
+def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
     running = Creation.objects.visible_to(person).unresolved().count()
     entries = [
         (reverse("web:home"), "house", _("Home"), 0, ""),
@@ -65,7 +65,8 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     if may(person, Action.AUDIT):
         entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0, ""))
     if may(person, Action.REVIEW):
-        waiting = Creation.objects.visible_to(person).reviewed_as("")[:BADGE].count()
+        # In no order: to count the first of a queue in its order the database would sort all of it.
+        waiting = Creation.objects.visible_to(person).reviewed_as("").order_by()[:BADGE].count()
         entries.append((reverse("audit:review"), "list-checks", _("Review"), waiting, _("to review")))
     if may(person, Action.MEMBERS):
         waiting = waiting_for(person).count()
@@ -74,7 +75,7 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     if may(person, Action.APPOINT):
         entries.append((reverse("people:list"), "shield", _("People"), 0, ""))
     here = max((url for url, *_ in entries if request.path.startswith(url)), key=len, default="")
-    return [
+    return tuple(
         NavItem(
             url,
             icon,
@@ -84,7 +85,7 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
             badge_words=words,
         )
         for url, icon, label, n, words in entries
-    ]
+    )
 
 
 def _person_line(person: User) -> str:
