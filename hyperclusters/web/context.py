@@ -39,7 +39,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     shared = {
         "demo": settings.DEMO,
         "theme": theme if theme in THEMES else "",
-        "languages": settings.LANGUAGES,
+        "languages": tuple(settings.LANGUAGES),
         "person": None,
         "request_id": request.META.get("REQUEST_ID", ""),
     }
