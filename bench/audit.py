@@ -13,6 +13,7 @@ from datetime import timedelta
 from statistics import median
 from urllib.parse import quote
 
+from allauth.mfa.models import Authenticator
 from django.db import connection
 from django.utils import timezone
 
@@ -84,6 +85,8 @@ def _people() -> User:
     """An auditor, and teams and projects for the menus."""
     olga = User.objects.filter(username="bench-olga").first() or add_person(username="bench-olga")
     grant(person=olga, role=Role.AUDITOR, team=None, reason="the bench's cast")
+    # An auditor without a second factor gets no further than the page on which they add one.
+    Authenticator.objects.create(user=olga, type=Authenticator.Type.TOTP, data={})
     for number in range(20):
         team, _ = Team.objects.get_or_create(slug=f"team-{number}", defaults={"name": f"Team {number}"})
         for project in (number, number + 20):

@@ -37,6 +37,8 @@ class User(AbstractBaseUser):
     joined_at = models.DateTimeField(default=timezone.now)
     session_round = models.PositiveIntegerField(default=0)  # grows to end every session that began before
 
+    owes_second_factor = False  # of who is signed in: see accounts.backends
+
     objects: ClassVar[People] = People()
 
     USERNAME_FIELD = "username"

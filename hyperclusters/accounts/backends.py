@@ -2,21 +2,21 @@
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.db.models import Exists, OuterRef
 
 from hyperclusters.access.backends import ActivePeople
-from hyperclusters.access.models import SITE_ROLES, Grant, User
+from hyperclusters.access.models import SITE_ROLES, User
+from hyperclusters.access.permissions import held
 
 from .models import FACTORS
 
 
 class SignedInPeople(ActivePeople):
-    """As for a password; and whether the person owes a second factor comes along in the same query."""
+    """As for a password; and whether the person owes a second factor."""
 
     def get_user(self, user_id: int) -> User | None:
-        people = User.objects.filter(pk=user_id, is_active=True)
-        if settings.SECOND_FACTOR:
-            site = Grant.objects.active().filter(person=OuterRef("pk"), role__in=SITE_ROLES)
-            has = Authenticator.objects.filter(user=OuterRef("pk"), type__in=FACTORS)
-            people = people.annotate(owes_second_factor=Exists(site) & ~Exists(has))
-        return people.first()
+        person = super().get_user(user_id)
+        # The grants are what the page will ask for as well: they are read once a request.
+        if person and settings.SECOND_FACTOR and any(grant.role in SITE_ROLES for grant in held(person)):
+            factors = Authenticator.objects.filter(user=person, type__in=FACTORS)
+            person.owes_second_factor = not factors.exists()
+        return person

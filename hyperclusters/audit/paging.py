@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from .models import Event, EventQuerySet
 
 SIZE = 50
-# What a list does not show: the bodies may be large.
-LONG = ("reason", "before", "after", "request", "response", "canonical")
+
+
+class Line(NamedTuple):
+    """What a list shows of an event, under the names that it has there. The rest of it may be large."""
+
+    seq: int
+    at: datetime
+    action: str
+    outcome: str
+    person_name: str
+    team_name: str
+    object_id: str
+    object_name: str
+    evidence: str
+    source: str
+    upstream_request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Events, newest first. `newer` and `older` are the numbers from which the next page begins, None at the end."""
 
-    events: list[Event]
+    events: list[Line]
     newer: int | None
     older: int | None
 
@@ -43,7 +58,7 @@ def page(
     return Page(shown, newer, older)
 
 
-def _events(alternatives: Sequence[EventQuerySet], before: int | None, after: int | None) -> list[Event]:
+def _events(alternatives: Sequence[EventQuerySet], before: int | None, after: int | None) -> list[Line]:
     """One more than a page has room for, in the direction of paging. Only the rows that are shown are read whole."""
     order = "seq" if after is not None else "-seq"
     wanted: Any
@@ -51,7 +66,8 @@ def _events(alternatives: Sequence[EventQuerySet], before: int | None, after: in
         wanted = _beyond(alternatives[0], before, after).order_by(order).values("seq")[: SIZE + 1]
     else:
         wanted = _next(alternatives, SIZE + 1, before=before, after=after)
-    return list(Event.objects.filter(seq__in=wanted).defer(*LONG).order_by(order))
+    lines = Event.objects.filter(seq__in=wanted).order_by(order).values_list(*Line._fields)
+    return [Line(*line) for line in lines]
 
 
 def _beyond(rows: EventQuerySet, before: int | None, after: int | None) -> EventQuerySet:

@@ -45,7 +45,9 @@ REFUSALS: dict[Cause, Text] = {
 ALLOWS: dict[Role, Text] = {
     Role.VIEWER: gettext_lazy("see its clusters and creations"),
     Role.CREATOR: gettext_lazy("see, create and delete clusters, withdraw what is not sent yet"),
-    Role.ADMIN: gettext_lazy("all that creators may; give access, decide what needs a person, read the team's audit"),
+    Role.ADMIN: gettext_lazy(
+        "all that creators may; give access, decide what needs a person, read the team's audit"
+    ),
     Role.AUDITOR: gettext_lazy("see every team, read the whole audit; changes nothing"),
     Role.PLATFORM_ADMIN: gettext_lazy("connect projects, add teams, appoint admins and auditors"),
 }

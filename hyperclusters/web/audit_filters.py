@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django import forms
 from django.db.models import Q
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import AuditScope
@@ -37,6 +38,14 @@ MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d
 MOST = 2**63 - 1
 
 
+@cache
+def _options(_language: str | None) -> tuple[list[tuple[str, str]], ...]:
+    """What can be chosen everywhere: times, actions, outcomes; in the language of this request."""
+    ranges = [(key, str(words)) for key, (words, _) in PRESETS.items()]
+    actions = [(value, str(label).capitalize()) for value, label in sorted(Did.choices)]
+    return ranges, actions, [(value, str(label)) for value, label in Outcome.choices]
+
+
 class Moment(forms.DateTimeField):
     """A time in UTC, as a browser's field sends it or as people type it."""
 
@@ -53,7 +62,7 @@ class AuditForm(forms.Form):
     range = forms.ChoiceField(
         label=gettext_lazy("Time"),
         required=False,
-        choices=[(key, words) for key, (words, _) in PRESETS.items()],
+        choices=lambda: _options(get_language())[0],
     )
     since = Moment(gettext_lazy("From (UTC)"))
     until = Moment(gettext_lazy("To (UTC)"))
@@ -61,8 +70,12 @@ class AuditForm(forms.Form):
     person = forms.CharField(label=gettext_lazy("Person"), required=False, max_length=150)
     team = forms.ChoiceField(label=gettext_lazy("Team"), required=False)
     project = forms.ChoiceField(label=gettext_lazy("Project"), required=False)
-    action = forms.ChoiceField(label=gettext_lazy("Action"), required=False, choices=Did.choices)
-    outcome = forms.ChoiceField(label=gettext_lazy("Outcome"), required=False, choices=Outcome.choices)
+    action = forms.ChoiceField(
+        label=gettext_lazy("Action"), required=False, choices=lambda: _options(get_language())[1]
+    )
+    outcome = forms.ChoiceField(
+        label=gettext_lazy("Outcome"), required=False, choices=lambda: _options(get_language())[2]
+    )
     cluster = forms.CharField(label=gettext_lazy("Cluster name or ID"), required=False, max_length=200)
     request = forms.CharField(label=gettext_lazy("Request ID"), required=False, max_length=128)
     ip = forms.CharField(label=gettext_lazy("IP address"), required=False, max_length=45)
@@ -159,12 +172,11 @@ def _about(person: User, text: str) -> tuple[str, ...]:
 
 
 def _menus(query: QueryDict, teams: list[tuple[str, str]], projects: list[tuple[str, str]]) -> list[Menu]:
-    ranges = [(key, str(words)) for key, (words, _) in PRESETS.items()]
-    actions = sorted(((value, label) for value, label in Did.choices), key=lambda pair: pair[0])
+    ranges, actions, outcomes = _options(get_language())
     timeless = query.copy()
     for name in SPAN[1:]:
         timeless.pop(name, None)
-    return [
+    menus = [
         menu(timeless, "range", _("Time"), ranges, everything=_("Any time")),
         menu(query, "team", _("Team"), teams, everything=_("Every team")),
         menu(query, "project", _("Project"), projects, everything=_("Every project")),
@@ -172,14 +184,15 @@ def _menus(query: QueryDict, teams: list[tuple[str, str]], projects: list[tuple[
             query,
             "action",
             _("Action"),
-            [(v, str(w).capitalize()) for v, w in actions],
+            actions,
             everything=_("Any action"),
         ),
         menu(
             query,
             "outcome",
             _("Outcome"),
-            [(v, str(w)) for v, w in Outcome.choices],
+            outcomes,
             everything=_("Any outcome"),
         ),
     ]
+    return [each for each in menus if len(each.choices) > 2]  # one team alone is no choice

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from django.utils.translation import get_language
 
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.paging import Line
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Evidence
@@ -42,7 +43,7 @@ class Row(NamedTuple):
     evidence: str
 
 
-def rows(events: Iterable[Event]) -> list[Row]:
+def rows(events: Iterable[Event | Line]) -> list[Row]:
     """These events in the language of this request."""
     language = get_language() or ""
     actions, outcomes, evidence = _actions(language), _outcomes(language), _evidence(language)
@@ -57,7 +58,7 @@ def rows(events: Iterable[Event]) -> list[Row]:
     ]
 
 
-def _row(event: Event, word: str, kind: str, icon: str, outcome: str, evidence: str) -> Row:
+def _row(event: Event | Line, word: str, kind: str, icon: str, outcome: str, evidence: str) -> Row:
     at, name, cloud = event.at, event.object_name, event.upstream_request_id
     return Row(
         url=f"{LIST}{event.seq}/",

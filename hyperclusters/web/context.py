@@ -39,7 +39,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     shared = {
         "demo": settings.DEMO,
         "theme": theme if theme in THEMES else "",
-        "languages": settings.LANGUAGES,
+        "languages": tuple(settings.LANGUAGES),
         "person": None,
         "request_id": request.META.get("REQUEST_ID", ""),
     }
@@ -55,7 +55,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _nav(request: HttpRequest, person: User) -> list[NavItem]:
+def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
     running = Creation.objects.visible_to(person).unresolved().count()
     entries = [
         (reverse("web:home"), "house", _("Home"), 0, ""),
@@ -65,7 +65,8 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     if may(person, Action.AUDIT):
         entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0, ""))
     if may(person, Action.REVIEW):
-        waiting = Creation.objects.visible_to(person).reviewed_as("")[:BADGE].count()
+        # In no order: to count the first of a queue in its order the database would sort all of it.
+        waiting = Creation.objects.visible_to(person).reviewed_as("").order_by()[:BADGE].count()
         entries.append((reverse("audit:review"), "list-checks", _("Review"), waiting, _("to review")))
     if may(person, Action.MEMBERS):
         waiting = waiting_for(person).count()
@@ -76,7 +77,7 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
     if may(person, Action.CONNECT):
         entries.append((reverse("projects:list"), "cable", _("Projects"), 0, ""))
     here = max((url for url, *_ in entries if request.path.startswith(url)), key=len, default="")
-    return [
+    return tuple(
         NavItem(
             url,
             icon,
@@ -86,7 +87,7 @@ def _nav(request: HttpRequest, person: User) -> list[NavItem]:
             badge_words=words,
         )
         for url, icon, label, n, words in entries
-    ]
+    )
 
 
 def _person_line(person: User) -> str:

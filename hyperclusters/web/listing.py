@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from django.http import QueryDict
 
+SHORT = 300  # characters
+
 
 class Choice(NamedTuple):
     """One entry of a filter's menu: its words, the address that chooses it, and whether it is chosen now."""
@@ -23,7 +25,12 @@ class Filter:
 
     label: str
     chosen: str
-    choices: list[Choice]
+    choices: tuple[Choice, ...]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is worth remembering how it looks: an address may hold anything, and so take much memory."""
+        return len(self.choices[0].url) < SHORT
 
 
 def address(query: QueryDict, **changes: Any) -> str:
@@ -49,7 +56,7 @@ def menu(
     lead = f"{others}&" if others != "?" else others
     choices = [Choice(everything, others, chosen=not words)]
     choices += [Choice(word, f"{lead}{name}={quote(key)}", chosen=key == value) for key, word in options]
-    return Filter(label, words, choices)
+    return Filter(label, words, tuple(choices))
 
 
 def chosen(query: QueryDict, name: str, options: list[tuple[str, str]]) -> str:

@@ -44,6 +44,15 @@ def take(browser: Browser, form: str, query: str = "") -> str:
     return text
 
 
+def test_a_file_goes_out_as_it_is_also_to_browsers_that_take_compressed_ones(
+    database: None, as_: SignIn
+) -> None:
+    answer: Any = as_("olga").post(EXPORT, {"format": "csv"}, HTTP_ACCEPT_ENCODING="gzip")
+    assert b"".join(answer.streaming_content).startswith(b'"seq"')
+    assert answer.headers["Content-Encoding"] == "identity"
+    answer.close()
+
+
 def rows_of(text: str) -> list[dict[str, str]]:
     """The events of a CSV file, without its manifest."""
     found = list(csv.DictReader(io.StringIO(text, newline="")))

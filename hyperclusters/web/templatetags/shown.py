@@ -1,15 +1,38 @@
 """Small words for templates."""
 
 import json
+from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.db.models import Model
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.access_words import length
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
+
+
+@register.simple_tag
+def drawn(name: str, **shown: Hashable) -> str:
+    """`{% drawn "components/_nav.html" nav=nav %}`: like an include that is given these values and nothing else, neither
+    the page's context nor the request; drawn once for each set of them in each language.
+
+    For what does not depend on the moment. Raises TypeError for a value that may look different another time: a list,
+    or a row of the database, which equals itself whatever became of it.
+    """
+    if any(isinstance(value, Model) for value in shown.values()):
+        raise TypeError(f"{name} is drawn once: give it what it shows, not the row that holds it")
+    return _drawn(name, get_language(), **shown)
+
+
+@lru_cache(2048, typed=True)  # typed: text that is safe and text that is not may be equal
+def _drawn(_name: str, _language: str | None, **shown: Hashable) -> str:
+    return render_to_string(_name, shown)
 
 
 @register.filter

@@ -10,7 +10,9 @@ from psycopg import sql
 
 AUDITOR, ANCHOR = "hyperclusters_auditor", "hyperclusters_anchor"
 LEDGER = "audit_event"
-VERIFICATIONS = "audit_verification"  # only says how the last ones came out; a new one takes the place of an old one
+VERIFICATIONS = (
+    "audit_verification"  # only says how the last ones came out; a new one takes the place of an old one
+)
 
 
 class Command(BaseCommand):

@@ -1,0 +1,60 @@
+"""What is drawn once shows what it was given, and nothing of anybody else's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.template import engines
+from django.utils.safestring import SafeString
+from django.utils.translation import override
+
+from hyperclusters.access.models import User
+from hyperclusters.web.listing import Choice, Filter
+from tests.web.pages import SignIn
+
+WHO = '{% load shown %}{% drawn "components/_who.html" initials="XY" username=name line=line %}'
+
+
+def draw(source: str, **context: Any) -> str:
+    return str(engines["django"].from_string(source).render(context))
+
+
+def test_other_values_and_other_languages_are_drawn_anew() -> None:
+    mine, yours = draw(WHO, name="ada", line="Creator"), draw(WHO, name="mallory", line="Creator")
+    assert "<b>ada</b>" in mine
+    assert "ada" not in yours
+    assert "<b>mallory</b>" in yours
+    assert "Account:" in mine
+    with override("zh-hans"):
+        assert "Account:" not in draw(WHO, name="ada", line="Creator")
+
+
+def test_text_is_escaped_although_the_same_text_was_shown_as_markup() -> None:
+    assert "<i>x</i>" in draw(WHO, name=SafeString("<i>x</i>"), line="-")
+    assert "<i>x</i>" not in draw(WHO, name="<i>x</i>", line="-")
+
+
+@pytest.mark.parametrize("value", [User(pk=1, username="ada"), ["ada"]], ids=["a row", "a list"])
+def test_what_may_change_is_not_drawn_once(value: Any) -> None:
+    with pytest.raises(TypeError):
+        draw(WHO, name=value, line="-")
+
+
+def test_a_long_address_is_not_remembered() -> None:
+    def menu(url: str) -> Filter:
+        return Filter("Team", "", (Choice("every", url, chosen=True), Choice("one", "?", chosen=False)))
+
+    assert menu("?q=gpu").is_short
+    assert not menu(f"?q={'x' * 500}").is_short
+
+
+def test_two_people_in_turn_see_their_own_names_badges_and_menus(as_: SignIn) -> None:
+    ada, olga = as_("ada"), as_("olga")
+    for _ in range(2):
+        for browser, mine, other in ((ada, "ada", "olga"), (olga, "olga", "ada")):
+            text = browser.get("/clusters/").content.decode()
+            assert f"<b>{mine}</b>" in text
+            assert f"<b>{other}</b>" not in text
+    assert "/audit/review/" in olga.get("/").content.decode()
+    assert "/audit/review/" not in ada.get("/").content.decode()
