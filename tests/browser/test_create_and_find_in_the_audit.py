@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -97,9 +99,10 @@ def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
     page.get_by_role("link", name="Audit").click()
     page.get_by_label("Search").click()
     page.keyboard.type("test-hps--1107")
-    page.get_by_role("button", name="Show").click()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q=test-hps--1107"))
     done = page.get_by_role("row").filter(has=page.get_by_title("cluster:create:succeeded"))
-    done.get_by_role("link").click()
+    done.get_by_role("link").first.click()
 
     made = cloud.simulator.clusters(projects.vision.project_id)[0]
     creation = Creation.objects.get(name="test-hps--1107")
