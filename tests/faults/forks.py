@@ -53,8 +53,9 @@ class Child:
             os.kill(self.pid, signal.SIGKILL)
 
     def ask_to_stop(self) -> None:
-        """SIGTERM."""
-        os.kill(self.pid, signal.SIGTERM)
+        """SIGTERM. One that has ended by itself is asked nothing: `result` says how it ended."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
 
     def has_answered(self) -> bool:
         """Whether it has ended, or is just ending: then `result` does not wait."""

@@ -11,10 +11,13 @@ from hyperclusters.access.requests import withdraw as withdraw_request
 from hyperclusters.access.reviews import deactivate
 from hyperclusters.access.services import add_person, end_grant, grant
 from hyperclusters.clusters.creations import Wish, request_creation, withdraw
+from hyperclusters.clusters.credentials import seal
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.clusters.refusals import NameTaken, NameUnresolved, QuotaReached, TokenUsed
+from hyperclusters.clusters.upstream import bound_to
 from hyperclusters.clusters.work import Stale
 from hyperclusters.clusters.worker import run_due
+from hyperclusters.modelarts import Credentials
 from tests.faults.races import Stage, kinds, race, wrong
 from tests.faults.together import together
 
@@ -158,12 +161,15 @@ def team_quota_edge(stage: Stage) -> list[str]:
     team = stage.project.team
     type(team).objects.filter(pk=team.pk).update(quota=3)
     first = stage.project
+    project_id = uuid.uuid4().hex
     second = type(first).objects.create(
-        name=f"more-{uuid.uuid4().hex[:8]}",
+        name=f"more-{project_id[:8]}",
         team=team,
         endpoint=first.endpoint,
-        project_id=uuid.uuid4().hex,
-        sealed_credentials="x",
+        project_id=project_id,
+        sealed_credentials=seal(
+            Credentials("unused", "unused"), bound_to=bound_to(endpoint=first.endpoint, project_id=project_id)
+        ),
     )
 
     def submit(n: int) -> Creation:
