@@ -12,7 +12,7 @@ case "$1" in
     # Settings want secrets; these are made for this command alone and go with it.
     cd "$3"
     SECRET_KEY=$(head -c 48 /dev/urandom | base64 | tr -d '\n') CREDENTIAL_KEYS=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_') \
-      DATA_DIR="${TMPDIR:-/tmp}/hyperclusters-build" STATIC_ROOT="$4" \
+      AUDIT_KEYS="build:$(head -c 32 /dev/urandom | base64)" DATA_DIR="${TMPDIR:-/tmp}/hyperclusters-build" STATIC_ROOT="$4" \
       "$2/bin/python" manage.py collectstatic --noinput --verbosity 0
     "$2/bin/python" -m compileall -q hyperclusters
     ;;

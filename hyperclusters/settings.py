@@ -51,7 +51,7 @@
 | DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
 | DEMO_PASSWORD | the one password of the demo's people | made at the first start |
 
-SECRET_KEY, CREDENTIAL_KEYS, DATABASE_URL, APP_DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
+SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS, DATABASE_URL, APP_DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
 """
 
 import base64
