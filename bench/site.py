@@ -114,6 +114,10 @@ def _environ(folder: Path, url: str) -> dict[str, str]:
         "HTTPS": "0",
         "UPSTREAM_HOSTS": "127.0.0.1",
         "LOG_LEVEL": "WARNING",
+        # One maker stands for fifty people here, and one reader for many.
+        "CREATIONS_PER_MINUTE": "0",
+        "SEARCHES_PER_MINUTE": "0",
+        "EXPORTS_PER_MINUTE": "0",
         "SIMULATOR_AK": KEY,
         "SIMULATOR_SK": SECRET,
     }
