@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hyperclusters import logs
-from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, events, work
+from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, confirm, events, work
 from tests.web.pages import PAYLOADS, SignIn, submit
 
 Read = Callable[[], list[dict[str, Any]]]
@@ -63,7 +63,7 @@ def test_g22_nothing_secret_is_logged_at_debug(
 ) -> None:
     ada = as_("ada")
     submit(ada, name="quiet")
-    as_("root").post(
+    confirm(as_("root")).post(
         f"{projects.vision.get_absolute_url()}key/", {"access_key": "CANARYAK", "secret_key": "canary-sk"}
     )
     ada.post("/accounts/login/", {"username": "ada", "password": PASSWORD})

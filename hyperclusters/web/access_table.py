@@ -23,7 +23,7 @@ class Entry:
     sees: Action | None = None
     anywhere: bool = False
     public: bool = False
-    besides: str = ""  # who else may, in words
+    besides: str = ""  # who else may, or what else it takes, in words
 
 
 CONFIRMED = "having shown within five minutes who one is"
@@ -136,19 +136,19 @@ TABLE = (
     Entry("access:invitation", "get", public=True, besides="whoever holds the link"),
     Entry("access:invitation", "post", public=True, besides="whoever holds the link"),
     Entry("projects:list", "get", needs=Action.CONNECT, anywhere=True),
-    Entry("projects:connect", "get", needs=Action.CONNECT, anywhere=True),
-    Entry("projects:connect", "post", needs=Action.CONNECT, anywhere=True),
+    Entry("projects:connect", "get", needs=Action.CONNECT, anywhere=True, besides=CONFIRMED),
+    Entry("projects:connect", "post", needs=Action.CONNECT, anywhere=True, besides=CONFIRMED),
     Entry("projects:project", "get", needs=Action.CONNECT, anywhere=True),
-    Entry("projects:change", "post", needs=Action.CONNECT, anywhere=True),
-    Entry("projects:key", "post", needs=Action.CONNECT, anywhere=True),
+    Entry("projects:change", "post", needs=Action.CONNECT, anywhere=True, besides=CONFIRMED),
+    Entry("projects:key", "post", needs=Action.CONNECT, anywhere=True, besides=CONFIRMED),
     Entry("projects:test", "post", needs=Action.CONNECT, anywhere=True),
     Entry("people:list", "get", needs=Action.APPOINT, anywhere=True),
-    Entry("people:appoint", "get", needs=Action.APPOINT, anywhere=True),
-    Entry("people:appoint", "post", needs=Action.APPOINT, anywhere=True),
-    Entry("people:dismiss", "get", needs=Action.APPOINT, anywhere=True),
-    Entry("people:dismiss", "post", needs=Action.APPOINT, anywhere=True),
-    Entry("people:activity", "get", needs=Action.APPOINT, anywhere=True),
-    Entry("people:activity", "post", needs=Action.APPOINT, anywhere=True),
+    Entry("people:appoint", "get", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
+    Entry("people:appoint", "post", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
+    Entry("people:dismiss", "get", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
+    Entry("people:dismiss", "post", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
+    Entry("people:activity", "get", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
+    Entry("people:activity", "post", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
     Entry("people:add_team", "get", needs=Action.APPOINT, anywhere=True),
     Entry("people:add_team", "post", needs=Action.APPOINT, anywhere=True),
 )

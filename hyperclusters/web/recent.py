@@ -12,13 +12,16 @@ from django.http import HttpResponse
 from django.shortcuts import resolve_url
 from django.utils.translation import gettext as _
 
+from hyperclusters.access.permissions import Action, require
 from hyperclusters.accounts.recent import is_recent
 
 from .request import PageRequest, whole_page
 
+View = Callable[..., HttpResponse]
 
-def recently_authenticated(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """For views of sensitive acts: rotating credentials, giving site roles, changing how one signs in.
+
+def recently_authenticated(view: View) -> View:
+    """For views of sensitive acts: changing how one signs in, and through `sensitive` those of platform admins.
 
     Goes to the page that asks for the password, and from there back to this address. What was posted is not carried
     along, since it may be a secret: put this on the page that shows the form as well.
@@ -36,3 +39,19 @@ def recently_authenticated(view: Callable[..., HttpResponse]) -> Callable[..., H
         return whole_page(request, f"{resolve_url('accounts:confirm')}?{urlencode({'next': back or '/'})}")
 
     return guarded
+
+
+def sensitive(action: Action) -> Callable[[View], View]:
+    """For a sensitive act that needs a right: who lacks it is told so, and not asked for a password first."""
+
+    def decorate(view: View) -> View:
+        confirmed = recently_authenticated(view)
+
+        @wraps(view)
+        def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            require(request.user, action)
+            return confirmed(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate

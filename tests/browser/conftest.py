@@ -25,7 +25,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from hyperclusters.clusters.worker import Worker
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
-from tests.conftest import Cast, Projects
+from tests.conftest import Cast, Projects, confirm
 from tests.web.pages import SignIn
 
 Window = Callable[..., Page]
@@ -117,7 +117,7 @@ def window(chromium: Browser, live_server: LiveServer, as_: SignIn, watch: Watch
         watch.over(context)
         if person:
             name = settings.SESSION_COOKIE_NAME
-            session = as_(person).cookies[name].value
+            session = confirm(as_(person)).cookies[name].value
             context.add_cookies([{"name": name, "value": session, "url": live_server.url}])
         return context.new_page()
 

@@ -11,8 +11,8 @@ from django.test import Client as Browser
 
 from hyperclusters.access.models import Grant, User
 from hyperclusters.access.services import add_person
-from hyperclusters.clusters.models import Cluster, Creation, Project
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, events, work
+from hyperclusters.clusters.models import Cluster, ConnectionTest, Creation, Project
+from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
 from tests.web.pages import HTMX, SignIn, body, holds_markup, main, submit, words
 
 ELSEWHERE = (
@@ -141,7 +141,9 @@ def markup_in_an_error_text(s: Stage) -> None:
         s.as_("ada").post(
             "/clusters/new/", {"project": payload, "name": payload, "type": payload, "token": payload}
         ),
-        s.as_("root").post("/projects/new/", {"endpoint": payload, "name": payload, "region": payload}),
+        confirm(s.as_("root")).post(
+            "/projects/new/", {"endpoint": payload, "name": payload, "region": payload}
+        ),
     ):
         assert not holds_markup(body(answer))
 
@@ -317,9 +319,13 @@ def forms_of_another_site(s: Stage) -> None:
 
 def deeds_by_get(s: Stage) -> None:
     for path in ("withdraw/", "look/", "decide/"):
-        assert s.as_("tom").get(s.creation.get_absolute_url() + path).status_code == 405
-    assert s.as_("ada").get("/accounts/logout/").status_code == 405
-    assert s.as_("root").get(f"{s.projects.vision.get_absolute_url()}test/").status_code == 405
+        s.as_("tom").get(s.creation.get_absolute_url() + path)
+    assert Creation.objects.get(pk=s.creation.pk).version == s.creation.version
+    ada = s.as_("ada")
+    ada.get("/accounts/logout/")
+    assert ada.get("/").status_code == 200  # still signed in
+    s.as_("root").get(f"{s.projects.vision.get_absolute_url()}test/")
+    assert not ConnectionTest.objects.exists()
     answer = s.as_("ada").get(f"{s.cluster.get_absolute_url()}delete/", {"name": "secret-plan"})
     assert answer.status_code in {302, 405}
     assert s.cluster.deletions.count() == 0
@@ -348,9 +354,9 @@ def endpoint_reaches_inside(s: Stage) -> None:
         "http://169.254.169.254", "http://localhost:5432", "http://[::1]", "file:///etc/passwd", "gopher://127.0.0.1",
         "http://127.0.0.1:9000@evil.example", "https://evil.example", "http://127.1", "http://0x7f000001", "//127.0.0.1",
     ):  # fmt: skip
-        assert s.as_("root").post("/projects/new/", values | {"endpoint": endpoint}).status_code == 422, (
-            endpoint
-        )
+        assert (
+            confirm(s.as_("root")).post("/projects/new/", values | {"endpoint": endpoint}).status_code == 422
+        ), endpoint
     assert Project.objects.count() == 2
 
 
@@ -363,13 +369,14 @@ def project_id_leaves_its_path(s: Stage) -> None:
         "secret_key": "b",
     }
     for project_id in ("../v2", "a/b", "a%2fb", "a?b", "a#b", "a\n", "", "x" * 65, "ａ"):
-        assert s.as_("root").post("/projects/new/", values | {"project_id": project_id}).status_code == 422, (
-            project_id
-        )
+        assert (
+            confirm(s.as_("root")).post("/projects/new/", values | {"project_id": project_id}).status_code
+            == 422
+        ), project_id
 
 
 def key_shown_again(s: Stage) -> None:
-    page = body(s.as_("root").get(s.projects.vision.get_absolute_url()))
+    page = body(confirm(s.as_("root")).get(s.projects.vision.get_absolute_url()))
     for text in ("TESTKEY", "test-secret", Project.objects.get(pk=s.projects.vision.pk).sealed_credentials):
         assert text not in page
 

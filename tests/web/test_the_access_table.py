@@ -30,6 +30,7 @@ from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Project
 from hyperclusters.web.access_table import CONFIRMED, TABLE, markdown
 from hyperclusters.web.access_table import Entry as Row
+from tests.conftest import confirm
 from tests.test_architecture import ROUTES, routes
 from tests.web.pages import HTMX
 
@@ -246,6 +247,9 @@ def test_g23_g24_everybody_gets_what_the_table_says(entry: Row, world: World, dj
         assert wrong == []
 
 
+UNLIKE_OTHERS = {"accounts:login", "set_language"}  # these lead away whatever they are asked by
+
+
 @pytest.mark.parametrize("route", sorted(routes()))
 def test_a_method_that_a_route_does_not_have_is_refused(
     route: str, world: World, django_db_blocker: Any
@@ -255,14 +259,32 @@ def test_a_method_that_a_route_does_not_have_is_refused(
         browser = world.browsers["admin"]
         for method in {"get", "post", "put", "delete", "patch"} - has:
             answer = getattr(browser, method)(path(route, world.own, world))
-            assert (
-                answer.status_code in {405, 404, 403}
-                or (route == "accounts:login" and answer.status_code == 302)
-                or route == "set_language"
-            ), (
+            led = answer.status_code in {204, 302} and method == "get"  # to the page that an act belongs to
+            assert led or answer.status_code in {405, 404, 403} or route in UNLIKE_OTHERS, (
                 method,
                 answer.status_code,
             )
+
+
+ACTS = {e.route for e in TABLE} - {e.route for e in TABLE if e.method == "get"} - {"set_language"}
+
+
+def test_whoever_only_looks_at_the_address_of_an_act_is_led_to_its_page(
+    world: World, django_db_blocker: Any
+) -> None:
+    """As after reloading, or signing in again when the session had ended before the form was sent."""
+    with django_db_blocker.unblock(), undone():
+        root, before = world.browsers["root"], Event.objects.count()
+        for browser in world.browsers.values():
+            if "session" in browser.cookies:
+                confirm(browser)
+        assert len(ACTS) >= 18
+        for route in ACTS:
+            who = {"projects": root, "audit": world.browsers["auditor"]}.get(route.partition(":")[0])
+            answer = (who or world.browsers["admin"]).get(path(route, world.own, world), follow=True)
+            assert answer.status_code == 200, route
+            assert len(answer.redirect_chain) == 1, route
+        assert Event.objects.exclude(action__startswith="audit:").count() == before
 
 
 @pytest.mark.parametrize("entry", [e for e in TABLE if e.method == "post"], ids=lambda e: e.route)

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import ConnectionTest, Project
-from tests.conftest import KEY, Cast, Cloud, Projects, events, work
+from tests.conftest import KEY, Cast, Cloud, Projects, confirm, events, work
 from tests.web.pages import HTMX, SignIn, body, main, words
 
 CANARIES = {"access_key": "CANARYACCESS", "secret_key": "canary-secret", "security_token": "canary-token"}
@@ -30,7 +30,7 @@ def typed(cast: Cast, cloud: Cloud, **changes: str) -> dict[str, str]:
 
 
 def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, cast: Cast, cloud: Cloud) -> None:
-    root = as_("root")
+    root = confirm(as_("root"))
     beat("one")
     assert "No project yet" in main(root.get("/projects/"))
     answer = root.post("/projects/new/", typed(cast, cloud, quota="5"))
@@ -72,7 +72,7 @@ def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, cast: Ca
 def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_connected(
     changes: dict[str, str], said: str, as_: SignIn, cast: Cast, cloud: Cloud
 ) -> None:
-    answer = as_("root").post("/projects/new/", typed(cast, cloud, **changes))
+    answer = confirm(as_("root")).post("/projects/new/", typed(cast, cloud, **changes))
     assert answer.status_code == 422
     assert said in main(answer)
     assert "Nothing was connected." in main(answer)
@@ -84,7 +84,7 @@ def test_a_region_s_own_endpoint_need_not_be_typed(
     as_: SignIn, cast: Cast, cloud: Cloud, settings: Settings
 ) -> None:
     settings.UPSTREAM_HOSTS = ["*.myhuaweicloud.com"]
-    root = as_("root")
+    root = confirm(as_("root"))
     assert "https://modelarts.cn-north-9.myhuaweicloud.com" in body(root.get("/projects/new/"))
     assert "myhuaweicloud.cn" not in body(root.get("/projects/new/"))  # offered only where it may be called
     root.post("/projects/new/", typed(cast, cloud, endpoint=""))
@@ -94,7 +94,7 @@ def test_a_region_s_own_endpoint_need_not_be_typed(
 def test_g33_a_key_that_was_typed_is_in_no_answer_whatever_else_was_wrong(
     as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
 ) -> None:
-    root = as_("root")
+    root = confirm(as_("root"))
     page = projects.vision.get_absolute_url()
     until = f"{timezone.now() + timedelta(hours=1):%Y-%m-%dT%H:%M}"
     answers = [
@@ -119,7 +119,7 @@ def test_g33_a_key_that_was_typed_is_in_no_answer_whatever_else_was_wrong(
 def test_root_sees_why_it_does_not_work_and_puts_it_right(
     as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
 ) -> None:
-    root, page = as_("root"), projects.vision.get_absolute_url()
+    root, page = confirm(as_("root")), projects.vision.get_absolute_url()
     wrong = {"access_key": "WRONGKEY", "secret_key": "wrong"}
     assert root.post(f"{page}key/", wrong)["Location"] == page
     work()
@@ -135,7 +135,7 @@ def test_root_sees_why_it_does_not_work_and_puts_it_right(
 
 
 def test_the_button_tests_again_with_and_without_a_script(as_: SignIn, projects: Projects) -> None:
-    root, page = as_("root"), projects.vision.get_absolute_url()
+    root, page = confirm(as_("root")), projects.vision.get_absolute_url()
     fragment = root.post(f"{page}test/", headers=HTMX)
     assert fragment.status_code == 200
     assert body(fragment).lstrip().startswith("<section")
@@ -147,7 +147,7 @@ def test_the_button_tests_again_with_and_without_a_script(as_: SignIn, projects:
 def test_settings_are_changed_and_a_mistake_changes_nothing(
     as_: SignIn, cast: Cast, projects: Projects
 ) -> None:
-    root, page = as_("root"), projects.vision.get_absolute_url()
+    root, page = confirm(as_("root")), projects.vision.get_absolute_url()
     values: dict[str, Any] = {"name": "renamed", "team": cast.speech.pk, "region": "", "quota": "7"}
     assert root.post(f"{page}change/", values)["Location"] == page
     held = Project.objects.get(pk=projects.vision.pk)
@@ -170,7 +170,7 @@ def test_g27_other_fields_of_a_project_are_not_taken_from_a_form(
         "sealed_credentials": "x",
     }
     values: dict[str, Any] = {"name": "renamed", "team": cast.vision.pk, "region": "", "quota": ""}
-    as_("root").post(f"{page}change/", values | extra)
+    confirm(as_("root")).post(f"{page}change/", values | extra)
     after = Project.objects.get(pk=before.pk)
     assert (after.endpoint, after.project_id) == (before.endpoint, before.project_id)
     assert after.sealed_credentials == before.sealed_credentials
@@ -180,12 +180,12 @@ def test_a_machine_s_key_is_offered_where_the_operator_set_it_up(
     as_: SignIn, projects: Projects, settings: Settings
 ) -> None:
     page = projects.vision.get_absolute_url()
-    assert "This machine's agency" not in main(as_("root").get(page))
+    assert "This machine's agency" not in main(confirm(as_("root")).get(page))
     settings.METADATA_ENDPOINT = "http://127.0.0.1:1"
-    assert "This machine's agency" in main(as_("root").get(page))
-    as_("root").post(f"{page}key/", {"key_kind": "machine"})
+    assert "This machine's agency" in main(confirm(as_("root")).get(page))
+    confirm(as_("root")).post(f"{page}key/", {"key_kind": "machine"})
     work()
-    assert "the metadata service did not answer" in main(as_("root").get(page))
+    assert "the metadata service did not answer" in main(confirm(as_("root")).get(page))
 
 
 def test_nobody_else_learns_which_projects_there_are(as_: SignIn, projects: Projects) -> None:
@@ -201,6 +201,6 @@ def test_nobody_else_learns_which_projects_there_are(as_: SignIn, projects: Proj
 def test_the_list_of_projects_costs_the_same_for_any_number(
     as_: SignIn, cast: Cast, projects: Projects, django_assert_max_num_queries: Any
 ) -> None:
-    root = as_("root")
+    root = confirm(as_("root"))
     with django_assert_max_num_queries(12):
         root.get("/projects/")

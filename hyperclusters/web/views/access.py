@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.access import invitations, requests
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
@@ -20,6 +20,7 @@ from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import AskForm, JoinForm
 from hyperclusters.web.access_words import ALLOWS, access_refusal, length, lost
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import PageRequest, posted
 
 from .grants import REFUSED, tried
@@ -35,7 +36,7 @@ def mine(request: PageRequest) -> HttpResponse:
     return _page(request, AskForm(teams=_teams(request.user), initial=prefilled))
 
 
-@require_POST
+@post_only("access:mine")
 def ask(request: PageRequest) -> HttpResponse:
     """Ask for a role in a team, or for more time."""
     form = AskForm(request.POST, teams=_teams(request.user))
@@ -55,7 +56,7 @@ def ask(request: PageRequest) -> HttpResponse:
     return _page(request, form, status=REFUSED)
 
 
-@require_POST
+@post_only("access:mine")
 def withdraw(request: PageRequest, pk: int) -> HttpResponse:
     """Take back one's own request."""
     mine = AccessRequest.objects.filter(person=request.user).select_related("person", "team")

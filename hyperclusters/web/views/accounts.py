@@ -23,7 +23,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.accounts.factors import has_passkey
 from hyperclusters.accounts.recent import note_confirmation
@@ -31,6 +31,7 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.web.account_forms import ConfirmForm, SignInForm
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.middleware import before_second_factor
 from hyperclusters.web.request import PageRequest, own_path
 
@@ -129,7 +130,7 @@ def confirm(request: PageRequest) -> HttpResponse:
 
 
 @before_second_factor
-@require_POST
+@post_only("web:home")
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Ends this session on the server."""
     record(Did.SIGNED_OUT, Outcome.DONE, person=request.user)

@@ -12,12 +12,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, Creation, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import Filter, address, chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
@@ -68,7 +69,7 @@ def as_json(request: PageRequest) -> HttpResponse:
     return response
 
 
-@require_POST
+@post_only("clusters:list")
 def refresh(request: PageRequest) -> HttpResponse:
     """Ask for fresh lists. The worker fetches them; nothing upstream happens in this request."""
     if not ask_refresh(person=request.user):

@@ -11,13 +11,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.refusals import NotACandidate
 from hyperclusters.clusters.work import Stale
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
@@ -74,7 +75,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     return response
 
 
-@require_POST
+@post_only("creations:creation", "pk")
 def withdraw(request: PageRequest, pk: str) -> HttpResponse:
     """Withdraw while nothing was sent."""
     shown = _visible(request, pk)
@@ -88,7 +89,7 @@ def withdraw(request: PageRequest, pk: str) -> HttpResponse:
     return redirect(shown)
 
 
-@require_POST
+@post_only("creations:creation", "pk")
 def look(request: PageRequest, pk: str) -> HttpResponse:
     """Look in the cloud's list now instead of at the next turn."""
     shown = _visible(request, pk)
@@ -96,7 +97,7 @@ def look(request: PageRequest, pk: str) -> HttpResponse:
     return redirect(shown)
 
 
-@require_POST
+@post_only("creations:creation", "pk")
 def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
     shown = _visible(request, pk)

@@ -12,7 +12,7 @@ from django.forms import Form
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from hyperclusters.access import invitations, requests, reviews, services
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
@@ -20,6 +20,7 @@ from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
 from hyperclusters.web.access_words import access_refusal, length
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import PageRequest, posted
 
 from .teams import PAGE, team_of
@@ -98,7 +99,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "teams/request.html", context, status=REFUSED if form is not None else 200)
 
 
-@require_POST
+@post_only("teams:team", "slug")
 def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     """Take an invitation back."""
     team = team_of(request, slug)

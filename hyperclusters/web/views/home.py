@@ -6,12 +6,13 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, held, may
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.web.access_words import lost
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
 from hyperclusters.web.views.review import queues
@@ -44,7 +45,7 @@ def home(request: PageRequest) -> HttpResponse:
 
 
 @login_not_required
-@require_POST
+@post_only("web:home")
 def theme(request: PageRequest) -> HttpResponse:
     """Keep the chosen theme in a cookie, so that pages come in it from the first byte."""
     response = HttpResponseRedirect(own_path(request.POST.get("next", ""), "/"))

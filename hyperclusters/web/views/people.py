@@ -16,6 +16,7 @@ from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Action, require
 from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm
 from hyperclusters.web.listing import searched
+from hyperclusters.web.recent import sensitive
 from hyperclusters.web.request import PageRequest, posted
 
 from .grants import REFUSED, tried
@@ -40,9 +41,9 @@ def listing(request: PageRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@sensitive(Action.APPOINT)
 def appoint(request: PageRequest) -> HttpResponse:
     """Make somebody an auditor or a platform admin."""
-    require(request.user, Action.APPOINT)
     form = SiteRoleForm(posted(request), initial={"until": "open", "who": request.GET.get("who", "")})
 
     def act() -> None:
@@ -57,9 +58,9 @@ def appoint(request: PageRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@sensitive(Action.APPOINT)
 def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     """End somebody's site role."""
-    require(request.user, Action.APPOINT)
     site = Grant.objects.active().filter(team__isnull=True).select_related("person")
     grant = get_object_or_404(site, pk=pk)
     form = ReasonForm(posted(request))
@@ -75,9 +76,9 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
+@sensitive(Action.APPOINT)
 def activity(request: PageRequest, pk: int) -> HttpResponse:
     """Deactivate an account, or let its person sign in again."""
-    require(request.user, Action.APPOINT)
     person = get_object_or_404(User, pk=pk)
     form = ReasonForm(posted(request))
     do = reviews.deactivate if person.is_active else reviews.reactivate

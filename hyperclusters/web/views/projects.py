@@ -11,15 +11,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.access.permissions import Action, require
+from hyperclusters.accounts.recent import is_recent
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.limits import used
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.diagnoses import diagnosis
 from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
+from hyperclusters.web.recent import sensitive
 from hyperclusters.web.request import PageRequest, wants_fragment
 
 REFUSED = 422
@@ -35,9 +38,9 @@ def listing(request: PageRequest) -> HttpResponse:
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
+@sensitive(Action.CONNECT)
 def connect(request: PageRequest) -> HttpResponse:
     """Connect a project, and have the connection tested at once."""
-    require(request.user, Action.CONNECT)
     form = ConnectForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in CONNECTED}
@@ -68,10 +71,10 @@ def project(request: PageRequest, pk: int) -> HttpResponse:
     return response
 
 
-@require_POST
+@sensitive(Action.CONNECT)
+@post_only("projects:project", "pk")
 def change(request: PageRequest, pk: int) -> HttpResponse:
     """Change name, team, region or quota."""
-    require(request.user, Action.CONNECT)
     shown, form = _project(pk), ProjectForm(request.POST)
     if form.is_valid():
         try:
@@ -85,10 +88,10 @@ def change(request: PageRequest, pk: int) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@require_POST
+@sensitive(Action.CONNECT)
+@post_only("projects:project", "pk")
 def key(request: PageRequest, pk: int) -> HttpResponse:
     """Replace the key, and have the connection tested with the new one."""
-    require(request.user, Action.CONNECT)
     shown, form = _project(pk), KeyForm(request.POST)
     if form.is_valid():
         until = form.cleaned_data["key_until"]
@@ -103,7 +106,7 @@ def key(request: PageRequest, pk: int) -> HttpResponse:
     return _page(request, shown, key_form=form, status=REFUSED)
 
 
-@require_POST
+@post_only("projects:project", "pk")
 def test(request: PageRequest, pk: int) -> HttpResponse:
     """Have a worker test the connection."""
     require(request.user, Action.CONNECT)
@@ -135,5 +138,6 @@ def _page(
         "form": form or ProjectForm.of(shown),
         "key_form": key_form or KeyForm(),
         "used": used(shown),
+        "may_change": is_recent(request.session),
     }
     return render(request, "projects/project.html", context, status=status)

@@ -13,13 +13,14 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, require
 from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import PageRequest, own_path
 
 PAGE = 50
@@ -49,7 +50,7 @@ def queue(request: PageRequest) -> HttpResponse:
     return render(request, "audit/review.html", context)
 
 
-@require_POST
+@post_only("audit:review")
 def mark(request: PageRequest) -> HttpResponse:
     """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
     require(request.user, Action.REVIEW)
@@ -69,7 +70,7 @@ def mark(request: PageRequest) -> HttpResponse:
     return _back(request)
 
 
-@require_POST
+@post_only("audit:review")
 def account(request: PageRequest, pk: UUID) -> HttpResponse:
     """Say whose a cluster made outside is, or why it may stay."""
     require(request.user, Action.REVIEW)

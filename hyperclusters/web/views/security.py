@@ -15,13 +15,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.passwords import change_password
 from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
 from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
+from hyperclusters.web.acts import post_only
 from hyperclusters.web.devices import device_name
 from hyperclusters.web.middleware import before_second_factor
 from hyperclusters.web.recent import recently_authenticated
@@ -111,7 +112,7 @@ def _show(request: PageRequest, codes: list[str]) -> HttpResponse:
 
 
 @before_second_factor
-@require_POST
+@post_only("accounts:security")
 @recently_authenticated
 def recovery_codes(request: PageRequest) -> HttpResponse:
     """New recovery codes, shown this once; the old ones end."""
@@ -123,7 +124,7 @@ def recovery_codes(request: PageRequest) -> HttpResponse:
 
 
 @before_second_factor
-@require_POST
+@post_only("accounts:security")
 @recently_authenticated
 def remove_factor(request: PageRequest, pk: int) -> HttpResponse:
     """Remove one's own authenticator app or passkey."""
@@ -156,7 +157,7 @@ def password(request: PageRequest) -> HttpResponse:
 
 
 @before_second_factor
-@require_POST
+@post_only("accounts:security")
 def end_session(request: PageRequest) -> HttpResponse:
     """Sign out one other browser."""
     if not end_one(person=request.user, handle=request.POST.get("session", "")):
@@ -167,7 +168,7 @@ def end_session(request: PageRequest) -> HttpResponse:
 
 
 @before_second_factor
-@require_POST
+@post_only("accounts:security")
 def everywhere(request: PageRequest) -> HttpResponse:
     """Sign out everywhere, here too."""
     sign_out_everywhere(person=request.user)

@@ -1,0 +1,33 @@
+"""Acts that have no page of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+View = Callable[..., HttpResponse]
+
+
+def post_only(page: str, *keys: str) -> Callable[[View], View]:
+    """For an act that is done by POST alone, on a page whose route is `page` and has `keys` of this act's own address.
+
+    Whoever comes here by GET, because they pressed Enter in the address bar or had to sign in again before their POST
+    was taken, is led to that page. Nothing is done.
+    """
+
+    def decorate(view: View) -> View:
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method == "POST":
+                return view(request, *args, **kwargs)
+            return redirect(page, **{key: kwargs[key] for key in keys})
+
+        return guarded
+
+    return decorate
