@@ -51,7 +51,8 @@
 | DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
 | DEMO_PASSWORD | the one password of the demo's people | made at the first start |
 
-SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS, DATABASE_URL, APP_DATABASE_URL and METRICS_TOKEN can stand in a file instead: SECRET_KEY_FILE and so on.
+What is secret can stand in a file instead, named by SECRET_KEY_FILE and so on: SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS,
+AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
 """
 
 import base64
@@ -189,7 +190,7 @@ AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchor
 AUDIT_VERIFY_HOURS = number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
 AUDIT_STDOUT = flag("AUDIT_STDOUT", default=False)
 AUDIT_WEBHOOK = os.environ.get("AUDIT_WEBHOOK", "").strip()
-AUDIT_WEBHOOK_KEY = os.environ.get("AUDIT_WEBHOOK_KEY", "")
+AUDIT_WEBHOOK_KEY = secret("AUDIT_WEBHOOK_KEY")
 if AUDIT_WEBHOOK:
     if not re.match(r"https://[^/@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", AUDIT_WEBHOOK):
         raise ImproperlyConfigured("AUDIT_WEBHOOK must be an https:// address, or http:// to this machine.")
@@ -237,7 +238,7 @@ SECOND_FACTOR = flag("SECOND_FACTOR", default=not DEMO)
 
 OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "").strip().rstrip("/")
 OIDC_CLIENT_ID = os.environ.get("OIDC_CLIENT_ID", "").strip()
-OIDC_CLIENT_SECRET = os.environ.get("OIDC_CLIENT_SECRET", "").strip()
+OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET").strip()
 OIDC_NAME = os.environ.get("OIDC_NAME", "").strip() or _("the company account")
 OIDC_SCOPES = os.environ.get("OIDC_SCOPES", "").split() or ["openid", "profile", "email"]
 OIDC_GROUPS_CLAIM = os.environ.get("OIDC_GROUPS_CLAIM", "").strip() or "groups"
@@ -490,7 +491,7 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}."
     )
 
-_email_url = os.environ.get("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
+_email_url = secret("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
 if _email_url.partition("://")[0] not in environ.Env.EMAIL_SCHEMES:
     raise ImproperlyConfigured("EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://.")
 try:

@@ -206,10 +206,59 @@ def test_the_demo_s_secrets_are_of_no_use_outside_the_demo(
         runpy.run_path(str(SETTINGS))
 
 
+SECRETS = {
+    "SECRET_KEY": CANARY,
+    "CREDENTIAL_KEYS": KEY,
+    "AUDIT_KEYS": f"a:{KEY}",
+    "AUDIT_WEBHOOK_KEY": CANARY,
+    "DATABASE_URL": "postgres://someone:word@db.example/clusters",
+    "APP_DATABASE_URL": "postgres://other:word@db.example/clusters",
+    "EMAIL_URL": "smtp://someone:word@mail.example.com:587",
+    "METRICS_TOKEN": CANARY,
+    "OIDC_CLIENT_SECRET": CANARY,
+}
+
+
+def test_every_secret_is_read_from_a_file_as_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    listed = re.search(
+        r"^What is secret can stand in a file .*?: ([A-Z_, \n]+)\.$",
+        SETTINGS.read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert listed
+    assert set(re.findall(r"[A-Z_]{3,}", listed[1])) == set(SECRETS)
+    others = {
+        "OIDC_ISSUER": "https://id.example.com",
+        "OIDC_CLIENT_ID": "us",
+        "AUDIT_WEBHOOK": "https://a.example",
+    }
+    typed = start(monkeypatch, **SECRETS | others)
+    for name, value in SECRETS.items():
+        (tmp_path / name).write_text(f"{value}\n")
+        monkeypatch.delenv(name)
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    filed = runpy.run_path(str(SETTINGS))
+    read = (
+        "SECRET_KEY",
+        "CREDENTIAL_KEYS",
+        "AUDIT_KEYS",
+        "AUDIT_WEBHOOK_KEY",
+        "DATABASES",
+        "APP_DATABASE_URL",
+    )
+    for name in (*read, "EMAIL_HOST_PASSWORD", "METRICS_TOKEN", "OIDC_CLIENT_SECRET"):
+        assert filed[name] == typed[name] != "", name
+    monkeypatch.setenv("OIDC_CLIENT_SECRET", CANARY)
+    with pytest.raises(ImproperlyConfigured, match="OIDC_CLIENT_SECRET and OIDC_CLIENT_SECRET_FILE"):
+        runpy.run_path(str(SETTINGS))
+
+
 def test_every_variable_that_is_read_is_documented() -> None:
     text = SETTINGS.read_text()
     documented = set(re.findall(r"^\| ([A-Z_]+) \|", text, flags=re.MULTILINE))
-    calls = r"(?:flag|number|words|required|db_url|get|getenv)\(\s*\"([A-Z_]+)\""
+    calls = r"(?:flag|number|words|required|secret|get|getenv)\(\s*\"([A-Z_]+)\""
     assert set(re.findall(calls, text.partition("import json")[2])) <= documented
 
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from hyperclusters.audit import verification
 from hyperclusters.audit.models import Event
 
 from .heartbeat import ALIVE
@@ -161,3 +162,14 @@ def _ledger(now: datetime) -> Iterator[Metric]:
         events.add_metric([], head["seq"])
         age.add_metric([], _age(now, head["at"]))
     yield from (events, age)
+    standing = verification.standing()
+    intact = _gauge(
+        "audit_intact", "1 if the last verification of the chain found nothing, 0 if it is broken"
+    )
+    verified = _gauge("audit_verified_age_seconds", "Since the chain was verified", ("what",))
+    if standing.at:
+        intact.add_metric([], standing.state == "intact")
+        verified.add_metric(["new"], _age(now, standing.at))
+    if standing.whole_at:
+        verified.add_metric(["whole"], _age(now, standing.whole_at))
+    yield from (intact, verified)

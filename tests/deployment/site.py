@@ -53,8 +53,18 @@ class Site:
         """Start one of its processes; what it says goes to a file of its name."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, *command], env=self.environment | changes, cwd=ROOT, stdout=log, stderr=log
+                [sys.executable, *command],
+                env=self.environment | changes,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
+
+    def kill(self, name: str) -> None:
+        """`kill -9`, and with it whatever it has started: as if its machine had lost its power."""
+        os.killpg(self.processes[name].pid, signal.SIGKILL)
+        self.processes[name].wait()
 
     def web(self, name: str) -> str:
         """Start a web process; its address."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
+from hyperclusters.audit import verification
+from hyperclusters.audit.findings import Finding
+from hyperclusters.audit.models import Verification
 from hyperclusters.clusters import heartbeat
 from hyperclusters.clusters.models import Creation, Project, Source, State
 from tests.conftest import Cast, Cloud, Projects, ask, work
@@ -111,6 +115,20 @@ def test_what_should_wake_somebody_shows(cast: Cast, cloud: Cloud, projects: Pro
     assert value("workers") == 0
 
 
+def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_was(cast: Cast) -> None:
+    assert not any("audit_intact" in name or "audit_verified" in name for name, _ in samples())  # never yet
+    found = verification.verify()
+    verification.note(verification.WHOLE, found)
+    assert value("audit_intact") == 1
+    assert value("audit_verified_age_seconds", what="whole") < 60
+    Verification.objects.update(at=timezone.now() - timedelta(hours=30))
+    assert value("audit_verified_age_seconds", what="new") >= 30 * 3600
+    verification.note(verification.NEW, replace(found, findings=[Finding("edited", 7, 7)]))
+    assert value("audit_intact") == 0
+    assert value("audit_verified_age_seconds", what="new") < 60
+    assert value("audit_verified_age_seconds", what="whole") >= 30 * 3600
+
+
 def test_the_labels_are_of_known_values_whatever_the_cloud_says(
     cast: Cast, cloud: Cloud, projects: Projects
 ) -> None:
@@ -127,6 +145,7 @@ def test_alarms_and_dashboard_ask_for_what_there_is(
     expression: str, cast: Cast, cloud: Cloud, projects: Projects
 ) -> None:
     heartbeat.beat("one")
+    verification.note(verification.WHOLE, verification.verify())
     Project.objects.update(key_until=timezone.now() + timedelta(hours=1))
     ask(cast.ada, projects.vision)
     work()

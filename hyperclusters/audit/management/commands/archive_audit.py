@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError
 
 from hyperclusters.audit.archive import NotArchived, archive
 
@@ -41,4 +42,8 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was archived: {reason}.") from reason
         except OSError as error:
             raise CommandError(f"Nothing was archived: {error}.") from error
+        except ProgrammingError as error:  # PostgreSQL's word for a right that is missing
+            raise CommandError(
+                f"Nothing was archived: {error}. Run this as the owner of the tables; web and workers may not."
+            ) from error
         self.stdout.write(f"events {segment.first} to {segment.last} are in {folder / segment.file}")

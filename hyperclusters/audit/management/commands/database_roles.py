@@ -9,17 +9,21 @@ from environ import Env
 from psycopg import sql
 
 AUDITOR, ANCHOR = "hyperclusters_auditor", "hyperclusters_anchor"
-LEDGER = "audit_event"
-VERIFICATIONS = (
-    "audit_verification"  # only says how the last ones came out; a new one takes the place of an old one
-)
+ALL = "SELECT, INSERT, UPDATE, DELETE"
+# What web and workers may do where that is not everything. docs/architecture.md shows the same table.
+APP = {
+    "audit_event": "SELECT, INSERT",
+    "audit_head": "SELECT, UPDATE",  # the chain's end, which a trigger lets move forward only
+    "audit_segment": "SELECT",  # whoever archives is the owner
+    "django_migrations": "SELECT",
+}
 
 
 class Command(BaseCommand):
     help = (
         "PostgreSQL: make the role that APP_DATABASE_URL names, which may add to the audit and read it but neither change "
-        "nor delete, and the groups hyperclusters_auditor and hyperclusters_anchor, which may only read it. Run it as the "
-        "owner after each migrate; it can be run again."
+        "nor delete, and the groups hyperclusters_auditor, which may read the audit to verify it, and hyperclusters_anchor, "
+        "which may also note that it wrote an anchor. Run it as the owner after each migrate; it can be run again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,46 +42,40 @@ class Command(BaseCommand):
             raise CommandError(
                 "APP_DATABASE_URL names the owner itself; use another role for web and workers."
             )
-        with transaction.atomic(), connection.cursor() as cursor:
-            self.run(cursor, app, str(wanted["PASSWORD"]))
+        with transaction.atomic(), connection.cursor() as cursor:  # at no moment has a role less or more
+            for role in (app, AUDITOR, ANCHOR):
+                _make(cursor, role)
+            login = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
+            cursor.execute(login.format(sql.Identifier(app), sql.Literal(str(wanted["PASSWORD"]))))
+            _do(cursor, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}", app)
+            for table in sorted(connection.introspection.table_names(cursor)):
+                _grant(cursor, APP.get(table, ALL), table, app)
+                if table.startswith("audit_"):
+                    _grant(cursor, "SELECT", table, AUDITOR)
+                    _grant(cursor, "SELECT", table, ANCHOR)
+            _grant(cursor, "INSERT, UPDATE", "audit_anchorfile", ANCHOR)
         self.stdout.write(f"{app}: reads and writes, and to the audit it only adds")
         self.stdout.write(
             f"{AUDITOR}, {ANCHOR}: read the audit (GRANT them to whoever verifies it, or keeps anchors)"
         )
 
-    def run(self, cursor: Any, app: str, password: str) -> None:
-        """Everything in one transaction: no moment in which a role has less or more than it should."""
-        for role in (app, AUDITOR, ANCHOR):
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-            if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-            self._do(cursor, "ALTER ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE", role)
-            self._do(cursor, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", role)
-            self._do(cursor, "REVOKE CREATE ON SCHEMA public FROM {}", role)
-            self._do(cursor, "GRANT USAGE ON SCHEMA public TO {}", role)
-        login = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(app), sql.Literal(password))
-        cursor.execute(login)
-        self._do(cursor, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}", app)
-        for table in sorted(connection.introspection.table_names(cursor)):
-            ours = sql.SQL("GRANT {} ON {} TO {}")
-            rights = sql.SQL(_rights(table))
-            cursor.execute(ours.format(rights, sql.Identifier(table), sql.Identifier(app)))
-            if table.startswith("audit_"):
-                for reader in (AUDITOR, ANCHOR):
-                    cursor.execute(
-                        ours.format(sql.SQL("SELECT"), sql.Identifier(table), sql.Identifier(reader))
-                    )
 
-    def _do(self, cursor: Any, statement: str, role: str) -> None:
-        cursor.execute(sql.SQL(statement).format(sql.Identifier(role)))
+def _make(cursor: Any, role: str) -> None:
+    """The role, with nothing that an earlier run or somebody else gave it."""
+    cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role])
+    found = cursor.fetchone()
+    if found and found[0]:
+        raise CommandError(f"The role {role} is a superuser, from whom nothing can be kept; use another.")
+    _do(cursor, "ALTER ROLE {} NOCREATEDB NOCREATEROLE" if found else "CREATE ROLE {}", role)
+    _do(cursor, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", role)
+    _do(cursor, "REVOKE CREATE ON SCHEMA public FROM {}", role)
+    _do(cursor, "GRANT USAGE ON SCHEMA public TO {}", role)
 
 
-def _rights(table: str) -> str:
-    """What web and workers may do with a table."""
-    if table == LEDGER:
-        return "SELECT, INSERT"
-    if table.startswith("audit_") and table != VERIFICATIONS:
-        return "SELECT, INSERT, UPDATE"  # the chain's end, which the triggers let move forward only
-    if table == "django_migrations":
-        return "SELECT"
-    return "SELECT, INSERT, UPDATE, DELETE"
+def _grant(cursor: Any, rights: str, table: str, role: str) -> None:
+    statement = sql.SQL("GRANT {} ON {} TO {}")
+    cursor.execute(statement.format(sql.SQL(rights), sql.Identifier(table), sql.Identifier(role)))
+
+
+def _do(cursor: Any, statement: str, role: str) -> None:
+    cursor.execute(sql.SQL(statement).format(sql.Identifier(role)))
