@@ -7,11 +7,14 @@
 #   docker buildx imagetools inspect python:3.11-slim-bookworm --format '{{.Manifest.Digest}}'
 #   docker build --build-arg BASE=python:3.11-slim-bookworm@sha256:… .
 ARG BASE=python:3.11-slim-bookworm
+# With traces: --build-arg REQUIREMENTS="requirements.txt requirements-tracing.txt"
+ARG REQUIREMENTS=requirements.txt
 
 FROM ${BASE} AS build
+ARG REQUIREMENTS
 WORKDIR /app
-COPY requirements.txt deploy/build.sh ./
-RUN sh build.sh install /venv requirements.txt
+COPY requirements.txt requirements-tracing.txt deploy/build.sh ./
+RUN sh build.sh install /venv ${REQUIREMENTS}
 COPY manage.py gunicorn.conf.py ./
 COPY hyperclusters hyperclusters
 COPY templates templates

@@ -55,6 +55,7 @@ sbom: $(VENV)/dev  ## what is installed, as CycloneDX, into build/sbom.json
 
 lock: $(VENV)/dev  ## lock the newest allowed versions of what is needed, with hashes
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements-tracing.in -o requirements-tracing.txt
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements-dev.in -o requirements-dev.txt
 
 clean:  ## remove what was installed and made here, the demo's data included

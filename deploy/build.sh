@@ -1,12 +1,15 @@
 #!/bin/sh
 # The image's steps, for the Dockerfile and for machines without a container engine.
-#   build.sh install VENV REQUIREMENTS   a virtual environment with exactly what is locked
+#   build.sh install VENV FILE…           a virtual environment with exactly what these files lock
 #   build.sh collect VENV APP STATIC     static files, hashed and compressed, into STATIC
 set -eu
 case "$1" in
   install)
-    python3 -m venv "$2"
-    "$2/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r "$3"
+    venv=$2 && shift 2
+    python3 -m venv "$venv"
+    for file; do
+      "$venv/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r "$file"
+    done
     ;;
   collect)
     # Settings want secrets; these are made for this command alone and go with it.

@@ -6,6 +6,7 @@ Whatever a line says is a value in it, escaped: nobody who can get a text into t
 from typing import Any
 
 import structlog
+from django.http import HttpRequest
 from structlog.typing import Processor
 
 SHARED: list[Processor] = [
@@ -19,10 +20,18 @@ SHARED: list[Processor] = [
 ]
 
 
+def told_path(request: HttpRequest) -> str:
+    """The path as a log or the audit may have it: a link that by itself lets somebody in is not written down."""
+    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
+    return request.path.replace(token, "…") if isinstance(token, str) else request.path
+
+
 def _without_django_s_own(_: Any, __: str, line: Any) -> Any:
-    """Django passes the request itself and sockets along, whose repr is of no use in a log."""
-    for name in ("request", "server_time"):
-        line.pop(name, None)
+    """Django passes the request itself and sockets along, whose repr is of no use in a log, and puts the path into words."""
+    line.pop("server_time", None)
+    request = line.pop("request", None)
+    if isinstance(request, HttpRequest):
+        line["event"] = str(line["event"]).replace(request.path, told_path(request))
     return line
 
 

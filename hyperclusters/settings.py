@@ -46,6 +46,8 @@
 | KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
 | METRICS_TOKEN | 16 characters or more: `/metrics` answers to whoever sends it as a bearer token | none: `/metrics` is off |
+| OTEL_EXPORTER_OTLP_ENDPOINT | where traces go (OTLP by HTTP), such as `http://localhost:4318`; needs `requirements-tracing.txt` | none: no traces |
+| OTEL_SERVICE_NAME | what this process is called there | `hyperclusters` |
 | LOG_LEVEL | Python log level; the log is JSON, a line an entry, on stderr | `INFO` (`WARNING` in the demo) |
 | DEBUG | `1` shows stack traces to whoever asks; never in production | `0` |
 | DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
@@ -508,6 +510,11 @@ EMAIL_TIMEOUT = 10  # seconds; a mail server that hangs holds one thread of a wo
 DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
 SENDS_MAIL = not _email_url.startswith("dummymail:")
 LOGGING = logs.configuration(level=LOG_LEVEL)
+
+_traced = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+if _traced and not re.match(r"https?://[^/?#@\s]+", _traced):
+    raise ImproperlyConfigured("OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// or https:// address.")
+TRACES = (os.environ.get("OTEL_SERVICE_NAME", "").strip() or "hyperclusters") if _traced else ""
 
 METRICS_TOKEN = secret("METRICS_TOKEN")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 16:

@@ -10,8 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.test import Client as Browser
+from django.urls import reverse
 
 from hyperclusters import logs
+from hyperclusters.access.invitations import invite, token
+from hyperclusters.access.models import Role
+from hyperclusters.accounts.passwords import password_path
 from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, confirm, events, work
 from tests.web.pages import PAYLOADS, SignIn, submit
 
@@ -66,6 +71,14 @@ def test_g22_nothing_secret_is_logged_at_debug(
     confirm(as_("root")).post(
         f"{projects.vision.get_absolute_url()}key/", {"access_key": "CANARYAK", "secret_key": "canary-sk"}
     )
+    reset = password_path(cast.vera)
+    invited = invite(
+        by=cast.tom, team=cast.vision, email="new@example.com", role=Role.VIEWER, until=None, reason="To look"
+    )
+    link = reverse("access:invitation", args=[token(invited)])
+    for path in (reset, link):
+        assert Browser().get(path).status_code == 200
+        assert Browser().post(path, {"new_password1": "x"}).status_code == 422
     ada.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
     ada.post("/accounts/login/", {"username": "ada", "password": "wrong-canary"})
     work()
@@ -79,6 +92,8 @@ def test_g22_nothing_secret_is_logged_at_debug(
         PASSWORD,
         "wrong-canary",
         session,
+        reset.split("/")[-2],
+        link.split("/")[-2],
     ):
         assert secret not in text
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils import timezone
 
-from hyperclusters.modelarts import Client, Credentials, Transport, is_endpoint
+from hyperclusters import tracing
+from hyperclusters.modelarts import Client, Credentials, Exchange, ModelArtsError, Transport, is_endpoint
 
 from . import machine, tally
 from .credentials import UnusableKey, unseal
@@ -28,7 +29,19 @@ def client_for(project: Project) -> Client:
         deadline=settings.UPSTREAM_DEADLINE,
         clock_offset=project.clock_offset,
         http=_transport(),
-        on_call=tally.note,
+        on_call=_note,
+    )
+
+
+def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
+    """Count the call, and tell whoever follows it."""
+    tally.note(exchange, error)
+    tracing.ended(
+        f"ModelArts {exchange.request.call}",
+        exchange.elapsed,
+        result=type(error).__name__ if error else "Answer",
+        http__response__status_code=exchange.status or 0,
+        upstream_request_id=exchange.request_id,
     )
 
 

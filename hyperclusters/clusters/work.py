@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from hyperclusters import tracing
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.audit.vocabulary import Action as Did
@@ -103,11 +104,14 @@ def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
 def carrying(item: object) -> Iterator[None]:
     """Events and log lines of this piece of work carry the request in which a person asked for it."""
     asked_in = getattr(item, "asked_in", "")
-    named = {type(item).__name__.lower(): str(getattr(item, "pk", item))}
+    kind = type(item).__name__.lower()
+    named = {kind: str(getattr(item, "pk", item))}
     with (
         acting_from(Origin(source="worker", request_id=asked_in)),
         structlog.contextvars.bound_contextvars(request_id=asked_in, **named),
+        tracing.span(kind),
     ):
+        tracing.note(f"work on {kind}", **named)
         yield
 
 

@@ -12,6 +12,7 @@ from hyperclusters.access.models import Grant, User
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.logs import told_path
 
 from .access_words import lost, who_helps
 
@@ -37,7 +38,7 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
             Outcome.DENIED,
             person=person if isinstance(person, User) else None,
             team=getattr(exception, "team", None),
-            subject=Subject("page", "", request.path),
+            subject=Subject("page", "", told_path(request)),
         )
     text = _("You may not do this. Nothing was sent to the cloud. An admin of the team can give you access.")
     more = {"helps": who_helps(exception), "lost": _lost(request)}
@@ -47,7 +48,7 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose protection token is missing or old, and an audit event where it would have had an effect."""
     if isinstance(getattr(request, "user", None), User):
-        page = Subject("page", "", request.path)
+        page = Subject("page", "", told_path(request))
         record(Did.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
     text = _(
         "This form is too old or did not come from this site, so it was not accepted. Nothing was sent to the cloud. "

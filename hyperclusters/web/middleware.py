@@ -15,9 +15,11 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 
+from hyperclusters import tracing
 from hyperclusters.access import permissions
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.audit.origin import Origin, acting_from
+from hyperclusters.logs import told_path
 
 from .request import whole_page
 
@@ -63,11 +65,18 @@ def origin(get_response: Handler) -> Handler:
             acting_from(Origin(source="page", ip=ip, request_id=request_id)),
             structlog.contextvars.bound_contextvars(request_id=request_id),
             permissions.read_once(),
+            tracing.span("request"),
         ):
             response = get_response(request)
+            route = getattr(request.resolver_match, "route", "")
+            tracing.note(
+                f"{request.method} /{route}",
+                http__route=f"/{route}",
+                http__response__status_code=response.status_code,
+            )
             facts = {
                 "method": request.method,
-                "path": request.path,
+                "path": told_path(request),
                 "status": response.status_code,
                 "seconds": round(time.monotonic() - started, 3),
                 "ip": ip,

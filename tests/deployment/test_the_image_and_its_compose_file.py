@@ -16,6 +16,7 @@ COMPOSE = (ROOT / "compose.yaml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
 OURS = [name for name, service in SERVICES.items() if service.get("build") == "."]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+INSTALLING = {"requirements.txt", "requirements-tracing.txt", "deploy/build.sh"}
 
 
 def test_g37_compose_is_as_the_compose_specification_has_it() -> None:
@@ -63,7 +64,7 @@ def test_g36_what_is_installed_is_locked_with_hashes_and_the_base_can_be_pinned(
     assert "--require-hashes" in (ROOT / "deploy/build.sh").read_text()
     assert re.search(r"^ARG BASE=\S+$", DOCKERFILE, re.MULTILINE)
     assert DOCKERFILE.count("FROM ${BASE}") == 2
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-tracing.txt", "requirements-dev.txt"):
         lines = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
         for line in filter(None, lines):
             assert "--hash=sha256:" in line, line[:60]
@@ -98,8 +99,8 @@ def test_the_rehearsal_copies_what_the_image_copies() -> None:
         name
         for line in re.findall(r"^COPY (.*) \S+$", build, re.MULTILINE)
         for name in line.split()
-        if name not in {"requirements.txt", "deploy/build.sh"}
+        if name not in INSTALLING
     }
     assert set(rehearsed[1].split()) == copied
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert kept == copied | {"requirements.txt", "deploy/build.sh"}
+    assert kept == copied | INSTALLING

@@ -1,0 +1,66 @@
+"""Traces for who wishes for them: a span a web request, a piece of a worker's work, and a call to the cloud.
+
+Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set, and then nothing of OpenTelemetry is even imported. It needs what
+requirements-tracing.txt locks; its other OTEL_… variables mean what its manual says. A trace has the ID of the web
+request in which its work was asked for, so the ID on a page, in the log and in the audit finds it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from django.conf import settings
+
+if settings.TRACES:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+    from opentelemetry.trace import get_current_span
+
+    class _RequestIds(RandomIdGenerator):
+        def generate_trace_id(self) -> int:
+            asked_in = str(structlog.contextvars.get_contextvars().get("request_id") or "")
+            return int(asked_in, 16) if len(asked_in) == 32 else super().generate_trace_id()
+
+    # All or nothing: the IDs are not spread as ratio samplers want them; sample in the collector.
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": settings.TRACES}),
+        id_generator=_RequestIds(),
+        sampler=ALWAYS_ON,
+    )
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    _tracer = provider.get_tracer("hyperclusters")
+
+Value = str | int | float
+
+
+@contextmanager
+def span(name: str) -> Iterator[None]:
+    """What happens inside is one span. Of an exception nothing is told: its words may hold anything."""
+    if not settings.TRACES:
+        yield
+        return
+    with _tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False):
+        yield
+
+
+def note(name: str, **attributes: Value) -> None:
+    """Name the present span, now that it is known what it is, and say this of it."""
+    if settings.TRACES:
+        present = get_current_span()
+        present.update_name(name)
+        present.set_attributes({key.replace("__", "."): value for key, value in attributes.items()})
+
+
+def ended(name: str, seconds: float, **attributes: Value) -> None:
+    """A span that ends now and began so long ago."""
+    if settings.TRACES:
+        now = time.time_ns()
+        told = {key.replace("__", "."): value for key, value in attributes.items()}
+        _tracer.start_span(name, start_time=now - int(seconds * 1e9), attributes=told).end(now)
