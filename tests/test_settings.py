@@ -120,8 +120,11 @@ def test_the_secrets_are_enough_and_the_rest_is_safe(monkeypatch: pytest.MonkeyP
     assert read["DEMO"] is False
     assert read["HTTPS"] is True
     assert read["SESSION_COOKIE_SECURE"] is read["CSRF_COOKIE_SECURE"] is read["SECURE_SSL_REDIRECT"] is True
-    assert read["SESSION_COOKIE_NAME"].startswith("__Host-")
-    assert read["CSRF_COOKIE_NAME"].startswith("__Host-")
+    cookies = {name for name in read if name.endswith("_COOKIE_NAME")}
+    assert cookies == {
+        f"{each}_COOKIE_NAME" for each in ("SESSION", "CSRF", "LANGUAGE", "DEVICE", "THEME", "MESSAGES")
+    }
+    assert all(read[name].startswith("__Host-") for name in cookies)
     assert read["SECURE_HSTS_SECONDS"] >= 31_536_000
     assert "hyperclusters.demo" not in read["INSTALLED_APPS"]
     assert read["DEMO_PASSWORD"] == ""

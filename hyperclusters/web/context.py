@@ -34,7 +34,7 @@ class NavItem:
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """Context for base.html. Works for error pages too, where little is known of the request."""
-    theme = request.COOKIES.get("theme", "")
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
     person = getattr(request, "user", None)
     shared = {
         "demo": settings.DEMO,

@@ -147,6 +147,7 @@ class Person:
         answer = self.ask("GET", back.removeprefix(self.origin))
         assert answer.status_code == 302, answer.text[-500:]
         assert "__Host-session" in self.http.cookies
+        assert all(name.startswith("__Host-") for name in self.http.cookies)
 
     def create(self, name: str) -> str:
         """The page of the creation that was accepted."""

@@ -52,8 +52,13 @@ def theme(request: PageRequest) -> HttpResponse:
     chosen = request.POST.get("theme", "")
     if chosen in THEMES:
         response.set_cookie(
-            "theme", chosen, max_age=365 * 86400, secure=settings.HTTPS, httponly=True, samesite="Lax"
+            settings.THEME_COOKIE_NAME,
+            chosen,
+            max_age=365 * 86400,
+            secure=settings.HTTPS,
+            httponly=True,
+            samesite="Lax",
         )
     else:
-        response.delete_cookie("theme")
+        response.delete_cookie(settings.THEME_COOKIE_NAME)
     return response

@@ -1,0 +1,10 @@
+"""Where a message waits for the next page: a signed cookie, bound to this host like the others."""
+
+from django.conf import settings
+from django.contrib.messages.storage.cookie import CookieStorage
+
+
+class BoundCookie(CookieStorage):
+    """Django's own, which has no setting for its cookie's name."""
+
+    cookie_name = settings.MESSAGES_COOKIE_NAME
