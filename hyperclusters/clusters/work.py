@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -109,9 +109,8 @@ def carrying(item: object) -> Iterator[None]:
     with (
         acting_from(Origin(source="worker", request_id=asked_in)),
         structlog.contextvars.bound_contextvars(request_id=asked_in, **named),
-        tracing.span(kind),
+        tracing.span(f"work on {kind}", **named) if hasattr(item, "pk") else nullcontext(),
     ):
-        tracing.note(f"work on {kind}", **named)
         yield
 
 
