@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.translation import get_language
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.access_words import length
+from hyperclusters.web.moments import ago as ago_words
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -58,6 +60,18 @@ def as_offered(days: int) -> int:
     """The shortest length that can be asked for and is as long as this; else the longest."""
     offered = [int(value) for value, _word in LENGTHS if value]
     return next((length for length in offered if length >= days), offered[-1])
+
+
+@register.filter
+def ago(at: datetime) -> str:
+    """How long ago, in words."""
+    return ago_words(at)
+
+
+@register.filter
+def exact(at: datetime, between: str = " ") -> str:
+    """The moment in UTC, to the second: "2026-11-24 12:00:00"."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(between, "seconds")
 
 
 @register.filter(name="json")
