@@ -7,18 +7,21 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import quote
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Line
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Evidence
-from hyperclusters.web.icons import lucide
 from hyperclusters.web.sentences import OUTCOME_KINDS
 
-ICONS = {"good": "check", "wait": "clock", "warn": "triangle-alert", "bad": "x", "idle": "minus"}
 LIST = "/audit/"
+PAGES = {
+    "list": gettext_lazy("events"),
+    "event": gettext_lazy("one event"),
+    "review": gettext_lazy("the review queue"),
+}
 
 
 class Row(NamedTuple):
@@ -36,7 +39,6 @@ class Row(NamedTuple):
     what_url: str
     team: str
     kind: str
-    icon: str
     outcome: str
     cloud: str
     cloud_short: str
@@ -58,7 +60,7 @@ def rows(events: Iterable[Event | Line]) -> list[Row]:
     ]
 
 
-def _row(event: Event | Line, word: str, kind: str, icon: str, outcome: str, evidence: str) -> Row:
+def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str) -> Row:
     at, name, cloud = event.at, event.object_name, event.upstream_request_id
     return Row(
         url=f"{LIST}{event.seq}/",
@@ -69,16 +71,21 @@ def _row(event: Event | Line, word: str, kind: str, icon: str, outcome: str, evi
         source=event.source,
         action=event.action,
         word=word,
-        what=name,
+        what=_what_was_read(name) if event.action == Did.AUDIT_READ else name,
         what_url=f"{LIST}?cluster={quote(name)}",
         team=event.team_name,
         kind=kind,
-        icon=icon,
         outcome=outcome,
         cloud=cloud,
         cloud_short=f"{cloud[:8]}…{cloud[-6:]}" if len(cloud) > 17 else cloud,
         evidence=evidence,
     )
+
+
+def _what_was_read(name: str) -> str:
+    """A visit as `note_read` names it, in words: "list team=a&range=7d" is "events · team=a · range=7d"."""
+    page, _blank, narrowed = name.partition(" ")
+    return " · ".join([str(PAGES.get(page, page)), *filter(None, narrowed.split("&"))])
 
 
 @cache
@@ -87,15 +94,10 @@ def _actions(_language: str) -> dict[str, str]:
 
 
 @cache
-def _outcomes(_language: str) -> dict[str, tuple[str, str, str]]:
-    return {value: (kind := OUTCOME_KINDS[value], icon(kind), str(label)) for value, label in Outcome.choices}
+def _outcomes(_language: str) -> dict[str, tuple[str, str]]:
+    return {value: (OUTCOME_KINDS[value], str(label)) for value, label in Outcome.choices}
 
 
 @cache
 def _evidence(_language: str) -> dict[str, str]:
     return {value: str(label) for value, label in Evidence.choices}
-
-
-def icon(kind: str) -> str:
-    """The icon of one of the five kinds."""
-    return lucide(ICONS[kind], size=13, **{"class": "i", "aria_hidden": "true"})

@@ -13,11 +13,14 @@ from django.utils.translation import gettext as _
 DAY, MONTH = 24 * 60, 30 * 24 * 60  # minutes
 
 
-def ago(at: datetime, now: datetime | None = None) -> str:
-    """ "3 hours, 5 minutes ago", in the reader's language, as exact as somebody reads it: a list has many of these."""
+def ago(at: datetime, now: datetime | None = None, language: str | None = None) -> str:
+    """ "3 hours, 5 minutes ago", in the reader's language, as exact as somebody reads it.
+
+    A list has many of these: it asks once what the time and the language are.
+    """
     minutes = max(int(((now or timezone.now()) - at).total_seconds()) // 60, 0)
     step = 1 if minutes < DAY else 60 if minutes < MONTH else DAY
-    return _ago(minutes // step * step, get_language())
+    return _ago(minutes // step * step, language or get_language())
 
 
 @lru_cache(4096)

@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Hashable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.db.models import Model
+from django.template import engines
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.access_words import length
+from hyperclusters.web.audit_rows import Row
+from hyperclusters.web.moments import ago as ago_words
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -33,6 +38,17 @@ def drawn(name: str, **shown: Hashable) -> str:
 @lru_cache(2048, typed=True)  # typed: text that is safe and text that is not may be equal
 def _drawn(_name: str, _language: str | None, **shown: Hashable) -> str:
     return render_to_string(_name, shown)
+
+
+@register.simple_tag
+def event_rows(events: list[Row], brief: bool) -> str:
+    """These events as the rows of a table. `brief`: without what they are about, and IDs.
+
+    By Jinja2, and from a macro, whose answer is markup because the engine escaped it.
+    """
+    template: Any = engines["jinja2"].get_template("audit/_event_rows.jinja")
+    markup: str = template.template.module.rows(events, brief, _("Copy the cloud's request ID"))
+    return markup
 
 
 @register.filter
@@ -58,6 +74,18 @@ def as_offered(days: int) -> int:
     """The shortest length that can be asked for and is as long as this; else the longest."""
     offered = [int(value) for value, _word in LENGTHS if value]
     return next((length for length in offered if length >= days), offered[-1])
+
+
+@register.filter
+def ago(at: datetime) -> str:
+    """How long ago, in words."""
+    return ago_words(at)
+
+
+@register.filter
+def exact(at: datetime, between: str = " ") -> str:
+    """The moment in UTC, to the second: "2026-11-24 12:00:00"."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(between, "seconds")
 
 
 @register.filter(name="json")
