@@ -26,7 +26,8 @@ def post_only(page: str, *keys: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.method == "POST":
                 return view(request, *args, **kwargs)
-            return redirect(page, **{key: kwargs[key] for key in keys})
+            led: HttpResponse = redirect(page, **{key: kwargs[key] for key in keys})
+            return led
 
         return guarded
 
