@@ -28,7 +28,8 @@ def told_path(request: HttpRequest) -> str:
 
 def _without_django_s_own(_: Any, __: str, line: Any) -> Any:
     """Django passes the request itself and sockets along, whose repr is of no use in a log, and puts the path into words."""
-    line.pop("server_time", None)
+    for name in ("server_time", "message"):  # the second is what another handler's formatter leaves behind
+        line.pop(name, None)
     request = line.pop("request", None)
     if isinstance(request, HttpRequest):
         line["event"] = str(line["event"]).replace(request.path, told_path(request))

@@ -95,7 +95,7 @@ def test_g22_nothing_secret_is_logged_at_debug(
         reset.split("/")[-2],
         link.split("/")[-2],
     ):
-        assert secret not in text
+        assert secret not in text, [line for line in log() if secret in str(line)]
 
 
 def test_nobody_writes_a_line_of_their_own_into_the_log() -> None:
