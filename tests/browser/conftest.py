@@ -106,10 +106,11 @@ def watch() -> Iterator[Watch]:
 
 @pytest.fixture
 def window(chromium: Browser, live_server: LiveServer, as_: SignIn, watch: Watch) -> Iterator[Window]:
-    """A new browser's first page: `window()`, or signed in, `window("ada")`; options as for Playwright's new_context."""
+    """A new browser's first page: `window()`, or signed in, `window("ada")`, as if a while ago unless `confirmed`;
+    options as for Playwright's new_context."""
     contexts: list[BrowserContext] = []
 
-    def opened(person: str = "", **options: Any) -> Page:
+    def opened(person: str = "", *, confirmed: bool = False, **options: Any) -> Page:
         options = {"base_url": live_server.url, "reduced_motion": "reduce", "locale": "en-GB"} | options
         context = chromium.new_context(**options)
         contexts.append(context)
@@ -117,7 +118,8 @@ def window(chromium: Browser, live_server: LiveServer, as_: SignIn, watch: Watch
         watch.over(context)
         if person:
             name = settings.SESSION_COOKIE_NAME
-            session = confirm(as_(person)).cookies[name].value
+            browser = confirm(as_(person)) if confirmed else as_(person)
+            session = browser.cookies[name].value
             context.add_cookies([{"name": name, "value": session, "url": live_server.url}])
         return context.new_page()
 

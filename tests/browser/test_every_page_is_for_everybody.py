@@ -212,7 +212,7 @@ def test_the_pages_of_teams_of_access_and_of_the_platform_are_for_everybody(
                  f"/people/roles/{auditor.pk}/end/", f"/people/{cast.ada.pk}/activity/", "/projects/", "/projects/new/",
                  project),
     }.items():  # fmt: skip
-        page = window(person)
+        page = window(person, confirmed=True)
         for path in paths:
             answer = page.goto(path)
             assert answer
