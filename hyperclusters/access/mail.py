@@ -71,7 +71,7 @@ def _asked(asked: AccessRequest) -> Letter:
     text = _(
         "%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s"
     )
-    facts = _names(asked) | {"length": length(asked.days), "reason": asked.reason}
+    facts = _names(asked) | {"length": asked.length, "reason": asked.reason}
     url = _link(asked.team.get_absolute_url())
     return _addresses(deciders or appointers()), subject, text % (facts | {"url": url})
 
@@ -115,11 +115,6 @@ def _ending(held: Grant) -> Letter:
     subject = _("Your access to %(team)s ends soon") % facts
     text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s")
     return _addresses([held.person]), subject, text % facts
-
-
-def length(days: int | None) -> str:
-    """So many days in words; None: no end."""
-    return _("for %(days)d days") % {"days": days} if days is not None else _("without an end")
 
 
 def _names(asked: AccessRequest) -> dict[str, str]:

@@ -1,9 +1,8 @@
-"""What people read about access: why something was refused, what a role allows, how long something lasts."""
+"""What people read about access: why something was refused, what a role allows, who helps."""
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.permissions import Action, NotPermitted, appointers, who_can
@@ -56,15 +55,6 @@ ALLOWS: dict[Role, Text] = {
 def access_refusal(refused: AccessRefused) -> str:
     """Why a change of access was not made. Every such sentence says that nothing was changed."""
     return str(REFUSALS[refused.cause])
-
-
-def length(days: int | None) -> str:
-    """For how long, in words."""
-    if days is None:
-        return _("without an end")
-    if days % 7 == 0 and days < 30:
-        return ngettext("for %(count)d week", "for %(count)d weeks", days // 7) % {"count": days // 7}
-    return ngettext("for %(count)d day", "for %(count)d days", days) % {"count": days}
 
 
 def helpers(team: Team) -> list[User]:

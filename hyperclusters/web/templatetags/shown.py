@@ -11,7 +11,6 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
 from hyperclusters.web.access_forms import LENGTHS
-from hyperclusters.web.access_words import length
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -45,12 +44,6 @@ def state_kind(state: str) -> str:
 def outcome_kind(outcome: str) -> str:
     """Which of the five badges an event's outcome wears."""
     return OUTCOME_KINDS[outcome]
-
-
-@register.filter
-def length_words(days: int | None) -> str:
-    """For how long, in words."""
-    return length(days)
 
 
 @register.filter

@@ -19,7 +19,7 @@ from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, 
 from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import AskForm, JoinForm
-from hyperclusters.web.access_words import ALLOWS, access_refusal, length, lost
+from hyperclusters.web.access_words import ALLOWS, access_refusal, lost
 from hyperclusters.web.request import PageRequest, posted
 
 from .grants import REFUSED, tried
@@ -111,7 +111,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
     ]
     context = {
         "grants": grants,
-        "waiting": [{"asked": each, "length": length(each.days)} for each in asked.pending()],
+        "waiting": asked.pending(),
         "decided": asked.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "lost": lost(person),
         "soon": timezone.now() + SOON,

@@ -19,7 +19,7 @@ from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invita
 from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
-from hyperclusters.web.access_words import access_refusal, length
+from hyperclusters.web.access_words import access_refusal
 from hyperclusters.web.request import PageRequest, posted
 
 from .teams import PAGE, team_of
@@ -94,7 +94,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     form = forms.get(do)
     if form is not None and form.is_valid() and tried(form, lambda: _decide(request, asked, form)):
         return redirect(team)
-    context = {"team": team, "asked": asked, "forms": forms, "length": length(asked.days)}
+    context = {"team": team, "asked": asked, "forms": forms}
     return render(request, "teams/request.html", context, status=REFUSED if form is not None else 200)
 
 
