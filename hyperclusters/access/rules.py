@@ -108,7 +108,7 @@ def require_an_admin_stays(held: Grant, *, until: datetime | None = None) -> Non
     """Call with the lock, before `held` ends (at `until`, or now): somebody else must be left who administers.
 
     Raises AccessRefused. What gives nothing any more may go. A grant that runs out by its own date is no act, and is
-    not kept from it: of that people are warned (`leads`).
+    not kept from it: people are warned of that (`leads`).
     """
     if not Grant.objects.active().filter(pk=held.pk).exists():
         return

@@ -1,11 +1,16 @@
-"""What people read about access: why something was refused, what a role allows, who helps."""
+"""What people read about access: why something was refused, what a role allows, who helps, who is missing."""
 
 from __future__ import annotations
 
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from hyperclusters.access.leads import SOON, LedTeam
 from hyperclusters.access.models import Grant, Role, Team, User
-from hyperclusters.access.permissions import Action, NotPermitted, appointers, who_can
+from hyperclusters.access.permissions import Action, NotPermitted, appointers, may, who_can
 from hyperclusters.access.refusals import AccessRefused, Cause
 
 from .causes import Text
@@ -75,6 +80,25 @@ LEAST: dict[Role, set[Action]] = {
     Role.VIEWER: {Action.VIEW, Action.MEMBERS},
     Role.CREATOR: {Action.CREATE},
 }
+
+
+def unled_notice(team: LedTeam, person: User) -> dict[str, str]:
+    """The warning that nobody decides in a team (one of `leads`), or soon nobody will, with what this person can do."""
+    if team.is_led and (team.led_until is None or team.led_until > timezone.now() + SOON):
+        return {}
+    if team.is_led:
+        title = _("From %(at)s on nobody decides in %(team)s")
+        text = _("The access of its last admin ends then. Make somebody an admin whose access lasts longer.")
+    else:
+        title = _("Nobody decides in %(team)s")
+        text = _("It has no admin: nobody can give access there, decide requests or settle open outcomes.")
+    at = date_format(timezone.localtime(team.led_until), "DATETIME_FORMAT") + " UTC" if team.led_until else ""
+    notice = {"kind": "warn" if team.is_led else "bad", "title": title % {"team": team.name, "at": at}}
+    if may(person, Action.APPOINT) or may(person, Action.GRANT, team):
+        url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
+        return notice | {"text": text, "url": url, "action": _("Appoint an admin")}
+    names = ", ".join(each.username for each in appointers())
+    return notice | {"text": f"{text} {_('%(names)s can appoint one.') % {'names': names}}"}
 
 
 def lost(person: User) -> list[Grant]:

@@ -158,8 +158,8 @@ def test_a_request_is_decided_once_by_another_and_its_time_starts_then(cast: Cas
         with pytest.raises(NotPermitted):
             requests.decline(asked, by=by, note="no")
     given = requests.approve(asked, by=cast.tom, days=7, note="welcome")
-    assert given.until is not None
-    assert timedelta(0) <= timezone.now() + WEEK - given.until < timedelta(minutes=1)
+    assert given.until == given.since + WEEK
+    assert timedelta(0) <= timezone.now() - given.since < timedelta(minutes=1)
     assert (last().action, last().after["role"], last().reason) == (
         "access:request:approved",
         "creator",

@@ -277,7 +277,7 @@ def test_a_post_without_the_csrf_token_changes_nothing(
         assert Event.objects.count() == before
 
 
-ID_ROUTES = [e for e in TABLE if e.sees]
+ID_ROUTES = [e for e in TABLE if e.sees or "absent" in e.besides]
 
 
 @pytest.mark.parametrize("entry", ID_ROUTES, ids=[f"{e.method} {e.route}" for e in ID_ROUTES])

@@ -37,6 +37,11 @@ class Team(models.Model):
     reason_required = models.BooleanField(_("a creation needs a reason"), default=False)
     quota = models.PositiveIntegerField(_("clusters in all its projects"), null=True, blank=True)
 
+    unled_at = models.DateTimeField(
+        null=True, blank=True, editable=False
+    )  # from when on nobody decides here, once told
+    unled_told_at = models.DateTimeField(null=True, blank=True, editable=False)  # the letter about it
+
     RULES = ("allows_open_ended", "longest_days", "allowed_types", "name_pattern", "reason_required")
 
     class Meta:

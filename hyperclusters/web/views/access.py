@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hyperclusters.access import invitations, requests
+from hyperclusters.access.leads import SOON
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
@@ -23,7 +24,6 @@ from hyperclusters.web.access_words import ALLOWS, access_refusal, lost
 from hyperclusters.web.request import PageRequest, posted
 
 from .grants import REFUSED, tried
-from .teams import SOON
 
 
 @require_safe

@@ -36,7 +36,7 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
         posted(request),
         team=team,
         roles=_roles(request, team),
-        initial={"who": request.GET.get("who", "")},
+        initial={name: request.GET[name] for name in ("who", "role", "until") if name in request.GET},
     )
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _give(request, team, form)):
         return redirect(team)
@@ -76,7 +76,8 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
         return redirect(request.get_full_path())
     grants = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")
     page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
-    context = {"team": team, "form": form, "page": page, "decided": request.POST}
+    rows = [(grant, request.POST.get(f"g{grant.pk}", "later")) for grant in page]
+    context = {"team": team, "form": form, "page": page, "rows": rows}
     return render(request, "teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
@@ -138,7 +139,7 @@ def _posted(request: PageRequest, do: str, name: str) -> QueryDict | None:
 
 
 def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
-    who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.ends_at()
+    who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.end()
     terms: dict[str, Any] = {
         "team": team,
         "role": role,
@@ -157,11 +158,11 @@ def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
 def _changed(request: PageRequest, grant: Grant, form: Form) -> None:
     reason, by = form.cleaned_data["reason"], request.user
     if isinstance(form, RoleForm):
-        role, until = Role(form.cleaned_data["role"]), form.ends_at()
+        role, until = Role(form.cleaned_data["role"]), form.end()
         services.grant(person=grant.person, role=role, team=grant.team, until=until, reason=reason, by=by)
         said = _("%(who)s has another role now.")
     elif isinstance(form, UntilForm):
-        services.extend_grant(grant, until=form.ends_at(), reason=reason, by=by)
+        services.extend_grant(grant, until=form.end(), reason=reason, by=by)
         said = _("The access of %(who)s has another end now.")
     else:
         services.end_grant(grant, reason=reason, by=by)

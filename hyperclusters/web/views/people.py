@@ -47,7 +47,7 @@ def appoint(request: PageRequest) -> HttpResponse:
 
     def act() -> None:
         data = form.cleaned_data
-        terms = {"until": form.ends_at(), "reason": data["reason"], "by": request.user}
+        terms = {"until": form.end(), "reason": data["reason"], "by": request.user}
         services.grant(person=data["who"], role=Role(data["role"]), team=None, **terms)
 
     if request.method == "POST" and form.is_valid() and tried(form, act):
