@@ -42,12 +42,8 @@ def review(
             raise AccessRefused(Cause.NO_REASON)
         lock(team)
         now = timezone.now()
-        held = list(
-            Grant.objects.active()
-            .filter(team=team, pk__in=shown)
-            .select_related("person", "team")
-            .order_by("pk")
-        )
+        rows = Grant.objects.active().filter(team=team, pk__in=shown).order_by("pk")
+        held = list(rows.select_related("person", "team"))
         decided = {grant.pk: _decision(grant, end, keep) for grant in held}
         if any(grant.person == by and decided[grant.pk] == "kept" for grant in held):
             raise AccessRefused(Cause.ONESELF)
