@@ -145,6 +145,27 @@ def test_the_team_s_rules_bound_every_grant_request_and_invitation(cast: Cast) -
         requests.ask(person=cast.nina, team=team, role=Role.VIEWER, days=3, reason="  ")
 
 
+def test_rules_that_were_set_a_moment_ago_hold_for_a_form_that_was_open_before(cast: Cast) -> None:
+    before = Team.objects.get(pk=cast.vision.pk)
+    set_rules(cast.vision, by=cast.tom, allows_open_ended=False)
+    with refused(Cause.OPEN_ENDED):
+        grant(person=cast.nina, role=Role.VIEWER, team=before, reason="x", by=cast.tom)
+
+
+@pytest.mark.parametrize("days", [7, 30])
+def test_so_many_days_are_exactly_that_and_as_many_as_the_team_allows_are_not_too_many(
+    days: int, cast: Cast, as_: SignIn
+) -> None:
+    set_rules(cast.vision, by=cast.tom, longest_days=30)
+    team, length = Team.objects.get(pk=cast.vision.pk), timedelta(days=days)
+    given = grant(person=cast.nina, role=Role.VIEWER, team=team, until=length, reason="x", by=cast.tom)
+    assert given.until == given.since + length
+    wish = {"do": "until", "until-until": str(days), "until-reason": "again"}
+    assert as_("tom").post(f"/teams/vision/grants/{given.pk}/", wish).status_code == 302
+    with refused(Cause.TOO_LONG):
+        grant(person=cast.mallory, role=Role.VIEWER, team=team, until=timedelta(days=31), reason="x")
+
+
 def test_a_request_is_decided_once_by_another_and_its_time_starts_then(cast: Cast) -> None:
     asked = requests.ask(
         person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="port the benchmark"
@@ -184,6 +205,15 @@ def test_an_admin_s_own_request_is_for_another_admin(cast: Cast) -> None:
     extended = requests.approve(asked, by=cast.ada, days=30)
     assert extended.pk == before.pk
     assert extended.since == before.since
+
+
+def test_asking_starts_with_no_team_and_says_so(cast: Cast, as_: SignIn) -> None:
+    nina = as_("nina")
+    assert re.search(r'<option value="" selected>\s*Choose a team', nina.get("/access/").content.decode())
+    answer = nina.post("/access/ask/", {"role": "viewer", "days": "7", "reason": "x"})
+    assert answer.status_code == 422
+    assert "Choose the team to which you ask for access." in words(answer)
+    assert 'value="vision" selected' in nina.get("/access/?team=vision").content.decode()
 
 
 def test_what_one_has_already_cannot_be_asked_for(cast: Cast) -> None:
