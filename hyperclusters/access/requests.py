@@ -50,7 +50,7 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
 
 
 def approve(asked: AccessRequest, *, by: User, days: int | None, note: str = "") -> Grant:
-    """Give what was asked for, for `days` from now on. The reason of the grant is that of the request.
+    """Give what was asked for, for `days` from now on. The reason is that of the request; the event's, the note if there is one.
 
     Raises NotPermitted; AccessRefused: one's own, decided meanwhile, and as `services.grant`.
     """
@@ -66,7 +66,8 @@ def approve(asked: AccessRequest, *, by: User, days: int | None, note: str = "")
         after = asked.facts() | {"grant": str(given.pk), **given.facts()}
         if replaced:
             before |= {"held": replaced}
-        _record(Did.ACCESS_APPROVED, Outcome.DONE, asked, by=by, reason=note, before=before, after=after)
+        reason = note or asked.reason
+        _record(Did.ACCESS_APPROVED, Outcome.DONE, asked, by=by, reason=reason, before=before, after=after)
     return given
 
 

@@ -104,7 +104,9 @@ class RoleForm(UntilForm):
 
     def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"].choices = [(role.value, role.label) for role in roles]  # type: ignore[attr-defined]
+        choices = [(role.value, role.label) for role in roles]
+        self.fields["role"].choices = choices  # type: ignore[attr-defined]
+        self.fields["role"].initial = choices[0][0] if len(choices) == 1 else None
 
 
 class GiveForm(RoleForm):

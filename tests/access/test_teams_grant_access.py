@@ -380,6 +380,6 @@ def test_the_story_of_a_newcomer_by_plain_posts(cast: Cast, projects: Projects, 
     told = [(event.action, event.reason) for event in events(object_name="nina", team_name="Vision")]
     assert told == [
         ("access:request:asked", "Porting the speech benchmark"),
-        ("access:request:approved", ""),
+        ("access:request:approved", "Porting the speech benchmark"),
         ("access:grant:ended", "The benchmark runs"),
     ]

@@ -67,7 +67,7 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
     steps = [each for each in events(team_name="Vision") if each.person_name in {"nina", "tom"}]
     assert [(each.action, each.person_name, each.reason) for each in steps] == [
         (Did.ACCESS_ASKED, "nina", "Evaluation of the spring model"),
-        (Did.ACCESS_APPROVED, "tom", ""),  # without a note of his: her reason stands in what he gave
+        (Did.ACCESS_APPROVED, "tom", "Evaluation of the spring model"),  # without a note of his it is hers
         (Did.CREATE_REQUESTED, "nina", "First evaluation"),
         (Did.CREATE_SENDING, "nina", ""),
         (Did.CREATE_SUCCEEDED, "nina", ""),

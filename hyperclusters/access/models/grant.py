@@ -43,12 +43,16 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         )
 
     def lost_by(self, person: User) -> GrantQuerySet:
-        """What this person held until lately, in teams where they hold nothing now; the last one first."""
+        """What this person held last until lately, in teams where they hold nothing now; the last one first."""
         now = timezone.now()
         over = Q(ended_at__isnull=False) | Q(until__lte=now)
         lately = Q(ended_at__gt=now - LATELY) | Q(ended_at__isnull=True, until__gt=now - LATELY)
         held = Grant.objects.active().filter(person=person, team=models.OuterRef("team"))
-        mine = self.filter(over, lately, ~models.Exists(held), person=person, team__isnull=False)
+        later = Grant.objects.filter(
+            person=person, team=models.OuterRef("team"), since__gt=models.OuterRef("since")
+        )
+        nothing_since = ~models.Exists(held) & ~models.Exists(later)
+        mine = self.filter(over, lately, nothing_since, person=person, team__isnull=False)
         return mine.order_by("-since", "pk")
 
 

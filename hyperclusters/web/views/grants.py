@@ -62,7 +62,8 @@ def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     form = forms.get(do)
     if form is not None and form.is_valid() and tried(form, lambda: _changed(request, grant, form)):
         return redirect(team)
-    context = {"team": team, "grant": grant, "forms": forms, "is_own": grant.person == request.user}
+    is_own = grant.person == request.user
+    context = {"team": team, "grant": grant, "forms": forms, "roles": roles, "is_own": is_own}
     return render(request, "teams/grant.html", context, status=REFUSED if form is not None else 200)
 
 

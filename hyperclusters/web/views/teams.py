@@ -30,6 +30,7 @@ from hyperclusters.access.permissions import (
 )
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
 from hyperclusters.web.access_words import unled_notice
@@ -192,6 +193,7 @@ def _history(request: PageRequest, shown: Team) -> list[Event]:
     if not grants_for(request.user, Action.AUDIT):
         return []
     told = visible_events(request.user).filter(team_id=shown.pk, action__startswith="access:")
+    told = told.exclude(action__in=[Did.ACCESS_DENIED, Did.ACCESS_EXPORTED])  # these changed nothing
     return list(told.order_by("-seq")[:10])
 
 
