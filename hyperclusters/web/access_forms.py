@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Role, Team, User
+from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.rules import End
 from hyperclusters.modelarts import ClusterType
+
+from .access_words import access_refusal
 
 if TYPE_CHECKING:
     TeamModelForm = forms.ModelForm[Team]  # at run time it takes no parameter
@@ -280,3 +283,13 @@ class JoinForm(forms.Form):
         password: str = self.cleaned_data["password"]
         validate_password(password, User(username=self.cleaned_data.get("username", "")))
         return password
+
+
+def tried(form: forms.Form, act: Callable[[], None]) -> bool:
+    """Whether it was done; a refusal is put into the form, in words."""
+    try:
+        act()
+    except AccessRefused as refused:
+        form.add_error(None, access_refusal(refused))
+        return False
+    return True

@@ -19,11 +19,9 @@ from hyperclusters.access.leads import SOON
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
-from hyperclusters.web.access_forms import AskForm, JoinForm
+from hyperclusters.web.access_forms import AskForm, JoinForm, tried
 from hyperclusters.web.access_words import ALLOWS, access_refusal, lost
-from hyperclusters.web.request import PageRequest, posted
-
-from .grants import REFUSED, tried
+from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 
 @require_safe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -18,13 +17,12 @@ from hyperclusters.access import invitations, requests, reviews, services
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.access.refusals import AccessRefused
-from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
+from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm, tried
 from hyperclusters.web.access_words import access_refusal
-from hyperclusters.web.request import PageRequest, posted
+from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 from .teams import PAGE, team_of
 
-REFUSED = 422
 ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
 
 
@@ -112,16 +110,6 @@ def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     except AccessRefused as refused:
         messages.warning(request, access_refusal(refused))
     return redirect(team)
-
-
-def tried(form: Form, act: Callable[[], None]) -> bool:
-    """Whether it was done; a refusal is put into the form, in words."""
-    try:
-        act()
-    except AccessRefused as refused:
-        form.add_error(None, access_refusal(refused))
-        return False
-    return True
 
 
 def _roles(request: PageRequest, team: Team) -> list[Role]:

@@ -35,7 +35,7 @@ from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
 from hyperclusters.web.access_words import unled_notice
 from hyperclusters.web.listing import chosen, menu, searched
-from hyperclusters.web.request import PageRequest, posted
+from hyperclusters.web.request import REFUSED, PageRequest, posted
 from hyperclusters.web.sheets import sheet
 
 PAGE = 50
@@ -108,7 +108,7 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
         )
         return redirect(shown)
     context = {"team": shown, "form": form, "title": _("What this team allows")}
-    return render(request, "teams/form.html", context, status=422 if form.errors else 200)
+    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])
@@ -123,7 +123,7 @@ def quota(request: PageRequest, slug: str) -> HttpResponse:
         messages.success(request, _("The team's quota is changed."))
         return redirect(shown)
     context = {"team": shown, "form": form, "title": _("Quota"), "used": used_by(shown)}
-    return render(request, "teams/form.html", context, status=422 if form.errors else 200)
+    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
 def team_of(request: PageRequest, slug: str) -> LedTeam:
