@@ -57,8 +57,6 @@ def approve(asked: AccessRequest, *, by: User, days: int | None, note: str = "")
     wish = {"role": asked.role, "days": days, "reason": note}
     with change(by=by, team=asked.team, about=asked.subject, **wish):
         require(by, Action.GRANT, asked.team)
-        if by == asked.person:
-            raise AccessRefused(Cause.ONESELF)
         lock(asked.team)
         before = asked.facts()
         _decide(asked, RequestState.APPROVED, by=by, note=note)
@@ -75,8 +73,6 @@ def decline(asked: AccessRequest, *, by: User, note: str) -> None:
     """Say no, and why. Raises NotPermitted; AccessRefused: one's own, without a note, decided meanwhile."""
     with change(by=by, team=asked.team, about=asked.subject, reason=note):
         require(by, Action.GRANT, asked.team)
-        if by == asked.person:
-            raise AccessRefused(Cause.ONESELF)
         if not note.strip():
             raise AccessRefused(Cause.NO_REASON)
         before = asked.facts()
@@ -97,11 +93,13 @@ def withdraw(asked: AccessRequest, *, by: User) -> None:
 
 
 def _decide(asked: AccessRequest, state: RequestState, *, by: User, note: str) -> None:
-    """One conditional UPDATE: of several decisions at one moment the first stands.
+    """One conditional UPDATE: of several decisions at one moment the first stands. Nobody decides their own.
 
     Its condition is on the row alone: with a join Django writes a subquery, which PostgreSQL does not judge again
     after it has waited for the row, and two decisions would win.
     """
+    if by == asked.person and state != RequestState.WITHDRAWN:
+        raise AccessRefused(Cause.ONESELF)
     now = timezone.now()
     waiting = AccessRequest.objects.filter(pk=asked.pk, state=RequestState.PENDING)
     if not waiting.update(state=state, decided_at=now, decided_by=by, note=note):

@@ -207,6 +207,33 @@ def test_an_admin_s_own_request_is_for_another_admin(cast: Cast) -> None:
     assert extended.since == before.since
 
 
+def test_what_was_lost_is_said_once_a_team_by_its_last_grant(cast: Cast, as_: SignIn) -> None:
+    for reason in ("the first is over", "the second is over"):
+        given = grant(person=cast.nina, role=Role.CREATOR, team=cast.vision, reason="x", by=cast.tom)
+        end_grant(given, reason=reason, by=cast.tom)
+    shown = words(as_("nina").get("/access/"))
+    assert ("the first is over" in shown, "the second is over" in shown) == (False, True)
+
+
+def test_the_latest_changes_of_access_are_changes(cast: Cast, as_: SignIn) -> None:
+    as_("vera").get("/teams/vision/rules/")
+    as_("vera").get("/teams/vision/who.csv")
+    changes = words(as_("tom").get("/teams/vision/")).partition("Latest changes of access")[2]
+    assert "Access granted" in changes
+    assert "denied" not in changes
+    assert "exported" not in changes
+
+
+def test_a_review_that_is_refused_keeps_what_was_marked(cast: Cast, as_: SignIn) -> None:
+    ada, tom = held(cast.ada, cast.vision), held(cast.tom, cast.vision)
+    wish = {f"g{ada.pk}": "end", f"g{tom.pk}": "end", "reason": "Q4"}
+    answer = as_("tom").post("/teams/vision/review/", wish)
+    assert answer.status_code == 422
+    assert held(cast.ada, cast.vision) == ada
+    marked = re.findall(r'name="g(\d+)" value="end" checked', answer.content.decode())
+    assert sorted(marked) == sorted([str(ada.pk), str(tom.pk)])
+
+
 def test_asking_starts_with_no_team_and_says_so(cast: Cast, as_: SignIn) -> None:
     nina = as_("nina")
     assert re.search(r'<option value="" selected>\s*Choose a team', nina.get("/access/").content.decode())
