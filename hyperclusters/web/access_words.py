@@ -97,8 +97,8 @@ def unled_notice(team: LedTeam, person: User) -> dict[str, str]:
     if may(person, Action.APPOINT) or may(person, Action.GRANT, team):
         url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
         return notice | {"text": text, "url": url, "action": _("Appoint an admin")}
-    names = ", ".join(each.username for each in appointers())
-    return notice | {"text": f"{text} {_('%(names)s can appoint one.') % {'names': names}}"}
+    who = _("%(names)s can appoint one.") % {"names": ", ".join(each.username for each in appointers())}
+    return notice | {"text": f"{text} {who}"}
 
 
 def lost(person: User) -> list[Grant]:
