@@ -88,7 +88,7 @@ def unled_notice(team: LedTeam, person: User) -> dict[str, str]:
         return {}
     if team.is_led:
         title = _("From %(at)s on nobody decides in %(team)s")
-        text = _("The access of its last admin ends then. Make somebody an admin whose access lasts longer.")
+        text = _("The access of its last admin ends then. An admin is needed whose access lasts longer.")
     else:
         title = _("Nobody decides in %(team)s")
         text = _("It has no admin: nobody can give access there, decide requests or settle open outcomes.")

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from hyperclusters.access import invitations, mail, requests, reviews
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
-from hyperclusters.access.permissions import Action, NotPermitted, may
+from hyperclusters.access.permissions import POLICY, Action, NotPermitted, Rule, may
 from hyperclusters.access.refusals import AccessRefused, Cause
 from hyperclusters.access.reports import who_can_what
 from hyperclusters.access.services import add_person, add_team, end_grant, extend_grant, grant, set_rules
@@ -103,6 +103,19 @@ def test_a_platform_admin_appoints_admins_of_teams_and_gives_no_other_role(cast:
             grant(person=cast.vera, role=role, team=cast.speech, reason="x", by=cast.root)
 
 
+def test_g27_nobody_gives_more_than_they_hold_whoever_the_policy_lets_give(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(POLICY, Action.GRANT, Rule(Role.CREATOR))
+    grant(person=cast.nina, role=Role.CREATOR, team=cast.vision, reason="x", by=cast.ada)
+    for act in (
+        lambda: grant(person=cast.nina, role=Role.ADMIN, team=cast.vision, reason="x", by=cast.ada),
+        lambda: end_grant(held(cast.tom, cast.vision), reason="x", by=cast.ada),
+    ):
+        with refused(Cause.ABOVE):
+            act()
+
+
 def test_g26_the_last_admin_stays_whichever_way_it_is_tried(cast: Cast) -> None:
     tom = held(cast.tom, cast.vision)
     for act in (
@@ -157,11 +170,12 @@ def test_so_many_days_are_exactly_that_and_as_many_as_the_team_allows_are_not_to
     days: int, cast: Cast, as_: SignIn
 ) -> None:
     set_rules(cast.vision, by=cast.tom, longest_days=30)
-    team, length = Team.objects.get(pk=cast.vision.pk), timedelta(days=days)
-    given = grant(person=cast.nina, role=Role.VIEWER, team=team, until=length, reason="x", by=cast.tom)
-    assert given.until == given.since + length
+    tom, team = as_("tom"), Team.objects.get(pk=cast.vision.pk)
+    tom.post("/teams/vision/give/", {"who": "nina", "role": "viewer", "until": str(days), "reason": "x"})
+    given = held(cast.nina, team)
+    assert given.until == given.since + timedelta(days=days)
     wish = {"do": "until", "until-until": str(days), "until-reason": "again"}
-    assert as_("tom").post(f"/teams/vision/grants/{given.pk}/", wish).status_code == 302
+    assert tom.post(f"/teams/vision/grants/{given.pk}/", wish).status_code == 302
     with refused(Cause.TOO_LONG):
         grant(person=cast.mallory, role=Role.VIEWER, team=team, until=timedelta(days=31), reason="x")
 
@@ -329,12 +343,15 @@ def test_a_review_is_all_or_nothing_and_one_record(cast: Cast) -> None:
 
 
 def test_g29_a_deactivated_person_loses_sessions_and_access_for_good(cast: Cast, as_: SignIn) -> None:
-    browser = as_("ada")
+    browser, unseen = as_("ada"), as_("ada")
     requests.ask(person=cast.ada, team=cast.speech, role=Role.VIEWER, days=7, reason="x")
     reviews.deactivate(cast.ada, by=cast.root, reason="left the company")
     assert browser.get("/").status_code == 302
     reviews.reactivate(cast.ada, by=cast.root, reason="came back")
-    assert browser.get("/").status_code == 302  # the old session stays dead
+    for old in (browser, unseen):
+        assert (
+            old.get("/").status_code == 302
+        )  # every session of before stays dead, asked with meanwhile or not
     assert not Grant.objects.active().filter(person=cast.ada).exists()
     assert not requests.waiting_for(cast.root).exists()
     request = HttpRequest()
