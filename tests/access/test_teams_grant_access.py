@@ -81,6 +81,13 @@ def test_g27_nobody_gives_to_themselves_across_teams_or_touches_a_site_role(cast
         grant(person=cast.root, role=Role.AUDITOR, team=None, reason="x", by=cast.root)
     with refused(Cause.ONESELF):
         grant(person=cast.root, role=Role.ADMIN, team=cast.vision, reason="x", by=cast.root)
+    with refused(Cause.ONESELF):
+        invitations.invite(
+            email="Tom@Example.com", team=cast.vision, role=Role.ADMIN, reason="x", by=cast.tom
+        )
+    grant(person=cast.vera, role=Role.PLATFORM_ADMIN, team=None, reason="the second", by=cast.root)
+    with refused(Cause.ONESELF):
+        reviews.deactivate(cast.root, by=cast.root, reason="x")
     for role in (Role.AUDITOR, Role.PLATFORM_ADMIN):
         with pytest.raises(NotPermitted):
             grant(person=cast.nina, role=role, team=None, reason="x", by=cast.tom)
