@@ -86,16 +86,15 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
             raise AccessRefused(Cause.ONESELF)
         if not reason.strip():
             raise AccessRefused(Cause.NO_REASON)
-        held = _lock_everything_of(person)
-        for grant in held:
+        for grant in _lock_everything_of(person):
             require_an_admin_stays(grant)
         now = timezone.now()
         rows = User.objects.filter(pk=person.pk, is_active=True)
         if not rows.update(is_active=False, session_round=F("session_round") + 1):
             raise AccessRefused(Cause.INACTIVE, person.username)
-        Grant.objects.filter(pk__in=[grant.pk for grant in held]).update(
-            ended_at=now, ended_by=by, end_reason=reason
-        )
+        held = Grant.objects.filter(person=person, ended_at__isnull=True)
+        facts = [grant.facts() for grant in held.select_related("person", "team")]
+        held.update(ended_at=now, ended_by=by, end_reason=reason)
         asked = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
         withdrawn = asked.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
         sent = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
@@ -105,7 +104,7 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
             person=by,
             subject=person.subject,
             reason=reason,
-            before={"active": True, "grants": [grant.facts() for grant in held]},
+            before={"active": True, "grants": facts},
             after={"active": False, "requests": withdrawn, "invitations": sent},
         )
 

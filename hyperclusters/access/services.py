@@ -107,7 +107,8 @@ def put(
     Raises as `grant` does.
     """
     team = lock(team)
-    if not User.objects.filter(pk=person.pk, is_active=True).exists():
+    # Held as well, so that nothing is given beside a deactivation, which ends all there is.
+    if User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True).first() is None:
         raise AccessRefused(Cause.INACTIVE, person.username)
     require_may_give(by, role, team, to=person)
     now = timezone.now()
