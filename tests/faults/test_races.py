@@ -39,6 +39,7 @@ RACES = {
     "one_request_decided_by_many": "g19_a_request_is_decided_once",
     "team_quota_edge": "g28_a_team_s_quota_is_exact_over_its_projects",
     "deactivation_by_service_and_submit": "g25_a_person_deactivated_while_they_submit_sends_nothing",
+    "deactivation_and_grant": "g25_what_is_given_while_a_person_is_deactivated_does_not_stay",
     "sync_and_bind": "g11_a_list_at_the_moment_of_the_verdict_finds_nothing_outside",
     "sync_between_two_reads": "g11_a_verdict_between_the_reads_of_a_list_does_no_harm",
     "refreshes": "g17_a_refresh_asked_twice_is_listed_once",

@@ -8,10 +8,11 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
+from hyperclusters.access.leads import unled_for
 from hyperclusters.access.permissions import Action, held, may
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
-from hyperclusters.web.access_words import lost
+from hyperclusters.web.access_words import lost, unled_notice
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
 from hyperclusters.web.views.review import queues
@@ -33,6 +34,7 @@ def home(request: PageRequest) -> HttpResponse:
         "may_view": may(person, Action.VIEW),
         "waiting": waiting_for(person)[:10],
         "lost": lost(person),
+        "unled": [unled_notice(team, person) for team in unled_for(person)[:3]],
         "has_grants": bool(held(person)),
     }
     if may(person, Action.CONNECT):
