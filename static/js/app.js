@@ -211,7 +211,7 @@ function tellTimes() {
 let before = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const active = document.activeElement;
-  const attribute = ["data-copy", "href", "name", "value"].find((name) => active.hasAttribute(name));
+  const attribute = ["data-copy", "data-copy-from", "href", "name", "value"].find((name) => active.hasAttribute(name));
   before = {
     focus: !active.id && attribute && detail.target.contains(active) ? `[${attribute}="${CSS.escape(active.getAttribute(attribute))}"]` : null,
     open: $$("details[id][open]", detail.target).map((each) => each.id),
@@ -239,8 +239,15 @@ function failed({ detail }) {
 }
 for (const name of ["responseError", "sendError", "timeout"]) document.addEventListener(`htmx:${name}`, failed);
 
-document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.elt.matches("[data-once]")) setSent(detail.elt, true);
+// What asks by itself rests while nobody can see it, and asks at once when the page is shown again.
+const ASKING = "[hx-headers*='X-Poll']";
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) $$(ASKING).forEach((each) => each.dispatchEvent(new Event("shown")));
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt } = event.detail;
+  if (document.hidden && elt.matches(ASKING)) event.preventDefault();
+  else if (elt.matches("[data-once]")) setSent(elt, true);
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.elt.matches("[data-once]")) setSent(detail.elt, false);
