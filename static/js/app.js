@@ -193,10 +193,12 @@ const units = { year: 31557600, month: 2629800, week: 604800, day: 86400, hour: 
 function tellTimes() {
   for (const time of $$("time.rel")) {
     const at = new Date(time.dateTime);
+    const fresh = !("told" in time.dataset); // what just came from the server says it rightly, and must not move
+    time.dataset.told = "";
     const seconds = (at - Date.now() - offset) / 1000;
     const [unit, size] = Object.entries(units).find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
-    const text = relative.format(Math.trunc(seconds / size) || -0, unit);
-    if (time.textContent !== text) time.textContent = text;
+    const text = relative.format(Math.trunc(seconds / size) || -0, unit).replace(/(\d)(?=[^\s\d])/, "$1 ");
+    if (!fresh && time.textContent !== text) time.textContent = text;
     time.title = `${exact.format(at)} · ${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   }
   for (const time of $$("time.clock:not([data-local])")) {

@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.access_words import length
+from hyperclusters.web.moments import when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -58,6 +59,9 @@ def as_offered(days: int) -> int:
     """The shortest length that can be asked for and is as long as this; else the longest."""
     offered = [int(value) for value, _word in LENGTHS if value]
     return next((length for length in offered if length >= days), offered[-1])
+
+
+register.filter("when", when)
 
 
 @register.filter(name="json")
