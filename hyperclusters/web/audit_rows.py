@@ -14,10 +14,8 @@ from hyperclusters.audit.paging import Line
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Evidence
-from hyperclusters.web.icons import lucide
 from hyperclusters.web.sentences import OUTCOME_KINDS
 
-ICONS = {"good": "check", "wait": "clock", "warn": "triangle-alert", "bad": "x", "idle": "minus"}
 LIST = "/audit/"
 
 
@@ -36,7 +34,6 @@ class Row(NamedTuple):
     what_url: str
     team: str
     kind: str
-    icon: str
     outcome: str
     cloud: str
     cloud_short: str
@@ -58,7 +55,7 @@ def rows(events: Iterable[Event | Line]) -> list[Row]:
     ]
 
 
-def _row(event: Event | Line, word: str, kind: str, icon: str, outcome: str, evidence: str) -> Row:
+def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str) -> Row:
     at, name, cloud = event.at, event.object_name, event.upstream_request_id
     return Row(
         url=f"{LIST}{event.seq}/",
@@ -73,7 +70,6 @@ def _row(event: Event | Line, word: str, kind: str, icon: str, outcome: str, evi
         what_url=f"{LIST}?cluster={quote(name)}",
         team=event.team_name,
         kind=kind,
-        icon=icon,
         outcome=outcome,
         cloud=cloud,
         cloud_short=f"{cloud[:8]}…{cloud[-6:]}" if len(cloud) > 17 else cloud,
@@ -87,15 +83,10 @@ def _actions(_language: str) -> dict[str, str]:
 
 
 @cache
-def _outcomes(_language: str) -> dict[str, tuple[str, str, str]]:
-    return {value: (kind := OUTCOME_KINDS[value], icon(kind), str(label)) for value, label in Outcome.choices}
+def _outcomes(_language: str) -> dict[str, tuple[str, str]]:
+    return {value: (OUTCOME_KINDS[value], str(label)) for value, label in Outcome.choices}
 
 
 @cache
 def _evidence(_language: str) -> dict[str, str]:
     return {value: str(label) for value, label in Evidence.choices}
-
-
-def icon(kind: str) -> str:
-    """The icon of one of the five kinds."""
-    return lucide(ICONS[kind], size=13, **{"class": "i", "aria_hidden": "true"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -55,8 +56,13 @@ def menu(
     others = address(query, **{name: ""})
     lead = f"{others}&" if others != "?" else others
     choices = [Choice(everything, others, chosen=not words)]
-    choices += [Choice(word, f"{lead}{name}={quote(key)}", chosen=key == value) for key, word in options]
+    choices += [Choice(word, f"{lead}{name}={_quoted(key)}", chosen=key == value) for key, word in options]
     return Filter(label, words, tuple(choices))
+
+
+@lru_cache(4096)
+def _quoted(key: str) -> str:
+    return quote(key)
 
 
 def chosen(query: QueryDict, name: str, options: list[tuple[str, str]]) -> str:

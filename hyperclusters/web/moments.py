@@ -14,9 +14,12 @@ HOUR, DAY = 60, 24 * 60  # minutes
 NOW = 10  # seconds
 
 
-def ago(at: datetime, now: datetime | None = None) -> str:
-    """ "3 hours ago", in the reader's language. To the minute at most, so that what is drawn with it can be kept."""
-    return _ago(_minutes((now or timezone.now()) - at), get_language())
+def ago(at: datetime, now: datetime | None = None, language: str | None = None) -> str:
+    """ "3 hours ago", in the reader's language. To the minute at most, so that what is drawn with it can be kept.
+
+    A list has many of these: it asks once what the time and the language are.
+    """
+    return _ago(_minutes((now or timezone.now()) - at), language or get_language())
 
 
 def when(at: datetime) -> str:

@@ -65,16 +65,16 @@ def shown(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
     found = list(clusters.values_list(*SHOWN))
     networks = _networks([pk for pk, *_ in found])
-    now = timezone.now()
+    now, language = timezone.now(), get_language()
     for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at in found:
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),
             networks=tuple(networks[pk]),
             maker=maker or "",
             since=asked_at or found_at,
-            since_words=ago(asked_at or found_at, now),
+            since_words=ago(asked_at or found_at, now, language),
             gone_at=gone_at,
-            gone_words=ago(gone_at, now) if gone_at else "",
+            gone_words=ago(gone_at, now, language) if gone_at else "",
         )
 
 

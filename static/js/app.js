@@ -204,6 +204,7 @@ function tellTimes() {
   for (const time of $$("time.clock:not([data-local])")) {
     const at = new Date(time.dateTime);
     time.dataset.local = "";
+    time.title ||= `${time.dateTime.replace(/[TZ]/g, " ")}UTC`;
     const day = time.textContent.includes("-") ? at.toLocaleDateString("sv") + " " : "";
     time.textContent = day + at.toLocaleTimeString("sv");
   }

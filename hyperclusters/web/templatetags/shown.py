@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -62,6 +63,12 @@ def as_offered(days: int) -> int:
 
 
 register.filter("when", when)
+
+
+@register.filter
+def exact(at: datetime, between: str = " ") -> str:
+    """The moment in UTC, to the second: "2026-11-24 12:00:00"."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(between, "seconds")
 
 
 @register.filter(name="json")
