@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -49,10 +50,12 @@ def download(site: Site, browser: Browser, path: str, form: str) -> Download:
     return Download(seconds, first, memory.grown, size)
 
 
-def copied() -> float:
-    """The seconds that COPY takes for the same table, read here and thrown away."""
+def copied(columns: Sequence[str]) -> float:
+    """The seconds that a plain COPY takes for the same columns in the same order, read here and thrown away."""
+    names = ", ".join(f'"{name}"' for name in columns)
+    query = f"SELECT {names} FROM audit_event ORDER BY seq"  # noqa: S608 -- names of columns
     started = time.perf_counter()
-    with connection.cursor() as cursor, cursor.copy("COPY audit_event TO STDOUT WITH (FORMAT csv)") as copy:
+    with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)") as copy:
         for _ in copy:
             pass
     return time.perf_counter() - started

@@ -15,6 +15,7 @@ from django.db import connection
 from bench.browser import Browser
 from bench.clicks import send_form, wait_for_verdict
 from bench.people import Crew
+from bench.processes import yield_to_the_site
 from bench.site import Site
 from hyperclusters.clusters.models import Creation
 
@@ -38,7 +39,7 @@ class Load:
         self._projects = cycle(project.name for project in crew.projects)
         self._over = threading.Event()
         self._full = threading.Event()
-        self._pool = ThreadPoolExecutor(level)
+        self._pool = ThreadPoolExecutor(level, initializer=yield_to_the_site)
         self._thread = threading.Thread(target=self._keep)
         self._people: set[Future[None]] = set()
         self.submits: list[float] = []  # seconds, of those sent once the level was reached
@@ -67,6 +68,7 @@ class Load:
         self._pool.shutdown()
 
     def _keep(self) -> None:
+        yield_to_the_site()
         for _ in range(SPREAD):
             self._send()
             self._over.wait(EVERY)

@@ -17,8 +17,11 @@ STOP_WITHIN = 15.0  # seconds
 
 
 @contextmanager
-def running(*args: str, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
-    """`python -m ARGS` in a group of its own. What it says goes to `log`; without one its output can be read."""
+def running(*args: str, log: Path | None = None, elsewhere: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """`python -m ARGS` in a group of its own. What it says goes to `log`; without one its output can be read.
+
+    `elsewhere`: in life it runs on another machine, see `yield_to_the_site`.
+    """
     with _sink(log) as sink:
         process = subprocess.Popen(  # noqa: S603 -- our own command lines
             [sys.executable, "-m", *args],
@@ -29,10 +32,20 @@ def running(*args: str, log: Path | None = None) -> Iterator[subprocess.Popen[st
             start_new_session=True,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 -- it calls prctl alone
         )
+        if elsewhere:
+            yield_to_the_site(process.pid)
         try:
             yield process
         finally:
             _stop(process)
+
+
+def yield_to_the_site(pid: int = 0) -> None:
+    """What is not of the site, the cloud and the people, has its own CPUs in life. Here it takes what the site leaves.
+
+    `pid`: a process; 0 is the calling thread.
+    """
+    os.setpriority(os.PRIO_PROCESS, pid, 10)
 
 
 def free_port() -> int:

@@ -84,7 +84,7 @@ def _processes(folder: Path) -> Iterator[Site]:
     made = Site(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", folder / "log")
     cloud = ("--port", made.cloud.partition(":")[2], "--data", str(folder / "cloud"))
     with (
-        running("hyperclusters.simulator", *cloud, log=made.log),
+        running("hyperclusters.simulator", *cloud, log=made.log, elsewhere=True),
         running("django", "worker", log=made.log),
         running("gunicorn", "hyperclusters.wsgi", "--bind", made.web, *WEB, log=made.log) as web,
     ):

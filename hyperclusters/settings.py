@@ -330,7 +330,9 @@ TEMPLATES = [
                 "hyperclusters.web.context.page",
             ],
         },
-    }
+    },
+    # For what has hundreds of cells: the tag event_rows.
+    {"BACKEND": "django.template.backends.jinja2.Jinja2", "NAME": "jinja2", "DIRS": [BASE_DIR / "templates"]},
 ]
 
 _database_url = secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"

@@ -17,7 +17,7 @@ from hyperclusters.modelarts import grammar
 
 ROOT = Path(__file__).resolve().parent.parent
 HOUSE = ROOT / "hyperclusters"
-TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+TEMPLATES = sorted([*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.jinja")])
 MODULES = sorted(HOUSE.rglob("*.py"))
 
 # Who may import from whom. `web` may take types, grammar and the request builders from `modelarts`, which are pure

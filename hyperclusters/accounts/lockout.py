@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from hyperclusters.access.models import User
 from hyperclusters.audit import origin
@@ -58,6 +59,18 @@ def count(request: HttpRequest, username: str) -> Counted | None:
         counted.rollback()
         return None
     return counted
+
+
+def attempted(username: str) -> str:
+    """Whose account an attempt was for, as the audit keeps it.
+
+    A name that nobody has may be a password in the wrong field. Of it only a keyed mark is kept, by which attempts with
+    the same name are found together.
+    """
+    typed = username.strip()
+    known = User.objects.filter(username__iexact=typed) if typed.isprintable() else User.objects.none()
+    name = known.values_list("username", flat=True).first()
+    return name or "unknown:" + salted_hmac(SALT, typed.casefold()).hexdigest()[:12]
 
 
 def forget_old() -> None:

@@ -75,6 +75,7 @@ class Action(models.TextChoices):
     CREATE_SUCCEEDED = "cluster:create:succeeded", _("cluster created")
     CREATE_FAILED = "cluster:create:failed", _("creation failed")
     CREATE_UNKNOWN = "cluster:create:unknown", _("creation without a clear answer")
+    CREATE_LOOK_ASKED = "cluster:create:look-asked", _("look at the cloud asked for")
     CREATE_UNDECIDED = "cluster:create:needs-attention", _("creation needs a person's decision")
     CREATE_DECIDED = "cluster:create:decided", _("creation decided by a person")
     CREATE_ABSENT = "cluster:create:absent", _("cluster proved absent")

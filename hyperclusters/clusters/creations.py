@@ -124,10 +124,20 @@ def withdraw(creation: Creation, *, by: User) -> None:
 
 
 def look_now(creation: Creation, *, by: User) -> None:
-    """Have the worker look at an unresolved creation at once. Raises NotPermitted."""
+    """Have the worker look at an unresolved creation at once; one that is settled stays as it is. Raises NotPermitted."""
     require(by, Action.VIEW, creation.team)
-    Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN).update(due_at=timezone.now())
-    wake_workers()
+    unknown = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN)
+    with transaction.atomic():
+        if unknown.update(due_at=timezone.now()):
+            record(
+                Did.CREATE_LOOK_ASKED,
+                Outcome.ACCEPTED,
+                person=by,
+                team=creation.team,
+                project=creation.project,
+                subject=creation.subject,
+            )
+            wake_workers()
 
 
 def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -> None:

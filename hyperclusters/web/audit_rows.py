@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import quote
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Line
@@ -17,6 +17,11 @@ from hyperclusters.clusters.models import Evidence
 from hyperclusters.web.sentences import OUTCOME_KINDS
 
 LIST = "/audit/"
+PAGES = {
+    "list": gettext_lazy("events"),
+    "event": gettext_lazy("one event"),
+    "review": gettext_lazy("the review queue"),
+}
 
 
 class Row(NamedTuple):
@@ -66,7 +71,7 @@ def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str)
         source=event.source,
         action=event.action,
         word=word,
-        what=name,
+        what=_what_was_read(name) if event.action == Did.AUDIT_READ else name,
         what_url=f"{LIST}?cluster={quote(name)}",
         team=event.team_name,
         kind=kind,
@@ -75,6 +80,12 @@ def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str)
         cloud_short=f"{cloud[:8]}…{cloud[-6:]}" if len(cloud) > 17 else cloud,
         evidence=evidence,
     )
+
+
+def _what_was_read(name: str) -> str:
+    """A visit as `note_read` names it, in words: "list team=a&range=7d" is "events · team=a · range=7d"."""
+    page, _blank, narrowed = name.partition(" ")
+    return " · ".join([str(PAGES.get(page, page)), *filter(None, narrowed.split("&"))])
 
 
 @cache

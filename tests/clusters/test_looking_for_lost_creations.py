@@ -284,9 +284,13 @@ def test_a_person_can_have_it_looked_at_at_once(cast: Cast, projects: Projects, 
     creation.refresh_from_db()
     assert creation.state == State.UNKNOWN  # not due yet
     look_now(creation, by=cast.vera)
+    (event,) = events(action="cluster:create:look-asked")
+    assert (event.person_name, event.object_id) == ("vera", str(creation.pk))
     work()
     creation.refresh_from_db()
     assert creation.state == State.CREATED
+    look_now(creation, by=cast.vera)  # it has been settled meanwhile: there is nothing to look for
+    assert len(events(action="cluster:create:look-asked")) == 1
 
 
 # A worker that dies or comes late.

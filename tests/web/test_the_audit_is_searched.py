@@ -190,6 +190,12 @@ def test_reading_is_one_event_a_visit(mixed: None, as_: SignIn) -> None:
     assert len(events(action="audit:read", person_name="olga")) == 2
 
 
+def test_a_visit_is_told_in_words(mixed: None, as_: SignIn) -> None:
+    olga = as_("olga")
+    olga.get(f"{LIST}?outcome=failed&range=7d")
+    assert "events · outcome=failed · range=7d" in body(olga.get(LIST))
+
+
 def test_the_chart_counts_each_day_and_says_it_in_a_table(mixed: None, as_: SignIn) -> None:
     text = body(as_("olga").get(f"{LIST}summary/"))
     assert "80 created" in text

@@ -8,11 +8,14 @@ from typing import Any
 
 from django import template
 from django.db.models import Model
+from django.template import engines
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.access_words import length
+from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.moments import when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
@@ -35,6 +38,17 @@ def drawn(name: str, **shown: Hashable) -> str:
 @lru_cache(2048, typed=True)  # typed: text that is safe and text that is not may be equal
 def _drawn(_name: str, _language: str | None, **shown: Hashable) -> str:
     return render_to_string(_name, shown)
+
+
+@register.simple_tag
+def event_rows(events: list[Row], brief: bool) -> str:
+    """These events as the rows of a table. `brief`: without what they are about, and IDs.
+
+    By Jinja2, and from a macro, whose answer is markup because the engine escaped it.
+    """
+    template: Any = engines["jinja2"].get_template("audit/_event_rows.jinja")
+    markup: str = template.template.module.rows(events, brief, _("Copy the cloud's request ID"))
+    return markup
 
 
 @register.filter

@@ -26,6 +26,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hyperclusters.accounts.factors import has_passkey
+from hyperclusters.accounts.lockout import attempted
 from hyperclusters.accounts.recent import note_confirmation
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
@@ -53,7 +54,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             login = Login(user=form.get_user(), redirect_url=target)
             return cast("HttpResponse", perform_password_login(request, {}, login))
         did = Did.SIGN_IN_LOCKED if form.is_locked else Did.SIGN_IN_FAILED
-        record(did, Outcome.DENIED, person_name=request.POST.get("username", "")[:150])
+        record(did, Outcome.DENIED, person_name=attempted(request.POST.get("username", "")))
     context = {"form": form, "next": target, "demo_people": settings.DEMO_PEOPLE if settings.DEMO else {}}
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
