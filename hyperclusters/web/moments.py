@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.utils import timezone
-from django.utils.timesince import timesince
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 HOUR, DAY = 60, 24 * 60  # minutes
+WEEK, YEAR = 7, 365.25  # days
 NOW = 10  # seconds
 
 
@@ -52,5 +52,18 @@ def _ago(minutes: int, language: str | None) -> str:  # the language is part of 
 
 
 def _span(minutes: int) -> str:
-    now = timezone.now()
-    return timesince(now - timedelta(minutes=minutes), now, depth=1)
+    """In the largest unit that fits; a month is a twelfth of a year of 365.25 days, as in app.js."""
+    days = minutes // DAY
+    if days >= YEAR:
+        n = int(days / YEAR)
+        return ngettext("%(n)d year", "%(n)d years", n) % {"n": n}
+    if days >= YEAR / 12:
+        n = int(days / (YEAR / 12))
+        return ngettext("%(n)d month", "%(n)d months", n) % {"n": n}
+    if days >= WEEK:
+        return ngettext("%(n)d week", "%(n)d weeks", days // WEEK) % {"n": days // WEEK}
+    if days:
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if minutes >= HOUR:
+        return ngettext("%(n)d hour", "%(n)d hours", minutes // HOUR) % {"n": minutes // HOUR}
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
