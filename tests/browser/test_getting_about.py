@@ -96,7 +96,9 @@ def test_single_keys_search_open_the_form_and_list_themselves(clusters: None, wi
     expect(keys).to_be_visible()
     for _ in range(8):  # the focus cannot leave it
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('#keys')")
+        assert page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('#keys')"
+        )
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
     expect(opener).to_be_focused()
