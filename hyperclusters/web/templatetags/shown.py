@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.audit_rows import Row
-from hyperclusters.web.moments import ago as ago_words
+from hyperclusters.web.moments import when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -69,10 +69,7 @@ def as_offered(days: int) -> int:
     return next((length for length in offered if length >= days), offered[-1])
 
 
-@register.filter
-def ago(at: datetime) -> str:
-    """How long ago, in words."""
-    return ago_words(at)
+register.filter("when", when)
 
 
 @register.filter
