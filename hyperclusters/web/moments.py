@@ -1,4 +1,4 @@
-"""How long ago something was, in words."""
+"""How long ago something was, or how long it is until then, in the words that app.js goes on with."""
 
 from __future__ import annotations
 
@@ -6,26 +6,64 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.utils import timezone
-from django.utils.timesince import timesince
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-DAY, MONTH = 24 * 60, 30 * 24 * 60  # minutes
+HOUR, DAY = 60, 24 * 60  # minutes
+WEEK, YEAR = 7, 365.25  # days
+NOW = 10  # seconds
 
 
 def ago(at: datetime, now: datetime | None = None, language: str | None = None) -> str:
-    """ "3 hours, 5 minutes ago", in the reader's language, as exact as somebody reads it.
+    """ "3 hours ago", in the reader's language. To the minute at most, so that what is drawn with it can be kept.
 
     A list has many of these: it asks once what the time and the language are.
     """
-    minutes = max(int(((now or timezone.now()) - at).total_seconds()) // 60, 0)
-    step = 1 if minutes < DAY else 60 if minutes < MONTH else DAY
-    return _ago(minutes // step * step, language or get_language())
+    return _ago(_minutes((now or timezone.now()) - at), language or get_language())
+
+
+def when(at: datetime) -> str:
+    """ "20 seconds ago", "3 hours ago", "in 4 days", in the reader's language."""
+    span = at - timezone.now()
+    seconds = int(abs(span.total_seconds()))
+    if seconds < NOW:
+        return _("just now")
+    if span < timedelta():
+        if seconds < 60:
+            return ngettext("%(n)d second ago", "%(n)d seconds ago", seconds) % {"n": seconds}
+        return _ago(_minutes(-span), get_language())
+    if seconds < 60:
+        return ngettext("in %(n)d second", "in %(n)d seconds", seconds) % {"n": seconds}
+    return _("in %(span)s") % {"span": _span(_minutes(span))}
+
+
+def _minutes(span: timedelta) -> int:
+    """As many of them as somebody is told."""
+    minutes = max(int(span.total_seconds()) // 60, 0)
+    step = 1 if minutes < HOUR else HOUR if minutes < DAY else DAY
+    return minutes // step * step
 
 
 @lru_cache(4096)
 def _ago(minutes: int, language: str | None) -> str:  # the language is part of the key
     if not minutes:
         return _("just now")
-    now = timezone.now()
-    return _("%(past)s ago") % {"past": timesince(now - timedelta(minutes=minutes), now)}
+    return _("%(past)s ago") % {"past": _span(minutes)}
+
+
+def _span(minutes: int) -> str:
+    """In the largest unit that fits; a month is a twelfth of a year of 365.25 days, as in app.js."""
+    days = minutes // DAY
+    if days >= YEAR:
+        n = int(days / YEAR)
+        return ngettext("%(n)d year", "%(n)d years", n) % {"n": n}
+    if days >= YEAR / 12:
+        n = int(days / (YEAR / 12))
+        return ngettext("%(n)d month", "%(n)d months", n) % {"n": n}
+    if days >= WEEK:
+        return ngettext("%(n)d week", "%(n)d weeks", days // WEEK) % {"n": days // WEEK}
+    if days:
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if minutes >= HOUR:
+        return ngettext("%(n)d hour", "%(n)d hours", minutes // HOUR) % {"n": minutes // HOUR}
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}

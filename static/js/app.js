@@ -193,10 +193,12 @@ const units = { year: 31557600, month: 2629800, week: 604800, day: 86400, hour: 
 function tellTimes() {
   for (const time of $$("time.rel")) {
     const at = new Date(time.dateTime);
+    const fresh = !("told" in time.dataset); // what just came from the server says it rightly, and must not move
+    time.dataset.told = "";
     const seconds = (at - Date.now() - offset) / 1000;
     const [unit, size] = Object.entries(units).find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
-    const text = relative.format(Math.trunc(seconds / size) || -0, unit);
-    if (time.textContent !== text) time.textContent = text;
+    const text = relative.format(Math.trunc(seconds / size) || -0, unit).replace(/(\d)(?=[^\s\d])/, "$1 ");
+    if (!fresh && time.textContent !== text) time.textContent = text;
     time.title = `${exact.format(at)} · ${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   }
   for (const time of $$("time.clock:not([data-local])")) {
@@ -212,7 +214,7 @@ function tellTimes() {
 let before = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const active = document.activeElement;
-  const attribute = ["data-copy", "href", "name", "value"].find((name) => active.hasAttribute(name));
+  const attribute = ["data-copy", "data-copy-from", "href", "name", "value"].find((name) => active.hasAttribute(name));
   before = {
     focus: !active.id && attribute && detail.target.contains(active) ? `[${attribute}="${CSS.escape(active.getAttribute(attribute))}"]` : null,
     open: $$("details[id][open]", detail.target).map((each) => each.id),
@@ -240,8 +242,15 @@ function failed({ detail }) {
 }
 for (const name of ["responseError", "sendError", "timeout"]) document.addEventListener(`htmx:${name}`, failed);
 
-document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.elt.matches("[data-once]")) setSent(detail.elt, true);
+// What asks by itself rests while nobody can see it, and asks at once when the page is shown again.
+const ASKING = "[hx-headers*='X-Poll']";
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) $$(ASKING).forEach((each) => each.dispatchEvent(new Event("shown")));
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt } = event.detail;
+  if (document.hidden && elt.matches(ASKING)) event.preventDefault();
+  else if (elt.matches("[data-once]")) setSent(elt, true);
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.elt.matches("[data-once]")) setSent(detail.elt, false);

@@ -89,11 +89,19 @@ def test_single_keys_search_open_the_form_and_list_themselves(clusters: None, wi
     page.keyboard.type("n?/")  # in a field they are letters like any other
     expect(search).to_have_value("n?/")
     page.goto("/")
+    opener = page.locator("#nav").get_by_role("link", name="Creations")
+    opener.focus()
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keyboard")
     expect(keys).to_be_visible()
+    for _ in range(8):  # the focus cannot leave it
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('#keys')"
+        )
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
+    expect(opener).to_be_focused()
     page.keyboard.press("n")
     page.wait_for_url("**/clusters/new/")
 

@@ -101,6 +101,19 @@ def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
     assert json.loads(sent.request["body"]) == json.loads(shown)
 
 
+def test_what_will_be_sent_is_copied_by_a_click_in_each_of_its_forms(form: Page) -> None:
+    form.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    form.get_by_label("Name", exact=True).fill("copied")
+    expect(preview(form)).to_contain_text("copied")
+    for shown_as, begins in (("JSON", "{"), ("curl", "curl -X POST"), ("SDK", "from ")):
+        form.get_by_role("radio", name=shown_as).check()
+        form.get_by_role("button", name=f"Copy {shown_as}").click()
+        expect(form.locator("#live")).to_have_text("Copied")
+        copied = form.evaluate("navigator.clipboard.readText()")
+        assert copied.startswith(begins)
+        assert "copied" in copied
+
+
 def choose_curl(page: Page) -> None:
     """Have the preview of a valid form shown as curl."""
     page.get_by_label("Name", exact=True).fill("first")

@@ -103,7 +103,7 @@ def test_the_audit_is_searched_and_filtered(
     work()
     page = plain("olga")
     page.goto("/audit/")
-    page.get_by_text("Person, cluster, request, time").click()
+    page.get_by_text("More filters").click()
     page.get_by_label("Person").fill("ada")
     page.get_by_role("button", name="Show").click()
     page.get_by_text("Outcome", exact=True).first.click()

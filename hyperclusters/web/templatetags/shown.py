@@ -14,9 +14,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
-from hyperclusters.web.access_words import length
 from hyperclusters.web.audit_rows import Row
-from hyperclusters.web.moments import ago as ago_words
+from hyperclusters.web.moments import when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -64,22 +63,13 @@ def outcome_kind(outcome: str) -> str:
 
 
 @register.filter
-def length_words(days: int | None) -> str:
-    """For how long, in words."""
-    return length(days)
-
-
-@register.filter
 def as_offered(days: int) -> int:
     """The shortest length that can be asked for and is as long as this; else the longest."""
     offered = [int(value) for value, _word in LENGTHS if value]
     return next((length for length in offered if length >= days), offered[-1])
 
 
-@register.filter
-def ago(at: datetime) -> str:
-    """How long ago, in words."""
-    return ago_words(at)
+register.filter("when", when)
 
 
 @register.filter

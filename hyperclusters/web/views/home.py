@@ -4,44 +4,72 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from hyperclusters.access.permissions import Action, held, may
+from hyperclusters.access.leads import unled_for
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, held, may, within
 from hyperclusters.access.requests import waiting_for
-from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Project, State
-from hyperclusters.web.access_words import lost
+from hyperclusters.clusters.models import UNRESOLVED, Cluster, Creation, Heartbeat, Project, State
+from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.web.access_words import lost, unled_notice
 from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
-from hyperclusters.web.views.review import queues
+from hyperclusters.web.views.review import OPEN, queues
 
+SHOWN = 6  # rows of each table
 THEMES = ("light", "dark")
 
 
 @require_safe
 def home(request: PageRequest) -> HttpResponse:
-    """Where this person's work is."""
+    """Where this person's work is: what waits for them, what is under way, what is new."""
     person = request.user
-    creations = Creation.objects.visible_to(person).select_related("project__team", "requested_by")
-    clusters = Cluster.objects.visible_to(person).present()
     context: dict[str, Any] = {
-        "running": creations.unresolved().exclude(state=State.NEEDS_ATTENTION)[:10],
-        "undecided": creations.filter(state=State.NEEDS_ATTENTION)[:10],
-        "recent": creations.exclude(state__in=[State.CREATED]).filter(settled_at__isnull=False)[:5],
-        "clusters": cluster_rows(clusters[:6]),
+        "unmade": _unmade(person),
+        "clusters": cluster_rows(Cluster.objects.visible_to(person).present()[:SHOWN]),
         "may_view": may(person, Action.VIEW),
-        "waiting": waiting_for(person)[:10],
         "lost": lost(person),
+        "unled": [unled_notice(team, person) for team in unled_for(person)[:3]],
         "has_grants": bool(held(person)),
     }
     if may(person, Action.CONNECT):
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
         context["workers"] = Heartbeat.objects.all()
+    return render(request, "home/home.html", context | _inbox(person))
+
+
+def _inbox(person: User) -> dict[str, Any]:
+    """All that waits for this person, and for nobody's answer but theirs and their like's."""
+    inbox: dict[str, Any] = {
+        "waiting": waiting_for(person)[:10],
+        "undecided": _creations(person).filter(_to_decide(person))[:10],
+    }
     if may(person, Action.REVIEW):
-        context["to_review"] = [(name, rows.count()) for name, rows in queues(person).items()]
-    return render(request, "home/home.html", context)
+        parts = queues(person)
+        parts.pop(OPEN)  # waits for the cloud
+        inbox["to_review"] = [(name, n) for name, rows in parts.items() if (n := rows.count())]
+    return inbox
+
+
+def _unmade(person: User) -> list[Creation]:
+    """What made no cluster: those under way first, but for what waits in this person's inbox, then the last that ended."""
+    creations = _creations(person)
+    unsettled = list(creations.unresolved().exclude(_to_decide(person))[:SHOWN])
+    ended = creations.exclude(state__in=[*UNRESOLVED, State.CREATED])
+    return unsettled + list(ended[: SHOWN - len(unsettled)])
+
+
+def _creations(person: User) -> CreationQuerySet:
+    return Creation.objects.visible_to(person).select_related("project__team", "requested_by")
+
+
+def _to_decide(person: User) -> Q:
+    return Q(state=State.NEEDS_ATTENTION) & within(person, Action.DECIDE, team="project__team")
 
 
 @login_not_required

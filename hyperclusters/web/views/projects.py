@@ -23,9 +23,7 @@ from hyperclusters.web.acts import post_only
 from hyperclusters.web.diagnoses import diagnosis
 from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
 from hyperclusters.web.recent import sensitive
-from hyperclusters.web.request import PageRequest, wants_fragment
-
-REFUSED = 422
+from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
 
 
 @require_safe

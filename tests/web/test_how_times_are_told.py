@@ -1,0 +1,40 @@
+"""How long ago something was, in one unit, as the browser goes on telling it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone, translation
+
+from hyperclusters.web.moments import ago, when
+
+
+@pytest.mark.parametrize(
+    ("span", "english", "chinese"),
+    [
+        (timedelta(seconds=-4), "just now", "刚刚"),
+        (timedelta(seconds=-40), "40 seconds ago", "40 秒前"),
+        (timedelta(seconds=-65), "1 minute ago", "1 分钟前"),
+        (timedelta(hours=-3, minutes=-50), "3 hours ago", "3 小时前"),
+        (timedelta(days=-15, hours=-1), "2 weeks ago", "2 周前"),
+        (timedelta(days=-70), "2 months ago", "2 个月前"),
+        (timedelta(days=-800), "2 years ago", "2 年前"),
+        (timedelta(seconds=50.5), "in 50 seconds", "50 秒后"),
+        (timedelta(days=4, minutes=1), "in 4 days", "4 天后"),
+    ],
+)
+def test_a_moment_is_told_in_one_unit_and_in_both_languages(
+    span: timedelta, english: str, chinese: str
+) -> None:
+    at = timezone.now() + span
+    with translation.override("en"):
+        assert when(at) == english
+    with translation.override("zh-hans"):
+        assert when(at) == chinese
+
+
+def test_what_is_drawn_once_is_told_to_the_minute() -> None:
+    now = timezone.now()
+    assert ago(now - timedelta(seconds=59), now) == "just now"
+    assert ago(now - timedelta(seconds=61), now) == ago(now - timedelta(seconds=119), now)
