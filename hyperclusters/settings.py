@@ -204,6 +204,7 @@ HTTPS = flag("HTTPS", default=not DEMO)
 TRUSTED_PROXIES = number("TRUSTED_PROXIES", 0, least=0, most=10)
 SITE_URL = (
     os.environ.get("SITE_URL")
+    or (f"http://127.0.0.1:{os.environ.get('PORT') or 8000}" if DEMO else "")
     or f"http{'s' if HTTPS else ''}://{ALLOWED_HOSTS[0] if ALLOWED_HOSTS else 'localhost'}"
 ).rstrip("/")
 

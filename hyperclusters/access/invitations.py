@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.core import signing
@@ -15,16 +15,14 @@ from hyperclusters.audit.vocabulary import Outcome
 from .models import Grant, Invitation, Role, Team, User
 from .permissions import Action, NotPermitted, require
 from .refusals import AccessRefused, Cause
-from .rules import change, check_terms, require_may_give
+from .rules import End, change, end_of, require_may_give
 from .services import add_person, put
 
 LIFE = timedelta(days=7)
 SALT = "hyperclusters.access.invitation"
 
 
-def invite(
-    *, email: str, team: Team, role: Role, reason: str, by: User, until: datetime | None = None
-) -> Invitation:
+def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: End = None) -> Invitation:
     """Invite whoever owns this address into a team. The worker mails the link.
 
     Raises NotPermitted; AccessRefused: one's own address, above one's own role, against the team's rules.
@@ -34,23 +32,24 @@ def invite(
         require_may_give(by, role, team, to=None)
         if email.casefold() == by.email.casefold():
             raise AccessRefused(Cause.ONESELF)
-        check_terms(team, until=until, reason=reason)
-        expires_at = min(filter(None, (timezone.now() + LIFE, until)))
+        now = timezone.now()
+        ends_at = end_of(team, end=until, reason=reason, since=now)
         made = Invitation.objects.create(
             email=email,
             team=team,
             role=role,
             reason=reason,
-            until=until,
+            until=ends_at,
             invited_by=by,
-            expires_at=expires_at,
+            invited_at=now,
+            expires_at=min(filter(None, (now + LIFE, ends_at))),
         )
         record(
             Did.INVITED,
             Outcome.DONE,
             person=by,
             team=team,
-            subject=_subject(made),
+            subject=made.subject,
             reason=reason,
             after=made.facts(),
         )
@@ -77,7 +76,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
     Raises AccessRefused: another address, used or expired, who invited may not give it any more, the team's rules.
     """
     team = invitation.team
-    with change(by=person, team=team, about=_subject(invitation), role=invitation.role):
+    with change(by=person, team=team, about=invitation.subject, role=invitation.role):
         if not person.email or person.email.casefold() != invitation.email.casefold():
             raise AccessRefused(Cause.WRONG_PERSON)
         used = Invitation.objects.open().filter(pk=invitation.pk)
@@ -99,7 +98,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
             Outcome.DONE,
             person=person,
             team=team,
-            subject=_subject(invitation),
+            subject=invitation.subject,
             reason=invitation.reason,
             before=replaced.facts() if replaced else None,
             after=made.facts() | {"grant": str(made.pk), "invited_by": invitation.invited_by.username},
@@ -113,7 +112,7 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
     Raises as `accept`; ValidationError on a bad name or password.
     """
     team = invitation.team
-    with change(by=None, team=team, about=_subject(invitation), username=username):
+    with change(by=None, team=team, about=invitation.subject, username=username):
         if User.objects.filter(email__iexact=invitation.email).exists():
             raise AccessRefused(Cause.HELD)
         person = add_person(username=username, email=invitation.email, full_name=full_name, password=password)
@@ -123,7 +122,7 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
 
 def withdraw(invitation: Invitation, *, by: User) -> None:
     """Take an invitation back. Raises NotPermitted; AccessRefused if it was used or has expired."""
-    with change(by=by, team=invitation.team, about=_subject(invitation)):
+    with change(by=by, team=invitation.team, about=invitation.subject):
         require(by, Action.GRANT, invitation.team)
         if not Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=timezone.now()):
             raise AccessRefused(Cause.USED)
@@ -132,10 +131,6 @@ def withdraw(invitation: Invitation, *, by: User) -> None:
             Outcome.DONE,
             person=by,
             team=invitation.team,
-            subject=_subject(invitation),
+            subject=invitation.subject,
             before=invitation.facts(),
         )
-
-
-def _subject(invitation: Invitation) -> Subject:
-    return Subject("invitation", str(invitation.pk), invitation.email)

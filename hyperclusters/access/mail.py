@@ -1,4 +1,5 @@
-"""Letters about access: a request to those who can decide it, the decision, an invitation, an end that comes near.
+"""Letters about access: a request to those who can decide it, the decision, an invitation, an end that comes near, a
+team in which nobody will decide.
 
 What is to be told is a row whose `…_at` is empty: each is claimed by one conditional UPDATE, so that several workers
 send it once, and given back if the mail server does not take it. A letter never keeps a change from being made.
@@ -19,8 +20,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from . import invitations
-from .models import AccessRequest, Grant, Invitation, RequestState, User
+from . import invitations, leads
+from .models import AccessRequest, Grant, Invitation, RequestState, Team, User
 from .permissions import Action, appointers, who_can
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ R = TypeVar("R", bound=Model)
 
 def send_due() -> int:
     """Send every letter that is due. Returns how many went out."""
+    leads.note_unled()
     now = timezone.now()
     decided = AccessRequest.objects.filter(state__in=[RequestState.APPROVED, RequestState.DECLINED])
     ending = Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
@@ -41,6 +43,7 @@ def send_due() -> int:
         + _send(decided.select_related(*people, "decided_by"), "answered_at", _decided)
         + _send(Invitation.objects.open().select_related("team", "invited_by"), "mailed_at", _invited)
         + _send(ending.select_related(*people), "reminded_at", _ending)
+        + _send(Team.objects.filter(unled_at__isnull=False), "unled_told_at", _unled)
     )
 
 
@@ -71,7 +74,7 @@ def _asked(asked: AccessRequest) -> Letter:
     text = _(
         "%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s"
     )
-    facts = _names(asked) | {"length": length(asked.days), "reason": asked.reason}
+    facts = _names(asked) | {"length": asked.length, "reason": asked.reason}
     url = _link(asked.team.get_absolute_url())
     return _addresses(deciders or appointers()), subject, text % (facts | {"url": url})
 
@@ -117,9 +120,18 @@ def _ending(held: Grant) -> Letter:
     return _addresses([held.person]), subject, text % facts
 
 
-def length(days: int | None) -> str:
-    """So many days in words; None: no end."""
-    return _("for %(days)d days") % {"days": days} if days is not None else _("without an end")
+def _unled(team: Team) -> Letter:
+    facts = {
+        "team": team.name,
+        "until": f"{team.unled_at:%Y-%m-%d %H:%M} UTC",
+        "url": _link(reverse("teams:give", args=[team.slug])),
+    }
+    subject = _("Nobody decides in %(team)s from %(until)s on") % facts
+    text = _(
+        "The access of the last admin of %(team)s ends at %(until)s. Nobody can give access there, decide requests or "
+        "settle open outcomes then.\n\nAppoint an admin: %(url)s"
+    )
+    return _addresses(appointers()), subject, text % facts
 
 
 def _names(asked: AccessRequest) -> dict[str, str]:

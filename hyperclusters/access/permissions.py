@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from hyperclusters.audit.models import Event, EventQuerySet
 
-from .models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
+from .models import TEAM_ROLES, Grant, Role, Team, User
 
 Person = User | AnonymousUser
 _read: ContextVar[dict[int, list[Grant]] | None] = ContextVar("grants that were read", default=None)
@@ -184,19 +184,3 @@ def _teams(grants: list[Grant]) -> list[int]:
 
 def _any(grants: list[Grant], team: Team | None) -> bool:
     return any(team is None or grant.team_id in {None, team.pk} for grant in grants)
-
-
-__all__ = [
-    "POLICY",
-    "SITE_ROLES",
-    "Action",
-    "NotPermitted",
-    "Rule",
-    "grants_for",
-    "held",
-    "may",
-    "read_once",
-    "require",
-    "teams_where",
-    "within",
-]

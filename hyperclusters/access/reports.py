@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import F, Q
 
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
@@ -54,7 +54,7 @@ def note_export(team: Team, *, by: User, rows: int) -> None:
         Outcome.DONE,
         person=by,
         team=team,
-        subject=Subject("team", str(team.pk), team.name),
+        subject=team.subject,
         after={"rows": rows},
     )
 

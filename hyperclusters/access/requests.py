@@ -16,7 +16,7 @@ from hyperclusters.audit.vocabulary import Outcome
 from .models import TEAM_ROLES, AccessRequest, Grant, RequestState, Role, Team, User
 from .permissions import Action, NotPermitted, Person, grants_for, require, within
 from .refusals import AccessRefused, Cause
-from .rules import change, check_terms, lock
+from .rules import End, change, end_of, lock
 from .services import move_end, put
 
 
@@ -28,11 +28,6 @@ def waiting_for(person: Person) -> QuerySet[AccessRequest]:
     return mine.exclude(person=person.pk).select_related("person", "team")
 
 
-def ends_after(days: int | None) -> datetime | None:
-    """When something of so many days ends that begins now."""
-    return timezone.now() + timedelta(days=days) if days is not None else None
-
-
 def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) -> AccessRequest:
     """Ask for a role in a team, or for more time in the one that one holds; `days` count from the approval on.
 
@@ -42,8 +37,8 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
     with change(by=person, team=team, about=Subject("request", "", person.username), **wish):
         if not User.objects.filter(pk=person.pk, is_active=True).exists():
             raise NotPermitted(Action.VIEW)
-        check_terms(team, until=ends_after(days), reason=reason)
-        _require_not_held(person, team, role, ends_after(days))
+        until = end_of(team, end=_length(days), reason=reason, since=timezone.now())
+        _require_not_held(person, team, role, until)
         made = AccessRequest(person=person, team=team, role=role, days=days, reason=reason)
         try:
             with transaction.atomic():
@@ -55,32 +50,29 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
 
 
 def approve(asked: AccessRequest, *, by: User, days: int | None, note: str = "") -> Grant:
-    """Give what was asked for, for `days` from now on. The reason of the grant is that of the request.
+    """Give what was asked for, for `days` from now on. The reason is that of the request; the event's, the note if there is one.
 
     Raises NotPermitted; AccessRefused: one's own, decided meanwhile, and as `services.grant`.
     """
     wish = {"role": asked.role, "days": days, "reason": note}
-    with change(by=by, team=asked.team, about=_subject(asked), **wish):
+    with change(by=by, team=asked.team, about=asked.subject, **wish):
         require(by, Action.GRANT, asked.team)
-        if by == asked.person:
-            raise AccessRefused(Cause.ONESELF)
         lock(asked.team)
         before = asked.facts()
         _decide(asked, RequestState.APPROVED, by=by, note=note)
-        given, replaced = _give(asked, until=ends_after(days), by=by)
+        given, replaced = _give(asked, end=_length(days), by=by)
         after = asked.facts() | {"grant": str(given.pk), **given.facts()}
         if replaced:
             before |= {"held": replaced}
-        _record(Did.ACCESS_APPROVED, Outcome.DONE, asked, by=by, reason=note, before=before, after=after)
+        reason = note or asked.reason
+        _record(Did.ACCESS_APPROVED, Outcome.DONE, asked, by=by, reason=reason, before=before, after=after)
     return given
 
 
 def decline(asked: AccessRequest, *, by: User, note: str) -> None:
     """Say no, and why. Raises NotPermitted; AccessRefused: one's own, without a note, decided meanwhile."""
-    with change(by=by, team=asked.team, about=_subject(asked), reason=note):
+    with change(by=by, team=asked.team, about=asked.subject, reason=note):
         require(by, Action.GRANT, asked.team)
-        if by == asked.person:
-            raise AccessRefused(Cause.ONESELF)
         if not note.strip():
             raise AccessRefused(Cause.NO_REASON)
         before = asked.facts()
@@ -92,7 +84,7 @@ def decline(asked: AccessRequest, *, by: User, note: str) -> None:
 
 def withdraw(asked: AccessRequest, *, by: User) -> None:
     """Take back one's own request. Raises NotPermitted for another's; AccessRefused if it was decided meanwhile."""
-    with change(by=by, team=asked.team, about=_subject(asked)):
+    with change(by=by, team=asked.team, about=asked.subject):
         if by != asked.person:
             raise NotPermitted(Action.GRANT, asked.team)
         before = asked.facts()
@@ -101,11 +93,13 @@ def withdraw(asked: AccessRequest, *, by: User) -> None:
 
 
 def _decide(asked: AccessRequest, state: RequestState, *, by: User, note: str) -> None:
-    """One conditional UPDATE: of several decisions at one moment the first stands.
+    """One conditional UPDATE: of several decisions at one moment the first stands. Nobody decides their own.
 
     Its condition is on the row alone: with a join Django writes a subquery, which PostgreSQL does not judge again
     after it has waited for the row, and two decisions would win.
     """
+    if by == asked.person and state != RequestState.WITHDRAWN:
+        raise AccessRefused(Cause.ONESELF)
     now = timezone.now()
     waiting = AccessRequest.objects.filter(pk=asked.pk, state=RequestState.PENDING)
     if not waiting.update(state=state, decided_at=now, decided_by=by, note=note):
@@ -113,30 +107,28 @@ def _decide(asked: AccessRequest, state: RequestState, *, by: User, note: str) -
     asked.state, asked.decided_at, asked.decided_by, asked.note = state, now, by, note
 
 
-def _give(asked: AccessRequest, *, until: datetime | None, by: User) -> tuple[Grant, dict[str, Any] | None]:
+def _give(asked: AccessRequest, *, end: End, by: User) -> tuple[Grant, dict[str, Any] | None]:
     """A new grant, or, where the person holds this role already, its later end; and what was held before."""
-    held = _held(asked.person, asked.team)
-    if held is None or held.role != asked.role:
-        _require_not_held(asked.person, asked.team, Role(asked.role), until)
-        made, old = put(
-            person=asked.person,
-            role=Role(asked.role),
-            team=asked.team,
-            reason=asked.reason,
-            until=until,
-            by=by,
-        )
+    person, role, team = asked.person, Role(asked.role), asked.team
+    held = _held(person, team)
+    if held is None or held.role != role:
+        _require_not_held(person, team, role)
+        made, old = put(person=person, role=role, team=team, reason=asked.reason, until=end, by=by)
         return made, old.facts() if old else None
     before = held.facts()
-    move_end(held, until=until, reason=asked.reason, by=by)
+    move_end(held, until=end, reason=asked.reason, by=by)
     return held, before
+
+
+def _length(days: int | None) -> timedelta | None:
+    return timedelta(days=days) if days is not None else None
 
 
 def _held(person: User, team: Team) -> Grant | None:
     return Grant.objects.active().filter(person=person, team=team).select_related("person", "team").first()
 
 
-def _require_not_held(person: User, team: Team, role: Role, until: datetime | None) -> None:
+def _require_not_held(person: User, team: Team, role: Role, until: datetime | None = None) -> None:
     """Raises AccessRefused if the person has this role, or a stronger one, as long already."""
     held = _held(person, team)
     if held is None or TEAM_ROLES.index(Role(held.role)) < TEAM_ROLES.index(role):
@@ -145,9 +137,5 @@ def _require_not_held(person: User, team: Team, role: Role, until: datetime | No
         raise AccessRefused(Cause.HELD, team.name)
 
 
-def _subject(asked: AccessRequest) -> Subject:
-    return Subject("request", str(asked.pk or ""), asked.person.username)
-
-
 def _record(did: Did, outcome: Outcome, asked: AccessRequest, *, by: User, **facts: Any) -> None:
-    record(did, outcome, person=by, team=asked.team, subject=_subject(asked), **facts)
+    record(did, outcome, person=by, team=asked.team, subject=asked.subject, **facts)

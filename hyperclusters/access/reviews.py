@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import F
 from django.utils import timezone
 
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
@@ -36,18 +36,14 @@ def review(
     `shown` are all that were looked at; what is neither kept nor ended stays undecided. Nobody keeps their own.
     Raises NotPermitted; AccessRefused: one's own, without a reason, the last admin.
     """
-    with change(by=by, team=team, about=Subject("team", str(team.pk), team.name), reason=reason):
+    with change(by=by, team=team, about=team.subject, reason=reason):
         require(by, Action.GRANT, team)
         if not reason.strip():
             raise AccessRefused(Cause.NO_REASON)
         lock(team)
         now = timezone.now()
-        held = list(
-            Grant.objects.active()
-            .filter(team=team, pk__in=shown)
-            .select_related("person", "team")
-            .order_by("pk")
-        )
+        rows = Grant.objects.active().filter(team=team, pk__in=shown).order_by("pk")
+        held = list(rows.select_related("person", "team"))
         decided = {grant.pk: _decision(grant, end, keep) for grant in held}
         if any(grant.person == by and decided[grant.pk] == "kept" for grant in held):
             raise AccessRefused(Cause.ONESELF)
@@ -64,7 +60,7 @@ def review(
             Outcome.DONE,
             person=by,
             team=team,
-            subject=Subject("team", str(team.pk), team.name),
+            subject=team.subject,
             reason=reason,
             before={"grants": facts},
             after={"kept": done.kept, "ended": done.ended, "undecided": done.left},
@@ -83,25 +79,22 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
 
     Raises NotPermitted; AccessRefused: oneself, without a reason, the last admin of a team or of the platform.
     """
-    about = Subject("person", str(person.pk), person.username)
-    with change(by=by, team=None, about=about, reason=reason):
+    with change(by=by, team=None, about=person.subject, reason=reason):
         if by is not None:
             require(by, Action.APPOINT)
         if by == person:
             raise AccessRefused(Cause.ONESELF)
         if not reason.strip():
             raise AccessRefused(Cause.NO_REASON)
-        held = _lock_everything_of(person)
-        for grant in held:
-            if Grant.objects.active().filter(pk=grant.pk).exists():
-                require_an_admin_stays(grant)
+        for grant in _lock_everything_of(person):
+            require_an_admin_stays(grant)
         now = timezone.now()
         rows = User.objects.filter(pk=person.pk, is_active=True)
         if not rows.update(is_active=False, session_round=F("session_round") + 1):
             raise AccessRefused(Cause.INACTIVE, person.username)
-        Grant.objects.filter(pk__in=[grant.pk for grant in held]).update(
-            ended_at=now, ended_by=by, end_reason=reason
-        )
+        held = Grant.objects.filter(person=person, ended_at__isnull=True)
+        facts = [grant.facts() for grant in held.select_related("person", "team")]
+        held.update(ended_at=now, ended_by=by, end_reason=reason)
         asked = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
         withdrawn = asked.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
         sent = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
@@ -109,9 +102,9 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
             Did.PERSON_DEACTIVATED,
             Outcome.DONE,
             person=by,
-            subject=about,
+            subject=person.subject,
             reason=reason,
-            before={"active": True, "grants": [grant.facts() for grant in held]},
+            before={"active": True, "grants": facts},
             after={"active": False, "requests": withdrawn, "invitations": sent},
         )
 
@@ -128,8 +121,7 @@ def _lock_everything_of(person: User) -> list[Grant]:
 
 def reactivate(person: User, *, by: User, reason: str) -> None:
     """Let a person sign in again. Nothing that was ended comes back. Raises NotPermitted, AccessRefused."""
-    about = Subject("person", str(person.pk), person.username)
-    with change(by=by, team=None, about=about, reason=reason):
+    with change(by=by, team=None, about=person.subject, reason=reason):
         require(by, Action.APPOINT)
         if not reason.strip():
             raise AccessRefused(Cause.NO_REASON)
@@ -139,7 +131,7 @@ def reactivate(person: User, *, by: User, reason: str) -> None:
             Did.PERSON_REACTIVATED,
             Outcome.DONE,
             person=by,
-            subject=about,
+            subject=person.subject,
             reason=reason,
             before={"active": False},
             after={"active": True},

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
@@ -17,6 +16,8 @@ from hyperclusters.audit.vocabulary import Outcome
 from .models import TEAM_ROLES, Grant, Role, Team, User
 from .permissions import Action, NotPermitted, may, require
 from .refusals import AccessRefused, Cause
+
+End = datetime | timedelta | None  # of access: a moment, so long from its beginning on, or none
 
 
 @contextmanager
@@ -50,12 +51,15 @@ def _note(
     )
 
 
-def lock(team: Team | None) -> None:
-    """Hold the team, or who administers the platform, until the transaction ends: changes of access go one by one."""
+def lock(team: Team | None) -> Team | None:
+    """Hold the team, or who administers the platform, until the transaction ends: changes of access go one by one.
+
+    Returns the team as it is now.
+    """
     if team is not None:
-        Team.objects.select_for_update().get(pk=team.pk)
-    else:
-        list(_platform_admins().select_for_update(of=("self",)).order_by("pk"))
+        return Team.objects.select_for_update().get(pk=team.pk)
+    list(_platform_admins().select_for_update(of=("self",)).order_by("pk"))
+    return None
 
 
 def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User | None) -> None:
@@ -83,27 +87,31 @@ def require_may_take(by: User | None, held: Grant) -> None:
     require_may_give(by, Role(held.role), held.team, to=None)
 
 
-def check_terms(team: Team | None, *, until: datetime | None, reason: str) -> None:
-    """How long and why: what the team's rules say. Raises AccessRefused."""
-    now = timezone.now()
+def end_of(team: Team | None, *, end: End, reason: str, since: datetime) -> datetime | None:
+    """When access ends that begins at `since`, if that and the reason are within the team's rules. Raises AccessRefused."""
     if not reason.strip():
         raise AccessRefused(Cause.NO_REASON)
-    if until is not None and until <= now:
+    until = since + end if isinstance(end, timedelta) else end
+    if until is not None and until <= since:
         raise AccessRefused(Cause.PAST)
     if team is None:
-        return
+        return until
     if until is None and not team.allows_open_ended:
         raise AccessRefused(Cause.OPEN_ENDED, team.name)
-    latest = team.latest_end(now)
-    if latest and (until is None or (until - latest).total_seconds() > 1):
+    latest = team.latest_end(since)
+    if latest and (until is None or until > latest):
         raise AccessRefused(Cause.TOO_LONG, team.name)
+    return until
 
 
 def require_an_admin_stays(held: Grant, *, until: datetime | None = None) -> None:
     """Call with the lock, before `held` ends (at `until`, or now): somebody else must be left who administers.
 
-    Raises AccessRefused. A grant that runs out by its own date is no act, and is not kept from it.
+    Raises AccessRefused. What gives nothing any more may go. A grant that runs out by its own date is no act, and is
+    not kept from it: people are warned of that (`leads`).
     """
+    if not Grant.objects.active().filter(pk=held.pk).exists():
+        return
     if held.role == Role.ADMIN and held.team is not None:
         others = Grant.objects.active().filter(team=held.team, role=Role.ADMIN)
     elif held.role == Role.PLATFORM_ADMIN:

@@ -16,12 +16,10 @@ from hyperclusters.audit.vocabulary import Outcome
 from .models import SITE_ROLES, Grant, Role, Team, User
 from .permissions import Action, require
 from .refusals import AccessRefused, Cause
-from .rules import change, check_terms, lock, require_an_admin_stays, require_may_give, require_may_take
+from .rules import End, change, end_of, lock, require_an_admin_stays, require_may_give, require_may_take
 
 
-def add_person(
-    *, username: str, email: str = "", full_name: str = "", password: str = "", by: User | None = None
-) -> User:
+def add_person(*, username: str, email: str = "", full_name: str = "", password: str = "") -> User:
     """A new account. Without a password nobody can sign in with one. Raises ValidationError on a bad name or password."""
     person = User(username=username, email=email, full_name=full_name)
     if password:
@@ -32,12 +30,7 @@ def add_person(
     person.full_clean()
     with transaction.atomic():
         person.save()
-        record(
-            Did.PERSON_ADDED,
-            Outcome.DONE,
-            person=by,
-            subject=Subject("person", str(person.pk), person.username),
-        )
+        record(Did.PERSON_ADDED, Outcome.DONE, subject=person.subject)
     return person
 
 
@@ -49,13 +42,7 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
     team.full_clean()
     with transaction.atomic():
         team.save()
-        record(
-            Did.TEAM_ADDED,
-            Outcome.DONE,
-            person=by,
-            team=team,
-            subject=Subject("team", str(team.pk), team.name),
-        )
+        record(Did.TEAM_ADDED, Outcome.DONE, person=by, team=team, subject=team.subject)
     return team
 
 
@@ -64,7 +51,7 @@ def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
 
     Raises NotPermitted (rules: the team's admins; quota: platform admins); ValidationError on a malformed value.
     """
-    with change(by=by, team=team, about=Subject("team", str(team.pk), team.name), reason=reason, **rules):
+    with change(by=by, team=team, about=team.subject, reason=reason, **rules):
         if rules.keys() - {*Team.RULES, "quota"}:
             raise TypeError(f"no such rule: {', '.join(rules)}")
         if rules.keys() & set(Team.RULES):
@@ -83,7 +70,7 @@ def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
                 Outcome.DONE,
                 person=by,
                 team=team,
-                subject=Subject("team", str(team.pk), team.name),
+                subject=team.subject,
                 reason=reason,
                 before=before,
                 after=rules,
@@ -96,7 +83,7 @@ def grant(
     role: Role,
     team: Team | None,
     reason: str,
-    until: datetime | None = None,
+    until: End = None,
     by: User | None = None,
 ) -> Grant:
     """Give a role; another one that the person holds there ends with it. `by` is None only for a command on the server.
@@ -106,76 +93,62 @@ def grant(
     wish = {"person": person.username, "role": role, "until": until, "reason": reason}
     with change(by=by, team=team, about=Subject("grant", "", person.username), **wish):
         made, replaced = put(person=person, role=role, team=team, reason=reason, until=until, by=by)
-        record(
-            Did.GRANT_CHANGED if replaced else Did.GRANT_ADDED,
-            Outcome.DONE,
-            person=by,
-            team=team,
-            subject=Subject("grant", str(made.pk), person.username),
-            reason=reason,
-            before=replaced.facts() if replaced else None,
-            after=made.facts(),
-        )
+        did = Did.GRANT_CHANGED if replaced else Did.GRANT_ADDED
+        before = replaced.facts() if replaced else None
+        _tell(did, made, by=by, reason=reason, before=before, after=made.facts())
     return made
 
 
 def put(
-    *, person: User, role: Role, team: Team | None, reason: str, until: datetime | None, by: User | None
+    *, person: User, role: Role, team: Team | None, reason: str, until: End, by: User | None
 ) -> tuple[Grant, Grant | None]:
     """The grant and the one it takes the place of. For services that write the event: call inside their transaction.
 
     Raises as `grant` does.
     """
-    lock(team)
-    if not User.objects.filter(pk=person.pk, is_active=True).exists():
+    team = lock(team)
+    # Held as well, so that nothing is given beside a deactivation, which ends all there is.
+    if User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True).first() is None:
         raise AccessRefused(Cause.INACTIVE, person.username)
     require_may_give(by, role, team, to=person)
-    check_terms(team, until=until, reason=reason)
+    now = timezone.now()
+    ends_at = end_of(team, end=until, reason=reason, since=now)
     held = Grant.objects.filter(person=person, team=team, ended_at__isnull=True)
     old = (held.filter(role=role) if role in SITE_ROLES else held).select_related("person", "team").first()
     if old is not None:
         if role not in {old.role, Role.ADMIN}:
             require_may_take(by, old)
-        if role != old.role or until is not None:
-            _require_admins(old, until=until if role == old.role else None)
-        _end(old, reason=reason, by=by)
+        if role != old.role or ends_at is not None:
+            require_an_admin_stays(old, until=ends_at if role == old.role else None)
+        _end(old, at=now, reason=reason, by=by)
     made = Grant.objects.create(
-        person=person, role=role, team=team, until=until, granted_by=by, reason=reason
+        person=person, role=role, team=team, since=now, until=ends_at, granted_by=by, reason=reason
     )
     return made, old
 
 
-def extend_grant(held: Grant, *, until: datetime | None, reason: str, by: User) -> Grant:
+def extend_grant(held: Grant, *, until: End, reason: str, by: User) -> Grant:
     """Move the end of a grant, in either direction; who gave it, when and why stays.
 
     Raises NotPermitted; AccessRefused: one's own, against the team's rules, the last admin, ended meanwhile.
     """
     wish = {"person": held.person.username, "role": held.role, "until": until, "reason": reason}
-    with change(by=by, team=held.team, about=Subject("grant", str(held.pk), held.person.username), **wish):
+    with change(by=by, team=held.team, about=held.subject, **wish):
         lock(held.team)
         held = _still(held)
         before = held.facts()
         move_end(held, until=until, reason=reason, by=by)
-        record(
-            Did.GRANT_EXTENDED,
-            Outcome.DONE,
-            person=by,
-            team=held.team,
-            subject=Subject("grant", str(held.pk), held.person.username),
-            reason=reason,
-            before=before,
-            after=held.facts(),
-        )
+        _tell(Did.GRANT_EXTENDED, held, by=by, reason=reason, before=before, after=held.facts())
     return held
 
 
-def move_end(held: Grant, *, until: datetime | None, reason: str, by: User) -> None:
-    """As `extend_grant`, for services that hold the lock and write the event."""
+def move_end(held: Grant, *, until: End, reason: str, by: User) -> None:
+    """As `extend_grant`, for services that hold the lock and write the event. A length counts from now on."""
     require_may_give(by, Role(held.role), held.team, to=held.person)
-    check_terms(held.team, until=until, reason=reason)
-    if until is not None:
-        _require_admins(held, until=until)
-    held.until, held.reminded_at = until, None
+    ends_at = end_of(held.team, end=until, reason=reason, since=timezone.now())
+    if ends_at is not None:
+        require_an_admin_stays(held, until=ends_at)
+    held.until, held.reminded_at = ends_at, None
     held.save(update_fields=["until", "reminded_at"])
 
 
@@ -185,35 +158,25 @@ def end_grant(held: Grant, *, reason: str, by: User | None = None) -> None:
     Raises NotPermitted; AccessRefused if the team or the platform would be left without an admin.
     """
     wish = {"person": held.person.username, "role": held.role, "reason": reason}
-    with change(by=by, team=held.team, about=Subject("grant", str(held.pk), held.person.username), **wish):
+    with change(by=by, team=held.team, about=held.subject, **wish):
         lock(held.team)
         take(held, reason=reason, by=by)
 
 
-def take(held: Grant, *, reason: str, by: User | None) -> bool:
-    """As `end_grant`, for services that hold the lock. Whether there was something to end."""
+def take(held: Grant, *, reason: str, by: User | None) -> None:
+    """As `end_grant`, for services that hold the lock."""
     require_may_take(by, held)
     if not reason.strip():
         raise AccessRefused(Cause.NO_REASON)
-    if not Grant.objects.filter(pk=held.pk, ended_at__isnull=True).exists():
-        return False
-    _require_admins(held)
-    _end(held, reason=reason, by=by)
-    record(
-        Did.GRANT_ENDED,
-        Outcome.DONE,
-        person=by,
-        team=held.team,
-        subject=Subject("grant", str(held.pk), held.person.username),
-        reason=reason,
-        before=held.facts(),
-    )
-    return True
+    if Grant.objects.filter(pk=held.pk, ended_at__isnull=True).exists():
+        require_an_admin_stays(held)
+        _end(held, at=timezone.now(), reason=reason, by=by)
+        _tell(Did.GRANT_ENDED, held, by=by, reason=reason, before=held.facts())
 
 
-def _end(held: Grant, *, reason: str, by: User | None) -> None:
+def _end(held: Grant, *, at: datetime, reason: str, by: User | None) -> None:
     rows = Grant.objects.filter(pk=held.pk, ended_at__isnull=True)
-    rows.update(ended_at=timezone.now(), ended_by=by, end_reason=reason)
+    rows.update(ended_at=at, ended_by=by, end_reason=reason)
 
 
 def _still(held: Grant) -> Grant:
@@ -224,7 +187,5 @@ def _still(held: Grant) -> Grant:
     return found
 
 
-def _require_admins(held: Grant, *, until: datetime | None = None) -> None:
-    """One that has run out, or whose person is deactivated, administers nothing any more and may go."""
-    if Grant.objects.active().filter(pk=held.pk).exists():
-        require_an_admin_stays(held, until=until)
+def _tell(did: Did, held: Grant, *, by: User | None, **facts: Any) -> None:
+    record(did, Outcome.DONE, person=by, team=held.team, subject=held.subject, **facts)

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.services import add_person, end_grant, grant
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
@@ -82,8 +82,9 @@ def _person_for(claims: Claims) -> User:
     if len(known) > 1:
         raise NotWelcome("several people here have its e-mail address")
     if known:
-        subject = Subject("person", str(known[0].pk), known[0].username)
-        record(Did.COMPANY_LINKED, Outcome.DONE, person=known[0], subject=subject, evidence=claims.email)
+        record(
+            Did.COMPANY_LINKED, Outcome.DONE, person=known[0], subject=known[0].subject, evidence=claims.email
+        )
         return known[0]
     try:
         return add_person(username=_free_name(claims), email=claims.email, full_name=claims.full_name)

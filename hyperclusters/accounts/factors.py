@@ -20,7 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
@@ -108,8 +108,7 @@ def remove_all(*, person: User) -> int:
         kinds = sorted(KINDS[factor.type] for factor in factors)
         factors.delete()
         end_sessions(person)
-        subject = Subject("person", str(person.pk), person.username)
-        record(Did.FACTOR_REMOVED, Outcome.DONE, subject=subject, before={"kinds": kinds})
+        record(Did.FACTOR_REMOVED, Outcome.DONE, subject=person.subject, before={"kinds": kinds})
     return len(kinds)
 
 
@@ -162,8 +161,7 @@ def _added(person: User, factor: Authenticator) -> list[str]:
 
 def _record(action: Did, person: User, factor: Authenticator, name: str, **more: Any) -> None:
     facts = {"kind": KINDS[factor.type]} | ({"name": name} if factor.type == "webauthn" else {}) | more
-    subject = Subject("person", str(person.pk), person.username)
-    record(action, Outcome.DONE, person=person, subject=subject, after=facts)
+    record(action, Outcome.DONE, person=person, subject=person.subject, after=facts)
 
 
 def _lock(person: User) -> None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
 from hyperclusters.access.services import add_person
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
@@ -25,14 +25,12 @@ from .sessions import end_sessions
 log = logging.getLogger(__name__)
 
 
-def open_account(
-    *, username: str, email: str, full_name: str = "", by: User | None = None
-) -> tuple[User, str]:
+def open_account(*, username: str, email: str, full_name: str = "") -> tuple[User, str]:
     """A new account without a password, and the path at which the person sets one within the hour.
 
     Whoever invites somebody sends them the path; only its reader may choose. Raises ValidationError on a bad name.
     """
-    person = add_person(username=username, email=email, full_name=full_name, by=by)
+    person = add_person(username=username, email=email, full_name=full_name)
     return person, password_path(person)
 
 
@@ -97,5 +95,4 @@ def _set(person: User, password: str, did: Did, but: str | None) -> None:
         person.set_password(password)
         person.save(update_fields=["password"])
         ended = end_sessions(person, but=but)
-        subject = Subject("person", str(person.pk), person.username)
-        record(did, Outcome.DONE, person=person, subject=subject, after={"sessions_ended": ended})
+        record(did, Outcome.DONE, person=person, subject=person.subject, after={"sessions_ended": ended})

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.audit import origin
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
@@ -121,8 +121,7 @@ def end_one(*, person: User, handle: str) -> bool:
             return False
         session.delete()
         before = {"ip": session.ip, "agent": session.agent, "seen_at": session.seen_at.isoformat()}
-        subject = Subject("person", str(person.pk), person.username)
-        record(Did.SESSION_ENDED, Outcome.DONE, person=person, subject=subject, before=before)
+        record(Did.SESSION_ENDED, Outcome.DONE, person=person, subject=person.subject, before=before)
     return True
 
 
@@ -130,8 +129,9 @@ def sign_out_everywhere(*, person: User) -> int:
     """End every session of this person, the one that asks included; how many there were."""
     with transaction.atomic():
         ended = end_sessions(person)
-        subject = Subject("person", str(person.pk), person.username)
-        record(Did.SESSIONS_ENDED, Outcome.DONE, person=person, subject=subject, after={"sessions": ended})
+        record(
+            Did.SESSIONS_ENDED, Outcome.DONE, person=person, subject=person.subject, after={"sessions": ended}
+        )
     return ended
 
 

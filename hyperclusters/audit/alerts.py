@@ -21,6 +21,7 @@ ALERTS = (
     Action.AUDIT_BROKEN,
     Action.DENIALS_BURST,
     Action.CLUSTER_SEEN_OUTSIDE,
+    Action.TEAM_UNLED,
 )
 AT_ONCE = 500
 BURST, WITHIN = 20, timedelta(minutes=5)  # so many denials of one person or address in that time

@@ -63,19 +63,8 @@ def archive(
     if findings.found or walk.place.seq != last:
         (folder / name).unlink()
         raise NotArchived("the ledger does not verify: " + "; ".join(map(str, findings.found)))
-    key_id, key = settings.AUDIT_KEYS[0]
-    segment = Segment(
-        first=start.seq + 1,
-        last=last,
-        previous=start.digest,
-        digest=walk.place.digest,
-        file=name,
-        sha256=sha256,
-        archived_at=timezone.now(),
-        key_id=key_id,
-    )
-    segment.seal = sealed(segment, key)
-    _write_manifest(folder / f"{name}.manifest", segment, key)
+    segment = _segment(start, walk.place, name, sha256)
+    _write_manifest(folder / f"{name}.manifest", segment)
     found = verify_file(folder / name)
     if found.found:
         raise NotArchived("what was written does not verify: " + "; ".join(map(str, found.found)))
@@ -153,7 +142,24 @@ def _write(path: Path, lines: Iterator[str]) -> str:
     return made.hexdigest()
 
 
-def _write_manifest(path: Path, segment: Segment, key: bytes) -> None:
+def _segment(start: Place, end: Place, name: str, sha256: str) -> Segment:
+    """The sealed record of what follows `start` up to `end`."""
+    key_id, key = settings.AUDIT_KEYS[0]
+    segment = Segment(
+        first=start.seq + 1,
+        last=end.seq,
+        previous=start.digest,
+        digest=end.digest,
+        file=name,
+        sha256=sha256,
+        archived_at=timezone.now(),
+        key_id=key_id,
+    )
+    segment.seal = sealed(segment, key)
+    return segment
+
+
+def _write_manifest(path: Path, segment: Segment) -> None:
     manifest: dict[str, Any] = {
         "first": segment.first,
         "last": segment.last,
@@ -164,7 +170,7 @@ def _write_manifest(path: Path, segment: Segment, key: bytes) -> None:
         "anchors": [each for each in anchors.lines() if segment.first <= each["seq"] <= segment.last],
         "key": segment.key_id,
     }
-    manifest["seal"] = digest(key, json.dumps(manifest))
+    manifest["seal"] = digest(dict(settings.AUDIT_KEYS)[segment.key_id], json.dumps(manifest))
     with path.open("w") as file:
         file.write(json.dumps(manifest, indent=1) + "\n")
         file.flush()

@@ -45,6 +45,7 @@ class Action(models.TextChoices):
     ACCESS_REVIEWED = "access:team:reviewed", _("access reviewed")
     ACCESS_EXPORTED = "access:team:exported", _("list of access exported")
     TEAM_CHANGED = "access:team:changed", _("rules of a team changed")
+    TEAM_UNLED = "access:team:unled", _("last admin of a team runs out")
     PERSON_DEACTIVATED = "access:person:deactivated", _("person deactivated")
     PERSON_REACTIVATED = "access:person:reactivated", _("person activated again")
     ACCESS_DENIED = "access:page:denied", _("page denied")

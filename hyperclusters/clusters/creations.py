@@ -22,7 +22,7 @@ from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 from . import limits
 from .failpoints import failpoint
 from .inventory import AlreadyBound
-from .models import Creation, Evidence, Project, State
+from .models import Cluster, Creation, Evidence, Project, State
 from .refusals import (
     Blocked,
     InvalidValues,
@@ -172,18 +172,8 @@ def _accept(
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
-    limits.check_rules(project.team, wish)
-    if _asks_too_often(person):
-        raise TooMany("too many creations within a minute")
-    if project.is_blocked():
-        raise Blocked(project)
-    if unresolved := project.creations.unresolved().filter(name=wish.name).first():
-        raise NameUnresolved(unresolved)
-    taken = project.clusters.present().filter(name=wish.name).first()
-    if taken and not (despite_cluster and may(person, Action.DECIDE, project.team)):
-        raise NameTaken(taken)
-    limits.check_room(project, more=1)
-    creation = Creation(
+    taken = _require_room(person, project, wish, despite_cluster)
+    creation = _insert(
         asked_in=origin.current().request_id,
         project=project,
         name=wish.name,
@@ -194,11 +184,6 @@ def _accept(
         token=token,
         again_of=again_of,
     )
-    try:
-        with transaction.atomic():
-            creation.save(force_insert=True)
-    except IntegrityError:  # the same token, posted for another project at the same moment
-        raise TokenUsed(None) from None
     failpoint("request_saved")
     record(
         Did.CREATE_REQUESTED,
@@ -218,6 +203,30 @@ def _accept(
     failpoint("request_recorded")
     wake_workers()
     return creation
+
+
+def _require_room(person: User, project: Project, wish: Wish, despite_cluster: bool) -> Cluster | None:
+    """Nothing stands in the way of this wish; the live cluster of its name, if that was knowingly passed over. Raises Refused."""
+    limits.check_rules(project.team, wish)
+    if _asks_too_often(person):
+        raise TooMany("too many creations within a minute")
+    if project.is_blocked():
+        raise Blocked(project)
+    if unresolved := project.creations.unresolved().filter(name=wish.name).first():
+        raise NameUnresolved(unresolved)
+    taken = project.clusters.present().filter(name=wish.name).first()
+    if taken and not (despite_cluster and may(person, Action.DECIDE, project.team)):
+        raise NameTaken(taken)
+    limits.check_room(project, more=1)
+    return taken
+
+
+def _insert(**values: Any) -> Creation:
+    try:
+        with transaction.atomic():
+            return Creation.objects.create(**values)
+    except IntegrityError:  # the same token, posted for another project at the same moment
+        raise TokenUsed(None) from None
 
 
 def _asks_too_often(person: User) -> bool:

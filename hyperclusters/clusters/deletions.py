@@ -55,34 +55,22 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
 
     Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent.
     """
-    project, subject = cluster.project, inventory.subject(cluster)
+    known: dict[str, Any] = {
+        "person": person,
+        "team": cluster.project.team,
+        "project": cluster.project,
+        "subject": inventory.subject(cluster),
+        "reason": reason,
+    }
     try:
         with transaction.atomic(durable=True):
             return _accept(person, cluster, typed_name, reason)
     except NotPermitted as denied:
-        record(
-            Did.DELETE_DENIED,
-            Outcome.DENIED,
-            person=person,
-            team=project.team,
-            project=project,
-            subject=subject,
-            reason=reason,
-        )
+        record(Did.DELETE_DENIED, Outcome.DENIED, **known)
         denied.is_noted = True
         raise
     except Refused as refusal:
-        record(
-            Did.DELETE_REFUSED,
-            Outcome.REFUSED,
-            person=person,
-            team=project.team,
-            project=project,
-            subject=subject,
-            reason=reason,
-            response=refusal.facts(),
-            evidence=refusal.cause,
-        )
+        record(Did.DELETE_REFUSED, Outcome.REFUSED, response=refusal.facts(), evidence=refusal.cause, **known)
         raise
 
 

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import Action, require
@@ -26,6 +27,7 @@ from .upstream import bound_to, is_allowed
 LONGEST_KEY = timedelta(hours=24)  # the life of a temporary key is 15 minutes to 24 hours (vendor)
 KEY_REFUSED = "APIGW.0301"
 REGIONS = tuple(ENDPOINTS)
+NOT_LISTED = gettext_lazy("This endpoint is not on the list of hosts that may be called.")
 
 
 def known_endpoints() -> dict[str, str]:
@@ -52,9 +54,7 @@ def connect_project(
     """
     require(by, Action.CONNECT)
     if not is_allowed(endpoint):
-        raise ValidationError(
-            {"endpoint": _("This endpoint is not on the list of hosts that may be called.")}
-        )
+        raise ValidationError({"endpoint": NOT_LISTED})
     project = Project(
         name=name, team=team, endpoint=endpoint, region=region, project_id=project_id, quota=quota
     )

@@ -155,18 +155,13 @@ def _begin(creation: Creation) -> None:
     """Commit that a POST is about to go out. After this only proof takes the creation back to queued."""
     signed_at = signing_time(creation.project)
     now = timezone.now()
+    told = {"baseline": creation.baseline, "signed_at": signed_at.isoformat(), "send": creation.sends + 1}
     move(
         creation,
         State.SENDING,
         Did.CREATE_SENDING,
         Outcome.ACCEPTED,
-        facts={
-            "after": {
-                "baseline": creation.baseline,
-                "signed_at": signed_at.isoformat(),
-                "send": creation.sends + 1,
-            }
-        },
+        facts={"after": told},
         baseline=creation.baseline,
         sends=creation.sends + 1,
         looks=0,  # what was seen before this send says nothing about it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Role, Team, User
+from hyperclusters.access.refusals import AccessRefused
+from hyperclusters.access.rules import End
 from hyperclusters.modelarts import ClusterType
+
+from .access_words import access_refusal
 
 if TYPE_CHECKING:
     TeamModelForm = forms.ModelForm[Team]  # at run time it takes no parameter
@@ -37,6 +41,12 @@ LENGTHS = [
 ]
 
 
+ROLES_HELP = _(
+    "Viewers see clusters and creations. Creators also create and delete clusters. Admins also give access, decide what "
+    "needs a person, and read the team's audit."
+)
+
+
 def _reason() -> forms.CharField:
     return forms.CharField(
         label=_("Why"),
@@ -51,8 +61,8 @@ class UntilForm(forms.Form):
 
     until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
     date = forms.DateField(
-        label=_("Day"),
-        help_text=_("For “Until the end of a day”."),
+        label=_("Last day"),
+        help_text=_("For “Until the end of a day”: it ends at 24:00 UTC."),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
@@ -77,19 +87,33 @@ class UntilForm(forms.Form):
             self.add_error("date", _("Choose the day."))
         return data
 
-    def ends_at(self) -> datetime | None:
-        """The moment, once the form is valid."""
+    def end(self) -> End:
+        """What was chosen, once the form is valid."""
         preset: str = self.cleaned_data["until"]
         if preset == "open":
             return None
         if preset.isdigit():
-            return timezone.now() + timedelta(days=int(preset))
+            return timedelta(days=int(preset))
         day = timezone.now().date() if preset == "today" else self.cleaned_data["date"]
         return datetime.combine(day, time.min, UTC) + timedelta(days=1)
 
 
-class GiveForm(UntilForm):
-    """To whom, which role, until when, why."""
+class RoleForm(UntilForm):
+    """Which role, until when, why."""
+
+    field_order = ["role", "until", "date", "reason"]
+
+    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect, help_text=ROLES_HELP)
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(role.value, role.label) for role in roles]
+        self.fields["role"].choices = choices  # type: ignore[attr-defined]
+        self.fields["role"].initial = choices[0][0] if len(choices) == 1 else None
+
+
+class GiveForm(RoleForm):
+    """To whom besides."""
 
     field_order = ["who", "role", "until", "date", "reason"]
 
@@ -99,11 +123,6 @@ class GiveForm(UntilForm):
         help_text=_("Whoever has no account yet is invited by e-mail."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
-    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect)
-
-    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["role"].choices = [(role.value, role.label) for role in roles]  # type: ignore[attr-defined]
 
     def clean_who(self) -> User | str:
         """The person; or the address, if nobody here has it."""
@@ -128,24 +147,16 @@ class SiteRoleForm(GiveForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, team=None, roles=SITE_ROLES, **kwargs)
         self.fields["who"].help_text = ""
+        self.fields["role"].help_text = _(
+            "Auditors see every team and read the whole audit. Platform admins connect projects, add teams and appoint "
+            "their admins."
+        )
 
     def clean_who(self) -> User | str:
         who = super().clean_who()
         if isinstance(who, str):
             raise ValidationError(_("Nobody here has this address."))
         return who
-
-
-class RoleForm(UntilForm):
-    """Another role for somebody who has one."""
-
-    field_order = ["role", "until", "date", "reason"]
-
-    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect)
-
-    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["role"].choices = [(role.value, role.label) for role in roles]  # type: ignore[attr-defined]
 
 
 class ReasonForm(forms.Form):
@@ -157,12 +168,19 @@ class ReasonForm(forms.Form):
 class AskForm(forms.Form):
     """Which team, which role, for how long, why."""
 
-    team = forms.ChoiceField(label=_("Team"), error_messages={"invalid_choice": _("There is no such team.")})
+    team = forms.ChoiceField(
+        label=_("Team"),
+        error_messages={
+            "required": _("Choose the team to which you ask for access."),
+            "invalid_choice": _("There is no such team."),
+        },
+    )
     role = forms.ChoiceField(
         label=_("Role"),
         choices=[(role.value, role.label) for role in TEAM_ROLES],
         initial=Role.CREATOR.value,
         widget=forms.RadioSelect,
+        help_text=ROLES_HELP,
     )
     days = forms.TypedChoiceField(
         label=_("For how long"),
@@ -182,7 +200,8 @@ class AskForm(forms.Form):
     def __init__(self, *args: Any, teams: list[tuple[Team, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.teams = {team.slug: team for team, _who in teams}
-        self.fields["team"].choices = [(team.slug, f"{team.name} · {who}") for team, who in teams]  # type: ignore[attr-defined]
+        offered = [(team.slug, f"{team.name} · {who}") for team, who in teams]
+        self.fields["team"].choices = [("", _("Choose a team")), *offered]  # type: ignore[attr-defined]
 
     def clean_team(self) -> Team:
         """The team itself."""
@@ -265,3 +284,13 @@ class JoinForm(forms.Form):
         password: str = self.cleaned_data["password"]
         validate_password(password, User(username=self.cleaned_data.get("username", "")))
         return password
+
+
+def tried(form: forms.Form, act: Callable[[], None]) -> bool:
+    """Whether it was done; a refusal is put into the form, in words."""
+    try:
+        act()
+    except AccessRefused as refused:
+        form.add_error(None, access_refusal(refused))
+        return False
+    return True

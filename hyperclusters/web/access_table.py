@@ -26,6 +26,7 @@ class Entry:
     besides: str = ""  # who else may, in words
 
 
+APPOINTERS = "platform admins: the role of admin"
 CONFIRMED = "having shown within five minutes who one is"
 
 TABLE = (
@@ -97,34 +98,10 @@ TABLE = (
     Entry("teams:rules", "post", sees=Action.MEMBERS, needs=Action.GRANT),
     Entry("teams:quota", "get", sees=Action.MEMBERS, needs=Action.APPOINT),
     Entry("teams:quota", "post", sees=Action.MEMBERS, needs=Action.APPOINT),
-    Entry(
-        "teams:give",
-        "get",
-        sees=Action.MEMBERS,
-        needs=Action.GRANT,
-        besides="platform admins: the role of admin",
-    ),
-    Entry(
-        "teams:give",
-        "post",
-        sees=Action.MEMBERS,
-        needs=Action.GRANT,
-        besides="platform admins: the role of admin",
-    ),
-    Entry(
-        "teams:grant",
-        "get",
-        sees=Action.MEMBERS,
-        needs=Action.GRANT,
-        besides="platform admins: the role of admin",
-    ),
-    Entry(
-        "teams:grant",
-        "post",
-        sees=Action.MEMBERS,
-        needs=Action.GRANT,
-        besides="platform admins: the role of admin",
-    ),
+    Entry("teams:give", "get", sees=Action.MEMBERS, needs=Action.GRANT, besides=APPOINTERS),
+    Entry("teams:give", "post", sees=Action.MEMBERS, needs=Action.GRANT, besides=APPOINTERS),
+    Entry("teams:grant", "get", sees=Action.MEMBERS, needs=Action.GRANT, besides=APPOINTERS),
+    Entry("teams:grant", "post", sees=Action.MEMBERS, needs=Action.GRANT, besides=APPOINTERS),
     Entry("teams:review", "get", sees=Action.MEMBERS, needs=Action.GRANT),
     Entry("teams:review", "post", sees=Action.MEMBERS, needs=Action.GRANT),
     Entry("teams:request", "get", sees=Action.MEMBERS, needs=Action.GRANT),

@@ -1,12 +1,16 @@
-"""What people read about access: why something was refused, what a role allows, how long something lasts."""
+"""What people read about access: why something was refused, what a role allows, who helps, who is missing."""
 
 from __future__ import annotations
 
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
+from hyperclusters.access.leads import SOON, LedTeam
 from hyperclusters.access.models import Grant, Role, Team, User
-from hyperclusters.access.permissions import Action, NotPermitted, appointers, who_can
+from hyperclusters.access.permissions import Action, NotPermitted, appointers, may, who_can
 from hyperclusters.access.refusals import AccessRefused, Cause
 
 from .causes import Text
@@ -58,15 +62,6 @@ def access_refusal(refused: AccessRefused) -> str:
     return str(REFUSALS[refused.cause])
 
 
-def length(days: int | None) -> str:
-    """For how long, in words."""
-    if days is None:
-        return _("without an end")
-    if days % 7 == 0 and days < 30:
-        return ngettext("for %(count)d week", "for %(count)d weeks", days // 7) % {"count": days // 7}
-    return ngettext("for %(count)d day", "for %(count)d days", days) % {"count": days}
-
-
 def helpers(team: Team) -> list[User]:
     """Who can give access to this team; where it has no admin, who can appoint one."""
     return [held.person for held in who_can(Action.GRANT, team)] or appointers()
@@ -85,6 +80,25 @@ LEAST: dict[Role, set[Action]] = {
     Role.VIEWER: {Action.VIEW, Action.MEMBERS},
     Role.CREATOR: {Action.CREATE},
 }
+
+
+def unled_notice(team: LedTeam, person: User) -> dict[str, str]:
+    """The warning that nobody decides in a team (one of `leads`), or soon nobody will, with what this person can do."""
+    if team.is_led and (team.led_until is None or team.led_until > timezone.now() + SOON):
+        return {}
+    if team.is_led:
+        title = _("From %(at)s on nobody decides in %(team)s")
+        text = _("The access of its last admin ends then. An admin is needed whose access lasts longer.")
+    else:
+        title = _("Nobody decides in %(team)s")
+        text = _("It has no admin: nobody can give access there, decide requests or settle open outcomes.")
+    at = date_format(timezone.localtime(team.led_until), "DATETIME_FORMAT") + " UTC" if team.led_until else ""
+    notice = {"kind": "warn" if team.is_led else "bad", "title": title % {"team": team.name, "at": at}}
+    if may(person, Action.APPOINT) or may(person, Action.GRANT, team):
+        url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
+        return notice | {"text": text, "url": url, "action": _("Appoint an admin")}
+    who = _("%(names)s can appoint one.") % {"names": ", ".join(each.username for each in appointers())}
+    return notice | {"text": f"{text} {who}"}
 
 
 def lost(person: User) -> list[Grant]:

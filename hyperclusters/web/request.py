@@ -7,6 +7,8 @@ from hyperclusters.access.models import User
 from hyperclusters.accounts.adapters import is_own_path
 from hyperclusters.accounts.sessions import SessionStore
 
+REFUSED = 422  # the status of a form that was not accepted
+
 
 class PageRequest(HttpRequest):
     """A signed-in person's request, as the middleware leaves it for every view that does not opt out."""

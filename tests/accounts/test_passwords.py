@@ -120,13 +120,12 @@ def test_without_a_mail_server_the_page_says_who_can_help(cast: Cast, settings: 
     assert "Forgot" not in words(Browser().get(LOGIN))
 
 
-def test_an_account_is_opened_for_an_address_and_its_owner_sets_the_password(cast: Cast) -> None:
-    person, path = open_account(username="zoe", email="zoe@example.com", by=cast.tom)
+def test_an_account_is_opened_for_an_address_and_its_owner_sets_the_password(database: None) -> None:
+    person, path = open_account(username="zoe", email="zoe@example.com")
     assert not person.has_usable_password()
     assert Browser().post(path, TWICE)["Location"] == LOGIN
     assert Browser().post(LOGIN, {"username": "ZOE", "password": NEW}).status_code == 302
-    (added,) = events(action="access:person:added", object_name="zoe")
-    assert added.person_name == "tom"
+    assert len(events(action="access:person:added", object_name="zoe")) == 1
 
 
 def test_the_first_account_comes_from_a_command(database: None, capsys: Any) -> None:

@@ -186,6 +186,19 @@ def team_quota_edge(stage: Stage) -> list[str]:
 
 
 @race
+def deactivation_and_grant(stage: Stage) -> list[str]:
+    """What is given at the moment of a deactivation is ended by it, or is not given: nothing comes back with the account."""
+    root, nina = User.objects.get(username="root"), add_person(username=f"nina-{uuid.uuid4().hex[:8]}")
+    got = together(
+        lambda: grant(person=nina, role=Role.VIEWER, team=stage.project.team, reason="race"),
+        lambda: deactivate(nina, by=root, reason="race"),
+    )
+    left = Grant.objects.filter(person=nina, ended_at=None).count()
+    odd = {kind for kind in kinds(got) if kind not in {"NoneType", "Grant", "AccessRefused"}}
+    return wrong(G25_nothing_is_left=left == 0, no_other_error=not odd)
+
+
+@race
 def deactivation_by_service_and_submit(stage: Stage) -> list[str]:
     ada, root = stage.ada, User.objects.get(username="root")
     together(stage.ask, lambda: deactivate(ada, by=root, reason="race"))

@@ -277,7 +277,7 @@ def test_a_post_without_the_csrf_token_changes_nothing(
         assert Event.objects.count() == before
 
 
-ID_ROUTES = [e for e in TABLE if e.sees]
+ID_ROUTES = [e for e in TABLE if e.sees or "absent" in e.besides]
 
 
 @pytest.mark.parametrize("entry", ID_ROUTES, ids=[f"{e.method} {e.route}" for e in ID_ROUTES])
@@ -294,6 +294,21 @@ def test_g24_a_foreign_id_and_a_random_one_give_the_same_answer(
         (status, text, headers), (status_2, text_2, headers_2) = told(first, foreign), told(second, random)
         assert (status, headers) == (status_2, headers_2)
         assert text.splitlines() == text_2.splitlines()
+
+
+INSIDE = [e for e in TABLE if e.route in {"teams:grant", "teams:request", "teams:uninvite"}]
+
+
+@pytest.mark.parametrize("entry", INSIDE, ids=[f"{e.method} {e.route}" for e in INSIDE])
+def test_g24_another_team_s_object_is_absent_under_the_address_of_one_s_own_team(
+    entry: Row, world: World, django_db_blocker: Any
+) -> None:
+    with django_db_blocker.unblock(), undone():
+        address = path(entry.route, world.other, world).replace("/other/", "/own/")
+        for do in ("end", "approve", "decline"):
+            wish = {"do": do, "end-reason": "x", "decline-reason": "x", "approve-days": "7"}
+            answer = getattr(world.browsers["admin"], entry.method)(address, wish)
+            assert answer.status_code == 404, do
 
 
 def told(answer: Any, address: str) -> tuple[int, str, dict[str, str]]:

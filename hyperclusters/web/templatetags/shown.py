@@ -14,7 +14,6 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
-from hyperclusters.web.access_words import length
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.moments import when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
@@ -61,12 +60,6 @@ def state_kind(state: str) -> str:
 def outcome_kind(outcome: str) -> str:
     """Which of the five badges an event's outcome wears."""
     return OUTCOME_KINDS[outcome]
-
-
-@register.filter
-def length_words(days: int | None) -> str:
-    """For how long, in words."""
-    return length(days)
 
 
 @register.filter

@@ -15,15 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hyperclusters.access import invitations, requests
+from hyperclusters.access.leads import SOON
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
-from hyperclusters.web.access_forms import AskForm, JoinForm
-from hyperclusters.web.access_words import ALLOWS, access_refusal, length, lost
-from hyperclusters.web.request import PageRequest, posted
-
-from .grants import REFUSED, tried
-from .teams import SOON
+from hyperclusters.web.access_forms import AskForm, JoinForm, tried
+from hyperclusters.web.access_words import ALLOWS, access_refusal, lost
+from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 
 @require_safe
@@ -111,7 +109,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
     ]
     context = {
         "grants": grants,
-        "waiting": [{"asked": each, "length": length(each.days)} for each in asked.pending()],
+        "waiting": asked.pending(),
         "decided": asked.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "lost": lost(person),
         "soon": timezone.now() + SOON,

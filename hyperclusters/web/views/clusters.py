@@ -14,10 +14,8 @@ from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.refusals import Refused
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.audit_rows import rows as event_rows
-from hyperclusters.web.request import PageRequest, wants_fragment
+from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
 from hyperclusters.web.sentences import deletion_verdict, refusal
-
-REFUSED = 422
 
 
 @require_safe

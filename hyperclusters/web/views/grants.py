@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -18,13 +17,12 @@ from hyperclusters.access import invitations, requests, reviews, services
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.access.refusals import AccessRefused
-from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
-from hyperclusters.web.access_words import access_refusal, length
-from hyperclusters.web.request import PageRequest, posted
+from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm, tried
+from hyperclusters.web.access_words import access_refusal
+from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 from .teams import PAGE, team_of
 
-REFUSED = 422
 ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
 
 
@@ -36,7 +34,7 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
         posted(request),
         team=team,
         roles=_roles(request, team),
-        initial={"who": request.GET.get("who", "")},
+        initial={name: request.GET[name] for name in ("who", "role", "until") if name in request.GET},
     )
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _give(request, team, form)):
         return redirect(team)
@@ -62,7 +60,8 @@ def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     form = forms.get(do)
     if form is not None and form.is_valid() and tried(form, lambda: _changed(request, grant, form)):
         return redirect(team)
-    context = {"team": team, "grant": grant, "forms": forms, "is_own": grant.person == request.user}
+    is_own = grant.person == request.user
+    context = {"team": team, "grant": grant, "forms": forms, "roles": roles, "is_own": is_own}
     return render(request, "teams/grant.html", context, status=REFUSED if form is not None else 200)
 
 
@@ -76,7 +75,8 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
         return redirect(request.get_full_path())
     grants = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")
     page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
-    context = {"team": team, "form": form, "page": page, "decided": request.POST}
+    rows = [(grant, request.POST.get(f"g{grant.pk}", "later")) for grant in page]
+    context = {"team": team, "form": form, "page": page, "rows": rows}
     return render(request, "teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
@@ -94,7 +94,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     form = forms.get(do)
     if form is not None and form.is_valid() and tried(form, lambda: _decide(request, asked, form)):
         return redirect(team)
-    context = {"team": team, "asked": asked, "forms": forms, "length": length(asked.days)}
+    context = {"team": team, "asked": asked, "forms": forms}
     return render(request, "teams/request.html", context, status=REFUSED if form is not None else 200)
 
 
@@ -110,16 +110,6 @@ def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     except AccessRefused as refused:
         messages.warning(request, access_refusal(refused))
     return redirect(team)
-
-
-def tried(form: Form, act: Callable[[], None]) -> bool:
-    """Whether it was done; a refusal is put into the form, in words."""
-    try:
-        act()
-    except AccessRefused as refused:
-        form.add_error(None, access_refusal(refused))
-        return False
-    return True
 
 
 def _roles(request: PageRequest, team: Team) -> list[Role]:
@@ -138,7 +128,7 @@ def _posted(request: PageRequest, do: str, name: str) -> QueryDict | None:
 
 
 def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
-    who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.ends_at()
+    who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.end()
     terms: dict[str, Any] = {
         "team": team,
         "role": role,
@@ -157,11 +147,11 @@ def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
 def _changed(request: PageRequest, grant: Grant, form: Form) -> None:
     reason, by = form.cleaned_data["reason"], request.user
     if isinstance(form, RoleForm):
-        role, until = Role(form.cleaned_data["role"]), form.ends_at()
+        role, until = Role(form.cleaned_data["role"]), form.end()
         services.grant(person=grant.person, role=role, team=grant.team, until=until, reason=reason, by=by)
         said = _("%(who)s has another role now.")
     elif isinstance(form, UntilForm):
-        services.extend_grant(grant, until=form.ends_at(), reason=reason, by=by)
+        services.extend_grant(grant, until=form.end(), reason=reason, by=by)
         said = _("The access of %(who)s has another end now.")
     else:
         services.end_grant(grant, reason=reason, by=by)

@@ -9,12 +9,13 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
+from hyperclusters.access.leads import unled_for
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, held, may, within
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.models import UNRESOLVED, Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.web.access_words import lost
+from hyperclusters.web.access_words import lost, unled_notice
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
 from hyperclusters.web.views.review import OPEN, queues
@@ -32,6 +33,7 @@ def home(request: PageRequest) -> HttpResponse:
         "clusters": cluster_rows(Cluster.objects.visible_to(person).present()[:SHOWN]),
         "may_view": may(person, Action.VIEW),
         "lost": lost(person),
+        "unled": [unled_notice(team, person) for team in unled_for(person)[:3]],
         "has_grants": bool(held(person)),
     }
     if may(person, Action.CONNECT):

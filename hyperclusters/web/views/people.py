@@ -14,11 +14,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from hyperclusters.access import reviews, services
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Action, require
-from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm
+from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, tried
 from hyperclusters.web.listing import searched
-from hyperclusters.web.request import PageRequest, posted
+from hyperclusters.web.request import REFUSED, PageRequest, posted
 
-from .grants import REFUSED, tried
 from .teams import PAGE
 
 
@@ -47,7 +46,7 @@ def appoint(request: PageRequest) -> HttpResponse:
 
     def act() -> None:
         data = form.cleaned_data
-        terms = {"until": form.ends_at(), "reason": data["reason"], "by": request.user}
+        terms = {"until": form.end(), "reason": data["reason"], "by": request.user}
         services.grant(person=data["who"], role=Role(data["role"]), team=None, **terms)
 
     if request.method == "POST" and form.is_valid() and tried(form, act):

@@ -20,9 +20,7 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
 from hyperclusters.web.diagnoses import diagnosis
 from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
-from hyperclusters.web.request import PageRequest, wants_fragment
-
-REFUSED = 422
+from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
 
 
 @require_safe

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.access import reports, services
-from hyperclusters.access.models import Grant, Invitation, Team
+from hyperclusters.access.leads import SOON, LedTeam, unled, with_leads
+from hyperclusters.access.models import Grant, Invitation, Team, User
 from hyperclusters.access.permissions import (
     Action,
     grants_for,
@@ -30,14 +30,15 @@ from hyperclusters.access.permissions import (
 )
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
+from hyperclusters.web.access_words import unled_notice
 from hyperclusters.web.listing import chosen, menu, searched
-from hyperclusters.web.request import PageRequest, posted
+from hyperclusters.web.request import REFUSED, PageRequest, posted
 from hyperclusters.web.sheets import sheet
 
 PAGE = 50
-SOON = timedelta(days=7)
 UNUSED = timedelta(days=30)
 ASKED_ABOUT = (Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT)
 
@@ -45,26 +46,18 @@ ASKED_ABOUT = (Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT)
 @require_safe
 def listing(request: PageRequest) -> HttpResponse:
     """The teams into which this person may look, with their own role in each."""
+    query, leads = request.GET, [("none", _("Nobody, or soon nobody"))]
     teams = teams_where(request.user, Action.MEMBERS)
-    if text := searched(request.GET):
+    if text := searched(query):
         teams = teams.filter(name__icontains=text)
-    page = Paginator(teams, PAGE).get_page(request.GET.get("page"))
-    roles = {grant.team_id: grant for grant in held(request.user)}
-    people = _count(Grant.objects.active(), page.object_list)
-    asking = _count(waiting_for(request.user), page.object_list)
-    rows = [
-        {
-            "team": team,
-            "grant": roles.get(team.pk),
-            "people": people.get(team.pk, 0),
-            "asking": asking.get(team.pk, 0),
-        }
-        for team in page
-    ]
+    teams = unled(teams) if (lead := chosen(query, "lead", leads)) else with_leads(teams)
+    page = Paginator(teams, PAGE).get_page(query.get("page"))
     context = {
         "page": page,
-        "rows": rows,
-        "is_filtered": bool(text),
+        "rows": _rows(request.user, list(page)),
+        "filters": [menu(query, "lead", _("Who decides"), leads, everything=_("anybody"))],
+        "is_filtered": bool(text or lead),
+        "soon": timezone.now() + SOON,
         "may_appoint": may(request.user, Action.APPOINT),
     }
     return render(request, "teams/list.html", context)
@@ -87,6 +80,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "projects": shown.projects.count(),
         "used": used_by(shown),
         "soon": timezone.now() + SOON,
+        "unled": unled_notice(shown, request.user),
     }
     return render(request, "teams/team.html", context | _members(request, shown))
 
@@ -114,7 +108,7 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
         )
         return redirect(shown)
     context = {"team": shown, "form": form, "title": _("What this team allows")}
-    return render(request, "teams/form.html", context, status=422 if form.errors else 200)
+    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])
@@ -129,12 +123,27 @@ def quota(request: PageRequest, slug: str) -> HttpResponse:
         messages.success(request, _("The team's quota is changed."))
         return redirect(shown)
     context = {"team": shown, "form": form, "title": _("Quota"), "used": used_by(shown)}
-    return render(request, "teams/form.html", context, status=422 if form.errors else 200)
+    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
-def team_of(request: PageRequest, slug: str) -> Team:
-    """The team, if this person may look into it; else it looks absent."""
-    return get_object_or_404(teams_where(request.user, Action.MEMBERS), slug=slug)
+def team_of(request: PageRequest, slug: str) -> LedTeam:
+    """The team with its leads, if this person may look into it; else it looks absent."""
+    return get_object_or_404(with_leads(teams_where(request.user, Action.MEMBERS)), slug=slug)
+
+
+def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
+    """Each team with what the person holds there, how many people it has, and how many requests wait for the person."""
+    roles = {grant.team_id: grant for grant in held(person)}
+    people, asking = _count(Grant.objects.active(), teams), _count(waiting_for(person), teams)
+    return [
+        {
+            "team": team,
+            "grant": roles.get(team.pk),
+            "people": people.get(team.pk, 0),
+            "asking": asking.get(team.pk, 0),
+        }
+        for team in teams
+    ]
 
 
 def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
@@ -184,9 +193,10 @@ def _history(request: PageRequest, shown: Team) -> list[Event]:
     if not grants_for(request.user, Action.AUDIT):
         return []
     told = visible_events(request.user).filter(team_id=shown.pk, action__startswith="access:")
+    told = told.exclude(action__in=[Did.ACCESS_DENIED, Did.ACCESS_EXPORTED])  # these changed nothing
     return list(told.order_by("-seq")[:10])
 
 
-def _count(rows: QuerySet[Any], teams: Iterable[Team]) -> dict[int, int]:
+def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:
     found = rows.filter(team__in=[team.pk for team in teams]).order_by()
     return dict(found.values_list("team").annotate(n=Count("pk")).values_list("team", "n"))

@@ -85,8 +85,7 @@ class Command(BaseCommand):
         )
 
     def _worker(self) -> Process:
-        env = _CHILD | {"SITE_URL": f"http://127.0.0.1:{self.port}"}
-        return Process("worker", [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"], env)
+        return Process("worker", [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"], _CHILD)
 
     def _web(self) -> Process:
         address = f"127.0.0.1:{self.port}"

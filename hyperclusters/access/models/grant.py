@@ -1,0 +1,114 @@
+"""Roles, and who holds which of them, where, until when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.audit.ledger import Subject
+
+from .person import User
+from .team import Team
+
+
+class Role(models.TextChoices):
+    """Team roles, weakest first, then the site-wide ones, which belong to no team."""
+
+    VIEWER = "viewer", _("Viewer")
+    CREATOR = "creator", _("Creator")
+    ADMIN = "admin", _("Admin")
+    AUDITOR = "auditor", _("Auditor")
+    PLATFORM_ADMIN = "platform_admin", _("Platform admin")
+
+
+TEAM_ROLES = (Role.VIEWER, Role.CREATOR, Role.ADMIN)
+SITE_ROLES = (Role.AUDITOR, Role.PLATFORM_ADMIN)
+LATELY = timedelta(days=14)
+
+
+class GrantQuerySet(models.QuerySet["Grant"]):
+    def active(self) -> GrantQuerySet:
+        """In force this very moment: begun, not ended, not run out, and the person not deactivated."""
+        now = timezone.now()
+        return self.filter(
+            Q(until__isnull=True) | Q(until__gt=now),
+            ended_at__isnull=True,
+            since__lte=now,
+            person__is_active=True,
+        )
+
+    def lost_by(self, person: User) -> GrantQuerySet:
+        """What this person held last until lately, in teams where they hold nothing now; the last one first."""
+        now = timezone.now()
+        over = Q(ended_at__isnull=False) | Q(until__lte=now)
+        lately = Q(ended_at__gt=now - LATELY) | Q(ended_at__isnull=True, until__gt=now - LATELY)
+        held = Grant.objects.active().filter(person=person, team=models.OuterRef("team"))
+        later = Grant.objects.filter(
+            person=person, team=models.OuterRef("team"), since__gt=models.OuterRef("since")
+        )
+        nothing_since = ~models.Exists(held) & ~models.Exists(later)
+        mine = self.filter(over, lately, nothing_since, person=person, team__isnull=False)
+        return mine.order_by("-since", "pk")
+
+
+class Grant(models.Model):
+    """A person, a role, a team (none for a site role), from when to when, by whom, why. Ended ones are kept."""
+
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="grants")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    since = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(null=True, blank=True)
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="grants_given")
+    reason = models.CharField(max_length=500)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="grants_ended")
+    end_reason = models.CharField(max_length=500, blank=True)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="grants_kept")
+    reminded_at = models.DateTimeField(null=True, blank=True)  # of its end; none again once that is moved
+
+    objects = GrantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["team__name", "person__username", "-since", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(team__isnull=False, role__in=TEAM_ROLES)
+                | Q(team__isnull=True, role__in=SITE_ROLES),
+                name="grant_role_fits_scope",
+            ),
+            models.UniqueConstraint(
+                fields=["person", "team"],
+                condition=Q(ended_at__isnull=True, team__isnull=False),
+                name="grant_one_role_a_team",
+            ),
+            models.UniqueConstraint(
+                fields=["person", "role"],
+                condition=Q(ended_at__isnull=True, team__isnull=True),
+                name="grant_one_of_each_site_role",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} {self.role} {self.team or 'site'}"
+
+    @property
+    def subject(self) -> Subject:
+        """This grant as the ledger names it."""
+        return Subject("grant", str(self.pk), self.person.username)
+
+    def facts(self) -> dict[str, Any]:
+        """What the ledger keeps of a grant."""
+        return {
+            "person": self.person.username,
+            "role": self.role,
+            "team": self.team.name if self.team else "",
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat() if self.until else "",
+        }

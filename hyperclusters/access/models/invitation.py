@@ -1,0 +1,62 @@
+"""Access that was offered to whoever owns an e-mail address."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from hyperclusters.audit.ledger import Subject
+
+from .grant import TEAM_ROLES
+from .person import User
+from .team import Team
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> InvitationQuerySet:
+        """Those that can still be accepted."""
+        return self.filter(accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=timezone.now())
+
+
+class Invitation(models.Model):
+    """A role in a team for whoever owns an e-mail address. Good once, until it expires; the link is signed, not kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField()
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="invitations")
+    role = models.CharField(max_length=16, choices=[(role.value, role.label) for role in TEAM_ROLES])
+    until = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500)
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="invitations_sent")
+    invited_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="invitations")
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-invited_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.email} {self.role} {self.team}"
+
+    @property
+    def subject(self) -> Subject:
+        """This invitation as the ledger names it."""
+        return Subject("invitation", str(self.pk), self.email)
+
+    def facts(self) -> dict[str, Any]:
+        """What the ledger keeps of an invitation."""
+        return {
+            "email": self.email,
+            "role": self.role,
+            "team": self.team.name,
+            "until": self.until.isoformat() if self.until else "",
+            "expires": self.expires_at.isoformat(),
+        }

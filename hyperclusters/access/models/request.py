@@ -1,0 +1,92 @@
+"""Access that was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from hyperclusters.audit.ledger import Subject
+
+from .grant import TEAM_ROLES
+from .person import User
+from .team import Team
+
+
+class RequestState(models.TextChoices):
+    """Where a request for access stands."""
+
+    PENDING = "pending", gettext_lazy("Waiting")
+    APPROVED = "approved", gettext_lazy("Approved")
+    DECLINED = "declined", gettext_lazy("Declined")
+    WITHDRAWN = "withdrawn", gettext_lazy("Withdrawn")
+
+
+class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
+    def pending(self) -> AccessRequestQuerySet:
+        """Those that wait for a decision; a deactivated person's wait for nothing."""
+        return self.filter(state=RequestState.PENDING, person__is_active=True)
+
+
+class AccessRequest(models.Model):
+    """A person asks for a role in a team, for so many days from the moment of approval on."""
+
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="access_requests")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="access_requests")
+    role = models.CharField(max_length=16, choices=[(role.value, role.label) for role in TEAM_ROLES])
+    days = models.PositiveIntegerField(null=True, blank=True)  # none: without an end
+    reason = models.CharField(max_length=500)
+    asked_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(max_length=16, choices=RequestState.choices, default=RequestState.PENDING)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="requests_decided")
+    note = models.CharField(max_length=500, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True)  # the mail to those who can decide
+    answered_at = models.DateTimeField(null=True, blank=True)  # the mail with the decision
+
+    objects = AccessRequestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["asked_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "team"],
+                condition=Q(state=RequestState.PENDING),
+                name="access_request_one_waits_a_team",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "team"], name="access_request_state")]
+
+    def __str__(self) -> str:
+        return f"{self.person} asks for {self.role} in {self.team}"
+
+    @property
+    def subject(self) -> Subject:
+        """This request as the ledger names it."""
+        return Subject("request", str(self.pk), self.person.username)
+
+    @property
+    def length(self) -> str:
+        """For how long, in words."""
+        if self.days is None:
+            return _("without an end")
+        if self.days % 7 == 0 and self.days < 30:
+            return ngettext("for %(count)d week", "for %(count)d weeks", self.days // 7) % {
+                "count": self.days // 7
+            }
+        return ngettext("for %(count)d day", "for %(count)d days", self.days) % {"count": self.days}
+
+    def facts(self) -> dict[str, Any]:
+        """What the ledger keeps of a request."""
+        return {
+            "person": self.person.username,
+            "role": self.role,
+            "team": self.team.name,
+            "days": self.days,
+            "state": str(self.state),
+            "reason": self.reason,
+        }

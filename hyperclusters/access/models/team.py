@@ -1,0 +1,67 @@
+"""Teams, and what each of them allows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.audit.ledger import Subject
+
+
+class Team(models.Model):
+    """A group of people who share cloud projects, and what it allows: to whom how long, and which clusters."""
+
+    slug = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    allows_open_ended = models.BooleanField(_("grants without an end are allowed"), default=True)
+    longest_days = models.PositiveIntegerField(
+        _("longest grant in days"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    allowed_types = models.JSONField(_("cluster types"), default=list, blank=True)  # none: every type
+    name_pattern = models.CharField(
+        _("cluster names"),
+        max_length=64,
+        blank=True,
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9._*?-]*\Z", _("Letters, digits, “-”, “_”, “.”, “*” and “?”."))
+        ],
+    )
+    reason_required = models.BooleanField(_("a creation needs a reason"), default=False)
+    quota = models.PositiveIntegerField(_("clusters in all its projects"), null=True, blank=True)
+
+    unled_at = models.DateTimeField(
+        null=True, blank=True, editable=False
+    )  # from when on nobody decides here, once told
+    unled_told_at = models.DateTimeField(null=True, blank=True, editable=False)  # the letter about it
+
+    RULES = ("allows_open_ended", "longest_days", "allowed_types", "name_pattern", "reason_required")
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("teams:team", args=[self.slug])
+
+    @property
+    def subject(self) -> Subject:
+        """This team as the ledger names it."""
+        return Subject("team", str(self.pk), self.name)
+
+    def fits(self, name: str) -> bool:
+        """Whether a cluster may have this name here. In the pattern `*` stands for anything, `?` for one character."""
+        return not self.name_pattern or fnmatchcase(name, self.name_pattern)
+
+    def latest_end(self, now: datetime) -> datetime | None:
+        """How far from now a grant may reach at most; None: as far as one likes."""
+        return now + timedelta(days=self.longest_days) if self.longest_days else None
