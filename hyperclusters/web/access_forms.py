@@ -264,6 +264,7 @@ class TeamForm(TeamModelForm):
     class Meta:
         model = Team
         fields = ["name", "slug"]
+        labels = {"name": _("Name"), "slug": _("Short name")}
         help_texts = {"slug": _("Its name in addresses: letters, digits and hyphens.")}
 
 
