@@ -14,6 +14,7 @@ from hyperclusters.audit.paging import Line
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Evidence
+from hyperclusters.web.causes import CAUSES
 from hyperclusters.web.sentences import OUTCOME_KINDS
 
 LIST = "/audit/"
@@ -100,4 +101,4 @@ def _outcomes(_language: str) -> dict[str, tuple[str, str]]:
 
 @cache
 def _evidence(_language: str) -> dict[str, str]:
-    return {value: str(label) for value, label in Evidence.choices}
+    return {value: str(words) for value, words in (*CAUSES.items(), *Evidence.choices)}

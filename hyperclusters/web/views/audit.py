@@ -24,7 +24,6 @@ from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit_chart import chart, count
 from hyperclusters.web.audit_filters import Asked, asked
 from hyperclusters.web.audit_rows import rows
-from hyperclusters.web.causes import CAUSES
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import address
 from hyperclusters.web.request import PageRequest, wants_fragment
@@ -80,7 +79,6 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     context = {
         "event": shown,
         "row": rows([shown])[0],
-        "cause": CAUSES.get(shown.evidence, ""),
         "bodies": [(label, _pretty(value)) for label, value in _bodies(shown)],
         "changes": [(label, _pretty(value)) for label, value in _changes(shown) if value],
         "previous": json.loads(shown.canonical).get("previous", ""),
