@@ -34,6 +34,7 @@ def seed(count: int) -> None:
             editor.remove_index(Event, index)
         search.remove(apps, editor)
         if connection.vendor == "sqlite":
+            triggers.remove_keeping(apps, editor)
             triggers.remove(apps, editor)
     head = Head.objects.get()
     _write(_tuples(head, count))
@@ -44,6 +45,7 @@ def seed(count: int) -> None:
         search.install(apps, editor)
         if connection.vendor == "sqlite":
             triggers.install(apps, editor)
+            triggers.install_keeping(apps, editor)
     with connection.cursor() as cursor:
         cursor.execute(
             "VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"
