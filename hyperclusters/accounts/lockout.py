@@ -70,7 +70,9 @@ def attempted(username: str) -> str:
     typed = username.strip()
     known = User.objects.filter(username__iexact=typed) if typed.isprintable() else User.objects.none()
     name = known.values_list("username", flat=True).first()
-    return name or "unknown:" + salted_hmac(SALT, typed.casefold()).hexdigest()[:12]
+    return (
+        name or "unknown:" + salted_hmac("hyperclusters.accounts.attempt", typed.casefold()).hexdigest()[:12]
+    )
 
 
 def forget_old() -> None:

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bench.processes import free_port
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -102,13 +102,6 @@ SHOTS = (
     Shot("ada", "password", "/accounts/security/password/"),
     Shot("ada", "confirm", "/accounts/confirm/"),
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -28,14 +28,6 @@ def certificates(folder: Path) -> Path:
     return folder / "ca.pem"
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @contextmanager
 def proxy(folder: Path, port: int, addresses: list[str]) -> Iterator[ssl.SSLContext]:
     """Serve https://localhost:port before these web processes. Yields what a browser needs to trust it."""

@@ -21,9 +21,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from bench.processes import free_port
 from hyperclusters.simulator import Simulator
 from tests.accounts import provider as company
-from tests.deployment.proxy import CADDY, free_port, proxy
+from tests.deployment.proxy import CADDY, proxy
 from tests.deployment.site import ROOT, Site, site
 
 SERVER = os.environ["DATABASE_URL"]

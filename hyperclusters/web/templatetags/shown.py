@@ -74,7 +74,7 @@ register.filter("when", when)
 
 @register.filter
 def exact(at: datetime, between: str = " ") -> str:
-    """The moment in UTC, to the second: "2026-11-24 12:00:00"."""
+    """The moment in UTC, to the second: "2026-11-24 12:00:00"; `between` stands between day and time."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(between, "seconds")
 
 
