@@ -12,6 +12,7 @@ from hyperclusters.modelarts import ModelArtsError, OutcomeUnknown, Proof, Trans
 from tests.modelarts.cloud import CALLS, CLUSTER, answer, as_json, client_of, open_sockets
 
 DEADLINE = 0.3  # seconds of a call that is to fail
+ROOM = 3.0  # seconds more that a busy machine may take; what reads on for ever takes longer
 WHOLE = answer(200, as_json(CLUSTER))
 ENDED = ("read_error", "protocol_error")  # what a cut answer may be called; the kernel decides
 
@@ -31,15 +32,15 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 def failing(call: str, endpoint: str, *, http: Transport | None = None) -> ModelArtsError:
-    """The error that a call ends with, which it must within its deadline and a second."""
+    """The error that a call ends with, which it must within its deadline, with room for a busy machine."""
     with client_of(endpoint, deadline=DEADLINE, connect_timeout=DEADLINE, http=http) as client:
         started = time.monotonic()
         with pytest.raises(ModelArtsError) as caught:
             CALLS[call](client)
-        assert time.monotonic() - started <= DEADLINE + 1
+        assert time.monotonic() - started <= DEADLINE + ROOM
     error = caught.value
     assert error.exchange is not None
-    assert error.exchange.elapsed <= DEADLINE + 1
+    assert error.exchange.elapsed <= DEADLINE + ROOM
     return error
 
 

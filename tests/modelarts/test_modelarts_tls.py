@@ -105,7 +105,7 @@ def check_nothing_sent(
         started = time.monotonic()
         with pytest.raises(Unavailable) as caught:
             CALLS[call](client)
-        assert time.monotonic() - started <= deadline + 1
+        assert time.monotonic() - started <= deadline + 3
     assert caught.value.proves is Proof.NOT_SENT
     assert caught.value.cause == cause
 

@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -42,6 +43,14 @@ def collection(project: str = PROJECT) -> str:
 def sdk_date(ahead: float = 0.0) -> str:
     moment = datetime.fromtimestamp(datetime.now(UTC).timestamp() + ahead, UTC)
     return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for a condition; raises AssertionError when it has not come true after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.01)
 
 
 class Caller:

@@ -4,7 +4,6 @@ import re
 import shlex
 import time
 from html import unescape
-from itertools import groupby
 
 import pytest
 
@@ -12,7 +11,7 @@ from hyperclusters.simulator import Simulator, Switches
 from hyperclusters.simulator.fault_kinds import KINDS, MATCHERS
 from hyperclusters.simulator.garbage import GARBAGE
 from hyperclusters.simulator.switches import DOCUMENTED, OBSERVED, OWN
-from tests.simulator.simulator_caller import PROJECT, Caller
+from tests.simulator.simulator_caller import PROJECT, Caller, until
 
 
 def page(caller: Caller) -> str:
@@ -177,16 +176,19 @@ def test_a_locked_key_can_be_freed(simulator: Simulator, caller: Caller) -> None
 
 def test_connections_can_be_refused_for_a_while(caller: Caller) -> None:
     assert caller.control("POST", "refusal", {"seconds": 0.3}).status == 202
-    seen = []
-    for _ in range(100):
+
+    def refused() -> bool:
         try:
-            seen.append(caller.list().status)
+            return caller.list().status != 200
         except ConnectionError:
-            seen.append(0)
-        time.sleep(0.01)
-    # The last requests before are answered, then none is, then all are.
-    assert [status for status, _ in groupby(seen)] in ([200, 0, 200], [0, 200])
-    assert 15 <= seen.count(0) <= 45
+            return True
+
+    until(refused)
+    began = time.monotonic()
+    until(lambda: not refused())
+    # Refusing begins a little before it is first seen.
+    assert time.monotonic() - began > 0.1
+    assert [refused() for _ in range(20)] == [False] * 20
     assert caller.control("POST", "refusal", {"seconds": "long"}).status == 400
 
 

@@ -1,13 +1,12 @@
 """Each switch changes the one behaviour it names, for every process, until it is put back."""
 
 import re
-import time
 from typing import Any
 
 import pytest
 
 from hyperclusters.simulator import Simulator, SwitchError, Switches
-from tests.simulator.simulator_caller import PROJECT, Caller
+from tests.simulator.simulator_caller import PROJECT, Caller, until
 
 
 def test_by_default_nothing_undocumented_is_switched_on(simulator: Simulator) -> None:
@@ -47,12 +46,11 @@ def test_a_cluster_in_use_cannot_be_deleted(simulator: Simulator, caller: Caller
 
 
 def test_list_lag_hides_a_new_cluster_from_lists_only(simulator: Simulator, caller: Caller) -> None:
-    simulator.set(list_lag=0.4)
+    simulator.set(list_lag=1)
     made = caller.create("late").json
     assert caller.list().json == {"hyper_clusters": []}
     assert caller.show(made["id"]).json == made
-    time.sleep(0.45)
-    assert caller.list().json == {"hyper_clusters": [made]}
+    until(lambda: caller.list().json == {"hyper_clusters": [made]})
 
 
 def test_an_empty_list_may_be_an_error(simulator: Simulator, caller: Caller) -> None:
