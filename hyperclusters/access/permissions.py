@@ -166,7 +166,9 @@ def appointers() -> list[User]:
 
 
 def _active(person: User) -> list[Grant]:
-    return list(Grant.objects.active().filter(person=person).select_related("team"))
+    # Sorted here: in the database the names to sort by cost two joins more, on every page.
+    grants = Grant.objects.active().filter(person=person).select_related("team").order_by()
+    return sorted(grants, key=lambda grant: (grant.team is None, str(grant.team)))
 
 
 def _allowing(grants: list[Grant], action: Action) -> list[Grant]:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import F, Func, Q
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThan
 
-from .models import Event, EventQuerySet
+from .models import PAIRS, Event, EventQuerySet
 from .search import named_like
 
 # How far the clocks of two writers may be apart for a time to be found by its place in the sequence.
@@ -68,8 +68,9 @@ class Filter:
 
     def _narrowed(self, rows: EventQuerySet) -> EventQuerySet:
         equal = {name: value for name in EQUAL if (value := getattr(self, name)) not in ("", None)}
-        for place, (name, value) in enumerate(equal.items()):
-            rows = rows.filter(Exact(F(name) if place == 0 else Unindexed(F(name)), value))
+        leading = _leading(list(equal))
+        for name, value in equal.items():
+            rows = rows.filter(Exact(F(name) if name in leading else Unindexed(F(name)), value))
         if self.since:
             rows = rows.filter(GreaterThanOrEqual(Unindexed(F("at")), self.since))
             earlier = Event.objects.filter(at__lt=self.since - CLOCKS_APART).order_by("-at", "-seq")
@@ -109,6 +110,12 @@ class Unindexed(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """SQLite's own way to say so: a unary plus."""
         return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
+def _leading(names: list[str]) -> tuple[str, ...]:
+    """The one or two filters whose index is walked."""
+    pairs = (pair for pair in PAIRS if set(pair) <= set(names) and pair[0] == names[0])
+    return next(pairs, tuple(names[:1]))
 
 
 def before_time(at: datetime) -> int | None:

@@ -17,6 +17,17 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(object_kind=kind, object_id=str(object_id)).order_by("seq")
 
 
+# Filters that people combine, both common by themselves, of which nothing or little may fit both.
+PAIRS = (
+    ("person_name", "action"),
+    ("person_name", "outcome"),
+    ("person_name", "team_id"),
+    ("project_name", "action"),
+    ("team_id", "action"),
+    ("team_id", "outcome"),
+)
+
+
 class Event(models.Model):
     """One line of the ledger. Written by `record` alone; the database refuses changes and deletions."""
 
@@ -77,6 +88,10 @@ class Event(models.Model):
             models.Index(fields=["request_id", "seq"], name="event_request_page"),
             models.Index(fields=["upstream_request_id", "seq"], name="event_upstream_page"),
             models.Index(fields=["at", "seq"], name="event_time"),
+            *(
+                models.Index(fields=[first, second, "seq"], name=f"event_{first}_{second}")
+                for first, second in PAIRS
+            ),
         ]
 
     def __str__(self) -> str:

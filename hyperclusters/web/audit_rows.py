@@ -62,11 +62,14 @@ def rows(events: Iterable[Event | Line]) -> list[Row]:
 
 
 def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str) -> Row:
-    at, name, cloud = event.at, event.object_name, event.upstream_request_id
+    name, cloud = event.object_name, event.upstream_request_id
+    moment = event.at.replace(tzinfo=None).isoformat(
+        timespec="microseconds"
+    )  # in UTC, as the database gives it
     return Row(
         url=f"{LIST}{event.seq}/",
-        iso=f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
-        when=f"{at:%Y-%m-%d %H:%M:%S}",
+        iso=f"{moment}Z",
+        when=f"{moment[:10]} {moment[11:19]}",
         person=event.person_name,
         person_url=f"{LIST}?person={quote(event.person_name)}",
         source=event.source,

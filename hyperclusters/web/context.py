@@ -1,5 +1,6 @@
 """What every page shows around its content."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, held, may
@@ -56,38 +59,63 @@ def page(request: HttpRequest) -> dict[str, Any]:
 
 
 def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
-    running = Creation.objects.visible_to(person).unresolved().count()
-    entries = [
-        (reverse("web:home"), "house", _("Home"), 0, ""),
-        (reverse("clusters:list"), "grid-2x2", _("Clusters"), 0, ""),
-        (reverse("creations:list"), "zap", _("Creations"), running, _("not settled")),
-    ]
-    if may(person, Action.AUDIT):
-        entries.append((reverse("audit:list"), "book-open-text", _("Audit"), 0, ""))
-    if may(person, Action.REVIEW):
-        # In no order: to count the first of a queue in its order the database would sort all of it.
-        waiting = Creation.objects.visible_to(person).reviewed_as("").order_by()[:BADGE].count()
-        entries.append((reverse("audit:review"), "list-checks", _("Review"), waiting, _("to review")))
-    if may(person, Action.MEMBERS):
-        waiting = waiting_for(person).count()
-        entries.append((reverse("teams:list"), "users", _("Teams"), waiting, _("waiting for you")))
-    entries.append((reverse("access:mine"), "key", _("My access"), 0, ""))
-    if may(person, Action.APPOINT):
-        entries.append((reverse("people:list"), "shield", _("People"), 0, ""))
-    if may(person, Action.CONNECT):
-        entries.append((reverse("projects:list"), "cable", _("Projects"), 0, ""))
-    here = max((url for url, *_ in entries if request.path.startswith(url)), key=len, default="")
+    shown = [entry for entry in ENTRIES if entry.needs is None or may(person, entry.needs)]
+    here = max(
+        (url for entry in shown if request.path.startswith(url := _url(entry.page))), key=len, default=""
+    )
     return tuple(
         NavItem(
-            url,
-            icon,
-            label,
-            current=url == here and (url != "/" or request.path == "/"),
-            badge=n,
-            badge_words=words,
+            url=_url(entry.page),
+            icon=entry.icon,
+            label=str(entry.label),
+            current=_url(entry.page) == here and (here != "/" or request.path == "/"),
+            badge=entry.count(person) if entry.count else 0,
+            badge_words=str(entry.counted),
         )
-        for url, icon, label, n, words in entries
+        for entry in shown
     )
+
+
+_url = cache(reverse)
+
+
+def _running(person: User) -> int:
+    return Creation.objects.visible_to(person).unresolved().count()
+
+
+def _to_review(person: User) -> int:
+    # In no order: to count the first of a queue in its order the database would sort all of it.
+    waiting = Creation.objects.visible_to(person).reviewed_as("").order_by()
+    return len(waiting.values_list("pk")[:BADGE])
+
+
+def _asking(person: User) -> int:
+    return waiting_for(person).count()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page one may go to: what one must be allowed to do somewhere, and what its badge counts."""
+
+    page: str
+    icon: str
+    label: Promise
+    needs: Action | None = None
+    count: Callable[[User], int] | None = None
+    counted: Promise | str = ""
+
+
+ENTRIES = (
+    Entry("web:home", "house", gettext_lazy("Home")),
+    Entry("clusters:list", "grid-2x2", gettext_lazy("Clusters")),
+    Entry("creations:list", "zap", gettext_lazy("Creations"), count=_running, counted=gettext_lazy("not settled")),
+    Entry("audit:list", "book-open-text", gettext_lazy("Audit"), Action.AUDIT),
+    Entry("audit:review", "list-checks", gettext_lazy("Review"), Action.REVIEW, _to_review, gettext_lazy("to review")),
+    Entry("teams:list", "users", gettext_lazy("Teams"), Action.MEMBERS, _asking, gettext_lazy("waiting for you")),
+    Entry("access:mine", "key", gettext_lazy("My access")),
+    Entry("people:list", "shield", gettext_lazy("People"), Action.APPOINT),
+    Entry("projects:list", "cable", gettext_lazy("Projects"), Action.CONNECT),
+)  # fmt: skip
 
 
 def _person_line(person: User) -> str:

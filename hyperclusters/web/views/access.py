@@ -105,8 +105,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
     person = request.user
     asked = AccessRequest.objects.filter(person=person).select_related("team", "decided_by")
     grants = [
-        {"grant": grant, "allows": ALLOWS[Role(grant.role)], "days": _days(grant)}
-        for grant in sorted(held(person), key=lambda each: (each.team is None, str(each.team)))
+        {"grant": grant, "allows": ALLOWS[Role(grant.role)], "days": _days(grant)} for grant in held(person)
     ]
     context = {
         "grants": grants,
