@@ -15,7 +15,7 @@ from hyperclusters.access.models import Role
 from hyperclusters.access.services import grant
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Event, EventQuerySet
+from hyperclusters.audit.models import PAIRS, Event, EventQuerySet
 from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.audit.paging import SIZE, page
 from hyperclusters.audit.vocabulary import Action as Did
@@ -94,6 +94,42 @@ def test_any_combination_of_filters_shows_every_event_that_fits_exactly_once_in_
         assert walked([Event.objects.all()], wanted, down=True) == expected, given
         assert walked([Event.objects.all()], wanted, down=False) == expected, given
         assert [event.seq for event in wanted.apply(Event.objects.all()).order_by("-seq")] == expected, given
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_two_filters_that_have_an_index_of_their_own_show_what_fits_both(
+    mixed: None, cast: Cast, pair: tuple[str, str]
+) -> None:
+    values: dict[str, list[Any]] = {
+        "person_name": ["ada", "mallory"],
+        "team_id": [cast.vision.pk, cast.speech.pk],
+        "project_name": ["", "vision-cn"],
+        "action": [Did.CREATE_SUCCEEDED, Did.CREATE_FAILED],
+        "outcome": [Outcome.DONE, Outcome.FAILED],
+    }
+    for chosen in product(*(values[name] for name in pair)):
+        given = dict(zip(pair, chosen, strict=True))
+        for ip in ("", "10.0.0.1"):
+            wanted = given | {"ip": ip}
+            fitting = Event.objects.filter(**{name: value for name, value in wanted.items() if value})
+            expected = list(fitting.order_by("-seq").values_list("seq", flat=True))
+            assert walked([Event.objects.all()], Filter(**wanted), down=True) == expected, wanted
+
+
+def test_from_any_number_the_pager_leads_on_where_there_is_more_and_only_there(mixed: None) -> None:
+    parts = [Event.objects.all()]
+    for wanted in (Filter(), Filter(outcome="failed"), Filter(text="ain-1")):
+        fitting = list(wanted.apply(Event.objects.all()).order_by("seq").values_list("seq", flat=True))
+        for number in range(fitting[-1] + 3):
+            below = [seq for seq in fitting if seq < number][-SIZE:]
+            above = [seq for seq in fitting if seq > number][:SIZE]
+            for seqs, shown in (
+                (below, page(wanted.alternatives(parts), before=number)),
+                (above, page(wanted.alternatives(parts), after=number)),
+            ):
+                assert [event.seq for event in shown.events] == seqs[::-1]
+                assert shown.older == (seqs[0] if seqs and seqs[0] > fitting[0] else None)
+                assert shown.newer == (seqs[-1] if seqs and seqs[-1] < fitting[-1] else None)
 
 
 def test_what_is_recorded_while_one_pages_moves_nothing(mixed: None, cast: Cast) -> None:
