@@ -1,13 +1,19 @@
-"""One world for each module of fault tests."""
+"""One world for each module of fault tests; in full for each test, since what has happened in a world is read again and
+again by its judge."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
-from tests.faults.world import World, world
+from tests.faults.world import IS_FULL, World, world
 
 
-@pytest.fixture(scope="module")
+def _scope(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:  # noqa: ARG001 -- pytest's signature
+    return "function" if IS_FULL else "module"
+
+
+@pytest.fixture(scope=_scope)
 def broken_world() -> Iterator[World]:
     """A world whose processes may be killed at will."""
     with world() as made:
