@@ -9,7 +9,7 @@ import pytest
 from tests.faults.world import IS_FULL, World, world
 
 
-def _scope(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:  # noqa: ARG001 -- pytest's signature
+def _scope(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
     return "function" if IS_FULL else "module"
 
 
