@@ -1,19 +1,13 @@
-"""One world for each module of fault tests; in full for each test, since what has happened in a world is read again and
-again by its judge."""
+"""One world for each module of fault tests."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 import pytest
 
-from tests.faults.world import IS_FULL, World, world
+from tests.faults.world import World, world
 
 
-def _scope(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
-    return "function" if IS_FULL else "module"
-
-
-@pytest.fixture(scope=_scope)
+@pytest.fixture(scope="module")
 def broken_world() -> Iterator[World]:
     """A world whose processes may be killed at will."""
     with world() as made:

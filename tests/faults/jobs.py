@@ -161,6 +161,12 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
 
 
 @job
+def retire(project: int) -> None:
+    """Have this project's lists never come due again: many scenes share a world, and each turn would list them all."""
+    Source.objects.filter(project=project).update(due_at=timezone.now() + timedelta(days=365))
+
+
+@job
 def collect(project: int) -> dict[str, Any]:
     """What the database holds of a project, for the oracle."""
     creations = Creation.objects.filter(project=project)

@@ -15,7 +15,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.clusters.creations import Wish, request_creation
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.simulator import Simulator
-from tests.faults.jobs import collect, job, rest, scene
+from tests.faults.jobs import collect, job, rest, retire, scene
 
 RACES: dict[str, Callable[[Stage], list[str]]] = {}
 SLOW = 0.2  # seconds that a slow answer takes
@@ -78,6 +78,7 @@ def play(name: str, runs: int, endpoint: str, store: str, keys: list[str]) -> li
         notes = RACES[name](stage)
         rest(stage.scene["project"])
         played.append({"notes": notes, "scene": stage.scene, "records": collect(stage.scene["project"])})
+        retire(stage.scene["project"])
     return played
 
 

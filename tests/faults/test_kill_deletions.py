@@ -48,6 +48,7 @@ def test_g03_a_deletion_killed_here_ends_as_the_cloud_has_it(
         broken_world.cloud.fault(rule[0], "delete", times=1, project=scene.project_id, **rule[1])
     assert broken_world.delete(scene, f"{point}:1") == 1
     records = broken_world.records(scene)
+    broken_world.forks.run("retire", project=scene.project)
     deletes = [entry for entry in records.journal if entry.call == "delete"]
     assert records.witnessed == []
     rows = broken_world.forks.run("collect_deletions", project=scene.project)

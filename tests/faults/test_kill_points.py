@@ -25,6 +25,7 @@ def killed_at(world: World, point: str, nth: int, truth: str) -> bool:
     deaths = [death for death in (POINTS.get(point, ""), f"{point}:{nth}") if death]
     died = world.live(scene, *deaths, patience=LATE if "late" in truth else 0.0)
     records = world.records(scene)
+    world.forks.run("retire", project=scene.project)
     found = breaches(records)
     assert not found, f"killed at {point}:{nth}, {truth}: {found}"
     assert [row["state"] for row in records.creations] in (["created"], ["not_created"]), (point, nth, truth)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.faults.oracle import Records, breaches
-from tests.faults.world import KEY, World
+from tests.faults.world import IS_FULL, KEY, World, world
 
 RUNS = int(os.environ.get("RACES", "10"))
 AT_ONCE = 10  # runs of one child, which has a time to end in
@@ -51,6 +52,13 @@ RACES = {
     "grants": "g21_services_that_record_twice_end_in_no_deadlock",
 }
 IN_CONFLICT = {"late_reply_and_verdict"}  # where a conflict is what must come out
+
+
+# The judge reads all that ever happened in a world: played in full, each race has one of its own.
+@pytest.fixture(scope="function" if IS_FULL else "module")
+def broken_world() -> Iterator[World]:
+    with world() as made:
+        yield made
 
 
 @pytest.mark.parametrize("race", RACES, ids=RACES.values())
