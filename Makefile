@@ -41,9 +41,9 @@ bench: $(VENV)/dev  ## measure, side by side with the alternatives, on PostgreSQ
 	$(BIN)/python tests/postgres.py $(BIN)/python -m bench $(BENCH)
 
 soak: $(VENV)/dev  ## every kill point, fault and race in full, then long runs of random kills, on SQLite and PostgreSQL
-	FAULTS=full RACES=50 $(BIN)/python -m pytest -q -n 2 tests/faults
+	FAULTS=full RACES=50 $(BIN)/python -m pytest -q -n 4 --maxschedchunk 1 tests/faults
 	$(BIN)/python -m tests.faults.soak
-	FAULTS=full RACES=200 $(BIN)/python tests/postgres.py $(BIN)/python -m pytest -q -n 2 tests/faults
+	FAULTS=full RACES=200 $(BIN)/python tests/postgres.py $(BIN)/python -m pytest -q -n 4 --maxschedchunk 1 tests/faults
 	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.faults.soak
 
 image:  ## the image's steps in a clean folder: install, collect, migrate, serve, stop (no container engine needed)
