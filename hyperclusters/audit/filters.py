@@ -52,7 +52,7 @@ class Filter:
 
         An event fits if it is in any of them; it may be in several.
         """
-        narrowed = [self._narrowed(rows) for rows in visible]
+        narrowed = [self._narrowed(rows) for rows in visible if self._may_fit(rows)]
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 narrowed = [rows.filter(one) for rows in narrowed for one in choice]
@@ -66,8 +66,18 @@ class Filter:
                 rows = rows.filter(reduce(or_, choice))
         return rows
 
+    def _equal(self) -> dict[str, Any]:
+        return {name: value for name in EQUAL if (value := getattr(self, name)) not in ("", None)}
+
+    def _may_fit(self, rows: EventQuerySet) -> bool:
+        """Whether, of three filters or more, each pair that has an index fits something: where one fits nothing the
+        database, which knows how common each filter is but not how common both are, may walk all that fits a third."""
+        equal = self._equal()
+        pairs = [pair for pair in PAIRS if equal.keys() >= set(pair)] if len(equal) > 2 else []
+        return all(rows.filter(**{name: equal[name] for name in pair}).exists() for pair in pairs)
+
     def _narrowed(self, rows: EventQuerySet) -> EventQuerySet:
-        equal = {name: value for name in EQUAL if (value := getattr(self, name)) not in ("", None)}
+        equal = self._equal()
         leading = _leading(list(equal))
         for name, value in equal.items():
             rows = rows.filter(Exact(F(name) if name in leading else Unindexed(F(name)), value))
