@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
-from urllib.parse import quote
 
 from django.utils.translation import get_language, gettext_lazy
 
@@ -15,6 +14,7 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Evidence
 from hyperclusters.web.causes import CAUSES
+from hyperclusters.web.listing import quoted
 from hyperclusters.web.sentences import OUTCOME_KINDS
 
 LIST = "/audit/"
@@ -71,12 +71,12 @@ def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str)
         iso=f"{moment}Z",
         when=f"{moment[:10]} {moment[11:19]}",
         person=event.person_name,
-        person_url=f"{LIST}?person={quote(event.person_name)}",
+        person_url=f"{LIST}?person={quoted(event.person_name)}",
         source=event.source,
         action=event.action,
         word=word,
         what=_what_was_read(name) if event.action == Did.AUDIT_READ else name,
-        what_url=f"{LIST}?cluster={quote(name)}",
+        what_url=f"{LIST}?cluster={quoted(name)}",
         team=event.team_name,
         kind=kind,
         outcome=outcome,

@@ -56,12 +56,13 @@ def menu(
     others = address(query, **{name: ""})
     lead = f"{others}&" if others != "?" else others
     choices = [Choice(everything, others, chosen=not words)]
-    choices += [Choice(word, f"{lead}{name}={_quoted(key)}", chosen=key == value) for key, word in options]
+    choices += [Choice(word, f"{lead}{name}={quoted(key)}", chosen=key == value) for key, word in options]
     return Filter(label, words, tuple(choices))
 
 
 @lru_cache(4096)
-def _quoted(key: str) -> str:
+def quoted(key: str) -> str:
+    """The text as it stands in an address. Remembered: a page quotes the same few words hundreds of times."""
     return quote(key)
 
 
