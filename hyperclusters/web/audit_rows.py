@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from django.utils.translation import get_language, gettext_lazy
 
+from hyperclusters.audit.chain import moment
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Line
 from hyperclusters.audit.vocabulary import Action as Did
@@ -63,13 +64,11 @@ def rows(events: Iterable[Event | Line]) -> list[Row]:
 
 def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str) -> Row:
     name, cloud = event.object_name, event.upstream_request_id
-    moment = event.at.replace(tzinfo=None).isoformat(
-        timespec="microseconds"
-    )  # in UTC, as the database gives it
+    iso = moment(event.at)
     return Row(
         url=f"{LIST}{event.seq}/",
-        iso=f"{moment}Z",
-        when=f"{moment[:10]} {moment[11:19]}",
+        iso=iso,
+        when=f"{iso[:10]} {iso[11:19]}",
         person=event.person_name,
         person_url=f"{LIST}?person={quoted(event.person_name)}",
         source=event.source,

@@ -116,6 +116,12 @@ def test_two_filters_that_have_an_index_of_their_own_show_what_fits_both(
             assert walked([Event.objects.all()], Filter(**wanted), down=True) == expected, wanted
 
 
+def test_three_filters_of_which_two_never_meet_ask_for_no_events(mixed: None) -> None:
+    given: dict[str, Any] = {"person_name": "ada", "outcome": "done", "ip": "10.0.0.1"}
+    for action, count in ((Did.CREATE_SUCCEEDED, 1), (Did.GRANT_ENDED, 0)):
+        assert len(Filter(**given, action=action).alternatives([Event.objects.all()])) == count
+
+
 def test_from_any_number_the_pager_leads_on_where_there_is_more_and_only_there(mixed: None) -> None:
     parts = [Event.objects.all()]
     for wanted in (Filter(), Filter(outcome="failed"), Filter(text="ain-1")):
