@@ -141,12 +141,16 @@ class Person:
         raise AssertionError("no web process answered")
 
     def sign_in(self, provider: company.Provider) -> None:
-        """There and back again."""
+        """There and back again; and once more by whom a process was killed in the middle of it."""
         there = self.ask("GET", "/accounts/company/").headers["Location"]
         back = provider.lets_in(self.name, there)
         assert back.startswith(self.origin)
+        sent_again = self.sent_again
         answer = self.ask("GET", back.removeprefix(self.origin))
         assert answer.status_code == 302, answer.text[-500:]
+        if self.sent_again > sent_again and self.ask("GET", "/clusters/new/").status_code != 200:
+            self.http.cookies.clear()
+            self.sign_in(provider)
         assert "__Host-session" in self.http.cookies
         assert all(name.startswith("__Host-") for name in self.http.cookies)
 
