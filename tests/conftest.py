@@ -26,8 +26,10 @@ from hyperclusters.accounts.recent import note_confirmation
 from hyperclusters.audit import search, triggers
 from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.reading import forget_noted
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.heartbeat import forget_heard
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.worker import run_due
@@ -65,6 +67,13 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What a process has learned from one test's database says nothing of the next one's."""
+    forget_heard()
+    forget_noted()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -11,6 +11,8 @@ from .models import Event
 from .vocabulary import Action, Outcome
 
 VISIT = timedelta(minutes=10)
+MOST = 10_000
+_noted: dict[str, datetime] = {}  # visits that this process has found in the ledger, and when they were noted
 
 
 def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Team | None = None) -> None:
@@ -25,8 +27,7 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
     who = getattr(person, "pk", None)
     # The object's ID stands for person, page and filters together, so that the last visit is found by an index.
     visit = hashlib.sha256(f"{who} {page} {team.pk if team else ''} {told}".encode()).hexdigest()[:32]
-    seen = Event.objects.about("audit", visit).filter(at__gt=timezone.now() - VISIT)
-    if not seen.exists():
+    if not _is_noted(visit):
         subject = Subject("audit", visit, f"{page} {told}".strip())
         record(
             Action.AUDIT_READ,
@@ -36,3 +37,20 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
             subject=subject,
             after={"page": page} | chosen,
         )
+
+
+def forget_noted() -> None:
+    """As if this process had looked for no visit yet."""
+    _noted.clear()
+
+
+def _is_noted(visit: str) -> bool:
+    """Whether this visit is in the ledger. What was found there once stays there, and is not looked for at every page."""
+    since = timezone.now() - VISIT
+    if _noted.get(visit, since) > since:
+        return True
+    found = Event.objects.about("audit", visit).filter(at__gt=since).values_list("at", flat=True)[:1]
+    if len(_noted) >= MOST:
+        _noted.clear()
+    _noted.update((visit, at) for at in found)
+    return bool(found)

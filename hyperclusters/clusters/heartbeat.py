@@ -1,14 +1,16 @@
 """Whether a worker is alive, as all processes see it."""
 
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.db.models import Max
 from django.utils import timezone
 
 from .models import Heartbeat
 
 EVERY = 5.0  # seconds
 ALIVE = timedelta(seconds=60)
+_heard: list[datetime] = []  # the last beat that this process read
 
 
 def beat(holder: str) -> None:
@@ -29,4 +31,22 @@ def stopped(holder: str) -> None:
 
 def is_a_worker_alive() -> bool:
     """Whether any worker was heard of within the last minute."""
-    return Heartbeat.objects.filter(at__gt=timezone.now() - ALIVE).exists()
+    last = Heartbeat.objects.aggregate(at=Max("at"))["at"]
+    _heard[:] = [last] if last else []
+    return _is_recent()
+
+
+def was_a_worker_heard() -> bool:
+    """The same for every page. A beat is good for its minute, so the database is asked about once a minute; a worker that
+    ended in order is missed when the minute is over."""
+    return _is_recent() or is_a_worker_alive()
+
+
+def forget_heard() -> None:
+    """As if this process had asked for no beat yet."""
+    _heard.clear()
+
+
+def _is_recent() -> bool:
+    now = timezone.now()
+    return any(now - ALIVE < at <= now + ALIVE for at in _heard)

@@ -12,13 +12,14 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hyperclusters.audit import anchors, archive, duties, triggers, verification
 from hyperclusters.audit.findings import Finding, Kind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Duty, Event, Segment, Verification
-from hyperclusters.audit.reading import VISIT, note_read
+from hyperclusters.audit.reading import VISIT, forget_noted, note_read
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from tests.audit.tampering import sql
@@ -320,6 +321,12 @@ def test_g19_a_visit_to_the_audit_is_one_event(cast: Cast, monkeypatch: pytest.M
 
     for _ in range(3):
         note_read(person=cast.olga, page="list", filters={"person": "ada", "q": ""})
+    assert visits() == 1
+    with CaptureQueriesContext(connection) as asked:
+        note_read(person=cast.olga, page="list", filters={"person": "ada"})
+    assert not asked.captured_queries  # it was found above
+    forget_noted()  # another process
+    note_read(person=cast.olga, page="list", filters={"person": "ada"})
     assert visits() == 1
     note_read(person=cast.olga, page="list", filters={"person": "tom"})
     note_read(person=cast.tom, page="list", filters={"person": "ada"}, team=cast.vision)

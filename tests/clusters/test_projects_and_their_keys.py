@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -171,6 +173,21 @@ def test_a_worker_is_alive_for_a_minute_after_it_was_heard_of(database: None) ->
     assert heartbeat.is_a_worker_alive()
     Heartbeat.objects.update(at=timezone.now() - timedelta(seconds=61))
     assert not heartbeat.is_a_worker_alive()
+
+
+def test_pages_ask_once_a_minute_whether_a_worker_is_alive_and_say_no_when_the_minute_is_over(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not heartbeat.was_a_worker_heard()
+    heartbeat.beat("one")
+    with CaptureQueriesContext(connection) as asked:
+        assert [heartbeat.was_a_worker_heard() for _ in range(3)] == [True] * 3
+    assert len(asked) == 1
+    over = timezone.now() + heartbeat.ALIVE
+    monkeypatch.setattr("hyperclusters.clusters.heartbeat.timezone.now", lambda: over)
+    assert not heartbeat.was_a_worker_heard()
+    heartbeat.beat("two")
+    assert heartbeat.was_a_worker_heard()
 
 
 def test_a_worker_that_ended_in_order_is_not_waited_for(database: None) -> None:
