@@ -15,6 +15,7 @@ from hyperclusters.web.views import (
     grants,
     health,
     home,
+    jump,
     metrics,
     new,
     people,
@@ -28,6 +29,7 @@ from hyperclusters.web.views import (
 web = [
     path("", home.home, name="home"),
     path("theme/", home.theme, name="theme"),
+    path("jump/", jump.jump, name="jump"),
 ]
 accounts_urls = [
     path("login/", accounts.sign_in, name="login"),

@@ -32,6 +32,7 @@ CONFIRMED = "having shown within five minutes who one is"
 TABLE = (
     Entry("web:home", "get"),
     Entry("web:theme", "post", public=True),
+    Entry("web:jump", "get"),
     Entry("accounts:login", "get", public=True),
     Entry("accounts:login", "post", public=True),
     Entry("accounts:logout", "post"),

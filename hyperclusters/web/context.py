@@ -59,7 +59,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
 
 
 def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
-    shown = [entry for entry in ENTRIES if entry.needs is None or may(person, entry.needs)]
+    shown = entries(person)
     here = max(
         (url for entry in shown if request.path.startswith(url := _url(entry.page))), key=len, default=""
     )
@@ -74,6 +74,11 @@ def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
         )
         for entry in shown
     )
+
+
+def entries(person: User) -> "list[Entry]":
+    """The pages that this person may go to."""
+    return [entry for entry in ENTRIES if entry.needs is None or may(person, entry.needs)]
 
 
 _url = cache(reverse)

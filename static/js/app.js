@@ -72,14 +72,17 @@ document.addEventListener("click", (event) => {
   if (on("[data-copy], [data-copy-from]")) copy(on("[data-copy], [data-copy-from]"));
   else if (on("[data-fill]")) fill(on("[data-fill]"));
   else if (on("[data-dismiss]")) on(".toast, .notice").remove();
-  else if (on("[data-open]")) document.getElementById(on("[data-open]").dataset.open).showModal();
+  else if (on("[data-open]") && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault(); // a link leads to the same on a page of its own
+    document.getElementById(on("[data-open]").dataset.open).showModal();
+  }
   else if (event.target.matches("dialog")) event.target.close(); // its backdrop
 });
 
 // Keys. They can be switched off, since speech input and stray keys set them off too.
 const keysOff = () => localStorage.getItem("keys") === "off";
 const keyActions = {
-  "/": () => $(".search input, [data-key='/']"),
+  "/": () => $("main .search input, [data-key='/']"),
   n: () => $("[data-key='n']"),
   "?": () => $("#keys"),
 };
@@ -101,6 +104,44 @@ document.addEventListener("keydown", (event) => {
   else if (target.matches("input")) target.select();
   else target.click();
 });
+
+// Jumping: Ctrl+K opens it, arrows go through what was found, Enter takes the first, once it is for what was typed.
+const jump = $("#jump");
+const jumpField = $("#jump-q");
+const places = () => $$(".places a", jump);
+const isForTyped = () => $(".found", jump).dataset.for === jumpField.value.trim();
+
+document.addEventListener("keydown", (event) => {
+  if (!jump || event.altKey || event.shiftKey || event.isComposing) return;
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    if (!$("dialog[open]")) jump.showModal();
+    jumpField.select();
+  }
+});
+
+jump?.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (event.isComposing || event.ctrlKey || event.metaKey) return;
+  if (step) {
+    event.preventDefault();
+    const at = places().indexOf(document.activeElement) + step;
+    (places()[at] ?? (at < 0 ? jumpField : document.activeElement)).focus();
+  } else if (event.target !== jumpField && event.key.length === 1) {
+    jumpField.focus(); // typing goes on, from wherever one is
+  }
+});
+
+jump?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (isForTyped()) places()[0]?.click();
+  else jump.dataset.hurry = ""; // the answer is on its way
+});
+jump?.addEventListener("htmx:afterSettle", () => {
+  if ("hurry" in jump.dataset && isForTyped()) places()[0]?.click();
+});
+jumpField?.addEventListener("input", () => delete jump.dataset.hurry);
+if (/Mac|iP/.test(navigator.platform)) $$("[data-mod]").forEach((kbd) => (kbd.textContent = "⌘ K"));
 
 const keysSwitch = $("#keys-on");
 if (keysSwitch) {

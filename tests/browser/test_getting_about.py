@@ -106,6 +106,44 @@ def test_single_keys_search_open_the_form_and_list_themselves(clusters: None, wi
     page.wait_for_url("**/clusters/new/")
 
 
+def test_control_k_jumps_by_keyboard_alone_to_what_a_few_letters_name(clusters: None, window: Window) -> None:
+    page = window("ada")
+    page.goto("/creations/")
+    opener = page.locator("#nav").get_by_role("link", name="Home")
+    opener.focus()
+    page.keyboard.press("Control+k")
+    jump = page.get_by_role("dialog", name="Jump to")
+    expect(jump.get_by_role("link", name="New cluster")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("alpha")
+    expect(jump.get_by_role("link")).to_have_count(2)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(jump.get_by_role("link", name="alpha-2")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(jump.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("-2")  # typing goes on in the field
+    expect(jump.get_by_role("searchbox")).to_have_value("alpha-2")
+    expect(jump.get_by_role("link")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="alpha-2")).to_be_visible()
+
+
+def test_enter_waits_for_the_answer_to_what_was_typed(clusters: None, window: Window) -> None:
+    page = window("ada")
+    page.goto("/clusters/")
+    page.get_by_role("link", name="Jump to").click()
+    jump = page.get_by_role("dialog", name="Jump to")
+    expect(jump.get_by_role("link", name="Home")).to_be_visible()
+    page.keyboard.insert_text("beta")  # what is shown is still the answer to nothing
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="beta-1")).to_be_visible()
+
+
 def test_single_keys_can_be_switched_off(clusters: None, window: Window) -> None:
     page = window("ada")
     page.goto("/clusters/")

@@ -1,0 +1,94 @@
+"""From a part of a name, or an ID, straight to the page of what it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import quote
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Action, may, teams_where
+from hyperclusters.clusters.models import Cluster, Creation, Project, State
+from hyperclusters.web.context import entries
+from hyperclusters.web.limits import limited, searches
+from hyperclusters.web.listing import searched
+from hyperclusters.web.request import PageRequest, wants_fragment
+
+EACH = 6  # of a kind; the lists have the rest
+
+
+class Place(NamedTuple):
+    """Somewhere to go: its icon, its name, what else helps to tell it apart, and its address."""
+
+    icon: str
+    name: str
+    about: str
+    url: str
+
+
+@require_safe
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+def jump(request: PageRequest) -> HttpResponse:
+    """What this person may open and holds the text in its name or ID; without a text, the pages there are."""
+    text = searched(request.GET)
+    context = {"text": text, "places": [*_pages(request.user, text), *_things(request.user, text)]}
+    response = render(request, f"jump/{'_found' if wants_fragment(request) else 'jump'}.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _pages(person: User, text: str) -> Iterator[Place]:
+    pages = [Place(entry.icon, str(entry.label), "", reverse(entry.page)) for entry in entries(person)]
+    if may(person, Action.CREATE):
+        pages.append(Place("plus", _("New cluster"), "", reverse("clusters:new")))
+    pages.append(Place("shield-check", _("Security and sessions"), "", reverse("accounts:security")))
+    return (page for page in pages if text.casefold() in page.name.casefold())
+
+
+def _things(person: User, text: str) -> Iterator[Place]:
+    """Only what exists for this person: of another team's things nothing is found, as if they were not there."""
+    if not text:
+        return
+    yield from _clusters(person, text)
+    yield from _creations(person, text)
+    for team in teams_where(person, Action.MEMBERS).filter(name__icontains=text)[:EACH]:
+        yield Place("users", team.name, _("Team"), reverse("teams:team", args=[team.slug]))
+    if may(person, Action.CONNECT):
+        for project in Project.objects.filter(Q(name__icontains=text) | Q(project_id=text))[:EACH]:
+            yield Place("cable", project.name, _("Project"), reverse("projects:project", args=[project.pk]))
+    if may(person, Action.AUDIT):
+        yield Place("book-open-text", text, _("In the audit"), f"{reverse('audit:list')}?q={quote(text)}")
+
+
+def _clusters(person: User, text: str) -> Iterator[Place]:
+    found = Cluster.objects.visible_to(person).search(text).select_related("project__team")
+    for cluster in found.order_by(F("gone_at").asc(nulls_first=True), "name", "pk")[:EACH]:
+        about = [cluster.type, cluster.project.team.name, *([_("gone")] if cluster.gone_at else [])]
+        yield Place("grid-2x2", cluster.name, " · ".join(about), cluster.get_absolute_url())
+
+
+def _creations(person: User, text: str) -> Iterator[Place]:
+    """Those that made no cluster, by their names; any by its ID or the cloud's request ID."""
+    fits = Q(name__icontains=text) & ~Q(state=State.CREATED) | Q(upstream_request_id=text)
+    if (own_id := _as_uuid(text)) is not None:
+        fits |= Q(pk=own_id)
+    found = Creation.objects.visible_to(person).filter(fits).select_related("project__team")
+    for creation in found.order_by("-requested_at", "pk")[:EACH]:
+        about = f"{_('Creation')} · {creation.get_state_display()} · {creation.team.name}"
+        yield Place("zap", creation.name, about, creation.get_absolute_url())
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

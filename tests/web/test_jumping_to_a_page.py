@@ -1,0 +1,94 @@
+"""A part of a name, or an ID, leads to the page of what it belongs to; and to nothing that one may not open."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hyperclusters.clusters.models import Cluster, Creation, Project
+from tests.conftest import Cast, Cloud, Projects, ask, work
+from tests.web.pages import HTMX, SignIn, body, words
+
+JUMP = "/jump/"
+
+
+@pytest.fixture
+def made(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, Creation]:
+    """A cluster in each team, and a creation that the cloud refused."""
+    names = {cast.ada: "train-1", cast.mallory: "secret-of-speech"}
+    for person, name in names.items():
+        ask(person, projects.vision if person == cast.ada else projects.speech, name)
+    work()
+    cloud.simulator.set(quota=0)
+    ask(cast.ada, projects.vision, "train-refused")
+    work()
+    return {creation.name: creation for creation in Creation.objects.all()}
+
+
+def found(as_: SignIn, who: str, text: str, headers: dict[str, str] | None = None) -> dict[str, str]:
+    """The places that somebody is offered for this text: their addresses by what is said of them."""
+    page = body(as_(who).get(JUMP, {"q": text}, headers=headers))
+    places = page[page.index('class="found"') :]
+    links = re.findall(r'<a href="([^"]+)"><svg.*?</svg>(.*?)</a>', places, re.DOTALL)
+    return {re.sub(r"<[^>]+>", "", said).strip(): address for address, said in links}
+
+
+def test_a_cluster_is_found_by_a_part_of_its_name_its_id_or_a_subnet_s(
+    made: dict[str, Creation], as_: SignIn
+) -> None:
+    cluster = Cluster.objects.get(name="train-1")
+    place = {"train-1 HPS · Vision": cluster.get_absolute_url()}
+    for text in ("RAIN-1", cluster.cluster_id, cluster.networks.all()[0].subnet_id[:13]):
+        assert found(as_, "vera", text) == place, text
+
+
+def test_a_creation_is_found_by_its_name_if_it_made_no_cluster_and_by_an_id_in_any_case(
+    made: dict[str, Creation], as_: SignIn
+) -> None:
+    refused, created = made["train-refused"], made["train-1"]
+    place = {"train-refused Creation · Failed · Vision": refused.get_absolute_url()}
+    assert found(as_, "ada", "refused") == place
+    assert found(as_, "ada", refused.upstream_request_id) == place
+    there = {"train-1 Creation · Created · Vision": created.get_absolute_url()}
+    assert found(as_, "ada", str(created.pk)) == there
+    assert found(as_, "ada", created.upstream_request_id) == there
+
+
+def test_of_another_team_nothing_is_found_by_any_name_or_id(made: dict[str, Creation], as_: SignIn) -> None:
+    foreign, project = made["secret-of-speech"], Project.objects.get(team__slug="speech")
+    cluster = Cluster.objects.get(name="secret-of-speech")
+    texts = ["secret", "Speech", cluster.cluster_id, foreign.upstream_request_id, str(foreign.pk)]
+    texts += [cluster.networks.all()[0].subnet_id, project.name, project.project_id]
+    for who in ("ada", "vera", "nina"):
+        for text in texts:
+            assert found(as_, who, text) == {}, (who, text)
+        nothing = words(as_(who).get(JUMP, {"q": "never-made"}))
+        assert words(as_(who).get(JUMP, {"q": "secret"})) == nothing.replace("never-made", "secret")
+    assert len(found(as_, "mallory", "secret")) == 1
+
+
+def test_pages_teams_projects_and_the_audit_are_offered_to_whom_they_are_open(
+    made: dict[str, Creation], as_: SignIn
+) -> None:
+    assert "New cluster" in found(as_, "ada", "")
+    assert found(as_, "ada", "projects") == {}
+    assert found(as_, "vera", "new clus") == {}
+    assert found(as_, "vera", "vision") == {"Vision Team": "/teams/vision/"}
+    assert found(as_, "tom", "secret") == {"secret In the audit": "/audit/?q=secret"}
+    assert found(as_, "root", "projects") == {"Projects": "/projects/"}
+    project = Project.objects.get(team__slug="vision")
+    assert found(as_, "root", project.project_id) == {f"{project.name} Project": f"/projects/{project.pk}/"}
+    assert found(as_, "olga", "a&b") == {"a&amp;b In the audit": "/audit/?q=a%26b"}
+
+
+def test_without_scripts_it_is_a_page_and_for_htmx_the_part_that_changes(
+    made: dict[str, Creation], as_: SignIn
+) -> None:
+    assert found(as_, "ada", "train") == found(as_, "ada", "train", HTMX)
+    part, page = as_("ada").get(JUMP, {"q": "train"}, headers=HTMX), as_("ada").get(JUMP, {"q": "train"})
+    assert "<html" not in body(part)
+    assert 'value="train"' in body(page)
+    assert "HX-Request" in part.headers["Vary"]
+    assert "HX-Request" in page.headers["Vary"]
+    assert "Nothing that you may open has “nowhere”" in words(as_("ada").get(JUMP, {"q": "nowhere\0"}))
