@@ -83,7 +83,7 @@ def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User
 
 
 def require_may_take(by: User | None, held: Grant) -> None:
-    """Who takes a role away: whoever may give it. One's own may be given up. Raises NotPermitted."""
+    """Who takes a role away: whoever may give it. So an admin may give up their own. Raises NotPermitted."""
     require_may_give(by, Role(held.role), held.team, to=None)
 
 
@@ -112,6 +112,8 @@ def require_an_admin_stays(held: Grant, *, until: datetime | None = None) -> Non
     """
     if not Grant.objects.active().filter(pk=held.pk).exists():
         return
+    if until is not None and held.until is not None and until >= held.until:
+        return  # not taken from, but given to
     if held.role == Role.ADMIN and held.team is not None:
         others = Grant.objects.active().filter(team=held.team, role=Role.ADMIN)
     elif held.role == Role.PLATFORM_ADMIN:

@@ -142,6 +142,23 @@ def test_g26_the_last_admin_stays_whichever_way_it_is_tried(cast: Cast) -> None:
     assert [g.person for g in Grant.objects.active().filter(team=cast.vision, role=Role.ADMIN)] == [cast.ada]
 
 
+def test_g26_the_only_admin_s_access_can_be_made_longer_and_no_shorter(cast: Cast) -> None:
+    set_rules(cast.vision, by=cast.tom, reason="nobody for ever", allows_open_ended=False, longest_days=30)
+    now = timezone.now()
+    Grant.objects.filter(person=cast.tom).update(until=now + timedelta(days=3))
+    for days in (3, 9):
+        end = now + timedelta(days=days)
+        extend_grant(held(cast.tom, cast.vision), until=end, reason="goes on", by=cast.root)
+        assert held(cast.tom, cast.vision).until == end
+    wish: dict[str, Any] = {"person": cast.tom, "role": Role.ADMIN, "team": cast.vision, "by": cast.root}
+    grant(**wish, until=now + timedelta(days=29), reason="goes on")
+    nearer = now + timedelta(days=28)
+    with refused(Cause.LAST_ADMIN):
+        extend_grant(held(cast.tom, cast.vision), until=nearer, reason="x", by=cast.root)
+    with refused(Cause.LAST_ADMIN):
+        grant(**wish, until=nearer, reason="x")
+
+
 def test_the_team_s_rules_bound_every_grant_request_and_invitation(cast: Cast) -> None:
     set_rules(cast.vision, by=cast.tom, reason="shorter", allows_open_ended=False, longest_days=30)
     assert (last().before, last().after["longest_days"]) == (
