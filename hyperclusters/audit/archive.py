@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +32,7 @@ from .walk import Place, Row, Walk
 
 AT_ONCE = 5000
 MANIFEST = ("first", "last", "previous", "digest", "file", "sha256", "anchors", "key")
+LOCK = "hashtext('archive_audit')"
 
 
 class NotArchived(Exception):
@@ -44,6 +46,11 @@ def archive(
 
     Needs the right to delete from the ledger, which on PostgreSQL the web and the workers should not have.
     """
+    with _alone():
+        return _archive(before, folder, progress)
+
+
+def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None]) -> Segment:
     findings = Findings()
     seen = anchors.seen(findings)
     start = covered(findings)
@@ -59,16 +66,17 @@ def archive(
     )
     name = f"audit-{start.seq + 1:012}-{last:012}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    sha256 = _write(folder / name, _walked(walk, start.seq, last, progress))
-    if findings.found or walk.place.seq != last:
-        (folder / name).unlink()
-        raise NotArchived("the ledger does not verify: " + "; ".join(map(str, findings.found)))
-    segment = _segment(start, walk.place, name, sha256)
-    _write_manifest(folder / f"{name}.manifest", segment)
-    found = verify_file(folder / name)
-    if found.found:
-        raise NotArchived("what was written does not verify: " + "; ".join(map(str, found.found)))
-    _forget(segment)
+    with TemporaryDirectory(prefix=".archiving-", dir=folder) as own:
+        made = Path(own)
+        sha256 = _write(made / name, _walked(walk, start.seq, last, progress))
+        _see_that_nobody_was_faster(start.seq)
+        if findings.found or walk.place.seq != last:
+            raise NotArchived("the ledger does not verify: " + "; ".join(map(str, findings.found)))
+        segment = _segment(start, walk.place, name, sha256)
+        _write_manifest(made / f"{name}.manifest", segment)
+        if found := verify_file(made / name).found:
+            raise NotArchived("what was written does not verify: " + "; ".join(map(str, found)))
+        _forget(segment, made, folder)
     return segment
 
 
@@ -110,6 +118,28 @@ def verify_file(path: Path) -> Findings:
     walk.feed(_lines(path, manifest["first"]))
     walk.end(Place(manifest["last"], manifest["digest"]))
     return findings
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold off other runs meanwhile. SQLite has no lock for that which would not hold off everybody else as well: there
+    of two runs the slower one finds at its end that it has nothing to do."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_try_advisory_lock({LOCK})")
+        if not cursor.fetchone()[0]:
+            raise NotArchived("another run is at work")
+        try:
+            yield
+        finally:
+            cursor.execute(f"SELECT pg_advisory_unlock({LOCK})")
+
+
+def _see_that_nobody_was_faster(seq: int) -> None:
+    if Segment.objects.filter(last__gt=seq).exists():
+        raise NotArchived("another run has moved these events meanwhile")
 
 
 def _last_before(before: datetime) -> int:
@@ -204,12 +234,29 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _forget(segment: Segment) -> None:
-    """In one transaction: the record that covers the events, their deletion, and the event that says so."""
+def _forget(segment: Segment, made: Path, folder: Path) -> None:
+    """In one transaction: the record that covers the events, their deletion, and the event that says so. The files get
+    their names right before the COMMIT, and keep them if it fails: nobody can be sure that it has."""
     with transaction.atomic():
+        _see_that_nobody_was_faster(segment.first - 1)
         segment.save(force_insert=True)
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM audit_event WHERE seq <= %s", [segment.last])
         subject = Subject("audit", "", segment.file)
         told = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
         record(Action.AUDIT_ARCHIVED, Outcome.DONE, subject=subject, after=told)
+        _publish(made, folder)
+
+
+def _publish(made: Path, folder: Path) -> None:
+    """Move what was made to the folder, for good and over nothing that is there. Raises NotArchived."""
+    names = [path.name for path in made.iterdir()]
+    if taken := [name for name in names if (folder / name).exists()]:
+        raise NotArchived(f"{folder / taken[0]} is there already")
+    for name in names:
+        (made / name).rename(folder / name)
+    entries = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(entries)
+    finally:
+        os.close(entries)

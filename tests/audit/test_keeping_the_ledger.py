@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.audit import anchors, archive, duties, triggers, verification
+from hyperclusters.audit import anchors, archive, duties, rows, triggers, verification
 from hyperclusters.audit.findings import Finding, Kind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Duty, Event, Segment, Verification
@@ -24,6 +24,7 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from tests.audit.tampering import sql
 from tests.conftest import Cast, events
+from tests.faults.together import together
 
 
 def noted(count: int) -> None:
@@ -241,6 +242,48 @@ def test_nothing_is_archived_where_nothing_is_old_enough_or_a_sink_has_not_had_i
     settings.AUDIT_STDOUT = True
     Duty.objects.create(name="push to stdout", due_at=timezone.now(), seq=2)
     assert archived(tmp_path).last == 2
+
+
+@pytest.mark.parametrize("at_once", [2, rows.AT_ONCE])
+def test_g21_of_two_archive_runs_at_once_one_moves_the_events_and_the_other_says_so(
+    at_once: int, database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "AT_ONCE", at_once)
+    noted(9)
+    others: list[Any] = []
+
+    def meanwhile(_done: int, _all: int) -> None:
+        if not others:
+            others.extend(together(lambda: archived(tmp_path / "to")))
+
+    def slow() -> Segment:
+        return archive.archive(
+            before=timezone.now() + timedelta(hours=1), folder=tmp_path / "to", progress=meanwhile
+        )
+
+    ends = [*together(slow), *others]
+    refused = [str(end) for end in ends if isinstance(end, archive.NotArchived)]
+    assert len(ends) == 2
+    assert len(refused) == 1
+    assert refused[0].startswith("another run")
+    segment = Segment.objects.get()
+    path = tmp_path / "to" / segment.file
+    assert sorted(path.parent.iterdir()) == [path, Path(f"{path}.manifest")]
+    assert archive.verify_file(path).found == verification.verify().findings == []
+    assert [event.seq for event in events()] == [9, 10]
+
+
+def test_an_archive_is_never_written_over(database: None, tmp_path: Path) -> None:
+    noted(5)
+    manifest = tmp_path / "to" / "audit-000000000001-000000000004.jsonl.manifest"
+    manifest.parent.mkdir()
+    manifest.write_text("of another life of this database")
+    with pytest.raises(CommandError, match=r"manifest is there already"):
+        call_command("archive_audit", "--before", "2999-01-01", "--to", str(manifest.parent))
+    assert list(manifest.parent.iterdir()) == [manifest]
+    assert manifest.read_text() == "of another life of this database"
+    assert len(events()) == 5
+    assert not Segment.objects.exists()
 
 
 FILE_CHANGES: list[tuple[str, Callable[[list[str]], list[str]], str]] = [
