@@ -56,7 +56,7 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
     start = covered(findings)
     last = _last_before(before)
     if last <= start.seq:
-        raise NotArchived("there is nothing from before that time")
+        raise NotArchived("there is nothing from before that time that has been handed on to every sink")
     walk = Walk(
         settings.AUDIT_KEYS,
         start,
@@ -143,12 +143,13 @@ def _see_that_nobody_was_faster(seq: int) -> None:
 
 
 def _last_before(before: datetime) -> int:
-    """The last number that may go: all up to it are from before, the newest stays, and every sink has had them."""
+    """The last number that may go: all up to it are from before, the newest stays, and the alerts and every sink have had
+    them. A sink that has not begun wants all there is; alerts that have not begin at the end."""
     first_to_stay = Event.objects.filter(at__gte=before).order_by("seq").values_list("seq", flat=True).first()
-    limits = [
-        Head.objects.get().seq - 1,
-        *Duty.objects.filter(name__in=push.sinks()).values_list("seq", flat=True),
-    ]
+    newest = Head.objects.get().seq
+    had = {"alerts": newest} | dict.fromkeys(push.sinks(), 0)
+    had |= Duty.objects.filter(name__in=had).values_list("name", "seq")
+    limits = [newest - 1, *had.values()]
     return min([*limits, *([first_to_stay - 1] if first_to_stay else [])])
 
 

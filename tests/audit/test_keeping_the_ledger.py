@@ -240,8 +240,22 @@ def test_nothing_is_archived_where_nothing_is_old_enough_or_a_sink_has_not_had_i
     with pytest.raises(CommandError, match="nothing from before"):
         call_command("archive_audit", "--before", "2020-01-01", "--to", str(tmp_path))
     settings.AUDIT_STDOUT = True
+    with pytest.raises(
+        CommandError, match="handed on to every sink"
+    ):  # switched on, and no worker has run since
+        call_command("archive_audit", "--before", "2999-01-01", "--to", str(tmp_path))
     Duty.objects.create(name="push to stdout", due_at=timezone.now(), seq=2)
     assert archived(tmp_path).last == 2
+
+
+def test_nothing_is_archived_that_might_still_be_an_alert(database: None, tmp_path: Path) -> None:
+    noted(2)
+    duties.run_due()
+    noted(3)
+    assert archived(tmp_path).last == 2
+    Duty.objects.update(due_at=timezone.now())
+    duties.run_due()
+    assert archived(tmp_path).last == 5
 
 
 @pytest.mark.parametrize("at_once", [2, rows.AT_ONCE])
