@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -31,10 +31,7 @@ class Result:
     count: int
     place: Place
     seconds: float
-
-    @property
-    def is_intact(self) -> bool:
-        return not self.findings
+    known: tuple[Finding, ...] = ()  # before a verification of all began
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +47,14 @@ class Standing:
 
 def verify(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify all: every event that is in the database, the archives' records, and the anchors."""
+    known = _known(Verification.objects.all())
     findings = Findings()
     seen = anchors.seen(findings)
     start = archive.covered(findings)
     kept = {seq: place for seq, place in seen.items() if seq > start.seq}
     if (edge := seen.get(start.seq)) and edge.digest != start.digest:
         findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
-    return _walk(start, LEAST, kept, findings, progress)
+    return replace(_walk(start, LEAST, kept, findings, progress), known=known)
 
 
 def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
@@ -86,18 +84,18 @@ def _walk(start: Place, after: int, seen: dict[int, Place], findings: Findings, 
 
 def note(kind: str, result: Result) -> None:
     """Keep how it came out. What was not known before raises one alert event; a whole verification that finds nothing
-    ends an earlier alarm."""
-    stored = Verification.objects.filter(findings__isnull=False)
-    known = [Finding(**facts) for row in stored for facts in row.findings]
-    fresh = [finding for finding in result.findings if finding not in known]
-    kept = list(result.findings)
-    if kind == NEW:  # what a part of the ledger does not show again stays known until all was looked at
-        kept = [*known, *fresh]
+    ends an earlier alarm, but none that was raised while it ran: it may have passed that place before."""
     place = result.place if result.place.digest else Place(0)
     now = timezone.now()
     with transaction.atomic():
-        if kind == WHOLE:
-            Verification.objects.filter(kind=NEW).delete()
+        stored = {row.kind: row for row in Verification.objects.select_for_update().order_by("kind")}
+        known = _known(stored.values())
+        fresh = [finding for finding in result.findings if finding not in known]
+        # What a part of the ledger does not show again stays known until all was looked at.
+        stays = [finding for finding in known if kind == NEW or finding not in result.known]
+        kept = dict.fromkeys([*stays, *result.findings])
+        if kind == WHOLE and NEW in stored:
+            stored[NEW].delete()
         Verification.objects.update_or_create(
             kind=kind,
             defaults={
@@ -121,7 +119,7 @@ def standing() -> Standing:
     found = {row.kind: row for row in Verification.objects.all()}
     if not found:
         return Standing("never")
-    findings = tuple(dict.fromkeys(Finding(**facts) for row in found.values() for facts in row.findings))
+    findings = _known(found.values())
     whole = found.get(WHOLE)
     return Standing(
         state="broken" if findings else "intact",
@@ -130,6 +128,10 @@ def standing() -> Standing:
         seq=max(row.seq for row in found.values()),
         findings=findings,
     )
+
+
+def _known(stored: Iterable[Verification]) -> tuple[Finding, ...]:
+    return tuple(dict.fromkeys(Finding(**facts) for row in stored for facts in row.findings))
 
 
 def _tell(action: Action, outcome: Outcome, findings: Iterable[Finding]) -> None:

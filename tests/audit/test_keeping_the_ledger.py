@@ -111,6 +111,40 @@ def test_g21_a_breach_raises_one_alert_and_its_end_is_told(database: None) -> No
     assert len(events(action=Did.AUDIT_MENDED)) == 1
 
 
+@pytest.mark.parametrize("kind", [verification.NEW, verification.WHOLE])
+def test_g21_a_breach_that_came_to_light_during_a_verification_of_all_is_not_ended_by_it(
+    kind: str, database: None
+) -> None:
+    noted(3)
+    tamper()
+    verified()
+    unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 2"))
+    slow = verification.verify()
+    noted(3)
+    unguarded(lambda: sql("UPDATE audit_event SET reason = 'changed' WHERE seq = 6"))
+    verified(kind)
+    verified(verification.NEW)
+    verification.note(verification.WHOLE, slow)
+    standing = verification.standing()
+    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, 6, 6, "reason"),))
+    assert not events(action=Did.AUDIT_MENDED)
+    verified(verification.NEW)
+    verified()
+    assert len(events(action=Did.AUDIT_BROKEN)) == 2
+    unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 6"))
+    verified()
+    assert verification.standing().state == "intact"
+
+
+def test_g21_a_breach_is_written_down_once_however_often_it_is_seen(database: None) -> None:
+    noted(3)
+    tamper()
+    verified()
+    for _ in range(3):
+        verified(verification.NEW)
+    assert [len(row.findings) for row in Verification.objects.all()] == [1, 1]
+
+
 def test_g21_new_events_are_verified_from_where_the_last_verification_ended(database: None) -> None:
     noted(5)
     verified()
