@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -12,11 +14,13 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
-from .models import AccessRequest, Grant, Invitation, RequestState, Role, Team, User
+from .models import AccessRequest, Grant, Invitation, RequestState, Team, User
 from .permissions import Action, require
 from .refusals import AccessRefused, Cause
 from .rules import change, lock, require_an_admin_stays
 from .services import take
+
+TRIES = 5  # to close an account to which access is being given at that very moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +90,11 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
             raise AccessRefused(Cause.ONESELF)
         if not reason.strip():
             raise AccessRefused(Cause.NO_REASON)
-        for grant in _lock_everything_of(person):
-            require_an_admin_stays(grant)
+        held = _close(person)
         now = timezone.now()
-        rows = User.objects.filter(pk=person.pk, is_active=True)
-        if not rows.update(is_active=False, session_round=F("session_round") + 1):
-            raise AccessRefused(Cause.INACTIVE, person.username)
-        held = Grant.objects.filter(person=person, ended_at__isnull=True)
-        facts = [grant.facts() for grant in held.select_related("person", "team")]
-        held.update(ended_at=now, ended_by=by, end_reason=reason)
+        Grant.objects.filter(pk__in=[grant.pk for grant in held]).update(
+            ended_at=now, ended_by=by, end_reason=reason
+        )
         asked = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
         withdrawn = asked.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
         sent = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
@@ -104,19 +104,40 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
             person=by,
             subject=person.subject,
             reason=reason,
-            before={"active": True, "grants": facts},
+            before={"active": True, "grants": [grant.facts() for grant in held]},
             after={"active": False, "requests": withdrawn, "invitations": sent},
         )
 
 
-def _lock_everything_of(person: User) -> list[Grant]:
-    """The person's grants that have not ended, under the locks of their teams, taken in one order."""
+class _GivenMeanwhile(Exception):
+    """In a team that is not locked."""
+
+
+def _close(person: User) -> list[Grant]:
+    """Let nobody sign in, and return the grants that have not ended, under their locks; an admin stays in each place.
+
+    What is given between the locks and the closing may be in a team that is not locked. It cannot be locked then: who
+    gives holds the team before the person, and each would wait for the other. So all is let go and begun again.
+    """
+    for _ in range(TRIES):
+        with suppress(_GivenMeanwhile), transaction.atomic():
+            return _close_under_locks(person)
+    raise RuntimeError(f"{person} is given access faster than it can be ended")
+
+
+def _close_under_locks(person: User) -> list[Grant]:
     held = Grant.objects.filter(person=person, ended_at__isnull=True).select_related("person", "team")
     teams = Team.objects.filter(grants__in=held).distinct()
-    list(Team.objects.filter(pk__in=teams.values("pk")).order_by("pk").select_for_update())
-    if any(grant.role == Role.PLATFORM_ADMIN for grant in held):
-        lock(None)
-    return list(held.all())
+    locked = {None, *Team.objects.filter(pk__in=teams.values("pk")).order_by("pk").select_for_update()}
+    lock(None)
+    for grant in held.all():
+        require_an_admin_stays(grant)
+    rows = User.objects.filter(pk=person.pk, is_active=True)
+    if not rows.update(is_active=False, session_round=F("session_round") + 1):
+        raise AccessRefused(Cause.INACTIVE, person.username)
+    if any(grant.team not in locked for grant in held):
+        raise _GivenMeanwhile
+    return list(held)
 
 
 def reactivate(person: User, *, by: User, reason: str) -> None:

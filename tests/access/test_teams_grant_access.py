@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from django.contrib.auth import get_user
 from django.core import mail as outbox
 from django.core.management import call_command
+from django.db import connection
 from django.http import HttpRequest
 from django.test import Client as Browser
 from django.utils import timezone
@@ -25,6 +27,7 @@ from hyperclusters.clusters.limits import used_by
 from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.refusals import AgainstRules, QuotaReached
 from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.faults.together import PATIENCE, Beside
 from tests.web.pages import SignIn, words
 
 WEEK = timedelta(days=7)
@@ -157,6 +160,32 @@ def test_g26_the_only_admin_s_access_can_be_made_longer_and_no_shorter(cast: Cas
         extend_grant(held(cast.tom, cast.vision), until=nearer, reason="x", by=cast.root)
     with refused(Cause.LAST_ADMIN):
         grant(**wish, until=nearer, reason="x")
+
+
+@pytest.mark.parametrize("tom_stays", [False, True])
+def test_g26_who_is_appointed_while_being_deactivated_does_not_leave_a_team_alone(
+    tom_stays: bool, cast: Cast
+) -> None:
+    beside: list[Beside] = []
+
+    def appoint() -> None:
+        grant(person=cast.nina, role=Role.ADMIN, team=cast.vision, reason="follows", by=cast.tom)
+        if not tom_stays:
+            end_grant(held(cast.tom, cast.vision), reason="moves on", by=cast.tom)
+
+    def just_then(execute: Any, sql: str, *rest: Any) -> Any:
+        if not beside and sql.startswith('UPDATE "access_user" SET "is_active"'):
+            beside.append(Beside(appoint))
+            beside[0].join(0.5 if connection.vendor == "sqlite" else PATIENCE)  # SQLite: one write at a time
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(just_then), suppress(AccessRefused):
+        reviews.deactivate(cast.nina, by=cast.root, reason="leaves")
+    beside[0].join()
+    nina_goes = tom_stays or connection.vendor == "sqlite"  # before she is appointed, or after
+    assert may(cast.tom if nina_goes else cast.nina, Action.GRANT, cast.vision)
+    assert User.objects.get(pk=cast.nina.pk).is_active != nina_goes
+    assert not Grant.objects.filter(person=cast.nina, ended_at=None, person__is_active=False)
 
 
 def test_the_team_s_rules_bound_every_grant_request_and_invitation(cast: Cast) -> None:
