@@ -44,6 +44,7 @@ TRUSTED_MARKUP = ("mark_safe", "SafeString", "SafeText", "format_html", "allow_l
 # Every address there is, and which of them answer people who are not signed in. A new one has to be put here.
 ROUTES = {
     "web:home",
+    "web:jump",
     "web:theme",
     "accounts:login",
     "accounts:logout",

@@ -16,6 +16,7 @@ from .vocabulary import Action, Outcome
 log = logging.getLogger(__name__)
 ALERTS = (
     Action.CREATE_OVERDUE,
+    Action.DELETE_OVERDUE,
     Action.CREATE_CONTRADICTED,
     Action.PROJECT_BLOCKED,
     Action.AUDIT_BROKEN,

@@ -93,6 +93,7 @@ class Action(models.TextChoices):
     DELETE_SUCCEEDED = "cluster:delete:succeeded", _("cluster deleted")
     DELETE_FAILED = "cluster:delete:failed", _("deletion failed")
     DELETE_UNKNOWN = "cluster:delete:unknown", _("deletion without a clear answer")
+    DELETE_OVERDUE = "cluster:delete:overdue", _("deletion unresolved for too long")
 
     CREATE_REVIEWED = "cluster:create:reviewed", _("creation reviewed")
     CREATE_FLAGGED = "cluster:create:flagged", _("creation marked for follow-up")

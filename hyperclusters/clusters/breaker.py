@@ -1,9 +1,10 @@
 """When the cloud must not be called: one state per project, in the database, shared by all processes."""
 
+import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -14,14 +15,18 @@ from hyperclusters.modelarts import (
     ClockSkew,
     CredentialsRefused,
     ModelArtsError,
+    NotFound,
     OutcomeUnknown,
     Throttled,
     Unavailable,
+    proves_absence,
 )
 
 from .failpoints import failpoint
 from .models import Project
 from .schedule import RETRY_AFTER_CAP
+
+log = logging.getLogger(__name__)
 
 # The vendor locks a key for 5 minutes after more than 5 bad signatures in a row: one is enough for us to stop.
 KEY_PAUSE = timedelta(minutes=5)
@@ -91,6 +96,18 @@ def note_failure(project: Project, error: ModelArtsError) -> None:
         project.refresh_from_db(fields=["failures"])
         if project.failures >= OUTAGE_AFTER:
             _open(project, error, OUTAGE_PAUSE)
+
+
+def heard(project: Project, error: ModelArtsError | None = None) -> None:
+    """Note what a call came to, by whoever has yet to write down what the cloud said: that is worth more, so a database
+    that does not take this is only logged. That the cloud says of a thing that it is not there is an answer too."""
+    try:
+        if error is None or (isinstance(error, NotFound) and proves_absence(error)):
+            note_answer(project)
+        else:
+            note_failure(project, error)
+    except DatabaseError:
+        log.exception("the breaker of project %s could not be told", project.name)
 
 
 def take_write(project: Project) -> datetime | None:

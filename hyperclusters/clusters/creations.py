@@ -154,6 +154,7 @@ def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -
         Outcome.DONE,
         evidence=Evidence.HUMAN,
         cluster=cluster_from(chosen) if chosen else None,
+        candidates=tuple(map(cluster_from, creation.candidates)),
         person=by,
         reason=reason,
     )
@@ -183,6 +184,8 @@ def _accept(
         requested_by=person,
         token=token,
         again_of=again_of,
+        # Others of this name that are known, be it as gone. One that is not takes the name: see sending.
+        baseline=list(project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)),
     )
     failpoint("request_saved")
     record(

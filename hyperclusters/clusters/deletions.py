@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -42,6 +45,7 @@ from .work import (
     claim,
     error_fields,
     horizon,
+    insist,
     leased,
     move,
     sending_lease,
@@ -130,10 +134,16 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
             client = client_for(project)
             if not may_begin():
                 return
-            if (later := breaker.take_write(project) or breaker.when_to_call(project)) is not None:
-                Deletion.objects.filter(pk=deletion.pk).update(due_at=later)
+            if (later := breaker.when_to_write(project) or breaker.when_to_call(project)) is not None:
+                _postpone(deletion, later)
                 return
-            _begin(deletion)
+            with transaction.atomic(durable=True):
+                if (slot := breaker.take_write(project)) is None:
+                    _begin(deletion)
+            if slot is not None:
+                breaker.release_probe(project)
+                _postpone(deletion, slot)
+                return
             _call(deletion, client)
         except UnusableKey as error:
             _end(deletion, DeletionState.REFUSED, Did.DELETE_REFUSED, Outcome.REFUSED, cause=error.cause)
@@ -146,24 +156,27 @@ def look(deletion: Deletion) -> None:
     with leased(deletion):
         started_at = timezone.now()
         project, cluster = deletion.project, deletion.cluster
-        if (later := breaker.when_to_call(project)) is not None:
-            Deletion.objects.filter(pk=deletion.pk, state=DeletionState.UNKNOWN).update(due_at=later)
-            return
         try:
-            client_for(project).show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
-        except (ModelArtsError, UnusableKey) as error:
+            client = client_for(project)
+            if (later := breaker.when_to_call(project)) is not None:
+                _postpone(deletion, later)
+                return
+            client.show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
+        except UnusableKey:
+            _look_again(deletion, looks=deletion.looks)
+        except ModelArtsError as error:
+            breaker.heard(project, error)
             if isinstance(error, NotFound) and proves_absence(error):
                 _gone(deletion, error.exchange, error)
-                return
-            if isinstance(error, ModelArtsError):  # proves nothing
-                breaker.note_failure(project, error)
-            _look_again(deletion, looks=deletion.looks)
-            return
-        looks = deletion.looks + 1
-        if deletion.horizon_at and started_at > deletion.horizon_at and looks > 1:
-            _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
+            else:  # proves nothing
+                _look_again(deletion, looks=deletion.looks)
         else:
-            _look_again(deletion, looks=looks)
+            breaker.heard(project)
+            looks = deletion.looks + 1
+            if deletion.horizon_at and started_at > deletion.horizon_at and looks > 1:
+                _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
+            else:
+                _look_again(deletion, looks=looks)
 
 
 def sweep() -> int:
@@ -177,6 +190,11 @@ def sweep() -> int:
             continue
         swept += 1
     return swept
+
+
+def _postpone(deletion: Deletion, until: datetime) -> None:
+    waiting = Deletion.objects.filter(pk=deletion.pk, state=deletion.state)
+    waiting.update(due_at=until)
 
 
 def _begin(deletion: Deletion) -> None:
@@ -198,41 +216,59 @@ def _begin(deletion: Deletion) -> None:
 def _call(deletion: Deletion, client: Client) -> None:
     cluster = deletion.cluster
     failpoint("delete_begun")
+    exchange, refusal = None, None
     try:
         answer = client.delete(
             cluster_id=cluster.cluster_id, type=ClusterType(cluster.type), signed_at=deletion.signed_at
         )
+        exchange = answer.exchange
     except ModelArtsError as error:
-        if isinstance(error, NotFound):
-            _not_found(deletion, error)
-            return
-        breaker.note_failure(deletion.project, error)
-        _not_deleted(deletion, error)
+        exchange, refusal = error.exchange, error
     except Exception:
         # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
         _unknown(deletion, None, cause="sender_crashed")
         raise
-    else:
-        breaker.note_answer(deletion.project)
-        _gone(deletion, answer.exchange, None)
+    breaker.heard(deletion.project, refusal)
+    insist(deletion.lease_until, partial(_settle, deletion, exchange, refusal))
 
 
-def _not_found(deletion: Deletion, error: NotFound) -> None:
+def _settle(sent: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
+    """Write down what came back, whatever others have written since: a verdict where there is none yet, else beside it."""
+    while True:
+        deletion = Deletion.objects.with_people().get(pk=sent.pk)
+        if _is_written(deletion, sent, _request_id(exchange, error)):
+            return None
+        with suppress(Stale):  # read again: each round loses only to somebody else's progress
+            if deletion.is_unresolved:
+                return _conclude(deletion, exchange, error)
+            return _note_late(deletion, exchange, error)
+
+
+def _is_written(deletion: Deletion, sent: Deletion, request_id: str) -> bool:
+    """Whether this very answer is written down: its COMMIT was made, and only the answer to that was lost."""
+    goes_on = (
+        deletion.state == DeletionState.QUEUED or deletion.sends > sent.sends
+    )  # nobody else takes it there
+    return goes_on or (bool(request_id) and deletion.upstream_request_id == request_id)
+
+
+def _conclude(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
     """If the cloud itself says that it is not there, what was wanted is so; somebody else's 404 says nothing."""
-    if proves_absence(error):
-        _gone(deletion, error.exchange, error)
-    else:
-        _unknown(deletion, error, cause=error.cause)
-
-
-def _not_deleted(deletion: Deletion, error: ModelArtsError) -> None:
-    if error.proves == Proof.NOTHING:
+    if error is None or (isinstance(error, NotFound) and proves_absence(error)):
+        _gone(deletion, exchange, error)
+    elif error.proves == Proof.NOTHING or isinstance(error, NotFound):
         _unknown(deletion, error, cause=error.cause)
     elif isinstance(error, Throttled | Unavailable) and deletion.sends <= RESENDS:
         due_at = backoff(deletion.sends - 1, error)
         _end(deletion, DeletionState.QUEUED, Did.DELETE_NOT_SENT, Outcome.FAILED, error=error, due_at=due_at)
     else:
         _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, error=error)
+
+
+def _note_late(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
+    """An answer that comes after the verdict: an extra event, and the verdict stands. The inventory finds out by listing."""
+    did = Did.DELETE_SUCCEEDED if error is None else Did.DELETE_FAILED
+    move(deletion, deletion.state, did, Outcome.NOTED, facts=_facts(exchange, error))
 
 
 def _unknown(deletion: Deletion, error: ModelArtsError | None, *, cause: str) -> None:
@@ -272,26 +308,33 @@ def _end(
     cause: str = "",
     **changes: Any,
 ) -> None:
-    exchange = exchange or (error.exchange if error else None)
-    request_id = (error.request_id if error else "") or (exchange.request_id if exchange else "")
+    facts = _facts(exchange or (error.exchange if error else None), error, cause=cause)
     move(
         deletion,
         to,
         did,
         outcome,
-        facts={
-            "evidence": cause or (error.cause if error else "reply"),
-            "request": sent_facts(exchange),
-            "response": answer_facts(exchange, error),
-            "upstream_request_id": request_id,
-        },
-        upstream_request_id=request_id[:128],
+        facts=facts,
+        upstream_request_id=facts["upstream_request_id"][:128],
         settled_at=None if to in Deletion.UNRESOLVED else timezone.now(),
         lease_holder="",
         lease_until=None,
         **error_fields(error, cause=cause),
         **changes,
     )
+
+
+def _facts(exchange: Exchange | None, error: ModelArtsError | None, *, cause: str = "") -> dict[str, Any]:
+    return {
+        "evidence": cause or (error.cause if error else "reply"),
+        "request": sent_facts(exchange),
+        "response": answer_facts(exchange, error),
+        "upstream_request_id": _request_id(exchange, error),
+    }
+
+
+def _request_id(exchange: Exchange | None, error: ModelArtsError | None) -> str:
+    return (error.request_id if error else "") or (exchange.request_id if exchange else "")
 
 
 def _look_again(deletion: Deletion, *, looks: int) -> None:

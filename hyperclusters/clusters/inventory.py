@@ -20,7 +20,7 @@ from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 from . import breaker
 from .credentials import UnusableKey
 from .failpoints import failpoint
-from .models import Cluster, Creation, Network, Project, Source, State
+from .models import Cluster, Creation, DeletionState, Network, Project, Source, State
 from .upstream import client_for
 
 
@@ -133,8 +133,10 @@ def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime)
 def _see(source: Source, item: HyperCluster, cluster: Cluster, started_at: datetime) -> None:
     """A cluster that is known is listed again: take over what has changed."""
     if cluster.gone_at is not None:
-        if cluster.gone_at > started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND):
-            return  # deleted a moment ago: the cloud's list may lag behind
+        lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+        deleted = cluster.deletions.filter(state=DeletionState.DELETED, settled_at__gt=started_at - lag)
+        if deleted.exists():
+            return  # deleted here a moment ago: the cloud's list may lag behind
         Cluster.objects.filter(pk=cluster.pk).update(gone_at=None)
         project = source.project
         record(Did.CLUSTER_BACK, Outcome.NOTED, team=project.team, project=project, subject=subject(cluster))
@@ -163,7 +165,8 @@ def _contradict(project: Project, item: HyperCluster) -> None:
     """A cluster that a creation was declared not to have made has come up after all: say so on that creation."""
     suspects = project.creations.filter(name=item.name, state=State.NOT_CREATED, conflict_at__isnull=True)
     for creation in suspects.select_related("project__team", "requested_by"):
-        if item.id in creation.baseline:
+        ruled_out = {candidate["id"] for candidate in creation.candidates}  # by whoever decided
+        if item.id in creation.baseline or item.id in ruled_out:
             continue
         Creation.objects.filter(pk=creation.pk).update(conflict_at=timezone.now())
         record(

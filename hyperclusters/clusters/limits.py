@@ -46,11 +46,14 @@ def check_room(project: Project, *, more: int) -> None:
 
 
 def used(project: Project) -> int:
-    """How much of the project's quota is taken: clusters that exist and creations that may become one."""
-    return project.clusters.present().count() + project.creations.unresolved().count()
+    """How much of the project's quota is taken: clusters that exist and creations that may become one.
+
+    The creations first: one that becomes a cluster between the two is then counted twice, never not at all.
+    """
+    return project.creations.unresolved().count() + project.clusters.present().count()
 
 
 def used_by(team: Team) -> int:
     """The same over all projects of a team."""
-    clusters = Cluster.objects.present().filter(project__team=team).count()
-    return clusters + Creation.objects.unresolved().filter(project__team=team).count()
+    unresolved = Creation.objects.unresolved().filter(project__team=team).count()
+    return unresolved + Cluster.objects.present().filter(project__team=team).count()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
 
-from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
@@ -23,8 +22,6 @@ from .upstream import client_for
 from .verdicts import Finding, conclude
 from .work import Stale, claim, leased
 
-OVERDUE = timedelta(minutes=30)
-
 
 def claim_unknown(holder: str) -> Creation | None:
     """Lease the next creation that is to be looked for."""
@@ -38,7 +35,6 @@ def look(creation: Creation) -> None:
     """
     with leased(creation):
         failpoint("look_begun")
-        _warn_if_overdue(creation)
         started_at = timezone.now()
         try:
             client = client_for(creation.project)
@@ -111,20 +107,3 @@ def _look_again(creation: Creation, *, looks: int, at: datetime | None = None) -
     failpoint("look_in_vain")
     unmoved = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN, version=creation.version)
     unmoved.update(looks=looks, due_at=at or look_after(looks, creation.horizon_at))
-
-
-def _warn_if_overdue(creation: Creation) -> None:
-    """One alert event for an outcome that is open for more than half an hour."""
-    now = timezone.now()
-    if creation.signed_at is None or now - creation.signed_at < OVERDUE:
-        return
-    if Creation.objects.filter(pk=creation.pk, overdue_at__isnull=True).update(overdue_at=now):
-        failpoint("overdue_marked")
-        record(
-            Did.CREATE_OVERDUE,
-            Outcome.UNKNOWN,
-            person=creation.requested_by,
-            team=creation.project.team,
-            project=creation.project,
-            subject=creation.subject,
-        )

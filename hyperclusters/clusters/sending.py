@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -45,6 +46,8 @@ from .work import (
     move,
     sending_lease,
 )
+
+SAME_CLOCK = timedelta(seconds=5)  # what two looks at one clock may differ by
 
 
 def claim_queued(holder: str) -> Creation | None:
@@ -111,12 +114,17 @@ def sweep() -> int:
 
 
 def _list_first(creation: Creation, client: Client) -> bool:
-    """Note the IDs that carry this name already: what comes up beside them afterwards is ours. False if not sent now."""
+    """Note the IDs that carry this name already: what comes up beside them afterwards is ours. False if not sent now.
+
+    One that was not known when this was asked for takes the name, whoever made it: it may be this very creation's, if
+    the database is a backup from before it was sent.
+    """
     try:
         listed = client.list(type=ClusterType(creation.type)).value
     except ModelArtsError as error:
+        was_off = creation.project.clock_offset
         breaker.note_failure(creation.project, error)
-        if isinstance(error, ClockSkew) and creation.delays == 0:
+        if isinstance(error, ClockSkew) and _is_news(creation, error, was_off):
             _delay(creation, error, timezone.now())
         elif isinstance(error, Throttled | Unavailable) and creation.delays < len(BACKOFF):
             _delay(creation, error, backoff(creation.delays, error))
@@ -125,8 +133,18 @@ def _list_first(creation: Creation, client: Client) -> bool:
         return False
     failpoint("baseline_listed")
     breaker.note_answer(creation.project)
-    creation.baseline = [item.id for item in listed if item.name == creation.name]
+    there = [item.id for item in listed if item.name == creation.name]
+    if unknown := sorted(set(there) - set(creation.baseline)):
+        _refuse(creation, "name_taken", Outcome.REFUSED, after={"found": unknown})
+        return False
+    creation.baseline = there
     return True
+
+
+def _is_news(creation: Creation, error: ClockSkew, was_off: timedelta) -> bool:
+    """Whether the list is worth another try by the cloud's clock: it has not been tried by this time yet."""
+    learned = error.offset is not None and abs(error.offset - was_off) > SAME_CLOCK
+    return creation.delays == 0 or (learned and creation.delays < len(BACKOFF))
 
 
 def _lost_its_right(creation: Creation) -> bool:
@@ -182,7 +200,7 @@ def _post(creation: Creation, client: Client) -> None:
         )
     except ModelArtsError as error:
         failpoint("post_failed")
-        breaker.note_failure(creation.project, error)
+        breaker.heard(creation.project, error)
         settle_by(creation.lease_until, creation.pk, _finding(creation, error))
         return
     except Exception:
@@ -190,7 +208,7 @@ def _post(creation: Creation, client: Client) -> None:
         settle_by(creation.lease_until, creation.pk, _unknown(creation, None, "sender_crashed"))
         raise
     failpoint("post_answered")
-    breaker.note_answer(creation.project)
+    breaker.heard(creation.project)
     settle_by(creation.lease_until, creation.pk, _success(creation, answer))
 
 
@@ -228,6 +246,7 @@ def _finding(creation: Creation, error: ModelArtsError) -> Finding:
             exchange=error.exchange,
             error=error,
             due_at=timezone.now() if isinstance(error, ClockSkew) else backoff(creation.sends - 1, error),
+            send=creation.sends,
         )
     return Finding(
         State.FAILED,
@@ -279,7 +298,13 @@ def _delay(creation: Creation, error: ModelArtsError, due_at: datetime) -> None:
     )
 
 
-def _refuse(creation: Creation, cause: str, outcome: Outcome, error: ModelArtsError | None = None) -> None:
+def _refuse(
+    creation: Creation,
+    cause: str,
+    outcome: Outcome,
+    error: ModelArtsError | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
     move(
         creation,
         State.REFUSED,
@@ -287,6 +312,7 @@ def _refuse(creation: Creation, cause: str, outcome: Outcome, error: ModelArtsEr
         outcome,
         facts={
             "evidence": cause,
+            "after": after or {},
             "response": answer_facts(error.exchange if error else None, error),
             "upstream_request_id": error.request_id if error else "",
         },

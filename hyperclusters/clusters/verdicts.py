@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from hyperclusters.access.models import User
@@ -19,9 +19,8 @@ from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Netw
 from .failpoints import failpoint
 from .inventory import bind
 from .models import EVIDENCE_RANK, Creation, Evidence, State
-from .work import Stale, answer_facts, error_fields, move, sent_facts
+from .work import Stale, answer_facts, error_fields, insist, move, sent_facts
 
-RETRY_PAUSE = 0.5  # seconds
 OPEN_FINDINGS = {State.UNKNOWN, State.QUEUED, State.NEEDS_ATTENTION}
 
 
@@ -41,6 +40,7 @@ class Finding:
     candidates: tuple[HyperCluster, ...] = ()
     person: User | None = None  # who decided, where a person did
     reason: str = ""
+    send: int = 0  # which send it is about, where it takes the creation back to wait for another
 
     @property
     def request_id(self) -> str:
@@ -57,6 +57,8 @@ def settle(creation_id: UUID, finding: Finding) -> Creation:
         creation = Creation.objects.with_people().get(pk=creation_id)
         failpoint("settle_read")
         try:
+            if _is_written(creation, finding):
+                return creation
             if creation.is_unresolved:
                 conclude(creation, finding)
             else:
@@ -72,16 +74,14 @@ def settle_by(until: datetime | None, creation_id: UUID, finding: Finding) -> No
     A COMMIT whose answer was lost is read back by the next round. Past that time the database error is raised:
     the lease has lapsed, and the outcome is looked for in the cloud.
     """
-    while True:
-        try:
-            settle(creation_id, finding)
-        except (OperationalError, InterfaceError):
-            connection.close()
-            if until is None or timezone.now() > until or connection.in_atomic_block:
-                raise
-            time.sleep(RETRY_PAUSE)
-        else:
-            return
+    insist(until, partial(settle, creation_id, finding))
+
+
+def _is_written(creation: Creation, finding: Finding) -> bool:
+    """Whether a creation that waits again, or was sent again, does so by this very finding: nobody but the sender takes it
+    there, so the COMMIT was made and only its answer was lost."""
+    waits = creation.state == State.QUEUED and creation.sends == finding.send
+    return finding.state == State.QUEUED and (waits or creation.sends > finding.send)
 
 
 def conclude(creation: Creation, finding: Finding) -> None:

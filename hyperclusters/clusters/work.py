@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from hyperclusters import tracing
@@ -27,6 +28,9 @@ W = TypeVar("W", bound=Work)
 WAKE_CHANNEL = "hyperclusters_work"
 SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
 LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
+RETRY_PAUSE = 0.5  # seconds
+ERROR_PAUSE = timedelta(seconds=10)  # before work that ended in an error is taken up again
+OVERDUE = timedelta(minutes=30)  # after which an open outcome is worth an alert
 CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
 
 
@@ -47,6 +51,24 @@ MayBegin = Callable[[], bool]  # asked right before a request goes out: False on
 def always() -> bool:
     """Nothing stands in the way of beginning."""
     return True
+
+
+def insist(until: datetime | None, write: Callable[[], object]) -> None:
+    """Write what the cloud said, again and again while the database does not answer, until the sender's lease ends.
+
+    Past that time the database error is raised. What was committed although the answer to it was lost is for `write` to
+    find out.
+    """
+    while True:
+        try:
+            write()
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if until is None or timezone.now() > until or connection.in_atomic_block:
+                raise
+            time.sleep(RETRY_PAUSE)
+        else:
+            return
 
 
 class Stale(Exception):
@@ -100,6 +122,20 @@ def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
     return None
 
 
+def warn_of_overdue(kind: type[W], did: Did) -> None:
+    """One alert event for each outcome that has been open for more than half an hour, whatever it waits for."""
+    now = timezone.now()
+    rows = kind._default_manager
+    overdue = rows.unresolved().filter(overdue_at__isnull=True, signed_at__lt=now - OVERDUE)  # type: ignore[attr-defined]
+    for work in overdue.with_people():
+        with transaction.atomic():
+            if not rows.filter(pk=work.pk, overdue_at__isnull=True).update(overdue_at=now):
+                continue  # another worker was faster
+            failpoint("overdue_marked")
+            who = {"person": work.requested_by, "team": work.team, "project": work.project}
+            record(did, Outcome.UNKNOWN, subject=work.subject, **who)
+
+
 @contextmanager
 def carrying(item: object) -> Iterator[None]:
     """Events and log lines of this piece of work carry the request in which a person asked for it."""
@@ -116,14 +152,20 @@ def carrying(item: object) -> Iterator[None]:
 
 @contextmanager
 def leased(work: Work) -> Iterator[None]:
-    """Give the lease back at the end, if it is still ours. While a request may be out the lease is left to lapse."""
+    """Give the lease back at the end, if it is still ours; after an error the work is due a little later, or it would be
+    taken up again at once. While a request may be out the lease is left to lapse."""
+    mine = type(work)._default_manager.filter(pk=work.pk, lease_holder=work.lease_holder)
+    mine = mine.exclude(state="sending")
     try:
         yield
+    except Exception:
+        with suppress(DatabaseError):  # the first error is the one to be raised
+            mine.update(due_at=timezone.now() + ERROR_PAUSE)
+        raise
     finally:
         failpoint("lease_ending")
         if work.state != "sending":
-            mine = type(work)._default_manager.filter(pk=work.pk, lease_holder=work.lease_holder)
-            mine.exclude(state="sending").update(lease_holder="", lease_until=None)
+            mine.update(lease_holder="", lease_until=None)
 
 
 def horizon(now: datetime) -> datetime:

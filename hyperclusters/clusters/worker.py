@@ -18,9 +18,11 @@ from django.db import DatabaseError, close_old_connections, connection
 from hyperclusters.access import mail
 from hyperclusters.audit import duties
 from hyperclusters.audit.origin import Origin, acting_from
+from hyperclusters.audit.vocabulary import Action as Did
 
 from . import connections, deletions, heartbeat, inventory, reconcile, sending, tally
-from .work import WAKE_CHANNEL, MayBegin, always, carrying
+from .models import Creation, Deletion
+from .work import WAKE_CHANNEL, MayBegin, always, carrying, warn_of_overdue
 
 log = logging.getLogger(__name__)
 IDLE = (
@@ -66,13 +68,12 @@ class Worker:
             while not self.stopping.is_set():
                 self.wake.clear()
                 try:
-                    worked = self.step()
+                    if not self.step():
+                        self._rest()
                 except DatabaseError:
                     log.exception("the database did not answer; trying again")
                     close_old_connections()
-                    worked = False
-                if not worked:
-                    self._rest()
+                    self.wake.wait(IDLE_LISTENING)
         self.pool.shutdown(wait=True)
         self.keeper.shutdown(wait=True)
         tally.flush()
@@ -109,7 +110,7 @@ class Worker:
         connection.close()
 
     def _run(self, work: Callable[[Any], object], item: object) -> None:
-        """One item in a thread of its own. A failure ends this item's turn only; its lease lapses and it is due again."""
+        """One item in a thread of its own. A failure ends this item's turn only; it is due again a little later."""
         try:
             with carrying(item):
                 try:
@@ -130,8 +131,7 @@ class Worker:
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
             tally.flush()
-            sending.sweep()
-            deletions.sweep()
+            sweep()
             if self.keeping is None or self.keeping.done():
                 self.keeping = self.keeper.submit(self._run, duties.run_due, self.may_go_on)
             self._mail()
@@ -146,6 +146,14 @@ class Worker:
                 self.busy.add(future)
                 return True
         return False
+
+
+def sweep() -> None:
+    """What nobody claims: work whose sender never came back, and outcomes that have been open for too long."""
+    sending.sweep()
+    deletions.sweep()
+    warn_of_overdue(Creation, Did.CREATE_OVERDUE)
+    warn_of_overdue(Deletion, Did.DELETE_OVERDUE)
 
 
 def jobs(may_begin: MayBegin = always) -> tuple[tuple[Callable[[str], object], Job], ...]:
@@ -165,8 +173,7 @@ def run_due(*, holder: str = "") -> int:
     done = 0
     holder = holder or secrets.token_hex(8)
     with acting_from(Origin(source="worker")):
-        sending.sweep()
-        deletions.sweep()
+        sweep()
         mail.send_due()
         for claim, work in jobs():
             while (item := claim(holder)) is not None:

@@ -52,6 +52,9 @@ CAUSES: dict[str, Text] = {
         "The process that was sending it stopped before it could write down an answer."
     ),
     "sender_crashed": gettext_lazy("The dashboard failed while it was waiting for the answer."),
+    "name_taken": gettext_lazy(
+        "The cloud's list has a cluster of this name that was not known when this was asked for."
+    ),
     "known_id": gettext_lazy("The cloud answered with the ID of a cluster that was there before."),
     "still_there": gettext_lazy("The cluster is still there, and the request cannot be acted on any more."),
     "several_candidates": gettext_lazy("Several new clusters of this name came up."),

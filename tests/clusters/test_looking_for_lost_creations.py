@@ -201,7 +201,9 @@ def test_an_error_that_means_no_clusters_is_a_list_like_any_other(
 def test_a_cluster_that_had_the_name_before_is_never_taken_for_the_new_one(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
-    cloud.simulator.add_cluster(projects.vision.project_id, NAME)  # outside, and not in our list yet
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    work()
+    Cluster.objects.update(gone_at=timezone.now())  # and our list has lost sight of it
     creation = lost(cast, projects, cloud, deed=False)
     assert len(creation.baseline) == 1
     horizon_passes(creation)

@@ -64,7 +64,12 @@ def sent_again_after_a_read_timeout() -> None:
     def optimistic(creation: Creation, error: ModelArtsError) -> Finding:
         if isinstance(error, OutcomeUnknown):
             return Finding(
-                State.QUEUED, Did.CREATE_NOT_SENT, Outcome.FAILED, error=error, due_at=timezone.now()
+                State.QUEUED,
+                Did.CREATE_NOT_SENT,
+                Outcome.FAILED,
+                error=error,
+                due_at=timezone.now(),
+                send=creation.sends,
             )
         return classify(creation, error)
 

@@ -34,12 +34,12 @@ def test_g01_an_intent_written_after_the_post_is_caught(broken_world: World) -> 
 def test_g01_an_intent_written_after_the_post_and_a_kill_is_caught(broken_world: World) -> None:
     scene = broken_world.scene()
     broken_world.live(scene, "read_done:2", breakage="intent_after_the_post")
-    assert_caught(broken_world.breaches(scene), "G4 ")
+    assert_caught(broken_world.breaches(scene), "G7 ")  # that its name is taken now keeps it from being made twice
 
 
 def test_g04_a_second_create_after_a_lost_answer_is_caught(broken_world: World) -> None:
     scene = broken_world.scene()
-    arm(broken_world, scene, "created, the answer is lost")
+    arm(broken_world, scene, "created late")  # in the list it would take the name
     broken_world.live(scene, breakage="sent_again_after_a_read_timeout")
     assert_caught(broken_world.breaches(scene), "G4 ")
 

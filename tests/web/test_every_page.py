@@ -82,6 +82,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "people:activity"): row("403 403 403 403 302 403 403"),
     ("get", "people:add_team"): row("403 403 403 403 200 403 403"),
     ("get", "accounts:login"): row("302 302 302 302 302 302 302"),
+    ("get", "web:jump"): row("200 200 200 200 200 200 200"),
     ("post", "web:theme"): row("302 302 302 302 302 302 302"),
     ("post", "set_language"): row("302 302 302 302 302 302 302"),
     ("get", "healthz"): row("200 200 200 200 200 200 200"),
@@ -123,6 +124,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
     return {
         "web:home": "/",
         "web:theme": "/theme/",
+        "web:jump": "/jump/",
         "accounts:login": "/accounts/login/",
         "accounts:logout": "/accounts/logout/",
         "accounts:company": "/accounts/company/",
