@@ -15,7 +15,7 @@ from hyperclusters.audit.vocabulary import Outcome
 from .models import Grant, Invitation, Role, Team, User
 from .permissions import Action, NotPermitted, require
 from .refusals import AccessRefused, Cause
-from .rules import End, change, end_of, require_may_give
+from .rules import End, change, end_of, lock, require_may_give
 from .services import add_person, put
 
 LIFE = timedelta(days=7)
@@ -73,26 +73,18 @@ def by_token(text: str) -> Invitation | None:
 def accept(invitation: Invitation, *, person: User) -> Grant:
     """The person of the invited address takes the role. Whoever invited must still be permitted to give it.
 
-    Raises AccessRefused: another address, used or expired, who invited may not give it any more, the team's rules.
+    Nobody loses by it: who holds as much for as long keeps that, and the event says so. Raises AccessRefused: another
+    address, used or expired, who invited may not give it any more, the team's rules, a stronger role that ends sooner.
     """
     team = invitation.team
     with change(by=person, team=team, about=invitation.subject, role=invitation.role):
         if not person.email or person.email.casefold() != invitation.email.casefold():
             raise AccessRefused(Cause.WRONG_PERSON)
+        lock(team)
         used = Invitation.objects.open().filter(pk=invitation.pk)
         if not used.update(accepted_at=timezone.now(), accepted_by=person):
             raise AccessRefused(Cause.USED)
-        try:
-            made, replaced = put(
-                person=person,
-                role=Role(invitation.role),
-                team=team,
-                reason=invitation.reason,
-                until=invitation.until,
-                by=invitation.invited_by,
-            )
-        except NotPermitted:
-            raise AccessRefused(Cause.INVITER, invitation.invited_by.username) from None
+        made, replaced = _take(invitation, person)
         record(
             Did.INVITATION_ACCEPTED,
             Outcome.DONE,
@@ -101,9 +93,35 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
             subject=invitation.subject,
             reason=invitation.reason,
             before=replaced.facts() if replaced else None,
-            after=made.facts() | {"grant": str(made.pk), "invited_by": invitation.invited_by.username},
+            after=made.facts()
+            | {
+                "grant": str(made.pk),
+                "invited_by": invitation.invited_by.username,
+                "invited_as": invitation.role,
+            },
         )
     return made
+
+
+def _take(invitation: Invitation, person: User) -> tuple[Grant, Grant | None]:
+    """What the person holds from now on, and what they held before: the same if that is no less."""
+    role, team = Role(invitation.role), invitation.team
+    held = Grant.objects.active().of(person, team)
+    if held and (held.is_above(role) or held.role == role) and held.lasts(invitation.until):
+        return held, held
+    if held and held.is_above(role):
+        raise AccessRefused(Cause.HELD, team.name)
+    try:
+        return put(
+            person=person,
+            role=role,
+            team=team,
+            reason=invitation.reason,
+            until=invitation.until,
+            by=invitation.invited_by,
+        )
+    except NotPermitted:
+        raise AccessRefused(Cause.INVITER, invitation.invited_by.username) from None
 
 
 def join(invitation: Invitation, *, username: str, password: str, full_name: str = "") -> User:

@@ -13,7 +13,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
-from .models import TEAM_ROLES, AccessRequest, Grant, RequestState, Role, Team, User
+from .models import AccessRequest, Grant, RequestState, Role, Team, User
 from .permissions import Action, NotPermitted, Person, grants_for, require, within
 from .refusals import AccessRefused, Cause
 from .rules import End, change, end_of, lock
@@ -108,15 +108,18 @@ def _decide(asked: AccessRequest, state: RequestState, *, by: User, note: str) -
 
 
 def _give(asked: AccessRequest, *, end: End, by: User) -> tuple[Grant, dict[str, Any] | None]:
-    """A new grant, or, where the person holds this role already, its later end; and what was held before."""
+    """A new grant, or, where the person holds this role already, its later end; and what was held before.
+
+    One that was made longer meanwhile than the request asks for stays as it is. Raises AccessRefused for a lesser role.
+    """
     person, role, team = asked.person, Role(asked.role), asked.team
-    held = _held(person, team)
+    held = Grant.objects.active().of(person, team)
     if held is None or held.role != role:
         _require_not_held(person, team, role)
         made, old = put(person=person, role=role, team=team, reason=asked.reason, until=end, by=by)
         return made, old.facts() if old else None
     before = held.facts()
-    move_end(held, until=end, reason=asked.reason, by=by)
+    move_end(held, until=end, reason=asked.reason, by=by, only_later=True)
     return held, before
 
 
@@ -124,16 +127,10 @@ def _length(days: int | None) -> timedelta | None:
     return timedelta(days=days) if days is not None else None
 
 
-def _held(person: User, team: Team) -> Grant | None:
-    return Grant.objects.active().filter(person=person, team=team).select_related("person", "team").first()
-
-
 def _require_not_held(person: User, team: Team, role: Role, until: datetime | None = None) -> None:
     """Raises AccessRefused if the person has this role, or a stronger one, as long already."""
-    held = _held(person, team)
-    if held is None or TEAM_ROLES.index(Role(held.role)) < TEAM_ROLES.index(role):
-        return
-    if held.role != role or held.until is None or (until is not None and until <= held.until):
+    held = Grant.objects.active().of(person, team)
+    if held and (held.is_above(role) or (held.role == role and held.lasts(until))):
         raise AccessRefused(Cause.HELD, team.name)
 
 

@@ -142,10 +142,15 @@ def extend_grant(held: Grant, *, until: End, reason: str, by: User) -> Grant:
     return held
 
 
-def move_end(held: Grant, *, until: End, reason: str, by: User) -> None:
-    """As `extend_grant`, for services that hold the lock and write the event. A length counts from now on."""
+def move_end(held: Grant, *, until: End, reason: str, by: User, only_later: bool = False) -> None:
+    """As `extend_grant`, for services that hold the lock and write the event. A length counts from now on.
+
+    `only_later`: what lasts as long already is left as it is.
+    """
     require_may_give(by, Role(held.role), held.team, to=held.person)
     ends_at = end_of(held.team, end=until, reason=reason, since=timezone.now())
+    if only_later and held.lasts(ends_at):
+        return
     if ends_at is not None:
         require_an_admin_stays(held, until=ends_at)
     held.until, held.reminded_at = ends_at, None

@@ -274,6 +274,17 @@ def test_an_admin_s_own_request_is_for_another_admin(cast: Cast) -> None:
     assert extended.since == before.since
 
 
+def test_approving_a_request_never_shortens_what_was_given_meanwhile(cast: Cast) -> None:
+    wish: dict[str, Any] = {"person": cast.nina, "role": Role.CREATOR, "team": cast.vision}
+    given = grant(**wish, reason="x", until=WEEK, by=cast.tom)
+    asked = requests.ask(**wish, days=30, reason="more")
+    extended = extend_grant(given, until=timedelta(days=300), reason="a long project", by=cast.tom)
+    assert requests.approve(asked, by=cast.tom, days=30).until == extended.until
+    assert held(cast.nina, cast.vision).until == extended.until
+    assert extended.until
+    assert last().after["until"] == last().before["held"]["until"] == extended.until.isoformat()
+
+
 def test_what_was_lost_is_said_once_a_team_by_its_last_grant(cast: Cast, as_: SignIn) -> None:
     for reason in ("the first is over", "the second is over"):
         given = grant(person=cast.nina, role=Role.CREATOR, team=cast.vision, reason="x", by=cast.tom)
@@ -339,6 +350,50 @@ def test_an_invitation_is_good_once_for_its_address_until_it_expires(cast: Cast)
     )
     Invitation.objects.filter(pk=late.pk).update(expires_at=timezone.now())
     assert invitations.by_token(invitations.token(late)) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "days", "invited_as", "invited_for", "left"),
+    [
+        ("creator", None, "viewer", None, ("creator", None)),
+        ("creator", 9, "viewer", 7, ("creator", 9)),
+        ("viewer", 9, "viewer", 7, ("viewer", 9)),
+        ("viewer", 7, "viewer", 9, ("viewer", 9)),
+        ("viewer", 9, "creator", 7, ("creator", 7)),
+        ("creator", 7, "viewer", 9, None),
+    ],
+)
+def test_nobody_loses_by_accepting_an_invitation_that_was_overtaken(
+    role: str,
+    days: int | None,
+    invited_as: str,
+    invited_for: int | None,
+    left: tuple[str, int | None] | None,
+    cast: Cast,
+) -> None:
+    now = timezone.now()
+
+    def end(days: int | None) -> Any:
+        return now + timedelta(days=days) if days else None
+
+    wish: dict[str, Any] = {"team": cast.vision, "reason": "x", "by": cast.tom}
+    invited = invitations.invite(
+        email="nina@example.com", role=Role(invited_as), until=end(invited_for), **wish
+    )
+    given = grant(person=cast.nina, role=Role(role), until=end(days), **wish)
+    if left is None:  # who creates, but not for as long as they could look: the link stays good until then
+        with refused(Cause.HELD):
+            invitations.accept(invited, person=cast.nina)
+        assert held(cast.nina, cast.vision) == given
+        assert invitations.by_token(invitations.token(invited))
+        return
+    now_held = invitations.accept(invited, person=cast.nina)
+    assert held(cast.nina, cast.vision) == now_held
+    assert (now_held.role, now_held.until) == (left[0], end(left[1]))
+    assert last().action == "access:invitation:accepted"
+    assert (last().before["role"], last().after["role"]) == (role, left[0])
+    assert last().after["invited_as"] == invited_as
+    assert not invitations.by_token(invitations.token(invited))
 
 
 def test_an_invitation_is_worth_no_more_than_who_sent_it(cast: Cast) -> None:

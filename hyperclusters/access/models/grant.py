@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -41,6 +41,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
             since__lte=now,
             person__is_active=True,
         )
+
+    def of(self, person: User, team: Team) -> Grant | None:
+        """The one that this person holds in this team, if any."""
+        return self.filter(person=person, team=team).select_related("person", "team").first()
 
     def lost_by(self, person: User) -> GrantQuerySet:
         """What this person held last until lately, in teams where they hold nothing now; the last one first."""
@@ -102,6 +106,14 @@ class Grant(models.Model):
     def subject(self) -> Subject:
         """This grant as the ledger names it."""
         return Subject("grant", str(self.pk), self.person.username)
+
+    def is_above(self, role: Role) -> bool:
+        """Whether it allows more than this role of the same team."""
+        return TEAM_ROLES.index(Role(self.role)) > TEAM_ROLES.index(role)
+
+    def lasts(self, until: datetime | None) -> bool:
+        """Whether it reaches as far as this end (None: without one)."""
+        return self.until is None or (until is not None and until <= self.until)
 
     def facts(self) -> dict[str, Any]:
         """What the ledger keeps of a grant."""
