@@ -6,11 +6,13 @@ Each duty is a row that several workers may reach for; one conditional UPDATE gi
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from .models import Duty, Head
 log = logging.getLogger(__name__)
 SOON = 5.0  # seconds between two looks of what goes along the ledger
 NEW_EVERY = 60.0  # and between two verifications of what is new
+DATABASE_AWAY = 1.0  # and between two attempts to give a duty back
 HELD = timedelta(hours=1)  # longest that a duty takes; one whose worker was killed is free again after it
 
 Do = Callable[[Duty], None]
@@ -30,7 +33,7 @@ class Stopped(Exception):
 
 
 def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
-    """Do whatever is due and free, one after the other, in this thread."""
+    """Do whatever is due and free, one after the other, in this thread. One that fails is said, and tried again soon."""
     _anchor()
     for name, (seconds, do) in _duties(may_go_on).items():
         if (duty := _claim(name)) is None:
@@ -39,10 +42,13 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
         try:
             do(duty)
         except Stopped:
-            Duty.objects.filter(name=name).update(held_until=None)  # due for whoever comes next
+            _give_back(duty, was_due_at, may_go_on)  # due for whoever comes next
             return
+        except Exception:
+            log.exception("the audit's duty %r ended with an error; it is due again soon", name)
+            duty.due_at = timezone.now() + timedelta(seconds=SOON)
         due_at = timezone.now() + timedelta(seconds=seconds) if duty.due_at == was_due_at else duty.due_at
-        Duty.objects.filter(name=name).update(held_until=None, due_at=due_at)
+        _give_back(duty, due_at, may_go_on)
 
 
 def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
@@ -77,6 +83,21 @@ def _claim(name: str) -> Duty | None:
     if duty.due_at > now or not free.update(held_until=now + HELD):
         return None
     return Duty.objects.get(name=name)
+
+
+def _give_back(duty: Duty, due_at: datetime, may_go_on: Callable[[], bool]) -> None:
+    """As soon as the database answers: what is not given back is nobody's for an hour. What lapsed is not ours to give."""
+    ours = Duty.objects.filter(name=duty.name, held_until=duty.held_until)
+    while True:
+        close_old_connections()  # the one that an error ended, so that the next attempt opens another
+        try:
+            ours.update(held_until=None, due_at=due_at)
+        except (OperationalError, InterfaceError):
+            if not may_go_on():
+                raise
+            time.sleep(DATABASE_AWAY)
+        else:
+            return
 
 
 def _anchor() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.audit import anchors, archive, duties, rows, triggers, verification
+from hyperclusters.audit import alerts, anchors, archive, duties, rows, triggers, verification
 from hyperclusters.audit.findings import Finding, Kind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Duty, Event, Segment, Verification
@@ -218,6 +218,56 @@ def test_duties_are_done_once_whoever_asks_and_again_when_they_are_due(database:
     Duty.objects.update(held_until=timezone.now())
     duties.run_due()
     assert Verification.objects.get(kind=verification.WHOLE).at > first
+
+
+def test_a_duty_that_fails_is_said_tried_again_soon_and_keeps_no_other_from_being_done(
+    database: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def cut_off(_duty: Duty) -> None:
+        if connection.vendor == "postgresql":
+            sql("SELECT pg_terminate_backend(pg_backend_pid())")
+        raise OperationalError("the connection was reset")
+
+    noted(2)
+    duties.run_due()
+    Duty.objects.update(due_at=timezone.now())
+    seen = Verification.objects.get(kind=verification.NEW).at
+    with monkeypatch.context() as fault:
+        fault.setattr(alerts, "warn", cut_off)
+        fault.setattr(verification, "verify", lambda _go_on: 1 / 0)
+        duties.run_due()
+    assert Verification.objects.get(kind=verification.NEW).at > seen
+    for name, error in (("alerts", "OperationalError"), ("verify whole", "ZeroDivisionError")):
+        assert f"the audit's duty '{name}' ended with an error" in caplog.text
+        assert error in caplog.text
+        duty = Duty.objects.get(name=name)
+        assert duty.held_until is None
+        assert duty.due_at - timezone.now() <= timedelta(seconds=duties.SOON)
+
+
+def test_a_duty_is_given_back_once_the_database_answers_again(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that restarts is away for longer than the statement that it broke off."""
+    left, is_away = 3, False
+
+    def execute(run: Callable[..., Any], *statement: Any) -> Any:
+        nonlocal left, is_away
+        is_away = is_away or 'FROM "audit_event"' in statement[0]
+        if is_away and left:
+            left -= 1
+            raise OperationalError("the database system is starting up")
+        return run(*statement)
+
+    noted(2)
+    monkeypatch.setattr(duties, "DATABASE_AWAY", 0.0)
+    duties.run_due()
+    Duty.objects.filter(name="alerts").update(due_at=timezone.now())
+    with connection.execute_wrapper(execute):
+        duties.run_due()
+    assert left == 0
+    assert Duty.objects.get(name="alerts").held_until is None
+    assert Duty.objects.get(name="alerts").due_at - timezone.now() <= timedelta(seconds=duties.SOON)
 
 
 def test_a_verification_ends_when_its_process_is_to_stop(database: None) -> None:
