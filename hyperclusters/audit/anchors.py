@@ -138,12 +138,14 @@ def _is_sealed(line: Line) -> bool:
 
 
 def _lines(path: Path) -> Iterator[Line]:
-    """Each line; one that cannot be read is an empty one."""
+    """Each line; one that cannot be read is an empty one. What has no end is no line yet: it is being written, or a power
+    cut or a full disk broke it off. A whole one that was cut is missing then: the database knows how many there were."""
     if not path.exists():
         return
     with path.open("rb") as file:
         for text in file:
-            yield _parsed(text)
+            if text.endswith(b"\n"):
+                yield _parsed(text)
 
 
 def _parsed(text: bytes) -> Line:

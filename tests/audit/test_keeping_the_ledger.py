@@ -190,8 +190,11 @@ def test_a_line_that_a_power_cut_left_half_written_is_no_alarm(database: None, s
     anchors.anchor()
     with settings.AUDIT_ANCHORS.open("a") as file:
         file.write('{"file": "half a li')
+    assert verification.verify().findings == []
     anchors.anchor()
     assert verification.verify().findings == []
+    assert [line["line"] for line in anchors.lines()] == [1, 2]
+    assert settings.AUDIT_ANCHORS.read_text().count("\n") == 2
 
 
 def test_anchors_that_cannot_be_written_are_said_and_stop_nothing_else(

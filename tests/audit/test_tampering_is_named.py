@@ -385,6 +385,9 @@ ANCHORS: list[AnchorMutation] = [
     ("line 3 gone", lambda lines: lines[:2], [(Kind.ANCHOR_MISSING, 3, 3)]),
     ("all lines gone", lambda _lines: [], [(Kind.ANCHOR_MISSING, 1, 3)]),
     ("garbage", lambda lines: [lines[0], "garbage\n", lines[2]], [(Kind.ANCHOR_EDITED, 2, 2)]),
+    ("garbage at the end", lambda lines: [*lines[:2], "garbage\n"], [(Kind.ANCHOR_EDITED, 3, 3)]),
+    ("line 3 cut", lambda lines: [*lines[:2], lines[2][:200]], [(Kind.ANCHOR_MISSING, 3, 3)]),
+    ("line 3 without its end", lambda lines: [*lines[:2], lines[2][:-1]], [(Kind.ANCHOR_MISSING, 3, 3)]),
 ]
 
 
