@@ -61,13 +61,13 @@ def anchor() -> Line:
 
 
 def anchor_if_due() -> Line | None:
-    """Anchor if the last line is an hour old, or of another key."""
+    """Anchor if the last line is an hour old, or of another key, or of a clock that was an hour ahead."""
     path: Path = settings.AUDIT_ANCHORS
     if path.exists():
         with path.open("rb") as file:
             last = _last(file)
         at = parse_datetime(last["at"]) if last else None
-        if last and at and last["key"] == settings.AUDIT_KEYS[0][0] and timezone.now() - at < EVERY:
+        if last and at and last["key"] == settings.AUDIT_KEYS[0][0] and abs(timezone.now() - at) < EVERY:
             return None
     return anchor()
 

@@ -186,6 +186,18 @@ def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_ne
     assert verification.verify().findings == []
 
 
+def test_a_clock_that_was_ahead_does_not_silence_the_anchors(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as ahead:
+        next_year = timezone.now() + timedelta(days=365)
+        ahead.setattr("hyperclusters.audit.anchors.timezone.now", lambda: next_year)
+        anchors.anchor()
+    assert anchors.anchor_if_due()
+    assert anchors.anchor_if_due() is None
+    assert verification.verify().findings == []
+
+
 def test_a_line_that_a_power_cut_left_half_written_is_no_alarm(database: None, settings: Any) -> None:
     anchors.anchor()
     with settings.AUDIT_ANCHORS.open("a") as file:
