@@ -1,74 +1,107 @@
 """Letters about access: a request to those who can decide it, the decision, an invitation, an end that comes near, a
 team in which nobody will decide.
 
-What is to be told is a row whose `…_at` is empty: each is claimed by one conditional UPDATE, so that several workers
-send it once, and given back if the mail server does not take it. A letter never keeps a change from being made.
+What is to be told is a row whose `…_at` is empty. One conditional UPDATE fills it, so that several workers tell it once,
+and commits with a `Letter` for each address. Each letter goes out by itself: one that the mail server does not take, or
+that a worker was killed with, is due again after a pause that doubles, and holds up no other. A letter never keeps a
+change from being made.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
-from smtplib import SMTPException
-from typing import TypeVar
+from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.core.mail import send_mail
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from . import invitations, leads
-from .models import AccessRequest, Grant, Invitation, RequestState, Team, User
+from .models import AccessRequest, Grant, Invitation, Letter, RequestState, Team, User
 from .permissions import Action, appointers, who_can
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=3)  # before the end
 FIRST_DAY = timedelta(days=1)  # in which nobody is reminded: a grant for a day needs no letter
-AMONG = 50  # letters of a kind in one go
+AMONG = 50  # rows of a kind, and letters, in one go
+PAUSE = timedelta(minutes=5)  # after the first try, then twice as long each time; no try takes that long
+TRIES = 11  # over three and a half days
+REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this letter, not any
 R = TypeVar("R", bound=Model)
+Text = tuple[list[str], str, str]  # to whom, the subject, the text
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[R]):
+    """The rows of which there is something to tell, told or not, and the letter about one."""
+
+    rows: Callable[[], QuerySet[R]]
+    write: Callable[[R], Text]
 
 
 def send_due() -> int:
     """Send every letter that is due. Returns how many went out."""
     leads.note_unled()
-    now = timezone.now()
-    decided = AccessRequest.objects.filter(state__in=[RequestState.APPROVED, RequestState.DECLINED])
-    ending = Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
-    people = ("person", "team")
-    return (
-        _send(AccessRequest.objects.pending().select_related(*people), "told_at", _asked)
-        + _send(decided.select_related(*people, "decided_by"), "answered_at", _decided)
-        + _send(Invitation.objects.open().select_related("team", "invited_by"), "mailed_at", _invited)
-        + _send(ending.select_related(*people), "reminded_at", _ending)
-        + _send(Team.objects.filter(unled_at__isnull=False), "unled_told_at", _unled)
-    )
-
-
-Letter = tuple[list[str], str, str]  # to whom, the subject, the text
-
-
-def _send(rows: QuerySet[R], mark: str, write: Callable[[R], Letter]) -> int:
+    for mark, kind in KINDS.items():
+        _address(mark, kind)
     sent = 0
-    for row in rows.filter(**{f"{mark}__isnull": True})[:AMONG]:
-        mine = type(row)._default_manager.filter(pk=row.pk)
-        if not mine.filter(**{f"{mark}__isnull": True}).update(**{mark: timezone.now()}):
+    for letter in Letter.objects.filter(due_at__lte=timezone.now())[:AMONG]:
+        again_at = timezone.now() + PAUSE * 2**letter.tries
+        mine = Letter.objects.filter(pk=letter.pk, tries=letter.tries)
+        if not mine.update(tries=letter.tries + 1, due_at=again_at):
             continue  # another worker has it
-        to, subject, text = write(row)
         try:
-            for address in to:
-                send_mail(" ".join(subject.split()), text, settings.DEFAULT_FROM_EMAIL, [address])
-        except (OSError, SMTPException) as error:
-            log.warning("a letter about %s was not taken by the mail server: %s", type(row).__name__, error)
-            mine.update(**{mark: None})
-            return sent
-        sent += len(to)
+            sent += _send(letter)
+        except (OSError, ValueError) as error:
+            _keep(letter, error)
+            if not isinstance(error, REFUSED):
+                break  # the mail server is away: the others wait as well
+        else:
+            Letter.objects.filter(pk=letter.pk).delete()
     return sent
 
 
-def _asked(asked: AccessRequest) -> Letter:
+def _address(mark: str, kind: Kind[Any]) -> None:
+    """A letter to each address that is to be told of what is new."""
+    new = {f"{mark}__isnull": True}
+    for row in kind.rows().filter(**new)[:AMONG]:
+        with transaction.atomic():
+            if type(row)._default_manager.filter(pk=row.pk, **new).update(**{mark: timezone.now()}):
+                letters = [Letter(kind=mark, about=str(row.pk), address=to) for to in kind.write(row)[0]]
+                Letter.objects.bulk_create(letters, ignore_conflicts=True)  # one on its way tells the same
+
+
+def _send(letter: Letter) -> int:
+    """Unless there is nothing to tell any more, or not to this address. Returns how many went out."""
+    kind = KINDS[letter.kind]
+    row = kind.rows().filter(pk=letter.about).first()
+    to, subject, text = kind.write(row) if row is not None else ([], "", "")
+    if letter.address not in to:
+        return 0
+    send_mail(" ".join(subject.split()), text, settings.DEFAULT_FROM_EMAIL, [letter.address])
+    return 1
+
+
+def _keep(letter: Letter, error: Exception) -> None:
+    """For another try, unless that was the last."""
+    if letter.tries + 1 < TRIES:
+        log.warning("a letter was not taken by the mail server and is tried again: %s: %s", letter, error)
+        return
+    log.error(
+        "a letter was not taken by the mail server in %s tries and is given up: %s: %s", TRIES, letter, error
+    )
+    Letter.objects.filter(pk=letter.pk).delete()
+
+
+def _asked(asked: AccessRequest) -> Text:
     deciders = [held.person for held in who_can(Action.GRANT, asked.team) if held.person != asked.person]
     subject = _("%(person)s asks for access to %(team)s") % _names(asked)
     text = _(
@@ -79,7 +112,7 @@ def _asked(asked: AccessRequest) -> Letter:
     return _addresses(deciders or appointers()), subject, text % (facts | {"url": url})
 
 
-def _decided(asked: AccessRequest) -> Letter:
+def _decided(asked: AccessRequest) -> Text:
     by = asked.decided_by.username if asked.decided_by else ""
     facts = _names(asked) | {"by": by, "note": asked.note, "url": _link(reverse("access:mine"))}
     if asked.state == RequestState.APPROVED:
@@ -91,7 +124,7 @@ def _decided(asked: AccessRequest) -> Letter:
     return _addresses([asked.person]), subject, text % facts
 
 
-def _invited(invitation: Invitation) -> Letter:
+def _invited(invitation: Invitation) -> Text:
     facts = {
         "by": invitation.invited_by.username,
         "role": invitation.get_role_display(),
@@ -108,7 +141,7 @@ def _invited(invitation: Invitation) -> Letter:
     return [invitation.email], subject, text % facts
 
 
-def _ending(held: Grant) -> Letter:
+def _ending(held: Grant) -> Text:
     facts = {
         "role": held.get_role_display(),
         "team": held.team.name if held.team else "hyperclusters",
@@ -120,7 +153,7 @@ def _ending(held: Grant) -> Letter:
     return _addresses([held.person]), subject, text % facts
 
 
-def _unled(team: Team) -> Letter:
+def _unled(team: Team) -> Text:
     facts = {
         "team": team.name,
         "until": f"{team.unled_at:%Y-%m-%d %H:%M} UTC",
@@ -148,3 +181,23 @@ def _addresses(people: Iterable[User]) -> list[str]:
 
 def _link(path: str) -> str:
     return f"{settings.SITE_URL}{path}"
+
+
+def _ending_soon() -> QuerySet[Grant]:
+    now = timezone.now()
+    return Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
+
+
+DECIDED = [RequestState.APPROVED, RequestState.DECLINED]
+KINDS: dict[str, Kind[Any]] = {
+    "told_at": Kind(lambda: AccessRequest.objects.pending().select_related("person", "team"), _asked),
+    "answered_at": Kind(
+        lambda: AccessRequest.objects.filter(state__in=DECIDED).select_related(
+            "person", "team", "decided_by"
+        ),
+        _decided,
+    ),
+    "mailed_at": Kind(lambda: Invitation.objects.open().select_related("team", "invited_by"), _invited),
+    "reminded_at": Kind(lambda: _ending_soon().select_related("person", "team"), _ending),
+    "unled_told_at": Kind(lambda: Team.objects.filter(unled_at__isnull=False), _unled),
+}

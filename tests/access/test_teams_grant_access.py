@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user
-from django.core import mail as outbox
 from django.core.management import call_command
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hyperclusters.access import invitations, mail, requests, reviews
+from hyperclusters.access import invitations, requests, reviews
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import POLICY, Action, NotPermitted, Rule, may
 from hyperclusters.access.refusals import AccessRefused, Cause
@@ -406,32 +405,6 @@ def test_an_invitation_is_worth_no_more_than_who_sent_it(cast: Cast) -> None:
         invitations.accept(made, person=cast.nina)
     assert not may(cast.nina, Action.VIEW, cast.vision)
     assert invitations.by_token(invitations.token(made)) == made
-
-
-def test_letters_go_out_once_and_a_mail_server_that_is_away_loses_none(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="why not")
-    with monkeypatch.context() as broken:
-        broken.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(OSError("away")))
-        assert mail.send_due() == 0
-    assert (mail.send_due(), mail.send_due()) == (1, 0)
-    assert outbox.outbox[0].to == ["tom@example.com"]
-    assert "why not" in outbox.outbox[0].body
-    requests.decline(AccessRequest.objects.get(), by=cast.tom, note="not this week")
-    invitations.invite(email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
-    now = timezone.now()
-    Grant.objects.filter(person=cast.vera).update(since=now - WEEK, until=now + timedelta(days=2))
-    Grant.objects.filter(person=cast.ada).update(since=now, until=now + timedelta(hours=5))  # its first day
-    assert (mail.send_due(), mail.send_due()) == (3, 0)
-    assert [letter.to for letter in outbox.outbox[1:]] == [
-        ["nina@example.com"],
-        ["new@example.com"],
-        ["vera@example.com"],
-    ]
-    link = re.search(r"/access/invitations/\S+", str(outbox.outbox[2].body))
-    assert link
-    assert Browser().get(link[0]).status_code == 200
 
 
 def test_a_review_is_all_or_nothing_and_one_record(cast: Cast) -> None:

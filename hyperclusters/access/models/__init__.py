@@ -1,7 +1,8 @@
-"""People, teams, grants, and how grants come about: requests and invitations."""
+"""People, teams, grants, how grants come about (requests and invitations), and the letters about it."""
 
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role
 from .invitation import Invitation
+from .letter import Letter
 from .person import User
 from .request import AccessRequest, RequestState
 from .team import Team
@@ -12,6 +13,7 @@ __all__ = [
     "AccessRequest",
     "Grant",
     "Invitation",
+    "Letter",
     "RequestState",
     "Role",
     "Team",

@@ -1,0 +1,158 @@
+"""Letters about access: each goes out once, none is forgotten, and none waits for another that is not taken."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
+from typing import Any
+
+import pytest
+from django.core import mail as outbox
+from django.test import Client as Browser
+from django.utils import timezone
+
+from hyperclusters.access import invitations, mail, requests
+from hyperclusters.access.models import AccessRequest, Grant, Letter, Role
+from hyperclusters.access.services import end_grant, grant
+from tests.conftest import Cast
+
+WEEK = timedelta(days=7)
+
+
+def later() -> None:
+    """The time has come to try again."""
+    Letter.objects.update(due_at=timezone.now())
+
+
+def got() -> list[str]:
+    """Who has got a letter, and so often."""
+    return sorted(address for letter in outbox.outbox for address in letter.to)
+
+
+@pytest.fixture
+def refuses(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The addresses that the mail server does not take."""
+    refused: set[str] = set()
+    send = outbox.send_mail
+
+    def picky(subject: str, text: str, sender: str, to: list[str]) -> Any:
+        if refused & set(to):
+            raise SMTPRecipientsRefused({to[0]: (550, b"no such user")})
+        return send(subject, text, sender, to)
+
+    monkeypatch.setattr(mail, "send_mail", picky)
+    return refused
+
+
+def invite(address: str, cast: Cast) -> None:
+    invitations.invite(email=address, team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
+
+
+def test_letters_go_out_once_and_a_mail_server_that_is_away_loses_none(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="why not")
+    with monkeypatch.context() as broken:
+        broken.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(OSError("away")))
+        assert mail.send_due() == 0
+    assert mail.send_due() == 0
+    later()
+    assert (mail.send_due(), mail.send_due()) == (1, 0)
+    assert outbox.outbox[0].to == ["tom@example.com"]
+    assert "why not" in outbox.outbox[0].body
+    requests.decline(AccessRequest.objects.get(), by=cast.tom, note="not this week")
+    invitations.invite(email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
+    now = timezone.now()
+    Grant.objects.filter(person=cast.vera).update(since=now - WEEK, until=now + timedelta(days=2))
+    Grant.objects.filter(person=cast.ada).update(since=now, until=now + timedelta(hours=5))  # its first day
+    assert (mail.send_due(), mail.send_due()) == (3, 0)
+    assert [letter.to for letter in outbox.outbox[1:]] == [
+        ["nina@example.com"],
+        ["new@example.com"],
+        ["vera@example.com"],
+    ]
+    link = re.search(r"/access/invitations/\S+", str(outbox.outbox[2].body))
+    assert link
+    assert Browser().get(link[0]).status_code == 200
+
+
+def test_an_address_that_is_refused_holds_up_no_other_letter_and_is_tried_again_later(
+    cast: Cast, refuses: set[str]
+) -> None:
+    refuses.add("wrong@example.com")
+    for address in ("first@example.com", "wrong@example.com", "third@example.com"):
+        invite(address, cast)
+    assert [mail.send_due(), mail.send_due()] == [2, 0]
+    assert got() == ["first@example.com", "third@example.com"]
+    pauses = []
+    for _ in range(2):
+        later()
+        assert mail.send_due() == 0
+        pauses.append(Letter.objects.get().due_at - timezone.now())
+    assert pauses[1] > pauses[0] * 1.9
+    refuses.clear()
+    assert mail.send_due() == 0
+    later()
+    assert [mail.send_due(), mail.send_due()] == [1, 0]
+    assert got() == ["first@example.com", "third@example.com", "wrong@example.com"]
+
+
+def test_nobody_gets_a_letter_again_because_another_s_address_is_refused(
+    cast: Cast, refuses: set[str]
+) -> None:
+    refuses.add("tom@example.com")
+    for person in (cast.ada, cast.vera):
+        grant(person=person, role=Role.ADMIN, team=cast.vision, reason="leads too")
+    requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="x")
+    for _ in range(3):
+        mail.send_due()
+        later()
+    assert got() == ["ada@example.com", "vera@example.com"]
+    refuses.clear()
+    assert [mail.send_due(), mail.send_due()] == [1, 0]
+    assert got() == ["ada@example.com", "tom@example.com", "vera@example.com"]
+
+
+def test_a_letter_that_is_never_taken_is_given_up_aloud(
+    cast: Cast, refuses: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    refuses.add("wrong@example.com")
+    invite("wrong@example.com", cast)
+    for _ in range(mail.TRIES + 1):
+        mail.send_due()
+        later()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * (mail.TRIES - 1) + [
+        logging.ERROR
+    ]
+    assert all("wrong@example.com" in record.getMessage() for record in caplog.records)
+    assert not Letter.objects.exists()
+
+
+def test_a_letter_that_a_worker_was_killed_with_goes_out_later(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invite("new@example.com", cast)
+    with monkeypatch.context() as killed:
+        killed.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            mail.send_due()
+    later()
+    assert [mail.send_due(), mail.send_due()] == [1, 0]
+
+
+def test_a_letter_that_was_late_says_nothing_that_is_over_and_nothing_to_who_decides_no_more(
+    cast: Cast, refuses: set[str]
+) -> None:
+    refuses.update({"tom@example.com", "ada@example.com"})
+    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="leads too")
+    asked = requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="x")
+    requests.ask(person=cast.mallory, team=cast.vision, role=Role.VIEWER, days=7, reason="x")
+    mail.send_due()
+    refuses.clear()
+    later()
+    requests.withdraw(asked, by=cast.nina)
+    end_grant(Grant.objects.active().get(person=cast.ada), reason="moves on", by=cast.tom)
+    assert [mail.send_due(), got(), Letter.objects.count()] == [1, ["tom@example.com"], 0]
+    assert "mallory" in outbox.outbox[0].subject
