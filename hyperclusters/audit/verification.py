@@ -54,21 +54,28 @@ def verify(progress: Progress = lambda _done, _all: None) -> Result:
     kept = {seq: place for seq, place in seen.items() if seq > start.seq}
     if (edge := seen.get(start.seq)) and edge.digest != start.digest:
         findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
-    return replace(_walk(start, LEAST, kept, findings, progress), known=known)
+    result = _walk(start, LEAST, kept, findings, progress)
+    if result.findings and archive.covered(Findings()) != start:
+        return verify(progress)  # events were archived before they were read
+    return replace(result, known=known)
 
 
 def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify what came after the last verification, and that the last anchor's event is still there."""
     done = Verification.objects.order_by("-seq").first()
-    if done is None or not done.seq or Segment.objects.filter(last__gt=done.seq).exists():
+    if done is None or not done.seq or _is_archived_beyond(done.seq):
         return verify(progress)
     last = anchors.latest()
     findings = Findings()
     key_id = Event.objects.filter(seq=done.seq).values_list("key_id", flat=True).first() or ""
     start = Place(done.seq, done.digest, key_id)
-    return _walk(
-        start, start.seq, {last.seq: last} if last and last.seq > start.seq else {}, findings, progress
-    )
+    seen = {last.seq: last} if last and last.seq > start.seq else {}
+    result = _walk(start, start.seq, seen, findings, progress)
+    return verify(progress) if result.findings and _is_archived_beyond(done.seq) else result
+
+
+def _is_archived_beyond(seq: int) -> bool:
+    return Segment.objects.filter(last__gt=seq).exists()
 
 
 def _walk(start: Place, after: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:

@@ -386,6 +386,27 @@ def test_g21_of_two_archive_runs_at_once_one_moves_the_events_and_the_other_says
     assert [event.seq for event in events()] == [9, 10]
 
 
+@pytest.mark.parametrize("verify", [verification.verify, verification.verify_new])
+def test_g21_archiving_during_a_verification_raises_no_false_alarm(
+    verify: Callable[..., verification.Result],
+    database: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rows, "AT_ONCE", 2)
+    noted(1)
+    verified()
+    noted(9)
+    segments: list[Segment] = []
+
+    def meanwhile(_done: int, _all: int) -> None:
+        if not segments:
+            segments.extend(together(lambda: archived(tmp_path)))
+
+    assert verify(meanwhile).findings == []
+    assert [segment.last for segment in segments] == [9]
+
+
 def test_an_archive_is_never_written_over(database: None, tmp_path: Path) -> None:
     noted(5)
     manifest = tmp_path / "to" / "audit-000000000001-000000000004.jsonl.manifest"
