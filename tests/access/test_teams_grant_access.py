@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from contextlib import suppress
 from datetime import timedelta
@@ -486,6 +487,10 @@ def test_who_can_is_the_same_answer_for_pages_files_and_the_command(cast: Cast, 
     call_command("who_can", "vision", "--may", "grant", stdout=out)
     assert "Vision: tom is admin (team)" in out.getvalue()
     assert "ada" not in out.getvalue()
+    table = StringIO()
+    call_command("who_can", "vision", "--csv", stdout=table)
+    row = next(row for row in csv.reader(table.getvalue().splitlines()) if row[1] == "formula")
+    assert (row[2], row[9]) == ("'=HYPERLINK(1)", "'+1")
 
 
 def test_the_story_of_a_newcomer_by_plain_posts(cast: Cast, projects: Projects, as_: SignIn) -> None:
