@@ -164,19 +164,26 @@ def look(deletion: Deletion) -> None:
             client.show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
         except UnusableKey:
             _look_again(deletion, looks=deletion.looks)
+            return
         except ModelArtsError as error:
-            breaker.heard(project, error)
-            if isinstance(error, NotFound) and proves_absence(error):
-                _gone(deletion, error.exchange, error)
-            else:  # proves nothing
-                _look_again(deletion, looks=deletion.looks)
+            seen: ModelArtsError | None = error
         else:
-            breaker.heard(project)
-            looks = deletion.looks + 1
-            if deletion.horizon_at and started_at > deletion.horizon_at and looks > 1:
-                _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
-            else:
-                _look_again(deletion, looks=looks)
+            seen = None
+        breaker.heard(project, seen)
+        with suppress(Stale):  # somebody else has come to a verdict meanwhile
+            _weigh(deletion, seen, started_at)
+
+
+def _weigh(deletion: Deletion, seen: ModelArtsError | None, started_at: datetime) -> None:
+    """What a look proves: `seen` is what came instead of the cluster, if anything did."""
+    looks = deletion.looks + (seen is None)
+    past_horizon = deletion.horizon_at is not None and started_at > deletion.horizon_at
+    if isinstance(seen, NotFound) and proves_absence(seen):
+        _gone(deletion, seen.exchange, seen)
+    elif seen is None and past_horizon and looks > 1:
+        _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
+    else:
+        _look_again(deletion, looks=looks)
 
 
 def sweep() -> int:
