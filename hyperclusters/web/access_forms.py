@@ -13,7 +13,7 @@ from django.core.validators import EmailValidator
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Role, Team, User
+from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.rules import End
 from hyperclusters.modelarts import ClusterType
@@ -57,7 +57,10 @@ def _reason() -> forms.CharField:
 
 
 class UntilForm(forms.Form):
-    """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered."""
+    """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered.
+
+    With `held` the form starts from the end that this grant has.
+    """
 
     until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
     date = forms.DateField(
@@ -68,9 +71,12 @@ class UntilForm(forms.Form):
     )
     reason = _reason()
 
-    def __init__(self, *args: Any, team: Team | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, team: Team | None, held: Grant | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.team = team
+        self.team, self.held = team, held
+        if held is not None:
+            last = (held.until - timedelta(microseconds=1)).astimezone(UTC).date() if held.until else None
+            self.initial.update(until="date" if last else "open", date=last)
         self.fields["until"].choices = [  # type: ignore[attr-defined]
             (value, word) for value, word in PRESETS if self._is_offered(value)
         ]
@@ -110,6 +116,12 @@ class RoleForm(UntilForm):
         choices = [(role.value, role.label) for role in roles]
         self.fields["role"].choices = choices  # type: ignore[attr-defined]
         self.fields["role"].initial = choices[0][0] if len(choices) == 1 else None
+
+    def end(self) -> End:
+        """What was chosen; where the end of what is held was left alone, that one to the second."""
+        if self.held is not None and not {"until", "date"} & set(self.changed_data):
+            return self.held.until
+        return super().end()
 
 
 class GiveForm(RoleForm):
@@ -200,6 +212,7 @@ class AskForm(forms.Form):
     def __init__(self, *args: Any, teams: list[tuple[Team, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.teams = {team.slug: team for team, _who in teams}
+        self.deciders = {team.slug: who for team, who in teams}
         offered = [(team.slug, f"{team.name} · {who}") for team, who in teams]
         self.fields["team"].choices = [("", _("Choose a team")), *offered]  # type: ignore[attr-defined]
 

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.leads import SOON, LedTeam
-from hyperclusters.access.models import Grant, Role, Team, User
-from hyperclusters.access.permissions import Action, NotPermitted, appointers, may, who_can
+from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
+from hyperclusters.access.permissions import Action, NotPermitted, appointers, may, roles_for, who_can
 from hyperclusters.access.refusals import AccessRefused, Cause
 
 from .causes import Text
@@ -67,8 +67,35 @@ def helpers(team: Team) -> list[User]:
     return [held.person for held in who_can(Action.GRANT, team)] or appointers()
 
 
+def asked_words(person: User) -> list[str]:
+    """What this person has asked for and nobody has decided yet, and who does."""
+    told = _("You asked to be %(role)s in %(team)s: %(decided)s.")
+    return [
+        told
+        % {"role": asked.get_role_display(), "team": asked.team.name, "decided": _who_decides(asked.team)}
+        for asked in AccessRequest.objects.pending().filter(person=person).select_related("team")
+    ]
+
+
+def _who_decides(team: Team) -> str:
+    names = sorted(held.person.username for held in who_can(Action.GRANT, team))
+    return decided_by(names, [] if names else appointers())
+
+
+def decided_by(names: list[str], appointers: list[User]) -> str:
+    """Who decides about access to a team: its admins, by name, or nobody until an admin is appointed."""
+    if names:
+        return _("decided by %(names)s") % {"names": ", ".join(names)}
+    return _("%(names)s can appoint an admin") % {"names": ", ".join(each.username for each in appointers)}
+
+
 def who_helps(denied: Exception | None) -> dict[str, str]:
-    """For a page that was denied: who can help, and where to ask. Says nothing of a team that was not named by it."""
+    """For a page that was denied: who can help, and where to ask, unless what it needs cannot be asked for there.
+
+    Says nothing of a team that was not named by it.
+    """
+    if isinstance(denied, NotPermitted) and not roles_for(denied.action):
+        return {"names": ", ".join(person.username for person in appointers())}
     if not isinstance(denied, NotPermitted) or denied.team is None:
         return {"names": "", "query": ""}
     names = ", ".join(sorted(person.username for person in helpers(denied.team)))

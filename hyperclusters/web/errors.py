@@ -16,11 +16,13 @@ from hyperclusters.logs import told_path
 
 from .access_words import lost, who_helps
 
+IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page
+
 
 def _page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:
-    return render(
-        request, "errors/error.html", {"status": status, "title": title, "text": text, **more}, status=status
-    )
+    is_in_frame = status in IN_FRAME and isinstance(getattr(request, "user", None), User)
+    name = "errors/in_frame.html" if is_in_frame else "errors/error.html"
+    return render(request, name, {"status": status, "title": title, "text": text, **more}, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -40,9 +42,14 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
             team=getattr(exception, "team", None),
             subject=Subject("page", "", told_path(request)),
         )
-    text = _("You may not do this. Nothing was sent to the cloud. An admin of the team can give you access.")
-    more = {"helps": who_helps(exception), "lost": _lost(request)}
-    return _page(request, 403, _("Not permitted"), text, **more)
+    helps = who_helps(exception)
+    if "query" in helps:
+        text = _(
+            "You may not do this. Nothing was sent to the cloud. An admin of the team can give you access."
+        )
+    else:
+        text = _("You may not do this: no role in a team allows it. Nothing was sent to the cloud.")
+    return _page(request, 403, _("Not permitted"), text, helps=helps, lost=_lost(request))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

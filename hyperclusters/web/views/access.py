@@ -20,7 +20,7 @@ from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, 
 from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import AskForm, JoinForm, tried
-from hyperclusters.web.access_words import ALLOWS, access_refusal, lost
+from hyperclusters.web.access_words import ALLOWS, access_refusal, decided_by, lost
 from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import REFUSED, PageRequest, posted
 
@@ -109,7 +109,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
     ]
     context = {
         "grants": grants,
-        "waiting": asked.pending(),
+        "waiting": [(each, form.deciders[each.team.slug]) for each in asked.pending()],
         "decided": asked.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "lost": lost(person),
         "soon": timezone.now() + SOON,
@@ -129,15 +129,5 @@ def _teams(person: User) -> list[tuple[Team, str]]:
     grants = Grant.objects.active().filter(role__in=roles_for(Action.GRANT)).exclude(person=person)
     for grant in grants.select_related("person").order_by("person__username"):
         deciders[grant.team_id].append(grant.person.username)
-    nobody = _("%(names)s can appoint an admin") % {
-        "names": ", ".join(each.username for each in appointers())
-    }
-    return [
-        (
-            team,
-            _("decided by %(names)s") % {"names": ", ".join(deciders[team.pk])}
-            if deciders[team.pk]
-            else nobody,
-        )
-        for team in Team.objects.all()
-    ]
+    appointing = appointers()
+    return [(team, decided_by(deciders[team.pk], appointing)) for team in Team.objects.all()]

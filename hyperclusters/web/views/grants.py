@@ -53,9 +53,14 @@ def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     do = request.POST.get("do", "")
     forms: dict[str, Form] = {
         "role": RoleForm(
-            _posted(request, do, "role"), team=team, roles=roles, initial={"role": grant.role}, prefix="role"
+            _posted(request, do, "role"),
+            team=team,
+            held=grant,
+            roles=roles,
+            initial={"role": grant.role},
+            prefix="role",
         ),
-        "until": UntilForm(_posted(request, do, "until"), team=team, prefix="until"),
+        "until": UntilForm(_posted(request, do, "until"), team=team, held=grant, prefix="until"),
         "end": ReasonForm(_posted(request, do, "end"), prefix="end"),
     }
     form = forms.get(do)
@@ -164,6 +169,9 @@ def _changed(request: PageRequest, grant: Grant, form: Form) -> None:
 
 def _review(request: PageRequest, team: Team, form: Form) -> None:
     said = {int(name[1:]): value for name, value in request.POST.items() if ROW.fullmatch(name)}
+    if not {"keep", "end"} & set(said.values()):
+        messages.warning(request, _("Nothing was decided."))
+        return
     done = reviews.review(
         team,
         by=request.user,

@@ -15,7 +15,7 @@ from hyperclusters.access.permissions import Action, held, may, within
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.models import UNRESOLVED, Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.web.access_words import lost, unled_notice
+from hyperclusters.web.access_words import asked_words, lost, unled_notice
 from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
@@ -37,6 +37,8 @@ def home(request: PageRequest) -> HttpResponse:
         "unled": [unled_notice(team, person) for team in unled_for(person)[:3]],
         "has_grants": bool(held(person)),
     }
+    if not context["has_grants"]:
+        context["asked"] = asked_words(person)
     if may(person, Action.CONNECT):
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
         context["workers"] = Heartbeat.objects.all()

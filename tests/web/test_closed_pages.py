@@ -1,0 +1,37 @@
+"""Pages that are closed or absent: whoever is signed in keeps the menu, and is sent to nobody who cannot help."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client as Browser
+
+from tests.conftest import Cast
+from tests.web.pages import SignIn, body, main
+
+MENU = '<nav class="side"'
+
+
+@pytest.mark.parametrize(("path", "status"), [("/audit/", 403), ("/nowhere/", 404), ("/teams/speech/", 404)])
+def test_a_signed_in_person_keeps_the_menu_on_a_page_that_is_closed_or_absent(
+    path: str, status: int, cast: Cast, as_: SignIn
+) -> None:
+    answer = as_("ada").get(path)
+    assert answer.status_code == status
+    assert MENU in body(answer)
+    assert MENU not in body(Browser().get(path))
+
+
+@pytest.mark.parametrize("path", ["/people/", "/projects/", "/audit/review/"])
+def test_where_no_team_s_admin_can_help_nobody_is_sent_to_one(path: str, cast: Cast, as_: SignIn) -> None:
+    answer = as_("tom").get(path)
+    assert answer.status_code == 403
+    assert "no role in a team allows it" in main(answer)
+    assert "Who can help: root." in main(answer)
+    assert "Ask for access" not in main(answer)
+    assert "An admin of the team" not in main(answer)
+
+
+def test_where_a_team_s_admin_can_help_the_page_leads_to_asking(cast: Cast, as_: SignIn) -> None:
+    told = main(as_("ada").get("/audit/"))
+    assert "An admin of the team can give you access." in told
+    assert "Ask for access" in told
