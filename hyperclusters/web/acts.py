@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import resolve_url
 from django.views.decorators.http import require_http_methods
 
 View = Callable[..., HttpResponse]
@@ -17,7 +17,7 @@ def post_only(page: str, *keys: str) -> Callable[[View], View]:
     """For an act that is done by POST alone, on a page whose route is `page` and has `keys` of this act's own address.
 
     Whoever comes here by GET, because they pressed Enter in the address bar or had to sign in again before their POST
-    was taken, is led to that page. Nothing is done.
+    was taken, is led to that page, with what the address asks of it besides. Nothing is done.
     """
 
     def decorate(view: View) -> View:
@@ -26,8 +26,9 @@ def post_only(page: str, *keys: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.method == "POST":
                 return view(request, *args, **kwargs)
-            led: HttpResponse = redirect(page, **{key: kwargs[key] for key in keys})
-            return led
+            led = resolve_url(page, **{key: kwargs[key] for key in keys})
+            query = request.META["QUERY_STRING"]
+            return HttpResponseRedirect(f"{led}?{query}" if query else led)
 
         return guarded
 

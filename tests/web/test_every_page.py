@@ -61,7 +61,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "audit:export"): row("403 422 403 422 403 403 403"),
     ("get", "audit:review"): row("403 403 403 200 403 403 403"),
     ("post", "audit:mark"): row("403 403 403 302 403 403 403"),
-    ("post", "audit:account"): row("403 403 403 302 403 403 403"),
+    ("post", "audit:account"): row("403 403 403 422 403 403 403"),
     ("get", "teams:list"): row("200 200 200 200 200 200 200"),
     ("get", "teams:team"): row("200 200 200 200 200 404 404"),
     ("get", "teams:who"): row("200 200 200 200 200 404 404"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client as Browser
 
@@ -9,7 +11,7 @@ from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.clusters.models import Cluster, Creation, Judgement, Review
 from hyperclusters.clusters.reviews import NothingSaid, account_for, review
 from tests.conftest import Cast, Cloud, Projects, ask, events, work
-from tests.web.pages import SignIn, main, words
+from tests.web.pages import SignIn, body, main, value_of, words
 
 QUEUE, MARK = "/audit/review/", "/audit/review/mark/"
 
@@ -49,14 +51,41 @@ def test_settled_creations_wait_until_they_are_marked_and_each_mark_is_an_event(
 
 def test_a_follow_up_needs_a_note_and_stays_until_it_is_reviewed(made: list[Creation], as_: SignIn) -> None:
     olga = as_("olga")
-    assert "A follow-up needs a note" in post(olga, made[:1], "follow_up", "  ")
-    assert not Review.objects.exists()
     post(olga, made[:1], "follow_up", "which budget?")
     assert "which budget?" in main(olga.get(f"{QUEUE}?show=follow-up"))
     post(olga, made[:1])
     assert "Nothing needs follow-up" in words(olga.get(f"{QUEUE}?show=follow-up"))
     (mark,) = events(action="cluster:create:reviewed")
     assert mark.before == {"review": "follow_up", "note": "which budget?"}
+
+
+def test_a_follow_up_without_a_note_keeps_what_was_ticked_and_asks_for_the_note(
+    made: list[Creation], as_: SignIn
+) -> None:
+    chosen = {"creation": [str(made[1].pk)], "judgement": "follow_up", "note": "  "}
+    answer = as_("olga").post(f"{MARK}?show=new", chosen)
+    assert answer.status_code == 422
+    assert re.findall(r'value="([^"]+)" checked', body(answer)) == [str(made[1].pk)]
+    assert "A follow-up needs a note" in main(answer)
+    assert 'aria-describedby="note_error" autofocus' in body(answer)
+    assert not Review.objects.exists()
+
+
+def test_a_follow_up_of_nothing_says_that_nothing_was_chosen(made: list[Creation], as_: SignIn) -> None:
+    told = post(as_("olga"), [], "follow_up", "")
+    assert "No creation was chosen" in told
+    assert "needs a note" not in told
+
+
+def test_one_is_led_back_to_the_part_of_the_queue_that_one_came_from(
+    made: list[Creation], as_: SignIn
+) -> None:
+    olga = as_("olga")
+    post(olga, made[:1], "follow_up", "which budget?")
+    assert f'action="{MARK}?show=follow-up"' in body(olga.get(f"{QUEUE}?show=follow-up"))
+    chosen = {"creation": [str(made[0].pk)], "judgement": "reviewed"}
+    assert olga.post(f"{MARK}?show=follow-up", chosen)["Location"] == f"{QUEUE}?show=follow-up"
+    assert olga.get(f"{MARK}?show=follow-up")["Location"] == f"{QUEUE}?show=follow-up"
 
 
 def test_the_same_mark_again_and_one_without_an_outcome_change_nothing(
@@ -81,8 +110,8 @@ def test_a_cluster_made_outside_waits_until_it_is_claimed_or_accepted(
 ) -> None:
     olga, cluster = as_("olga"), Cluster.objects.get(name="outside")
     assert "outside" in main(olga.get(f"{QUEUE}?show=outside"))
-    empty = olga.post(f"{QUEUE}{cluster.pk}/", {"person": "nobody"}, follow=True)
-    assert "Choose a person, or give a reason" in words(empty)
+    empty = olga.post(f"{QUEUE}{cluster.pk}/", {"person": " "})
+    assert (empty.status_code, "Choose a person, or give a reason" in words(empty)) == (422, True)
     olga.post(f"{QUEUE}{cluster.pk}/", {"person": "ada", "reason": "made in the console"})
     (event,) = events(action="cluster:outside:claimed")
     assert (event.after or {})["claimed_for"] == "ada"
@@ -90,6 +119,19 @@ def test_a_cluster_made_outside_waits_until_it_is_claimed_or_accepted(
     assert "Every cluster is accounted for" in words(olga.get(f"{QUEUE}?show=outside"))
     assert account_for(by=cast.olga, cluster=cluster, reason="shared by all")
     assert len(events(action="cluster:outside:accepted")) == 1
+
+
+def test_a_person_who_does_not_exist_is_said_and_what_was_typed_stays(
+    made: list[Creation], as_: SignIn
+) -> None:
+    cluster = Cluster.objects.get(name="outside")
+    typed = {"person": "addda", "reason": "made in the console"}
+    answer = as_("olga").post(f"{QUEUE}{cluster.pk}/?show=outside", typed)
+    assert answer.status_code == 422
+    assert "There is nobody called addda. Nothing was noted." in main(answer)
+    assert (value_of(answer, "person"), value_of(answer, "reason")) == ("addda", "made in the console")
+    assert not Review.objects.exists()
+    assert not events(action="cluster:outside:accepted")
 
 
 def test_a_cluster_made_here_needs_no_account(made: list[Creation], cast: Cast) -> None:

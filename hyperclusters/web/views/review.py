@@ -21,7 +21,7 @@ from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
 from hyperclusters.web.acts import post_only
-from hyperclusters.web.request import PageRequest, own_path
+from hyperclusters.web.request import REFUSED, PageRequest
 
 PAGE = 50
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
@@ -31,8 +31,13 @@ NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
 def queue(request: PageRequest) -> HttpResponse:
     """What waits for an auditor, oldest first, in four parts."""
     require(request.user, Action.REVIEW)
+    return _queue(request, request.GET.get("show", NEW))
+
+
+def _queue(request: PageRequest, asked: str, status: int = 200, **said: Any) -> HttpResponse:
+    """One part of the queue; `said`: what was not accepted of a post, and why."""
     parts = queues(request.user)
-    shown = request.GET.get("show", NEW) if request.GET.get("show") in parts else NEW
+    shown = asked if asked in parts else NEW
     note_read(person=request.user, page="review", filters={"show": shown})
     words = {
         NEW: _("To review"),
@@ -44,10 +49,10 @@ def queue(request: PageRequest) -> HttpResponse:
         "shown": shown,
         "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
         "page": Paginator(parts[shown], PAGE).get_page(request.GET.get("page")),
-        "here": request.get_full_path(),
+        "here": _here(request),
         "people": User.objects.filter(is_active=True).order_by("username") if shown == OUTSIDE else [],
     }
-    return render(request, "audit/review.html", context)
+    return render(request, "audit/review.html", context | said, status=status)
 
 
 @post_only("audit:review")
@@ -57,16 +62,16 @@ def mark(request: PageRequest) -> HttpResponse:
     chosen = [found for text in request.POST.getlist("creation") if (found := _uuid(text))]
     judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
     note = request.POST.get("note", "").strip()[:500]
+    if not chosen:
+        messages.warning(request, _("No creation was chosen, so nothing was marked."))
+        return _back(request)
     try:
         marked = reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
     except reviews.NothingSaid:
-        messages.error(request, _("A follow-up needs a note, so that others know why. Nothing was marked."))
-        return _back(request)
-    if not chosen:
-        messages.warning(request, _("No creation was chosen, so nothing was marked."))
-    else:
-        told = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", marked) % {"n": marked}
-        messages.success(request, told)
+        error = _("A follow-up needs a note, so that others know why. Nothing was marked.")
+        return _queue(request, request.GET.get("show", NEW), REFUSED, chosen=chosen, error=error)
+    told = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", marked) % {"n": marked}
+    messages.success(request, told)
     return _back(request)
 
 
@@ -77,13 +82,18 @@ def account(request: PageRequest, pk: UUID) -> HttpResponse:
     cluster = get_object_or_404(
         Cluster.objects.visible_to(request.user).select_related("project__team"), pk=pk
     )
-    claimed = User.objects.filter(username=request.POST.get("person", ""), is_active=True).first()
+    name = request.POST.get("person", "").strip()[:150]
     reason = request.POST.get("reason", "").strip()[:500]
+    typed = {"about": cluster, "typed": {"person": name, "reason": reason}}
     try:
+        claimed = User.objects.get(username=name, is_active=True) if name else None
         done = reviews.account_for(by=request.user, cluster=cluster, claimed_for=claimed, reason=reason)
+    except User.DoesNotExist:
+        error = _("There is nobody called %(name)s. Nothing was noted.") % {"name": name}
+        return _queue(request, OUTSIDE, REFUSED, error=error, **typed)
     except reviews.NothingSaid:
-        messages.error(request, _("Choose a person, or give a reason. Nothing was noted."))
-        return _back(request)
+        error = _("Choose a person, or give a reason. Nothing was noted.")
+        return _queue(request, OUTSIDE, REFUSED, error=error, **typed)
     if done:
         messages.success(request, _("Noted for %(name)s.") % {"name": cluster.name})
     else:
@@ -106,7 +116,12 @@ def queues(person: User) -> dict[str, QuerySet[Any]]:
 
 
 def _back(request: PageRequest) -> HttpResponseRedirect:
-    return HttpResponseRedirect(own_path(request.POST.get("next", ""), reverse("audit:review")))
+    return HttpResponseRedirect(reverse("audit:review") + _here(request))
+
+
+def _here(request: PageRequest) -> str:
+    """Which part of the queue, and which page of it: the forms' own addresses carry it along."""
+    return f"?{request.GET.urlencode()}" if request.GET else ""
 
 
 def _uuid(text: str) -> UUID | None:
