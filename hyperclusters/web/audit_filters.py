@@ -81,6 +81,7 @@ class AuditForm(forms.Form):
     ip = forms.CharField(label=gettext_lazy("IP address"), required=False, max_length=45)
     before = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     after = forms.IntegerField(required=False, min_value=0, max_value=MOST)
+    upto = forms.IntegerField(required=False, min_value=0, max_value=MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,11 @@ class Asked:
     def kept(self) -> list[tuple[str, str]]:
         """What was chosen from menus, which the form carries along."""
         return [(name, value) for name in CHOSEN if (value := self.form.data.get(name, ""))]
+
+    @property
+    def is_mistyped(self) -> bool:
+        """Whether one of these fields was not understood."""
+        return not {*TYPED, *TIMES}.isdisjoint(self.form.errors)
 
     @property
     def jump(self) -> datetime | None:

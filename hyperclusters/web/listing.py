@@ -37,7 +37,7 @@ class Filter:
 def address(query: QueryDict, **changes: Any) -> str:
     """The same page with some parameters changed or, given an empty value, left out; always from its first page."""
     changed = query.copy()
-    for name in ("page", "before", "after", "jump"):
+    for name in ("page", "before", "after", "jump", "upto"):
         changed.pop(name, None)
     for name, value in changes.items():
         if value in ("", None):

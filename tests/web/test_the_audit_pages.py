@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -74,6 +75,42 @@ def test_paging_keeps_the_filters(past: list[int], as_: SignIn) -> None:
     assert [len(page) for page in pages] == [50, 50, 8]
     shown = Event.objects.filter(seq__in=[seq for page in pages for seq in page])
     assert {event.person_name for event in shown} == {"ada"}
+
+
+def counted(browser: Browser, listed: Any) -> str:
+    """How many events fit, as the summary says that this list asks for."""
+    found = re.search(r'hx-get="([^"]+)"', body(listed))
+    assert found
+    told = re.search(r"(\d+) events? fit", main(browser.get(found[1].replace("&amp;", "&"))))
+    assert told
+    return told[1]
+
+
+def test_the_count_knows_what_the_list_knew_and_not_the_note_that_it_was_read(
+    past: list[int], as_: SignIn
+) -> None:
+    olga = as_("olga")
+    listed = olga.get(f"{LIST}?q=zzz")
+    assert "No event fits" in main(listed)
+    assert counted(olga, listed) == "0"
+    listed = olga.get(f"{LIST}?person=mallory")
+    assert counted(olga, listed) == str(len(seqs(body(listed)))) == "3"
+    deep = olga.get(f"{LIST}?person=ada&before={past[60]}")
+    assert int(counted(olga, deep)) > 50
+
+
+def test_a_filter_that_was_not_understood_opens_the_menu_only_where_that_is_to_be_put_right(
+    cast: Cast, as_: SignIn
+) -> None:
+    olga = as_("olga")
+    chosen, typed = (
+        body(olga.get(f"{LIST}?{query}")) for query in ("action=create.succeeded", "since=yesterday")
+    )
+    opened = '<details class="chip-menu" name="filters" open>'
+    assert (opened in chosen, opened in typed) == (False, True)
+    for page in (chosen, typed):
+        assert "not understood" in page
+        assert page.count('<section class="card') == 0
 
 
 FILTERS = [

@@ -6,6 +6,8 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from django.db.models import F
+from django.db.models.lookups import LessThanOrEqual
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
@@ -14,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import Action, AuditScope, audit_scope, may, require, visible_events
-from hyperclusters.audit.filters import Filter, before_time
+from hyperclusters.audit.filters import Filter, Unindexed, before_time
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
@@ -42,11 +44,13 @@ def listing(request: PageRequest) -> HttpResponse:
         "menus": wanted.menus,
         "typed": wanted.fields,
         "kept": wanted.kept,
+        "is_mistyped": wanted.is_mistyped,
         "has_typed": any(value for _, _, value, _, _ in wanted.fields),
         "is_filtered": bool(wanted.told),
         "events": rows(shown.events),
         "steps": _steps(request.GET, shown),
         "here": address(request.GET),
+        "to_count": address(request.GET, upto=_newest(request.GET, shown)),
         "chain": standing(),
     }
     return render(request, "audit/list.html", context)
@@ -57,6 +61,8 @@ def summary(request: PageRequest) -> HttpResponse:
     """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
     wanted = asked(request.user, audit_scope(request.user), request.GET)
     events = visible_events(request.user)
+    if wanted.filter and (upto := wanted.form.cleaned_data["upto"]) is not None:
+        events = events.filter(LessThanOrEqual(Unindexed(F("seq")), upto))
     found = wanted.filter or Filter()
     context = {
         "chart": chart(found, events) if wanted.filter else None,
@@ -110,6 +116,16 @@ def chain(request: PageRequest) -> HttpResponse:
 
 def _team_of(shown: Event) -> Team | None:
     return Team(pk=shown.team_id, name=shown.team_name) if shown.team_id else None
+
+
+def _newest(query: QueryDict, shown: Page) -> int | None:
+    """The newest event that the list knew, which bounds what is counted: the note that this list was read came later.
+
+    None where the list was asked for from another place on.
+    """
+    if any(query.get(name) for name in ("before", "after", "jump")):
+        return None
+    return shown.events[0].seq if shown.events else 0
 
 
 def _steps(query: QueryDict, shown: Page) -> list[tuple[str, str, str]]:
