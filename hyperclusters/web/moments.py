@@ -12,6 +12,15 @@ from django.utils.translation import gettext as _
 HOUR, DAY = 60, 24 * 60  # minutes
 WEEK, YEAR = 7, 365.25  # days
 NOW = 10  # seconds
+UNITS = (
+    1,
+    60,
+    3_600,
+    86_400,
+    604_800,
+    2_629_800,
+    31_557_600,
+)  # from a second to a year, in seconds, as in app.js
 
 
 def ago(at: datetime, now: datetime | None = None, language: str | None = None) -> str:
@@ -23,18 +32,36 @@ def ago(at: datetime, now: datetime | None = None, language: str | None = None) 
 
 
 def when(at: datetime) -> str:
-    """ "20 seconds ago", "3 hours ago", "in 4 days", in the reader's language."""
+    """ "20 seconds ago", "3 hours ago", "in 4 days", in the reader's language.
+
+    What is past is told in whole units, what lies ahead in the nearest: what was given for a week ends in 1 week.
+    """
     span = at - timezone.now()
-    seconds = int(abs(span.total_seconds()))
+    past = span < timedelta()
+    seconds = int(-span.total_seconds()) if past else _nearest(span.total_seconds())
     if seconds < NOW:
         return _("just now")
-    if span < timedelta():
+    if past:
         if seconds < 60:
             return ngettext("%(n)d second ago", "%(n)d seconds ago", seconds) % {"n": seconds}
         return _ago(_minutes(-span), get_language())
     if seconds < 60:
         return ngettext("in %(n)d second", "in %(n)d seconds", seconds) % {"n": seconds}
-    return _("in %(span)s") % {"span": _span(_minutes(span))}
+    return _("in %(span)s") % {"span": _span(seconds // 60)}
+
+
+def is_any_moment(at: datetime) -> bool:
+    """Whether this is now or about to be."""
+    return at < timezone.now() + timedelta(seconds=NOW)
+
+
+def _nearest(seconds: float) -> int:
+    """Seconds that are a whole number of the largest unit that fits; 59.7 minutes are an hour."""
+    whole = 0
+    for size in UNITS:
+        if max(seconds, whole) >= size:
+            whole = int(seconds / size + 0.5) * size
+    return whole
 
 
 def _minutes(span: timedelta) -> int:
@@ -53,7 +80,7 @@ def _ago(minutes: int, language: str | None) -> str:  # the language is part of 
 
 def _span(minutes: int) -> str:
     """In the largest unit that fits; a month is a twelfth of a year of 365.25 days, as in app.js."""
-    days = minutes // DAY
+    days = minutes / DAY
     if days >= YEAR:
         n = int(days / YEAR)
         return ngettext("%(n)d year", "%(n)d years", n) % {"n": n}
@@ -61,9 +88,10 @@ def _span(minutes: int) -> str:
         n = int(days / (YEAR / 12))
         return ngettext("%(n)d month", "%(n)d months", n) % {"n": n}
     if days >= WEEK:
-        return ngettext("%(n)d week", "%(n)d weeks", days // WEEK) % {"n": days // WEEK}
-    if days:
-        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+        n = int(days / WEEK)
+        return ngettext("%(n)d week", "%(n)d weeks", n) % {"n": n}
+    if days >= 1:
+        return ngettext("%(n)d day", "%(n)d days", int(days)) % {"n": int(days)}
     if minutes >= HOUR:
         return ngettext("%(n)d hour", "%(n)d hours", minutes // HOUR) % {"n": minutes // HOUR}
     return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}

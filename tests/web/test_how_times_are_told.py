@@ -22,6 +22,12 @@ from hyperclusters.web.moments import ago, when
         (timedelta(days=-800), "2 years ago", "2 年前"),
         (timedelta(seconds=50.5), "in 50 seconds", "50 秒后"),
         (timedelta(days=4, minutes=1), "in 4 days", "4 天后"),
+        (timedelta(days=7, seconds=-2), "in 1 week", "1 周后"),
+        (timedelta(days=5, hours=14), "in 6 days", "6 天后"),
+        (timedelta(hours=23, minutes=59, seconds=50), "in 1 day", "1 天后"),
+        (timedelta(minutes=59, seconds=50), "in 1 hour", "1 小时后"),
+        (timedelta(days=31), "in 1 month", "1 个月后"),
+        (timedelta(days=-7, seconds=2), "6 days ago", "6 天前"),
     ],
 )
 def test_a_moment_is_told_in_one_unit_and_in_both_languages(

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.audit_rows import Row
-from hyperclusters.web.moments import when
+from hyperclusters.web.moments import is_any_moment, when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -70,6 +70,13 @@ def as_offered(days: int) -> int:
 
 
 register.filter("when", when)
+register.filter("is_any_moment", is_any_moment)
+
+
+@register.simple_tag
+def moment(at: datetime) -> str:
+    """`{% moment at as time %}`: what `components/_time.html` shows, for a sentence that it stands within."""
+    return render_to_string("components/_time.html", {"at": at})
 
 
 @register.filter

@@ -83,8 +83,8 @@ def _creations(person: User, text: str) -> Iterator[Place]:
         fits |= Q(pk=own_id)
     found = Creation.objects.visible_to(person).filter(fits).select_related("project__team")
     for creation in found.order_by("-requested_at", "pk")[:EACH]:
-        about = f"{_('Creation')} · {creation.get_state_display()} · {creation.team.name}"
-        yield Place("zap", creation.name, about, creation.get_absolute_url())
+        about = [_("Creation"), creation.get_state_display(), creation.team.name]
+        yield Place("zap", creation.name, " · ".join(about), creation.get_absolute_url())
 
 
 def _as_uuid(text: str) -> UUID | None:
