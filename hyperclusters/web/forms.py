@@ -111,5 +111,5 @@ WIDGETS: dict[str, dict[str, str]] = {
         "aria-describedby": "id_hyper_cluster_subnet_id_note",
         "placeholder": gettext_lazy("Leave empty for the default network"),  # type: ignore[dict-item]
     },
-    "reason": {"class": "input", "maxlength": "500"},
+    "reason": {"class": "input", "maxlength": "500", "autocomplete": "off"},
 }

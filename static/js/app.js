@@ -87,6 +87,13 @@ const keyActions = {
   "?": () => $("#keys"),
 };
 
+// The list of keys says what "n" means here: the page's own button comes before the list's link.
+const own = $("main [data-key='n']");
+if (own && $("#key-n")) {
+  $("#key-n").hidden = false;
+  $("#key-n dd").textContent = [...own.childNodes].map((node) => (node.nodeType === 3 ? node.data : "")).join("").trim();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.key === "Escape") {
@@ -229,16 +236,25 @@ const skew = Date.parse(root.dataset.now) - Date.now();
 const offset = Math.abs(skew) > 30_000 ? skew : 0;
 const relative = new Intl.RelativeTimeFormat(root.lang, { numeric: "always" });
 const exact = new Intl.DateTimeFormat(root.lang, { dateStyle: "medium", timeStyle: "long" });
-const units = { year: 31557600, month: 2629800, week: 604800, day: 86400, hour: 3600, minute: 60, second: 1 };
+const units = Object.entries({ second: 1, minute: 60, hour: 3600, day: 86400, week: 604800, month: 2629800, year: 31557600 });
+
+// In the largest unit that fits, as moments.py: whole ones of what is past, the nearest of what lies ahead.
+function inUnits(seconds) {
+  let [number, unit, span] = [0, "second", Math.abs(seconds)];
+  for (const [name, size] of units) {
+    if (span < size) continue;
+    [number, unit] = [seconds < 0 ? Math.trunc(seconds / size) : Math.round(seconds / size), name];
+    span = Math.max(span, Math.abs(number * size)); // 59.7 minutes are an hour
+  }
+  return relative.format(number || -0, unit).replace(/(\d)(?=[^\s\d])/, "$1 ");
+}
 
 function tellTimes() {
   for (const time of $$("time.rel")) {
     const at = new Date(time.dateTime);
     const fresh = !("told" in time.dataset); // what just came from the server says it rightly, and must not move
     time.dataset.told = "";
-    const seconds = (at - Date.now() - offset) / 1000;
-    const [unit, size] = Object.entries(units).find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
-    const text = relative.format(Math.trunc(seconds / size) || -0, unit).replace(/(\d)(?=[^\s\d])/, "$1 ");
+    const text = inUnits((at - Date.now() - offset) / 1000);
     if (!fresh && time.textContent !== text) time.textContent = text;
     time.title = `${exact.format(at)} · ${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   }

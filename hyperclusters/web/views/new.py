@@ -96,7 +96,10 @@ def _form_page(
 def _blank(projects: list[Project], typed: dict[str, str]) -> CreationForm:
     """A form not yet sent, prefilled with what the address says."""
     project = chosen_project(projects, typed) or projects[0]
-    return CreationForm(projects=projects, initial=typed | {"project": project.name})
+    form = CreationForm(projects=projects, initial=typed | {"project": project.name})
+    if len(projects) == 1:  # nothing to choose before the name
+        form.fields["name"].widget.attrs["autofocus"] = True
+    return form
 
 
 def _typed(query: QueryDict) -> dict[str, str]:
