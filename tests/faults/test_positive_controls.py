@@ -34,7 +34,8 @@ def test_g01_an_intent_written_after_the_post_is_caught(broken_world: World) -> 
 def test_g01_an_intent_written_after_the_post_and_a_kill_is_caught(broken_world: World) -> None:
     scene = broken_world.scene()
     broken_world.live(scene, "read_done:2", breakage="intent_after_the_post")
-    assert_caught(broken_world.breaches(scene), "G7 ")  # that its name is taken now keeps it from being made twice
+    # Its name is taken now, which keeps it from being made twice; but it is said not to be made.
+    assert_caught(broken_world.breaches(scene), "G7 ")
 
 
 def test_g04_a_second_create_after_a_lost_answer_is_caught(broken_world: World) -> None:
