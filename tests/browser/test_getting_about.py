@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from hyperclusters.web.moments import when
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, expect_rows, expect_state, reach
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, work
+from tests.conftest import PASSWORD, Cast, Cloud, Projects, events, work
 
 pytestmark = pytest.mark.browser
+
+
+SPANS = [
+    ("seconds", 40.2),
+    ("seconds", 59.6),
+    ("minutes", 59.8),
+    ("hours", 23.9),
+    ("hours", 58),
+    ("days", 6.9),
+    ("days", 6.3),
+    ("days", 10),
+    ("days", 29.9),
+    ("days", 31),
+    ("days", 360),
+    ("days", 800),
+    ("minutes", -59.8),
+    ("days", -6.9),
+    ("days", -20),
+    ("days", -364),
+]
 
 
 @pytest.fixture
@@ -75,6 +99,9 @@ def test_a_refresh_brings_what_is_new_without_reloading(
     page.get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("button", name="Refresh")).to_have_attribute("aria-busy", "true")
     expect(page.get_by_role("button", name="Refresh")).to_be_focused()
+    expect(page.get_by_role("button", name="Refresh")).to_have_css(
+        "color", "rgba(0, 0, 0, 0)"
+    )  # no word under the ring
     work()
     expect_rows(page, "alpha-1", "alpha-2", "beta-1", "gamma")
     assert page.evaluate("window.here")
@@ -104,6 +131,59 @@ def test_single_keys_search_open_the_form_and_list_themselves(clusters: None, wi
     expect(opener).to_be_focused()
     page.keyboard.press("n")
     page.wait_for_url("**/clusters/new/")
+
+
+@pytest.mark.parametrize(
+    ("person", "path", "says", "leads"),
+    [
+        ("ada", "/creations/", "New cluster", "/clusters/new/"),
+        ("root", "/projects/", "Connect a project", "/projects/new/"),
+        ("vera", "/clusters/", "", ""),
+        ("olga", "/audit/", "", ""),
+    ],
+)
+def test_n_does_what_the_list_of_keys_says_and_nothing_for_whom_it_has_nothing(
+    person: str, path: str, says: str, leads: str, clusters: None, window: Window
+) -> None:
+    page = window(person, confirmed=True)
+    page.goto(path)
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keyboard")
+    expect(keys).to_be_visible()
+    if says:
+        expect(keys.locator("#key-n dd")).to_have_text(says)
+    expect(keys.locator("#key-n")).to_be_visible(visible=bool(says))
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    if leads:
+        page.wait_for_url(f"**{leads}")
+    page.wait_for_load_state("networkidle")
+    assert urlsplit(page.url).path == (leads or path)
+    assert events(action="access:denied") == []
+
+
+def test_the_browser_goes_on_telling_times_in_the_words_of_the_server(cast: Cast, window: Window) -> None:
+    spans = [timedelta(**{unit: number}) for unit, number in SPANS]
+    page = window("ada")
+    page.clock.install()
+    page.goto("/access/")
+    page.evaluate(
+        """spans => document.querySelector("main").append(...spans.map((span) => Object.assign(
+          document.createElement("time"), {className: "rel", dateTime: new Date(Date.now() + 30_000 + span).toISOString()})))""",
+        [span / timedelta(milliseconds=1) for span in spans],
+    )
+    page.evaluate("document.querySelectorAll('main > time').forEach((time) => (time.dataset.told = ''))")
+    page.clock.run_for(30_000)  # until they are told again
+    told = page.locator("main > time").all_inner_texts()
+    assert told == [when(timezone.now() + span) for span in spans]
+
+
+def test_the_name_is_typed_at_once_where_there_is_no_project_to_choose(
+    clusters: None, window: Window
+) -> None:
+    page = window("ada")
+    page.goto("/clusters/new/")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
 
 
 def test_control_k_jumps_by_keyboard_alone_to_what_a_few_letters_name(clusters: None, window: Window) -> None:

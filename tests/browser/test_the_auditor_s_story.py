@@ -74,10 +74,55 @@ def test_filters_combine_by_clicks_and_the_chart_comes_by_itself(past: None, win
 def test_the_queue_is_worked_off_by_mouse(past: None, window: Window) -> None:
     page = window("olga")
     page.goto("/audit/review/")
-    page.get_by_label("Choose all on this page").check()
+    page.get_by_role("checkbox", name="Choose all on this page").check()
     page.get_by_role("button", name="Mark as reviewed").click()
     expect(page.get_by_text("2 creations were marked.")).to_be_visible()
     expect(page.get_by_text("Everything is reviewed")).to_be_visible()
+
+
+def test_a_follow_up_without_a_note_loses_no_tick_and_the_note_has_the_focus(
+    past: None, window: Window, watch: Watch
+) -> None:
+    watch.expect(422)
+    page = window("olga")
+    page.goto("/audit/review/")
+    page.get_by_role("checkbox", name="fine").check()
+    page.get_by_role("button", name="Needs follow-up").click()
+    expect(page.get_by_label("Note")).to_be_focused()
+    expect(page.get_by_label("Note")).to_have_accessible_description(re.compile("A follow-up needs a note"))
+    expect(page.get_by_role("checkbox", name="fine")).to_be_checked()
+    page.get_by_label("Note").fill("which budget?")
+    page.get_by_role("button", name="Needs follow-up").click()
+    expect(page.get_by_text("1 creation was marked.")).to_be_visible()
+    page.get_by_role("button", name="Mark as reviewed").click(trial=True)  # no message lies over it
+
+
+@pytest.mark.parametrize("width", [390, 800, 1024, 1280, 1440])
+def test_what_marks_stays_in_sight_however_long_the_queue_is(
+    width: int, past: None, cast: Cast, projects: Projects, window: Window
+) -> None:
+    for number in range(12):
+        ask(cast.ada, projects.vision, f"one-of-many-{number}")
+    work()
+    page = window("olga", viewport={"width": width, "height": 600})
+    page.goto("/audit/review/")
+    expect(page.get_by_role("button", name="Needs follow-up")).to_be_in_viewport(ratio=1)
+    page.get_by_role("checkbox", name="Choose all on this page").check()
+    expect(page.get_by_role("checkbox", name="one-of-many-11")).to_be_checked()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for tab in page.get_by_role("navigation", name="Parts of the queue").get_by_role("link").all():
+        expect(tab).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("height", [600, 900])
+def test_the_button_of_more_filters_is_in_sight_as_soon_as_they_are(
+    height: int, past: None, window: Window
+) -> None:
+    page = window("olga", viewport={"width": 1280, "height": height})
+    page.goto("/audit/")
+    page.get_by_text("More filters").click()
+    expect(page.get_by_role("button", name="Show")).to_be_in_viewport(ratio=1)
+    page.get_by_role("button", name="Show").click(trial=True)
 
 
 def test_the_audit_s_own_pages_are_for_everybody(past: None, window: Window, watch: Watch) -> None:

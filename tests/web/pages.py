@@ -45,7 +45,7 @@ LIVE_MARKUP = (
     "<img src=x",
     "<style>*",
     "<a href=//evil",
-    '" autofocus',
+    '" autofocus onfocus',
     "' onmouseover",
     "--!><i>",
     "émoji 🚀 <b>",

@@ -1,6 +1,7 @@
 """Ada creates a hyper cluster through the pages, and Olga finds it in the audit."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,15 @@ BAD_SUBNETS = [
     (SUBNET.replace("-", ""), "not a subnet ID"),
     ("default", "not a subnet ID"),
 ]
+
+
+def test_the_name_has_the_focus_in_a_new_form_and_what_was_wrong_has_it_in_one_that_is_shown_again(
+    cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    ada, focused = as_("ada"), re.compile(r'<input[^>]* name="name"[^>]* autofocus')
+    assert focused.search(body(ada.get(NEW)))
+    again = submit(ada, name="with space")
+    assert (again.status_code, focused.search(body(again))) == (422, None)
 
 
 def refusals(**filters: object) -> list[str]:

@@ -302,8 +302,9 @@ def test_a_cluster_is_deleted_after_its_name_was_typed(
     }  # nothing upstream in a request
     assert "Waiting to be deleted" in main(ada.get(shown.get_absolute_url()))
     work()
-    page = main(ada.get(shown.get_absolute_url()))
-    assert "The cloud does not have this cluster any more." in page
+    answer = ada.get(shown.get_absolute_url())
+    assert "The cloud does not have this cluster any more." in main(answer)
+    assert '<span class="state idle">Gone' in body(answer)  # as was wanted, so it is no alarm
     assert "ada-hps" not in names(body(ada.get(LIST)))
     assert shown.cluster_id not in {cluster.id for cluster in cloud.simulator.clusters()}
     told = [event.action.rpartition(":")[2] for event in events(object_kind="deletion")]

@@ -61,6 +61,18 @@ def test_g07_each_state_is_said_in_a_sentence_and_polls_only_while_it_can_change
         assert ("hx-get" in root) == ("hx-trigger" in root) == (state in POLLING), state
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-3, "next look any moment"), (4, "next look any moment"), (50.5, "next look in 50 seconds")],
+)
+def test_an_unknown_outcome_says_when_it_is_looked_for_next(
+    seconds: float, said: str, cast: Cast, projects: Projects, as_: SignIn
+) -> None:
+    due_at = timezone.now() + timedelta(seconds=seconds)
+    page = put(ask(cast.ada, projects.vision), State.UNKNOWN, due_at=due_at)
+    assert said in main(as_("ada").get(page))
+
+
 def test_every_state_has_its_words() -> None:
     assert set(VERDICTS) | {State.CREATED} == set(State)
 
@@ -385,7 +397,8 @@ def test_a_page_takes_as_many_queries_for_fifty_rows_as_for_five(
     counts = []
     for more in (5, 45):
         many(cast, projects, more)
-        tom.get(path)  # that the audit is read is noted once a visit
+        for _ in range(2):  # that the audit is read is noted once a visit, and found noted once
+            tom.get(path)
         with CaptureQueriesContext(
             connection,
         ) as captured:
