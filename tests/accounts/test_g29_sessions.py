@@ -143,8 +143,8 @@ def test_g29_being_used_is_written_at_most_once_a_minute(as_: SignIn, django_ass
     ada = as_("ada")
     ada.get("/accounts/confirm/")
     with django_assert_num_queries(
-        4
-    ) as first:  # session, person, any passkey, the language of the page: no entry
+        5
+    ) as first:  # session, person, any passkey, the language of the page, what the keys may do: no entry
         ada.get("/accounts/confirm/")
     assert not [query for query in first.captured_queries if query["sql"].startswith("UPDATE")]
 

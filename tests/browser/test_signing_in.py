@@ -57,7 +57,7 @@ def make_passkey(page: Page) -> Device:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm", exact=True).click()
     heading(page, "Add a passkey")
-    page.get_by_label("Name").fill("Laptop")
+    page.get_by_label("Name", exact=True).fill("Laptop")
     page.get_by_role("button", name="Make the passkey").click()
     heading(page, "Recovery codes")
     page.get_by_role("link", name="I have kept them").click()
