@@ -148,7 +148,12 @@ def _cell(name: str, value: Any) -> str:
     if name in DOCUMENTS:
         return document(value)
     text = str(value)
-    return f"'{text}" if name not in HARMLESS and text[:1] in RISKY and text else text
+    return text if name in HARMLESS else shown_as_text(text)
+
+
+def shown_as_text(text: str) -> str:
+    """The cell, with an apostrophe before what a spreadsheet might calculate."""
+    return f"'{text}" if text and text[0] in RISKY else text
 
 
 def _cells(values: Iterable[Any]) -> bytes:

@@ -48,6 +48,7 @@ from .work import (
     insist,
     leased,
     move,
+    request_id_of,
     sending_lease,
     sent_facts,
     wake_workers,
@@ -243,7 +244,7 @@ def _settle(sent: Deletion, exchange: Exchange | None, error: ModelArtsError | N
     """Write down what came back, whatever others have written since: a verdict where there is none yet, else beside it."""
     while True:
         deletion = Deletion.objects.with_people().get(pk=sent.pk)
-        if _is_written(deletion, sent, _request_id(exchange, error)):
+        if _is_written(deletion, sent, request_id_of(exchange, error)):
             return None
         with suppress(Stale):  # read again: each round loses only to somebody else's progress
             if deletion.is_unresolved:
@@ -336,12 +337,8 @@ def _facts(exchange: Exchange | None, error: ModelArtsError | None, *, cause: st
         "evidence": cause or (error.cause if error else "reply"),
         "request": sent_facts(exchange),
         "response": answer_facts(exchange, error),
-        "upstream_request_id": _request_id(exchange, error),
+        "upstream_request_id": request_id_of(exchange, error),
     }
-
-
-def _request_id(exchange: Exchange | None, error: ModelArtsError | None) -> str:
-    return (error.request_id if error else "") or (exchange.request_id if exchange else "")
 
 
 def _look_again(deletion: Deletion, *, looks: int) -> None:

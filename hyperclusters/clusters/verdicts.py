@@ -19,7 +19,7 @@ from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Netw
 from .failpoints import failpoint
 from .inventory import bind
 from .models import EVIDENCE_RANK, Creation, Evidence, State
-from .work import Stale, answer_facts, error_fields, insist, move, sent_facts
+from .work import Stale, answer_facts, error_fields, insist, move, request_id_of, sent_facts
 
 OPEN_FINDINGS = {State.UNKNOWN, State.QUEUED, State.NEEDS_ATTENTION}
 
@@ -45,9 +45,7 @@ class Finding:
     @property
     def request_id(self) -> str:
         """The cloud's ID of the exchange that this was learned from."""
-        return (self.error.request_id if self.error else "") or (
-            self.exchange.request_id if self.exchange else ""
-        )
+        return request_id_of(self.exchange, self.error)
 
 
 def settle(creation_id: UUID, finding: Finding) -> Creation:

@@ -243,6 +243,11 @@ def answer_facts(exchange: Exchange | None, error: ModelArtsError | None = None)
     return facts
 
 
+def request_id_of(exchange: Exchange | None, error: ModelArtsError | None) -> str:
+    """The cloud's ID of what was learned; empty if it gave none."""
+    return (error.request_id if error else "") or (exchange.request_id if exchange else "")
+
+
 def error_fields(error: ModelArtsError | None, *, cause: str = "") -> dict[str, str]:
     """What a row keeps of an error, so that pages can put it in words."""
     return {

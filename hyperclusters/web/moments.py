@@ -12,15 +12,7 @@ from django.utils.translation import gettext as _
 HOUR, DAY = 60, 24 * 60  # minutes
 WEEK, YEAR = 7, 365.25  # days
 NOW = 10  # seconds
-UNITS = (
-    1,
-    60,
-    3_600,
-    86_400,
-    604_800,
-    2_629_800,
-    31_557_600,
-)  # from a second to a year, in seconds, as in app.js
+UNITS = (1, 60, 3600, 86400, 604800, 2629800, 31557600)  # from a second to a year, in seconds, as in app.js
 
 
 def ago(at: datetime, now: datetime | None = None, language: str | None = None) -> str:

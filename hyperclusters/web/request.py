@@ -1,5 +1,7 @@
 """What a view gets."""
 
+from uuid import UUID
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django_htmx.middleware import HtmxDetails
 
@@ -43,3 +45,11 @@ def whole_page(request: HttpRequest, url: str) -> HttpResponse:
     response = HttpResponse(status=204)
     response.headers["HX-Redirect"] = url
     return response
+
+
+def as_uuid(text: str) -> UUID | None:
+    """The ID that somebody typed or a form sent, if it is one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

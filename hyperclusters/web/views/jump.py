@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
-from uuid import UUID
 
 from django.db.models import F, Q
 from django.http import HttpResponse
@@ -21,7 +20,7 @@ from hyperclusters.clusters.models import Cluster, Creation, Project, State
 from hyperclusters.web.context import entries
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import searched
-from hyperclusters.web.request import PageRequest, wants_fragment
+from hyperclusters.web.request import PageRequest, as_uuid, wants_fragment
 
 EACH = 6  # of a kind; the lists have the rest
 
@@ -79,16 +78,9 @@ def _clusters(person: User, text: str) -> Iterator[Place]:
 def _creations(person: User, text: str) -> Iterator[Place]:
     """Those that made no cluster, by their names; any by its ID or the cloud's request ID."""
     fits = Q(name__icontains=text) & ~Q(state=State.CREATED) | Q(upstream_request_id=text)
-    if (own_id := _as_uuid(text)) is not None:
+    if (own_id := as_uuid(text)) is not None:
         fits |= Q(pk=own_id)
     found = Creation.objects.visible_to(person).filter(fits).select_related("project__team")
     for creation in found.order_by("-requested_at", "pk")[:EACH]:
         about = [_("Creation"), creation.get_state_display(), creation.team.name]
         yield Place("zap", creation.name, " · ".join(about), creation.get_absolute_url())
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -21,7 +21,7 @@ from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
 from hyperclusters.web.acts import post_only
-from hyperclusters.web.request import REFUSED, PageRequest
+from hyperclusters.web.request import REFUSED, PageRequest, as_uuid
 
 PAGE = 50
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
@@ -59,7 +59,7 @@ def _queue(request: PageRequest, asked: str, status: int = 200, **said: Any) -> 
 def mark(request: PageRequest) -> HttpResponse:
     """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
     require(request.user, Action.REVIEW)
-    chosen = [found for text in request.POST.getlist("creation") if (found := _uuid(text))]
+    chosen = [found for text in request.POST.getlist("creation") if (found := as_uuid(text))]
     judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
     note = request.POST.get("note", "").strip()[:500]
     if not chosen:
@@ -122,10 +122,3 @@ def _back(request: PageRequest) -> HttpResponseRedirect:
 def _here(request: PageRequest) -> str:
     """Which part of the queue, and which page of it: the forms' own addresses carry it along."""
     return f"?{request.GET.urlencode()}" if request.GET else ""
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

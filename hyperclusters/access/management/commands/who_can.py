@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import Action
 from hyperclusters.access.reports import COLUMNS, who_can_what
-from hyperclusters.audit.export import RISKY
+from hyperclusters.audit.export import shown_as_text
 
 
 class Command(BaseCommand):
@@ -29,8 +29,7 @@ class Command(BaseCommand):
         action = Action[options["may"].upper()] if options["may"] else None
         rows = [row for team in teams for row in who_can_what(team, action)]
         if options["csv"]:
-            safe = [[f"'{cell}" if cell and cell[0] in RISKY else cell for cell in row] for row in rows]
-            csv.writer(self.stdout).writerows([COLUMNS, *safe])
+            csv.writer(self.stdout).writerows([COLUMNS, *(map(shown_as_text, row) for row in rows)])
             return
         for team, person, _full_name, role, scope, _may, since, until, by, why, _reviewed in rows:
             self.stdout.write(
