@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.utils import timezone
-
+from hyperclusters.audit import clock
 from hyperclusters.audit.export import Format, Manifest, export
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.ledger import Subject, record
@@ -30,7 +29,7 @@ def export_events(
     events = Event.objects.all() if person is None else visible_events(person)
     until = Head.objects.values_list("seq", flat=True).first() or 0
     by = person.username if person else "command"
-    manifest = Manifest(wanted.facts(), until, by, timezone.now().isoformat())
+    manifest = Manifest(wanted.facts(), until, by, clock.now().isoformat())
     record(
         Did.AUDIT_EXPORTED,
         Outcome.DONE,

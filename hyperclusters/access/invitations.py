@@ -6,8 +6,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.core import signing
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -32,7 +32,7 @@ def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: 
         require_may_give(by, role, team, to=None)
         if email.casefold() == by.email.casefold():
             raise AccessRefused(Cause.ONESELF)
-        now = timezone.now()
+        now = clock.now()
         ends_at = end_of(team, end=until, reason=reason, since=now)
         made = Invitation.objects.create(
             email=email,
@@ -82,7 +82,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
             raise AccessRefused(Cause.WRONG_PERSON)
         lock(team)
         used = Invitation.objects.open().filter(pk=invitation.pk)
-        if not used.update(accepted_at=timezone.now(), accepted_by=person):
+        if not used.update(accepted_at=clock.now(), accepted_by=person):
             raise AccessRefused(Cause.USED)
         made, replaced = _take(invitation, person)
         record(
@@ -142,7 +142,7 @@ def withdraw(invitation: Invitation, *, by: User) -> None:
     """Take an invitation back. Raises NotPermitted; AccessRefused if it was used or has expired."""
     with change(by=by, team=invitation.team, about=invitation.subject):
         require(by, Action.GRANT, invitation.team)
-        if not Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=timezone.now()):
+        if not Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=clock.now()):
             raise AccessRefused(Cause.USED)
         record(
             Did.INVITATION_WITHDRAWN,

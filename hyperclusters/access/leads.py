@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -41,7 +41,7 @@ def with_leads(teams: QuerySet[Team]) -> QuerySet[LedTeam]:
 
 def unled(teams: QuerySet[Team]) -> QuerySet[LedTeam]:
     """Those in which nobody decides, and then those in which soon nobody will, each with its leads."""
-    ends_soon = Q(is_led=False) | Q(led_until__lte=timezone.now() + SOON)
+    ends_soon = Q(is_led=False) | Q(led_until__lte=clock.now() + SOON)
     return with_leads(teams).filter(ends_soon).order_by("is_led", "led_until", "name", "pk")
 
 
@@ -56,7 +56,7 @@ def note_unled() -> None:
 
     A team that never had an admin is new, and is no news.
     """
-    now = timezone.now()
+    now = clock.now()
     told = Team.objects.filter(unled_at__isnull=False)
     lasting = Q(led_until__isnull=True) | Q(led_until__gt=now + SOON)
     safe = with_leads(told).filter(lasting, is_led=True)

@@ -21,8 +21,9 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
+
+from hyperclusters.audit import clock
 
 from . import invitations, leads
 from .models import AccessRequest, Grant, Invitation, Letter, RequestState, Team, User
@@ -53,8 +54,8 @@ def send_due() -> int:
     for mark, kind in KINDS.items():
         _address(mark, kind)
     sent = 0
-    for letter in Letter.objects.filter(due_at__lte=timezone.now())[:AMONG]:
-        again_at = timezone.now() + PAUSE * 2**letter.tries
+    for letter in Letter.objects.filter(due_at__lte=clock.now())[:AMONG]:
+        again_at = clock.now() + PAUSE * 2**letter.tries
         mine = Letter.objects.filter(pk=letter.pk, tries=letter.tries)
         if not mine.update(tries=letter.tries + 1, due_at=again_at):
             continue  # another worker has it
@@ -74,7 +75,7 @@ def _address(mark: str, kind: Kind[Any]) -> None:
     new = {f"{mark}__isnull": True}
     for row in kind.rows().filter(**new)[:AMONG]:
         with transaction.atomic():
-            if type(row)._default_manager.filter(pk=row.pk, **new).update(**{mark: timezone.now()}):
+            if type(row)._default_manager.filter(pk=row.pk, **new).update(**{mark: clock.now()}):
                 letters = [Letter(kind=mark, about=str(row.pk), address=to) for to in kind.write(row)[0]]
                 Letter.objects.bulk_create(letters, ignore_conflicts=True)  # one on its way tells the same
 
@@ -184,7 +185,7 @@ def _link(path: str) -> str:
 
 
 def _ending_soon() -> QuerySet[Grant]:
-    now = timezone.now()
+    now = clock.now()
     return Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
 
 

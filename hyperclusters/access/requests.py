@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -37,7 +37,7 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
     with change(by=person, team=team, about=Subject("request", "", person.username), **wish):
         if not User.objects.filter(pk=person.pk, is_active=True).exists():
             raise NotPermitted(Action.VIEW)
-        until = end_of(team, end=_length(days), reason=reason, since=timezone.now())
+        until = end_of(team, end=_length(days), reason=reason, since=clock.now())
         _require_not_held(person, team, role, until)
         made = AccessRequest(person=person, team=team, role=role, days=days, reason=reason)
         try:
@@ -100,7 +100,7 @@ def _decide(asked: AccessRequest, state: RequestState, *, by: User, note: str) -
     """
     if by == asked.person and state != RequestState.WITHDRAWN:
         raise AccessRefused(Cause.ONESELF)
-    now = timezone.now()
+    now = clock.now()
     waiting = AccessRequest.objects.filter(pk=asked.pk, state=RequestState.PENDING)
     if not waiting.update(state=state, decided_at=now, decided_by=by, note=note):
         raise AccessRefused(Cause.DECIDED)

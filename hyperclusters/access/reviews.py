@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -45,7 +45,7 @@ def review(
         if not reason.strip():
             raise AccessRefused(Cause.NO_REASON)
         lock(team)
-        now = timezone.now()
+        now = clock.now()
         rows = Grant.objects.active().filter(team=team, pk__in=shown).order_by("pk")
         held = list(rows.select_related("person", "team"))
         decided = {grant.pk: _decision(grant, end, keep) for grant in held}
@@ -91,7 +91,7 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
         if not reason.strip():
             raise AccessRefused(Cause.NO_REASON)
         held = _close(person)
-        now = timezone.now()
+        now = clock.now()
         Grant.objects.filter(pk__in=[grant.pk for grant in held]).update(
             ended_at=now, ended_by=by, end_reason=reason
         )

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -111,7 +111,7 @@ def put(
     if User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True).first() is None:
         raise AccessRefused(Cause.INACTIVE, person.username)
     require_may_give(by, role, team, to=person)
-    now = timezone.now()
+    now = clock.now()
     ends_at = end_of(team, end=until, reason=reason, since=now)
     held = Grant.objects.filter(person=person, team=team, ended_at__isnull=True)
     old = (held.filter(role=role) if role in SITE_ROLES else held).select_related("person", "team").first()
@@ -148,7 +148,7 @@ def move_end(held: Grant, *, until: End, reason: str, by: User, only_later: bool
     `only_later`: what lasts as long already is left as it is.
     """
     require_may_give(by, Role(held.role), held.team, to=held.person)
-    ends_at = end_of(held.team, end=until, reason=reason, since=timezone.now())
+    ends_at = end_of(held.team, end=until, reason=reason, since=clock.now())
     if only_later and held.lasts(ends_at):
         return
     if ends_at is not None:
@@ -175,7 +175,7 @@ def take(held: Grant, *, reason: str, by: User | None) -> None:
         raise AccessRefused(Cause.NO_REASON)
     if Grant.objects.filter(pk=held.pk, ended_at__isnull=True).exists():
         require_an_admin_stays(held)
-        _end(held, at=timezone.now(), reason=reason, by=by)
+        _end(held, at=clock.now(), reason=reason, by=by)
         _tell(Did.GRANT_ENDED, held, by=by, reason=reason, before=held.facts())
 
 

@@ -15,11 +15,10 @@ from datetime import timedelta
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from hyperclusters.access.models import User
-from hyperclusters.audit import origin
+from hyperclusters.audit import clock, origin
 
 from .models import Attempt
 
@@ -54,7 +53,7 @@ def count(request: HttpRequest, username: str) -> Counted | None:
         limits = {f"{name} by {device}": FOR_AN_ACCOUNT}
     keys = {hashlib.sha256(key.encode(errors="replace")).hexdigest(): most for key, most in limits.items()}
     counted = Counted(Attempt.objects.bulk_create([Attempt(key=key) for key in keys]))
-    since = timezone.now() - WINDOW
+    since = clock.now() - WINDOW
     if any(Attempt.objects.filter(key=key, at__gt=since).count() > most for key, most in keys.items()):
         counted.rollback()
         return None
@@ -77,7 +76,7 @@ def attempted(username: str) -> str:
 
 def forget_old() -> None:
     """Drop what counts no more."""
-    Attempt.objects.filter(at__lte=timezone.now() - WINDOW).delete()
+    Attempt.objects.filter(at__lte=clock.now() - WINDOW).delete()
 
 
 def remember_device(response: HttpResponse, person: User) -> None:

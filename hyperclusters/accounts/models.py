@@ -8,9 +8,9 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.utils import timezone
 
 from hyperclusters.access.models import User
+from hyperclusters.audit import clock
 
 FACTORS = (
     Authenticator.Type.TOTP,
@@ -21,7 +21,7 @@ FACTORS = (
 class SessionQuerySet(models.QuerySet["Session"]):
     def living(self) -> SessionQuerySet:
         """Signed in, and neither idle for too long nor too old."""
-        return self.filter(started_at__isnull=False, expire_date__gt=timezone.now())
+        return self.filter(started_at__isnull=False, expire_date__gt=clock.now())
 
 
 class Session(AbstractBaseSession):
@@ -30,7 +30,7 @@ class Session(AbstractBaseSession):
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     handle = models.UUIDField(default=uuid.uuid4, unique=True)  # names it in pages: the key is a secret
     started_at = models.DateTimeField(null=True)  # none while the second step is owed
-    seen_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=clock.now)
     ip = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=300, blank=True)
 
@@ -51,7 +51,7 @@ class Attempt(models.Model):
     """One attempt to give a password, counted under a key (see lockout.py) until it proves to be right, or is old."""
 
     key = models.CharField(max_length=64)
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(default=clock.now)
 
     class Meta:
         indexes = [models.Index(fields=["key", "at"], name="attempt_key")]

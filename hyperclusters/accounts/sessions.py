@@ -16,10 +16,9 @@ from django.contrib.auth import SESSION_KEY as PERSON
 from django.contrib.sessions.backends import db
 from django.core import signing
 from django.db import DatabaseError, transaction
-from django.utils import timezone
 
 from hyperclusters.access.models import User
-from hyperclusters.audit import origin
+from hyperclusters.audit import clock, origin
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -50,7 +49,7 @@ class SessionStore(db.SessionStore):
                 kept: dict[str, Any] = signing.loads(key, salt=SALT, max_age=STRANGER_AGE)
                 return kept
         else:
-            self.row = Session.objects.filter(session_key=key, expire_date__gt=timezone.now()).first()
+            self.row = Session.objects.filter(session_key=key, expire_date__gt=clock.now()).first()
             if self.row:
                 return self.decode(self.row.session_data)
         self._session_key = None
@@ -76,7 +75,7 @@ class SessionStore(db.SessionStore):
         super().save(must_create)
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        now = timezone.now()
+        now = clock.now()
         if PERSON in data:
             data.setdefault(STARTED, now.isoformat())  # stays through every change of the key
         started_at = datetime.fromisoformat(data[STARTED]) if PERSON in data else None
@@ -94,7 +93,7 @@ class SessionStore(db.SessionStore):
         """The person did something: the idle limit begins anew. Written at most once a minute."""
         if not self.row or not self.row.started_at:
             return
-        now, ip = timezone.now(), origin.current().ip
+        now, ip = clock.now(), origin.current().ip
         new = {"ip": ip, "agent": agent[:300]}
         if now - self.row.seen_at < SEEN_EVERY and new == {"ip": self.row.ip, "agent": self.row.agent}:
             return

@@ -6,8 +6,7 @@ import logging
 from collections import Counter
 from datetime import timedelta
 
-from django.utils import timezone
-
+from . import clock
 from .chain import line
 from .ledger import Subject, record
 from .models import Duty, Event
@@ -45,7 +44,7 @@ def warn(duty: Duty) -> None:
 
 def _note_bursts() -> None:
     """One event for each person and each address that was denied too often; the next one not before the time is over."""
-    since = timezone.now() - WITHIN
+    since = clock.now() - WITHIN
     denied = (
         Event.objects.filter(outcome=Outcome.DENIED).order_by("-seq").values_list("at", "person_name", "ip")
     )

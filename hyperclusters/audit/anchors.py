@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from . import clock
 from .chain import digest, moment
 from .findings import Findings, Kind
 from .models import AnchorFile, Head
@@ -42,7 +42,7 @@ def anchor() -> Line:
         line: Line = {
             "file": before["file"] if before else secrets.token_hex(16),
             "line": before["line"] + 1 if before else 1,
-            "at": moment(timezone.now()),
+            "at": moment(clock.now()),
             "seq": head.seq,
             "digest": head.digest,
             "previous": before["seal"] if before else "",
@@ -54,7 +54,7 @@ def anchor() -> Line:
         file.flush()
         os.fsync(file.fileno())
     AnchorFile.objects.update_or_create(
-        id=line["file"], defaults={"path": str(path)[:500], "lines": line["line"], "at": timezone.now()}
+        id=line["file"], defaults={"path": str(path)[:500], "lines": line["line"], "at": clock.now()}
     )
     log.info("audit anchor %s", json.dumps(line))
     return line
@@ -67,7 +67,7 @@ def anchor_if_due() -> Line | None:
         with path.open("rb") as file:
             last = _last(file)
         at = parse_datetime(last["at"]) if last else None
-        if last and at and last["key"] == settings.AUDIT_KEYS[0][0] and abs(timezone.now() - at) < EVERY:
+        if last and at and last["key"] == settings.AUDIT_KEYS[0][0] and abs(clock.now() - at) < EVERY:
             return None
     return anchor()
 

@@ -19,9 +19,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 
-from . import anchors, push
+from . import anchors, clock, push
 from .chain import digest, keyed, line, numbered, unline
 from .findings import Findings, Kind
 from .ledger import Subject, record
@@ -183,7 +182,7 @@ def _segment(start: Place, end: Place, name: str, sha256: str) -> Segment:
         digest=end.digest,
         file=name,
         sha256=sha256,
-        archived_at=timezone.now(),
+        archived_at=clock.now(),
         key_id=key_id,
     )
     segment.seal = sealed(segment, key)

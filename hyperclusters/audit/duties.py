@@ -14,9 +14,8 @@ from functools import partial
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
-from django.utils import timezone
 
-from . import alerts, anchors, push, verification
+from . import alerts, anchors, clock, push, verification
 from .models import Duty, Head
 
 log = logging.getLogger(__name__)
@@ -46,8 +45,8 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
             return
         except Exception:
             log.exception("the audit's duty %r ended with an error; it is due again soon", name)
-            duty.due_at = timezone.now() + timedelta(seconds=SOON)
-        due_at = timezone.now() + timedelta(seconds=seconds) if duty.due_at == was_due_at else duty.due_at
+            duty.due_at = clock.now() + timedelta(seconds=SOON)
+        due_at = clock.now() + timedelta(seconds=seconds) if duty.due_at == was_due_at else duty.due_at
         _give_back(duty, due_at, may_go_on)
 
 
@@ -72,7 +71,7 @@ def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
 
 def _claim(name: str) -> Duty | None:
     """The duty, if it is due and nobody else has it."""
-    now = timezone.now()
+    now = clock.now()
     start = (
         Head.objects.get().seq if name == "alerts" else 0
     )  # the past is handed on, but nobody is woken for it

@@ -7,9 +7,8 @@ from typing import Any, Protocol
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.utils import timezone
 
-from . import origin
+from . import clock, origin
 from .chain import Entry
 from .models import Event
 from .vocabulary import Action, Outcome
@@ -95,7 +94,7 @@ def record(
     known = person if isinstance(person, AbstractBaseUser) else None
     here = origin.current()
     event = Event(
-        at=timezone.now(),
+        at=clock.now(),
         action=action,
         outcome=outcome,
         person_id=known.pk if known else None,

@@ -15,8 +15,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils import timezone
 
+from . import clock
 from .chain import line
 from .models import Duty, Event
 
@@ -90,7 +90,7 @@ def push(duty: Duty, sink: Sink, may_go_on: Callable[[], bool]) -> None:
         except (NotTaken, OSError) as error:
             duty.failures += 1
             duty.error = f"{type(error).__name__}: {error}"[:200]
-            duty.due_at = timezone.now() + timedelta(seconds=min(2**duty.failures, BACKOFF_AT_MOST))
+            duty.due_at = clock.now() + timedelta(seconds=min(2**duty.failures, BACKOFF_AT_MOST))
             duty.save(update_fields=["failures", "error", "due_at"])
             return
         duty.seq, duty.failures, duty.error = batch[-1][0], 0, ""

@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
+from . import clock
 from .ledger import Person, Subject, Team, record
 from .models import Event
 from .vocabulary import Action, Outcome
@@ -46,7 +45,7 @@ def forget_noted() -> None:
 
 def _is_noted(visit: str) -> bool:
     """Whether this visit is in the ledger. What was found there once stays there, and is not looked for at every page."""
-    since = timezone.now() - VISIT
+    since = clock.now() - VISIT
     if _noted.get(visit, since) > since:
         return True
     found = Event.objects.about("audit", visit).filter(at__gt=since).values_list("at", flat=True)[:1]

@@ -9,9 +9,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
-from . import anchors, archive
+from . import anchors, archive, clock
 from .findings import Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Event, Segment, Verification
@@ -93,7 +92,7 @@ def note(kind: str, result: Result) -> None:
     """Keep how it came out. What was not known before raises one alert event; a whole verification that finds nothing
     ends an earlier alarm, but none that was raised while it ran: it may have passed that place before."""
     place = result.place if result.place.digest else Place(0)
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         stored = {row.kind: row for row in Verification.objects.select_for_update().order_by("kind")}
         known = _known(stored.values())

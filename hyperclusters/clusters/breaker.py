@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -43,7 +43,7 @@ def when_to_call(project: Project) -> datetime | None:
     key a crowd of them would get it locked before the first refusal is read.
     """
     project.refresh_from_db(fields=["blocked_until", "blocked_cause", "failures", "trusted", "clock_offset"])
-    now = timezone.now()
+    now = clock.now()
     if project.is_blocked(now):
         return project.blocked_until
     if project.trusted:
@@ -130,7 +130,7 @@ def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
     """Up to when the budget is spent with one write more, and when that write may go out, if not now."""
     step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
     ahead = step * max(settings.WRITES_PER_MINUTE // 10, 1)
-    now = timezone.now()
+    now = clock.now()
     until = max(spent or now, now) + step
     return until, until - ahead if until > now + ahead else None
 
@@ -157,7 +157,7 @@ def note_skew(project: Project, error: ClockSkew) -> None:
 
 def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
     """Stop calls until the pause is over; a longer pause that is under way stays."""
-    until = timezone.now() + pause
+    until = clock.now() + pause
     changes = {
         "blocked_until": until,
         "blocked_cause": error.cause,

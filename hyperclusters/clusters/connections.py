@@ -7,11 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, require
-from hyperclusters.audit import origin
+from hyperclusters.audit import clock, origin
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -81,7 +80,7 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
 
 def claim_test(holder: str) -> ConnectionTest | None:  # noqa: ARG001 -- as every claim; the lease's end is enough here
     """Lease the test that was asked for first."""
-    now = timezone.now()
+    now = clock.now()
     due = ConnectionTest.objects.filter(done_at__isnull=True, held_until__lte=now)
     until = now + timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
     for test in due.select_related("project__team", "asked_by").order_by("asked_at", "pk"):
@@ -127,7 +126,7 @@ def _list(project: Project) -> tuple[Answer[tuple[HyperCluster, ...]], timedelta
 
 
 def _offset(server_date: datetime | None) -> timedelta | None:
-    return server_date - timezone.now().replace(microsecond=0) if server_date else None
+    return server_date - clock.now().replace(microsecond=0) if server_date else None
 
 
 def _diagnosis(error: ModelArtsError) -> Diagnosis:
@@ -160,7 +159,7 @@ def _end(
     }
     with transaction.atomic():
         open_ = ConnectionTest.objects.filter(pk=test.pk, done_at__isnull=True)
-        if not open_.update(done_at=timezone.now(), **found):
+        if not open_.update(done_at=clock.now(), **found):
             return  # our lease had lapsed, and another worker has made the test
         kept = ConnectionTest.objects.filter(project=test.project_id).values_list("pk", flat=True)[:KEPT]
         ConnectionTest.objects.filter(project=test.project_id).exclude(pk__in=list(kept)).delete()

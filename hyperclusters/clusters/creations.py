@@ -9,11 +9,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, NotPermitted, may, require
-from hyperclusters.audit import origin
+from hyperclusters.audit import clock, origin
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -117,7 +116,7 @@ def withdraw(creation: Creation, *, by: User) -> None:
         Did.CREATE_WITHDRAWN,
         Outcome.DONE,
         facts={"person": by},
-        settled_at=timezone.now(),
+        settled_at=clock.now(),
         lease_holder="",
         lease_until=None,
     )
@@ -128,7 +127,7 @@ def look_now(creation: Creation, *, by: User) -> None:
     require(by, Action.VIEW, creation.team)
     unknown = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN)
     with transaction.atomic():
-        if unknown.update(due_at=timezone.now()):
+        if unknown.update(due_at=clock.now()):
             record(
                 Did.CREATE_LOOK_ASKED,
                 Outcome.ACCEPTED,
@@ -233,7 +232,7 @@ def _insert(**values: Any) -> Creation:
 
 
 def _asks_too_often(person: User) -> bool:
-    minute_ago = timezone.now() - timedelta(minutes=1)
+    minute_ago = clock.now() - timedelta(minutes=1)
     recent = Creation.objects.filter(requested_by=person, requested_at__gt=minute_ago)
     return 0 < settings.CREATIONS_PER_MINUTE <= recent.count()
 

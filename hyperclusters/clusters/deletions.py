@@ -9,11 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, NotPermitted, may, require
-from hyperclusters.audit import origin
+from hyperclusters.audit import clock, origin
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -155,7 +154,7 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
 def look(deletion: Deletion) -> None:
     """See whether the cluster of a deletion without a clear answer is still there."""
     with leased(deletion):
-        started_at = timezone.now()
+        started_at = clock.now()
         project, cluster = deletion.project, deletion.cluster
         try:
             client = client_for(project)
@@ -189,7 +188,7 @@ def _weigh(deletion: Deletion, seen: ModelArtsError | None, started_at: datetime
 
 def sweep() -> int:
     """Deletions whose sender never came back are unknown. Returns how many."""
-    lapsed = Deletion.objects.filter(state=DeletionState.SENDING, lease_until__lte=timezone.now())
+    lapsed = Deletion.objects.filter(state=DeletionState.SENDING, lease_until__lte=clock.now())
     swept = 0
     for deletion in lapsed.with_people():
         try:
@@ -207,7 +206,7 @@ def _postpone(deletion: Deletion, until: datetime) -> None:
 
 def _begin(deletion: Deletion) -> None:
     """Commit that the call is about to go out."""
-    now, signed_at = timezone.now(), signing_time(deletion.project)
+    now, signed_at = clock.now(), signing_time(deletion.project)
     move(
         deletion,
         DeletionState.SENDING,
@@ -302,7 +301,7 @@ def _gone(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError |
             error=error,
             exchange=exchange,
         )
-        Cluster.objects.filter(pk=deletion.cluster_id, gone_at__isnull=True).update(gone_at=timezone.now())
+        Cluster.objects.filter(pk=deletion.cluster_id, gone_at__isnull=True).update(gone_at=clock.now())
 
 
 def _end(
@@ -324,7 +323,7 @@ def _end(
         outcome,
         facts=facts,
         upstream_request_id=facts["upstream_request_id"][:128],
-        settled_at=None if to in Deletion.UNRESOLVED else timezone.now(),
+        settled_at=None if to in Deletion.UNRESOLVED else clock.now(),
         lease_holder="",
         lease_until=None,
         **error_fields(error, cause=cause),

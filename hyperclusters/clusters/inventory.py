@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from hyperclusters.access.permissions import Person
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -41,7 +41,7 @@ def ask_refresh(*, person: Person) -> int:
     """Have every source that this person sees listed at once, by the worker. Returns how many."""
     sources = Source.objects.visible_to(person)
     with transaction.atomic():
-        asked = sources.update(due_at=timezone.now())
+        asked = sources.update(due_at=clock.now())
         if asked:
             record(Did.LIST_REFRESH_ASKED, Outcome.ACCEPTED, person=person, after={"sources": asked})
     return asked
@@ -59,7 +59,7 @@ def note_export(*, person: Person, kind: str, filters: dict[str, str], count: in
 
 def claim_source(holder: str) -> Source | None:
     """Lease the source whose list has been due longest."""
-    now = timezone.now()
+    now = clock.now()
     due = Source.objects.filter(due_at__lte=now).exclude(held_until__gt=now)
     for source in due.select_related("project__team").order_by("due_at", "pk")[:20]:
         until = now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
@@ -80,7 +80,7 @@ def sync(source: Source) -> bool:
         ) is not None:  # after a pause, this list may be the probe that ends it
             _release(source, later)
             return False
-        started_at = timezone.now()
+        started_at = clock.now()
         listed = client.list(type=ClusterType(source.type)).value
     except UnusableKey as error:
         _note_failure(source, error.cause, "")
@@ -168,7 +168,7 @@ def _contradict(project: Project, item: HyperCluster) -> None:
         ruled_out = {candidate["id"] for candidate in creation.candidates}  # by whoever decided
         if item.id in creation.baseline or item.id in ruled_out:
             continue
-        Creation.objects.filter(pk=creation.pk).update(conflict_at=timezone.now())
+        Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
         record(
             Did.CREATE_CONTRADICTED,
             Outcome.FAILED,
@@ -218,7 +218,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     Call within a transaction. Raises AlreadyBound if another creation made it.
     """
     Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
-    now = timezone.now()
+    now = clock.now()
     cluster, is_new = Cluster.objects.get_or_create(
         project=creation.project,
         cluster_id=item.id,
@@ -250,7 +250,7 @@ def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None
     delay = min(10, settings.SYNC_INTERVAL) if suspect else settings.SYNC_INTERVAL
     _release(
         source,
-        timezone.now() + timedelta(seconds=delay),
+        clock.now() + timedelta(seconds=delay),
         listed_at=started_at,
         failed_at=None,
         failure_cause="",
@@ -266,10 +266,10 @@ def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None
 def _note_failure(source: Source, cause: str, code: str) -> None:
     changed = source.failed_at is None or (source.failure_cause, source.failure_code) != (cause, code[:64])
     blocked_until = Project.objects.values_list("blocked_until", flat=True).get(pk=source.project_id)
-    next_try = timezone.now() + timedelta(seconds=settings.SYNC_INTERVAL)
+    next_try = clock.now() + timedelta(seconds=settings.SYNC_INTERVAL)
     due_at = max(next_try, blocked_until) if blocked_until else next_try
     with transaction.atomic():
-        _release(source, due_at, failed_at=timezone.now(), failure_cause=cause, failure_code=code[:64])
+        _release(source, due_at, failed_at=clock.now(), failure_cause=cause, failure_code=code[:64])
         if changed:
             _note(
                 Did.LIST_FAILED,

@@ -4,8 +4,8 @@ import threading
 from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.modelarts import Credentials, MetadataError, TemporaryKey, Transport, fetch_key
 
 from .credentials import UnusableKey
@@ -25,7 +25,7 @@ def key(http: Transport) -> Credentials:
     if not endpoint:
         raise UnusableKey("METADATA_ENDPOINT is not set", cause="metadata_off")
     with _lock:
-        held, now = _held.get(endpoint), timezone.now()
+        held, now = _held.get(endpoint), clock.now()
         if held is None or held.until - now < RENEW_BEFORE:
             held = _renewed(http, endpoint, held)
             _held[endpoint] = held
@@ -36,7 +36,7 @@ def _renewed(http: Transport, endpoint: str, held: TemporaryKey | None) -> Tempo
     try:
         return fetch_key(http, endpoint)
     except MetadataError as error:
-        if held is not None and held.until > timezone.now():
+        if held is not None and held.until > clock.now():
             return held
         raise UnusableKey("the metadata service gave no key", cause=error.cause) from error
 

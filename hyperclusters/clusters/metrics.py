@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, F, Max, Min, Q, Sum
-from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hyperclusters.audit import verification
+from hyperclusters.audit import clock, verification
 from hyperclusters.audit.models import Event
 
 from .heartbeat import ALIVE
@@ -33,7 +32,7 @@ def exposition() -> bytes:
 
 class _Dashboard(Collector):
     def collect(self) -> Iterator[Metric]:
-        now = timezone.now()
+        now = clock.now()
         yield from _work(now)
         yield _verdicts()
         yield from _calls()

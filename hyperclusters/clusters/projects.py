@@ -9,12 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import Action, require
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -63,7 +63,7 @@ def connect_project(
     with transaction.atomic():
         project.save()
         Source.objects.bulk_create(
-            Source(project=project, type=kind, due_at=timezone.now()) for kind in ClusterType
+            Source(project=project, type=kind, due_at=clock.now()) for kind in ClusterType
         )
         record(
             Did.PROJECT_CONNECTED,
@@ -125,7 +125,7 @@ def replace_key(
             held.blocked_until, held.blocked_cause, held.blocked_code = None, "", ""
         held.trusted, held.probe_until, held.failures = False, None, 0
         held.save()
-        Source.objects.filter(project=held).update(due_at=timezone.now())
+        Source.objects.filter(project=held).update(due_at=clock.now())
         record(
             Did.PROJECT_KEY_REPLACED,
             Outcome.DONE,
@@ -195,7 +195,7 @@ def _opens(project: Project) -> bool:
 
 
 def _set_key(project: Project, credentials: Credentials | None, until: datetime | None) -> None:
-    project.key_since = timezone.now()
+    project.key_since = clock.now()
     if credentials is None:
         if not settings.METADATA_ENDPOINT:
             raise ValidationError(
@@ -211,7 +211,7 @@ def _set_key(project: Project, credentials: Credentials | None, until: datetime 
 
 
 def _checked_end(until: datetime | None) -> datetime:
-    now = timezone.now()
+    now = clock.now()
     if until is None or not now < until <= now + LONGEST_KEY:
         raise ValidationError({"key_until": _("A temporary key ends within the next 24 hours.")})
     return until

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
@@ -35,7 +35,7 @@ def look(creation: Creation) -> None:
     """
     with leased(creation):
         failpoint("look_begun")
-        started_at = timezone.now()
+        started_at = clock.now()
         try:
             client = client_for(creation.project)
             if (later := breaker.when_to_call(creation.project)) is not None:

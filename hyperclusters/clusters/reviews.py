@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, require
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -42,7 +42,7 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
             before = Review.objects.filter(creation=creation).first()
             if before and (before.judgement, before.note) == (judgement, note):
                 continue
-            said: dict[str, Any] = {"judgement": judgement, "note": note, "by": by, "at": timezone.now()}
+            said: dict[str, Any] = {"judgement": judgement, "note": note, "by": by, "at": clock.now()}
             Review.objects.update_or_create(creation=creation, defaults=said)
             record(
                 Did.CREATE_REVIEWED if judgement == Judgement.REVIEWED else Did.CREATE_FLAGGED,
@@ -78,7 +78,7 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             "note": reason,
             "claimed_for": claimed_for,
             "by": by,
-            "at": timezone.now(),
+            "at": clock.now(),
         }
         Review.objects.update_or_create(cluster=cluster, defaults=said)
         record(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
+from hyperclusters.audit import clock
 from hyperclusters.modelarts import ModelArtsError, Throttled
 
 RESENDS = 3
@@ -21,11 +20,11 @@ def backoff(tries: int, error: ModelArtsError) -> datetime:
     seconds = BACKOFF[min(max(tries, 0), len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads load
     if isinstance(error, Throttled) and error.retry_after is not None:
         seconds = min(max(error.retry_after, 1.0), RETRY_AFTER_CAP)
-    return timezone.now() + timedelta(seconds=seconds)
+    return clock.now() + timedelta(seconds=seconds)
 
 
 def look_after(looks: int, horizon_at: datetime | None) -> datetime:
     """When to look next, after so many complete looks. One look falls right behind the horizon."""
-    now = timezone.now()
+    now = clock.now()
     due_at = now + timedelta(seconds=LOOKS[looks] if looks < len(LOOKS) else REST)
     return horizon_at + timedelta(seconds=1) if horizon_at and now < horizon_at < due_at else due_at

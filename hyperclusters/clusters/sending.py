@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from hyperclusters.access.permissions import Action, may
+from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import (
@@ -91,7 +91,7 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
 
 def sweep() -> int:
     """Creations whose sender never came back are unknown, never failed. Returns how many."""
-    lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=timezone.now())
+    lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=clock.now())
     swept = 0
     for creation in lapsed.with_people():
         try:
@@ -102,7 +102,7 @@ def sweep() -> int:
                 Outcome.UNKNOWN,
                 facts={"evidence": "sender_lost"},
                 cause="sender_lost",
-                due_at=timezone.now(),
+                due_at=clock.now(),
                 lease_holder="",
                 lease_until=None,
             )
@@ -125,7 +125,7 @@ def _list_first(creation: Creation, client: Client) -> bool:
         was_off = creation.project.clock_offset
         breaker.note_failure(creation.project, error)
         if isinstance(error, ClockSkew) and _is_news(creation, error, was_off):
-            _delay(creation, error, timezone.now())
+            _delay(creation, error, clock.now())
         elif isinstance(error, Throttled | Unavailable) and creation.delays < len(BACKOFF):
             _delay(creation, error, backoff(creation.delays, error))
         else:
@@ -172,7 +172,7 @@ def _has_room(creation: Creation) -> bool:
 def _begin(creation: Creation) -> None:
     """Commit that a POST is about to go out. After this only proof takes the creation back to queued."""
     signed_at = signing_time(creation.project)
-    now = timezone.now()
+    now = clock.now()
     told = {"baseline": creation.baseline, "signed_at": signed_at.isoformat(), "send": creation.sends + 1}
     move(
         creation,
@@ -245,7 +245,7 @@ def _finding(creation: Creation, error: ModelArtsError) -> Finding:
             Outcome.FAILED,
             exchange=error.exchange,
             error=error,
-            due_at=timezone.now() if isinstance(error, ClockSkew) else backoff(creation.sends - 1, error),
+            due_at=clock.now() if isinstance(error, ClockSkew) else backoff(creation.sends - 1, error),
             send=creation.sends,
         )
     return Finding(
@@ -318,7 +318,7 @@ def _refuse(
         },
         evidence=Evidence.NOT_SENT,
         upstream_request_id=error.request_id[:128] if error else "",
-        settled_at=timezone.now(),
+        settled_at=clock.now(),
         lease_holder="",
         lease_until=None,
         **error_fields(error, cause=cause),

@@ -5,9 +5,9 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils import timezone
 
 from hyperclusters import tracing
+from hyperclusters.audit import clock
 from hyperclusters.modelarts import Client, Credentials, Exchange, ModelArtsError, Transport, is_endpoint
 
 from . import machine, tally
@@ -48,7 +48,7 @@ def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
 def _key(project: Project) -> Credentials:
     if project.key_kind == KeyKind.MACHINE:
         return machine.key(_transport())
-    if project.key_until is not None and project.key_until <= timezone.now():
+    if project.key_until is not None and project.key_until <= clock.now():
         raise UnusableKey("the temporary key has ended", cause="key_ended")
     sealed_for = bound_to(endpoint=project.endpoint, project_id=project.project_id)
     return unseal(project.sealed_credentials, bound_to=sealed_for)

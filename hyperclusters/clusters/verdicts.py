@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from hyperclusters.access.models import User
+from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network, Proof
@@ -95,8 +95,8 @@ def conclude(creation: Creation, finding: Finding) -> None:
             upstream_request_id=finding.request_id[:128] or creation.upstream_request_id,
             lease_holder="",
             lease_until=None,
-            due_at=finding.due_at or timezone.now(),
-            settled_at=None if finding.state in OPEN_FINDINGS else timezone.now(),
+            due_at=finding.due_at or clock.now(),
+            settled_at=None if finding.state in OPEN_FINDINGS else clock.now(),
             candidates=[cluster_facts(item) for item in finding.candidates],
             **error_fields(finding.error, cause=finding.cause),
         )
@@ -129,7 +129,7 @@ def _compare(creation: Creation, finding: Finding) -> None:
     stronger = EVIDENCE_RANK.get(finding.evidence, 0) > EVIDENCE_RANK.get(Evidence(creation.evidence), 0)
     changes: dict[str, Any] = {"evidence": finding.evidence} if stronger else {}
     if not agrees:
-        changes["conflict_at"] = timezone.now()
+        changes["conflict_at"] = clock.now()
     facts = _facts(finding)
     facts["after"]["found"] = str(finding.state)
     to = finding.state if stronger else State(creation.state)
@@ -147,7 +147,7 @@ def _note_late(creation: Creation, finding: Finding) -> None:
     not_made = finding.error is not None and finding.error.proves != Proof.NOTHING
     contradicts = not_made and creation.state == State.CREATED
     did = Did.CREATE_CONTRADICTED if contradicts else Did.CREATE_CONFIRMED if not_made else finding.did
-    changes = {"conflict_at": timezone.now()} if contradicts else {}
+    changes = {"conflict_at": clock.now()} if contradicts else {}
     outcome = Outcome.FAILED if contradicts else Outcome.NOTED
     move(creation, creation.state, did, outcome, facts=_facts(finding), **changes)
 

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.utils import timezone
 
 from hyperclusters import tracing
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.audit.vocabulary import Action as Did
@@ -64,7 +64,7 @@ def insist(until: datetime | None, write: Callable[[], object]) -> None:
             write()
         except (OperationalError, InterfaceError):
             connection.close()
-            if until is None or timezone.now() > until or connection.in_atomic_block:
+            if until is None or clock.now() > until or connection.in_atomic_block:
                 raise
             time.sleep(RETRY_PAUSE)
         else:
@@ -112,7 +112,7 @@ def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
     due = rows.due(*states).values_list("pk", "version")[:CLAIM_AMONG]  # type: ignore[attr-defined]
     for pk, version in due:
         failpoint("claim_found")
-        until = timezone.now() + timedelta(seconds=seconds)
+        until = clock.now() + timedelta(seconds=seconds)
         free = rows.due(*states).order_by().filter(pk=pk, version=version)  # type: ignore[attr-defined]
         if free.update(lease_holder=holder, lease_until=until):
             failpoint("claimed")
@@ -124,7 +124,7 @@ def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
 
 def warn_of_overdue(kind: type[W], did: Did) -> None:
     """One alert event for each outcome that has been open for more than half an hour, whatever it waits for."""
-    now = timezone.now()
+    now = clock.now()
     rows = kind._default_manager
     overdue = rows.unresolved().filter(overdue_at__isnull=True, signed_at__lt=now - OVERDUE)  # type: ignore[attr-defined]
     for work in overdue.with_people():
@@ -160,7 +160,7 @@ def leased(work: Work) -> Iterator[None]:
         yield
     except Exception:
         with suppress(DatabaseError):  # the first error is the one to be raised
-            mine.update(due_at=timezone.now() + ERROR_PAUSE)
+            mine.update(due_at=clock.now() + ERROR_PAUSE)
         raise
     finally:
         failpoint("lease_ending")

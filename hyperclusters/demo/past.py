@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.requests import ask, decline
 from hyperclusters.access.services import add_person, add_team, extend_grant, grant
+from hyperclusters.audit import clock
 from hyperclusters.clusters.creations import Wish, request_creation
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Network, Project
@@ -89,7 +89,7 @@ def make(simulated: Simulated) -> None:
 def _people(people: dict[str, User], vision: Team) -> None:
     """Some history of access: an end that comes near, a request that waits, one that was declined."""
     tom, vera = people["tom"], people["vera"]
-    until = timezone.now() + timedelta(days=5)
+    until = clock.now() + timedelta(days=5)
     held = Grant.objects.active().get(person=vera, team=vision)
     extend_grant(held, until=until, reason="Review of the spring runs", by=tom)
     asked = ask(person=vera, team=vision, role=Role.ADMIN, days=30, reason="To stand in for tom")

@@ -10,12 +10,12 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.rules import End
+from hyperclusters.audit import clock
 from hyperclusters.modelarts import ClusterType
 
 from .access_words import access_refusal
@@ -100,7 +100,7 @@ class UntilForm(forms.Form):
             return None
         if preset.isdigit():
             return timedelta(days=int(preset))
-        day = timezone.now().date() if preset == "today" else self.cleaned_data["date"]
+        day = clock.now().date() if preset == "today" else self.cleaned_data["date"]
         return datetime.combine(day, time.min, UTC) + timedelta(days=1)
 
 

@@ -12,6 +12,7 @@ from hyperclusters.access.leads import SOON, LedTeam
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
 from hyperclusters.access.permissions import Action, NotPermitted, appointers, may, roles_for, who_can
 from hyperclusters.access.refusals import AccessRefused, Cause
+from hyperclusters.audit import clock
 
 from .causes import Text
 
@@ -111,7 +112,7 @@ LEAST: dict[Role, set[Action]] = {
 
 def unled_notice(team: LedTeam, person: User) -> dict[str, str]:
     """The warning that nobody decides in a team (one of `leads`), or soon nobody will, with what this person can do."""
-    if team.is_led and (team.led_until is None or team.led_until > timezone.now() + SOON):
+    if team.is_led and (team.led_until is None or team.led_until > clock.now() + SOON):
         return {}
     if team.is_led:
         title = _("From %(at)s on nobody decides in %(team)s")

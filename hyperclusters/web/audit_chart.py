@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Count
 from django.db.models.functions import TruncDate
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.models import EventQuerySet
 from hyperclusters.audit.vocabulary import Action as Did
@@ -56,7 +56,7 @@ class Chart:
 
 def chart(wanted: Filter, events: EventQuerySet) -> Chart:
     """The creations among the wanted events, on the last 30 days that the filter's time leaves."""
-    last = min(wanted.until or timezone.now(), timezone.now()).astimezone(UTC).date()
+    last = min(wanted.until or clock.now(), clock.now()).astimezone(UTC).date()
     first = last - timedelta(days=DAYS - 1)
     since = datetime.combine(first, time(), UTC)
     narrowed = replace(wanted, since=max(since, wanted.since) if wanted.since else since)

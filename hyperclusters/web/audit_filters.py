@@ -10,12 +10,12 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import AuditScope
+from hyperclusters.audit import clock
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -152,7 +152,7 @@ def asked(person: User, scope: AuditScope, query: QueryDict) -> Asked:
 
 def _filter(person: User, given: dict[str, Any], teams: dict[str, int]) -> Filter:
     span = PRESETS[given["range"]][1] if given["range"] else None
-    since = given["since"] or (timezone.now() - span if span and not given["until"] else None)
+    since = given["since"] or (clock.now() - span if span and not given["until"] else None)
     return Filter(
         since=since,
         until=given["until"],

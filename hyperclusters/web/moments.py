@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from django.utils import timezone
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+
+from hyperclusters.audit import clock
 
 HOUR, DAY = 60, 24 * 60  # minutes
 WEEK, YEAR = 7, 365.25  # days
@@ -20,7 +21,7 @@ def ago(at: datetime, now: datetime | None = None, language: str | None = None) 
 
     A list has many of these: it asks once what the time and the language are.
     """
-    return _ago(_minutes((now or timezone.now()) - at), language or get_language())
+    return _ago(_minutes((now or clock.now()) - at), language or get_language())
 
 
 def when(at: datetime) -> str:
@@ -28,7 +29,7 @@ def when(at: datetime) -> str:
 
     What is past is told in whole units, what lies ahead in the nearest: what was given for a week ends in 1 week.
     """
-    span = at - timezone.now()
+    span = at - clock.now()
     past = span < timedelta()
     seconds = int(-span.total_seconds()) if past else _nearest(span.total_seconds())
     if seconds < NOW:
@@ -44,7 +45,7 @@ def when(at: datetime) -> str:
 
 def is_any_moment(at: datetime) -> bool:
     """Whether this is now or about to be."""
-    return at < timezone.now() + timedelta(seconds=NOW)
+    return at < clock.now() + timedelta(seconds=NOW)
 
 
 def _nearest(seconds: float) -> int:

@@ -10,9 +10,9 @@ from functools import lru_cache
 from uuid import UUID
 
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.translation import get_language
 
+from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Network
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 
@@ -65,7 +65,7 @@ def shown(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
     found = list(clusters.values_list(*SHOWN))
     networks = _networks([pk for pk, *_ in found])
-    now, language = timezone.now(), get_language()
+    now, language = clock.now(), get_language()
     for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at in found:
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),

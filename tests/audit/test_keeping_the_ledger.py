@@ -177,7 +177,7 @@ def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_ne
     assert anchors.anchor_if_due()
     assert anchors.anchor_if_due() is None
     later = timezone.now() + anchors.EVERY
-    monkeypatch.setattr("hyperclusters.audit.anchors.timezone.now", lambda: later)
+    monkeypatch.setattr("hyperclusters.audit.anchors.clock.now", lambda: later)
     assert anchors.anchor_if_due()
     assert anchors.anchor_if_due() is None
     settings.AUDIT_KEYS = [("next", b"n" * 32), *settings.AUDIT_KEYS]
@@ -191,7 +191,7 @@ def test_a_clock_that_was_ahead_does_not_silence_the_anchors(
 ) -> None:
     with monkeypatch.context() as ahead:
         next_year = timezone.now() + timedelta(days=365)
-        ahead.setattr("hyperclusters.audit.anchors.timezone.now", lambda: next_year)
+        ahead.setattr("hyperclusters.audit.anchors.clock.now", lambda: next_year)
         anchors.anchor()
     assert anchors.anchor_if_due()
     assert anchors.anchor_if_due() is None
@@ -510,7 +510,7 @@ def test_g19_a_visit_to_the_audit_is_one_event(cast: Cast, monkeypatch: pytest.M
     note_read(person=cast.olga, page="event", filters={"seq": "12"})
     assert visits() == 4
     later = timezone.now() + VISIT
-    monkeypatch.setattr("hyperclusters.audit.reading.timezone.now", lambda: later)
+    monkeypatch.setattr("hyperclusters.audit.reading.clock.now", lambda: later)
     note_read(person=cast.olga, page="list", filters={"person": "ada"})
     assert visits() == 5
     event = events(action=Did.AUDIT_READ)[0]

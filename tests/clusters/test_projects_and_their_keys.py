@@ -184,7 +184,7 @@ def test_pages_ask_once_a_minute_whether_a_worker_is_alive_and_say_no_when_the_m
         assert [heartbeat.was_a_worker_heard() for _ in range(3)] == [True] * 3
     assert len(asked) == 1
     over = timezone.now() + heartbeat.ALIVE
-    monkeypatch.setattr("hyperclusters.clusters.heartbeat.timezone.now", lambda: over)
+    monkeypatch.setattr("hyperclusters.clusters.heartbeat.clock.now", lambda: over)
     assert not heartbeat.was_a_worker_heard()
     heartbeat.beat("two")
     assert heartbeat.was_a_worker_heard()

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
 from .person import User
@@ -34,7 +34,7 @@ LATELY = timedelta(days=14)
 class GrantQuerySet(models.QuerySet["Grant"]):
     def active(self) -> GrantQuerySet:
         """In force this very moment: begun, not ended, not run out, and the person not deactivated."""
-        now = timezone.now()
+        now = clock.now()
         return self.filter(
             Q(until__isnull=True) | Q(until__gt=now),
             ended_at__isnull=True,
@@ -48,7 +48,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
 
     def lost_by(self, person: User) -> GrantQuerySet:
         """What this person held last until lately, in teams where they hold nothing now; the last one first."""
-        now = timezone.now()
+        now = clock.now()
         over = Q(ended_at__isnull=False) | Q(until__lte=now)
         lately = Q(ended_at__gt=now - LATELY) | Q(ended_at__isnull=True, until__gt=now - LATELY)
         held = Grant.objects.active().filter(person=person, team=models.OuterRef("team"))
@@ -66,7 +66,7 @@ class Grant(models.Model):
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="grants")
     role = models.CharField(max_length=16, choices=Role.choices)
-    since = models.DateTimeField(default=timezone.now)
+    since = models.DateTimeField(default=clock.now)
     until = models.DateTimeField(null=True, blank=True)
     granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="grants_given")
     reason = models.CharField(max_length=500)

@@ -6,8 +6,8 @@ import uuid
 from typing import Any
 
 from django.db import models
-from django.utils import timezone
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
 from .grant import TEAM_ROLES
@@ -18,7 +18,7 @@ from .team import Team
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> InvitationQuerySet:
         """Those that can still be accepted."""
-        return self.filter(accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=timezone.now())
+        return self.filter(accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=clock.now())
 
 
 class Invitation(models.Model):
@@ -31,7 +31,7 @@ class Invitation(models.Model):
     until = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=500)
     invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="invitations_sent")
-    invited_at = models.DateTimeField(default=timezone.now)
+    invited_at = models.DateTimeField(default=clock.now)
     expires_at = models.DateTimeField()
     mailed_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)

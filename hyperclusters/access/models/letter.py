@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
+
+from hyperclusters.audit import clock
 
 
 class Letter(models.Model):
@@ -13,7 +14,7 @@ class Letter(models.Model):
     about = models.CharField(max_length=36)  # that row's primary key
     address = models.EmailField()
     tries = models.PositiveIntegerField(default=0)
-    due_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["due_at", "pk"]

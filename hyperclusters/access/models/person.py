@@ -8,10 +8,10 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
 from django.db import models
 from django.db.models.functions import Lower
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
 
@@ -30,7 +30,7 @@ class User(AbstractBaseUser):
     full_name = models.CharField(_("full name"), max_length=150, blank=True)
     email = models.EmailField(_("e-mail address"), blank=True)
     is_active = models.BooleanField(_("active"), default=True)
-    joined_at = models.DateTimeField(default=timezone.now)
+    joined_at = models.DateTimeField(default=clock.now)
     session_round = models.PositiveIntegerField(default=0)  # grows to end every session that began before
 
     owes_second_factor = False  # of who is signed in: see accounts.backends

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
 from .grant import TEAM_ROLES
@@ -40,7 +40,7 @@ class AccessRequest(models.Model):
     role = models.CharField(max_length=16, choices=[(role.value, role.label) for role in TEAM_ROLES])
     days = models.PositiveIntegerField(null=True, blank=True)  # none: without an end
     reason = models.CharField(max_length=500)
-    asked_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(default=clock.now)
     state = models.CharField(max_length=16, choices=RequestState.choices, default=RequestState.PENDING)
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="requests_decided")

@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
 
@@ -19,7 +19,7 @@ class Team(models.Model):
 
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=100, unique=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     allows_open_ended = models.BooleanField(_("grants without an end are allowed"), default=True)
     longest_days = models.PositiveIntegerField(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.audit import clock
 
 
 class Diagnosis(models.TextChoices):
@@ -32,9 +33,9 @@ class ConnectionTest(models.Model):
 
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="tests")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    asked_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(default=clock.now)
     asked_in = models.CharField(max_length=64, blank=True)  # the web request's ID
-    held_until = models.DateTimeField(default=timezone.now)  # no worker takes it up before
+    held_until = models.DateTimeField(default=clock.now)  # no worker takes it up before
     done_at = models.DateTimeField(null=True, blank=True)
     diagnosis = models.CharField(max_length=16, choices=Diagnosis.choices, blank=True)
     cause = models.CharField(max_length=64, blank=True)

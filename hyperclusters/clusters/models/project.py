@@ -8,10 +8,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access import permissions
+from hyperclusters.audit import clock
 from hyperclusters.modelarts import is_project_id
 
 
@@ -49,9 +49,9 @@ class Project(models.Model):
     )
     sealed_credentials = models.TextField(blank=True)  # empty for the machine's own
     sealed_with = models.CharField(max_length=16, blank=True, db_default="")  # ID of the key that sealed them
-    key_since = models.DateTimeField(default=timezone.now, db_default=Now())
+    key_since = models.DateTimeField(default=clock.now, db_default=Now())
     key_until = models.DateTimeField(null=True, blank=True)  # when a temporary one ends
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
     quota = models.PositiveIntegerField(null=True, blank=True)
 
     blocked_until = models.DateTimeField(null=True, blank=True)
@@ -82,7 +82,7 @@ class Project(models.Model):
 
     def is_blocked(self, now: datetime | None = None) -> bool:
         """Whether the breaker keeps calls from being made."""
-        return self.blocked_until is not None and self.blocked_until > (now or timezone.now())
+        return self.blocked_until is not None and self.blocked_until > (now or clock.now())
 
 
 class Heartbeat(models.Model):

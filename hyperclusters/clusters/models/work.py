@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from hyperclusters.access import permissions
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def due(self, *states: str) -> Self:
         """What a worker may take up now: due, and held by nobody (or by somebody whose lease lapsed)."""
-        now = timezone.now()
+        now = clock.now()
         free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
         return self.filter(free, state__in=states, due_at__lte=now).order_by("due_at", "pk")
 
@@ -57,7 +57,7 @@ class Work(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="%(class)ss"
     )
-    requested_at = models.DateTimeField(default=timezone.now)
+    requested_at = models.DateTimeField(default=clock.now)
     reason = models.CharField(max_length=500, blank=True)
     asked_in = models.CharField(max_length=64, blank=True, db_default="")  # the web request's ID
 
@@ -65,7 +65,7 @@ class Work(models.Model):
     version = models.PositiveIntegerField(
         default=0
     )  # grows with each transition; the compare of compare-and-swap
-    due_at = models.DateTimeField(default=timezone.now)  # when a worker should look at it next
+    due_at = models.DateTimeField(default=clock.now)  # when a worker should look at it next
     lease_holder = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
 

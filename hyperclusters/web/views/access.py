@@ -10,7 +10,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -19,6 +18,7 @@ from hyperclusters.access.leads import SOON
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import Action, appointers, held, roles_for
 from hyperclusters.access.refusals import AccessRefused
+from hyperclusters.audit import clock
 from hyperclusters.web.access_forms import AskForm, JoinForm, tried
 from hyperclusters.web.access_words import ALLOWS, access_refusal, decided_by, lost
 from hyperclusters.web.acts import post_only
@@ -112,7 +112,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
         "waiting": [(each, form.deciders[each.team.slug]) for each in asked.pending()],
         "decided": asked.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "lost": lost(person),
-        "soon": timezone.now() + SOON,
+        "soon": clock.now() + SOON,
         "form": form,
     }
     return render(request, "access/mine.html", context, status=status)

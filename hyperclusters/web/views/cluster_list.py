@@ -9,11 +9,11 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from hyperclusters.audit import clock
 from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, Creation, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
@@ -146,9 +146,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "is_filtered": any(query.get(name) for name in FILTERS),
         "sources": selected.sources,
         "freshness": _freshness(selected.sources),
-        "refreshing": any(
-            source.due_at <= timezone.now() or source.held_until for source in selected.sources
-        ),
+        "refreshing": any(source.due_at <= clock.now() or source.held_until for source in selected.sources),
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
         "sort_age": address(query, sort="oldest" if query.get("sort", "newest") == "newest" else "newest"),

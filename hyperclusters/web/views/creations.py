@@ -8,12 +8,12 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, who_can
+from hyperclusters.audit import clock
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.refusals import NotACandidate
@@ -141,7 +141,7 @@ def _seen(version: int, looks: int, requested_at: datetime) -> str:
 
 def _pace(requested_at: datetime) -> int:
     """Milliseconds between two asks: few while somebody is likely to be watching for the answer."""
-    age = (timezone.now() - requested_at).total_seconds()
+    age = (clock.now() - requested_at).total_seconds()
     return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else 5000
 
 

@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -29,6 +28,7 @@ from hyperclusters.access.permissions import (
     who_can,
 )
 from hyperclusters.access.requests import waiting_for
+from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
@@ -57,7 +57,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "rows": _rows(request.user, list(page)),
         "filters": [menu(query, "lead", _("Who decides"), leads, everything=_("anybody"))],
         "is_filtered": bool(text or lead),
-        "soon": timezone.now() + SOON,
+        "soon": clock.now() + SOON,
         "may_appoint": may(request.user, Action.APPOINT),
     }
     return render(request, "teams/list.html", context)
@@ -79,7 +79,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "history": _history(request, shown),
         "projects": shown.projects.count(),
         "used": used_by(shown),
-        "soon": timezone.now() + SOON,
+        "soon": clock.now() + SOON,
         "unled": unled_notice(shown, request.user),
     }
     return render(request, "teams/team.html", context | _members(request, shown))
@@ -148,7 +148,7 @@ def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
 
 def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
     """The members that the address asks for, page by page."""
-    query, now = request.GET, timezone.now()
+    query, now = request.GET, clock.now()
     able = [(action.name.lower(), word) for action, word in zip(ASKED_ABOUT, _able_words(), strict=True)]
     special = [
         ("soon", _("Ending soon")),
@@ -180,7 +180,7 @@ def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
 
 def _acts(shown: Team) -> QuerySet[Event]:
     """What a member did in this team in the last 30 days, by the audit."""
-    since = timezone.now() - UNUSED
+    since = clock.now() - UNUSED
     return Event.objects.filter(team_id=shown.pk, person_name=OuterRef("person__username"), at__gt=since)
 
 
