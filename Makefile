@@ -14,12 +14,15 @@ help:  ## this list
 demo: $(VENV)/run  ## run the dashboard on this machine with a simulated cloud
 	@exec $(BIN)/python manage.py demo
 
-test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-	@$(BIN)/python tests/postgres.py $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" \
-	  --ignore tests/modelarts --ignore tests/simulator; status=$$?; \
-	if [ $$status = 77 ] && [ "$$CI" != true ]; then echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; \
-	else exit $$status; fi
+test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL; both run whatever the first says
+	@$(BIN)/python -m pytest -n 2 --dist loadfile; sqlite=$$?; \
+	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" \
+	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
+	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; \
+	  echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; fi; \
+	for half in SQLite:$$sqlite PostgreSQL:$$postgresql; do \
+	  [ $${half#*:} = 0 ] && echo "$${half%:*}: passed" || echo "$${half%:*}: FAILED ($${half#*:})"; done; \
+	[ $$sqlite = 0 ] && [ $$postgresql = 0 ]
 
 check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
 	$(BIN)/ruff format --check .
@@ -63,10 +66,10 @@ clean:  ## remove what was installed and made here, the demo's data included
 
 $(VENV)/run: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -8,11 +8,15 @@ import os
 
 import django
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
-bind = os.environ.get("BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_PROCESSES", "2"))
-threads = int(os.environ.get("WEB_THREADS", "8"))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hyperclusters.settings")
+try:
+    bind, workers, threads = settings.BIND, settings.WEB_PROCESSES, settings.WEB_THREADS
+except ImproperlyConfigured as error:
+    raise SystemExit(f"The dashboard does not start: {error}") from None
 timeout = 30  # seconds: a process that answers nothing for so long is replaced
 graceful_timeout = (
     30  # seconds to finish requests in after SIGTERM; less than KILL_AFTER, which is checked below
@@ -29,8 +33,10 @@ loglevel = "warning"
 
 def on_starting(server: object) -> None:  # noqa: ARG001 -- gunicorn's hook
     """Refuse to serve where something is wrong: known keys, a debugging page, keys that cannot be read."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hyperclusters.settings")
     django.setup()
     if graceful_timeout >= settings.KILL_AFTER:
         raise SystemExit("graceful_timeout must be less than KILL_AFTER.")
-    call_command("check", databases=["default"], deploy=not settings.DEMO)
+    try:
+        call_command("check", databases=["default"], deploy=not settings.DEMO)
+    except SystemCheckError as error:
+        raise SystemExit(str(error)) from None

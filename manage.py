@@ -4,6 +4,8 @@
 import os
 import sys
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
@@ -12,4 +14,8 @@ if __name__ == "__main__":
         os.environ.setdefault(
             "DEMO", "1"
         )  # the demo makes its own secrets; every other start must be given them
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 -- reads the settings: what is wrong in them is one sentence, no traceback
+    except ImproperlyConfigured as error:
+        sys.exit(f"The dashboard does not start: {error}")
     execute_from_command_line(sys.argv)

@@ -8,14 +8,15 @@ case "$1" in
     venv=$2 && shift 2
     python3 -m venv "$venv"
     for file; do
-      "$venv/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r "$file"
+      "$venv/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r "$file"
     done
     ;;
   collect)
-    # Settings want secrets; these are made for this command alone and go with it.
+    # Settings want secrets; these are made for this command alone. Nothing of the service's own environment is read.
     cd "$3"
-    SECRET_KEY=$(head -c 48 /dev/urandom | base64 | tr -d '\n') CREDENTIAL_KEYS=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_') \
-      AUDIT_KEYS="build:$(head -c 32 /dev/urandom | base64)" DATA_DIR="${TMPDIR:-/tmp}/hyperclusters-build" STATIC_ROOT="$4" \
+    env -i PATH="$PATH" SECRET_KEY="$(head -c 48 /dev/urandom | base64 | tr -d '\n')" \
+      CREDENTIAL_KEYS="$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')" AUDIT_KEYS="build:$(head -c 32 /dev/urandom | base64)" \
+      DATA_DIR="${TMPDIR:-/tmp}/hyperclusters-build" STATIC_ROOT="$4" \
       "$2/bin/python" manage.py collectstatic --noinput --verbosity 0
     "$2/bin/python" -m compileall -q hyperclusters
     ;;

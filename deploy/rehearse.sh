@@ -15,7 +15,7 @@ sh "$here/deploy/secrets.sh" "$clean/secrets" localhost > /dev/null
 chmod -R a-w "$clean/app"
 port=$((20000 + $$ % 20000))
 settings="PATH=$clean/venv/bin HOME=$clean/data DATA_DIR=$clean/data STATIC_ROOT=$clean/app/collected BIND=127.0.0.1:$port
-  PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=hyperclusters.settings ALLOWED_HOSTS=localhost
+  PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=hyperclusters.settings ALLOWED_HOSTS=localhost TRUSTED_PROXIES=1 EMAIL_URL=dummymail://
   SECRET_KEY_FILE=$clean/secrets/secret_key CREDENTIAL_KEYS_FILE=$clean/secrets/credential_keys AUDIT_KEYS_FILE=$clean/secrets/audit_keys"
 cd "$clean/app"
 # shellcheck disable=SC2086 -- words, of which none has a space in it

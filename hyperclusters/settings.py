@@ -10,7 +10,7 @@
 | AUDIT_STDOUT | `1`: the worker prints each audit event as a line of JSON, for log shippers | `0` |
 | AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
 | AUDIT_WEBHOOK_KEY | signs what is posted there, 32 characters or more | required with AUDIT_WEBHOOK |
-| DATABASE_URL | `postgres://…` or `sqlite:///…` | SQLite file in DATA_DIR |
+| DATABASE_URL | `postgres://…`, or `sqlite:///` and a path as it is, nothing in it quoted | SQLite file in DATA_DIR |
 | APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database as web and workers sign in to it | none |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
 | STATIC_ROOT | folder into which static files are collected | `static` in DATA_DIR |
@@ -20,6 +20,9 @@
 | EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (`consolemail://` in the demo) |
 | EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
 | HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
+| HSTS_SECONDS | how long browsers insist on https once they have seen this host; 0 for not at all | `63072000` (two years) |
+| HSTS_SUBDOMAINS | `1` makes them insist for every name below this host as well | `0` |
+| HSTS_PRELOAD | `1` lets browsers ship this host in their list; needs HSTS_SUBDOMAINS and a year or more | `0` |
 | SESSION_IDLE | seconds without use after which a person is signed out; polling is no use | `1800` |
 | SESSION_LIMIT | seconds after signing in at which a person is signed out whatever they do | `43200` |
 | SECOND_FACTOR | `1` asks platform admins and auditors for an authenticator app or a passkey | `1` (`0` in the demo) |
@@ -45,6 +48,9 @@
 | SHUTDOWN_GRACE | seconds in which a worker told to stop finishes its calls | `40` |
 | KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
+| BIND | address and port on which gunicorn listens | `127.0.0.1:8000` |
+| WEB_PROCESSES | web processes that one gunicorn starts | `2` |
+| WEB_THREADS | requests that one web process answers at a time | `8` |
 | METRICS_TOKEN | 16 characters or more: `/metrics` answers to whoever sends it as a bearer token | none: `/metrics` is off |
 | OTEL_EXPORTER_OTLP_ENDPOINT | where traces go (OTLP by HTTP), such as `http://localhost:4318`; needs `requirements-tracing.txt` | none: no traces |
 | OTEL_SERVICE_NAME | what this process is called there | `hyperclusters` |
@@ -52,6 +58,8 @@
 | DEBUG | `1` shows stack traces to whoever asks; never in production | `0` |
 | DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
 | DEMO_PASSWORD | the one password of the demo's people | made at the first start |
+| PORT, SIMULATOR_PORT | where the demo and its simulated cloud listen | `8000`, `9000` |
+| SIMULATOR_AK, SIMULATOR_SK | the demo's key for the simulated cloud | `DEMOACCESSKEY`, `demo-secret-key` |
 
 What is secret can stand in a file instead, named by SECRET_KEY_FILE and so on: SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS,
 AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
@@ -74,6 +82,10 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Every variable of the table above, for the check that names mistyped ones.
+VARIABLES = frozenset(
+    re.findall(r"[A-Z_]{2,}", " ".join(re.findall(r"(?m)^\| ([A-Z_, ]+) \|", __doc__ or "")))
+)
 
 
 def flag(name: str, default: bool) -> bool:
@@ -110,6 +122,17 @@ def group_role(entry: str) -> tuple[str, str, str]:
     return group, team, role
 
 
+def create_private(path: Path) -> None:
+    """Make a file that its owner alone can read, unless it exists. SQLite gives the files beside it the same rights."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be written: {error.strerror}. Set DATA_DIR to a folder that can."
+        ) from None
+
+
 def demo_secrets(folder: Path) -> dict[str, str]:
     """The demo's own keys and password, made once and kept in its folder, readable by its owner only."""
     path = folder / "secrets.json"
@@ -122,10 +145,9 @@ def demo_secrets(folder: Path) -> dict[str, str]:
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if made.keys() - kept.keys():  # the first start, or the first one that needs another secret
         kept = made | kept
-        folder.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(kept, file)
+        create_private(new)
+        new.write_text(json.dumps(kept))
         new.replace(path)
     return kept
 
@@ -232,6 +254,9 @@ if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
         "a call in flight must be able to end, and its outcome to be written down, before the process is killed."
     )
 WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 16, least=1, most=256)
+BIND = os.environ.get("BIND") or "127.0.0.1:8000"
+WEB_PROCESSES = number("WEB_PROCESSES", 2, least=1, most=256)
+WEB_THREADS = number("WEB_THREADS", 8, least=1, most=256)
 
 SESSION_IDLE = number("SESSION_IDLE", 30 * 60, least=60, most=86_400)
 SESSION_LIMIT = number("SESSION_LIMIT", 12 * 3600, least=60, most=30 * 86_400)
@@ -340,21 +365,27 @@ TEMPLATES = [
 ]
 
 _database_url = secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
-if not _database_url.startswith(("postgres://", "postgresql://", "sqlite:///")):
+_sqlite_file = _database_url.removeprefix("sqlite:///")
+if not _database_url.startswith(("postgres://", "postgresql://", "sqlite:///")) or not _sqlite_file:
     raise ImproperlyConfigured(
         "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
     )
 try:
-    DATABASES = {"default": environ.Env.db_url_config(_database_url)}
+    # A file's path is taken as it is: no sign in it means anything, so any folder works.
+    DATABASES = {
+        "default": environ.Env.db_url_config(_database_url)
+        if _sqlite_file == _database_url
+        else {"NAME": _sqlite_file}
+    }
 except ValueError:
     raise ImproperlyConfigured(
         "DATABASE_URL cannot be read: is its port a number, its password quoted?"
     ) from None
-_engine = "sqlite3" if _database_url.startswith("sqlite") else "postgresql"
+_engine = "postgresql" if _sqlite_file == _database_url else "sqlite3"
 # Django's own engines, which append what `record` was told to the audit's chain right before each COMMIT.
 DATABASES["default"]["ENGINE"] = f"hyperclusters.audit.engines.{_engine}"
 if _engine == "sqlite3":
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    create_private(Path(_sqlite_file))
     DATABASES["default"]["OPTIONS"] = {
         # Write transactions take the lock at once, so that two of them wait for each other and never fail half-way.
         "transaction_mode": "IMMEDIATE",
@@ -445,9 +476,16 @@ SESSION_ENGINE = "hyperclusters.accounts.sessions"
 SESSION_COOKIE_AGE = SESSION_LIMIT
 DEVICE_COOKIE_NAME, THEME_COOKIE_NAME = f"{_cookie}device", f"{_cookie}theme"
 MESSAGES_COOKIE_NAME = f"{_cookie}messages"
-SECURE_HSTS_SECONDS = 63_072_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 63_072_000, least=0, most=63_072_000 * 5) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = flag("HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = flag("HSTS_PRELOAD", default=False)
+if SECURE_HSTS_PRELOAD and (SECURE_HSTS_SECONDS < 31_536_000 or not SECURE_HSTS_INCLUDE_SUBDOMAINS):
+    raise ImproperlyConfigured(
+        "HSTS_PRELOAD needs HTTPS, HSTS_SUBDOMAINS and HSTS_SECONDS of 31536000 or more."
+    )
 SECURE_SSL_REDIRECT = HTTPS
+# HSTS for subdomains and preloading bind other sites of the company: HSTS_SUBDOMAINS and HSTS_PRELOAD are theirs to set.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"

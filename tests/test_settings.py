@@ -6,9 +6,11 @@ import json
 import os
 import re
 import runpy
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,10 @@ def start(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]
         ("OIDC_GROUP_ROLES", "ml=vision:auditor"),
         ("OIDC_GROUP_ROLES", "ml=creator"),
         ("OIDC_GROUP_ROLES", "=auditor"),
+        ("WEB_PROCESSES", "two"),
+        ("WEB_THREADS", "0"),
+        ("HSTS_SECONDS", "-1"),
+        ("HSTS_PRELOAD", "1"),  # without HSTS_SUBDOMAINS
         ("EMAIL_URL", "mail.example.com"),
         ("EMAIL_URL", "smtp://mail.example.com:port"),
     ],
@@ -281,3 +287,67 @@ def test_a_start_that_fails_says_why_in_a_sentence_and_tells_no_secret(tmp_path:
     assert "HTTPS must be 1 or 0, not 'maybe'." in started.stderr
     assert CANARY not in started.stdout + started.stderr
     assert KEY not in started.stdout + started.stderr
+
+
+@pytest.mark.parametrize(
+    "folder", ["my clone #1", "a?b", "x%20y", "a+b", "100%", "集群", 'it\'s "here"', "a;b&c=d"]
+)
+def test_any_folder_holds_the_database(folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for read in (
+        start(monkeypatch, DATA_DIR=str(tmp_path / folder)),
+        start(monkeypatch, DATABASE_URL=f"sqlite:///{tmp_path / folder / 'own.sqlite3'}"),
+    ):
+        file = Path(read["DATABASES"]["default"]["NAME"])
+        assert file.parent == tmp_path / folder
+        assert file.is_file()
+
+
+def test_the_database_file_is_for_its_owner_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        read = start(monkeypatch, DATA_DIR=str(tmp_path / "data"))
+    finally:
+        os.umask(before)
+    file = read["DATABASES"]["default"]["NAME"]
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE one (two)")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "data").iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "file" / "data")}
+    command = [sys.executable, str(ROOT / "manage.py"), "demo"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The dashboard does not start: ")
+    assert "cannot be written: Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_variable_that_is_read_is_in_the_table() -> None:
+    variables = runpy_variables()
+    read = set(re.findall(r"environ(?:\.get)?[\[(]\"([A-Z_]+)\"", SETTINGS.read_text()))
+    read |= set(
+        re.findall(r"\b(?:flag|number|words|secret|required)\(\s*\"([A-Z_]+)\"", SETTINGS.read_text())
+    )
+    assert read - variables == set()
+
+
+def runpy_variables() -> set[str]:
+    """The names of the table on top of the settings."""
+    rows = re.findall(r"^\| ([A-Z_, ]+) \|", SETTINGS.read_text(), flags=re.MULTILINE)
+    return {name for row in rows for name in row.split(", ")}
+
+
+def test_hsts_binds_this_host_alone_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = start(monkeypatch)
+    assert read["SECURE_HSTS_SECONDS"] == 63_072_000
+    assert not read["SECURE_HSTS_INCLUDE_SUBDOMAINS"]
+    assert not read["SECURE_HSTS_PRELOAD"]
+    read = start(monkeypatch, HSTS_SECONDS="31536000", HSTS_SUBDOMAINS="1", HSTS_PRELOAD="1")
+    assert read["SECURE_HSTS_SECONDS"] == 31_536_000
+    assert read["SECURE_HSTS_INCLUDE_SUBDOMAINS"]
+    assert read["SECURE_HSTS_PRELOAD"]

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class AccountsConfig(AppConfig):
 
     name = "hyperclusters.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Add our checks to Django's."""
+        import_module("hyperclusters.accounts.checks")

@@ -5,9 +5,15 @@ A web process runs these at its start (gunicorn.conf.py) and refuses to serve wi
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+from filecmp import cmp
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.checks import CheckMessage, register
 
@@ -15,6 +21,7 @@ from django.core.checks import CheckMessage, register
 KNOWN_KEYS = ("only-for-tests-", "only-to-look-at-the-code-", "django-insecure-")
 KNOWN_CREDENTIAL_KEYS = ("dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",)
 THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+OUR_PREFIXES = ("AUDIT_", "CREDENTIAL_", "HSTS_", "OIDC_", "UPSTREAM_")
 
 
 @register(deploy=True)
@@ -41,9 +48,64 @@ def serves_people(**_: Any) -> list[CheckMessage]:
         ),
         ("*" in settings.ALLOWED_HOSTS, "E007", "ALLOWED_HOSTS allows every host."),
         (not settings.HTTPS, "W008", "HTTPS is off: cookies and passwords could be read on the way."),
+        (
+            settings.HTTPS and not settings.TRUSTED_PROXIES,
+            "E011",
+            (
+                "HTTPS is on and TRUSTED_PROXIES is 0: every request would be redirected to https for ever, since this "
+                "process cannot see that a proxy speaks TLS. Set TRUSTED_PROXIES to the number of proxies in front."
+            ),
+        ),
+        (
+            not settings.SENDS_MAIL and not {"EMAIL_URL", "EMAIL_URL_FILE"} & os.environ.keys(),
+            "W012",
+            (
+                "EMAIL_URL is not set: no mail goes out, neither links to set a password nor reminders. "
+                "Set it to a mail server, or to dummymail:// if that is meant."
+            ),
+        ),
     ]
     kinds = {"E": checks.Error, "W": checks.Warning}
     return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in said if is_so]
+
+
+@register(deploy=True)
+def static_files_are_collected(**_: Any) -> list[CheckMessage]:
+    """STATIC_ROOT holds every static file as this code has it."""
+    if not (stale := sorted(_stale_static_files())):
+        return []
+    return [
+        checks.Error(
+            f"STATIC_ROOT ({settings.STATIC_ROOT}) lacks {len(stale)} files of this release, or has old ones: "
+            f"{', '.join(stale[:3])}{' …' if len(stale) > 3 else ''}.",
+            hint="Run manage.py collectstatic with the same STATIC_ROOT.",
+            id="hyperclusters.E013",
+        )
+    ]
+
+
+def _stale_static_files() -> Iterator[str]:
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            collected = Path(settings.STATIC_ROOT, name)
+            if not collected.is_file() or not cmp(storage.path(name), collected, shallow=False):
+                yield name
+
+
+@register()
+def variables_are_spelt_right(**_: Any) -> list[CheckMessage]:
+    """Names what looks like one of our settings and is none."""
+    names = settings.VARIABLES | {f"{name}_FILE" for name in settings.VARIABLES}
+    found = []
+    for name in sorted(os.environ.keys() - names):
+        likely = get_close_matches(name, names, n=1, cutoff=0.85)
+        if likely or name.startswith(OUR_PREFIXES):
+            hint = (
+                f"Is {likely[0]} meant?" if likely else "The table in hyperclusters/settings.py has them all."
+            )
+            text = f"{name} is no setting of this dashboard."
+            found.append(checks.Warning(text, hint=hint, id="hyperclusters.W014"))
+    return found
 
 
 @register(deploy=True)

@@ -65,7 +65,7 @@ def failing_once(function: Callable[..., Any], *, afterwards: bool = False) -> C
 # Answers to creates.
 
 
-def test_g4_a_verdict_whose_commit_was_answered_by_nobody_does_not_stop_the_send_that_followed_it(
+def test_g04_a_verdict_whose_commit_was_answered_by_nobody_does_not_stop_the_send_that_followed_it(
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sender A is told to wait and commits that; the answer to the COMMIT is lost. B sends. Then A reads what became of it."""
@@ -125,7 +125,7 @@ def test_g16_what_the_cloud_said_is_kept_though_the_breaker_cannot_be_told(
     assert (creation.state, creation.code) == (State.FAILED, "ModelArts.0106")
 
 
-def test_g6_a_name_that_the_cloud_has_already_is_not_given_again_though_our_list_does_not_know(
+def test_g06_a_name_that_the_cloud_has_already_is_not_given_again_though_our_list_does_not_know(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "taken")
@@ -281,7 +281,7 @@ def test_a_deletion_that_waits_for_the_cloud_spends_nothing_of_the_write_budget(
 
 
 @pytest.mark.parametrize("state", [State.UNKNOWN, State.NEEDS_ATTENTION])
-def test_g9_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
+def test_g09_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
     state: State, cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("lost_request", "create", times=1)
@@ -294,7 +294,7 @@ def test_g9_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
     assert told(creation).count("overdue") == 1
 
 
-def test_g9_a_deletion_open_for_half_an_hour_is_an_alert_too(
+def test_g09_a_deletion_open_for_half_an_hour_is_an_alert_too(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
@@ -307,7 +307,7 @@ def test_g9_a_deletion_open_for_half_an_hour_is_an_alert_too(
     assert told(deletion) == ["requested", "sending", "unknown", "overdue"]
 
 
-def test_g6_a_cluster_that_one_list_left_out_is_back_with_the_next_and_its_name_with_it(
+def test_g06_a_cluster_that_one_list_left_out_is_back_with_the_next_and_its_name_with_it(
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one", "two"):

@@ -68,6 +68,8 @@ class Site:
 
     def web(self, name: str) -> str:
         """Start a web process; its address."""
+        if not (self.folder / "static").exists():
+            self.manage("collectstatic", "--noinput", "--verbosity", "0")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{probe.getsockname()[1]}"

@@ -62,7 +62,7 @@ def test_a_signed_query_is_taken_in_any_order(caller: Caller) -> None:
     "change",
     [
         {"Host": "elsewhere"},
-        {"X-Sdk-Date": sdk_date(30)},
+        {"X-Sdk-Date": "half a minute later"},
         {"X-Project-Id": "changed"},
         {"Authorization": None},
         {"Authorization": "Bearer token"},
@@ -75,6 +75,8 @@ def test_a_header_that_was_changed_or_dropped_after_signing_is_refused(
 ) -> None:
     caller = Caller(simulator)
     headers: dict[str, str | None] = {**caller.signed("GET", collection(), headers={"X-Project-Id": PROJECT})}
+    if change.get("X-Sdk-Date"):
+        change = {"X-Sdk-Date": sdk_date(30)}  # as of now: it is good for 15 minutes only
     sent = {name: value for name, value in (headers | change).items() if value is not None}
     reply = caller.bare("GET", collection(), headers=sent)
     assert (reply.status, reply.code) == (401, "APIGW.0301")

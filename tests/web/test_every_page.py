@@ -16,6 +16,7 @@ from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
+from hyperclusters.web.views import health
 from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, events, work
 from tests.test_architecture import FOR_EVERYBODY, ROUTES, SIGNING_IN
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
@@ -329,7 +330,8 @@ def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) 
     with CaptureQueriesContext(connection) as captured:
         assert Browser().get("/healthz").json() == {"status": "ok"}
     assert len(captured) == 0
-    assert Browser().get("/readyz").json() == {"status": "ok", "database": "ok", "worker": "none"}
+    ok = dict.fromkeys(("status", "database", "schema", "static"), "ok")
+    assert Browser().get("/readyz").json() == ok | {"worker": "none"}
     beat("one")
     assert Browser().get("/readyz").json()["worker"] == "alive"
     with failing_database():
@@ -337,6 +339,18 @@ def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) 
         assert Browser().get("/healthz").status_code == 200
     assert answer.status_code == 503
     assert "the database is away" not in body(answer)
+
+
+def test_readiness_wants_the_whole_schema_and_the_collected_files(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(health, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")}))
+        answer = Browser().get("/readyz")
+    assert (answer.status_code, answer.json()["schema"]) == (503, "1 migrations are not applied")
+    monkeypatch.setattr(health.staticfiles_storage, "hashed_files", {}, raising=False)
+    answer = Browser().get("/readyz")
+    assert (answer.status_code, answer.json()["static"]) == (503, "not collected")
 
 
 def test_a_page_says_when_no_worker_runs(as_: SignIn, projects: Projects) -> None:

@@ -20,6 +20,7 @@ from pytest_django import Settings
 from hyperclusters import urls
 from hyperclusters.clusters.models import Creation
 from hyperclusters.web import limits
+from hyperclusters.web.checks import variables_are_spelt_right
 from tests.conftest import Cast, Cloud, Projects, ask, events
 from tests.web.pages import SignIn, body, submit, words
 from tests.web.test_every_page import CSP
@@ -122,22 +123,74 @@ GOOD = {
     "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
     "AUDIT_KEYS": "a1:" + base64.b64encode(bytes(range(32))).decode(),
     "ALLOWED_HOSTS": "clusters.example.com",
+    "TRUSTED_PROXIES": "1",
+    "EMAIL_URL": "dummymail://",
     "DJANGO_SETTINGS_MODULE": "hyperclusters.settings",
 }
 
 
 def deployed(tmp_path: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     """`manage.py check --deploy` with nothing but these in the environment."""
+    return managed(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **changes)
+
+
+def managed(tmp_path: Path, *command: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py` with nothing but these in the environment."""
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)} | GOOD | changes
-    command = [sys.executable, str(ROOT / "manage.py"), "check", "--deploy", "--fail-level", "WARNING"]
-    return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    line = [sys.executable, str(ROOT / "manage.py"), *command]
+    return subprocess.run(line, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
 
 
 def test_a_sound_installation_passes_the_deployment_checks(tmp_path: Path) -> None:
     secret = "kA9-" + "zX_7q" * 12
+    assert "E013" in deployed(tmp_path).stderr  # nothing is collected yet
+    assert managed(tmp_path, "collectstatic", "--noinput").returncode == 0
     done = deployed(tmp_path, SECRET_KEY=secret)
     assert done.returncode == 0, done.stderr
     assert secret not in done.stdout + done.stderr
+    (tmp_path / "static" / "css" / "base.css").write_text("of the last release")
+    assert "E013" in deployed(tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("E011", {"TRUSTED_PROXIES": "0"}),
+        ("W012", {"EMAIL_URL": None}),
+        ("W014", {"AUDIT_KEY": "a"}),
+        ("W014", {"TRUSTED_PROXY": "1"}),
+        ("W014", {"DATABASE_URI": "postgres://u:p@h/n"}),
+        ("W014", {"SECRET_KEY_FILES": "/x"}),
+        ("W014", {"OIDC_SOMETHING": "1"}),
+    ],
+)
+def test_what_would_fail_in_silence_is_named_at_the_start(
+    code: str, changes: dict[str, str | None], tmp_path: Path
+) -> None:
+    left_out = {name for name, value in changes.items() if value is None}
+    environment = {name: value for name, value in GOOD.items() if name not in left_out}
+    environment |= {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
+    environment |= {name: value for name, value in changes.items() if value is not None}
+    command = [sys.executable, str(ROOT / "manage.py"), "check", "--deploy"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert f"hyperclusters.{code}" in done.stderr
+    assert "u:p@h" not in done.stderr
+
+
+def test_variables_of_others_are_not_ours_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "HOME",
+        "HOSTNAME",
+        "LANG",
+        "PYTHONPATH",
+        "SESSION_MANAGER",
+        "PGHOST",
+        "EMAIL",
+        "DATABASE",
+        "DEBUGINFOD_URLS",
+    ):
+        monkeypatch.setenv(name, "x")
+    assert variables_are_spelt_right() == []
 
 
 def test_each_thing_that_should_not_serve_people_is_named(settings: Settings) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 
 from hyperclusters.access.models import Grant, User
 from hyperclusters.access.services import add_person
+from hyperclusters.accounts.models import Session
 from hyperclusters.clusters.models import Cluster, ConnectionTest, Creation, Project
 from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
 from tests.web.pages import HTMX, SignIn, body, holds_markup, main, submit, words
@@ -465,7 +465,7 @@ HOLES: dict[str, Callable[[Stage], Any]] = {
 }
 
 
-@pytest.mark.parametrize("hole", HOLES, ids=[f"{n:02}" for n in range(len(HOLES))])
+@pytest.mark.parametrize("hole", HOLES, ids=[deed.__name__ for deed in HOLES.values()])
 def test_a_hole_that_others_had_is_not_here(hole: str, stage: Stage) -> None:
     HOLES[hole](stage)
 

@@ -1,7 +1,13 @@
 """For machines: is the process up, and can it serve."""
 
+from functools import cache
+from typing import Any
+
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -18,9 +24,23 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The database answers; says as well whether a worker is alive, which does not keep pages from being served."""
+    """Whether pages can be served: 503 if not, with the reason. Says as well whether a worker is alive, which does not
+    keep pages from being served."""
+    details: dict[str, Any] = {"database": "ok", "schema": "ok", "static": "ok"}
     try:
-        alive = is_a_worker_alive()
+        details["worker"] = "alive" if is_a_worker_alive() else "none"
+        if missing := migrations_on_disk() - MigrationRecorder(connection).applied_migrations().keys():
+            details["schema"] = f"{len(missing)} migrations are not applied"
     except DatabaseError:
-        return JsonResponse({"status": "unavailable", "database": "does not answer"}, status=503)
-    return JsonResponse({"status": "ok", "database": "ok", "worker": "alive" if alive else "none"})
+        details = {"database": "does not answer"}
+    if not getattr(staticfiles_storage, "hashed_files", True):
+        details["static"] = "not collected"
+    ready = all(details.get(name) == "ok" for name in ("database", "schema", "static"))
+    status = {"status": "ok" if ready else "unavailable"}
+    return JsonResponse(status | details, status=200 if ready else 503)
+
+
+@cache
+def migrations_on_disk() -> frozenset[tuple[str, str]]:
+    """App and name of every migration that this code brings along."""
+    return frozenset(MigrationLoader(None).disk_migrations)

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from hyperclusters.demo import past
-from hyperclusters.demo.processes import Process, is_free, stop_all, wait_until_ready, watch
+from hyperclusters.demo.processes import Process, folder_lock, port_problem, stop_all, wait_until_ready, watch
 from hyperclusters.modelarts import Credentials
 from hyperclusters.settings import number
 
@@ -31,9 +31,17 @@ class Command(BaseCommand):
             raise CommandError("The demo keeps to its own SQLite file: unset DATABASE_URL.")
         self.port = number("PORT", 8000, least=1, most=65535)
         self.simulator_port = number("SIMULATOR_PORT", 9000, least=1, most=65535)
-        for name, port in (("PORT", self.port), ("SIMULATOR_PORT", self.simulator_port)):
-            if not is_free(port):
-                raise CommandError(f"Port {port} is in use. Choose another one with {name}=….")
+        with folder_lock(settings.DATA_DIR) as is_ours:
+            if not is_ours:
+                raise CommandError(f"Another demo runs in {settings.DATA_DIR}. Stop it, or set DATA_DIR.")
+            for name, port in (("PORT", self.port), ("SIMULATOR_PORT", self.simulator_port)):
+                if problem := port_problem(port):
+                    raise CommandError(
+                        f"Port {port} cannot be used: {problem}. Choose another one with {name}=…."
+                    )
+            self._run()
+
+    def _run(self) -> None:
         self.stopping = False
         for number_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number_, self._stop)
