@@ -67,6 +67,7 @@ AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OID
 
 import base64
 import binascii
+import errno
 import json
 import os
 import re
@@ -122,15 +123,15 @@ def group_role(entry: str) -> tuple[str, str, str]:
     return group, team, role
 
 
-def create_private(path: Path) -> None:
-    """Make a file that its owner alone can read, unless it exists. SQLite gives the files beside it the same rights."""
+def writable(folder: Path) -> Path:
+    """This folder, made if need be. One that cannot be written stops the start."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise ImproperlyConfigured(
-            f"{path} cannot be written: {error.strerror}. Set DATA_DIR to a folder that can."
-        ) from None
+        raise ImproperlyConfigured(f"{folder} cannot be written: {error.strerror}. Set DATA_DIR.") from None
+    return folder
 
 
 def demo_secrets(folder: Path) -> dict[str, str]:
@@ -145,9 +146,9 @@ def demo_secrets(folder: Path) -> dict[str, str]:
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if made.keys() - kept.keys():  # the first start, or the first one that needs another secret
         kept = made | kept
-        new = path.with_suffix(".new")
-        create_private(new)
-        new.write_text(json.dumps(kept))
+        new = writable(folder) / "secrets.new"
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(kept, file)
         new.replace(path)
     return kept
 
@@ -385,7 +386,7 @@ _engine = "postgresql" if _sqlite_file == _database_url else "sqlite3"
 # Django's own engines, which append what `record` was told to the audit's chain right before each COMMIT.
 DATABASES["default"]["ENGINE"] = f"hyperclusters.audit.engines.{_engine}"
 if _engine == "sqlite3":
-    create_private(Path(_sqlite_file))
+    writable(Path(_sqlite_file).absolute().parent)
     DATABASES["default"]["OPTIONS"] = {
         # Write transactions take the lock at once, so that two of them wait for each other and never fail half-way.
         "transaction_mode": "IMMEDIATE",

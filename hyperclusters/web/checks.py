@@ -96,7 +96,7 @@ def _stale_static_files() -> Iterator[str]:
 def variables_are_spelt_right(**_: Any) -> list[CheckMessage]:
     """Names what looks like one of our settings and is none."""
     names = settings.VARIABLES | {f"{name}_FILE" for name in settings.VARIABLES}
-    found = []
+    found: list[CheckMessage] = []
     for name in sorted(os.environ.keys() - names):
         likely = get_close_matches(name, names, n=1, cutoff=0.85)
         if likely or name.startswith(OUR_PREFIXES):

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
@@ -348,7 +349,7 @@ def test_readiness_wants_the_whole_schema_and_the_collected_files(
         newer.setattr(health, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")}))
         answer = Browser().get("/readyz")
     assert (answer.status_code, answer.json()["schema"]) == (503, "1 migrations are not applied")
-    monkeypatch.setattr(health.staticfiles_storage, "hashed_files", {}, raising=False)
+    monkeypatch.setattr(staticfiles_storage, "hashed_files", {}, raising=False)
     answer = Browser().get("/readyz")
     assert (answer.status_code, answer.json()["static"]) == (503, "not collected")
 
