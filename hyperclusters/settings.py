@@ -73,6 +73,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 
 import environ
 from cryptography.fernet import Fernet
@@ -373,7 +374,7 @@ if not _database_url.startswith(("postgres://", "postgresql://", "sqlite:///")) 
     )
 try:
     # A file's path is taken as it is: no sign in it means anything, so any folder works.
-    DATABASES = {
+    DATABASES: dict[str, dict[str, Any]] = {
         "default": environ.Env.db_url_config(_database_url)
         if _sqlite_file == _database_url
         else {"NAME": _sqlite_file}
