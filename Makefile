@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check messages pictures bench soak image sbom lock clean
+.PHONY: help demo test check messages pictures bench soak mutants image sbom lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -49,6 +49,10 @@ soak: $(VENV)/dev  ## every kill point, fault and race in full, then long runs o
 	FAULTS=full RACES=200 $(BIN)/python tests/postgres.py $(BIN)/python -m pytest -q -n 4 --maxschedchunk 1 tests/faults
 	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.faults.soak
 
+mutants: $(VENV)/dev  ## seed faults in modelarts, audit, access and clusters, and count what the tests catch (MUTANTS="audit --count 20")
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
+	$(BIN)/python -m tests.mutants $(MUTANTS)
+
 image:  ## the image's steps in a clean folder: install, collect, migrate, serve, stop (no container engine needed)
 	@sh deploy/rehearse.sh
 
@@ -60,6 +64,7 @@ lock: $(VENV)/dev  ## lock the newest allowed versions of what is needed, with h
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements-tracing.in -o requirements-tracing.txt
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -c requirements-dev.txt requirements-mutants.in -o requirements-mutants.txt
 
 clean:  ## remove what was installed and made here, the demo's data included
 	rm -rf $(VENV) .demo build .mypy_cache .pytest_cache .ruff_cache .hypothesis
