@@ -59,5 +59,8 @@ def configuration(*, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             "django.db.backends": {"level": "INFO"},  # at DEBUG it writes values of SQL: session IDs, hashes
             "asyncio": {"level": "WARNING"},
+            # They write whole URLs; `modelarts` writes a line of its own for each call.
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
         },
     }

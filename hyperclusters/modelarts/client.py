@@ -9,10 +9,9 @@ from typing import Self, TypeVar
 
 from hyperclusters.modelarts import grammar, parsing, requests, signing
 from hyperclusters.modelarts.errors import ModelArtsError, NotFound, Unavailable
-from hyperclusters.modelarts.line import Reply
 from hyperclusters.modelarts.safetext import printable, without_secrets
 from hyperclusters.modelarts.shapes import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
-from hyperclusters.modelarts.transport import Transport
+from hyperclusters.modelarts.transport import RawResponse, Transport
 from hyperclusters.modelarts.verdicts import proves_absence, verdict
 
 log = logging.getLogger(__name__)
@@ -210,7 +209,7 @@ class Client:
             unsigned["Content-Length"] = str(len(request.body))
         return signed | unsigned
 
-    def _exchange(self, request: Request, signed_at: datetime, reply: Reply) -> Exchange:
+    def _exchange(self, request: Request, signed_at: datetime, reply: RawResponse) -> Exchange:
         request_id = reply.headers.get("x-request-id", "")
         body = without_secrets(reply.body.decode(errors="backslashreplace"), self._secrets)
         return Exchange(

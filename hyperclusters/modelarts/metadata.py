@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hyperclusters.modelarts.grammar import is_header_safe
-from hyperclusters.modelarts.line import Reply
 from hyperclusters.modelarts.shapes import Credentials
-from hyperclusters.modelarts.transport import Transport
+from hyperclusters.modelarts.transport import RawResponse, Transport
 
 TOKEN_PATH = "/meta-data/latest/api/token"  # noqa: S105 -- a path
 KEY_PATH = "/openstack/latest/securitykey"
@@ -59,7 +58,7 @@ def fetch_key(http: Transport, endpoint: str) -> TemporaryKey:
     return _read(answer.body)
 
 
-def _call(http: Transport, endpoint: str, method: str, path: str, headers: dict[str, str]) -> Reply:
+def _call(http: Transport, endpoint: str, method: str, path: str, headers: dict[str, str]) -> RawResponse:
     everything = {
         "Host": endpoint.partition("://")[2],
         "Accept-Encoding": "identity",

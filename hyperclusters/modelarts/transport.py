@@ -1,27 +1,50 @@
-"""The connections that a process shares, and one way to use them: send once, and wait for the answer."""
+"""One way to use HTTP: send once, on a connection of its own, and wait for the answer until the deadline."""
+
+from __future__ import annotations
 
 import ssl
 import threading
 import time
-from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import certifi
-import h11
+import httpcore
+import httpx
 
-from hyperclusters.modelarts.line import Line, Reply
-from hyperclusters.modelarts.wire import Lookups, WireError, connect
+from hyperclusters.modelarts.network import CallNetwork, NameLookups, TransportError
+
+MAX_BODY = 1024 * 1024  # bytes of an answer's body
+
+
+@dataclass(slots=True)
+class RawResponse:
+    """What came of one request.
+
+    `failure` is empty for a whole answer; else a slug, with `status`, `headers` (names in lower case) and
+    `body` being what arrived before. `may_have_left`: whether a byte of the request may have left this
+    machine. `elapsed`: seconds.
+    """
+
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    failure: str = ""
+    detail: str = ""
+    may_have_left: bool = False
+    elapsed: float = 0.0
 
 
 class Transport:
-    """A pool of connections. Thread-safe; a process needs one. Close it when done.
+    """An httpx client that a process shares. Thread-safe. Close it when done.
 
-    A connection belongs to one call from being taken to being put back, so no other call can close it under a
-    request. Proxy variables of the environment are not read, redirects not followed, cookies not kept, and
-    nothing is ever sent twice.
+    Each call has a connection of its own, so nothing that follows one answer can be taken for the next, and no
+    request is lost in a connection that the far side closes at that moment. Proxy variables of the environment
+    are not read, redirects not followed, cookies not kept, and nothing is ever sent twice.
     """
 
     def __init__(
@@ -35,12 +58,10 @@ class Transport:
         `verify`: whom to trust: a TLS context, the path of a file of CA certificates, or None for public CAs.
         """
         self._connect_timeout = connect_timeout
-        self._given_tls = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
         self._places = threading.BoundedSemaphore(max_connections)
-        self._lock = threading.Lock()
-        self._idle: dict[str, deque[Line]] = {}
-        self._lookups = Lookups()
-        self._closed = False
+        self._lookups = NameLookups()
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._http = httpx.Client(transport=_ConnectionPerCall(verify), trust_env=False, cookies=no_cookies)
 
     def send(
         self,
@@ -52,41 +73,69 @@ class Transport:
         body: bytes,
         deadline: float,
         connect_timeout: float,
-    ) -> Reply:
+        max_body: int = MAX_BODY,
+    ) -> RawResponse:
         """Send one request to `origin` (`https://host:port`), taking at most `deadline` seconds in all.
 
-        `connect_timeout` seconds are for connecting, or the transport's own where that is shorter. Never
-        raises for what the network or the other side does: that is in the reply.
+        `connect_timeout` seconds are for connecting, or the transport's own where that is shorter; `max_body`
+        bytes of the answer's body are read. Never raises for what the network or the other side does: that is
+        in the response.
         """
         started = time.monotonic()
-        until = started + deadline
-        reply = Reply()
+        response = RawResponse()
         if self._places.acquire(timeout=deadline):
+            connect_deadline = time.monotonic() + min(connect_timeout, self._connect_timeout)
+            network = CallNetwork(
+                self._lookups, min(connect_deadline, started + deadline), started + deadline
+            )
             try:
-                request = h11.Request(method=method, target=target, headers=headers)
-                connected_until = min(until, time.monotonic() + min(connect_timeout, self._connect_timeout))
-                self._exchange(origin, request, body, reply, connected_until, until)
-            except WireError as error:
-                reply.failure, reply.detail = error.cause, error.detail
-            except h11.LocalProtocolError as error:
-                reply.failure, reply.detail = "request_error", str(error)
+                request = httpx.Request(
+                    method,
+                    origin,
+                    headers=headers,
+                    content=body,
+                    extensions={"network": network, "target": target.encode()},
+                )
+                self._exchange(request, response, max_body)
+            except TransportError as error:
+                response.failure, response.detail = error.cause, error.detail
+            except httpcore.RemoteProtocolError as error:
+                response.failure, response.detail = "protocol_error", str(error)
+            except httpcore.LocalProtocolError as error:
+                response.failure, response.detail = "request_error", str(error)
             except Exception as error:  # noqa: BLE001 - whatever it was, it must not pass for an answer
-                reply.failure, reply.detail = "unexpected", f"{type(error).__name__}: {error}"
+                response.failure, response.detail = "unexpected", f"{type(error).__name__}: {error}"
             finally:
                 self._places.release()
+            response.may_have_left = network.may_have_left
         else:
-            reply.failure = "pool_timeout"
-        reply.elapsed = time.monotonic() - started
-        return reply
+            response.failure = "pool_timeout"
+        response.elapsed = time.monotonic() - started
+        return response
+
+    def _exchange(self, request: httpx.Request, response: RawResponse, max_body: int) -> None:
+        received = bytearray()
+        answer = self._http.send(request, stream=True)
+        try:
+            response.status = answer.status_code
+            response.headers = {
+                name.lower().decode(): value.decode("latin-1") for name, value in answer.headers.raw
+            }
+            if answer.headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
+                raise TransportError("content_encoding")  # a small packed answer could hold gigabytes
+            if answer.status_code == httpx.codes.SWITCHING_PROTOCOLS:
+                raise TransportError("protocol_error", "an upgrade that nobody asked for")
+            for piece in answer.iter_raw():
+                received += piece
+                if len(received) > max_body:
+                    raise TransportError("too_large")
+        finally:
+            response.body = bytes(received[:max_body])
+            answer.close()
 
     def close(self) -> None:
-        """Close every idle connection; those in use are closed as their calls end."""
-        with self._lock:
-            self._closed = True
-            lines = [line for idle in self._idle.values() for line in idle]
-            self._idle.clear()
-        for line in lines:
-            line.close()
+        """Close the client."""
+        self._http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -96,56 +145,55 @@ class Transport:
     ) -> None:
         self.close()
 
+
+class _ConnectionPerCall(httpx.BaseTransport):
+    """Opens a connection for each request, over the request's own network, and closes it with the response."""
+
+    def __init__(self, verify: ssl.SSLContext | str | None) -> None:
+        self._verify = verify
+
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        if self._given_tls is not None:
-            return self._given_tls
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())  # a slim container has no certificates of its own
+        if isinstance(self._verify, ssl.SSLContext):
+            return self._verify
+        context = ssl.create_default_context(cafile=self._verify)
+        if self._verify is None:
+            context.load_verify_locations(certifi.where())  # a slim container has no certificates of its own
         return context
 
-    def _exchange(
-        self,
-        origin: str,
-        request: h11.Request,
-        body: bytes,
-        reply: Reply,
-        connected_until: float,
-        until: float,
-    ) -> None:
-        line = self._take(origin) or self._open(origin, connected_until)
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The response to this request. Raises TransportError and httpcore's protocol errors."""
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.extensions["target"],
+        )
+        connection = httpcore.HTTPConnection(
+            url.origin,
+            ssl_context=self._tls if url.scheme == b"https" else None,
+            network_backend=request.extensions["network"],
+        )
         try:
-            line.exchange(request, body, reply, until)
-        finally:
-            self._put_back(origin, line)
+            answer = connection.handle_request(
+                httpcore.Request(request.method, url, headers=request.headers.raw, content=request.stream)
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer, connection))
 
-    def _take(self, origin: str) -> Line | None:
-        """The connection put back last, if it is still good."""
-        while True:
-            with self._lock:
-                idle = self._idle.get(origin)
-                line = idle.pop() if idle else None
-            if line is None or line.is_fresh():
-                return line
-            line.close()
 
-    def _open(self, origin: str, until: float) -> Line:
-        url = urlsplit(origin)
-        tls = self._tls if url.scheme == "https" else None
-        port = url.port or (80 if tls is None else 443)
-        return Line(connect(url.hostname or "", port, tls=tls, lookups=self._lookups, until=until))
+class _Body(httpx.SyncByteStream):
+    """A response's body, with which its connection ends."""
 
-    def _put_back(self, origin: str, line: Line) -> None:
-        """Keep the connection if it can serve another call; close it otherwise, and all that grew old."""
-        reusable = line.is_reusable()
-        unwanted = []
-        with self._lock:
-            for idle in self._idle.values():
-                while idle and not idle[0].is_fresh():
-                    unwanted.append(idle.popleft())
-            if reusable and not self._closed:
-                self._idle.setdefault(origin, deque()).append(line)
-            else:
-                unwanted.append(line)
-        for old in unwanted:
-            old.close()
+    def __init__(self, answer: httpcore.Response, connection: httpcore.HTTPConnection) -> None:
+        self._answer = answer
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+        self._connection.close()

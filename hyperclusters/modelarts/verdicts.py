@@ -11,10 +11,10 @@ from http import HTTPStatus
 from typing import Final
 
 from hyperclusters.modelarts import errors
-from hyperclusters.modelarts.line import Reply
 from hyperclusters.modelarts.parsing import Complaint, complaint, http_date
 from hyperclusters.modelarts.safetext import printable
 from hyperclusters.modelarts.shapes import Exchange
+from hyperclusters.modelarts.transport import RawResponse
 
 Meaning = type[errors.ModelArtsError]
 
@@ -50,7 +50,9 @@ _BARE_CODE_PATTERN = re.compile(r"\d{4}|\d{8}", re.ASCII)
 _SECONDS_PATTERN = re.compile(r"\d{1,9}", re.ASCII)
 
 
-def verdict(exchange: Exchange, reply: Reply, *, cause: str, secrets: Iterable[str]) -> errors.ModelArtsError:
+def verdict(
+    exchange: Exchange, reply: RawResponse, *, cause: str, secrets: Iterable[str]
+) -> errors.ModelArtsError:
     """The error that this exchange amounts to.
 
     `cause`: why the answer is none, where its status alone doesn't say so; empty otherwise.

@@ -91,7 +91,6 @@ def test_a_trusted_server_is_spoken_to(good: Server, call: str) -> None:
         client_of(cloud.endpoint, http=http) as client,
     ):
         CALLS[call](client)
-        CALLS[call](client)
         assert cloud.connections == 1
 
 

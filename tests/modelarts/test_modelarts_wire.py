@@ -79,7 +79,9 @@ FAULTS = {
     "two content-lengths": Fault(
         then(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", Visit.stall), ENDED
     ),
-    "an endless body": Fault(then(CHUNKED, endless(b"400\r\n" + b" " * 1024 + b"\r\n")), ("too_large",)),
+    "an endless body": Fault(
+        then(CHUNKED, endless(b"400\r\n" + b" " * 1024 + b"\r\n")), ("too_large", "deadline")
+    ),
     "an endless body of tiny chunks": Fault(
         then(CHUNKED, endless(b"1\r\n \r\n" * 4096)), ("too_large", "deadline")
     ),
