@@ -25,11 +25,10 @@ def hold_until_commit(key: UUID) -> None:
 
 
 def read_back(key: UUID, read: Callable[[], T]) -> T:
-    """What `read` finds on a new connection, once no transaction holds `key` any more.
+    """What `read` finds once no transaction holds `key` any more. After a database error, close the connection before.
 
     Raises DatabaseError if one still does after `PATIENCE` seconds, or if the database does not answer.
     """
-    connection.close()
     if connection.vendor != "postgresql":
         return read()
     with transaction.atomic():

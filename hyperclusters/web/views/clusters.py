@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -45,6 +45,7 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
 def _database_failed(request: PageRequest, shown: Cluster, typed: dict[str, str]) -> HttpResponse:
     """A COMMIT that was not answered may have happened, or may yet: read it back before saying that it did not."""
     try:
+        connection.close()
         deletion = deletions.find_recorded(person=request.user, cluster=shown)
     except DatabaseError:
         return perhaps_recorded(request, typed, shown.get_absolute_url())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -118,6 +118,7 @@ def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
     if token is None:
         return not_recorded(request, _typed(request.POST))
     try:
+        connection.close()
         creation = creations.find_recorded(person=request.user, token=token)
     except DatabaseError:
         return perhaps_recorded(request, _typed(request.POST), reverse("creations:of_form", args=[token]))
