@@ -71,6 +71,7 @@ clusters_urls = [
 creations_urls = [
     path("", creations.listing, name="list"),
     path("<uuid:pk>/", creations.creation, name="creation"),
+    path("form/<uuid:token>/", creations.of_form, name="of_form"),
     path("<uuid:pk>/withdraw/", creations.withdraw, name="withdraw"),
     path("<uuid:pk>/look/", creations.look, name="look"),
     path("<uuid:pk>/decide/", creations.decide, name="decide"),

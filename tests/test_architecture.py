@@ -74,6 +74,7 @@ ROUTES = {
     "creations:list",
     "creations:creation",
     "creations:withdraw",
+    "creations:of_form",
     "creations:look",
     "creations:decide",
     "audit:list",

@@ -22,6 +22,7 @@ from . import limits
 from .failpoints import failpoint
 from .inventory import AlreadyBound
 from .models import Cluster, Creation, Evidence, Project, State
+from .readback import hold_until_commit, read_back
 from .refusals import (
     Blocked,
     InvalidValues,
@@ -32,7 +33,7 @@ from .refusals import (
     TokenUsed,
     TooMany,
 )
-from .verdicts import Finding, cluster_from, conclude
+from .verdicts import Finding, cluster_from, conclude, evidence_so_far
 from .work import Stale, move, wake_workers
 
 
@@ -74,6 +75,14 @@ def request_creation(
         raise
 
 
+def find_recorded(*, person: User, token: UUID) -> Creation | None:
+    """The creation that this person's form recorded, read after a COMMIT that was not answered.
+
+    Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
+    """
+    return read_back(token, Creation.objects.filter(token=token, requested_by=person).first)
+
+
 def note_attempt(
     *,
     person: User,
@@ -104,7 +113,7 @@ def note_attempt(
 
 
 def withdraw(creation: Creation, *, by: User) -> None:
-    """Withdraw one's own creation while nothing was sent. Raises NotPermitted; Stale if it is not waiting any more."""
+    """Withdraw one's own creation while it waits to be sent, or to be sent again. Raises NotPermitted; Stale if it is not waiting any more."""
     require(by, Action.VIEW, creation.team)
     if by != creation.requested_by:
         require(by, Action.DECIDE, creation.team)
@@ -115,7 +124,8 @@ def withdraw(creation: Creation, *, by: User) -> None:
         State.CANCELLED,
         Did.CREATE_WITHDRAWN,
         Outcome.DONE,
-        facts={"person": by},
+        facts={"person": by, "after": {"sends": creation.sends}},
+        evidence=evidence_so_far(creation),
         settled_at=clock.now(),
         lease_holder="",
         lease_until=None,
@@ -167,6 +177,7 @@ def _accept(
     person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None, despite_cluster: bool
 ) -> Creation:
     # The row locks make the name and quota checks below hold against creations that are being accepted right now.
+    hold_until_commit(token)
     project = limits.lock(project)
     require(person, Action.CREATE, project.team)
     if earlier := Creation.objects.filter(token=token).first():

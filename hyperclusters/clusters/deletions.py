@@ -32,9 +32,10 @@ from . import breaker, inventory
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Deletion, DeletionState, Project
+from .readback import hold_until_commit, read_back
 from .refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, Refused, WrongName
 from .schedule import RESENDS, backoff, look_after
-from .upstream import client_for, signing_time
+from .upstream import client_for, other_type, signing_time
 from .work import (
     LEASE_MARGIN,
     MayBegin,
@@ -51,6 +52,10 @@ from .work import (
     sending_lease,
     sent_facts,
     wake_workers,
+)
+
+NOT_SEEN = (
+    "not_under_this_type"  # cause of an unknown outcome: the cloud has no such cluster under the type sent
 )
 
 
@@ -78,6 +83,16 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
         raise
 
 
+def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
+    """The deletion that this web request recorded, read after its COMMIT was not answered.
+
+    Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
+    """
+    asked_in = origin.current().request_id
+    mine = Deletion.objects.filter(cluster=cluster, requested_by=person, asked_in=asked_in)
+    return read_back(cluster.pk, mine.first)
+
+
 def _accept(person: User, cluster: Cluster, typed_name: str, reason: str) -> Deletion:
     project = (
         Project.objects.select_for_update(of=("self",)).select_related("team").get(pk=cluster.project_id)
@@ -94,6 +109,7 @@ def _accept(person: User, cluster: Cluster, typed_name: str, reason: str) -> Del
         raise DeletionOpen(running)
     if project.is_blocked():
         raise Blocked(project)
+    hold_until_commit(cluster.pk)
     deletion = Deletion.objects.create(
         cluster=cluster, requested_by=person, reason=reason, asked_in=origin.current().request_id
     )
@@ -127,9 +143,7 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
         try:
             project = deletion.project
             if not may(deletion.requested_by, Action.CREATE, deletion.team):
-                _end(
-                    deletion, DeletionState.REFUSED, Did.DELETE_DENIED, Outcome.DENIED, cause="not_permitted"
-                )
+                _end(deletion, DeletionState.REFUSED, Did.DELETE_DENIED, Outcome.DENIED, cause="right_lost")
                 return
             client = client_for(project)
             if not may_begin():
@@ -152,38 +166,64 @@ def send(deletion: Deletion, *, may_begin: MayBegin = always) -> None:
 
 
 def look(deletion: Deletion) -> None:
-    """See whether the cluster of a deletion without a clear answer is still there."""
+    """See whether the cluster of a deletion without a clear answer is still there, under either type."""
     with leased(deletion):
         started_at = clock.now()
-        project, cluster = deletion.project, deletion.cluster
+        project = deletion.project
         try:
             client = client_for(project)
             if (later := breaker.when_to_call(project)) is not None:
                 _postpone(deletion, later)
                 return
-            client.show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
+            seen = _see(deletion, client, deletion.type)
+            if isinstance(seen, NotFound) and proves_absence(seen):
+                seen = _see(deletion, client, other_type(ClusterType(deletion.type)))
         except UnusableKey:
             _look_again(deletion, looks=deletion.looks)
             return
-        except ModelArtsError as error:
-            seen: ModelArtsError | None = error
-        else:
-            seen = None
-        breaker.heard(project, seen)
         with suppress(Stale):  # somebody else has come to a verdict meanwhile
             _weigh(deletion, seen, started_at)
 
 
-def _weigh(deletion: Deletion, seen: ModelArtsError | None, started_at: datetime) -> None:
-    """What a look proves: `seen` is what came instead of the cluster, if anything did."""
-    looks = deletion.looks + (seen is None)
+def _see(deletion: Deletion, client: Client, kind: str) -> str | ModelArtsError:
+    """The type under which the cloud shows the cluster, or what it answered instead."""
+    try:
+        client.show(cluster_id=deletion.cluster.cluster_id, type=ClusterType(kind))
+    except ModelArtsError as error:
+        breaker.heard(deletion.project, error)
+        return error
+    breaker.heard(deletion.project)
+    return kind
+
+
+def _weigh(deletion: Deletion, seen: str | ModelArtsError, started_at: datetime) -> None:
+    """What a look proves: `seen` is the type under which the cluster is there, or what came instead of it."""
+    is_there = isinstance(seen, str)
+    looks = deletion.looks + is_there
     past_horizon = deletion.horizon_at is not None and started_at > deletion.horizon_at
     if isinstance(seen, NotFound) and proves_absence(seen):
         _gone(deletion, seen.exchange, seen)
-    elif seen is None and past_horizon and looks > 1:
+    elif is_there and not deletion.other_type and (seen != deletion.type or deletion.cause == NOT_SEEN):
+        _turn_to_other_type(deletion)
+    elif is_there and past_horizon and looks > 1:
         _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
     else:
         _look_again(deletion, looks=looks)
+
+
+def _turn_to_other_type(deletion: Deletion) -> None:
+    """The cluster lives, and not under the type that was sent: delete it under the other one, as a step of its own."""
+    kind = other_type(ClusterType(deletion.type))
+    _end(
+        deletion,
+        DeletionState.QUEUED,
+        Did.DELETE_NOT_SENT,
+        Outcome.FAILED,
+        cause="other_type",
+        after={"type": str(kind)},
+        other_type=kind,
+        due_at=clock.now(),
+    )
 
 
 def sweep() -> int:
@@ -212,7 +252,13 @@ def _begin(deletion: Deletion) -> None:
         DeletionState.SENDING,
         Did.DELETE_SENDING,
         Outcome.ACCEPTED,
-        facts={"after": {"signed_at": signed_at.isoformat(), "send": deletion.sends + 1}},
+        facts={
+            "after": {
+                "signed_at": signed_at.isoformat(),
+                "send": deletion.sends + 1,
+                "type": deletion.type,
+            }
+        },
         sends=deletion.sends + 1,
         signed_at=signed_at,
         horizon_at=horizon(now),
@@ -221,65 +267,83 @@ def _begin(deletion: Deletion) -> None:
 
 
 def _call(deletion: Deletion, client: Client) -> None:
-    cluster = deletion.cluster
     failpoint("delete_begun")
     exchange, refusal = None, None
     try:
         answer = client.delete(
-            cluster_id=cluster.cluster_id, type=ClusterType(cluster.type), signed_at=deletion.signed_at
+            cluster_id=deletion.cluster.cluster_id,
+            type=ClusterType(deletion.type),
+            signed_at=deletion.signed_at,
         )
         exchange = answer.exchange
     except ModelArtsError as error:
         exchange, refusal = error.exchange, error
     except Exception:
         # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
-        _unknown(deletion, None, cause="sender_crashed")
+        insist(deletion.lease_until, partial(_settle, deletion, None, None, cause="sender_crashed"))
         raise
     breaker.heard(deletion.project, refusal)
     insist(deletion.lease_until, partial(_settle, deletion, exchange, refusal))
 
 
-def _settle(sent: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
-    """Write down what came back, whatever others have written since: a verdict where there is none yet, else beside it."""
+def _settle(sent: Deletion, exchange: Exchange | None, error: ModelArtsError | None, cause: str = "") -> None:
+    """Write down what came back, whatever others have written since: a verdict where there is none yet, else beside it.
+
+    A COMMIT whose reply was lost may have written it: `answered_sends` says so.
+    """
     while True:
         deletion = Deletion.objects.with_people().get(pk=sent.pk)
-        if _is_written(deletion, sent, request_id_of(exchange, error)):
+        if deletion.answered_sends >= sent.sends:
             return None
         with suppress(Stale):  # read again: each round loses only to somebody else's progress
-            if deletion.is_unresolved:
-                return _conclude(deletion, exchange, error)
-            return _note_late(deletion, exchange, error)
+            if cause and deletion.is_unresolved:
+                return _unknown(deletion, None, cause=cause, answered_sends=sent.sends)
+            if not deletion.is_unresolved:
+                return None if cause else _note_late(deletion, exchange, error, sent.sends)
+            return _conclude(deletion, exchange, error, sent.sends)
 
 
-def _is_written(deletion: Deletion, sent: Deletion, request_id: str) -> bool:
-    """Whether this very answer is written down: its COMMIT was made, and only the answer to that was lost."""
-    goes_on = (
-        deletion.state == DeletionState.QUEUED or deletion.sends > sent.sends
-    )  # nobody else takes it there
-    return goes_on or (bool(request_id) and deletion.upstream_request_id == request_id)
-
-
-def _conclude(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
-    """If the cloud itself says that it is not there, what was wanted is so; somebody else's 404 says nothing."""
-    if error is None or (isinstance(error, NotFound) and proves_absence(error)):
-        _gone(deletion, exchange, error)
+def _conclude(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None, send: int) -> None:
+    """What the answer to a send proves. That the cloud has no such cluster under one type is no verdict yet: it may live
+    under the other. Somebody else's 404 says nothing at all."""
+    if error is None:
+        _gone(deletion, exchange, error, answered_sends=send)
+    elif isinstance(error, NotFound) and proves_absence(error):
+        _unknown(deletion, error, cause=NOT_SEEN, answered_sends=send)
     elif error.proves == Proof.NOTHING or isinstance(error, NotFound):
-        _unknown(deletion, error, cause=error.cause)
+        _unknown(deletion, error, cause=error.cause, answered_sends=send)
     elif isinstance(error, Throttled | Unavailable) and deletion.sends <= RESENDS:
-        due_at = backoff(deletion.sends - 1, error)
-        _end(deletion, DeletionState.QUEUED, Did.DELETE_NOT_SENT, Outcome.FAILED, error=error, due_at=due_at)
+        _end(
+            deletion,
+            DeletionState.QUEUED,
+            Did.DELETE_NOT_SENT,
+            Outcome.FAILED,
+            error=error,
+            due_at=backoff(deletion.sends - 1, error),
+            answered_sends=send,
+        )
     else:
-        _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, error=error)
+        _end(
+            deletion,
+            DeletionState.FAILED,
+            Did.DELETE_FAILED,
+            Outcome.FAILED,
+            error=error,
+            answered_sends=send,
+        )
 
 
-def _note_late(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
+def _note_late(
+    deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None, send: int
+) -> None:
     """An answer that comes after the verdict: an extra event, and the verdict stands. The inventory finds out by listing."""
     did = Did.DELETE_SUCCEEDED if error is None else Did.DELETE_FAILED
-    move(deletion, deletion.state, did, Outcome.NOTED, facts=_facts(exchange, error))
+    move(deletion, deletion.state, did, Outcome.NOTED, facts=_facts(exchange, error), answered_sends=send)
 
 
-def _unknown(deletion: Deletion, error: ModelArtsError | None, *, cause: str) -> None:
-    due_at = look_after(0, deletion.horizon_at)
+def _unknown(deletion: Deletion, error: ModelArtsError | None, *, cause: str, **changes: Any) -> None:
+    """The outcome is looked for: at once, if the cloud has no such cluster under the type that was sent."""
+    due_at = clock.now() if cause == NOT_SEEN else look_after(0, deletion.horizon_at)
     _end(
         deletion,
         DeletionState.UNKNOWN,
@@ -288,10 +352,13 @@ def _unknown(deletion: Deletion, error: ModelArtsError | None, *, cause: str) ->
         error=error,
         cause=cause,
         due_at=due_at,
+        **changes,
     )
 
 
-def _gone(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None) -> None:
+def _gone(
+    deletion: Deletion, exchange: Exchange | None, error: ModelArtsError | None, **changes: Any
+) -> None:
     with transaction.atomic():
         _end(
             deletion,
@@ -300,6 +367,7 @@ def _gone(deletion: Deletion, exchange: Exchange | None, error: ModelArtsError |
             Outcome.DONE,
             error=error,
             exchange=exchange,
+            **changes,
         )
         Cluster.objects.filter(pk=deletion.cluster_id, gone_at__isnull=True).update(gone_at=clock.now())
 
@@ -313,9 +381,12 @@ def _end(
     error: ModelArtsError | None = None,
     exchange: Exchange | None = None,
     cause: str = "",
+    after: dict[str, Any] | None = None,
     **changes: Any,
 ) -> None:
     facts = _facts(exchange or (error.exchange if error else None), error, cause=cause)
+    if after:
+        facts["after"] = after
     move(
         deletion,
         to,

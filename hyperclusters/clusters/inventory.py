@@ -18,6 +18,7 @@ from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
 from . import breaker
+from .contradictions import flag_contradictions
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Creation, DeletionState, Network, Project, Source, State
@@ -110,11 +111,13 @@ def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime)
             _note_listed(source, started_at, suspect=True)
             return
         failpoint("sync_known")
-        searched = set(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", flat=True))
+        lost = source.project.creations.filter(state__in=LOST_NAMES).values_list("name", "reported_ids")
+        searched = {name for name, _ in lost}
+        reported = {cluster_id for _, ids in lost for cluster_id in ids}
         for item in listed:
             if cluster := known.get(item.id):
                 _see(source, item, cluster, started_at)
-            elif item.name not in searched:
+            elif item.name not in searched and item.id not in reported:
                 _found_outside(source, item, started_at)
         failpoint("sync_seen")
         ids = {item.id for item in listed}
@@ -158,27 +161,7 @@ def _found_outside(source: Source, item: HyperCluster, at: datetime) -> None:
         subject=subject(cluster),
         after={"cluster_id": item.id, "type": source.type, "project": source.project.name},
     )
-    _contradict(source.project, item)
-
-
-def _contradict(project: Project, item: HyperCluster) -> None:
-    """A cluster that a creation was declared not to have made has come up after all: say so on that creation."""
-    suspects = project.creations.filter(name=item.name, state=State.NOT_CREATED, conflict_at__isnull=True)
-    for creation in suspects.select_related("project__team", "requested_by"):
-        ruled_out = {candidate["id"] for candidate in creation.candidates}  # by whoever decided
-        if item.id in creation.baseline or item.id in ruled_out:
-            continue
-        Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
-        record(
-            Did.CREATE_CONTRADICTED,
-            Outcome.FAILED,
-            person=creation.requested_by,
-            team=project.team,
-            project=project,
-            subject=Subject("creation", str(creation.pk), creation.name),
-            after={"state": creation.state, "found": item.id},
-            evidence="listed",
-        )
+    flag_contradictions(source, item, at)
 
 
 def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
@@ -223,7 +206,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
         project=creation.project,
         cluster_id=item.id,
         defaults={
-            "name": item.name,
+            "name": item.name or creation.name,
             "type": creation.type,
             "found_at": now,
             "seen_at": now,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
@@ -10,28 +11,46 @@ from django.conf import settings
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
+from hyperclusters.modelarts import (
+    Client,
+    ClusterType,
+    HyperCluster,
+    ModelArtsError,
+    NotFound,
+    proves_absence,
+)
 
 from . import breaker
 from .credentials import UnusableKey
 from .failpoints import failpoint
-from .inventory import is_bound
+from .inventory import AlreadyBound, is_bound
 from .models import Creation, Evidence, State
 from .schedule import look_after
-from .upstream import client_for
-from .verdicts import Finding, conclude
-from .work import Stale, claim, leased
+from .upstream import client_for, other_type
+from .verdicts import Finding, conclude, is_known
+from .work import LEASE_MARGIN, Stale, claim, leased
+
+
+@dataclass(slots=True)
+class Sightings:
+    """What one look saw: the clusters that the cloud has under the type that was sent, those of the IDs named by the
+    cloud's answers that it has under the other type, and those IDs that could not be looked up."""
+
+    clusters: list[HyperCluster]
+    under_other_type: list[HyperCluster] = field(default_factory=list)
+    unresolved_ids: list[str] = field(default_factory=list)
 
 
 def claim_unknown(holder: str) -> Creation | None:
     """Lease the next creation that is to be looked for."""
-    return claim(Creation, holder, settings.UPSTREAM_DEADLINE + 10, State.UNKNOWN)
+    return claim(Creation, holder, 2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN, State.UNKNOWN)
 
 
 def look(creation: Creation) -> None:
     """Look for a claimed, unknown creation in the cloud's list, and settle it if the list proves something.
 
     The list of the type that was sent is the only relevant one: the cloud keeps the types apart and we always send it.
+    IDs that an answer named are asked for one by one where that list has not got them.
     """
     with leased(creation):
         failpoint("look_begun")
@@ -51,10 +70,37 @@ def look(creation: Creation) -> None:
             return
         breaker.note_answer(creation.project)
         failpoint("look_listed")
+        seen = _look_up(creation, client, listed)
         try:
-            _weigh(creation, listed, started_at)
-        except Stale:
-            return  # somebody else has come to a verdict meanwhile
+            _weigh(creation, seen, started_at)
+        except (Stale, AlreadyBound):
+            return  # somebody else has come to a verdict meanwhile, or another creation to this cluster
+
+
+def _look_up(creation: Creation, client: Client, listed: Sequence[HyperCluster]) -> Sightings:
+    """The list, and the clusters of the named IDs that it leaves out, as `show` has them under either type."""
+    seen = Sightings(list(listed))
+    kind = ClusterType(creation.type)
+    for cluster_id in set(creation.reported_ids) - {item.id for item in listed}:
+        try:
+            if item := _show(client, cluster_id, kind):
+                seen.clusters.append(item)
+            elif item := _show(client, cluster_id, other_type(kind)):
+                seen.under_other_type.append(item)
+        except ModelArtsError as error:
+            breaker.heard(creation.project, error)
+            seen.unresolved_ids.append(cluster_id)
+    return seen
+
+
+def _show(client: Client, cluster_id: str, kind: ClusterType) -> HyperCluster | None:
+    """The cluster of this ID under this type, None if the cloud says that there is none. Raises ModelArtsError."""
+    try:
+        return client.show(cluster_id=cluster_id, type=kind).value
+    except NotFound as error:
+        if proves_absence(error):
+            return None
+        raise
 
 
 def candidates(creation: Creation, listed: Sequence[HyperCluster]) -> list[HyperCluster]:
@@ -75,32 +121,58 @@ def _has_subnet(creation: Creation, item: HyperCluster) -> bool:
     return not creation.subnet_id or not subnets or creation.subnet_id in subnets
 
 
-def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datetime) -> None:
+def _doubts(creation: Creation, seen: Sightings) -> dict[str, str]:
+    """The clusters of named IDs that prove nothing by themselves, each with the reason: by ID, a slug."""
+    doubts = dict.fromkeys((item.id for item in seen.under_other_type), "other_type")
+    for item in seen.clusters:
+        if item.id not in creation.reported_ids:
+            continue
+        if item.name != creation.name:
+            doubts[item.id] = "other_name"
+        elif not _has_subnet(creation, item):
+            doubts[item.id] = "other_network"
+    for item in (*seen.clusters, *seen.under_other_type):
+        if item.id in creation.reported_ids and is_known(creation, item.id):
+            doubts[item.id] = "known_id"
+    return doubts
+
+
+def _weigh(creation: Creation, seen: Sightings, started_at: datetime) -> None:
     """Judge the creation as it was when this look was claimed. Raises Stale if it has moved on: then this list is about
     an earlier send and proves nothing about the present one."""
-    found = candidates(creation, listed)
+    doubts = _doubts(creation, seen)
+    found = [item for item in candidates(creation, seen.clusters) if item.id not in doubts]
+    doubtful = [item for item in (*seen.clusters, *seen.under_other_type) if item.id in doubts]
     looks = creation.looks + 1
     past_horizon = creation.horizon_at is not None and started_at > creation.horizon_at
     failpoint("look_weighed")
-    if len(found) == 1:
+    if len(found) == 1 and not doubtful and not seen.unresolved_ids:
         listed_now = Finding(
             State.CREATED, Did.CREATE_SUCCEEDED, Outcome.DONE, evidence=Evidence.LISTED, cluster=found[0]
         )
         conclude(creation, listed_now)
-    elif found:
-        undecided = Finding(
-            State.NEEDS_ATTENTION,
-            Did.CREATE_UNDECIDED,
-            Outcome.UNKNOWN,
-            cause="several_candidates",
-            candidates=tuple(found),
-        )
-        conclude(creation, undecided)
+    elif len(found) > 1 or doubtful:
+        cause = "several_candidates" if found else doubts[doubtful[0].id]
+        _leave_to_a_person(creation, cause, [*found, *doubtful])
+    elif past_horizon and looks >= 2 and seen.unresolved_ids:
+        unseen = [HyperCluster(id=each, name="", networks=()) for each in seen.unresolved_ids]
+        _leave_to_a_person(creation, "id_not_shown", [*found, *unseen])
     elif past_horizon and looks >= 2:
         absent = Finding(State.NOT_CREATED, Did.CREATE_ABSENT, Outcome.FAILED, evidence=Evidence.ABSENT)
         conclude(creation, absent)
     else:
         _look_again(creation, looks=looks)
+
+
+def _leave_to_a_person(creation: Creation, cause: str, choice: list[HyperCluster]) -> None:
+    undecided = Finding(
+        State.NEEDS_ATTENTION,
+        Did.CREATE_UNDECIDED,
+        Outcome.UNKNOWN,
+        cause=cause,
+        candidates=tuple(choice),
+    )
+    conclude(creation, undecided)
 
 
 def _look_again(creation: Creation, *, looks: int, at: datetime | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,12 +28,11 @@ from hyperclusters.modelarts import (
 from . import breaker, limits
 from .credentials import UnusableKey
 from .failpoints import failpoint
-from .inventory import is_bound
 from .models import Creation, Evidence, State
 from .refusals import QuotaReached
 from .schedule import BACKOFF, RESENDS, backoff, look_after
 from .upstream import client_for, signing_time
-from .verdicts import Finding, settle_by
+from .verdicts import Finding, evidence_so_far, is_known, settle_by, undecided
 from .work import (
     LEASE_MARGIN,
     MayBegin,
@@ -135,7 +135,10 @@ def _list_first(creation: Creation, client: Client) -> bool:
     breaker.note_answer(creation.project)
     there = [item.id for item in listed if item.name == creation.name]
     if unknown := sorted(set(there) - set(creation.baseline)):
-        _refuse(creation, "name_taken", Outcome.REFUSED, after={"found": unknown})
+        # What is there may be what an earlier attempt made, one before a backup was restored included.
+        _refuse(
+            creation, "name_appeared", Outcome.REFUSED, evidence=Evidence.LISTED, after={"found": unknown}
+        )
         return False
     creation.baseline = there
     return True
@@ -151,9 +154,9 @@ def _lost_its_right(creation: Creation) -> bool:
     """Whether who asked, or the team's rules, do not allow it any more; it is refused then."""
     wish = {"name": creation.name, "type": creation.type, "reason": creation.reason}
     if not may(creation.requested_by, Action.CREATE, creation.team):
-        _refuse(creation, "not_permitted", Outcome.DENIED)
+        _refuse(creation, "right_lost", Outcome.DENIED)
     elif limits.broken_rules(creation.team, **wish):
-        _refuse(creation, "team_rules", Outcome.REFUSED)
+        _refuse(creation, "rules_tightened", Outcome.REFUSED)
     return creation.state == State.REFUSED
 
 
@@ -163,8 +166,8 @@ def _has_room(creation: Creation) -> bool:
         return True
     try:
         limits.check_room(limits.lock(creation.project), more=0)
-    except QuotaReached as reached:
-        _refuse(creation, reached.cause, Outcome.REFUSED)
+    except QuotaReached:
+        _refuse(creation, "quota_lowered", Outcome.REFUSED)
         return False
     return True
 
@@ -191,6 +194,7 @@ def _begin(creation: Creation) -> None:
 
 def _post(creation: Creation, client: Client) -> None:
     failpoint("post_begun")
+    began_at = clock.now()
     try:
         answer = client.create(
             name=creation.name,
@@ -201,29 +205,26 @@ def _post(creation: Creation, client: Client) -> None:
     except ModelArtsError as error:
         failpoint("post_failed")
         breaker.heard(creation.project, error)
-        settle_by(creation.lease_until, creation.pk, _finding(creation, error))
+        _settle(creation, _finding(creation, error))
         return
     except Exception:
         # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
-        settle_by(creation.lease_until, creation.pk, _unknown(creation, None, "sender_crashed"))
+        _settle(creation, _unknown(creation, None, "sender_crashed"))
         raise
     failpoint("post_answered")
     breaker.heard(creation.project)
-    settle_by(creation.lease_until, creation.pk, _success(creation, answer))
+    _settle(creation, _success(creation, answer, began_at))
 
 
-def _success(creation: Creation, answer: Answer[HyperCluster]) -> Finding:
+def _settle(creation: Creation, finding: Finding) -> None:
+    """Record the answer to this send."""
+    settle_by(creation.lease_until, creation.pk, replace(finding, send=creation.sends))
+
+
+def _success(creation: Creation, answer: Answer[HyperCluster], began_at: datetime) -> Finding:
+    """A valid answer proves the creation, unless its cluster was known before this attempt began."""
     item = answer.value
-    if item.id in creation.baseline or is_bound(creation.project, item.id, but=creation):
-        return Finding(
-            State.NEEDS_ATTENTION,
-            Did.CREATE_UNDECIDED,
-            Outcome.UNKNOWN,
-            exchange=answer.exchange,
-            candidates=(item,),
-            cause="known_id",
-        )
-    return Finding(
+    created = Finding(
         State.CREATED,
         Did.CREATE_SUCCEEDED,
         Outcome.DONE,
@@ -232,27 +233,31 @@ def _success(creation: Creation, answer: Answer[HyperCluster]) -> Finding:
         cluster=item,
         cause="odd_id" if item.odd_id else "",
     )
+    return undecided(created, "known_id") if is_known(creation, item.id, before=began_at) else created
 
 
 def _finding(creation: Creation, error: ModelArtsError) -> Finding:
     """The classification of guarantees: resend on proof alone, fail on a refusal, else unknown."""
     if error.proves == Proof.NOTHING:
         return _unknown(creation, error, error.cause)
+    never_left = creation.sends == 1 or creation.evidence == Evidence.NOT_SENT
+    not_sent = error.proves == Proof.NOT_SENT and never_left
+    evidence = Evidence.NOT_SENT if not_sent else Evidence.REFUSED  # of all attempts so far
     if _may_resend(creation, error):
         return Finding(
             State.QUEUED,
             Did.CREATE_NOT_SENT,
             Outcome.FAILED,
+            evidence=evidence,
             exchange=error.exchange,
             error=error,
             due_at=clock.now() if isinstance(error, ClockSkew) else backoff(creation.sends - 1, error),
-            send=creation.sends,
         )
     return Finding(
         State.FAILED,
         Did.CREATE_FAILED,
         Outcome.FAILED,
-        evidence=Evidence.NOT_SENT if error.proves == Proof.NOT_SENT else Evidence.REFUSED,
+        evidence=evidence,
         exchange=error.exchange,
         error=error,
     )
@@ -303,8 +308,10 @@ def _refuse(
     cause: str,
     outcome: Outcome,
     error: ModelArtsError | None = None,
+    evidence: Evidence | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
+    """Refuse it before its next send. The evidence is what its attempts prove, if there is none of its own."""
     move(
         creation,
         State.REFUSED,
@@ -316,7 +323,7 @@ def _refuse(
             "response": answer_facts(error.exchange if error else None, error),
             "upstream_request_id": error.request_id if error else "",
         },
-        evidence=Evidence.NOT_SENT,
+        evidence=evidence or evidence_so_far(creation),
         upstream_request_id=error.request_id[:128] if error else "",
         settled_at=clock.now(),
         lease_holder="",

@@ -8,7 +8,15 @@ from django.conf import settings
 
 from hyperclusters import tracing
 from hyperclusters.audit import clock
-from hyperclusters.modelarts import Client, Credentials, Exchange, ModelArtsError, Transport, is_endpoint
+from hyperclusters.modelarts import (
+    Client,
+    ClusterType,
+    Credentials,
+    Exchange,
+    ModelArtsError,
+    Transport,
+    is_endpoint,
+)
 
 from . import machine, tally
 from .credentials import UnusableKey, unseal
@@ -57,6 +65,11 @@ def _key(project: Project) -> Credentials:
 def signing_time(project: Project) -> datetime:
     """What X-Sdk-Date will say if a request is signed now: whole seconds, by the cloud's clock as far as we know it."""
     return (datetime.now(UTC) + project.clock_offset).replace(microsecond=0)
+
+
+def other_type(kind: ClusterType) -> ClusterType:
+    """The type that this one is not. The cloud keeps the two apart: a call sees the clusters of one alone."""
+    return ClusterType.ECS if kind == ClusterType.HPS else ClusterType.HPS
 
 
 def is_allowed(endpoint: str) -> bool:

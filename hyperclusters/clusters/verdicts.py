@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from hyperclusters.access.models import User
 from hyperclusters.audit import clock
@@ -17,8 +18,8 @@ from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network, Proof
 
 from .failpoints import failpoint
-from .inventory import bind
-from .models import EVIDENCE_RANK, Creation, Evidence, State
+from .inventory import AlreadyBound, bind
+from .models import EVIDENCE_RANK, Cluster, Creation, Evidence, State
 from .work import Stale, answer_facts, error_fields, insist, move, request_id_of, sent_facts
 
 OPEN_FINDINGS = {State.UNKNOWN, State.QUEUED, State.NEEDS_ATTENTION}
@@ -40,12 +41,36 @@ class Finding:
     candidates: tuple[HyperCluster, ...] = ()
     person: User | None = None  # who decided, where a person did
     reason: str = ""
-    send: int = 0  # which send it is about, where it takes the creation back to wait for another
+    send: int = 0  # number of the send whose answer this is; 0 if it was learned in another way
 
     @property
     def request_id(self) -> str:
         """The cloud's ID of the exchange that this was learned from."""
         return request_id_of(self.exchange, self.error)
+
+    @property
+    def cluster_ids(self) -> tuple[str, ...]:
+        """The IDs that the cloud's answer to the create named."""
+        return self.exchange.cluster_ids if self.exchange else ()
+
+
+def evidence_so_far(creation: Creation) -> Evidence:
+    """What the attempts of a creation that waits prove. "Nothing was sent" is only for none at all, or for attempts
+    that provably never left."""
+    if not creation.sends:
+        return Evidence.NOT_SENT
+    return Evidence(creation.evidence or Evidence.REFUSED)
+
+
+def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
+    """Whether this cluster was known already, under any name and in any project, or another creation made it.
+
+    `before`: clusters that were first seen later do not count.
+    """
+    others = Cluster.objects.filter(cluster_id=cluster_id).exclude(creation=creation)
+    if before is not None:
+        others = others.filter(Q(found_at__lt=before) | Q(creation__isnull=False))
+    return cluster_id in creation.baseline or others.exists()
 
 
 def settle(creation_id: UUID, finding: Finding) -> Creation:
@@ -63,7 +88,24 @@ def settle(creation_id: UUID, finding: Finding) -> Creation:
                 _compare(creation, finding)
         except Stale:
             continue  # read again: each round loses only to somebody else's progress
+        except AlreadyBound:  # the cloud named one cluster in its answers to two creations
+            finding = undecided(finding, "known_id")
+            continue
         return creation
+
+
+def undecided(finding: Finding, cause: str) -> Finding:
+    """What is left of a finding whose cluster proves nothing: a person must decide."""
+    return replace(
+        finding,
+        state=State.NEEDS_ATTENTION,
+        did=Did.CREATE_UNDECIDED,
+        outcome=Outcome.UNKNOWN,
+        evidence=None,
+        cause=cause,
+        candidates=(finding.cluster,) if finding.cluster else finding.candidates,
+        cluster=None,
+    )
 
 
 def settle_by(until: datetime | None, creation_id: UUID, finding: Finding) -> None:
@@ -76,10 +118,9 @@ def settle_by(until: datetime | None, creation_id: UUID, finding: Finding) -> No
 
 
 def _is_written(creation: Creation, finding: Finding) -> bool:
-    """Whether a creation that waits again, or was sent again, does so by this very finding: nobody but the sender takes it
-    there, so the COMMIT was made and only its answer was lost."""
-    waits = creation.state == State.QUEUED and creation.sends == finding.send
-    return finding.state == State.QUEUED and (waits or creation.sends > finding.send)
+    """Whether this very answer is recorded: its COMMIT was made, only the reply to that was lost, and others may have
+    gone on since."""
+    return 0 < finding.send <= creation.answered_sends
 
 
 def conclude(creation: Creation, finding: Finding) -> None:
@@ -98,12 +139,21 @@ def conclude(creation: Creation, finding: Finding) -> None:
             due_at=finding.due_at or clock.now(),
             settled_at=None if finding.state in OPEN_FINDINGS else clock.now(),
             candidates=[cluster_facts(item) for item in finding.candidates],
+            **_answer_fields(creation, finding),
             **error_fields(finding.error, cause=finding.cause),
         )
         failpoint("verdict_moved")
         if finding.state == State.CREATED and finding.cluster:
             bind(creation, finding.cluster)
         failpoint("verdict_bound")
+
+
+def _answer_fields(creation: Creation, finding: Finding) -> dict[str, Any]:
+    """What the row keeps of an answer, whatever the verdict: that it is recorded, and the IDs that it named."""
+    return {
+        "answered_sends": max(creation.answered_sends, finding.send),
+        "reported_ids": list(dict.fromkeys([*creation.reported_ids, *finding.cluster_ids])),
+    }
 
 
 def cluster_facts(cluster: HyperCluster) -> dict[str, Any]:
@@ -122,7 +172,7 @@ def cluster_from(facts: dict[str, Any]) -> HyperCluster:
 
 def _compare(creation: Creation, finding: Finding) -> None:
     """A finding that comes after the verdict: an extra event, and the stronger evidence stands."""
-    if finding.evidence is None:
+    if finding.evidence is None or finding.state == State.QUEUED:
         _note_late(creation, finding)
         return
     agrees = creation.state == finding.state and _same_cluster(creation, finding)
@@ -137,7 +187,7 @@ def _compare(creation: Creation, finding: Finding) -> None:
         (Did.CREATE_CONFIRMED, Outcome.NOTED) if agrees else (Did.CREATE_CONTRADICTED, Outcome.FAILED)
     )
     with transaction.atomic():
-        move(creation, to, did, outcome, facts=facts, **changes)
+        move(creation, to, did, outcome, facts=facts, **changes, **_answer_fields(creation, finding))
         if stronger and not agrees and finding.cluster:
             bind(creation, finding.cluster)
 
@@ -145,10 +195,12 @@ def _compare(creation: Creation, finding: Finding) -> None:
 def _note_late(creation: Creation, finding: Finding) -> None:
     """An outcome that is no verdict in itself (not sent, throttled, unknown) and comes after one: an extra event."""
     not_made = finding.error is not None and finding.error.proves != Proof.NOTHING
-    contradicts = not_made and creation.state == State.CREATED
+    names_one = creation.evidence == Evidence.ABSENT and finding.cluster_ids and finding.cause != "known_id"
+    contradicts = (not_made and creation.state == State.CREATED) or bool(names_one)
     did = Did.CREATE_CONTRADICTED if contradicts else Did.CREATE_CONFIRMED if not_made else finding.did
     changes = {"conflict_at": clock.now()} if contradicts else {}
     outcome = Outcome.FAILED if contradicts else Outcome.NOTED
+    changes |= _answer_fields(creation, finding)
     move(creation, creation.state, did, outcome, facts=_facts(finding), **changes)
 
 
@@ -163,11 +215,14 @@ def _facts(finding: Finding) -> dict[str, Any]:
         after["cluster"] = cluster_facts(finding.cluster)
     if finding.candidates:
         after["candidates"] = [item.id for item in finding.candidates]
+    if finding.cluster_ids:
+        after["reported_ids"] = list(finding.cluster_ids)
     if finding.due_at:
         after["due_at"] = finding.due_at.isoformat()
+    evidence = None if finding.state == State.QUEUED else finding.evidence  # that one is of all attempts
     facts: dict[str, Any] = {
         "after": after,
-        "evidence": str(finding.evidence or finding.cause or (finding.error.cause if finding.error else "")),
+        "evidence": str(evidence or finding.cause or (finding.error.cause if finding.error else "")),
         "request": sent_facts(finding.exchange),
         "response": answer_facts(finding.exchange, finding.error),
         "upstream_request_id": finding.request_id,

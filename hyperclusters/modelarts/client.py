@@ -211,6 +211,7 @@ class Client:
 
     def _exchange(self, request: Request, signed_at: datetime, reply: RawResponse) -> Exchange:
         request_id = reply.headers.get("x-request-id", "")
+        is_success = reply.status is not None and 200 <= reply.status <= 299
         body = without_secrets(reply.body.decode(errors="backslashreplace"), self._secrets)
         return Exchange(
             request=request,
@@ -222,6 +223,7 @@ class Client:
             body=printable(body, BODY_LIMIT),
             elapsed=reply.elapsed,
             server_date=parsing.http_date(reply.headers.get("date", "")),
+            cluster_ids=parsing.named_ids(reply.body) if is_success and request.call == "create" else (),
         )
 
 

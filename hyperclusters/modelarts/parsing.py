@@ -17,9 +17,11 @@ from hyperclusters.modelarts.shapes import HyperCluster, Network
 MESSAGE_LIMIT = 500
 CODE_LIMIT = 64
 REQUEST_ID_LIMIT = 128
+_MOST_IDS = 4  # kept of one answer
 _LONGEST_NAME = 255  # of a cluster made elsewhere; the documented limit is 64
 
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"')
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -67,6 +69,16 @@ def read_created(body: bytes, name: str) -> HyperCluster:
     if cluster.name != name:
         raise MalformedError("wrong_name")
     return cluster
+
+
+def named_ids(body: bytes) -> tuple[str, ...]:
+    """The usable IDs that the body of an answer names, in their order, at most 4.
+
+    Wherever they stand: a body that is cut, wrapped, contradicts itself or is no JSON can still name a cluster.
+    """
+    text = body.decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
+    found = filter(grammar.is_safe_id, _NAMED_ID.findall(text))
+    return tuple(dict.fromkeys(found))[:_MOST_IDS]
 
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:

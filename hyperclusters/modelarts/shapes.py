@@ -63,7 +63,8 @@ class Exchange:
 
     `signed_at` is the `X-Sdk-Date` sent: UTC, whole seconds. `status` is None where no answer began;
     `body` is the answer's start, at most 4,096 characters, unprintable ones as escapes such as `\\x00`;
-    `elapsed` is in seconds; `server_date` is the answer's `Date` header.
+    `elapsed` is in seconds; `server_date` is the answer's `Date` header. `cluster_ids` are the IDs that a 2xx
+    answer to a create names, readable or not: candidates for what the create made.
     """
 
     request: Request
@@ -74,6 +75,7 @@ class Exchange:
     body: str
     elapsed: float
     server_date: datetime | None
+    cluster_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,13 @@ class SimulatedCluster:
 
 
 def new_cluster(
-    project_id: str, name: str, cluster_type: str, subnet_ids: tuple[str, ...] = (), *, odd_id: bool = False
+    project_id: str,
+    name: str,
+    cluster_type: str,
+    subnet_ids: tuple[str, ...] = (),
+    *,
+    odd_id: bool = False,
+    cluster_id: str = "",
 ) -> SimulatedCluster:
     """A cluster that is not stored yet.
 
@@ -56,7 +62,7 @@ def new_cluster(
     """
     networks = tuple(Network(subnet_id, is_default=False) for subnet_id in subnet_ids)
     return SimulatedCluster(
-        id=f"hyper.cluster_{secrets.token_hex(8)}" if odd_id else str(uuid.uuid4()),
+        id=cluster_id or (f"hyper.cluster_{secrets.token_hex(8)}" if odd_id else str(uuid.uuid4())),
         project_id=project_id,
         name=name,
         type=cluster_type,

@@ -149,9 +149,10 @@ class Simulator:
         type: str = "HPS",  # noqa: A002 - the vendor's word
         *,
         subnet_ids: Iterable[str] = (),
+        cluster_id: str = "",
     ) -> SimulatedCluster:
-        """Make a cluster as somebody outside would, past the API and the journal."""
-        cluster = clusters.new_cluster(project_id, name, type, tuple(subnet_ids))
+        """Make a cluster as somebody outside would, past the API and the journal; with this ID, if one is given."""
+        cluster = clusters.new_cluster(project_id, name, type, tuple(subnet_ids), cluster_id=cluster_id)
         with self._database.write(durable=True) as db:
             clusters.add(db, cluster)
         return cluster

@@ -76,6 +76,7 @@ TABLE = (
     Entry("clusters:delete", "post", sees=Action.VIEW, needs=Action.CREATE),
     Entry("creations:list", "get"),
     Entry("creations:creation", "get", sees=Action.VIEW),
+    Entry("creations:of_form", "get"),
     Entry(
         "creations:withdraw", "post", sees=Action.VIEW, needs=Action.DECIDE, besides="whoever asked for it"
     ),

@@ -11,7 +11,7 @@ Text = str | Promise
 # What went wrong on the way to the cloud or back, by the slug that the client or a service gives.
 CAUSES: dict[str, Text] = {
     "connect_error": gettext_lazy(
-        "The cloud could not be reached: the connection was refused or cut before anything was sent."
+        "The cloud could not be reached: the connection was refused or cut before the request went out."
     ),
     "connect_timeout": gettext_lazy("The cloud could not be reached: connecting took too long."),
     "dns_error": gettext_lazy(
@@ -52,17 +52,37 @@ CAUSES: dict[str, Text] = {
         "The process that was sending it stopped before it could write down an answer."
     ),
     "sender_crashed": gettext_lazy("The dashboard failed while it was waiting for the answer."),
-    "name_taken": gettext_lazy(
-        "The cloud's list has a cluster of this name that was not known when this was asked for."
+    "name_taken": gettext_lazy("The project already has a cluster of this name."),
+    "name_appeared": gettext_lazy(
+        "The cloud's list has a cluster of this name that was not known when this was asked for. Somebody else made it, "
+        "or an earlier attempt of this request did, such as one before the database was restored from a backup."
     ),
     "known_id": gettext_lazy("The cloud answered with the ID of a cluster that was there before."),
+    "other_name": gettext_lazy(
+        "The cloud has the cluster whose ID it answered with, but under another name than was asked for."
+    ),
+    "other_network": gettext_lazy(
+        "The cloud has the cluster whose ID it answered with, but in another network than was asked for."
+    ),
+    "other_type": gettext_lazy("The cloud has the cluster of this ID, but under the other type."),
+    "id_not_shown": gettext_lazy(
+        "The cloud answered with the ID of a cluster, and could not be asked whether it has that cluster."
+    ),
+    "not_under_this_type": gettext_lazy(
+        "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
+    ),
     "still_there": gettext_lazy("The cluster is still there, and the request cannot be acted on any more."),
     "several_candidates": gettext_lazy("Several new clusters of this name came up."),
-    "not_permitted": gettext_lazy(
-        "The person who asked was not permitted to create here any more when its turn came."
+    "not_permitted": gettext_lazy("The person who asked is not permitted to do this here."),
+    "right_lost": gettext_lazy(
+        "The person who asked was not permitted to do this any more when its turn came."
     ),
-    "team_rules": gettext_lazy("The team's rules had come to forbid it when its turn came."),
-    "quota": gettext_lazy("The quota had become smaller when its turn came, and others had taken it up."),
+    "team_rules": gettext_lazy("The team's rules do not allow it."),
+    "rules_tightened": gettext_lazy("The team's rules had come to forbid it when its turn came."),
+    "quota": gettext_lazy("The quota is used up."),
+    "quota_lowered": gettext_lazy(
+        "The quota had become smaller when its turn came, and others had taken it up."
+    ),
     "unreadable_credentials": gettext_lazy(
         "The project's credentials cannot be decrypted with the keys of this installation."
     ),
@@ -135,11 +155,14 @@ REMEDIES: dict[str, Text] = {
     "ModelArts.6400": gettext_lazy("Correct the value that the cloud names, and try again."),
     "unreadable_credentials": gettext_lazy("A platform admin must give the project its credentials again."),
     "team_rules": gettext_lazy("The team's page says what it allows; its admins can change that."),
+    "rules_tightened": gettext_lazy("The team's page says what it allows; its admins can change that."),
     "quota": gettext_lazy("A platform admin can raise the quota."),
+    "quota_lowered": gettext_lazy("A platform admin can raise the quota."),
     "key_ended": gettext_lazy("A platform admin must give the project a new key."),
     "metadata_off": gettext_lazy("A platform admin must give the project a key, or set METADATA_ENDPOINT."),
     "metadata_no_agency": gettext_lazy("A platform admin can set an agency on the machine."),
     "not_permitted": gettext_lazy("An admin of the team can give the access back; then try again."),
+    "right_lost": gettext_lazy("An admin of the team can give the access back; then try again."),
 }
 
 
@@ -151,23 +174,38 @@ def said(*sentences: str) -> str:
     return told
 
 
-def cause_of(cause: str, code: str, message: str = "") -> str:
+def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None = None) -> str:
     """What went wrong, in a sentence: by the cloud's code if it is known, else by what happened on the way.
 
-    A code that is not known is shown as it came, with the cloud's own words.
+    A code that is not known is shown as it came, with the cloud's own words. `is_clear`: whether the answer proves what
+    became of the request; a known code means what it says only then. None: as the status says.
     """
     words = f"{code}: {message}" if code and message else code or message
+    status = cause.removeprefix("status_") if cause.startswith("status_") else ""
+    if is_clear is None:
+        is_clear = not status or status[0] == "4"
+    if code and not is_clear:
+        return _unclear(cause, status, words)
     if code in CODES:
         return str(CODES[code])
     if code:
         return _("The cloud answered: “%(words)s”.") % {"words": words}
     if cause in CAUSES:
         return str(CAUSES[cause])
-    if cause.startswith("status_"):
-        return _("The cloud answered with the status %(status)s and no code.") % {
-            "status": cause.removeprefix("status_")
-        }
+    if status:
+        return _("The cloud answered with the status %(status)s and no code.") % {"status": status}
     return _("The cause is noted as “%(cause)s”.") % {"cause": cause} if cause else ""
+
+
+def _unclear(cause: str, status: str, words: str) -> str:
+    """What came instead of a clear answer, with the cloud's own words: they are shown, and not interpreted."""
+    if status:
+        return _("The cloud answered with the status %(status)s: “%(words)s”.") % {
+            "status": status,
+            "words": words,
+        }
+    answered = _("The cloud answered: “%(words)s”.") % {"words": words}
+    return said(str(CAUSES[cause]), answered) if cause in CAUSES else answered
 
 
 def remedy(cause: str, code: str) -> str:

@@ -89,8 +89,8 @@ def too_many(request: HttpRequest, seconds: float = 60) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: our fault. Rendered without the database, which may be what failed."""
     text = _(
-        "Something went wrong here. If you were creating a cluster, look at Creations before you try again: "
-        "if it is not listed there, nothing was recorded and nothing was sent."
+        "Something went wrong here. If you were creating a cluster, look at Creations in a minute, before you try again: "
+        "if it is not listed there then, nothing was recorded and nothing was sent."
     )
     context = {
         "status": 500,
@@ -110,14 +110,21 @@ def busy(request: HttpRequest, text: str) -> HttpResponse:
 
 def not_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
     """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing."""
-    return _database_page(request, typed, certain=True)
+    return _database_page(request, typed)
 
 
-def perhaps_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
-    """503: the database went away while it was to take the record, and cannot say now whether it did."""
-    return _database_page(request, typed, certain=False)
+def perhaps_recorded(request: HttpRequest, typed: dict[str, str], where: str) -> HttpResponse:
+    """503: the database went away while it was to take the record, and cannot say yet whether it did. `where`: the page
+    that will know."""
+    return _database_page(request, typed, where)
 
 
-def _database_page(request: HttpRequest, typed: dict[str, str], *, certain: bool) -> HttpResponse:
-    context = {"typed": list(typed.items()), "certain": certain, "request_id": request.META.get("REQUEST_ID")}
+def never_recorded(request: HttpRequest) -> HttpResponse:
+    """404: a form of which the database holds no record, and no transaction that might still make one."""
+    text = _("Nothing was recorded for this form, and nothing was sent to the cloud. You can send it again.")
+    return _page(request, 404, _("Nothing was recorded"), text)
+
+
+def _database_page(request: HttpRequest, typed: dict[str, str], where: str = "") -> HttpResponse:
+    context = {"typed": list(typed.items()), "where": where, "request_id": request.META.get("REQUEST_ID")}
     return HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)

@@ -70,7 +70,9 @@ def verdict(creation: Creation) -> Verdict:
 def _created(creation: Creation) -> tuple[str, str]:
     how = {
         Evidence.REPLY: _("The cloud confirmed it in its answer."),
-        Evidence.LISTED: _("The answer got lost, but the cloud lists it: it was made by this request."),
+        Evidence.LISTED: _(
+            "We got no clear answer, but the cluster is in the cloud: this request created it."
+        ),
         Evidence.HUMAN: _("A person decided which of the cloud's clusters is this one."),
     }
     odd = str(CAUSES["odd_id"]) if creation.cause == "odd_id" else ""
@@ -93,37 +95,53 @@ def _sending(creation: Creation) -> tuple[str, str]:
 
 
 def _unknown(creation: Creation) -> tuple[str, str]:
-    because = cause_of(creation.cause, creation.code, creation.message)
+    because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
     return _("No clear answer from the cloud. It may exist."), _(
         "%(because)s Don't create it again: we are looking for it in the cloud's list. You may close this page."
     ) % {"because": because}
 
 
 def _undecided(creation: Creation) -> tuple[str, str]:
-    because = cause_of(creation.cause, creation.code)
+    because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
+    if len(creation.candidates) == 1:
+        return _("A person must decide"), _(
+            "%(because)s Whether this request made it cannot be proved, so an admin of the team must choose."
+        ) % {"because": because}
     return _("A person must decide"), _(
         "%(because)s Which of them this request made cannot be proved, so an admin of the team must choose."
     ) % {"because": because}
 
 
 def _failed(creation: Creation) -> tuple[str, str]:
-    because = cause_of(creation.cause, creation.code, creation.message)
-    if creation.evidence == Evidence.NOT_SENT:
-        title = _("Not created: the cloud could not be reached")
-        tried = ngettext(
-            "It was tried %(count)d time, and not carried out.",
-            "It was tried %(count)d times, and none was carried out.",
-            creation.sends,
-        ) % {"count": creation.sends}
-        return title, said(because, tried, remedy(creation.cause, creation.code))
-    nothing = _("Nothing was created.")
-    return _("The cloud refused it"), said(because, nothing, remedy(creation.cause, creation.code))
+    because = cause_of(creation.cause, creation.code, creation.message, is_clear=True)
+    what_to_do = remedy(creation.cause, creation.code)
+    if creation.code or creation.cause.startswith("status_"):
+        return _("The cloud refused it"), said(because, _("Nothing was created."), what_to_do)
+    title = _("Not created: the cloud could not be reached")
+    return title, said(because, attempts_made(creation), what_to_do)
+
+
+def attempts_made(work: Creation | Deletion) -> str:
+    """What may be said of the attempts of work that was not carried out. "Nothing was sent" is for none at all."""
+    if not work.sends:
+        return _("Nothing was sent.")
+    return ngettext(
+        "It was tried %(count)d time, and not carried out.",
+        "It was tried %(count)d times, and none was carried out.",
+        work.sends,
+    ) % {"count": work.sends}
 
 
 def _refused(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message)
-    title = _("Refused: nothing was created") if creation.sends else _("Refused: nothing was sent")
-    return title, said(because, remedy(creation.cause, creation.code))
+    what_to_do = remedy(creation.cause, creation.code)
+    if (
+        creation.evidence == Evidence.LISTED
+    ):  # what is there may be this very request's, by an earlier attempt
+        return _("Refused: the name is taken"), said(because, what_to_do)
+    if not creation.sends:
+        return _("Refused: nothing was sent"), said(because, what_to_do)
+    return _("Refused: nothing was created"), said(because, attempts_made(creation), what_to_do)
 
 
 def _not_created(creation: Creation) -> tuple[str, str]:
@@ -138,6 +156,8 @@ def _not_created(creation: Creation) -> tuple[str, str]:
 
 
 def _cancelled(creation: Creation) -> tuple[str, str]:
+    if creation.sends:
+        return _("Withdrawn"), said(_("It was withdrawn before it was sent again."), attempts_made(creation))
     return _("Withdrawn"), _("It was withdrawn before anything was sent.")
 
 
@@ -156,8 +176,9 @@ _WORDS = {
 
 def deletion_verdict(deletion: Deletion) -> Verdict:
     """How a deletion stands, as a person should read it."""
-    because = cause_of(deletion.cause, deletion.code, deletion.message)
     state = DeletionState(deletion.state)
+    is_clear = False if state == DeletionState.UNKNOWN else None
+    because = cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
     if state == DeletionState.QUEUED:
         return Verdict(
             "wait", _("Waiting to be deleted"), because or _("It is recorded, and nothing was sent yet.")
@@ -170,7 +191,8 @@ def deletion_verdict(deletion: Deletion) -> Verdict:
     if state == DeletionState.DELETED:
         return Verdict("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
-        return Verdict("bad", _("Not deleted: nothing was sent"), because)
+        title = _("Not deleted") if deletion.sends else _("Not deleted: nothing was sent")
+        return Verdict("bad", title, said(because, attempts_made(deletion) if deletion.sends else ""))
     return Verdict("bad", _("Not deleted"), said(because, remedy(deletion.cause, deletion.code)))
 
 
@@ -216,7 +238,7 @@ REFUSALS: dict[type[Refused], Text] = {
     NameTaken: gettext_lazy(
         "A cluster of this name is already there in this project. Nothing was sent: use another name."
     ),
-    TokenUsed: gettext_lazy("This form was already used for another creation. Nothing was sent."),
+    TokenUsed: gettext_lazy("This form was already used for another creation. Nothing more was sent."),
     TooMany: gettext_lazy(
         "You have asked for more creations than one person may within a minute. Nothing was sent: wait a little."
     ),

@@ -75,7 +75,10 @@ def _answered(event: Event) -> str:
 def _cause(event: Event) -> str:
     response = event.response or {}
     return cause_of(
-        response.get("cause") or event.evidence, response.get("code", ""), response.get("message", "")
+        response.get("cause") or event.evidence,
+        response.get("code", ""),
+        response.get("message", ""),
+        is_clear=response.get("proves") != "nothing",
     )
 
 
@@ -89,7 +92,7 @@ TITLES: dict[Did, tuple[str | Promise, str]] = {
     Did.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good"),
     Did.CREATE_FAILED: (gettext_lazy("Failed"), "bad"),
     Did.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait"),
-    Did.CREATE_DELAYED: (gettext_lazy("Not sent yet"), "warn"),
+    Did.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn"),
     Did.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn"),
     Did.CREATE_REFUSED: (gettext_lazy("Refused"), "bad"),
     Did.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad"),

@@ -459,14 +459,14 @@ def test_g28_the_team_s_rules_and_quota_hold_for_creations_and_again_at_the_clai
         ask(cast.ada, projects.vision, "vision-3", reason="r")
     work()
     states = sorted(Creation.objects.filter(pk__in=[one.pk, two.pk]).values_list("state", "cause"))
-    assert states == [("created", ""), ("refused", "quota")]
+    assert states == [("created", ""), ("refused", "quota_lowered")]
     assert used_by(cast.vision) == len(cloud.posts) == 1
     set_rules(cast.vision, by=cast.root, quota=None)
     late = ask(cast.ada, projects.vision, "vision-4", reason="r")
     set_rules(cast.vision, by=cast.tom, name_pattern="v4-*")
     work()
     late.refresh_from_db()
-    assert (late.state, late.cause, len(cloud.posts)) == ("refused", "team_rules", 1)
+    assert (late.state, late.cause, len(cloud.posts)) == ("refused", "rules_tightened", 1)
 
 
 def test_who_can_is_the_same_answer_for_pages_files_and_the_command(cast: Cast, as_: SignIn) -> None:

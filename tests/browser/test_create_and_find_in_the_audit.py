@@ -133,7 +133,7 @@ def test_a_lost_answer_is_told_as_unclear_and_then_found_in_the_list(
     expect(page.get_by_text("Don't create it again")).to_be_visible()
     start_worker()
     expect_state(page, "created")
-    expect(page.get_by_text("The answer got lost, but the cloud lists it")).to_be_visible()
+    expect(page.get_by_text("We got no clear answer, but the cluster is in the cloud")).to_be_visible()
     assert page.evaluate("window.here")
     assert len(cloud.posts) == 1
 

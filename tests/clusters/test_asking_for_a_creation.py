@@ -259,7 +259,7 @@ def test_g25_a_right_lost_while_waiting_means_nothing_is_sent(
     loses_it(cast)
     work()
     creation.refresh_from_db()
-    assert (creation.state, creation.evidence, creation.cause) == ("refused", "not_sent", "not_permitted")
+    assert (creation.state, creation.evidence, creation.cause) == ("refused", "not_sent", "right_lost")
     (event,) = events(action="cluster:create:denied")
     assert (event.person_name, event.source) == ("ada", "worker")
     assert cloud.posts == []

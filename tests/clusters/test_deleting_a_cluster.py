@@ -115,7 +115,7 @@ def test_g25_a_right_lost_while_waiting_means_nothing_is_deleted(
     end_grant(cast.ada.grants.get(), reason="left")
     work()
     deletion.refresh_from_db()
-    assert (deletion.state, deletion.cause) == (DeletionState.REFUSED, "not_permitted")
+    assert (deletion.state, deletion.cause) == (DeletionState.REFUSED, "right_lost")
     assert deletes(cloud) == []
     assert told(deletion) == ["requested", "denied"]
 

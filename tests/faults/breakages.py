@@ -50,7 +50,7 @@ def intent_after_the_post() -> None:
         kind = ClusterType(creation.type)
         answer = client.create(name=creation.name, type=kind, signed_at=creation.signed_at)
         begin(creation)
-        settle(creation.pk, sending._success(creation, answer))
+        settle(creation.pk, sending._success(creation, answer, timezone.now()))
 
     _put(sending, "_begin", begin_later)
     _put(sending, "_post", post_first)
@@ -127,9 +127,9 @@ def no_horizon() -> None:
     """Two lists without the cluster are enough, however young the request is."""
     weigh = reconcile._weigh
 
-    def impatient(creation: Creation, listed: Sequence[HyperCluster], started_at: datetime) -> None:
+    def impatient(creation: Creation, seen: reconcile.Sightings, started_at: datetime) -> None:
         creation.horizon_at = started_at - timedelta(seconds=1)
-        weigh(creation, listed, started_at)
+        weigh(creation, seen, started_at)
 
     _put(reconcile, "_weigh", impatient)
 

@@ -12,6 +12,10 @@ from typing import Any
 
 import psycopg
 from django.db import OperationalError, connection
+from django.utils import timezone
+
+from hyperclusters.clusters.models import Creation, Deletion
+from hyperclusters.clusters.worker import run_due
 
 Disturb = Callable[[Any], None]
 ON_SQLITE: dict[str, Disturb] = {}
@@ -99,6 +103,32 @@ def reply_of_commit_lost(raw: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
     connection._commit = commit  # type: ignore[attr-defined]
+
+
+@on(ON_SQLITE, ON_POSTGRES)
+def reply_of_commit_lost_while_others_go_on(raw: Any) -> None:
+    """As `reply_of_commit_lost`, and before that is noticed another worker takes up whatever is not at rest."""
+
+    def commit() -> None:
+        del connection._commit  # type: ignore[attr-defined]
+        raw.commit()
+        raw.close()
+        others = threading.Thread(target=_others_go_on)
+        others.start()
+        others.join()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    connection._commit = commit  # type: ignore[attr-defined]
+
+
+def _others_go_on() -> None:
+    now = timezone.now()
+    try:
+        for kind in (Creation, Deletion):
+            kind.objects.unresolved().update(due_at=now, lease_until=now)
+        run_due(holder="another")
+    finally:
+        connection.close()
 
 
 @on(ON_POSTGRES)

@@ -11,10 +11,10 @@ from hyperclusters.simulator.journal import JournalEntry
 MOVING = {"queued", "sending", "unknown"}
 MADE_BY = {"created": {"reply", "listed", "human"}}
 NOT_MADE_BY = {
-    "refused": {"not_sent"},
+    "refused": {"not_sent", "refused", "listed"},  # listed: the name is taken, maybe by an earlier attempt
     "failed": {"not_sent", "refused"},
     "not_created": {"absent_after_horizon", "human"},
-    "cancelled": {""},
+    "cancelled": {"not_sent", "refused"},
 }
 
 
@@ -66,6 +66,9 @@ def _verdict(creation: dict[str, Any], records: Records) -> Iterator[str]:
     allowed = MADE_BY.get(state) or NOT_MADE_BY.get(state)
     if allowed and evidence not in allowed:
         yield f"G7 {state!r} by {evidence!r}"
+    reached = sum(post.accepted for post in records.posts(creation["name"]))
+    if evidence == "not_sent" and reached and is_alone:
+        yield f"G7 {state!r} by 'not_sent', and {reached} creates reached the cloud"
     if state in MADE_BY:
         if len(bound) != 1:
             yield f"G11 'created' with {len(bound)} clusters"

@@ -45,6 +45,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "clusters:delete"): row("422 422 403 403 404 404 404"),
     ("get", "creations:list"): row("200 200 200 200 200 200 200"),
     ("get", "creations:creation"): row("200 200 200 200 404 404 404"),
+    ("get", "creations:of_form"): row("302 404 404 404 404 404 404"),  # one's own form alone
     ("post", "creations:look"): row("302 302 302 302 404 404 404"),
     ("post", "creations:decide"): row("403 302 403 403 404 404 404"),
     ("post", "creations:withdraw"): row("302 302 403 403 404 404 404"),
@@ -119,7 +120,8 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
     """An address for each route, with Vision's own objects where it wants some."""
     cloud.simulator.add_cluster(projects.vision.project_id, "theirs")
     work()
-    waiting = ask(cast.ada, projects.vision, "waiting").get_absolute_url()
+    creation = ask(cast.ada, projects.vision, "waiting")
+    waiting = creation.get_absolute_url()
     cluster = Cluster.objects.get().get_absolute_url()
     asked = requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="x")
     invited = invite(email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
@@ -155,6 +157,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "creations:list": "/creations/",
         "creations:creation": waiting,
         "creations:withdraw": f"{waiting}withdraw/",
+        "creations:of_form": f"/creations/form/{creation.token}/",
         "creations:look": f"{waiting}look/",
         "creations:decide": f"{waiting}decide/",
         "audit:list": "/audit/",

@@ -164,6 +164,7 @@ def path(route: str, at: Side, world: World) -> str:
         "uninvite": [at.team.slug, at.invitation.pk],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
+        "of_form": [at.creation.token],
         "dismiss": [world.site_grant.pk],
         "activity": [at.grant.person.pk],
         "cluster": [at.cluster.pk],
@@ -188,6 +189,7 @@ def path(route: str, at: Side, world: World) -> str:
 ANSWERS = {
     "access:withdraw": {404},  # another's request
     "access:invitation": {404},  # a forged link
+    "creations:of_form": {404},  # another's form
     "accounts:company": {404},  # no provider is set up here
     "accounts:reset": {410},
     "metrics": {404},  # without the token

@@ -85,6 +85,8 @@ class Creation(Work):
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     delays = models.PositiveIntegerField(default=0)  # times the cloud could not be listed before sending
     baseline = models.JSONField(default=list)  # IDs that already carried this name before sending
+    # IDs that the cloud's answers to the create named: candidates, whatever stood beside them.
+    reported_ids = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     candidates = models.JSONField(default=list)  # the clusters among which a person must choose
     evidence = models.CharField(max_length=24, choices=Evidence.choices, blank=True)
     conflict_at = models.DateTimeField(null=True, blank=True)  # later evidence contradicts the verdict

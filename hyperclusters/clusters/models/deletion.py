@@ -40,6 +40,8 @@ class Deletion(Work):
 
     cluster = models.ForeignKey("clusters.Cluster", on_delete=models.PROTECT, related_name="deletions")
     state = models.CharField(max_length=16, choices=DeletionState.choices, default=DeletionState.QUEUED)
+    # The other type, once the cloud has said that there is no such cluster under the cluster's own.
+    other_type = models.CharField(max_length=8, blank=True, db_default="")
 
     objects = DeletionQuerySet.as_manager()
 
@@ -62,6 +64,11 @@ class Deletion(Work):
     @property
     def team(self) -> Team:
         return self.cluster.project.team
+
+    @property
+    def type(self) -> str:
+        """The type under which the cluster is deleted."""
+        return self.other_type or self.cluster.type
 
     @property
     def name(self) -> str:

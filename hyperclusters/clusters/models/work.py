@@ -70,6 +70,9 @@ class Work(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
 
     sends = models.PositiveIntegerField(default=0)  # requests begun
+    answered_sends = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # number of the last request whose answer is recorded
     signed_at = models.DateTimeField(null=True, blank=True)  # X-Sdk-Date of the last one
     horizon_at = models.DateTimeField(null=True, blank=True)  # after this the cloud cannot act on it any more
     looks = models.PositiveIntegerField(default=0)  # complete answers since the outcome became unknown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,6 +15,7 @@ from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.refusals import Refused
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.audit_rows import rows as event_rows
+from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
 from hyperclusters.web.sentences import deletion_verdict, refusal
 
@@ -35,7 +37,19 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
         deletions.request_deletion(person=request.user, cluster=shown, typed_name=typed, reason=reason)
     except Refused as refused:
         return _cluster_page(request, shown, refused=refusal(refused), status=REFUSED)
+    except DatabaseError:
+        return _database_failed(request, shown, {"name": typed, "reason": reason})
     return redirect(shown)
+
+
+def _database_failed(request: PageRequest, shown: Cluster, typed: dict[str, str]) -> HttpResponse:
+    """A COMMIT that was not answered may have happened, or may yet: read it back before saying that it did not."""
+    try:
+        connection.close()
+        deletion = deletions.find_recorded(person=request.user, cluster=shown)
+    except DatabaseError:
+        return perhaps_recorded(request, typed, shown.get_absolute_url())
+    return redirect(shown) if deletion else not_recorded(request, typed)
 
 
 def _cluster_page(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import DatabaseError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_vary_headers
@@ -19,6 +21,7 @@ from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.refusals import NotACandidate
 from hyperclusters.clusters.work import Stale
 from hyperclusters.web.acts import post_only
+from hyperclusters.web.errors import never_recorded, perhaps_recorded
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
@@ -75,9 +78,19 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     return response
 
 
+@require_safe
+def of_form(request: PageRequest, token: UUID) -> HttpResponse:
+    """The creation that a form of this person recorded, by the form's token."""
+    try:
+        recorded = creations.find_recorded(person=request.user, token=token)
+    except DatabaseError:
+        return perhaps_recorded(request, {}, request.path)
+    return redirect(recorded) if recorded else never_recorded(request)
+
+
 @post_only("creations:creation", "pk")
 def withdraw(request: PageRequest, pk: str) -> HttpResponse:
-    """Withdraw while nothing was sent."""
+    """Withdraw while it waits."""
     shown = _visible(request, pk)
     try:
         creations.withdraw(shown, by=request.user)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
@@ -112,16 +113,16 @@ def _codes(form: CreationForm) -> dict[str, list[str]]:
 
 
 def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
-    """A COMMIT whose answer was lost may have happened: read it back before saying that it did not."""
+    """A COMMIT that was not answered may have happened, or may yet: read it back before saying that it did not."""
     token = form.cleaned_data.get("token")
     if token is None:
         return not_recorded(request, _typed(request.POST))
     try:
         connection.close()
-        made = Creation.objects.filter(token=str(token), requested_by=request.user).first()
+        creation = creations.find_recorded(person=request.user, token=token)
     except DatabaseError:
-        return perhaps_recorded(request, _typed(request.POST))
-    return redirect(made) if made else not_recorded(request, _typed(request.POST))
+        return perhaps_recorded(request, _typed(request.POST), reverse("creations:of_form", args=[token]))
+    return redirect(creation) if creation else not_recorded(request, _typed(request.POST))
 
 
 def _not_permitted(request: PageRequest, *, noted: bool = False) -> HttpResponse:

@@ -1,0 +1,48 @@
+"""A cluster that comes up although a creation was settled without one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import HyperCluster
+
+from .models import Creation, Evidence, Source, State
+
+ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
+
+
+def flag_contradictions(source: Source, item: HyperCluster, at: datetime) -> None:
+    """Flag the creations that were declared not to have made `item`, which the source lists for the first time at `at`.
+
+    One whose attempts the cloud refused is flagged until its horizon: after it, the name is free for others.
+    """
+    absent = Q(state=State.NOT_CREATED) & (Q(name=item.name) | ~Q(reported_ids=[]))
+    refused = Q(state__in=ENDED_WITHOUT, sends__gt=0, name=item.name, type=source.type, horizon_at__gt=at)
+    suspects = source.project.creations.filter(
+        absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
+    )
+    for creation in suspects.select_related("project__team", "requested_by"):
+        ruled_out = {candidate["id"] for candidate in creation.candidates}  # by whoever decided
+        is_named = item.name == creation.name or item.id in creation.reported_ids
+        if is_named and item.id not in creation.baseline and item.id not in ruled_out:
+            _flag(creation, item)
+
+
+def _flag(creation: Creation, item: HyperCluster) -> None:
+    Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
+    record(
+        Did.CREATE_CONTRADICTED,
+        Outcome.FAILED,
+        person=creation.requested_by,
+        team=creation.team,
+        project=creation.project,
+        subject=Subject("creation", str(creation.pk), creation.name),
+        after={"state": creation.state, "found": item.id},
+        evidence="listed",
+    )

@@ -1,0 +1,572 @@
+"""A cloud whose answers contradict each other: no verdict claims more than what they prove together (G7, G41, G42)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from hyperclusters.clusters import reconcile, sending, verdicts
+from hyperclusters.clusters.creations import decide, withdraw
+from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.models import (
+    Cluster,
+    Creation,
+    Deletion,
+    DeletionState,
+    Evidence,
+    Project,
+    Source,
+    State,
+)
+from hyperclusters.modelarts import Client
+from tests.clusters.moments import (
+    around_the_create,
+    declared_absent,
+    horizon_passes,
+    once,
+    send_what_waits,
+)
+from tests.conftest import Cast, Cloud, Projects, ask, events, make_due, work, work_again
+
+NAME = "Ring-East"
+ID = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
+OTHER_ID = "11111111-1111-4111-8111-111111111111"
+SUBNET = "22222222-2222-4222-8222-222222222222"
+
+
+def body(cluster_id: Any = ID, name: Any = NAME, **fields: Any) -> dict[str, Any]:
+    return {"id": cluster_id, "name": name, "network_info": []} | fields
+
+
+def answered(
+    cast: Cast,
+    projects: Projects,
+    cloud: Cloud,
+    said: bytes | dict[str, Any],
+    subnet_id: str = "",
+    **fault: Any,
+) -> Creation:
+    """A creation whose create is answered with this body, and with nothing done, unless the fault says so."""
+    text = said if isinstance(said, bytes) else json.dumps(said).encode()
+    rule = {"kind": "custom", "deed": False, "body": text, "times": 1} | fault
+    cloud.simulator.fault("garbage", "create", **rule)
+    creation = ask(cast.ada, projects.vision, NAME, subnet_id=subnet_id)
+    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+    send_what_waits()
+    return Creation.objects.get(pk=creation.pk)
+
+
+def settled(creation: Creation, times: int = 3) -> Creation:
+    """The creation after its horizon and so many looks more."""
+    horizon_passes(creation)
+    return work_again(creation, times=times)
+
+
+def lists_are_due() -> None:
+    Source.objects.update(due_at=timezone.now())
+    work()
+
+
+def last(creation: Creation) -> Any:
+    return events(object_id=str(creation.pk))[-1]
+
+
+# G41: an ID that the cloud named is a candidate as long as the attempt is open.
+
+CUT = json.dumps(body())[:-3].encode()
+NAMING: dict[str, tuple[bytes | dict[str, Any], dict[str, Any]]] = {
+    "changed case": (body(name="ring-east"), {}),
+    "cut name": (body(name=NAME[:4]), {}),
+    "suffixed name": (body(name=NAME + "-1"), {}),
+    "another name": (body(name="somebody-else"), {}),
+    "no name": ({"id": ID}, {}),
+    "name null": (body(name=None), {}),
+    "name is a number": (body(name=7), {}),
+    "201": (body(), {"status": 201}),
+    "202": (body(), {"status": 202}),
+    "206": (body(), {"status": 206}),
+    "error code and ID": (body(error_code="ModelArts.0103", error_msg="exists"), {}),
+    "wrapped": ({"hyper_cluster": body()}, {}),
+    "wrapped twice": ({"data": {"hyper_cluster": body()}}, {}),
+    "in a list": (json.dumps([body()]).encode(), {}),
+    "two IDs": (b'{"id":"%s","id":"%s","name":"%s"}' % (OTHER_ID.encode(), ID.encode(), NAME.encode()), {}),
+    "cut body": (CUT, {}),
+    "junk behind it": (json.dumps(body()).encode() + b"}}", {}),
+    "byte order mark": (b"\xef\xbb\xbf" + json.dumps(body()).encode(), {}),
+    "UTF-16": (json.dumps(body()).encode("utf-16-le"), {}),
+    "odd white space": (b'{ "name":"x" , "id" \n:\t"%s"' % ID.encode(), {}),
+}
+
+
+@pytest.mark.parametrize("there", ["", NAME, "ring-east"])
+@pytest.mark.parametrize("naming", NAMING)
+def test_g41_a_cluster_that_the_cloud_named_and_has_is_never_absent(
+    naming: str, there: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    said, fault = NAMING[naming]
+    creation = answered(cast, projects, cloud, said, **fault)
+    assert (creation.state, ID in creation.reported_ids) == (State.UNKNOWN, True)
+    if there:
+        cloud.simulator.add_cluster(projects.vision.project_id, there, cluster_id=ID)
+    creation = settled(creation)
+    if not there:
+        assert (creation.state, creation.evidence) == (State.NOT_CREATED, Evidence.ABSENT)
+    elif there == NAME:
+        assert (creation.state, creation.evidence) == (State.CREATED, Evidence.LISTED)
+        assert creation.cluster.cluster_id == ID
+    else:
+        assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_name")
+        assert [(each["id"], each["name"]) for each in creation.candidates] == [(ID, there)]
+    assert len(cloud.posts) == 1
+
+
+@pytest.mark.parametrize("cluster_id", ["a", "0" * 64, "hyper.cluster_1", ID.upper(), "-rf"])
+def test_g41_an_odd_id_is_a_candidate_too(
+    cluster_id: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(cluster_id, "ring-east"))
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
+    assert settled(creation).cause == "other_name"
+
+
+@pytest.mark.parametrize("cluster_id", ["", ".", "..", "a/b", "../etc", "x" * 65, "a b", "\u202e", 7, None])
+def test_an_id_that_cannot_be_used_is_no_candidate(
+    cluster_id: Any, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(cluster_id, "ring-east"))
+    assert (creation.state, creation.reported_ids) == (State.UNKNOWN, [])
+    assert settled(creation).state == State.NOT_CREATED
+
+
+@pytest.mark.parametrize(
+    ("there", "cause"),
+    [
+        ({"name": NAME, "type": "ECS"}, "other_type"),
+        ({"name": "ring-east", "type": "ECS"}, "other_type"),
+        ({"name": NAME, "subnet_ids": [OTHER_ID]}, "other_network"),
+    ],
+)
+def test_g41_a_named_cluster_of_another_type_or_network_is_left_to_a_person(
+    there: dict[str, Any], cause: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(name="x"), subnet_id=SUBNET)
+    cloud.simulator.add_cluster(projects.vision.project_id, cluster_id=ID, **there)
+    creation = work_again(creation)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, cause)
+    decide(creation, by=cast.tom, cluster_id=ID, reason="it is ours")
+    assert Cluster.objects.get(cluster_id=ID).creation_id == creation.pk
+
+
+def test_g41_a_list_that_leaves_it_out_does_not_hide_a_cluster_that_was_named(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(), status=202)
+    cloud.simulator.set(list_lag=86400.0)  # as a list of one page does
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME, cluster_id=ID)
+    cloud.simulator.fault("garbage", "list", kind="custom", body=b'{"hyper_clusters": []}')
+    creation = settled(creation)
+    assert (creation.state, creation.evidence, creation.cluster.cluster_id) == ("created", "listed", ID)
+
+
+@pytest.mark.parametrize("times", [1, None])
+def test_g41_an_id_that_cannot_be_looked_up_is_never_absent(
+    times: int | None, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(name="ring-east"))
+    cloud.simulator.fault("error", "show", status=403, error_code="APIGW.0302", times=times)
+    creation = settled(creation, times=2)
+    if times:
+        assert creation.state == State.NOT_CREATED  # by the second look
+        return
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "id_not_shown")
+    assert [each["id"] for each in creation.candidates] == [ID]
+
+
+def test_g41_a_named_cluster_beside_another_of_the_name_is_left_to_a_person(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(), status=201)
+    for cluster_id in (ID, OTHER_ID):
+        cloud.simulator.add_cluster(projects.vision.project_id, NAME, cluster_id=cluster_id)
+    creation = work_again(creation)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "several_candidates")
+
+
+def test_g41_the_ids_of_every_answer_are_kept(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+    creation = answered(cast, projects, cloud, body(name="ring-east"))
+    Creation.objects.filter(pk=creation.pk).update(state=State.QUEUED, due_at=timezone.now())
+    said = json.dumps(body(OTHER_ID, "ring-west")).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=said, times=1)
+    send_what_waits()
+    creation.refresh_from_db()
+    assert creation.reported_ids == [ID, OTHER_ID]
+
+
+def test_g41_the_inventory_leaves_a_named_cluster_to_the_search(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(name="ring-east"))
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
+    make_later(creation)
+    lists_are_due()
+    assert events(action="cluster:seen:outside") == []
+    creation = work_again(creation)
+    assert creation.state == State.NEEDS_ATTENTION
+    decide(creation, by=cast.tom, cluster_id="", reason="of Speech")
+    lists_are_due()
+    assert Cluster.objects.get(cluster_id=ID).creation_id is None
+    assert Creation.objects.get(pk=creation.pk).conflict_at is None
+
+
+def make_later(creation: Creation) -> None:
+    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() + timedelta(hours=1))
+
+
+def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflict(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = settled(answered(cast, projects, cloud, body(name="ring-east")))
+    assert creation.state == State.NOT_CREATED
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
+    lists_are_due()
+    assert Creation.objects.get(pk=creation.pk).conflict_at is not None
+
+
+def test_g41_an_answer_that_names_a_cluster_after_absence_was_proved_is_a_conflict(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = json.dumps(body(name="ring-east")).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=said)
+    creation = ask(cast.ada, projects.vision, NAME)
+    around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.reported_ids) == (State.NOT_CREATED, [ID])
+    assert creation.conflict_at is not None
+    assert last(creation).action == "cluster:create:contradicted"
+
+
+# G7: an ID that was known before proves nothing.
+
+
+def known_as_gone(projects: Projects) -> None:
+    known_by_list(projects)
+    Cluster.objects.update(gone_at=timezone.now())
+
+
+def known_by_list(projects: Projects, name: str = "older") -> None:
+    long_ago = timezone.now() - timedelta(days=9)
+    Cluster.objects.create(
+        project=projects.vision, cluster_id=ID, name=name, type="HPS", found_at=long_ago, seen_at=long_ago
+    )
+
+
+def known_in_another_project(projects: Projects) -> None:
+    known_by_list(projects)
+    Cluster.objects.update(project=projects.speech)
+
+
+def known_under_the_other_type(projects: Projects) -> None:
+    known_by_list(projects)
+    Cluster.objects.update(type="ECS")
+
+
+@pytest.mark.parametrize(
+    "known", [known_by_list, known_as_gone, known_in_another_project, known_under_the_other_type]
+)
+def test_g07_an_answer_with_the_id_of_a_cluster_known_before_proves_nothing(
+    known: Callable[[Projects], None], cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    known(projects)
+    creation = answered(cast, projects, cloud, body())
+    assert (creation.state, creation.cause, creation.evidence) == (State.NEEDS_ATTENTION, "known_id", "")
+    assert not hasattr(creation, "cluster")
+    assert last(creation).action == "cluster:create:needs-attention"
+
+
+def test_g07_an_unclear_answer_with_the_id_of_a_known_cluster_proves_nothing_either(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    known_by_list(projects)
+    cloud.simulator.add_cluster(projects.vision.project_id, "older", cluster_id=ID)
+    creation = work_again(answered(cast, projects, cloud, body(), status=201))
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
+
+
+def test_g07_a_cluster_first_listed_while_its_create_was_out_is_not_one_known_before(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed_meanwhile() -> None:
+        now, made = timezone.now(), cloud.simulator.clusters()[0]
+        Cluster.objects.create(
+            project=projects.vision,
+            cluster_id=made.id,
+            name=made.name,
+            type="HPS",
+            found_at=now,
+            seen_at=now,
+        )
+
+    around_the_create(monkeypatch, after=once(listed_meanwhile))
+    creation = ask(cast.ada, projects.vision, NAME)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.CREATED, Evidence.REPLY)
+
+
+def test_g07_one_id_in_the_answers_to_two_creations_at_once_makes_one_of_them(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("first", "second")
+    for name in names:
+        text = json.dumps(body(name=name)).encode()
+        cloud.simulator.fault("garbage", "create", name=name, kind="custom", body=text, deed=False)
+        ask(cast.ada, projects.vision, name)
+    both = threading.Barrier(2, timeout=20)
+    monkeypatch.setattr(sending, "settle_by", meeting(verdicts.settle_by, both))
+
+    def one(creation: Creation | None) -> None:
+        try:
+            assert creation
+            sending.send(creation)
+        finally:
+            connections.close_all()
+
+    claimed = [sending.claim_queued(name) for name in names]
+    Project.objects.update(trusted=True)
+    threads = [threading.Thread(target=one, args=(each,)) for each in claimed]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    states = sorted(Creation.objects.values_list("state", "cause"))
+    assert states == [(State.CREATED, ""), (State.NEEDS_ATTENTION, "known_id")]
+    assert Cluster.objects.count() == 1
+
+
+def meeting(function: Callable[..., Any], barrier: threading.Barrier) -> Callable[..., Any]:
+    def together(*args: Any) -> Any:
+        barrier.wait()
+        return function(*args)
+
+    return together
+
+
+# A refusal after which the cluster is there.
+
+
+@pytest.mark.parametrize(("status", "code"), [(409, "ModelArts.0103"), (400, "ModelArts.0104")])
+def test_g07_a_refusal_of_what_was_done_is_contradicted_aloud(
+    status: int, code: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "create", status=status, error_code=code, deed=True, times=1)
+    creation = ask(cast.ada, projects.vision, NAME)
+    send_what_waits()
+    lists_are_due()
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.FAILED, Evidence.REFUSED)
+    assert creation.conflict_at is not None
+
+
+@pytest.mark.parametrize("kind", ["other type", "after the horizon", "never left"])
+def test_a_refusal_is_not_contradicted_by_what_others_make(
+    kind: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "create", status=400, error_code="ModelArts.0104", times=1)
+    creation = ask(cast.ada, projects.vision, NAME)
+    send_what_waits()
+    if kind == "after the horizon":
+        horizon_passes(creation)
+    if kind == "never left":
+        Creation.objects.update(evidence=Evidence.NOT_SENT)
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME, "ECS" if kind == "other type" else "HPS")
+    lists_are_due()
+    assert Creation.objects.get(pk=creation.pk).conflict_at is None
+
+
+# Evidence follows the attempts that were made.
+
+
+def throttled(cast: Cast, projects: Projects, cloud: Cloud) -> Creation:
+    """A creation that waits after an attempt which the cloud refused for now."""
+    cloud.simulator.fault("error", "create", status=429, times=1)
+    creation = ask(cast.ada, projects.vision, NAME)
+    send_what_waits()
+    Project.objects.update(blocked_until=None, blocked_cause="")
+    creation.refresh_from_db()
+    assert (creation.state, creation.sends) == (State.QUEUED, 1)
+    return creation
+
+
+def test_g07_a_creation_withdrawn_after_an_attempt_rests_on_the_cloud_s_refusal(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = throttled(cast, projects, cloud)
+    withdraw(creation, by=cast.ada)
+    creation.refresh_from_db()
+    assert (creation.state, creation.evidence) == (State.CANCELLED, Evidence.REFUSED)
+    assert last(creation).after["sends"] == 1
+
+
+@pytest.mark.parametrize("why", ["right_lost", "name_appeared"])
+def test_g07_a_creation_refused_after_an_attempt_never_claims_that_nothing_was_sent(
+    why: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = throttled(cast, projects, cloud)
+    if why == "right_lost":
+        cast.ada.grants.update(ended_at=timezone.now())
+    else:
+        cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    creation = work_again(creation)
+    expected = Evidence.REFUSED if why == "right_lost" else Evidence.LISTED
+    assert (creation.state, creation.cause, creation.evidence) == (State.REFUSED, why, expected)
+
+
+@pytest.mark.parametrize("order", ["429 first", "429 last", "never left"])
+def test_g07_not_sent_is_for_attempts_of_which_none_left(
+    order: str, cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, attempts = Client.create, []
+
+    def watched(self: Client, **wish: Any) -> Any:
+        attempts.append(1)
+        if order != "never left" and len(attempts) == (1 if order == "429 first" else 2):
+            return create(self, **wish)
+        with cloud.simulator.refusing():
+            return create(self, **wish)
+
+    monkeypatch.setattr(Client, "create", watched)
+    cloud.simulator.fault("error", "create", status=429)
+    creation = ask(cast.ada, projects.vision, NAME)
+    work()
+    creation = work_again(creation, times=6)
+    assert creation.state == State.FAILED
+    assert creation.evidence == (Evidence.NOT_SENT if order == "never left" else Evidence.REFUSED)
+
+
+def test_g07_a_creation_that_was_sent_before_its_backup_was_restored_does_not_say_that_nothing_was_sent(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = ask(cast.ada, projects.vision, NAME)
+    waiting = Creation.objects.values().get(pk=creation.pk)
+    work()
+    Cluster.objects.all().delete()
+    Creation.objects.filter(pk=creation.pk).update(**waiting)
+    work()
+    creation.refresh_from_db()
+    assert (creation.state, creation.sends, creation.evidence) == (State.REFUSED, 0, Evidence.LISTED)
+
+
+def test_g12_an_answer_is_recorded_once_though_the_reply_to_its_commit_was_lost(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker looks at the creation between the COMMIT and the sender's second try."""
+    creation = ask(cast.ada, projects.vision, NAME)
+    cloud.simulator.fault("lost_answer", "create", times=1)
+    settle = verdicts.settle
+
+    def written_twice(creation_id: uuid.UUID, finding: verdicts.Finding) -> Creation:
+        settle(creation_id, finding)
+        make_due(creation)
+        if found := reconcile.claim_unknown("another"):
+            reconcile.look(found)
+        return settle(creation_id, finding)
+
+    monkeypatch.setattr(verdicts, "settle", written_twice)
+    send_what_waits()
+    told = [event.action.rpartition(":")[2] for event in events(object_id=str(creation.pk))]
+    assert told == ["requested", "sending", "unknown", "succeeded"]
+
+
+# Deletions: not found under one type is no proof.
+
+
+@pytest.fixture
+def listed_as_hps(cast: Cast, projects: Projects, cloud: Cloud) -> Cluster:
+    """A cluster of type ECS that a list which ignores the type showed as HPS."""
+    work()
+    cloud.simulator.add_cluster(projects.vision.project_id, "doomed", "ECS", cluster_id=ID)
+    known_by_list(projects, "doomed")
+    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+    return Cluster.objects.get()
+
+
+def deleted(cast: Cast, cluster: Cluster, times: int = 3) -> Deletion:
+    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    for _ in range(times):
+        Deletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now())
+        Project.objects.update(blocked_until=None)
+        work()
+    return Deletion.objects.get(pk=deletion.pk)
+
+
+def told(deletion: Deletion) -> list[tuple[str, str]]:
+    rows = events(object_id=str(deletion.pk))
+    return [(event.action.rpartition(":")[2], (event.after or {}).get("type", "")) for event in rows]
+
+
+def test_g42_a_cluster_of_the_other_type_is_deleted_under_it_as_a_step_of_its_own(
+    listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+) -> None:
+    deletion = deleted(cast, listed_as_hps)
+    assert deletion.state == DeletionState.DELETED
+    assert cloud.simulator.clusters() == []
+    assert told(deletion) == [
+        ("requested", ""),
+        ("sending", "HPS"),
+        ("unknown", ""),
+        ("not-sent", "ECS"),
+        ("sending", "ECS"),
+        ("succeeded", ""),
+    ]
+    assert Cluster.objects.get(pk=listed_as_hps.pk).type == "HPS"
+
+
+def test_g42_a_cluster_that_is_deleted_under_neither_type_is_never_said_to_be_gone(
+    listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "delete", status=400, error_code="ModelArts.6404")
+    deletion = deleted(cast, listed_as_hps, times=5)
+    assert (deletion.state, deletion.sends) == (DeletionState.UNKNOWN, 2)
+    Deletion.objects.update(horizon_at=timezone.now() - timedelta(seconds=1), due_at=timezone.now())
+    work()
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")
+    assert Cluster.objects.get().gone_at is None
+
+
+@pytest.mark.parametrize("code", ["ModelArts.6404", "ModelArts.6309", "ModelArts.6357", "ModelArts.0102"])
+def test_g42_not_found_by_a_delete_is_not_gone_while_show_still_has_the_cluster(
+    code: str, listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "delete", status=400, error_code=code, times=1)
+    deletion = deleted(cast, listed_as_hps)
+    assert deletion.state == DeletionState.DELETED
+    assert cloud.simulator.clusters() == []
+
+
+def test_g42_a_lost_delete_of_the_wrong_type_goes_on_under_the_right_one(
+    listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("lost_request", "delete", times=1)
+    assert deleted(cast, listed_as_hps).state == DeletionState.DELETED
+    assert cloud.simulator.clusters() == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 404, "error_code": "Proxy.NotFound"}])
+def test_g42_a_cluster_is_not_gone_while_the_other_type_cannot_be_asked(
+    fault: dict[str, Any], listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("error", "show", status=400, error_code="ModelArts.6404", times=1)
+    cloud.simulator.fault("error", "show", **fault)
+    deletion = deleted(cast, listed_as_hps)
+    assert deletion.state == DeletionState.UNKNOWN
+    assert Cluster.objects.get().gone_at is None

@@ -1,0 +1,205 @@
+"""A page says what the evidence proves, and nothing that the audit contradicts (G7, G53)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from itertools import product
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from hyperclusters.clusters import sending
+from hyperclusters.clusters.creations import withdraw
+from hyperclusters.clusters.models import Cluster, Creation, Deletion, DeletionState, Project, State
+from hyperclusters.modelarts import Exchange, ModelArtsError, Proof, create_request
+from hyperclusters.modelarts.line import Reply
+from hyperclusters.modelarts.requests import list_request
+from hyperclusters.modelarts.shapes import ClusterType, Request
+from hyperclusters.modelarts.verdicts import verdict as classify
+from hyperclusters.web.causes import CODES, cause_of
+from hyperclusters.web.sentences import deletion_verdict, verdict
+from tests.clusters.moments import send_what_waits
+from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.web.pages import SignIn, main, submit, words
+
+STATUSES = (
+    *(200, 201, 204, 302, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 422, 425, 429, 494, 499),
+    *(418, 500, 501, 502, 503, 504, 599),
+)
+PAIRS = list(product(STATUSES, [*CODES, "New.4711", ""]))
+# Words that claim that the cloud decided against a request.
+CLAIMS = {str(words) for words in CODES.values()} | {"Nothing was created.", "The cloud refused it"}
+
+
+def error_of(status: int, code: str, request: Request) -> ModelArtsError:
+    """What the client makes of such an answer."""
+    text = json.dumps({"error_code": code, "error_msg": "as it came"} if code else {}).encode()
+    exchange = Exchange(request, "http://127.0.0.1:1", timezone.now(), status, "", "", 0.1, None)
+    cause = "error_code" if status == 200 else ""
+    return classify(exchange, Reply(status=status, body=text), cause=cause, secrets=())
+
+
+def unsaved(state: State, error: ModelArtsError, **values: Any) -> Creation:
+    return Creation(state=state, sends=1, cause=error.cause, code=error.code, message=error.message, **values)
+
+
+def test_g53_no_sentence_of_a_creation_says_more_than_its_answer_proves() -> None:
+    """Every code beside every status, as the client classifies them."""
+    request = create_request(project_id="p", name="n", type=ClusterType.HPS)
+    seen = {}
+    for status, code in PAIRS:
+        error = error_of(status, code, request)
+        creation = Creation(sends=1, state=State.SENDING)
+        finding = sending._finding(creation, error)
+        shown = verdict(unsaved(finding.state, error, evidence=finding.evidence or ""))
+        claims = {claim for claim in CLAIMS if claim in shown.text or claim in shown.title}
+        seen[status, code] = (finding.state, bool(claims))
+        if error.proves == Proof.NOTHING:
+            assert finding.state == State.UNKNOWN
+            assert not claims, (status, code, shown)
+            assert not code or f"{code}: as it came" in shown.text, (status, code, shown)
+        else:
+            assert finding.state in {State.FAILED, State.QUEUED}
+            assert claims or code not in CODES, (status, code, shown)
+    assert seen[400, "APIGW.0201"] == (State.FAILED, True)
+    for status in (502, 504):
+        assert seen[status, "APIGW.0201"] == (State.UNKNOWN, False)
+
+
+def test_g53_no_sentence_of_a_list_says_that_a_gateway_which_failed_did_not_accept_it() -> None:
+    request = list_request(project_id="p", type=ClusterType.HPS)
+    for status, code in PAIRS:
+        if status < 500 or not code:
+            continue
+        error = error_of(status, code, request)
+        assert cause_of(error.cause, error.code) == f"The cloud answered with the status {status}: “{code}”."
+
+
+def test_g53_a_gateway_that_lost_the_answer_is_not_said_to_have_refused_the_request(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.fault("error", "create", status=502, deed=True, times=1)
+    creation = ask(cast.ada, projects.vision)
+    send_what_waits()
+    page = main(as_("ada").get(creation.get_absolute_url()))
+    assert "The cloud answered with the status 502: “APIGW.0201: Bad gateway" in page
+    assert "did not accept" not in page
+    work_again(creation)
+    page = main(as_("ada").get(creation.get_absolute_url()))
+    assert "this request created it" in page
+    assert "did not accept" not in page
+
+
+def throttled(cast: Cast, projects: Projects, cloud: Cloud) -> Creation:
+    cloud.simulator.fault("error", "create", status=429, times=1)
+    creation = ask(cast.ada, projects.vision)
+    send_what_waits()
+    Project.objects.update(blocked_until=None, blocked_cause="")
+    creation.refresh_from_db()
+    return creation
+
+
+@pytest.mark.parametrize("end", ["withdrawn", "right_lost", "name_appeared"])
+def test_g53_after_an_attempt_no_page_says_that_nothing_was_sent(
+    end: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = throttled(cast, projects, cloud)
+    if end == "withdrawn":
+        withdraw(creation, by=cast.ada)
+    if end == "right_lost":
+        cast.ada.grants.update(ended_at=timezone.now())
+    if end == "name_appeared":
+        cloud.simulator.add_cluster(projects.vision.project_id, creation.name)
+    work_again(creation)
+    page = main(as_("tom").get(creation.get_absolute_url())).lower()
+    assert "nothing was sent" not in page
+    assert "before anything was sent" not in page
+    assert "proof that nothing" not in page
+    if end != "name_appeared":
+        assert "it was tried 1 time, and not carried out" in page
+
+
+def test_g53_a_creation_of_a_restored_backup_does_not_say_that_nothing_was_sent(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    waiting = Creation.objects.values().get(pk=creation.pk)
+    work()
+    Cluster.objects.all().delete()
+    Creation.objects.filter(pk=creation.pk).update(**waiting)
+    work()
+    page = main(as_("ada").get(creation.get_absolute_url()))
+    assert "Refused: the name is taken" in page
+    assert "before the database was restored from a backup" in page
+    assert "nothing was" not in page.lower()
+
+
+def test_without_an_attempt_pages_say_that_nothing_was_sent(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    withdraw(creation, by=cast.ada)
+    assert "before anything was sent" in main(as_("ada").get(creation.get_absolute_url()))
+
+
+@pytest.mark.parametrize(("sends", "title"), [(0, "Not deleted: nothing was sent"), (2, "Not deleted")])
+def test_g53_a_deletion_refused_after_an_attempt_does_not_say_that_nothing_was_sent(
+    sends: int, title: str
+) -> None:
+    shown = deletion_verdict(Deletion(state=DeletionState.REFUSED, sends=sends, cause="right_lost"))
+    assert shown.title == title
+    assert ("none was carried out" in shown.text) == bool(sends)
+
+
+def test_g53_the_audit_says_of_a_taken_name_what_was_known_when(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    """The form itself knew the first one; the second one came up while the creation waited."""
+    cloud.simulator.add_cluster(projects.vision.project_id, "old")
+    work()
+    submit(as_("ada"), name="old")
+    creation = ask(cast.ada, projects.vision, "new")
+    cloud.simulator.add_cluster(projects.vision.project_id, "new")
+    work()
+    creation.refresh_from_db()
+    refused = events(action="cluster:create:refused")
+    assert [event.evidence for event in refused] == ["name_taken", "name_appeared"]
+    first, second = (words(as_("olga").get(event.get_absolute_url())) for event in refused)
+    assert "The project already has a cluster of this name." in first
+    assert "was not known when this was asked for" not in first
+    assert "was not known when this was asked for" in second
+
+
+@pytest.mark.parametrize("cause", ["quota", "team_rules", "not_permitted"])
+def test_g53_what_the_form_refused_is_not_said_to_have_changed_while_it_waited(cause: str) -> None:
+    assert "turn came" not in cause_of(cause, "")
+
+
+def test_g41_a_candidate_of_another_name_is_shown_with_its_name(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cluster_id = str(uuid.uuid4())
+    said = json.dumps({"id": cluster_id, "name": "ring-east"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=said, times=1)
+    creation = ask(cast.ada, projects.vision, "Ring-East")
+    send_what_waits()
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
+    work_again(creation)
+    page = main(as_("tom").get(creation.get_absolute_url()))
+    assert "under another name than was asked for" in page
+    assert "Whether this request made it cannot be proved" in page
+    assert "Name: ring-east" in page
+
+
+def test_g53_a_form_is_found_by_its_token_by_whoever_sent_it(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = ask(cast.ada, projects.vision)
+    path = f"/creations/form/{creation.token}/"
+    assert as_("ada").get(path)["Location"] == creation.get_absolute_url()
+    for name, address in (("tom", path), ("ada", f"/creations/form/{uuid.uuid4()}/")):
+        answer = as_(name).get(address)
+        assert answer.status_code == 404
+        assert "Nothing was recorded for this form" in words(answer)
