@@ -16,7 +16,7 @@ import h11
 from hyperclusters.modelarts.wire import WireError, seconds_to
 
 MAX_HEAD = 64 * 1024  # bytes of an answer's status line and headers
-MAX_BODY = 1024 * 1024  # bytes of an answer's body
+MAX_BODY = 1024 * 1024  # bytes of an answer's body, where the caller allows no more
 READ_SIZE = 64 * 1024
 
 # An idle connection is used for so many seconds and no longer. A gateway closes idle connections by its own
@@ -51,8 +51,13 @@ class Line:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._used_at = 0.0
 
-    def exchange(self, request: h11.Request, body: bytes, reply: Reply, until: float) -> None:
-        """Send the request and read the answer into `reply`, all of it before `until`. Raises `WireError`."""
+    def exchange(
+        self, request: h11.Request, body: bytes, reply: Reply, until: float, max_body: int = MAX_BODY
+    ) -> None:
+        """Send the request and read the answer into `reply`, all of it before `until`. Raises `WireError`.
+
+        An answer whose body has more than `max_body` bytes is not read to its end.
+        """
         data = self._http.send(request) or b""
         if body:
             data += self._http.send(h11.Data(data=body)) or b""
@@ -62,11 +67,12 @@ class Line:
         self._write(data)
         received = bytearray()
         try:
-            self._receive(reply, received, until)
+            self._receive(reply, received, until, max_body)
         except h11.RemoteProtocolError as error:
             raise WireError("protocol_error", error) from error
         finally:
-            reply.body = bytes(received[:MAX_BODY])
+            del received[max_body:]
+            reply.body = bytes(received)
 
     def is_reusable(self) -> bool:
         """Whether another call may follow: the last one ended cleanly, and nothing came after its answer.
@@ -114,7 +120,7 @@ class Line:
         except OSError as error:
             raise WireError("read_error", error) from error
 
-    def _receive(self, reply: Reply, body: bytearray, until: float) -> None:
+    def _receive(self, reply: Reply, body: bytearray, until: float, max_body: int) -> None:
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -126,7 +132,7 @@ class Line:
                     raise WireError("content_encoding")  # never unpacked: a small answer could hold gigabytes
             elif isinstance(event, h11.Data):
                 body += event.data
-                if len(body) > MAX_BODY:
+                if len(body) > max_body:
                     raise WireError("too_large")
             elif isinstance(event, h11.EndOfMessage):
                 return

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import certifi
 import h11
 
-from hyperclusters.modelarts.line import Line, Reply
+from hyperclusters.modelarts.line import MAX_BODY, Line, Reply
 from hyperclusters.modelarts.wire import Lookups, WireError, connect
 
 
@@ -52,11 +52,13 @@ class Transport:
         body: bytes,
         deadline: float,
         connect_timeout: float,
+        max_body: int = MAX_BODY,
     ) -> Reply:
         """Send one request to `origin` (`https://host:port`), taking at most `deadline` seconds in all.
 
-        `connect_timeout` seconds are for connecting, or the transport's own where that is shorter. Never
-        raises for what the network or the other side does: that is in the reply.
+        `connect_timeout` seconds are for connecting, or the transport's own where that is shorter. An
+        answer's body may have `max_body` bytes. Never raises for what the network or the other side does: that
+        is in the reply.
         """
         started = time.monotonic()
         until = started + deadline
@@ -65,7 +67,7 @@ class Transport:
             try:
                 request = h11.Request(method=method, target=target, headers=headers)
                 connected_until = min(until, time.monotonic() + min(connect_timeout, self._connect_timeout))
-                self._exchange(origin, request, body, reply, connected_until, until)
+                self._exchange(origin, request, body, reply, connected_until, until, max_body)
             except WireError as error:
                 reply.failure, reply.detail = error.cause, error.detail
             except h11.LocalProtocolError as error:
@@ -112,10 +114,11 @@ class Transport:
         reply: Reply,
         connected_until: float,
         until: float,
+        max_body: int,
     ) -> None:
         line = self._take(origin) or self._open(origin, connected_until)
         try:
-            line.exchange(request, body, reply, until)
+            line.exchange(request, body, reply, until, max_body)
         finally:
             self._put_back(origin, line)
 
