@@ -43,7 +43,9 @@ class ClusterRow:
     type: str
     team: str
     project: str
-    networks: tuple[tuple[str, bool], ...]  # subnet ID, whether it is the default one
+    networks: tuple[
+        tuple[str, bool | None], ...
+    ]  # subnet ID, whether it is the default one (None: not stated)
     maker: str  # empty: made outside
     since: datetime  # when it was asked for here, else when it was first seen
     since_words: str
@@ -78,12 +80,10 @@ def shown(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
         )
 
 
-def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool]]]:
-    networks: defaultdict[UUID, list[tuple[str, bool]]] = defaultdict(list)
+def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]:
+    networks: defaultdict[UUID, list[tuple[str, bool | None]]] = defaultdict(list)
     for start in range(0, len(clusters), AT_ONCE):
-        rows = Network.objects.filter(cluster__in=clusters[start : start + AT_ONCE]).order_by(
-            "-is_default", "pk"
-        )
+        rows = Network.objects.filter(cluster__in=clusters[start : start + AT_ONCE])
         for cluster, subnet_id, is_default in rows.values_list("cluster_id", "subnet_id", "is_default"):
             networks[cluster].append((subnet_id, is_default))
     return networks

@@ -197,6 +197,7 @@ def test_g31_a_malformed_cluster_is_not_shown(stage: Stage, body: str) -> None:
 
 MANY = 10_000
 NETWORK = {"hyper_cluster_subnet_id": SUBNET_ID, "is_default": True}
+UNSTATED: tuple[Any, ...] = ("true", "", None, 1, 0, [], {})
 NOT_DEFAULT = {"hyper_cluster_subnet_id": SUBNET_ID, "is_default": False}
 GOOD_NETWORK = Network(SUBNET_ID, is_default=True)
 WHOLE, PART = True, False  # whether an answer states all networks that a cluster has
@@ -235,7 +236,7 @@ ACCEPTED: dict[str, tuple[dict[str, Any], tuple[Network, ...], bool]] = {
             (Network("a", is_default=None),),
             WHOLE,
         )
-        for value in ("true", "", None, 1, 0, [], {})
+        for value in UNSTATED
     },
     "default missing": (
         changed(network_info=[{"hyper_cluster_subnet_id": "a"}]),
