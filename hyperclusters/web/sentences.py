@@ -24,7 +24,7 @@ from hyperclusters.clusters.refusals import (
     TooMany,
     WrongName,
 )
-from hyperclusters.web.causes import CAUSES, Text, cause_of, remedy, said
+from hyperclusters.web.causes import CAUSES, Text, cause_of, refusal_remedy, remedy, said
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
@@ -117,7 +117,7 @@ def _failed(creation: Creation) -> tuple[str, str]:
         ) % {"count": creation.sends}
         return title, said(because, tried, remedy(creation.cause, creation.code))
     nothing = _("Nothing was created.")
-    return _("The cloud refused it"), said(because, nothing, remedy(creation.cause, creation.code))
+    return _("The cloud refused it"), said(because, nothing, refusal_remedy(creation))
 
 
 def _refused(creation: Creation) -> tuple[str, str]:
@@ -171,7 +171,7 @@ def deletion_verdict(deletion: Deletion) -> Verdict:
         return Verdict("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
         return Verdict("bad", _("Not deleted: nothing was sent"), because)
-    return Verdict("bad", _("Not deleted"), said(because, remedy(deletion.cause, deletion.code)))
+    return Verdict("bad", _("Not deleted"), said(because, refusal_remedy(deletion)))
 
 
 def refusal(refused: Refused) -> str:

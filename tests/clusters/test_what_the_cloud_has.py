@@ -27,7 +27,7 @@ FAILURES: list[dict[str, Any]] = [
     {"fault": "garbage", "kind": "empty"},
     {"fault": "garbage", "kind": "error_code_200"},
     {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": [{"name": "no-id"}]}'},
-    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null, "count": 1}'},
     {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": {}}'},
     {"fault": "garbage", "kind": "custom", "body": b"[]"},
 ]

@@ -71,6 +71,16 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         lower = {cluster_id.lower() for cluster_id in cluster_ids}
         return self.alias(lower_id=Lower("cluster_id")).filter(lower_id__in=lower)
 
+    def owned_by(self, username: str) -> ClusterQuerySet:
+        """Those that this person made here, or that an auditor has claimed for them."""
+        claimed = Q(creation__isnull=True, review__claimed_for__username=username)
+        return self.filter(Q(creation__requested_by__username=username) | claimed)
+
+    def claimants(self) -> list[str]:
+        """The user names of those for whom any of these is claimed, in order."""
+        claimed = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
+        return sorted(set(claimed.values_list("review__claimed_for__username", flat=True)))
+
     def unaccounted(self) -> ClusterQuerySet:
         """Made outside this dashboard, still there, and nobody has said whose they are or why they may stay. Oldest first."""
         unsaid = self.present().filter(creation__isnull=True, review__isnull=True)
