@@ -38,6 +38,7 @@
 | METADATA_ENDPOINT | on a cloud machine `http://169.254.169.254`: projects may use the machine's own agency as their key | empty: none may |
 | UPSTREAM_DEADLINE | seconds that one call to the cloud may take in all | `30` |
 | UPSTREAM_CONNECT_TIMEOUT | seconds to connect to the cloud | `5` |
+| UPSTREAM_LIST_MIB | MiB that one list of clusters may have: 8 hold about 20,000 clusters; other answers may have 1 MiB | `8` |
 | UPSTREAM_PROCESSING_BOUND | seconds the cloud may still act on a request it took at the last moment | `300` |
 | UPSTREAM_SKEW_MARGIN | seconds by which its clock and ours may disagree | `60` |
 | SYNC_INTERVAL | seconds between two lists of one project and type | `60` |
@@ -241,6 +242,7 @@ if METADATA_ENDPOINT and not METADATA_ENDPOINT.startswith("http://"):
     raise ImproperlyConfigured("METADATA_ENDPOINT must look like http://169.254.169.254, or be empty.")
 UPSTREAM_DEADLINE = number("UPSTREAM_DEADLINE", 30, least=1, most=600)
 UPSTREAM_CONNECT_TIMEOUT = number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=60)
+UPSTREAM_LIST_MIB = number("UPSTREAM_LIST_MIB", 8, least=1, most=64)
 UPSTREAM_PROCESSING_BOUND = number("UPSTREAM_PROCESSING_BOUND", 300, least=0, most=86_400)
 UPSTREAM_SKEW_MARGIN = number("UPSTREAM_SKEW_MARGIN", 60, least=0, most=3_600)
 SYNC_INTERVAL = number("SYNC_INTERVAL", 60, least=5, most=86_400)

@@ -15,6 +15,7 @@ os.environ["HTTPS"] = "0"
 os.environ.setdefault("SECOND_FACTOR", "0")  # tested where it matters; elsewhere Olga and Root just sign in
 os.environ.setdefault("UPSTREAM_HOSTS", "127.0.0.1")
 os.environ.setdefault("UPSTREAM_DEADLINE", "5")
+os.environ.setdefault("UPSTREAM_LIST_MIB", "1")  # so that a list which is too large is quickly made
 
 from hyperclusters.settings import *  # noqa: E402, F403 -- the environment above must be set first
 from hyperclusters.settings import DATABASES, STORAGES  # noqa: E402

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "urls": {"web"},
     "wsgi": set(),
 }
-PURE = {"modelarts.grammar", "modelarts.requests", "modelarts.shapes"}
+PURE = {"modelarts.codes", "modelarts.grammar", "modelarts.requests", "modelarts.shapes"}
 CALLS_OUT = {"httpx", "requests", "urllib.request", "http.client", "socket"}
 TRUSTED_MARKUP = ("mark_safe", "SafeString", "SafeText", "format_html", "allow_lazy_html")
 

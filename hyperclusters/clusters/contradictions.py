@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Q
@@ -17,21 +18,24 @@ from .models import Creation, Evidence, Source, State
 ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 
 
-def flag_contradictions(source: Source, item: HyperCluster, at: datetime) -> None:
-    """Flag the creations that were declared not to have made `item`, which the source lists for the first time at `at`.
+def flag_contradictions(source: Source, items: Sequence[HyperCluster], at: datetime) -> None:
+    """Flag the creations that were declared not to have made these, which the source lists for the first time at `at`.
 
     One whose attempts the cloud refused is flagged until its horizon: after it, the name is free for others.
     """
-    absent = Q(state=State.NOT_CREATED) & (Q(name=item.name) | ~Q(reported_ids=[]))
-    refused = Q(state__in=ENDED_WITHOUT, sends__gt=0, name=item.name, type=source.type, horizon_at__gt=at)
+    names = [item.name for item in items]
+    absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))
+    refused = Q(state__in=ENDED_WITHOUT, sends__gt=0, name__in=names, type=source.type, horizon_at__gt=at)
     suspects = source.project.creations.filter(
         absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
     )
     for creation in suspects.select_related("project__team", "requested_by"):
-        ruled_out = {candidate["id"] for candidate in creation.candidates}  # by whoever decided
-        is_named = item.name == creation.name or item.id in creation.reported_ids
-        if is_named and item.id not in creation.baseline and item.id not in ruled_out:
-            _flag(creation, item)
+        ruled_out = {candidate["id"] for candidate in creation.candidates}.union(creation.baseline)
+        for item in items:
+            is_named = item.name == creation.name or item.id in creation.reported_ids
+            if is_named and item.id not in ruled_out:
+                _flag(creation, item)
+                break
 
 
 def _flag(creation: Creation, item: HyperCluster) -> None:

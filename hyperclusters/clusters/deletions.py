@@ -28,7 +28,7 @@ from hyperclusters.modelarts import (
     proves_absence,
 )
 
-from . import breaker, inventory
+from . import breaker
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Deletion, DeletionState, Project
@@ -68,7 +68,7 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
         "person": person,
         "team": cluster.project.team,
         "project": cluster.project,
-        "subject": inventory.subject(cluster),
+        "subject": cluster.subject,
         "reason": reason,
     }
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,25 +16,15 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
-from . import breaker
-from .contradictions import flag_contradictions
+from . import breaker, updates
 from .credentials import UnusableKey
 from .failpoints import failpoint
-from .models import Cluster, Creation, DeletionState, Network, Project, Source, State
+from .models import Cluster, Creation, Project, Source
 from .upstream import client_for
 
 
 class AlreadyBound(Exception):
     """One cluster cannot have been made by two creations."""
-
-
-# While one of these holds a creation may have made a cluster that nobody has tied to it yet.
-LOST_NAMES = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
-
-
-def subject(cluster: Cluster) -> Subject:
-    """The cluster as the ledger names it."""
-    return Subject("cluster", str(cluster.pk), cluster.name)
 
 
 def ask_refresh(*, person: Person) -> int:
@@ -72,7 +61,10 @@ def claim_source(holder: str) -> Source | None:
 
 
 def sync(source: Source) -> bool:
-    """List one project's clusters of one type and bring our copy up to date. False if the list failed: nothing changes then."""
+    """List one project's clusters of one type and bring our copy up to date.
+
+    False if the list failed: nothing changes then. `listed_at` moves once all of the list is applied.
+    """
     project = source.project
     try:
         client = client_for(project)
@@ -92,107 +84,15 @@ def sync(source: Source) -> bool:
         return False
     breaker.note_answer(project)
     failpoint("sync_listed")
-    _apply(source, listed, started_at)
+    try:
+        is_plausible = updates.apply(source, listed, started_at)
+        with updates.turn(source, started_at):
+            _note_listed(source, started_at, suspect=not is_plausible)
+            failpoint("sync_noted")
+    except updates.Superseded:
+        return True
     failpoint("sync_applied")
     return True
-
-
-def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime) -> None:
-    """Write a complete list down. Clusters of a name that a creation is still looking for are left to that search."""
-    with transaction.atomic():
-        Project.objects.select_for_update().get(pk=source.project_id)
-        # Known by ID over both types: a cloud that lists a cluster under both must not stop either list.
-        every = Cluster.objects.filter(project=source.project).prefetch_related("networks")
-        known = {cluster.cluster_id: cluster for cluster in every}
-        present = [
-            cluster for cluster in known.values() if cluster.type == source.type and not cluster.gone_at
-        ]
-        if present and not listed and source.suspect_since is None:
-            _note_listed(source, started_at, suspect=True)
-            return
-        failpoint("sync_known")
-        lost = source.project.creations.filter(state__in=LOST_NAMES).values_list("name", "reported_ids")
-        searched = {name for name, _ in lost}
-        reported = {cluster_id for _, ids in lost for cluster_id in ids}
-        for item in listed:
-            if cluster := known.get(item.id):
-                _see(source, item, cluster, started_at)
-            elif item.name not in searched and item.id not in reported:
-                _found_outside(source, item, started_at)
-        failpoint("sync_seen")
-        ids = {item.id for item in listed}
-        missing = [cluster for cluster in present if cluster.cluster_id not in ids]
-        seen = Cluster.objects.present().filter(
-            project=source.project, type=source.type, seen_at__lt=started_at
-        )
-        seen.exclude(pk__in=[cluster.pk for cluster in missing]).update(seen_at=started_at)
-        for cluster in missing:
-            if _may_be_gone(cluster, started_at):
-                _mark_gone(cluster, started_at)
-        _note_listed(source, started_at, suspect=False)
-        failpoint("sync_noted")
-
-
-def _see(source: Source, item: HyperCluster, cluster: Cluster, started_at: datetime) -> None:
-    """A cluster that is known is listed again: take over what has changed."""
-    if cluster.gone_at is not None:
-        lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
-        deleted = cluster.deletions.filter(state=DeletionState.DELETED, settled_at__gt=started_at - lag)
-        if deleted.exists():
-            return  # deleted here a moment ago: the cloud's list may lag behind
-        Cluster.objects.filter(pk=cluster.pk).update(gone_at=None)
-        project = source.project
-        record(Did.CLUSTER_BACK, Outcome.NOTED, team=project.team, project=project, subject=subject(cluster))
-    if cluster.name != item.name:
-        Cluster.objects.filter(pk=cluster.pk).update(name=item.name)
-    keep_networks(cluster, item)
-
-
-def _found_outside(source: Source, item: HyperCluster, at: datetime) -> None:
-    cluster = Cluster.objects.create(
-        project=source.project, cluster_id=item.id, name=item.name, type=source.type, found_at=at, seen_at=at
-    )
-    keep_networks(cluster, item)
-    record(
-        Did.CLUSTER_SEEN_OUTSIDE,
-        Outcome.NOTED,
-        team=source.project.team,
-        project=source.project,
-        subject=subject(cluster),
-        after={"cluster_id": item.id, "type": source.type, "project": source.project.name},
-    )
-    flag_contradictions(source, item, at)
-
-
-def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
-    """Not if it was seen after this list began, nor while a new cluster may not have reached the list yet."""
-    settled = cluster.found_at < started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
-    was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
-    return cluster.seen_at < started_at and (was_listed or settled)
-
-
-def _mark_gone(cluster: Cluster, at: datetime) -> None:
-    Cluster.objects.filter(pk=cluster.pk).update(gone_at=at)
-    record(
-        Did.CLUSTER_GONE,
-        Outcome.NOTED,
-        team=cluster.project.team,
-        project=cluster.project,
-        subject=subject(cluster),
-        before={"cluster_id": cluster.cluster_id},
-    )
-
-
-def keep_networks(cluster: Cluster, item: HyperCluster) -> None:
-    """Make the cluster's networks those of `item`."""
-    wanted = [(network.subnet_id, network.is_default) for network in item.networks]
-    kept = [(network.subnet_id, network.is_default) for network in cluster.networks.all()]
-    if sorted(wanted) != sorted(kept):
-        if kept:
-            cluster.networks.all().delete()
-        Network.objects.bulk_create(
-            Network(cluster=cluster, subnet_id=subnet_id, is_default=default) for subnet_id, default in wanted
-        )
 
 
 def bind(creation: Creation, item: HyperCluster) -> Cluster:
@@ -202,9 +102,10 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     """
     Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
     now = clock.now()
+    known = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
     cluster, is_new = Cluster.objects.get_or_create(
         project=creation.project,
-        cluster_id=item.id,
+        cluster_id=known.cluster_id if known else item.id,
         defaults={
             "name": item.name or creation.name,
             "type": creation.type,
@@ -216,7 +117,13 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     free = Cluster.objects.filter(Q(creation__isnull=True) | Q(creation=creation), pk=cluster.pk)
     if not is_new and not free.update(creation=creation, gone_at=None):
         raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
-    keep_networks(cluster, item)
+    networks = updates.merged({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
+    if networks is not None:
+        updates.write_networks({cluster: networks})
+    if cluster.type != creation.type:  # what was sent proves the type
+        cluster.type, cluster.also_type = creation.type, cluster.type
+    if not is_new:
+        cluster.save(update_fields=["name", "type", "also_type"])
     failpoint("cluster_bound")
     return cluster
 

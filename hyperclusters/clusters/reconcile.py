@@ -118,7 +118,8 @@ def candidates(creation: Creation, listed: Sequence[HyperCluster]) -> list[Hyper
 def _has_subnet(creation: Creation, item: HyperCluster) -> bool:
     """A cluster listed without its networks stays a candidate: the list may leave them out."""
     subnets = [network.subnet_id for network in item.networks]
-    return not creation.subnet_id or not subnets or creation.subnet_id in subnets
+    unstated = not subnets or not item.networks_complete
+    return not creation.subnet_id or unstated or creation.subnet_id in subnets
 
 
 def _doubts(creation: Creation, seen: Sightings) -> dict[str, str]:

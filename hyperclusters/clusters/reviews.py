@@ -15,7 +15,6 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
-from . import inventory
 from .models import Cluster, Creation, Judgement, Review
 
 
@@ -87,7 +86,7 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             person=by,
             team=cluster.project.team,
             project=cluster.project,
-            subject=inventory.subject(cluster),
+            subject=cluster.subject,
             reason=reason,
             before={"review": before.judgement} if before else None,
             after={

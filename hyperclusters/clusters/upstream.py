@@ -36,6 +36,7 @@ def client_for(project: Project) -> Client:
         credentials=_key(project),
         deadline=settings.UPSTREAM_DEADLINE,
         clock_offset=project.clock_offset,
+        list_limit=settings.UPSTREAM_LIST_MIB * 1024 * 1024,
         http=_transport(),
         on_call=_note,
     )

@@ -7,15 +7,16 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from hyperclusters.modelarts import grammar, parsing, requests, signing
+from hyperclusters.modelarts import complaints, grammar, parsing, requests, signing
 from hyperclusters.modelarts.errors import ModelArtsError, NotFound, Unavailable
 from hyperclusters.modelarts.safetext import printable, without_secrets
 from hyperclusters.modelarts.shapes import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
-from hyperclusters.modelarts.transport import RawResponse, Transport
+from hyperclusters.modelarts.transport import MAX_BODY, RawResponse, Transport
 from hyperclusters.modelarts.verdicts import proves_absence, verdict
 
 log = logging.getLogger(__name__)
 BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
+LIST_LIMIT = 8 * 1024 * 1024  # bytes of a list, which grows with every cluster; about 20,000 clusters
 
 T = TypeVar("T")
 OnCall = Callable[[Exchange, ModelArtsError | None], None]
@@ -29,6 +30,7 @@ class Client:
     - `connect_timeout`: seconds of those for DNS, TCP and TLS; a shared transport may allow fewer.
     - `clock_offset`: added to this machine's clock when signing.
     - `on_call`: told of each exchange once it is over, with its error or None.
+    - `list_limit`: bytes that a list may have. Every other answer may have 1 MiB.
     - `http`: the process's shared transport; without it the client makes its own, and closes it.
 
     Each call raises `InvalidRequest` where the grammar is broken, before anything is built, `Unavailable`
@@ -44,6 +46,7 @@ class Client:
         deadline: float = 30.0,
         connect_timeout: float = 5.0,
         clock_offset: timedelta = timedelta(0),
+        list_limit: int = LIST_LIMIT,
         http: Transport | None = None,
         on_call: OnCall | None = None,
     ) -> None:
@@ -59,6 +62,7 @@ class Client:
         self._deadline = deadline
         self._connect_timeout = connect_timeout
         self._clock_offset = clock_offset
+        self._list_limit = list_limit
         self._http = Transport(connect_timeout) if http is None else http
         self._owns_http = http is None
         self._on_call = on_call
@@ -84,7 +88,7 @@ class Client:
         """Every hyper cluster of this type: a list that is cut or has a bad row is `Unavailable`."""
         request = requests.list_request(project_id=self.project_id, type=type)
         try:
-            return self._call(request, parsing.read_clusters)
+            return self._call(request, parsing.read_clusters, max_body=self._list_limit)
         except NotFound as error:
             if error.exchange is not None and proves_absence(error):
                 return Answer((), error.exchange)
@@ -132,6 +136,7 @@ class Client:
         *,
         expected: int = 200,
         signed_at: datetime | None = None,
+        max_body: int = MAX_BODY,
     ) -> Answer[T]:
         """Sign, send and read; `expected` is the one status with which `read` gets the body."""
         signed_at = self._moment(signed_at)
@@ -143,9 +148,12 @@ class Client:
             body=request.body,
             deadline=self._deadline,
             connect_timeout=self._connect_timeout,
+            max_body=max_body,
         )
         exchange = self._exchange(request, signed_at, reply)
         cause = reply.failure
+        if cause == "too_large" and request.call == "list":
+            cause = "list_too_large"  # a setting, not a broken answer
         if not cause and reply.status == expected:
             try:
                 answer = Answer(read(reply.body), exchange)
@@ -212,14 +220,14 @@ class Client:
     def _exchange(self, request: Request, signed_at: datetime, reply: RawResponse) -> Exchange:
         request_id = reply.headers.get("x-request-id", "")
         is_success = reply.status is not None and 200 <= reply.status <= 299
-        body = without_secrets(reply.body.decode(errors="backslashreplace"), self._secrets)
+        body = without_secrets(complaints.decode(reply.body[: 8 * BODY_LIMIT]), self._secrets)
         return Exchange(
             request=request,
             endpoint=self.endpoint,
             signed_at=signed_at,
             status=reply.status,
-            request_id=printable(without_secrets(request_id, self._secrets), parsing.REQUEST_ID_LIMIT)
-            or parsing.complaint(reply.body, self._secrets).request_id,
+            request_id=printable(without_secrets(request_id, self._secrets), complaints.REQUEST_ID_LIMIT)
+            or complaints.complaint(reply.body, self._secrets).request_id,
             body=printable(body, BODY_LIMIT),
             elapsed=reply.elapsed,
             server_date=parsing.http_date(reply.headers.get("date", "")),

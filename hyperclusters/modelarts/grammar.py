@@ -47,6 +47,11 @@ def is_safe_id(value: object) -> TypeGuard[str]:
     return is_name(value) and value not in {".", ".."}
 
 
+def canonical_id(value: str) -> str:
+    """What the spellings of one ID share: a UUID in lower case, any other ID as it is."""
+    return value.lower() if is_cluster_id(value.lower()) else value
+
+
 def is_endpoint(value: object) -> TypeGuard[str]:
     """Whether this is `http(s)://host[:port]` and nothing more: no path, query or user name."""
     match = _ENDPOINT_PATTERN.fullmatch(value) if isinstance(value, str) else None

@@ -5,21 +5,16 @@ Everything here takes bytes from outside and either gives a value or raises `Mal
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from hyperclusters.modelarts import grammar
-from hyperclusters.modelarts.safetext import printable, without_secrets
+from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS
 from hyperclusters.modelarts.shapes import HyperCluster, Network
 
-MESSAGE_LIMIT = 500
-CODE_LIMIT = 64
-REQUEST_ID_LIMIT = 128
 _MOST_IDS = 4  # kept of one answer
 _LONGEST_NAME = 255  # of a cluster made elsewhere; the documented limit is 64
-
+_COUNTS = ("count", "total_count", "total")
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"')
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -31,15 +26,6 @@ class MalformedError(Exception):
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
         self.cause = cause
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """What an error body says, safe to store; each part is empty where the body has none."""
-
-    code: str = ""
-    message: str = ""
-    request_id: str = ""
 
 
 def read_json(body: bytes) -> Any:
@@ -83,38 +69,26 @@ def named_ids(body: bytes) -> tuple[str, ...]:
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
     """All hyper clusters of a list. One bad row makes it no list: nothing can be concluded from a part."""
-    rows = _object(body).get("hyper_clusters")
+    data = _object(body)
+    counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
+    rows = data.get("hyper_clusters")
+    if rows is None and _says_empty(data, counts):
+        rows = []
     if not isinstance(rows, list):
         raise MalformedError("bad_list")
+    if any(count > len(rows) for count in counts):
+        raise MalformedError("incomplete_list")
     try:
-        clusters = tuple(_cluster(row) for row in rows)
+        clusters = tuple(dict.fromkeys(_cluster(row) for row in rows))
     except MalformedError as error:
         raise MalformedError("bad_row") from error
     if len({cluster.id for cluster in clusters}) != len(clusters):
-        raise MalformedError("bad_row")
+        raise MalformedError("contradicting_rows")
     return clusters
 
 
 def read_nothing(body: bytes) -> None:
     """The answer to a delete: 204 says it all."""
-
-
-def complaint(body: bytes, secrets: Iterable[str]) -> Complaint:
-    """What the body complains of, in any of the shapes the vendor uses, or nested in them one level."""
-    try:
-        data = read_json(body)
-    except MalformedError:
-        return Complaint()
-    found = Complaint()
-    for layer in _layers(data):
-        found = Complaint(
-            code=found.code or _word(layer, ("error_code", "errorCode", "code"), CODE_LIMIT, secrets),
-            message=found.message
-            or _word(layer, ("error_msg", "errorMsg", "message", "error_message"), MESSAGE_LIMIT, secrets),
-            request_id=found.request_id
-            or _word(layer, ("request_id", "requestId"), REQUEST_ID_LIMIT, secrets),
-        )
-    return found
 
 
 def http_date(value: str) -> datetime | None:
@@ -133,11 +107,24 @@ def _object(body: bytes) -> dict[str, Any]:
     data = read_json(body)
     if not isinstance(data, dict):
         raise MalformedError("bad_shape")
-    for layer in _layers(data):
+    for layer in (data, *(value for value in data.values() if isinstance(value, dict))):
         # The vendor can answer 200 with an error in it, in the old shape too.
-        if layer.get("error_code") or layer.get("errorCode") or layer.get("is_success") is False:
+        if (
+            any(layer.get(key) for key in ("error_code", "errorCode", "errors"))
+            or layer.get("is_success") is False
+        ):
             raise MalformedError("error_code")
     return data
+
+
+def _says_empty(data: dict[str, Any], counts: list[int]) -> bool:
+    """Whether a list without rows says that there are none: by null, or by a count of 0 and nothing else.
+
+    An answer that also has a code or a message may be an error.
+    """
+    if any(data.get(key) for key in (*CODE_KEYS, *MESSAGE_KEYS)):
+        return False
+    return "hyper_clusters" in data or (0 in counts and set(data) <= set(_COUNTS))
 
 
 def _cluster(data: Any) -> HyperCluster:
@@ -148,36 +135,36 @@ def _cluster(data: Any) -> HyperCluster:
         raise MalformedError("bad_id")
     if not (isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()):
         raise MalformedError("bad_name")
-    rows = data.get("network_info")
+    networks, networks_complete = _networks(data.get("network_info"))
     return HyperCluster(
         id=cluster_id,
         name=name,
-        networks=tuple(_networks(rows)) if isinstance(rows, list) else (),
+        networks=networks,
         odd_id=not grammar.is_cluster_id(cluster_id),
+        networks_complete=networks_complete,
     )
 
 
-def _networks(rows: list[Any]) -> Iterator[Network]:
-    """The networks that are well formed. A bad one is left out: it says nothing against the cluster."""
+def _networks(rows: Any) -> tuple[tuple[Network, ...], bool]:
+    """The networks that can be read, each once, and whether these are all that the answer has.
+
+    A bad row says nothing against the cluster. Two rows that contradict each other state no default.
+    """
+    if not isinstance(rows, list):
+        return (), False
+    defaults: dict[str, set[bool]] = {}
+    readable = 0
     for row in rows:
         if isinstance(row, dict) and grammar.is_name(subnet_id := row.get("hyper_cluster_subnet_id")):
-            yield Network(subnet_id, is_default=row.get("is_default") is True)
-
-
-def _layers(data: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(data, dict):
-        yield data
-        yield from (value for value in data.values() if isinstance(value, dict))
-
-
-def _word(layer: dict[str, Any], keys: tuple[str, ...], limit: int, secrets: Iterable[str]) -> str:
-    for key in keys:
-        value = layer.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if isinstance(value, str) and value:
-            return printable(without_secrets(value, secrets), limit)
-    return ""
+            stated = defaults.setdefault(subnet_id, set())
+            if isinstance(row.get("is_default"), bool):
+                stated.add(row["is_default"])
+            readable += 1
+    networks = (
+        Network(subnet_id, is_default=stated.pop() if len(stated) == 1 else None)
+        for subnet_id, stated in defaults.items()
+    )
+    return tuple(networks), readable == len(rows)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

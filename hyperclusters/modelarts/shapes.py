@@ -29,7 +29,7 @@ class Network:
     """One parameter-plane subnet of a hyper cluster. The vendor documents the answer's ID as a name."""
 
     subnet_id: str
-    is_default: bool
+    is_default: bool | None  # None: the answer does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,15 @@ class HyperCluster:
 
     `odd_id`: the ID is safe to use but doesn't match the documented pattern. It is kept, being proof that
     the cluster exists, and flagged.
+    `networks_complete`: the answer has a `network_info` and all of it can be read. Otherwise the cluster may
+    have more networks than `networks`.
     """
 
     id: str
     name: str
     networks: tuple[Network, ...]
     odd_id: bool = False
+    networks_complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

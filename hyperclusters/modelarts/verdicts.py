@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from hyperclusters.modelarts import errors
-from hyperclusters.modelarts.parsing import Complaint, complaint, http_date
+from hyperclusters.modelarts import codes, errors
+from hyperclusters.modelarts.complaints import Complaint, complaint
+from hyperclusters.modelarts.parsing import http_date
 from hyperclusters.modelarts.safetext import printable
 from hyperclusters.modelarts.shapes import Exchange
 from hyperclusters.modelarts.transport import RawResponse
@@ -21,23 +22,17 @@ Meaning = type[errors.ModelArtsError]
 _LISTED: Final = frozenset({400, 401, 403, 404, 405, 409, 411, 413, 414, 415, 422, 429})
 _GATEWAY_REFUSES_HEADERS = 494  # listed with its code only: nobody else is known to use it
 
-_BY_CODE: Final[dict[str, Meaning]] = {
-    **dict.fromkeys(
-        ("ModelArts.6404", "ModelArts.6309", "ModelArts.6357", "ModelArts.0102"), errors.NotFound
-    ),
-    **dict.fromkeys(("ModelArts.0104", "ModelArts.6400", "ModelArts.50004000", "APIGW.0201"), errors.Invalid),
-    **dict.fromkeys(("ModelArts.0103", "ModelArts.6301"), errors.Exists),
-    **dict.fromkeys(
-        ("ModelArts.0106", "ModelArts.0113", "ModelArts.0116", "ModelArts.0118", "ModelArts.6302"),
-        errors.Quota,
-    ),
-    **dict.fromkeys(("ModelArts.6407", "APIGW.0302", "APIGW.0304", "APIGW.0306"), errors.Denied),
-    **dict.fromkeys(
-        ("APIGW.0101", "APIGW.0103", "APIGW.0104", "APIGW.0105", "APIGW.0106"), errors.Misconfigured
-    ),
-    "APIGW.0301": errors.CredentialsRefused,
-    "APIGW.0303": errors.ClockSkew,
-    "APIGW.0308": errors.Throttled,
+_BY_MEANING: Final[dict[codes.Meaning, Meaning]] = {
+    codes.Meaning.NOT_FOUND: errors.NotFound,
+    codes.Meaning.INVALID: errors.Invalid,
+    codes.Meaning.EXISTS: errors.Exists,
+    codes.Meaning.QUOTA: errors.Quota,
+    codes.Meaning.DENIED: errors.Denied,
+    codes.Meaning.CREDENTIALS: errors.CredentialsRefused,
+    codes.Meaning.CLOCK: errors.ClockSkew,
+    codes.Meaning.THROTTLED: errors.Throttled,
+    codes.Meaning.ENDPOINT: errors.Misconfigured,
+    codes.Meaning.GATEWAY: errors.Invalid,
 }
 _BY_STATUS: Final[dict[int, Meaning]] = {
     401: errors.Denied,
@@ -45,8 +40,6 @@ _BY_STATUS: Final[dict[int, Meaning]] = {
     404: errors.NotFound,
     429: errors.Throttled,
 }
-_CODE_PATTERN = re.compile(r"(?:APIGW|ModelArts)\.\d{4,8}", re.ASCII)
-_BARE_CODE_PATTERN = re.compile(r"\d{4}|\d{8}", re.ASCII)
 _SECONDS_PATTERN = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -58,6 +51,7 @@ def verdict(
     `cause`: why the answer is none, where its status alone doesn't say so; empty otherwise.
     """
     said = Complaint() if reply.status is None else complaint(reply.body, secrets)
+    refused = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
     changes = exchange.request.method != "GET"
     proves = None
     kind: Meaning | None
@@ -70,7 +64,9 @@ def verdict(
     if kind is None:
         kind = errors.OutcomeUnknown if changes else errors.Unavailable
     error = kind(
-        said.message or printable(reply.detail, 500),
+        said.message
+        or (said.words if refused or cause == "bad_json" else "")
+        or printable(reply.detail, 500),
         code=said.code,
         request_id=exchange.request_id,
         exchange=exchange,
@@ -93,14 +89,15 @@ def proves_absence(error: errors.NotFound) -> bool:
     return (
         error.exchange is not None
         and error.exchange.status in {400, 404}
-        and _BY_CODE.get(_full(error.code)) is errors.NotFound
+        and codes.meaning_of(error.code) is codes.Meaning.NOT_FOUND
     )
 
 
 def _meaning(method: str, status: int, code: str) -> Meaning | None:
     """What a whole answer other than the expected one proves; None if nothing."""
-    code = _full(code)
-    by_code = _BY_CODE.get(code)
+    code = codes.full_code(code)
+    meaning = codes.meaning_of(code)
+    by_code = _BY_MEANING[meaning] if meaning else None
     gateway_refused = status == _GATEWAY_REFUSES_HEADERS and code == "APIGW.0201"
     error_in_200 = status == HTTPStatus.OK and method == "GET"
     if gateway_refused or error_in_200:
@@ -111,18 +108,13 @@ def _meaning(method: str, status: int, code: str) -> Meaning | None:
 
 
 def _by_status(method: str, status: int, code: str) -> Meaning | None:
-    if status in {401, 403} and method != "GET" and not _CODE_PATTERN.fullmatch(code):
+    if status in {401, 403} and method != "GET" and not codes.VENDOR_CODE.fullmatch(code):
         # Only the gateway and ModelArts are known to refuse before they act. Without a code of theirs this
         # may come from anything on the way, the way back included.
         return None
     if status == HTTPStatus.CONFLICT:
         return errors.Exists if method == "POST" else errors.Invalid
     return _BY_STATUS.get(status, errors.Invalid)
-
-
-def _full(code: str) -> str:
-    """The code with its service's name: ModelArts is also seen to give the bare number."""
-    return f"ModelArts.{code}" if _BARE_CODE_PATTERN.fullmatch(code) else code
 
 
 def _seconds(value: str, server_date: datetime | None) -> float | None:

@@ -6,6 +6,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from hyperclusters.clusters.models import Deletion, Work
+from hyperclusters.modelarts.codes import Meaning, meaning_of
+
 Text = str | Promise
 
 # What went wrong on the way to the cloud or back, by the slug that the client or a service gives.
@@ -38,11 +41,20 @@ CAUSES: dict[str, Text] = {
     "too_large": gettext_lazy(
         "The cloud's answer was far larger than it can rightly be, so it was not read."
     ),
+    "list_too_large": gettext_lazy(
+        "The cloud's list is larger than this dashboard is set to read (UPSTREAM_LIST_MIB), so none of it was used."
+    ),
     "unexpected": gettext_lazy("The call to the cloud ended in an unexpected way."),
     "bad_json": gettext_lazy("The cloud's answer could not be read."),
     "bad_shape": gettext_lazy("The cloud's answer did not have the documented form."),
     "bad_list": gettext_lazy("The cloud's list did not have the documented form."),
     "bad_row": gettext_lazy("The cloud's list had a row that could not be read, so none of it was used."),
+    "contradicting_rows": gettext_lazy(
+        "The cloud's list has one cluster twice, with different details, so none of it was used."
+    ),
+    "incomplete_list": gettext_lazy(
+        "The cloud's list has fewer clusters than it says, so none of it was used."
+    ),
     "bad_id": gettext_lazy("The cloud's answer held no usable cluster ID."),
     "bad_name": gettext_lazy("The cloud's answer held no usable name."),
     "wrong_name": gettext_lazy("The cloud answered with a cluster of another name."),
@@ -101,58 +113,47 @@ CAUSES: dict[str, Text] = {
     "odd_id": gettext_lazy("Its ID does not look as the vendor documents it; it is kept as it came."),
 }
 
-# The cloud's error codes that are known. Unknown ones are shown as they came.
-CODES: dict[str, Text] = {
-    "APIGW.0301": gettext_lazy("The cloud does not accept the project's access key or its signature."),
-    "APIGW.0303": gettext_lazy("The cloud's clock and ours are more than 15 minutes apart."),
-    "APIGW.0302": gettext_lazy("The project's access key is not permitted to make this call."),
-    "APIGW.0304": gettext_lazy("The project's access key is not permitted to make this call."),
-    "APIGW.0306": gettext_lazy("The project's access key is not permitted to make this call."),
-    "APIGW.0308": gettext_lazy("The cloud is being called too often."),
-    "APIGW.0101": gettext_lazy("The cloud knows no such call at this endpoint."),
-    "APIGW.0103": gettext_lazy("The cloud knows no such call at this endpoint."),
-    "APIGW.0104": gettext_lazy("The cloud knows no such call at this endpoint."),
-    "APIGW.0105": gettext_lazy("The cloud knows no such call at this endpoint."),
-    "APIGW.0106": gettext_lazy("The cloud knows no such call at this endpoint."),
-    "APIGW.0201": gettext_lazy("The cloud's gateway did not accept the request."),
-    "ModelArts.0103": gettext_lazy("The cloud already has a cluster of this name."),
-    "ModelArts.6301": gettext_lazy("The cloud already has a cluster of this name."),
-    "ModelArts.0104": gettext_lazy("The cloud did not accept one of the values."),
-    "ModelArts.6400": gettext_lazy("The cloud did not accept one of the values."),
-    "ModelArts.50004000": gettext_lazy("The cloud did not accept one of the values."),
-    "ModelArts.0106": gettext_lazy("The cloud's own quota is used up."),
-    "ModelArts.0113": gettext_lazy("The cloud's own quota is used up."),
-    "ModelArts.0116": gettext_lazy("The cloud's own quota is used up."),
-    "ModelArts.0118": gettext_lazy("The cloud's own quota is used up."),
-    "ModelArts.6302": gettext_lazy("The cloud's own quota is used up."),
-    "ModelArts.6407": gettext_lazy("The project's access key is not permitted to do this."),
-    "ModelArts.0102": gettext_lazy("The cloud did not find something that the request names."),
-    "ModelArts.6309": gettext_lazy("The cloud did not find something that the request names."),
-    "ModelArts.6357": gettext_lazy("The cloud did not find something that the request names."),
-    "ModelArts.6404": gettext_lazy("The cloud did not find something that the request names."),
+# What the cloud's error codes mean. A code that is not known is shown as it came.
+CODES: dict[Meaning, Text] = {
+    Meaning.CREDENTIALS: gettext_lazy("The cloud does not accept the project's access key or its signature."),
+    Meaning.CLOCK: gettext_lazy("The cloud's clock and ours are more than 15 minutes apart."),
+    Meaning.DENIED: gettext_lazy("The project's access key is not permitted to make this call."),
+    Meaning.THROTTLED: gettext_lazy("The cloud is being called too often."),
+    Meaning.ENDPOINT: gettext_lazy("The cloud knows no such call at this endpoint."),
+    Meaning.GATEWAY: gettext_lazy("The cloud's gateway did not accept the request."),
+    Meaning.EXISTS: gettext_lazy("The cloud already has a cluster of this name."),
+    Meaning.INVALID: gettext_lazy("The cloud did not accept one of the values."),
+    Meaning.QUOTA: gettext_lazy("The cloud's own quota is used up."),
+    Meaning.NOT_FOUND: gettext_lazy("The cloud did not find something that the request names."),
 }
 
-# What to do about it, and who can: for codes that a person can act on.
-REMEDIES: dict[str, Text] = {
-    "APIGW.0301": gettext_lazy(
+# What to do about it, and who can.
+CODE_REMEDIES: dict[Meaning, Text] = {
+    Meaning.CREDENTIALS: gettext_lazy(
         "A platform admin must put the project's credentials right. Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
     ),
-    "APIGW.0302": gettext_lazy("A platform admin can check what the access key is permitted to do."),
-    "APIGW.0304": gettext_lazy("A platform admin can check what the access key is permitted to do."),
-    "APIGW.0306": gettext_lazy("A platform admin can check what the access key is permitted to do."),
-    "ModelArts.6407": gettext_lazy("A platform admin can check what the access key is permitted to do."),
-    "APIGW.0308": gettext_lazy("Try again in a minute."),
-    "APIGW.0101": gettext_lazy("A platform admin can check the project's endpoint."),
-    "ModelArts.0103": gettext_lazy("Use another name, or the cluster that is there."),
-    "ModelArts.6301": gettext_lazy("Use another name, or the cluster that is there."),
-    "ModelArts.0106": gettext_lazy(
+    Meaning.CLOCK: gettext_lazy("An operator can set the clock of the worker's machine by a time server."),
+    Meaning.DENIED: gettext_lazy("A platform admin can check what the access key is permitted to do."),
+    Meaning.THROTTLED: gettext_lazy("Try again in a minute."),
+    Meaning.ENDPOINT: gettext_lazy("A platform admin can check the project's endpoint."),
+    Meaning.GATEWAY: gettext_lazy("Give the details for the vendor's support to Huawei Cloud."),
+    Meaning.EXISTS: gettext_lazy("Use another name, or the cluster that is there."),
+    Meaning.INVALID: gettext_lazy("Correct the value that the cloud names, and try again."),
+    Meaning.QUOTA: gettext_lazy(
         "A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."
     ),
-    "ModelArts.6302": gettext_lazy(
-        "A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."
+    Meaning.NOT_FOUND: gettext_lazy(
+        "Use a subnet ID that an existing cluster of this project shows, or none. A platform admin can check the project ID."
     ),
-    "ModelArts.0104": gettext_lazy("Correct the value that the cloud names, and try again."),
-    "ModelArts.6400": gettext_lazy("Correct the value that the cloud names, and try again."),
+}
+CREATE_REMEDY = gettext_lazy(
+    "The vendor names three reasons: the access key lacks the permission, the project lacks the required resources, or a value is not valid. A platform admin can check the first two in the vendor's console."
+)
+DELETE_REMEDY = gettext_lazy(
+    "If the cloud says that the cluster is in use, remove what uses it, then delete it again. Otherwise give the details for the vendor's support to Huawei Cloud."
+)
+REMEDIES: dict[str, Text] = {
+    "list_too_large": gettext_lazy("An operator can raise UPSTREAM_LIST_MIB."),
     "unreadable_credentials": gettext_lazy("A platform admin must give the project its credentials again."),
     "team_rules": gettext_lazy("The team's page says what it allows; its admins can change that."),
     "rules_tightened": gettext_lazy("The team's page says what it allows; its admins can change that."),
@@ -184,10 +185,10 @@ def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None 
     status = cause.removeprefix("status_") if cause.startswith("status_") else ""
     if is_clear is None:
         is_clear = not status or status[0] == "4"
-    if code and not is_clear:
+    if words and (not is_clear or (status and not code)):
         return _unclear(cause, status, words)
-    if code in CODES:
-        return str(CODES[code])
+    if meaning := meaning_of(code):
+        return str(CODES[meaning])
     if code:
         return _("The cloud answered: “%(words)s”.") % {"words": words}
     if cause in CAUSES:
@@ -210,4 +211,28 @@ def _unclear(cause: str, status: str, words: str) -> str:
 
 def remedy(cause: str, code: str) -> str:
     """What to do and who can, or nothing."""
-    return str(REMEDIES.get(code) or REMEDIES.get(cause) or "")
+    meaning = meaning_of(code)
+    return str((CODE_REMEDIES[meaning] if meaning else REMEDIES.get(cause)) or "")
+
+
+def refusal_remedy(work: Work) -> str:
+    """What to do about a creation or deletion that failed. For a refusal of the cloud there is always something."""
+    if not (work.code or work.cause.startswith("status_")):
+        return remedy(work.cause, "")
+    about_deletions = {None, Meaning.INVALID, Meaning.GATEWAY}
+    if isinstance(work, Deletion) and meaning_of(work.code) in about_deletions:
+        return remedy(work.cause, "") or str(DELETE_REMEDY)
+    return remedy(work.cause, work.code) or str(CREATE_REMEDY)
+
+
+def cloud_message(work: Work) -> str:
+    """What the cloud said, as it came; nothing where no answer came, for then the words are the network's."""
+    answered = work.code or work.cause.startswith("status_") or work.cause == "bad_json"
+    return work.message if answered else ""
+
+
+def cloud_words(work: Work) -> str:
+    """The cloud's code and words, where our sentence does not quote them already."""
+    message = cloud_message(work)
+    quoted = not meaning_of(work.code) if work.code else work.cause.startswith("status_")
+    return "" if quoted or not message else f"{work.code} {message}".strip()

@@ -30,6 +30,10 @@ SHOWN = (
     "creation__requested_at",
     "found_at",
     "gone_at",
+    "also_type",
+    "review__claimed_for__username",
+    "review__by__username",
+    "review__at",
 )
 
 
@@ -43,12 +47,19 @@ class ClusterRow:
     type: str
     team: str
     project: str
-    networks: tuple[tuple[str, bool], ...]  # subnet ID, whether it is the default one
+    networks: tuple[
+        tuple[str, bool | None], ...
+    ]  # subnet ID, whether it is the default one (None: not stated)
     maker: str  # empty: made outside
     since: datetime  # when it was asked for here, else when it was first seen
     since_words: str
     gone_at: datetime | None
     gone_words: str
+    types: tuple[str, ...]  # both while the cloud lists it under both
+    owner: str  # for whom an auditor claimed it; empty: nobody, or made here
+    claimed_by: str
+    claimed_at: datetime | None
+    claimed_words: str
 
     @property
     def subnet_ids(self) -> list[str]:
@@ -66,7 +77,9 @@ def shown(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     found = list(clusters.values_list(*SHOWN))
     networks = _networks([pk for pk, *_ in found])
     now, language = clock.now(), get_language()
-    for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at in found:
+    for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in found:
+        also_type, owner, claimed_by, claimed_at = more
+        is_claimed = owner and not maker
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),
             networks=tuple(networks[pk]),
@@ -75,15 +88,18 @@ def shown(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             since_words=ago(asked_at or found_at, now, language),
             gone_at=gone_at,
             gone_words=ago(gone_at, now, language) if gone_at else "",
+            types=(kind, also_type) if also_type and not maker else (kind,),
+            owner=owner if is_claimed else "",
+            claimed_by=claimed_by if is_claimed else "",
+            claimed_at=claimed_at if is_claimed else None,
+            claimed_words=ago(claimed_at, now, language) if is_claimed else "",
         )
 
 
-def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool]]]:
-    networks: defaultdict[UUID, list[tuple[str, bool]]] = defaultdict(list)
+def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]:
+    networks: defaultdict[UUID, list[tuple[str, bool | None]]] = defaultdict(list)
     for start in range(0, len(clusters), AT_ONCE):
-        rows = Network.objects.filter(cluster__in=clusters[start : start + AT_ONCE]).order_by(
-            "-is_default", "pk"
-        )
+        rows = Network.objects.filter(cluster__in=clusters[start : start + AT_ONCE])
         for cluster, subnet_id, is_default in rows.values_list("cluster_id", "subnet_id", "is_default"):
             networks[cluster].append((subnet_id, is_default))
     return networks

@@ -24,7 +24,7 @@ from hyperclusters.clusters.refusals import (
     TooMany,
     WrongName,
 )
-from hyperclusters.web.causes import CAUSES, Text, cause_of, remedy, said
+from hyperclusters.web.causes import CAUSES, Text, cause_of, refusal_remedy, remedy, said
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
@@ -114,7 +114,7 @@ def _undecided(creation: Creation) -> tuple[str, str]:
 
 def _failed(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message, is_clear=True)
-    what_to_do = remedy(creation.cause, creation.code)
+    what_to_do = refusal_remedy(creation)
     if creation.code or creation.cause.startswith("status_"):
         return _("The cloud refused it"), said(because, _("Nothing was created."), what_to_do)
     title = _("Not created: the cloud could not be reached")
@@ -193,7 +193,7 @@ def deletion_verdict(deletion: Deletion) -> Verdict:
     if state == DeletionState.REFUSED:
         title = _("Not deleted") if deletion.sends else _("Not deleted: nothing was sent")
         return Verdict("bad", title, said(because, attempts_made(deletion) if deletion.sends else ""))
-    return Verdict("bad", _("Not deleted"), said(because, remedy(deletion.cause, deletion.code)))
+    return Verdict("bad", _("Not deleted"), said(because, refusal_remedy(deletion)))
 
 
 def refusal(refused: Refused) -> str:

@@ -160,7 +160,7 @@ FAILING_LISTS: list[dict[str, Any]] = [
     {"fault": "garbage", "kind": "html"},
     {"fault": "garbage", "kind": "cut_json"},
     {"fault": "garbage", "kind": "empty"},
-    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null, "count": 1}'},
     {"fault": "garbage", "kind": "custom", "body": b"[]"},
     {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": [{"name": "no-id"}]}'},
     {"fault": "garbage", "kind": "error_code_200"},

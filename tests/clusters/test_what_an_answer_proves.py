@@ -303,7 +303,7 @@ UNLISTED: list[dict[str, Any]] = [
     {"fault": "error", "status": 503},
     {"fault": "garbage", "kind": "html"},
     {"fault": "garbage", "kind": "cut_json"},
-    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null, "count": 1}'},
     {"fault": "lost_answer"},
     {"fault": "error", "status": 404, "error_code": "Proxy.NotFound"},
 ]

@@ -27,7 +27,7 @@ FAILURES: list[dict[str, Any]] = [
     {"fault": "garbage", "kind": "empty"},
     {"fault": "garbage", "kind": "error_code_200"},
     {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": [{"name": "no-id"}]}'},
-    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null}'},
+    {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": null, "count": 1}'},
     {"fault": "garbage", "kind": "custom", "body": b'{"hyper_clusters": {}}'},
     {"fault": "garbage", "kind": "custom", "body": b"[]"},
 ]
@@ -319,8 +319,11 @@ def test_a_refresh_asked_for_while_a_list_is_under_way_is_not_lost(
 
 
 def test_10_000_networks_of_one_cluster_are_kept(projects: Projects, cloud: Cloud) -> None:
-    cloud.simulator.add_cluster(projects.vision.project_id, "wide")
-    cloud.simulator.fault("garbage", "list", kind="huge", project=projects.vision.project_id)
+    networks = [{"hyper_cluster_subnet_id": f"net-{number}"} for number in range(10_000)]
+    row = {"id": "wide", "name": "wide", "network_info": networks}
+    body = json.dumps({"hyper_clusters": [row]}).encode()
+    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(60))
+    cloud.simulator.fault("garbage", "list", kind="custom", body=body, project=projects.vision.project_id)
     work()
     assert Cluster.objects.get().networks.count() == 10_000
 

@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from hyperclusters.audit import engines
 from hyperclusters.clusters.failpoints import failpoint
-from hyperclusters.modelarts import line, signing, transport
+from hyperclusters.modelarts import network, signing
 
 # Reached on the way from the form to a verdict.
 ON_THE_WAY = (
@@ -70,9 +70,9 @@ def install() -> None:
     _lay(BaseDatabaseWrapper, "commit", "commit")
     _lay(engines, "append", "append")
     _lay(signing, "authorization", "sign")
-    _lay(transport, "connect", "connect")
-    _lay(line.Line, "_write", "write")
-    _lay(line.Line, "_read", "read")
+    _lay(network.CallNetwork, "connect_tcp", "connect")
+    _lay(network.CallStream, "write", "write")
+    _lay(network.CallStream, "read", "read")
     _lay(CursorWrapper, "execute", "statement")
 
 

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from hyperclusters.modelarts import Network
+from hyperclusters.modelarts import Client, ClusterType, Network, Unavailable
 from tests.modelarts.cloud import (
     CLUSTER,
     CLUSTER_ID,
+    KEY,
     NAME,
+    PROJECT,
     SUBNET_ID,
     answer,
+    answering,
     as_json,
+    playing,
 )
 from tests.modelarts.stage import Stage, check_no_answer, staged
 
@@ -125,6 +129,7 @@ ERRORS_IN_200: dict[str, Any] = {
     "an errorCode beside it": changed(errorCode="ModelArts.9999"),
     "an error nested beside it": changed(error={"error_code": "ModelArts.9999"}),
     "no success": changed(is_success=False),
+    "errors beside it": changed(errors=[{"error_code": "ModelArts.9999"}]),
 }
 CREATE_BODIES = NOT_JSON | {
     name: as_json(value) for name, value in (NOT_OBJECTS | BAD_CLUSTERS | WRONG_NAMES | ERRORS_IN_200).items()
@@ -137,12 +142,24 @@ LIST_BODIES = {
         f"one bad row: {name}": as_json({"hyper_clusters": [CLUSTER, value, changed(id=OTHER_ID)]})
         for name, value in BAD_CLUSTERS.items()
     },
-    "rows null": as_json({"hyper_clusters": None}),
+    "rows false": as_json({"hyper_clusters": False}),
+    "rows zero": as_json({"hyper_clusters": 0}),
+    "rows null beside an error": as_json({"hyper_clusters": None, "error_code": "ModelArts.9999"}),
+    "rows null beside a code": as_json({"hyper_clusters": None, "code": "500"}),
+    "rows null beside a message": as_json({"hyper_clusters": None, "message": "internal error"}),
+    "rows null beside errors": as_json({"hyper_clusters": None, "errors": [{"detail": "x"}]}),
+    "rows null and counted": as_json({"hyper_clusters": None, "count": 3}),
+    "a page of more rows": as_json({"hyper_clusters": [CLUSTER], "total_count": 2}),
+    "a count of 0 beside something": as_json({"count": 0, "message": "forbidden"}),
+    "a count of false": as_json({"count": False}),
+    "a count of rows that are not there": as_json({"count": 1}),
     "rows an object": as_json({"hyper_clusters": {"0": CLUSTER}}),
     "rows a string": as_json({"hyper_clusters": "[]"}),
     "another key": as_json({"hyperClusters": [CLUSTER]}),
-    "the same ID twice": as_json({"hyper_clusters": [CLUSTER, CLUSTER]}),
-    "50,000 rows": as_json({"hyper_clusters": [{"id": f"id-{n}", "name": NAME} for n in range(50_000)]}),
+    "one ID with two names": as_json({"hyper_clusters": [CLUSTER, changed(name="other")]}),
+    "one ID with two networks": as_json({"hyper_clusters": [CLUSTER, changed(network_info=[])]}),
+    "one ID with and without networks": as_json({"hyper_clusters": [CLUSTER, without("network_info")]}),
+    "250,000 rows": as_json({"hyper_clusters": [{"id": f"id-{n}", "name": NAME} for n in range(250_000)]}),
     "an error beside rows": as_json({"hyper_clusters": [CLUSTER], "error_code": "ModelArts.9999"}),
 }
 
@@ -164,7 +181,10 @@ def test_g31_a_malformed_answer_to_a_create_leaves_the_outcome_unknown(stage: St
 def test_g31_a_malformed_list_allows_no_conclusion(stage: Stage, body: str) -> None:
     error = stage.failing("list", answer(200, LIST_BODIES[body]))
     check_no_answer(error, "list")
-    assert error.cause in {"bad_json", "bad_shape", "bad_list", "bad_row", "error_code", "too_large"}
+    assert error.cause in {
+        *("bad_json", "bad_shape", "bad_list", "bad_row", "error_code"),
+        *("contradicting_rows", "incomplete_list", "list_too_large"),
+    }
 
 
 SHOW_BODIES: dict[str, Any] = {**NOT_OBJECTS, **BAD_CLUSTERS, "another": changed(id=OTHER_ID)}
@@ -175,18 +195,23 @@ def test_g31_a_malformed_cluster_is_not_shown(stage: Stage, body: str) -> None:
     check_no_answer(stage.failing("show", answer(200, as_json(SHOW_BODIES[body]))), "show")
 
 
+MANY = 10_000
 NETWORK = {"hyper_cluster_subnet_id": SUBNET_ID, "is_default": True}
+UNSTATED: tuple[Any, ...] = ("true", "", None, 1, 0, [], {})
+NOT_DEFAULT = {"hyper_cluster_subnet_id": SUBNET_ID, "is_default": False}
 GOOD_NETWORK = Network(SUBNET_ID, is_default=True)
-ACCEPTED: dict[str, tuple[dict[str, Any], tuple[Network, ...]]] = {
-    "as documented": (CLUSTER, (GOOD_NETWORK,)),
-    "no network_info": (without("network_info"), ()),
-    "network_info null": (changed(network_info=None), ()),
-    "network_info empty": (changed(network_info=[]), ()),
-    "network_info a string": (changed(network_info="x"), ()),
-    "network_info an object": (changed(network_info=NETWORK), ()),
+WHOLE, PART = True, False  # whether an answer states all networks that a cluster has
+ACCEPTED: dict[str, tuple[dict[str, Any], tuple[Network, ...], bool]] = {
+    "as documented": (CLUSTER, (GOOD_NETWORK,), WHOLE),
+    "no network_info": (without("network_info"), (), PART),
+    "network_info null": (changed(network_info=None), (), PART),
+    "network_info empty": (changed(network_info=[]), (), WHOLE),
+    "network_info a string": (changed(network_info="x"), (), PART),
+    "network_info an object": (changed(network_info=NETWORK), (), PART),
     "two networks": (
         changed(network_info=[NETWORK, {"hyper_cluster_subnet_id": "by.name", "is_default": False}]),
         (GOOD_NETWORK, Network("by.name", is_default=False)),
+        WHOLE,
     ),
     "bad networks among good": (
         changed(
@@ -202,35 +227,58 @@ ACCEPTED: dict[str, tuple[dict[str, Any], tuple[Network, ...]]] = {
             ]
         ),
         (GOOD_NETWORK,),
+        PART,
     ),
-    "unknown default": (
-        changed(network_info=[{"hyper_cluster_subnet_id": "a", "is_default": "true"}]),
-        (Network("a", is_default=False),),
-    ),
+    "bad networks alone": (changed(network_info=[{"is_default": True}]), (), PART),
+    **{
+        f"default {value!r}": (
+            changed(network_info=[{"hyper_cluster_subnet_id": "a", "is_default": value}]),
+            (Network("a", is_default=None),),
+            WHOLE,
+        )
+        for value in UNSTATED
+    },
     "default missing": (
         changed(network_info=[{"hyper_cluster_subnet_id": "a"}]),
-        (Network("a", is_default=False),),
+        (Network("a", is_default=None),),
+        WHOLE,
+    ),
+    "one network twice": (changed(network_info=[NETWORK, NETWORK]), (GOOD_NETWORK,), WHOLE),
+    "one network, once without its default": (
+        changed(network_info=[{"hyper_cluster_subnet_id": SUBNET_ID}, NETWORK]),
+        (GOOD_NETWORK,),
+        WHOLE,
+    ),
+    "one network that contradicts itself": (
+        changed(network_info=[NETWORK, NOT_DEFAULT, NETWORK]),
+        (Network(SUBNET_ID, is_default=None),),
+        WHOLE,
     ),
     "10,000 networks": (
-        changed(network_info=[{"hyper_cluster_subnet_id": f"n{n}"} for n in range(10_000)]),
-        tuple(Network(f"n{n}", is_default=False) for n in range(10_000)),
+        changed(network_info=[{"hyper_cluster_subnet_id": f"n{n}"} for n in range(MANY)]),
+        tuple(Network(f"n{n}", is_default=None) for n in range(MANY)),
+        WHOLE,
     ),
     "unknown fields": (
         changed(status="ACTIVE", code="x", message="y", tags={"a": 1}, n=1.5),
         (GOOD_NETWORK,),
+        WHOLE,
     ),
-    "an empty error": (changed(error_code=None, error_msg=""), (GOOD_NETWORK,)),
+    "an empty error": (changed(error_code=None, error_msg="", errors=[]), (GOOD_NETWORK,), WHOLE),
 }
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
 @pytest.mark.parametrize("call", ["create", "list", "show"])
-def test_a_cluster_is_kept_whatever_its_networks_are(stage: Stage, case: str, call: str) -> None:
-    sent, networks = ACCEPTED[case]
+def test_g42_a_cluster_is_kept_and_what_its_answer_leaves_out_is_not_stated(
+    stage: Stage, case: str, call: str
+) -> None:
+    sent, networks, whole = ACCEPTED[case]
     body = as_json({"hyper_clusters": [sent]} if call == "list" else sent)
     value = stage.call(call, answer(200, body)).value
     cluster = value[0] if call == "list" else value
     assert (cluster.id, cluster.name, cluster.networks) == (CLUSTER_ID, NAME, networks)
+    assert cluster.networks_complete is whole
     assert not cluster.odd_id
 
 
@@ -242,5 +290,45 @@ def test_an_odd_but_safe_id_is_kept_and_flagged(stage: Stage, odd: str) -> None:
     assert (created.id, created.odd_id) == (odd, True)
 
 
-def test_an_empty_list_and_a_list_without_clusters_are_the_same(stage: Stage) -> None:
-    assert stage.call("list", answer(200, b'{"hyper_clusters": []}')).value == ()
+EMPTY: dict[str, Any] = {
+    "an empty list": {"hyper_clusters": []},
+    "null": {"hyper_clusters": None},
+    "null and counted": {"count": 0, "hyper_clusters": None},
+    "null beside unknown fields": {"hyper_clusters": None, "page": {}, "next": None},
+    "null beside an empty error": {"hyper_clusters": None, "error_code": None, "message": ""},
+    "a count of 0 alone": {"count": 0},
+    "a total of 0 alone": {"total_count": 0, "total": 0},
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_g42_a_list_that_says_it_has_no_clusters_is_empty(stage: Stage, case: str) -> None:
+    assert stage.call("list", answer(200, as_json(EMPTY[case]))).value == ()
+
+
+def test_a_row_that_comes_twice_is_one_cluster(stage: Stage) -> None:
+    listed = stage.call("list", answer(200, as_json({"hyper_clusters": [CLUSTER, CLUSTER], "count": 2})))
+    assert [cluster.id for cluster in listed.value] == [CLUSTER_ID]
+
+
+def test_g15_a_list_of_10_000_clusters_is_read_and_only_a_list_may_be_so_large(stage: Stage) -> None:
+    rows = [changed(id=CLUSTER_ID[:-5] + f"{n:05}", name="n" * 64) for n in range(MANY)]
+    body = as_json({"hyper_clusters": rows})
+    assert len(body) > 1024 * 1024
+    assert len(stage.call("list", answer(200, body)).value) == MANY
+    for call in ("create", "show", "delete"):
+        assert stage.failing(call, answer(200, body)).cause == "too_large"
+
+
+@pytest.mark.parametrize("limit", [1024, 2 * 1024 * 1024])
+def test_g15_a_list_beyond_its_limit_is_not_read(stage: Stage, limit: int) -> None:
+    with playing(answering(answer(200, b'{"hyper_clusters": []}'.ljust(limit)))) as cloud:
+        for allowed, readable in ((limit, True), (limit - 1, False)):
+            client = Client(endpoint=cloud.endpoint, project_id=PROJECT, credentials=KEY, list_limit=allowed)
+            with client:
+                if readable:
+                    assert client.list(type=ClusterType.HPS).value == ()
+                    continue
+                with pytest.raises(Unavailable) as caught:
+                    client.list(type=ClusterType.HPS)
+                assert caught.value.cause == "list_too_large"

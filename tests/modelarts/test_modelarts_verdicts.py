@@ -1,5 +1,7 @@
 """What a refusal means, and what it carries: by the cloud's code first, then by status."""
 
+import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -188,6 +190,133 @@ def test_every_shape_of_error_is_read(stage: Stage, shape: str) -> None:
     assert error.request_id == expected.request_id
     assert error.exchange is not None
     assert "XyZ" not in error.exchange.body
+
+
+QUOTA = "ModelArts.0106"
+NO_QUOTA = "quota exceeded"
+CHINESE = "资源配额不足，请联系管理员"
+
+
+def error(code: str = QUOTA, message: str = NO_QUOTA) -> dict[str, Any]:
+    return {"error_code": code, "error_msg": message}
+
+
+def within(depth: int, value: Any) -> Any:
+    """The value that many objects deep."""
+    for number in range(depth):
+        value = {f"level{number}": value}
+    return value
+
+
+@dataclass
+class Words:
+    """An error body of any shape, the code that must be read of it and a part of the words."""
+
+    body: bytes
+    code: str = QUOTA
+    words: str = NO_QUOTA
+
+
+def in_chinese(encoding: str) -> bytes:
+    return json.dumps(error(message=CHINESE), ensure_ascii=False).encode(encoding)
+
+
+WORDS: dict[str, Words] = {
+    "GBK": Words(in_chinese("gbk"), words=CHINESE),
+    "GB 18030": Words(in_chinese("gb18030"), words=CHINESE),
+    "a byte order mark": Words(in_chinese("utf-8-sig"), words=CHINESE),
+    "UTF-16": Words(in_chinese("utf-16"), words=CHINESE),
+    "UTF-16 without a mark": Words(in_chinese("utf-16-le"), words=CHINESE),
+    "UTF-32": Words(in_chinese("utf-32-be"), words=CHINESE),
+    "a list of errors": Words(as_json({"errors": [error()]})),
+    "an array": Words(as_json([error()])),
+    "arrays in arrays": Words(as_json([[[[[[error()]]]]]])),
+    "two errors of one code": Words(as_json({"errors": [error(), error(message="of clusters")]})),
+    **{f"{depth} deep": Words(as_json(within(depth, error()))) for depth in range(5)},
+    "too deep for a code": Words(as_json(within(5, error())), code=""),
+    "code two levels deep": Words(as_json({"data": {"error": {"code": QUOTA, "message": NO_QUOTA}}})),
+    "the status as a code outside": Words(as_json({"code": 400, "error": error()})),
+    "a bare number": Words(as_json({"error_code": 6302, "error_msg": NO_QUOTA}), code="6302"),
+    "a bare number inside": Words(as_json({"code": 400, "error": error("0106")}), code="0106"),
+    "the outer code counts": Words(as_json(error() | {"cause": error("ModelArts.6404")})),
+    "a key twice": Words(
+        b'{"error_code":"ModelArts.0106","error_code":"ModelArts.0106","error_msg":"quota exceeded"}'
+    ),
+    "a key twice, two codes": Words(
+        b'{"error_code":"ModelArts.0106","error_code":"ModelArts.6404","error_msg":"quota exceeded"}', code=""
+    ),
+    "two codes": Words(as_json({"errors": [error(), error("ModelArts.6404", "no such cluster")]}), code=""),
+    "no message": Words(as_json({"error_code": QUOTA, "hint": NO_QUOTA})),
+    "another key": Words(as_json({"msg": NO_QUOTA}), code=""),
+    "error is a text": Words(as_json({"error": NO_QUOTA}), code=""),
+    "errors are texts": Words(as_json({"errors": ["no", NO_QUOTA]}), code=""),
+    "unknown keys": Words(as_json({"why": {"because": [NO_QUOTA]}}), code=""),
+    "a JSON text": Words(as_json(NO_QUOTA), code=""),
+    "NaN": Words(b'{"error_code":"ModelArts.0106","error_msg":"quota exceeded","n":NaN}'),
+    "plain text": Words(b"Resource quota exceeded for hyper clusters", code=""),
+    "plain GBK": Words(CHINESE.encode("gbk"), code="", words=CHINESE),
+    "a code in plain text": Words(b"ModelArts.0106: quota exceeded", code=""),
+    "HTML": Words(
+        b"<!doctype html><head><title>quota exceeded</title><style>p{}</style></head><p>x", code=""
+    ),
+    "HTML with escapes": Words(b"<h1>quota&#32;exceeded</h1>", code=""),
+    "XML": Words(b"<?xml version='1.0'?><Error><Message>quota exceeded</Message></Error>", code=""),
+    "cut JSON": Words(as_json(error())[:-1], code=""),
+    "JSON and junk": Words(as_json(error()) + b"}", code=""),
+    "invalid bytes": Words(b"\xff\xfe\xfd quota exceeded"[2:], code=""),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_g31_the_clouds_words_are_read_whatever_their_shape(stage: Stage, case: str) -> None:
+    expected = WORDS[case]
+    failure = stage.failing("create", answer(400, expected.body))
+    assert failure.code == expected.code
+    assert expected.words in failure.message
+    assert "script" not in failure.message
+    assert failure.exchange is not None
+    if expected.words == CHINESE:
+        assert CHINESE in failure.exchange.body
+
+
+@pytest.mark.parametrize("case", [case for case in WORDS if not WORDS[case].code])
+@pytest.mark.parametrize("call", ["create", "delete", "list"])
+def test_g31_words_without_a_code_prove_no_more_than_the_status(stage: Stage, call: str, case: str) -> None:
+    for status in (201, 302, *LISTED, 408, 418, 494, 500, 502, 504):
+        with_words = stage.failing(call, answer(status, WORDS[case].body))
+        without_words = stage.failing(call, answer(status))
+        assert type(with_words) is type(without_words)
+        assert with_words.proves is without_words.proves
+        assert not (isinstance(with_words, modelarts.NotFound) and modelarts.proves_absence(with_words))
+
+
+def test_g22_a_secret_is_taken_out_of_words_of_any_shape(stage: Stage) -> None:
+    for secret in (KEY.secret_key, KEY.access_key):
+        text = f"bad signature {secret} for you"
+        for body in (
+            text.encode(),
+            text.encode("utf-16"),
+            text.encode("utf-32"),
+            f"<p>{text}</p>".encode(),
+            f"<p>&#{ord(secret[0])};{secret[1:]} for you</p>".encode(),
+            as_json({"why": [text]}),
+            as_json({"errors": [text]}),
+            as_json({"security_token": "t" * 40, "why": "bad signature"}),
+            as_json(text)[:-1],
+            (" " * 70_000 + text).encode(),
+        ):
+            failure = stage.failing("create", answer(400, body))
+            assert failure.exchange is not None
+            assert secret not in failure.message + failure.exchange.body
+            assert "t" * 40 not in failure.message
+
+
+@pytest.mark.parametrize("size", [5_000, 900_000])
+@pytest.mark.parametrize("piece", ["<", "<script", '{"a":', "[", "&#", "\u4e2d", "<a "])
+def test_g31_endless_words_take_no_time(stage: Stage, piece: str, size: int) -> None:
+    started = time.monotonic()
+    stage.failing("create", answer(400, (piece * (size // len(piece.encode()))).encode()))
+    assert time.monotonic() - started < 3
 
 
 def test_the_headers_request_id_comes_before_the_bodys(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from hyperclusters.modelarts import Proof
+from hyperclusters.modelarts.client import LIST_LIMIT
 from tests.modelarts.cloud import (
     CALLS,
     Script,
@@ -20,6 +21,7 @@ from tests.modelarts.cloud import (
 )
 from tests.modelarts.faults import DEADLINE, ENDED, WHOLE, check_ambiguous, failing, nothing_left_behind
 
+TOO_LARGE = ("too_large", "list_too_large")
 BOMB = zlib.compress(b"\0" * 50_000_000, wbits=31)  # 50 KB that would become 50 MB
 
 
@@ -80,12 +82,12 @@ FAULTS = {
         then(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", Visit.stall), ENDED
     ),
     "an endless body": Fault(
-        then(CHUNKED, endless(b"400\r\n" + b" " * 1024 + b"\r\n")), ("too_large", "deadline")
+        then(CHUNKED, endless(b"400\r\n" + b" " * 1024 + b"\r\n")), (*TOO_LARGE, "deadline")
     ),
     "an endless body of tiny chunks": Fault(
-        then(CHUNKED, endless(b"1\r\n \r\n" * 4096)), ("too_large", "deadline")
+        then(CHUNKED, endless(b"1\r\n \r\n" * 4096)), (*TOO_LARGE, "deadline")
     ),
-    "a body of 1 MiB and a byte": Fault(answering(answer(200, b" " * (1024 * 1024 + 1))), ("too_large",)),
+    "a body of 8 MiB and a byte": Fault(answering(answer(200, b" " * (LIST_LIMIT + 1))), TOO_LARGE),
     "a promised terabyte": Fault(
         then(b"HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n{", Visit.stall), ("deadline",)
     ),

@@ -14,9 +14,9 @@ from hyperclusters.clusters import sending
 from hyperclusters.clusters.creations import withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, DeletionState, Project, State
 from hyperclusters.modelarts import Exchange, ModelArtsError, Proof, create_request
-from hyperclusters.modelarts.line import Reply
 from hyperclusters.modelarts.requests import list_request
 from hyperclusters.modelarts.shapes import ClusterType, Request
+from hyperclusters.modelarts.transport import RawResponse
 from hyperclusters.modelarts.verdicts import verdict as classify
 from hyperclusters.web.causes import CODES, cause_of
 from hyperclusters.web.sentences import deletion_verdict, verdict
@@ -38,7 +38,7 @@ def error_of(status: int, code: str, request: Request) -> ModelArtsError:
     text = json.dumps({"error_code": code, "error_msg": "as it came"} if code else {}).encode()
     exchange = Exchange(request, "http://127.0.0.1:1", timezone.now(), status, "", "", 0.1, None)
     cause = "error_code" if status == 200 else ""
-    return classify(exchange, Reply(status=status, body=text), cause=cause, secrets=())
+    return classify(exchange, RawResponse(status=status, body=text), cause=cause, secrets=())
 
 
 def unsaved(state: State, error: ModelArtsError, **values: Any) -> Creation:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.urls import reverse
 
 from hyperclusters.access import permissions
+from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
 
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
@@ -59,6 +62,25 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         """Those the cloud still had when it was last asked."""
         return self.filter(gone_at__isnull=True)
 
+    def of_type(self, kind: str) -> ClusterQuerySet:
+        """Those that the cloud lists under this type."""
+        return self.filter(Q(type=kind) | Q(also_type=kind))
+
+    def with_ids(self, cluster_ids: Iterable[str]) -> ClusterQuerySet:
+        """Those with these IDs, in whatever case the cloud writes them."""
+        lower = {cluster_id.lower() for cluster_id in cluster_ids}
+        return self.alias(lower_id=Lower("cluster_id")).filter(lower_id__in=lower)
+
+    def owned_by(self, username: str) -> ClusterQuerySet:
+        """Those that this person made here, or that an auditor has claimed for them."""
+        claimed = Q(creation__isnull=True, review__claimed_for__username=username)
+        return self.filter(Q(creation__requested_by__username=username) | claimed)
+
+    def claimants(self) -> list[str]:
+        """The user names of those for whom any of these is claimed, in order."""
+        claimed = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
+        return sorted(set(claimed.values_list("review__claimed_for__username", flat=True)))
+
     def unaccounted(self) -> ClusterQuerySet:
         """Made outside this dashboard, still there, and nobody has said whose they are or why they may stay. Oldest first."""
         unsaid = self.present().filter(creation__isnull=True, review__isnull=True)
@@ -78,6 +100,9 @@ class Cluster(models.Model):
     cluster_id = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
     type = models.CharField(max_length=8)
+    also_type = models.CharField(
+        max_length=8, blank=True, db_default="", default=""
+    )  # the other type, while the cloud lists it under both
     found_at = models.DateTimeField()  # when it was first known here
     seen_at = models.DateTimeField()  # when the cloud last said that it exists
     gone_at = models.DateTimeField(null=True, blank=True)
@@ -94,7 +119,7 @@ class Cluster(models.Model):
             models.Index(fields=["project", "name"], name="cluster_name"),
             models.Index(fields=["project"], name="cluster_present", condition=Q(gone_at__isnull=True)),
             models.Index(
-                models.F("found_at").desc(), "id", name="cluster_newest", condition=Q(gone_at__isnull=True)
+                F("found_at").desc(), "id", name="cluster_newest", condition=Q(gone_at__isnull=True)
             ),
         ]
 
@@ -103,6 +128,21 @@ class Cluster(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("clusters:cluster", args=[self.pk])
+
+    @property
+    def listed_as(self) -> list[str]:
+        """The types under which the cloud lists it."""
+        return sorted(filter(None, (self.type, self.also_type)), reverse=True)
+
+    @property
+    def types(self) -> list[str]:
+        """Its type; both while the cloud lists it under both and no creation here proves one."""
+        return [self.type] if self.creation_id else self.listed_as
+
+    @property
+    def subject(self) -> Subject:
+        """As the ledger names it."""
+        return Subject("cluster", str(self.pk), self.name)
 
     @property
     def is_odd(self) -> bool:
@@ -115,10 +155,10 @@ class Network(models.Model):
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="networks")
     subnet_id = models.CharField(max_length=64)
-    is_default = models.BooleanField()
+    is_default = models.BooleanField(null=True)  # null: the cloud has never said
 
     class Meta:
-        ordering = ["-is_default", "pk"]
+        ordering = [F("is_default").desc(nulls_last=True), "pk"]
         indexes = [models.Index(fields=["subnet_id"], name="network_subnet")]
 
     def __str__(self) -> str:

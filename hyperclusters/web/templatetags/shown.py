@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.audit_rows import Row
+from hyperclusters.web.causes import cloud_message, cloud_words
 from hyperclusters.web.moments import is_any_moment, when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
@@ -69,6 +70,8 @@ def as_offered(days: int) -> int:
     return next((length for length in offered if length >= days), offered[-1])
 
 
+register.filter("cloud_message", cloud_message)
+register.filter("cloud_words", cloud_words)
 register.filter("when", when)
 register.filter("is_any_moment", is_any_moment)
 

@@ -34,7 +34,10 @@ ORDERS = {
     "newest": ("-found_at", "pk"),
     "oldest": ("found_at", "pk"),
 }
-COLUMNS = ("name", "cluster_id", "type", "networks", "team", "project", "made_by", "since", "gone_since")
+COLUMNS = (
+    *("name", "cluster_id", "type", "networks", "team", "project", "made_by", "since", "gone_since"),
+    *("types", "claimed_for", "claimed_by", "claimed_at"),
+)
 
 
 @require_safe
@@ -54,7 +57,7 @@ def listing(request: PageRequest) -> HttpResponse:
 def as_csv(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a spreadsheet. Networks are separated by spaces."""
     rows = [
-        [value if name != "networks" else " ".join(row.subnet_ids) for name, value in _facts(row).items()]
+        list((_facts(row) | {"networks": " ".join(row.subnet_ids), "types": " ".join(row.types)}).values())
         for row in _exported(request, "csv")
     ]
     return sheet("clusters", COLUMNS, rows)
@@ -95,14 +98,14 @@ def _selection(request: PageRequest) -> Selection:
     teams = sorted({(source.project.team.slug, source.project.team.name) for source in sources})
     types = [(kind.value, kind.value) for kind in ClusterType]
     made = Creation.objects.filter(project__in=projects)
-    makers = [(name, name) for name in made.makers()]
     origins = [("here", _("made here")), ("outside", _("made outside"))]
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
+    makers = [(name, name) for name in sorted({*made.makers(), *visible.claimants()})]
     found = _filtered(visible, searched(query), query, teams, types, makers, origins)
     filters = [
         menu(query, "team", _("Team"), teams, everything=_("Every team")),
         menu(query, "type", _("Type"), types, everything=_("Both types")),
-        menu(query, "by", _("Made by"), makers, everything=_("Anybody")),
+        menu(query, "by", _("Made by or claimed for"), makers, everything=_("Anybody")),
         menu(query, "origin", _("Origin"), origins, everything=_("Any origin")),
         menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
     ]
@@ -119,7 +122,7 @@ def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
 
 def _facts(row: ClusterRow) -> dict[str, Any]:
     """A row under the names of COLUMNS. Times in UTC. `made_by` is empty, and `since` when it was first seen, where
-    it was made outside."""
+    it was made outside; an auditor may have claimed it for somebody then."""
     return {
         "name": row.name,
         "cluster_id": row.cluster_id,
@@ -133,6 +136,10 @@ def _facts(row: ClusterRow) -> dict[str, Any]:
         "made_by": row.maker,
         "since": row.since.isoformat(),
         "gone_since": row.gone_at.isoformat() if row.gone_at else None,
+        "types": list(row.types),
+        "claimed_for": row.owner,
+        "claimed_by": row.claimed_by,
+        "claimed_at": row.claimed_at.isoformat() if row.claimed_at else None,
     }
 
 
@@ -170,9 +177,9 @@ def _filtered(
     if team := chosen(query, "team", teams):
         rows = rows.filter(project__team__slug=team)
     if kind := chosen(query, "type", types):
-        rows = rows.filter(type=kind)
+        rows = rows.of_type(kind)
     if maker := chosen(query, "by", makers):
-        rows = rows.filter(creation__requested_by__username=maker)
+        rows = rows.owned_by(maker)
     if origin := chosen(query, "origin", origins):
         rows = rows.filter(creation__isnull=origin == "outside")
     return rows

@@ -76,7 +76,7 @@ def _cluster_page(
 
 def _visible(request: PageRequest, pk: str) -> Cluster:
     visible = Cluster.objects.visible_to(request.user).select_related(
-        "project__team", "creation__requested_by"
+        "project__team", "creation__requested_by", "review__claimed_for", "review__by"
     )
     return get_object_or_404(visible.prefetch_related("networks"), pk=pk)
 

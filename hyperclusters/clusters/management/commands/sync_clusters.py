@@ -15,7 +15,7 @@ class Command(BaseCommand):
         failed = 0
         for source in Source.objects.select_related("project__team"):
             if sync(source):
-                present = source.project.clusters.present().filter(type=source.type).count()
+                present = source.project.clusters.present().of_type(source.type).count()
                 self.stdout.write(f"{source}: {present} clusters")
             else:
                 failed += 1

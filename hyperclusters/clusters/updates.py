@@ -1,0 +1,253 @@
+"""Applies a complete list to our copy of what the cloud has, in short transactions.
+
+A list is read and checked whole before any of it is applied. What it names is written first, what it lacks is
+marked as gone last. Each transaction is true by itself, so a worker that is killed in between leaves the rest to
+the next list. A list never changes a cluster that a later list, or a creation or deletion since, has changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import prefetch_related_objects
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as EventType
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.modelarts import HyperCluster, canonical_id
+
+from .contradictions import flag_contradictions
+from .failpoints import failpoint
+from .models import Cluster, Deletion, DeletionState, Network, Project, Source, State
+from .models.inventory import ClusterQuerySet
+
+BATCH = 200  # rows that one transaction writes: SQLite has one writer at a time, and people wait for it
+IN_ONE_QUERY = 5000  # IDs; a database takes only so many
+PAUSE = 0.1  # seconds; SQLite has no queue, and a writer that waits tries again after so long at most
+LEASE = timedelta(seconds=30)  # for the next batch, beyond the lease that the call itself needs
+EVENT_NETWORKS = 100  # networks that one event names
+
+# While one of these holds a creation may have made a cluster that nobody has tied to it yet.
+LOST_NAMES = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
+
+Defaults = dict[str, bool | None]  # networks by subnet ID: whether it is the default, None where never stated
+
+
+class Superseded(Exception):
+    """A list that began later is complete already: this one has nothing to add."""
+
+
+@contextmanager
+def turn(source: Source, started_at: datetime) -> Iterator[None]:
+    """A transaction for one part of a list. Locks the project's row and extends the lease. Raises Superseded."""
+    with transaction.atomic():
+        Project.objects.select_for_update().get(pk=source.project_id)
+        row = Source.objects.filter(pk=source.pk)
+        if row.filter(listed_at__gt=started_at).exists():
+            raise Superseded
+        row.filter(holder=source.holder, held_until__isnull=False).update(held_until=clock.now() + LEASE)
+        yield
+
+
+def apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime) -> bool:
+    """Bring our copy up to date with a complete list that began at `started_at`. Raises Superseded.
+
+    Returns False, having changed nothing, if the list is suddenly empty and no second one has said so yet.
+    Clusters of a name or ID that a creation is still looking for are left to that search.
+    """
+    items = {canonical_id(item.id): item for item in listed}
+    # Known over both types: a cloud that lists a cluster under both must not stop either list.
+    known = _known(source.project, Cluster.objects.present())
+    present = {key: cluster for key, cluster in known.items() if source.type in cluster.listed_as}
+    if present and not items and source.suspect_since is None:
+        return False
+    failpoint("sync_known")
+    news = [item for key, item in items.items() if _is_news(known.get(key), item, source.type)]
+    for number, batch in enumerate(_batches(news)):
+        if number and connection.vendor == "sqlite":
+            time.sleep(PAUSE)
+        with turn(source, started_at):
+            _take_over(source, batch, started_at)
+            failpoint("sync_batch")
+    failpoint("sync_seen")
+    missing = [cluster.pk for key, cluster in present.items() if key not in items]
+    unclear: list[Any] = []
+    for start in range(0, len(missing), BATCH):
+        with turn(source, started_at):
+            unclear += _drop(source, missing[start : start + BATCH], started_at)
+    with turn(source, started_at):
+        seen = Cluster.objects.present().of_type(source.type).filter(project=source.project_id)
+        seen.filter(seen_at__lt=started_at).exclude(pk__in=unclear).update(seen_at=started_at)
+    return True
+
+
+def take_over(cluster: Cluster, item: HyperCluster, *, kind: str) -> Defaults | None:
+    """Take over what `item`, listed under the type `kind`, says of a known cluster; what changes is an event.
+
+    What it leaves out stays. The caller saves the cluster and, where they changed, the networks returned.
+    """
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    if cluster.name != item.name:
+        before["name"], after["name"] = cluster.name, item.name
+        cluster.name = item.name
+    if kind not in cluster.listed_as:
+        before["types"] = cluster.listed_as
+        cluster.also_type = kind
+        after["types"] = cluster.listed_as
+    old = _defaults(cluster)
+    if (new := merged(old, item)) != old:
+        before["networks"], after["networks"] = _difference(old, new), _difference(new, old)
+    if after:
+        _note(EventType.CLUSTER_CHANGED, cluster, before=before, after=after)
+    return new if new != old else None
+
+
+def merged(known: Defaults, item: HyperCluster) -> Defaults:
+    """The networks of a cluster once `item` is known: those that it states, and those that it may have left out."""
+    networks = {} if item.networks_complete else dict(known)
+    for network in item.networks:
+        unstated = network.is_default is None
+        networks[network.subnet_id] = known.get(network.subnet_id) if unstated else network.is_default
+    return networks
+
+
+def write_networks(networks: dict[Cluster, Defaults]) -> None:
+    """Make these the networks of these clusters."""
+    Network.objects.filter(cluster__in=networks).delete()
+    Network.objects.bulk_create(
+        Network(cluster=cluster, subnet_id=subnet_id, is_default=is_default)
+        for cluster, defaults in networks.items()
+        for subnet_id, is_default in defaults.items()
+    )
+
+
+def _known(project: Project, rows: ClusterQuerySet) -> dict[str, Cluster]:
+    """A project's clusters with their networks, by ID."""
+    clusters = list(rows.filter(project=project))
+    for cluster in clusters:
+        cluster.project = project  # spares a query, or a copy, for each
+    for start in range(0, len(clusters), IN_ONE_QUERY):
+        prefetch_related_objects(clusters[start : start + IN_ONE_QUERY], "networks")
+    return {canonical_id(cluster.cluster_id): cluster for cluster in clusters}
+
+
+def _is_news(cluster: Cluster | None, item: HyperCluster, kind: str) -> bool:
+    """Whether a listed cluster is not known just so. Decided before anything is locked, and again after."""
+    if cluster is None or kind not in cluster.listed_as or cluster.name != item.name:
+        return True
+    old = _defaults(cluster)
+    return merged(old, item) != old
+
+
+def _batches(items: Sequence[HyperCluster]) -> Iterator[list[HyperCluster]]:
+    """Parts of a list, each of about as many clusters and networks as one transaction writes."""
+    batch: list[HyperCluster] = []
+    rows = 0
+    for item in items:
+        batch.append(item)
+        rows += 1 + len(item.networks)
+        if rows >= BATCH:
+            yield batch
+            batch, rows = [], 0
+    if batch:
+        yield batch
+
+
+def _take_over(source: Source, batch: Sequence[HyperCluster], at: datetime) -> None:
+    # First the names, then the clusters: a creation that is settled in between shows in the second read.
+    lost = list(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", "reported_ids"))
+    searched = {name for name, _ in lost} | {cluster_id for _, ids in lost for cluster_id in ids}
+    known = _known(source.project, Cluster.objects.with_ids(item.id for item in batch))
+    deleted_here = _deleted_here([cluster for cluster in known.values() if cluster.gone_at], at)
+    new, seen, back = [], [], []
+    networks: dict[Cluster, Defaults] = {}
+    for item in batch:
+        cluster = known.get(canonical_id(item.id))
+        if cluster is None:
+            if not searched & {item.name, item.id}:
+                new.append(item)
+            continue
+        if cluster.seen_at > at or cluster.pk in deleted_here or (cluster.gone_at and cluster.gone_at > at):
+            continue
+        if cluster.gone_at:
+            back.append(cluster)
+            cluster.type, cluster.also_type = source.type, ""
+            _note(EventType.CLUSTER_BACK, cluster)
+        if (defaults := take_over(cluster, item, kind=source.type)) is not None:
+            networks[cluster] = defaults
+        cluster.seen_at = at
+        seen.append(cluster)
+    Cluster.objects.bulk_update(seen, ["name", "type", "also_type", "seen_at"])
+    Cluster.objects.filter(pk__in=[cluster.pk for cluster in back]).update(gone_at=None)
+    write_networks(networks)
+    _add(source, new, at)
+
+
+def _add(source: Source, items: Sequence[HyperCluster], at: datetime) -> None:
+    """Write down clusters that were made elsewhere, each with its event."""
+    new = {"project": source.project, "type": source.type, "found_at": at, "seen_at": at}
+    clusters = Cluster.objects.bulk_create(
+        Cluster(cluster_id=item.id, name=item.name, **new) for item in items
+    )
+    write_networks({cluster: merged({}, item) for cluster, item in zip(clusters, items, strict=True)})
+    for cluster in clusters:
+        facts = {"cluster_id": cluster.cluster_id, "type": cluster.type, "project": source.project.name}
+        _note(EventType.CLUSTER_SEEN_OUTSIDE, cluster, after=facts)
+    flag_contradictions(source, items, at)
+
+
+def _deleted_here(gone: Sequence[Cluster], started_at: datetime) -> set[Any]:
+    """Which of these were deleted here a moment ago: the cloud's list may lag behind."""
+    lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    deleted = Deletion.objects.filter(state=DeletionState.DELETED, settled_at__gt=started_at - lag)
+    return set(deleted.filter(cluster__in=gone).values_list("cluster_id", flat=True)) if gone else set()
+
+
+def _drop(source: Source, missing: Sequence[Any], at: datetime) -> list[Any]:
+    """Mark what is in no list any more as gone. Returns the clusters of which that cannot be said yet."""
+    unclear = []
+    clusters = Cluster.objects.present().of_type(source.type).filter(pk__in=missing)
+    for cluster in clusters.select_related("project__team"):
+        if not _may_be_gone(cluster, at):
+            unclear.append(cluster.pk)
+        elif cluster.also_type:  # it is in the list of the other type
+            before = cluster.listed_as
+            cluster.type = next(kind for kind in before if kind != source.type)
+            cluster.also_type = ""
+            cluster.save(update_fields=["type", "also_type"])
+            facts = {"before": {"types": before}, "after": {"types": cluster.listed_as}}
+            _note(EventType.CLUSTER_CHANGED, cluster, **facts)
+        else:
+            Cluster.objects.filter(pk=cluster.pk).update(gone_at=at)
+            _note(EventType.CLUSTER_GONE, cluster, before={"cluster_id": cluster.cluster_id})
+    return unclear
+
+
+def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
+    """Not if it was seen after this list began, nor while a new cluster may not have reached the list yet."""
+    settled = cluster.found_at < started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
+    return cluster.seen_at < started_at and (was_listed or settled)
+
+
+def _defaults(cluster: Cluster) -> Defaults:
+    return {network.subnet_id: network.is_default for network in cluster.networks.all()}
+
+
+def _difference(these: Defaults, those: Defaults) -> list[dict[str, Any]]:
+    """What `these` have or say that `those` do not, as an event keeps it."""
+    only = [(key, value) for key, value in these.items() if those.get(key, "absent") != value]
+    return [{"subnet_id": key, "is_default": value} for key, value in only[:EVENT_NETWORKS]]
+
+
+def _note(event: EventType, cluster: Cluster, **facts: Any) -> None:
+    project = cluster.project
+    record(event, Outcome.NOTED, team=project.team, project=project, subject=cluster.subject, **facts)

@@ -1,0 +1,48 @@
+"""The cloud's error codes that are documented or were observed, and what each means. No other table names a code."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+VENDOR_CODE: Final = re.compile(r"(?:APIGW|ModelArts)\.\d{4,8}", re.ASCII)
+_BARE_CODE: Final = re.compile(r"\d{4}|\d{8}", re.ASCII)
+
+
+class Meaning(StrEnum):
+    """What an error code says. One sentence and one remedy belong to each."""
+
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+    EXISTS = "exists"
+    QUOTA = "quota"
+    DENIED = "denied"
+    CREDENTIALS = "credentials"
+    CLOCK = "clock"
+    THROTTLED = "throttled"
+    ENDPOINT = "endpoint"
+    GATEWAY = "gateway"
+
+
+_CODES: Final[dict[Meaning, tuple[str, ...]]] = {
+    Meaning.NOT_FOUND: ("ModelArts.6404", "ModelArts.6309", "ModelArts.6357", "ModelArts.0102"),
+    Meaning.INVALID: ("ModelArts.0104", "ModelArts.6400", "ModelArts.50004000"),
+    Meaning.EXISTS: ("ModelArts.0103", "ModelArts.6301"),
+    Meaning.QUOTA: ("ModelArts.0106", "ModelArts.0113", "ModelArts.0116", "ModelArts.0118", "ModelArts.6302"),
+    Meaning.DENIED: ("ModelArts.6407", "APIGW.0302", "APIGW.0304", "APIGW.0306"),
+    Meaning.CREDENTIALS: ("APIGW.0301",),
+    Meaning.CLOCK: ("APIGW.0303",),
+    Meaning.THROTTLED: ("APIGW.0308",),
+    Meaning.ENDPOINT: ("APIGW.0101", "APIGW.0103", "APIGW.0104", "APIGW.0105", "APIGW.0106"),
+    Meaning.GATEWAY: ("APIGW.0201",),
+}
+MEANINGS: Final = {code: meaning for meaning, codes in _CODES.items() for code in codes}
+
+
+def full_code(code: str) -> str:
+    """The code with its service's name. ModelArts also gives the bare number, such as `6404`."""
+    return f"ModelArts.{code}" if _BARE_CODE.fullmatch(code) else code
+
+
+def meaning_of(code: str) -> Meaning | None:
+    """What a code means, in full or as a bare number; None for an unknown one."""
+    return MEANINGS.get(full_code(code))

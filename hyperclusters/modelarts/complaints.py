@@ -1,0 +1,158 @@
+"""Reads what an error body says: any encoding, any shape. Nothing here raises, and everything is safe to store."""
+
+import codecs
+import html
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hyperclusters.modelarts.codes import VENDOR_CODE, meaning_of
+from hyperclusters.modelarts.safetext import printable, without_secrets
+
+MESSAGE_LIMIT = 500
+CODE_LIMIT = 64
+REQUEST_ID_LIMIT = 128
+_LONGEST_COMPLAINT = 64 * 1024  # bytes of an error body that is searched for a code
+_DEEPEST = 4  # levels of nesting below the outermost object
+
+CODE_KEYS = ("error_code", "errorCode", "code")
+MESSAGE_KEYS = ("error_msg", "errorMsg", "message", "error_message")
+_OTHER_MESSAGE_KEYS = ("msg", "detail", "details", "description", "reason", "title", "error", "errors")
+_REQUEST_ID_KEYS = ("request_id", "requestId")
+_SECRET_NAME = re.compile(r"token|secret|passw|key|auth|sign|cookie|credential", re.IGNORECASE)
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_MARKUP_LIMIT = 4096  # characters; the pattern's time grows with the square of this
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What an error body says, safe to store; each part is empty where the body has none.
+
+    `words`: a body without a message in a known place, as text.
+    """
+
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+    words: str = ""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object that keeps a key which it has twice."""
+
+
+def decode(body: bytes) -> str:
+    """The text of a body: UTF-8, UTF-16, UTF-32 or GB 18030 (GBK). Other bytes become escapes.
+
+    The last character is left out where it is cut.
+    """
+    for charset in (json.detect_encoding(body), "utf-8", "gb18030"):
+        try:
+            return codecs.getincrementaldecoder(charset)().decode(body)
+        except UnicodeError:
+            continue
+    return body.decode(errors="backslashreplace")
+
+
+def complaint(body: bytes, secrets: Iterable[str]) -> Complaint:
+    """What an error body complains of, whatever its encoding and shape."""
+    secrets, text = tuple(secrets), decode(body[:_LONGEST_COMPLAINT])
+    try:
+        data = json.loads(text, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return Complaint(words=_safe(_plain(without_secrets(text, secrets)), MESSAGE_LIMIT, secrets))
+    levels = list(_levels(data))
+    message = _first(levels, MESSAGE_KEYS) or _first(levels, _OTHER_MESSAGE_KEYS)
+    return Complaint(
+        code=_safe(_code(levels), CODE_LIMIT, secrets),
+        message=_safe("; ".join(message), MESSAGE_LIMIT, secrets),
+        request_id=_safe("".join(_first(levels, _REQUEST_ID_KEYS)[:1]), REQUEST_ID_LIMIT, secrets),
+        words=_safe("; ".join(_leaves(data)), MESSAGE_LIMIT, secrets),
+    )
+
+
+def _levels(data: Any) -> Iterator[list[_Pairs]]:
+    """The objects of a JSON value, level by level. An array adds no level."""
+    level = list(_objects(data))
+    for _ in range(_DEEPEST + 1):
+        yield level
+        level = [item for pairs in level for _key, value in pairs for item in _objects(value)]
+
+
+def _objects(value: Any) -> Iterator[_Pairs]:
+    waiting = deque([value])
+    while waiting:
+        item = waiting.popleft()
+        if isinstance(item, _Pairs):
+            yield item
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _code(levels: list[list[_Pairs]]) -> str:
+    """The outermost code that names a service, else a known number, else any code.
+
+    Empty where two codes of one level differ: which of them counts is a guess, and a code can be proof.
+    """
+    named = [{text for pairs in level for text in _named(pairs, CODE_KEYS)} for level in levels]
+    fits: Callable[[str], object]
+    for fits, among in ((VENDOR_CODE.fullmatch, named), (meaning_of, named[:2]), (bool, named)):
+        for found in among:
+            if fitting := [text for text in found if fits(text)]:
+                return fitting[0] if len(fitting) == 1 else ""
+    return ""
+
+
+def _first(levels: list[list[_Pairs]], keys: tuple[str, ...]) -> list[str]:
+    """What the outermost level that has one of these keys says under it."""
+    for level in levels:
+        if found := [text for pairs in level for text in _named(pairs, keys)]:
+            return list(dict.fromkeys(found))
+    return []
+
+
+def _named(pairs: _Pairs, keys: tuple[str, ...]) -> list[str]:
+    """The texts of one object under the first of these keys that has any."""
+    for wanted in keys:
+        if found := [text for key, value in pairs if key == wanted for text in _texts(value)]:
+            return found
+    return []
+
+
+def _texts(value: Any) -> list[str]:
+    """A text or number as text; of an array those in it."""
+    if isinstance(value, list) and not isinstance(value, _Pairs):
+        return [text for item in value if not isinstance(item, list) for text in _texts(item)]
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return [value] if isinstance(value, str) and value else []
+
+
+def _leaves(data: Any) -> list[str]:
+    """Every text and number of a JSON value, with its key; what a key calls secret is masked."""
+    leaves: list[str] = []
+    waiting = deque([("", data)])
+    while waiting and len(leaves) < 50:
+        key, value = waiting.popleft()
+        if isinstance(value, _Pairs):
+            waiting.extend(value)
+        elif isinstance(value, list):
+            waiting.extend((key, item) for item in value)
+        elif texts := _texts(value):
+            text = "***" if _SECRET_NAME.search(key) else texts[0]
+            leaves.append(f"{key}: {text}" if key else text)
+    return leaves
+
+
+def _plain(text: str) -> str:
+    """Text on one line; of HTML and XML the words."""
+    if text.lstrip().startswith("<"):
+        text = html.unescape(_MARKUP.sub(" ", text[:_MARKUP_LIMIT]))
+    return " ".join(text[:_MARKUP_LIMIT].split())
+
+
+def _safe(text: str, limit: int, secrets: tuple[str, ...]) -> str:
+    return printable(without_secrets(text, secrets), limit)

@@ -1,0 +1,241 @@
+"""What the cloud said, in its words and in ours: on pages, in files and in the audit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from django.utils import translation
+
+from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.models import Cluster, Creation, Source, State
+from hyperclusters.clusters.reviews import account_for
+from hyperclusters.modelarts.codes import MEANINGS, Meaning
+from hyperclusters.web.causes import CODE_REMEDIES, CODES, cause_of, remedy
+from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
+
+LIST = "/clusters/"
+TRIED_AGAIN = {Meaning.CLOCK, Meaning.THROTTLED}  # by the worker itself: no verdict yet
+CHINESE = "资源配额不足，请联系管理员"
+
+
+def answered(cast: Cast, projects: Projects, cloud: Cloud, sent: bytes, **fault: Any) -> Creation:
+    """A creation to which the cloud answered with these bytes."""
+    asked: dict[str, Any] = {
+        "call": "create",
+        "times": 1,
+        "kind": "custom",
+        "body": sent,
+        "status": 400,
+        "deed": False,
+    }
+    cloud.simulator.fault("garbage", **(asked | fault))
+    creation = ask(cast.ada, projects.vision)
+    work()
+    return Creation.objects.get(pk=creation.pk)
+
+
+@pytest.mark.parametrize("code", MEANINGS)
+def test_t12_every_documented_code_has_a_sentence_and_a_remedy(code: str) -> None:
+    for spelling in (code, code.removeprefix("ModelArts.")):
+        if not spelling.startswith("APIGW") and "." not in spelling and len(spelling) not in {4, 8}:
+            continue
+        assert cause_of("status_400", spelling) == CODES[MEANINGS[code]]
+        assert remedy("status_400", spelling) == CODE_REMEDIES[MEANINGS[code]]
+
+
+@pytest.mark.parametrize("meaning", Meaning)
+def test_t12_every_meaning_has_codes_and_is_told_in_both_languages(meaning: Meaning) -> None:
+    assert meaning in MEANINGS.values()
+    for language in ("en", "zh-hans"):
+        with translation.override(language):
+            assert str(CODES[meaning])
+            assert str(CODE_REMEDIES[meaning])
+
+
+@pytest.mark.parametrize("code", [code for code in MEANINGS if MEANINGS[code] not in TRIED_AGAIN])
+def test_t12_a_refused_creation_says_why_what_to_do_and_what_to_quote(
+    code: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    sent = json.dumps({"error_code": code, "error_msg": "resources lacking"}).encode()
+    creation = answered(cast, projects, cloud, sent)
+    assert creation.state == State.FAILED
+    text = words(as_("ada").get(creation.get_absolute_url()))
+    assert str(CODES[MEANINGS[code]]) in text
+    assert str(CODE_REMEDIES[MEANINGS[code]]) in text
+    assert f"{code} resources lacking" in text
+    quoted = text[text.index("Quote this to the vendor") :]
+    assert creation.upstream_request_id in quoted
+    assert creation.signed_at is not None
+    assert f"{creation.signed_at:%Y-%m-%dT%H:%M:%SZ}" in quoted
+    assert code in quoted
+
+
+SHAPES: dict[str, tuple[bytes, str]] = {
+    "GBK": (
+        json.dumps({"error_code": "X.1", "error_msg": CHINESE}, ensure_ascii=False).encode("gbk"),
+        CHINESE,
+    ),
+    "a byte order mark": (b"\xef\xbb\xbf" + json.dumps({"error_msg": "no room"}).encode(), "no room"),
+    "UTF-16": ('{"error_msg": "no room"}'.encode("utf-16"), "no room"),
+    "errors": (b'{"errors":[{"error_code":"X.1","error_msg":"no room"}]}', "no room"),
+    "two levels": (b'{"a":{"error":{"code":"X.1","message":"no room"}}}', "no room"),
+    "text": (b"Hyper cluster quota of 5 exceeded", "Hyper cluster quota of 5 exceeded"),
+    "HTML": (b"<html><title>Blocked by WAF</title></html>", "Blocked by WAF"),
+    "a key twice": (b'{"error_code":"X.1","error_code":"X.2","error_msg":"no room"}', "no room"),
+    "unknown keys": (b'{"why":["no room"]}', "no room"),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_g31_the_clouds_own_words_are_on_the_page_and_in_the_audit(
+    shape: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    sent, expected = SHAPES[shape]
+    creation = answered(cast, projects, cloud, sent)
+    assert creation.state == State.FAILED
+    text = words(as_("ada").get(creation.get_absolute_url()))
+    assert expected in text
+    assert "The vendor names three reasons" in text  # what is documented for a refusal without a known code
+    (event,) = events(object_id=str(creation.pk), action="cluster:create:failed")
+    assert expected in (event.response or {})["message"]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_g31_words_of_any_shape_come_out_as_text(
+    payload: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    creation = answered(cast, projects, cloud, f"quota: {payload}".encode())
+    assert not holds_markup(body(as_("ada").get(creation.get_absolute_url())))
+
+
+def test_g53_a_gateway_that_failed_is_not_said_to_have_refused(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.fault("error", "create", status=502, error_code="APIGW.0201", deed=True, times=1)
+    creation = ask(cast.ada, projects.vision)
+    Source.objects.update(due_at=creation.requested_at.replace(year=2099))
+    work()
+    text = words(as_("ada").get(creation.get_absolute_url()))
+    assert "did not accept the request" not in text
+    assert "which may have carried the request out" in text
+
+
+def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quote(
+    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    ask(cast.ada, projects.vision)
+    work()
+    cluster = Cluster.objects.get()
+    for sent in (
+        {"error_code": "ModelArts.7777", "error_msg": "the cluster is in use by 3 servers"},
+        {"errors": [{"detail": "the cluster is in use by 3 servers"}]},
+    ):
+        cloud.simulator.fault(
+            "garbage",
+            "delete",
+            kind="custom",
+            status=409,
+            body=json.dumps(sent).encode(),
+            times=1,
+            deed=False,
+        )
+        deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name=cluster.name)
+        work()
+        deletion.refresh_from_db()
+        assert deletion.state == "failed"
+        text = words(as_("ada").get(cluster.get_absolute_url()))
+        assert "the cluster is in use by 3 servers" in text
+        assert "remove what uses it, then delete it again" in text
+        assert deletion.upstream_request_id in text[text.index("Quote this to the vendor") :]
+
+
+def test_t15_a_list_that_is_too_large_says_which_setting_to_raise(
+    projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    cloud.simulator.fault("oversized", "list")  # beyond the 1 MiB of the tests
+    work()
+    source = projects.vision.sources.get(type="HPS")
+    assert source.failure_cause == "list_too_large"
+    assert "UPSTREAM_LIST_MIB" in cause_of(source.failure_cause, "")
+    assert "UPSTREAM_LIST_MIB" in remedy(source.failure_cause, "")
+
+
+@pytest.fixture
+def outside(projects: Projects, cloud: Cloud) -> Cluster:
+    """A cluster that was made elsewhere."""
+    row = {"id": "x-1", "name": "outside", "network_info": [{"hyper_cluster_subnet_id": "net.a"}]}
+    sent = json.dumps({"hyper_clusters": [row]}).encode()
+    cloud.simulator.fault(
+        "garbage", "list", kind="custom", body=sent, project=projects.vision.project_id, times=1
+    )
+    Source.objects.filter(type="ECS").update(due_at="2099-01-01T00:00Z")
+    work()
+    return Cluster.objects.get()
+
+
+def files(as_: SignIn, query: str) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    """The list as CSV and as JSON."""
+    text = body(as_("vera").get(f"{LIST}clusters.csv{query}")).lstrip("\ufeff")
+    listed: list[dict[str, Any]] = as_("vera").get(f"{LIST}clusters.json{query}").json()["clusters"]
+    return list(csv.DictReader(io.StringIO(text))), listed
+
+
+def test_g53_a_claimed_cluster_names_its_owner_on_every_page_and_in_every_file(
+    outside: Cluster, cast: Cast, as_: SignIn
+) -> None:
+    assert "nobody is known to have made it" in words(as_("vera").get(outside.get_absolute_url()))
+    assert account_for(by=cast.olga, cluster=outside, claimed_for=cast.ada, reason="hers")
+    page = words(as_("vera").get(outside.get_absolute_url()))
+    assert "nobody is known" not in page
+    assert "Owner ada" in page
+    assert "Claimed by olga" in page
+    listed = words(as_("vera").get(f"{LIST}?by=ada"))
+    assert "1 cluster" in listed
+    assert "ada claimed by olga" in listed
+    outside.refresh_from_db()
+    at = outside.review.at.isoformat()
+    for row in (files(as_, "")[0][0], files(as_, "?by=ada")[1][0]):
+        said = (row["made_by"], row["claimed_for"], row["claimed_by"], row["claimed_at"])
+        assert said == ("", "ada", "olga", at)
+    assert files(as_, "?by=tom")[1] == files(as_, "")[1]  # nobody's name: no such choice, so no filter
+
+
+def test_g53_an_accepted_cluster_says_who_accepted_it(outside: Cluster, cast: Cast, as_: SignIn) -> None:
+    assert account_for(by=cast.olga, cluster=outside, reason="shared by all")
+    page = words(as_("vera").get(outside.get_absolute_url()))
+    assert "nobody is known" not in page
+    assert "Accepted by olga" in page
+    assert files(as_, "")[1][0]["claimed_for"] == ""
+
+
+def test_g24_who_is_claimed_for_in_another_team_is_no_choice_of_the_list(
+    outside: Cluster, cast: Cast, as_: SignIn
+) -> None:
+    account_for(by=cast.olga, cluster=outside, claimed_for=cast.nina)
+    assert "by=nina" in body(as_("vera").get(LIST))
+    assert "nina" not in body(as_("mallory").get(LIST))
+
+
+def test_g42_a_default_that_was_never_stated_is_shown_and_exported_as_such(
+    outside: Cluster, as_: SignIn
+) -> None:
+    for url in (LIST, outside.get_absolute_url()):
+        text = words(as_("vera").get(url))
+        assert "net.a" in text
+        assert "default not stated" in text
+    networks = files(as_, "")[1][0]["networks"]
+    assert networks == [{"hyper_cluster_subnet_id": "net.a", "is_default": None}]
+
+
+def test_g42_a_cluster_in_both_lists_shows_both_types(outside: Cluster, as_: SignIn) -> None:
+    Cluster.objects.update(also_type="ECS")
+    assert "The cloud lists it as HPS and as ECS" in words(as_("vera").get(outside.get_absolute_url()))
+    for kind in ("HPS", "ECS"):
+        in_csv, in_json = files(as_, f"?type={kind}")
+        assert in_csv[0]["types"] == "HPS ECS"
+        assert in_json[0]["types"] == ["HPS", "ECS"]
