@@ -20,7 +20,13 @@ LOCKED = "too_many_login_attempts"
 
 
 class SignInForm(AuthenticationForm):
-    """User name and password."""
+    """User name and password. The name is taken as it was typed: Django's own field turns full-width letters into ASCII."""
+
+    username = forms.CharField(
+        widget=forms.TextInput(
+            attrs={"autofocus": True, "autocapitalize": "none", "autocomplete": "username"}
+        )
+    )
 
     error_messages = {
         "invalid_login": gettext_lazy(

@@ -79,6 +79,8 @@ class Grant(models.Model):
 
     objects = GrantQuerySet.as_manager()
 
+    BY_GROUP = "by group "  # how the reason begins where a group at the company gave it, and no person
+
     class Meta:
         ordering = ["team__name", "person__username", "-since", "pk"]
         constraints = [
@@ -106,6 +108,12 @@ class Grant(models.Model):
     def subject(self) -> Subject:
         """This grant as the ledger names it."""
         return Subject("grant", str(self.pk), self.person.username)
+
+    @property
+    def group(self) -> str:
+        """The group at the company that gave it; empty if a person or a command did."""
+        is_by_group = self.granted_by_id is None and self.reason.startswith(self.BY_GROUP)
+        return self.reason.removeprefix(self.BY_GROUP) if is_by_group else ""
 
     def is_above(self, role: Role) -> bool:
         """Whether it allows more than this role of the same team."""

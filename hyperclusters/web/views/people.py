@@ -26,9 +26,8 @@ from .teams import PAGE
 def listing(request: PageRequest) -> HttpResponse:
     """Everybody with an account and what they hold; the site roles first."""
     require(request.user, Action.APPOINT)
-    people = User.objects.order_by("username", "pk")
-    if text := searched(request.GET):
-        people = people.filter(username__icontains=text) | people.filter(email__icontains=text)
+    text = searched(request.GET)
+    people = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
     active = Grant.objects.active().select_related("team")
     everybody = people.prefetch_related(Prefetch("grants", active, to_attr="held"))
     context = {
