@@ -171,7 +171,7 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
         log.warning("company sign-in failed: %s: %s", kwargs.get("error"), why)
         self._refuse(request, Outcome.FAILED, f"{kwargs.get('error')}: {why}")
         state = (kwargs.get("extra_context") or {}).get("state") or {}
-        query = urlencode({"company": "again", "next": state.get("next") or "/"})
+        query = urlencode({"company": "again", "next": state.get("next") or request.GET.get("next") or "/"})
         raise ImmediateHttpResponse(redirect(f"{resolve_url(settings.LOGIN_URL)}?{query}"))
 
     def _refuse(self, request: HttpRequest, outcome: Outcome, why: str) -> None:

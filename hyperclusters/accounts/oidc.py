@@ -13,10 +13,9 @@ from typing import Any
 
 import jwt
 from allauth.socialaccount.adapter import get_adapter
-from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialAccount, SocialLogin, SocialToken
 from allauth.socialaccount.providers.base import AuthProcess
-from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.client import OAuth2Client, OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
@@ -47,6 +46,11 @@ class CompanyOAuth2Adapter(OpenIDConnectOAuth2Adapter):
         if not hasattr(self, "_openid_config"):
             self._openid_config = _discovery(self.get_provider().server_url)
         return self._openid_config
+
+    def get_client(self, request: HttpRequest, app: Any) -> OAuth2Client:
+        """allauth's, without asking the provider for anything: it would do so where it catches no error."""
+        callback = self.get_callback_url(request, app)
+        return OAuth2Client(request, app.client_id, app.secret, "POST", "", callback, scope_delimiter=" ")
 
     def get_access_token_data(
         self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None
@@ -119,17 +123,13 @@ def redirect_to_provider(request: HttpRequest, *, next_url: str, again: bool) ->
     """Off to the provider; with `again` it asks once more who is there."""
     nonce = secrets.token_urlsafe(16)
     provider = get_adapter(request).get_provider(request, COMPANY)
-    try:
-        answer: HttpResponse = provider.redirect(
-            request,
-            AuthProcess.LOGIN,
-            next_url=next_url,
-            data={"nonce": nonce},
-            auth_params={"nonce": nonce} | ({"prompt": "login"} if again else {}),
-        )
-    except ProviderError as error:
-        state = {"state": {"next": next_url}}
-        answer = render_authentication_error(request, provider, exception=error, extra_context=state)
+    answer: HttpResponse = provider.redirect(
+        request,
+        AuthProcess.LOGIN,
+        next_url=next_url,
+        data={"nonce": nonce},
+        auth_params={"nonce": nonce} | ({"prompt": "login"} if again else {}),
+    )
     return answer
 
 

@@ -174,6 +174,22 @@ class ReasonForm(forms.Form):
     reason = _reason()
 
 
+class CorrectForm(ReasonForm):
+    """A person's address and full name."""
+
+    field_order = ["email", "full_name", "reason"]
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        required=False,
+        help_text=_(
+            "Mails go to the new address at once; the old one is told. The company's verified address replaces it at "
+            "the next sign-in with the company account."
+        ),
+    )
+    full_name = forms.CharField(label=_("Full name"), max_length=150, required=False)
+
+
 class AskForm(forms.Form):
     """Which team, which role, for how long, why."""
 
@@ -302,5 +318,8 @@ def tried(form: forms.Form, act: Callable[[], None]) -> bool:
         act()
     except AccessRefused as refused:
         form.add_error(None, access_refusal(refused))
+        return False
+    except ValidationError as error:
+        form.add_error(None, error.messages)
         return False
     return True

@@ -166,6 +166,7 @@ def path(route: str, at: Side, world: World) -> str:
         "invitation": ["forged"],
         "dismiss": [world.site_grant.pk],
         "activity": [at.grant.person.pk],
+        "correct": [at.grant.person.pk],
         "cluster": [at.cluster.pk],
         "delete": [at.cluster.pk],
         "event": [at.event.pk],
