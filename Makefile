@@ -20,6 +20,8 @@ test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on Po
 	  --ignore tests/modelarts --ignore tests/simulator; status=$$?; \
 	if [ $$status = 77 ] && [ "$$CI" != true ]; then echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; \
 	else exit $$status; fi
+	@! test -x "$$(command -v /usr/lib/postgresql/*/bin/initdb)" || \
+	  $(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py
 
 check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
 	$(BIN)/ruff format --check .
