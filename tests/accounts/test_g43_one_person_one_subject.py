@@ -140,6 +140,8 @@ def test_g43_a_reassigned_address_is_free_once_its_first_person_has_another(
     jo = User.objects.get(username="jo")
     assert jo.email == "joanna@example.com"
     (event,) = events(action="access:person:changed")
+    assert event.before
+    assert event.after
     assert (event.before["email"], event.after["email"]) == ("jo@example.com", "joanna@example.com")
     bendable.says(sub="jo2", email="jo@example.com", preferred_username="jo")
     bendable.visit()

@@ -19,7 +19,22 @@ from tests.conftest import events
 from tests.web.pages import words
 
 NESTED = b'{"sub":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-WRONG = (None, NULL, 5, 1e300, True, "", [], ["x"], {}, {"a": 1}, "\x00", "a\nb", "\ud800", "x" * 300)
+WRONG: tuple[Any, ...] = (
+    None,
+    NULL,
+    5,
+    1e300,
+    True,
+    "",
+    [],
+    ["x"],
+    {},
+    {"a": 1},
+    "\x00",
+    "a\nb",
+    "\ud800",
+    "x" * 300,
+)
 
 
 def ends_in_a_page(browser: Browser, answer: Any) -> None:
@@ -150,7 +165,7 @@ def test_g45_an_id_token_that_is_not_for_this_sign_in_is_refused(
 
 
 def unsigned(claims: dict[str, Any]) -> str:
-    return jwt.encode(claims, None, algorithm="none")
+    return jwt.encode(claims, "", algorithm="none")
 
 
 def by_our_secret(claims: dict[str, Any]) -> str:
