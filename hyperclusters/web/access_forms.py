@@ -174,22 +174,6 @@ class ReasonForm(forms.Form):
     reason = _reason()
 
 
-class CorrectForm(ReasonForm):
-    """A person's address and full name."""
-
-    field_order = ["email", "full_name", "reason"]
-
-    email = forms.EmailField(
-        label=_("E-mail address"),
-        required=False,
-        help_text=_(
-            "Mails go to the new address at once; the old one is told. The company's verified address replaces it at "
-            "the next sign-in with the company account."
-        ),
-    )
-    full_name = forms.CharField(label=_("Full name"), max_length=150, required=False)
-
-
 class AskForm(forms.Form):
     """Which team, which role, for how long, why."""
 

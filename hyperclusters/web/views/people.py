@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from hyperclusters.access import people, reviews, services
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Action, require
-from hyperclusters.web.access_forms import CorrectForm, ReasonForm, SiteRoleForm, TeamForm, tried
+from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, tried
+from hyperclusters.web.account_forms import CorrectForm
 from hyperclusters.web.listing import searched
 from hyperclusters.web.recent import sensitive
 from hyperclusters.web.request import REFUSED, PageRequest, posted
