@@ -14,15 +14,16 @@ help:  ## this list
 demo: $(VENV)/run  ## run the dashboard on this machine with a simulated cloud
 	@exec $(BIN)/python manage.py demo
 
-test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL; both run whatever the first says
+test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL; each runs whatever the one before says
 	@$(BIN)/python -m pytest -n 2 --dist loadfile; sqlite=$$?; \
 	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" \
 	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
-	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; \
+	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
+	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \
 	  echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; fi; \
-	for half in SQLite:$$sqlite PostgreSQL:$$postgresql; do \
+	for half in SQLite:$$sqlite PostgreSQL:$$postgresql ICU:$$icu; do \
 	  [ $${half#*:} = 0 ] && echo "$${half%:*}: passed" || echo "$${half%:*}: FAILED ($${half#*:})"; done; \
-	[ $$sqlite = 0 ] && [ $$postgresql = 0 ]
+	[ $$sqlite$$postgresql$$icu = 000 ]
 
 check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
 	$(BIN)/ruff format --check .

@@ -16,7 +16,7 @@
 | STATIC_ROOT | folder into which static files are collected | `static` in DATA_DIR |
 | ALLOWED_HOSTS | host names it serves, separated by commas | `localhost,127.0.0.1` |
 | CSRF_TRUSTED_ORIGINS | origins allowed to post, such as `https://clusters.example.com` | none |
-| SITE_URL | how people reach it, for links in mails, such as `https://clusters.example.com` | from HTTPS and ALLOWED_HOSTS |
+| SITE_URL | how people reach it, for links in mails, such as `https://clusters.example.com` | from HTTPS and the first of ALLOWED_HOSTS, which must be a host's whole name then |
 | EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (`consolemail://` in the demo) |
 | EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
 | HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
@@ -31,8 +31,9 @@
 | OIDC_CLIENT_SECRET | its secret there | required with OIDC_ISSUER |
 | OIDC_NAME | what people call it: "Sign in with …" | `the company account` |
 | OIDC_SCOPES | what is asked for, separated by spaces | `openid profile email` |
-| OIDC_GROUPS_CLAIM | the claim that lists a person's groups | `groups` |
-| OIDC_GROUP_ROLES | which group gives which role, such as `ml-vision=vision:creator, audit=auditor`: a team by its slug, or a site role | none |
+| OIDC_GROUPS_CLAIM | the claim that lists a person's groups, or the path to it, such as `realm_access.roles` | `groups` |
+| OIDC_GROUP_ROLES | which group gives which role, such as `ml-vision=vision:creator, audit=auditor`: a team by its slug, or a site role; a group with a comma in double quotes, `"CN=ML,OU=Groups"=vision:viewer` | none |
+| OIDC_MAX_AGE | hours after which whoever has no password here must sign in at the company again, passkey or not | `24` |
 | TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
 | UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
 | METADATA_ENDPOINT | on a cloud machine `http://169.254.169.254`: projects may use the machine's own agency as their key | empty: none may |
@@ -68,6 +69,7 @@ AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OID
 
 import base64
 import binascii
+import csv
 import errno
 import json
 import os
@@ -110,6 +112,34 @@ def number(name: str, default: int, *, least: int, most: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A list separated by commas."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def site_url(text: str, hosts: list[str], scheme: str) -> str:
+    """The address for links in mails. Without a host that a mail's reader can open it stops the start."""
+    url = (text or f"{scheme}://{hosts[0] if hosts else 'localhost'}").removesuffix("/")
+    if re.fullmatch(
+        r"https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?",
+        url,
+        re.ASCII | re.IGNORECASE,
+    ):
+        return url
+    if text:
+        raise ImproperlyConfigured(
+            f"SITE_URL must be https:// and a host, such as https://clusters.example.com, not {text!r}."
+        )
+    raise ImproperlyConfigured(
+        f"SITE_URL is not set, and {hosts[0]!r}, the first of ALLOWED_HOSTS, is no host that a link in a mail could "
+        "lead to: set SITE_URL, such as https://clusters.example.com."
+    )
+
+
+def group_roles(text: str) -> list[tuple[str, str, str]]:
+    """The entries of OIDC_GROUP_ROLES, separated by commas; what stands in double quotes may hold commas."""
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True))
+    except csv.Error as error:
+        raise ImproperlyConfigured(f"OIDC_GROUP_ROLES cannot be read: {error}.") from None
+    return [group_role(entry) for row in rows for entry in row if entry.strip()]
 
 
 def group_role(entry: str) -> tuple[str, str, str]:
@@ -230,11 +260,12 @@ ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 HTTPS = flag("HTTPS", default=not DEMO)
 TRUSTED_PROXIES = number("TRUSTED_PROXIES", 0, least=0, most=10)
-SITE_URL = (
-    os.environ.get("SITE_URL")
-    or (f"http://127.0.0.1:{os.environ.get('PORT') or 8000}" if DEMO else "")
-    or f"http{'s' if HTTPS else ''}://{ALLOWED_HOSTS[0] if ALLOWED_HOSTS else 'localhost'}"
-).rstrip("/")
+SITE_URL = site_url(
+    os.environ.get("SITE_URL", "").strip()
+    or (f"http://127.0.0.1:{os.environ.get('PORT') or 8000}" if DEMO else ""),
+    ALLOWED_HOSTS,
+    "https" if HTTPS else "http",
+)
 
 UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
 METADATA_ENDPOINT = os.environ.get("METADATA_ENDPOINT", "").rstrip("/")
@@ -274,7 +305,8 @@ OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET").strip()
 OIDC_NAME = os.environ.get("OIDC_NAME", "").strip() or _("the company account")
 OIDC_SCOPES = os.environ.get("OIDC_SCOPES", "").split() or ["openid", "profile", "email"]
 OIDC_GROUPS_CLAIM = os.environ.get("OIDC_GROUPS_CLAIM", "").strip() or "groups"
-OIDC_GROUP_ROLES = [group_role(entry) for entry in words("OIDC_GROUP_ROLES")]
+OIDC_GROUP_ROLES = group_roles(os.environ.get("OIDC_GROUP_ROLES", ""))
+OIDC_MAX_AGE = number("OIDC_MAX_AGE", 24, least=1, most=24 * 366)
 _oidc = {
     "OIDC_ISSUER": OIDC_ISSUER,
     "OIDC_CLIENT_ID": OIDC_CLIENT_ID,
@@ -287,6 +319,8 @@ if any(_oidc.values()) and not all(_oidc.values()):
     raise ImproperlyConfigured(f"{_set} is set, and {_missing} is not: set all three, or none.")
 if OIDC_ISSUER and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)([:/]|$)", OIDC_ISSUER):
     raise ImproperlyConfigured("OIDC_ISSUER must be an https:// address; plain http only on this machine.")
+if len(OIDC_ISSUER) > 500:
+    raise ImproperlyConfigured("OIDC_ISSUER must have 500 characters or less.")
 if "openid" not in OIDC_SCOPES:
     raise ImproperlyConfigured("OIDC_SCOPES must hold openid.")
 if OIDC_GROUP_ROLES and not OIDC_ISSUER:
@@ -452,6 +486,7 @@ MFA_TOTP_TOLERANCE = 1
 SOCIALACCOUNT_ADAPTER = "hyperclusters.accounts.adapters.CompanyAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
+        "provider_class": "hyperclusters.accounts.oidc.CompanyProvider",
         "OAUTH_PKCE_ENABLED": True,
         "SCOPE": OIDC_SCOPES,
         "APPS": [

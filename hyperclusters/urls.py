@@ -109,6 +109,7 @@ people_urls = [
     path("appoint/", people.appoint, name="appoint"),
     path("roles/<int:pk>/end/", people.dismiss, name="dismiss"),
     path("<int:pk>/activity/", people.activity, name="activity"),
+    path("<int:pk>/correct/", people.correct, name="correct"),
     path("teams/", people.add_team, name="add_team"),
 ]
 projects_urls = [

@@ -1,5 +1,6 @@
-"""A throw-away PostgreSQL around a command: `python tests/postgres.py COMMAND …` sets DATABASE_URL for it.
+"""A throw-away PostgreSQL around a command: `python tests/postgres.py [--icu] COMMAND …` sets DATABASE_URL for it.
 
+Its databases have a real locale, C.UTF-8 or with `--icu` ICU's root, because only these fold letters beyond ASCII.
 Needs PostgreSQL's server programs (Debian: postgresql). Exits with 77 and says so if they are not installed.
 """
 
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MISSING = 77
+ICU = ("--locale-provider=icu", "--icu-locale=und")
 
 
 def programs() -> Path | None:
@@ -28,8 +30,11 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """A fresh server on a free port of this machine; yields its DATABASE_URL and removes everything afterwards."""
+def server(*locale: str) -> Iterator[str]:
+    """A fresh server on a free port of this machine; yields its DATABASE_URL and removes everything afterwards.
+
+    `locale`: more options for initdb.
+    """
     place = programs()
     if place is None:
         raise FileNotFoundError("PostgreSQL's server programs are not installed")
@@ -51,7 +56,8 @@ def server() -> Iterator[str]:
         "trust",
         "-E",
         "UTF8",
-        "--no-locale",
+        "--locale=C.UTF-8",
+        *locale,
     )
     try:
         _run(
@@ -90,8 +96,12 @@ def main() -> int:
     if programs() is None:
         print("PostgreSQL's server is not installed, so nothing was run on it.", file=sys.stderr)
         return MISSING
-    with server() as url:
-        return subprocess.run(sys.argv[1:], env=os.environ | {"DATABASE_URL": url}, check=False).returncode
+    command = sys.argv[1:]
+    locale = ICU if command[:1] == ["--icu"] else ()
+    with server(*locale) as url:
+        return subprocess.run(
+            command[1:] if locale else command, env=os.environ | {"DATABASE_URL": url}, check=False
+        ).returncode
 
 
 if __name__ == "__main__":

@@ -109,6 +109,7 @@ ROUTES = {
     "people:appoint",
     "people:dismiss",
     "people:activity",
+    "people:correct",
     "people:add_team",
     "set_language",
     "healthz",

@@ -95,6 +95,26 @@ def start(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]
         ("WEB_THREADS", "0"),
         ("HSTS_SECONDS", "-1"),
         ("HSTS_PRELOAD", "1"),  # without HSTS_SUBDOMAINS
+        ("OIDC_MAX_AGE", "0"),
+        ("OIDC_MAX_AGE", "1d"),
+        ("OIDC_GROUP_ROLES", "CN=ML,OU=Groups=vision:creator"),  # a comma without quotes
+        ("SITE_URL", "clusters.example.com"),
+        ("SITE_URL", "https://*"),
+        ("SITE_URL", "https://.example.com"),
+        ("SITE_URL", "https://"),
+        ("SITE_URL", "https:///path"),
+        ("SITE_URL", "https://example.com/path"),
+        ("SITE_URL", "https://example.com?x"),
+        ("SITE_URL", "https://example.com#x"),
+        ("SITE_URL", "https://user@example.com"),
+        ("SITE_URL", "https://user:word@example.com"),
+        ("SITE_URL", "https://exa mple.com"),
+        ("SITE_URL", "https://example..com"),
+        ("SITE_URL", "https://-example.com"),
+        ("SITE_URL", "https://example.com:port"),
+        ("SITE_URL", "https://exаmple.com"),
+        ("SITE_URL", "ftp://example.com"),
+        ("SITE_URL", "javascript:alert(1)"),
         ("EMAIL_URL", "mail.example.com"),
         ("EMAIL_URL", "smtp://mail.example.com:port"),
     ],
@@ -108,6 +128,43 @@ def test_a_malformed_or_missing_value_stops_the_start_and_is_named(
         shown = f"{stop.value} {stop.value.__cause__ or ''}"
         assert not value or value not in shown
         assert "user:password@host" not in shown or "user:password@host/name or sqlite" in shown
+
+
+@pytest.mark.parametrize("hosts", ["*", ".example.com", "*,clusters.example.com", ".", "exa_mple.com/x"])
+def test_g46_without_site_url_a_wildcard_for_a_host_stops_the_start(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match="SITE_URL is not set"):
+        start(monkeypatch, ALLOWED_HOSTS=hosts)
+    assert (
+        start(monkeypatch, ALLOWED_HOSTS=hosts, SITE_URL="https://a.example")["SITE_URL"]
+        == "https://a.example"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        ({}, "https://localhost"),
+        ({"ALLOWED_HOSTS": "clusters.example.com,.example.com"}, "https://clusters.example.com"),
+        ({"HTTPS": "0", "ALLOWED_HOSTS": "[::1]"}, "http://[::1]"),
+        ({"SITE_URL": "https://clusters.example.com:8443/"}, "https://clusters.example.com:8443"),
+        ({"SITE_URL": "http://10.0.0.1"}, "http://10.0.0.1"),
+    ],
+)
+def test_g46_site_url_is_a_scheme_and_a_host(
+    environment: dict[str, str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert start(monkeypatch, **environment)["SITE_URL"] == url
+
+
+def test_g44_a_group_with_a_comma_stands_in_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'ml=vision:viewer, "CN=ML,OU=Groups"=vision:creator,"CN=A ""B"", OU=C=auditor",'
+    assert start(monkeypatch, **OIDC, OIDC_GROUP_ROLES=text)["OIDC_GROUP_ROLES"] == [
+        ("ml", "vision", "viewer"),
+        ("CN=ML,OU=Groups", "vision", "creator"),
+        ('CN=A "B", OU=C', "", "auditor"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS"])

@@ -12,6 +12,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
+from .identifiers import ascii_lower
 from .models import Grant, Invitation, Role, Team, User
 from .permissions import Action, NotPermitted, require
 from .refusals import AccessRefused, Cause
@@ -30,7 +31,7 @@ def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: 
     wish = {"email": email, "role": role, "until": until, "reason": reason}
     with change(by=by, team=team, about=Subject("invitation", "", email), **wish):
         require_may_give(by, role, team, to=None)
-        if email.casefold() == by.email.casefold():
+        if ascii_lower(email) == ascii_lower(by.email):
             raise AccessRefused(Cause.ONESELF)
         now = clock.now()
         ends_at = end_of(team, end=until, reason=reason, since=now)
@@ -78,7 +79,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
     """
     team = invitation.team
     with change(by=person, team=team, about=invitation.subject, role=invitation.role):
-        if not person.email or person.email.casefold() != invitation.email.casefold():
+        if not person.email or ascii_lower(person.email) != ascii_lower(invitation.email):
             raise AccessRefused(Cause.WRONG_PERSON)
         lock(team)
         used = Invitation.objects.open().filter(pk=invitation.pk)
@@ -131,7 +132,7 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
     """
     team = invitation.team
     with change(by=None, team=team, about=invitation.subject, username=username):
-        if User.objects.filter(email__iexact=invitation.email).exists():
+        if User.objects.by_address(invitation.email).exists():
             raise AccessRefused(Cause.HELD)
         person = add_person(username=username, email=invitation.email, full_name=full_name, password=password)
         accept(invitation, person=person)

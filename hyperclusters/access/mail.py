@@ -52,7 +52,8 @@ def send_due() -> int:
     """Send every letter that is due. Returns how many went out."""
     leads.note_unled()
     for mark, kind in KINDS.items():
-        _address(mark, kind)
+        if mark != Letter.FORMER_ADDRESS:  # those are written with the change
+            _address(mark, kind)
     sent = 0
     for letter in Letter.objects.filter(due_at__lte=clock.now())[:AMONG]:
         again_at = clock.now() + PAUSE * 2**letter.tries
@@ -168,6 +169,24 @@ def _unled(team: Team) -> Text:
     return _addresses(appointers()), subject, text % facts
 
 
+def _address_changed(person: User) -> Text:
+    letters = Letter.objects.filter(kind=Letter.FORMER_ADDRESS, about=str(person.pk))
+    subject = _("The e-mail address of your hyperclusters account was changed")
+    text = _(
+        "Mails about the account %(person)s go to another address from now on. If you did not expect this, tell a "
+        "platform admin.\n\n%(url)s"
+    )
+    return (
+        [letter.address for letter in letters],
+        subject,
+        text
+        % {
+            "person": person.username,
+            "url": _link("/"),
+        },
+    )
+
+
 def _names(asked: AccessRequest) -> dict[str, str]:
     return {
         "person": asked.person.username,
@@ -200,5 +219,6 @@ KINDS: dict[str, Kind[Any]] = {
     ),
     "mailed_at": Kind(lambda: Invitation.objects.open().select_related("team", "invited_by"), _invited),
     "reminded_at": Kind(lambda: _ending_soon().select_related("person", "team"), _ending),
+    Letter.FORMER_ADDRESS: Kind(User.objects.all, _address_changed),
     "unled_told_at": Kind(lambda: Team.objects.filter(unled_at__isnull=False), _unled),
 }

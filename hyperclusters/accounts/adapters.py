@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
@@ -14,19 +16,23 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import User
-from hyperclusters.audit import origin
+from hyperclusters.audit import clock, origin
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
 from . import company, factors, lockout, recent
-from .sessions import STARTED
+from .claims import Claims, UnusableClaims
+from .oidc import ProviderError
+from .sessions import COMPANY_WORD_ENDS, STARTED
+
+log = logging.getLogger(__name__)
 
 TOO_MANY = gettext_lazy(
     "Too many attempts failed. Wait five minutes, or sign in another way: with a passkey, with the company account, "
@@ -77,8 +83,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """A new session, and the event. Every way of signing in ends here, after every step."""
         if not user.is_active:  # closed while the second step was owed
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
+        word_ends = company.confirmation_ends_at(cast("User", user))
+        if word_ends is not None and word_ends <= clock.now():
+            raise ImmediateHttpResponse(self._ask_company_again(request, user))
         how = get_authentication_records(request, user)
         super().login(request, user)
+        if word_ends is not None:
+            request.session[COMPANY_WORD_ENDS] = word_ends.isoformat()
         request.session.pop(STARTED, None)
         request.session.cycle_key()  # Django keeps the ID when the same person signs in again
         recent.note_confirmation(request.session)
@@ -86,6 +97,18 @@ class AccountAdapter(DefaultAccountAdapter):
         record(Did.SIGNED_IN, Outcome.DONE, person=user, after={"by": steps})
         request.session.clear_expired()
         lockout.forget_old()
+
+    def _ask_company_again(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+        """Somebody with a right passkey, whom only the company knows, and has not confirmed for too long."""
+        record(
+            Did.SIGN_IN_FAILED, Outcome.DENIED, person=user, reason="the company's confirmation is too old"
+        )
+        messages.warning(
+            request,
+            _("Sign in with %(name)s now: your passkey works again after that.")
+            % {"name": settings.OIDC_NAME},
+        )
+        return redirect(f"{resolve_url(settings.LOGIN_URL)}?company=again")
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
@@ -126,17 +149,30 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
     """The company's OpenID Connect provider."""
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find or make the person, and give what their groups give, before anything else happens."""
+        """Find or add the person, and give what their groups give, before anything else happens."""
+        sociallogin.require_nonce()
         try:
-            company.welcome(sociallogin, request)
-        except company.NotWelcome as error:
+            person = company.link_or_create_user(Claims.read(**sociallogin.account.extra_data))
+        except (UnusableClaims, company.LoginRejected) as error:
             self._refuse(request, Outcome.DENIED, str(error))
+            raise ImmediateHttpResponse(redirect(settings.LOGIN_URL)) from error
+        sociallogin.user, sociallogin.account.uid = person, person.company_account.subject
+        if person.groups_problem:
+            messages.warning(
+                request,
+                _("%(name)s did not say which groups you are in, so your access stays as it is.")
+                % {"name": settings.OIDC_NAME},
+            )
 
     def on_authentication_error(self, request: HttpRequest, *_: Any, **kwargs: Any) -> None:
-        """Cancelled there, an answer nobody waits for, or a provider that fails: nothing happened here."""
-        self._refuse(
-            request, Outcome.FAILED, f"{kwargs.get('error')}: {type(kwargs.get('exception')).__name__}"
-        )
+        """Cancelled there, an answer nobody waits for, or a provider that fails: the page offers to try again."""
+        error = kwargs.get("exception")
+        why = str(error) if isinstance(error, ProviderError) else type(error).__name__
+        log.warning("company sign-in failed: %s: %s", kwargs.get("error"), why)
+        self._refuse(request, Outcome.FAILED, f"{kwargs.get('error')}: {why}")
+        state = (kwargs.get("extra_context") or {}).get("state") or {}
+        query = urlencode({"company": "again", "next": state.get("next") or request.GET.get("next") or "/"})
+        raise ImmediateHttpResponse(redirect(f"{resolve_url(settings.LOGIN_URL)}?{query}"))
 
     def _refuse(self, request: HttpRequest, outcome: Outcome, why: str) -> None:
         record(Did.SIGN_IN_FAILED, outcome, reason=f"company account: {why}")
@@ -147,4 +183,3 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
             )
             % {"name": settings.OIDC_NAME},
         )
-        raise ImmediateHttpResponse(redirect(settings.LOGIN_URL))

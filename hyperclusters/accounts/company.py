@@ -1,110 +1,138 @@
-"""People of the company's OpenID Connect provider: whose account it is, and what their groups give them."""
+"""People of the company's OpenID Connect provider: who they are here, and what their groups give them."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
 
-from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.http import HttpRequest
+from django.db import IntegrityError, transaction
 
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
+from hyperclusters.access.people import set_verified_address
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.services import add_person, end_grant, grant
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 
+from .claims import Claims, Groups
+from .models import CompanyAccount
+
 log = logging.getLogger(__name__)
 
-BY_GROUP = "by group "  # how the reason of a grant begins that a group gave, with no person as its giver
 
-
-class NotWelcome(Exception):
+class LoginRejected(Exception):
     """What the provider said of this person is not enough for an account here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What the provider says of a person, as far as it is looked at."""
+def link_or_create_user(claims: Claims) -> User:
+    """The person of this issuer and subject, linked or added at their first sign-in, with what their groups give.
 
-    username: str
-    email: str
-    is_verified: bool
-    full_name: str
-    groups: frozenset[str]
-
-    @classmethod
-    def read(cls, said: dict[str, Any]) -> Claims:
-        """From the userinfo answer, or else the ID token."""
-        claims = {**(said.get("id_token") or {}), **(said.get("userinfo") or {})}
-        groups = claims.get(settings.OIDC_GROUPS_CLAIM) or []
-        return cls(
-            username=str(claims.get("preferred_username") or ""),
-            email=str(claims.get("email") or "").lower(),
-            is_verified=claims.get("email_verified") is True,
-            full_name=str(claims.get("name") or "")[:150],
-            groups=frozenset(map(str, groups if isinstance(groups, list) else str(groups).split())),
-        )
-
-
-def welcome(login: SocialLogin, request: HttpRequest) -> User:
-    """The person of this company account, made or linked at their first visit, with what their groups give by now.
-
-    Raises NotWelcome. Of what the provider said only the groups are kept.
+    Raises LoginRejected. Nothing that the provider said is stored but the subject, the name and a verified address.
     """
-    claims = Claims.read(login.account.extra_data)
-    login.account.extra_data = {"groups": sorted(claims.groups)}
-    with transaction.atomic():
-        if login.is_existing:
-            login.account.save(update_fields=["extra_data"])
-        else:
-            login.connect(request, _person_for(claims))
-        person: User = login.user
-        if person.is_active:
-            apply_groups(person=person, groups=claims.groups)
-    return person
-
-
-def _person_for(claims: Claims) -> User:
-    """Who has this e-mail address here already, if the provider has verified it; else a new person."""
-    known = list(User.objects.filter(email__iexact=claims.email)[:2]) if claims.email else []
-    if known and not claims.is_verified:
-        raise NotWelcome("its e-mail address is not verified, and somebody here has the same")
-    if len(known) > 1:
-        raise NotWelcome("several people here have its e-mail address")
-    if known:
-        record(
-            Did.COMPANY_LINKED, Outcome.DONE, person=known[0], subject=known[0].subject, evidence=claims.email
-        )
-        return known[0]
     try:
-        return add_person(username=_free_name(claims), email=claims.email, full_name=claims.full_name)
+        with transaction.atomic():
+            account = _account_of(claims) or _link(claims)
+            _follow_address(account.person, claims)
+            CompanyAccount.objects.filter(pk=account.pk).update(confirmed_at=clock.now())
+            if account.person.is_active:
+                apply_groups(person=account.person, groups=claims.groups)
+    except IntegrityError as error:
+        raise LoginRejected("somebody else took the account, name or address at the same moment") from error
+    return account.person
+
+
+def confirmation_ends_at(person: User) -> datetime | None:
+    """When the company's word for this person is too old (OIDC_MAX_AGE); None for whoever has a password here."""
+    account = CompanyAccount.objects.filter(person=person).first() if settings.OIDC_ISSUER else None
+    if account is None or person.has_usable_password():
+        return None
+    return account.confirmed_at + timedelta(hours=settings.OIDC_MAX_AGE)
+
+
+def unlink(account: CompanyAccount, *, reason: str) -> None:
+    """Forget the link, so that another account at the company may be linked to the person by its verified address."""
+    with transaction.atomic():
+        account.delete()
+        before = {"issuer": account.issuer, "subject": account.subject}
+        person = account.person
+        record(Did.COMPANY_UNLINKED, Outcome.DONE, subject=person.subject, reason=reason, before=before)
+
+
+def _account_of(claims: Claims) -> CompanyAccount | None:
+    """The account of this issuer and subject. Those linked by an earlier release are this first issuer's."""
+    CompanyAccount.objects.filter(issuer="").update(issuer=settings.OIDC_ISSUER)
+    accounts = CompanyAccount.objects.select_related("person")
+    return accounts.filter(issuer=settings.OIDC_ISSUER, subject=claims.subject).first()
+
+
+def _link(claims: Claims) -> CompanyAccount:
+    """Link the subject to whoever has its verified address and no company account yet; else to a new person."""
+    if claims.disowned and User.objects.by_address(claims.disowned).exists():
+        raise LoginRejected("its e-mail address is not verified, and somebody here has it")
+    person = User.objects.by_address(claims.address).first()
+    if person is None:
+        person = _add(claims)
+    elif CompanyAccount.objects.filter(person=person).exists():
+        raise LoginRejected(
+            f"its e-mail address is that of {person.username}, who has another company account"
+        )
+    account = CompanyAccount.objects.create(
+        person=person, issuer=settings.OIDC_ISSUER, subject=claims.subject
+    )
+    record(
+        Did.COMPANY_LINKED,
+        Outcome.DONE,
+        person=person,
+        subject=person.subject,
+        evidence=claims.address,
+        after={"issuer": account.issuer, "subject": account.subject},
+    )
+    return account
+
+
+def _add(claims: Claims) -> User:
+    names = (claims.username if n == 1 else f"{claims.username}-{n}" for n in count(1))
+    username = next(name for name in names if not User.objects.by_username(name).exists())
+    try:
+        return add_person(username=username, email=claims.address, full_name=claims.full_name)
     except ValidationError as error:
-        raise NotWelcome("; ".join(error.messages)) from error
+        raise LoginRejected("; ".join(error.messages)) from error
 
 
-def _free_name(claims: Claims) -> str:
-    """A user name like theirs that nobody has: a name alone never leads into somebody's account."""
-    wished = claims.username or claims.email.partition("@")[0]
-    stem = re.sub(r"[^A-Za-z0-9_.+-]", "-", wished)[:56].strip("-") or "person"
-    names = (stem if n == 1 else f"{stem}-{n}" for n in count(1))
-    return next(name for name in names if not User.objects.filter(username__iexact=name).exists())
+def _follow_address(person: User, claims: Claims) -> None:
+    """Take over a verified change of address; drop one that the provider says is not verified and only it ever gave."""
+    if claims.address and not User.objects.by_address(claims.address).exclude(pk=person.pk).exists():
+        set_verified_address(person, claims.address, reason="verified by the company's provider")
+    elif claims.address:
+        log.warning("the verified address of %s belongs to somebody else here", person.username)
+    elif person.email and claims.disowned == person.email and not person.has_usable_password():
+        set_verified_address(person, "", reason="not verified by the company's provider")
 
 
-def apply_groups(*, person: User, groups: frozenset[str]) -> None:
-    """Give what these groups give, and end what earlier ones gave. A grant that somebody made by hand stands."""
-    wanted = _wanted(groups)
-    held = Grant.objects.filter(person=person, ended_at__isnull=True).select_related("team", "person")
-    for old in held.filter(granted_by__isnull=True, reason__startswith=BY_GROUP):
+def apply_groups(*, person: User, groups: Groups) -> None:
+    """Give what these groups give, and end what earlier ones gave. A grant that somebody made by hand stands.
+
+    Where the sign-in does not state the groups, every grant stays as it is; if that matters, there is an event.
+    """
+    by_groups = [
+        each
+        for each in Grant.objects.filter(person=person, ended_at__isnull=True).select_related(
+            "team", "person"
+        )
+        if each.group
+    ]
+    if groups.names is None:
+        _note_unstated(person, groups, by_groups)
+        return
+    wanted = _wanted(groups.names)
+    for old in by_groups:
         if (old.team, old.role) not in wanted:
             with _unless_refused(person):
                 end_grant(old, reason=f"no longer {old.reason}")
@@ -113,7 +141,17 @@ def apply_groups(*, person: User, groups: frozenset[str]) -> None:
         same = standing.filter(team=team) if team else standing.filter(team__isnull=True, role=role)
         if not same.exists():
             with _unless_refused(person):
-                grant(person=person, role=Role(role), team=team, reason=f"{BY_GROUP}{group}")
+                grant(person=person, role=Role(role), team=team, reason=f"{Grant.BY_GROUP}{group}")
+
+
+def _note_unstated(person: User, groups: Groups, by_groups: list[Grant]) -> None:
+    """Only if it matters: the person has roles by groups, or the provider tried to state the groups."""
+    if not by_groups and not (groups.problem and settings.OIDC_GROUP_ROLES):
+        return
+    problem = groups.problem or f"the claim {settings.OIDC_GROUPS_CLAIM} is missing"
+    log.warning("groups of %s are not stated, so their roles stay: %s", person.username, problem)
+    person.groups_problem = problem
+    record(Did.GROUPS_NOT_STATED, Outcome.NOTED, person=person, subject=person.subject, evidence=problem)
 
 
 @contextmanager

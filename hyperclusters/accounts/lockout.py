@@ -17,6 +17,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
+from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.models import User
 from hyperclusters.audit import clock, origin
 
@@ -46,7 +47,7 @@ def count(request: HttpRequest, username: str) -> Counted | None:
     Its rows are committed before they are counted, so that of any number at once no more than allowed go through.
     Unknown names count alike.
     """
-    name, network = username.strip().casefold(), _network(origin.current().ip)
+    name, network = ascii_lower(username.strip()), _network(origin.current().ip)
     device = _device_of(request, name)
     limits = {f"{name} from {network}": FOR_AN_ACCOUNT, f"from {network}": FOR_A_NETWORK}
     if device:
@@ -67,10 +68,11 @@ def attempted(username: str) -> str:
     the same name are found together.
     """
     typed = username.strip()
-    known = User.objects.filter(username__iexact=typed) if typed.isprintable() else User.objects.none()
+    known = User.objects.by_username(typed) if typed.isprintable() else User.objects.none()
     name = known.values_list("username", flat=True).first()
     return (
-        name or "unknown:" + salted_hmac("hyperclusters.accounts.attempt", typed.casefold()).hexdigest()[:12]
+        name
+        or "unknown:" + salted_hmac("hyperclusters.accounts.attempt", ascii_lower(typed)).hexdigest()[:12]
     )
 
 
@@ -81,7 +83,7 @@ def forget_old() -> None:
 
 def remember_device(response: HttpResponse, person: User) -> None:
     """This browser has proved to be this person's: from now on it is counted by itself."""
-    value = signing.dumps([person.username.casefold(), secrets.token_urlsafe(9)], salt=SALT)
+    value = signing.dumps([ascii_lower(person.username), secrets.token_urlsafe(9)], salt=SALT)
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         value,

@@ -47,6 +47,22 @@ class Session(AbstractBaseSession):
         super().save(*args, force_update=force_update, **kwargs)
 
 
+class CompanyAccount(models.Model):
+    """Who a person is at the company's provider: its issuer, and the subject there, which means one person for ever."""
+
+    person = models.OneToOneField(User, on_delete=models.CASCADE, related_name="company_account")
+    issuer = models.CharField(max_length=500)  # empty: of an account linked before the issuer was stored
+    subject = models.CharField(max_length=255)
+    linked_at = models.DateTimeField(default=clock.now)
+    confirmed_at = models.DateTimeField(default=clock.now)  # when the provider last signed the person in
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="company_account_once")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} of {self.issuer}"
+
+
 class Attempt(models.Model):
     """One attempt to give a password, counted under a key (see lockout.py) until it proves to be right, or is old."""
 

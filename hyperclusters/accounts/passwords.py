@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.db import transaction
@@ -26,12 +27,17 @@ log = logging.getLogger(__name__)
 
 
 def open_account(*, username: str, email: str, full_name: str = "") -> tuple[User, str]:
-    """A new account without a password, and the path at which the person sets one within the hour.
+    """A new account without a password, and the address at which the person sets one within the hour.
 
-    Whoever invites somebody sends them the path; only its reader may choose. Raises ValidationError on a bad name.
+    Whoever invites somebody sends them the address; only its reader may choose. Raises ValidationError on a bad name.
     """
     person = add_person(username=username, email=email, full_name=full_name)
-    return person, password_path(person)
+    return person, password_address(person)
+
+
+def password_address(person: User) -> str:
+    """`password_path` as a whole address, from SITE_URL: no request's Host gets into a mail."""
+    return f"{settings.SITE_URL}{password_path(person)}"
 
 
 def password_path(person: User) -> str:
@@ -59,25 +65,18 @@ def reset_password(*, person: User, password: str) -> None:
     _set(person, password, Did.PASSWORD_RESET, None)
 
 
-def ask_for_reset(*, email: str, site: str) -> None:
+def ask_for_reset(*, email: str) -> None:
     """Mail a link to whoever has this address and a password. Says nothing of whether somebody has.
 
     The mail goes out beside the answer, so that the time to answer tells nothing either.
     """
-    people = [
-        each
-        for each in User.objects.filter(email__iexact=email, is_active=True)
-        if each.has_usable_password()
-    ]
-    record(
-        Did.PASSWORD_RESET_ASKED,
-        Outcome.ACCEPTED,
-        person=people[0] if len(people) == 1 else None,
-        person_name=email,
-    )
-    for person in people:
+    person = User.objects.by_address(email).filter(is_active=True).first()
+    if person is not None and not person.has_usable_password():
+        person = None
+    record(Did.PASSWORD_RESET_ASKED, Outcome.ACCEPTED, person=person, person_name=email)
+    if person is not None:
         text = render_to_string(
-            "accounts/reset_mail.txt", {"person": person, "link": site + password_path(person)}
+            "accounts/reset_mail.txt", {"person": person, "link": password_address(person)}
         )
         mail = EmailMessage(_("A new password for hyperclusters"), text, to=[person.email])
         threading.Thread(target=_send, args=(mail,), name="mail").start()

@@ -27,6 +27,7 @@ from .models import Session
 
 HALF_WAY = "account_login"  # where allauth keeps a sign-in that owes its second step
 STARTED = "started_at"
+COMPANY_WORD_ENDS = "company_word_ends"  # when whoever has no password must sign in at the company again
 SALT = "hyperclusters.accounts.sessions"
 STRANGER_AGE = timedelta(minutes=15)  # enough for the way to the company's provider and back
 SEEN_EVERY = timedelta(minutes=1)
@@ -85,7 +86,7 @@ class SessionStore(db.SessionStore):
             person_id=data[PERSON] if PERSON in data else url_str_to_user_pk(data[HALF_WAY]["user_pk"]),
             started_at=started_at,
             seen_at=now,
-            expire_date=_end(now, started_at),
+            expire_date=_end(now, started_at, data.get(COMPANY_WORD_ENDS)),
             ip=origin.current().ip,
         )
 
@@ -99,7 +100,8 @@ class SessionStore(db.SessionStore):
             return
         with suppress(DatabaseError):  # a database that takes no entries still serves pages
             mine = Session.objects.filter(pk=self.row.pk)
-            mine.update(seen_at=now, expire_date=_end(now, self.row.started_at), **new)
+            expire_date = _end(now, self.row.started_at, self.get(COMPANY_WORD_ENDS))
+            mine.update(seen_at=now, expire_date=expire_date, **new)
 
 
 def end_sessions(person: User, *, but: str | None = None) -> int:
@@ -138,6 +140,11 @@ def _is_signed(key: str) -> bool:
     return ":" in key
 
 
-def _end(seen_at: datetime, started_at: datetime | None) -> datetime:
-    idle = seen_at + timedelta(seconds=settings.SESSION_IDLE)
-    return min(idle, started_at + timedelta(seconds=settings.SESSION_LIMIT)) if started_at else idle
+def _end(seen_at: datetime, started_at: datetime | None, word_ends: str | None) -> datetime:
+    """The nearest of the idle limit, the limit of a session, and the end of the company's word (ISO 8601)."""
+    ends = [seen_at + timedelta(seconds=settings.SESSION_IDLE)]
+    if started_at:
+        ends.append(started_at + timedelta(seconds=settings.SESSION_LIMIT))
+    if word_ends:
+        ends.append(datetime.fromisoformat(word_ends))
+    return min(ends)

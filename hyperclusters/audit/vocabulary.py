@@ -27,8 +27,11 @@ class Action(models.TextChoices):
     FACTOR_REMOVED = "access:factor:removed", _("second factor removed")
     RECOVERY_CODES_MADE = "access:recovery-codes:made", _("recovery codes made")
     COMPANY_LINKED = "access:company-account:linked", _("company account linked")
+    COMPANY_UNLINKED = "access:company-account:unlinked", _("company account unlinked")
+    GROUPS_NOT_STATED = "access:groups:not-stated", _("groups not stated by the company's provider")
 
     PERSON_ADDED = "access:person:added", _("person added")
+    PERSON_CHANGED = "access:person:changed", _("address or name of a person changed")
     TEAM_ADDED = "access:team:added", _("team added")
     GRANT_ADDED = "access:grant:added", _("access granted")
     GRANT_ENDED = "access:grant:ended", _("access ended")

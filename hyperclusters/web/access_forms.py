@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.access.identifiers import validate_address
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.rules import End
@@ -139,17 +139,14 @@ class GiveForm(RoleForm):
     def clean_who(self) -> User | str:
         """The person; or the address, if nobody here has it."""
         text: str = self.cleaned_data["who"]
-        by = {"email__iexact": text} if "@" in text else {"username__iexact": text}
-        people = list(User.objects.filter(is_active=True, **by)[:2])
-        if len(people) == 1:
-            return people[0]
-        if people:
-            raise ValidationError(_("Several people have this address. Give the user name."))
+        find = User.objects.by_address if "@" in text else User.objects.by_username
+        if person := find(text).filter(is_active=True).first():
+            return person
         if "@" not in text:
             raise ValidationError(
                 _("Nobody here has this user name. Whoever has no account is invited by e-mail address.")
             )
-        EmailValidator()(text)
+        validate_address(text)
         return text
 
 
@@ -305,5 +302,8 @@ def tried(form: forms.Form, act: Callable[[], None]) -> bool:
         act()
     except AccessRefused as refused:
         form.add_error(None, access_refusal(refused))
+        return False
+    except ValidationError as error:
+        form.add_error(None, error.messages)
         return False
     return True

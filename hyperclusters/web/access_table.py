@@ -128,6 +128,8 @@ TABLE = (
     Entry("people:dismiss", "post", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
     Entry("people:activity", "get", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
     Entry("people:activity", "post", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
+    Entry("people:correct", "get", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
+    Entry("people:correct", "post", needs=Action.APPOINT, anywhere=True, besides=CONFIRMED),
     Entry("people:add_team", "get", needs=Action.APPOINT, anywhere=True),
     Entry("people:add_team", "post", needs=Action.APPOINT, anywhere=True),
 )

@@ -16,11 +16,19 @@ from hyperclusters.access.models import User
 from hyperclusters.accounts.factors import has_factor
 from hyperclusters.accounts.forms import SecondStepForm
 
+from .access_forms import ReasonForm
+
 LOCKED = "too_many_login_attempts"
 
 
 class SignInForm(AuthenticationForm):
-    """User name and password."""
+    """User name and password. The name is taken as it was typed: Django's own field turns full-width letters into ASCII."""
+
+    username = forms.CharField(
+        widget=forms.TextInput(
+            attrs={"autofocus": True, "autocapitalize": "none", "autocomplete": "username"}
+        )
+    )
 
     error_messages = {
         "invalid_login": gettext_lazy(
@@ -105,6 +113,22 @@ class AskResetForm(forms.Form):
         label=gettext_lazy("E-mail address"),
         widget=forms.EmailInput(attrs={"class": "input", "autocomplete": "email", "autofocus": True}),
     )
+
+
+class CorrectForm(ReasonForm):
+    """A person's address and full name."""
+
+    field_order = ["email", "full_name", "reason"]
+
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address"),
+        required=False,
+        help_text=gettext_lazy(
+            "Mails go to the new address at once; the old one is told. The company's verified address replaces it at "
+            "the next sign-in with the company account."
+        ),
+    )
+    full_name = forms.CharField(label=gettext_lazy("Full name"), max_length=150, required=False)
 
 
 class AddAppForm(forms.Form):

@@ -1,6 +1,8 @@
 """Who asks, from where, and whether they are signed in."""
 
+import ipaddress
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -25,6 +27,8 @@ from .request import whole_page
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 log = logging.getLogger(__name__)
+BRACKETED = re.compile(r"\[([^]]*)\](?::[0-9]{0,5})?")  # [2001:db8::1]:443
+WITH_PORT = re.compile(r"([0-9.]+):[0-9]{0,5}")  # 203.0.113.8:50000
 QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -32,14 +36,26 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 def client_ip(request: HttpRequest) -> str:
     """The caller's address: the last hop's, or, behind so many trusted proxies, what the outermost of them saw.
 
-    Whatever stands further left in X-Forwarded-For was written by the caller and proves nothing.
+    Whatever stands further left in X-Forwarded-For was written by the caller and proves nothing. An entry that is no
+    address, an empty one too, counts as the proxy's own.
     """
     peer = str(request.META.get("REMOTE_ADDR", ""))
-    if not settings.TRUSTED_PROXIES:
-        return peer
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    seen: str = hops[-settings.TRUSTED_PROXIES] if len(hops) >= settings.TRUSTED_PROXIES else peer
-    return seen[:45]
+    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    trusted = settings.TRUSTED_PROXIES
+    seen = ip_address_of(hops[-trusted]) if 0 < trusted <= len(hops) else ""
+    return seen or ip_address_of(peer) or peer[:45]
+
+
+def ip_address_of(text: str) -> str:
+    """The IP address alone, without port, brackets, zone, or IPv6 around IPv4; empty if it is none."""
+    text = text.strip()
+    if match := BRACKETED.fullmatch(text) or WITH_PORT.fullmatch(text):
+        text = match[1]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def headers(get_response: Handler) -> Handler:

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.core import mail
 from django.core.management import CommandError, call_command
@@ -38,7 +39,7 @@ def ask(email: str, browser: Browser | None = None) -> Any:
 
 
 def link() -> str:
-    found = re.search(r"http://testserver(/accounts/reset/\S+/)\s", str(mail.outbox[-1].body))
+    found = re.search(rf"{re.escape(settings.SITE_URL)}(/accounts/reset/\S+/)\s", str(mail.outbox[-1].body))
     assert found
     return found[1]
 
@@ -121,7 +122,8 @@ def test_without_a_mail_server_the_page_says_who_can_help(cast: Cast, settings: 
 
 
 def test_an_account_is_opened_for_an_address_and_its_owner_sets_the_password(database: None) -> None:
-    person, path = open_account(username="zoe", email="zoe@example.com")
+    person, address = open_account(username="zoe", email="zoe@example.com")
+    path = address.removeprefix(settings.SITE_URL)
     assert not person.has_usable_password()
     assert Browser().post(path, TWICE)["Location"] == LOGIN
     assert Browser().post(LOGIN, {"username": "ZOE", "password": NEW}).status_code == 302
@@ -130,8 +132,9 @@ def test_an_account_is_opened_for_an_address_and_its_owner_sets_the_password(dat
 
 def test_the_first_account_comes_from_a_command(database: None, capsys: Any) -> None:
     call_command("add_person", "root", email="root@example.com", role="platform_admin")
-    path = capsys.readouterr().out.split()[-1]
-    Browser().post(path, TWICE)
+    address = capsys.readouterr().out.split()[-1]
+    assert address.startswith(f"{settings.SITE_URL}/accounts/reset/")
+    Browser().post(address.removeprefix(settings.SITE_URL), TWICE)
     assert Browser().post(LOGIN, {"username": "root", "password": NEW}).status_code == 302
     assert Grant.objects.get().role == "platform_admin"
     with pytest.raises(CommandError, match="has an account already"):  # the name is taken, whatever its case

@@ -150,8 +150,9 @@ class Person:
             answer = self.ask("GET", back.removeprefix(self.origin))
             assert answer.status_code == 302, answer.text[-500:]
             assert all(name.startswith("__Host-") for name in self.http.cookies)
-            if answer.headers["Location"] != "/accounts/login/":
+            if not answer.headers["Location"].startswith("/accounts/login/"):
                 return
+            assert "/accounts/company/?next=" in self.ask("GET", answer.headers["Location"]).text
             self.signed_in_again += 1
         raise AssertionError(f"{self.name} could not sign in")
 

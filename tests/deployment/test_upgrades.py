@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from hyperclusters.access.models import Team, User
+from hyperclusters.access.services import add_team
+from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.clusters.models import KeyKind, Project, State
+from tests.accounts.bent_provider import BentProvider
+from tests.accounts.conftest import bendable, bent_process
+
+__all__ = ["bendable", "bent_process"]
 
 FIRST = [("access", "0001_initial"), ("clusters", "0001_initial")]
 
@@ -59,3 +67,68 @@ def test_g35_data_of_the_first_release_is_read_by_the_newest_and_both_can_write(
 
 def test_g35_every_migration_goes_back(newest: Any) -> None:
     migrate([("clusters", "0001_initial"), ("audit", "0001_initial")])
+
+
+BEFORE_IDENTITIES = [
+    ("access", "0005_one_clock"),
+    ("accounts", "0002_one_clock"),
+    ("socialaccount", "0006_alter_socialaccount_extra_data"),
+]
+
+
+def test_g35_g43_people_of_each_kind_are_the_same_people_after_the_upgrade(
+    newest: Any, bendable: BentProvider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = migrate(BEFORE_IDENTITIES)
+    people, links = (
+        old.get_model("access", "User").objects,
+        old.get_model("socialaccount", "SocialAccount").objects,
+    )
+    team = old.get_model("access", "Team").objects
+    for name, address in (
+        ("ada", "Ada@example.com"),
+        ("zoe", "zoe@example.com"),
+        ("jo", "jo@example.com"),
+        ("bot", ""),
+        ("one", "shared@example.com"),
+        ("two", "SHARED@example.com"),
+        ("kay", "\u212aay@example.com"),
+        ("key", "kay@example.com"),
+    ):
+        people.create(username=name, email=address, password="!")
+    for name, subject in (("zoe", "zoe-1"), ("jo", "jo-1"), ("jo", "jo-2")):
+        links.create(user_id=people.get(username=name).pk, provider="company", uid=subject)
+    for slug, name in (("vision", "Vision"), ("vision-2", "VISION"), ("odd", "V\u200bision")):
+        team.create(slug=slug, name=name)
+    migrate(newest)
+    said = capsys.readouterr().out
+    assert "shared@example.com is taken from one, two" in said
+    assert "jo-2 is not linked any more" in said
+    assert dict(User.objects.values_list("username", "email")) == {
+        "ada": "Ada@example.com",
+        "zoe": "zoe@example.com",
+        "jo": "jo@example.com",
+        "bot": "",
+        "one": "",
+        "two": "",
+        "kay": "\u212aay@example.com",
+        "key": "kay@example.com",
+    }
+    assert set(CompanyAccount.objects.values_list("person__username", "subject")) == {
+        ("zoe", "zoe-1"),
+        ("jo", "jo-1"),
+    }
+    assert [each.name for each in Team.objects.order_by("pk")] == ["Vision", "VISION", "V\u200bision"]
+    with pytest.raises(ValidationError):
+        add_team(slug="other", name="vision")
+    team.create(slug="meanwhile", name="Meanwhile")  # by a replica of the old release
+    for subject, address, name in (
+        ("zoe-1", "zoe@example.com", "zoe"),
+        ("jo-1", "jo@example.com", "jo"),
+        ("ada-1", "ada@EXAMPLE.com", "ada"),
+        ("kay-1", "kay@example.com", "key"),
+    ):
+        bendable.says(sub=subject, email=address)
+        bendable.visit()
+        account = CompanyAccount.objects.get(subject=subject)
+        assert (account.issuer, account.person.username) == (bendable.issuer, name)

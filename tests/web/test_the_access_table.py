@@ -167,6 +167,7 @@ def path(route: str, at: Side, world: World) -> str:
         "of_form": [at.creation.token],
         "dismiss": [world.site_grant.pk],
         "activity": [at.grant.person.pk],
+        "correct": [at.grant.person.pk],
         "cluster": [at.cluster.pk],
         "delete": [at.cluster.pk],
         "event": [at.event.pk],

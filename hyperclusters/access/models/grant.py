@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -79,6 +80,8 @@ class Grant(models.Model):
 
     objects = GrantQuerySet.as_manager()
 
+    BY_GROUP = "by group "  # how the reason begins where a group at the company gave it, and no person
+
     class Meta:
         ordering = ["team__name", "person__username", "-since", "pk"]
         constraints = [
@@ -106,6 +109,18 @@ class Grant(models.Model):
     def subject(self) -> Subject:
         """This grant as the ledger names it."""
         return Subject("grant", str(self.pk), self.person.username)
+
+    @property
+    def group(self) -> str:
+        """The group at the company that gave it; empty if a person or a command did."""
+        is_by_group = self.granted_by_id is None and self.reason.startswith(self.BY_GROUP)
+        return self.reason.removeprefix(self.BY_GROUP) if is_by_group else ""
+
+    @property
+    def returns_by_group(self) -> bool:
+        """Whether the company's next sign-in gives it again, as long as the person is in the group."""
+        given = (self.group, self.team.slug if self.team else "", self.role)
+        return bool(self.group) and given in settings.OIDC_GROUP_ROLES
 
     def is_above(self, role: Role) -> bool:
         """Whether it allows more than this role of the same team."""

@@ -16,6 +16,8 @@ class Letter(models.Model):
     tries = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(default=clock.now)
 
+    FORMER_ADDRESS = "former_address"  # the kind that tells an address that it is a person's no more
+
     class Meta:
         ordering = ["due_at", "pk"]
         constraints = [

@@ -6,19 +6,34 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import ASCIIUsernameValidator
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.access.identifiers import AsciiLower, ascii_lower, clean_name, validate_address
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
 
 class People(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
-        """Names are compared without regard to case."""
-        return self.get(username__iexact=username)
+        """As `by_username`. Raises User.DoesNotExist."""
+        return self.by_username(username or "").get()
+
+    def by_username(self, username: str) -> models.QuerySet[User]:
+        """Whoever has this user name, in whatever case of ASCII letters: one person or nobody."""
+        return self.filter(username__ascii_lower=ascii_lower(username))
+
+    def by_address(self, address: str) -> models.QuerySet[User]:
+        """Whoever has this e-mail address, in whatever case of ASCII letters: one person or nobody."""
+        return self.filter(email__ascii_lower=ascii_lower(address)).exclude(email="")
+
+    def matching(self, text: str) -> models.QuerySet[User]:
+        """Whoever has this text in their user name or address."""
+        part = ascii_lower(text)
+        return self.filter(Q(username__ascii_lower__contains=part) | Q(email__ascii_lower__contains=part))
 
 
 class User(AbstractBaseUser):
@@ -28,12 +43,13 @@ class User(AbstractBaseUser):
         _("user name"), max_length=64, unique=True, validators=[ASCIIUsernameValidator()]
     )
     full_name = models.CharField(_("full name"), max_length=150, blank=True)
-    email = models.EmailField(_("e-mail address"), blank=True)
+    email = models.EmailField(_("e-mail address"), blank=True, validators=[validate_address])
     is_active = models.BooleanField(_("active"), default=True)
     joined_at = models.DateTimeField(default=clock.now)
     session_round = models.PositiveIntegerField(default=0)  # grows to end every session that began before
 
     owes_second_factor = False  # of who is signed in: see accounts.backends
+    groups_problem = ""  # why the company's sign-in did not state the groups: see accounts.company
 
     objects: ClassVar[People] = People()
 
@@ -42,7 +58,26 @@ class User(AbstractBaseUser):
     REQUIRED_FIELDS = ["email"]
 
     class Meta:
-        constraints = [models.UniqueConstraint(Lower("username"), name="user_name_regardless_of_case")]
+        constraints = [
+            models.UniqueConstraint(
+                AsciiLower("username"),
+                name="username_in_any_case",
+                violation_error_message=_("Somebody has this user name already."),
+            ),
+            models.UniqueConstraint(
+                AsciiLower("email"),
+                condition=~Q(email=""),
+                name="address_in_any_case",
+                violation_error_message=_("Somebody has this e-mail address already."),
+            ),
+        ]
+
+    def clean(self) -> None:
+        """Keep the full name in one form. Raises ValidationError: see `clean_name`."""
+        try:
+            self.full_name = clean_name(self.full_name)
+        except ValidationError as error:
+            raise ValidationError({"full_name": error}) from error
 
     def __str__(self) -> str:
         return self.username

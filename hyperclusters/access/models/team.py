@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.access.identifiers import clean_name, name_key
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
@@ -19,6 +21,7 @@ class Team(models.Model):
 
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=100, unique=True)
+    name_key = models.CharField(max_length=300, unique=True, null=True, editable=False)  # see identifiers
     created_at = models.DateTimeField(default=clock.now)
 
     allows_open_ended = models.BooleanField(_("grants without an end are allowed"), default=True)
@@ -52,6 +55,17 @@ class Team(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("teams:team", args=[self.slug])
+
+    def clean(self) -> None:
+        """Check the name of a new team. Raises ValidationError: see `clean_name`; or a team has it, in any case."""
+        if self._state.adding:
+            try:
+                self.name = clean_name(self.name)
+            except ValidationError as error:
+                raise ValidationError({"name": error}) from error
+            self.name_key = name_key(self.name)
+            if Team.objects.filter(name_key=self.name_key).exists():
+                raise ValidationError({"name": _("A team has this name already.")})
 
     @property
     def subject(self) -> Subject:

@@ -81,7 +81,7 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
                 return redirect("access:mine")
         except AccessRefused as refused:
             refusal = access_refusal(refused)
-    has_account = User.objects.filter(email__iexact=invited.email).exists()
+    has_account = User.objects.by_address(invited.email).exists()
     context = {"invited": invited, "form": form, "refusal": refusal, "has_account": has_account}
     status = REFUSED if refusal or form.errors else 200
     return render(request, "access/invitation.html", context, status=status)

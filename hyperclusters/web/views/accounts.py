@@ -9,11 +9,6 @@ from allauth.account.models import Login
 from allauth.mfa.base import views as factor_views
 from allauth.mfa.webauthn import views as passkey_views
 from allauth.mfa.webauthn.internal.auth import begin_authentication
-from allauth.socialaccount.adapter import get_adapter as get_company_adapter
-from allauth.socialaccount.helpers import render_authentication_error
-from allauth.socialaccount.models import SocialAccount
-from allauth.socialaccount.providers.base import AuthProcess
-from allauth.socialaccount.providers.openid_connect import views as company_views
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -25,8 +20,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from hyperclusters.accounts import oidc
 from hyperclusters.accounts.factors import has_passkey
 from hyperclusters.accounts.lockout import attempted
+from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.accounts.recent import note_confirmation
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
@@ -60,6 +57,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
     context |= {"company": settings.OIDC_ISSUER and settings.OIDC_NAME, "mails": settings.SENDS_MAIL}
+    context["company_first"] = request.GET.get("company") == "again"
     return render(request, "accounts/login.html", context, status=422 if form.errors else 200)
 
 
@@ -81,7 +79,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
 def passkey(request: HttpRequest) -> HttpResponse:
     """Signing in with a passkey alone. GET hands a challenge to the page's script."""
     answer: HttpResponse = passkey_views.login_webauthn(request)
-    if request.method == "POST" and not request.user.is_authenticated:
+    if request.method == "POST" and answer.headers.get("Location") == resolve_url("account_login"):
         record(Did.SIGN_IN_FAILED, Outcome.DENIED, reason="passkey")
         messages.error(request, _("This passkey was not accepted, so you are not signed in."))
     return answer
@@ -93,20 +91,17 @@ def company(request: HttpRequest) -> HttpResponse:
     """Off to the company's provider. `again` has it ask once more who is there."""
     if not settings.OIDC_ISSUER:
         raise Http404
-    provider = get_company_adapter(request).get_provider(request, "company")
-    prompt = {"prompt": "login"} if request.GET.get("again") else {}
-    try:
-        answer = provider.redirect(request, AuthProcess.LOGIN, next_url=_target(request), auth_params=prompt)
-    except OSError as error:  # the provider's own description of itself could not be had
-        answer = render_authentication_error(request, provider, exception=error)
-    return cast("HttpResponse", answer)
+    target, again = _target(request), bool(request.GET.get("again"))
+    return oidc.redirect_to_provider(request, next_url=target, again=again)
 
 
 @login_not_required
 @require_safe
 def company_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Back from the company's provider."""
-    return cast("HttpResponse", company_views.callback(request, provider_id=provider_id))
+    if not settings.OIDC_ISSUER:
+        raise Http404
+    return oidc.back_from_provider(request)
 
 
 @before_second_factor
@@ -123,7 +118,7 @@ def confirm(request: PageRequest) -> HttpResponse:
             return HttpResponseRedirect(target)
         did = Did.SIGN_IN_LOCKED if form.is_locked else Did.CONFIRM_FAILED
         record(did, Outcome.DENIED, person=person, after={"by": form.by})
-    linked = settings.OIDC_ISSUER and SocialAccount.objects.filter(user=person).exists()
+    linked = settings.OIDC_ISSUER and CompanyAccount.objects.filter(person=person).exists()
     context = {"form": form, "next": target, "company": linked and settings.OIDC_NAME}
     if has_passkey(person):
         context["options"] = begin_authentication(person)

@@ -11,10 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from hyperclusters.access import reviews, services
+from hyperclusters.access import people, reviews, services
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Action, require
 from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, tried
+from hyperclusters.web.account_forms import CorrectForm
 from hyperclusters.web.listing import searched
 from hyperclusters.web.recent import sensitive
 from hyperclusters.web.request import REFUSED, PageRequest, posted
@@ -26,11 +27,10 @@ from .teams import PAGE
 def listing(request: PageRequest) -> HttpResponse:
     """Everybody with an account and what they hold; the site roles first."""
     require(request.user, Action.APPOINT)
-    people = User.objects.order_by("username", "pk")
-    if text := searched(request.GET):
-        people = people.filter(username__icontains=text) | people.filter(email__icontains=text)
+    text = searched(request.GET)
+    found = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
     active = Grant.objects.active().select_related("team")
-    everybody = people.prefetch_related(Prefetch("grants", active, to_attr="held"))
+    everybody = found.prefetch_related(Prefetch("grants", active, to_attr="held"))
     context = {
         "page": Paginator(everybody, PAGE).get_page(request.GET.get("page")),
         "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
@@ -70,7 +70,24 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and tried(form, act):
         return redirect("people:list")
     title = _("End %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
-    context = {"form": form, "title": title, "submit": _("End this role"), "danger": True}
+    context = {"form": form, "title": title, "submit": _("End this role"), "danger": True, "grant": grant}
+    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@sensitive(Action.APPOINT)
+def correct(request: PageRequest, pk: int) -> HttpResponse:
+    """Change a person's e-mail address or full name."""
+    person = get_object_or_404(User, pk=pk)
+    title = _("Edit %(who)s") % {"who": person.username}
+    form = CorrectForm(posted(request), initial={"email": person.email, "full_name": person.full_name})
+
+    def act() -> None:
+        people.correct(person, by=request.user, **form.cleaned_data)
+
+    if request.method == "POST" and form.is_valid() and tried(form, act):
+        return redirect("people:list")
+    context = {"form": form, "title": title, "submit": _("Save")}
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 

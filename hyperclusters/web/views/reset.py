@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.accounts.lockout import remember_device
 from hyperclusters.accounts.passwords import ask_for_reset, person_of, reset_password
 from hyperclusters.web.account_forms import AskResetForm, NewPasswordForm
@@ -25,8 +26,8 @@ def ask(request: HttpRequest) -> HttpResponse:
     sent = False
     if form.is_valid():
         email = form.cleaned_data["email"]
-        if ratelimit.consume(request, action="reset_password", key=email.lower()):
-            ask_for_reset(email=email, site=request.build_absolute_uri("/").rstrip("/"))
+        if ratelimit.consume(request, action="reset_password", key=ascii_lower(email)):
+            ask_for_reset(email=email)
         sent = True
     context = {"form": form, "sent": sent, "mails": settings.SENDS_MAIL}
     return render(request, "accounts/ask_reset.html", context, status=422 if form.errors else 200)

@@ -6,7 +6,6 @@ import base64
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
-from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -18,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.accounts import factors
-from hyperclusters.accounts.models import Session
+from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.accounts.passwords import change_password
 from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
 from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
@@ -46,7 +45,7 @@ def overview(request: PageRequest) -> HttpResponse:
         "passkeys": own["webauthn"],
         "codes_left": factors.unused_codes(person),
         "has_password": person.has_usable_password(),
-        "company": SocialAccount.objects.filter(user=person).exists() and settings.OIDC_NAME,
+        "company": CompanyAccount.objects.filter(person=person).exists() and settings.OIDC_NAME,
         "sessions": [(each, *device_name(each.agent)) for each in sessions],
         "current": request.session.session_key,
     }

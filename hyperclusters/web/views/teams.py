@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.access import reports, services
+from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.leads import SOON, LedTeam, unled, with_leads
 from hyperclusters.access.models import Grant, Invitation, Team, User
 from hyperclusters.access.permissions import (
@@ -157,7 +158,7 @@ def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
     ]
     rows = Grant.objects.active().filter(team=shown).select_related("person", "granted_by", "reviewed_by")
     if text := searched(query):
-        rows = rows.filter(person__username__icontains=text)
+        rows = rows.filter(person__username__ascii_lower__contains=ascii_lower(text))
     if can := chosen(query, "can", able):
         rows = rows.filter(role__in=roles_for(Action[can.upper()]))
     if show := chosen(query, "show", special):

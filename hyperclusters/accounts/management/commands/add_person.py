@@ -16,7 +16,7 @@ from hyperclusters.accounts.passwords import open_account
 
 class Command(BaseCommand):
     help = (
-        "Add a person, and print the path at which they set their password within the hour. With --role, give a "
+        "Add a person, and print the address at which they set their password within the hour. With --role, give a "
         "site-wide role, also to somebody who has an account already. Kept in the audit as done by a command."
     )
 
@@ -27,16 +27,16 @@ class Command(BaseCommand):
         parser.add_argument("--role", choices=[role.value for role in SITE_ROLES], help="a site-wide role")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        person = User.objects.filter(username__iexact=options["username"]).first()
+        person = User.objects.by_username(options["username"]).first()
         if person and not options["role"]:
             raise CommandError(f"{person.username} has an account already.")
         if not person and not options["email"]:
             raise CommandError("A new account needs an --email.")
-        path = ""
+        address = ""
         try:
             with transaction.atomic():
                 if person is None:
-                    person, path = open_account(
+                    person, address = open_account(
                         username=options["username"], email=options["email"], full_name=options["full_name"]
                     )
                 if options["role"]:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(f"Not done: {refused.cause}.") from refused
         if options["role"]:
             self.stdout.write(f"{person.username} is {Role(options['role']).label} now.")
-        if path:
+        if address:
             self.stdout.write(
-                f"{person.username} is added. Within an hour, they set their password at this path:\n{path}"
+                f"{person.username} is added. Within an hour, they set their password at:\n{address}"
             )

@@ -8,13 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hyperclusters.access.models import User
 from hyperclusters.accounts.factors import remove_all
-from hyperclusters.accounts.passwords import password_path
+from hyperclusters.accounts.passwords import password_address
 
 
 class Command(BaseCommand):
-    help = (
-        "Remove a person's second factors, end their sessions, and print a path at which they set a password."
-    )
+    help = "Remove a person's second factors, end their sessions, and print an address at which they set a password."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
@@ -27,5 +25,5 @@ class Command(BaseCommand):
         removed = remove_all(person=person)
         self.stdout.write(
             f"{removed} second factors of {person.username} are removed and their sessions ended. "
-            f"Within an hour, they set a password at this path:\n{password_path(person)}"
+            f"Within an hour, they set a password at:\n{password_address(person)}"
         )

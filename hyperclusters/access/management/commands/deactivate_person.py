@@ -1,0 +1,29 @@
+"""`manage.py deactivate_person`: somebody has left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from hyperclusters.access.models import User
+from hyperclusters.access.refusals import AccessRefused
+from hyperclusters.access.reviews import deactivate
+
+
+class Command(BaseCommand):
+    help = "End a person's sessions, access, requests and invitations at once, and let them sign in no more."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--reason", required=True, help="kept in the audit")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        person = User.objects.by_username(options["username"]).first()
+        if person is None:
+            raise CommandError(f"Nobody is called {options['username']!r}.")
+        try:
+            deactivate(person, by=None, reason=options["reason"])
+        except AccessRefused as refused:
+            raise CommandError(f"Not done: {refused.cause}.") from refused
+        self.stdout.write(f"{person.username} is deactivated.")

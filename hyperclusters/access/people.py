@@ -1,0 +1,77 @@
+"""What is stored of a person: corrected by a platform admin, or as the company's provider has verified it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+
+from .identifiers import ascii_lower
+from .models import Letter, User
+from .permissions import Action, require
+from .refusals import AccessRefused, Cause
+from .rules import change
+
+
+def correct(person: User, *, by: User | None, email: str, full_name: str, reason: str) -> None:
+    """Change a person's address and full name. `by` is None for a command on the server.
+
+    Raises NotPermitted; AccessRefused without a reason; ValidationError on a bad or taken address or a bad name.
+    """
+    with change(by=by, team=None, about=person.subject, email=email, reason=reason):
+        if by is not None:
+            require(by, Action.APPOINT)
+        if not reason.strip():
+            raise AccessRefused(Cause.NO_REASON)
+        person.refresh_from_db()
+        before = _facts(person)
+        person.email, person.full_name = email, full_name
+        person.full_clean()
+        _save(person, before, by=by, reason=reason)
+
+
+def set_verified_address(person: User, email: str, *, reason: str) -> None:
+    """Take over what the company's provider says of an address; another case of its letters is no change."""
+    if ascii_lower(email) != ascii_lower(person.email):
+        before = _facts(person)
+        person.email = email
+        _save(person, before, by=None, reason=reason)
+
+
+def _facts(person: User) -> dict[str, str]:
+    return {"email": person.email, "full_name": person.full_name}
+
+
+def _save(person: User, before: dict[str, str], *, by: User | None, reason: str) -> None:
+    after = _facts(person)
+    if after == before:
+        return
+    with transaction.atomic():
+        person.save(update_fields=list(after))
+        _redirect_mail(person, former=before["email"])
+        record(
+            Did.PERSON_CHANGED,
+            Outcome.DONE,
+            person=by,
+            subject=person.subject,
+            reason=reason,
+            before=before,
+            after=after,
+        )
+
+
+def _redirect_mail(person: User, *, former: str) -> None:
+    """What waits to be mailed goes to the new address; the former one is told of the change."""
+    if not former or ascii_lower(former) == ascii_lower(person.email):
+        return
+    waiting = Letter.objects.filter(address=former).exclude(
+        kind="mailed_at"
+    )  # an invitation is the address's own
+    if person.email:
+        waiting.update(address=person.email)
+    else:
+        waiting.delete()
+    news = Letter(kind=Letter.FORMER_ADDRESS, about=str(person.pk), address=former)
+    Letter.objects.bulk_create([news], ignore_conflicts=True)

@@ -1,0 +1,159 @@
+"""What the company's provider says of a person, read so that nothing it sends can do harm."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from hyperclusters.access.identifiers import clean_name, validate_address, visible_name
+
+NAME_LENGTH = 150
+SUBJECT_LENGTH = 255  # OpenID Connect Core, section 2
+
+
+class UnusableClaims(Exception):
+    """The provider did not say who this is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The groups that a sign-in states. `names` is None where it does not state them, and `problem` says why."""
+
+    names: frozenset[str] | None
+    problem: str = ""
+
+
+NOT_STATED = Groups(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What is used of the ID token and of userinfo. `address` is empty unless the provider has verified it.
+
+    `disowned` is an address that the provider names and says is not verified.
+    """
+
+    subject: str
+    username: str
+    address: str
+    disowned: str
+    full_name: str
+    groups: Groups
+
+    @classmethod
+    def read(cls, *, id_token: dict[str, Any], userinfo: dict[str, Any]) -> Claims:
+        """Userinfo goes before the ID token. Raises UnusableClaims if the subject is none."""
+        sources = [userinfo, id_token]
+        subject = id_token.get("sub")
+        if not isinstance(subject, str) or not _is_subject(subject):
+            raise UnusableClaims("its subject is no text of 1 to 255 printable characters")
+        address, is_verified = _address(sources)
+        full_name = visible_name(_first_text(sources, "name"), NAME_LENGTH)
+        try:
+            full_name = clean_name(full_name)
+        except ValidationError:
+            full_name = ""
+        stated = [_groups(source) for source in sources]
+        return cls(
+            subject=subject,
+            username=_username(
+                _first_text(sources, "preferred_username").partition("@")[0],
+                address.partition("@")[0] if is_verified else "",
+                full_name,
+            ),
+            address=address if is_verified else "",
+            disowned="" if is_verified else address,
+            full_name=full_name,
+            groups=next(
+                (each for each in stated if each.names is not None),
+                next((each for each in stated if each.problem), NOT_STATED),
+            ),
+        )
+
+
+def _is_subject(text: str) -> bool:
+    return 0 < len(text) <= SUBJECT_LENGTH and text.isprintable()
+
+
+def _first_text(sources: list[dict[str, Any]], name: str) -> str:
+    return next((source[name] for source in sources if isinstance(source.get(name), str)), "")
+
+
+def _address(sources: list[dict[str, Any]]) -> tuple[str, bool]:
+    """The address, and whether it is verified: said of this address in the same answer, and contradicted by none."""
+    address = _first_text(sources, "email")
+    said = [source.get("email_verified") for source in sources if source.get("email") == address]
+    said = [each for each in said if each is not None]
+    try:
+        validate_address(address)
+    except ValidationError:
+        return "", False
+    return address, len(address) <= 254 and bool(said) and all(each is True for each in said)
+
+
+def _groups(claims: dict[str, Any]) -> Groups:
+    """The groups that these claims state, in any shape that means one thing only."""
+    value = _at_path(claims, settings.OIDC_GROUPS_CLAIM)
+    distributed = claims.get("_claim_names")
+    if claims.get("hasgroups") in (True, "true") or (
+        isinstance(distributed, dict) and settings.OIDC_GROUPS_CLAIM.partition(".")[0] in distributed
+    ):
+        return Groups(None, "the person is in too many groups for the provider to list")
+    if value is None:
+        return NOT_STATED
+    names = _group_names(value)
+    if names is None:
+        return Groups(None, f"the claim {settings.OIDC_GROUPS_CLAIM} has a shape that cannot be read")
+    return Groups(names)
+
+
+def _at_path(claims: dict[str, Any], name: str) -> Any:
+    """The claim of this very name; else along a path, such as `realm_access.roles`."""
+    if name in claims:
+        return claims[name]
+    value: Any = claims
+    for part in name.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def _group_names(value: Any) -> frozenset[str] | None:
+    """A list of texts, numbers or `{"name": …}`; an object of objects, by its keys; a text. None: something else."""
+    if isinstance(value, str) and value.strip():
+        return _split(value.strip())
+    if isinstance(value, dict):
+        return frozenset(value) if all(isinstance(each, dict) for each in value.values()) else None
+    if not isinstance(value, list):
+        return None
+    names = [each.get("name") if isinstance(each, dict) else each for each in value]
+    if any(isinstance(name, bool) or not isinstance(name, str | int) for name in names):
+        return None
+    return frozenset(map(str, names))
+
+
+def _split(text: str) -> frozenset[str]:
+    """One group that OIDC_GROUP_ROLES names as a whole; else what commas separate; else what spaces do."""
+    if any(group == text for group, _, _ in settings.OIDC_GROUP_ROLES):
+        return frozenset({text})
+    return frozenset(part.strip() for part in (text.split(",") if "," in text else text.split()))
+
+
+def _username(*proposals: str) -> str:
+    """A user name from the first proposal that can be written in ASCII without losing a letter; else `person`."""
+    for proposal in proposals:
+        plain = "".join(
+            each for each in unicodedata.normalize("NFKD", proposal) if not unicodedata.combining(each)
+        )
+        if any(each.isalpha() and not each.isascii() for each in plain):
+            continue
+        name = re.sub(r"[^A-Za-z0-9_.+-]", "-", plain)[:56].strip("-")
+        if any(each.isalnum() for each in name):
+            return name
+    return "person"

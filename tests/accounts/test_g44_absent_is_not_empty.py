@@ -1,0 +1,157 @@
+"""G44: roles by groups end only on a list of groups that lacks the group; what is not stated leaves them as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from hyperclusters.access.models import Grant, User
+from hyperclusters.accounts.claims import Claims
+from tests.accounts.bent_provider import NULL, BentProvider
+from tests.conftest import Cast, confirm, events
+from tests.web.pages import SignIn, words
+
+DN = "CN=ML Vision,OU=Groups,DC=example"
+ROLES = [("ml", "vision", "creator"), ("audit", "", "auditor"), (DN, "speech", "viewer")]
+
+
+@pytest.fixture
+def provider(bendable: BentProvider, settings: Any) -> BentProvider:
+    settings.OIDC_GROUP_ROLES = ROLES
+    return bendable
+
+
+def roles() -> set[tuple[str, str]]:
+    grants = Grant.objects.active().filter(person__username="zoe").select_related("team")
+    return {(each.team.slug if each.team else "", each.role) for each in grants}
+
+
+def sign_in(provider: BentProvider, **claims: Any) -> Browser:
+    provider.says(preferred_username="zoe", **claims)
+    browser, answer = provider.visit()
+    assert answer["Location"] == "/"
+    return browser
+
+
+NOT_STATED: dict[str, dict[str, Any]] = {
+    "no claim": {},
+    "null": {"groups": NULL},
+    "_claim_names": {
+        "_claim_names": {"groups": "src1"},
+        "_claim_sources": {"src1": {"endpoint": "https://x"}},
+    },
+    "_claim_names beside a part": {"groups": [], "_claim_names": {"groups": "src1"}},
+    "hasgroups": {"hasgroups": True},
+    "hasgroups as a text": {"hasgroups": "true"},
+    "a number": {"groups": 5},
+    "true": {"groups": True},
+    "an empty text": {"groups": ""},
+    "a list of lists": {"groups": [["ml"]]},
+    "objects without names": {"groups": [{"id": "ml"}]},
+    "names that are none": {"groups": [{"name": ["ml"]}]},
+    "an object of something": {"groups": {"ml": True}},
+    "a list with a null": {"groups": [NULL]},
+}
+
+
+@pytest.mark.parametrize("kind", NOT_STATED)
+def test_g44_groups_that_are_not_stated_end_nothing_and_the_page_and_the_audit_say_so(
+    kind: str, provider: BentProvider, cast: Cast
+) -> None:
+    sign_in(provider, groups=["ml", "audit"])
+    claims = {name: _json(value) for name, value in NOT_STATED[kind].items()}
+    browser = sign_in(provider, **claims)
+    assert roles() == {("vision", "creator"), ("", "auditor")}
+    assert "did not say which groups you are in" in words(browser.get("/"))
+    (event,) = events(action="access:groups:not-stated")
+    assert (event.person_name, event.outcome) == ("zoe", "noted")
+    sign_in(provider, groups=["chess"])
+    assert roles() == set()
+
+
+def _json(value: Any) -> Any:
+    return [None] if value == [NULL] else value
+
+
+STATED: dict[str, Any] = {
+    "a list": ["ml"],
+    "a list of objects": [{"name": "ml", "id": 5}],
+    "an object of objects": {"ml": {"org": "1"}},
+    "a text": "ml",
+    "separated by commas": "chess, ml",
+    "separated by spaces": "chess ml",
+}
+
+
+@pytest.mark.parametrize("kind", STATED)
+def test_g44_groups_are_read_in_each_shape_that_means_one_thing(
+    kind: str, provider: BentProvider, cast: Cast
+) -> None:
+    sign_in(provider, groups=STATED[kind])
+    assert roles() == {("vision", "creator")}
+    assert not events(action="access:groups:not-stated")
+
+
+@pytest.mark.parametrize("value", [[DN], DN, [{"name": DN}]])
+def test_g44_a_distinguished_name_is_one_group(value: Any, provider: BentProvider, cast: Cast) -> None:
+    sign_in(provider, groups=value)
+    assert roles() == {("speech", "viewer")}
+
+
+@pytest.mark.parametrize("value", [[], {}, ["Ml"], ["ml "], "Vision ML Team", ["\x00"], ["\ud800"]])
+def test_g44_a_group_is_compared_as_it_is(value: Any, provider: BentProvider, cast: Cast) -> None:
+    sign_in(provider, groups=["ml"])
+    sign_in(provider, groups=value)
+    assert roles() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["ml"]}}),
+        ("https://example.com/groups", {"https://example.com/groups": ["ml"]}),
+        ("a.b", {"a.b": ["ml"], "a": {"b": ["audit"]}}),
+    ],
+)
+def test_g44_the_claim_is_named_by_its_name_or_a_path(
+    name: str, claims: dict[str, Any], provider: BentProvider, cast: Cast, settings: Any
+) -> None:
+    settings.OIDC_GROUPS_CLAIM = name
+    sign_in(provider, **claims)
+    assert roles() == {("vision", "creator")}
+    sign_in(provider, realm_access=5)
+    assert roles() == {("vision", "creator")}
+
+
+def test_g44_userinfo_that_is_silent_leaves_the_word_to_the_id_token(settings: Any) -> None:
+    settings.OIDC_GROUP_ROLES = ROLES
+    both = Claims.read(id_token={"sub": "x", "groups": ["ml"]}, userinfo={"sub": "x", "groups": None})
+    assert both.groups.names == frozenset({"ml"})
+    lists = Claims.read(id_token={"sub": "x", "hasgroups": True}, userinfo={"sub": "x", "groups": ["ml"]})
+    assert lists.groups.names == frozenset({"ml"})
+
+
+def test_g44_who_has_no_role_by_a_group_is_told_nothing(provider: BentProvider, cast: Cast) -> None:
+    browser = sign_in(provider)
+    assert "which groups" not in words(browser.get("/"))
+    assert not events(action="access:groups:not-stated")
+
+
+def test_g44_a_grant_that_a_group_gives_says_so_before_it_is_revoked(
+    provider: BentProvider, cast: Cast, as_: SignIn, settings: Any
+) -> None:
+    sign_in(provider, groups=["ml", "audit"])
+    zoe = User.objects.get(username="zoe")
+    team, site = (Grant.objects.active().get(person=zoe, role=role) for role in ("creator", "auditor"))
+    tom, root = as_("tom"), confirm(as_("root"))
+    again = "gets it again at the next sign-in"
+    assert again in words(tom.get(f"/teams/vision/grants/{team.pk}/"))
+    assert "remove zoe from the group at the company" in words(tom.get(f"/teams/vision/grants/{team.pk}/"))
+    assert "given again at the next company sign-in" in words(tom.get("/teams/vision/review/"))
+    assert again in words(root.get(f"/people/roles/{site.pk}/end/"))
+    by_hand = Grant.objects.active().get(person=cast.ada)
+    assert again not in words(tom.get(f"/teams/vision/grants/{by_hand.pk}/"))
+    settings.OIDC_GROUP_ROLES = []
+    assert again not in words(tom.get(f"/teams/vision/grants/{team.pk}/"))
