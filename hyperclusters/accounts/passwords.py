@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime
 
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
 from hyperclusters.access.services import add_person
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -23,6 +25,14 @@ from hyperclusters.audit.vocabulary import Outcome
 from .sessions import end_sessions
 
 log = logging.getLogger(__name__)
+
+
+class _Tokens(PasswordResetTokenGenerator):
+    def _now(self) -> datetime:
+        return clock.now().replace(tzinfo=None)
+
+
+_tokens = _Tokens()
 
 
 def open_account(*, username: str, email: str, full_name: str = "") -> tuple[User, str]:
@@ -37,7 +47,7 @@ def open_account(*, username: str, email: str, full_name: str = "") -> tuple[Use
 def password_path(person: User) -> str:
     """Where this person may set a password: good once, for an hour."""
     uid = urlsafe_base64_encode(force_bytes(person.pk))
-    return reverse("accounts:reset", args=[uid, default_token_generator.make_token(person)])
+    return reverse("accounts:reset", args=[uid, _tokens.make_token(person)])
 
 
 def person_of(uid: str, token: str) -> User | None:
@@ -46,7 +56,7 @@ def person_of(uid: str, token: str) -> User | None:
         person = User.objects.filter(pk=int(force_str(urlsafe_base64_decode(uid))), is_active=True).first()
     except (ValueError, OverflowError):
         return None
-    return person if person and default_token_generator.check_token(person, token) else None
+    return person if person and _tokens.check_token(person, token) else None
 
 
 def change_password(*, person: User, password: str, but: str | None = None) -> None:

@@ -32,11 +32,11 @@ from . import breaker, inventory
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Deletion, DeletionState, Project
+from .models.work import LEASE_MARGIN, lease_due
 from .refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, Refused, WrongName
 from .schedule import RESENDS, backoff, look_after
 from .upstream import client_for, signing_time
 from .work import (
-    LEASE_MARGIN,
     MayBegin,
     Stale,
     always,
@@ -45,6 +45,7 @@ from .work import (
     error_fields,
     horizon,
     insist,
+    is_past_horizon,
     leased,
     move,
     request_id_of,
@@ -161,26 +162,27 @@ def look(deletion: Deletion) -> None:
             if (later := breaker.when_to_call(project)) is not None:
                 _postpone(deletion, later)
                 return
-            client.show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
+            there = client.show(cluster_id=cluster.cluster_id, type=ClusterType(cluster.type))
         except UnusableKey:
             _look_again(deletion, looks=deletion.looks)
             return
         except ModelArtsError as error:
             seen: ModelArtsError | None = error
+            is_late = False
         else:
             seen = None
+            is_late = is_past_horizon(deletion, started_at, there.exchange)
         breaker.heard(project, seen)
         with suppress(Stale):  # somebody else has come to a verdict meanwhile
-            _weigh(deletion, seen, started_at)
+            _weigh(deletion, seen, is_late=is_late)
 
 
-def _weigh(deletion: Deletion, seen: ModelArtsError | None, started_at: datetime) -> None:
-    """What a look proves: `seen` is what came instead of the cluster, if anything did."""
+def _weigh(deletion: Deletion, seen: ModelArtsError | None, *, is_late: bool) -> None:
+    """What a look proves: `seen` is what came instead of the cluster, if anything did. `is_late`: the horizon is past."""
     looks = deletion.looks + (seen is None)
-    past_horizon = deletion.horizon_at is not None and started_at > deletion.horizon_at
     if isinstance(seen, NotFound) and proves_absence(seen):
         _gone(deletion, seen.exchange, seen)
-    elif seen is None and past_horizon and looks > 1:
+    elif seen is None and is_late and looks > 1:
         _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
     else:
         _look_again(deletion, looks=looks)
@@ -188,7 +190,7 @@ def _weigh(deletion: Deletion, seen: ModelArtsError | None, started_at: datetime
 
 def sweep() -> int:
     """Deletions whose sender never came back are unknown. Returns how many."""
-    lapsed = Deletion.objects.filter(state=DeletionState.SENDING, lease_until__lte=clock.now())
+    lapsed = Deletion.objects.filter(lease_due(), state=DeletionState.SENDING)
     swept = 0
     for deletion in lapsed.with_people():
         try:

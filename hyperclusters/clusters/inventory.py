@@ -21,6 +21,7 @@ from . import breaker
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Creation, DeletionState, Network, Project, Source, State
+from .models.inventory import list_lease
 from .upstream import client_for
 
 
@@ -59,10 +60,9 @@ def note_export(*, person: Person, kind: str, filters: dict[str, str], count: in
 
 def claim_source(holder: str) -> Source | None:
     """Lease the source whose list has been due longest."""
-    now = clock.now()
-    due = Source.objects.filter(due_at__lte=now).exclude(held_until__gt=now)
+    due = Source.objects.due()
     for source in due.select_related("project__team").order_by("due_at", "pk")[:20]:
-        until = now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
+        until = clock.now() + list_lease()
         if due.filter(pk=source.pk).update(holder=holder, held_until=until, due_at=until):
             source.holder, source.held_until, source.due_at = holder, until, until
             failpoint("source_claimed")
@@ -119,9 +119,8 @@ def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime)
         failpoint("sync_seen")
         ids = {item.id for item in listed}
         missing = [cluster for cluster in present if cluster.cluster_id not in ids]
-        seen = Cluster.objects.present().filter(
-            project=source.project, type=source.type, seen_at__lt=started_at
-        )
+        before = ~Q(seen_at__range=(started_at, clock.now() + clock.TOLERANCE))
+        seen = Cluster.objects.present().filter(before, project=source.project, type=source.type)
         seen.exclude(pk__in=[cluster.pk for cluster in missing]).update(seen_at=started_at)
         for cluster in missing:
             if _may_be_gone(cluster, started_at):
@@ -133,8 +132,8 @@ def _apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime)
 def _see(source: Source, item: HyperCluster, cluster: Cluster, started_at: datetime) -> None:
     """A cluster that is known is listed again: take over what has changed."""
     if cluster.gone_at is not None:
-        lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
-        deleted = cluster.deletions.filter(state=DeletionState.DELETED, settled_at__gt=started_at - lag)
+        lag = clock.now() - started_at + timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+        deleted = cluster.deletions.filter(clock.within("settled_at", lag), state=DeletionState.DELETED)
         if deleted.exists():
             return  # deleted here a moment ago: the cloud's list may lag behind
         Cluster.objects.filter(pk=cluster.pk).update(gone_at=None)
@@ -183,9 +182,11 @@ def _contradict(project: Project, item: HyperCluster) -> None:
 
 def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
     """Not if it was seen after this list began, nor while a new cluster may not have reached the list yet."""
-    settled = cluster.found_at < started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    bound = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    latest = clock.now() + clock.TOLERANCE  # a time beyond was written by a wrong clock and says nothing
+    settled = not started_at - bound <= cluster.found_at <= latest and clock.is_proved(bound)
     was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
-    return cluster.seen_at < started_at and (was_listed or settled)
+    return not started_at <= cluster.seen_at <= latest and (was_listed or settled)
 
 
 def _mark_gone(cluster: Cluster, at: datetime) -> None:

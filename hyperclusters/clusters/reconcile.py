@@ -10,7 +10,7 @@ from django.conf import settings
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
+from hyperclusters.modelarts import Answer, ClusterType, HyperCluster, ModelArtsError
 
 from . import breaker
 from .credentials import UnusableKey
@@ -20,7 +20,7 @@ from .models import Creation, Evidence, State
 from .schedule import look_after
 from .upstream import client_for
 from .verdicts import Finding, conclude
-from .work import Stale, claim, leased
+from .work import Stale, claim, is_past_horizon, leased
 
 
 def claim_unknown(holder: str) -> Creation | None:
@@ -41,7 +41,7 @@ def look(creation: Creation) -> None:
             if (later := breaker.when_to_call(creation.project)) is not None:
                 _look_again(creation, looks=creation.looks, at=later)
                 return
-            listed = client.list(type=ClusterType(creation.type)).value
+            answer = client.list(type=ClusterType(creation.type))
         except UnusableKey:
             _look_again(creation, looks=creation.looks)
             return
@@ -52,7 +52,7 @@ def look(creation: Creation) -> None:
         breaker.note_answer(creation.project)
         failpoint("look_listed")
         try:
-            _weigh(creation, listed, started_at)
+            _weigh(creation, answer, started_at)
         except Stale:
             return  # somebody else has come to a verdict meanwhile
 
@@ -75,12 +75,11 @@ def _has_subnet(creation: Creation, item: HyperCluster) -> bool:
     return not creation.subnet_id or not subnets or creation.subnet_id in subnets
 
 
-def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datetime) -> None:
+def _weigh(creation: Creation, answer: Answer[tuple[HyperCluster, ...]], started_at: datetime) -> None:
     """Judge the creation as it was when this look was claimed. Raises Stale if it has moved on: then this list is about
     an earlier send and proves nothing about the present one."""
-    found = candidates(creation, listed)
+    found = candidates(creation, answer.value)
     looks = creation.looks + 1
-    past_horizon = creation.horizon_at is not None and started_at > creation.horizon_at
     failpoint("look_weighed")
     if len(found) == 1:
         listed_now = Finding(
@@ -96,7 +95,7 @@ def _weigh(creation: Creation, listed: Sequence[HyperCluster], started_at: datet
             candidates=tuple(found),
         )
         conclude(creation, undecided)
-    elif past_horizon and looks >= 2:
+    elif looks >= 2 and is_past_horizon(creation, started_at, answer.exchange):
         absent = Finding(State.NOT_CREATED, Did.CREATE_ABSENT, Outcome.FAILED, evidence=Evidence.ABSENT)
         conclude(creation, absent)
     else:

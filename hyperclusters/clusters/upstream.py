@@ -1,6 +1,6 @@
 """The one place that builds a client of the cloud."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ def client_for(project: Project) -> Client:
         project_id=project.project_id,
         credentials=_key(project),
         deadline=settings.UPSTREAM_DEADLINE,
+        clock=clock.now,
         clock_offset=project.clock_offset,
         http=_transport(),
         on_call=_note,
@@ -56,7 +57,7 @@ def _key(project: Project) -> Credentials:
 
 def signing_time(project: Project) -> datetime:
     """What X-Sdk-Date will say if a request is signed now: whole seconds, by the cloud's clock as far as we know it."""
-    return (datetime.now(UTC) + project.clock_offset).replace(microsecond=0)
+    return (clock.now() + project.clock_offset).replace(microsecond=0)
 
 
 def is_allowed(endpoint: str) -> bool:

@@ -43,7 +43,7 @@ def made(cast: Cast, projects: Projects, name: str = "doomed") -> Cluster:
     """A cluster made here, whose lists are not due for a long time."""
     creation = ask(cast.ada, projects.vision, name)
     work()
-    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+    Source.objects.update(due_at=timezone.now() + timedelta(minutes=4))
     return Cluster.objects.get(creation=creation)
 
 
@@ -287,8 +287,10 @@ def test_g9_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
     cloud.simulator.fault("lost_request", "create", times=1)
     creation = ask(cast.ada, projects.vision)
     sending.send(claimed(sending.claim_queued("A")))
-    later = timezone.now() + timedelta(hours=1)
-    Creation.objects.update(state=state, signed_at=timezone.now() - timedelta(minutes=31), due_at=later)
+    later = timezone.now() + timedelta(minutes=4)
+    Creation.objects.update(
+        state=state, horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later
+    )
     work()
     work()
     assert told(creation).count("overdue") == 1
@@ -300,8 +302,8 @@ def test_g9_a_deletion_open_for_half_an_hour_is_an_alert_too(
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
     cloud.simulator.fault("lost_request", "delete", times=1)
     deletions.send(waiting())
-    later = timezone.now() + timedelta(hours=1)
-    Deletion.objects.update(signed_at=timezone.now() - timedelta(minutes=31), due_at=later)
+    later = timezone.now() + timedelta(minutes=4)
+    Deletion.objects.update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later)
     work()
     work()
     assert told(deletion) == ["requested", "sending", "unknown", "overdue"]

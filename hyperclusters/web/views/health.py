@@ -5,7 +5,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from hyperclusters.clusters.heartbeat import is_a_worker_alive
+from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
 
 
 @login_not_required
@@ -18,9 +18,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The database answers; says as well whether a worker is alive, which does not keep pages from being served."""
+    """The database answers; says as well whether a worker is alive, and whether this process's clock is right. Neither
+    keeps pages from being served."""
     try:
-        alive = is_a_worker_alive()
+        alive, ahead = is_a_worker_alive(), seconds_ahead()
     except DatabaseError:
         return JsonResponse({"status": "unavailable", "database": "does not answer"}, status=503)
-    return JsonResponse({"status": "ok", "database": "ok", "worker": "alive" if alive else "none"})
+    clock = "ok" if ahead is None else f"wrong: {ahead:+.0f} s ahead"
+    return JsonResponse(
+        {"status": "ok", "database": "ok", "worker": "alive" if alive else "none", "clock": clock}
+    )
