@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hyperclusters.access.models import Grant, User
 from hyperclusters.access.services import add_person
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.passwords import open_account, password_path
+from hyperclusters.audit import clock
 from tests.conftest import PASSWORD, Cast, events
 from tests.web.pages import SignIn, words
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connections
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from hyperclusters.clusters.models import (
     State,
 )
 from hyperclusters.clusters.refusals import NameTaken
+from hyperclusters.clusters.work import horizon
 from hyperclusters.modelarts import Client
 from tests.conftest import Cast, Cloud, Projects, ask, events, make_due, work, work_again
 
@@ -268,7 +270,7 @@ def test_a_deletion_that_waits_for_the_cloud_spends_nothing_of_the_write_budget(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
-    soon = timezone.now() + timedelta(seconds=30)
+    soon = timezone.now() + timedelta(seconds=settings.UPSTREAM_DEADLINE)
     Project.objects.update(trusted=False, probe_until=soon, writes_until=None)
     for _ in range(3):
         Deletion.objects.update(due_at=timezone.now())
