@@ -55,7 +55,7 @@ def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
             defaults={"at": now, "clock_ahead": ahead},
             create_defaults={"at": now, "started_at": now, "host": host, "role": role, "clock_ahead": ahead},
         )
-        Heartbeat.objects.exclude(clock.within("at", FORGOTTEN)).delete()
+        Heartbeat.objects.exclude(at__range=(now - FORGOTTEN, now + FORGOTTEN)).delete()
     _report(holder, host, ahead)
 
 
@@ -162,7 +162,8 @@ def _report(holder: str, host: str, ahead: float | None) -> None:
     if time.monotonic() - _known.logged_at > SAY_AGAIN:
         _known.logged_at = time.monotonic()
         log.warning("this process's clock is wrong: %+.0f s ahead of %s", ahead, _reference())
-    others = Heartbeat.objects.filter(clock.within("at", ALIVE), host=host, clock_ahead__isnull=False)
+    now, reach = clock.now(), ALIVE + timedelta(seconds=abs(ahead))  # by their clocks, which may differ from ours
+    others = Heartbeat.objects.filter(at__range=(now - reach, now + reach), host=host, clock_ahead__isnull=False)
     if was is None and not others.exclude(holder=holder).exists():
         after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
         record(Did.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after)
