@@ -42,8 +42,8 @@
 | CREATIONS_PER_MINUTE | creations one person may ask for, over all processes; 0 for no limit | `300` |
 | SEARCHES_PER_MINUTE | searches one person may make, per web process; 0 for no limit | `1200` |
 | EXPORTS_PER_MINUTE | exports one person may begin, per web process; 0 for no limit | `30` |
-| SHUTDOWN_GRACE | seconds in which a worker told to stop finishes its calls | `40` |
-| KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
+| SHUTDOWN_GRACE | seconds in which a worker told to stop ends, whatever it is busy with | `40` |
+| KILL_AFTER | seconds after which your orchestrator (and the demo) kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
 | METRICS_TOKEN | 16 characters or more: `/metrics` answers to whoever sends it as a bearer token | none: `/metrics` is off |
 | OTEL_EXPORTER_OTLP_ENDPOINT | where traces go (OTLP by HTTP), such as `http://localhost:4318`; needs `requirements-tracing.txt` | none: no traces |

@@ -162,8 +162,13 @@ def _report(holder: str, host: str, ahead: float | None) -> None:
     if time.monotonic() - _known.logged_at > SAY_AGAIN:
         _known.logged_at = time.monotonic()
         log.warning("this process's clock is wrong: %+.0f s ahead of %s", ahead, _reference())
-    now, reach = clock.now(), ALIVE + timedelta(seconds=abs(ahead))  # by their clocks, which may differ from ours
-    others = Heartbeat.objects.filter(at__range=(now - reach, now + reach), host=host, clock_ahead__isnull=False)
+    now, reach = (
+        clock.now(),
+        ALIVE + timedelta(seconds=abs(ahead)),
+    )  # by their clocks, which may differ from ours
+    others = Heartbeat.objects.filter(
+        at__range=(now - reach, now + reach), host=host, clock_ahead__isnull=False
+    )
     if was is None and not others.exclude(holder=holder).exists():
         after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
         record(Did.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after)
