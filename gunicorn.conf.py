@@ -1,7 +1,7 @@
 """gunicorn's settings: how long a request may take, and what is checked before the first one is taken.
 
-A web request never calls the cloud, so it is over long before SHUTDOWN_GRACE; a worker process (`manage.py worker`)
-has the longer story, see docs/operating.md.
+A web request never calls the cloud, so it is over long before KILL_AFTER; a worker process (`manage.py worker`)
+has until SHUTDOWN_GRACE, see docs/operating.md.
 """
 
 import os
@@ -40,3 +40,10 @@ def on_starting(server: object) -> None:  # noqa: ARG001 -- gunicorn's hook
         call_command("check", databases=["default"], deploy=not settings.DEMO)
     except SystemCheckError as error:
         raise SystemExit(str(error)) from None
+
+
+def post_worker_init(worker: object) -> None:  # noqa: ARG001 -- gunicorn's hook
+    """Each web process says that it is alive, and whether its clock is right."""
+    from hyperclusters.clusters import heartbeat  # noqa: PLC0415 -- the applications are loaded by now
+
+    heartbeat.beat_in_background()

@@ -47,8 +47,8 @@
 | CREATIONS_PER_MINUTE | creations one person may ask for, over all processes; 0 for no limit | `300` |
 | SEARCHES_PER_MINUTE | searches one person may make, per web process; 0 for no limit | `1200` |
 | EXPORTS_PER_MINUTE | exports one person may begin, per web process; 0 for no limit | `30` |
-| SHUTDOWN_GRACE | seconds in which a worker told to stop finishes its calls | `40` |
-| KILL_AFTER | seconds after which your orchestrator kills what it told to stop | `60` |
+| SHUTDOWN_GRACE | seconds in which a worker told to stop ends, whatever it is busy with | `40` |
+| KILL_AFTER | seconds after which your orchestrator (and the demo) kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
 | BIND | address and port on which gunicorn listens | `127.0.0.1:8000` |
 | WEB_PROCESSES | web processes that one gunicorn starts | `2` |

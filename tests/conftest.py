@@ -23,7 +23,7 @@ from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.recent import note_confirmation
-from hyperclusters.audit import search, triggers
+from hyperclusters.audit import clock, search, triggers
 from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.reading import forget_noted
@@ -74,6 +74,7 @@ def nothing_remembered() -> None:
     """What a process has learned from one test's database says nothing of the next one's."""
     forget_heard()
     forget_noted()
+    clock.forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,14 +27,13 @@ from hyperclusters.audit import clock
 
 from . import invitations, leads
 from .models import AccessRequest, Grant, Invitation, Letter, RequestState, Team, User
+from .models.letter import PAUSE, TRIES
 from .permissions import Action, appointers, who_can
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=3)  # before the end
 FIRST_DAY = timedelta(days=1)  # in which nobody is reminded: a grant for a day needs no letter
 AMONG = 50  # rows of a kind, and letters, in one go
-PAUSE = timedelta(minutes=5)  # after the first try, then twice as long each time; no try takes that long
-TRIES = 11  # over three and a half days
 REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this letter, not any
 R = TypeVar("R", bound=Model)
 Text = tuple[list[str], str, str]  # to whom, the subject, the text
@@ -48,14 +47,16 @@ class Kind(Generic[R]):
     write: Callable[[R], Text]
 
 
-def send_due() -> int:
-    """Send every letter that is due. Returns how many went out."""
+def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
+    """Send every letter that is due, one after the other for as long as `may_go_on` says so. Returns how many went out."""
     leads.note_unled()
     for mark, kind in KINDS.items():
         if mark != Letter.FORMER_ADDRESS:  # those are written with the change
             _address(mark, kind)
     sent = 0
-    for letter in Letter.objects.filter(due_at__lte=clock.now())[:AMONG]:
+    for letter in Letter.objects.due()[:AMONG]:
+        if not may_go_on():
+            break  # they are due for whoever comes next
         again_at = clock.now() + PAUSE * 2**letter.tries
         mine = Letter.objects.filter(pk=letter.pk, tries=letter.tries)
         if not mine.update(tries=letter.tries + 1, due_at=again_at):

@@ -18,8 +18,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -49,6 +51,16 @@ def unused_codes(person: User) -> int:
     return len(codes.wrap().get_unused_codes()) if codes else 0
 
 
+def require_right_clock() -> None:
+    """allauth and the cache go by this machine's clock. Raises ValidationError if that is too wrong for one-time codes."""
+    if clock.is_wrong():
+        raise ValidationError(
+            _(
+                "The clock of this server is wrong, so it cannot check codes. Use a passkey or a recovery code."
+            )
+        )
+
+
 def is_first_use(person: User, code: str) -> bool:
     """Whether this one-time code was not used before. allauth forgets it before the code itself has run out."""
     normal = "".join(character for character in code if character.isdigit())
@@ -60,6 +72,7 @@ def add_authenticator_app(*, person: User, secret: str, code: str) -> list[str]:
 
     Raises ValidationError if the code is wrong or the person has an app already.
     """
+    require_right_clock()
     if not validate_totp_code(secret, code) or not is_first_use(person, code):
         raise get_adapter().validation_error("incorrect_code")
     with transaction.atomic():

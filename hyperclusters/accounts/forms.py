@@ -11,9 +11,10 @@ from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import LoginWebAuthnForm
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
-from .factors import is_first_use
+from .factors import is_first_use, require_right_clock
 
 CHALLENGE_LIVES = 900  # seconds that a stranger's cookie may bring it back
 
@@ -36,9 +37,15 @@ class SecondStepForm(AuthenticateForm):
         }
 
     def clean_code(self) -> str:
-        code: str = super().clean_code()
-        if self.authenticator.type == Authenticator.Type.TOTP and not is_first_use(self.user, code):
-            raise get_adapter().validation_error("incorrect_code")
+        try:
+            code: str = super().clean_code()
+        except ValidationError:
+            require_right_clock()  # then that is the reason
+            raise
+        if self.authenticator.type == Authenticator.Type.TOTP:
+            require_right_clock()
+            if not is_first_use(self.user, code):
+                raise get_adapter().validation_error("incorrect_code")
         return code
 
 

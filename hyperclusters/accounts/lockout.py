@@ -54,8 +54,8 @@ def count(request: HttpRequest, username: str) -> Counted | None:
         limits = {f"{name} by {device}": FOR_AN_ACCOUNT}
     keys = {hashlib.sha256(key.encode(errors="replace")).hexdigest(): most for key, most in limits.items()}
     counted = Counted(Attempt.objects.bulk_create([Attempt(key=key) for key in keys]))
-    since = clock.now() - WINDOW
-    if any(Attempt.objects.filter(key=key, at__gt=since).count() > most for key, most in keys.items()):
+    recent = Attempt.objects.filter(clock.within("at", WINDOW))
+    if any(recent.filter(key=key).count() > most for key, most in keys.items()):
         counted.rollback()
         return None
     return counted
@@ -78,7 +78,7 @@ def attempted(username: str) -> str:
 
 def forget_old() -> None:
     """Drop what counts no more."""
-    Attempt.objects.filter(at__lte=clock.now() - WINDOW).delete()
+    Attempt.objects.exclude(clock.within("at", WINDOW)).delete()
 
 
 def remember_device(response: HttpResponse, person: User) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 
@@ -21,7 +23,11 @@ FACTORS = (
 class SessionQuerySet(models.QuerySet["Session"]):
     def living(self) -> SessionQuerySet:
         """Signed in, and neither idle for too long nor too old."""
-        return self.filter(started_at__isnull=False, expire_date__gt=clock.now())
+        return self.unexpired().filter(started_at__isnull=False)
+
+    def unexpired(self) -> SessionQuerySet:
+        """Those whose end lies ahead, but no further than any can."""
+        return self.exclude(clock.due("expire_date", timedelta(seconds=settings.SESSION_IDLE)))
 
 
 class Session(AbstractBaseSession):

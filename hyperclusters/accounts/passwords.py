@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime
 
 from django.conf import settings
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
 from hyperclusters.access.services import add_person
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -24,6 +26,14 @@ from hyperclusters.audit.vocabulary import Outcome
 from .sessions import end_sessions
 
 log = logging.getLogger(__name__)
+
+
+class _Tokens(PasswordResetTokenGenerator):
+    def _now(self) -> datetime:
+        return clock.now().replace(tzinfo=None)
+
+
+_tokens = _Tokens()
 
 
 def open_account(*, username: str, email: str, full_name: str = "") -> tuple[User, str]:
@@ -43,7 +53,7 @@ def password_address(person: User) -> str:
 def password_path(person: User) -> str:
     """Where this person may set a password: good once, for an hour."""
     uid = urlsafe_base64_encode(force_bytes(person.pk))
-    return reverse("accounts:reset", args=[uid, default_token_generator.make_token(person)])
+    return reverse("accounts:reset", args=[uid, _tokens.make_token(person)])
 
 
 def person_of(uid: str, token: str) -> User | None:
@@ -52,7 +62,7 @@ def person_of(uid: str, token: str) -> User | None:
         person = User.objects.filter(pk=int(force_str(urlsafe_base64_decode(uid))), is_active=True).first()
     except (ValueError, OverflowError):
         return None
-    return person if person and default_token_generator.check_token(person, token) else None
+    return person if person and _tokens.check_token(person, token) else None
 
 
 def change_password(*, person: User, password: str, but: str | None = None) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from django.contrib.sessions.backends.base import SessionBase
+
+from hyperclusters.audit import clock
 
 KEY = "confirmed_at"
 GOOD_FOR = 300  # seconds
@@ -12,9 +12,9 @@ GOOD_FOR = 300  # seconds
 
 def note_confirmation(session: SessionBase) -> None:
     """The person has just shown who they are, by whatever means."""
-    session[KEY] = time.time()
+    session[KEY] = clock.now().timestamp()
 
 
 def is_recent(session: SessionBase) -> bool:
     """Whether that was within five minutes."""
-    return 0 <= time.time() - float(session.get(KEY, 0)) < GOOD_FOR
+    return 0 <= clock.now().timestamp() - float(session.get(KEY, 0)) < GOOD_FOR

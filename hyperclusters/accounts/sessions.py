@@ -6,7 +6,7 @@ This module is Django's SESSION_ENGINE: `SessionStore` is the name that Django l
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +28,7 @@ from .models import Session
 HALF_WAY = "account_login"  # where allauth keeps a sign-in that owes its second step
 STARTED = "started_at"
 COMPANY_WORD_ENDS = "company_word_ends"  # when whoever has no password must sign in at the company again
-SALT = "hyperclusters.accounts.sessions"
+SALT = "hyperclusters.accounts.sessions.timed"
 STRANGER_AGE = timedelta(minutes=15)  # enough for the way to the company's provider and back
 SEEN_EVERY = timedelta(minutes=1)
 
@@ -47,10 +47,11 @@ class SessionStore(db.SessionStore):
         key = self.session_key or ""
         if _is_signed(key):
             with suppress(signing.BadSignature):
-                kept: dict[str, Any] = signing.loads(key, salt=SALT, max_age=STRANGER_AGE)
-                return kept
+                at, kept = signing.loads(key, salt=SALT)
+                if clock.is_within(datetime.fromtimestamp(at, UTC), STRANGER_AGE):
+                    return dict(kept)
         else:
-            self.row = Session.objects.filter(session_key=key, expire_date__gt=clock.now()).first()
+            self.row = Session.objects.unexpired().filter(session_key=key).first()
             if self.row:
                 return self.decode(self.row.session_data)
         self._session_key = None
@@ -68,7 +69,8 @@ class SessionStore(db.SessionStore):
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # not in the stubs
         if PERSON not in data and HALF_WAY not in data:
             self.delete()
-            self._session_key = signing.dumps(data, salt=SALT, compress=True)
+            # The signature's own time is this machine's.
+            self._session_key = signing.dumps([clock.now().timestamp(), data], salt=SALT, compress=True)
             return
         if _is_signed(self.session_key or ""):
             self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
@@ -96,7 +98,7 @@ class SessionStore(db.SessionStore):
             return
         now, ip = clock.now(), origin.current().ip
         new = {"ip": ip, "agent": agent[:300]}
-        if now - self.row.seen_at < SEEN_EVERY and new == {"ip": self.row.ip, "agent": self.row.agent}:
+        if abs(now - self.row.seen_at) < SEEN_EVERY and new == {"ip": self.row.ip, "agent": self.row.agent}:
             return
         with suppress(DatabaseError):  # a database that takes no entries still serves pages
             mine = Session.objects.filter(pk=self.row.pk)

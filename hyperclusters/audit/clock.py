@@ -2,47 +2,133 @@
 
 Processes on several machines share one database, and their own clocks may disagree by hours. A process reads the
 database's clock every few seconds and counts on from there by its monotonic clock, which nobody sets.
+
+Stored times can still lie ahead of now: the clock was set back, or a process wrote them by a wrong one. `due` and
+`within` keep such a row from waiting until real time has caught up.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
 from django.db import DatabaseError, connection
+from django.db.models import Q
 from django.utils import timezone
 from psycopg.pq import TransactionStatus
 
+log = logging.getLogger(__name__)
 FRESH = 5.0  # seconds for which one reading is good
+TOLERANCE = timedelta(seconds=5)  # clocks that differ by no more than this agree
+DRIFT = 0.001  # how much faster or slower than the monotonic clock a clock may run
 
 
 class Reading(NamedTuple):
-    """The database's time, and this process's monotonic time at that moment."""
+    """The time by which rows are judged, and this process's monotonic time at that moment."""
 
     at: datetime
     monotonic: float
 
 
-_readings: list[Reading] = []  # the last one
+class _State:
+    """What this process knows about the clock."""
+
+    reading: Reading | None = None
+    tried_at = float("-inf")  # monotonic; a database that does not answer is not asked at every call
+    doubted_at = float("-inf")  # monotonic
+
+
+_state = _State()
 
 
 def now() -> datetime:
     """The time by which rows are judged, aware, in UTC. While the database does not answer it goes on from the last reading."""
+    monotonic = time.monotonic()
     if connection.vendor != "postgresql":
+        reading = Reading(timezone.now(), monotonic)
+        if _state.reading is None or monotonic - _state.reading.monotonic > FRESH:
+            _keep(reading)
+        return reading.at
+    if _state.reading is None or monotonic - _state.tried_at > FRESH:
+        _state.tried_at = monotonic
+        if fresh := _read():
+            _keep(fresh)
+    if _state.reading is None:
         return timezone.now()
-    if not _readings or time.monotonic() - _readings[0].monotonic > FRESH:
-        _readings[:] = [reading] if (reading := _read()) else _readings
-    if not _readings:
-        return timezone.now()
-    at, monotonic = _readings[0]
-    return at + timedelta(seconds=time.monotonic() - monotonic)
+    at, since = _state.reading
+    return at + timedelta(seconds=time.monotonic() - since)
 
 
 def difference() -> timedelta:
-    """By how much this machine's clock is ahead of the clock that rows are judged by."""
-    return timezone.now() - now()
+    """By how much this machine's clock is ahead of the clock that rows are judged by: nothing on SQLite."""
+    return timezone.now() - now() if connection.vendor == "postgresql" else timedelta()
+
+
+def is_wrong() -> bool:
+    """Whether this machine's clock differs too much for what libraries judge by it, such as one-time codes."""
+    return abs(difference()) > TOLERANCE
+
+
+def due(field: str, longest: timedelta) -> Q:
+    """Rows whose time has come. Nothing lawfully waits for more than `longest`: a time further ahead is due as well."""
+    at = now()
+    return Q(**{f"{field}__lte": at}) | Q(**{f"{field}__gt": at + longest + TOLERANCE})
+
+
+def is_due(at: datetime, longest: timedelta) -> bool:
+    """`due` for one time that is at hand."""
+    return not timedelta(0) < at - now() <= longest + TOLERANCE
+
+
+def within(field: str, span: timedelta) -> Q:
+    """Rows of the last `span`, up to now. A time ahead of now was written by a wrong clock and says nothing."""
+    at = now()
+    return Q(**{f"{field}__gt": at - span, f"{field}__lte": at + TOLERANCE})
+
+
+def is_within(at: datetime, span: timedelta) -> bool:
+    """`within` for one time that is at hand."""
+    return -TOLERANCE <= now() - at < span
+
+
+def since(field: str, start: datetime) -> Q:
+    """Rows after `start`, up to now. A time ahead of now was written by a wrong clock and says nothing."""
+    return Q(**{f"{field}__gt": start, f"{field}__lte": now() + TOLERANCE})
+
+
+def is_since(at: datetime | None, start: datetime) -> bool:
+    """`since` for one time that is at hand; False for none."""
+    return at is not None and start < at <= now() + TOLERANCE
+
+
+def doubt(reason: str) -> None:
+    """This process has reason to doubt the clock: a length of time is not proved if it began before."""
+    if time.monotonic() - _state.doubted_at > 60:
+        log.warning("the clock is in doubt: %s", reason)
+    _state.doubted_at = time.monotonic()
+
+
+def is_proved(span: timedelta) -> bool:
+    """Whether so much time has passed for certain, when it has by the clock: not if the clock was in doubt meanwhile."""
+    return time.monotonic() - _state.doubted_at > span.total_seconds()
+
+
+def forget() -> None:
+    """As if this process had not looked at the clock yet."""
+    _state.__dict__.clear()
+
+
+def _keep(reading: Reading) -> None:
+    """Keep the reading. A clock that was set, unlike one that drifts, moves against the monotonic one at once."""
+    before, _state.reading = _state.reading, reading
+    if before is not None:
+        passed = reading.monotonic - before.monotonic
+        jump = (reading.at - before.at).total_seconds() - passed
+        if abs(jump) > TOLERANCE.total_seconds() + DRIFT * passed:
+            doubt(f"it was set {jump:+.0f} s")
 
 
 def _read() -> Reading | None:

@@ -35,7 +35,7 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
     """Do whatever is due and free, one after the other, in this thread. One that fails is said, and tried again soon."""
     _anchor()
     for name, (seconds, do) in _duties(may_go_on).items():
-        if (duty := _claim(name)) is None:
+        if (duty := _claim(name, seconds)) is None:
             continue
         was_due_at = duty.due_at
         try:
@@ -69,17 +69,17 @@ def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
     return duties
 
 
-def _claim(name: str) -> Duty | None:
-    """The duty, if it is due and nobody else has it."""
+def _claim(name: str, seconds: float) -> Duty | None:
+    """The duty, if it is due and nobody else has it. It waits for its interval, or for a sink's longest pause."""
     now = clock.now()
+    longest = timedelta(seconds=max(seconds, push.BACKOFF_AT_MOST))
     start = (
         Head.objects.get().seq if name == "alerts" else 0
     )  # the past is handed on, but nobody is woken for it
     duty, _ = Duty.objects.get_or_create(name=name, defaults={"due_at": now, "seq": start})
-    free = Duty.objects.filter(
-        Q(held_until__isnull=True) | Q(held_until__lte=now), name=name, due_at__lte=now
-    )
-    if duty.due_at > now or not free.update(held_until=now + HELD):
+    unheld = Q(held_until__isnull=True) | clock.due("held_until", HELD)
+    free = Duty.objects.filter(unheld, clock.due("due_at", longest), name=name)
+    if not clock.is_due(duty.due_at, longest) or not free.update(held_until=now + HELD):
         return None
     return Duty.objects.get(name=name)
 

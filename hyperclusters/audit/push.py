@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import http.client
 import sys
-import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -40,7 +39,7 @@ def to_webhook(lines: Sequence[str]) -> None:
     """Post them, signed with the moment, so that nobody can forge or replay a batch. Raises NotTaken or OSError."""
     address = urlsplit(settings.AUDIT_WEBHOOK)
     body = "".join(f"{each}\n" for each in lines).encode()
-    now = str(int(time.time()))
+    now = str(int(clock.now().timestamp()))
     headers = {
         "Content-Type": "application/x-ndjson",
         "X-Audit-Timestamp": now,

@@ -45,10 +45,11 @@ def forget_noted() -> None:
 
 def _is_noted(visit: str) -> bool:
     """Whether this visit is in the ledger. What was found there once stays there, and is not looked for at every page."""
-    since = clock.now() - VISIT
-    if _noted.get(visit, since) > since:
+    if (noted := _noted.get(visit)) and clock.is_within(noted, VISIT):
         return True
-    found = Event.objects.about("audit", visit).filter(at__gt=since).values_list("at", flat=True)[:1]
+    found = (
+        Event.objects.about("audit", visit).filter(clock.within("at", VISIT)).values_list("at", flat=True)[:1]
+    )
     if len(_noted) >= MOST:
         _noted.clear()
     _noted.update((visit, at) for at in found)

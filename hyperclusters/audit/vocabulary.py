@@ -59,6 +59,7 @@ class Action(models.TextChoices):
     AUDIT_MENDED = "audit:chain:intact", _("audit found to be whole again")
     AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")
     DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
+    CLOCK_WRONG = "audit:clock:wrong", _("clock of a machine is wrong")
 
     PROJECT_CONNECTED = "project:connected", _("project connected")
     PROJECT_CHANGED = "project:changed", _("project changed")

@@ -24,12 +24,11 @@ from hyperclusters.modelarts import (
 
 from .failpoints import failpoint
 from .models import Project
+from .models.project import KEY_PAUSE
 from .schedule import RETRY_AFTER_CAP
 
 log = logging.getLogger(__name__)
 
-# The vendor locks a key for 5 minutes after more than 5 bad signatures in a row: one is enough for us to stop.
-KEY_PAUSE = timedelta(minutes=5)
 OUTAGE_PAUSE = timedelta(seconds=30)
 OUTAGE_AFTER = 3
 PROBE_PAUSE = timedelta(seconds=0.5)
@@ -44,12 +43,15 @@ def when_to_call(project: Project) -> datetime | None:
     """
     project.refresh_from_db(fields=["blocked_until", "blocked_cause", "failures", "trusted", "clock_offset"])
     now = clock.now()
-    if project.is_blocked(now):
+    if project.is_blocked():
         return project.blocked_until
     if project.trusted:
         return None
-    free = Project.objects.filter(Q(probe_until__isnull=True) | Q(probe_until__lte=now), pk=project.pk)
-    taken = free.update(probe_until=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 5))
+    probe = timedelta(seconds=settings.UPSTREAM_DEADLINE + 5)
+    free = Project.objects.filter(
+        Q(probe_until__isnull=True) | clock.due("probe_until", probe), pk=project.pk
+    )
+    taken = free.update(probe_until=now + probe)
     return None if taken else now + PROBE_PAUSE
 
 
@@ -131,7 +133,7 @@ def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
     step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
     ahead = step * max(settings.WRITES_PER_MINUTE // 10, 1)
     now = clock.now()
-    until = max(spent or now, now) + step
+    until = (now if spent is None or clock.is_due(spent, ahead) else spent) + step
     return until, until - ahead if until > now + ahead else None
 
 
@@ -166,9 +168,9 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
     }
     with transaction.atomic():
         opened = Project.objects.filter(pk=project.pk, blocked_cause="").update(**changes)
-        shorter = Q(blocked_until__isnull=True) | Q(blocked_until__lt=until)
+        over = Q(blocked_until__isnull=True) | clock.due("blocked_until", KEY_PAUSE)
         if not opened:
-            Project.objects.filter(shorter, pk=project.pk).update(**changes)
+            Project.objects.filter(over | Q(blocked_until__lt=until), pk=project.pk).update(**changes)
         failpoint("breaker_turned")
         if opened:
             record(

@@ -32,7 +32,7 @@ from .credentials import UnusableKey
 from .models import ConnectionTest, Diagnosis, Project
 from .projects import subject
 from .upstream import client_for
-from .work import answer_facts, wake_workers
+from .work import MayBegin, always, answer_facts, wake_workers
 
 KEPT = 20  # tests a project
 SKEW = timedelta(seconds=60)  # clocks that differ by more than this are worth a word
@@ -80,17 +80,18 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
 
 def claim_test(holder: str) -> ConnectionTest | None:  # noqa: ARG001 -- as every claim; the lease's end is enough here
     """Lease the test that was asked for first."""
-    now = clock.now()
-    due = ConnectionTest.objects.filter(done_at__isnull=True, held_until__lte=now)
-    until = now + timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
+    lease = timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
+    due = ConnectionTest.objects.filter(clock.due("held_until", lease), done_at__isnull=True)
+    until = clock.now() + lease
     for test in due.select_related("project__team", "asked_by").order_by("asked_at", "pk"):
         if due.filter(pk=test.pk).update(held_until=until):
             return test
     return None
 
 
-def run_test(test: ConnectionTest) -> None:
-    """Make one list of the cloud, and write down what it shows. A stopped project is not called: that would harm its key."""
+def run_test(test: ConnectionTest, *, may_begin: MayBegin = always) -> None:
+    """Make one list of the cloud, and write down what it shows. A stopped project is not called: that would harm its key.
+    A list that was refused for its time is not made again if `may_begin` says no."""
     project = test.project
     try:
         if (later := breaker.when_to_call(project)) is not None:
@@ -99,7 +100,7 @@ def run_test(test: ConnectionTest) -> None:
             else:
                 ConnectionTest.objects.filter(pk=test.pk).update(held_until=later)
             return
-        answer, skew = _list(project)
+        answer, skew = _list(project, may_begin)
     except UnusableKey as error:
         breaker.release_probe(project)
         _end(test, Diagnosis.NO_KEY, cause=error.cause)
@@ -110,14 +111,15 @@ def run_test(test: ConnectionTest) -> None:
         _end(test, Diagnosis.CLOCK if skew else Diagnosis.WELL, answer=answer, skew=skew)
 
 
-def _list(project: Project) -> tuple[Answer[tuple[HyperCluster, ...]], timedelta | None]:
+def _list(project: Project, may_begin: MayBegin) -> tuple[Answer[tuple[HyperCluster, ...]], timedelta | None]:
     """The answer, and how far the cloud's clock was off ours if that is worth a word. One try more by its clock."""
     for attempt in (1, 2):
         try:
             answer = client_for(project).list(type=ClusterType.HPS)
         except ModelArtsError as error:
             breaker.note_failure(project, error)
-            if attempt == 2 or not isinstance(error, ClockSkew) or error.offset is None:
+            is_news = isinstance(error, ClockSkew) and error.offset is not None
+            if attempt == 2 or not is_news or not may_begin():
                 raise
         else:
             break

@@ -243,8 +243,7 @@ def _insert(**values: Any) -> Creation:
 
 
 def _asks_too_often(person: User) -> bool:
-    minute_ago = clock.now() - timedelta(minutes=1)
-    recent = Creation.objects.filter(requested_by=person, requested_at__gt=minute_ago)
+    recent = Creation.objects.filter(clock.within("requested_at", timedelta(minutes=1)), requested_by=person)
     return 0 < settings.CREATIONS_PER_MINUTE <= recent.count()
 
 

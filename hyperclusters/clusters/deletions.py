@@ -32,12 +32,12 @@ from . import breaker
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Deletion, DeletionState, Project
+from .models.work import LEASE_MARGIN, lease_due
 from .readback import hold_until_commit, read_back
 from .refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, Refused, WrongName
 from .schedule import RESENDS, backoff, look_after
 from .upstream import client_for, other_type, signing_time
 from .work import (
-    LEASE_MARGIN,
     MayBegin,
     Stale,
     always,
@@ -46,6 +46,7 @@ from .work import (
     error_fields,
     horizon,
     insist,
+    is_past_horizon,
     leased,
     move,
     request_id_of,
@@ -175,37 +176,39 @@ def look(deletion: Deletion) -> None:
             if (later := breaker.when_to_call(project)) is not None:
                 _postpone(deletion, later)
                 return
-            seen = _see(deletion, client, deletion.type)
+            kind = deletion.type
+            seen = _see(deletion, client, kind)
             if isinstance(seen, NotFound) and proves_absence(seen):
-                seen = _see(deletion, client, other_type(ClusterType(deletion.type)))
+                kind = other_type(ClusterType(kind))
+                seen = _see(deletion, client, kind)
         except UnusableKey:
             _look_again(deletion, looks=deletion.looks)
             return
         with suppress(Stale):  # somebody else has come to a verdict meanwhile
-            _weigh(deletion, seen, started_at)
+            _weigh(deletion, seen, kind, started_at)
 
 
-def _see(deletion: Deletion, client: Client, kind: str) -> str | ModelArtsError:
-    """The type under which the cloud shows the cluster, or what it answered instead."""
+def _see(deletion: Deletion, client: Client, kind: str) -> Exchange | ModelArtsError:
+    """The exchange in which the cloud shows the cluster under this type, or what it answered instead."""
+    seen: Exchange | ModelArtsError
     try:
-        client.show(cluster_id=deletion.cluster.cluster_id, type=ClusterType(kind))
+        seen = client.show(cluster_id=deletion.cluster.cluster_id, type=ClusterType(kind)).exchange
+        breaker.heard(deletion.project)
     except ModelArtsError as error:
         breaker.heard(deletion.project, error)
-        return error
-    breaker.heard(deletion.project)
-    return kind
+        seen = error
+    return seen
 
 
-def _weigh(deletion: Deletion, seen: str | ModelArtsError, started_at: datetime) -> None:
-    """What a look proves: `seen` is the type under which the cluster is there, or what came instead of it."""
-    is_there = isinstance(seen, str)
+def _weigh(deletion: Deletion, seen: Exchange | ModelArtsError, kind: str, started_at: datetime) -> None:
+    """What a look proves: the cluster was seen under the type `kind`, or something else came instead."""
+    is_there = isinstance(seen, Exchange)
     looks = deletion.looks + is_there
-    past_horizon = deletion.horizon_at is not None and started_at > deletion.horizon_at
     if isinstance(seen, NotFound) and proves_absence(seen):
         _gone(deletion, seen.exchange, seen)
-    elif is_there and not deletion.other_type and (seen != deletion.type or deletion.cause == NOT_SEEN):
+    elif is_there and not deletion.other_type and (kind != deletion.type or deletion.cause == NOT_SEEN):
         _turn_to_other_type(deletion)
-    elif is_there and past_horizon and looks > 1:
+    elif isinstance(seen, Exchange) and looks > 1 and is_past_horizon(deletion, started_at, seen):
         _end(deletion, DeletionState.FAILED, Did.DELETE_FAILED, Outcome.FAILED, cause="still_there")
     else:
         _look_again(deletion, looks=looks)
@@ -228,7 +231,7 @@ def _turn_to_other_type(deletion: Deletion) -> None:
 
 def sweep() -> int:
     """Deletions whose sender never came back are unknown. Returns how many."""
-    lapsed = Deletion.objects.filter(state=DeletionState.SENDING, lease_until__lte=clock.now())
+    lapsed = Deletion.objects.filter(lease_due(), state=DeletionState.SENDING)
     swept = 0
     for deletion in lapsed.with_people():
         try:

@@ -1,28 +1,67 @@
-"""Whether a worker is alive, as all processes see it."""
+"""Which processes are alive, as all processes see it, and whether their clocks agree."""
 
+from __future__ import annotations
+
+import logging
+import secrets
 import socket
+import threading
+import time
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Max, Q
 
 from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
 
 from .models import Heartbeat
 
+log = logging.getLogger(__name__)
 EVERY = 5.0  # seconds
+WEB_EVERY = 15.0  # a web process opens a connection for each beat
 ALIVE = timedelta(seconds=60)
-_heard: list[datetime] = []  # the last beat that this process read
+FORGOTTEN = timedelta(days=1)
+SAY_AGAIN = 60.0  # seconds between two log lines about one wrong clock
 
 
-def beat(holder: str) -> None:
-    """Say that this worker is alive. Those silent for a day are forgotten."""
-    now = clock.now()
-    Heartbeat.objects.update_or_create(
-        holder=holder,
-        defaults={"at": now},
-        create_defaults={"at": now, "started_at": now, "host": socket.gethostname()[:128]},
-    )
-    Heartbeat.objects.filter(at__lt=now - timedelta(days=1)).delete()
+class _Known:
+    """What this process read last, and what it has said of its clock."""
+
+    last_beat: datetime | None = None
+    wrong_host = ""
+    looked_at: datetime | None = None
+    beats: dict[str, datetime] = {}
+    last_seq = 0
+    ahead: float | None = None  # seconds, while the clock is wrong
+    logged_at = float("-inf")
+
+
+_known = _Known()
+
+
+def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
+    """Note that this process is alive, and by how much its clock is wrong. Those silent for a day are forgotten."""
+    ahead, host = _seconds_ahead(holder), socket.gethostname()[:128]
+    with (
+        transaction.atomic()
+    ):  # on SQLite this waits for other writers, and the time is right only after that
+        now = clock.now()
+        Heartbeat.objects.update_or_create(
+            holder=holder,
+            defaults={"at": now, "clock_ahead": ahead},
+            create_defaults={"at": now, "started_at": now, "host": host, "role": role, "clock_ahead": ahead},
+        )
+        Heartbeat.objects.exclude(at__range=(now - FORGOTTEN, now + FORGOTTEN)).delete()
+    _report(holder, host, ahead)
+
+
+def beat_in_background() -> None:
+    """Beat for a web process for as long as it lives."""
+    threading.Thread(target=_beat_for_ever, name="heartbeat", daemon=True).start()
 
 
 def stopped(holder: str) -> None:
@@ -32,8 +71,7 @@ def stopped(holder: str) -> None:
 
 def is_a_worker_alive() -> bool:
     """Whether any worker was heard of within the last minute."""
-    last = Heartbeat.objects.aggregate(at=Max("at"))["at"]
-    _heard[:] = [last] if last else []
+    _read()
     return _is_recent()
 
 
@@ -43,11 +81,98 @@ def was_a_worker_heard() -> bool:
     return _is_recent() or is_a_worker_alive()
 
 
+def host_with_wrong_clock() -> str:
+    """A machine of which a process says that its clock is wrong, as read with the workers' beats; empty if none does."""
+    return _known.wrong_host
+
+
+def seconds_ahead() -> float | None:
+    """By how much this process's own clock is ahead; None while it agrees."""
+    off = clock.difference()
+    return off.total_seconds() if abs(off) > clock.TOLERANCE else _known.ahead
+
+
 def forget_heard() -> None:
     """As if this process had asked for no beat yet."""
-    _heard.clear()
+    _known.__dict__.clear()
+
+
+def _read() -> None:
+    recent = Heartbeat.objects.filter(clock.within("at", ALIVE))
+    found = recent.aggregate(
+        at=Max("at", filter=Q(role=Heartbeat.WORKER)), wrong=Max("host", filter=Q(clock_ahead__isnull=False))
+    )
+    _known.last_beat, _known.wrong_host = found["at"], found["wrong"] or ""
 
 
 def _is_recent() -> bool:
+    return _known.last_beat is not None and clock.is_within(_known.last_beat, ALIVE)
+
+
+def _beat_for_ever() -> None:
+    holder = secrets.token_hex(8)
+    while True:
+        try:
+            beat(holder, Heartbeat.WEB)
+        except DatabaseError:
+            log.warning("the database took no heartbeat of this web process")
+        finally:
+            connection.close()
+        time.sleep(WEB_EVERY)
+
+
+def _seconds_ahead(holder: str) -> float | None:
+    """By how much this process's clock is ahead; None while it agrees."""
+    ahead = clock.difference() if connection.vendor == "postgresql" else _ahead_of_others(holder)
+    # What is wrong already is wrong until it is right again by a margin, or it would begin and end all the time.
+    least = clock.TOLERANCE if _known.ahead is None else clock.TOLERANCE / 2
+    return ahead.total_seconds() if abs(ahead) > least else None
+
+
+def _ahead_of_others(holder: str) -> timedelta:
+    """SQLite, where each process has this machine's clock: by how much ours is ahead of another process's.
+
+    What is new since the last look was written between the two looks. A new beat is as old as it says; a new event may be
+    older, since its transaction takes its time. Nobody can tell which clock is right, so each process doubts its own.
+    """
     now = clock.now()
-    return any(now - ALIVE < at <= now + ALIVE for at in _heard)
+    beats = dict(Heartbeat.objects.exclude(holder=holder).values_list("holder", "at"))
+    seq, at = Event.objects.order_by("-seq").values_list("seq", "at").first() or (0, now)
+    looked_at, before, last_seq = _known.looked_at, _known.beats, _known.last_seq
+    _known.looked_at, _known.beats, _known.last_seq = now, beats, seq
+    fresh = [] if looked_at is None else [at for other, at in beats.items() if before.get(other) != at]
+    off = [now - at for at in fresh if at > now] + [
+        looked_at - at for at in fresh if looked_at and at < looked_at
+    ]
+    if seq > last_seq and at > now:
+        off.append(now - at)
+    most = max(off, key=abs, default=timedelta())
+    if abs(most) > clock.TOLERANCE:
+        clock.doubt(f"another process's is {-most.total_seconds():+.0f} s off")
+    return most
+
+
+def _report(holder: str, host: str, ahead: float | None) -> None:
+    """A log line a minute while the clock is wrong, and one event for each machine and time that it becomes so."""
+    was, _known.ahead = _known.ahead, ahead
+    if ahead is None:
+        if was is not None:
+            log.warning("this process's clock is right again")
+        return
+    if time.monotonic() - _known.logged_at > SAY_AGAIN:
+        _known.logged_at = time.monotonic()
+        log.warning("this process's clock is wrong: %+.0f s ahead of %s", ahead, _reference())
+    now, reach = (
+        clock.now(),
+        ALIVE + timedelta(seconds=abs(ahead)),
+    )  # by their clocks, which may differ from ours
+    others = Heartbeat.objects.filter(
+        at__range=(now - reach, now + reach), host=host, clock_ahead__isnull=False
+    )
+    if was is None and not others.exclude(holder=holder).exists():
+        after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
+        record(Did.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after)
+
+
+def _reference() -> str:
+    return "the database's" if connection.vendor == "postgresql" else "another process's"

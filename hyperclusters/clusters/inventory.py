@@ -20,6 +20,7 @@ from . import breaker, updates
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Creation, Project, Source
+from .models.inventory import list_lease
 from .upstream import client_for
 
 
@@ -49,10 +50,9 @@ def note_export(*, person: Person, kind: str, filters: dict[str, str], count: in
 
 def claim_source(holder: str) -> Source | None:
     """Lease the source whose list has been due longest."""
-    now = clock.now()
-    due = Source.objects.filter(due_at__lte=now).exclude(held_until__gt=now)
+    due = Source.objects.due()
     for source in due.select_related("project__team").order_by("due_at", "pk")[:20]:
-        until = now + timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
+        until = clock.now() + list_lease()
         if due.filter(pk=source.pk).update(holder=holder, held_until=until, due_at=until):
             source.holder, source.held_until, source.due_at = holder, until, until
             failpoint("source_claimed")

@@ -17,7 +17,7 @@ from hyperclusters.audit.models import Event
 from .heartbeat import ALIVE
 from .models import CallTally, Creation, Deletion, Heartbeat, Project, Source, State
 from .tally import BOUNDS
-from .work import OVERDUE
+from .work import is_overdue
 
 VERDICT_BOUNDS = (1, 5, 15, 60, 300, 1380)  # seconds; the last is the 23 minutes that are promised
 VERDICTS = (State.CREATED, State.FAILED, State.NOT_CREATED)
@@ -66,13 +66,12 @@ def _work(now: datetime) -> Iterator[Metric]:
             count.add_metric([kind.KIND, state], row["n"])
             if state in kind.UNRESOLVED:
                 oldest.add_metric([kind.KIND, state], _age(now, row["first"]))
-        free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-        due = kind._default_manager.filter(free, state__in=("queued", "unknown"), due_at__lte=now)
+        due = kind.objects.due("queued", "unknown").order_by()
         queue.add_metric([kind.KIND], _age(now, due.aggregate(first=Min("due_at"))["first"]))
     yield from (count, oldest, queue)
     overdue = _gauge("creations_overdue", "Creations without an outcome for more than 30 minutes")
     open_ = Creation.objects.filter(state__in=(State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION))
-    overdue.add_metric([], open_.filter(signed_at__lt=now - OVERDUE).count())
+    overdue.add_metric([], open_.filter(is_overdue()).count())
     conflicts = _gauge("creations_contradicted", "Creations whose verdict later evidence contradicts")
     conflicts.add_metric([], Creation.objects.filter(conflict_at__isnull=False).count())
     yield from (overdue, conflicts)
@@ -123,14 +122,14 @@ def _calls() -> Iterator[Metric]:
 
 def _projects(now: datetime) -> Iterator[Metric]:
     stopped = _gauge("breaker_open", "1 while calls to the cloud are stopped", ("project",))
-    clock = _gauge("clock_offset_seconds", "The cloud's clock minus ours, as signed by", ("project",))
+    offset = _gauge("clock_offset_seconds", "The cloud's clock minus ours, as signed by", ("project",))
     ends = _gauge("key_ends_seconds", "Until a temporary key ends; below 0 once it has", ("project",))
     for project in Project.objects.all():
-        stopped.add_metric([project.name], project.is_blocked(now))
-        clock.add_metric([project.name], project.clock_offset.total_seconds())
+        stopped.add_metric([project.name], project.is_blocked())
+        offset.add_metric([project.name], project.clock_offset.total_seconds())
         if project.key_until:
             ends.add_metric([project.name], (project.key_until - now).total_seconds())
-    yield from (stopped, clock, ends)
+    yield from (stopped, offset, ends)
 
 
 def _lists(now: datetime) -> Iterator[Metric]:
@@ -144,13 +143,20 @@ def _lists(now: datetime) -> Iterator[Metric]:
 
 
 def _workers(now: datetime) -> Iterator[Metric]:
-    beats = Heartbeat.objects.aggregate(alive=Count("pk", filter=Q(at__gt=now - ALIVE)), last=Max("at"))
+    workers = Heartbeat.objects.filter(at__lte=now + clock.TOLERANCE, role=Heartbeat.WORKER)
+    beats = workers.aggregate(alive=Count("pk", filter=Q(at__gt=now - ALIVE)), last=Max("at"))
     alive = _gauge("workers", "Workers heard of within the last minute")
     alive.add_metric([], beats["alive"])
     last = _gauge("worker_heartbeat_seconds", "Since any worker was last heard of")
     if beats["last"]:
         last.add_metric([], _age(now, beats["last"]))
-    yield from (alive, last)
+    ahead = _gauge(
+        "clock_ahead_seconds", "By how much a process's clock is wrong; 0 within 5 s", ("host", "role")
+    )
+    running = Heartbeat.objects.filter(clock.within("at", ALIVE)).order_by()
+    for row in running.values("host", "role").annotate(most=Max("clock_ahead"), least=Min("clock_ahead")):
+        ahead.add_metric([row["host"], row["role"]], max(row["most"] or 0.0, row["least"] or 0.0, key=abs))
+    yield from (alive, last, ahead)
 
 
 def _ledger(now: datetime) -> Iterator[Metric]:

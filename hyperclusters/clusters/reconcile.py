@@ -12,8 +12,10 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import (
+    Answer,
     Client,
     ClusterType,
+    Exchange,
     HyperCluster,
     ModelArtsError,
     NotFound,
@@ -25,17 +27,19 @@ from .credentials import UnusableKey
 from .failpoints import failpoint
 from .inventory import AlreadyBound, is_bound
 from .models import Creation, Evidence, State
+from .models.work import LEASE_MARGIN
 from .schedule import look_after
 from .upstream import client_for, other_type
 from .verdicts import Finding, conclude, is_known
-from .work import LEASE_MARGIN, Stale, claim, leased
+from .work import Stale, claim, is_past_horizon, leased
 
 
 @dataclass(slots=True)
 class Sightings:
-    """What one look saw: the clusters that the cloud has under the type that was sent, those of the IDs named by the
+    """What one look saw in the list of this exchange: the clusters that the cloud has under the type that was sent, those of the IDs named by the
     cloud's answers that it has under the other type, and those IDs that could not be looked up."""
 
+    exchange: Exchange
     clusters: list[HyperCluster]
     under_other_type: list[HyperCluster] = field(default_factory=list)
     unresolved_ids: list[str] = field(default_factory=list)
@@ -60,7 +64,7 @@ def look(creation: Creation) -> None:
             if (later := breaker.when_to_call(creation.project)) is not None:
                 _look_again(creation, looks=creation.looks, at=later)
                 return
-            listed = client.list(type=ClusterType(creation.type)).value
+            answer = client.list(type=ClusterType(creation.type))
         except UnusableKey:
             _look_again(creation, looks=creation.looks)
             return
@@ -70,18 +74,18 @@ def look(creation: Creation) -> None:
             return
         breaker.note_answer(creation.project)
         failpoint("look_listed")
-        seen = _look_up(creation, client, listed)
+        seen = _look_up(creation, client, answer)
         try:
             _weigh(creation, seen, started_at)
         except (Stale, AlreadyBound):
             return  # somebody else has come to a verdict meanwhile, or another creation to this cluster
 
 
-def _look_up(creation: Creation, client: Client, listed: Sequence[HyperCluster]) -> Sightings:
+def _look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperCluster, ...]]) -> Sightings:
     """The list, and the clusters of the named IDs that it leaves out, as `show` has them under either type."""
-    seen = Sightings(list(listed))
+    seen = Sightings(answer.exchange, list(answer.value))
     kind = ClusterType(creation.type)
-    for cluster_id in set(creation.reported_ids) - {item.id for item in listed}:
+    for cluster_id in set(creation.reported_ids) - {item.id for item in answer.value}:
         try:
             if item := _show(client, cluster_id, kind):
                 seen.clusters.append(item)
@@ -145,7 +149,6 @@ def _weigh(creation: Creation, seen: Sightings, started_at: datetime) -> None:
     found = [item for item in candidates(creation, seen.clusters) if item.id not in doubts]
     doubtful = [item for item in (*seen.clusters, *seen.under_other_type) if item.id in doubts]
     looks = creation.looks + 1
-    past_horizon = creation.horizon_at is not None and started_at > creation.horizon_at
     failpoint("look_weighed")
     if len(found) == 1 and not doubtful and not seen.unresolved_ids:
         listed_now = Finding(
@@ -155,14 +158,14 @@ def _weigh(creation: Creation, seen: Sightings, started_at: datetime) -> None:
     elif len(found) > 1 or doubtful:
         cause = "several_candidates" if found else doubts[doubtful[0].id]
         _leave_to_a_person(creation, cause, [*found, *doubtful])
-    elif past_horizon and looks >= 2 and seen.unresolved_ids:
+    elif looks < 2 or not is_past_horizon(creation, started_at, seen.exchange):
+        _look_again(creation, looks=looks)
+    elif seen.unresolved_ids:
         unseen = [HyperCluster(id=each, name="", networks=()) for each in seen.unresolved_ids]
         _leave_to_a_person(creation, "id_not_shown", [*found, *unseen])
-    elif past_horizon and looks >= 2:
+    else:
         absent = Finding(State.NOT_CREATED, Did.CREATE_ABSENT, Outcome.FAILED, evidence=Evidence.ABSENT)
         conclude(creation, absent)
-    else:
-        _look_again(creation, looks=looks)
 
 
 def _leave_to_a_person(creation: Creation, cause: str, choice: list[HyperCluster]) -> None:

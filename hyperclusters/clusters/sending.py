@@ -29,12 +29,12 @@ from . import breaker, limits
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Creation, Evidence, State
+from .models.work import LEASE_MARGIN, lease_due
 from .refusals import QuotaReached
 from .schedule import BACKOFF, RESENDS, backoff, look_after
 from .upstream import client_for, signing_time
 from .verdicts import Finding, evidence_so_far, is_known, settle_by, undecided
 from .work import (
-    LEASE_MARGIN,
     MayBegin,
     Stale,
     always,
@@ -91,7 +91,7 @@ def send(creation: Creation, *, may_begin: MayBegin = always) -> None:
 
 def sweep() -> int:
     """Creations whose sender never came back are unknown, never failed. Returns how many."""
-    lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=clock.now())
+    lapsed = Creation.objects.filter(lease_due(), state=State.SENDING)
     swept = 0
     for creation in lapsed.with_people():
         try:

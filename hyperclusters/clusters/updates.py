@@ -50,7 +50,7 @@ def turn(source: Source, started_at: datetime) -> Iterator[None]:
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=source.project_id)
         row = Source.objects.filter(pk=source.pk)
-        if row.filter(listed_at__gt=started_at).exists():
+        if row.filter(clock.since("listed_at", started_at)).exists():
             raise Superseded
         row.filter(holder=source.holder, held_until__isnull=False).update(held_until=clock.now() + LEASE)
         yield
@@ -84,7 +84,7 @@ def apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime) 
             unclear += _drop(source, missing[start : start + BATCH], started_at)
     with turn(source, started_at):
         seen = Cluster.objects.present().of_type(source.type).filter(project=source.project_id)
-        seen.filter(seen_at__lt=started_at).exclude(pk__in=unclear).update(seen_at=started_at)
+        seen.exclude(clock.since("seen_at", started_at)).exclude(pk__in=unclear).update(seen_at=started_at)
     return True
 
 
@@ -175,7 +175,8 @@ def _take_over(source: Source, batch: Sequence[HyperCluster], at: datetime) -> N
             if not searched & {item.name, item.id}:
                 new.append(item)
             continue
-        if cluster.seen_at > at or cluster.pk in deleted_here or (cluster.gone_at and cluster.gone_at > at):
+        newer = clock.is_since(cluster.seen_at, at) or clock.is_since(cluster.gone_at, at)
+        if newer or cluster.pk in deleted_here:
             continue
         if cluster.gone_at:
             back.append(cluster)
@@ -207,7 +208,9 @@ def _add(source: Source, items: Sequence[HyperCluster], at: datetime) -> None:
 def _deleted_here(gone: Sequence[Cluster], started_at: datetime) -> set[Any]:
     """Which of these were deleted here a moment ago: the cloud's list may lag behind."""
     lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
-    deleted = Deletion.objects.filter(state=DeletionState.DELETED, settled_at__gt=started_at - lag)
+    deleted = Deletion.objects.filter(
+        clock.since("settled_at", started_at - lag), state=DeletionState.DELETED
+    )
     return set(deleted.filter(cluster__in=gone).values_list("cluster_id", flat=True)) if gone else set()
 
 
@@ -233,9 +236,10 @@ def _drop(source: Source, missing: Sequence[Any], at: datetime) -> list[Any]:
 
 def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
     """Not if it was seen after this list began, nor while a new cluster may not have reached the list yet."""
-    settled = cluster.found_at < started_at - timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    bound = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    settled = not clock.is_since(cluster.found_at, started_at - bound) and clock.is_proved(bound)
     was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
-    return cluster.seen_at < started_at and (was_listed or settled)
+    return not clock.is_since(cluster.seen_at, started_at) and (was_listed or settled)
 
 
 def _defaults(cluster: Cluster) -> Defaults:

@@ -1,6 +1,6 @@
 """The one place that builds a client of the cloud."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -35,6 +35,7 @@ def client_for(project: Project) -> Client:
         project_id=project.project_id,
         credentials=_key(project),
         deadline=settings.UPSTREAM_DEADLINE,
+        clock=clock.now,
         clock_offset=project.clock_offset,
         list_limit=settings.UPSTREAM_LIST_MIB * 1024 * 1024,
         http=_transport(),
@@ -65,7 +66,7 @@ def _key(project: Project) -> Credentials:
 
 def signing_time(project: Project) -> datetime:
     """What X-Sdk-Date will say if a request is signed now: whole seconds, by the cloud's clock as far as we know it."""
-    return (datetime.now(UTC) + project.clock_offset).replace(microsecond=0)
+    return (clock.now() + project.clock_offset).replace(microsecond=0)
 
 
 def other_type(kind: ClusterType) -> ClusterType:

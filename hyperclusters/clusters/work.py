@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Q
 
 from hyperclusters import tracing
 from hyperclusters.audit import clock
@@ -23,11 +24,11 @@ from hyperclusters.modelarts import Exchange, ModelArtsError
 
 from .failpoints import failpoint
 from .models import Work
+from .models.work import LEASE_MARGIN
 
 W = TypeVar("W", bound=Work)
 WAKE_CHANNEL = "hyperclusters_work"
 SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
-LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
 RETRY_PAUSE = 0.5  # seconds
 ERROR_PAUSE = timedelta(seconds=10)  # before work that ended in an error is taken up again
 OVERDUE = timedelta(minutes=30)  # after which an open outcome is worth an alert
@@ -122,11 +123,18 @@ def claim(kind: type[W], holder: str, seconds: float, *states: str) -> W | None:
     return None
 
 
+def is_overdue() -> Q:
+    """Sent more than half an hour ago. Judged by the horizon, a time of our clock: the signature's is one of the cloud's."""
+    now = clock.now()
+    lately = Q(horizon_at__gt=horizon(now - OVERDUE), horizon_at__lte=horizon(now) + clock.TOLERANCE)
+    return Q(horizon_at__isnull=False) & ~lately
+
+
 def warn_of_overdue(kind: type[W], did: Did) -> None:
     """One alert event for each outcome that has been open for more than half an hour, whatever it waits for."""
     now = clock.now()
     rows = kind._default_manager
-    overdue = rows.unresolved().filter(overdue_at__isnull=True, signed_at__lt=now - OVERDUE)  # type: ignore[attr-defined]
+    overdue = rows.unresolved().filter(is_overdue(), overdue_at__isnull=True)  # type: ignore[attr-defined]
     for work in overdue.with_people():
         with transaction.atomic():
             if not rows.filter(pk=work.pk, overdue_at__isnull=True).update(overdue_at=now):
@@ -166,6 +174,22 @@ def leased(work: Work) -> Iterator[None]:
         failpoint("lease_ending")
         if work.state != "sending":
             mine.update(lease_holder="", lease_until=None)
+
+
+def is_past_horizon(work: Work, started_at: datetime, exchange: Exchange) -> bool:
+    """Whether the cloud cannot act any more on what was sent, by all clocks: a question that we began to ask at `started_at`
+    was answered after the horizon by our clock, which was not in doubt since, and by the cloud's, if the answer has a date.
+
+    A horizon further ahead than any can be was written by a wrong clock: a whole one begins now.
+    """
+    if work.horizon_at is None or work.signed_at is None:
+        return False
+    farthest = horizon(started_at)
+    if work.horizon_at > farthest + clock.TOLERANCE:
+        type(work)._default_manager.filter(pk=work.pk, version=work.version).update(horizon_at=farthest)
+    asked_at = exchange.server_date and exchange.server_date - timedelta(seconds=exchange.elapsed)
+    by_the_cloud = asked_at is None or asked_at > horizon(work.signed_at)
+    return by_the_cloud and started_at > work.horizon_at and clock.is_proved(farthest - started_at)
 
 
 def horizon(now: datetime) -> datetime:

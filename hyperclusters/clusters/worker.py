@@ -43,6 +43,7 @@ class Worker:
             1, thread_name_prefix="ledger"
         )  # a slow webhook holds up no creation
         self.busy: set[Future[None]] = set()
+        self.activities: dict[str, str] = {}  # what each thread does now
         self.keeping: Future[None] | None = None
         self.stopping = threading.Event()
         self.jobs = jobs(may_begin=self.may_go_on)
@@ -60,6 +61,10 @@ class Worker:
         """Whether this process is not to stop."""
         return not self.stopping.is_set()
 
+    def unfinished(self) -> list[str]:
+        """What has not ended yet."""
+        return sorted(self.activities.values())
+
     def run(self) -> None:
         """Work until stopped. A database that is away is waited for: what is due stays due."""
         if connection.vendor == "postgresql":
@@ -74,8 +79,8 @@ class Worker:
                     log.exception("the database did not answer; trying again")
                     close_old_connections()
                     self.wake.wait(IDLE_LISTENING)
-        self.pool.shutdown(wait=True)
-        self.keeper.shutdown(wait=True)
+        for pool in (self.pool, self.keeper):  # what has not begun is due for another worker
+            pool.shutdown(wait=True, cancel_futures=True)
         tally.flush()
         heartbeat.stopped(self.holder)
 
@@ -111,6 +116,8 @@ class Worker:
 
     def _run(self, work: Callable[[Any], object], item: object) -> None:
         """One item in a thread of its own. A failure ends this item's turn only; it is due again a little later."""
+        name = threading.current_thread().name
+        self.activities[name] = f"{type(item).__name__} {getattr(item, 'pk', item)}"
         try:
             with carrying(item):
                 try:
@@ -119,11 +126,12 @@ class Worker:
                     log.exception("work ended with an error")
         finally:
             close_old_connections()
+            del self.activities[name]
 
     def _mail(self) -> None:
         """Send the letters that are due, in a thread: a slow mail server holds up no cluster."""
         if self.mailing is None or self.mailing.done():
-            self.mailing = self.pool.submit(self._run, lambda _: mail.send_due(), "letters")
+            self.mailing = self.pool.submit(self._run, lambda _: mail.send_due(self.may_go_on), "letters")
 
     def step(self) -> bool:
         """Start whatever is due and fits. True if something was started."""
@@ -133,7 +141,9 @@ class Worker:
             tally.flush()
             sweep()
             if self.keeping is None or self.keeping.done():
-                self.keeping = self.keeper.submit(self._run, duties.run_due, self.may_go_on)
+                self.keeping = self.keeper.submit(
+                    self._run, lambda _: duties.run_due(self.may_go_on), "ledger"
+                )
             self._mail()
             self.swept_at = time.monotonic()
         if len(self.busy) >= self.slots:
@@ -161,7 +171,7 @@ def jobs(may_begin: MayBegin = always) -> tuple[tuple[Callable[[str], object], J
     return (
         (sending.claim_queued, partial(sending.send, may_begin=may_begin)),
         (deletions.claim_queued, partial(deletions.send, may_begin=may_begin)),
-        (connections.claim_test, connections.run_test),
+        (connections.claim_test, partial(connections.run_test, may_begin=may_begin)),
         (reconcile.claim_unknown, reconcile.look),
         (deletions.claim_unknown, deletions.look),
         (inventory.claim_source, inventory.sync),

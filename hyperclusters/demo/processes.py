@@ -16,8 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.conf import settings
+
 RESTART_PAUSE = 1.0  # seconds
-STOP_WITHIN = 45.0  # seconds that a process gets to finish; more than one call to the cloud may take
 
 
 @dataclass
@@ -109,7 +110,7 @@ def stop_all(processes: list[Process]) -> None:
     """Ask all to end, and wait; what does not end in time is killed."""
     for process in processes:
         process.stop()
-    until = time.monotonic() + STOP_WITHIN
+    until = time.monotonic() + settings.KILL_AFTER
     for process in processes:
         if process.child:
             try:

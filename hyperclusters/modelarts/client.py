@@ -22,13 +22,18 @@ T = TypeVar("T")
 OnCall = Callable[[Exchange, ModelArtsError | None], None]
 
 
+def _machine_clock() -> datetime:
+    return datetime.now(UTC)
+
+
 class Client:
     """One project at one endpoint, with one key. Immutable and thread-safe.
 
     - `endpoint`: `http(s)://host[:port]`.
     - `deadline`: seconds that one call may take in all, waiting for a connection included.
     - `connect_timeout`: seconds of those for DNS, TCP and TLS; a shared transport may allow fewer.
-    - `clock_offset`: added to this machine's clock when signing.
+    - `clock`: what time it is, aware; without it, this machine's clock.
+    - `clock_offset`: added to the clock when signing.
     - `on_call`: told of each exchange once it is over, with its error or None.
     - `list_limit`: bytes that a list may have. Every other answer may have 1 MiB.
     - `http`: the process's shared transport; without it the client makes its own, and closes it.
@@ -45,6 +50,7 @@ class Client:
         credentials: Credentials,
         deadline: float = 30.0,
         connect_timeout: float = 5.0,
+        clock: Callable[[], datetime] = _machine_clock,
         clock_offset: timedelta = timedelta(0),
         list_limit: int = LIST_LIMIT,
         http: Transport | None = None,
@@ -61,6 +67,7 @@ class Client:
         self._secrets = (credentials.secret_key, credentials.security_token, credentials.access_key)
         self._deadline = deadline
         self._connect_timeout = connect_timeout
+        self._clock = clock
         self._clock_offset = clock_offset
         self._list_limit = list_limit
         self._http = Transport(connect_timeout) if http is None else http
@@ -162,7 +169,7 @@ class Client:
             else:
                 self._note(exchange, None)
                 return answer
-        failure = verdict(exchange, reply, cause=cause, secrets=self._secrets)
+        failure = verdict(exchange, reply, cause=cause, secrets=self._secrets, now=self._clock())
         self._note(exchange, failure)
         raise failure
 
@@ -184,7 +191,7 @@ class Client:
 
     def _moment(self, signed_at: datetime | None) -> datetime:
         if signed_at is None:
-            signed_at = datetime.now(UTC) + self._clock_offset
+            signed_at = self._clock() + self._clock_offset
         elif signed_at.tzinfo is None:
             raise ValueError("signed_at has no time zone")
         return signed_at.astimezone(UTC).replace(microsecond=0)

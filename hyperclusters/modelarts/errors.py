@@ -70,7 +70,7 @@ class CredentialsRefused(Denied):
 class ClockSkew(Denied):
     """`X-Sdk-Date` is more than 15 minutes from the cloud's clock.
 
-    `offset` is what to add to this machine's clock (the client's `clock_offset`), None where the answer had
+    `offset` is what to add to the client's clock (its `clock_offset`), None where the answer had
     no readable date.
     """
 

@@ -6,7 +6,7 @@ come before execution count as a refusal; whatever is not listed here is an unkn
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -44,11 +44,12 @@ _SECONDS_PATTERN = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def verdict(
-    exchange: Exchange, reply: RawResponse, *, cause: str, secrets: Iterable[str]
+    exchange: Exchange, reply: RawResponse, *, cause: str, secrets: Iterable[str], now: datetime
 ) -> errors.ModelArtsError:
     """The error that this exchange amounts to.
 
-    `cause`: why the answer is none, where its status alone doesn't say so; empty otherwise.
+    `cause`: why the answer is none, where its status alone doesn't say so; empty otherwise. `now`: by the
+    clock that signed the request.
     """
     said = Complaint() if reply.status is None else complaint(reply.body, secrets)
     refused = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
@@ -74,9 +75,9 @@ def verdict(
         cause=cause or f"status_{reply.status}",
     )
     if isinstance(error, errors.ClockSkew) and exchange.server_date:
-        error.offset = exchange.server_date - datetime.now(UTC).replace(microsecond=0)
+        error.offset = exchange.server_date - now.replace(microsecond=0)
     if isinstance(error, errors.Throttled):
-        error.retry_after = _seconds(reply.headers.get("retry-after", ""), exchange.server_date)
+        error.retry_after = _seconds(reply.headers.get("retry-after", ""), exchange.server_date or now)
     return error
 
 
@@ -117,11 +118,11 @@ def _by_status(method: str, status: int, code: str) -> Meaning | None:
     return _BY_STATUS.get(status, errors.Invalid)
 
 
-def _seconds(value: str, server_date: datetime | None) -> float | None:
-    """`Retry-After` in seconds; a date counts from the server's own clock. None for anything unreadable."""
+def _seconds(value: str, now: datetime) -> float | None:
+    """`Retry-After` in seconds; a date counts from `now`, by the server's own clock if it told it. None for anything unreadable."""
     if _SECONDS_PATTERN.fullmatch(value):
         return float(value)
     moment = http_date(value)
     if moment is None:
         return None
-    return max((moment - (server_date or datetime.now(UTC))) / timedelta(seconds=1), 0.0)
+    return max((moment - now) / timedelta(seconds=1), 0.0)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, held, may
 from hyperclusters.access.requests import waiting_for
-from hyperclusters.clusters.heartbeat import was_a_worker_heard
+from hyperclusters.clusters.heartbeat import host_with_wrong_clock, was_a_worker_heard
 from hyperclusters.clusters.models import Creation
 
 from .views.home import THEMES
@@ -54,6 +54,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "person_line": cache(lambda: _person_line(person)),
         "nav": cache(lambda: _nav(request, person)),
         "worker_alive": cache(was_a_worker_heard),
+        "wrong_clock": cache(host_with_wrong_clock),
         "may_create": cache(lambda: may(person, Action.CREATE)),
     }
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.tokens import default_token_generator
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
@@ -17,6 +17,7 @@ from hyperclusters.access.models import Grant, User
 from hyperclusters.access.services import add_person
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.passwords import open_account, password_path
+from hyperclusters.audit import clock
 from tests.conftest import PASSWORD, Cast, events
 from tests.web.pages import SignIn, words
 
@@ -107,8 +108,8 @@ def test_a_link_is_good_for_an_hour_for_an_active_account_and_until_somebody_sig
 ) -> None:
     path = password_path(cast.ada)
     assert Browser().get(path).status_code == 200
-    now = default_token_generator._num_seconds
-    monkeypatch.setattr(default_token_generator, "_num_seconds", lambda at: now(at) + 3601)
+    later = clock.now() + timedelta(seconds=3601)
+    monkeypatch.setattr("hyperclusters.accounts.passwords.clock.now", lambda: later)
     assert Browser().get(path).status_code == 410
     monkeypatch.undo()
     User.objects.filter(pk=cast.ada.pk).update(is_active=False)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from hyperclusters.clusters import sending
@@ -82,7 +83,9 @@ def taken_for_lost(creation: Creation) -> Creation:
 
 def horizon_passes(creation: Creation) -> None:
     """No request signed for it can be acted on any more."""
-    Creation.objects.filter(pk=creation.pk).update(horizon_at=timezone.now() - timedelta(seconds=1))
+    Creation.objects.filter(pk=creation.pk).update(
+        horizon_at=timezone.now() - timedelta(seconds=1), signed_at=F("signed_at") - timedelta(minutes=30)
+    )
 
 
 def declared_absent(creation: Creation) -> Creation:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connections
 from django.utils import timezone
 
@@ -28,6 +29,7 @@ from hyperclusters.clusters.models import (
     State,
 )
 from hyperclusters.clusters.refusals import NameTaken
+from hyperclusters.clusters.work import horizon
 from hyperclusters.modelarts import Client
 from tests.conftest import Cast, Cloud, Projects, ask, events, make_due, work, work_again
 
@@ -43,7 +45,7 @@ def made(cast: Cast, projects: Projects, name: str = "doomed") -> Cluster:
     """A cluster made here, whose lists are not due for a long time."""
     creation = ask(cast.ada, projects.vision, name)
     work()
-    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+    Source.objects.update(due_at=timezone.now() + timedelta(minutes=4))
     return Cluster.objects.get(creation=creation)
 
 
@@ -268,7 +270,7 @@ def test_a_deletion_that_waits_for_the_cloud_spends_nothing_of_the_write_budget(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
-    soon = timezone.now() + timedelta(seconds=30)
+    soon = timezone.now() + timedelta(seconds=settings.UPSTREAM_DEADLINE)
     Project.objects.update(trusted=False, probe_until=soon, writes_until=None)
     for _ in range(3):
         Deletion.objects.update(due_at=timezone.now())
@@ -287,8 +289,10 @@ def test_g09_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
     cloud.simulator.fault("lost_request", "create", times=1)
     creation = ask(cast.ada, projects.vision)
     sending.send(claimed(sending.claim_queued("A")))
-    later = timezone.now() + timedelta(hours=1)
-    Creation.objects.update(state=state, signed_at=timezone.now() - timedelta(minutes=31), due_at=later)
+    later = timezone.now() + timedelta(minutes=4)
+    Creation.objects.update(
+        state=state, horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later
+    )
     work()
     work()
     assert told(creation).count("overdue") == 1
@@ -300,8 +304,8 @@ def test_g09_a_deletion_open_for_half_an_hour_is_an_alert_too(
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
     cloud.simulator.fault("lost_request", "delete", times=1)
     deletions.send(waiting())
-    later = timezone.now() + timedelta(hours=1)
-    Deletion.objects.update(signed_at=timezone.now() - timedelta(minutes=31), due_at=later)
+    later = timezone.now() + timedelta(minutes=4)
+    Deletion.objects.update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later)
     work()
     work()
     assert told(deletion) == ["requested", "sending", "unknown", "overdue"]

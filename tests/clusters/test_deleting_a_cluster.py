@@ -27,7 +27,7 @@ def cluster(cast: Cast, projects: Projects, cloud: Cloud) -> Cluster:
     creation = ask(cast.ada, projects.vision, "doomed")
     work()
     Source.objects.update(
-        due_at=timezone.now() + timedelta(days=1)
+        due_at=timezone.now() + timedelta(minutes=4)
     )  # from here each call is about the deletion
     return Cluster.objects.get(creation=creation)
 
@@ -156,7 +156,8 @@ def test_an_unclear_answer_is_never_sent_again_and_settled_by_looking(
     deletion = again(deletion, times=2)
     assert deletion.state == (DeletionState.DELETED if deed else DeletionState.UNKNOWN)
     if not deed:  # past the moment at which the cloud could still act on it, it was not deleted
-        Deletion.objects.update(horizon_at=timezone.now() - timedelta(seconds=1))
+        past = timezone.now() - timedelta(seconds=1)
+        Deletion.objects.update(horizon_at=past, signed_at=past - timedelta(minutes=30))
         deletion = again(deletion)
         assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")
     assert len(deletes(cloud)) == 1

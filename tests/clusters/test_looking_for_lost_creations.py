@@ -11,7 +11,7 @@ from django.utils import timezone
 from hyperclusters.clusters import reconcile, sending
 from hyperclusters.clusters.creations import look_now, withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Source, State
-from hyperclusters.clusters.work import Stale
+from hyperclusters.clusters.work import Stale, horizon
 from tests.clusters.moments import (
     Killed,
     after_the_list,
@@ -274,7 +274,7 @@ def test_g09_an_outcome_open_for_half_an_hour_is_told_once(
     creation = lost(cast, projects, cloud, deed=False)
     work_again(creation)
     assert events(action="cluster:create:overdue") == []
-    Creation.objects.filter(pk=creation.pk).update(signed_at=timezone.now() - timedelta(minutes=31))
+    Creation.objects.filter(pk=creation.pk).update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)))
     work_again(creation, times=2)
     assert len(events(action="cluster:create:overdue", object_id=str(creation.pk))) == 1
 

@@ -49,7 +49,7 @@ def pause(action: str, until: str, **filters: Any) -> timedelta:
 
 def no_lists_meanwhile() -> None:
     """The inventory's own lists are not due, so that each call is about the creation."""
-    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+    Source.objects.update(due_at=timezone.now() + timedelta(minutes=4))
 
 
 def test_g01_a_create_without_its_record_is_seen_by_the_watch_that_every_test_keeps(

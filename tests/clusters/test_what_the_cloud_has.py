@@ -166,7 +166,7 @@ def test_a_cluster_that_vanished_is_kept_as_gone_and_comes_back(
     cloud.simulator.fault(
         "garbage", "list", kind="custom", body=answer, project=projects.vision.project_id, times=2
     )
-    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(60))
+    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(4))
     Source.objects.filter(type="HPS").update(due_at=timezone.now())
     work()
     assert "outside" in known()
@@ -249,7 +249,7 @@ def test_a_change_of_networks_and_name_is_taken_over(
     subnet = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
     network = {"hyper_cluster_subnet_id": subnet, "is_default": True}
     row = {"id": outside.id, "name": "renamed", "network_info": [network]}
-    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(60))
+    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(4))
     cloud.simulator.fault(
         "garbage",
         "list",

@@ -275,7 +275,7 @@ def wait_until_settled(running: Site, cloud: Simulator) -> dict[str, set[str]]:
             return states
         if not states.keys() & {"queued", "sending"}:
             never_sent = states["unknown"] - {entry.name for entry in cloud.journal()}
-            later = "UPDATE clusters_creation SET horizon_at = now() - interval '1 s', due_at = now() WHERE name = ANY(%s) AND state = 'unknown' RETURNING name"
+            later = "UPDATE clusters_creation SET horizon_at = now() - interval '1 s', signed_at = signed_at - interval '30 min', due_at = now() WHERE name = ANY(%s) AND state = 'unknown' RETURNING name"
             running.rows(later, list(never_sent))
         time.sleep(0.2)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -125,13 +124,7 @@ def failed_list_is_empty() -> None:
 @breakage
 def no_horizon() -> None:
     """Two lists without the cluster are enough, however young the request is."""
-    weigh = reconcile._weigh
-
-    def impatient(creation: Creation, seen: reconcile.Sightings, started_at: datetime) -> None:
-        creation.horizon_at = started_at - timedelta(seconds=1)
-        weigh(creation, seen, started_at)
-
-    _put(reconcile, "_weigh", impatient)
+    _put(reconcile, "is_past_horizon", lambda *_: True)
 
 
 @breakage

@@ -163,7 +163,7 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
 @job
 def retire(project: int) -> None:
     """Have this project's lists never come due again: many scenes share a world, and each turn would list them all."""
-    Source.objects.filter(project=project).update(due_at=timezone.now() + timedelta(days=365))
+    Source.objects.filter(project=project).delete()
 
 
 @job

@@ -97,7 +97,7 @@ def test_what_should_wake_somebody_shows(cast: Cast, cloud: Cloud, projects: Pro
     creation = ask(cast.ada, projects.vision)
     long_ago = now - timedelta(hours=2)
     Creation.objects.filter(pk=creation.pk).update(
-        state=State.UNKNOWN, requested_at=long_ago, signed_at=long_ago, due_at=long_ago
+        state=State.UNKNOWN, requested_at=long_ago, horizon_at=long_ago, due_at=long_ago
     )
     Project.objects.filter(pk=projects.vision.pk).update(
         blocked_until=now + timedelta(minutes=5),

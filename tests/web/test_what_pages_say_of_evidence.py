@@ -14,6 +14,7 @@ from hyperclusters.clusters import sending
 from hyperclusters.clusters.creations import withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, DeletionState, Project, State
 from hyperclusters.modelarts import Exchange, ModelArtsError, Proof, create_request
+from hyperclusters.modelarts.codes import MEANINGS
 from hyperclusters.modelarts.requests import list_request
 from hyperclusters.modelarts.shapes import ClusterType, Request
 from hyperclusters.modelarts.transport import RawResponse
@@ -28,7 +29,7 @@ STATUSES = (
     *(200, 201, 204, 302, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 422, 425, 429, 494, 499),
     *(418, 500, 501, 502, 503, 504, 599),
 )
-PAIRS = list(product(STATUSES, [*CODES, "New.4711", ""]))
+PAIRS = list(product(STATUSES, [*MEANINGS, "New.4711", ""]))
 # Words that claim that the cloud decided against a request.
 CLAIMS = {str(words) for words in CODES.values()} | {"Nothing was created.", "The cloud refused it"}
 
@@ -38,7 +39,9 @@ def error_of(status: int, code: str, request: Request) -> ModelArtsError:
     text = json.dumps({"error_code": code, "error_msg": "as it came"} if code else {}).encode()
     exchange = Exchange(request, "http://127.0.0.1:1", timezone.now(), status, "", "", 0.1, None)
     cause = "error_code" if status == 200 else ""
-    return classify(exchange, RawResponse(status=status, body=text), cause=cause, secrets=())
+    return classify(
+        exchange, RawResponse(status=status, body=text), cause=cause, secrets=(), now=timezone.now()
+    )
 
 
 def unsaved(state: State, error: ModelArtsError, **values: Any) -> Creation:

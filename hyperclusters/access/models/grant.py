@@ -34,12 +34,11 @@ LATELY = timedelta(days=14)
 
 class GrantQuerySet(models.QuerySet["Grant"]):
     def active(self) -> GrantQuerySet:
-        """In force this very moment: begun, not ended, not run out, and the person not deactivated."""
+        """In force this very moment: not ended, not run out, and the person not deactivated. Each begins as it is given."""
         now = clock.now()
         return self.filter(
             Q(until__isnull=True) | Q(until__gt=now),
             ended_at__isnull=True,
-            since__lte=now,
             person__is_active=True,
         )
 

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+
 from django.db import models
+from django.db.models import Q
 
 from hyperclusters.audit import clock
+
+PAUSE = timedelta(minutes=5)  # after the first try, then twice as long each time; no try takes that long
+TRIES = 11  # over three and a half days
+
+
+class LetterQuerySet(models.QuerySet["Letter"]):
+    def due(self) -> LetterQuerySet:
+        """Those to be sent now."""
+        waits = (
+            Q(clock.due("due_at", PAUSE * 2 ** max(tries - 1, 0)), tries=tries) for tries in range(TRIES)
+        )
+        return self.filter(reduce(or_, waits))
 
 
 class Letter(models.Model):
@@ -17,6 +34,7 @@ class Letter(models.Model):
     due_at = models.DateTimeField(default=clock.now)
 
     FORMER_ADDRESS = "former_address"  # the kind that tells an address that it is a person's no more
+    objects = LetterQuerySet.as_manager()
 
     class Meta:
         ordering = ["due_at", "pk"]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 
 from hyperclusters.access import permissions
+from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
+
+from .project import KEY_PAUSE
 
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
 
@@ -21,6 +26,17 @@ class SourceQuerySet(models.QuerySet["Source"]):
     def visible_to(self, person: permissions.Person) -> SourceQuerySet:
         """Lists of the teams this person may look into."""
         return self.filter(permissions.within(person, permissions.Action.VIEW, team="project__team"))
+
+    def due(self) -> SourceQuerySet:
+        """Lists to be made now, and held by nobody. A list waits for its interval, or for the breaker's pause."""
+        free = Q(held_until__isnull=True) | clock.due("held_until", list_lease())
+        pause = max(timedelta(seconds=settings.SYNC_INTERVAL), list_lease(), KEY_PAUSE)
+        return self.filter(free, clock.due("due_at", pause))
+
+
+def list_lease() -> timedelta:
+    """How long a worker may take for one list."""
+    return timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
 
 
 class Source(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -19,6 +19,11 @@ def validate_project_id(value: str) -> None:
     """The vendor's grammar, matched whole, since the value becomes part of a URL path."""
     if not is_project_id(value):
         raise ValidationError(_("A project ID has 1 to 64 letters, digits or hyphens."))
+
+
+# The breaker's pause for a refused key: the vendor locks a key for 5 minutes after more than 5 bad signatures in a row.
+# Nothing waits longer: no retry, no look, no other pause.
+KEY_PAUSE = timedelta(minutes=5)
 
 
 class KeyKind(models.TextChoices):
@@ -80,18 +85,22 @@ class Project(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("projects:project", args=[self.pk])
 
-    def is_blocked(self, now: datetime | None = None) -> bool:
+    def is_blocked(self) -> bool:
         """Whether the breaker keeps calls from being made."""
-        return self.blocked_until is not None and self.blocked_until > (now or clock.now())
+        return self.blocked_until is not None and not clock.is_due(self.blocked_until, KEY_PAUSE)
 
 
 class Heartbeat(models.Model):
-    """One running worker, and when it was last heard of."""
+    """One running process, and when it was last heard of."""
+
+    WORKER, WEB = "worker", "web"
 
     holder = models.CharField(max_length=32, primary_key=True)
+    role = models.CharField(max_length=8, default=WORKER, db_default=WORKER)
     host = models.CharField(max_length=128)
     started_at = models.DateTimeField()
     at = models.DateTimeField()
+    clock_ahead = models.FloatField(null=True)  # seconds, while the process's own clock is wrong
 
     class Meta:
         ordering = ["-at", "pk"]

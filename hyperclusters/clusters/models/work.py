@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.conf import settings
@@ -13,12 +14,20 @@ from hyperclusters.access import permissions
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
+from .project import KEY_PAUSE
+
 if TYPE_CHECKING:
     from hyperclusters.access.models import Team
 
     from .project import Project
 
 W = TypeVar("W", bound="Work")
+LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
+
+
+def lease_due() -> Q:
+    """Work whose lease has lapsed. The longest is for two calls, a list and a create."""
+    return clock.due("lease_until", timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN))
 
 
 class WorkQuerySet(models.QuerySet[W]):
@@ -38,9 +47,8 @@ class WorkQuerySet(models.QuerySet[W]):
 
     def due(self, *states: str) -> Self:
         """What a worker may take up now: due, and held by nobody (or by somebody whose lease lapsed)."""
-        now = clock.now()
-        free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-        return self.filter(free, state__in=states, due_at__lte=now).order_by("due_at", "pk")
+        free = Q(lease_until__isnull=True) | lease_due()
+        return self.filter(free, clock.due("due_at", KEY_PAUSE), state__in=states).order_by("due_at", "pk")
 
     def with_people(self) -> Self:
         """With what every transition names: the project, its team, and who asked."""

@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from hyperclusters.clusters.heartbeat import is_a_worker_alive
+from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
 
 
 @login_not_required
@@ -24,11 +24,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @login_not_required
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether pages can be served: 503 if not, with the reason. Says as well whether a worker is alive, which does not
-    keep pages from being served."""
+    """Whether pages can be served: 503 if not, with the reason. Says as well whether a worker is alive, and whether
+    this process's clock is right: neither keeps pages from being served."""
     details: dict[str, Any] = {"database": "ok", "schema": "ok", "static": "ok"}
     try:
         details["worker"] = "alive" if is_a_worker_alive() else "none"
+        ahead = seconds_ahead()
+        details["clock"] = "ok" if ahead is None else f"wrong: {ahead:+.0f} s ahead"
         if missing := migrations_on_disk() - MigrationRecorder(connection).applied_migrations().keys():
             details["schema"] = f"{len(missing)} migrations are not applied"
     except DatabaseError:
