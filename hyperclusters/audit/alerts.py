@@ -9,7 +9,7 @@ from datetime import timedelta
 from . import clock
 from .chain import line
 from .ledger import Subject, record
-from .models import Duty, Event
+from .models import DenialWindow, Duty, Event
 from .vocabulary import Action, Outcome
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ ALERTS = (
     Action.DENIALS_BURST,
     Action.CLUSTER_SEEN_OUTSIDE,
     Action.TEAM_UNLED,
+    Action.PUSH_LATE,
+    Action.PUSH_REFUSED,
 )
 AT_ONCE = 500
 BURST, WITHIN = 20, timedelta(minutes=5)  # so many denials of one person or address in that time
@@ -35,7 +37,8 @@ def warn(duty: Duty) -> None:
     for _, action, _, text, sealed in batch:
         if action in ALERTS:
             log.warning("ALERT %s %s", action, line(text, sealed))
-    if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch):
+    is_repeating = DenialWindow.objects.filter(last_at__gt=clock.now() - WITHIN)
+    if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
         _note_bursts()
     if batch:
         duty.seq = batch[-1][0]
@@ -49,10 +52,11 @@ def _note_bursts() -> None:
         Event.objects.filter(outcome=Outcome.DENIED).order_by("-seq").values_list("at", "person_name", "ip")
     )
     recent = [(person, ip) for at, person, ip in denied[:LOOKED_AT] if at > since]
-    for kind, counted in (
-        ("person", Counter(p for p, _ in recent)),
-        ("address", Counter(ip for _, ip in recent)),
-    ):
+    people, addresses = Counter(person for person, _ in recent), Counter(ip for _, ip in recent)
+    for window in DenialWindow.objects.filter(last_at__gt=since):
+        addresses[window.ip] += window.count
+        people.update({window.person_name: window.count} if window.person_name else window.labels)
+    for kind, counted in (("person", people), ("address", addresses)):
         for name, count in counted.items():
             told = Event.objects.about(f"denials:{kind}", name[:64]).filter(at__gt=since)
             if name and count >= BURST and not told.exists():
