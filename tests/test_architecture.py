@@ -128,6 +128,7 @@ SIGNING_IN = {
 FOR_EVERYBODY = SIGNING_IN | {
     "access:invitation",
     "web:theme",
+    "web:draft",
     "set_language",
     "healthz",
     "readyz",

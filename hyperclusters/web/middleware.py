@@ -127,6 +127,7 @@ class SignedIn(LoginRequiredMiddleware):
             return refusal
         owes = getattr(request.user, "owes_second_factor", False)
         if owes and not getattr(view_func, "before_second_factor", False):
+            note_not_taken(request)
             return whole_page(request, resolve_url("accounts:security"))
         return None
 

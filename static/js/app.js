@@ -385,20 +385,28 @@ const isTyped = (field) => {
   if (field.matches("select")) return [...field.options].some((each) => each.defaultSelected) ? !field.selectedOptions[0]?.defaultSelected : field.selectedIndex > 0;
   return field.matches("textarea, input:not([type='hidden'], [type='submit'])") && field.value !== "";
 };
-const typedForms = () => $$("main form[method='post'][data-once]").filter((form) => [...form.elements].some(isTyped));
+const typedForms = () => $$("form[data-draft]").filter((form) => [...form.elements].some(isTyped));
 let lastForm = null;
 document.addEventListener("input", ({ target }) => (lastForm = target.form));
+
+function draftUrl(form) {
+  const { pathname, search } = new URL(form.action);
+  return `${live.dataset.draftUrl}?for=${encodeURIComponent(pathname + search)}`;
+}
 
 // Whether it is kept, or nothing is typed.
 async function keepTyped() {
   const forms = typedForms();
   const form = forms.includes(lastForm) ? lastForm : forms[0];
   if (!form) return true;
-  const { pathname, search } = new URL(form.action);
-  const url = `${live.dataset.draftUrl}?for=${encodeURIComponent(pathname + search)}`;
-  const answer = await fetch(url, { method: "POST", body: new FormData(form) }).catch(() => null);
-  return Boolean(answer) && answer.status !== 413;
+  const answer = await fetch(draftUrl(form), { method: "POST", body: new FormData(form) }).catch(() => null);
+  return Boolean(answer?.ok);
 }
+
+// Pages are never stored by the browser, so what was typed would not be there on the way back.
+addEventListener("pagehide", () => {
+  if (typedForms().includes(lastForm) && !("sent" in lastForm.dataset)) navigator.sendBeacon(draftUrl(lastForm), new FormData(lastForm));
+});
 
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const url = event.detail.xhr.getResponseHeader("HX-Redirect");

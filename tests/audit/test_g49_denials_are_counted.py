@@ -285,7 +285,6 @@ def test_g30_g49_a_locked_attempt_does_not_look_at_the_password(
         return bool(verify(self, password, encoded))
 
     monkeypatch.setattr(MD5PasswordHasher, "verify", counted)
-    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda *_: looked.append("encoded") or "md5$a$b")
     for _ in range(5):
         guess("ada")
     assert looked

@@ -89,6 +89,7 @@ def addresses(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
     team, project = "/teams/vision/", projects.vision.get_absolute_url()
     return {
         "web:theme": "/theme/",
+        "web:draft": "/draft/?for=/clusters/new/",
         "set_language": "/language/",
         "accounts:login": "/accounts/login/",
         "account_login": "/accounts/login/",

@@ -70,10 +70,10 @@ def end_session(browser: Browser) -> None:
 
 def shows(page: str, values: dict[str, str]) -> list[str]:
     """Which of these values no input, option or text of the page holds."""
-    text = html.unescape(page)
-    missing = []
-    for name, value in values.items():
-        tags = [tag for tag in re.findall(r"<(?:input|textarea)\b[^>]*>", text) if f'name="{name}"' in tag]
+    inputs = [html.unescape(tag) for tag in re.findall(r"<(?:input|textarea)\b[^>]*>", page)]
+    text, missing = html.unescape(page), []
+    for name, value in ((name, value) for name, value in values.items() if value):
+        tags = [tag for tag in inputs if f'name="{name}"' in tag]
         chosen = [
             tag for tag in tags if f'value="{value}"' in tag and ("radio" not in tag or "checked" in tag)
         ]
