@@ -417,7 +417,8 @@ def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:
     assert (
-        SIGNING_IN | {"access:invitation", "web:theme", "web:draft", "set_language", "healthz", "readyz", "metrics"}
+        SIGNING_IN
+        | {"access:invitation", "web:theme", "web:draft", "set_language", "healthz", "readyz", "metrics"}
         == FOR_EVERYBODY
     )
     assert "Sign in" in words(Browser().get("/accounts/login/"))
