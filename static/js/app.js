@@ -359,7 +359,10 @@ function sayUnchecked(form) {
   words.textContent = live.dataset.notChecked;
   $$(".note", form).forEach((note) => note.replaceChildren());
   $("#id_name_note").replaceChildren(words);
-  $("#live-part .checks")?.replaceChildren();
+  const check = document.createElement("li");
+  check.textContent = live.dataset.notChecked;
+  $("#live-part .checks").replaceChildren(check);
+  $("#live-part .tabs").hidden = true;
 }
 
 function failed({ detail }) {

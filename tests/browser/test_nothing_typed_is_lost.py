@@ -181,6 +181,8 @@ def test_g48_a_live_check_that_fails_says_so_and_leaves_no_stale_verdict(
     expect(note(page)).to_contain_text("Could not check this")
     expect(note(page)).not_to_contain_text("Free")
     expect(name_field(page)).to_have_value("second")
+    expect(page.locator("#sent-json")).to_be_hidden()
+    expect(page.locator(".checks")).to_contain_text("Could not check this")
     page.unroute("**/clusters/new/?*")
     name_field(page).fill("third")
     expect(note(page)).to_contain_text("Free in this project")
@@ -206,9 +208,9 @@ def test_a_swap_that_arrives_between_pressing_and_releasing_loses_no_click(
     with page.expect_request("**/clusters/new/?*name=second*"):
         name_field(page).fill("second")
     hold(page, button)
-    page.unroute("**/clusters/new/?*")
     with page.expect_response("**/clusters/new/?*name=second*"):
         routes[-1].continue_()
+    page.unroute("**/clusters/new/?*")
     page.wait_for_function("!document.querySelector('.htmx-request')")
     expect(page.locator("#sent-json")).to_contain_text("first")
     page.mouse.up()
