@@ -370,6 +370,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "hyperclusters.web.drafts.DraftMiddleware",  # before what turns a form away
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -514,7 +515,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax
 SESSION_ENGINE = "hyperclusters.accounts.sessions"
 SESSION_COOKIE_AGE = SESSION_LIMIT
 DEVICE_COOKIE_NAME, THEME_COOKIE_NAME = f"{_cookie}device", f"{_cookie}theme"
-MESSAGES_COOKIE_NAME = f"{_cookie}messages"
+MESSAGES_COOKIE_NAME, DRAFT_COOKIE_NAME = f"{_cookie}messages", f"{_cookie}draft"
 SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 63_072_000, least=0, most=63_072_000 * 5) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = flag("HSTS_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = flag("HSTS_PRELOAD", default=False)

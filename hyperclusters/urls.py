@@ -11,6 +11,7 @@ from hyperclusters.web.views import (
     cluster_list,
     clusters,
     creations,
+    drafts,
     export,
     grants,
     health,
@@ -30,6 +31,7 @@ web = [
     path("", home.home, name="home"),
     path("theme/", home.theme, name="theme"),
     path("jump/", jump.jump, name="jump"),
+    path("draft/", drafts.draft, name="draft"),
 ]
 accounts_urls = [
     path("login/", accounts.sign_in, name="login"),

@@ -25,7 +25,7 @@ from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.recent import note_confirmation
 from hyperclusters.audit import clock, search, triggers
 from hyperclusters.audit.chain import GENESIS
-from hyperclusters.audit.models import Event
+from hyperclusters.audit.models import DenialWindow, Event
 from hyperclusters.audit.reading import forget_noted
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.creations import Wish, request_creation
@@ -283,6 +283,15 @@ def work() -> None:
 def events(**filters: Any) -> list[Event]:
     """Audit events, oldest first."""
     return list(Event.objects.filter(**filters).order_by("seq"))
+
+
+def denied(**filters: Any) -> int:
+    """How many denials the audit has, each by an event of its own, in a summary, or counted in a window that is open."""
+    recorded = events(outcome="denied", **filters)
+    summed = sum(
+        (event.after or {}).get("count", 1) if event.evidence == "repeated" else 1 for event in recorded
+    )
+    return summed + sum(DenialWindow.objects.filter(**filters).values_list("count", flat=True))
 
 
 def make_due(creation: Creation) -> None:

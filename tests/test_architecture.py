@@ -45,6 +45,7 @@ TRUSTED_MARKUP = ("mark_safe", "SafeString", "SafeText", "format_html", "allow_l
 ROUTES = {
     "web:home",
     "web:jump",
+    "web:draft",
     "web:theme",
     "accounts:login",
     "accounts:logout",
@@ -129,6 +130,7 @@ SIGNING_IN = {
 FOR_EVERYBODY = SIGNING_IN | {
     "access:invitation",
     "web:theme",
+    "web:draft",
     "set_language",
     "healthz",
     "readyz",

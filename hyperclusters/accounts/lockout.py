@@ -7,7 +7,6 @@ in which its owner has signed in before is counted by itself. So nobody is locke
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +19,7 @@ from django.utils.crypto import salted_hmac
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.models import User
 from hyperclusters.audit import clock, origin
+from hyperclusters.audit.denials import network_of
 
 from .models import Attempt
 
@@ -47,7 +47,7 @@ def count(request: HttpRequest, username: str) -> Counted | None:
     Its rows are committed before they are counted, so that of any number at once no more than allowed go through.
     Unknown names count alike.
     """
-    name, network = ascii_lower(username.strip()), _network(origin.current().ip)
+    name, network = ascii_lower(username.strip()), network_of(origin.current().ip)
     device = _device_of(request, name)
     limits = {f"{name} from {network}": FOR_AN_ACCOUNT, f"from {network}": FOR_A_NETWORK}
     if device:
@@ -94,23 +94,23 @@ def remember_device(response: HttpResponse, person: User) -> None:
     )
 
 
+def device_owner(request: HttpRequest) -> str:
+    """The user name, in small ASCII letters, of who last signed in in this browser; empty if nobody is known to have."""
+    return _device(request)[0]
+
+
 def _device_of(request: HttpRequest, name: str) -> str:
     """The ID of a browser in which the person of this name has signed in before; else empty."""
+    owner, device = _device(request)
+    return device if owner == name else ""
+
+
+def _device(request: HttpRequest) -> tuple[str, str]:
+    """Whose browser this is, and its ID."""
     try:
-        whose, device = signing.loads(
+        owner, device = signing.loads(
             request.COOKIES.get(settings.DEVICE_COOKIE_NAME, ""), salt=SALT, max_age=DEVICE_AGE
         )
     except (signing.BadSignature, ValueError):
-        return ""
-    return str(device) if whose == name else ""
-
-
-def _network(ip: str) -> str:
-    """What one subscriber has: an IPv4 address, an IPv6 /64."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return ip
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+        return "", ""
+    return str(owner), str(device)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 from . import clock
 from .chain import line
 from .ledger import Subject, record
-from .models import Duty, Event
+from .models import DenialWindow, Duty, Event
 from .vocabulary import Action, Outcome
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,8 @@ ALERTS = (
     Action.CLUSTER_SEEN_OUTSIDE,
     Action.TEAM_UNLED,
     Action.CLOCK_WRONG,
+    Action.PUSH_LATE,
+    Action.PUSH_REFUSED,
 )
 AT_ONCE = 500
 BURST, WITHIN = 20, timedelta(minutes=5)  # so many denials of one person or address in that time
@@ -36,7 +38,8 @@ def warn(duty: Duty) -> None:
     for _, action, _, text, sealed in batch:
         if action in ALERTS:
             log.warning("ALERT %s %s", action, line(text, sealed))
-    if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch):
+    is_repeating = DenialWindow.objects.filter(clock.within("last_at", WITHIN))
+    if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
         _note_bursts(after=duty.seq)
     if batch:
         duty.seq = batch[-1][0]
@@ -44,23 +47,29 @@ def warn(duty: Duty) -> None:
 
 
 def _note_bursts(after: int) -> None:
-    """One event for each person and each address that was denied too often; the next one not before the time is over.
-
-    Denials count back from the newest of the same person or address, not from now: whoever recorded them may have had
-    another clock than we do.
-    """
+    """One event for each person and each address that was denied too often; the next one not before the time is over."""
     denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-seq")
     newest = list(denied.values_list("seq", "at", "person_name", "ip")[:LOOKED_AT])
-    by_person = [(seq, at, person) for seq, at, person, _ in newest]
-    by_address = [(seq, at, ip) for seq, at, _, ip in newest]
-    for kind, rows in (("person", by_person), ("address", by_address)):
-        times: dict[str, list[datetime]] = defaultdict(list)
-        for seq, at, name in rows:
-            if name and (seq > after or name in times):
-                times[name].append(at)
-        for name, moments in times.items():
-            count = sum(abs(moments[0] - at) < WITHIN for at in moments)
+    people = _count_recent([(seq, at, person) for seq, at, person, _ in newest], after)
+    addresses = _count_recent([(seq, at, ip) for seq, at, _, ip in newest], after)
+    for window in DenialWindow.objects.filter(clock.within("last_at", WITHIN)):
+        addresses[window.ip] += window.count
+        people.update({window.person_name: window.count} if window.person_name else window.labels)
+    for kind, counts in (("person", people), ("address", addresses)):
+        for name, count in counts.items():
             earlier = Event.objects.about(f"denials:{kind}", name[:64]).filter(clock.within("at", WITHIN))
-            if count >= BURST and not earlier.exists():
+            if name and count >= BURST and not earlier.exists():
                 subject = Subject(f"denials:{kind}", name, name)
                 record(Action.DENIALS_BURST, Outcome.NOTED, subject=subject, after={"denials": count})
+
+
+def _count_recent(rows: list[tuple[int, datetime, str]], after: int) -> Counter[str]:
+    """How many denials each name has had lately, of the names that have one behind `after`. `rows`: newest first.
+
+    They count back from the name's newest one, not from now: whoever recorded it may have had another clock than ours.
+    """
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for seq, at, name in rows:
+        if name and (seq > after or name in times):
+            times[name].append(at)
+    return Counter({name: sum(abs(at[0] - each) < WITHIN for each in at) for name, at in times.items()})

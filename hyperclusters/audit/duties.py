@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
 
-from . import alerts, anchors, clock, push, verification
+from . import alerts, anchors, clock, denials, push, verification
 from .models import Duty, Head
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
             lambda _: verification.note(verification.NEW, verification.verify_new(go_on)),
         ),
         "alerts": (SOON, alerts.warn),
+        "denials": (SOON, lambda _: denials.close_windows()),
     }
     for name, sink in push.sinks().items():
         duties[name] = (SOON, partial(push.push, sink=sink, may_go_on=may_go_on))

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from . import clock, origin
 from .chain import Entry
+from .denials import is_repeated
 from .models import Event
 from .vocabulary import Action, Outcome
 
@@ -89,6 +90,7 @@ def record(
     It gets its number (`seq`) and its place in the chain when the transaction commits, as the last thing that the
     transaction does; until then it is in no table. Outside a transaction it is committed at once.
     `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
+    A denial that repeats others is counted and becomes part of one summary (see `denials`).
     Where from (page, worker, command; IP; request ID) is taken from `origin`.
     """
     known = person if isinstance(person, AbstractBaseUser) else None
@@ -117,7 +119,8 @@ def record(
         upstream_request_id=_short(upstream_request_id, 128),
     )
     with transaction.atomic(savepoint=False):  # two statements less for each event of a longer transaction
-        transaction.on_commit(Entry(event))
+        if not is_repeated(event):
+            transaction.on_commit(Entry(event))
     return event
 
 

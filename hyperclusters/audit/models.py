@@ -175,9 +175,51 @@ class Duty(models.Model):
     seq = models.BigIntegerField(default=0)  # for what goes along the ledger: done up to here
     failures = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=200, blank=True)
+    is_late = models.BooleanField(default=False, db_default=False)  # an alert says that this sink is behind
 
     class Meta:
         verbose_name_plural = "duties"
 
     def __str__(self) -> str:
         return self.name
+
+
+class UndeliveredEvent(models.Model):
+    """An event that a sink refuses even by itself, so that those behind it are not kept back."""
+
+    sink = models.CharField(max_length=32)
+    seq = models.BigIntegerField()
+    error = models.CharField(max_length=200)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sink", "seq"], name="audit_undelivered_once")]
+
+    def __str__(self) -> str:
+        return f"{self.sink}: {self.seq}"
+
+
+class DenialWindow(models.Model):
+    """Denials of one kind, of one person at one address, within a few minutes: some are events, the rest is counted.
+
+    Its summary is one event, written once the window is over (see `denials`).
+    """
+
+    key = models.CharField(max_length=64, unique=True)  # of the columns up to `ip`, as a digest
+    action = models.CharField(max_length=48)
+    person_id = models.BigIntegerField(null=True)
+    person_name = models.CharField(max_length=150, blank=True)
+    team_id = models.BigIntegerField(null=True)
+    team_name = models.CharField(max_length=100, blank=True)
+    ip = models.CharField(max_length=45, blank=True)  # of the newest denial; the key has its network
+    source = models.CharField(max_length=16)
+    opened_at = models.DateTimeField(db_index=True)
+    count = models.PositiveIntegerField(default=0)  # denials that have no event of their own
+    first_at = models.DateTimeField(null=True)  # of those
+    last_at = models.DateTimeField(null=True)
+    labels = models.JSONField(
+        default=dict
+    )  # what they were about: how many of those without an event, by label
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.person_name} {self.ip}: {self.count}"

@@ -10,29 +10,46 @@ import hmac
 import http.client
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import transaction
 
 from . import clock
 from .chain import line
-from .models import Duty, Event
+from .ledger import Subject, record
+from .models import Duty, Event, Head, UndeliveredEvent
+from .vocabulary import Action, Outcome
 
 AT_ONCE = 100  # events a batch
 PATIENCE = 10.0  # seconds for each step of a post
-BACKOFF_AT_MOST = 300  # seconds
+BACKOFF_AT_MOST = 300  # seconds; a Retry-After beyond it is cut to it
+TOO_LARGE = 413
+REFUSALS = {400, TOO_LARGE, 422}  # the sink answers, and will not take these very events
+IN_A_ROW = 3  # single events refused with 400 or 422 one after another: then it is the sink that is wrong
+LATE = timedelta(minutes=15)  # an event that waits longer than this raises an alert
 Sink = Callable[[Sequence[str]], None]
 
 
 class NotTaken(Exception):
-    """The webhook did not say that it has the batch."""
+    """A sink did not say that it has the batch."""
+
+    def __init__(self, why: str, status: int = 0, retry_after: float = 0) -> None:
+        super().__init__(why)
+        self.status = status
+        self.retry_after = retry_after  # seconds
 
 
 def to_stdout(lines: Sequence[str]) -> None:
-    """Print them."""
-    sys.stdout.write("".join(f"{each}\n" for each in lines))
-    sys.stdout.flush()
+    """Print them. Raises NotTaken if stdout is closed, OSError if nobody reads it any more."""
+    try:
+        sys.stdout.write("".join(f"{each}\n" for each in lines))
+        sys.stdout.flush()
+    except ValueError as error:
+        raise NotTaken("stdout is closed") from error
 
 
 def to_webhook(lines: Sequence[str]) -> None:
@@ -50,13 +67,23 @@ def to_webhook(lines: Sequence[str]) -> None:
     try:
         target = (address.path or "/") + (f"?{address.query}" if address.query else "")
         connection.request("POST", target, body, headers)
-        status = connection.getresponse().status
+        answer = connection.getresponse()
     except http.client.HTTPException as error:
         raise NotTaken(type(error).__name__) from error
     finally:
         connection.close()
-    if not 200 <= status < 300:  # a redirect too: the address is the operator's, not the answer's
-        raise NotTaken(f"HTTP {status}")
+    if not 200 <= answer.status < 300:  # a redirect too: the address is the operator's, not the answer's
+        raise NotTaken(f"HTTP {answer.status}", answer.status, _seconds(answer.getheader("Retry-After", "")))
+
+
+def _seconds(text: str) -> float:
+    """What a Retry-After asks for: seconds, or a date; 0 if it is neither."""
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return (parsedate_to_datetime(text) - clock.now()).total_seconds()
+    except (TypeError, ValueError):
+        return 0
 
 
 def signature(timestamp: str, body: bytes) -> str:
@@ -75,22 +102,100 @@ def sinks() -> dict[str, Sink]:
 
 
 def push(duty: Duty, sink: Sink, may_go_on: Callable[[], bool]) -> None:
-    """Hand on what is new, batch by batch. A batch that is not taken is tried again later, after growing pauses."""
+    """Hand on what is new, batch by batch. A batch that is refused for what it holds comes again in halves; one that is
+    not taken for another reason comes again later, after growing pauses."""
+    size = AT_ONCE
     while may_go_on():
-        batch = list(
-            Event.objects.filter(seq__gt=duty.seq)
-            .order_by("seq")
-            .values_list("seq", "canonical", "digest")[:AT_ONCE]
-        )
+        batch = _next_events(duty, size)
         if not batch:
             return
         try:
             sink([line(text, sealed) for _, text, sealed in batch])
         except (NotTaken, OSError) as error:
-            duty.failures += 1
-            duty.error = f"{type(error).__name__}: {error}"[:200]
-            duty.due_at = clock.now() + timedelta(seconds=min(2**duty.failures, BACKOFF_AT_MOST))
-            duty.save(update_fields=["failures", "error", "due_at"])
-            return
-        duty.seq, duty.failures, duty.error = batch[-1][0], 0, ""
-        duty.save(update_fields=["seq", "failures", "error"])
+            status = error.status if isinstance(error, NotTaken) else 0
+            if status in REFUSALS and len(batch) > 1:
+                size = len(batch) // 2
+                continue
+            if status not in REFUSALS or (status != TOO_LARGE and _refuses_everything(duty)):
+                _try_later(duty, error, batch[0][0])
+                return
+            _set_aside(duty, batch[0][0], str(error))
+        else:
+            _advance(duty, batch[-1][0])
+            size = min(size * 2, AT_ONCE)
+
+
+def _next_events(duty: Duty, size: int) -> list[tuple[int, str, str]]:
+    rows = Event.objects.filter(seq__gt=duty.seq).order_by("seq")
+    return list(rows.values_list("seq", "canonical", "digest")[:size])
+
+
+def _advance(duty: Duty, seq: int) -> None:
+    duty.seq, duty.failures, duty.error, duty.is_late = seq, 0, "", False
+    duty.save(update_fields=["seq", "failures", "error", "is_late"])
+
+
+def _try_later(duty: Duty, error: Exception, seq: int) -> None:
+    """Pause. What has waited too long by now raises an alert, once until something is taken again."""
+    duty.failures += 1
+    duty.error = f"{type(error).__name__}: {error}"[:200]
+    pause = max(2**duty.failures if duty.failures < 9 else BACKOFF_AT_MOST, getattr(error, "retry_after", 0))
+    now = clock.now()
+    duty.due_at = now + timedelta(seconds=min(pause, BACKOFF_AT_MOST))
+    waits_since = Event.objects.values_list("at", flat=True).get(seq=seq)
+    with transaction.atomic():
+        if now - waits_since > LATE and not duty.is_late:
+            duty.is_late = True
+            subject = Subject("sink", duty.name, duty.name)
+            record(Action.PUSH_LATE, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=duty.error)
+        duty.save(update_fields=["failures", "error", "due_at", "is_late"])
+
+
+def _refuses_everything(duty: Duty) -> bool:
+    """Whether the events right before this one were refused as well: no event is wrong then, but the sink or its address."""
+    before = UndeliveredEvent.objects.filter(sink=duty.name, seq__gt=duty.seq - IN_A_ROW, seq__lte=duty.seq)
+    return before.count() == IN_A_ROW
+
+
+def _set_aside(duty: Duty, seq: int, error: str) -> None:
+    """Leave out one event that the sink refuses by itself, and report it; the event stays in the ledger."""
+    with transaction.atomic():
+        UndeliveredEvent.objects.get_or_create(
+            sink=duty.name, seq=seq, defaults={"error": error[:200], "at": clock.now()}
+        )
+        subject = Subject("sink", duty.name, duty.name)
+        record(Action.PUSH_REFUSED, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=error)
+        _advance(duty, seq)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """How far a sink is behind the ledger."""
+
+    name: str
+    seq: int  # has every event up to here, but for those set aside
+    waiting: int  # events
+    waits_since: datetime | None
+    error: str
+    undelivered: tuple[int, ...]  # the numbers of the newest ones, newest first
+    undelivered_count: int
+
+
+def sink_states() -> list[SinkState]:
+    """The state of each sink that is switched on."""
+    head = Head.objects.get().seq
+    return [_state(duty, head) for duty in Duty.objects.filter(name__in=sinks()).order_by("name")]
+
+
+def _state(duty: Duty, head: int) -> SinkState:
+    first = Event.objects.filter(seq__gt=duty.seq).order_by("seq").values_list("at", flat=True).first()
+    refused = UndeliveredEvent.objects.filter(sink=duty.name)
+    return SinkState(
+        name=duty.name.removeprefix("push to "),
+        seq=duty.seq,
+        waiting=max(head - duty.seq, 0),
+        waits_since=first,
+        error=duty.error,
+        undelivered=tuple(refused.order_by("-seq").values_list("seq", flat=True)[:10]),
+        undelivered_count=refused.count(),
+    )

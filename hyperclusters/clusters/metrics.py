@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hyperclusters.audit import clock, verification
+from hyperclusters.audit import clock, push, verification
 from hyperclusters.audit.models import Event
 
 from .heartbeat import ALIVE
@@ -40,6 +40,7 @@ class _Dashboard(Collector):
         yield from _lists(now)
         yield from _workers(now)
         yield from _ledger(now)
+        yield from _sinks(now)
 
 
 def _gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
@@ -178,3 +179,16 @@ def _ledger(now: datetime) -> Iterator[Metric]:
     if standing.whole_at:
         verified.add_metric(["whole"], _age(now, standing.whole_at))
     yield from (intact, verified)
+
+
+def _sinks(now: datetime) -> Iterator[Metric]:
+    waiting = _gauge("audit_sink_waiting", "Audit events that a sink has not taken yet", ("sink",))
+    late = _gauge("audit_sink_late_seconds", "How long the oldest of them has waited", ("sink",))
+    undelivered = _gauge(
+        "audit_sink_undelivered", "Audit events set aside because a sink refuses them", ("sink",)
+    )
+    for sink in push.sink_states():
+        waiting.add_metric([sink.name], sink.waiting)
+        late.add_metric([sink.name], _age(now, sink.waits_since))
+        undelivered.add_metric([sink.name], sink.undelivered_count)
+    yield from (waiting, late, undelivered)

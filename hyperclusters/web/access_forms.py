@@ -67,7 +67,9 @@ class UntilForm(forms.Form):
         label=_("Last day"),
         help_text=_("For “Until the end of a day”: it ends at 24:00 UTC."),
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(
+            attrs={"type": "date"}, format="%Y-%m-%d"
+        ),  # what the browser reads, in every language
     )
     reason = _reason()
 

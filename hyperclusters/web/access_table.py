@@ -33,6 +33,7 @@ TABLE = (
     Entry("web:home", "get"),
     Entry("web:theme", "post", public=True),
     Entry("web:jump", "get"),
+    Entry("web:draft", "post", public=True),
     Entry("accounts:login", "get", public=True),
     Entry("accounts:login", "post", public=True),
     Entry("accounts:logout", "post"),

@@ -1,4 +1,4 @@
-"""Acts that have no page of their own."""
+"""Which methods a view takes, and acts that have no page of their own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from django.views.decorators.http import require_http_methods
 
 View = Callable[..., HttpResponse]
 
+# For a page with a form. HEAD answers as GET does: mail scanners follow links by it, and report what refuses it as broken.
+get_or_post = require_http_methods(["GET", "HEAD", "POST"])
+
 
 def post_only(page: str, *keys: str) -> Callable[[View], View]:
     """For an act that is done by POST alone, on a page whose route is `page` and has `keys` of this act's own address.
@@ -21,7 +24,7 @@ def post_only(page: str, *keys: str) -> Callable[[View], View]:
     """
 
     def decorate(view: View) -> View:
-        @require_http_methods(["GET", "HEAD", "POST"])
+        @get_or_post
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.method == "POST":

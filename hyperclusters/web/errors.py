@@ -1,9 +1,12 @@
 """Error pages: what happened, whether anything was sent, what to do."""
 
 import math
+import sys
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
@@ -15,7 +18,9 @@ from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.logs import told_path
 
 from .access_words import lost, who_helps
+from .drafts import note_not_taken
 
+RETRY_AFTER = 10  # seconds until a busy database is worth another try
 IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page
 
 
@@ -57,11 +62,22 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if isinstance(getattr(request, "user", None), User):
         page = Subject("page", "", told_path(request))
         record(Did.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
+    if reason.startswith("CSRF token from POST") and getattr(request, "left_out", None):
+        return _form_again(request)
     text = _(
         "This form is too old or did not come from this site, so it was not accepted. Nothing was sent to the cloud. "
         "Go back, reload the page and try again."
     )
     return _page(request, 403, _("This form has expired"), text)
+
+
+def _form_again(request: HttpRequest) -> HttpResponse:
+    """Back to a form of ours that was opened before its person signed in again, filled, with a new token."""
+    note_not_taken(request)
+    messages.warning(
+        request, _("This form was too old, so nothing was sent. Check what you typed, and send it again.")
+    )
+    return HttpResponseRedirect(request.get_full_path())
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -87,18 +103,36 @@ def too_many(request: HttpRequest, seconds: float = 60) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: our fault. Rendered without the database, which may be what failed."""
+    """500: our fault; 503 if the database was busy or away. Django calls this for whatever no view and no middleware
+    caught. Rendered without the database, which may be what failed."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return database_unavailable(request)
     text = _(
         "Something went wrong here. If you were creating a cluster, look at Creations in a minute, before you try again: "
         "if it is not listed there then, nothing was recorded and nothing was sent."
     )
-    context = {
-        "status": 500,
-        "title": _("The dashboard failed"),
-        "text": text,
-        "request_id": request.META.get("REQUEST_ID"),
-    }
-    return HttpResponse(get_template("errors/error.html").render(context), status=500)
+    return _plain_page(request, 500, _("The dashboard failed"), text)
+
+
+def database_unavailable(request: HttpRequest) -> HttpResponse:
+    """503: the database was locked for too long, or did not answer. Claims nothing about what a form changed: the error
+    may have come after a COMMIT."""
+    if request.method in {"GET", "HEAD"}:
+        text = _("The database is busy or does not answer. Try again in a moment.")
+    else:
+        text = _(
+            "The database is busy or does not answer. We don't know whether your change was saved: "
+            "check before you try again."
+        )
+    response = _plain_page(request, 503, _("The dashboard is busy"), text, again=request.get_full_path())
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def _plain_page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:
+    """An error page that needs neither the database nor the request's context."""
+    context = {"status": status, "title": title, "text": text, "request_id": request.META.get("REQUEST_ID")}
+    return HttpResponse(get_template("errors/error.html").render(context | more), status=status)
 
 
 def busy(request: HttpRequest, text: str) -> HttpResponse:
@@ -127,4 +161,6 @@ def never_recorded(request: HttpRequest) -> HttpResponse:
 
 def _database_page(request: HttpRequest, typed: dict[str, str], where: str = "") -> HttpResponse:
     context = {"typed": list(typed.items()), "where": where, "request_id": request.META.get("REQUEST_ID")}
-    return HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)
+    response = HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response

@@ -111,5 +111,6 @@ WIDGETS: dict[str, dict[str, str]] = {
         "aria-describedby": "id_hyper_cluster_subnet_id_note",
         "placeholder": gettext_lazy("Leave empty for the default network"),  # type: ignore[dict-item]
     },
-    "reason": {"class": "input", "maxlength": "500", "autocomplete": "off"},
+    # The live check gets only its first character: an address has no room for long text.
+    "reason": {"class": "input", "maxlength": "500", "autocomplete": "off", "data-brief": ""},
 }

@@ -23,6 +23,7 @@ from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.logs import told_path
 
+from .drafts import note_not_taken
 from .request import whole_page
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -112,7 +113,9 @@ def in_use(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         session = cast("SessionStore", request.session)
-        if session.row and session.row.started_at:
+        if request.method == "HEAD":
+            session.modified = False  # a scanner that follows a link uses nothing up
+        elif session.row and session.row.started_at:
             with suppress(DatabaseError):  # the page itself has said what is wrong
                 if not request.user.is_authenticated:
                     session.flush()  # whose account was closed; it must not come back with the account
@@ -140,11 +143,13 @@ class SignedIn(LoginRequiredMiddleware):
             return refusal
         owes = getattr(request.user, "owes_second_factor", False)
         if owes and not getattr(view_func, "before_second_factor", False):
+            note_not_taken(request)
             return whole_page(request, resolve_url("accounts:security"))
         return None
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
         """A fragment must not be replaced by a sign-in page: htmx is told to go to it as a whole page."""
+        note_not_taken(request)
         if not getattr(request, "htmx", False):
             return super().handle_no_permission(request, view_func)
         back = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)  # type: ignore[attr-defined]

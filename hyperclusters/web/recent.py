@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.permissions import Action, require
 from hyperclusters.accounts.recent import is_recent
 
+from .drafts import note_not_taken
 from .request import PageRequest, whole_page
 
 View = Callable[..., HttpResponse]
@@ -23,15 +24,16 @@ View = Callable[..., HttpResponse]
 def recently_authenticated(view: View) -> View:
     """For views of sensitive acts: changing how one signs in, and through `sensitive` those of platform admins.
 
-    Goes to the page that asks for the password, and from there back to this address. What was posted is not carried
-    along, since it may be a secret: put this on the page that shows the form as well.
+    Goes to the page that asks for the password, and from there back to this address. Put this on the page that shows
+    the form as well: of what was posted only a draft comes back, without secrets (see `drafts`).
     """
 
     @wraps(view)
     def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if is_recent(request.session):
             return view(request, *args, **kwargs)
-        if request.method != "GET":
+        if request.method == "POST":
+            note_not_taken(request)
             messages.warning(
                 request, _("Nothing was changed. Please do it again after you confirmed who you are.")
             )

@@ -267,19 +267,81 @@ function tellTimes() {
   }
 }
 
-// htmx: what the swap would lose is put back (focus on things without an ID, opened details), failures are said.
+// What asks by itself, and so can ask again.
+const ASKING = "[hx-headers*='X-Poll']";
+
+// A swap never replaces what is being pressed or typed in: it waits until that is over, and what it was for is asked anew.
+let pressed = null;
+const postponed = new Set();
+
+function isInUse({ target, elt }) {
+  const active = document.activeElement;
+  const isTyping = active.matches("input, textarea") && active.value !== active.defaultValue;
+  const within = (element) => target.contains(element) && !elt.contains(element);
+  return target.contains(pressed) || (isTyping && within(active));
+}
+
+function release() {
+  pressed = null;
+  setTimeout(() => { // after the click that this was
+    for (const elt of postponed) {
+      const event = elt.matches(ASKING) ? "shown" : elt.matches("form") ? "submit" : "change";
+      if (elt.isConnected) elt.dispatchEvent(new Event(event, { bubbles: event !== "shown", cancelable: true }));
+    }
+    postponed.clear();
+  });
+}
+
+addEventListener("pointerdown", ({ target }) => (pressed = target), true);
+addEventListener("keydown", ({ key, target }) => key === " " && (pressed = target), true);
+for (const name of ["pointerup", "pointercancel", "dragend", "keyup", "focusout", "blur"]) addEventListener(name, release, true);
+
+// Selected text, as where it begins in the element and what it is.
+function selected(element) {
+  const selection = getSelection();
+  if (selection.isCollapsed || !element.contains(selection.anchorNode) || !element.contains(selection.focusNode)) return null;
+  const range = selection.getRangeAt(0);
+  const lead = document.createRange();
+  lead.setStart(element, 0);
+  lead.setEnd(range.startContainer, range.startOffset);
+  return { start: lead.toString().length, text: range.toString() };
+}
+
+function select(element, { start, text }) {
+  if (element.textContent.slice(start, start + text.length) !== text) return; // it is not there any more
+  const range = document.createRange();
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  for (let at = 0, node = walker.nextNode(); node; at += node.length, node = walker.nextNode()) {
+    if (start >= at && start < at + node.length) range.setStart(node, start - at);
+    if (start + text.length > at && start + text.length <= at + node.length) range.setEnd(node, start + text.length - at);
+  }
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+}
+
+// htmx: what the swap would lose is put back (focus on things without an ID, selected text, opened details), failures are said.
 let before = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.requestConfig.verb === "get" && isInUse({ target: detail.target, elt: detail.requestConfig.elt })) {
+    detail.shouldSwap = false;
+    postponed.add(detail.requestConfig.elt);
+    return;
+  }
   const active = document.activeElement;
-  const attribute = ["data-copy", "data-copy-from", "href", "name", "value"].find((name) => active.hasAttribute(name));
+  const named = ["data-copy", "data-copy-from", "href", "name", "value"].filter((name) => active.hasAttribute(name));
+  const selector = named.map((name) => `[${name}="${CSS.escape(active.getAttribute(name))}"]`).join("");
   before = {
-    focus: !active.id && attribute && detail.target.contains(active) ? `[${attribute}="${CSS.escape(active.getAttribute(attribute))}"]` : null,
+    focus: !active.id && selector && detail.target.contains(active) ? selector : null,
+    selected: selected(detail.target),
+    target: detail.target.id,
     open: $$("details[id][open]", detail.target).map((each) => each.id),
   };
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   for (const id of before?.open ?? []) document.getElementById(id)?.setAttribute("open", "");
   if (before?.focus && document.activeElement === document.body) $(before.focus, detail.elt)?.focus();
+  const swapped = before?.selected && document.getElementById(before.target);
+  if (swapped) select(swapped, before.selected);
   before = null;
   if (detail.requestConfig?.verb === "post") $(".errors", detail.elt)?.focus();
   $$(".toast:not([data-seen])").forEach(settleToast);
@@ -290,17 +352,95 @@ function settleToast(toast) {
   keep(toast);
 }
 
+// A live check that failed says so, and leaves nothing on the page that was true of other entries.
+function sayUnchecked(form) {
+  const words = document.createElement("p");
+  words.className = "help warn-c";
+  words.textContent = live.dataset.notChecked;
+  $$(".note", form).forEach((note) => note.replaceChildren());
+  $("#id_name_note").replaceChildren(words);
+  const check = document.createElement("li");
+  check.textContent = live.dataset.notChecked;
+  $("#live-part .checks").replaceChildren(check);
+  $("#live-part .tabs").hidden = true;
+}
+
 function failed({ detail }) {
-  const { xhr, requestConfig } = detail;
+  const { xhr, requestConfig, elt } = detail;
   const safe = requestConfig.verb === "get";
-  if ([401, 403].includes(xhr?.status)) showToast(live.dataset.denied, "refusal");
+  if (elt.matches("[data-live]")) sayUnchecked(elt);
+  else if ([401, 403].includes(xhr?.status)) showToast(live.dataset.denied, "refusal");
   else if (safe) showToast(live.dataset.noAnswer, "reading");
   else showToast(live.dataset.noAnswerSent, "sending");
 }
 for (const name of ["responseError", "sendError", "timeout"]) document.addEventListener(`htmx:${name}`, failed);
 
+// Long text goes to a live check by its first character only: an address has no room for it.
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  for (const field of $$("[data-brief]", detail.elt)) {
+    if (detail.verb === "get") detail.parameters[field.name] = [...field.value.trim()][0] ?? "";
+  }
+});
+
+// What is typed into a form is kept on the way to the sign-in page, and when the language changes.
+const isTyped = (field) => {
+  if (field.matches("[type='checkbox'], [type='radio']")) return field.checked !== field.defaultChecked;
+  if (field.matches("select")) return [...field.options].some((each) => each.defaultSelected) ? !field.selectedOptions[0]?.defaultSelected : field.selectedIndex > 0;
+  return field.matches("textarea, input:not([type='hidden'], [type='submit'])") && field.value !== "";
+};
+const typedForms = () => $$("form[data-draft]").filter((form) => [...form.elements].some(isTyped));
+let lastForm = null;
+document.addEventListener("input", ({ target }) => (lastForm = target.form));
+
+function draftUrl(form) {
+  const { pathname, search } = new URL(form.action);
+  return `${live.dataset.draftUrl}?for=${encodeURIComponent(pathname + search)}`;
+}
+
+// Whether it is kept, or nothing is typed.
+async function keepTyped() {
+  const forms = typedForms();
+  const form = forms.includes(lastForm) ? lastForm : forms[0];
+  if (!form) return true;
+  const answer = await fetch(draftUrl(form), { method: "POST", body: new FormData(form) }).catch(() => null);
+  return Boolean(answer?.ok);
+}
+
+// Pages are never stored by the browser, so what was typed would not be there on the way back.
+addEventListener("pagehide", () => {
+  if (typedForms().includes(lastForm) && !("sent" in lastForm.dataset)) navigator.sendBeacon(draftUrl(lastForm), new FormData(lastForm));
+});
+
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const url = event.detail.xhr.getResponseHeader("HX-Redirect");
+  if (!url?.startsWith(live.dataset.signInUrl) || !typedForms().length) return;
+  event.preventDefault(); // leaving the page is up to the person who types
+  if (event.detail.elt.matches("[data-live]")) sayUnchecked(event.detail.elt);
+  if ($(".toast[data-about='signed-out']")) return;
+  showToast(live.dataset.signedOut, "signed-out");
+  const line = $(".toast[data-about='signed-out'] p");
+  const link = document.createElement("a");
+  [link.href, link.className, link.textContent] = [url, "link", live.dataset.signIn];
+  link.dataset.leave = "";
+  line.append(" ", link);
+});
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("[data-leave]");
+  if (!link) return;
+  event.preventDefault();
+  if (await keepTyped()) location.assign(link.href);
+  else showToast(live.dataset.notKept, "not-kept");
+});
+document.addEventListener("submit", async (event) => {
+  const { target, submitter } = event;
+  if (!target.matches("[data-language-form]") || "isKept" in target.dataset || !typedForms().length) return;
+  event.preventDefault();
+  target.dataset.isKept = "";
+  await keepTyped();
+  target.requestSubmit(submitter);
+});
+
 // What asks by itself rests while nobody can see it, and asks at once when the page is shown again.
-const ASKING = "[hx-headers*='X-Poll']";
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) $$(ASKING).forEach((each) => each.dispatchEvent(new Event("shown")));
 });
@@ -311,7 +451,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.elt.matches("[data-once]")) setSent(detail.elt, false);
-  if (detail.successful) $$(".toast[data-about='reading']").forEach((toast) => toast.remove());
+  if (detail.successful) $$(".toast:is([data-about='reading'], [data-about='signed-out'])").forEach((toast) => toast.remove());
 });
 
 tellTimes();

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from hyperclusters.audit import duties, push
 from hyperclusters.audit.alerts import BURST
 from hyperclusters.audit.chain import digest, unline
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Duty
+from hyperclusters.audit.models import Duty, Event, UndeliveredEvent
 from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from tests.conftest import events
+from hyperclusters.clusters.metrics import exposition
+from tests.conftest import Cast, events
+from tests.web.pages import SignIn, words
 
 KEY = "k" * 32
 
@@ -34,6 +37,15 @@ class Collector:
     address: str = ""
     answers: list[int] = field(default_factory=list)
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    refuses: Callable[[bytes], int] = lambda _: 0  # the status for such a body; 0: none
+    retry_after: str = ""
+    statuses: list[int] = field(default_factory=list)  # of what was got, in order
+
+    def taken(self) -> list[int]:
+        """The events of the batches that were taken, in order."""
+        pairs = zip(self.got, self.statuses, strict=True)
+        bodies = [body for (_, body), status in pairs if status == 204]
+        return [json.loads(line)["seq"] for body in bodies for line in body.decode().splitlines()]
 
     def numbers(self) -> list[int]:
         return [json.loads(line)["seq"] for _, body in self.got for line in body.decode().splitlines()]
@@ -47,10 +59,13 @@ def collector() -> Iterator[Collector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             seen.got.append((dict(self.headers), body))
-            status = seen.answers.pop(0) if seen.answers else 204
+            status = seen.answers.pop(0) if seen.answers else seen.refuses(body) or 204
+            seen.statuses.append(status)
             if status:
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
+                if seen.retry_after:
+                    self.send_header("Retry-After", seen.retry_after)
                 self.end_headers()
 
         def log_message(self, *_: Any) -> None:
@@ -165,3 +180,160 @@ def test_a_burst_of_denials_is_one_event_for_the_person_and_one_for_the_address(
         again()
     told = [(event.object_kind, event.object_name) for event in events(action=Did.DENIALS_BURST)]
     assert told == [("denials:person", "ada"), ("denials:address", "192.0.2.7")]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_g47_a_collector_that_refuses_large_batches_gets_smaller_ones(
+    status: int, database: None, collector: Collector
+) -> None:
+    collector.refuses = lambda body: status if len(body) > 4_000 else 0
+    noted(150)
+    duties.run_due()
+    taken = collector.taken()
+    assert taken == [event.seq for event in events()]
+    duty = Duty.objects.get(name="push to webhook")
+    assert (duty.seq, duty.failures) == (taken[-1], 0)
+    assert len(collector.got) < 60
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_g47_a_single_event_that_is_refused_is_set_aside_and_reported(
+    status: int, database: None, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector.refuses = lambda body: status if b"too much" in body else 0
+    duties.run_due()
+    noted(4)
+    record(Did.SIGNED_OUT, Outcome.DONE, person_name="ada", reason="too much " * 400)
+    noted(4)
+    again()
+    again()
+    assert [seq for seq in collector.taken() if seq != 5] == [e.seq for e in events() if e.seq != 5]
+    assert 5 not in collector.taken()
+    (aside,) = UndeliveredEvent.objects.all()
+    assert (aside.sink, aside.seq, aside.error) == ("push to webhook", 5, f"HTTP {status}")
+    (told,) = events(action=Did.PUSH_REFUSED)
+    assert (told.object_name, told.after) == ("push to webhook", {"seq": 5})
+    assert any("ALERT audit:push:refused" in each.getMessage() for each in caplog.records)
+    (state,) = push.sink_states()
+    assert (state.name, state.waiting, state.undelivered) == ("webhook", 0, (5,))
+
+
+def test_g47_a_collector_that_refuses_everything_is_waited_for(database: None, collector: Collector) -> None:
+    """A wrong address answers 400 to each event: after a few of them nothing more is set aside."""
+    collector.refuses = lambda _: 400
+    noted(40)
+    for _ in range(4):
+        again()
+    assert UndeliveredEvent.objects.count() == push.IN_A_ROW
+    duty = Duty.objects.get(name="push to webhook")
+    assert duty.failures
+    collector.refuses = lambda _: 0
+    again()
+    assert collector.taken() == [event.seq for event in events() if event.seq > push.IN_A_ROW]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 408, 429, 500, 503])
+def test_g47_other_answers_pause_and_split_nothing(status: int, database: None, collector: Collector) -> None:
+    noted(20)
+    collector.answers = [status]
+    duties.run_due()
+    assert len(collector.got) == 1
+    assert not UndeliveredEvent.objects.exists()
+    assert Duty.objects.get(name="push to webhook").failures == 1
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "least", "most"),
+    [
+        ("60", 55, 60),
+        ("999999", 290, push.BACKOFF_AT_MOST),
+        ("soon", 0, 2),
+        ("-5", 0, 2),
+        ("", 0, 2),
+        ("9" * 40, 290, 300),
+    ],
+)
+def test_g47_a_retry_after_is_honoured_within_bounds(
+    asked_for: str, least: int, most: int, database: None, collector: Collector
+) -> None:
+    collector.retry_after = asked_for
+    collector.answers = [503]
+    noted(1)
+    duties.run_due()
+    pause = Duty.objects.get(name="push to webhook").due_at - timezone.now()
+    assert least - 2 <= pause.total_seconds() <= most
+
+
+def test_g47_lag_is_an_alert_once_until_something_is_taken_again(
+    database: None, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "LATE", timedelta(0))
+    collector.answers = [500, 500, 500]
+    noted(1)
+    for _ in range(3):
+        again()
+    (told,) = events(action=Did.PUSH_LATE)
+    assert (told.object_name, told.after, told.reason) == (
+        "push to webhook",
+        {"seq": 1},
+        "NotTaken: HTTP 500",
+    )
+    again()
+    collector.answers = [500]
+    noted(1)
+    again()
+    assert len(events(action=Did.PUSH_LATE)) == 2
+
+
+class Gone:
+    """A stdout that nobody reads any more."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def write(self, _: str) -> None:
+        raise self.error
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(32, "Broken pipe"), ValueError("I/O operation on closed file")]
+)
+def test_g47_a_broken_pipe_is_a_lag_like_any_other(
+    error: Exception, database: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_WEBHOOK, settings.AUDIT_STDOUT = "", True
+    noted(3)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", Gone(error))
+        duties.run_due()
+    duty = Duty.objects.get(name="push to stdout")
+    assert (duty.seq, duty.failures) == (0, 1)
+    (state,) = push.sink_states()
+    assert (state.waiting, state.seq) == (3, 0)
+    assert state.waits_since
+    again()
+    (state,) = push.sink_states()
+    assert (state.waiting, state.error) == (0, "")
+
+
+def test_g47_the_page_and_the_metrics_say_how_far_a_sink_is_behind(
+    cast: Cast, as_: SignIn, collector: Collector
+) -> None:
+    collector.answers = [500]
+    duties.run_due()
+    page = words(as_("olga").get("/audit/chain/"))
+    head = Event.objects.order_by("-seq").values_list("seq", flat=True)[0]
+    assert f"{head} events waiting" in page
+    assert "HTTP 500" in page
+    text = exposition().decode()
+    assert 'hyperclusters_audit_sink_waiting{sink="webhook"}' in text
+    assert 'hyperclusters_audit_sink_late_seconds{sink="webhook"}' in text
+    UndeliveredEvent.objects.create(sink="push to webhook", seq=2, error="HTTP 413", at=timezone.now())
+    again()
+    assert 'hyperclusters_audit_sink_undelivered{sink="webhook"} 1.0' in exposition().decode()
+    page = words(as_("olga").get("/audit/chain/"))
+    assert "has every event" in page
+    assert "Set aside: 2" in page

@@ -122,13 +122,13 @@ def read_only_database() -> Iterator[None]:
 
 
 @contextmanager
-def failing_database(*, unless: str = "") -> Iterator[None]:
+def failing_database(*, unless: str = "", error: type[Exception] = OperationalError) -> Iterator[None]:
     """Every statement fails, but for those that hold `unless`."""
 
     def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if unless and unless in sql:
             return execute(sql, params, many, context)
-        raise OperationalError("the database is away")
+        raise error("the database is away")
 
     with connection.execute_wrapper(fail):
         yield

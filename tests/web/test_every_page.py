@@ -86,6 +86,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "people:add_team"): row("403 403 403 403 200 403 403"),
     ("get", "accounts:login"): row("302 302 302 302 302 302 302"),
     ("get", "web:jump"): row("200 200 200 200 200 200 200"),
+    ("post", "web:draft"): row("404 404 404 404 404 404 404"),  # of no form
     ("post", "web:theme"): row("302 302 302 302 302 302 302"),
     ("post", "set_language"): row("302 302 302 302 302 302 302"),
     ("get", "healthz"): row("200 200 200 200 200 200 200"),
@@ -128,6 +129,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
     return {
         "web:home": "/",
         "web:theme": "/theme/",
+        "web:draft": "/draft/",
         "web:jump": "/jump/",
         "accounts:login": "/accounts/login/",
         "accounts:logout": "/accounts/logout/",
@@ -310,8 +312,8 @@ def test_a_database_that_is_away_gives_a_page_that_needs_none(path: str, as_: Si
     olga.raise_request_exception = False
     with failing_database():
         answer = olga.get(path)
-    assert answer.status_code == 500
-    assert "Something went wrong here." in words(answer)
+    assert answer.status_code == 503
+    assert "The database is busy or does not answer." in words(answer)
     assert "the database is away" not in body(answer)  # no stack trace, no words of the error
     assert answer["X-Request-Id"] in body(answer)
     check_headers(answer)
@@ -433,7 +435,8 @@ def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:
     assert (
-        SIGNING_IN | {"access:invitation", "web:theme", "set_language", "healthz", "readyz", "metrics"}
+        SIGNING_IN
+        | {"access:invitation", "web:theme", "web:draft", "set_language", "healthz", "readyz", "metrics"}
         == FOR_EVERYBODY
     )
     assert "Sign in" in words(Browser().get("/accounts/login/"))

@@ -194,6 +194,7 @@ ANSWERS = {
     "accounts:company": {404},  # no provider is set up here
     "accounts:reset": {410},
     "metrics": {404},  # without the token
+    "web:draft": {404},  # of no form
     "openid_connect_callback": {404},
 }
 

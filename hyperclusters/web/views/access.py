@@ -10,8 +10,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access import invitations, requests
 from hyperclusters.access.leads import SOON
@@ -21,7 +22,8 @@ from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.audit import clock
 from hyperclusters.web.access_forms import AskForm, JoinForm, tried
 from hyperclusters.web.access_words import ALLOWS, access_refusal, decided_by, lost
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.acts import get_or_post, post_only
+from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 
@@ -31,9 +33,11 @@ def mine(request: PageRequest) -> HttpResponse:
     prefilled = {
         name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET
     }
-    return _page(request, AskForm(teams=_teams(request.user), initial=prefilled))
+    form = AskForm(teams=_teams(request.user), initial=prefilled)
+    return _page(request, form if prefilled else filled(form, draft_for(request, reverse("access:ask"))))
 
 
+@keeps_draft()
 @post_only("access:mine")
 def ask(request: PageRequest) -> HttpResponse:
     """Ask for a role in a team, or for more time."""
@@ -66,7 +70,7 @@ def withdraw(request: PageRequest, pk: int) -> HttpResponse:
 
 
 @login_not_required
-@require_http_methods(["GET", "POST"])
+@get_or_post
 def invitation(request: PageRequest, token: str) -> HttpResponse:
     """Take up an invitation: with one's account, or by making one. The link itself proves the address."""
     invited = invitations.by_token(token)

@@ -18,7 +18,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.accounts import oidc
 from hyperclusters.accounts.factors import has_passkey
@@ -29,7 +29,7 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.web.account_forms import ConfirmForm, SignInForm
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.acts import get_or_post, post_only
 from hyperclusters.web.middleware import before_second_factor
 from hyperclusters.web.request import PageRequest, own_path
 
@@ -40,11 +40,11 @@ def _target(request: HttpRequest, otherwise: str = settings.LOGIN_REDIRECT_URL) 
 
 @login_not_required
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@get_or_post
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in form. In the demo it offers the demo's people by a click, through this same form."""
     target = _target(request)
-    if request.user.is_authenticated and request.method == "GET":
+    if request.user.is_authenticated and request.method != "POST":
         return HttpResponseRedirect(target)
     form = SignInForm(request, data=request.POST or None)
     if request.method == "POST":
@@ -63,7 +63,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@get_or_post
 def second_step(request: HttpRequest) -> HttpResponse:
     """The code, or the passkey, of who has given their password."""
     answer: HttpResponse = factor_views.authenticate(request)
@@ -75,7 +75,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@require_http_methods(["GET", "POST"])
+@get_or_post
 def passkey(request: HttpRequest) -> HttpResponse:
     """Signing in with a passkey alone. GET hands a challenge to the page's script."""
     answer: HttpResponse = passkey_views.login_webauthn(request)
@@ -106,7 +106,7 @@ def company_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 @before_second_factor
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@get_or_post
 def confirm(request: PageRequest) -> HttpResponse:
     """Before a sensitive act: who is there?"""
     person, target = request.user, _target(request, "accounts:security")

@@ -20,6 +20,7 @@ from hyperclusters.audit.filters import Filter, Unindexed, before_time
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
+from hyperclusters.audit.push import sink_states
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
@@ -38,7 +39,8 @@ def listing(request: PageRequest) -> HttpResponse:
     scope = audit_scope(request.user)
     wanted = asked(request.user, scope, request.GET)
     shown = _page(wanted, scope)
-    note_read(person=request.user, page="list", filters=wanted.told, team=wanted.team)
+    if request.method != "HEAD":
+        note_read(person=request.user, page="list", filters=wanted.told, team=wanted.team)
     context = {
         "form": wanted.form,
         "menus": wanted.menus,
@@ -81,7 +83,8 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
     shown = get_object_or_404(visible, seq=seq)
-    note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
+    if request.method != "HEAD":
+        note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
     context = {
         "event": shown,
         "row": rows([shown])[0],
@@ -111,7 +114,7 @@ def chain(request: PageRequest) -> HttpResponse:
     known = standing()
     visible = known.findings if may(request.user, Action.REVIEW) else ()
     findings = [(finding, Kind(finding.kind).label) for finding in visible]
-    return render(request, "audit/chain.html", {"chain": known, "findings": findings})
+    return render(request, "audit/chain.html", {"chain": known, "findings": findings, "sinks": sink_states()})
 
 
 def _team_of(shown: Event) -> Team | None:

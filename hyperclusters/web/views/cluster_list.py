@@ -157,7 +157,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
         "sort_age": address(query, sort="oldest" if query.get("sort", "newest") == "newest" else "newest"),
-        "here": request.get_full_path() if request.method == "GET" else "",
+        "here": request.get_full_path() if request.method != "POST" else "",
         "base": address(query),
     }
 

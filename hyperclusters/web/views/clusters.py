@@ -7,14 +7,16 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, visible_events
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.refusals import Refused
+from hyperclusters.web.acts import get_or_post
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.audit_rows import rows as event_rows
+from hyperclusters.web.drafts import draft_for, keeps_draft
 from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
 from hyperclusters.web.sentences import deletion_verdict, refusal
@@ -26,7 +28,8 @@ def cluster(request: PageRequest, pk: str) -> HttpResponse:
     return _cluster_page(request, _visible(request, pk))
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def delete(request: PageRequest, pk: str) -> HttpResponse:
     """Delete a cluster, after its name was typed. The worker does it; the cluster's page shows how it goes."""
     shown = _visible(request, pk)
@@ -65,6 +68,7 @@ def _cluster_page(
         "poll": bool(last and last.is_unresolved),
         "may_delete": not shown.gone_at and may(request.user, Action.CREATE, shown.project.team),
         "refused": refused,
+        "typed": request.POST if request.method == "POST" else draft_for(request, f"{request.path}delete/"),
     }
     template = (
         "clusters/_cluster.html" if wants_fragment(request) and status == 200 else "clusters/cluster.html"

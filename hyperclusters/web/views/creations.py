@@ -21,6 +21,7 @@ from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.refusals import NotACandidate
 from hyperclusters.clusters.work import Stale
 from hyperclusters.web.acts import post_only
+from hyperclusters.web.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.errors import never_recorded, perhaps_recorded
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import chosen, menu, searched
@@ -70,6 +71,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),
         "may_create": may(request.user, Action.CREATE, shown.team),
         "may_decide": undecided and may(request.user, Action.DECIDE, shown.team),
+        "typed": draft_for(request, f"{request.path}decide/") if undecided else None,
         "deciders": who_can(Action.DECIDE, shown.team) if undecided else [],
     }
     template = "creations/_creation.html" if wants_fragment(request) else "creations/creation.html"
@@ -110,6 +112,7 @@ def look(request: PageRequest, pk: str) -> HttpResponse:
     return redirect(shown)
 
 
+@keeps_draft()
 @post_only("creations:creation", "pk")
 def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
@@ -122,6 +125,7 @@ def decide(request: PageRequest, pk: str) -> HttpResponse:
     except Stale:
         messages.warning(request, _("This was decided meanwhile. See below how it stands."))
     except NotACandidate:
+        note_not_taken(request)
         messages.error(request, _("Choose one of the clusters, or none of them. Nothing was decided."))
     return redirect(shown)
 

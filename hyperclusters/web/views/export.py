@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from hyperclusters.access.exports import export_events
 from hyperclusters.access.permissions import audit_scope, visible_events
 from hyperclusters.audit.export import Format
+from hyperclusters.web.acts import get_or_post
 from hyperclusters.web.audit_chart import count
 from hyperclusters.web.audit_filters import asked
 from hyperclusters.web.errors import busy
@@ -28,7 +28,7 @@ TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSONL: "application/x-ndj
 _writing = threading.BoundedSemaphore(AT_ONCE)
 
 
-@require_http_methods(["GET", "POST"])
+@get_or_post
 @limited("export", "EXPORTS_PER_MINUTE", when=is_post)
 def export(request: PageRequest) -> HttpResponseBase:
     """Say what would be in the file; by a post, the file itself."""

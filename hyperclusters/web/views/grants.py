@@ -11,7 +11,6 @@ from django.forms import Form
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from hyperclusters.access import invitations, requests, reviews, services
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
@@ -19,7 +18,8 @@ from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm, tried
 from hyperclusters.web.access_words import access_refusal
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.acts import get_or_post, post_only
+from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 from .teams import PAGE, team_of
@@ -27,7 +27,8 @@ from .teams import PAGE, team_of
 ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
@@ -37,13 +38,15 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
         roles=_roles(request, team),
         initial={name: request.GET[name] for name in ("who", "role", "until") if name in request.GET},
     )
+    filled(form, draft_for(request))
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _give(request, team, form)):
         return redirect(team)
     context = {"team": team, "form": form, "title": _("Grant access"), "submit": _("Grant access")}
     return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     """One grant: another role, another end, or its end. Which of the three is asked for stands in `do`."""
     team = team_of(request, slug)
@@ -63,6 +66,7 @@ def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "until": UntilForm(_posted(request, do, "until"), team=team, held=grant, prefix="until"),
         "end": ReasonForm(_posted(request, do, "end"), prefix="end"),
     }
+    _fill(forms, request)
     form = forms.get(do)
     if form is not None and form.is_valid() and tried(form, lambda: _changed(request, grant, form)):
         return redirect(team)
@@ -71,22 +75,25 @@ def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "teams/grant.html", context, status=REFUSED if form is not None else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def review(request: PageRequest, slug: str) -> HttpResponse:
     """Keep or end the access of many at once, page by page."""
     team = team_of(request, slug)
     require(request.user, Action.GRANT, team)
-    form = ReasonForm(posted(request), initial={"reason": _("Access review")})
+    draft = draft_for(request)
+    form = filled(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _review(request, team, form)):
         return redirect(request.get_full_path())
     grants = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")
     page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
-    rows = [(grant, request.POST.get(f"g{grant.pk}", "later")) for grant in page]
+    rows = [(grant, (draft or request.POST).get(f"g{grant.pk}", "later")) for grant in page]
     context = {"team": team, "form": form, "page": page, "rows": rows}
     return render(request, "teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     """Approve or decline a request. What is to be done stands in `do`."""
     team = team_of(request, slug)
@@ -97,6 +104,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "approve": ApproveForm(_posted(request, do, "approve"), asked=asked.days, prefix="approve"),
         "decline": ReasonForm(_posted(request, do, "decline"), prefix="decline"),
     }
+    _fill(forms, request)
     form = forms.get(do)
     if form is not None and form.is_valid() and tried(form, lambda: _decide(request, asked, form)):
         return redirect(team)
@@ -131,6 +139,13 @@ def _roles(request: PageRequest, team: Team) -> list[Role]:
 def _posted(request: PageRequest, do: str, name: str) -> QueryDict | None:
     """What was posted, for the form it was meant for."""
     return request.POST if request.method == "POST" and do == name else None
+
+
+def _fill(forms: dict[str, Form], request: PageRequest) -> None:
+    """Show a draft in the form that it was meant for."""
+    draft = draft_for(request)
+    if draft and (form := forms.get(str(draft.get("do")))):
+        filled(form, draft)
 
 
 def _give(request: PageRequest, team: Team, form: GiveForm) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.db import DatabaseError, connection
@@ -10,24 +9,26 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_http_methods
 
 from hyperclusters.access.permissions import Action, NotPermitted, teams_where, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.clusters.refusals import AgainstRules, NameTaken, NameUnresolved, Refused, TokenUsed
 from hyperclusters.web.access_words import lost
+from hyperclusters.web.acts import get_or_post
+from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.forms import CreationForm
 from hyperclusters.web.preview import chosen_project, preview
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.request import PageRequest, as_uuid
 from hyperclusters.web.sentences import refusal, rule_broken
 
 # Status of the answer when the form is shown again; 409 says that the same form made something else before.
 REFUSED, CONFLICT = 422, 409
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def new(request: PageRequest) -> HttpResponse:
     """The form and its live preview (GET), and the one service call that records what is asked (POST)."""
     projects = list(Project.objects.where(request.user, Action.CREATE).select_related("team"))
@@ -35,12 +36,15 @@ def new(request: PageRequest) -> HttpResponse:
         return _not_permitted(request)
     if request.method == "POST":
         return _submitted(request, projects)
-    typed = _typed(request.GET)
+    draft = draft_for(request)
+    typed = _typed(draft or request.GET)
+    if "reason" not in typed and (earlier := _earlier(request)):  # too long for a link
+        typed["reason"] = earlier.reason
     context = preview(request.user, projects, typed | {"as": request.GET.get("as", "")})
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
-        response = _form_page(request, _blank(projects, typed), context)
+        response = _form_page(request, filled(_blank(projects, typed), draft), context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -76,13 +80,13 @@ def _say(form: CreationForm, refused: Refused) -> None:
 
 
 def _request_creation(request: PageRequest, form: CreationForm) -> Creation:
-    data = form.cleaned_data
+    data, earlier = form.cleaned_data, _earlier(request)
     return creations.request_creation(
         person=request.user,
         project=data["project"],
         wish=form.wish(),
         token=data["token"],
-        again_of=_again(request, data["project"]),
+        again_of=earlier if earlier and earlier.project == data["project"] else None,
         despite_cluster=data["despite"],
     )
 
@@ -90,7 +94,9 @@ def _request_creation(request: PageRequest, form: CreationForm) -> Creation:
 def _form_page(
     request: PageRequest, form: CreationForm, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    again_of = request.POST.get("again_of") or request.GET.get("again_of", "")
+    again_of = (request.POST if request.method == "POST" else draft_for(request) or request.GET).get(
+        "again_of", ""
+    )
     return render(request, "clusters/new.html", context | {"form": form, "again_of": again_of}, status=status)
 
 
@@ -138,10 +144,7 @@ def _not_permitted(request: PageRequest, *, noted: bool = False) -> HttpResponse
     return render(request, "clusters/not_permitted.html", context, status=403)
 
 
-def _again(request: PageRequest, project: Project) -> Creation | None:
-    """The creation that this one tries again, if the form says so and the person may see it."""
-    try:
-        earlier = uuid.UUID(request.POST.get("again_of", ""))
-    except ValueError:
-        return None
-    return Creation.objects.visible_to(request.user).filter(pk=earlier, project=project).first()
+def _earlier(request: PageRequest) -> Creation | None:
+    """The creation that is tried again, if the form or the address says so and the person may see it."""
+    earlier = as_uuid((request.POST if request.method == "POST" else request.GET).get("again_of", ""))
+    return Creation.objects.visible_to(request.user).filter(pk=earlier).first() if earlier else None

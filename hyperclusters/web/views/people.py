@@ -9,13 +9,15 @@ from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access import people, reviews, services
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Action, require
 from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, tried
 from hyperclusters.web.account_forms import CorrectForm
+from hyperclusters.web.acts import get_or_post
+from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.listing import searched
 from hyperclusters.web.recent import sensitive
 from hyperclusters.web.request import REFUSED, PageRequest, posted
@@ -39,11 +41,13 @@ def listing(request: PageRequest) -> HttpResponse:
     return render(request, "people/list.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 @sensitive(Action.APPOINT)
 def appoint(request: PageRequest) -> HttpResponse:
     """Make somebody an auditor or a platform admin."""
     form = SiteRoleForm(posted(request), initial={"until": "open", "who": request.GET.get("who", "")})
+    filled(form, draft_for(request))
 
     def act() -> None:
         data = form.cleaned_data
@@ -56,13 +60,14 @@ def appoint(request: PageRequest) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 @sensitive(Action.APPOINT)
 def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     """End somebody's site role."""
     site = Grant.objects.active().filter(team__isnull=True).select_related("person")
     grant = get_object_or_404(site, pk=pk)
-    form = ReasonForm(posted(request))
+    form = filled(ReasonForm(posted(request)), draft_for(request))
 
     def act() -> None:
         services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
@@ -74,13 +79,15 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 @sensitive(Action.APPOINT)
 def correct(request: PageRequest, pk: int) -> HttpResponse:
     """Change a person's e-mail address or full name."""
     person = get_object_or_404(User, pk=pk)
     title = _("Edit %(who)s") % {"who": person.username}
     form = CorrectForm(posted(request), initial={"email": person.email, "full_name": person.full_name})
+    form = filled(form, draft_for(request))
 
     def act() -> None:
         people.correct(person, by=request.user, **form.cleaned_data)
@@ -91,12 +98,13 @@ def correct(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 @sensitive(Action.APPOINT)
 def activity(request: PageRequest, pk: int) -> HttpResponse:
     """Deactivate an account, or let its person sign in again."""
     person = get_object_or_404(User, pk=pk)
-    form = ReasonForm(posted(request))
+    form = filled(ReasonForm(posted(request)), draft_for(request))
     do = reviews.deactivate if person.is_active else reviews.reactivate
 
     def act() -> None:
@@ -116,11 +124,12 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def add_team(request: PageRequest) -> HttpResponse:
     """A new team. Its first admin is appointed on its page."""
     require(request.user, Action.APPOINT)
-    form = TeamForm(posted(request))
+    form = filled(TeamForm(posted(request)), draft_for(request))
     if request.method == "POST" and form.is_valid():
         try:
             team = services.add_team(by=request.user, **form.cleaned_data)

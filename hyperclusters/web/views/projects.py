@@ -8,10 +8,11 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, require
 from hyperclusters.accounts.recent import is_recent
@@ -19,11 +20,14 @@ from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.limits import used
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.acts import get_or_post, post_only
 from hyperclusters.web.diagnoses import diagnosis
+from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
 from hyperclusters.web.recent import sensitive
-from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
+from hyperclusters.web.request import REFUSED, PageRequest, posted, wants_fragment
+
+SECRETS = ("access_key", "secret_key", "security_token")  # never in a draft
 
 
 @require_safe
@@ -34,12 +38,13 @@ def listing(request: PageRequest) -> HttpResponse:
     return render(request, "projects/list.html", {"projects": projects})
 
 
+@keeps_draft(*SECRETS)
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@get_or_post
 @sensitive(Action.CONNECT)
 def connect(request: PageRequest) -> HttpResponse:
     """Connect a project, and have the connection tested at once."""
-    form = ConnectForm(request.POST if request.method == "POST" else None)
+    form = filled(ConnectForm(posted(request)), draft_for(request))
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in CONNECTED}
         try:
@@ -69,6 +74,7 @@ def project(request: PageRequest, pk: int) -> HttpResponse:
     return response
 
 
+@keeps_draft()
 @sensitive(Action.CONNECT)
 @post_only("projects:project", "pk")
 def change(request: PageRequest, pk: int) -> HttpResponse:
@@ -85,6 +91,7 @@ def change(request: PageRequest, pk: int) -> HttpResponse:
     return _page(request, shown, form=form, status=REFUSED)
 
 
+@keeps_draft(*SECRETS)
 @sensitive_post_parameters()
 @sensitive(Action.CONNECT)
 @post_only("projects:project", "pk")
@@ -132,9 +139,10 @@ def _page(
     key_form: KeyForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    typed = [draft_for(request, reverse(f"projects:{act}", args=[shown.pk])) for act in ("change", "key")]
     context = _test_context(shown) | {
-        "form": form or ProjectForm.of(shown),
-        "key_form": key_form or KeyForm(),
+        "form": form or filled(ProjectForm.of(shown), typed[0]),
+        "key_form": key_form or filled(KeyForm(), typed[1]),
         "used": used(shown),
         "may_change": is_recent(request.session),
     }

@@ -10,16 +10,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
 
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.accounts.lockout import remember_device
 from hyperclusters.accounts.passwords import ask_for_reset, person_of, reset_password
 from hyperclusters.web.account_forms import AskResetForm, NewPasswordForm
+from hyperclusters.web.acts import get_or_post
 
 
 @login_not_required
-@require_http_methods(["GET", "POST"])
+@get_or_post
 def ask(request: HttpRequest) -> HttpResponse:
     """Asks for the link. The answer is the same whether somebody has that address or not, and after too many."""
     form = AskResetForm(request.POST or None)
@@ -35,7 +35,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@get_or_post
 def reset(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     """Where the link leads."""
     person = person_of(uid, token)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -21,6 +21,7 @@ from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
 from hyperclusters.web.acts import post_only
+from hyperclusters.web.drafts import draft_for, keeps_draft
 from hyperclusters.web.request import REFUSED, PageRequest, as_uuid
 
 PAGE = 50
@@ -38,23 +39,39 @@ def _queue(request: PageRequest, asked: str, status: int = 200, **said: Any) -> 
     """One part of the queue; `said`: what was not accepted of a post, and why."""
     parts = queues(request.user)
     shown = asked if asked in parts else NEW
-    note_read(person=request.user, page="review", filters={"show": shown})
+    if request.method != "HEAD":
+        note_read(person=request.user, page="review", filters={"show": shown})
     words = {
         NEW: _("To review"),
         FOLLOW_UP: _("Follow-up"),
         OUTSIDE: _("Made outside"),
         OPEN: _("No outcome yet"),
     }
+    page = Paginator(parts[shown], PAGE).get_page(request.GET.get("page"))
     context = {
         "shown": shown,
         "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
-        "page": Paginator(parts[shown], PAGE).get_page(request.GET.get("page")),
+        "page": page,
         "here": _here(request),
         "people": User.objects.filter(is_active=True).order_by("username") if shown == OUTSIDE else [],
     }
-    return render(request, "audit/review.html", context | said, status=status)
+    return render(
+        request, "audit/review.html", context | (said or _typed_before(request, page)), status=status
+    )
 
 
+def _typed_before(request: PageRequest, page: Page[Any]) -> dict[str, Any]:
+    """What was typed into a form of this page and could not be taken."""
+    here = _here(request)
+    if draft := draft_for(request, reverse("audit:mark") + here):
+        return {"chosen": list(map(as_uuid, draft.getlist("creation"))), "note": draft.get("note", "")}
+    for row in page:
+        if draft := draft_for(request, reverse("audit:account", args=[row.pk]) + here):
+            return {"about": row, "typed": draft}
+    return {}
+
+
+@keeps_draft()
 @post_only("audit:review")
 def mark(request: PageRequest) -> HttpResponse:
     """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
@@ -75,6 +92,7 @@ def mark(request: PageRequest) -> HttpResponse:
     return _back(request)
 
 
+@keeps_draft()
 @post_only("audit:review")
 def account(request: PageRequest, pk: UUID) -> HttpResponse:
     """Say whose a cluster made outside is, or why it may stay."""

@@ -14,14 +14,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.accounts.passwords import change_password
 from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
 from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.acts import get_or_post, post_only
 from hyperclusters.web.devices import device_name
 from hyperclusters.web.middleware import before_second_factor
 from hyperclusters.web.recent import recently_authenticated
@@ -54,7 +54,7 @@ def overview(request: PageRequest) -> HttpResponse:
 
 @before_second_factor
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@get_or_post
 @recently_authenticated
 def add_app(request: PageRequest) -> HttpResponse:
     """A new authenticator app: its secret as a picture and as text, and the code that proves it took it."""
@@ -84,7 +84,7 @@ def _picture(request: PageRequest, secret: str) -> str:
 
 
 @before_second_factor
-@require_http_methods(["GET", "POST"])
+@get_or_post
 @recently_authenticated
 def add_passkey(request: PageRequest) -> HttpResponse:
     """A new passkey, made by the browser with this page's script."""
@@ -137,7 +137,7 @@ def remove_factor(request: PageRequest, pk: int) -> HttpResponse:
 
 @before_second_factor
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@get_or_post
 @recently_authenticated
 def password(request: PageRequest) -> HttpResponse:
     """Change the password; every other session ends."""

@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from hyperclusters.access import reports, services
 from hyperclusters.access.identifiers import ascii_lower
@@ -35,6 +35,8 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
 from hyperclusters.web.access_words import unled_notice
+from hyperclusters.web.acts import get_or_post
+from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.listing import chosen, menu, searched
 from hyperclusters.web.request import REFUSED, PageRequest, posted
 from hyperclusters.web.sheets import sheet
@@ -95,12 +97,13 @@ def who(request: PageRequest, slug: str) -> HttpResponse:
     return sheet(f"who-{shown.slug}", reports.COLUMNS, rows)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def rules(request: PageRequest, slug: str) -> HttpResponse:
     """What the team allows, set by its admins."""
     shown = team_of(request, slug)
     require(request.user, Action.GRANT, shown)
-    form = RulesForm(posted(request), instance=Team.objects.get(pk=shown.pk))
+    form = filled(RulesForm(posted(request), instance=Team.objects.get(pk=shown.pk)), draft_for(request))
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in Team.RULES}
         services.set_rules(shown, by=request.user, reason=form.cleaned_data["reason"], **values)
@@ -112,12 +115,13 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
     return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@keeps_draft()
+@get_or_post
 def quota(request: PageRequest, slug: str) -> HttpResponse:
     """How many clusters the team may have, set by platform admins."""
     shown = team_of(request, slug)
     require(request.user, Action.APPOINT)
-    form = QuotaForm(posted(request), initial={"quota": shown.quota})
+    form = filled(QuotaForm(posted(request), initial={"quota": shown.quota}), draft_for(request))
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
         services.set_rules(shown, by=request.user, reason=reason, quota=form.cleaned_data["quota"])

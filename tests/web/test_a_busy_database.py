@@ -1,0 +1,232 @@
+"""G2, G48: a database that is locked, full or away answers 503 with a page, on every route and method, and never 500."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import InterfaceError, OperationalError, connection
+from django.test import Client as Browser
+
+from hyperclusters.access import invitations, requests
+from hyperclusters.access.models import Grant, Role
+from hyperclusters.access.services import add_person, grant
+from hyperclusters.clusters.models import Cluster
+from hyperclusters.web.access_table import TABLE
+from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
+from tests.web.pages import HTMX, SignIn, failing_database, words
+
+HOLD_SQLITE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+HOLD_POSTGRESQL = """
+import psycopg, sys
+connection = psycopg.connect(sys.argv[1])
+connection.execute("SELECT * FROM audit_head FOR UPDATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked_by_another_process() -> Iterator[None]:
+    """SQLite's write lock, or the end of the audit's chain on PostgreSQL, is held by a process that does not let go."""
+    if connection.vendor == "sqlite":
+        script, where = HOLD_SQLITE, str(connection.settings_dict["NAME"])
+        impatient: dict[str, Any] = {"timeout": 0.02}
+    else:
+        connection.ensure_connection()
+        where = connection.connection.info.dsn + f" password={connection.settings_dict['PASSWORD']}"
+        script, impatient = HOLD_POSTGRESQL, {"options": "-c lock_timeout=20ms"}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, where], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout
+    assert holder.stdin
+    assert holder.stdout.readline() == "locked\n"
+    options = connection.settings_dict["OPTIONS"]
+    connection.settings_dict["OPTIONS"] = options | impatient
+    connection.close()
+    try:
+        yield
+    finally:
+        connection.settings_dict["OPTIONS"] = options
+        holder.stdin.close()
+        holder.wait(10)
+        holder.stdout.close()
+        connection.close()
+
+
+def patient(browser: Browser) -> Browser:
+    """One that gets the page that a person would get, whatever is raised."""
+    browser.raise_request_exception = False
+    return browser
+
+
+@pytest.fixture
+def addresses(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
+    """The address of each route that takes a POST, with an object that is there."""
+    cloud.simulator.add_cluster(projects.vision.project_id, "seen-outside")
+    work()
+    cluster = Cluster.objects.get(name="seen-outside")
+    creation = ask(cast.ada, projects.vision, "waits")
+    held = Grant.objects.get(person=cast.ada, team=cast.vision)
+    asked = requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="r")
+    invited = invitations.invite(
+        email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="r", by=cast.tom
+    )
+    site = grant(person=add_person(username="second"), role=Role.AUDITOR, team=None, reason="r")
+    made = f"/creations/{creation.pk}/"
+    team, project = "/teams/vision/", projects.vision.get_absolute_url()
+    return {
+        "web:theme": "/theme/",
+        "web:draft": "/draft/?for=/clusters/new/",
+        "set_language": "/language/",
+        "accounts:login": "/accounts/login/",
+        "account_login": "/accounts/login/",
+        "accounts:logout": "/accounts/logout/",
+        "mfa_authenticate": "/accounts/login/second-step/",
+        "mfa_login_webauthn": "/accounts/login/passkey/",
+        "accounts:ask_reset": "/accounts/reset/",
+        "accounts:reset": "/accounts/reset/x/y/",
+        "accounts:confirm": "/accounts/confirm/",
+        "accounts:add_app": "/accounts/security/app/",
+        "accounts:add_passkey": "/accounts/security/passkey/",
+        "accounts:recovery_codes": "/accounts/security/recovery-codes/",
+        "accounts:remove_factor": "/accounts/security/factors/1/remove/",
+        "accounts:password": "/accounts/security/password/",
+        "accounts:end_session": "/accounts/security/sessions/end/",
+        "accounts:everywhere": "/accounts/security/sessions/end-all/",
+        "clusters:refresh": "/clusters/refresh/",
+        "clusters:new": "/clusters/new/",
+        "clusters:delete": f"/clusters/{cluster.pk}/delete/",
+        "creations:withdraw": f"{made}withdraw/",
+        "creations:look": f"{made}look/",
+        "creations:decide": f"{made}decide/",
+        "audit:export": "/audit/export/",
+        "audit:mark": "/audit/review/mark/",
+        "audit:account": f"/audit/review/{cluster.pk}/",
+        "teams:rules": f"{team}rules/",
+        "teams:quota": f"{team}quota/",
+        "teams:give": f"{team}give/",
+        "teams:grant": f"{team}grants/{held.pk}/",
+        "teams:review": f"{team}review/",
+        "teams:request": f"{team}requests/{asked.pk}/",
+        "teams:uninvite": f"{team}invitations/{invited.pk}/withdraw/",
+        "access:ask": "/access/ask/",
+        "access:withdraw": f"/access/requests/{asked.pk}/withdraw/",
+        "access:invitation": "/access/invitations/none/",
+        "projects:connect": "/projects/new/",
+        "projects:change": f"{project}change/",
+        "projects:key": f"{project}key/",
+        "projects:test": f"{project}test/",
+        "people:appoint": "/people/appoint/",
+        "people:dismiss": f"/people/roles/{site.pk}/end/",
+        "people:activity": f"/people/{cast.mallory.pk}/activity/",
+        "people:add_team": "/people/teams/",
+    }
+
+
+POSTED = {
+    "username": "ada",
+    "password": PASSWORD,
+    "proof": PASSWORD,
+    "email": "ada@example.com",
+    "project": "vision-cn-southwest-2",
+    "name": "seen-outside",
+    "type": "HPS",
+    "reason": "because",
+    "note": "because",
+    "who": "nina",
+    "role": "auditor",
+    "until": "7",
+    "days": "7",
+    "team": "vision",
+    "slug": "third",
+    "do": "end",
+    "end-reason": "because",
+    "quota": "9",
+    "judgement": "reviewed",
+    "language": "zh-hans",
+    "format": "csv",
+}
+
+
+def test_g02_every_post_route_answers_503_and_never_500_while_another_process_holds_the_lock(
+    addresses: dict[str, str], as_: SignIn, cast: Cast
+) -> None:
+    posts = {entry.route for entry in TABLE if entry.method == "post"}
+    assert posts <= addresses.keys()
+    people = {name: patient(as_(name)) for name in ("root", "tom", "olga", "ada")}
+    people |= {"nobody": patient(Browser())}
+    for name in ("root", "tom", "olga", "ada"):
+        confirm(people[name])
+    before = len(events())
+    busy: dict[str, set[str]] = {}
+    with locked_by_another_process():
+        for route, address in addresses.items():
+            for name, browser in people.items():
+                for headers in ({}, HTMX) if name == "root" else ({},):
+                    answer = browser.post(address, POSTED | {"token": str(uuid.uuid4())}, headers=headers)
+                    assert answer.status_code != 500, (route, name)
+                    if answer.status_code == 503:
+                        assert answer["Retry-After"], (route, name)
+                        busy.setdefault(route, set()).add(name)
+    for route in (
+        "accounts:login",
+        "clusters:new",
+        "clusters:delete",
+        "teams:grant",
+        "projects:key",
+    ):
+        assert route in busy, busy.keys()
+    assert len(busy) >= 20, sorted(busy)
+    assert len(events()) == before
+
+
+def test_signing_in_while_the_database_is_locked_says_so_and_works_once_it_is_free(cast: Cast) -> None:
+    browser = patient(Browser())
+    with locked_by_another_process():
+        answer = browser.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
+        assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+        assert "We don't know whether your change was saved" in words(answer)
+        assert "othing was recorded" not in words(answer)
+        assert browser.get("/accounts/login/").status_code == 200
+    assert browser.post("/accounts/login/", {"username": "ada", "password": PASSWORD}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/clusters/", "/clusters/new/", "/audit/", "/people/", "/accounts/security/"]
+)
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_page_whose_database_is_away_is_503_by_every_method(
+    path: str, error: type[Exception], as_: SignIn
+) -> None:
+    """Server away, too many connections, lock timeout: each is one of these two errors, at the first query of all."""
+    root = patient(as_("root"))
+    with failing_database(error=error):
+        for method in ("get", "head", "options", "post"):
+            answer = getattr(root, method)(path)
+            assert answer.status_code == 503, method
+            assert answer["Retry-After"] == "10"
+            assert answer["X-Request-Id"]
+    said = words(answer)
+    assert "busy or does not answer" in said
+    assert "500" not in said
+
+
+def test_an_error_of_ours_stays_a_500(as_: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("not the database")
+
+    monkeypatch.setattr("hyperclusters.web.context._nav", fail)
+    assert patient(as_("ada")).get("/").status_code == 500

@@ -1,0 +1,138 @@
+"""What an input holds is for the browser, which reads one format: it is never localized (P13)."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client as Browser
+from django.utils import translation
+
+from hyperclusters.access.models import Grant, Role, Team
+from hyperclusters.access.services import grant
+from hyperclusters.audit import clock
+from hyperclusters.web.access_forms import UntilForm
+from hyperclusters.web.project_forms import KeyForm
+from tests.conftest import Cast, Projects, confirm
+from tests.web.pages import SignIn, body
+
+LANGUAGES = [code for code, _name in settings.LANGUAGES]
+READABLE = {
+    "date": r"\d{4}-\d\d-\d\d",
+    "datetime-local": r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?",
+    "number": r"-?\d+(\.\d+)?",
+}
+
+
+def speaking(browser: Browser, language: str) -> Browser:
+    browser.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    return browser
+
+
+def form_values(page: str, action: str = "") -> dict[str, Any]:
+    """What a browser would post of a page's form without a change: of the form whose action ends so."""
+    forms = re.findall(r"<form\b.*?</form>", page, flags=re.DOTALL)
+    text = next(
+        each for each in forms if f'action="{action}"' in each or (not action and "action=" not in each)
+    )
+    values: dict[str, Any] = {}
+    for tag in re.findall(r"<(?:input|textarea)\b[^>]*>", text):
+        found = {name: html.unescape(value) for name, value in re.findall(r'\b([\w-]+)="([^"]*)"', tag)}
+        if found.get("type") in {"radio", "checkbox"} and not re.search(r"\bchecked\b", tag):
+            continue
+        if "name" in found:
+            values[found["name"]] = found.get("value", "on" if found.get("type") == "checkbox" else "")
+    for name, inside in re.findall(
+        r'<select\b[^>]*name="([^"]+)"[^>]*>(.*?)</select>', text, flags=re.DOTALL
+    ):
+        chosen = re.search(r'<option value="([^"]*)"[^>]*\bselected', inside)
+        values[name] = html.unescape(chosen[1]) if chosen else ""
+    return values
+
+
+def assert_readable(page: str) -> int:
+    """Every typed input of the page holds nothing, or what a browser takes; how many hold something."""
+    full = 0
+    for tag in re.findall(r"<input\b[^>]*>", page):
+        kind, value = re.search(r'\btype="([^"]+)"', tag), re.search(r'\bvalue="([^"]+)"', tag)
+        if kind and value and kind[1] in READABLE:
+            assert re.fullmatch(READABLE[kind[1]], value[1]), tag
+            full += 1
+    return full
+
+
+@pytest.fixture
+def full(cast: Cast, projects: Projects) -> Grant:
+    """Large numbers and ends wherever a form has a place for one."""
+    Team.objects.filter(pk=cast.vision.pk).update(quota=123_456, longest_days=1_234)
+    projects.vision.quota = 12_345
+    projects.vision.save()
+    end = datetime.combine(clock.now().date(), datetime.min.time(), UTC) + timedelta(days=9)
+    return grant(person=cast.nina, role=Role.VIEWER, team=cast.vision, until=end, reason="r")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_input_of_a_page_is_localized(language: str, full: Grant, projects: Projects, as_: SignIn) -> None:
+    tom, root = speaking(as_("tom"), language), speaking(confirm(as_("root")), language)
+    olga = speaking(as_("olga"), language)
+    filled = 0
+    for browser, path in (
+        (tom, f"/teams/vision/grants/{full.pk}/"),
+        (tom, "/teams/vision/rules/"),
+        (root, "/teams/vision/quota/"),
+        (root, projects.vision.get_absolute_url()),
+        (tom, "/teams/vision/give/"),
+        (olga, "/audit/?since=2026-11-24T12:30:00&until=2026-11-25T12:30:00"),
+    ):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert f'lang="{language}"' in body(answer).lower(), path
+        filled += assert_readable(body(answer))
+    assert filled >= 4
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_changing_the_role_alone_keeps_the_end_in_every_language(
+    language: str, full: Grant, cast: Cast, as_: SignIn
+) -> None:
+    tom, path = speaking(as_("tom"), language), f"/teams/vision/grants/{full.pk}/"
+    page = body(tom.get(path))
+    assert full.until
+    forms = [
+        each for each in re.findall(r"<form\b.*?</form>", page, flags=re.DOTALL) if 'value="role"' in each
+    ]
+    values = form_values(forms[0])
+    assert values["role-date"] == (full.until - timedelta(days=1)).date().isoformat()
+    answer = tom.post(path, values | {"role-role": "creator", "role-reason": "because"})
+    assert answer.status_code == 302
+    now = Grant.objects.active().get(person=cast.nina, team=cast.vision)
+    assert (now.role, now.until) == (Role.CREATOR, full.until)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", ["/teams/vision/rules/", "/teams/vision/quota/"])
+def test_a_form_that_is_posted_as_it_was_shown_changes_nothing(
+    language: str, path: str, full: Grant, cast: Cast, as_: SignIn
+) -> None:
+    browser = speaking(as_("tom" if "rules" in path else "root"), language)
+    before = Team.objects.filter(pk=cast.vision.pk).values().get()
+    assert browser.post(path, form_values(body(browser.get(path)))).status_code == 302
+    assert Team.objects.filter(pk=cast.vision.pk).values().get() == before
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("form", [UntilForm(team=None), KeyForm()])
+def test_a_date_of_any_century_is_written_as_browsers_read_it(language: str, form: Any) -> None:
+    with translation.override(language):
+        from_form = {
+            name: field.widget.format_value(datetime(2026, 12, 2, 3, 4, tzinfo=UTC))
+            for name, field in form.fields.items()
+            if field.widget.input_type in {"date", "datetime-local"}
+        }
+    assert from_form
+    for name, text in from_form.items():
+        assert re.fullmatch(READABLE[form.fields[name].widget.input_type], text), (name, text)
