@@ -46,9 +46,11 @@ def _note_bursts() -> None:
     """One event for each person and each address that was denied too often; the next one not before the time is over."""
     since = clock.now() - WITHIN
     denied = (
-        Event.objects.filter(outcome=Outcome.DENIED).order_by("-seq").values_list("at", "person_name", "ip")
+        Event.objects.filter(outcome=Outcome.DENIED, at__gt=since)
+        .order_by("-at", "-seq")
+        .values_list("person_name", "ip")
     )
-    recent = [(person, ip) for at, person, ip in denied[:LOOKED_AT] if at > since]
+    recent = list(denied[:LOOKED_AT])
     for kind, counted in (
         ("person", Counter(p for p, _ in recent)),
         ("address", Counter(ip for _, ip in recent)),
