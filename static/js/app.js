@@ -265,6 +265,7 @@ function tellTimes() {
     const day = time.textContent.includes("-") ? at.toLocaleDateString("sv") + " " : "";
     time.textContent = day + at.toLocaleTimeString("sv");
   }
+  for (const time of $$("time.utc")) time.title = exact.format(new Date(time.dateTime)); // the reader's own time, on hover
 }
 
 // htmx: what the swap would lose is put back (focus on things without an ID, opened details), failures are said.
