@@ -15,13 +15,15 @@ FORMULA = "=+-@|%＝＋－＠｜％" + BLANK
 # What numbers, dates and times consist of beside the words below: `1E5`, `00123`, `3-4-26`, `10:30 pm`, `SEPT2`.
 NUMERIC = "0123456789０１２３４５６７８９.,:/%()$€£¥￥+- "
 MONTHS = [month.lower() for month in month_name if month]
-WORDS = {"", "d", "e", "am", "pm", "a", "p", "sept", *MONTHS, *(month[:3] for month in MONTHS)}
+WORDS = {"", "d", "e", "am", "pm", "sept", *MONTHS, *(month[:3] for month in MONTHS)}
 TRUTHS = {"true", "false"}
 
 
 def cell(value: object, *, is_address: bool = False) -> str:
-    """The value as a text that a spreadsheet shows as it is; nothing for None. An IP address looks like a number, and is
-    none to a spreadsheet."""
+    """The value as a text that a spreadsheet shows as it is; nothing for None. A number stays one. An IP address looks
+    like a number, and is none to a spreadsheet."""
+    if isinstance(value, int):
+        return str(value)
     text = "" if value is None else str(value)
     core = text.strip(NUMERIC)
     is_formula = bool(text) and text[0] in FORMULA

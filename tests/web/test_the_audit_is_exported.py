@@ -111,7 +111,7 @@ def test_no_cell_is_taken_for_a_formula_and_none_loses_a_character(past: None, a
         for name in ("object_name", "reason", "evidence"):
             text = getattr(event, name)
             assert row[name] == cell(text)
-            assert row[name].removeprefix("'") == text
+            assert row[name] in (text, f"'{text}")
         assert not any(value[:1] in "=+-@\t\r\n|%" for value in row.values() if value)
         assert json.loads(row["response"]) == event.response
         assert row["digest"] == event.digest
@@ -161,7 +161,7 @@ def tampered(lines: list[str]) -> dict[str, tuple[list[str], str]]:
         "only the count retyped": ([lines[0], *lines[2:-1], *retyped([lines[0], *lines[2:]], sha256=other["sha256"])[-1:]], "its seal is not ours"),
         "a line taken out and the seal too": (unsealed(retyped([lines[0], *lines[2:]])), "has no seal"),
         "the end cut off and the manifest retyped": (retyped([*lines[:-3], lines[-1]]), "its seal is not ours"),
-        "the filter retyped": (retyped(lines, filter={"outcome": "failed"}), "its seal is not ours"),
+        "the filter retyped": (retyped(lines, filter={"outcome": "unknown"}), "its seal is not ours"),
         "who it was retyped": (retyped(lines, by="eve"), "its seal is not ours"),
         "a seal that is none": (retyped(lines, seal=None), "its seal is not ours"),
         "a key that is none": (retyped(lines, key=["x"]), "not among AUDIT_KEYS"),
