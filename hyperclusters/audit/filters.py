@@ -45,12 +45,16 @@ class Filter:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _plain(value) for name, value in given.items() if value not in ("", None, ())}
 
-    def alternatives(self, visible: Iterable[EventQuerySet]) -> list[EventQuerySet]:
+    def alternatives(
+        self, visible: Iterable[EventQuerySet], *, at_any_time: bool = False
+    ) -> list[EventQuerySet]:
         """The same filter as several queries, of which each can walk one index in the order of the list.
 
-        An event fits if it is in any of them; it may be in several.
+        An event fits if it is in any of them; it may be in several. `at_any_time`: without the times, for who adds them.
         """
         narrowed = [self._narrowed(rows) for rows in visible if self._may_fit(rows)]
+        if not at_any_time:
+            narrowed = [self._timed(rows) for rows in narrowed]
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 narrowed = [rows.filter(one) for rows in narrowed for one in choice]
@@ -58,7 +62,7 @@ class Filter:
 
     def apply(self, visible: EventQuerySet) -> EventQuerySet:
         """The same filter as one query, for whoever wants all of it."""
-        rows = self._narrowed(visible)
+        rows = self._timed(self._narrowed(visible))
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 rows = rows.filter(reduce(or_, choice))
@@ -79,6 +83,9 @@ class Filter:
         leading = _leading(list(equal))
         for name, value in equal.items():
             rows = rows.filter(Exact(F(name) if name in leading else Unindexed(F(name)), value))
+        return rows
+
+    def _timed(self, rows: EventQuerySet) -> EventQuerySet:
         if self.since:
             rows = rows.filter(at__gte=self.since)
         return rows.filter(at__lt=self.until) if self.until else rows

@@ -52,6 +52,14 @@ class Position(NamedTuple):
     seq: int
 
 
+class Span(NamedTuple):
+    """From when (included) until when (not included)."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALWAYS = Span()
 OLDEST, NEWEST = Position(EARLIEST, 0), Position(LATEST, 2**63 - 1)  # before and after every event
 
 
@@ -67,17 +75,34 @@ def page(
     *,
     before: int | None = None,
     after: int | None = None,
-    at: datetime | None = None,
+    span: Span = ALWAYS,
 ) -> Page:
-    """The newest events, or the ones right before or right after the event of a number, of which `after` goes first, or
-    the ones up to a time; `after=0` is the last page.
+    """The newest events, or the ones right before or right after the event of a number, of which `after` goes first;
+    `after=0` is the last page. `span`: only what lies in it.
 
     `alternatives`: queries of which an event must be in one (see Filter). Positions are looked for first, and then only
     the rows that are shown are read.
     """
     upwards = after is not None
-    start = NEWEST._replace(at=at) if at else _position(after if after is not None else before)
-    found, through_seq = _events(alternatives, start, upwards=upwards)
+    return _page(alternatives, _position(after if upwards else before), span, upwards=upwards)
+
+
+def page_at(alternatives: Sequence[EventQuerySet], at: datetime, *, span: Span = ALWAYS) -> Page:
+    """The newest events up to this time."""
+    return _page(alternatives, NEWEST._replace(at=at), span, upwards=False)
+
+
+def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
+    """The numbers of the next older and the next newer event among these rows."""
+    older = _from(rows, Position(event.at, event.seq - 1), ALWAYS, upwards=False)
+    newer = _from(rows, Position(event.at, event.seq + 1), ALWAYS, upwards=True)
+    return older.values_list("seq", flat=True).first(), newer.values_list("seq", flat=True).first()
+
+
+def _page(
+    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
+) -> Page:
+    found, through_seq = _events(alternatives, start, span, upwards=upwards)
     # Where one comes from is usually an event that fits: it is read along, and says that there is a way back.
     is_way_back = start is not None and bool(found) and found[0].seq == start.seq
     found = found[is_way_back:]
@@ -88,18 +113,11 @@ def page(
     first, last = shown[0], shown[-1]
     if upwards:
         is_newer = is_more
-        is_older = is_way_back or (start != OLDEST and _is_any(alternatives, last, upwards=False))
+        is_older = is_way_back or (start != OLDEST and _is_any(alternatives, last, span, upwards=False))
     else:
-        is_newer = is_way_back or (start is not None and _is_any(alternatives, first, upwards=True))
+        is_newer = is_way_back or (start is not None and _is_any(alternatives, first, span, upwards=True))
         is_older = is_more
     return Page(shown, first.seq if is_newer else None, last.seq if is_older else None, through_seq)
-
-
-def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
-    """The numbers of the next older and the next newer event among these rows."""
-    older = _from(rows, Position(event.at, event.seq - 1), upwards=False)
-    newer = _from(rows, Position(event.at, event.seq + 1), upwards=True)
-    return older.values_list("seq", flat=True).first(), newer.values_list("seq", flat=True).first()
 
 
 def _position(seq: int | None) -> Position | None:
@@ -111,16 +129,16 @@ def _position(seq: int | None) -> Position | None:
 
 
 def _events(
-    alternatives: Sequence[EventQuerySet], start: Position | None, *, upwards: bool
+    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
 ) -> tuple[list[Line], int]:
     """A page from the given position on, which counts itself, and one more, in the direction of paging. Only the rows
     that are shown are read whole. And the newest number there is, or 0 if nothing was found."""
     count = SIZE + 2
     wanted: Any
     if len(alternatives) == 1:  # both steps in one query
-        wanted = _from(alternatives[0], start, upwards=upwards).values("seq")[:count]
+        wanted = _from(alternatives[0], start, span, upwards=upwards).values("seq")[:count]
     else:
-        wanted = [seq for _at, seq in _next(alternatives, count, start, upwards=upwards)]
+        wanted = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
     order = OLDEST_FIRST if upwards else NEWEST_FIRST
     newest = Subquery(Head.objects.values("seq")[:1])
     lines = Event.objects.filter(seq__in=wanted).order_by(*order).values_list(newest, *Line._fields)
@@ -128,24 +146,34 @@ def _events(
     return [Line(*line) for _, *line in found], found[0][0] if found else 0
 
 
-def _from(rows: EventQuerySet, start: Position | None, *, upwards: bool) -> EventQuerySet:
-    """The rows from this position on, itself included, in the direction of paging."""
-    if start is not None:
-        beyond = GreaterThanOrEqual if upwards else LessThanOrEqual
-        position = Row(Value(start.at, DateTimeField()), Value(start.seq, BigIntegerField()))
-        rows = rows.filter(beyond(Row(F("at"), F("seq")), position))
-    return rows.order_by(*(OLDEST_FIRST if upwards else NEWEST_FIRST))
+def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:
+    """The rows of the span from this position on, itself included, in the direction of paging. One condition says where
+    the walk along an index begins and one where it ends: of two beginnings a database may choose the farther one."""
+    here, (since, until) = Row(F("at"), F("seq")), span
+    if upwards:
+        if starts := [each for each in (start, Position(since, 0) if since else None) if each]:
+            rows = rows.filter(GreaterThanOrEqual(here, _value(max(starts))))
+        rows = rows.filter(at__lt=until) if until else rows
+        return rows.order_by(*OLDEST_FIRST)
+    if starts := [each for each in (start, Position(until, 0) if until else None) if each]:
+        rows = rows.filter(LessThanOrEqual(here, _value(min(starts))))
+    rows = rows.filter(at__gte=since) if since else rows
+    return rows.order_by(*NEWEST_FIRST)
+
+
+def _value(place: Position) -> Row:
+    return Row(Value(place.at, DateTimeField()), Value(place.seq, BigIntegerField()))
 
 
 def _next(
-    alternatives: Sequence[EventQuerySet], count: int, start: Position | None, *, upwards: bool
+    alternatives: Sequence[EventQuerySet], count: int, start: Position | None, span: Span, *, upwards: bool
 ) -> list[tuple[datetime, int]]:
     found: set[tuple[datetime, int]] = set()
     for rows in alternatives:
-        found.update(_from(rows, start, upwards=upwards).values_list("at", "seq")[:count])
+        found.update(_from(rows, start, span, upwards=upwards).values_list("at", "seq")[:count])
     return sorted(found, reverse=not upwards)[:count]
 
 
-def _is_any(alternatives: Sequence[EventQuerySet], line: Line, *, upwards: bool) -> bool:
+def _is_any(alternatives: Sequence[EventQuerySet], line: Line, span: Span, *, upwards: bool) -> bool:
     beyond = Position(line.at, line.seq + (1 if upwards else -1))
-    return bool(_next(alternatives, 1, beyond, upwards=upwards))
+    return bool(_next(alternatives, 1, beyond, span, upwards=upwards))

@@ -19,7 +19,7 @@ from hyperclusters.access.permissions import Action, AuditScope, audit_scope, ma
 from hyperclusters.audit.filters import Filter, Unindexed
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.paging import Page, beside, page
+from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
@@ -101,8 +101,11 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
 def _page(wanted: Asked, scope: AuditScope) -> Page:
     if wanted.filter is None:
         return Page([], None, None, 0)
-    given, alternatives = wanted.form.cleaned_data, wanted.filter.alternatives(scope.parts())
-    return page(alternatives, before=given["before"], after=given["after"], at=wanted.jump)
+    given, span = wanted.form.cleaned_data, Span(wanted.filter.since, wanted.filter.until)
+    alternatives = wanted.filter.alternatives(scope.parts(), at_any_time=True)
+    if wanted.jump:
+        return page_at(alternatives, wanted.jump, span=span)
+    return page(alternatives, before=given["before"], after=given["after"], span=span)
 
 
 @require_safe
