@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from hyperclusters.access.models import Grant
 from hyperclusters.audit import clock, paging
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.ledger import Subject, record
@@ -32,6 +33,7 @@ from hyperclusters.audit.times import LATEST, later, parse_time
 from hyperclusters.audit.verify_export import troubles
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.web.project_forms import KeyForm
 from tests.conftest import Cast
 from tests.web.pages import SignIn, words
 
@@ -347,3 +349,41 @@ def test_a_page_of_a_range_reads_one_range_of_one_index(write: Any) -> None:
         assert "ROW(at, seq) <=" in plan.partition("Filter:")[0]
     else:
         assert "(person_name=? AND at>? AND at<?)" in plan
+
+
+DAYS = [
+    "9999-12-31",
+    "9999-12-30",
+    "0001-01-01",
+    "10000-01-01",
+    "2026-13-01",
+    "٢٠٢٦-١١-٢٥",
+    "\x00",
+    "9" * 10_000,
+    "",
+    "x",
+]
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_any_last_day_of_a_grant_is_taken_or_refused_in_words(day: str, cast: Cast, as_: SignIn) -> None:
+    tom = as_("tom")
+    terms = {"who": "nina", "role": "viewer", "until": "date", "date": day, "reason": "x"}
+    answer = tom.post("/teams/vision/give/", terms)
+    assert answer.status_code == (302 if day.startswith("9999-12-3") else 422), day
+    if answer.status_code == 302:
+        held = Grant.objects.get(person=cast.nina, team=cast.vision)
+        assert held.until == parse_time(day, is_end=True)
+        for path in ("/teams/vision/", f"/teams/vision/grants/{held.pk}/", "/", "/access/"):
+            assert tom.get(path).status_code in {200, 404}, path
+
+
+def test_a_team_s_longest_grant_may_be_any_number_of_days(cast: Cast) -> None:
+    cast.vision.longest_days = 2**31 - 1
+    assert cast.vision.latest_end(clock.now()) == LATEST
+
+
+@pytest.mark.parametrize("text", [*RIGHT, *WRONG])
+def test_any_end_of_a_temporary_key_is_read_or_refused_in_words(text: str) -> None:
+    form = KeyForm({"access_key": "A", "secret_key": "b", "security_token": "c", "key_until": text})
+    assert form.is_valid() == (text in RIGHT)
