@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.export import Format, Manifest, export
+from hyperclusters.audit.export import Format, export
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.manifest import Manifest
 from hyperclusters.audit.models import Event, Head
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -27,15 +28,15 @@ def export_events(
     if person is not None:
         require(person, Action.AUDIT)
     events = Event.objects.all() if person is None else visible_events(person)
-    until = Head.objects.values_list("seq", flat=True).first() or 0
+    through_seq = Head.objects.values_list("seq", flat=True).first() or 0
     by = person.username if person else "command"
-    manifest = Manifest(wanted.facts(), until, by, clock.now().isoformat())
+    manifest = Manifest(wanted.facts(), through_seq, by, clock.now().isoformat())
     record(
         Did.AUDIT_EXPORTED,
         Outcome.DONE,
         person=person,
         team=team,
         subject=Subject("audit", "", form.value),
-        after={"format": form.value, "filter": wanted.facts(), "until": until},
+        after={"format": form.value, "filter": wanted.facts(), "through_seq": through_seq},
     )
     return export(wanted.apply(events), form, manifest)

@@ -48,7 +48,7 @@ def warn(duty: Duty) -> None:
 
 def _note_bursts(after: int) -> None:
     """One event for each person and each address that was denied too often; the next one not before the time is over."""
-    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-seq")
+    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")
     newest = list(denied.values_list("seq", "at", "person_name", "ip")[:LOOKED_AT])
     people = _count_recent([(seq, at, person) for seq, at, person, _ in newest], after)
     addresses = _count_recent([(seq, at, ip) for seq, at, _, ip in newest], after)

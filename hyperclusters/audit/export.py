@@ -1,17 +1,18 @@
 """The ledger as a file: CSV for spreadsheets, JSON Lines for whoever wants to verify it without our database.
 
 A line of JSON Lines is `{"digest":"…","event":…}`, where the event is the very text that was chained, byte for byte, so
-that the digest can be computed again with the key that the text names. The last line of either format is the manifest:
-what was asked for, how many events there are, the first and the last of them. A file without it was cut short.
+that the digest can be computed again with the key that the text names. The last line of either format is the manifest
+(`manifest.py`), sealed over all that stands before it. A file without it was cut short.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -20,14 +21,14 @@ from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
 from .chain import DOCUMENTS, SCALARS, document, moment
-from .models import EventQuerySet
+from .manifest import Manifest
+from .models import Event, EventQuerySet
+from .spreadsheets import BOM, cell, cell_in_sql, row
 
 CHUNK = 64 * 1024  # bytes that go out at once
 BATCH = 1000  # rows that are read at once where the database cannot stream
 COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "digest")
-# What a cell must not begin with, lest a spreadsheet takes it for a formula; `-2` is a valid name of a cluster.
-RISKY = "=+-@\t\r\n |%％＝＋－＠\xa0"
-# These hold only what this dashboard itself puts there.
+# These hold only what this dashboard itself puts there, and no spreadsheet changes it.
 HARMLESS = {
     "seq",
     "at",
@@ -50,49 +51,40 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-@dataclass(slots=True)
-class Manifest:
-    """What a file holds; complete once its last event has gone out."""
-
-    filter: dict[str, Any]
-    until: int  # no later event is in it, whatever was recorded while it was written
-    by: str
-    at: str
-    count: int = 0
-    first: dict[str, Any] | None = None
-    last: dict[str, Any] | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """As it stands in the file."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
 def export(rows: EventQuerySet, form: Format, manifest: Manifest) -> Iterator[bytes]:
-    """The file in chunks, oldest event first. Memory stays flat, and nothing that others wait for is held.
+    """The file in chunks, in the order of the chain. Memory stays flat, and nothing that others wait for is held.
 
     PostgreSQL writes the lines itself (COPY), in one statement that only reads; elsewhere they are read by batches.
     """
-    rows = rows.filter(seq__lte=manifest.until)
+    rows = rows.filter(seq__lte=manifest.through_seq)
+    sha256 = hashlib.sha256()
     buffer = bytearray(head(form))
-    yield bytes(buffer)  # whoever waits sees at once that it begins
-    buffer.clear()
     first = last = b""
+    yield _sent(buffer, sha256)  # whoever waits sees at once that it begins
     for line in _copied(rows, form) if connection.vendor == "postgresql" else _written(rows, form):
         first = first or bytes(line)
         last = line
         manifest.count += 1
         buffer += line
         if len(buffer) > CHUNK:
-            yield bytes(buffer)
-            buffer.clear()
+            yield _sent(buffer, sha256)
     if manifest.count:
         manifest.first, manifest.last = _place(first, form), _place(bytes(last), form)
-    yield bytes(buffer) + _trailer(form, manifest)
+    yield _sent(buffer, sha256)
+    yield _trailer(form, manifest.sealed(sha256.hexdigest()))
+
+
+def _sent(buffer: bytearray, sha256: Any) -> bytes:
+    """What is in the buffer, which is empty and counted in the file's digest then."""
+    chunk = bytes(buffer)
+    sha256.update(chunk)
+    buffer.clear()
+    return chunk
 
 
 def head(form: Format) -> bytes:
     """How the file begins."""
-    return _cells(COLUMNS) if form == Format.CSV else b""
+    return f"{BOM}{row(COLUMNS)}".encode() if form == Format.CSV else b""
 
 
 def _copied(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
@@ -121,23 +113,22 @@ def _csv_columns() -> list[str]:
             return """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
         if name in HARMLESS:
             return f'"{name}"'
-        codes = ", ".join(str(ord(character)) for character in RISKY)
-        return f"CASE WHEN ascii({name}) IN ({codes}) THEN '''' || {name} ELSE {name} END"
+        return cell_in_sql(name, is_address=name == "ip")
 
     return [column(name) for name in COLUMNS]
 
 
 def _written(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     """The same lines, written here."""
-    after = -1
     names = COLUMNS if form == Format.CSV else ("seq", "digest", "canonical")
-    while batch := list(rows.filter(seq__gt=after).order_by("seq").values_list(*names)[:BATCH]):
-        after = batch[-1][0]
-        for row in batch:
+    seqs = array("q", rows.order_by("seq").values_list("seq", flat=True).iterator(BATCH))
+    for start in range(0, len(seqs), BATCH):
+        batch = Event.objects.filter(seq__in=list(seqs[start : start + BATCH])).order_by("seq")
+        for values in batch.values_list(*names):
             if form == Format.JSONL:
-                yield f'{{"digest":"{row[1]}","event":{row[2]}}}\n'.encode()
+                yield f'{{"digest":"{values[1]}","event":{values[2]}}}\n'.encode()
             else:
-                yield _cells([_cell(name, value) for name, value in zip(names, row, strict=True)])
+                yield row(map(_cell, names, values)).encode()
 
 
 def _cell(name: str, value: Any) -> str:
@@ -147,19 +138,7 @@ def _cell(name: str, value: Any) -> str:
         return moment(value)
     if name in DOCUMENTS:
         return document(value)
-    text = str(value)
-    return text if name in HARMLESS else shown_as_text(text)
-
-
-def shown_as_text(text: str) -> str:
-    """The cell, with an apostrophe before what a spreadsheet might calculate."""
-    return f"'{text}" if text and text[0] in RISKY else text
-
-
-def _cells(values: Iterable[Any]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(values)
-    return line.getvalue().encode()
+    return str(value) if name in HARMLESS else cell(value, is_address=name == "ip")
 
 
 def _place(line: bytes, form: Format) -> dict[str, Any]:
@@ -171,8 +150,7 @@ def _place(line: bytes, form: Format) -> dict[str, Any]:
     return {"seq": facts["event"]["seq"], "digest": facts["digest"]}
 
 
-def _trailer(form: Format, manifest: Manifest) -> bytes:
-    told = json.dumps({"manifest": manifest.facts()}, ensure_ascii=False)
+def _trailer(form: Format, manifest: str) -> bytes:
     if form == Format.JSONL:
-        return f"{told}\n".encode()
-    return _cells(["manifest", told, *[""] * (len(COLUMNS) - 2)])
+        return f"{manifest}\n".encode()
+    return row(["manifest", manifest, *[""] * (len(COLUMNS) - 2)]).encode()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from django.db.models import F, Func, Q
-from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThan
+from django.db.models.lookups import Exact
 
-from .models import PAIRS, Event, EventQuerySet
+from .models import PAIRS, EventQuerySet
 from .search import named_like
 
-# How far the clocks of two writers may be apart for a time to be found by its place in the sequence.
-CLOCKS_APART = timedelta(minutes=15)
 # The filters by equality, the one that usually leaves the fewest events first: its index leads the way.
 EQUAL = ("person_name", "ip", "project_name", "team_id", "action", "outcome")
 
@@ -47,12 +45,16 @@ class Filter:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _plain(value) for name, value in given.items() if value not in ("", None, ())}
 
-    def alternatives(self, visible: Iterable[EventQuerySet]) -> list[EventQuerySet]:
-        """The same filter as several queries, of which each can walk one index in the order of the sequence.
+    def alternatives(
+        self, visible: Iterable[EventQuerySet], *, at_any_time: bool = False
+    ) -> list[EventQuerySet]:
+        """The same filter as several queries, of which each can walk one index in the order of the list.
 
-        An event fits if it is in any of them; it may be in several.
+        An event fits if it is in any of them; it may be in several. `at_any_time`: without the times, for who adds them.
         """
         narrowed = [self._narrowed(rows) for rows in visible if self._may_fit(rows)]
+        if not at_any_time:
+            narrowed = [self._timed(rows) for rows in narrowed]
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 narrowed = [rows.filter(one) for rows in narrowed for one in choice]
@@ -60,7 +62,7 @@ class Filter:
 
     def apply(self, visible: EventQuerySet) -> EventQuerySet:
         """The same filter as one query, for whoever wants all of it."""
-        rows = self._narrowed(visible)
+        rows = self._timed(self._narrowed(visible))
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 rows = rows.filter(reduce(or_, choice))
@@ -81,17 +83,12 @@ class Filter:
         leading = _leading(list(equal))
         for name, value in equal.items():
             rows = rows.filter(Exact(F(name) if name in leading else Unindexed(F(name)), value))
-        if self.since:
-            rows = rows.filter(GreaterThanOrEqual(Unindexed(F("at")), self.since))
-            earlier = Event.objects.filter(at__lt=self.since - CLOCKS_APART).order_by("-at", "-seq")
-            if (seq := earlier.values_list("seq", flat=True).first()) is not None:
-                rows = rows.filter(seq__gt=seq)
-        if self.until:
-            rows = rows.filter(LessThan(Unindexed(F("at")), self.until))
-            later = Event.objects.filter(at__gte=self.until + CLOCKS_APART).order_by("at", "seq")
-            if (seq := later.values_list("seq", flat=True).first()) is not None:
-                rows = rows.filter(seq__lt=seq)
         return rows
+
+    def _timed(self, rows: EventQuerySet) -> EventQuerySet:
+        if self.since:
+            rows = rows.filter(at__gte=self.since)
+        return rows.filter(at__lt=self.until) if self.until else rows
 
     def _about(self) -> list[Q]:
         return [Q(object_name__in=self.about), Q(object_id__in=self.about)] if self.about else []
@@ -126,12 +123,6 @@ def _leading(names: list[str]) -> tuple[str, ...]:
     """The one or two filters whose index is walked."""
     pairs = (pair for pair in PAIRS if set(pair) <= set(names) and pair[0] == names[0])
     return next(pairs, tuple(names[:1]))
-
-
-def before_time(at: datetime) -> int | None:
-    """The first event that was recorded after this moment; None if there is none."""
-    later = Event.objects.filter(at__gt=at).order_by("at", "seq")
-    return later.values_list("seq", flat=True).first()
 
 
 def _plain(value: Any) -> Any:

@@ -62,34 +62,33 @@ class Event(models.Model):
     objects = EventQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-seq"]
-        # After what is looked for comes the sequence, so that a page is a stretch of the index; after that what it may be
-        # combined with, so that nothing but the index is read until it is known which events are shown.
+        ordering = ["-at", "-seq"]
+        # A list is ordered by time, and by number where times are equal. After what is looked for comes that order, so
+        # that a page, or a span of time, is one range of the index; after that what it may be combined with, so that
+        # nothing but the index is read until it is known which events are shown.
         indexes = [
             models.Index(
-                fields=["person_name", "seq", "action", "outcome", "team_id", "project_name", "ip", "at"],
-                name="event_person_page",
+                fields=["person_name", "at", "seq", "action", "outcome", "team_id", "project_name", "ip"],
+                name="event_person_at",
             ),
             models.Index(
-                fields=["team_id", "seq", "action", "outcome", "project_name", "ip", "at"],
-                name="event_team_page",
+                fields=["team_id", "at", "seq", "action", "outcome", "project_name", "ip"],
+                name="event_team_at",
             ),
             models.Index(
-                fields=["project_name", "seq", "action", "outcome", "team_id", "ip", "at"],
-                name="event_project_page",
+                fields=["project_name", "at", "seq", "action", "outcome", "team_id", "ip"],
+                name="event_project_at",
             ),
-            models.Index(
-                fields=["action", "seq", "outcome", "team_id", "ip", "at"], name="event_action_page"
-            ),
-            models.Index(fields=["outcome", "seq", "team_id", "ip", "at"], name="event_outcome_page"),
-            models.Index(fields=["ip", "seq", "team_id", "at"], name="event_ip_page"),
-            models.Index(fields=["object_id", "seq"], name="event_object_page"),
-            models.Index(fields=["object_name", "seq"], name="event_name_page"),
+            models.Index(fields=["action", "at", "seq", "outcome", "team_id", "ip"], name="event_action_at"),
+            models.Index(fields=["outcome", "at", "seq", "team_id", "ip"], name="event_outcome_at"),
+            models.Index(fields=["ip", "at", "seq", "team_id"], name="event_ip_at"),
+            models.Index(fields=["object_id", "at", "seq"], name="event_object_at"),
+            models.Index(fields=["object_name", "at", "seq"], name="event_name_at"),
             models.Index(fields=["request_id", "seq"], name="event_request_page"),
             models.Index(fields=["upstream_request_id", "seq"], name="event_upstream_page"),
             models.Index(fields=["at", "seq"], name="event_time"),
             *(
-                models.Index(fields=[first, second, "seq"], name=f"event_{first}_{second}")
+                models.Index(fields=[first, second, "at", "seq"], name=f"event_{first}_{second}_at")
                 for first, second in PAIRS
             ),
         ]

@@ -1,4 +1,5 @@
-"""Pages of the ledger in the order of its sequence: each costs the same however deep it lies, in both directions."""
+"""Pages of the ledger, newest first: by time, and by number where times are equal. Each page costs the same however deep
+it lies, in both directions."""
 
 from __future__ import annotations
 
@@ -7,9 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from .models import Event, EventQuerySet
+from django.db.models import BigIntegerField, DateTimeField, F, Func, Subquery, Value
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+
+from .models import Event, EventQuerySet, Head
+from .times import EARLIEST, LATEST
 
 SIZE = 50
+NEWEST_FIRST, OLDEST_FIRST = ("-at", "-seq"), ("at", "seq")
 
 
 class Line(NamedTuple):
@@ -30,74 +36,144 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events, newest first. `newer` and `older` are the numbers from which the next page begins, None at the end."""
+    """Events, newest first. `newer` and `older` are the numbers from which the next page begins, None at the end.
+    `through_seq`: the newest event that there was, whether it is on the page or not."""
 
     events: list[Line]
     newer: int | None
     older: int | None
+    through_seq: int
+
+
+class Position(NamedTuple):
+    """Where an event stands in the list."""
+
+    at: datetime
+    seq: int
+
+
+class Span(NamedTuple):
+    """From when (included) until when (not included)."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALWAYS = Span()
+OLDEST, NEWEST = Position(EARLIEST, 0), Position(LATEST, 2**63 - 1)  # before and after every event
+
+
+class Row(Func):
+    """A row value such as `(at, seq)`: both databases compare it as a whole, by one range of an index."""
+
+    template = "(%(expressions)s)"
+    output_field = DateTimeField()
 
 
 def page(
-    alternatives: Sequence[EventQuerySet], *, before: int | None = None, after: int | None = None
+    alternatives: Sequence[EventQuerySet],
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    span: Span = ALWAYS,
 ) -> Page:
-    """The newest events, or the ones right before or right after a sequence number, of which `after` goes first; `after=0`
-    is the last page.
+    """The newest events, or the ones right before or right after the event of a number, of which `after` goes first;
+    `after=0` is the last page. `span`: only what lies in it.
 
-    `alternatives`: queries of which an event must be in one (see Filter). Numbers are looked for first, and then only
+    `alternatives`: queries of which an event must be in one (see Filter). Positions are looked for first, and then only
     the rows that are shown are read.
     """
     upwards = after is not None
-    found = _events(alternatives, None if upwards else before, after)
+    return _page(alternatives, _position(after if upwards else before), span, upwards=upwards)
+
+
+def page_at(alternatives: Sequence[EventQuerySet], at: datetime, *, span: Span = ALWAYS) -> Page:
+    """The newest events up to this time."""
+    return _page(alternatives, NEWEST._replace(at=at), span, upwards=False)
+
+
+def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
+    """The numbers of the next older and the next newer event among these rows."""
+    older = _from(rows, Position(event.at, event.seq - 1), ALWAYS, upwards=False)
+    newer = _from(rows, Position(event.at, event.seq + 1), ALWAYS, upwards=True)
+    return older.values_list("seq", flat=True).first(), newer.values_list("seq", flat=True).first()
+
+
+def _page(
+    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
+) -> Page:
+    found, through_seq = _events(alternatives, start, span, upwards=upwards)
     # Where one comes from is usually an event that fits: it is read along, and says that there is a way back.
-    is_way_back = bool(found) and found[0].seq == (after if upwards else before)
+    is_way_back = start is not None and bool(found) and found[0].seq == start.seq
     found = found[is_way_back:]
     is_more = len(found) > SIZE
     shown = found[:SIZE][::-1] if upwards else found[:SIZE]
     if not shown:
-        return Page([], None, None)
-    first, last = shown[0].seq, shown[-1].seq
+        return Page([], None, None, through_seq)
+    first, last = shown[0], shown[-1]
     if upwards:
-        is_newer, is_older = is_more, is_way_back or (after != 0 and _is_any(alternatives, before=last))
+        is_newer = is_more
+        is_older = is_way_back or (start != OLDEST and _is_any(alternatives, last, span, upwards=False))
     else:
-        is_newer, is_older = (
-            is_way_back or (before is not None and _is_any(alternatives, after=first)),
-            is_more,
-        )
-    return Page(shown, first if is_newer else None, last if is_older else None)
+        is_newer = is_way_back or (start is not None and _is_any(alternatives, first, span, upwards=True))
+        is_older = is_more
+    return Page(shown, first.seq if is_newer else None, last.seq if is_older else None, through_seq)
 
 
-def _events(alternatives: Sequence[EventQuerySet], before: int | None, after: int | None) -> list[Line]:
-    """A page from the given number on, which counts itself, and one more, in the direction of paging. Only the rows that
-    are shown are read whole."""
-    order, count = ("seq" if after is not None else "-seq"), SIZE + 2
+def _position(seq: int | None) -> Position | None:
+    """Where the event of this number stands; 0 is before every event, and a number that is not given yet after them."""
+    if not seq:
+        return None if seq is None else OLDEST
+    at = Event.objects.filter(seq__gte=seq).order_by("seq").values_list("at", flat=True).first()
+    return Position(at, seq) if at else NEWEST
+
+
+def _events(
+    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
+) -> tuple[list[Line], int]:
+    """A page from the given position on, which counts itself, and one more, in the direction of paging. Only the rows
+    that are shown are read whole. And the newest number there is, or 0 if nothing was found."""
+    count = SIZE + 2
     wanted: Any
     if len(alternatives) == 1:  # both steps in one query
-        wanted = _from(alternatives[0], before, after).order_by(order).values("seq")[:count]
+        wanted = _from(alternatives[0], start, span, upwards=upwards).values("seq")[:count]
     else:
-        wanted = _next(alternatives, count, before, after)
-    lines = Event.objects.filter(seq__in=wanted).order_by(order).values_list(*Line._fields)
-    return [Line(*line) for line in lines]
+        wanted = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
+    order = OLDEST_FIRST if upwards else NEWEST_FIRST
+    newest = Subquery(Head.objects.values("seq")[:1])
+    lines = Event.objects.filter(seq__in=wanted).order_by(*order).values_list(newest, *Line._fields)
+    found = list(lines)
+    return [Line(*line) for _, *line in found], found[0][0] if found else 0
 
 
-def _from(rows: EventQuerySet, before: int | None, after: int | None) -> EventQuerySet:
-    if before is not None:
-        rows = rows.filter(seq__lte=before)
-    return rows.filter(seq__gte=after) if after is not None else rows
+def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:
+    """The rows of the span from this position on, itself included, in the direction of paging. One condition says where
+    the walk along an index begins and one where it ends: of two beginnings a database may choose the farther one."""
+    here, (since, until) = Row(F("at"), F("seq")), span
+    if upwards:
+        if starts := [each for each in (start, Position(since, 0) if since else None) if each]:
+            rows = rows.filter(GreaterThanOrEqual(here, _value(max(starts))))
+        rows = rows.filter(at__lt=until) if until else rows
+        return rows.order_by(*OLDEST_FIRST)
+    if starts := [each for each in (start, Position(until, 0) if until else None) if each]:
+        rows = rows.filter(LessThanOrEqual(here, _value(min(starts))))
+    rows = rows.filter(at__gte=since) if since else rows
+    return rows.order_by(*NEWEST_FIRST)
+
+
+def _value(place: Position) -> Row:
+    return Row(Value(place.at, DateTimeField()), Value(place.seq, BigIntegerField()))
 
 
 def _next(
-    alternatives: Sequence[EventQuerySet], count: int, before: int | None, after: int | None
-) -> list[int]:
-    upwards = after is not None
-    found: set[int] = set()
+    alternatives: Sequence[EventQuerySet], count: int, start: Position | None, span: Span, *, upwards: bool
+) -> list[tuple[datetime, int]]:
+    found: set[tuple[datetime, int]] = set()
     for rows in alternatives:
-        ordered = _from(rows, before, after).order_by("seq" if upwards else "-seq")
-        found.update(ordered.values_list("seq", flat=True)[:count])
+        found.update(_from(rows, start, span, upwards=upwards).values_list("at", "seq")[:count])
     return sorted(found, reverse=not upwards)[:count]
 
 
-def _is_any(
-    alternatives: Sequence[EventQuerySet], *, before: int | None = None, after: int | None = None
-) -> bool:
-    ends = (before - 1 if before is not None else None), (after + 1 if after is not None else None)
-    return bool(_next(alternatives, 1, *ends))
+def _is_any(alternatives: Sequence[EventQuerySet], line: Line, span: Span, *, upwards: bool) -> bool:
+    beyond = Position(line.at, line.seq + (1 if upwards else -1))
+    return bool(_next(alternatives, 1, beyond, span, upwards=upwards))

@@ -1,38 +1,43 @@
-"""Verifies an exported file (JSON Lines) by itself: no database is asked, only the keys are needed."""
+"""Verifies an exported file by itself: no database is asked, only the keys are needed."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from . import manifest
 from .chain import digest
 
 LINE = re.compile(
-    r'\{"digest":"([0-9a-f]{64})","event":(\{"previous":"([0-9a-f]{64})","seq":(\d+),"key":"([^"]*)",.*\})\}'
+    r'\{"digest":"([0-9a-f]{64})","event":(\{"previous":"([0-9a-f]{64})","seq":([0-9]{1,19}),"key":"([^"]*)",.*\})\}'
 )
+MISSING = "the manifest is missing: the file was cut short"
 
 
-def troubles(lines: Iterable[str], keys: Mapping[str, bytes]) -> Iterator[str]:
-    """What is wrong with the file, in words; nothing if it is as it was written.
+def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
+    """What is wrong with a file of JSON Lines, in words; nothing if it is as it was written.
 
-    Each event is proved by its own digest. That none is missing between two is proved where their numbers follow one
-    another, since each names the digest before it; an export that was filtered has gaps, which only the count in its
-    manifest speaks of.
+    Each event is proved by its own digest, and that none is missing, added or moved by the seal of the manifest. A file
+    without a seal (`unsealed`) proves less: none is missing between two whose numbers follow one another, since each names
+    the digest before it; of the gaps that a filter leaves only the count in its manifest speaks.
     """
+    sha256 = hashlib.sha256()
     count = 0
     first: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
-    manifest: dict[str, Any] | None = None
+    facts: dict[str, Any] | None = None
+    end = ""
     for number, line in enumerate(lines, 1):
-        if manifest is not None:
+        if facts is not None:
             yield f"line {number}: something follows the manifest"
         if (found := LINE.fullmatch(line.rstrip("\n"))) is None:
-            manifest = _manifest(line)
-            if manifest is None:
+            facts, end = manifest.read(line), line
+            if facts is None:
                 yield f"line {number}: not a line of an export"
             continue
+        sha256.update(line.encode())
         told, text, previous, seq, key_id = found.groups()
         place = {"seq": int(seq), "digest": told}
         if key_id not in keys:
@@ -44,23 +49,33 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes]) -> Iterator[str]:
         elif last and int(seq) == last["seq"] + 1 and previous != last["digest"]:
             yield f"line {number}: event {seq} does not follow the event before it"
         first, last, count = first or place, place, count + 1
-    yield from _compared(manifest, count, first, last)
-
-
-def _manifest(line: str) -> dict[str, Any] | None:
-    try:
-        facts: dict[str, Any] = json.loads(line)["manifest"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return facts
-
-
-def _compared(manifest: dict[str, Any] | None, count: int, first: Any, last: Any) -> Iterator[str]:
-    if manifest is None:
-        yield "the manifest is missing: the file was cut short"
+    if facts is None:
+        yield MISSING
         return
-    if manifest["count"] != count:
-        yield f"the manifest speaks of {manifest['count']} events, and {count} are here"
+    yield from manifest.problems(end.rstrip("\n"), facts, sha256.hexdigest(), keys, unsealed=unsealed)
+    yield from _compared(facts, count, first, last)
+
+
+def sheet_troubles(
+    lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False
+) -> Iterator[str]:
+    """What is wrong with a CSV file, as a whole: its cells have no digests of their own. A spreadsheet that has saved it
+    again has changed it. A file without a seal (`unsealed`) proves nothing but that it has an end."""
+    sha256 = hashlib.sha256()
+    end = ""
+    for line in lines:
+        sha256.update(end.encode())
+        end = line
+    text = end.removeprefix('"manifest","').partition('}}"')[0].replace('""', '"') + "}}"
+    if (facts := manifest.read(text)) is None:
+        yield MISSING
+        return
+    yield from manifest.problems(text, facts, sha256.hexdigest(), keys, unsealed=unsealed)
+
+
+def _compared(facts: dict[str, Any], count: int, first: Any, last: Any) -> Iterator[str]:
+    if facts.get("count") != count:
+        yield f"the manifest speaks of {facts.get('count')} events, and {count} are here"
     for name, found in (("first", first), ("last", last)):
-        if manifest[name] != found:
+        if facts.get(name) != found:
             yield f"the manifest names another {name} event"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -16,6 +16,7 @@ from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Tea
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.rules import End
 from hyperclusters.audit import clock
+from hyperclusters.audit.times import end_of_day
 from hyperclusters.modelarts import ClusterType
 
 from .access_words import access_refusal
@@ -103,7 +104,7 @@ class UntilForm(forms.Form):
         if preset.isdigit():
             return timedelta(days=int(preset))
         day = clock.now().date() if preset == "today" else self.cleaned_data["date"]
-        return datetime.combine(day, time.min, UTC) + timedelta(days=1)
+        return end_of_day(day)
 
 
 class RoleForm(UntilForm):

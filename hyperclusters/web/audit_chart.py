@@ -12,9 +12,12 @@ from django.db.models.functions import TruncDate
 from hyperclusters.audit import clock
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.models import EventQuerySet
+from hyperclusters.audit.paging import NEWEST_FIRST
+from hyperclusters.audit.times import EARLIEST, later
 from hyperclusters.audit.vocabulary import Action as Did
 
 DAYS = 30
+MOMENT = timedelta(microseconds=1)  # the end of a filter is not part of it
 MOST = 10_000  # events that are counted
 HEIGHT, STEP, WIDTH = 84, 24, 18  # of the drawing: its bars' height, and each bar's step and width
 CREATED, FAILED, UNKNOWN = "created", "failed", "unknown"
@@ -55,9 +58,14 @@ class Chart:
 
 
 def chart(wanted: Filter, events: EventQuerySet) -> Chart:
-    """The creations among the wanted events, on the last 30 days that the filter's time leaves."""
-    last = min(wanted.until or clock.now(), clock.now()).astimezone(UTC).date()
-    first = last - timedelta(days=DAYS - 1)
+    """The creations among the wanted events, on the last 30 days that the filter's time leaves.
+
+    They end today, or later where the filter says since when and until when.
+    """
+    now, span = clock.now(), timedelta(days=DAYS - 1)
+    end = min(wanted.until or now, max(now, later(wanted.since or now, span)))
+    last = (end - MOMENT).date() if end > EARLIEST else end.date()
+    first = max(last, date.min + span) - span
     since = datetime.combine(first, time(), UTC)
     narrowed = replace(wanted, since=max(since, wanted.since) if wanted.since else since)
     rows = narrowed.apply(events).filter(action__in=ENDS).order_by()
@@ -70,7 +78,7 @@ def chart(wanted: Filter, events: EventQuerySet) -> Chart:
 
 def count(wanted: Filter, events: EventQuerySet) -> tuple[int, bool]:
     """How many events fit, counted up to a bound; and whether there are more."""
-    found = wanted.apply(events).order_by("-seq").values("seq")[: MOST + 1].count()
+    found = wanted.apply(events).order_by(*NEWEST_FIRST).values("seq")[: MOST + 1].count()
     return min(found, MOST), found > MOST
 
 

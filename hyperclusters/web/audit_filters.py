@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,6 +21,7 @@ from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Cluster, Deletion
+from hyperclusters.web.fields import UtcDateTimeField
 from hyperclusters.web.listing import Filter as Menu
 from hyperclusters.web.listing import menu
 
@@ -33,8 +35,8 @@ SPAN = ("range", "since", "until")
 CHOSEN = ("range", "team", "project", "action", "outcome")
 TYPED = ("person", "cluster", "request", "ip")
 TIMES = ("since", "until", "jump")
+PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")  # what a browser's field for times can hold
 NAMES = ("q", *CHOSEN, *TYPED, *SPAN)  # what narrows the list
-MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
 MOST = 2**63 - 1
 
 
@@ -46,15 +48,6 @@ def _options(_language: str | None) -> tuple[list[tuple[str, str]], ...]:
     return ranges, actions, [(value, str(label)) for value, label in Outcome.choices]
 
 
-class Moment(forms.DateTimeField):
-    """A time in UTC, as a browser's field sends it or as people type it."""
-
-    widget = forms.DateTimeInput
-
-    def __init__(self, label: Any) -> None:
-        super().__init__(label=label, required=False, input_formats=MOMENTS)
-
-
 class AuditForm(forms.Form):
     """What the address may hold. What it does not understand is said, and then nothing is shown."""
 
@@ -64,9 +57,9 @@ class AuditForm(forms.Form):
         required=False,
         choices=lambda: _options(get_language())[0],
     )
-    since = Moment(gettext_lazy("From (UTC)"))
-    until = Moment(gettext_lazy("To (UTC)"))
-    jump = Moment(gettext_lazy("Jump to (UTC)"))
+    since = UtcDateTimeField(label=gettext_lazy("From (UTC)"), required=False)
+    until = UtcDateTimeField(label=gettext_lazy("To (UTC)"), required=False, is_end=True)
+    jump = UtcDateTimeField(label=gettext_lazy("Jump to (UTC)"), required=False, is_end=True)
     person = forms.CharField(label=gettext_lazy("Person"), required=False, max_length=150)
     team = forms.ChoiceField(label=gettext_lazy("Team"), required=False)
     project = forms.ChoiceField(label=gettext_lazy("Project"), required=False)
@@ -111,11 +104,17 @@ class Asked:
     @property
     def fields(self) -> list[tuple[str, Any, str, str, bool]]:
         """What is typed in: name, label, what was typed, the kind of field, and whether it was not understood."""
-        kinds = [(name, "text") for name in TYPED] + [(name, "datetime-local") for name in TIMES]
         return [
-            (name, self.form.fields[name].label, self.form.data.get(name, ""), kind, name in self.form.errors)
-            for name, kind in kinds
+            (name, self.form.fields[name].label, value, self._kind(name, value), name in self.form.errors)
+            for name in (*TYPED, *TIMES)
+            for value in [self.form.data.get(name, "")]
         ]
+
+    @staticmethod
+    def _kind(name: str, value: str) -> str:
+        """A browser's field for times shows nothing of a date alone, or of what is no time."""
+        is_time = name in TIMES and (not value or PLAIN_TIME.fullmatch(value))
+        return "datetime-local" if is_time else "text"
 
     @property
     def kept(self) -> list[tuple[str, str]]:

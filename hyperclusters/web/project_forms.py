@@ -14,6 +14,7 @@ from hyperclusters.access.models import Team
 from hyperclusters.clusters.models import KeyKind, Project
 from hyperclusters.clusters.projects import REGIONS, known_endpoints
 from hyperclusters.modelarts import Credentials, is_header_safe
+from hyperclusters.web.fields import UtcDateTimeField
 
 PLAIN = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 SECRET = PLAIN | {"autocomplete": "new-password"}
@@ -57,11 +58,10 @@ class KeyForm(forms.Form):
         widget=forms.PasswordInput(SECRET),
         help_text=gettext_lazy("Only a temporary key has one."),
     )
-    key_until = forms.DateTimeField(
+    key_until = UtcDateTimeField(
         label=gettext_lazy("Ends at (UTC)"),
         required=False,
         widget=forms.DateTimeInput({"type": "datetime-local", "class": "input"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
         help_text=gettext_lazy("Only a temporary key ends. Nothing is sent with it afterwards."),
     )
 

@@ -265,6 +265,7 @@ function tellTimes() {
     const day = time.textContent.includes("-") ? at.toLocaleDateString("sv") + " " : "";
     time.textContent = day + at.toLocaleTimeString("sv");
   }
+  for (const time of $$("time.utc")) time.title = exact.format(new Date(time.dateTime)); // the reader's own time, on hover
 }
 
 // What asks by itself, and so can ask again.

@@ -441,3 +441,15 @@ def test_everybody_gets_the_signed_out_pages(database: None) -> None:
     )
     assert "Sign in" in words(Browser().get("/accounts/login/"))
     assert "Demo people" not in words(Browser().get("/accounts/login/"))
+
+
+def test_a_head_request_records_nothing(paths: dict[str, str], as_: SignIn) -> None:
+    """Office programs ask so before they download: nothing has been read or taken out by that."""
+    for person in PEOPLE:
+        browser = as_(person)
+        for (method, route), statuses in ACCESS.items():
+            if method != "get" or statuses[person] != 200:
+                continue
+            before = len(events())
+            assert browser.head(paths[route]).status_code == 200, route
+            assert [event.action for event in events()[before:]] == [], (person, route)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,10 @@ from django.core.management.base import CommandError
 from django.db import transaction
 from django.test import Client as Browser
 
-from hyperclusters.audit.export import COLUMNS, RISKY
+from hyperclusters.audit.export import COLUMNS
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.spreadsheets import cell
 from hyperclusters.audit.verify_export import troubles
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
@@ -26,7 +29,7 @@ from tests.web.pages import PAYLOADS, SignIn, body, words
 
 EXPORT = "/audit/export/"
 FORMULAS = (
-    "-2", "=1+1", "+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "|cmd", "%0a=1", "＝1+1", "＋1", "－1", "＠x",
+    "1E5", "00123", "3-4-26", "Mar-4", "may", "true", "10:30 pm", "1/2", "=1+1", "+1", "｜calc", "％x", "\u3000=1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "|cmd", "%0a=1", "＝1+1", "＋1", "－1", "＠x",
     '=HYPERLINK("http://evil.example","x")', "-rf", "--help", "=cmd|' /C calc'!A0",
 )  # fmt: skip
 
@@ -39,7 +42,7 @@ def take(browser: Browser, form: str, query: str = "") -> str:
     """The file, as it was downloaded."""
     answer: Any = browser.post(f"{EXPORT}{query}", {"format": form})
     assert answer.status_code == 200
-    text = b"".join(answer.streaming_content).decode()
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
     answer.close()
     return text
 
@@ -48,7 +51,7 @@ def test_a_file_goes_out_as_it_is_also_to_browsers_that_take_compressed_ones(
     database: None, as_: SignIn
 ) -> None:
     answer: Any = as_("olga").post(EXPORT, {"format": "csv"}, HTTP_ACCEPT_ENCODING="gzip")
-    assert b"".join(answer.streaming_content).startswith(b'"seq"')
+    assert b"".join(answer.streaming_content).startswith(b'\xef\xbb\xbf"seq"')
     assert answer.headers["Content-Encoding"] == "identity"
     answer.close()
 
@@ -107,8 +110,9 @@ def test_no_cell_is_taken_for_a_formula_and_none_loses_a_character(past: None, a
         event = stored[int(row["seq"])]
         for name in ("object_name", "reason", "evidence"):
             text = getattr(event, name)
-            assert row[name] == (f"'{text}" if text[:1] in RISKY else text)
-        assert not any(cell[:1] in "=+-@\t\r\n|%" for cell in row.values() if cell)
+            assert row[name] == cell(text)
+            assert row[name] in (text, f"'{text}")
+        assert not any(value[:1] in "=+-@\t\r\n|%" for value in row.values() if value)
         assert json.loads(row["response"]) == event.response
         assert row["digest"] == event.digest
 
@@ -128,28 +132,95 @@ def test_json_lines_are_lossless_and_verified_without_the_database(past: None, a
     assert manifest["count"] == len(text.splitlines()) - 1
 
 
+def retyped(lines: list[str], **manifest: Any) -> list[str]:
+    """The same lines, with a manifest that fits them as far as anybody without a key can write one."""
+    told = json.loads(lines[-1])["manifest"]
+    places = [
+        {"seq": json.loads(line)["event"]["seq"], "digest": json.loads(line)["digest"]} for line in lines[:-1]
+    ]
+    told |= {"count": len(places), "first": places[0], "last": places[-1]}
+    told |= {"sha256": hashlib.sha256("".join(lines[:-1]).encode()).hexdigest()} | manifest
+    return [*lines[:-1], json.dumps({"manifest": told}, ensure_ascii=False) + "\n"]
+
+
+def unsealed(lines: list[str]) -> list[str]:
+    """As a version without seals would have written it."""
+    told = json.loads(lines[-1])["manifest"]
+    told["until"] = told["through_seq"]
+    kept = {name: told[name] for name in ("filter", "until", "by", "at", "count", "first", "last")}
+    return [*lines[:-1], json.dumps({"manifest": kept}, ensure_ascii=False) + "\n"]
+
+
 def tampered(lines: list[str]) -> dict[str, tuple[list[str], str]]:
     """What somebody could do to a file, and what is said of it."""
+    other = json.loads(lines[-1])["manifest"]
     return {
         "edited": ([lines[0], lines[1].replace('"outcome":"', '"outcome":"x'), *lines[2:]], "was edited"),
         "a line taken out": ([lines[0], *lines[2:]], "the manifest speaks of"),
+        "a line taken out and the manifest retyped": (retyped([lines[0], *lines[2:]]), "its seal is not ours"),
+        "only the count retyped": ([lines[0], *lines[2:-1], *retyped([lines[0], *lines[2:]], sha256=other["sha256"])[-1:]], "its seal is not ours"),
+        "a line taken out and the seal too": (unsealed(retyped([lines[0], *lines[2:]])), "has no seal"),
+        "the end cut off and the manifest retyped": (retyped([*lines[:-3], lines[-1]]), "its seal is not ours"),
+        "the filter retyped": (retyped(lines, filter={"outcome": "unknown"}), "its seal is not ours"),
+        "who it was retyped": (retyped(lines, by="eve"), "its seal is not ours"),
+        "a seal that is none": (retyped(lines, seal=None), "its seal is not ours"),
+        "a key that is none": (retyped(lines, key=["x"]), "not among AUDIT_KEYS"),
         "a line twice": ([lines[0], lines[0], *lines[1:]], "out of its order"),
         "swapped": ([lines[1], lines[0], *lines[2:]], "out of its order"),
         "cut": (lines[:-2], "the manifest is missing"),
         "the end cut off": ([*lines[:-2], lines[-1]], "another last event"),
         "the beginning cut off": (lines[1:], "another first event"),
         "junk": ([*lines[:-1], "{}\n", lines[-1]], "not a line of an export"),
+        "a manifest that is none": ([*lines[:-1], '{"manifest": [1]}\n'], "not a line of an export"),
         "something behind": ([*lines, lines[0]], "something follows the manifest"),
     }  # fmt: skip
 
 
-def test_what_is_done_to_a_file_is_named(past: None, as_: SignIn) -> None:
-    lines = take(as_("olga"), "jsonl").splitlines(keepends=True)
+@pytest.mark.parametrize("query", ["", "?outcome=failed", "?person=ada&q=evil"])
+def test_g40_what_is_done_to_a_file_is_named(query: str, past: None, as_: SignIn) -> None:
+    lines = take(as_("olga"), "jsonl", query).splitlines(keepends=True)
+    assert list(troubles(lines, keys())) == []
     for what, (changed, said) in tampered(lines).items():
         assert any(said in told for told in troubles(changed, keys())), what
+    for number in range(len(lines) - 1):  # any line, wherever it stands
+        assert list(troubles([*lines[:number], *lines[number + 1 :]], keys())), number
+        assert list(troubles(retyped([*lines[:number], *lines[number + 1 :]]), keys())), number
     other = dict.fromkeys(keys(), b"another key")
-    assert all("was edited" in told for told in troubles(lines, other))
+    assert any("its seal is not ours" in told for told in troubles(lines, other))
     assert any("which is not among AUDIT_KEYS" in told for told in troubles(lines, {}))
+
+
+def test_an_export_without_a_seal_is_verified_as_before_if_one_says_so(past: None, as_: SignIn) -> None:
+    lines = unsealed(take(as_("olga"), "jsonl").splitlines(keepends=True))
+    assert list(troubles(lines, keys(), unsealed=True)) == []
+    assert any("--unsealed" in told for told in troubles(lines, keys()))
+    for changed in ([lines[0], *lines[2:]], lines[:-1], [lines[1], lines[0], *lines[2:]]):
+        assert list(troubles(changed, keys(), unsealed=True))
+
+
+def test_g40_a_csv_file_is_verified_as_a_whole(past: None, as_: SignIn, tmp_path: Path) -> None:
+    answer: Any = as_("olga").post(EXPORT, {"format": "csv"})
+    whole = b"".join(answer.streaming_content)
+    answer.close()
+    lines = whole.splitlines(keepends=True)
+    edited = whole.replace(b"ada", b"eve", 1)
+    retyped = edited.replace(
+        hashlib.sha256(b"".join(lines[:-1])).hexdigest().encode(),
+        hashlib.sha256(b"".join(edited.splitlines(keepends=True)[:-1])).hexdigest().encode(),
+    )
+    bare = b"".join([*lines[:-1], b'"manifest","{""manifest"": {""count"": 1}}"\n'])
+    path = tmp_path / "audit.csv"
+    path.write_bytes(whole)
+    call_command("verify_export", str(path))
+    for changed, said in (
+        (edited, "not those that were exported"), (b"".join([*lines[:3], *lines[4:]]), "not those that were exported"),
+        (retyped, "its seal is not ours"), (b"".join(lines[:-1]), "manifest is missing"), (whole[3:], "not those"),
+        (bare, "has no seal"), (whole + lines[4], "manifest is missing"), (b'\xef\xbb\xbf', "manifest is missing"),
+        (whole.replace(b"\n", b"\r\n"), "not those|missing"), (b'"\xff\x00', "manifest is missing"),
+    ):  # fmt: skip
+        path.write_bytes(changed)
+        with pytest.raises(CommandError, match=said):
+            call_command("verify_export", str(path))
 
 
 def test_an_export_is_itself_one_event_that_says_what_was_taken(past: None, as_: SignIn) -> None:
@@ -157,7 +228,7 @@ def test_an_export_is_itself_one_event_that_says_what_was_taken(past: None, as_:
     take(as_("olga"), "csv", "?outcome=failed")
     (event,) = events(action="audit:exported")
     assert event.person_name == "olga"
-    assert event.after == {"format": "csv", "filter": {"outcome": "failed"}, "until": until}
+    assert event.after == {"format": "csv", "filter": {"outcome": "failed"}, "through_seq": until}
 
 
 def test_g24_an_admin_s_file_holds_their_own_team_s_events_alone(past: None, as_: SignIn) -> None:

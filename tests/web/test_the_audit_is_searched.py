@@ -80,7 +80,7 @@ def walked(parts: list[EventQuerySet], wanted: Filter, *, down: bool) -> list[in
         seqs = seqs + found if down else found + seqs
         if (step := shown.older if down else shown.newer) is None:
             return seqs
-        shown = page(wanted.alternatives(parts), **{"before" if down else "after": step})
+        shown = page(wanted.alternatives(parts), before=step if down else None, after=None if down else step)
 
 
 def test_any_combination_of_filters_shows_every_event_that_fits_exactly_once_in_both_directions(

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters.access.identifiers import clean_name, name_key
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
+from hyperclusters.audit.times import later
 
 
 class Team(models.Model):
@@ -78,4 +79,8 @@ class Team(models.Model):
 
     def latest_end(self, now: datetime) -> datetime | None:
         """How far from now a grant may reach at most; None: as far as one likes."""
-        return now + timedelta(days=self.longest_days) if self.longest_days else None
+        return (
+            later(now, timedelta(days=min(self.longest_days, timedelta.max.days)))
+            if self.longest_days
+            else None
+        )

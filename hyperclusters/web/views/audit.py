@@ -16,10 +16,10 @@ from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import Action, AuditScope, audit_scope, may, require, visible_events
-from hyperclusters.audit.filters import Filter, Unindexed, before_time
+from hyperclusters.audit.filters import Filter, Unindexed
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.paging import Page, page
+from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.push import sink_states
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import standing
@@ -39,7 +39,7 @@ def listing(request: PageRequest) -> HttpResponse:
     scope = audit_scope(request.user)
     wanted = asked(request.user, scope, request.GET)
     shown = _page(wanted, scope)
-    if request.method != "HEAD":
+    if request.method == "GET":
         note_read(person=request.user, page="list", filters=wanted.told, team=wanted.team)
     context = {
         "form": wanted.form,
@@ -83,8 +83,9 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
     shown = get_object_or_404(visible, seq=seq)
-    if request.method != "HEAD":
+    if request.method == "GET":
         note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
+    older, newer = beside(visible, shown)
     context = {
         "event": shown,
         "row": rows([shown])[0],
@@ -92,19 +93,20 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
         "changes": [(label, _pretty(value)) for label, value in _changes(shown) if value],
         "previous": json.loads(shown.canonical).get("previous", ""),
         "object_url": _object_url(request, shown),
-        "older": visible.filter(seq__lt=seq).order_by("-seq").values_list("seq", flat=True).first(),
-        "newer": visible.filter(seq__gt=seq).order_by("seq").values_list("seq", flat=True).first(),
+        "older": older,
+        "newer": newer,
     }
     return render(request, "audit/event.html", context)
 
 
 def _page(wanted: Asked, scope: AuditScope) -> Page:
     if wanted.filter is None:
-        return Page([], None, None)
-    given, alternatives = wanted.form.cleaned_data, wanted.filter.alternatives(scope.parts())
+        return Page([], None, None, 0)
+    given, span = wanted.form.cleaned_data, Span(wanted.filter.since, wanted.filter.until)
+    alternatives = wanted.filter.alternatives(scope.parts(), at_any_time=True)
     if wanted.jump:
-        return page(alternatives, before=before_time(wanted.jump))
-    return page(alternatives, before=given["before"], after=given["after"])
+        return page_at(alternatives, wanted.jump, span=span)
+    return page(alternatives, before=given["before"], after=given["after"], span=span)
 
 
 @require_safe
@@ -122,13 +124,13 @@ def _team_of(shown: Event) -> Team | None:
 
 
 def _newest(query: QueryDict, shown: Page) -> int | None:
-    """The newest event that the list knew, which bounds what is counted: the note that this list was read came later.
+    """The newest event there was, which bounds what is counted: the note that this list was read comes later.
 
     None where the list was asked for from another place on.
     """
     if any(query.get(name) for name in ("before", "after", "jump")):
         return None
-    return shown.events[0].seq if shown.events else 0
+    return shown.through_seq
 
 
 def _steps(query: QueryDict, shown: Page) -> list[tuple[str, str, str]]:

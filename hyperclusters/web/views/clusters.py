@@ -92,4 +92,4 @@ def _events(request: PageRequest, shown: Cluster) -> list[Row]:
         about |= Q(object_kind="creation", object_id=str(shown.creation.pk))
     deletions_of = [str(pk) for pk in Deletion.objects.filter(cluster=shown).values_list("pk", flat=True)]
     about |= Q(object_kind="deletion", object_id__in=deletions_of)
-    return event_rows(visible_events(request.user).filter(about).order_by("-seq")[:20])
+    return event_rows(visible_events(request.user).filter(about).order_by("-at", "-seq")[:20])

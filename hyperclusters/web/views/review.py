@@ -39,7 +39,7 @@ def _queue(request: PageRequest, asked: str, status: int = 200, **said: Any) -> 
     """One part of the queue; `said`: what was not accepted of a post, and why."""
     parts = queues(request.user)
     shown = asked if asked in parts else NEW
-    if request.method != "HEAD":
+    if request.method == "GET":
         note_read(person=request.user, page="review", filters={"show": shown})
     words = {
         NEW: _("To review"),

@@ -93,7 +93,9 @@ def who(request: PageRequest, slug: str) -> HttpResponse:
     """Who can do what here and why, as CSV. That it was read is kept in the audit."""
     shown = team_of(request, slug)
     rows = reports.who_can_what(shown)
-    reports.note_export(shown, by=request.user, rows=len(rows))
+    require(request.user, Action.MEMBERS, shown)
+    if request.method == "GET":
+        reports.note_export(shown, by=request.user, rows=len(rows))
     return sheet(f"who-{shown.slug}", reports.COLUMNS, rows)
 
 
@@ -199,7 +201,7 @@ def _history(request: PageRequest, shown: Team) -> list[Event]:
         return []
     told = visible_events(request.user).filter(team_id=shown.pk, action__startswith="access:")
     told = told.exclude(action__in=[Did.ACCESS_DENIED, Did.ACCESS_EXPORTED])  # these changed nothing
-    return list(told.order_by("-seq")[:10])
+    return list(told.order_by("-at", "-seq")[:10])
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:

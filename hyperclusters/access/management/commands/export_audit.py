@@ -3,17 +3,17 @@
 import sys
 import time
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.dateparse import parse_date, parse_datetime
 
 from hyperclusters.access.exports import export_events
 from hyperclusters.access.models import Team
 from hyperclusters.audit.export import Format
 from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.times import parse_time
 
 EVERY = 0.2  # seconds between two words about the progress
 
@@ -27,8 +27,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--format", choices=[form.value for form in Format], default="jsonl")
         parser.add_argument("--output", type=Path, metavar="FILE", help="standard output without it")
-        for name in ("since", "until"):
-            parser.add_argument(f"--{name}", metavar="TIME", help="UTC, as 2026-11-24 or 2026-11-24T10:00")
+        parser.add_argument("--since", metavar="TIME", help="UTC, as 2026-11-24 or 2026-11-24T10:00")
+        parser.add_argument("--until", metavar="TIME", help="the same; a date alone includes that whole day")
         for name in ("person", "team", "project", "action", "outcome", "cluster", "request", "ip"):
             parser.add_argument(f"--{name}", default="")
         parser.add_argument("--search", default="", help="a part of a name, or a whole ID or request ID")
@@ -52,8 +52,8 @@ class Command(BaseCommand):
         if options["team"] and team is None:
             raise CommandError(f"There is no team {options['team']}.")
         return Filter(
-            since=_moment(options["since"]),
-            until=_moment(options["until"]),
+            since=_time(options["since"]),
+            until=_time(options["until"], is_end=True),
             person_name=options["person"],
             team_id=team.pk if team else None,
             project_name=options["project"],
@@ -66,14 +66,10 @@ class Command(BaseCommand):
         )
 
 
-def _moment(text: str | None) -> datetime | None:
+def _time(text: str | None, *, is_end: bool = False) -> datetime | None:
     if not text:
         return None
     try:
-        found = parse_datetime(text) or parse_date(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise CommandError(f"The time {text!r} was not understood.")
-    at = found if isinstance(found, datetime) else datetime(found.year, found.month, found.day, tzinfo=UTC)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        return parse_time(text, is_end=is_end)
+    except ValueError as error:
+        raise CommandError(f"The time {text[:40]!r} was not understood: {error}.") from error

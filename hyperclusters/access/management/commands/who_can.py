@@ -1,6 +1,5 @@
 """`manage.py who_can`: who can do what in which team, and why."""
 
-import csv
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import Action
 from hyperclusters.access.reports import COLUMNS, who_can_what
-from hyperclusters.audit.export import shown_as_text
+from hyperclusters.audit.spreadsheets import BOM, cell, row
 
 
 class Command(BaseCommand):
@@ -27,9 +26,10 @@ class Command(BaseCommand):
         if options["team"] is not None and not teams.exists():
             raise CommandError(f"There is no team {options['team']!r}.")
         action = Action[options["may"].upper()] if options["may"] else None
-        rows = [row for team in teams for row in who_can_what(team, action)]
+        rows = [found for team in teams for found in who_can_what(team, action)]
         if options["csv"]:
-            csv.writer(self.stdout).writerows([COLUMNS, *(map(shown_as_text, row) for row in rows)])
+            lines = [row(COLUMNS), *(row(map(cell, found)) for found in rows)]
+            self.stdout.write(BOM + "".join(lines), ending="")
             return
         for team, person, _full_name, role, scope, _may, since, until, by, why, _reviewed in rows:
             self.stdout.write(

@@ -1,7 +1,6 @@
 """`manage.py archive_audit --before DATE`: move older audit events to files that stay verifiable."""
 
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 
 from hyperclusters.audit.archive import NotArchived, archive
+from hyperclusters.audit.times import parse_time
 
 
 class Command(BaseCommand):
@@ -31,10 +31,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            before = datetime.fromisoformat(options["before"])
+            before = parse_time(options["before"])
         except ValueError as error:
-            raise CommandError(f"--before wants a date such as 2026-01-31: {error}") from error
-        before = before.replace(tzinfo=UTC) if before.tzinfo is None else before
+            raise CommandError(f"--before was not understood: {error}.") from error
         folder = options["to"] or settings.DATA_DIR / "audit-archive"
         try:
             segment = archive(before=before, folder=folder)

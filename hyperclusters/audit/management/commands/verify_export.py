@@ -1,4 +1,4 @@
-"""`manage.py verify_export FILE`: is an exported file (JSON Lines) as it was written? Exits with 1 if not."""
+"""`manage.py verify_export FILE`: is an exported file as it was written? Exits with 1 if not."""
 
 from argparse import ArgumentParser
 from itertools import islice
@@ -8,24 +8,37 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from hyperclusters.audit.verify_export import troubles
+from hyperclusters.audit.spreadsheets import BOM
+from hyperclusters.audit.verify_export import sheet_troubles, troubles
 
 ENOUGH = 100  # that are told one by one
 
 
 class Command(BaseCommand):
-    help = "Verify an export in JSON Lines by itself: no database is asked; AUDIT_KEYS must hold the keys of its events."
+    help = (
+        "Verify an export (JSON Lines or CSV) by itself: no database is asked; AUDIT_KEYS must hold the keys of its events. "
+        "A CSV file is verified as a whole, and is another one once a spreadsheet has saved it."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--unsealed",
+            action="store_true",
+            help="the file was exported by a version without seals: lines that were cut out of it cannot be noticed",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
-        if not file.exists():
-            raise CommandError(f"{file} does not exist.")
-        with file.open(encoding="utf-8", newline="\n") as lines:
-            found = list(islice(troubles(lines, dict(settings.AUDIT_KEYS)), ENOUGH))
+        if not file.is_file():
+            raise CommandError(f"{file} is not a file.")
+        with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            verify = sheet_troubles if lines.read(1) in {BOM, '"'} else troubles
+            lines.seek(0)
+            found = list(
+                islice(verify(lines, dict(settings.AUDIT_KEYS), unsealed=options["unsealed"]), ENOUGH)
+            )
         if found:
             raise CommandError("broken\n" + "\n".join(found))
         self.stdout.write(f"{file}: intact")

@@ -1,0 +1,75 @@
+"""The last line of an exported file: what was asked for, what is in it, and a seal over both.
+
+The seal is an HMAC with the newest of AUDIT_KEYS. It covers the manifest, and through `sha256` everything that stands
+before it in the file: who has no key can neither take a line out nor write another manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from .chain import digest
+
+PURPOSE = "export"  # a seal is never valid for anything else that the same key seals
+
+
+@dataclass(slots=True)
+class Manifest:
+    """What a file holds; complete once its last event has gone out."""
+
+    filter: dict[str, Any]
+    through_seq: int  # no later event is in it, whatever was recorded while it was written
+    by: str
+    at: str
+    count: int = 0
+    first: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
+
+    def sealed(self, sha256: str) -> str:
+        """As it stands in the file. `sha256`: of everything before it."""
+        key_id, key = settings.AUDIT_KEYS[0]
+        facts = {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256, "key": key_id}
+        return _text(facts | {"seal": _seal(facts, key)})
+
+
+def read(text: str) -> dict[str, Any] | None:
+    """The facts of a manifest; None if the text is none."""
+    try:
+        facts = json.loads(text)["manifest"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def problems(
+    text: str, facts: dict[str, Any], sha256: str, keys: Mapping[str, bytes], *, unsealed: bool
+) -> Iterator[str]:
+    """What is wrong with a manifest, or with the file that it closes. `unsealed`: it may lack a seal."""
+    if "seal" not in facts:
+        if not unsealed:
+            yield (
+                "the manifest has no seal, so lines could have been cut out; files that were exported before there were "
+                "seals are verified with --unsealed"
+            )
+        return
+    rest = {name: value for name, value in facts.items() if name != "seal"}
+    key = keys.get(str(facts.get("key")))
+    if key is None:
+        yield f"the manifest names the key {facts.get('key')!r}, which is not among AUDIT_KEYS"
+    elif facts["seal"] != _seal(rest, key) or text != _text(facts):
+        yield "the manifest was edited: its seal is not ours"
+    if facts.get("sha256") != sha256:
+        yield "the lines are not those that were exported: some were cut out, added, moved or edited"
+
+
+def _seal(facts: dict[str, Any], key: bytes) -> str:
+    return digest(key, PURPOSE + _text(facts))
+
+
+def _text(facts: dict[str, Any]) -> str:
+    return json.dumps({"manifest": facts}, ensure_ascii=False)

@@ -1,0 +1,31 @@
+"""Form fields that several forms share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.audit.times import parse_time
+
+
+class UtcDateTimeField(forms.DateTimeField):
+    """A time in UTC, as a browser's field sends it or as people type it. A date alone is the beginning of that day or,
+    with `is_end`, its end."""
+
+    default_error_messages = {"invalid": _("Enter a time such as 2026-11-25 or 2026-11-25T22:30 (UTC).")}
+
+    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.is_end = is_end
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            return parse_time(str(value), is_end=self.is_end)
+        except ValueError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None

@@ -1,0 +1,87 @@
+"""What an event says (`before`, `after`, `request`, `response`) has one JSON type per path: search engines take no two."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from hyperclusters.access.models import Team, User
+from hyperclusters.access.reports import note_export
+from hyperclusters.audit.chain import DOCUMENTS
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.verification import verify
+from hyperclusters.clusters import breaker, inventory
+from hyperclusters.clusters.models import Project
+from hyperclusters.demo.past import Simulated, make
+from hyperclusters.modelarts.errors import Throttled
+from hyperclusters.simulator import Simulator
+from tests.conftest import KEY
+
+
+def typed(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Each path with the type that it has here. Nothing (null) goes with every type."""
+    if isinstance(value, dict):
+        yield path, "object"
+        for key, item in value.items():
+            yield from typed(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        yield path, "list"
+        for item in value:
+            yield from typed(item, f"{path}[]")
+    elif value is not None:
+        names = {bool: "truth", int: "number", float: "number", str: "text"}
+        yield path, names[type(value)]
+
+
+def conflicts() -> dict[str, dict[str, set[str]]]:
+    """The paths with more than one type, and which actions say which."""
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for event in Event.objects.all():
+        for name in DOCUMENTS:
+            for path, kind in typed(getattr(event, name), name):
+                found[path][kind].add(event.action)
+    return {path: dict(kinds) for path, kinds in found.items() if len(kinds) > 1}
+
+
+@pytest.fixture
+def past(database: None, tmp_path: Path) -> None:
+    """The demo's history, and what people and workers do besides."""
+    with Simulator.start(tmp_path, access_key=KEY.access_key, secret_key=KEY.secret_key) as simulator:
+        make(Simulated(simulator.endpoint, KEY))
+    olga, tom, vision = (
+        User.objects.get(username="olga"),
+        User.objects.get(username="tom"),
+        Team.objects.get(slug="vision"),
+    )
+    for form in ("csv", "jsonl"):
+        call_command(
+            "export_audit",
+            "--format",
+            form,
+            "--output",
+            "/dev/null",
+            "--until",
+            "2026-11-25",
+            "--team",
+            "vision",
+        )
+    note_read(
+        person=olga, page="list", filters={"since": "2026-11-25", "until": "2026-11-25", "team": "vision"}
+    )
+    note_read(person=olga, page="event", filters={"seq": "5"})
+    note_export(vision, by=tom, rows=3)
+    inventory.note_export(person=olga, kind="csv", filters={"q": "train"}, count=2)
+    project = Project.objects.get(name="vision-cn-southwest-2")
+    breaker.note_failure(project, Throttled("slow down"))
+    verify()
+
+
+def test_an_event_s_facts_have_one_type_per_path(past: None) -> None:
+    assert Event.objects.filter(action__in=["audit:exported", "project:calls:stopped"]).count() >= 2
+    assert conflicts() == {}
