@@ -329,7 +329,12 @@ def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) 
     with CaptureQueriesContext(connection) as captured:
         assert Browser().get("/healthz").json() == {"status": "ok"}
     assert len(captured) == 0
-    assert Browser().get("/readyz").json() == {"status": "ok", "database": "ok", "worker": "none"}
+    assert Browser().get("/readyz").json() == {
+        "status": "ok",
+        "database": "ok",
+        "worker": "none",
+        "clock": "ok",
+    }
     beat("one")
     assert Browser().get("/readyz").json()["worker"] == "alive"
     with failing_database():
