@@ -22,6 +22,7 @@ from psycopg.pq import TransactionStatus
 
 log = logging.getLogger(__name__)
 FRESH = 5.0  # seconds for which one reading is good
+SLOW = 2.0  # a reading that takes longer is not precise enough to replace another
 TOLERANCE = timedelta(seconds=5)  # clocks that differ by no more than this agree
 DRIFT = 0.001  # how much faster or slower than the monotonic clock a clock may run
 
@@ -142,4 +143,7 @@ def _read() -> Reading | None:
         at = server.execute("SELECT clock_timestamp()").fetchone()[0]
     except (DatabaseError, psycopg.Error):
         return None
-    return Reading(at, (before + time.monotonic()) / 2)
+    after = time.monotonic()
+    if after - before > SLOW and _state.reading is not None:
+        return None
+    return Reading(at, (before + after) / 2)

@@ -336,7 +336,7 @@ def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) 
     with CaptureQueriesContext(connection) as captured:
         assert Browser().get("/healthz").json() == {"status": "ok"}
     assert len(captured) == 0
-    ok = dict.fromkeys(("status", "database", "schema", "static"), "ok")
+    ok = dict.fromkeys(("status", "database", "schema", "static", "clock"), "ok")
     assert Browser().get("/readyz").json() == ok | {"worker": "none"}
     beat("one")
     assert Browser().get("/readyz").json()["worker"] == "alive"
