@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -37,6 +38,7 @@ SCALARS = (
 )
 DOCUMENTS = ("before", "after", "request", "response")
 COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "canonical", "digest")
+TEXT = re.compile(r'\{"previous":"[0-9a-f]{64}","seq":(\d+),"key":"([^"]*)","at":"')  # how an event's text begins
 AT_ONCE = 500  # rows of one INSERT
 END = {
     "postgresql": "SELECT seq, digest FROM audit_head WHERE id = 1 FOR UPDATE",

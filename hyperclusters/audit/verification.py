@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import transaction
 
 from . import anchors, archive, clock
-from .findings import Finding, Findings, Kind
+from .findings import ENOUGH, Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Event, Segment, Verification
-from .rows import LEAST, ahead, differing, ends, rows
+from .rows import LEAST, ahead, differing, ends, rows, without_number
 from .vocabulary import Action, Outcome
 from .walk import Place, Walk
 
@@ -53,6 +53,8 @@ def verify(progress: Progress = lambda _done, _all: None) -> Result:
     kept = {seq: place for seq, place in seen.items() if seq > start.seq}
     if (edge := seen.get(start.seq)) and edge.digest != start.digest:
         findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
+    for value in without_number(ENOUGH):
+        findings.add(Kind.INSERTED, 0, detail=f"its number is {value}")
     result = _walk(start, LEAST, kept, findings, progress)
     if result.findings and archive.covered(Findings()) != start:
         return verify(progress)  # events were archived before they were read
@@ -69,7 +71,11 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     key_id = Event.objects.filter(seq=done.seq).values_list("key_id", flat=True).first() or ""
     start = Place(done.seq, done.digest, key_id)
     seen = {last.seq: last} if last and last.seq > start.seq else {}
-    result = _walk(start, start.seq, seen, findings, progress)
+    archived = archive.covered(Findings()).seq
+    outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
+    for number in outside[:ENOUGH]:
+        findings.add(Kind.INSERTED, number)
+    result = _walk(start, start.seq + 1, seen, findings, progress)
     return verify(progress) if result.findings and _is_archived_beyond(done.seq) else result
 
 
@@ -77,13 +83,14 @@ def _is_archived_beyond(seq: int) -> bool:
     return Segment.objects.filter(last__gt=seq).exists()
 
 
-def _walk(start: Place, after: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:
+def _walk(start: Place, first: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:
     began = time.monotonic()
     head, highest = ends()
     walk = Walk(settings.AUDIT_KEYS, start, seen, differing, findings)
-    for batch in ahead(rows(after, highest)):
+    total = max((head.seq if head else highest) - start.seq, 0)
+    for batch in ahead(rows(first, highest)):
         walk.feed(batch)
-        progress(walk.count, max(highest - max(after, 0), 0))
+        progress(walk.count, max(total, walk.count))
     walk.end(head)
     return Result(findings.found, walk.count, walk.place, time.monotonic() - began)
 
