@@ -10,7 +10,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
-from . import anchors, archive, clock
+from . import anchors, archive, clock, guards
 from .findings import ENOUGH, Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Event, Segment, Verification
@@ -61,6 +61,19 @@ def verify(progress: Progress = lambda _done, _all: None) -> Result:
     return replace(result, known=known)
 
 
+def verify_whole(progress: Progress = lambda _done, _all: None) -> Result:
+    """Verify all, and what guards it: the triggers, and on SQLite the indexes and the search. For the command and workers."""
+    result = verify(progress)
+    findings = Findings()
+    guards.inspect_triggers(findings)
+    first = Event.objects.filter(seq__gt=0).order_by("seq").values_list("seq", flat=True).first()
+    if first:
+        guards.inspect_indexes(findings, first, result.place.seq)
+        if first <= archive.covered(Findings()).seq:
+            return verify_whole(progress)  # events were archived meanwhile; the search keeps their names
+    return replace(result, findings=[*result.findings, *findings.found])
+
+
 def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify what came after the last verification, and that the last anchor's event is still there."""
     done = Verification.objects.order_by("-seq").first()
@@ -75,6 +88,7 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
     for number in outside[:ENOUGH]:
         findings.add(Kind.INSERTED, number)
+    guards.inspect_triggers(findings)
     result = _walk(start, start.seq + 1, seen, findings, progress)
     return verify(progress) if result.findings and _is_archived_beyond(done.seq) else result
 
