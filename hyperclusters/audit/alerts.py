@@ -10,6 +10,8 @@ from . import clock
 from .chain import line
 from .ledger import Subject, record
 from .models import Duty, Event
+from .push import new_events
+from .readable import values
 from .vocabulary import Action, Outcome
 
 log = logging.getLogger(__name__)
@@ -30,10 +32,11 @@ LOOKED_AT = 1000  # newest denials
 
 def warn(duty: Duty) -> None:
     """Go along the ledger from where the duty stands; each alert becomes one warning, or more if this is interrupted."""
-    rows = Event.objects.filter(seq__gt=duty.seq).order_by("seq")
-    batch = list(rows.values_list("seq", "action", "outcome", "canonical", "digest")[:AT_ONCE])
-    for _, action, _, text, sealed in batch:
-        if action in ALERTS:
+    batch = values(new_events(duty)[:AT_ONCE], "action", "outcome", "canonical", "digest")
+    for seq, action, _, text, sealed in batch:
+        if action is None:
+            log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
+        elif action in ALERTS:
             log.warning("ALERT %s %s", action, line(text, sealed))
     if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch):
         _note_bursts()
@@ -45,10 +48,9 @@ def warn(duty: Duty) -> None:
 def _note_bursts() -> None:
     """One event for each person and each address that was denied too often; the next one not before the time is over."""
     since = clock.now() - WITHIN
-    denied = (
-        Event.objects.filter(outcome=Outcome.DENIED).order_by("-seq").values_list("at", "person_name", "ip")
-    )
-    recent = [(person, ip) for at, person, ip in denied[:LOOKED_AT] if at > since]
+    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-seq")[:LOOKED_AT]
+    found = values(denied, "at", "person_name", "ip")
+    recent = [(person, ip) for _, at, person, ip in found if at and at > since]
     for kind, counted in (
         ("person", Counter(p for p, _ in recent)),
         ("address", Counter(ip for _, ip in recent)),

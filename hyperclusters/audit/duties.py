@@ -103,5 +103,7 @@ def _anchor() -> None:
     """Every worker keeps the file of its own machine; one that cannot be written is said, and keeps nothing else from being done."""
     try:
         anchors.anchor_if_due()
+    except Head.DoesNotExist:
+        log.exception("ALERT the audit cannot be anchored: the record of the chain's end is gone")
     except OSError:
         log.exception("ALERT the audit cannot be anchored: %s cannot be written", settings.AUDIT_ANCHORS)

@@ -21,6 +21,7 @@ from django.db.models.expressions import RawSQL
 
 from .chain import DOCUMENTS, SCALARS, document, moment
 from .models import EventQuerySet
+from .readable import UNREADABLE, values
 
 CHUNK = 64 * 1024  # bytes that go out at once
 BATCH = 1000  # rows that are read at once where the database cannot stream
@@ -131,13 +132,23 @@ def _written(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     """The same lines, written here."""
     after = -1
     names = COLUMNS if form == Format.CSV else ("seq", "digest", "canonical")
-    while batch := list(rows.filter(seq__gt=after).order_by("seq").values_list(*names)[:BATCH]):
+    while batch := values(rows.filter(seq__gt=after).order_by("seq")[:BATCH], *names[1:]):
         after = batch[-1][0]
         for row in batch:
-            if form == Format.JSONL:
+            if row[1] is None:
+                yield _unreadable(row[0], form)
+            elif form == Format.JSONL:
                 yield f'{{"digest":"{row[1]}","event":{row[2]}}}\n'.encode()
             else:
                 yield _cells([_cell(name, value) for name, value in zip(names, row, strict=True)])
+
+
+def _unreadable(seq: int, form: Format) -> bytes:
+    """The line of an event that cannot be read."""
+    told = "unreadable: see manage.py verify_audit"
+    if form == Format.CSV:
+        return _cells([seq, told, *[""] * (len(COLUMNS) - 2)])
+    return json.dumps({"unreadable": told, "event": {"seq": seq}}).encode() + b"\n"
 
 
 def _cell(name: str, value: Any) -> str:
@@ -167,8 +178,11 @@ def _place(line: bytes, form: Format) -> dict[str, Any]:
     if form == Format.CSV:
         cells = next(csv.reader(io.StringIO(line.decode(), newline="")))
         return {"seq": int(cells[0]), "digest": cells[-1]}
-    facts = json.loads(line)
-    return {"seq": facts["event"]["seq"], "digest": facts["digest"]}
+    try:
+        facts = json.loads(line)
+        return {"seq": facts["event"]["seq"], "digest": facts["digest"]}
+    except (*UNREADABLE,):
+        return {"unreadable": line[:200].decode(errors="replace")}
 
 
 def _trailer(form: Format, manifest: Manifest) -> bytes:

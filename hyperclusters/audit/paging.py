@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from .models import Event, EventQuerySet
+from .readable import values
 
 SIZE = 50
 
 
 class Line(NamedTuple):
-    """What a list shows of an event, under the names that it has there. The rest of it may be large."""
+    """What a list shows of an event, under the names that it has there. The rest of it may be large.
+
+    An unreadable event has a number and nothing else: the rest is None."""
 
     seq: int
     at: datetime
@@ -75,8 +78,8 @@ def _events(alternatives: Sequence[EventQuerySet], before: int | None, after: in
         wanted = _from(alternatives[0], before, after).order_by(order).values("seq")[:count]
     else:
         wanted = _next(alternatives, count, before, after)
-    lines = Event.objects.filter(seq__in=wanted).order_by(order).values_list(*Line._fields)
-    return [Line(*line) for line in lines]
+    lines = Event.objects.filter(seq__in=wanted).order_by(order)
+    return [Line(*line) for line in values(lines, *Line._fields[1:])]
 
 
 def _from(rows: EventQuerySet, before: int | None, after: int | None) -> EventQuerySet:

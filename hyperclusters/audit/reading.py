@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from . import clock
 from .ledger import Person, Subject, Team, record
 from .models import Event
+from .readable import values
 from .vocabulary import Action, Outcome
 
 VISIT = timedelta(minutes=10)
@@ -48,7 +49,8 @@ def _is_noted(visit: str) -> bool:
     since = clock.now() - VISIT
     if _noted.get(visit, since) > since:
         return True
-    found = Event.objects.about("audit", visit).filter(at__gt=since).values_list("at", flat=True)[:1]
+    about = Event.objects.about("audit", visit).filter(at__gt=since)[:1]
+    found = [at for _, at in values(about, "at") if at]
     if len(_noted) >= MOST:
         _noted.clear()
     _noted.update((visit, at) for at in found)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
 from .chain import COLUMNS, DOCUMENTS, SCALARS, document
-from .walk import Place, Row
+from .walk import UNREADABLE, Place, Row
 
 AT_ONCE = 5000
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -101,21 +102,27 @@ def _read(first: int, last: int) -> list[Row]:
     try:
         return _fetch(query, first, last)
     except (DatabaseError, ValueError) as error:
-        if not _is_about_a_value(error):
+        if not is_about_a_value(error):
             raise
     if first == last:
-        return [(first, f"cannot be read: {_unreadable(first)}", "", "", False)]
+        return [(first, UNREADABLE + _unreadable(first), "", "", False)]
     middle = (first + last) // 2
     return [*_read(first, middle), *_read(middle + 1, last)]
 
 
+def savepoint() -> AbstractContextManager[None]:
+    """An error inside ends no transaction that is open. Outside of one there is none: on SQLite it would hold up writers."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
 def _fetch(query: str, *values: Any) -> list[Any]:
-    with transaction.atomic(), connection.cursor() as cursor:  # an error ends no transaction but this one
+    with savepoint(), connection.cursor() as cursor:
         cursor.execute(query, values)
         return list(cursor.fetchall())
 
 
-def _is_about_a_value(error: Exception) -> bool:
+def is_about_a_value(error: Exception) -> bool:
+    """Whether a stored value caused it, so that it comes again for this row and for no other."""
     if not isinstance(error, DatabaseError):
         return True
     if connection.vendor == "postgresql":

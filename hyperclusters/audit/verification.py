@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from . import anchors, archive, clock, guards
 from .findings import ENOUGH, Finding, Findings, Kind
 from .ledger import Subject, record
-from .models import Event, Segment, Verification
-from .rows import LEAST, ahead, differing, ends, rows, without_number
+from .models import Event, Head, Segment, Verification
+from .readable import UNREADABLE
+from .rows import LEAST, ahead, differing, ends, is_about_a_value, rows, without_number
 from .vocabulary import Action, Outcome
 from .walk import Place, Walk
 
@@ -48,8 +49,15 @@ def verify(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify all: every event that is in the database, the archives' records, and the anchors."""
     known = _known(Verification.objects.all())
     findings = Findings()
-    seen = anchors.seen(findings)
-    start = archive.covered(findings)
+    seen: dict[int, Place] = {}
+    start = Place()
+    try:
+        seen = anchors.seen(findings)
+        start = archive.covered(findings)
+    except (DatabaseError, *UNREADABLE) as error:
+        if not is_about_a_value(error):
+            raise
+        findings.add(Kind.UNREADABLE, 0, detail=f"records of anchors or archives: {type(error).__name__}")
     kept = {seq: place for seq, place in seen.items() if seq > start.seq}
     if (edge := seen.get(start.seq)) and edge.digest != start.digest:
         findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
@@ -78,7 +86,7 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify what came after the last verification, and that the last anchor's event is still there."""
     done = Verification.objects.order_by("-seq").first()
     if done is None or not done.seq or _is_archived_beyond(done.seq):
-        return verify(progress)
+        return verify_whole(progress)
     last = anchors.latest()
     findings = Findings()
     key_id = Event.objects.filter(seq=done.seq).values_list("key_id", flat=True).first() or ""
@@ -90,7 +98,7 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
         findings.add(Kind.INSERTED, number)
     guards.inspect_triggers(findings)
     result = _walk(start, start.seq + 1, seen, findings, progress)
-    return verify(progress) if result.findings and _is_archived_beyond(done.seq) else result
+    return verify_whole(progress) if result.findings and _is_archived_beyond(done.seq) else result
 
 
 def _is_archived_beyond(seq: int) -> bool:
@@ -134,6 +142,8 @@ def note(kind: str, result: Result) -> None:
                 "findings": [finding.facts() for finding in kept],
             },
         )
+        if not Head.objects.exists():
+            return  # nothing can be recorded any more: the finding is what is left
         if fresh:
             _tell(Action.AUDIT_BROKEN, Outcome.FAILED, fresh)
         elif known and not kept:

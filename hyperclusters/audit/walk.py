@@ -20,6 +20,7 @@ Row = tuple[
 ]  # number, key's ID, digest, text, and whether the other columns say the same
 HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
 END = "the record of the chain's end"
+UNREADABLE = "cannot be read: "  # begins the key's ID of a row without a text, which goes on with its unreadable columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Loose:
     def add(self, row: Row) -> None:
         self.count += 1
         self.last = row
-        number, unreadable = row[0], "" if row[3] else row[1]
+        number, unreadable = row[0], _unreadable(row)
         first, last, why = self.runs[-1] if self.runs else (0, 0, "")
         if self.runs and (last + 1, why) == (number, unreadable):
             self.runs[-1] = first, number, why
@@ -224,8 +225,8 @@ class Walk:
 
     def _judge_outside(self, row: Row) -> None:
         """A row that is not genuine, with a number that comes before all that may be here."""
-        number, key_id, _, text, _ = row
-        self.findings.add(Kind.INSERTED if text else Kind.UNREADABLE, number, detail="" if text else key_id)
+        unreadable = _unreadable(row)
+        self.findings.add(Kind.UNREADABLE if unreadable else Kind.INSERTED, row[0], detail=unreadable)
 
     def _judge_loose(self, until: int, named: str) -> None:
         """The rows that are not genuine stand where the numbers up to `until` are missing; `named` is the digest that
@@ -261,6 +262,11 @@ class Walk:
         if named == sealed:
             return "canonical"
         return "digest" if any(digest(key, text) == named for _, key in self.keys) else "replaced"
+
+
+def _unreadable(row: Row) -> str:
+    """What of this row could not be read; empty if all could."""
+    return row[1] if not row[3] and row[1].startswith(UNREADABLE) else ""
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -59,7 +59,10 @@ def chart(wanted: Filter, events: EventQuerySet) -> Chart:
     last = min(wanted.until or clock.now(), clock.now()).astimezone(UTC).date()
     first = last - timedelta(days=DAYS - 1)
     since = datetime.combine(first, time(), UTC)
-    narrowed = replace(wanted, since=max(since, wanted.since) if wanted.since else since)
+    end = datetime.combine(last + timedelta(days=1), time(), UTC)  # a time that no calendar has cannot be grouped
+    narrowed = replace(
+        wanted, since=max(since, wanted.since) if wanted.since else since, until=min(end, wanted.until or end)
+    )
     rows = narrowed.apply(events).filter(action__in=ENDS).order_by()
     daily: Counter[tuple[date, str]] = Counter()
     counted = rows.annotate(day=TruncDate("at")).values("day", "action").annotate(n=Count("seq"))

@@ -20,6 +20,7 @@ from hyperclusters.audit.filters import Filter, Unindexed, before_time
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
@@ -80,16 +81,20 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side, its place in the chain."""
     require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
-    shown = get_object_or_404(visible, seq=seq)
+    _, shown = next(events(visible.filter(seq=seq)), (0, None))
+    if shown is None:
+        get_object_or_404(visible.values("seq"), seq=seq)
     note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
+    if shown is None:
+        return render(request, "audit/unreadable.html", {"seq": seq})
     context = {
         "event": shown,
         "row": rows([shown])[0],
         "bodies": [(label, _pretty(value)) for label, value in _bodies(shown)],
         "changes": [(label, _pretty(value)) for label, value in _changes(shown) if value],
-        "previous": json.loads(shown.canonical).get("previous", ""),
+        "previous": shown.canonical[13:77],
         "object_url": _object_url(request, shown),
-        "older": visible.filter(seq__lt=seq).order_by("-seq").values_list("seq", flat=True).first(),
+        "older": visible.filter(seq__lt=seq, seq__gt=0).order_by("-seq").values_list("seq", flat=True).first(),
         "newer": visible.filter(seq__gt=seq).order_by("seq").values_list("seq", flat=True).first(),
     }
     return render(request, "audit/event.html", context)
@@ -114,8 +119,8 @@ def chain(request: PageRequest) -> HttpResponse:
     return render(request, "audit/chain.html", {"chain": known, "findings": findings})
 
 
-def _team_of(shown: Event) -> Team | None:
-    return Team(pk=shown.team_id, name=shown.team_name) if shown.team_id else None
+def _team_of(shown: Event | None) -> Team | None:
+    return Team(pk=shown.team_id, name=shown.team_name) if shown and shown.team_id else None
 
 
 def _newest(query: QueryDict, shown: Page) -> int | None:
