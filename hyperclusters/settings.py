@@ -11,6 +11,7 @@
 | AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
 | AUDIT_WEBHOOK_KEY | signs what is posted there, 32 characters or more | required with AUDIT_WEBHOOK |
 | DATABASE_URL | `postgres://…` or `sqlite:///…` | SQLite file in DATA_DIR |
+| SOURCE_DATABASE_URL | for `manage.py copy_database`: the database to copy from | none |
 | APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database as web and workers sign in to it | none |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
 | STATIC_ROOT | folder into which static files are collected | `static` in DATA_DIR |
@@ -54,7 +55,7 @@
 | DEMO_PASSWORD | the one password of the demo's people | made at the first start |
 
 What is secret can stand in a file instead, named by SECRET_KEY_FILE and so on: SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS,
-AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
+AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, SOURCE_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
 """
 
 import base64
@@ -371,6 +372,7 @@ else:
         "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off"
     )
 APP_DATABASE_URL = secret("APP_DATABASE_URL")
+SOURCE_DATABASE_URL = secret("SOURCE_DATABASE_URL")
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # What counts wrong codes, and remembers those that were used, must be one for all web processes.
 CACHES = {

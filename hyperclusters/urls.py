@@ -28,7 +28,6 @@ from hyperclusters.web.views import (
 )
 
 
-
 class NumberConverter(IntConverter):
     """A number that may be negative: a forged event's may."""
 

@@ -57,7 +57,10 @@ def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
 
     every = settings.AUDIT_VERIFY_HOURS * 3600.0
     duties: dict[str, tuple[float, Do]] = {
-        "verify whole": (every, lambda _: verification.note(verification.WHOLE, verification.verify_whole(go_on))),
+        "verify whole": (
+            every,
+            lambda _: verification.note(verification.WHOLE, verification.verify_whole(go_on)),
+        ),
         "verify new": (
             NEW_EVERY,
             lambda _: verification.note(verification.NEW, verification.verify_new(go_on)),

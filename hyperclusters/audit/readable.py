@@ -32,10 +32,7 @@ def values(rows: EventQuerySet, *names: str) -> list[tuple[Any, ...]]:
         found = [_one(seq, names) for seq in rows.values_list("seq", flat=True)]
     kinds = [_kinds(name) for name in names]
     empty = (None,) * len(names)
-    return [
-        row if all(map(isinstance, row[1:], kinds)) else (row[0], *empty)
-        for row in found
-    ]
+    return [row if all(map(isinstance, row[1:], kinds)) else (row[0], *empty) for row in found]
 
 
 def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:

@@ -168,9 +168,13 @@ def ends() -> tuple[Place | None, int]:
 
 def without_number(limit: int) -> list[str]:
     """What stands where a row's number should, of rows that have none: a table that was made again may allow that."""
-    is_none, value = ("seq IS NULL", "'NULL'") if connection.vendor == "postgresql" else (
-        "typeof(seq) <> 'integer'",
-        "substr(quote(seq), 1, 80)",
+    is_none, value = (
+        ("seq IS NULL", "'NULL'")
+        if connection.vendor == "postgresql"
+        else (
+            "typeof(seq) <> 'integer'",
+            "substr(quote(seq), 1, 80)",
+        )
     )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {value} FROM audit_event WHERE {is_none} LIMIT {limit}")  # noqa: S608 -- our own words

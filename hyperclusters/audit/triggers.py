@@ -24,6 +24,12 @@ Triggers = dict[str, tuple[str, str, str]]  # name → table, when (and at which
 # to delete events behind our back does not carry our seal, and the next verification says so.
 COVERED = "EXISTS (SELECT 1 FROM audit_segment WHERE first <= OLD.seq AND OLD.seq <= last)"
 
+# A new event comes after the recorded end, which moves once all of a transaction's are there, and after another event.
+FOLLOWS = (
+    "(NEW.seq > (SELECT seq FROM audit_head) AND (NEW.seq = (SELECT seq + 1 FROM audit_head) "
+    "OR EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq - 1)))"
+)
+
 SQLITE: dict[str, Triggers] = {
     "events": {
         "audit_event_no_update": ("audit_event", "BEFORE UPDATE ON audit_event", MESSAGE),
@@ -49,8 +55,7 @@ SQLITE: dict[str, Triggers] = {
         ),
         "audit_event_next": (
             "audit_event",
-            "BEFORE INSERT ON audit_event WHEN NEW.seq < 1 "
-            "OR NEW.seq <> (SELECT coalesce(max(seq) + 1, NEW.seq) FROM audit_event)",
+            f"BEFORE INSERT ON audit_event WHEN NOT {FOLLOWS}",
             NEXT_MESSAGE,
         ),
     },
@@ -110,10 +115,7 @@ REPLACED = {
 # PostgreSQL: what a function lets pass before it refuses. A row's own trigger sees the rows before it.
 UNLESS = {
     "audit_event_only_archived": f"IF {COVERED} THEN RETURN OLD; END IF; ",
-    "audit_event_next": (
-        "IF NEW.seq >= 1 THEN "
-        "IF NEW.seq = (SELECT coalesce(max(seq) + 1, NEW.seq) FROM audit_event) THEN RETURN NEW; END IF; END IF; "
-    ),
+    "audit_event_next": f"IF NEW.seq > 0 AND {FOLLOWS} THEN RETURN NEW; END IF; ",
 }
 
 
@@ -216,7 +218,11 @@ def changed(connection: BaseDatabaseWrapper) -> list[str]:
     here = stored(connection)
     found = [f"{name} is missing" for name in ours.keys() - here.keys()]
     found += [f"{name} is not ours" for name in here.keys() - ours.keys()]
-    found += [f"{name} was changed or switched off" for name in ours.keys() & here.keys() if ours[name] != here[name]]
+    found += [
+        f"{name} was changed or switched off"
+        for name in ours.keys() & here.keys()
+        if ours[name] != here[name]
+    ]
     return sorted(found)
 
 
@@ -229,9 +235,9 @@ def stored(connection: BaseDatabaseWrapper) -> dict[str, str]:
             cursor.execute(query, TABLES)
             return dict(cursor.fetchall())
         cursor.execute(
-            "SELECT tgname, pg_get_triggerdef(t.oid, true), prosrc, tgenabled FROM pg_trigger t "
+            "SELECT tgname, pg_get_triggerdef(t.oid, true), prosrc, tgenabled FROM pg_trigger t "  # noqa: S608 -- marks
             "JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid "
-            f"WHERE NOT tgisinternal AND pg_table_is_visible(c.oid) AND relname IN ({marks})",  # noqa: S608 -- marks
+            f"WHERE NOT tgisinternal AND pg_table_is_visible(c.oid) AND relname IN ({marks})",
             TABLES,
         )
         # D: switched off; R: only while a replica replays.

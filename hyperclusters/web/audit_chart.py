@@ -59,7 +59,9 @@ def chart(wanted: Filter, events: EventQuerySet) -> Chart:
     last = min(wanted.until or clock.now(), clock.now()).astimezone(UTC).date()
     first = last - timedelta(days=DAYS - 1)
     since = datetime.combine(first, time(), UTC)
-    end = datetime.combine(last + timedelta(days=1), time(), UTC)  # a time that no calendar has cannot be grouped
+    end = datetime.combine(
+        last + timedelta(days=1), time(), UTC
+    )  # a time that no calendar has cannot be grouped
     narrowed = replace(
         wanted, since=max(since, wanted.since) if wanted.since else since, until=min(end, wanted.until or end)
     )

@@ -66,7 +66,11 @@ def rows(events: Iterable[Event | Line]) -> list[Row]:
 
 def _unreadable(seq: int) -> Row:
     """An event with a stored value that cannot be read."""
-    words = {"word": gettext("Unreadable: see the integrity check"), "kind": "bad", "outcome": gettext("Unreadable")}
+    words = {
+        "word": gettext("Unreadable: see the integrity check"),
+        "kind": "bad",
+        "outcome": gettext("Unreadable"),
+    }
     texts = dict.fromkeys(Row._fields, "") | {"url": f"{LIST}{seq}/", "when": f"#{seq}"} | words
     return Row(**texts)
 

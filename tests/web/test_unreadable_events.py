@@ -20,15 +20,25 @@ from tests.conftest import Cast, Projects, ask, work
 from tests.web.pages import SignIn, body
 
 IS_SQLITE = connection.vendor == "sqlite"
-ANY = ["x'ff00'", "CAST(x'ff' AS TEXT)", "x''", "''", "'a' || char(0) || 'b'", "17", "zeroblob(100000)"] if IS_SQLITE else ["''"]
-HOSTILE: dict[str, list[str]] = {name: ANY for name in COLUMNS[1:]}
+ANY = (
+    ["x'ff00'", "CAST(x'ff' AS TEXT)", "x''", "''", "'a' || char(0) || 'b'", "17", "zeroblob(100000)"]
+    if IS_SQLITE
+    else ["''"]
+)
+HOSTILE: dict[str, list[str]] = dict.fromkeys(COLUMNS[1:], ANY)
 HOSTILE |= {name: [*(ANY if IS_SQLITE else []), "'[]'", "'\"x\"'", "'5'", "'null'"] for name in DOCUMENTS}
 HOSTILE |= {"after": [*HOSTILE["after"], '\'{"baseline": 5, "cluster": "x", "send": []}\''],
             "response": [*HOSTILE["response"], '\'{"code": 5, "message": [], "cause": {}, "status": {}}\'']}  # fmt: skip
 HOSTILE |= {name: ANY if IS_SQLITE else ["-1", "NULL"] for name in NUMBERS}
 if IS_SQLITE:
     HOSTILE["after"] = [*HOSTILE["after"], "'" + "[" * 100_000 + "'", "'{'"]
-    HOSTILE["at"] = [*ANY, "'yesterday'", "'2026-13-45 99:00:00'", "'9999-12-31 23:59:59'", "'0001-01-01 00:00:00'"]
+    HOSTILE["at"] = [
+        *ANY,
+        "'yesterday'",
+        "'2026-13-45 99:00:00'",
+        "'9999-12-31 23:59:59'",
+        "'0001-01-01 00:00:00'",
+    ]
 else:
     HOSTILE["at"] = ["'infinity'", "'-infinity'", "'2026-01-01 BC'", "'20000-01-01'"]
 
@@ -80,7 +90,9 @@ def test_g40_no_stored_value_ends_in_an_error(
 
 
 @pytest.mark.parametrize("number", [LEAST, 0, MOST])
-def test_g40_a_number_at_the_end_of_the_range_hides_nothing(number: int, creation: Creation, as_: SignIn) -> None:
+def test_g40_a_number_at_the_end_of_the_range_hides_nothing(
+    number: int, creation: Creation, as_: SignIn
+) -> None:
     newest = Event.objects.latest("seq").seq
     values = mallory.row(newest) | {"seq": number, "object_id": str(creation.pk)}
     mallory.unguarded(lambda: mallory.put(values))
@@ -100,7 +112,9 @@ def test_g40_a_number_at_the_end_of_the_range_hides_nothing(number: int, creatio
     assert "after-it" in "".join(handed)
 
 
-def test_g40_an_unreadable_event_says_so(creation: Creation, as_: SignIn, caplog: pytest.LogCaptureFixture) -> None:
+def test_g40_an_unreadable_event_says_so(
+    creation: Creation, as_: SignIn, caplog: pytest.LogCaptureFixture
+) -> None:
     forge("at", "x'ff'" if IS_SQLITE else "'infinity'", creation)
     olga = as_("olga")
     seq = Event.objects.filter(object_id=str(creation.pk)).values_list("seq", flat=True)[0]
@@ -110,5 +124,3 @@ def test_g40_an_unreadable_event_says_so(creation: Creation, as_: SignIn, caplog
     if IS_SQLITE:
         assert "unreadable: see manage.py verify_audit" in post(olga, "csv")
     assert as_("mallory").get(f"/audit/{seq}/").status_code == 403
-
-

@@ -94,7 +94,10 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
         "changes": [(label, _pretty(value)) for label, value in _changes(shown) if value],
         "previous": shown.canonical[13:77],
         "object_url": _object_url(request, shown),
-        "older": visible.filter(seq__lt=seq, seq__gt=0).order_by("-seq").values_list("seq", flat=True).first(),
+        "older": visible.filter(seq__lt=seq, seq__gt=0)
+        .order_by("-seq")
+        .values_list("seq", flat=True)
+        .first(),
         "newer": visible.filter(seq__gt=seq).order_by("seq").values_list("seq", flat=True).first(),
     }
     return render(request, "audit/event.html", context)

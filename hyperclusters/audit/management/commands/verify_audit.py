@@ -37,7 +37,9 @@ class Command(BaseCommand):
             self._say(verify_file(file).found, f"{file}: intact")
             return
         self._said = 0.0
-        result = verification.verify_whole(self._progress if sys.stderr.isatty() else lambda _done, _all: None)
+        result = verification.verify_whole(
+            self._progress if sys.stderr.isatty() else lambda _done, _all: None
+        )
         if not options["no_note"]:
             try:
                 verification.note(verification.WHOLE, result)
