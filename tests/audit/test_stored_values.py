@@ -119,7 +119,7 @@ def _times() -> dict[str, Any]:
     if not IS_SQLITE:
         return values | {"before Christ": "CAST(CAST(at AS text) || ' BC' AS timestamptz)",
                              "infinity": "'infinity'", "year 20000": "'20000-01-01'"}  # fmt: skip
-        return values | {"NUL suffix": "at || char(0)", "NUL and words": "at || char(0) || ' or so'",
+    return values | {"NUL suffix": "at || char(0)", "NUL and words": "at || char(0) || ' or so'",
                          "BLOB": "CAST(at AS BLOB)", "trailing blank": "at || ' '", "T": "replace(at, ' ', 'T')",
                          "offset": "at || '+00:00'", "other zone": "at || '+08:00'", "number": "17",
                          "no text": "CAST(x'ff' AS TEXT)", "garbage": "'yesterday'", "empty": "''"}  # fmt: skip
