@@ -46,7 +46,8 @@ def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:
 def _one(seq: int, names: tuple[str, ...]) -> tuple[Any, ...]:
     try:
         with savepoint():
-            return Event.objects.filter(seq=seq).values_list("seq", *names)[0]
+            found: tuple[Any, ...] = Event.objects.filter(seq=seq).values_list("seq", *names)[0]
+            return found
     except (DatabaseError, IndexError, *UNREADABLE):
         return (seq, *(None,) * len(names))
 
