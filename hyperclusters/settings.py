@@ -11,6 +11,7 @@
 | AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
 | AUDIT_WEBHOOK_KEY | signs what is posted there, 32 characters or more | required with AUDIT_WEBHOOK |
 | DATABASE_URL | `postgres://…`, or `sqlite:///` and a path as it is, nothing in it quoted | SQLite file in DATA_DIR |
+| SOURCE_DATABASE_URL | for `manage.py copy_database`: the database to copy from | none |
 | APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database as web and workers sign in to it | none |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
 | STATIC_ROOT | folder into which static files are collected | `static` in DATA_DIR |
@@ -64,7 +65,7 @@
 | SIMULATOR_AK, SIMULATOR_SK | the demo's key for the simulated cloud | `DEMOACCESSKEY`, `demo-secret-key` |
 
 What is secret can stand in a file instead, named by SECRET_KEY_FILE and so on: SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS,
-AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
+AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, SOURCE_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
 """
 
 import base64
@@ -214,6 +215,24 @@ def chain_keys(text: str) -> list[tuple[str, bytes]]:
     if len({name for name, _ in keys}) < len(keys) or len({key for _, key in keys}) < len(keys):
         raise ImproperlyConfigured("AUDIT_KEYS names one ID or one key twice.")
     return keys
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """A database as Django wants it. The path of `sqlite:///PATH` is taken as it is: no sign in it means anything."""
+    path = url.removeprefix("sqlite:///")
+    if not url.startswith(("postgres://", "postgresql://", "sqlite:///")) or not path:
+        raise ImproperlyConfigured(
+            f"{name} must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
+        )
+    if path != url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
+    try:
+        config: dict[str, Any] = environ.Env.db_url_config(url)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read: is its port a number, its password quoted?"
+        ) from None
+    return config | {"ENGINE": "django.db.backends.postgresql"}
 
 
 def required(name: str, meaning: str) -> str:
@@ -403,28 +422,16 @@ TEMPLATES = [
     {"BACKEND": "django.template.backends.jinja2.Jinja2", "NAME": "jinja2", "DIRS": [BASE_DIR / "templates"]},
 ]
 
-_database_url = secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
-_sqlite_file = _database_url.removeprefix("sqlite:///")
-if not _database_url.startswith(("postgres://", "postgresql://", "sqlite:///")) or not _sqlite_file:
-    raise ImproperlyConfigured(
-        "DATABASE_URL must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
+DATABASES = {
+    "default": database(
+        "DATABASE_URL", secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
     )
-try:
-    # A file's path is taken as it is: no sign in it means anything, so any folder works.
-    DATABASES: dict[str, dict[str, Any]] = {
-        "default": environ.Env.db_url_config(_database_url)
-        if _sqlite_file == _database_url
-        else {"NAME": _sqlite_file}
-    }
-except ValueError:
-    raise ImproperlyConfigured(
-        "DATABASE_URL cannot be read: is its port a number, its password quoted?"
-    ) from None
-_engine = "postgresql" if _sqlite_file == _database_url else "sqlite3"
+}
+_engine = "sqlite3" if DATABASES["default"]["ENGINE"].endswith("sqlite3") else "postgresql"
 # Django's own engines, which append what `record` was told to the audit's chain right before each COMMIT.
 DATABASES["default"]["ENGINE"] = f"hyperclusters.audit.engines.{_engine}"
 if _engine == "sqlite3":
-    writable(Path(_sqlite_file).absolute().parent)
+    writable(Path(DATABASES["default"]["NAME"]).absolute().parent)
     DATABASES["default"]["OPTIONS"] = {
         # Write transactions take the lock at once, so that two of them wait for each other and never fail half-way.
         "transaction_mode": "IMMEDIATE",
@@ -441,6 +448,8 @@ else:
         "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off"
     )
 APP_DATABASE_URL = secret("APP_DATABASE_URL")
+_source = secret("SOURCE_DATABASE_URL")
+SOURCE_DATABASE = database("SOURCE_DATABASE_URL", _source) if _source else {}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # What counts wrong codes, and remembers those that were used, must be one for all web processes.
 CACHES = {

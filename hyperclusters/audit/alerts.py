@@ -10,6 +10,8 @@ from . import clock
 from .chain import line
 from .ledger import Subject, record
 from .models import DenialWindow, Duty, Event
+from .push import new_events
+from .readable import values
 from .vocabulary import Action, Outcome
 
 log = logging.getLogger(__name__)
@@ -33,10 +35,11 @@ LOOKED_AT = 1000  # newest denials
 
 def warn(duty: Duty) -> None:
     """Go along the ledger from where the duty stands; each alert becomes one warning, or more if this is interrupted."""
-    rows = Event.objects.filter(seq__gt=duty.seq).order_by("seq")
-    batch = list(rows.values_list("seq", "action", "outcome", "canonical", "digest")[:AT_ONCE])
-    for _, action, _, text, sealed in batch:
-        if action in ALERTS:
+    batch = values(new_events(duty)[:AT_ONCE], "action", "outcome", "canonical", "digest")
+    for seq, action, _, text, sealed in batch:
+        if action is None:
+            log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
+        elif action in ALERTS:
             log.warning("ALERT %s %s", action, line(text, sealed))
     is_repeating = DenialWindow.objects.filter(clock.within("last_at", WITHIN))
     if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
@@ -48,8 +51,8 @@ def warn(duty: Duty) -> None:
 
 def _note_bursts(after: int) -> None:
     """One event for each person and each address that was denied too often; the next one not before the time is over."""
-    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")
-    newest = list(denied.values_list("seq", "at", "person_name", "ip")[:LOOKED_AT])
+    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:LOOKED_AT]
+    newest = [row for row in values(denied, "at", "person_name", "ip") if row[1] is not None]
     people = _count_recent([(seq, at, person) for seq, at, person, _ in newest], after)
     addresses = _count_recent([(seq, at, ip) for seq, at, _, ip in newest], after)
     for window in DenialWindow.objects.filter(clock.within("last_at", WITHIN)):

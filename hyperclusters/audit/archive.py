@@ -153,7 +153,7 @@ def _last_before(before: datetime) -> int:
 
 
 def _walked(walk: Walk, after: int, last: int, progress: Callable[[int, int], None]) -> Iterator[str]:
-    for batch in ahead(rows(after, last)):
+    for batch in ahead(rows(after + 1, last)):
         walk.feed(batch)
         progress(walk.count, last - after)
         yield from (line(text, sealed) for _, _, sealed, text, _ in batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -37,6 +38,9 @@ SCALARS = (
 )
 DOCUMENTS = ("before", "after", "request", "response")
 COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "canonical", "digest")
+TEXT = re.compile(
+    r'\{"previous":"[0-9a-f]{64}","seq":(\d+),"key":"([^"]*)","at":"'
+)  # how an event's text begins
 AT_ONCE = 500  # rows of one INSERT
 END = {
     "postgresql": "SELECT seq, digest FROM audit_head WHERE id = 1 FOR UPDATE",
@@ -126,10 +130,17 @@ def append(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
             _insert(cursor, rows[:AT_ONCE])
             del rows[:AT_ONCE]
         if connection.vendor == "postgresql":  # one way to the server less while the others wait
-            _insert(cursor, rows, f"WITH moved AS ({MOVE})", [seq, previous])
+            _insert(cursor, rows, f"; {MOVE}", [seq, previous])
         else:
             _insert(cursor, rows)
             cursor.execute(MOVE, [seq, previous])
+
+
+def copy_events(connection: BaseDatabaseWrapper, events: Sequence[Fields]) -> None:
+    """Insert events that have their places, from another database, with the bytes that `append` would have stored."""
+    with connection.cursor() as cursor:
+        for start in range(0, len(events), AT_ONCE):
+            _insert(cursor, [_row(connection, event) for event in events[start : start + AT_ONCE]])
 
 
 def _row(connection: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
@@ -145,12 +156,12 @@ def _row(connection: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
     )
 
 
-def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]], also: str = "", before: Sequence[Any] = ()) -> None:
+def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]], also: str = "", behind: Sequence[Any] = ()) -> None:
     values = ", ".join([f"({', '.join(['%s'] * len(COLUMNS))})"] * len(rows))
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
     cursor.execute(
-        f"{also} INSERT INTO audit_event ({columns}) VALUES {values}",  # noqa: S608 -- names of columns, and marks
-        [*before, *(value for row in rows for value in row)],
+        f"INSERT INTO audit_event ({columns}) VALUES {values}{also}",  # noqa: S608 -- names of columns, and marks
+        [*(value for row in rows for value in row), *behind],
     )
 
 

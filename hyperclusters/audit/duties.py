@@ -57,7 +57,10 @@ def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
 
     every = settings.AUDIT_VERIFY_HOURS * 3600.0
     duties: dict[str, tuple[float, Do]] = {
-        "verify whole": (every, lambda _: verification.note(verification.WHOLE, verification.verify(go_on))),
+        "verify whole": (
+            every,
+            lambda _: verification.note(verification.WHOLE, verification.verify_whole(go_on)),
+        ),
         "verify new": (
             NEW_EVERY,
             lambda _: verification.note(verification.NEW, verification.verify_new(go_on)),
@@ -104,5 +107,7 @@ def _anchor() -> None:
     """Every worker keeps the file of its own machine; one that cannot be written is said, and keeps nothing else from being done."""
     try:
         anchors.anchor_if_due()
+    except Head.DoesNotExist:
+        log.exception("ALERT the audit cannot be anchored: the record of the chain's end is gone")
     except OSError:
         log.exception("ALERT the audit cannot be anchored: %s cannot be written", settings.AUDIT_ANCHORS)

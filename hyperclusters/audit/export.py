@@ -23,6 +23,7 @@ from django.db.models.expressions import RawSQL
 from .chain import DOCUMENTS, SCALARS, document, moment
 from .manifest import Manifest
 from .models import Event, EventQuerySet
+from .readable import UNREADABLE, values
 from .spreadsheets import BOM, cell, cell_in_sql, row
 
 CHUNK = 64 * 1024  # bytes that go out at once
@@ -124,11 +125,21 @@ def _written(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     seqs = array("q", rows.order_by("seq").values_list("seq", flat=True).iterator(BATCH))
     for start in range(0, len(seqs), BATCH):
         batch = Event.objects.filter(seq__in=list(seqs[start : start + BATCH])).order_by("seq")
-        for values in batch.values_list(*names):
-            if form == Format.JSONL:
-                yield f'{{"digest":"{values[1]}","event":{values[2]}}}\n'.encode()
+        for found in values(batch, *names[1:]):
+            if found[1] is None:
+                yield _unreadable(found[0], form)
+            elif form == Format.JSONL:
+                yield f'{{"digest":"{found[1]}","event":{found[2]}}}\n'.encode()
             else:
-                yield row(map(_cell, names, values)).encode()
+                yield row(map(_cell, names, found)).encode()
+
+
+def _unreadable(seq: int, form: Format) -> bytes:
+    """The line of an event that cannot be read."""
+    told = "unreadable: see manage.py verify_audit"
+    if form == Format.CSV:
+        return row([str(seq), told, *[""] * (len(COLUMNS) - 2)]).encode()
+    return json.dumps({"unreadable": told, "event": {"seq": seq}}).encode() + b"\n"
 
 
 def _cell(name: str, value: Any) -> str:
@@ -146,8 +157,11 @@ def _place(line: bytes, form: Format) -> dict[str, Any]:
     if form == Format.CSV:
         cells = next(csv.reader(io.StringIO(line.decode(), newline="")))
         return {"seq": int(cells[0]), "digest": cells[-1]}
-    facts = json.loads(line)
-    return {"seq": facts["event"]["seq"], "digest": facts["digest"]}
+    try:
+        facts = json.loads(line)
+        return {"seq": facts["event"]["seq"], "digest": facts["digest"]}
+    except (*UNREADABLE,):
+        return {"unreadable": line[:200].decode(errors="replace")}
 
 
 def _trailer(form: Format, manifest: str) -> bytes:

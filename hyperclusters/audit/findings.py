@@ -20,15 +20,19 @@ class Kind(models.TextChoices):
     REORDERED = "reordered", _("put elsewhere")
     CUT = "cut off", _("cut off at the end")
     ROLLED_BACK = "rolled back", _("rolled back to an older state")
+    UNREADABLE = "unreadable", _("unreadable")
     RESEALED = "resealed", _("sealed again with a key that was replaced before")
     ANCHOR_EDITED = "anchor edited", _("anchor edited")
     ANCHOR_MISSING = "anchor missing", _("anchor missing")
     ARCHIVE_EDITED = "archive edited", _("archive or its record edited")
+    GUARD_CHANGED = "guard changed", _("database protection changed")
+    INDEX_EDITED = "index edited", _("index or search differs from the events")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`first` to `last` are numbers of events, or lines of the anchors' file for what was done to that."""
+    """`first` to `last` are numbers of events, or lines of the anchors' file for what was done to that. Both are 0 where
+    the detail says all."""
 
     kind: str
     first: int
@@ -36,6 +40,8 @@ class Finding:
     detail: str = ""
 
     def __str__(self) -> str:
+        if not (self.first or self.last):
+            return f"{self.kind}: {self.detail}"
         what = "line" if self.kind.startswith("anchor") else "event"
         place = f"{what} {self.first}" if self.first == self.last else f"{what}s {self.first} to {self.last}"
         return f"{self.kind}: {place}" + (f" ({self.detail})" if self.detail else "")

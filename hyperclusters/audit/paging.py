@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, DateTimeField, F, Func, Subquery, Value
+from django.db.models import BigIntegerField, DateTimeField, F, Func, Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from .models import Event, EventQuerySet, Head
+from .readable import values
 from .times import EARLIEST, LATEST
 
 SIZE = 50
@@ -19,7 +20,9 @@ NEWEST_FIRST, OLDEST_FIRST = ("-at", "-seq"), ("at", "seq")
 
 
 class Line(NamedTuple):
-    """What a list shows of an event, under the names that it has there. The rest of it may be large."""
+    """What a list shows of an event, under the names that it has there. The rest of it may be large.
+
+    An unreadable event has a number and nothing else: the rest is None."""
 
     seq: int
     at: datetime
@@ -124,8 +127,8 @@ def _position(seq: int | None) -> Position | None:
     """Where the event of this number stands; 0 is before every event, and a number that is not given yet after them."""
     if not seq:
         return None if seq is None else OLDEST
-    at = Event.objects.filter(seq__gte=seq).order_by("seq").values_list("at", flat=True).first()
-    return Position(at, seq) if at else NEWEST
+    found = values(Event.objects.filter(seq__gte=seq).order_by("seq")[:1], "at")
+    return Position(found[0][1], seq) if found and found[0][1] else NEWEST
 
 
 def _events(
@@ -140,10 +143,9 @@ def _events(
     else:
         wanted = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
     order = OLDEST_FIRST if upwards else NEWEST_FIRST
-    newest = Subquery(Head.objects.values("seq")[:1])
-    lines = Event.objects.filter(seq__in=wanted).order_by(*order).values_list(newest, *Line._fields)
-    found = list(lines)
-    return [Line(*line) for _, *line in found], found[0][0] if found else 0
+    found = values(Event.objects.filter(seq__in=wanted).order_by(*order), *Line._fields[1:])
+    newest = Head.objects.values_list("seq", flat=True).first() if found else None
+    return [Line(*line) for line in found], newest or 0
 
 
 def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:
@@ -170,10 +172,11 @@ def _next(
 ) -> list[tuple[datetime, int]]:
     found: set[tuple[datetime, int]] = set()
     for rows in alternatives:
-        found.update(_from(rows, start, span, upwards=upwards).values_list("at", "seq")[:count])
+        ordered = _from(rows, start, span, upwards=upwards)[:count]
+        found.update((at or EARLIEST, seq) for seq, at in values(ordered, "at"))
     return sorted(found, reverse=not upwards)[:count]
 
 
 def _is_any(alternatives: Sequence[EventQuerySet], line: Line, span: Span, *, upwards: bool) -> bool:
-    beyond = Position(line.at, line.seq + (1 if upwards else -1))
+    beyond = Position(line.at or EARLIEST, line.seq + (1 if upwards else -1))
     return bool(_next(alternatives, 1, beyond, span, upwards=upwards))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from . import clock
 from .ledger import Person, Subject, Team, record
 from .models import Event
+from .readable import values
 from .vocabulary import Action, Outcome
 
 VISIT = timedelta(minutes=10)
@@ -47,9 +48,8 @@ def _is_noted(visit: str) -> bool:
     """Whether this visit is in the ledger. What was found there once stays there, and is not looked for at every page."""
     if (noted := _noted.get(visit)) and clock.is_within(noted, VISIT):
         return True
-    found = (
-        Event.objects.about("audit", visit).filter(clock.within("at", VISIT)).values_list("at", flat=True)[:1]
-    )
+    about = Event.objects.about("audit", visit).filter(clock.within("at", VISIT))[:1]
+    found = [at for _, at in values(about, "at") if at]
     if len(_noted) >= MOST:
         _noted.clear()
     _noted.update((visit, at) for at in found)

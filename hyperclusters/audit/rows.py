@@ -1,61 +1,145 @@
-"""Reads the ledger's rows for a walk, and whether their columns say the same as their texts."""
+"""Reads the ledger's rows for a walk, and whether their columns hold the very bytes that their texts say."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from django.db import connection
-from django.utils.dateparse import parse_datetime
+from django.db import DatabaseError, connection, transaction
 
-from .chain import COLUMNS, DOCUMENTS, SCALARS, moment
-from .walk import Place, Row
+from .chain import COLUMNS, DOCUMENTS, SCALARS, document
+from .walk import UNREADABLE, Place, Row
 
 AT_ONCE = 5000
-LEAST = -(2**63)
+LEAST, MOST = -(2**63), 2**63 - 1
 NUMBERS = ("person_id", "team_id")
-AT = {
-    "postgresql": """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""",
-    "sqlite": "substr(at, 1, 10) || 'T' || substr(at, 12) || CASE length(at) WHEN 19 THEN '.000000Z' ELSE 'Z' END",
+# Errors that a stored value causes, and not the connection, a lock or a full disk: PostgreSQL's classes of SQLSTATE
+# (data exception, limit exceeded, internal error) and SQLite's codes (error, corrupt, too big, mismatch; None: the
+# driver could not decode a text).
+VALUE_ERRORS: dict[str, set[Any]] = {"postgresql": {"22", "54", "XX"}, "sqlite": {None, 1, 11, 18, 20}}
+
+# What the text must hold for a column, as JSON, in the database's own words; null where no text of ours can say what
+# the column holds. The database compares: to fetch every column costs more than to write this text.
+POSTGRESQL = {
+    "text": "to_json({0})",
+    "number": "coalesce(CAST({0} AS text), 'null')",
+    "document": "CASE WHEN {0} IS NULL THEN 'null' ELSE nullif(CAST({0} AS text), 'null') END",
+    # Without the bound a year before Christ is written as the same year after.
+    "at": """CASE WHEN at >= '0001-01-01 00:00:00Z' THEN """
+    """to_json(to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) END""",
 }
-JOIN = {"postgresql": "format", "sqlite": "printf"}
+# A column of SQLite takes any type. `< x''` is true of texts and numbers alone, `< ''` of numbers alone. Its functions
+# of texts stop at a NUL; json_quote and the comparison of columns do not.
+SQLITE = {
+    "text": "json_quote(CASE WHEN {0} < x'' THEN {0} END)",
+    "number": "CASE WHEN {0} IS NULL THEN 'null' WHEN {0} < '' THEN {0} END",
+    "document": "CASE WHEN {0} IS NULL THEN 'null' WHEN {0} < x'' AND {0} <> 'null' THEN {0} END",
+    "at": "CASE WHEN at = substr(at, 1, 10) || ' ' || substr(at, 12) THEN "
+    """'"' || substr(at, 1, 10) || 'T' || substr(at, 12, 8) || CASE length(at) WHEN 19 THEN '.000000' """
+    """WHEN 26 THEN nullif(substr(at, 20), '.000000') END || 'Z"' END""",
+}
 
 
-def _columns() -> tuple[str, ...]:
-    documents = (f"""coalesce(CAST("{name}" AS text), 'null')""" for name in DOCUMENTS)
-    scalars = (f"coalesce(CAST({name} AS text), 'null')" if name in NUMBERS else name for name in SCALARS)
-    return ("substr(canonical, 14, 64)", "seq", "key_id", AT[connection.vendor], *scalars, *documents)
-
-
-def _pattern() -> str:
-    scalars = ",".join(f'"{name}":%%s' if name in NUMBERS else f'"{name}":"%%s"' for name in SCALARS)
-    documents = ",".join(f'"{name}":%%s' for name in DOCUMENTS)
-    return f'{{"previous":"%%s","seq":%%s,"key":"%%s","at":"%%s",{scalars},{documents}}}'
+def _json() -> dict[str, str]:
+    """For each name in the text, in the text's order, SQL for what stands there."""
+    words = POSTGRESQL if connection.vendor == "postgresql" else SQLITE
+    scalars = {name: words["number" if name in NUMBERS else "text"] for name in SCALARS}
+    columns = {"at": words["at"]} | scalars | dict.fromkeys(DOCUMENTS, words["document"])
+    return {
+        "previous": """'"' || substr(canonical, 14, 64) || '"'""",
+        "seq": "seq",
+        "key": words["text"].format("key_id"),
+    } | {name: sql.format(f'"{name}"') for name, sql in columns.items()}
 
 
 def agreement() -> str:
-    """SQL that is true where the row's columns, put together as `chain` does, are its text. The other way round it
-    proves nothing (a quotation mark in a name is written otherwise in the text): then `differing` looks closer."""
-    return f"canonical = {JOIN[connection.vendor]}('{_pattern()}', {', '.join(_columns())})"
+    """SQL that is true where the row's columns, put together as `chain` does, are its text, byte for byte.
+
+    False proves nothing on PostgreSQL, which writes some numbers in documents otherwise: then `differing` looks closer.
+    """
+    parts = _json()
+    # Documents come last and joined: printf stops at a NUL, which json_quote writes as an escape and a document does not.
+    heads = [name for name in parts if name not in DOCUMENTS]
+    pattern = ",".join(f'"{name}":%%s' for name in heads)
+    tail = " || ".join(f"""',"{name}":' || {parts[name]}""" for name in DOCUMENTS)
+    is_postgresql = connection.vendor == "postgresql"
+    function, collation = ("format", "C") if is_postgresql else ("printf", "BINARY")
+    types = "" if is_postgresql else " AND digest < x''"
+    values = ", ".join(parts[name] for name in heads)
+    return f"""canonical = ({function}('{{{pattern}', {values}) || {tail} || '}}') COLLATE "{collation}"{types}"""
 
 
-def rows(after: int, until: int) -> Iterator[list[Row]]:
-    """The rows numbered above `after` up to `until`, some at a time, so that memory stays flat and no lock is kept."""
-    query = (
-        f"SELECT seq, key_id, digest, canonical, {agreement()} FROM audit_event "  # noqa: S608 -- names of columns
-        f"WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT {AT_ONCE}"
-    )
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(query, [after, until])
-            found = cursor.fetchall()
-        if not found:
+def rows(first: int, until: int) -> Iterator[list[Row]]:
+    """The rows numbered from `first` to `until`, some at a time, so that memory stays flat and no lock is kept.
+
+    A row that the database or its driver cannot read comes without a text; its key's ID says which columns those are.
+    """
+    while (start := _next(first, until)) is not None:
+        last = min(start + AT_ONCE - 1, until)
+        if found := _read(start, last):
+            yield found
+        if last == until:
             return
-        yield found
-        after = found[-1][0]
+        first = last + 1
+
+
+def _next(first: int, until: int) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(seq) FROM audit_event WHERE seq >= %s AND seq <= %s", [first, until])
+        lowest = cursor.fetchone()[0]
+    return None if lowest is None else int(lowest)
+
+
+def _read(first: int, last: int) -> list[Row]:
+    names = ", ".join(f"coalesce(CAST({name} AS text), '')" for name in ("key_id", "digest", "canonical"))
+    query = (
+        f"SELECT seq, {names}, {agreement()} FROM audit_event "  # noqa: S608 -- names of columns
+        "WHERE seq >= %s AND seq <= %s ORDER BY seq"
+    )
+    try:
+        return _fetch(query, first, last)
+    except (DatabaseError, ValueError) as error:
+        if not is_about_a_value(error):
+            raise
+    if first == last:
+        return [(first, UNREADABLE + _unreadable(first), "", "", False)]
+    middle = (first + last) // 2
+    return [*_read(first, middle), *_read(middle + 1, last)]
+
+
+def savepoint() -> AbstractContextManager[None]:
+    """An error inside ends no transaction that is open. Outside of one there is none: on SQLite it would hold up writers."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
+def _fetch(query: str, *values: Any) -> list[Any]:
+    with savepoint(), connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return list(cursor.fetchall())
+
+
+def is_about_a_value(error: Exception) -> bool:
+    """Whether a stored value caused it, so that it comes again for this row and for no other."""
+    if not isinstance(error, DatabaseError):
+        return True
+    if connection.vendor == "postgresql":
+        return (getattr(error.__cause__, "sqlstate", None) or "")[:2] in VALUE_ERRORS["postgresql"]
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return (code and code & 0xFF) in VALUE_ERRORS["sqlite"]  # the low byte: the code without its details
+
+
+def _unreadable(number: int) -> str:
+    """The columns of this row that cannot be read."""
+    found = []
+    for name in COLUMNS:
+        try:
+            _fetch(f'SELECT CAST("{name}" AS text) FROM audit_event WHERE seq = %s', number)  # noqa: S608 -- a column's name
+        except (DatabaseError, ValueError):
+            found.append(name)
+    return ", ".join(found) or "the row"
 
 
 def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
@@ -74,53 +158,59 @@ def ends() -> tuple[Place | None, int]:
     """Where the chain says that it ends, and the highest number there is, as of one moment."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT seq, digest, (SELECT max(seq) FROM audit_event) FROM (SELECT 1) one "
-            "LEFT JOIN audit_head ON id = 1"
+            "SELECT seq, digest, (SELECT max(seq) FROM audit_event WHERE seq <= %s) FROM (SELECT 1) one "
+            "LEFT JOIN audit_head ON id = 1",
+            [MOST],
         )
         seq, digest, highest = cursor.fetchone()
     return (None if seq is None else Place(seq, digest)), highest or 0
 
 
-def differing(number: int, text: str) -> list[str]:
-    """The columns of this row whose meaning is not what its text says. Order of keys and ways of writing times don't count."""
+def without_number(limit: int) -> list[str]:
+    """What stands where a row's number should, of rows that have none: a table that was made again may allow that."""
+    is_none, value = (
+        ("seq IS NULL", "'NULL'")
+        if connection.vendor == "postgresql"
+        else (
+            "typeof(seq) <> 'integer'",
+            "substr(quote(seq), 1, 80)",
+        )
+    )
     with connection.cursor() as cursor:
-        # The time as text: drivers stumble over one that is none, or read it in the session's own zone.
-        at = "CAST(at AS text)" if connection.vendor == "sqlite" else AT[connection.vendor]
-        names = ", ".join(at if name == "at" else f'"{name}"' for name in COLUMNS)
-        cursor.execute(f"SELECT {names} FROM audit_event WHERE seq = %s", [number])  # noqa: S608 -- names of columns
-        found = cursor.fetchone()
-    stored = dict(zip(COLUMNS, found, strict=True))
-    told = json.loads(text)
-    told["key_id"] = told.pop("key")
-    stored["at"] = _moment(stored["at"])
-    for name in DOCUMENTS:
-        stored[name] = _parsed(stored[name])
-    return [name for name in COLUMNS[:-2] if not _same(stored[name], told.get(name))]
+        cursor.execute(f"SELECT {value} FROM audit_event WHERE {is_none} LIMIT {limit}")  # noqa: S608 -- our own words
+        return [value for (value,) in cursor.fetchall()]
 
 
-def _moment(at: str | None) -> str:
+def differing(number: int, text: str) -> list[str]:
+    """The columns of this row that are not what its text says.
+
+    Nothing but PostgreSQL's own way of writing a document (jsonb) or a time is overlooked.
+    """
+    parts = _json()
+    is_postgresql = connection.vendor == "postgresql"
+    columns = [f"CAST({sql} AS {'text' if is_postgresql else 'blob'})" for sql in parts.values()]
+    if is_postgresql:
+        columns += [f"""CAST(CAST(canonical AS jsonb) -> '{name}' AS text)""" for name in DOCUMENTS]
+    else:
+        columns += ["typeof(canonical)", "typeof(digest)"]
     try:
-        found = parse_datetime(at or "")
-    except ValueError:
-        found = None
-    if found is None:
-        return ""
-    return moment(found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC))
+        told = json.loads(text)
+        found = _fetch(f"SELECT {', '.join(columns)} FROM audit_event WHERE seq = %s", number)[0]  # noqa: S608 -- our own words
+    except (DatabaseError, ValueError, RecursionError, IndexError):
+        return ["columns that cannot be read"]
+    stored = dict(zip(parts, found, strict=False))
+    expected: dict[str, Any] = {name: _text(name, told.get(name)) for name in parts}
+    if is_postgresql:
+        expected |= dict(zip(DOCUMENTS, found[len(parts) :], strict=True))
+    else:
+        expected = {name: value.encode() for name, value in expected.items()}
+    other = [] if is_postgresql else zip(("canonical", "digest"), found[len(parts) :], strict=True)
+    return [
+        *("key_id" if name == "key" else name for name in parts if stored[name] != expected[name]),
+        *(name for name, kind in other if kind != "text"),
+    ]
 
 
-def _parsed(document: Any) -> Any:
-    if not isinstance(document, str | bytes):
-        return document
-    try:
-        return json.loads(document)
-    except ValueError:
-        return ...  # nothing that a text can say
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal in value and in kind: 1 is 1.0, but neither is True."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+def _text(name: str, value: Any) -> str:
+    """A value as it stands in the text."""
+    return document(value) if name in DOCUMENTS else json.dumps(value, ensure_ascii=False)

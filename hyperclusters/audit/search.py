@@ -13,6 +13,12 @@ from django.db.utils import ProgrammingError
 
 LEAST = 3  # characters: a trigram
 FORGET = "INSERT INTO audit_event_name (audit_event_name) VALUES ('delete-all')"
+NAMED = "audit_event_named"  # SQLite's trigger that fills the search
+NAMED_SQL = (
+    "CREATE TRIGGER audit_event_named AFTER INSERT ON audit_event WHEN NEW.object_name <> '' "
+    "BEGIN INSERT INTO audit_event_name (rowid, object_name) VALUES (NEW.seq, NEW.object_name); END"
+)
+_VOCABULARIES = {"audit_search": ("main", "audit_event_name"), "audit_search_again": ("temp", "audit_names")}
 
 _NO_EXTENSION = (
     "The audit's search needs PostgreSQL's extension pg_trgm, and this database role may not create it. Have somebody who "
@@ -31,6 +37,35 @@ def named_like(text: str) -> Q:
     return Q(seq__in=RawSQL(match, [phrase]))  # noqa: S611 -- the text is a parameter
 
 
+def differing(first: int, last: int, limit: int) -> list[int]:
+    """SQLite: the events from `first` to `last` that the search knows by another name than their own, or not at all.
+
+    Indexes the names once more, in a temporary table, and compares every entry: 4 s of CPU for 100,000 events.
+    """
+    names = "SELECT seq, object_name FROM audit_event WHERE object_name <> '' AND seq BETWEEN %s AND %s"
+    entries = "SELECT term, doc, offset FROM temp.{} WHERE doc BETWEEN %s AND %s"
+    both = [entries.format(name) for name in ("audit_search", "audit_search_again")]
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                "CREATE VIRTUAL TABLE temp.audit_names USING fts5(object_name, content='', tokenize='trigram')"
+            )
+            cursor.execute(f"INSERT INTO temp.audit_names (rowid, object_name) {names}", [first, last])
+            for name, (schema, table) in _VOCABULARIES.items():
+                cursor.execute(
+                    f"CREATE VIRTUAL TABLE temp.{name} USING fts5vocab('{schema}', '{table}', 'instance')"
+                )
+            cursor.execute(
+                f"SELECT doc FROM ({both[0]} EXCEPT {both[1]}) UNION SELECT doc FROM ({both[1]} EXCEPT {both[0]}) "  # noqa: S608 -- our own words
+                "ORDER BY doc LIMIT %s",
+                [first, last] * 4 + [limit],
+            )
+            return [seq for (seq,) in cursor.fetchall()]
+        finally:
+            for name in (*_VOCABULARIES, "audit_names"):
+                cursor.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Make the index (a migration's forward step). Raises RuntimeError, with what to do, if pg_trgm cannot be had."""
     if schema_editor.connection.vendor == "sqlite":
@@ -41,10 +76,7 @@ def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noq
             "INSERT INTO audit_event_name (rowid, object_name) SELECT seq, object_name FROM audit_event "
             "WHERE object_name <> ''"
         )
-        schema_editor.execute(
-            "CREATE TRIGGER audit_event_named AFTER INSERT ON audit_event WHEN NEW.object_name <> '' "
-            "BEGIN INSERT INTO audit_event_name (rowid, object_name) VALUES (NEW.seq, NEW.object_name); END"
-        )
+        schema_editor.execute(NAMED_SQL)
         return
     try:
         with transaction.atomic(using=schema_editor.connection.alias):

@@ -3,18 +3,32 @@
 Each group is one migration's; what a later one replaces is dropped by it and made again backwards.
 """
 
+import re
+
 from django.apps.registry import Apps
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from .search import NAMED, NAMED_SQL
 
 MESSAGE = "audit events are append-only"
 HEAD_MESSAGE = "the end of the audit chain only moves forward"
+NEXT_MESSAGE = "audit events are append-only: each has the number after the last"
 SEGMENT_MESSAGE = "records of audit archives are append-only"
+
+TABLES = ("audit_event", "audit_head", "audit_segment")
 
 Triggers = dict[str, tuple[str, str, str]]  # name → table, when (and at which condition), message
 
 # A moved event is covered by the record of its archive: that is the one deletion there is. A record that was put there
 # to delete events behind our back does not carry our seal, and the next verification says so.
 COVERED = "EXISTS (SELECT 1 FROM audit_segment WHERE first <= OLD.seq AND OLD.seq <= last)"
+
+# A new event comes after the recorded end, which moves once all of a transaction's are there, and after another event.
+FOLLOWS = (
+    "(NEW.seq > (SELECT seq FROM audit_head) AND (NEW.seq = (SELECT seq + 1 FROM audit_head) "
+    "OR EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq - 1)))"
+)
 
 SQLITE: dict[str, Triggers] = {
     "events": {
@@ -39,6 +53,11 @@ SQLITE: dict[str, Triggers] = {
             "BEFORE INSERT ON audit_head WHEN EXISTS (SELECT 1 FROM audit_head)",
             HEAD_MESSAGE,
         ),
+        "audit_event_next": (
+            "audit_event",
+            f"BEFORE INSERT ON audit_event WHEN NOT {FOLLOWS}",
+            NEXT_MESSAGE,
+        ),
     },
     "keeping": {
         "audit_event_only_archived": (
@@ -58,7 +77,7 @@ SQLITE: dict[str, Triggers] = {
 EACH, ONCE = "FOR EACH ROW", "FOR EACH STATEMENT"
 POSTGRES: dict[str, Triggers] = {
     "events": {
-        "audit_event_no_change": ("audit_event", f"BEFORE UPDATE OR DELETE ON audit_event {EACH}", MESSAGE),
+        "audit_event_no_change": ("audit_event", f"BEFORE DELETE OR UPDATE ON audit_event {EACH}", MESSAGE),
         "audit_event_no_truncate": ("audit_event", f"BEFORE TRUNCATE ON audit_event {ONCE}", MESSAGE),
     },
     "head": {
@@ -72,13 +91,14 @@ POSTGRES: dict[str, Triggers] = {
             f"BEFORE DELETE OR TRUNCATE ON audit_head {ONCE}",
             HEAD_MESSAGE,
         ),
+        "audit_event_next": ("audit_event", f"BEFORE INSERT ON audit_event {EACH}", NEXT_MESSAGE),
     },
     "keeping": {
         "audit_event_no_update": ("audit_event", f"BEFORE UPDATE ON audit_event {EACH}", MESSAGE),
         "audit_event_only_archived": ("audit_event", f"BEFORE DELETE ON audit_event {EACH}", MESSAGE),
         "audit_segment_no_change": (
             "audit_segment",
-            f"BEFORE UPDATE OR DELETE ON audit_segment {EACH}",
+            f"BEFORE DELETE OR UPDATE ON audit_segment {EACH}",
             SEGMENT_MESSAGE,
         ),
         "audit_segment_no_truncate": (
@@ -92,6 +112,11 @@ REPLACED = {
     "sqlite": "audit_event_no_delete",
     "postgresql": "audit_event_no_change",
 }  # by the group "keeping"
+# PostgreSQL: what a function lets pass before it refuses. A row's own trigger sees the rows before it.
+UNLESS = {
+    "audit_event_only_archived": f"IF {COVERED} THEN RETURN OLD; END IF; ",
+    "audit_event_next": f"IF NEW.seq > 0 AND {FOLLOWS} THEN RETURN NEW; END IF; ",
+}
 
 
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
@@ -112,6 +137,13 @@ def install_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  
 def remove_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Take that away again."""
     _drop(schema_editor, "head")
+
+
+def install_next(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
+    """An event has the number after the last. The group "head" has this trigger since; older databases get it here."""
+    name, vendor = "audit_event_next", schema_editor.connection.vendor
+    if name not in stored(schema_editor.connection):
+        _make_one(schema_editor, name, *(POSTGRES if vendor == "postgresql" else SQLITE)["head"][name])
 
 
 def install_keeping(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
@@ -145,14 +177,22 @@ def _drop(editor: BaseDatabaseSchemaEditor, group: str) -> None:
 def _make_one(editor: BaseDatabaseSchemaEditor, name: str, table: str, when: str, message: str) -> None:
     del table
     if editor.connection.vendor == "sqlite":
-        editor.execute(f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{message}'); END")
+        editor.execute(_sqlite(name, when, message))
         return
-    unless = f"IF {COVERED} THEN RETURN OLD; END IF; " if name == "audit_event_only_archived" else ""
-    editor.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN {unless}RAISE EXCEPTION '{message}'; END $$"
-    )
-    editor.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()")
+    editor.execute(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${_body(name, message)}$$")
+    editor.execute(_postgresql(name, when))
+
+
+def _sqlite(name: str, when: str, message: str) -> str:
+    return f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+
+
+def _postgresql(name: str, when: str) -> str:
+    return f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()"
+
+
+def _body(name: str, message: str) -> str:
+    return f" BEGIN {UNLESS.get(name, '')}RAISE EXCEPTION '{message}'; END "
 
 
 def _drop_one(editor: BaseDatabaseSchemaEditor, name: str, table: str) -> None:
@@ -161,3 +201,52 @@ def _drop_one(editor: BaseDatabaseSchemaEditor, name: str, table: str) -> None:
         return
     editor.execute(f"DROP TRIGGER {name} ON {table}")
     editor.execute(f"DROP FUNCTION {name}()")
+
+
+def changed(connection: BaseDatabaseWrapper) -> list[str]:
+    """What was done to the triggers on the audit's tables: which are missing, switched off, changed, or not ours."""
+    is_sqlite = connection.vendor == "sqlite"
+    ours: dict[str, str] = {NAMED: NAMED_SQL} if is_sqlite else {}
+    for group in (SQLITE if is_sqlite else POSTGRES).values():
+        for name, (_, when, message) in group.items():
+            ours[name] = (
+                _sqlite(name, when, message)
+                if is_sqlite
+                else _comparable(_postgresql(name, when), _body(name, message))
+            )
+    del ours[REPLACED[connection.vendor]]
+    here = stored(connection)
+    found = [f"{name} is missing" for name in ours.keys() - here.keys()]
+    found += [f"{name} is not ours" for name in here.keys() - ours.keys()]
+    found += [
+        f"{name} was changed or switched off"
+        for name in ours.keys() & here.keys()
+        if ours[name] != here[name]
+    ]
+    return sorted(found)
+
+
+def stored(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """The triggers on the audit's tables, by name, in a form that can be compared."""
+    marks = ", ".join(["%s"] * len(TABLES))
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            query = f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ({marks})"  # noqa: S608 -- marks
+            cursor.execute(query, TABLES)
+            return dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT tgname, pg_get_triggerdef(t.oid, true), prosrc, tgenabled FROM pg_trigger t "  # noqa: S608 -- marks
+            "JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid "
+            f"WHERE NOT tgisinternal AND pg_table_is_visible(c.oid) AND relname IN ({marks})",
+            TABLES,
+        )
+        # D: switched off; R: only while a replica replays.
+        return {
+            name: _comparable(definition, body) + ("" if enabled in {"O", "A"} else " off")
+            for name, definition, body, enabled in cursor.fetchall()
+        }
+
+
+def _comparable(definition: str, body: str) -> str:
+    """PostgreSQL writes a definition in its own way: with other brackets, blanks and capitals."""
+    return re.sub(r"[\s()]", "", definition).lower() + body

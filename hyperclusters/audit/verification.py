@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
-from . import anchors, archive, clock
-from .findings import Finding, Findings, Kind
+from . import anchors, archive, clock, guards
+from .findings import ENOUGH, Finding, Findings, Kind
 from .ledger import Subject, record
-from .models import Event, Segment, Verification
-from .rows import LEAST, ahead, differing, ends, rows
+from .models import Event, Head, Segment, Verification
+from .readable import UNREADABLE
+from .rows import LEAST, ahead, differing, ends, is_about_a_value, rows, without_number
 from .vocabulary import Action, Outcome
 from .walk import Place, Walk
 
@@ -48,42 +49,70 @@ def verify(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify all: every event that is in the database, the archives' records, and the anchors."""
     known = _known(Verification.objects.all())
     findings = Findings()
-    seen = anchors.seen(findings)
-    start = archive.covered(findings)
+    seen: dict[int, Place] = {}
+    start = Place()
+    try:
+        seen = anchors.seen(findings)
+        start = archive.covered(findings)
+    except (DatabaseError, *UNREADABLE) as error:
+        if not is_about_a_value(error):
+            raise
+        findings.add(Kind.UNREADABLE, 0, detail=f"records of anchors or archives: {type(error).__name__}")
     kept = {seq: place for seq, place in seen.items() if seq > start.seq}
     if (edge := seen.get(start.seq)) and edge.digest != start.digest:
         findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
+    for value in without_number(ENOUGH):
+        findings.add(Kind.INSERTED, 0, detail=f"its number is {value}")
     result = _walk(start, LEAST, kept, findings, progress)
     if result.findings and archive.covered(Findings()) != start:
         return verify(progress)  # events were archived before they were read
     return replace(result, known=known)
 
 
+def verify_whole(progress: Progress = lambda _done, _all: None) -> Result:
+    """Verify all, and what guards it: the triggers, and on SQLite the indexes and the search. For the command and workers."""
+    result = verify(progress)
+    findings = Findings()
+    guards.inspect_triggers(findings)
+    first = Event.objects.filter(seq__gt=0).order_by("seq").values_list("seq", flat=True).first()
+    if first:
+        guards.inspect_indexes(findings, first, result.place.seq)
+        if first <= archive.covered(Findings()).seq:
+            return verify_whole(progress)  # events were archived meanwhile; the search keeps their names
+    return replace(result, findings=[*result.findings, *findings.found])
+
+
 def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify what came after the last verification, and that the last anchor's event is still there."""
     done = Verification.objects.order_by("-seq").first()
     if done is None or not done.seq or _is_archived_beyond(done.seq):
-        return verify(progress)
+        return verify_whole(progress)
     last = anchors.latest()
     findings = Findings()
     key_id = Event.objects.filter(seq=done.seq).values_list("key_id", flat=True).first() or ""
     start = Place(done.seq, done.digest, key_id)
     seen = {last.seq: last} if last and last.seq > start.seq else {}
-    result = _walk(start, start.seq, seen, findings, progress)
-    return verify(progress) if result.findings and _is_archived_beyond(done.seq) else result
+    archived = archive.covered(Findings()).seq
+    outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
+    for number in outside[:ENOUGH]:
+        findings.add(Kind.INSERTED, number)
+    guards.inspect_triggers(findings)
+    result = _walk(start, start.seq + 1, seen, findings, progress)
+    return verify_whole(progress) if result.findings and _is_archived_beyond(done.seq) else result
 
 
 def _is_archived_beyond(seq: int) -> bool:
     return Segment.objects.filter(last__gt=seq).exists()
 
 
-def _walk(start: Place, after: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:
+def _walk(start: Place, first: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:
     began = time.monotonic()
     head, highest = ends()
     walk = Walk(settings.AUDIT_KEYS, start, seen, differing, findings)
-    for batch in ahead(rows(after, highest)):
+    total = max((head.seq if head else highest) - start.seq, 0)
+    for batch in ahead(rows(first, highest)):
         walk.feed(batch)
-        progress(walk.count, max(highest - max(after, 0), 0))
+        progress(walk.count, max(total, walk.count))
     walk.end(head)
     return Result(findings.found, walk.count, walk.place, time.monotonic() - began)
 
@@ -113,6 +142,8 @@ def note(kind: str, result: Result) -> None:
                 "findings": [finding.facts() for finding in kept],
             },
         )
+        if not Head.objects.exists():
+            return  # nothing can be recorded any more: the finding is what is left
         if fresh:
             _tell(Action.AUDIT_BROKEN, Outcome.FAILED, fresh)
         elif known and not kept:

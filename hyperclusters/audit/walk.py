@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .chain import GENESIS, digest, numbered
+from .chain import GENESIS, TEXT, digest, numbered
 from .findings import Findings, Kind
 
 Row = tuple[
@@ -20,6 +20,7 @@ Row = tuple[
 ]  # number, key's ID, digest, text, and whether the other columns say the same
 HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
 END = "the record of the chain's end"
+UNREADABLE = "cannot be read: "  # begins the key's ID of a row without a text, which goes on with its unreadable columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,22 @@ class Place:
 
 @dataclass(slots=True)
 class Loose:
-    """Rows in a row that are not genuine."""
+    """Rows in a row that are not genuine. `runs`: their numbers, first and last of neighbours, and why they cannot be
+    read, if that is so."""
 
     count: int = 0
     last: Row = (0, "", "", "", True)
+    runs: list[tuple[int, int, str]] = field(default_factory=list)
 
     def add(self, row: Row) -> None:
         self.count += 1
         self.last = row
+        number, unreadable = row[0], _unreadable(row)
+        first, last, why = self.runs[-1] if self.runs else (0, 0, "")
+        if self.runs and (last + 1, why) == (number, unreadable):
+            self.runs[-1] = first, number, why
+        else:
+            self.runs.append((number, number, unreadable))
 
 
 @dataclass(slots=True)
@@ -124,7 +133,10 @@ class Walk:
     def _consider(self, row: Row) -> None:
         number, _, _, text, _ = row
         if self._key_of(row) is None:
-            self._loose.add(row)
+            if number <= self.start.seq:
+                self._judge_outside(row)
+            else:
+                self._loose.add(row)
             return
         told = numbered(text)
         if self._early:
@@ -167,8 +179,10 @@ class Walk:
         self.place = Place(told, sealed)
 
     def _key_of(self, row: Row) -> str | None:
-        """Which of our keys made this row's digest."""
+        """Which of our keys made this row's digest. Anchors and archives carry seals of the same keys, over other texts."""
         _, _, sealed, text, _ = row
+        if TEXT.match(text) is None:
+            return None
         return next((name for name, key in self.keys if digest(key, text) == sealed), None)
 
     def _age_of(self, key_id: str) -> int:
@@ -209,34 +223,50 @@ class Walk:
         elif columns:
             self.findings.add(Kind.EDITED, told, detail=", ".join(columns))
 
+    def _judge_outside(self, row: Row) -> None:
+        """A row that is not genuine, with a number that comes before all that may be here."""
+        unreadable = _unreadable(row)
+        self.findings.add(Kind.UNREADABLE if unreadable else Kind.INSERTED, row[0], detail=unreadable)
+
     def _judge_loose(self, until: int, named: str) -> None:
         """The rows that are not genuine stand where the numbers up to `until` are missing; `named` is the digest that
         the next event names as the one before it. Those that find a number were edited, the others inserted."""
         if not (count := self._loose.count):
             return
-        number, key_id, *_ = self._loose.last
-        edited = min(count, until - self.place.seq)
+        edited = missing = min(count, until - self.place.seq)
+        how = self._how(named) if count == edited == 1 else ""
+        seq = self.place.seq
+        for first, last, unreadable in self._loose.runs:
+            if here := min(last - first + 1, missing):
+                kind = Kind.UNREADABLE if unreadable else Kind.EDITED
+                self.findings.add(kind, seq + 1, seq + here, unreadable or how)
+                seq, missing = seq + here, missing - here
+            if first + here <= last:
+                kind = Kind.UNREADABLE if unreadable else Kind.INSERTED
+                self.findings.add(kind, first + here, last, unreadable or self._stranger())
         if edited:
-            first = self.place.seq + 1
-            self.findings.add(
-                Kind.EDITED, first, first + edited - 1, self._how(named) if count == edited == 1 else ""
-            )
-            self.place = Place(first + edited - 1, "")
-        if count > edited:
-            unknown = (
-                "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
-            )
-            self.findings.add(Kind.INSERTED, number - (count - edited) + 1, number, unknown)
+            self.place = Place(seq, "")
         self._loose.count = 0
+        self._loose.runs.clear()
+
+    def _stranger(self) -> str:
+        """That the last loose row names none of our keys, if so."""
+        key_id = self._loose.last[1]
+        return "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
 
     def _how(self, named: str) -> str:
         """What was edited of the last loose row, by the digest that its successor names."""
-        _, key_id, sealed, text, _ = self._loose.last
-        if key_id not in dict(self.keys):
-            return f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
+        _, _, sealed, text, _ = self._loose.last
+        if stranger := self._stranger():
+            return stranger
         if named == sealed:
             return "canonical"
         return "digest" if any(digest(key, text) == named for _, key in self.keys) else "replaced"
+
+
+def _unreadable(row: Row) -> str:
+    """What of this row could not be read; empty if all could."""
+    return row[1] if not row[3] and row[1].startswith(UNREADABLE) else ""
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from hyperclusters.audit import clock, push, verification
-from hyperclusters.audit.models import Event
+from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.readable import values
 
 from .heartbeat import ALIVE
 from .models import CallTally, Creation, Deletion, Heartbeat, Project, Source, State
@@ -161,12 +162,14 @@ def _workers(now: datetime) -> Iterator[Metric]:
 
 
 def _ledger(now: datetime) -> Iterator[Metric]:
-    head = Event.objects.order_by("-seq").values("seq", "at").first()
+    head = Head.objects.first() or Head()
     events = _gauge("audit_head", "Number of the newest audit event")
     age = _gauge("audit_head_age_seconds", "Since the newest audit event")
-    if head:
-        events.add_metric([], head["seq"])
-        age.add_metric([], _age(now, head["at"]))
+    if head.seq:
+        events.add_metric([], head.seq)
+    for _, at in values(Event.objects.filter(seq=head.seq), "at"):
+        if at:
+            age.add_metric([], _age(now, at))
     yield from (events, age)
     standing = verification.standing()
     intact = _gauge(

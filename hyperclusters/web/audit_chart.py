@@ -67,7 +67,12 @@ def chart(wanted: Filter, events: EventQuerySet) -> Chart:
     last = (end - MOMENT).date() if end > EARLIEST else end.date()
     first = max(last, date.min + span) - span
     since = datetime.combine(first, time(), UTC)
-    narrowed = replace(wanted, since=max(since, wanted.since) if wanted.since else since)
+    end = datetime.combine(
+        last + timedelta(days=1), time(), UTC
+    )  # a time that no calendar has cannot be grouped
+    narrowed = replace(
+        wanted, since=max(since, wanted.since) if wanted.since else since, until=min(end, wanted.until or end)
+    )
     rows = narrowed.apply(events).filter(action__in=ENDS).order_by()
     daily: Counter[tuple[date, str]] = Counter()
     counted = rows.annotate(day=TruncDate("at")).values("day", "action").annotate(n=Count("seq"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy
 
 from hyperclusters.audit.chain import moment
 from hyperclusters.audit.models import Event
@@ -52,14 +52,27 @@ def rows(events: Iterable[Event | Line]) -> list[Row]:
     language = get_language() or ""
     actions, outcomes, evidence = _actions(language), _outcomes(language), _evidence(language)
     return [
-        _row(
+        _unreadable(event.seq)
+        if event.at is None
+        else _row(
             event,
-            actions[event.action],
-            *outcomes[event.outcome],
+            actions.get(event.action, event.action),
+            *outcomes.get(event.outcome, ("bad", event.outcome)),
             evidence.get(event.evidence, event.evidence),
         )
         for event in events
     ]
+
+
+def _unreadable(seq: int) -> Row:
+    """An event with a stored value that cannot be read."""
+    words = {
+        "word": gettext("Unreadable: see the integrity check"),
+        "kind": "bad",
+        "outcome": gettext("Unreadable"),
+    }
+    texts = dict.fromkeys(Row._fields, "") | {"url": f"{LIST}{seq}/", "when": f"#{seq}"} | words
+    return Row(**texts)
 
 
 def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str) -> Row:

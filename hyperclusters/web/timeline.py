@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.readable import UNREADABLE, events
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.models import Creation
 from hyperclusters.web.causes import cause_of
@@ -21,26 +22,39 @@ class Step:
     kind: str
     title: str
     text: str
-    at: datetime
+    at: datetime | None
 
 
 def timeline(creation: Creation) -> list[Step]:
     """What has happened so far, oldest first."""
     steps: list[Step] = []
-    for event in Event.objects.about("creation", creation.pk):
-        tell = TELL.get(Did(event.action))
-        title, kind = TITLES.get(Did(event.action), (event.get_action_display(), "idle"))
-        if event.action == Did.CREATE_SENDING:
-            known = len((event.after or {}).get("baseline", []))
-            found = _("No cluster of this name was there")
-            if known:
-                found = ngettext(
-                    "%(count)d cluster of this name was there before",
-                    "%(count)d clusters of this name were there before",
-                    known,
-                ) % {"count": known}
-            steps.append(Step("good", _("Cloud listed first"), found, event.at))
-        steps.append(Step(kind, str(title), tell(event) if tell else "", event.at))
+    for seq, event in events(Event.objects.about("creation", creation.pk)):
+        try:
+            steps += _steps(event)
+        except UNREADABLE:  # also of a document that is another than the action's
+            name = _("Event %(number)d is unreadable") % {"number": seq}
+            steps.append(Step("bad", name, _("See the integrity check."), None))
+    return steps
+
+
+def _steps(event: Event | None) -> list[Step]:
+    """What one event tells. Raises one of UNREADABLE."""
+    if event is None:
+        raise ValueError("the event cannot be read")
+    steps: list[Step] = []
+    tell = TELL.get(Did(event.action))
+    title, kind = TITLES.get(Did(event.action), (event.get_action_display(), "idle"))
+    if event.action == Did.CREATE_SENDING:
+        known = len((event.after or {}).get("baseline", []))
+        found = _("No cluster of this name was there")
+        if known:
+            found = ngettext(
+                "%(count)d cluster of this name was there before",
+                "%(count)d clusters of this name were there before",
+                known,
+            ) % {"count": known}
+        steps.append(Step("good", _("Cloud listed first"), found, event.at))
+    steps.append(Step(kind, str(title), tell(event) if tell else "", event.at))
     return steps
 
 

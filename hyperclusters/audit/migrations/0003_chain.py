@@ -6,7 +6,7 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from hyperclusters.audit import triggers
-from hyperclusters.audit.chain import GENESIS, Entry
+from hyperclusters.audit.chain import DOCUMENTS, GENESIS, Entry, document
 
 BATCH = 1000
 
@@ -15,7 +15,9 @@ def chain(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Give the events that are there already their places in the chain. Their numbers close ranks: where a transaction
     was undone the database's own numbering had left a hole, and a chain has none."""
     seq, previous = 0, GENESIS
-    update = "UPDATE audit_event SET seq = %s, key_id = %s, canonical = %s, digest = %s WHERE seq = %s"
+    # Documents are written again as the text has them: SQLite keeps their bytes, which the seal covers.
+    documents = ", ".join(f'"{name}" = %s' for name in DOCUMENTS)
+    update = f"UPDATE audit_event SET seq = %s, key_id = %s, canonical = %s, digest = %s, {documents} WHERE seq = %s"  # noqa: S608 -- names of columns
     with schema_editor.connection.cursor() as cursor:
         for batch in batches(apps.get_model("audit", "Event")):
             rows = []
@@ -23,7 +25,9 @@ def chain(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
                 seq, was = seq + 1, event.seq
                 event.seq = seq
                 key_id, text, previous = Entry(event).link(seq, previous)
-                rows.append((seq, key_id, text, previous, was))
+                values = (getattr(event, name) for name in DOCUMENTS)
+                kept = (None if value is None else document(value) for value in values)
+                rows.append((seq, key_id, text, previous, *kept, was))
             cursor.executemany(update, rows)
     apps.get_model("audit", "Head").objects.create(id=1, seq=seq, digest=previous)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import F
 from django.db.models.lookups import LessThanOrEqual
-from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -21,6 +21,7 @@ from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.push import sink_states
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
@@ -82,16 +83,21 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side, its place in the chain."""
     require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
-    shown = get_object_or_404(visible, seq=seq)
+    found = next(events(visible.filter(seq=seq)), None)
+    if found is None:
+        raise Http404
+    shown = found[1]
     if request.method == "GET":
         note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
+    if shown is None:
+        return render(request, "audit/unreadable.html", {"seq": seq})
     older, newer = beside(visible, shown)
     context = {
         "event": shown,
         "row": rows([shown])[0],
         "bodies": [(label, _pretty(value)) for label, value in _bodies(shown)],
         "changes": [(label, _pretty(value)) for label, value in _changes(shown) if value],
-        "previous": json.loads(shown.canonical).get("previous", ""),
+        "previous": shown.canonical[13:77],
         "object_url": _object_url(request, shown),
         "older": older,
         "newer": newer,
@@ -119,8 +125,8 @@ def chain(request: PageRequest) -> HttpResponse:
     return render(request, "audit/chain.html", {"chain": known, "findings": findings, "sinks": sink_states()})
 
 
-def _team_of(shown: Event) -> Team | None:
-    return Team(pk=shown.team_id, name=shown.team_name) if shown.team_id else None
+def _team_of(shown: Event | None) -> Team | None:
+    return Team(pk=shown.team_id, name=shown.team_name) if shown and shown.team_id else None
 
 
 def _newest(query: QueryDict, shown: Page) -> int | None:

@@ -18,7 +18,7 @@ EVERY = 0.2  # seconds between two words about the progress
 
 class Command(BaseCommand):
     help = (
-        "Verify every event, the anchors and the records of archives. Says what was edited, deleted, inserted, put elsewhere, "
+        "Verify every event, the anchors, the records of archives, and the triggers and indexes around them. Says what was edited, deleted, inserted, put elsewhere, "
         "cut off or rolled back, and where. Exits with 1 if anything was."
     )
 
@@ -37,7 +37,9 @@ class Command(BaseCommand):
             self._say(verify_file(file).found, f"{file}: intact")
             return
         self._said = 0.0
-        result = verification.verify(self._progress if sys.stderr.isatty() else lambda _done, _all: None)
+        result = verification.verify_whole(
+            self._progress if sys.stderr.isatty() else lambda _done, _all: None
+        )
         if not options["no_note"]:
             try:
                 verification.note(verification.WHOLE, result)

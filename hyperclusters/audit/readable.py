@@ -1,0 +1,57 @@
+"""Events as pages, exports and alerts read them: a stored value that no column should hold makes one event unreadable,
+and never ends what reads it. Such values are put there past the triggers; verification names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, models
+
+from .models import Event, EventQuerySet
+from .rows import is_about_a_value, savepoint
+
+# What reading a value may raise besides the database's errors: no text, no time, no JSON, or too much of it.
+UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
+_TYPES: dict[type[models.Field[Any, Any]], tuple[type, ...]] = {
+    models.DateTimeField: (datetime,),
+    models.JSONField: (dict, type(None)),
+    models.BigIntegerField: (int, type(None)),
+}
+
+
+def values(rows: EventQuerySet, *names: str) -> list[tuple[Any, ...]]:
+    """`seq` and these columns of each event, in order. An unreadable event has None for all of them."""
+    try:
+        with savepoint():
+            found = list(rows.values_list("seq", *names))
+    except (DatabaseError, *UNREADABLE) as error:
+        if not is_about_a_value(error):
+            raise
+        found = [_one(seq, names) for seq in rows.values_list("seq", flat=True)]
+    kinds = [_kinds(name) for name in names]
+    empty = (None,) * len(names)
+    return [row if all(map(isinstance, row[1:], kinds)) else (row[0], *empty) for row in found]
+
+
+def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:
+    """Each event with its number; None where it is unreadable."""
+    names = [field.attname for field in Event._meta.concrete_fields if not field.primary_key]
+    for seq, *row in values(rows, *names):
+        is_readable = row[0] is not None
+        yield seq, Event(seq=seq, **dict(zip(names, row, strict=True))) if is_readable else None
+
+
+def _one(seq: int, names: tuple[str, ...]) -> tuple[Any, ...]:
+    try:
+        with savepoint():
+            found: tuple[Any, ...] = Event.objects.filter(seq=seq).values_list("seq", *names)[0]
+            return found
+    except (DatabaseError, IndexError, *UNREADABLE):
+        return (seq, *(None,) * len(names))
+
+
+def _kinds(name: str) -> tuple[type, ...]:
+    field = Event._meta.get_field(name)
+    return next((kinds for kind, kinds in _TYPES.items() if isinstance(field, kind)), (str,))

@@ -1,0 +1,126 @@
+"""G40: a stored value that no column should hold ends no page, file, alert or hand-on: the event is called unreadable."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from hyperclusters.audit import alerts, push, verification
+from hyperclusters.audit.chain import COLUMNS, DOCUMENTS
+from hyperclusters.audit.models import Duty, Event
+from hyperclusters.audit.reading import forget_noted
+from hyperclusters.audit.rows import LEAST, MOST, NUMBERS
+from hyperclusters.clusters import metrics
+from hyperclusters.clusters.models import Creation
+from tests.audit import tampering as mallory
+from tests.conftest import Cast, Projects, ask, work
+from tests.web.pages import SignIn, body
+
+IS_SQLITE = connection.vendor == "sqlite"
+ANY = (
+    ["x'ff00'", "CAST(x'ff' AS TEXT)", "x''", "''", "'a' || char(0) || 'b'", "17", "zeroblob(100000)"]
+    if IS_SQLITE
+    else ["''"]
+)
+HOSTILE: dict[str, list[str]] = dict.fromkeys(COLUMNS[1:], ANY)
+HOSTILE |= {name: [*(ANY if IS_SQLITE else []), "'[]'", "'\"x\"'", "'5'", "'null'"] for name in DOCUMENTS}
+HOSTILE |= {"after": [*HOSTILE["after"], '\'{"baseline": 5, "cluster": "x", "send": []}\''],
+            "response": [*HOSTILE["response"], '\'{"code": 5, "message": [], "cause": {}, "status": {}}\'']}  # fmt: skip
+HOSTILE |= {name: ANY if IS_SQLITE else ["-1", "NULL"] for name in NUMBERS}
+if IS_SQLITE:
+    HOSTILE["after"] = [*HOSTILE["after"], "'" + "[" * 100_000 + "'", "'{'"]
+    HOSTILE["at"] = [
+        *ANY,
+        "'yesterday'",
+        "'2026-13-45 99:00:00'",
+        "'9999-12-31 23:59:59'",
+        "'0001-01-01 00:00:00'",
+    ]
+else:
+    HOSTILE["at"] = ["'infinity'", "'-infinity'", "'2026-01-01 BC'", "'20000-01-01'"]
+
+
+@pytest.fixture
+def creation(cast: Cast, projects: Projects) -> Creation:
+    found = ask(cast.ada, projects.vision)
+    work()
+    return found
+
+
+def forge(name: str, value: str, creation: Creation) -> None:
+    """In every event of this creation and the newest of all."""
+    which = f"object_id = '{creation.pk}' OR seq = (SELECT max(seq) FROM audit_event)"
+    mallory.unguarded(lambda: mallory.sql(f'UPDATE audit_event SET "{name}" = {value} WHERE {which}'))
+
+
+def post(browser: Any, form: str) -> str:
+    answer = browser.post("/audit/export/", {"format": form})
+    assert answer.status_code == 200
+    return b"".join(answer.streaming_content).decode()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_g40_no_stored_value_ends_in_an_error(
+    name: str, creation: Creation, as_: SignIn, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EXPORTS_PER_MINUTE = settings.SEARCHES_PER_MINUTE = 10_000
+    olga, ada = as_("olga"), as_("ada")
+    seqs = list(Event.objects.filter(object_id=str(creation.pk)).values_list("seq", flat=True))
+    for value in HOSTILE[name]:
+        forge(name, value, creation)
+        forget_noted()
+        pages = ["/audit/", "/audit/?person=ada", "/audit/?q=test-hps", "/audit/summary/", "/audit/chain/", "/audit/review/", "/",
+                 *(f"/audit/{seq}/" for seq in seqs)]  # fmt: skip
+        for path in pages:
+            assert olga.get(path).status_code == 200, (path, value)
+        assert ada.get(creation.get_absolute_url()).status_code == 200, value
+        assert "manifest" in post(olga, "csv").splitlines()[-1]
+        assert "manifest" in json.loads(post(olga, "jsonl").splitlines()[-1])
+        handed: list[str] = []
+        duty = Duty.objects.create(name=f"push {value[:20]}", due_at="2026-01-01T00:00:00Z")
+        push.push(duty, handed.extend, lambda: True)
+        assert len(handed) == duty.seq == Event.objects.latest("seq").seq
+        alerts.warn(Duty.objects.create(name=f"alerts {value[:20]}", due_at="2026-01-01T00:00:00Z"))
+        assert b"audit_head" in metrics.exposition()
+        if value != "NULL" and not (name in NUMBERS and value == "17"):
+            assert verification.verify().findings, value
+
+
+@pytest.mark.parametrize("number", [LEAST, 0, MOST])
+def test_g40_a_number_at_the_end_of_the_range_hides_nothing(
+    number: int, creation: Creation, as_: SignIn
+) -> None:
+    newest = Event.objects.latest("seq").seq
+    values = mallory.row(newest) | {"seq": number, "object_id": str(creation.pk)}
+    mallory.unguarded(lambda: mallory.put(values))
+    olga = as_("olga")
+    assert f"/audit/{number}/" in body(olga.get("/audit/?cluster=" + values["object_name"]))
+    assert olga.get("/audit/1/").status_code == 200
+    assert olga.get(f"/audit/{number}/").status_code == 200
+    assert as_("ada").get(creation.get_absolute_url()).status_code == 200
+    assert "manifest" in post(olga, "jsonl").splitlines()[-1]
+    handed: list[str] = []
+    duty = Duty.objects.create(name="push", due_at="2026-01-01T00:00:00Z")
+    push.push(duty, handed.extend, lambda: True)
+    assert newest <= duty.seq < MOST
+    work()
+    ask(creation.requested_by, creation.project, "after-it")
+    push.push(duty, handed.extend, lambda: True)
+    assert "after-it" in "".join(handed)
+
+
+def test_g40_an_unreadable_event_says_so(
+    creation: Creation, as_: SignIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    forge("at", "x'ff'" if IS_SQLITE else "'infinity'", creation)
+    olga = as_("olga")
+    seq = Event.objects.filter(object_id=str(creation.pk)).values_list("seq", flat=True)[0]
+    assert "Unreadable: see the integrity check" in body(olga.get("/audit/"))
+    assert "cannot be shown" in body(olga.get(f"/audit/{seq}/"))
+    assert f"Event {seq} is unreadable" in body(as_("ada").get(creation.get_absolute_url()))
+    if IS_SQLITE:
+        assert "unreadable: see manage.py verify_audit" in post(olga, "csv")
+    assert as_("mallory").get(f"/audit/{seq}/").status_code == 403
