@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.db import connection
 from django.utils.dateparse import parse_datetime
 
 from .chain import COLUMNS, DOCUMENTS, SCALARS, moment
+from .findings import Finding, Kind
 from .walk import Place, Row
 
 AT_ONCE = 5000
@@ -96,6 +99,29 @@ def differing(number: int, text: str) -> list[str]:
     for name in DOCUMENTS:
         stored[name] = _parsed(stored[name])
     return [name for name in COLUMNS[:-2] if not _same(stored[name], told.get(name))]
+
+
+def with_contents(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with what stands at their places now: other content is another finding."""
+    standing = (Kind.EDITED, Kind.INSERTED, Kind.REORDERED, Kind.RESEALED, Kind.ROLLED_BACK)
+    return [
+        replace(each, content=fingerprint(each.first, each.last)) if each.kind in standing else each
+        for each in findings
+    ]
+
+
+def fingerprint(first: int, last: int) -> str:
+    """A digest of what the database holds in these rows, byte for byte and type for type."""
+    form = "typeof({0}) || ':' || hex({0})" if connection.vendor == "sqlite" else "quote_nullable(CAST({0} AS text))"
+    columns = " || ',' || ".join(form.format(f'"{name}"') for name in COLUMNS)
+    content = hashlib.sha256()
+    with connection.cursor() as cursor:
+        query = f"SELECT {columns} FROM audit_event WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 -- names of columns
+        cursor.execute(query, [first, last])
+        while found := cursor.fetchmany(AT_ONCE):
+            for (text,) in found:
+                content.update(text.encode())
+    return content.hexdigest()
 
 
 def _moment(at: str | None) -> str:

@@ -54,6 +54,9 @@ class Action(models.TextChoices):
     AUDIT_EXPORTED = "audit:exported", _("audit exported")
     AUDIT_BROKEN = "audit:chain:broken", _("audit found to be tampered with")
     AUDIT_MENDED = "audit:chain:intact", _("audit found to be whole again")
+    AUDIT_ACKNOWLEDGED = "audit:finding:acknowledged", _("findings of a verification acknowledged")
+    AUDIT_RESTORED = "audit:restored", _("database restored from a backup")
+    AUDIT_KEY_ACTIVATED = "audit:key:activated", _("another key of the audit activated")
     AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")
     DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
 

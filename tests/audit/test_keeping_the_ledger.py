@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.audit import alerts, anchors, archive, duties, rows, triggers, verification
+from hyperclusters.audit import alerts, anchors, archive, duties, keys, rows, verification
 from hyperclusters.audit.findings import Finding, Kind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Duty, Event, Segment, Verification
 from hyperclusters.audit.reading import VISIT, forget_noted, note_read
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from tests.audit.tampering import sql
+from tests.audit.tampering import sql, unguarded
 from tests.conftest import Cast, events
 from tests.faults.together import together
 
@@ -36,19 +35,6 @@ def noted(count: int) -> None:
 @pytest.fixture(autouse=True)
 def own_files(settings: Any, tmp_path: Path) -> None:
     settings.AUDIT_ANCHORS = tmp_path / "anchors.jsonl"
-
-
-def unguarded(act: Callable[[], None]) -> None:
-    """Done for good by somebody who took the triggers off meanwhile."""
-    steps = (triggers.remove_keeping, triggers.remove, triggers.remove_head)
-    back = (triggers.install_head, triggers.install, triggers.install_keeping)
-    with connection.schema_editor() as editor:
-        for step in steps:
-            step(apps, editor)
-    act()
-    with connection.schema_editor() as editor:
-        for step in back:
-            step(apps, editor)
 
 
 def tamper() -> None:
@@ -180,7 +166,9 @@ def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_ne
     monkeypatch.setattr("hyperclusters.audit.anchors.clock.now", lambda: later)
     assert anchors.anchor_if_due()
     assert anchors.anchor_if_due() is None
-    settings.AUDIT_KEYS = [("next", b"n" * 32), *settings.AUDIT_KEYS]
+    settings.AUDIT_KEYS = [*settings.AUDIT_KEYS, ("next", b"n" * 32)]
+    assert anchors.anchor_if_due() is None
+    keys.activate("next")
     assert anchors.anchor_if_due()
     monkeypatch.undo()
     assert verification.verify().findings == []

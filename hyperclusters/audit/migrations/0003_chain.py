@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps.registry import Apps
+from django.conf import settings
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
@@ -22,7 +23,8 @@ def chain(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             for event in batch:
                 seq, was = seq + 1, event.seq
                 event.seq = seq
-                key_id, text, previous = Entry(event).link(seq, previous)
+                key_id, key = settings.AUDIT_KEYS[0]
+                text, previous = Entry(event).link(seq, previous, key_id, key)
                 rows.append((seq, key_id, text, previous, was))
             cursor.executemany(update, rows)
     apps.get_model("audit", "Head").objects.create(id=1, seq=seq, digest=previous)
