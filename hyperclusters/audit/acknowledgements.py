@@ -19,14 +19,13 @@ from typing import Any
 from django.conf import settings
 
 from .anchors import Rollback
-from .chain import current_key, digest, keyed, numbered
+from .chain import digest, keyed, numbered, usable_key
 from .findings import ENOUGH, Finding, Kind
 from .ledger import Person, Subject, record, storable
 from .models import Event, Head, Segment
 from .vocabulary import Action, Outcome
 
 ACTIONS = (Action.AUDIT_ACKNOWLEDGED, Action.AUDIT_RESTORED)
-DISTRUSTED = (Kind.RESEALED, Kind.ROLLED_BACK)  # what a verification says of an event that was forged with a key of ours
 
 
 class NotAcknowledged(Exception):
@@ -60,8 +59,8 @@ class Acknowledgement:
         )
 
     def is_covered(self, findings: Iterable[Finding]) -> bool:
-        """Whether a verification says that this event was not written as it should have been."""
-        return any(each.kind in DISTRUSTED and each.first <= self.seq <= each.last for each in findings)
+        """Whether a verification says that this event was forged with a key that is not the current one."""
+        return any(each.kind == Kind.RESEALED and each.first <= self.seq <= each.last for each in findings)
 
 
 def acknowledgements() -> list[Acknowledgement]:
@@ -159,7 +158,7 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
 
 def trusted(known: Iterable[Acknowledgement], findings: Sequence[Finding], through: int) -> list[Acknowledgement]:
     """Those that count: no finding speaks of them, and what was not verified yet (behind `through`) has the current key."""
-    key_id, _ = current_key()
+    key_id = current[0] if (current := usable_key()) else ""
     return [
         each for each in known if not each.is_covered(findings) and (each.seq <= through or each.key_id == key_id)
     ]

@@ -57,21 +57,22 @@ def paths() -> list[Path]:
     return [settings.AUDIT_ANCHORS, *filter(None, [settings.AUDIT_ANCHORS_COPY])]
 
 
-def anchor() -> Line | None:
+def anchor() -> Line:
     """Write down in each file where the chain ends now, whether it has moved or not; the line of the first file.
 
     Raises OSError if a file cannot be written, after the others were.
     """
-    return _anchor_in(paths())
+    return _anchor_in(paths())[0]
 
 
 def anchor_if_due() -> Line | None:
     """Anchor where the last line is an hour old, or of another key, or of a clock that was an hour ahead, or lost."""
     key_id, _ = current_key()
-    return _anchor_in([path for path in paths() if _is_due(path, key_id)])
+    written = _anchor_in([path for path in paths() if _is_due(path, key_id)])
+    return written[0] if written else None
 
 
-def _anchor_in(files: Sequence[Path]) -> Line | None:
+def _anchor_in(files: Sequence[Path]) -> list[Line]:
     written: list[Line] = []
     errors: list[OSError] = []
     for path in files:
@@ -81,7 +82,7 @@ def _anchor_in(files: Sequence[Path]) -> Line | None:
             errors.append(error)
     if errors:
         raise errors[0]
-    return written[0] if written else None
+    return written
 
 
 def _append_to(path: Path) -> Line:

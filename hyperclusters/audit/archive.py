@@ -111,9 +111,9 @@ def archive_of(seq: int) -> Segment | None:
     return found if found and _is_sealed(found) else None
 
 
-def archives_since(at: datetime) -> list[Segment]:
-    """The records of the archives that hold events from this time on, oldest first."""
-    later = Q(last_at__gte=at) | Q(last_at__isnull=True, archived_at__gte=at)
+def archives_since(at: datetime | None = None) -> list[Segment]:
+    """The records of the archives that hold events from this time on, oldest first; of all without a time."""
+    later = Q(last_at__gte=at) | Q(last_at__isnull=True, archived_at__gte=at) if at else Q()
     return [each for each in Segment.objects.filter(later).order_by("first") if _is_sealed(each)]
 
 

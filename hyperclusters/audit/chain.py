@@ -174,6 +174,14 @@ def current_key() -> tuple[str, bytes]:
     return key_id, _usable(key_id, dict(settings.AUDIT_KEYS))
 
 
+def usable_key() -> tuple[str, bytes] | None:
+    """The same, or None where this process lacks it or the ledger does not say."""
+    try:
+        return current_key()
+    except (KeyMissing, HeadLost):
+        return None
+
+
 def activated_key(text: str) -> str:
     """The ID of the key that this event's text makes current; empty if it is no activation."""
     if text.find(ACTIVATION_MARK, MARK_FROM, MARK_UP_TO) < 0:

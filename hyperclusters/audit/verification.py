@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from django.db import transaction
 
 from . import anchors, archive, clock
 from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
-from .chain import HeadLost, KeyMissing, current_key, digest, moment
+from .chain import current_key, digest, moment, usable_key
 from .findings import Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Duty, Segment, Verification
@@ -123,6 +123,30 @@ def _walk(start: Place, after: int, seen: dict[int, Place], findings: Findings, 
     return Result(findings.found, walk.count, walk.place, time.monotonic() - began)
 
 
+def still_open(result: Result) -> tuple[Finding, ...]:
+    """What was found and is not acknowledged."""
+    return _split(result)[0]
+
+
+def summary(result: Result) -> str:
+    """How a verification came out that left nothing open."""
+    rate = result.count / max(result.seconds, 0.001)
+    told = f"intact: {result.count} events up to {result.place.seq}, {rate:,.0f} a second"
+    return told + count(_split(result)[1])
+
+
+def count(acknowledged: Sequence[Finding]) -> str:
+    """The acknowledged findings, in words, to stand behind "intact"; nothing if there are none."""
+    if not acknowledged:
+        return ""
+    number = f"{len(acknowledged)} acknowledged finding{'' if len(acknowledged) == 1 else 's'}"
+    return f", {number}\n" + "\n".join(f"acknowledged: {finding}" for finding in acknowledged)
+
+
+def _split(result: Result) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    return split(result.findings, trusted(acknowledgements(), result.findings, result.place.seq))
+
+
 def note(kind: str, result: Result) -> None:
     """Keep how it came out, sealed. What was not known before and is not acknowledged raises one alert event; a whole
     verification that finds nothing ends an earlier alarm, but none that was raised while it ran: it may have passed that
@@ -171,10 +195,9 @@ def _seal(row: Verification, key: bytes) -> str:
 
 def _sealed(stored: Iterable[Verification] | None = None) -> list[Verification]:
     """The rows that say what a verification found: sealed with the current key, and not from the future."""
-    try:
-        key_id, key = current_key()
-    except (KeyMissing, HeadLost):
+    if (current := usable_key()) is None:
         return []
+    key_id, key = current
     rows = Verification.objects.order_by("kind") if stored is None else stored
     latest = clock.now() + CLOCKS
     return [row for row in rows if row.seal_key_id == key_id and row.seal == _seal(row, key) and row.at <= latest]
@@ -184,9 +207,9 @@ def standing() -> Standing:
     """How the ledger stands, by the last verifications. A row that was edited or invented counts as no verification."""
     found = {row.kind: row for row in _sealed()}
     failing = Duty.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures").first()
-    failures = {"failures": failing.failures, "error": failing.error} if failing else {}
+    failures, error = (failing.failures, failing.error) if failing else (0, "")
     if not found:
-        return Standing("never", **failures)
+        return Standing("never", failures=failures, error=error)
     at, seq = max(row.at for row in found.values()), max(row.seq for row in found.values())
     whole_at = found[WHOLE].at if WHOLE in found else None
     findings = acknowledged = _known(found.values())
@@ -199,7 +222,7 @@ def standing() -> Standing:
     else:
         is_overdue = _is_whole_overdue(whole_at) or clock.now() - at > NEW_OVERDUE
         state = "overdue" if is_overdue else "intact"
-    return Standing(state, at, whole_at, seq, findings, acknowledged, **failures)
+    return Standing(state, at, whole_at, seq, findings, acknowledged, failures, error)
 
 
 def _known(stored: Iterable[Verification]) -> tuple[Finding, ...]:

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps.registry import Apps
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -14,7 +16,7 @@ def key_id(table: str, column: str, model: str) -> migrations.RunSQL:
     )
 
 
-def text(length: int) -> models.CharField:
+def text(length: int) -> models.Field[Any, Any]:
     return models.CharField(default="", db_default="", max_length=length)
 
 

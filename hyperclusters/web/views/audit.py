@@ -8,16 +8,16 @@ from typing import Any
 
 from django.db.models import F
 from django.db.models.lookups import LessThanOrEqual
-from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
-from hyperclusters.access.permissions import Action, AuditScope, audit_scope, may, require, visible_events
+from hyperclusters.access.permissions import Action, AuditScope, audit_scope, require, visible_events
+from hyperclusters.audit.archive import archive_of, archives_since
 from hyperclusters.audit.filters import Filter, Unindexed, before_time
-from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
 from hyperclusters.audit.reading import note_read
@@ -52,6 +52,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "here": address(request.GET),
         "to_count": address(request.GET, upto=_newest(request.GET, shown)),
         "chain": standing(),
+        "archives": archives_since()[-1:] if shown.older is None else [],
     }
     return render(request, "audit/list.html", context)
 
@@ -80,7 +81,9 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side, its place in the chain."""
     require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
-    shown = get_object_or_404(visible, seq=seq)
+    shown = visible.filter(seq=seq).first()
+    if shown is None:
+        return _archived(request, seq)
     note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
     context = {
         "event": shown,
@@ -95,6 +98,14 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     return render(request, "audit/event.html", context)
 
 
+def _archived(request: PageRequest, seq: int) -> HttpResponse:
+    """410: the event was moved to an archive. The same for all numbers in it, whatever team an event belongs to."""
+    found = archive_of(seq)
+    if found is None:
+        raise Http404
+    return render(request, "audit/archived.html", {"seq": seq, "archives": [found]}, status=410)
+
+
 def _page(wanted: Asked, scope: AuditScope) -> Page:
     if wanted.filter is None:
         return Page([], None, None)
@@ -102,16 +113,6 @@ def _page(wanted: Asked, scope: AuditScope) -> Page:
     if wanted.jump:
         return page(alternatives, before=before_time(wanted.jump))
     return page(alternatives, before=given["before"], after=given["after"])
-
-
-@require_safe
-def chain(request: PageRequest) -> HttpResponse:
-    """Whether the ledger is whole, when that was last looked at, and what was found. No event is shown."""
-    require(request.user, Action.AUDIT)
-    known = standing()
-    visible = known.findings if may(request.user, Action.REVIEW) else ()
-    findings = [(finding, Kind(finding.kind).label) for finding in visible]
-    return render(request, "audit/chain.html", {"chain": known, "findings": findings})
 
 
 def _team_of(shown: Event) -> Team | None:

@@ -29,6 +29,7 @@ from hyperclusters.access.permissions import (
 )
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.audit import clock
+from hyperclusters.audit.archive import archives_since
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
@@ -39,6 +40,7 @@ from hyperclusters.web.request import REFUSED, PageRequest, posted
 from hyperclusters.web.sheets import sheet
 
 PAGE = 50
+HISTORY = 10  # changes of access on a team's page
 UNUSED = timedelta(days=30)
 ASKED_ABOUT = (Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT)
 
@@ -76,7 +78,8 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "invitations": Invitation.objects.open().filter(team=shown).select_related("invited_by")[:PAGE]
         if may_grant
         else [],
-        "history": _history(request, shown),
+        "history": (history := _history(request, shown)),
+        "archives": archives_since()[-1:] if len(history) < HISTORY and may(request.user, Action.AUDIT, shown) else [],
         "projects": shown.projects.count(),
         "used": used_by(shown),
         "soon": clock.now() + SOON,
@@ -194,7 +197,7 @@ def _history(request: PageRequest, shown: Team) -> list[Event]:
         return []
     told = visible_events(request.user).filter(team_id=shown.pk, action__startswith="access:")
     told = told.exclude(action__in=[Did.ACCESS_DENIED, Did.ACCESS_EXPORTED])  # these changed nothing
-    return list(told.order_by("-seq")[:10])
+    return list(told.order_by("-seq")[:HISTORY])
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ EVERY = 0.2  # seconds between two words about the progress
 class Command(BaseCommand):
     help = (
         "Verify every event, the anchors and the records of archives. Says what was edited, deleted, inserted, put elsewhere, "
-        "cut off or rolled back, and where. Exits with 1 if anything was."
+        "cut off or rolled back, and where. Exits with 1 if anything was that acknowledge_audit has not acknowledged."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,7 +35,8 @@ class Command(BaseCommand):
         if file := options["archive"]:
             if not file.exists():
                 raise CommandError(f"{file} does not exist.")
-            self._say(verify_file(file).found, f"{file}: intact")
+            findings = verify_file(file)
+            self._say(findings.found, f"{file}: intact{verification.count(findings.acknowledged)}")
             return
         self._said = 0.0
         result = verification.verify(self._progress if sys.stderr.isatty() else lambda _done, _all: None)
@@ -43,12 +45,9 @@ class Command(BaseCommand):
                 verification.note(verification.WHOLE, result)
             except DatabaseError as error:
                 self.stderr.write(f"The result could not be written down: {error}")
-        rate = result.count / max(result.seconds, 0.001)
-        self._say(
-            result.findings, f"intact: {result.count} events up to {result.place.seq}, {rate:,.0f} a second"
-        )
+        self._say(verification.still_open(result), verification.summary(result))
 
-    def _say(self, findings: list[Finding], intact: str) -> None:
+    def _say(self, findings: Sequence[Finding], intact: str) -> None:
         if findings:
             raise CommandError("broken\n" + "\n".join(map(str, findings)))
         self.stdout.write(intact)
