@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
+import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,7 +66,9 @@ class Acknowledgement:
 def acknowledgements() -> list[Acknowledgement]:
     """All that carry the seal of one of our keys, oldest first; those in archives by the archives' sealed records."""
     from_archives = [text for segment in Segment.objects.order_by("first") for text in _archived(segment)]
-    stored = Event.objects.filter(action__in=ACTIONS).order_by("seq").values_list("seq", "canonical", "digest")
+    stored = (
+        Event.objects.filter(action__in=ACTIONS).order_by("seq").values_list("seq", "canonical", "digest")
+    )
     texts = [*from_archives, *(text for seq, text, sealed in stored if _is_genuine(seq, text, sealed))]
     found = []
     for text in texts:
@@ -156,11 +158,15 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
     )
 
 
-def trusted(known: Iterable[Acknowledgement], findings: Sequence[Finding], through: int) -> list[Acknowledgement]:
+def trusted(
+    known: Iterable[Acknowledgement], findings: Sequence[Finding], through: int
+) -> list[Acknowledgement]:
     """Those that count: no finding speaks of them, and what was not verified yet (behind `through`) has the current key."""
     key_id = current[0] if (current := usable_key()) else ""
     return [
-        each for each in known if not each.is_covered(findings) and (each.seq <= through or each.key_id == key_id)
+        each
+        for each in known
+        if not each.is_covered(findings) and (each.seq <= through or each.key_id == key_id)
     ]
 
 
@@ -173,4 +179,4 @@ def login() -> str:
 
 def here() -> str:
     """The login and the host on which a command runs."""
-    return f"{login()}@{socket.gethostname()}"
+    return f"{login()}@{platform.node()}"

@@ -13,8 +13,8 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import secrets
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -127,7 +127,7 @@ def _lines_known(series: str) -> int:
 
 
 def _host() -> str:
-    return socket.gethostname()[:128]
+    return platform.node()[:128]
 
 
 @dataclass(slots=True)
@@ -177,7 +177,9 @@ def seen(findings: Findings, rollbacks: Sequence[Rollback] = ()) -> dict[int, Pl
     """
     known = list(AnchorFile.objects.order_by("at"))
     reader = _Reader(findings, rollbacks)
-    ours = [Path(file.path) for file in known if file.host == _host()]  # a setting may have named another path once
+    ours = [
+        Path(file.path) for file in known if file.host == _host()
+    ]  # a setting may have named another path once
     for path in dict.fromkeys([*paths(), *ours]):
         reader.file(path)
     for file in known:

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min
 
 from . import anchors, clock, push
 from .acknowledgements import acknowledgements, split, texts, trusted
@@ -29,6 +29,7 @@ from .findings import Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Duty, Event, Head, Segment
 from .rows import ahead, differing, rows, with_contents
+from .segments import covered
 from .vocabulary import Action, Outcome
 from .walk import Place, Row, Walk
 
@@ -82,44 +83,14 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
         manifest = _manifest_of(segment, rollbacks)
         told = {(each.kind, each.first, each.last, each.detail) for each in closed}
         there = _walk_file(made / name, manifest, Findings()).found
-        manifest["acknowledged"] = [each.facts() for each in there if (each.kind, each.first, each.last, each.detail) in told]
+        manifest["acknowledged"] = [
+            each.facts() for each in there if (each.kind, each.first, each.last, each.detail) in told
+        ]
         _write_manifest(made / f"{name}.manifest", manifest)
         if found := verify_file(made / name).found:
             raise NotArchived("what was written does not verify: " + "; ".join(map(str, found)))
         _forget(segment, made, folder)
     return segment
-
-
-def covered(findings: Findings) -> Place:
-    """The place up to which events were moved to archives. What was done to their records is added to `findings`."""
-    keys = dict(settings.AUDIT_KEYS)
-    place = Place()
-    for segment in Segment.objects.order_by("first"):
-        sealed = segment.sealed_with(keys[segment.key_id]) if segment.key_id in keys else ""
-        if sealed != segment.seal or segment.first != place.seq + 1 or segment.previous != place.digest:
-            content = hashlib.sha256(f"{sealed} {segment.seal}".encode()).hexdigest()
-            findings.add(
-                Kind.ARCHIVE_EDITED, segment.first, segment.last, "the record of an archive", content
-            )
-        place = Place(segment.last, segment.digest, segment.end_key_id)
-    return place
-
-
-def archive_of(seq: int) -> Segment | None:
-    """The record of the archive that holds this event, if it was moved to one."""
-    found = Segment.objects.filter(first__lte=seq, last__gte=seq).first()
-    return found if found and _is_sealed(found) else None
-
-
-def archives_since(at: datetime | None = None) -> list[Segment]:
-    """The records of the archives that hold events from this time on, oldest first; of all without a time."""
-    later = Q(last_at__gte=at) | Q(last_at__isnull=True, archived_at__gte=at) if at else Q()
-    return [each for each in Segment.objects.filter(later).order_by("first") if _is_sealed(each)]
-
-
-def _is_sealed(segment: Segment) -> bool:
-    key = dict(settings.AUDIT_KEYS).get(segment.key_id)
-    return key is not None and segment.sealed_with(key) == segment.seal
 
 
 def verify_file(path: Path) -> Findings:

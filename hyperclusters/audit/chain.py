@@ -45,7 +45,9 @@ DOCUMENTS = ("before", "after", "request", "response")
 COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "canonical", "digest")
 AT_ONCE = 500  # rows of one INSERT
 ACTIVATION = "audit:key:activated"  # the event that makes another key current
-ACTIVATION_MARK = f'"action":"{ACTIVATION}"'  # in a text it stands behind number, key and time, and nowhere else
+ACTIVATION_MARK = (
+    f'"action":"{ACTIVATION}"'  # in a text it stands behind number, key and time, and nowhere else
+)
 MARK_FROM, MARK_UP_TO = 85, 240
 # The row is empty of a key until the first event after the migration that added the column.
 CURRENT_KEY = "coalesce(nullif(key_id, ''), (SELECT key_id FROM audit_event WHERE audit_event.seq = audit_head.seq), '')"

@@ -64,7 +64,9 @@ class Findings:
     acknowledged: list[Finding] = field(default_factory=list)  # in an archive, when it was written
     is_more: bool = False
 
-    def add(self, kind: Kind, first: int, last: int | None = None, detail: str = "", content: str = "") -> None:
+    def add(
+        self, kind: Kind, first: int, last: int | None = None, detail: str = "", content: str = ""
+    ) -> None:
         """Note that this was done to these events."""
         found = Finding(kind.value, first, first if last is None else last, detail, content)
         before = self.found[-1] if self.found else None

@@ -169,7 +169,9 @@ class Segment(models.Model):
     # Younger columns, which the seal covers where one of them is set.
     first_at = models.DateTimeField(null=True)  # the times of the first and the last event
     last_at = models.DateTimeField(null=True)
-    end_key_id = models.CharField(max_length=16, blank=True, default="", db_default="")  # `Walk.is_strict`: the key
+    end_key_id = models.CharField(
+        max_length=16, blank=True, default="", db_default=""
+    )  # `Walk.is_strict`: the key
     acknowledged = models.JSONField(null=True)  # what the acknowledgements among these events say
 
     class Meta:

@@ -112,7 +112,11 @@ def with_contents(findings: Iterable[Finding]) -> list[Finding]:
 
 def fingerprint(first: int, last: int) -> str:
     """A digest of what the database holds in these rows, byte for byte and type for type."""
-    form = "typeof({0}) || ':' || hex({0})" if connection.vendor == "sqlite" else "quote_nullable(CAST({0} AS text))"
+    form = (
+        "typeof({0}) || ':' || hex({0})"
+        if connection.vendor == "sqlite"
+        else "quote_nullable(CAST({0} AS text))"
+    )
     columns = " || ',' || ".join(form.format(f'"{name}"') for name in COLUMNS)
     content = hashlib.sha256()
     with connection.cursor() as cursor:

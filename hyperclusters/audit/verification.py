@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from . import anchors, archive, clock
+from . import anchors, clock
 from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
 from .chain import current_key, digest, moment, usable_key
 from .findings import Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Duty, Segment, Verification
 from .rows import LEAST, ahead, differing, ends, rows, with_contents
+from .segments import covered
 from .vocabulary import Action, Outcome
 from .walk import Place, Walk
 
@@ -68,12 +69,12 @@ def verify(progress: Progress = lambda _done, _all: None, distrusted: tuple[Find
     said = [each for each in acknowledgements() if not each.is_covered(distrusted)]
     findings = Findings()
     seen = anchors.seen(findings, [each.rollback for each in said if each.rollback])
-    start = archive.covered(findings)
+    start = covered(findings)
     kept = {seq: place for seq, place in seen.items() if seq > start.seq}
     if (edge := seen.get(start.seq)) and edge.digest != start.digest:
         findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
     result = _walk(start, LEAST, kept, findings, progress)
-    if result.findings and archive.covered(Findings()) != start:
+    if result.findings and covered(Findings()) != start:
         return verify(progress)  # events were archived before they were read
     if any(each.is_covered(result.findings) for each in said):
         return verify(progress, (*distrusted, *result.findings))
@@ -200,7 +201,9 @@ def _sealed(stored: Iterable[Verification] | None = None) -> list[Verification]:
     key_id, key = current
     rows = Verification.objects.order_by("kind") if stored is None else stored
     latest = clock.now() + CLOCKS
-    return [row for row in rows if row.seal_key_id == key_id and row.seal == _seal(row, key) and row.at <= latest]
+    return [
+        row for row in rows if row.seal_key_id == key_id and row.seal == _seal(row, key) and row.at <= latest
+    ]
 
 
 def standing() -> Standing:

@@ -163,7 +163,8 @@ def _ledger(now: datetime) -> Iterator[Metric]:
     yield from (events, age)
     standing = verification.standing()
     intact = _gauge(
-        "audit_intact", "1 if the last verification of the chain found nothing, 0 if it is broken; neither if overdue"
+        "audit_intact",
+        "1 if the last verification of the chain found nothing, 0 if it is broken; neither if overdue",
     )
     if standing.state in {"intact", "broken"}:
         intact.add_metric([], standing.state == "intact")

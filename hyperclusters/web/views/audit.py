@@ -16,11 +16,11 @@ from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import Action, AuditScope, audit_scope, require, visible_events
-from hyperclusters.audit.archive import archive_of, archives_since
 from hyperclusters.audit.filters import Filter, Unindexed, before_time
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, page
 from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.segments import archive_of, archives_since
 from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit_chart import chart, count

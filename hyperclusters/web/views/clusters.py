@@ -9,7 +9,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hyperclusters.access.permissions import Action, may, visible_events
-from hyperclusters.audit.archive import archives_since
+from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.refusals import Refused
@@ -46,7 +46,9 @@ def _cluster_page(
     context = {
         "cluster": shown,
         "events": _events(request, shown),
-        "archives": archives_since(shown.found_at) if may(request.user, Action.AUDIT, shown.project.team) else [],
+        "archives": archives_since(shown.found_at)
+        if may(request.user, Action.AUDIT, shown.project.team)
+        else [],
         "source": shown.project.sources.filter(type=shown.type).first(),
         "deletion": last,
         "deletion_words": deletion_verdict(last) if last else None,

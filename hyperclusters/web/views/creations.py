@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.audit import clock
-from hyperclusters.audit.archive import archives_since
+from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.refusals import NotACandidate

@@ -29,8 +29,8 @@ from hyperclusters.access.permissions import (
 )
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.audit import clock
-from hyperclusters.audit.archive import archives_since
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
@@ -79,7 +79,9 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         if may_grant
         else [],
         "history": (history := _history(request, shown)),
-        "archives": archives_since()[-1:] if len(history) < HISTORY and may(request.user, Action.AUDIT, shown) else [],
+        "archives": archives_since()[-1:]
+        if len(history) < HISTORY and may(request.user, Action.AUDIT, shown)
+        else [],
         "projects": shown.projects.count(),
         "used": used_by(shown),
         "soon": clock.now() + SOON,

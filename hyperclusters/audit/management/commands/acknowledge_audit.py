@@ -17,7 +17,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--reason", required=True, help="what happened, and why it may stand")
-        parser.add_argument("--by", default=login(), metavar="NAME", help="who decided it (default: your login)")
+        parser.add_argument(
+            "--by", default=login(), metavar="NAME", help="who decided it (default: your login)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         findings = verification.still_open(verification.verify())

@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", help="the key's ID, as it stands before the colon in AUDIT_KEYS")
-        parser.add_argument("--by", default=login(), metavar="NAME", help="who decided it (default: your login)")
+        parser.add_argument(
+            "--by", default=login(), metavar="NAME", help="who decided it (default: your login)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
