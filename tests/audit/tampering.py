@@ -119,7 +119,8 @@ def rechain(first: int, last: int, key_id: str, key: bytes, **changes: Any) -> N
 def fabricated(seq: int, previous: str, key_id: str, key: bytes, **changes: Any) -> dict[str, Any]:
     """A whole row that was never recorded."""
     values = row(lowest()) | {"seq": seq} | changes
-    told = json.loads(values["canonical"]) | {"previous": previous, "seq": seq, "key": key_id} | changes
+    said = {name: json.loads(value) if name in DOCUMENTS else value for name, value in changes.items()}
+    told = json.loads(values["canonical"]) | {"previous": previous, "seq": seq, "key": key_id} | said
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     return values | {"key_id": key_id, "canonical": text, "digest": digest(key, text)}
 
