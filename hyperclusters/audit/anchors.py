@@ -90,7 +90,9 @@ def _append_to(path: Path) -> Line:
     with _locked(path) as file:
         before = _last(file)
         if before and (not _is_sealed(before) or before["line"] < _lines_known(before["file"])):
-            before = None  # the file was edited or cut: a new series, so that what is lost is not counted again
+            before = (
+                None  # the file was edited or cut: a new series, so that what is lost is not counted again
+            )
         head = Head.objects.get()
         line: Line = {
             "file": before["file"] if before else secrets.token_hex(16),
