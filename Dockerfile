@@ -21,7 +21,7 @@ COPY templates templates
 COPY static static
 COPY locale locale
 COPY deploy/probe.py deploy/probe.py
-RUN sh build.sh collect /venv /app /app/collected
+RUN sh build.sh collect /venv /app /app/collected && mkdir /anchors
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="hyperclusters" org.opencontainers.image.licenses="Apache-2.0"
@@ -29,8 +29,10 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SET
     DATA_DIR=/data STATIC_ROOT=/app/collected BIND=0.0.0.0:8000
 COPY --from=build /venv /venv
 COPY --from=build /app /app
+COPY --from=build --chown=10001:10001 /anchors /anchors
 WORKDIR /app
-# Nothing below /app is writable for this user; /data is for a SQLite file and anchors, and is not needed with PostgreSQL.
+# Nothing below /app is writable for this user; /data is for a SQLite file and is not needed with PostgreSQL;
+# a volume at /anchors gets this user as its owner.
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "deploy/probe.py", "http://127.0.0.1:8000/healthz"]

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -76,7 +77,8 @@ def _tuples(head: Head, count: int) -> Iterator[tuple[Any, ...]]:
         start += pace
         head.seq += 1
         event.seq = head.seq
-        event.key_id, event.canonical, event.digest = Entry(event).link(head.seq, head.digest)
+        event.key_id, key = settings.AUDIT_KEYS[0]
+        event.canonical, event.digest = Entry(event).link(head.seq, head.digest, event.key_id, key)
         head.digest = event.digest
         yield tuple(_stored(name, getattr(event, name)) for name in FIELDS)
 

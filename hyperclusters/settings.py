@@ -4,8 +4,9 @@
 |---|---|---|
 | SECRET_KEY | Django's signing key, 50 characters or more | required; the demo makes one |
 | CREDENTIAL_KEYS | Fernet keys for project credentials, newest first, separated by commas | required; the demo makes one |
-| AUDIT_KEYS | keys of the audit's chain as `id:base64`, newest first, separated by commas; old ones stay | required; the demo makes one |
+| AUDIT_KEYS | keys of the audit's chain as `id:base64`, separated by commas; old ones stay; `activate_audit_key` chooses the current one | required; the demo makes one |
 | AUDIT_ANCHORS | file beside the database to which the audit's state is written every hour; best on another machine's disk | `audit-anchors.jsonl` in DATA_DIR |
+| AUDIT_ANCHORS_COPY | second such file, on another disk: if one is lost, the other still tells | none |
 | AUDIT_VERIFY_HOURS | hours between two verifications of the whole audit | `24` |
 | AUDIT_STDOUT | `1`: the worker prints each audit event as a line of JSON, for log shippers | `0` |
 | AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
@@ -198,7 +199,7 @@ def secret(name: str) -> str:
 
 
 def chain_keys(text: str) -> list[tuple[str, bytes]]:
-    """The keys of the audit's chain with their IDs, newest first. Anything malformed stops the start; no key is shown."""
+    """The keys of the audit's chain with their IDs. Anything malformed stops the start; no key is shown."""
     keys = []
     for part in text.split(","):
         name, _, value = part.strip().partition(":")
@@ -263,6 +264,7 @@ except ValueError as error:
 
 AUDIT_KEYS = chain_keys(required("AUDIT_KEYS", "the keys that chain the audit, kept outside the database."))
 AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchors.jsonl").absolute()
+AUDIT_ANCHORS_COPY = Path(_copy).absolute() if (_copy := os.environ.get("AUDIT_ANCHORS_COPY")) else None
 AUDIT_VERIFY_HOURS = number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
 AUDIT_STDOUT = flag("AUDIT_STDOUT", default=False)
 AUDIT_WEBHOOK = os.environ.get("AUDIT_WEBHOOK", "").strip()

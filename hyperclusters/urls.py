@@ -17,6 +17,7 @@ from hyperclusters.web.views import (
     grants,
     health,
     home,
+    integrity,
     jump,
     metrics,
     new,
@@ -91,7 +92,8 @@ creations_urls = [
 audit_urls = [
     path("", audit.listing, name="list"),
     path("summary/", audit.summary, name="summary"),
-    path("chain/", audit.chain, name="chain"),
+    path("chain/", integrity.chain, name="chain"),
+    path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
     path("review/", review.queue, name="review"),
     path("review/mark/", review.mark, name="mark"),
     path("review/<uuid:pk>/", review.account, name="account"),

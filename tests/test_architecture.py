@@ -87,6 +87,7 @@ ROUTES = {
     "projects:key",
     "projects:test",
     "audit:summary",
+    "audit:acknowledge",
     "audit:chain",
     "audit:export",
     "audit:review",

@@ -1,18 +1,23 @@
-"""Anchors: where the chain ended at a moment, kept in a file outside the database and as a line of the log.
+"""Anchors: where the chain ended at a moment, kept in files outside the database and as lines of the log.
 
 Who rewrites the whole database, or puts back an older one, still has to meet what the anchors saw. Each line is sealed
-with the newest key and names the seal of the line before it, and the database remembers how many lines there are.
+with the current key and names the seal of the line before it, and the database remembers how many lines there are. The
+lines of one file that follow one another are a series; where a file was lost or cut, a new series begins in its place, and
+what the old one has lost stays known.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
+import platform
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -21,23 +26,73 @@ from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from . import clock
-from .chain import digest, moment
+from .chain import current_key, digest, moment
 from .findings import Findings, Kind
 from .models import AnchorFile, Head
 from .walk import Place
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
+# A file of another host cannot be seen here. If nobody has written to it for so long, it counts as lost.
+SILENT = timedelta(days=3)
 LAST_LINE = 4096  # bytes; a line has about 400
 
 Line = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A return to event `seq` that somebody acknowledged at `at`: what anchors saw of later events before is no finding."""
+
+    seq: int
+    at: str
+
+    def explains(self, line: Line) -> bool:
+        """Whether this anchor saw an event of the history that was given up."""
+        return bool(line["seq"] > self.seq and line["at"] <= self.at)
+
+
+def paths() -> list[Path]:
+    """The files that this host keeps."""
+    return [settings.AUDIT_ANCHORS, *filter(None, [settings.AUDIT_ANCHORS_COPY])]
+
+
 def anchor() -> Line:
-    """Write down where the chain ends now, whether it has moved or not. Raises OSError if the file cannot be written."""
-    path: Path = settings.AUDIT_ANCHORS
+    """Write down in each file where the chain ends now, whether it has moved or not; the line of the first file.
+
+    Raises OSError if a file cannot be written, after the others were.
+    """
+    return _anchor_in(paths())[0]
+
+
+def anchor_if_due() -> Line | None:
+    """Anchor where the last line is an hour old, or of another key, or of a clock that was an hour ahead, or lost."""
+    key_id, _ = current_key()
+    written = _anchor_in([path for path in paths() if _is_due(path, key_id)])
+    return written[0] if written else None
+
+
+def _anchor_in(files: Sequence[Path]) -> list[Line]:
+    written: list[Line] = []
+    errors: list[OSError] = []
+    for path in files:
+        try:
+            written.append(_append_to(path))
+        except OSError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return written
+
+
+def _append_to(path: Path) -> Line:
+    key_id, key = current_key()
     with _locked(path) as file:
         before = _last(file)
+        if before and (not _is_sealed(before) or before["line"] < _lines_known(before["file"])):
+            before = (
+                None  # the file was edited or cut: a new series, so that what is lost is not counted again
+            )
         head = Head.objects.get()
         line: Line = {
             "file": before["file"] if before else secrets.token_hex(16),
@@ -46,75 +101,129 @@ def anchor() -> Line:
             "seq": head.seq,
             "digest": head.digest,
             "previous": before["seal"] if before else "",
-            "key": settings.AUDIT_KEYS[0][0],
+            "key": key_id,
         }
-        line["seal"] = _seal(line, settings.AUDIT_KEYS[0][1])
+        line["seal"] = _seal(line, key)
         file.seek(0, os.SEEK_END)
         file.write(json.dumps(line).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
     AnchorFile.objects.update_or_create(
-        id=line["file"], defaults={"path": str(path)[:500], "lines": line["line"], "at": clock.now()}
+        id=line["file"],
+        defaults={"path": str(path)[:500], "lines": line["line"], "at": clock.now(), "host": _host()},
     )
     log.info("audit anchor %s", json.dumps(line))
     return line
 
 
-def anchor_if_due() -> Line | None:
-    """Anchor if the last line is an hour old, or of another key, or of a clock that was an hour ahead."""
-    path: Path = settings.AUDIT_ANCHORS
-    if path.exists():
-        with path.open("rb") as file:
-            last = _last(file)
-        at = parse_datetime(last["at"]) if last else None
-        if last and at and last["key"] == settings.AUDIT_KEYS[0][0] and abs(clock.now() - at) < EVERY:
-            return None
-    return anchor()
+def _is_due(path: Path, key_id: str) -> bool:
+    last = _last_of(path)
+    at = parse_datetime(last["at"]) if last else None
+    if not last or not at or last["key"] != key_id or abs(clock.now() - at) >= EVERY:
+        return True
+    return bool(last["line"] < _lines_known(last["file"]))
 
 
-def seen(findings: Findings, path: Path | None = None) -> dict[int, Place]:
-    """What the anchors saw, by number. What was done to the file itself is added to `findings`.
+def _lines_known(series: str) -> int:
+    return AnchorFile.objects.filter(id=series).values_list("lines", flat=True).first() or 0
+
+
+def _host() -> str:
+    return platform.node()[:128]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads files of anchors: what they saw, and how many lines of each series are there."""
+
+    findings: Findings
+    rollbacks: Sequence[Rollback]
+    places: dict[int, Place] = field(default_factory=dict)
+    read: dict[str, int] = field(default_factory=dict)
+
+    def file(self, path: Path) -> None:
+        expected, previous, series = 1, "", ""
+        for raw, line in _lines(path):
+            begins = _is_sealed(line) and (line["line"], line["previous"]) == (1, "")
+            if not _is_sealed(line) or (series and line["file"] != series and not begins):
+                content = hashlib.sha256(raw).hexdigest()
+                self.findings.add(Kind.ANCHOR_EDITED, expected, detail=path.name, content=content)
+                expected, previous = expected + 1, "?"
+                continue
+            if series and line["file"] != series:
+                self.read[series] = expected - 1
+                expected, previous = 1, ""
+            if line["line"] != expected:
+                first, last = sorted((expected, line["line"]))
+                self.findings.add(Kind.ANCHOR_MISSING, first, last - 1, _named(path, line["file"]))
+            elif previous not in {"?", line["previous"]}:
+                self.findings.add(Kind.ANCHOR_EDITED, expected, detail=path.name, content=line["seal"])
+            series, expected, previous = line["file"], line["line"] + 1, line["seal"]
+            self._see(line)
+        if series:
+            self.read[series] = max(expected - 1, self.read.get(series, 0))
+
+    def _see(self, line: Line) -> None:
+        if not line["seq"] or any(each.explains(line) for each in self.rollbacks):
+            return
+        place = Place(line["seq"], line["digest"], line["key"])
+        if self.places.setdefault(place.seq, place).digest != place.digest:
+            detail = "two anchors have seen different events"
+            self.findings.add(Kind.ROLLED_BACK, place.seq, detail=detail)
+
+
+def seen(findings: Findings, rollbacks: Sequence[Rollback] = ()) -> dict[int, Place]:
+    """What the anchors saw, by number. What was done to the files themselves is added to `findings`.
 
     Read it before the chain's end is read: an anchor written in between would see more than the end says.
     """
-    path = path or settings.AUDIT_ANCHORS
-    known = {file.id: file.lines for file in AnchorFile.objects.filter(path=str(path)[:500])}
-    places: dict[int, Place] = {}
-    expected, previous, file_id = 1, "", ""
-    for line in _lines(path):
-        if not _is_sealed(line) or (file_id and line["file"] != file_id):
-            findings.add(Kind.ANCHOR_EDITED, expected)
-            expected, previous = expected + 1, "?"
-            continue
-        if line["line"] != expected:
-            findings.add(Kind.ANCHOR_MISSING, min(expected, line["line"]), max(expected, line["line"]) - 1)
-        elif previous not in {"?", line["previous"]}:
-            findings.add(Kind.ANCHOR_EDITED, expected)
-        file_id, expected, previous = line["file"], line["line"] + 1, line["seal"]
-        place = Place(line["seq"], line["digest"], line["key"])
-        if places.setdefault(place.seq, place).digest != place.digest:
-            findings.add(Kind.ROLLED_BACK, place.seq, detail="two anchors have seen different events")
-    lines = known.get(file_id, 0) if file_id else max(known.values(), default=0)
-    if lines >= expected:
-        findings.add(Kind.ANCHOR_MISSING, expected, lines)
-    return {seq: place for seq, place in places.items() if seq}
+    known = list(AnchorFile.objects.order_by("at"))
+    reader = _Reader(findings, rollbacks)
+    ours = [
+        Path(file.path) for file in known if file.host == _host()
+    ]  # a setting may have named another path once
+    for path in dict.fromkeys([*paths(), *ours]):
+        reader.file(path)
+    for file in known:
+        lines = reader.read.get(file.id, 0)
+        if file.lines > lines and (lines or _is_lost(file, known)):
+            findings.add(Kind.ANCHOR_MISSING, lines + 1, file.lines, _named(Path(file.path), file.id))
+    return reader.places
+
+
+def _is_lost(file: AnchorFile, known: Sequence[AnchorFile]) -> bool:
+    """Whether a file of which no line was read is lost, or may be on a host from where nobody looks now."""
+    if file.host:
+        return file.host == _host() or clock.now() - file.at > SILENT
+    # From a release that did not note the host: only the last one of a path where there is nothing else.
+    others = [each for each in known if each.path == file.path]
+    return Path(file.path) in paths() and others[-1] is file and not any(_lines(Path(file.path)))
+
+
+def _named(path: Path, series: str) -> str:
+    return f"{path.name} {series[:8]}"
 
 
 def lines() -> list[Line]:
     """Every line that carries its seal."""
-    return [line for line in _lines(settings.AUDIT_ANCHORS) if _is_sealed(line)]
+    return [line for path in paths() for _, line in _lines(path) if _is_sealed(line)]
 
 
-def latest() -> Place | None:
+def latest(rollbacks: Sequence[Rollback] = ()) -> Place | None:
     """What the last anchor saw, if it can be read."""
-    path: Path = settings.AUDIT_ANCHORS
+    found = [line for path in paths() if (line := _last_of(path)) and _is_sealed(line) and line["seq"]]
+    valid = [line for line in found if not any(each.explains(line) for each in rollbacks)]
+    if not valid:
+        return None
+    line = max(valid, key=lambda each: each["at"])
+    return Place(line["seq"], line["digest"], line["key"])
+
+
+def _last_of(path: Path) -> Line | None:
     if not path.exists():
         return None
     with path.open("rb") as file:
-        line = _last(file)
-    return (
-        Place(line["seq"], line["digest"], line["key"]) if line and line["seq"] and _is_sealed(line) else None
-    )
+        return _last(file)
 
 
 def _seal(line: Line, key: bytes) -> str:
@@ -137,15 +246,15 @@ def _is_sealed(line: Line) -> bool:
     return is_shaped and line["key"] in keys and _seal(line, keys[line["key"]]) == line["seal"]
 
 
-def _lines(path: Path) -> Iterator[Line]:
-    """Each line; one that cannot be read is an empty one. What has no end is no line yet: it is being written, or a power
+def _lines(path: Path) -> Iterator[tuple[bytes, Line]]:
+    """Each line as it stands and as it reads; one that cannot be read is an empty one. What has no end is no line yet: it is being written, or a power
     cut or a full disk broke it off. A whole one that was cut is missing then: the database knows how many there were."""
     if not path.exists():
         return
     with path.open("rb") as file:
         for text in file:
             if text.endswith(b"\n"):
-                yield _parsed(text)
+                yield text, _parsed(text)
 
 
 def _parsed(text: bytes) -> Line:

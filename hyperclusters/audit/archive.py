@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,13 +19,17 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Max, Min
 
 from . import anchors, clock, push
-from .chain import digest, keyed, line, numbered, unline
-from .findings import Findings, Kind
+from .acknowledgements import acknowledgements, split, texts, trusted
+from .anchors import Rollback
+from .chain import current_key, digest, keyed, line, numbered, unline
+from .findings import Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Duty, Event, Head, Segment
-from .rows import ahead, differing, rows
+from .rows import ahead, differing, rows, with_contents
+from .segments import covered
 from .vocabulary import Action, Outcome
 from .walk import Place, Row, Walk
 
@@ -51,7 +55,9 @@ def archive(
 
 def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None]) -> Segment:
     findings = Findings()
-    seen = anchors.seen(findings)
+    known = trusted(acknowledgements(), (), Head.objects.get().seq)
+    rollbacks = [each.rollback for each in known if each.rollback]
+    seen = anchors.seen(findings, rollbacks)
     start = covered(findings)
     last = _last_before(before)
     if last <= start.seq:
@@ -68,33 +74,23 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
     with TemporaryDirectory(prefix=".archiving-", dir=folder) as own:
         made = Path(own)
         sha256 = _write(made / name, _walked(walk, start.seq, last, progress))
+        walk.end(walk.place)
         _see_that_nobody_was_faster(start.seq)
-        if findings.found or walk.place.seq != last:
-            raise NotArchived("the ledger does not verify: " + "; ".join(map(str, findings.found)))
-        segment = _segment(start, walk.place, name, sha256)
-        _write_manifest(made / f"{name}.manifest", segment)
+        still_open, closed = split(with_contents(findings.found), known)
+        if still_open or walk.place.seq != last or any(each.is_covered(findings.found) for each in known):
+            raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
+        segment = _segment(start, walk, name, sha256)
+        manifest = _manifest_of(segment, rollbacks)
+        told = {(each.kind, each.first, each.last, each.detail) for each in closed}
+        there = _walk_file(made / name, manifest, Findings()).found
+        manifest["acknowledged"] = [
+            each.facts() for each in there if (each.kind, each.first, each.last, each.detail) in told
+        ]
+        _write_manifest(made / f"{name}.manifest", manifest)
         if found := verify_file(made / name).found:
             raise NotArchived("what was written does not verify: " + "; ".join(map(str, found)))
         _forget(segment, made, folder)
     return segment
-
-
-def covered(findings: Findings) -> Place:
-    """The place up to which events were moved to archives. What was done to their records is added to `findings`."""
-    keys = dict(settings.AUDIT_KEYS)
-    place = Place()
-    for segment in Segment.objects.order_by("first"):
-        is_sealed = segment.key_id in keys and sealed(segment, keys[segment.key_id]) == segment.seal
-        if not is_sealed or segment.first != place.seq + 1 or segment.previous != place.digest:
-            findings.add(Kind.ARCHIVE_EDITED, segment.first, segment.last, "the record of an archive")
-        place = Place(segment.last, segment.digest)
-    return place
-
-
-def sealed(segment: Segment, key: bytes) -> str:
-    """The seal that this segment's record must have."""
-    said = (segment.first, segment.last, segment.previous, segment.digest, segment.file, segment.sha256)
-    return digest(key, "\n".join(map(str, said)))
 
 
 def verify_file(path: Path) -> Findings:
@@ -110,6 +106,14 @@ def verify_file(path: Path) -> Findings:
             manifest["last"],
             "the file is not the one that was sealed",
         )
+    _walk_file(path, manifest, findings)
+    acknowledged = [Finding(**facts) for facts in manifest.get("acknowledged", [])]
+    findings.acknowledged = [each for each in findings.found if each in acknowledged]
+    findings.found = [each for each in findings.found if each not in acknowledged]
+    return findings
+
+
+def _walk_file(path: Path, manifest: dict[str, Any], findings: Findings) -> Findings:
     seen = {each["seq"]: Place(each["seq"], each["digest"], each["key"]) for each in manifest["anchors"]}
     walk = Walk(
         settings.AUDIT_KEYS, Place(manifest["first"] - 1, manifest["previous"]), seen, findings=findings
@@ -172,9 +176,12 @@ def _write(path: Path, lines: Iterator[str]) -> str:
     return made.hexdigest()
 
 
-def _segment(start: Place, end: Place, name: str, sha256: str) -> Segment:
-    """The sealed record of what follows `start` up to `end`."""
-    key_id, key = settings.AUDIT_KEYS[0]
+def _segment(start: Place, walk: Walk, name: str, sha256: str) -> Segment:
+    """The sealed record of what follows `start` up to where the walk is."""
+    key_id, key = current_key()
+    end = walk.place
+    events = Event.objects.filter(seq__gt=start.seq, seq__lte=end.seq)
+    times = events.aggregate(first=Min("at"), last=Max("at"))
     segment = Segment(
         first=start.seq + 1,
         last=end.seq,
@@ -184,23 +191,31 @@ def _segment(start: Place, end: Place, name: str, sha256: str) -> Segment:
         sha256=sha256,
         archived_at=clock.now(),
         key_id=key_id,
+        first_at=times["first"],
+        last_at=times["last"],
+        end_key_id=walk.key_id if walk.is_strict else "",
+        acknowledged=texts(start.seq + 1, end.seq),
     )
-    segment.seal = sealed(segment, key)
+    segment.seal = segment.sealed_with(key)
     return segment
 
 
-def _write_manifest(path: Path, segment: Segment) -> None:
-    manifest: dict[str, Any] = {
+def _manifest_of(segment: Segment, rollbacks: Sequence[Rollback]) -> dict[str, Any]:
+    seen = [each for each in anchors.lines() if segment.first <= each["seq"] <= segment.last]
+    return {
         "first": segment.first,
         "last": segment.last,
         "previous": segment.previous,
         "digest": segment.digest,
         "file": segment.file,
         "sha256": segment.sha256,
-        "anchors": [each for each in anchors.lines() if segment.first <= each["seq"] <= segment.last],
+        "anchors": [each for each in seen if not any(back.explains(each) for back in rollbacks)],
         "key": segment.key_id,
     }
-    manifest["seal"] = digest(dict(settings.AUDIT_KEYS)[segment.key_id], json.dumps(manifest))
+
+
+def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    manifest["seal"] = digest(dict(settings.AUDIT_KEYS)[manifest["key"]], json.dumps(manifest))
     with path.open("w") as file:
         file.write(json.dumps(manifest, indent=1) + "\n")
         file.flush()
@@ -212,7 +227,8 @@ def _manifest(path: Path, findings: Findings) -> dict[str, Any]:
     with suppress(OSError, ValueError):
         manifest = json.loads(path.read_text())
     keys = dict(settings.AUDIT_KEYS)
-    said = {name: manifest.get(name) for name in MANIFEST}
+    names = [*MANIFEST, *(["acknowledged"] if "acknowledged" in manifest else [])]  # older ones have none
+    said = {name: manifest.get(name) for name in names}
     if said["key"] not in keys or digest(keys[said["key"]], json.dumps(said)) != manifest.get("seal"):
         findings.add(Kind.ARCHIVE_EDITED, 0, detail="its manifest is missing or was edited")
         return {}

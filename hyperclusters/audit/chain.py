@@ -2,6 +2,10 @@
 
 The text is what is chained, byte for byte as it is stored; the other columns are there to be searched. `append` is
 called by the database engines (`engines/`) right before a COMMIT, so nothing here may import a model.
+
+AUDIT_KEYS holds every key that a process can use; the ledger says which one is current. An activation event, sealed with
+the key before it, names the next key. Before any activation the key of the last event is current, and the first of
+AUDIT_KEYS in an empty ledger.
 """
 
 from __future__ import annotations
@@ -9,14 +13,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+log = logging.getLogger(__name__)
 GENESIS = "0" * 64  # what the first event names as the digest before it
 SCALARS = (
     "action",
@@ -42,15 +48,27 @@ TEXT = re.compile(
     r'\{"previous":"[0-9a-f]{64}","seq":(\d+),"key":"([^"]*)","at":"'
 )  # how an event's text begins
 AT_ONCE = 500  # rows of one INSERT
-END = {
-    "postgresql": "SELECT seq, digest FROM audit_head WHERE id = 1 FOR UPDATE",
-    "sqlite": "SELECT seq, digest FROM audit_head WHERE id = 1",  # a write transaction has the whole file
-}
-MOVE = "UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1"
+ACTIVATION = "audit:key:activated"  # the event that makes another key current
+ACTIVATION_MARK = (
+    f'"action":"{ACTIVATION}"'  # in a text it stands behind number, key and time, and nowhere else
+)
+MARK_FROM, MARK_UP_TO = 85, 240
+# The row is empty of a key until the first event after the migration that added the column.
+CURRENT_KEY = "coalesce(nullif(key_id, ''), (SELECT key_id FROM audit_event WHERE audit_event.seq = audit_head.seq), '')"
+END = f"SELECT seq, digest, {CURRENT_KEY} FROM audit_head WHERE id = 1"  # noqa: S608 -- our own words
+LOCK = {"postgresql": " FOR UPDATE", "sqlite": ""}  # a write transaction of SQLite has the whole file
+MOVE = "UPDATE audit_head SET seq = %s, digest = %s, key_id = %s WHERE id = 1"
 
 
 class HeadLost(DatabaseError):
     """The row that says where the chain ends is not there: nothing can be recorded, so nothing may be done."""
+
+
+class KeyMissing(DatabaseError):
+    """This process does not have the key that the ledger names as current: it can record nothing, so it may do nothing."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"AUDIT_KEYS lacks {key_id!r}, the audit's current key: nothing can be recorded")
 
 
 class Fields(Protocol):
@@ -58,6 +76,8 @@ class Fields(Protocol):
 
     seq: int
     at: Any
+    action: str
+    after: Any
     key_id: str
     canonical: str
     digest: str
@@ -73,11 +93,10 @@ class Entry:
     def __call__(self) -> None:
         """What `on_commit` does with it afterwards: nothing is left to do."""
 
-    def link(self, seq: int, previous: str) -> tuple[str, str, str]:
-        """Its key's ID, its text and its digest at this place of the chain."""
-        key_id, key = settings.AUDIT_KEYS[0]
+    def link(self, seq: int, previous: str, key_id: str, key: bytes) -> tuple[str, str]:
+        """Its text and its digest at this place of the chain."""
         text = f'{{"previous":"{previous}","seq":{seq},"key":"{key_id}",{self._tail}'
-        return key_id, text, digest(key, text)
+        return text, digest(key, text)
 
 
 def digest(key: bytes, text: str) -> str:
@@ -104,50 +123,91 @@ def moment(at: Any) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def append(connection: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
+def append(database: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
     """Give these events their places behind the chain's end, and insert them. The end stays locked until the COMMIT.
 
     This is the last thing that a transaction does, so nobody who holds the lock waits for anybody: no deadlock
-    can come of it, whatever else transactions lock and in which order. Raises DatabaseError.
+    can come of it, whatever else transactions lock and in which order. Raises DatabaseError; KeyMissing is one.
     """
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+    keys = dict(settings.AUDIT_KEYS)
+    with database.cursor() as cursor:
+        if database.vendor == "postgresql":
             # Foreign keys are checked at the COMMIT otherwise, with the chain's end locked, and may wait for a row that
             # somebody holds who waits for the chain's end: a deadlock, seen with twenty people creating at once.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(END[connection.vendor])
-        if (head := cursor.fetchone()) is None:
-            raise HeadLost("the audit's chain has lost its end (audit_head): nothing can be recorded")
-        seq, previous = head
+        seq, previous, key_id = _end(cursor, LOCK[database.vendor])
         rows = []
         for entry in entries:
             seq += 1
             event = entry.event
-            event.key_id, event.canonical, event.digest = entry.link(seq, previous)
-            event.seq, previous = seq, event.digest
-            rows.append(_row(connection, event))
+            event.seq, event.key_id = seq, key_id
+            event.canonical, event.digest = entry.link(seq, previous, key_id, _usable(key_id, keys))
+            previous = event.digest
+            rows.append(_row(database, event))
+            if event.action == ACTIVATION:
+                key_id = event.after["key"]
         while len(rows) > AT_ONCE:
             _insert(cursor, rows[:AT_ONCE])
             del rows[:AT_ONCE]
-        if connection.vendor == "postgresql":  # one way to the server less while the others wait
-            _insert(cursor, rows, f"; {MOVE}", [seq, previous])
+        if database.vendor == "postgresql":  # one way to the server less while the others wait
+            _insert(cursor, rows, f"; {MOVE}", [seq, previous, key_id])
         else:
             _insert(cursor, rows)
-            cursor.execute(MOVE, [seq, previous])
+            cursor.execute(MOVE, [seq, previous, key_id])
 
 
-def copy_events(connection: BaseDatabaseWrapper, events: Sequence[Fields]) -> None:
+def copy_events(database: BaseDatabaseWrapper, events: Sequence[Fields]) -> None:
     """Insert events that have their places, from another database, with the bytes that `append` would have stored."""
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         for start in range(0, len(events), AT_ONCE):
-            _insert(cursor, [_row(connection, event) for event in events[start : start + AT_ONCE]])
+            _insert(cursor, [_row(database, event) for event in events[start : start + AT_ONCE]])
 
 
-def _row(connection: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
+def _end(cursor: Any, lock: str = "") -> tuple[int, str, str]:
+    """Where the chain ends, with which digest, and the ID of the current key. Raises HeadLost."""
+    cursor.execute(END + lock)
+    if (head := cursor.fetchone()) is None:
+        raise HeadLost("the audit's chain has lost its end (audit_head): nothing can be recorded")
+    seq, previous, key_id = head
+    return seq, previous, key_id or settings.AUDIT_KEYS[0][0]
+
+
+def _usable(key_id: str, keys: dict[str, bytes]) -> bytes:
+    if key_id not in keys:
+        error = KeyMissing(key_id)
+        log.error("ALERT %s", error)
+        raise error
+    return keys[key_id]
+
+
+def current_key() -> tuple[str, bytes]:
+    """The key that the ledger says is current, with its ID. Raises KeyMissing, HeadLost or another DatabaseError."""
+    with connection.cursor() as cursor:
+        _, _, key_id = _end(cursor)
+    return key_id, _usable(key_id, dict(settings.AUDIT_KEYS))
+
+
+def usable_key() -> tuple[str, bytes] | None:
+    """The same, or None where this process lacks it or the ledger does not say."""
+    try:
+        return current_key()
+    except (KeyMissing, HeadLost):
+        return None
+
+
+def activated_key(text: str) -> str:
+    """The ID of the key that this event's text makes current; empty if it is no activation."""
+    if text.find(ACTIVATION_MARK, MARK_FROM, MARK_UP_TO) < 0:
+        return ""
+    after = json.loads(text)["after"]
+    return str(after.get("key", "")) if isinstance(after, dict) else ""
+
+
+def _row(database: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
     documents = (getattr(event, name) for name in DOCUMENTS)
     return (
         event.seq,
-        connection.ops.adapt_datetimefield_value(event.at),
+        database.ops.adapt_datetimefield_value(event.at),
         *(getattr(event, name) for name in SCALARS),
         *(None if value is None else document(value) for value in documents),
         event.key_id,

@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
 
 from . import alerts, anchors, clock, denials, push, verification
+from .chain import HeadLost
 from .models import Duty, Head
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,13 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
         except Stopped:
             _give_back(duty, was_due_at, may_go_on)  # due for whoever comes next
             return
-        except Exception:
+        except Exception as error:
             log.exception("the audit's duty %r ended with an error; it is due again soon", name)
             duty.due_at = clock.now() + timedelta(seconds=SOON)
+            duty.failures, duty.error = duty.failures + 1, f"{type(error).__name__}: {error}"[:200]
+        else:
+            if name not in push.sinks():  # which count by themselves
+                duty.failures, duty.error = 0, ""
         due_at = clock.now() + timedelta(seconds=seconds) if duty.due_at == was_due_at else duty.due_at
         _give_back(duty, due_at, may_go_on)
 
@@ -94,7 +99,7 @@ def _give_back(duty: Duty, due_at: datetime, may_go_on: Callable[[], bool]) -> N
     while True:
         close_old_connections()  # the one that an error ended, so that the next attempt opens another
         try:
-            ours.update(held_until=None, due_at=due_at)
+            ours.update(held_until=None, due_at=due_at, failures=duty.failures, error=duty.error)
         except (OperationalError, InterfaceError):
             if not may_go_on():
                 raise
@@ -107,7 +112,7 @@ def _anchor() -> None:
     """Every worker keeps the file of its own machine; one that cannot be written is said, and keeps nothing else from being done."""
     try:
         anchors.anchor_if_due()
-    except Head.DoesNotExist:
+    except (HeadLost, Head.DoesNotExist):
         log.exception("ALERT the audit cannot be anchored: the record of the chain's end is gone")
-    except OSError:
-        log.exception("ALERT the audit cannot be anchored: %s cannot be written", settings.AUDIT_ANCHORS)
+    except OSError as error:
+        log.exception("ALERT the audit cannot be anchored: %s cannot be written", error.filename)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from django.db import models
@@ -21,7 +22,7 @@ class Kind(models.TextChoices):
     CUT = "cut off", _("cut off at the end")
     ROLLED_BACK = "rolled back", _("rolled back to an older state")
     UNREADABLE = "unreadable", _("unreadable")
-    RESEALED = "resealed", _("sealed again with a key that was replaced before")
+    RESEALED = "resealed", _("sealed with a key that is not the current one")
     ANCHOR_EDITED = "anchor edited", _("anchor edited")
     ANCHOR_MISSING = "anchor missing", _("anchor missing")
     ARCHIVE_EDITED = "archive edited", _("archive or its record edited")
@@ -31,13 +32,17 @@ class Kind(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`first` to `last` are numbers of events, or lines of the anchors' file for what was done to that. Both are 0 where
-    the detail says all."""
+    """`first` to `last` are numbers of events, or lines of an anchors' file for what was done to that. Both are 0 where
+    the detail says all.
+
+    `content` is a digest of what stands there now: other content at the same place is another finding.
+    """
 
     kind: str
     first: int
     last: int
     detail: str = ""
+    content: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         if not (self.first or self.last):
@@ -45,6 +50,12 @@ class Finding:
         what = "line" if self.kind.startswith("anchor") else "event"
         place = f"{what} {self.first}" if self.first == self.last else f"{what}s {self.first} to {self.last}"
         return f"{self.kind}: {place}" + (f" ({self.detail})" if self.detail else "")
+
+    @property
+    def identity(self) -> tuple[str, int, int, str, str]:
+        """What makes it this finding and no other. Events cut off at the end are deleted ones once others follow."""
+        kind = Kind.DELETED.value if self.kind == Kind.CUT else str(self.kind)
+        return kind, self.first, self.last, self.detail, self.content
 
     def facts(self) -> dict[str, Any]:
         """As it is stored."""
@@ -56,15 +67,19 @@ class Findings:
     """What was found, neighbours of one kind taken together."""
 
     found: list[Finding] = field(default_factory=list)
+    acknowledged: list[Finding] = field(default_factory=list)  # in an archive, when it was written
     is_more: bool = False
 
-    def add(self, kind: Kind, first: int, last: int | None = None, detail: str = "") -> None:
+    def add(
+        self, kind: Kind, first: int, last: int | None = None, detail: str = "", content: str = ""
+    ) -> None:
         """Note that this was done to these events."""
-        last = first if last is None else last
+        found = Finding(kind.value, first, first if last is None else last, detail, content)
         before = self.found[-1] if self.found else None
         if before and (before.kind, before.detail, before.last + 1) == (kind, detail, first):
-            self.found[-1] = Finding(kind.value, before.first, last, detail)
+            both = hashlib.sha256(f"{before.content}{content}".encode()).hexdigest() if content else ""
+            self.found[-1] = replace(found, first=before.first, content=both)
         elif len(self.found) < ENOUGH:
-            self.found.append(Finding(kind.value, first, last, detail))
+            self.found.append(found)
         else:
             self.is_more = True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.db import models
 from django.urls import reverse
 
-from .chain import GENESIS
+from .chain import GENESIS, digest, moment
 from .vocabulary import Outcome, actions
 
 
@@ -110,6 +111,8 @@ class Head(models.Model):
     id = models.SmallIntegerField(primary_key=True, default=1)
     seq = models.BigIntegerField(default=0)
     digest = models.CharField(max_length=64, default=GENESIS)
+    # The current key. Empty until the first event after the column was added: then it is the key of the last event.
+    key_id = models.CharField(max_length=16, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_one_head")]
@@ -125,6 +128,7 @@ class AnchorFile(models.Model):
     path = models.CharField(max_length=500)
     lines = models.PositiveIntegerField()
     at = models.DateTimeField()
+    host = models.CharField(max_length=128, blank=True, default="", db_default="")  # that wrote the last line
 
     def __str__(self) -> str:
         return self.path
@@ -140,6 +144,10 @@ class Verification(models.Model):
     seq = models.BigIntegerField()  # verified up to here, with this digest
     digest = models.CharField(max_length=64)
     findings = models.JSONField(default=list)
+    chain_key_id = models.CharField(max_length=16, default="", db_default="")  # current behind `seq`
+    # Anybody with rights on the database can edit this row, so it counts only with its seal.
+    seal_key_id = models.CharField(max_length=16, default="", db_default="")
+    seal = models.CharField(max_length=64, default="", db_default="")
 
     def __str__(self) -> str:
         return f"{self.kind}: {'broken' if self.findings else 'intact'} up to {self.seq}"
@@ -156,13 +164,29 @@ class Segment(models.Model):
     sha256 = models.CharField(max_length=64)  # of the file
     archived_at = models.DateTimeField()
     key_id = models.CharField(max_length=16)
-    seal = models.CharField(max_length=64)  # HMAC over all of this
+    seal = models.CharField(max_length=64)  # HMAC over all of this but `archived_at`
+    # Younger columns, which the seal covers where one of them is set.
+    first_at = models.DateTimeField(null=True)  # the times of the first and the last event
+    last_at = models.DateTimeField(null=True)
+    end_key_id = models.CharField(
+        max_length=16, blank=True, default="", db_default=""
+    )  # `Walk.is_strict`: the key
+    acknowledged = models.JSONField(null=True)  # what the acknowledgements among these events say
 
     class Meta:
         ordering = ["first"]
 
     def __str__(self) -> str:
         return self.file
+
+    def sealed_with(self, key: bytes) -> str:
+        """The seal that this record must have. One of a release before has none of the younger columns."""
+        said: list[Any] = [self.first, self.last, self.previous, self.digest, self.file, self.sha256]
+        younger = (self.first_at, self.last_at, self.end_key_id, self.acknowledged)
+        if any(younger):
+            times = [moment(at) if at else "" for at in (self.first_at, self.last_at)]
+            said += [*times, self.end_key_id, json.dumps(self.acknowledged)]
+        return digest(key, "\n".join(map(str, said)))
 
 
 class Duty(models.Model):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
 from .chain import COLUMNS, DOCUMENTS, SCALARS, document
+from .findings import Finding, Kind
 from .walk import UNREADABLE, Place, Row
 
 AT_ONCE = 5000
@@ -179,6 +182,33 @@ def without_number(limit: int) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {value} FROM audit_event WHERE {is_none} LIMIT {limit}")  # noqa: S608 -- our own words
         return [value for (value,) in cursor.fetchall()]
+
+
+def with_contents(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with what stands at their places now: other content is another finding."""
+    standing = (Kind.EDITED, Kind.INSERTED, Kind.REORDERED, Kind.RESEALED, Kind.ROLLED_BACK)
+    return [
+        replace(each, content=fingerprint(each.first, each.last)) if each.kind in standing else each
+        for each in findings
+    ]
+
+
+def fingerprint(first: int, last: int) -> str:
+    """A digest of what the database holds in these rows, byte for byte and type for type."""
+    form = (
+        "typeof({0}) || ':' || hex({0})"
+        if connection.vendor == "sqlite"
+        else "quote_nullable(CAST({0} AS text))"
+    )
+    columns = " || ',' || ".join(form.format(f'"{name}"') for name in COLUMNS)
+    content = hashlib.sha256()
+    with connection.cursor() as cursor:
+        query = f"SELECT {columns} FROM audit_event WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 -- names of columns
+        cursor.execute(query, [first, last])
+        while found := cursor.fetchmany(AT_ONCE):
+            for (text,) in found:
+                content.update(text.encode())
+    return content.hexdigest()
 
 
 def differing(number: int, text: str) -> list[str]:

@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .chain import GENESIS, TEXT, digest, numbered
+from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, numbered
 from .findings import Findings, Kind
 
 Row = tuple[
@@ -25,7 +25,7 @@ UNREADABLE = "cannot be read: "  # begins the key's ID of a row without a text, 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the chain: an event's number, digest and key (empty where it does not matter)."""
+    """A place in the chain: an event's number and digest, and the key that is current behind it (empty if not known)."""
 
     seq: int = 0
     digest: str = GENESIS
@@ -56,7 +56,8 @@ class Loose:
 class Walk:
     """`feed` it the rows in the order of their numbers, then `end` it; `findings` holds what was found.
 
-    `keys`: newest first. `start`: the place before the first row. `anchors`: the places that anchors saw, by number.
+    `keys`: all of AUDIT_KEYS, by the order of which alone a key was replaced before there were activations; that is how
+    a walk from a start without a key goes on until it meets the first. `start`: the place before the first row. `anchors`: the places that anchors saw, by number.
     `differing`: which columns of a row differ in meaning from its text; asked where the database says that they may.
     """
 
@@ -67,7 +68,8 @@ class Walk:
     findings: Findings = field(default_factory=Findings)
     count: int = 0
     place: Place = field(init=False)  # the last event in its place
-    _age: int = field(init=False)  # of the newest key in use so far: 0 is the newest of all
+    key_id: str = field(init=False)  # of the key that is current behind `place`
+    is_strict: bool = field(init=False)  # only an activation makes another key current
     _loose: Loose = field(default_factory=Loose)  # behind `place`
     _holes: set[int] = field(default_factory=set)
     _early: Row | None = None
@@ -79,12 +81,14 @@ class Walk:
 
     def __post_init__(self) -> None:
         self.place = self.start
-        self._age = self._age_of(self.start.key_id) if self.start.key_id else len(self.keys) - 1
+        self.key_id = self.start.key_id or self.keys[-1][0]
+        self.is_strict = bool(self.start.key_id)
 
     def feed(self, rows: Iterable[Row]) -> None:
         """The next rows. This loop is what 100,000 rows a second go through; whatever is odd goes to `_consider`."""
         sealing, anchors, loose = hmac.digest, self.anchors, self._loose
-        key_id, key = self.keys[self._age]
+        keys = dict(self.keys)
+        key_id, key = self.key_id, keys.get(self.key_id, b"")
         seq, previous = self.place.seq, self.place.digest
         for row in rows:
             number, row_key_id, sealed, text, agrees = row
@@ -98,13 +102,14 @@ class Walk:
                 and not loose.count
                 and not self._early
                 and number not in anchors
+                and text.find(ACTIVATION_MARK, MARK_FROM, MARK_UP_TO) < 0
             ):
                 seq, previous = number, sealed
                 continue
             self.place = Place(seq, previous)
             self._consider(row)
             seq, previous = self.place.seq, self.place.digest
-            key_id, key = self.keys[self._age]
+            key_id, key = self.key_id, keys.get(self.key_id, b"")
         self.place = Place(seq, previous, key_id)
 
     def end(self, head: Place | None) -> None:
@@ -169,11 +174,12 @@ class Walk:
             self._passed_over(self.place.seq + 1, told)
         elif text[13:77] != self.place.digest and self.place.digest:
             self._another_history(told, "it was not written after the event before it")
-        self._see_key(self._key_of(row) or "", told)
+        self._see_key(self._key_of(row) or "", told, text)
         if not agrees:
             self._columns(number, told, text)
         if seen := self.anchors.get(told):
-            self._age = min(self._age, self._age_of(seen.key_id))
+            if not self.is_strict and self._age_of(seen.key_id) < self._age_of(self.key_id):
+                self.key_id = seen.key_id
             if seen.digest != sealed:
                 self._another_history(told, "an anchor has seen another event here")
         self.place = Place(told, sealed)
@@ -188,11 +194,14 @@ class Walk:
     def _age_of(self, key_id: str) -> int:
         return next((age for age, (name, _) in enumerate(self.keys) if name == key_id), len(self.keys) - 1)
 
-    def _see_key(self, key_id: str, told: int) -> None:
-        age = self._age_of(key_id)
-        if age > self._age:
+    def _see_key(self, key_id: str, told: int, text: str) -> None:
+        is_newer = not self.is_strict and self._age_of(key_id) < self._age_of(self.key_id)
+        if key_id != self.key_id and not is_newer:
             self.findings.add(Kind.RESEALED, told, detail=f"key {key_id!r}")
-        self._age = min(age, self._age)
+            return
+        self.key_id = key_id
+        if next_key := activated_key(text):
+            self.key_id, self.is_strict = next_key, True
 
     def _came_late(self, told: int, number: int) -> None:
         if told in self._holes:

@@ -173,15 +173,20 @@ def _ledger(now: datetime) -> Iterator[Metric]:
     yield from (events, age)
     standing = verification.standing()
     intact = _gauge(
-        "audit_intact", "1 if the last verification of the chain found nothing, 0 if it is broken"
+        "audit_intact",
+        "1 if the last verification of the chain found nothing, 0 if it is broken; neither if overdue",
     )
-    verified = _gauge("audit_verified_age_seconds", "Since the chain was verified", ("what",))
-    if standing.at:
+    if standing.state in {"intact", "broken"}:
         intact.add_metric([], standing.state == "intact")
-        verified.add_metric(["new"], _age(now, standing.at))
-    if standing.whole_at:
-        verified.add_metric(["whole"], _age(now, standing.whole_at))
-    yield from (intact, verified)
+    verified = _gauge("audit_verified_age_seconds", "Since the chain was verified; +Inf if never", ("what",))
+    for what, at in (("new", standing.at), ("whole", standing.whole_at)):
+        verified.add_metric([what], _age(now, at) if at else float("inf"))
+    findings = _gauge("audit_findings", "Findings of the last verification", ("state",))
+    findings.add_metric(["open"], len(standing.findings))
+    findings.add_metric(["acknowledged"], len(standing.acknowledged))
+    failures = _gauge("audit_verification_failures", "Verifications in a row that ended with an error")
+    failures.add_metric([], standing.failures)
+    yield from (intact, verified, findings, failures)
 
 
 def _sinks(now: datetime) -> Iterator[Metric]:

@@ -89,6 +89,7 @@ TABLE = (
     ),
     Entry("audit:summary", "get", needs=Action.AUDIT, anywhere=True),
     Entry("audit:chain", "get", needs=Action.AUDIT, anywhere=True),
+    Entry("audit:acknowledge", "post", needs=Action.REVIEW, anywhere=True),
     Entry("audit:export", "get", needs=Action.AUDIT, anywhere=True),
     Entry("audit:export", "post", needs=Action.AUDIT, anywhere=True),
     Entry("audit:review", "get", needs=Action.REVIEW, anywhere=True),

@@ -51,6 +51,7 @@ def ledger(database: None, settings: Any, tmp_path: Path, monkeypatch: pytest.Mo
         noted(number)
         if number == OLD_UNTIL:
             settings.AUDIT_KEYS = [NEW, OLD]
+            mallory.replace_key_as_before(NEW[0])
         if number % 10 == 0:
             anchors.anchor()
     # Tampering is undone by a rollback: it is verified on the same connection, not on one that reads ahead.

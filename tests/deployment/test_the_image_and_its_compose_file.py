@@ -60,6 +60,15 @@ def test_g37_the_image_runs_as_nobody_and_its_process_gets_sigterm() -> None:
     assert last.index("USER ") > last.index("COPY --from=build /app")
 
 
+def test_g21_the_anchors_outlive_their_containers_and_are_writable() -> None:
+    for name in OURS:
+        folder = Path(SERVICES[name]["environment"]["AUDIT_ANCHORS"]).parent
+        assert f"anchors:{folder}" in SERVICES[name]["volumes"]
+        assert not any(place.startswith(f"{folder}:") for place in SERVICES[name]["tmpfs"])
+        assert f"--chown=10001:10001 {folder} {folder}" in DOCKERFILE  # a new volume takes over its owner
+    assert "anchors" in yaml.safe_load(COMPOSE)["volumes"]
+
+
 def test_g36_what_is_installed_is_locked_with_hashes_and_the_base_can_be_pinned() -> None:
     assert "--require-hashes" in (ROOT / "deploy/build.sh").read_text()
     assert re.search(r"^ARG BASE=\S+$", DOCKERFILE, re.MULTILINE)

@@ -60,6 +60,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "projects:test"): row("403 403 403 403 302 403 403"),
     ("get", "audit:summary"): row("403 200 403 200 403 403 403"),
     ("get", "audit:chain"): row("403 200 403 200 403 403 403"),
+    ("post", "audit:acknowledge"): row("403 403 403 422 403 403 403"),  # nothing is there to acknowledge
     ("get", "audit:export"): row("403 200 403 200 403 403 403"),
     ("post", "audit:export"): row("403 422 403 422 403 403 403"),
     ("get", "audit:review"): row("403 403 403 200 403 403 403"),
@@ -172,6 +173,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "projects:test": f"{projects.vision.get_absolute_url()}test/",
         "audit:summary": "/audit/summary/",
         "audit:chain": "/audit/chain/",
+        "audit:acknowledge": "/audit/chain/acknowledge/",
         "audit:export": "/audit/export/",
         "audit:review": "/audit/review/",
         "audit:mark": "/audit/review/mark/",

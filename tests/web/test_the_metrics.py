@@ -16,9 +16,8 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from hyperclusters.audit import verification
+from hyperclusters.audit import clock, verification
 from hyperclusters.audit.findings import Finding
-from hyperclusters.audit.models import Verification
 from hyperclusters.clusters import heartbeat
 from hyperclusters.clusters.models import Creation, Project, Source, State
 from tests.conftest import Cast, Cloud, Projects, ask, work
@@ -115,18 +114,29 @@ def test_what_should_wake_somebody_shows(cast: Cast, cloud: Cloud, projects: Pro
     assert value("workers") == 0
 
 
-def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_was(cast: Cast) -> None:
-    assert not any("audit_intact" in name or "audit_verified" in name for name, _ in samples())  # never yet
+def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_was(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = {
+        (labels, number)
+        for (name, labels), number in samples().items()
+        if name.endswith("verified_age_seconds")
+    }
+    assert {number for _, number in never} == {float("inf")}
+    assert not any(name.endswith("audit_intact") for name, _ in samples())
     found = verification.verify()
     verification.note(verification.WHOLE, found)
     assert value("audit_intact") == 1
     assert value("audit_verified_age_seconds", what="whole") < 60
-    Verification.objects.update(at=timezone.now() - timedelta(hours=30))
-    assert value("audit_verified_age_seconds", what="new") >= 30 * 3600
-    verification.note(verification.NEW, replace(found, findings=[Finding("edited", 7, 7)]))
+    later = clock.now() + timedelta(hours=30)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda: later)
+        assert value("audit_verified_age_seconds", what="new") >= 30 * 3600 - 60
+        assert not any(name.endswith("audit_intact") for name, _ in samples())  # overdue is neither
+    verification.note(verification.NEW, replace(found, is_whole=False, findings=[Finding("edited", 7, 7)]))
     assert value("audit_intact") == 0
+    assert value("audit_findings", state="open") == 1
     assert value("audit_verified_age_seconds", what="new") < 60
-    assert value("audit_verified_age_seconds", what="whole") >= 30 * 3600
 
 
 def test_the_labels_are_of_known_values_whatever_the_cloud_says(

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps.registry import Apps
+from django.conf import settings
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
@@ -24,7 +25,8 @@ def chain(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             for event in batch:
                 seq, was = seq + 1, event.seq
                 event.seq = seq
-                key_id, text, previous = Entry(event).link(seq, previous)
+                key_id, key = settings.AUDIT_KEYS[0]
+                text, previous = Entry(event).link(seq, previous, key_id, key)
                 values = (getattr(event, name) for name in DOCUMENTS)
                 kept = (None if value is None else document(value) for value in values)
                 rows.append((seq, key_id, text, previous, *kept, was))

@@ -15,14 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
-from hyperclusters.access.permissions import Action, AuditScope, audit_scope, may, require, visible_events
+from hyperclusters.access.permissions import Action, AuditScope, audit_scope, require, visible_events
 from hyperclusters.audit.filters import Filter, Unindexed
-from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
-from hyperclusters.audit.push import sink_states
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.segments import archive_of, archives_since
 from hyperclusters.audit.verification import standing
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit_chart import chart, count
@@ -55,6 +54,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "here": address(request.GET),
         "to_count": address(request.GET, upto=_newest(request.GET, shown)),
         "chain": standing(),
+        "archives": archives_since()[-1:] if shown.older is None else [],
     }
     return render(request, "audit/list.html", context)
 
@@ -85,7 +85,7 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     visible = visible_events(request.user)
     found = next(events(visible.filter(seq=seq)), None)
     if found is None:
-        raise Http404
+        return _archived(request, seq)
     shown = found[1]
     if request.method == "GET":
         note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
@@ -105,6 +105,14 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     return render(request, "audit/event.html", context)
 
 
+def _archived(request: PageRequest, seq: int) -> HttpResponse:
+    """410: the event was moved to an archive. The same for all numbers in it, whatever team an event belongs to."""
+    found = archive_of(seq)
+    if found is None:
+        raise Http404
+    return render(request, "audit/archived.html", {"seq": seq, "archives": [found]}, status=410)
+
+
 def _page(wanted: Asked, scope: AuditScope) -> Page:
     if wanted.filter is None:
         return Page([], None, None, 0)
@@ -113,16 +121,6 @@ def _page(wanted: Asked, scope: AuditScope) -> Page:
     if wanted.jump:
         return page_at(alternatives, wanted.jump, span=span)
     return page(alternatives, before=given["before"], after=given["after"], span=span)
-
-
-@require_safe
-def chain(request: PageRequest) -> HttpResponse:
-    """Whether the ledger is whole, when that was last looked at, and what was found. No event is shown."""
-    require(request.user, Action.AUDIT)
-    known = standing()
-    visible = known.findings if may(request.user, Action.REVIEW) else ()
-    findings = [(finding, Kind(finding.kind).label) for finding in visible]
-    return render(request, "audit/chain.html", {"chain": known, "findings": findings, "sinks": sink_states()})
 
 
 def _team_of(shown: Event | None) -> Team | None:

@@ -10,6 +10,8 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, visible_events
+from hyperclusters.audit.models import Segment
+from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.refusals import Refused
@@ -62,6 +64,7 @@ def _cluster_page(
     context = {
         "cluster": shown,
         "events": _events(request, shown),
+        "archives": _archives(request, shown),
         "source": shown.project.sources.filter(type=shown.type).first(),
         "deletion": last,
         "deletion_words": deletion_verdict(last) if last else None,
@@ -76,6 +79,13 @@ def _cluster_page(
     response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def _archives(request: PageRequest, shown: Cluster) -> list[Segment]:
+    """Where older events of a cluster and its creation are, for who may read the team's audit."""
+    if not may(request.user, Action.AUDIT, shown.project.team):
+        return []
+    return archives_since(shown.creation.requested_at if shown.creation else shown.found_at)
 
 
 def _visible(request: PageRequest, pk: str) -> Cluster:

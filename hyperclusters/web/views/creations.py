@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.audit import clock
+from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.refusals import NotACandidate
@@ -66,6 +67,8 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "seen": _seen(shown.version, shown.looks, shown.requested_at),
         "verdict": verdict(shown),
         "steps": timeline(shown),
+        "archives": archives_since(shown.requested_at),
+        "may_audit": may(request.user, Action.AUDIT, shown.team),
         "fragment": wants_fragment(request),
         "poll": _poll(request, shown),
         "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),

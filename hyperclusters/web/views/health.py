@@ -11,6 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from hyperclusters.audit.chain import KeyMissing, current_key
 from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
 
 
@@ -26,18 +27,22 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether pages can be served: 503 if not, with the reason. Says as well whether a worker is alive, and whether
     this process's clock is right: neither keeps pages from being served."""
-    details: dict[str, Any] = {"database": "ok", "schema": "ok", "static": "ok"}
+    details: dict[str, Any] = {"database": "ok", "schema": "ok", "static": "ok", "audit": "ok"}
     try:
         details["worker"] = "alive" if is_a_worker_alive() else "none"
         ahead = seconds_ahead()
         details["clock"] = "ok" if ahead is None else f"wrong: {ahead:+.0f} s ahead"
         if missing := migrations_on_disk() - MigrationRecorder(connection).applied_migrations().keys():
             details["schema"] = f"{len(missing)} migrations are not applied"
+        else:
+            current_key()
+    except KeyMissing:
+        details["audit"] = "AUDIT_KEYS lacks the audit's current key"
     except DatabaseError:
         details = {"database": "does not answer"}
     if not getattr(staticfiles_storage, "hashed_files", True):
         details["static"] = "not collected"
-    ready = all(details.get(name) == "ok" for name in ("database", "schema", "static"))
+    ready = all(details.get(name) == "ok" for name in ("database", "schema", "static", "audit"))
     status = {"status": "ok" if ready else "unavailable"}
     return JsonResponse(status | details, status=200 if ready else 503)
 

@@ -31,6 +31,7 @@ from hyperclusters.access.permissions import (
 from hyperclusters.access.requests import waiting_for
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
@@ -42,6 +43,7 @@ from hyperclusters.web.request import REFUSED, PageRequest, posted
 from hyperclusters.web.sheets import sheet
 
 PAGE = 50
+HISTORY = 10  # changes of access on a team's page
 UNUSED = timedelta(days=30)
 ASKED_ABOUT = (Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT)
 
@@ -79,7 +81,10 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "invitations": Invitation.objects.open().filter(team=shown).select_related("invited_by")[:PAGE]
         if may_grant
         else [],
-        "history": _history(request, shown),
+        "history": (history := _history(request, shown)),
+        "archives": archives_since()[-1:]
+        if len(history) < HISTORY and may(request.user, Action.AUDIT, shown)
+        else [],
         "projects": shown.projects.count(),
         "used": used_by(shown),
         "soon": clock.now() + SOON,
@@ -201,7 +206,7 @@ def _history(request: PageRequest, shown: Team) -> list[Event]:
         return []
     told = visible_events(request.user).filter(team_id=shown.pk, action__startswith="access:")
     told = told.exclude(action__in=[Did.ACCESS_DENIED, Did.ACCESS_EXPORTED])  # these changed nothing
-    return list(told.order_by("-at", "-seq")[:10])
+    return list(told.order_by("-at", "-seq")[:HISTORY])
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ EVERY = 0.2  # seconds between two words about the progress
 
 class Command(BaseCommand):
     help = (
-        "Verify every event, the anchors, the records of archives, and the triggers and indexes around them. Says what was edited, deleted, inserted, put elsewhere, "
-        "cut off or rolled back, and where. Exits with 1 if anything was."
+        "Verify every event, the anchors, the records of archives, and the triggers and indexes around them. Says what was "
+        "edited, deleted, inserted, put elsewhere, cut off or rolled back, and where. Exits with 1 if anything was that "
+        "acknowledge_audit has not acknowledged."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,7 +36,8 @@ class Command(BaseCommand):
         if file := options["archive"]:
             if not file.exists():
                 raise CommandError(f"{file} does not exist.")
-            self._say(verify_file(file).found, f"{file}: intact")
+            findings = verify_file(file)
+            self._say(findings.found, f"{file}: intact{verification.count(findings.acknowledged)}")
             return
         self._said = 0.0
         result = verification.verify_whole(
@@ -45,12 +48,9 @@ class Command(BaseCommand):
                 verification.note(verification.WHOLE, result)
             except DatabaseError as error:
                 self.stderr.write(f"The result could not be written down: {error}")
-        rate = result.count / max(result.seconds, 0.001)
-        self._say(
-            result.findings, f"intact: {result.count} events up to {result.place.seq}, {rate:,.0f} a second"
-        )
+        self._say(verification.still_open(result), verification.summary(result))
 
-    def _say(self, findings: list[Finding], intact: str) -> None:
+    def _say(self, findings: Sequence[Finding], intact: str) -> None:
         if findings:
             raise CommandError("broken\n" + "\n".join(map(str, findings)))
         self.stdout.write(intact)

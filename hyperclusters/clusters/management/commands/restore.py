@@ -7,20 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
+from hyperclusters.audit.management.commands.note_restore import add_reasons, note
 from hyperclusters.clusters.heartbeat import is_a_worker_alive
 
 
 class Command(BaseCommand):
     help = (
-        "Put a backup in the place of the SQLite database. Stop web and workers first. The database that was there is kept "
-        "beside it. For PostgreSQL use pg_restore, see docs/operating.md."
+        "Put a backup in the place of the SQLite database, migrate it, and record that in the audit. Stop web and workers "
+        "first. The database that was there is kept beside it. For PostgreSQL use pg_restore, see docs/operating.md."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
+        add_reasons(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
@@ -40,9 +43,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{here} is the backup now." + (f" What was there is kept as {kept}." if kept else "")
         )
-        self.stdout.write(
-            "Now run, in this order: migrate, verify_audit, sync_clusters; then start web and workers."
-        )
+        call_command("migrate", verbosity=0)  # the backup may be of a release before
+        note(self, options)
+        self.stdout.write("Now run sync_clusters; then start web and workers.")
         self.stdout.write("Clusters made since the backup come up as made outside this dashboard.")
 
     def _set_aside(self, here: Path) -> Path | None:

@@ -1,0 +1,182 @@
+"""Acknowledgements: events that say which findings of a verification somebody has looked into, and why they may stand.
+
+They are read from the sealed text of the ledger, so a row that was forged or edited acknowledges nothing. An acknowledged
+finding is still shown; it raises no alert and stops no archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from getpass import getuser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from .anchors import Rollback
+from .chain import digest, keyed, numbered, usable_key
+from .findings import ENOUGH, Finding, Kind
+from .ledger import Person, Subject, record, storable
+from .models import Event, Head, Segment
+from .vocabulary import Action, Outcome
+
+ACTIONS = (Action.AUDIT_ACKNOWLEDGED, Action.AUDIT_RESTORED)
+
+
+class NotAcknowledged(Exception):
+    """Nothing was acknowledged, for this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What one event says. `rollback`: to which event the ledger went back, if it did."""
+
+    seq: int
+    key_id: str
+    person_name: str
+    reason: str
+    findings: tuple[Finding, ...]
+    rollback: Rollback | None
+
+    @classmethod
+    def from_text(cls, text: str) -> Acknowledgement:
+        """Raises ValueError, KeyError or TypeError if the text is none of an acknowledgement."""
+        said = json.loads(text)
+        after = said["after"]
+        back = after.get("rolled_back_to")
+        return cls(
+            seq=said["seq"],
+            key_id=said["key"],
+            person_name=said["person_name"],
+            reason=said["reason"],
+            findings=tuple(Finding(**facts) for facts in after.get("findings", [])),
+            rollback=None if back is None else Rollback(int(back), said["at"]),
+        )
+
+    def is_covered(self, findings: Iterable[Finding]) -> bool:
+        """Whether a verification says that this event was forged with a key that is not the current one."""
+        return any(each.kind == Kind.RESEALED and each.first <= self.seq <= each.last for each in findings)
+
+
+def acknowledgements() -> list[Acknowledgement]:
+    """All that carry the seal of one of our keys, oldest first; those in archives by the archives' sealed records."""
+    from_archives = [text for segment in Segment.objects.order_by("first") for text in _archived(segment)]
+    stored = (
+        Event.objects.filter(action__in=ACTIONS).order_by("seq").values_list("seq", "canonical", "digest")
+    )
+    texts = [*from_archives, *(text for seq, text, sealed in stored if _is_genuine(seq, text, sealed))]
+    found = []
+    for text in texts:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found.append(Acknowledgement.from_text(text))
+    return found
+
+
+def _archived(segment: Segment) -> list[str]:
+    key = dict(settings.AUDIT_KEYS).get(segment.key_id)
+    return list(segment.acknowledged or []) if key and segment.sealed_with(key) == segment.seal else []
+
+
+def _is_genuine(seq: int, text: Any, sealed: Any) -> bool:
+    keys = dict(settings.AUDIT_KEYS)
+    try:
+        return numbered(text) == seq and digest(keys[keyed(text)], text) == sealed
+    except (ValueError, KeyError, TypeError, AttributeError):  # whatever stands there was not written by us
+        return False
+
+
+def texts(first: int, last: int) -> list[str]:
+    """The sealed texts of the acknowledgements among these events, for the record of their archive."""
+    stored = Event.objects.filter(action__in=ACTIONS, seq__range=(first, last)).order_by("seq")
+    rows = stored.values_list("seq", "canonical", "digest")
+    return [text for seq, text, sealed in rows if _is_genuine(seq, text, sealed)]
+
+
+def split(
+    findings: Iterable[Finding], known: Iterable[Acknowledgement]
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings that are open, and those that are acknowledged: exactly these, with exactly this content."""
+    closed = {_identity(finding) for each in known for finding in each.findings}
+    every = list(findings)
+    still_open = tuple(each for each in every if _identity(each) not in closed)
+    return still_open, tuple(each for each in every if _identity(each) in closed)
+
+
+def _identity(finding: Finding) -> tuple[Any, ...]:
+    return tuple(storable(each) for each in finding.identity)
+
+
+def acknowledge(
+    findings: Sequence[Finding], *, reason: str, person: Person = None, person_name: str = ""
+) -> Event:
+    """Record that these findings were looked into and may stand. Raises NotAcknowledged."""
+    if not findings:
+        raise NotAcknowledged("nothing was found that is not acknowledged")
+    if len(findings) >= ENOUGH:
+        raise NotAcknowledged(f"{ENOUGH} findings or more are not listed one by one")
+    if not reason.strip():
+        raise NotAcknowledged("a reason is needed")
+    after: dict[str, Any] = {"findings": [each.facts() for each in findings], "from": here()}
+    if back := [each.first - 1 for each in findings if each.kind == Kind.ROLLED_BACK]:
+        after["rolled_back_to"] = min(back)
+    return record(
+        Action.AUDIT_ACKNOWLEDGED,
+        Outcome.DONE,
+        person=person,
+        person_name=person_name,
+        subject=Subject("audit", "", "chain"),
+        reason=reason.strip(),
+        after=after,
+    )
+
+
+def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: bool) -> Event:
+    """Record from which backup the database comes, and up to which event. With `is_acknowledged` the ledger's return to
+    that event, and what anchors have seen of later ones until now, is acknowledged as well. Run it before web and workers.
+    """
+    head = Head.objects.get()
+    after: dict[str, Any] = {"file": str(file), "event": head.seq, "digest": head.digest, "from": here()}
+    if file.is_file():
+        with file.open("rb") as opened:
+            after["sha256"] = hashlib.file_digest(opened, "sha256").hexdigest()
+    if is_acknowledged:
+        detail = f"restored from {file.name}"
+        after["findings"] = [Finding(Kind.ROLLED_BACK, head.seq + 1, head.seq + 1, detail).facts()]
+        after["rolled_back_to"] = head.seq
+    return record(
+        Action.AUDIT_RESTORED,
+        Outcome.DONE,
+        person_name=person_name,
+        subject=Subject("audit", "", file.name),
+        reason=reason,
+        after=after,
+    )
+
+
+def trusted(
+    known: Iterable[Acknowledgement], findings: Sequence[Finding], through: int
+) -> list[Acknowledgement]:
+    """Those that count: no finding speaks of them, and what was not verified yet (behind `through`) has the current key."""
+    key_id = current[0] if (current := usable_key()) else ""
+    return [
+        each
+        for each in known
+        if not each.is_covered(findings) and (each.seq <= through or each.key_id == key_id)
+    ]
+
+
+def login() -> str:
+    """Who is signed in on this machine, for acts on the command line."""
+    with suppress(OSError, KeyError):
+        return getuser()
+    return ""
+
+
+def here() -> str:
+    """The login and the host on which a command runs."""
+    return f"{login()}@{platform.node()}"

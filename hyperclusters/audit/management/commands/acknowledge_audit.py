@@ -1,0 +1,46 @@
+"""`manage.py acknowledge_audit`: record that what verify_audit finds was looked into, and why it may stand."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from hyperclusters.audit import anchors, verification
+from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge, login
+
+
+class Command(BaseCommand):
+    help = (
+        "Verify the audit and acknowledge exactly what is found now, by an event with a reason. It stays on the pages as "
+        "acknowledged, raises no alert and stops no archive. Whatever is found later alarms as ever."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--reason", required=True, help="what happened, and why it may stand")
+        parser.add_argument(
+            "--by", default=login(), metavar="NAME", help="who decided it (default: your login)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        findings = verification.still_open(verification.verify())
+        try:
+            event = acknowledge(findings, reason=options["reason"], person_name=options["by"])
+        except NotAcknowledged as reason:
+            raise CommandError(f"Nothing was acknowledged: {reason}.") from reason
+        for finding in findings:
+            self.stdout.write(f"acknowledged: {finding}")
+        self.stdout.write(f"by event {event.seq}")
+        conclude(self)
+
+
+def conclude(command: BaseCommand) -> None:
+    """Anchor the ledger as it is now, verify it, and say how it stands."""
+    try:
+        anchors.anchor()
+    except OSError as error:
+        command.stderr.write(f"The ledger could not be anchored: {error}")
+    result = verification.verify()
+    verification.note(verification.WHOLE, result)
+    if findings := verification.still_open(result):
+        raise CommandError("broken\n" + "\n".join(map(str, findings)))
+    command.stdout.write(verification.summary(result))

@@ -1,0 +1,64 @@
+"""Whether the ledger is as it was written, and what auditors say of what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from hyperclusters.access.permissions import Action, may, require
+from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
+from hyperclusters.audit.findings import Finding, Kind
+from hyperclusters.audit.verification import Standing, standing
+from hyperclusters.web.acts import post_only
+from hyperclusters.web.request import REFUSED, PageRequest
+
+
+@require_safe
+def chain(request: PageRequest) -> HttpResponse:
+    """Whether the ledger is whole, when that was last verified, and what was found. No event is shown."""
+    require(request.user, Action.AUDIT)
+    return _page(request, standing())
+
+
+@post_only("audit:chain")
+def acknowledge_findings(request: PageRequest) -> HttpResponse:
+    """Acknowledge exactly the findings that the page showed, with a reason."""
+    require(request.user, Action.REVIEW)
+    known, reason = standing(), request.POST.get("reason", "").strip()[:500]
+    if request.POST.get("findings") != _mark(known.findings):
+        error = _("The findings have changed. Read them again before you acknowledge them.")
+        return _page(request, known, REFUSED, error=error, reason=reason)
+    try:
+        acknowledge(known.findings, reason=reason, person=request.user)
+    except NotAcknowledged:
+        error = _("Enter a reason. More than 200 findings cannot be acknowledged.")
+        return _page(request, known, REFUSED, error=error, reason=reason)
+    messages.success(request, _("The findings are acknowledged. New findings raise an alert as before."))
+    return redirect("audit:chain")
+
+
+def _page(request: PageRequest, known: Standing, status: int = 200, **form: Any) -> HttpResponse:
+    may_review = may(request.user, Action.REVIEW)
+    context = {
+        "chain": known,
+        "findings": _rows(known.findings) if may_review else [],
+        "acknowledged": _rows(known.acknowledged) if may_review else [],
+        "mark": _mark(known.findings),
+    }
+    return render(request, "audit/chain.html", context | form, status=status)
+
+
+def _rows(findings: tuple[Finding, ...]) -> list[tuple[Finding, str]]:
+    return [(finding, str(Kind(finding.kind).label)) for finding in findings]
+
+
+def _mark(findings: tuple[Finding, ...]) -> str:
+    """Changes with the findings, so that nobody acknowledges what they have not read."""
+    return hashlib.sha256(json.dumps([each.identity for each in findings]).encode()).hexdigest()

@@ -1,0 +1,720 @@
+"""Findings can be closed, honestly: keys change by an event, a finding is acknowledged by one, and nothing else closes one."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test import Client as Browser
+
+from hyperclusters.audit import anchors, archive, chain, clock, duties, keys, verification
+from hyperclusters.audit.acknowledgements import acknowledgements
+from hyperclusters.audit.chain import Entry, KeyMissing
+from hyperclusters.audit.findings import Finding, Kind
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import AnchorFile, Duty, Event, Head, Segment, Verification
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from tests.audit import tampering as mallory
+from tests.audit.tampering import sql, unguarded
+from tests.conftest import Cast, events
+from tests.web.pages import body
+
+SignIn = Callable[[str], Browser]
+FIRST, SECOND, THIRD = ("k1", b"1" * 32), ("k2", b"2" * 32), ("k3", b"3" * 32)
+
+
+@pytest.fixture(autouse=True)
+def own_files(settings: Any, tmp_path: Path) -> None:
+    settings.AUDIT_ANCHORS = tmp_path / "anchors.jsonl"
+    settings.AUDIT_KEYS = [FIRST]
+
+
+def noted(count: int = 1) -> None:
+    with transaction.atomic():
+        for number in range(count):
+            record(Did.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", str(number), f"c-{number}"))
+
+
+def found() -> list[tuple[str, int, int]]:
+    return [(each.kind, each.first, each.last) for each in verification.verify().findings]
+
+
+def verified() -> verification.Standing:
+    verification.note(verification.WHOLE, verification.verify())
+    return verification.standing()
+
+
+def acknowledged(reason: str = "the disk was repaired") -> None:
+    call_command("acknowledge_audit", "--reason", reason, "--by", "olga")
+
+
+def edit(seq: int, reason: str = "changed") -> None:
+    unguarded(lambda: sql("UPDATE audit_event SET reason = %s WHERE seq = %s", reason, seq))
+
+
+# Keys.
+
+
+def test_g21_a_rolling_restart_with_two_keys_changes_nothing_and_one_command_changes_all(
+    database: None, settings: Any
+) -> None:
+    noted(2)
+    for available in ([SECOND, FIRST], [FIRST], [FIRST, SECOND], [SECOND, FIRST]):  # process after process
+        settings.AUDIT_KEYS = available
+        noted(1)
+        anchors.anchor()
+    assert {event.key_id for event in events()} == {"k1"}
+    call_command("activate_audit_key", "k2", "--by", "olga")
+    noted(2)
+    told = events(action=Did.AUDIT_KEY_ACTIVATED)[0]
+    assert (told.person_name, told.before, told.after) == ("olga", {"key": "k1"}, {"key": "k2"})
+    assert [event.key_id for event in events()][-3:] == ["k1", "k2", "k2"]
+    assert found() == []
+    settings.AUDIT_KEYS = [FIRST, SECOND]  # the order says nothing
+    noted(1)
+    assert events()[-1].key_id == "k2"
+    assert found() == []
+
+
+def test_g21_events_of_the_same_transaction_are_sealed_with_the_key_that_is_current_at_their_place(
+    database: None, settings: Any
+) -> None:
+    settings.AUDIT_KEYS = [FIRST, SECOND, THIRD]
+    with transaction.atomic():
+        noted(1)
+        keys.activate("k2")
+        noted(1)
+    keys.activate("k3")
+    noted(1)
+    assert [event.key_id for event in events()] == ["k1", "k1", "k2", "k2", "k3"]
+    assert found() == []
+    assert chain.current_key() == THIRD
+
+
+def test_a_key_is_activated_only_if_it_is_another_one_of_ours(database: None, settings: Any) -> None:
+    noted(1)
+    settings.AUDIT_KEYS = [FIRST, SECOND]
+    for key_id, why in (("k1", "is the current key already"), ("k9", "has no key 'k9'")):
+        with pytest.raises(CommandError, match=why):
+            call_command("activate_audit_key", key_id)
+    assert len(events()) == 1
+
+
+def test_g02_a_process_without_the_current_key_records_nothing_and_is_not_ready(
+    database: None, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.AUDIT_KEYS = [FIRST, SECOND]
+    noted(1)
+    keys.activate("k2")
+    settings.AUDIT_KEYS = [FIRST]
+
+    def work() -> None:
+        with transaction.atomic():
+            Duty.objects.create(name="deed", due_at=clock.now())
+            noted(1)
+
+    with pytest.raises(KeyMissing, match="AUDIT_KEYS lacks 'k2'"):
+        work()
+    assert not Duty.objects.exists()
+    assert len(events()) == 2
+    assert "ALERT AUDIT_KEYS lacks 'k2'" in caplog.text
+    answer = Browser().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["audit"] == "AUDIT_KEYS lacks the audit's current key"
+    assert verification.standing().state == "never"
+    settings.AUDIT_KEYS = [SECOND, FIRST]
+    assert Browser().get("/readyz").status_code == 200
+
+
+def appended(key: tuple[str, bytes], **changes: Any) -> int:
+    """An event put behind the last one by somebody with a key of ours and every right on the database."""
+    head = Head.objects.get()
+    values = mallory.fabricated(head.seq + 1, head.digest, *key, **changes)
+    mallory.put(values)
+    sql("UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1", head.seq + 1, values["digest"])
+    return head.seq + 1
+
+
+@pytest.mark.parametrize("order", [[FIRST, SECOND], [SECOND, FIRST]])
+def test_g21_a_replaced_key_that_seals_again_is_a_finding_and_activates_nothing(
+    order: list[tuple[str, bytes]], database: None, settings: Any
+) -> None:
+    settings.AUDIT_KEYS = order if order[0] == FIRST else [FIRST]
+    noted(2)
+    settings.AUDIT_KEYS = order
+    keys.activate("k2")
+    noted(1)
+    assert verified().state == "intact"
+    first = appended(FIRST)
+    forged = appended(FIRST, action=str(Did.AUDIT_KEY_ACTIVATED), after=json.dumps({"key": "k1"}))
+    last = appended(FIRST)
+    assert (first, last) == (forged - 1, forged + 1)
+    for verify in (verification.verify_new, verification.verify):
+        assert verify().findings == [Finding(Kind.RESEALED, first, last, "key 'k1'")]
+    noted(1)
+    assert events()[-1].key_id == "k2"
+
+
+def test_g21_an_activation_by_somebody_without_a_key_is_named(database: None, settings: Any) -> None:
+    settings.AUDIT_KEYS = [FIRST, SECOND]
+    noted(3)
+    after = json.dumps({"key": "k2"})
+    seq = appended(("k1", b"x" * 32), action=str(Did.AUDIT_KEY_ACTIVATED), after=after)
+    assert found() == [(Kind.EDITED, seq, seq)]
+    assert chain.current_key() == FIRST
+
+
+def test_g21_a_key_stays_replaced_where_its_replacement_was_archived(
+    database: None, settings: Any, tmp_path: Path
+) -> None:
+    settings.AUDIT_KEYS = [FIRST, SECOND]
+    noted(2)
+    keys.activate("k2")
+    noted(3)
+    archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
+    assert Segment.objects.get().end_key_id == "k2"
+    assert found() == []
+    seq = appended(FIRST)
+    assert found() == [(Kind.RESEALED, seq, seq)]
+
+
+def test_g21_an_archive_that_ends_at_an_activation_is_followed_by_the_new_key(
+    database: None, settings: Any, tmp_path: Path
+) -> None:
+    settings.AUDIT_KEYS = [FIRST, SECOND]
+    noted(2)
+    keys.activate("k2")
+    noted(1)
+    archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
+    assert Segment.objects.get().last == 3
+    verification.note(verification.WHOLE, verification.verify())
+    noted(1)
+    assert verification.verify_new().findings == []
+    assert found() == []
+
+
+def test_g35_a_ledger_whose_key_was_replaced_by_a_restart_goes_on(database: None, settings: Any) -> None:
+    noted(2)
+    settings.AUDIT_KEYS = [SECOND, FIRST]
+    mallory.replace_key_as_before("k2")
+    noted(2)
+    mallory.unguarded(lambda: sql("UPDATE audit_head SET key_id = ''"))  # as the migration leaves it
+    assert [event.key_id for event in events()] == ["k1", "k1", "k2", "k2"]
+    assert chain.current_key() == SECOND
+    noted(1)
+    assert (events()[-1].key_id, Head.objects.get().key_id) == ("k2", "k2")
+    assert found() == []
+    settings.AUDIT_KEYS = [SECOND, FIRST, THIRD]
+    keys.activate("k3")
+    noted(1)
+    assert found() == []
+
+
+def test_appending_takes_no_more_ways_to_the_database_than_before(
+    database: None, settings: Any, django_assert_num_queries: Any
+) -> None:
+    noted(1)
+    ways = 5  # BEGIN, the end, INSERT, the move, COMMIT; on PostgreSQL constraints, and INSERT with the move
+    event = Event(at=clock.now(), action="x", outcome="y", source="z")
+    with django_assert_num_queries(ways), transaction.atomic(durable=True):
+        connection.on_commit(Entry(event))
+
+
+# Acknowledgements.
+
+
+def test_g21_an_acknowledged_finding_is_shown_stops_no_archive_and_raises_no_alert(
+    database: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted(5)
+    edit(2)
+    with pytest.raises(CommandError, match="broken"):
+        call_command("verify_audit")
+    acknowledged("a test had written to the wrong database")
+    event = events(action=Did.AUDIT_ACKNOWLEDGED)[0]
+    assert (event.person_name, event.reason) == ("olga", "a test had written to the wrong database")
+    assert event.after is not None
+    assert event.after["findings"][0]["detail"] == "reason"
+    capsys.readouterr()
+    call_command("verify_audit")
+    said = capsys.readouterr().out
+    assert "intact" in said
+    assert "1 acknowledged finding\nacknowledged: edited: event 2 (reason)" in said
+    standing = verified()
+    assert (standing.state, len(standing.acknowledged)) == ("intact", 1)
+    assert len(events(action=Did.AUDIT_BROKEN)) == 1
+    archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
+    assert found() == []
+
+
+@pytest.mark.parametrize("seq", [2, 4])
+def test_g21_a_finding_at_another_place_or_with_other_content_alarms_as_ever(
+    database: None, seq: int
+) -> None:
+    noted(5)
+    edit(2)
+    verified()
+    acknowledged()
+    edit(seq, "changed once more")
+    standing = verified()
+    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, seq, seq, "reason"),))
+    assert len(events(action=Did.AUDIT_BROKEN)) == 2
+
+
+def put_back(seq: int) -> None:
+    """An older state of the database: what came after the event is gone, and the chain ends there."""
+    sealed = Event.objects.get(seq=seq).digest
+    sql("DELETE FROM audit_event WHERE seq > %s", seq)
+    sql("UPDATE audit_head SET seq = %s, digest = %s", seq, sealed)
+
+
+def lose_anchors() -> None:
+    anchors.paths()[0].unlink()
+
+
+def edit_anchor() -> None:
+    path = anchors.paths()[0]
+    path.write_text(path.read_text().replace('"line": 2', '"line": 7'))
+
+
+TROUBLES: dict[str, Callable[[], None]] = {
+    "edited": lambda: edit(3),
+    "canonical": lambda: unguarded(lambda: mallory.change(3, canonical="{}")),
+    "deleted": lambda: unguarded(lambda: mallory.delete(3, 4)),
+    "cut off": lambda: unguarded(lambda: mallory.delete(6, 6)),
+    "inserted": lambda: unguarded(lambda: mallory.put(mallory.row(2) | {"seq": 0})),
+    "reordered": lambda: unguarded(lambda: mallory.swap(3, 4)),
+    "rolled back": lambda: unguarded(lambda: put_back(3)),
+    "anchors lost": lose_anchors,
+    "anchor edited": edit_anchor,
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_g21_whatever_was_found_can_be_closed_and_stays_closed_while_the_ledger_grows(
+    database: None, trouble: str
+) -> None:
+    noted(3)
+    anchors.anchor()
+    noted(3)
+    anchors.anchor()
+    assert verified().state == "intact"
+    TROUBLES[trouble]()
+    assert verified().state == "broken"
+    acknowledged()
+    for _ in range(2):
+        assert verified().state == "intact"
+        assert verification.standing().acknowledged
+        noted(4)
+        anchors.anchor()
+        verification.note(verification.NEW, verification.verify_new())
+    assert verification.standing().state == "intact"
+    call_command("verify_audit")
+    edit(Head.objects.get().seq)
+    assert verified().state == "broken"
+
+
+def test_g21_a_second_return_to_an_older_state_is_a_finding_again(database: None) -> None:
+    noted(6)
+    anchors.anchor()
+    unguarded(lambda: put_back(3))
+    acknowledged()
+    noted(4)
+    anchors.anchor()
+    unguarded(lambda: put_back(5))
+    assert [each.kind for each in verification.still_open(verification.verify())] == [Kind.ROLLED_BACK]
+
+
+def test_g21_a_hole_that_was_acknowledged_can_be_archived_and_the_archive_says_so(
+    database: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted(6)
+    unguarded(lambda: mallory.delete(3, 4))
+    with pytest.raises(archive.NotArchived):
+        archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
+    acknowledged()
+    segment = archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
+    capsys.readouterr()
+    call_command("verify_audit", "--archive", str(tmp_path / segment.file))
+    assert "acknowledged: deleted: events 3 to 4" in capsys.readouterr().out
+    lines = (tmp_path / segment.file).read_text().splitlines(keepends=True)
+    (tmp_path / segment.file).write_text("".join([*lines[:2], *lines[3:]]))
+    with pytest.raises(CommandError, match="deleted"):
+        call_command("verify_audit", "--archive", str(tmp_path / segment.file))
+
+
+def test_g21_an_acknowledgement_counts_after_it_was_archived(database: None, tmp_path: Path) -> None:
+    noted(3)
+    anchors.anchor()
+    lose_anchors()
+    acknowledged()
+    noted(3)
+    archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
+    assert not Event.objects.filter(action=Did.AUDIT_ACKNOWLEDGED).exists()
+    standing = verified()
+    assert (standing.state, len(standing.acknowledged)) == ("intact", 1)
+    unguarded(lambda: sql("UPDATE audit_segment SET acknowledged = %s", "[]"))
+    assert verified().state == "broken"
+
+
+def forged_row(key: tuple[str, bytes]) -> None:
+    finding = verification.verify().findings[0]
+    after = {"findings": [finding.facts()]}
+    appended(key, action=str(Did.AUDIT_ACKNOWLEDGED), after=json.dumps(after))
+
+
+def edited_row() -> None:
+    finding = verification.verify().findings[0]
+    sql(
+        "UPDATE audit_event SET action = %s, after = %s WHERE seq = 4",
+        str(Did.AUDIT_ACKNOWLEDGED),
+        json.dumps({"findings": [finding.facts()]}),
+    )
+
+
+FORGERIES: dict[str, Callable[[], None]] = {
+    "no key of ours": lambda: forged_row(("k2", b"x" * 32)),
+    "a replaced key": lambda: forged_row(FIRST),
+    "an edited row": lambda: unguarded(edited_row),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_g21_an_acknowledgement_that_was_not_sealed_in_its_place_has_no_effect(
+    database: None, settings: Any, forgery: str
+) -> None:
+    settings.AUDIT_KEYS = [FIRST, SECOND]
+    noted(5)
+    keys.activate("k2")
+    noted(1)
+    edit(2)
+    verified()
+    FORGERIES[forgery]()
+    for standing in (verification.standing(), verified(), verified()):
+        assert standing.state == "broken"
+        assert Finding(Kind.EDITED, 2, 2, "reason") in standing.findings
+
+
+def test_g21_a_forged_return_to_an_older_state_hides_no_anchor(database: None, settings: Any) -> None:
+    settings.AUDIT_KEYS = [FIRST, SECOND]
+    noted(3)
+    keys.activate("k2")
+    noted(4)
+    anchors.anchor()
+    unguarded(lambda: put_back(5))
+    appended(FIRST, action=str(Did.AUDIT_RESTORED), after=json.dumps({"rolled_back_to": 5}))
+    assert Kind.ROLLED_BACK in {each.kind for each in verification.still_open(verification.verify())}
+
+
+def test_nothing_is_acknowledged_without_a_reason_or_a_finding(database: None) -> None:
+    noted(2)
+    with pytest.raises(CommandError, match="nothing was found"):
+        acknowledged()
+    edit(2)
+    with pytest.raises(CommandError, match="a reason is needed"):
+        acknowledged("  ")
+    assert acknowledgements() == []
+
+
+def test_an_auditor_acknowledges_on_the_page_exactly_what_it_shows(cast: Cast, as_: SignIn) -> None:
+    noted(3)
+    edit(len(events()), "<b>changed</b>")
+    verified()
+    olga, tom = as_("olga"), as_("tom")
+    page = body(olga.get("/audit/chain/"))
+    mark = page.partition('name="findings" value="')[2].partition('"')[0]
+    assert 'name="findings"' not in body(tom.get("/audit/chain/"))
+    assert tom.post("/audit/chain/acknowledge/", {"findings": mark, "reason": "x"}).status_code == 403
+    for typed in ({"findings": "0", "reason": "seen"}, {"findings": mark, "reason": " "}):
+        answer = olga.post("/audit/chain/acknowledge/", typed)
+        assert (answer.status_code, acknowledgements()) == (422, [])
+    assert olga.post("/audit/chain/acknowledge/", {"findings": mark, "reason": "a repair"}).status_code == 302
+    event = events(action=Did.AUDIT_ACKNOWLEDGED)[0]
+    assert (event.person_name, event.reason, event.source) == ("olga", "a repair", "page")
+    page = body(olga.get("/audit/"))
+    assert 'data-state="intact"' in page
+    assert "1 acknowledged finding" in page
+    assert "1 acknowledged finding" in body(olga.get("/audit/chain/"))
+    assert verified().state == "intact"
+
+
+# A lawful restore.
+
+
+@pytest.mark.parametrize("reason", ["the disk broke", ""])
+def test_g34_a_restore_says_what_it_came_from_and_is_closed_by_a_reason(
+    database: None, tmp_path: Path, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted(6)
+    anchors.anchor()
+    backup = tmp_path / "monday.dump"
+    backup.write_text("a backup")
+    unguarded(lambda: put_back(4))
+    call_command("note_restore", str(backup), "--acknowledge", reason, "--by", "root")
+    event = events(action=Did.AUDIT_RESTORED)[0]
+    assert (event.person_name, event.reason, event.object_name) == ("root", reason, "monday.dump")
+    assert event.after is not None
+    assert (event.after["file"], event.after["event"], len(event.after["sha256"])) == (str(backup), 4, 64)
+    if not reason:
+        assert verified().state == "broken"
+        acknowledged()
+    assert verified().state == "intact"
+    noted(5)
+    duties.run_due()
+    standing = verified()
+    assert (standing.state, len(standing.acknowledged)) == ("intact", 1)
+
+
+def test_g34_anchors_of_other_hosts_that_saw_the_lost_events_are_explained_too(
+    database: None, settings: Any, tmp_path: Path
+) -> None:
+    noted(6)
+    anchors.anchor()
+    other = tmp_path / "other.jsonl"
+    settings.AUDIT_ANCHORS.rename(other)
+    AnchorFile.objects.update(host="other-host")
+    unguarded(lambda: put_back(4))
+    call_command("note_restore", "monday.dump", "--acknowledge", "the disk broke")
+    settings.AUDIT_ANCHORS = other  # the other host verifies
+    noted(5)
+    assert verified().state == "intact"
+
+
+# Anchors.
+
+
+def shorten() -> None:
+    path = anchors.paths()[0]
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
+
+
+def empty() -> None:
+    anchors.paths()[0].write_text("")
+
+
+def rotate() -> None:
+    path = anchors.paths()[0]
+    path.rename(path.with_suffix(".1"))
+
+
+LOSSES: dict[str, tuple[Callable[[], None], int]] = {
+    "lost": (lose_anchors, 1),
+    "emptied": (empty, 1),
+    "rotated": (rotate, 1),
+    "shorter": (shorten, 2),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_g21_lines_of_anchors_that_are_lost_stay_a_finding_until_acknowledged(
+    database: None, loss: str
+) -> None:
+    noted(2)
+    for _ in range(3):
+        anchors.anchor()
+    act, first = LOSSES[loss]
+    act()
+    for _ in range(3):  # also once there are new ones
+        assert found() == [(Kind.ANCHOR_MISSING, first, 3)]
+        assert anchors.anchor_if_due() or True
+        noted(1)
+        anchors.anchor()
+    acknowledged()
+    assert verified().state == "intact"
+    anchors.anchor()
+    shorten()
+    assert verified().state == "broken"
+
+
+def test_g21_a_file_that_comes_back_is_no_finding_any_more(database: None, settings: Any) -> None:
+    noted(2)
+    anchors.anchor()
+    kept = settings.AUDIT_ANCHORS.with_suffix(".kept")
+    settings.AUDIT_ANCHORS.rename(kept)
+    assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
+    kept.rename(settings.AUDIT_ANCHORS)
+    assert found() == []
+
+
+def test_g21_a_file_on_another_host_is_missing_only_once_nobody_writes_to_it(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted(2)
+    anchors.anchor()
+    lose_anchors()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(platform, "node", lambda: "another-host")
+        anchors.anchor()
+        assert found() == []
+        later = clock.now() + anchors.SILENT + timedelta(hours=1)
+        elsewhere.setattr(clock, "now", lambda: later)
+        assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
+    assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
+
+
+def test_g21_a_file_whose_path_was_changed_by_a_setting_is_read_where_it_was(
+    database: None, settings: Any, tmp_path: Path
+) -> None:
+    noted(2)
+    anchors.anchor()
+    old, settings.AUDIT_ANCHORS = settings.AUDIT_ANCHORS, tmp_path / "new.jsonl"
+    anchors.anchor()
+    assert found() == []
+    old.unlink()
+    assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
+
+
+def test_g21_where_one_file_of_anchors_is_lost_the_other_still_tells(
+    database: None, settings: Any, tmp_path: Path
+) -> None:
+    settings.AUDIT_ANCHORS_COPY = tmp_path / "elsewhere" / "anchors.jsonl"
+    noted(6)
+    anchors.anchor()
+    for path in anchors.paths():
+        kept = shutil.copy(path, tmp_path / "kept")
+        path.unlink()
+        with mallory.undone():
+            put_back(3)
+            AnchorFile.objects.all().delete()  # as it was before
+            with pytest.MonkeyPatch.context() as same:
+                same.setattr(verification, "ahead", iter)  # on the connection that will be rolled back
+                assert found() == [(Kind.ROLLED_BACK, 4, 6)]
+        shutil.move(kept, path)
+    assert found() == []
+
+
+def test_g21_a_file_of_anchors_that_cannot_be_written_keeps_the_other_from_nothing(
+    database: None, settings: Any, tmp_path: Path
+) -> None:
+    settings.AUDIT_ANCHORS_COPY = tmp_path / "copy.jsonl"
+    (tmp_path / "file").touch()
+    settings.AUDIT_ANCHORS = tmp_path / "file" / "anchors"
+    noted(2)
+    with pytest.raises(OSError, match="file"):
+        anchors.anchor()
+    assert [line["seq"] for line in anchors.lines()] == [2]
+    assert anchors.latest() is not None
+
+
+# Overdue is not intact.
+
+
+def state_at(monkeypatch: pytest.MonkeyPatch, later: timedelta) -> verification.Standing:
+    at = clock.now() + later
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda: at)
+        return verification.standing()
+
+
+def test_g40_a_verification_that_is_overdue_is_not_called_intact(
+    cast: Cast, as_: SignIn, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    verified()
+    hours = timedelta(hours=settings.AUDIT_VERIFY_HOURS)
+    assert state_at(monkeypatch, timedelta(minutes=10)).state == "intact"
+    assert state_at(monkeypatch, timedelta(minutes=20)).state == "overdue"
+    Duty.objects.update(due_at="2099-01-01T00:00:00Z")
+    at = clock.now() + hours + timedelta(hours=2)
+    browser = as_("olga")
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda: at)
+        standing = verification.standing()
+        assert (standing.state, standing.since) == ("overdue", standing.whole_at)
+    with monkeypatch.context() as short:
+        short.setattr(verification, "NEW_OVERDUE", timedelta(0))
+        for path in ("/audit/", "/audit/chain/"):
+            page = body(browser.get(path))
+            assert "Chain not verified" in page or "Not verified since" in page
+            assert "Chain intact" not in page
+            assert "Intact up to" not in page
+
+
+def test_g40_the_verification_of_all_is_made_up_for_whatever_its_task_says(
+    database: None, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    noted(3)
+    duties.run_due()
+    sql("UPDATE audit_duty SET due_at = '2099-01-01 00:00:00+00' WHERE name = 'verify whole'")
+    at = clock.now() + timedelta(hours=settings.AUDIT_VERIFY_HOURS) + timedelta(hours=2)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda: at)
+        assert verification.standing().state == "overdue"
+        duties.run_due()
+        assert verification.standing().state == "intact"
+        assert verification.standing().whole_at == at
+
+
+EDITS = {
+    "at": "UPDATE audit_verification SET at = '{now}'",
+    "at ahead": "UPDATE audit_verification SET at = '2099-01-01 00:00:00+00:00'",
+    "seq": "UPDATE audit_verification SET seq = 900",
+    "count": "UPDATE audit_verification SET count = 900",
+    "digest": "UPDATE audit_verification SET digest = 'x'",
+    "key": "UPDATE audit_verification SET chain_key_id = 'k2'",
+    "findings": "UPDATE audit_verification SET findings = '[]'",
+    "kind": "UPDATE audit_verification SET kind = 'new'",
+    "seal": "UPDATE audit_verification SET seal = ''",
+    "gone": "DELETE FROM audit_verification",
+}
+
+
+@pytest.mark.parametrize("edit_of", EDITS)
+def test_g40_a_verification_that_was_edited_counts_as_none_and_is_made_again(
+    database: None, edit_of: str
+) -> None:
+    noted(3)
+    edit(2)
+    verified()
+    sql(EDITS[edit_of].format(now=f"{clock.now():%Y-%m-%d %H:%M:%S.%f}+00:00"))
+    assert verification.standing().state == "never"
+    verification.note(verification.NEW, verification.verify_new())
+    standing = verification.standing()
+    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, 2, 2, "reason"),))
+    assert standing.whole_at is not None
+
+
+def test_g40_a_verification_from_the_future_is_none(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted(3)
+    at = clock.now() + timedelta(minutes=1)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda: at)
+        verified()
+    assert verification.standing().state == "never"
+
+
+def test_g40_a_verification_that_was_invented_is_none(database: None) -> None:
+    noted(3)
+    head = Head.objects.get()
+    for kind in (verification.WHOLE, verification.NEW):
+        Verification.objects.create(
+            kind=kind, at=clock.now(), seconds=1, count=3, seq=head.seq, digest=head.digest, findings=[]
+        )
+    assert verification.standing().state == "never"
+
+
+def test_g40_verifications_that_fail_are_counted_and_shown(
+    cast: Cast, as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified()
+    with monkeypatch.context() as fault:
+        fault.setattr(verification, "verify_new", lambda _go_on: 1 / 0)
+        for _ in range(2):
+            Duty.objects.update(due_at=clock.now())
+            duties.run_due()
+    standing = verification.standing()
+    assert (standing.failures, standing.error) == (2, "ZeroDivisionError: division by zero")
+    page = body(as_("olga").get("/audit/chain/"))
+    assert "Failed verifications" in page
+    assert "2 · <code" in page
+    Duty.objects.update(due_at=clock.now())
+    duties.run_due()
+    assert verification.standing().failures == 0
