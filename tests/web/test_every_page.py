@@ -453,5 +453,5 @@ def test_a_head_request_records_nothing(paths: dict[str, str], as_: SignIn) -> N
             if method != "get" or statuses[person] != 200:
                 continue
             before = len(events())
-            assert browser.head(paths[route]).status_code == 200, route
+            assert browser.head(paths[route]).status_code in {200, 405}, route  # 405: forms
             assert [event.action for event in events()[before:]] == [], (person, route)
