@@ -85,9 +85,11 @@ def test_g08_a_failed_list_taken_for_an_empty_one_is_caught(broken_world: World,
 
 def test_g08_a_verdict_before_the_horizon_is_caught(broken_world: World) -> None:
     scene = broken_world.scene()
-    broken_world.cloud.fault("late_deed", "create", seconds=1.5, times=1, project=scene.project_id)
+    broken_world.cloud.fault("late_deed", "create", seconds=15, times=1, project=scene.project_id)
     broken_world.live(scene, patience=0, breakage="no_horizon")
-    time.sleep(1.6)
+    deadline = time.monotonic() + 30
+    while not broken_world.cloud.clusters(scene.project_id) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert_caught(broken_world.breaches(scene), "G7 ")
 
 
