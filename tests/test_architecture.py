@@ -339,7 +339,13 @@ def routes() -> dict[str, URLPattern]:
 
 def address_of(name: str) -> str:
     """An address of this route, with made-up parts where it wants some."""
-    made_up = {"uuid": "0e6f1c1e-7d7a-4b5e-9a9e-000000000001", "int": "1", "slug": "vision", "string": "x"}
+    made_up = {
+        "uuid": "0e6f1c1e-7d7a-4b5e-9a9e-000000000001",
+        "int": "1",
+        "number": "1",
+        "slug": "vision",
+        "string": "x",
+    }
     pattern = routes()[name].pattern
     return reverse(
         name,

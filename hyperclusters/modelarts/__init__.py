@@ -6,6 +6,7 @@ with Client(endpoint="https://…", project_id="…", credentials=Credentials("�
 """
 
 from hyperclusters.modelarts.client import Client
+from hyperclusters.modelarts.codes import Meaning, meaning_of
 from hyperclusters.modelarts.errors import (
     ClockSkew,
     CredentialsRefused,
@@ -68,6 +69,7 @@ __all__ = [
     "HyperCluster",
     "Invalid",
     "InvalidRequest",
+    "Meaning",
     "MetadataError",
     "Misconfigured",
     "ModelArtsError",
@@ -92,6 +94,7 @@ __all__ = [
     "is_safe_id",
     "is_subnet_id",
     "list_request",
+    "meaning_of",
     "proves_absence",
     "show_request",
 ]

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.clusters.models import Deletion, Work
-from hyperclusters.modelarts.codes import Meaning, meaning_of
+from hyperclusters.modelarts import Meaning, meaning_of
 
 Text = str | Promise
 
