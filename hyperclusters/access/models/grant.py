@@ -118,8 +118,9 @@ class Grant(models.Model):
     @property
     def returns_by_group(self) -> bool:
         """Whether the company's next sign-in gives it again, as long as the person is in the group."""
-        given = (self.group, self.team.slug if self.team else "", self.role)
-        return bool(self.group) and given in settings.OIDC_GROUP_ROLES
+        if not self.group:
+            return False
+        return (self.group, self.team.slug if self.team else "", self.role) in settings.OIDC_GROUP_ROLES
 
     def is_above(self, role: Role) -> bool:
         """Whether it allows more than this role of the same team."""

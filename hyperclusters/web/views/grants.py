@@ -85,7 +85,8 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     form = filled(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _review(request, team, form)):
         return redirect(request.get_full_path())
-    grants = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")
+    people = ("person", "granted_by", "reviewed_by")
+    grants = Grant.objects.active().filter(team=team).select_related("team", *people)
     page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
     rows = [(grant, (draft or request.POST).get(f"g{grant.pk}", "later")) for grant in page]
     context = {"team": team, "form": form, "page": page, "rows": rows}
