@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ def faketime() -> str:
     return str(place) if place and place.exists() and sys.platform == "linux" else ""
 
 
-def environment(ahead: str, *, fake_monotonic: bool = False, **more: str) -> dict[str, str]:
+def environment(
+    ahead: str, more: Mapping[str, str] | None = None, *, fake_monotonic: bool = False
+) -> dict[str, str]:
     """What a process gets that works on the tests' database. `ahead` as libfaketime has it: `+20m`, `-10d`, or empty."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "postgresql":
@@ -43,7 +45,7 @@ def environment(ahead: str, *, fake_monotonic: bool = False, **more: str) -> dic
     env = (
         os.environ
         | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
-        | more
+        | dict(more or {})
     )
     if ahead:
         env |= {
