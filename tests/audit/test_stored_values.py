@@ -26,6 +26,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.walk import Place
 from tests.audit import tampering as mallory
 
 IS_SQLITE = connection.vendor == "sqlite"
@@ -177,9 +178,7 @@ def test_g40_no_number_lies_outside_the_walk(number: int, ledger: None) -> None:
         forged(number)
         assert found() == [(Kind.INSERTED, number, number, "")]
         if number <= 0:
-            verification.note(
-                verification.WHOLE, verification.Result([], EVENTS, verification.Place(EVENTS, "f" * 64), 0)
-            )
+            verification.note(verification.WHOLE, verification.Result([], EVENTS, Place(EVENTS, "f" * 64), 0))
             assert (Kind.INSERTED, number) in [
                 (each.kind, each.first) for each in verification.verify_new().findings
             ]
@@ -459,7 +458,7 @@ def test_g40_no_false_alarm_over_hostile_texts(ledger: None) -> None:
     )
     def write(texts: tuple[str, ...], told: tuple[Any, ...], number: int | None) -> None:
         team = Person()
-        team.pk, team.name = number, texts[0]  # type: ignore[misc, assignment]
+        team.pk, team.name = number, texts[0]  # type: ignore[assignment]
         record(Did.CREATE_FAILED, Outcome.FAILED, person_name=texts[1], team=team, subject=Subject("creation", texts[2], texts[3]),
                reason=texts[4], evidence=texts[5], upstream_request_id=texts[6],
                before=told[0], after=told[1], request=told[2], response=told[3])  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import F
 from django.db.models.lookups import LessThanOrEqual
-from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -81,9 +81,10 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side, its place in the chain."""
     require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
-    _, shown = next(events(visible.filter(seq=seq)), (0, None))
-    if shown is None:
-        get_object_or_404(visible.values("seq"), seq=seq)
+    found = next(events(visible.filter(seq=seq)), None)
+    if found is None:
+        raise Http404
+    shown = found[1]
     note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(shown))
     if shown is None:
         return render(request, "audit/unreadable.html", {"seq": seq})
