@@ -1,8 +1,7 @@
 """Every URL of the dashboard."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import include, path, register_converter
-from django.urls.converters import IntConverter
+from django.urls import include, path
 from django.views.i18n import set_language
 
 from hyperclusters.web.views import (
@@ -28,15 +27,6 @@ from hyperclusters.web.views import (
     security,
     teams,
 )
-
-
-class NumberConverter(IntConverter):
-    """A number that may be negative: a forged event's may."""
-
-    regex = "-?[0-9]+"
-
-
-register_converter(NumberConverter, "number")
 
 web = [
     path("", home.home, name="home"),
@@ -98,7 +88,7 @@ audit_urls = [
     path("review/mark/", review.mark, name="mark"),
     path("review/<uuid:pk>/", review.account, name="account"),
     path("export/", export.export, name="export"),
-    path("<number:seq>/", audit.event, name="event"),
+    path("<int:seq>/", audit.event, name="event"),
 ]
 teams_urls = [
     path("", teams.listing, name="list"),

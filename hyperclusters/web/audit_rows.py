@@ -71,7 +71,7 @@ def _unreadable(seq: int) -> Row:
         "kind": "bad",
         "outcome": gettext("Unreadable"),
     }
-    texts = dict.fromkeys(Row._fields, "") | {"url": f"{LIST}{seq}/", "when": f"#{seq}"} | words
+    texts = dict.fromkeys(Row._fields, "") | {"url": _address(seq), "when": f"#{seq}"} | words
     return Row(**texts)
 
 
@@ -79,7 +79,7 @@ def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str)
     name, cloud = event.object_name, event.upstream_request_id
     iso = moment(event.at)
     return Row(
-        url=f"{LIST}{event.seq}/",
+        url=_address(event.seq),
         iso=iso,
         when=f"{iso[:10]} {iso[11:19]}",
         person=event.person_name,
@@ -96,6 +96,11 @@ def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str)
         cloud_short=f"{cloud[:8]}…{cloud[-6:]}" if len(cloud) > 17 else cloud,
         evidence=evidence,
     )
+
+
+def _address(seq: int) -> str:
+    """The event's page. A forged number has none; the integrity check names it."""
+    return f"{LIST}{seq}/" if seq > 0 else f"{LIST}chain/"
 
 
 def _what_was_read(name: str) -> str:
