@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import certifi
 import httpcore
@@ -84,38 +84,37 @@ class Transport:
         started = time.monotonic()
         response = RawResponse()
         if self._places.acquire(timeout=deadline):
-            connect_deadline = time.monotonic() + min(connect_timeout, self._connect_timeout)
-            network = CallNetwork(
-                self._lookups, min(connect_deadline, started + deadline), started + deadline
-            )
             try:
-                request = httpx.Request(
-                    method,
-                    origin,
-                    headers=headers,
-                    content=body,
-                    extensions={"network": network, "target": target.encode()},
-                )
-                self._exchange(request, response, max_body)
-            except TransportError as error:
-                response.failure, response.detail = error.cause, error.detail
-            except httpcore.RemoteProtocolError as error:
-                response.failure, response.detail = "protocol_error", str(error)
-            except httpcore.LocalProtocolError as error:
-                response.failure, response.detail = "request_error", str(error)
-            except Exception as error:  # noqa: BLE001 - whatever it was, it must not pass for an answer
-                response.failure, response.detail = "unexpected", f"{type(error).__name__}: {error}"
+                ends_at = started + deadline
+                connected_by = time.monotonic() + min(connect_timeout, self._connect_timeout)
+                network = CallNetwork(self._lookups, min(connected_by, ends_at), ends_at)
+                extensions = {"network": network, "target": target.encode()}
+                request = {"headers": headers, "content": body, "extensions": extensions}
+                self._exchange({"method": method, "url": origin} | request, response, max_body)
+                response.may_have_left = network.may_have_left
             finally:
                 self._places.release()
-            response.may_have_left = network.may_have_left
         else:
             response.failure = "pool_timeout"
         response.elapsed = time.monotonic() - started
         return response
 
-    def _exchange(self, request: httpx.Request, response: RawResponse, max_body: int) -> None:
+    def _exchange(self, request: dict[str, Any], response: RawResponse, max_body: int) -> None:
+        """Fill in the response, whatever comes. `request`: what httpx.Request takes."""
+        try:
+            self._read(request, response, max_body)
+        except TransportError as error:
+            response.failure, response.detail = error.cause, error.detail
+        except httpcore.RemoteProtocolError as error:
+            response.failure, response.detail = "protocol_error", str(error)
+        except httpcore.LocalProtocolError as error:
+            response.failure, response.detail = "request_error", str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not pass for an answer
+            response.failure, response.detail = "unexpected", f"{type(error).__name__}: {error}"
+
+    def _read(self, request: dict[str, Any], response: RawResponse, max_body: int) -> None:
         received = bytearray()
-        answer = self._http.send(request, stream=True)
+        answer = self._http.send(httpx.Request(**request), stream=True)
         try:
             response.status = answer.status_code
             response.headers = {
