@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,6 +44,9 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = time.time()
         monkeypatch.setattr(time, "time", lambda: self.now)
+        moment = partial(datetime.fromtimestamp, tz=UTC)
+        monkeypatch.setattr("hyperclusters.audit.clock.now", lambda: moment(self.now))
+        monkeypatch.setattr("hyperclusters.audit.clock.difference", timedelta)
 
     def tick(self, seconds: float = 31) -> None:
         self.now += seconds
@@ -145,6 +150,20 @@ def test_the_code_that_added_the_app_is_used_up_as_well(cast: Cast, clock: Clock
     secret = factors.new_secret()
     factors.add_authenticator_app(person=cast.ada, secret=secret, code=code_of(secret))
     assert half_way().post(STEP, {"code": code_of(secret)}).status_code == 422
+
+
+def test_g38_a_machine_whose_clock_is_wrong_takes_no_codes_of_apps_and_says_why(
+    cast: Cast, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, codes = set_up(cast.ada, clock)
+    monkeypatch.setattr("hyperclusters.audit.clock.difference", lambda: timedelta(seconds=6))
+    browser = half_way()
+    for code in (code_of(secret), "000000"):
+        answer = browser.post(STEP, {"code": code})
+        assert "The clock of this server is wrong" in words(answer)
+        assert not is_in(browser)
+    browser.post(STEP, {"code": codes[0]})
+    assert is_in(browser)
 
 
 def test_a_recovery_code_is_good_once_and_ends_when_new_ones_are_made(cast: Cast, clock: Clock) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +10,7 @@ import pytest
 from django.test import Client as Browser
 
 from hyperclusters.access.models import Grant, User
+from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Project
 from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, confirm, events
 from tests.web.pages import HTMX, SignIn, body, main, words
@@ -59,9 +60,11 @@ def test_a_sensitive_act_asks_again_who_is_there_and_does_nothing_before(
 def test_five_minutes_later_it_is_asked_again(
     acts: dict[str, dict[str, Any]], as_: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, now = confirm(as_("root")), time.time()
+    root, now = confirm(as_("root")), clock.now()
     for later, status in ((299, 200), (301, 302)):
-        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        monkeypatch.setattr(
+            "hyperclusters.audit.clock.now", lambda later=later: now + timedelta(seconds=later)
+        )
         assert root.get("/people/appoint/").status_code == status
 
 
