@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, DataError, connection, transaction
 
 from .chain import COLUMNS, DOCUMENTS, SCALARS, document
 from .findings import Finding, Kind
@@ -129,7 +129,8 @@ def is_about_a_value(error: Exception) -> bool:
     if not isinstance(error, DatabaseError):
         return True
     if connection.vendor == "postgresql":
-        return (getattr(error.__cause__, "sqlstate", None) or "")[:2] in VALUE_ERRORS["postgresql"]
+        state = getattr(error.__cause__, "sqlstate", None)  # none if the driver cannot read what was sent
+        return state[:2] in VALUE_ERRORS["postgresql"] if state else isinstance(error, DataError)
     code = getattr(error.__cause__, "sqlite_errorcode", None)
     return (code and code & 0xFF) in VALUE_ERRORS["sqlite"]  # the low byte: the code without its details
 

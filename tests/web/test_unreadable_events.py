@@ -23,7 +23,7 @@ IS_SQLITE = connection.vendor == "sqlite"
 ANY = (
     ["x'ff00'", "CAST(x'ff' AS TEXT)", "x''", "''", "'a' || char(0) || 'b'", "17", "zeroblob(100000)"]
     if IS_SQLITE
-    else ["''"]
+    else ["'forged'"]
 )
 HOSTILE: dict[str, list[str]] = dict.fromkeys(COLUMNS[1:], ANY)
 HOSTILE |= {name: [*(ANY if IS_SQLITE else []), "'[]'", "'\"x\"'", "'5'", "'null'"] for name in DOCUMENTS}
@@ -100,7 +100,7 @@ def test_g40_a_number_at_the_end_of_the_range_hides_nothing(
     address = f"/audit/{number}/" if number > 0 else "/audit/chain/"
     assert f'href="{address}"><time' in body(olga.get("/audit/?cluster=" + values["object_name"]))
     assert olga.get("/audit/1/").status_code == 200
-    assert olga.get(f"/audit/{number}/").status_code == (200 if number > 0 else 404)
+    assert olga.get(f"/audit/{number}/").status_code == (404 if number < 0 else 200)
     assert as_("ada").get(creation.get_absolute_url()).status_code == 200
     assert "manifest" in post(olga, "jsonl").splitlines()[-1]
     handed: list[str] = []
