@@ -40,7 +40,8 @@ def test_g01_an_intent_written_after_the_post_and_a_kill_is_caught(broken_world:
 
 def test_g04_a_second_create_after_a_lost_answer_is_caught(broken_world: World) -> None:
     scene = broken_world.scene()
-    arm(broken_world, scene, "created late")  # in the list it would take the name
+    # In the list it would take the name, so it comes long after the second create, however slow this machine is.
+    broken_world.cloud.fault("late_deed", "create", seconds=30, times=1, project=scene.project_id)
     broken_world.live(scene, breakage="sent_again_after_a_read_timeout")
     assert_caught(broken_world.breaches(scene), "G4 ")
 
