@@ -53,12 +53,14 @@ def _note_bursts(after: int) -> None:
     """One event for each person and each address that was denied too often; the next one not before the time is over."""
     denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:LOOKED_AT]
     newest = [row for row in values(denied, "at", "person_name", "ip") if row[1] is not None]
-    people = _count_recent([(seq, at, person) for seq, at, person, _ in newest], after)
-    addresses = _count_recent([(seq, at, ip) for seq, at, _, ip in newest], after)
+    repeated: dict[str, Counter[str]] = {"person": Counter(), "address": Counter()}
     for window in DenialWindow.objects.filter(clock.within("last_at", WITHIN)):
-        addresses[window.ip] += window.count
-        people.update({window.person_name: window.count} if window.person_name else window.labels)
-    for kind, counts in (("person", people), ("address", addresses)):
+        repeated["address"][window.ip] += window.count
+        repeated["person"].update({window.person_name: window.count} if window.person_name else window.labels)
+    people = [(seq, at, person) for seq, at, person, _ in newest]
+    addresses = [(seq, at, ip) for seq, at, _, ip in newest]
+    for kind, rows in (("person", people), ("address", addresses)):
+        counts = repeated[kind] + _count_recent(rows, after, repeated[kind])
         for name, count in counts.items():
             earlier = Event.objects.about(f"denials:{kind}", name[:64]).filter(clock.within("at", WITHIN))
             if name and count >= BURST and not earlier.exists():
@@ -66,13 +68,14 @@ def _note_bursts(after: int) -> None:
                 record(Action.DENIALS_BURST, Outcome.NOTED, subject=subject, after={"denials": count})
 
 
-def _count_recent(rows: list[tuple[int, datetime, str]], after: int) -> Counter[str]:
-    """How many denials each name has had lately, of the names that have one behind `after`. `rows`: newest first.
+def _count_recent(rows: list[tuple[int, datetime, str]], after: int, repeated: Counter[str]) -> Counter[str]:
+    """How many denials each name has had lately, of the names that have one behind `after` or a repeated one. `rows`:
+    newest first.
 
     They count back from the name's newest one, not from now: whoever recorded it may have had another clock than ours.
     """
     times: dict[str, list[datetime]] = defaultdict(list)
     for seq, at, name in rows:
-        if name and (seq > after or name in times):
+        if name and (seq > after or name in times or name in repeated):
             times[name].append(at)
     return Counter({name: sum(abs(at[0] - each) < WITHIN for each in at) for name, at in times.items()})

@@ -1,6 +1,6 @@
 """The last line of an exported file: what was asked for, what is in it, and a seal over both.
 
-The seal is an HMAC with the newest of AUDIT_KEYS. It covers the manifest, and through `sha256` everything that stands
+The seal is an HMAC with the current key of the ledger. It covers the manifest, and through `sha256` everything that stands
 before it in the file: who has no key can neither take a line out nor write another manifest.
 """
 
@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
-from .chain import digest
+from .chain import current_key, digest
 
 PURPOSE = "export"  # a seal is never valid for anything else that the same key seals
 
@@ -32,7 +30,7 @@ class Manifest:
 
     def sealed(self, sha256: str) -> str:
         """As it stands in the file. `sha256`: of everything before it."""
-        key_id, key = settings.AUDIT_KEYS[0]
+        key_id, key = current_key()
         facts = {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256, "key": key_id}
         return _text(facts | {"seal": _seal(facts, key)})
 

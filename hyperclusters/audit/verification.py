@@ -124,8 +124,10 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     seen = {last.seq: last} if last and last.seq > start.seq else {}
     archived = covered(Findings()).seq
     outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
+    known = [each for each in _known(stored) if each.kind == Kind.INSERTED]
     for number in outside[:ENOUGH]:
-        findings.add(Kind.INSERTED, number)
+        if not any(each.first <= number <= each.last for each in known):
+            findings.add(Kind.INSERTED, number)
     guards.inspect_triggers(findings)
     result = _walk(start, start.seq + 1, seen, findings, progress)
     if result.findings and _is_archived_beyond(done.seq):

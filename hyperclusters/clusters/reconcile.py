@@ -161,7 +161,10 @@ def _weigh(creation: Creation, seen: Sightings, started_at: datetime) -> None:
     elif looks < 2 or not is_past_horizon(creation, started_at, seen.exchange):
         _look_again(creation, looks=looks)
     elif seen.unresolved_ids:
-        unseen = [HyperCluster(id=each, name="", networks=()) for each in seen.unresolved_ids]
+        unseen = [
+            HyperCluster(id=each, name="", networks=(), networks_complete=False)
+            for each in seen.unresolved_ids
+        ]
         _leave_to_a_person(creation, "id_not_shown", [*found, *unseen])
     else:
         absent = Finding(State.NOT_CREATED, Did.CREATE_ABSENT, Outcome.FAILED, evidence=Evidence.ABSENT)

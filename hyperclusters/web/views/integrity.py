@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
 from hyperclusters.audit.findings import Finding, Kind
+from hyperclusters.audit.push import sink_states
 from hyperclusters.audit.verification import Standing, standing
 from hyperclusters.web.acts import post_only
 from hyperclusters.web.request import REFUSED, PageRequest
@@ -51,6 +52,7 @@ def _page(request: PageRequest, known: Standing, status: int = 200, **form: Any)
         "findings": _rows(known.findings) if may_review else [],
         "acknowledged": _rows(known.acknowledged) if may_review else [],
         "mark": _mark(known.findings),
+        "sinks": sink_states(),
     }
     return render(request, "audit/chain.html", context | form, status=status)
 
