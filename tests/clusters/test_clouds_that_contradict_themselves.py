@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.db.models import F
 from django.utils import timezone
 
 from hyperclusters.clusters import reconcile, sending, verdicts
@@ -536,7 +537,9 @@ def test_g42_a_cluster_that_is_deleted_under_neither_type_is_never_said_to_be_go
     cloud.simulator.fault("error", "delete", status=400, error_code="ModelArts.6404")
     deletion = deleted(cast, listed_as_hps, times=5)
     assert (deletion.state, deletion.sends) == (DeletionState.UNKNOWN, 2)
-    Deletion.objects.update(horizon_at=timezone.now() - timedelta(seconds=1), due_at=timezone.now())
+    long_ago = F("signed_at") - timedelta(minutes=30)
+    past = timezone.now() - timedelta(seconds=1)
+    Deletion.objects.update(horizon_at=past, signed_at=long_ago, due_at=timezone.now())
     work()
     deletion.refresh_from_db()
     assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")
