@@ -191,9 +191,10 @@ class SinkState:
 
 
 def sink_states() -> list[SinkState]:
-    """The state of each sink that is switched on."""
+    """The state of each sink that is switched on; one that no worker has begun with waits for every event."""
     head = Head.objects.get().seq
-    return [_state(duty, head) for duty in Duty.objects.filter(name__in=sinks()).order_by("name")]
+    begun = Duty.objects.in_bulk(list(sinks()))
+    return [_state(begun.get(name) or Duty(name=name), head) for name in sinks()]
 
 
 def _state(duty: Duty, head: int) -> SinkState:

@@ -124,6 +124,10 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
             "The database is busy or does not answer. We don't know whether your change was saved: "
             "check before you try again."
         )
+    if hasattr(
+        request, "session"
+    ):  # not saved, as Django does it for a 500: a sign-in without its event is none
+        request.session.modified = False
     response = _plain_page(request, 503, _("The dashboard is busy"), text, again=request.get_full_path())
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response

@@ -31,6 +31,7 @@ sys.stdin.read()
 HOLD_POSTGRESQL = """
 import psycopg, sys
 connection = psycopg.connect(sys.argv[1])
+connection.execute("SET idle_in_transaction_session_timeout = 0")
 connection.execute("SELECT * FROM audit_head FOR UPDATE")
 print("locked", flush=True)
 sys.stdin.read()
@@ -175,6 +176,8 @@ def test_g02_every_post_route_answers_503_and_never_500_while_another_process_ho
     with locked_by_another_process():
         for route, address in addresses.items():
             for name, browser in people.items():
+                if "login" in address and name != "nobody":
+                    continue  # signing in again ends the session that there is
                 for headers in ({}, HTMX) if name == "root" else ({},):
                     answer = browser.post(address, POSTED | {"token": str(uuid.uuid4())}, headers=headers)
                     assert answer.status_code != 500, (route, name)
@@ -200,7 +203,9 @@ def test_signing_in_while_the_database_is_locked_says_so_and_works_once_it_is_fr
         assert (answer.status_code, answer["Retry-After"]) == (503, "10")
         assert "We don't know whether your change was saved" in words(answer)
         assert "othing was recorded" not in words(answer)
+        assert "session" not in answer.cookies
         assert browser.get("/accounts/login/").status_code == 200
+        assert browser.get("/").status_code == 302, "nobody is signed in without an event"
     assert browser.post("/accounts/login/", {"username": "ada", "password": PASSWORD}).status_code == 302
 
 

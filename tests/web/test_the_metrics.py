@@ -152,8 +152,9 @@ def test_the_labels_are_of_known_values_whatever_the_cloud_says(
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_alarms_and_dashboard_ask_for_what_there_is(
-    expression: str, cast: Cast, cloud: Cloud, projects: Projects
+    expression: str, cast: Cast, cloud: Cloud, projects: Projects, settings: Any
 ) -> None:
+    settings.AUDIT_STDOUT = True
     heartbeat.beat("one")
     verification.note(verification.WHOLE, verification.verify())
     Project.objects.update(key_until=timezone.now() + timedelta(hours=1))
