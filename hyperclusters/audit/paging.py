@@ -97,8 +97,9 @@ def page_at(alternatives: Sequence[EventQuerySet], at: datetime, *, span: Span =
 
 def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
     """The numbers of the next older and the next newer event among these rows."""
-    older = _from(rows, Position(event.at, event.seq - 1), ALWAYS, upwards=False)
-    newer = _from(rows, Position(event.at, event.seq + 1), ALWAYS, upwards=True)
+    here, others = Position(event.at, event.seq), rows.exclude(seq=event.seq)
+    older = _from(others, here, ALWAYS, upwards=False)
+    newer = _from(others, here, ALWAYS, upwards=True)
     return older.values_list("seq", flat=True).first(), newer.values_list("seq", flat=True).first()
 
 
@@ -178,5 +179,5 @@ def _next(
 
 
 def _is_any(alternatives: Sequence[EventQuerySet], line: Line, span: Span, *, upwards: bool) -> bool:
-    beyond = Position(line.at or EARLIEST, line.seq + (1 if upwards else -1))
-    return bool(_next(alternatives, 1, beyond, span, upwards=upwards))
+    others = [rows.exclude(seq=line.seq) for rows in alternatives]
+    return bool(_next(others, 1, Position(line.at or EARLIEST, line.seq), span, upwards=upwards))

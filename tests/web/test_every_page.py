@@ -84,6 +84,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "people:appoint"): row("403 403 403 403 302 403 403"),
     ("get", "people:dismiss"): row("403 403 403 403 302 403 403"),
     ("get", "people:activity"): row("403 403 403 403 302 403 403"),
+    ("get", "people:correct"): row("403 403 403 403 302 403 403"),
     ("get", "people:add_team"): row("403 403 403 403 200 403 403"),
     ("get", "accounts:login"): row("302 302 302 302 302 302 302"),
     ("get", "web:jump"): row("200 200 200 200 200 200 200"),
@@ -196,6 +197,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "people:appoint": "/people/appoint/",
         "people:dismiss": f"/people/roles/{cast.olga.grants.get().pk}/end/",
         "people:activity": f"/people/{cast.nina.pk}/activity/",
+        "people:correct": f"/people/{cast.nina.pk}/edit/",
         "people:add_team": "/people/teams/",
         "set_language": "/language/",
         "healthz": "/healthz",
@@ -338,7 +340,7 @@ def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) 
     with CaptureQueriesContext(connection) as captured:
         assert Browser().get("/healthz").json() == {"status": "ok"}
     assert len(captured) == 0
-    ok = dict.fromkeys(("status", "database", "schema", "static", "clock"), "ok")
+    ok = dict.fromkeys(("status", "database", "schema", "static", "audit", "clock"), "ok")
     assert Browser().get("/readyz").json() == ok | {"worker": "none"}
     beat("one")
     assert Browser().get("/readyz").json()["worker"] == "alive"
@@ -422,7 +424,7 @@ def test_the_language_is_the_browser_s_until_another_is_chosen(as_: SignIn) -> N
         (2, "198.51.100.1, 203.0.113.9", "198.51.100.1"),
         (2, "203.0.113.9", "192.0.2.7"),
         (1, "", "192.0.2.7"),
-        (1, "x" * 500, "x" * 45),
+        (1, "x" * 500, "192.0.2.7"),  # no address: it counts as the proxy's
     ],
 )
 def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
