@@ -183,7 +183,8 @@ def test_the_secrets_are_enough_and_the_rest_is_safe(monkeypatch: pytest.MonkeyP
     assert read["SESSION_COOKIE_SECURE"] is read["CSRF_COOKIE_SECURE"] is read["SECURE_SSL_REDIRECT"] is True
     cookies = {name for name in read if name.endswith("_COOKIE_NAME")}
     assert cookies == {
-        f"{each}_COOKIE_NAME" for each in ("SESSION", "CSRF", "LANGUAGE", "DEVICE", "THEME", "MESSAGES")
+        f"{each}_COOKIE_NAME"
+        for each in ("SESSION", "CSRF", "LANGUAGE", "DEVICE", "THEME", "MESSAGES", "DRAFT")
     }
     assert all(read[name].startswith("__Host-") for name in cookies)
     assert read["SECURE_HSTS_SECONDS"] >= 31_536_000
@@ -277,6 +278,7 @@ SECRETS = {
     "AUDIT_WEBHOOK_KEY": CANARY,
     "DATABASE_URL": "postgres://someone:word@db.example/clusters",
     "APP_DATABASE_URL": "postgres://other:word@db.example/clusters",
+    "SOURCE_DATABASE_URL": "postgres://source:word@localhost/source",
     "EMAIL_URL": "smtp://someone:word@mail.example.com:587",
     "METRICS_TOKEN": CANARY,
     "OIDC_CLIENT_SECRET": CANARY,
@@ -311,6 +313,7 @@ def test_every_secret_is_read_from_a_file_as_from_the_environment(
         "AUDIT_WEBHOOK_KEY",
         "DATABASES",
         "APP_DATABASE_URL",
+        "SOURCE_DATABASE",
     )
     for name in (*read, "EMAIL_HOST_PASSWORD", "METRICS_TOKEN", "OIDC_CLIENT_SECRET"):
         assert filed[name] == typed[name] != "", name

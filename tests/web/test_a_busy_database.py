@@ -134,7 +134,7 @@ def addresses(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "people:dismiss": f"/people/roles/{site.pk}/end/",
         "people:activity": f"/people/{cast.mallory.pk}/activity/",
         "people:add_team": "/people/teams/",
-        "people:correct": f"/people/{cast.mallory.pk}/edit/",
+        "people:correct": f"/people/{cast.mallory.pk}/correct/",
         "audit:acknowledge": "/audit/chain/acknowledge/",
     }
 

@@ -197,7 +197,7 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "people:appoint": "/people/appoint/",
         "people:dismiss": f"/people/roles/{cast.olga.grants.get().pk}/end/",
         "people:activity": f"/people/{cast.nina.pk}/activity/",
-        "people:correct": f"/people/{cast.nina.pk}/edit/",
+        "people:correct": f"/people/{cast.nina.pk}/correct/",
         "people:add_team": "/people/teams/",
         "set_language": "/language/",
         "healthz": "/healthz",
