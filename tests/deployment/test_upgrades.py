@@ -158,7 +158,12 @@ def append_as_before(count: int, key_id: str) -> None:
             cursor.execute(
                 f"INSERT INTO audit_event ({', '.join(chr(34) + name + chr(34) for name in COLUMNS)}) "
                 f"VALUES ({', '.join(['%s'] * len(COLUMNS))})",
-                [event.at if name == "at" else getattr(event, name) for name in COLUMNS],
+                [
+                    connection.ops.adapt_datetimefield_value(event.at)
+                    if name == "at"
+                    else getattr(event, name)
+                    for name in COLUMNS
+                ],
             )
             cursor.execute("UPDATE audit_head SET seq = %s, digest = %s", [seq + 1, event.digest])
 
@@ -188,6 +193,7 @@ def test_g35_a_ledger_of_the_release_before_is_intact_without_any_act(
     assert verification.standing().state == "never"  # that one had no seal
     append_as_before(1, "k2")  # a replica of the old release, not yet replaced
     duties.run_due()
+    assert verification.standing().findings == ()
     assert verification.standing().state == "intact"
     record(Did.AUDIT_READ, Outcome.DONE)
     assert Event.objects.order_by("seq").values_list("key_id", flat=True).last() == "k2"
