@@ -32,7 +32,7 @@ def read(page: Page, path: Path) -> list[dict[str, str]]:
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     download.value.save_as(path)
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
