@@ -282,9 +282,11 @@ function isInUse({ target, elt }) {
   return target.contains(pressed) || (isTyping && within(active));
 }
 
-function release() {
-  pressed = null;
+function release({ type, target }) {
+  // Pressing a button takes the focus from a field: that alone does not end the press.
+  if (type !== "focusout" && (type !== "blur" || target === window)) pressed = null;
   setTimeout(() => { // after the click that this was
+    if (pressed) return;
     for (const elt of postponed) {
       const event = elt.matches(ASKING) ? "shown" : elt.matches("form") ? "submit" : "change";
       if (elt.isConnected) elt.dispatchEvent(new Event(event, { bubbles: event !== "shown", cancelable: true }));
