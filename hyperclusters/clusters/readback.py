@@ -35,7 +35,9 @@ def read_back(key: UUID, read: Callable[[], T]) -> T:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
         hold_until_commit(key)
-        return read()
+        found = read()
+        transaction.set_rollback(True)  # nothing was written, and a COMMIT may fail again
+        return found
 
 
 def _number(key: UUID) -> int:
