@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.db.models.lookups import LessThanOrEqual
 from django.http import Http404, HttpResponse, QueryDict
@@ -159,10 +160,11 @@ def _changes(shown: Event) -> list[tuple[str, Any]]:
 def _object_url(request: PageRequest, shown: Event) -> str:
     """The page of what the event is about, if it has one that this person may see."""
     found: Creation | Cluster | None = None
-    if shown.object_id and shown.object_kind == "creation":
-        found = Creation.objects.visible_to(request.user).filter(pk=shown.object_id).first()
-    elif shown.object_id and shown.object_kind == "cluster":
-        found = Cluster.objects.visible_to(request.user).filter(pk=shown.object_id).first()
+    with suppress(ValidationError):  # a forged ID: verification names it
+        if shown.object_id and shown.object_kind == "creation":
+            found = Creation.objects.visible_to(request.user).filter(pk=shown.object_id).first()
+        elif shown.object_id and shown.object_kind == "cluster":
+            found = Cluster.objects.visible_to(request.user).filter(pk=shown.object_id).first()
     return found.get_absolute_url() if found else ""
 
 
