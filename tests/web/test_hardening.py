@@ -193,7 +193,7 @@ def test_variables_of_others_are_not_ours_to_judge(monkeypatch: pytest.MonkeyPat
     assert variables_are_spelt_right() == []
 
 
-def test_each_thing_that_should_not_serve_people_is_named(settings: Settings) -> None:
+def test_each_thing_that_should_not_serve_people_is_named(settings: Settings, database: None) -> None:
     settings.DEMO = settings.DEBUG = True
     settings.SECRET_KEY = "only-for-tests-" + "x" * 50
     settings.CREDENTIAL_KEYS = ["dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="]
