@@ -70,6 +70,14 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def own_clock_without_a_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that may not use the database goes by this machine's clock."""
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if not uses_database and not request.node.get_closest_marker("django_db"):
+        monkeypatch.setattr(clock, "_read", lambda: None)
+
+
+@pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
     """What a process has learned from one test's database says nothing of the next one's."""
     forget_heard()
