@@ -147,7 +147,7 @@ def test_a_grant_with_an_end_holds_until_then(two_teams: tuple[Team, Team]) -> N
     until = timezone.now() + timedelta(hours=1)
     grant(person=person, role=Role.CREATOR, team=two_teams[0], reason="an hour", until=until)
     assert may(person, Action.CREATE, two_teams[0])
-    Grant.objects.update(until=timezone.now())
+    Grant.objects.update(until=timezone.now() - timedelta(seconds=1))
     assert not may(person, Action.CREATE, two_teams[0])
 
 

@@ -215,10 +215,12 @@ def test_duties_are_done_once_whoever_asks_and_again_when_they_are_due(database:
     first = Verification.objects.get(kind=verification.WHOLE).at
     duties.run_due()
     assert Verification.objects.get(kind=verification.WHOLE).at == first
-    Duty.objects.update(due_at=timezone.now(), held_until=timezone.now() + timedelta(minutes=1))
+    Duty.objects.update(
+        due_at=timezone.now() - timedelta(seconds=1), held_until=timezone.now() + timedelta(minutes=1)
+    )
     duties.run_due()  # another worker has them
     assert Verification.objects.get(kind=verification.WHOLE).at == first
-    Duty.objects.update(held_until=timezone.now())
+    Duty.objects.update(held_until=timezone.now() - timedelta(seconds=1))
     duties.run_due()
     assert Verification.objects.get(kind=verification.WHOLE).at > first
 
@@ -233,7 +235,7 @@ def test_a_duty_that_fails_is_said_tried_again_soon_and_keeps_no_other_from_bein
 
     noted(2)
     duties.run_due()
-    Duty.objects.update(due_at=timezone.now())
+    Duty.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     seen = Verification.objects.get(kind=verification.NEW).at
     with monkeypatch.context() as fault:
         fault.setattr(alerts, "warn", cut_off)
@@ -265,7 +267,7 @@ def test_a_duty_is_given_back_once_the_database_answers_again(
     noted(2)
     monkeypatch.setattr(duties, "DATABASE_AWAY", 0.0)
     duties.run_due()
-    Duty.objects.filter(name="alerts").update(due_at=timezone.now())
+    Duty.objects.filter(name="alerts").update(due_at=timezone.now() - timedelta(seconds=1))
     with connection.execute_wrapper(execute):
         duties.run_due()
     assert left == 0
@@ -331,7 +333,7 @@ def test_nothing_is_archived_where_nothing_is_old_enough_or_a_sink_has_not_had_i
         CommandError, match="handed on to every sink"
     ):  # switched on, and no worker has run since
         call_command("archive_audit", "--before", "2999-01-01", "--to", str(tmp_path))
-    Duty.objects.create(name="push to stdout", due_at=timezone.now(), seq=2)
+    Duty.objects.create(name="push to stdout", due_at=timezone.now() - timedelta(seconds=1), seq=2)
     assert archived(tmp_path).last == 2
 
 
@@ -340,7 +342,7 @@ def test_nothing_is_archived_that_might_still_be_an_alert(database: None, tmp_pa
     duties.run_due()
     noted(3)
     assert archived(tmp_path).last == 2
-    Duty.objects.update(due_at=timezone.now())
+    Duty.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     duties.run_due()
     assert archived(tmp_path).last == 5
 

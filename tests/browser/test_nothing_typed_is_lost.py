@@ -216,7 +216,7 @@ def test_a_swap_that_arrives_between_pressing_and_releasing_loses_no_click(
             with suppress(Error):  # the browser has given it up meanwhile
                 route.continue_()
     page.unroute("**/clusters/new/?*")
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    expect(page.locator(".htmx-request")).to_have_count(0)
     expect(page.locator("#sent-json")).to_contain_text("first")
     page.mouse.up()
     expect(page.locator("#live")).to_have_text("Copied")

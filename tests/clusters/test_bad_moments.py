@@ -148,7 +148,7 @@ def test_g34_a_creation_that_waited_in_a_backup_is_not_sent_again_once_the_backu
     work()
     Cluster.objects.all().delete()  # the backup is back: it knows of no cluster, and the creation waits
     Creation.objects.filter(pk=creation.pk).update(**waiting)
-    Source.objects.update(due_at=timezone.now())
+    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     inventory.sync(Source.objects.select_related("project__team").get(project=projects.vision, type="HPS"))
     work()
     creation.refresh_from_db()
@@ -180,7 +180,7 @@ def test_g12_none_of_them_is_not_contradicted_by_the_very_clusters_that_were_rul
     creation = work_again(creation)
     assert creation.state == State.NEEDS_ATTENTION
     decide(creation, by=cast.tom, cluster_id="", reason="both are of Speech")
-    Source.objects.update(due_at=timezone.now())
+    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     work()
     creation.refresh_from_db()
     assert (creation.evidence, creation.conflict_at) == (Evidence.HUMAN, None)
@@ -210,7 +210,7 @@ def test_g19_a_deletion_s_answer_after_its_verdict_is_one_event_more(
     def look() -> None:
         Deletion.objects.update(lease_until=timezone.now())
         deletions.sweep()
-        Deletion.objects.update(due_at=timezone.now())
+        Deletion.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         found = deletions.claim_unknown("B")
         assert found
         deletions.look(found)
@@ -273,7 +273,7 @@ def test_a_deletion_that_waits_for_the_cloud_spends_nothing_of_the_write_budget(
     soon = timezone.now() + timedelta(seconds=settings.UPSTREAM_DEADLINE)
     Project.objects.update(trusted=False, probe_until=soon, writes_until=None)
     for _ in range(3):
-        Deletion.objects.update(due_at=timezone.now())
+        Deletion.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         work()
     assert Deletion.objects.get().state == DeletionState.QUEUED
     assert Project.objects.get(pk=projects.vision.pk).writes_until is None

@@ -72,7 +72,7 @@ def settled(creation: Creation, times: int = 3) -> Creation:
 
 
 def lists_are_due() -> None:
-    Source.objects.update(due_at=timezone.now())
+    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     work()
 
 
@@ -203,7 +203,9 @@ def test_g41_a_named_cluster_beside_another_of_the_name_is_left_to_a_person(
 
 def test_g41_the_ids_of_every_answer_are_kept(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     creation = answered(cast, projects, cloud, body(name="ring-east"))
-    Creation.objects.filter(pk=creation.pk).update(state=State.QUEUED, due_at=timezone.now())
+    Creation.objects.filter(pk=creation.pk).update(
+        state=State.QUEUED, due_at=timezone.now() - timedelta(seconds=1)
+    )
     said = json.dumps(body(OTHER_ID, "ring-west")).encode()
     cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=said, times=1)
     send_what_waits()
@@ -423,7 +425,7 @@ def test_g07_a_creation_refused_after_an_attempt_never_claims_that_nothing_was_s
 ) -> None:
     creation = throttled(cast, projects, cloud)
     if why == "right_lost":
-        cast.ada.grants.update(ended_at=timezone.now())
+        cast.ada.grants.update(ended_at=timezone.now() - timedelta(seconds=1))
     else:
         cloud.simulator.add_cluster(projects.vision.project_id, NAME)
     creation = work_again(creation)
@@ -503,7 +505,7 @@ def listed_as_hps(cast: Cast, projects: Projects, cloud: Cloud) -> Cluster:
 def deleted(cast: Cast, cluster: Cluster, times: int = 3) -> Deletion:
     deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
     for _ in range(times):
-        Deletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now())
+        Deletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
         work()
     return Deletion.objects.get(pk=deletion.pk)
@@ -539,7 +541,7 @@ def test_g42_a_cluster_that_is_deleted_under_neither_type_is_never_said_to_be_go
     assert (deletion.state, deletion.sends) == (DeletionState.UNKNOWN, 2)
     long_ago = F("signed_at") - timedelta(minutes=30)
     past = timezone.now() - timedelta(seconds=1)
-    Deletion.objects.update(horizon_at=past, signed_at=long_ago, due_at=timezone.now())
+    Deletion.objects.update(horizon_at=past, signed_at=long_ago, due_at=timezone.now() - timedelta(seconds=1))
     work()
     deletion.refresh_from_db()
     assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")

@@ -39,7 +39,7 @@ def deletes(cloud: Cloud) -> list[JournalEntry]:
 def again(deletion: Deletion, times: int = 1) -> Deletion:
     """Let the worker take it up so many times more."""
     for _ in range(times):
-        Deletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now())
+        Deletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
         work()
     return Deletion.objects.get(pk=deletion.pk)

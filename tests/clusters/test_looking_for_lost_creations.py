@@ -61,7 +61,7 @@ def test_g11_a_lost_creation_s_cluster_is_never_listed_as_made_outside(
 ) -> None:
     creation = lost(cast, projects, cloud, deed=True)
     Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() + timedelta(minutes=1))
-    Source.objects.update(due_at=timezone.now())
+    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     work()  # the inventory's list comes before the search
     assert not Cluster.objects.exists()
     work_again(creation)
@@ -142,7 +142,7 @@ def test_a_cluster_that_comes_up_after_the_verdict_contradicts_it_aloud(
     work_again(creation, times=2)
     late = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
     for _ in range(2):
-        Source.objects.update(due_at=timezone.now())
+        Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         work()
     creation.refresh_from_db()
     assert creation.conflict_at is not None
@@ -448,7 +448,7 @@ def test_g12_a_search_that_was_overtaken_by_the_reply_changes_nothing(
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creation = lost(cast, projects, cloud, deed=True)
-    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now())
+    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() - timedelta(seconds=1))
     slow = reconcile.claim_unknown("slow")
     assert slow is not None
     lease_lapses(creation)

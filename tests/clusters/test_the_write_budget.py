@@ -60,6 +60,6 @@ def test_a_minute_later_the_budget_is_whole_again(
     asked(cast, projects, settings, 4)
     work()
     Project.objects.update(writes_until=timezone.now() - timedelta(minutes=1))
-    Creation.objects.update(due_at=timezone.now())
+    Creation.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     work()
     assert states() == [State.CREATED] * 4

@@ -40,7 +40,7 @@ def minutes(number: float) -> timedelta:
 def lists_again() -> None:
     """Every list is due, calls are possible, and the worker makes them."""
     Project.objects.update(blocked_until=None)
-    Source.objects.update(due_at=timezone.now())
+    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     work()
 
 
@@ -167,7 +167,7 @@ def test_a_cluster_that_vanished_is_kept_as_gone_and_comes_back(
         "garbage", "list", kind="custom", body=answer, project=projects.vision.project_id, times=2
     )
     Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(4))
-    Source.objects.filter(type="HPS").update(due_at=timezone.now())
+    Source.objects.filter(type="HPS").update(due_at=timezone.now() - timedelta(seconds=1))
     work()
     assert "outside" in known()
     assert len(events(action="cluster:seen:back")) == 1
@@ -214,7 +214,9 @@ def test_a_failing_list_between_two_empty_ones_does_not_count_as_the_second(
 def test_a_list_begun_before_a_cluster_was_made_does_not_make_it_gone(
     outside: SimulatedCluster, cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Source.objects.filter(project=projects.vision, type="HPS").update(due_at=timezone.now())
+    Source.objects.filter(project=projects.vision, type="HPS").update(
+        due_at=timezone.now() - timedelta(seconds=1)
+    )
     source = inventory.claim_source("slow")
     assert source is not None
 
@@ -257,7 +259,7 @@ def test_a_change_of_networks_and_name_is_taken_over(
         body=json.dumps({"hyper_clusters": [row]}).encode(),
         project=projects.vision.project_id,
     )
-    Source.objects.filter(type="HPS").update(due_at=timezone.now())
+    Source.objects.filter(type="HPS").update(due_at=timezone.now() - timedelta(seconds=1))
     work()
     cluster = Cluster.objects.get()
     assert cluster.name == "renamed"
@@ -310,7 +312,7 @@ def test_a_refresh_asked_for_while_a_list_is_under_way_is_not_lost(
 ) -> None:
     work()
     source = projects.vision.sources.get(type="HPS")
-    Source.objects.filter(pk=source.pk).update(due_at=timezone.now())
+    Source.objects.filter(pk=source.pk).update(due_at=timezone.now() - timedelta(seconds=1))
     held = inventory.claim_source("slow")
     assert held is not None
     after_the_list(monkeypatch, once(lambda: ask_refresh(person=cast.ada)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -67,7 +68,7 @@ def sent_again_after_a_read_timeout() -> None:
                 Did.CREATE_NOT_SENT,
                 Outcome.FAILED,
                 error=error,
-                due_at=timezone.now(),
+                due_at=timezone.now() - timedelta(seconds=1),
                 send=creation.sends,
             )
         return classify(creation, error)

@@ -156,7 +156,9 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
         run_due()
         if not any(moving.exists() for moving in _moving(project)):
             break
-    Source.objects.filter(project=project).update(due_at=timezone.now(), held_until=None)
+    Source.objects.filter(project=project).update(
+        due_at=timezone.now() - timedelta(seconds=1), held_until=None
+    )
     run_due()
 
 

@@ -91,7 +91,7 @@ def test_who_has_asked_reads_who_decides_at_home_and_on_the_page_of_their_access
 
 def test_who_asked_a_team_without_an_admin_reads_who_can_appoint_one(cast: Cast, as_: SignIn) -> None:
     requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="evaluation")
-    Grant.objects.filter(person=cast.tom).update(ended_at=timezone.now())
+    Grant.objects.filter(person=cast.tom).update(ended_at=timezone.now() - timedelta(seconds=1))
     assert "You asked to be Viewer in Vision: root can appoint an admin." in main(as_("nina").get("/"))
 
 

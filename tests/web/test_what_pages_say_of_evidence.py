@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_g53_after_an_attempt_no_page_says_that_nothing_was_sent(
     if end == "withdrawn":
         withdraw(creation, by=cast.ada)
     if end == "right_lost":
-        cast.ada.grants.update(ended_at=timezone.now())
+        cast.ada.grants.update(ended_at=timezone.now() - timedelta(seconds=1))
     if end == "name_appeared":
         cloud.simulator.add_cluster(projects.vision.project_id, creation.name)
     work_again(creation)
