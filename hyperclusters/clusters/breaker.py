@@ -25,7 +25,7 @@ from hyperclusters.modelarts import (
 from .failpoints import failpoint
 from .models import Project
 from .models.project import KEY_PAUSE
-from .schedule import RETRY_AFTER_CAP
+from .operations.retries import RETRY_AFTER_CAP
 
 log = logging.getLogger(__name__)
 

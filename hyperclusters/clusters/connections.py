@@ -30,9 +30,11 @@ from hyperclusters.modelarts import (
 from . import breaker
 from .credentials import UnusableKey
 from .models import ConnectionTest, Diagnosis, Project
+from .operations.engine import MayBegin
+from .operations.facts import answer_facts
+from .operations.transitions import wake_workers
 from .projects import subject
 from .upstream import client_for
-from .work import MayBegin, always, answer_facts, wake_workers
 
 KEPT = 20  # tests a project
 SKEW = timedelta(seconds=60)  # clocks that differ by more than this are worth a word
@@ -89,7 +91,7 @@ def claim_test(holder: str) -> ConnectionTest | None:  # noqa: ARG001 -- as ever
     return None
 
 
-def run_test(test: ConnectionTest, *, may_begin: MayBegin = always) -> None:
+def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> None:
     """Make one list of the cloud, and write down what it shows. A stopped project is not called: that would harm its key.
     A list that was refused for its time is not made again if `may_begin` says no."""
     project = test.project

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, NotPermitted, may, require
+from hyperclusters.access.permissions import Action, may, require
 from hyperclusters.audit import clock, origin
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Action as EventType
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
@@ -22,6 +22,10 @@ from . import limits
 from .failpoints import failpoint
 from .inventory import AlreadyBound
 from .models import Cluster, Creation, Evidence, Project, State
+from .operations.creation import CREATIONS
+from .operations.evidence import of_attempts
+from .operations.resolution import Resolution, cluster_from
+from .operations.transitions import Stale, transition, wake_workers
 from .readback import hold_until_commit, read_back
 from .refusals import (
     Blocked,
@@ -29,12 +33,10 @@ from .refusals import (
     NameTaken,
     NameUnresolved,
     NotACandidate,
-    Refused,
     TokenUsed,
     TooMany,
+    recorded,
 )
-from .verdicts import Finding, cluster_from, conclude, evidence_so_far
-from .work import Stale, move, wake_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,11 @@ def request_creation(
     Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent. A database error means
     that nothing was recorded and nothing was sent.
     """
-    try:
+    asked = _facts(person, project, wish)
+    with recorded(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **asked):
         _check_grammar(project, wish)
         with transaction.atomic(durable=True):
             return _accept(person, project, wish, token, again_of, despite_cluster)
-    except NotPermitted as denied:
-        _note(Did.CREATE_DENIED, Outcome.DENIED, person, project, wish, {"cause": "not_permitted"})
-        denied.is_noted = True
-        raise
-    except Refused as refusal:
-        _note(Did.CREATE_REFUSED, Outcome.REFUSED, person, project, wish, refusal.facts())
-        raise
 
 
 def find_recorded(*, person: User, token: UUID) -> Creation | None:
@@ -102,14 +98,11 @@ def note_attempt(
         subnet_id=short.get("hyper_cluster_subnet_id", ""),
         reason=short.get("reason", ""),
     )
-    facts: dict[str, Any] = {
-        "cause": "invalid" if errors else "not_permitted",
-        "project": short.get("project", ""),
-    }
+    cause, event, outcome = "not_permitted", EventType.CREATE_DENIED, Outcome.DENIED
     if errors:
-        facts["errors"] = errors
-    did, outcome = (Did.CREATE_REFUSED, Outcome.REFUSED) if errors else (Did.CREATE_DENIED, Outcome.DENIED)
-    _note(did, outcome, person, project, wish, facts)
+        cause, event, outcome = "invalid", EventType.CREATE_REFUSED, Outcome.REFUSED
+    response = {"cause": cause, "project": short.get("project", "")} | ({"errors": errors} if errors else {})
+    record(event, outcome, response=response, evidence=cause, **_facts(person, project, wish))
 
 
 def withdraw(creation: Creation, *, by: User) -> None:
@@ -119,13 +112,13 @@ def withdraw(creation: Creation, *, by: User) -> None:
         require(by, Action.DECIDE, creation.team)
     if creation.state != State.QUEUED:
         raise Stale(f"creation {creation.pk} is {creation.state}")
-    move(
+    transition(
         creation,
         State.CANCELLED,
-        Did.CREATE_WITHDRAWN,
+        EventType.CREATE_WITHDRAWN,
         Outcome.DONE,
         facts={"person": by, "after": {"sends": creation.sends}},
-        evidence=evidence_so_far(creation),
+        evidence=of_attempts(creation),
         settled_at=clock.now(),
         lease_holder="",
         lease_until=None,
@@ -139,7 +132,7 @@ def look_now(creation: Creation, *, by: User) -> None:
     with transaction.atomic():
         if unknown.update(due_at=clock.now()):
             record(
-                Did.CREATE_LOOK_ASKED,
+                EventType.CREATE_LOOK_ASKED,
                 Outcome.ACCEPTED,
                 person=by,
                 team=creation.team,
@@ -157,9 +150,9 @@ def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -
     chosen = next((facts for facts in creation.candidates if facts["id"] == cluster_id), None)
     if cluster_id and chosen is None:
         raise NotACandidate(cluster_id)
-    finding = Finding(
+    decision = Resolution(
         State.CREATED if chosen else State.NOT_CREATED,
-        Did.CREATE_DECIDED,
+        EventType.CREATE_DECIDED,
         Outcome.DONE,
         evidence=Evidence.HUMAN,
         cluster=cluster_from(chosen) if chosen else None,
@@ -168,7 +161,7 @@ def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -
         reason=reason,
     )
     try:
-        conclude(creation, finding)
+        CREATIONS.resolve(creation, decision)
     except AlreadyBound as error:
         raise NotACandidate(cluster_id) from error
 
@@ -184,34 +177,14 @@ def _accept(
         return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
     taken = _require_room(person, project, wish, despite_cluster)
-    creation = _insert(
-        asked_in=origin.current().request_id,
-        project=project,
-        name=wish.name,
-        type=wish.type,
-        subnet_id=wish.subnet_id,
-        reason=wish.reason,
-        requested_by=person,
-        token=token,
-        again_of=again_of,
-        # Others of this name that are known, be it as gone. One that is not takes the name: see sending.
-        baseline=list(project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)),
-    )
+    creation = _insert(person, project, wish, token, again_of)
     failpoint("request_saved")
+    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else ""}
     record(
-        Did.CREATE_REQUESTED,
+        EventType.CREATE_REQUESTED,
         Outcome.ACCEPTED,
-        person=person,
-        team=project.team,
-        project=project,
-        subject=Subject("creation", str(creation.pk), creation.name),
-        reason=wish.reason,
-        after={
-            "state": State.QUEUED.value,
-            "again_of": str(again_of.pk) if again_of else "",
-            "despite": taken.cluster_id if taken else "",
-        },
-        request=_wished(project, wish),
+        after=after | {"despite": taken.cluster_id if taken else ""},
+        **_facts(person, project, wish) | {"subject": creation.subject},
     )
     failpoint("request_recorded")
     wake_workers()
@@ -234,10 +207,20 @@ def _require_room(person: User, project: Project, wish: Wish, despite_cluster: b
     return taken
 
 
-def _insert(**values: Any) -> Creation:
+def _insert(person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None) -> Creation:
+    # Others of this name that are known, even if gone. One that is not takes the name: see `CreationEngine.prepare`.
+    known = project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)
     try:
         with transaction.atomic():
-            return Creation.objects.create(**values)
+            return Creation.objects.create(
+                asked_in=origin.current().request_id,
+                project=project,
+                requested_by=person,
+                token=token,
+                again_of=again_of,
+                baseline=list(known),
+                **asdict(wish),
+            )
     except IntegrityError:  # the same token, posted for another project at the same moment
         raise TokenUsed(None) from None
 
@@ -268,28 +251,18 @@ def _check_grammar(project: Project, wish: Wish) -> None:
         raise InvalidValues({getattr(error, "field", "type"): [str(error)]}) from None
 
 
-def _wished(project: Project | None, wish: Wish) -> dict[str, Any]:
-    facts = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
-    return facts | ({"project": project.name} if project else {})
+def _facts(person: User, project: Project | None, wish: Wish) -> dict[str, Any]:
+    """What every event of a request says that did not become a creation."""
+    return {
+        "person": person,
+        "team": project.team if project else None,
+        "project": project,
+        "subject": Subject("cluster", "", wish.name),
+        "reason": wish.reason,
+        "request": _values(project, wish),
+    }
 
 
-def _note(
-    did: Did,
-    outcome: Outcome,
-    person: User,
-    project: Project | None,
-    wish: Wish,
-    facts: dict[str, Any],
-) -> None:
-    record(
-        did,
-        outcome,
-        person=person,
-        team=project.team if project else None,
-        project=project,
-        subject=Subject("cluster", "", wish.name),
-        reason=wish.reason,
-        request=_wished(project, wish),
-        response=facts,
-        evidence=str(facts["cause"]),
-    )
+def _values(project: Project | None, wish: Wish) -> dict[str, Any]:
+    values = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
+    return values | ({"project": project.name} if project else {})

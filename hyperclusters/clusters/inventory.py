@@ -128,12 +128,6 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     return cluster
 
 
-def is_bound(project: Project, cluster_id: str, *, but: Creation) -> bool:
-    """Whether another creation made this cluster."""
-    bound = Cluster.objects.filter(project=project, cluster_id=cluster_id, creation__isnull=False)
-    return bound.exclude(creation=but).exists()
-
-
 def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None:
     recovered = source.failed_at is not None
     # A suspect list is asked for again soon; nothing is taken as gone until the second one agrees.

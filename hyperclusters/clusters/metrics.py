@@ -17,8 +17,8 @@ from hyperclusters.audit.readable import values
 
 from .heartbeat import ALIVE
 from .models import CallTally, Creation, Deletion, Heartbeat, Project, Source, State
+from .operations.transitions import is_overdue
 from .tally import BOUNDS
-from .work import is_overdue
 
 VERDICT_BOUNDS = (1, 5, 15, 60, 300, 1380)  # seconds; the last is the 23 minutes that are promised
 VERDICTS = (State.CREATED, State.FAILED, State.NOT_CREATED)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hyperclusters.access.models import Team
+from hyperclusters.access.permissions import NotPermitted
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as EventType
+from hyperclusters.audit.vocabulary import Outcome
 
 from .models import Cluster, Creation, Deletion, Project
 
@@ -141,3 +147,18 @@ class NotACandidate(Refused):
     """The cluster chosen is none of the candidates, or another creation has turned out to have made it."""
 
     cause = "not_a_candidate"
+
+
+@contextmanager
+def recorded(*, denied: EventType, refused: EventType, **facts: Any) -> Iterator[None]:
+    """Record why what is asked for inside is not accepted, after its transaction was rolled back."""
+    try:
+        yield
+    except NotPermitted as denial:
+        cause = "not_permitted"
+        record(denied, Outcome.DENIED, response={"cause": cause}, evidence=cause, **facts)
+        denial.is_noted = True
+        raise
+    except Refused as refusal:
+        record(refused, Outcome.REFUSED, response=refusal.facts(), evidence=refusal.cause, **facts)
+        raise

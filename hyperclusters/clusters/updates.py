@@ -23,10 +23,10 @@ from hyperclusters.audit.vocabulary import Action as EventType
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.modelarts import HyperCluster, canonical_id
 
-from .contradictions import flag_contradictions
 from .failpoints import failpoint
 from .models import Cluster, Deletion, DeletionState, Network, Project, Source, State
 from .models.inventory import ClusterQuerySet
+from .operations.evidence import flag_contradictions
 
 BATCH = 200  # rows that one transaction writes: SQLite has one writer at a time, and people wait for it
 IN_ONE_QUERY = 5000  # IDs; a database takes only so many

@@ -6,23 +6,28 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import psycopg
+import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
+from hyperclusters import tracing
 from hyperclusters.access import mail
 from hyperclusters.audit import duties
 from hyperclusters.audit.origin import Origin, acting_from
-from hyperclusters.audit.vocabulary import Action as Did
 
-from . import connections, deletions, heartbeat, inventory, reconcile, sending, tally
-from .models import Creation, Deletion
-from .work import WAKE_CHANNEL, MayBegin, always, carrying, warn_of_overdue
+from . import connections, heartbeat, inventory, tally
+from .models.operation import QUEUED, UNKNOWN
+from .operations.creation import CREATIONS
+from .operations.deletion import DELETIONS
+from .operations.engine import MayBegin
+from .operations.transitions import WAKE_CHANNEL, warn_of_overdue
 
 log = logging.getLogger(__name__)
 IDLE = (
@@ -160,20 +165,33 @@ class Worker:
 
 def sweep() -> None:
     """What nobody claims: work whose sender never came back, and outcomes that have been open for too long."""
-    sending.sweep()
-    deletions.sweep()
-    warn_of_overdue(Creation, Did.CREATE_OVERDUE)
-    warn_of_overdue(Deletion, Did.DELETE_OVERDUE)
+    for engine in (CREATIONS, DELETIONS):
+        engine.sweep()
+        warn_of_overdue(engine.rows, engine.events.overdue)
 
 
-def jobs(may_begin: MayBegin = always) -> tuple[tuple[Callable[[str], object], Job], ...]:
+@contextmanager
+def carrying(item: object) -> Iterator[None]:
+    """Events and log lines of this piece of work carry the request in which a person asked for it."""
+    asked_in = getattr(item, "asked_in", "")
+    kind = type(item).__name__.lower()
+    named = {kind: str(getattr(item, "pk", item))}
+    with (
+        acting_from(Origin(source="worker", request_id=asked_in)),
+        structlog.contextvars.bound_contextvars(request_id=asked_in, **named),
+        tracing.span(f"work on {kind}", **named) if hasattr(item, "pk") else nullcontext(),
+    ):
+        yield
+
+
+def jobs(may_begin: MayBegin = lambda: True) -> tuple[tuple[Callable[[str], object], Job], ...]:
     """How each kind of work is claimed and done, the most urgent first: what people wait for before what is refreshed."""
     return (
-        (sending.claim_queued, partial(sending.send, may_begin=may_begin)),
-        (deletions.claim_queued, partial(deletions.send, may_begin=may_begin)),
+        (partial(CREATIONS.claim, state=QUEUED), partial(CREATIONS.send, may_begin=may_begin)),
+        (partial(DELETIONS.claim, state=QUEUED), partial(DELETIONS.send, may_begin=may_begin)),
         (connections.claim_test, partial(connections.run_test, may_begin=may_begin)),
-        (reconcile.claim_unknown, reconcile.look),
-        (deletions.claim_unknown, deletions.look),
+        (partial(CREATIONS.claim, state=UNKNOWN), CREATIONS.poll),
+        (partial(DELETIONS.claim, state=UNKNOWN), DELETIONS.poll),
         (inventory.claim_source, inventory.sync),
     )
 

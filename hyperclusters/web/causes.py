@@ -6,7 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hyperclusters.clusters.models import Deletion, Work
+from hyperclusters.clusters.models import Deletion, Operation
 from hyperclusters.modelarts import Meaning, meaning_of
 
 Text = str | Promise
@@ -215,7 +215,7 @@ def remedy(cause: str, code: str) -> str:
     return str((CODE_REMEDIES[meaning] if meaning else REMEDIES.get(cause)) or "")
 
 
-def refusal_remedy(work: Work) -> str:
+def refusal_remedy(work: Operation) -> str:
     """What to do about a creation or deletion that failed. For a refusal of the cloud there is always something."""
     if not (work.code or work.cause.startswith("status_")):
         return remedy(work.cause, "")
@@ -225,13 +225,13 @@ def refusal_remedy(work: Work) -> str:
     return remedy(work.cause, work.code) or str(CREATE_REMEDY)
 
 
-def cloud_message(work: Work) -> str:
+def cloud_message(work: Operation) -> str:
     """What the cloud said, as it came; nothing where no answer came, for then the words are the network's."""
     answered = work.code or work.cause.startswith("status_") or work.cause == "bad_json"
     return work.message if answered else ""
 
 
-def cloud_words(work: Work) -> str:
+def cloud_words(work: Operation) -> str:
     """The cloud's code and words, where our sentence does not quote them already."""
     message = cloud_message(work)
     quoted = not meaning_of(work.code) if work.code else work.cause.startswith("status_")

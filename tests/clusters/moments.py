@@ -10,8 +10,8 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from hyperclusters.clusters import sending
 from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Client
 from tests.conftest import work_again
@@ -65,8 +65,8 @@ def after_the_list(patch: pytest.MonkeyPatch, happening: Happening) -> None:
 
 def send_what_waits() -> None:
     """Let a worker send, and do nothing else: however long that takes, nothing is looked for meanwhile."""
-    while (creation := sending.claim_queued("sender")) is not None:
-        sending.send(creation)
+    while (creation := CREATIONS.claim("sender", State.QUEUED)) is not None:
+        CREATIONS.send(creation)
 
 
 def lease_lapses(creation: Creation) -> None:

@@ -17,9 +17,10 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.clusters import heartbeat, inventory, reconcile, sending, upstream, worker
+from hyperclusters.clusters import heartbeat, inventory, upstream, worker
 from hyperclusters.clusters.creations import Wish, request_creation
-from hyperclusters.clusters.models import Creation, Heartbeat, Project
+from hyperclusters.clusters.models import Creation, Heartbeat, Project, State
+from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.web.views.health import readyz
 
 
@@ -55,8 +56,8 @@ def work() -> None:
 def look() -> int:
     """Look for every creation without an answer, as often as it is due; how often."""
     looks = 0
-    while creation := reconcile.claim_unknown("other"):
-        reconcile.look(creation)
+    while creation := CREATIONS.claim("other", State.UNKNOWN):
+        CREATIONS.poll(creation)
         looks += 1
     return looks
 
@@ -70,7 +71,7 @@ def look_at_once(times: int) -> None:
 
 def claim() -> str:
     """Take work and leave it, as a killed worker does; the creation's ID."""
-    creation = sending.claim_queued("other")
+    creation = CREATIONS.claim("other", State.QUEUED)
     inventory.claim_source("other")
     return str(creation.pk) if creation else ""
 

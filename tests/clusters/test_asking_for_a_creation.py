@@ -16,6 +16,7 @@ from hyperclusters.access.services import end_grant
 from hyperclusters.clusters.creations import Wish, decide, request_creation, withdraw
 from hyperclusters.clusters.limits import used
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Project, State
+from hyperclusters.clusters.operations.transitions import Stale
 from hyperclusters.clusters.refusals import (
     Blocked,
     InvalidValues,
@@ -25,7 +26,6 @@ from hyperclusters.clusters.refusals import (
     QuotaReached,
     TokenUsed,
 )
-from hyperclusters.clusters.work import Stale
 from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
 
 OPEN = [State.QUEUED, State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION]

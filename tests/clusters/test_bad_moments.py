@@ -13,8 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connections
 from django.utils import timezone
 
-from hyperclusters.clusters import breaker, deletions, inventory, limits, sending, verdicts
-from hyperclusters.clusters import work as at_work
+from hyperclusters.clusters import breaker, inventory, limits
 from hyperclusters.clusters import worker as workers
 from hyperclusters.clusters.creations import decide
 from hyperclusters.clusters.deletions import request_deletion
@@ -28,8 +27,11 @@ from hyperclusters.clusters.models import (
     Source,
     State,
 )
+from hyperclusters.clusters.operations import retries
+from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.deletion import DELETIONS
+from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.refusals import NameTaken
-from hyperclusters.clusters.work import horizon
 from hyperclusters.modelarts import Client
 from tests.conftest import Cast, Cloud, Projects, ask, events, make_due, work, work_again
 
@@ -73,7 +75,7 @@ def test_g04_a_verdict_whose_commit_was_answered_by_nobody_does_not_stop_the_sen
     """Sender A is told to wait and commits that; the answer to the COMMIT is lost. B sends. Then A reads what became of it."""
     creation = ask(cast.ada, projects.vision)
     cloud.simulator.fault("error", "create", status=429, times=1)
-    monkeypatch.setattr(verdicts, "settle", failing_once(verdicts.settle, afterwards=True))
+    monkeypatch.setattr(CREATIONS, "apply_result", failing_once(CREATIONS.apply_result, afterwards=True))
     is_out, may_answer = threading.Event(), threading.Event()
     create = Client.create
 
@@ -86,7 +88,7 @@ def test_g04_a_verdict_whose_commit_was_answered_by_nobody_does_not_stop_the_sen
 
     def send_as_b() -> None:
         try:
-            sending.send(claimed(sending.claim_queued("B")))
+            CREATIONS.send(claimed(CREATIONS.claim("B", State.QUEUED)))
         finally:
             connections.close_all()
 
@@ -98,11 +100,11 @@ def test_g04_a_verdict_whose_commit_was_answered_by_nobody_does_not_stop_the_sen
         assert is_out.wait(20)
 
     monkeypatch.setattr(Client, "create", slow_for_b)
-    monkeypatch.setattr(at_work, "time", SimpleNamespace(sleep=pause))
-    sending.send(claimed(sending.claim_queued("A")))
+    monkeypatch.setattr(retries, "time", SimpleNamespace(sleep=pause))
+    CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     assert Creation.objects.get(pk=creation.pk).state == State.SENDING
     make_due(creation)
-    assert sending.claim_queued("C") is None
+    assert CREATIONS.claim("C", State.QUEUED) is None
     may_answer.set()
     sender.join(20)
     creation.refresh_from_db()
@@ -122,7 +124,7 @@ def test_g16_what_the_cloud_said_is_kept_though_the_breaker_cannot_be_told(
     creation = ask(cast.ada, projects.vision)
     cloud.simulator.fault("error", "create", status=400, error_code="ModelArts.0106", times=1)
     monkeypatch.setattr(breaker, "release_probe", failing_once(breaker.release_probe))
-    sending.send(claimed(sending.claim_queued("A")))
+    CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     creation.refresh_from_db()
     assert (creation.state, creation.code) == (State.FAILED, "ModelArts.0106")
 
@@ -161,10 +163,10 @@ def test_g18_the_cloud_s_clock_is_tried_even_after_a_list_that_failed(
 ) -> None:
     creation = ask(cast.ada, projects.vision)
     cloud.simulator.fault("error", "list", status=503, times=1)
-    sending.send(claimed(sending.claim_queued("A")))
+    CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     cloud.simulator.set(clock_offset=3600)
     make_due(creation)
-    sending.send(claimed(sending.claim_queued("A")))
+    CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     assert Creation.objects.get(pk=creation.pk).state == State.QUEUED
     assert work_again(creation).state == State.CREATED
 
@@ -174,7 +176,7 @@ def test_g12_none_of_them_is_not_contradicted_by_the_very_clusters_that_were_rul
 ) -> None:
     cloud.simulator.fault("lost_request", "create", times=1)
     creation = ask(cast.ada, projects.vision, "two")
-    sending.send(claimed(sending.claim_queued("A")))
+    CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     for _ in range(2):
         cloud.simulator.add_cluster(projects.vision.project_id, "two")
     creation = work_again(creation)
@@ -195,8 +197,8 @@ def test_g12_a_deletion_s_late_answer_is_its_verdict_if_there_is_none_yet(
 ) -> None:
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
     cloud.simulator.fault("error", "delete", status=409, error_code="ModelArts.9999", times=1)
-    meanwhile(monkeypatch, lambda: Deletion.objects.update(lease_until=timezone.now()), deletions.sweep)
-    deletions.send(waiting())
+    meanwhile(monkeypatch, lambda: Deletion.objects.update(lease_until=timezone.now()), DELETIONS.sweep)
+    DELETIONS.send(waiting())
     deletion.refresh_from_db()
     assert (deletion.state, deletion.code) == (DeletionState.FAILED, "ModelArts.9999")
     assert told(deletion) == ["requested", "sending", "unknown", "failed"]
@@ -209,14 +211,14 @@ def test_g19_a_deletion_s_answer_after_its_verdict_is_one_event_more(
 
     def look() -> None:
         Deletion.objects.update(lease_until=timezone.now())
-        deletions.sweep()
+        DELETIONS.sweep()
         Deletion.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-        found = deletions.claim_unknown("B")
+        found = DELETIONS.claim("B", DeletionState.UNKNOWN)
         assert found
-        deletions.look(found)
+        DELETIONS.poll(found)
 
     meanwhile(monkeypatch, look)
-    deletions.send(waiting())
+    DELETIONS.send(waiting())
     deletion.refresh_from_db()
     assert deletion.state == DeletionState.DELETED
     assert told(deletion) == ["requested", "sending", "unknown", "succeeded", "succeeded"]
@@ -226,16 +228,61 @@ def test_g16_a_deletion_s_answer_is_kept_though_the_database_was_away_when_it_ca
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
-    monkeypatch.setattr(at_work, "time", SimpleNamespace(sleep=lambda _: None))
-    monkeypatch.setattr(deletions, "_conclude", failing_once(deletions._conclude, afterwards=True))
-    deletions.send(waiting())
+    monkeypatch.setattr(retries, "time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr(DELETIONS, "resolve", failing_once(DELETIONS.resolve, afterwards=True))
+    DELETIONS.send(waiting())
     deletion.refresh_from_db()
     assert deletion.state == DeletionState.DELETED
     assert told(deletion) == ["requested", "sending", "succeeded"]
 
 
+def test_g18_a_deletion_refused_for_its_time_is_sent_once_more_by_the_cloud_s_clock(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
+    cloud.simulator.set(clock_offset=3600)
+    DELETIONS.send(waiting())
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.sends) == (DeletionState.QUEUED, 1)
+    DELETIONS.send(waiting())
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.sends) == (DeletionState.DELETED, 2)
+    assert told(deletion) == ["requested", "sending", "not-sent", "sending", "succeeded"]
+
+
+def test_g08_what_was_seen_before_an_attempt_of_a_deletion_does_not_count_for_it(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
+    Deletion.objects.update(looks=5)
+    cloud.simulator.fault("lost_request", "delete", times=1)
+    DELETIONS.send(waiting())
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.looks) == (DeletionState.UNKNOWN, 0)
+
+
+def test_a_deletion_that_a_stopping_worker_does_not_send_leaves_the_one_probe_to_others(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
+    Project.objects.update(trusted=False, probe_until=None)
+    DELETIONS.send(waiting(), may_begin=lambda: False)
+    assert Project.objects.get(pk=projects.vision.pk).probe_until is None
+    assert Deletion.objects.get().state == DeletionState.QUEUED
+
+
+def test_a_probe_that_another_worker_has_out_stays_its_own(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
+    soon = timezone.now() + timedelta(seconds=settings.UPSTREAM_DEADLINE)
+    Project.objects.update(trusted=False, probe_until=soon)
+    DELETIONS.send(waiting())
+    assert Project.objects.get(pk=projects.vision.pk).probe_until == soon
+
+
 def waiting() -> Deletion:
-    deletion = deletions.claim_queued("A")
+    deletion = DELETIONS.claim("A", DeletionState.QUEUED)
     assert deletion is not None
     return deletion
 
@@ -288,7 +335,7 @@ def test_g09_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
 ) -> None:
     cloud.simulator.fault("lost_request", "create", times=1)
     creation = ask(cast.ada, projects.vision)
-    sending.send(claimed(sending.claim_queued("A")))
+    CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     later = timezone.now() + timedelta(minutes=4)
     Creation.objects.update(
         state=state, horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later
@@ -303,7 +350,7 @@ def test_g09_a_deletion_open_for_half_an_hour_is_an_alert_too(
 ) -> None:
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
     cloud.simulator.fault("lost_request", "delete", times=1)
-    deletions.send(waiting())
+    DELETIONS.send(waiting())
     later = timezone.now() + timedelta(minutes=4)
     Deletion.objects.update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later)
     work()
@@ -367,10 +414,10 @@ def test_work_that_ends_in_an_unexpected_error_is_not_taken_up_again_at_once(
 
     monkeypatch.setattr(Client, "list", broken)
     with pytest.raises(RuntimeError):
-        sending.send(claimed(sending.claim_queued("A")))
-    assert sending.claim_queued("B") is None
+        CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
+    assert CREATIONS.claim("B", State.QUEUED) is None
     make_due(creation)
-    assert sending.claim_queued("B") is not None
+    assert CREATIONS.claim("B", State.QUEUED) is not None
 
 
 def test_a_worker_waits_for_a_database_that_is_away_wherever_it_notices(

@@ -14,7 +14,6 @@ from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 
-from hyperclusters.clusters import reconcile, sending, verdicts
 from hyperclusters.clusters.creations import decide, withdraw
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import (
@@ -27,6 +26,8 @@ from hyperclusters.clusters.models import (
     Source,
     State,
 )
+from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.modelarts import Client
 from tests.clusters.moments import (
     around_the_create,
@@ -334,16 +335,16 @@ def test_g07_one_id_in_the_answers_to_two_creations_at_once_makes_one_of_them(
         cloud.simulator.fault("garbage", "create", name=name, kind="custom", body=text, deed=False)
         ask(cast.ada, projects.vision, name)
     both = threading.Barrier(2, timeout=20)
-    monkeypatch.setattr(sending, "settle_by", meeting(verdicts.settle_by, both))
+    monkeypatch.setattr(CREATIONS, "record_result", meeting(CREATIONS.record_result, both))
 
     def one(creation: Creation | None) -> None:
         try:
             assert creation
-            sending.send(creation)
+            CREATIONS.send(creation)
         finally:
             connections.close_all()
 
-    claimed = [sending.claim_queued(name) for name in names]
+    claimed = [CREATIONS.claim(name, State.QUEUED) for name in names]
     Project.objects.update(trusted=True)
     threads = [threading.Thread(target=one, args=(each,)) for each in claimed]
     for thread in threads:
@@ -474,16 +475,16 @@ def test_g12_an_answer_is_recorded_once_though_the_reply_to_its_commit_was_lost(
     """Another worker looks at the creation between the COMMIT and the sender's second try."""
     creation = ask(cast.ada, projects.vision, NAME)
     cloud.simulator.fault("lost_answer", "create", times=1)
-    settle = verdicts.settle
+    settle = CREATIONS.apply_result
 
-    def written_twice(creation_id: uuid.UUID, finding: verdicts.Finding) -> Creation:
+    def written_twice(creation_id: uuid.UUID, finding: Resolution) -> Creation:
         settle(creation_id, finding)
         make_due(creation)
-        if found := reconcile.claim_unknown("another"):
-            reconcile.look(found)
+        if found := CREATIONS.claim("another", State.UNKNOWN):
+            CREATIONS.poll(found)
         return settle(creation_id, finding)
 
-    monkeypatch.setattr(verdicts, "settle", written_twice)
+    monkeypatch.setattr(CREATIONS, "apply_result", written_twice)
     send_what_waits()
     told = [event.action.rpartition(":")[2] for event in events(object_id=str(creation.pk))]
     assert told == ["requested", "sending", "unknown", "succeeded"]

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.services import end_grant
-from hyperclusters.clusters import deletions
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Project, Source
+from hyperclusters.clusters.operations.deletion import DELETIONS
 from hyperclusters.clusters.refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName
 from hyperclusters.modelarts import Client
 from hyperclusters.simulator import JournalEntry
@@ -148,9 +148,9 @@ def test_an_unclear_answer_is_never_sent_again_and_settled_by_looking(
 ) -> None:
     cloud.simulator.fault(call="delete", times=1, **fault)
     deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
-    claimed = deletions.claim_queued("sender")
+    claimed = DELETIONS.claim("sender", DeletionState.QUEUED)
     assert claimed is not None
-    deletions.send(claimed)
+    DELETIONS.send(claimed)
     deletion.refresh_from_db()
     assert deletion.state == DeletionState.UNKNOWN
     deletion = again(deletion, times=2)

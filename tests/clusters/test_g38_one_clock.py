@@ -24,10 +24,11 @@ from hyperclusters.audit.models import Duty
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.clusters import breaker, connections, heartbeat, inventory, reconcile, sending
+from hyperclusters.clusters import breaker, connections, heartbeat, inventory
 from hyperclusters.clusters.metrics import exposition
 from hyperclusters.clusters.models import Creation, Heartbeat, Project, Source, State
-from hyperclusters.clusters.work import horizon, is_past_horizon
+from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.evidence import horizon, is_past_horizon
 from tests.clusters.moments import send_what_waits
 from tests.clusters.other_process import faketime, other
 from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
@@ -302,9 +303,9 @@ def test_g38_a_horizon_that_no_clock_can_have_set_begins_anew(
 ) -> None:
     creation = lost(cast, projects, cloud)
     Creation.objects.update(horizon_at=clock.now() + timedelta(days=10), looks=5, due_at=clock.now())
-    claimed = reconcile.claim_unknown("here")
+    claimed = CREATIONS.claim("here", State.UNKNOWN)
     assert claimed is not None
-    reconcile.look(claimed)
+    CREATIONS.poll(claimed)
     creation.refresh_from_db()
     assert creation.horizon_at is not None
     assert abs(creation.horizon_at - horizon(clock.now())) < timedelta(minutes=1)
@@ -345,7 +346,7 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
     project = Project.objects.get(pk=projects.vision.pk)
     longest = timedelta(seconds=push.BACKOFF_AT_MOST)
     Duty.objects.create(name="alerts", due_at=far, held_until=far)
-    claimed = sending.claim_queued("here")
+    claimed = CREATIONS.claim("here", State.QUEUED)
     assert (
         wrong(
             breaker=not project.is_blocked() and breaker.when_to_call(project) is None,
@@ -366,9 +367,9 @@ def test_g38_a_lawful_wait_is_waited_for(cast: Cast, projects: Projects, cloud: 
     ask(cast.ada, projects.vision, "soon")
     soon = clock.now() + timedelta(minutes=4)
     Creation.objects.update(due_at=soon)
-    assert sending.claim_queued("here") is None
+    assert CREATIONS.claim("here", State.QUEUED) is None
     Creation.objects.update(due_at=clock.now(), lease_until=clock.now() + timedelta(seconds=20))
-    assert sending.claim_queued("here") is None
+    assert CREATIONS.claim("here", State.QUEUED) is None
     Project.objects.update(blocked_until=soon)
     assert Project.objects.get(pk=projects.vision.pk).is_blocked()
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hyperclusters.clusters import reconcile, sending
 from hyperclusters.clusters.creations import look_now, withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Source, State
-from hyperclusters.clusters.work import Stale, horizon
+from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.evidence import horizon
+from hyperclusters.clusters.operations.transitions import Stale
 from tests.clusters.moments import (
     Killed,
     after_the_list,
@@ -335,7 +336,7 @@ def test_a_sender_that_died_before_its_intent_leaves_the_creation_due_again(
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creation = ask(cast.ada, projects.vision, NAME)
-    assert sending.claim_queued("died") is not None
+    assert CREATIONS.claim("died", State.QUEUED) is not None
     work()
     creation.refresh_from_db()
     assert creation.state == State.QUEUED
@@ -348,8 +349,8 @@ def test_a_sender_that_died_before_its_intent_leaves_the_creation_due_again(
 
 def test_g12_of_two_claims_one_gets_the_creation(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     ask(cast.ada, projects.vision, NAME)
-    assert sending.claim_queued("first") is not None
-    assert sending.claim_queued("second") is None
+    assert CREATIONS.claim("first", State.QUEUED) is not None
+    assert CREATIONS.claim("second", State.QUEUED) is None
 
 
 @pytest.mark.parametrize("order", ["stale first", "stale last"])
@@ -357,13 +358,13 @@ def test_g12_a_worker_whose_lease_lapsed_and_its_successor_send_once(
     order: str, cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     creation = ask(cast.ada, projects.vision, NAME)
-    stale = sending.claim_queued("stale")
+    stale = CREATIONS.claim("stale", State.QUEUED)
     lease_lapses(creation)
-    successor = sending.claim_queued("successor")
+    successor = CREATIONS.claim("successor", State.QUEUED)
     assert stale is not None
     assert successor is not None
     for claimed in (stale, successor) if order == "stale first" else (successor, stale):
-        sending.send(claimed)
+        CREATIONS.send(claimed)
     creation.refresh_from_db()
     assert creation.state == State.CREATED
     assert len(cloud.posts) == 1
@@ -449,11 +450,11 @@ def test_g12_a_search_that_was_overtaken_by_the_reply_changes_nothing(
 ) -> None:
     creation = lost(cast, projects, cloud, deed=True)
     Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() - timedelta(seconds=1))
-    slow = reconcile.claim_unknown("slow")
+    slow = CREATIONS.claim("slow", State.UNKNOWN)
     assert slow is not None
     lease_lapses(creation)
     work_again(creation)
-    reconcile.look(slow)
+    CREATIONS.poll(slow)
     assert Cluster.objects.get().creation_id == creation.pk
     assert events(action="cluster:create:contradicted") == []
 

@@ -12,11 +12,13 @@ from django.utils import timezone
 from hyperclusters.audit import chain
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.clusters import reconcile, sending, verdicts, work
 from hyperclusters.clusters.models import Creation, Evidence, State
+from hyperclusters.clusters.operations import creation as creation_engine
+from hyperclusters.clusters.operations import evidence, transitions
+from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.resolution import Resolution
+from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.clusters.upstream import signing_time
-from hyperclusters.clusters.verdicts import Finding, settle
-from hyperclusters.clusters.work import move
 from hyperclusters.modelarts import Answer, Client, ClusterType, HyperCluster, ModelArtsError, OutcomeUnknown
 
 BREAKAGES: dict[str, Callable[[], None]] = {}
@@ -41,39 +43,38 @@ def _put(place: Any, name: str, value: Callable[..., Any]) -> None:
 @breakage
 def intent_after_the_post() -> None:
     """The create goes out first and is written down when it has come back."""
-    begin = sending._begin
 
-    def begin_later(creation: Creation) -> None:
+    def commit_nothing(creation: Creation) -> bool:
         creation.signed_at = signing_time(creation.project)
+        return True
 
     def post_first(creation: Creation, client: Client) -> None:
-        kind = ClusterType(creation.type)
-        answer = client.create(name=creation.name, type=kind, signed_at=creation.signed_at)
-        begin(creation)
-        settle(creation.pk, sending._success(creation, answer, timezone.now()))
+        answer = CREATIONS.call(creation, client)
+        CREATIONS._begin(creation)
+        CREATIONS.apply_result(creation.pk, CREATIONS.success(creation, answer, timezone.now()))
 
-    _put(sending, "_begin", begin_later)
-    _put(sending, "_post", post_first)
+    _put(CREATIONS, "_commit_intent", commit_nothing)
+    _put(CREATIONS, "_call", post_first)
 
 
 @breakage
 def sent_again_after_a_read_timeout() -> None:
     """No answer is taken for nothing done, so the create is sent again."""
-    classify = sending._finding
+    classify = CREATIONS.failure
 
-    def optimistic(creation: Creation, error: ModelArtsError) -> Finding:
+    def optimistic(creation: Creation, error: ModelArtsError) -> Resolution:
         if isinstance(error, OutcomeUnknown):
-            return Finding(
+            return Resolution(
                 State.QUEUED,
                 Did.CREATE_NOT_SENT,
                 Outcome.FAILED,
                 error=error,
-                due_at=timezone.now() - timedelta(seconds=1),
-                send=creation.sends,
+                run_after=timezone.now() - timedelta(seconds=1),
+                attempt=creation.sends,
             )
         return classify(creation, error)
 
-    _put(sending, "_finding", optimistic)
+    _put(CREATIONS, "failure", optimistic)
 
 
 @breakage
@@ -84,7 +85,7 @@ def lapsed_lease_is_failed() -> None:
         lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=timezone.now())
         for creation in lapsed.select_related("project__team", "requested_by"):
             facts = {"evidence": "sender_lost"}
-            move(
+            transition(
                 creation,
                 State.FAILED,
                 Did.CREATE_FAILED,
@@ -94,18 +95,18 @@ def lapsed_lease_is_failed() -> None:
             )
         return 0
 
-    _put(sending, "sweep", sweep)
+    _put(CREATIONS, "sweep", sweep)
 
 
 @breakage
 def one_of_two_candidates_is_adopted() -> None:
     """Of several clusters that may be ours the newest is taken."""
-    every = reconcile.candidates
+    every = evidence.candidates
 
     def newest(creation: Creation, listed: Sequence[HyperCluster]) -> list[HyperCluster]:
         return every(creation, listed)[-1:]
 
-    _put(reconcile, "candidates", newest)
+    _put(evidence, "candidates", newest)
 
 
 @breakage
@@ -125,13 +126,13 @@ def failed_list_is_empty() -> None:
 @breakage
 def no_horizon() -> None:
     """Two lists without the cluster are enough, however young the request is."""
-    _put(reconcile, "is_past_horizon", lambda *_: True)
+    _put(evidence, "is_past_horizon", lambda *_: True)
 
 
 @breakage
 def transition_without_an_event() -> None:
     """State changes are not written to the audit."""
-    _put(work, "record", lambda *_, **__: None)
+    _put(transitions, "record", lambda *_, **__: None)
 
 
 @breakage
@@ -143,4 +144,4 @@ def sealed_with_another_key() -> None:
 @breakage
 def cluster_owned_by_nobody() -> None:
     """The cluster that a creation made is not kept as its own."""
-    _put(verdicts, "bind", lambda *_: None)
+    _put(creation_engine, "bind", lambda *_: None)

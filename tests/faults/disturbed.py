@@ -12,8 +12,9 @@ from django.db import DatabaseError, connection, connections
 from django.test import Client as Browser
 
 from hyperclusters.access.models import User
-from hyperclusters.clusters import creations, deletions, failpoints, readback, work
+from hyperclusters.clusters import creations, deletions, failpoints, readback
 from hyperclusters.clusters.models import Cluster, Creation, Project
+from hyperclusters.clusters.operations import engine
 from tests.faults import disturbances
 from tests.faults.jobs import JOBS, job
 from tests.faults.proxy import Proxy
@@ -106,6 +107,6 @@ def _arm(moment: str, kind: str, nth: int = 1) -> list[int]:
             disturbances.strike(kind)
 
     connections["default"].ensure_connection()
-    setattr(work, "LEASE_MARGIN", 0)  # noqa: B010 -- an outcome is tried to be written until the lease ends: 15 s less
+    setattr(engine, "LEASE_MARGIN", 0)  # noqa: B010 -- an outcome is tried to be written until the lease ends: 15 s less
     failpoints.on_hit[moment] = once
     return struck

@@ -26,9 +26,9 @@ ON_THE_WAY = (
     "move_updated",
     "move_recorded",
     "intent_committed",
-    "post_begun",
-    "post_answered",
-    "post_failed",
+    "call_begun",
+    "call_answered",
+    "call_failed",
     "settle_read",
     "verdict_moved",
     "cluster_bound",
@@ -44,7 +44,7 @@ ON_THE_WAY = (
 )
 # Reached only when an earlier process has died with a creation in its hands.
 IN_RECOVERY = ("swept", "look_begun", "look_listed", "look_weighed", "look_in_vain", "overdue_marked")
-FIRST_DEATH = "post_answered:1,post_failed:1"
+FIRST_DEATH = "call_answered:1,call_failed:1"
 # Laid by `install`: each transaction's commit, each append to the chain, each step of each call to the cloud.
 LAID = (
     "commit_begun",

@@ -35,7 +35,7 @@ def sync_between_two_reads(stage: Stage) -> list[str]:
     stage.ask()
     source = Source.objects.select_related("project__team").get(project=stage.scene["project"], type="HPS")
     Source.objects.filter(project=stage.scene["project"]).update(due_at=timezone.now() + timedelta(minutes=4))
-    with Pause("post_answered") as answered:
+    with Pause("call_answered") as answered:
         sender = Beside(run_due)
         answered.wait()
         with Pause("sync_known") as known:

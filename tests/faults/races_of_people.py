@@ -13,9 +13,9 @@ from hyperclusters.access.services import add_person, end_grant, grant
 from hyperclusters.clusters.creations import Wish, request_creation, withdraw
 from hyperclusters.clusters.credentials import seal
 from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.operations.transitions import Stale
 from hyperclusters.clusters.refusals import NameTaken, NameUnresolved, QuotaReached, TokenUsed
 from hyperclusters.clusters.upstream import bound_to
-from hyperclusters.clusters.work import Stale
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from tests.faults.races import Stage, kinds, race, wrong

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hyperclusters.audit.models import Event
-from hyperclusters.clusters import reconcile, sending
 from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.worker import run_due
 from tests.faults.jobs import pass_time, rest
 from tests.faults.races import SLOW, Stage, race, wrong
@@ -23,11 +23,11 @@ def sender_and_sweeper(stage: Stage) -> list[str]:
     """The lease lapses while the create is in flight: the row turns unknown, and the reply still settles it."""
     stage.ask()
     stage.slow_create(after=SLOW)
-    with Pause("post_begun") as pause:
+    with Pause("call_begun") as pause:
         sender = Beside(run_due)
         pause.wait()
         pass_time(stage.scene["project"], 60)
-        sending.sweep()
+        CREATIONS.sweep()
         swept = stage.creation().state
         pause.let_go()
     together(run_due, run_due)
@@ -45,11 +45,11 @@ def sender_and_sweeper(stage: Stage) -> list[str]:
 @race
 def sweepers(stage: Stage) -> list[str]:
     stage.ask()
-    with Pause("post_begun") as pause:
+    with Pause("call_begun") as pause:
         sender = Beside(run_due)
         pause.wait()
         pass_time(stage.scene["project"], 60)
-        together(*[sending.sweep] * 4)
+        together(*[CREATIONS.sweep] * 4)
         events = stage.events("cluster:create:unknown")
         pause.let_go()
     sender.join()
@@ -60,7 +60,7 @@ def sweepers(stage: Stage) -> list[str]:
 def late_reply_and_verdict(stage: Stage) -> list[str]:
     """The reply comes when the creation has been declared absent: the reply stands, and the contradiction is said."""
     stage.ask()
-    with Pause("post_begun") as pause:
+    with Pause("call_begun") as pause:
         sender = Beside(run_due)
         pause.wait()
         rest(stage.scene["project"])
@@ -81,7 +81,7 @@ def late_refusal_and_verdict(stage: Stage) -> list[str]:
     """A 429 comes when the creation has been declared absent: nothing changes, and the ledger has it all the same."""
     stage.ask()
     stage.cloud.fault("error", "create", status=429, times=1, project=stage.scene["project_id"])
-    with Pause("post_begun") as pause:
+    with Pause("call_begun") as pause:
         sender = Beside(run_due)
         pause.wait()
         rest(stage.scene["project"])
@@ -102,19 +102,19 @@ def stale_look_and_resend(stage: Stage) -> list[str]:
     stage.cloud.fault(
         "error", "create", status=429, times=1, retry_after="1", project=stage.scene["project_id"]
     )
-    with Pause("post_failed") as late:
+    with Pause("call_failed") as late:
         sender = Beside(run_due)
         late.wait()
         pass_time(stage.scene["project"], 60)
         run_due()
         pass_time(stage.scene["project"], 1800)
         with Pause("look_weighed") as looking:
-            looker = Beside(lambda: reconcile.look(_claimed(stage)))
+            looker = Beside(lambda: CREATIONS.poll(_claimed(stage)))
             looking.wait()
             late.let_go()
             sender.join()
             pass_time(stage.scene["project"], 60)
-            with Pause("post_begun") as second:
+            with Pause("call_begun") as second:
                 resender = Beside(run_due)
                 second.wait()
                 looking.let_go()
@@ -126,7 +126,7 @@ def stale_look_and_resend(stage: Stage) -> list[str]:
 
 
 def _claimed(stage: Stage) -> Creation:
-    creation = reconcile.claim_unknown("looker")
+    creation = CREATIONS.claim("looker", State.UNKNOWN)
     assert creation
     assert creation.pk == stage.creation().pk
     return creation

@@ -24,7 +24,7 @@ BEFORE_THE_POST = (
     "move_recorded",
 )
 AFTER_THE_POST = (
-    "post_answered",
+    "call_answered",
     "settle_read",
     "verdict_moved",
     "verdict_bound",

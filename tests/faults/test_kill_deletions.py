@@ -14,9 +14,12 @@ from tests.faults.world import IS_FULL, LATE, World
 POINTS = (
     "claim_found",
     "claimed",
+    "send_permitted",
+    "intent_begun",
     "move_updated",
     "move_recorded",
-    "delete_begun",
+    "intent_committed",
+    "call_begun",
     "sign_done",
     "write_begun",
     "write_done",
@@ -24,6 +27,9 @@ POINTS = (
     "append_done",
     "commit_begun",
     "commit_done",
+    "settle_read",
+    "verdict_moved",
+    "verdict_bound",
     "lease_ending",
 )
 TRUTHS: dict[str, tuple[str, dict[str, Any]] | None] = {

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hyperclusters.clusters import sending
 from hyperclusters.clusters.creations import withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, DeletionState, Project, State
+from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.modelarts import Exchange, ModelArtsError, Proof, create_request
 from hyperclusters.modelarts.codes import MEANINGS
 from hyperclusters.modelarts.requests import list_request
@@ -56,8 +56,8 @@ def test_g53_no_sentence_of_a_creation_says_more_than_its_answer_proves() -> Non
     for status, code in PAIRS:
         error = error_of(status, code, request)
         creation = Creation(sends=1, state=State.SENDING)
-        finding = sending._finding(creation, error)
-        shown = verdict(unsaved(finding.state, error, evidence=finding.evidence or ""))
+        finding = CREATIONS.failure(creation, error)
+        shown = verdict(unsaved(State(finding.state), error, evidence=finding.evidence or ""))
         claims = {claim for claim in CLAIMS if claim in shown.text or claim in shown.title}
         seen[status, code] = (finding.state, bool(claims))
         if error.proves == Proof.NOTHING:

@@ -4,9 +4,9 @@ from .connection import CallTally, ConnectionTest, Diagnosis
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inventory import Cluster, Network, Source
+from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
 from .review import Judgement, Review
-from .work import Work
 
 __all__ = [
     "EVIDENCE_RANK",
@@ -23,9 +23,9 @@ __all__ = [
     "Judgement",
     "KeyKind",
     "Network",
+    "Operation",
     "Project",
     "Review",
     "Source",
     "State",
-    "Work",
 ]

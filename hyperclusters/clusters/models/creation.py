@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters.access.models import Team, User
 
 from .inventory import TYPES
-from .work import Work, WorkQuerySet
+from .operation import Operation, OperationQuerySet
 
 
 class State(models.TextChoices):
@@ -52,7 +52,7 @@ EVIDENCE_RANK = {
 }
 
 
-class CreationQuerySet(WorkQuerySet["Creation"]):
+class CreationQuerySet(OperationQuerySet["Creation"]):
     """Creations."""
 
     def makers(self) -> list[str]:
@@ -67,7 +67,7 @@ class CreationQuerySet(WorkQuerySet["Creation"]):
         return self.filter(said, settled_at__isnull=False).order_by("settled_at", "pk")
 
 
-class Creation(Work):
+class Creation(Operation):
     """What was asked, how far it got, and what the verdict rests on."""
 
     UNRESOLVED = UNRESOLVED

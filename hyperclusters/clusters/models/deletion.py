@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team
 
+from .operation import Operation, OperationQuerySet
 from .project import Project
-from .work import Work, WorkQuerySet
 
 
 class DeletionState(models.TextChoices):
@@ -26,13 +26,13 @@ class DeletionState(models.TextChoices):
 OPEN = (DeletionState.QUEUED, DeletionState.SENDING, DeletionState.UNKNOWN)
 
 
-class DeletionQuerySet(WorkQuerySet["Deletion"]):
+class DeletionQuerySet(OperationQuerySet["Deletion"]):
     """Deletions."""
 
     at_project = "cluster__project"
 
 
-class Deletion(Work):
+class Deletion(Operation):
     """Who wanted which cluster gone, how far it got, and how it ended."""
 
     UNRESOLVED = OPEN

@@ -19,8 +19,8 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.operations.transitions import Stale
 from hyperclusters.clusters.refusals import NotACandidate
-from hyperclusters.clusters.work import Stale
 from hyperclusters.web.acts import post_only
 from hyperclusters.web.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.errors import never_recorded, perhaps_recorded

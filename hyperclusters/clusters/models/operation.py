@@ -1,4 +1,4 @@
-"""What creations and deletions share: a row that is both the record of one attempt and the worker's work item."""
+"""What creations and deletions share: a row that is the record of what was asked for and a worker's item of work."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.db.models import Q
 from hyperclusters.access import permissions
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
+from hyperclusters.clusters.failpoints import failpoint
 
 from .project import KEY_PAUSE
 
@@ -21,22 +22,25 @@ if TYPE_CHECKING:
 
     from .project import Project
 
-W = TypeVar("W", bound="Work")
+W = TypeVar("W", bound="Operation")
 LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
+CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
+# The states that operations of each kind have.
+QUEUED, SENDING, UNKNOWN, FAILED, REFUSED = "queued", "sending", "unknown", "failed", "refused"
 
 
-def lease_due() -> Q:
-    """Work whose lease has lapsed. The longest is for two calls, a list and a create."""
-    return clock.due("lease_until", timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN))
+def lease_length() -> timedelta:
+    """How long a worker may take: for two calls, such as a list and a create, and to write down what they came to."""
+    return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN)
 
 
-class WorkQuerySet(models.QuerySet[W]):
-    """Verbs for both kinds of work. `at_project` says how to get from the row to its project."""
+class OperationQuerySet(models.QuerySet[W]):
+    """Verbs for both kinds. `at_project` says how to get from the row to its project."""
 
     at_project = "project"
 
     def visible_to(self, person: permissions.Person) -> Self:
-        """Work of the teams this person may look into."""
+        """Operations of the teams this person may look into."""
         return self.filter(
             permissions.within(person, permissions.Action.VIEW, team=f"{self.at_project}__team")
         )
@@ -45,17 +49,32 @@ class WorkQuerySet(models.QuerySet[W]):
         """Whatever has an outcome that is still open."""
         return self.filter(state__in=self.model.UNRESOLVED)
 
+    def lapsed(self) -> Self:
+        """Those whose lease has lapsed."""
+        return self.filter(clock.due("lease_until", lease_length()))
+
     def due(self, *states: str) -> Self:
-        """What a worker may take up now: due, and held by nobody (or by somebody whose lease lapsed)."""
-        free = Q(lease_until__isnull=True) | lease_due()
+        """What a worker may take up now: due, and held by nobody, or by somebody whose lease lapsed."""
+        free = Q(lease_until__isnull=True) | clock.due("lease_until", lease_length())
         return self.filter(free, clock.due("due_at", KEY_PAUSE), state__in=states).order_by("due_at", "pk")
+
+    def claim(self, holder: str, state: str) -> W | None:
+        """Lease the one in this state that has been due longest. Several workers may call this at once: each row goes to one."""
+        for pk in self.due(state).values_list("pk", flat=True)[:CLAIM_AMONG]:
+            failpoint("claim_found")
+            free = self.due(state).order_by().filter(pk=pk)
+            if free.update(lease_holder=holder, lease_until=clock.now() + lease_length()):
+                failpoint("claimed")
+                # None if it was withdrawn in this very moment.
+                return self.with_people().filter(pk=pk, state=state, lease_holder=holder).first()
+        return None
 
     def with_people(self) -> Self:
         """With what every transition names: the project, its team, and who asked."""
         return self.select_related(f"{self.at_project}__team", "requested_by")
 
 
-class Work(models.Model):
+class Operation(models.Model):
     """One attempt to change something in the cloud. Times are UTC."""
 
     UNRESOLVED: tuple[str, ...] = ()
@@ -70,9 +89,7 @@ class Work(models.Model):
     asked_in = models.CharField(max_length=64, blank=True, db_default="")  # the web request's ID
 
     state = models.CharField(max_length=16)
-    version = models.PositiveIntegerField(
-        default=0
-    )  # grows with each transition; the compare of compare-and-swap
+    version = models.PositiveIntegerField(default=0)  # grows with each transition: compare-and-swap
     due_at = models.DateTimeField(default=clock.now)  # when a worker should look at it next
     lease_holder = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -80,7 +97,7 @@ class Work(models.Model):
     sends = models.PositiveIntegerField(default=0)  # requests begun
     answered_sends = models.PositiveIntegerField(
         default=0, db_default=0
-    )  # number of the last request whose answer is recorded
+    )  # the last one whose answer is recorded
     signed_at = models.DateTimeField(null=True, blank=True)  # X-Sdk-Date of the last one
     horizon_at = models.DateTimeField(null=True, blank=True)  # after this the cloud cannot act on it any more
     looks = models.PositiveIntegerField(default=0)  # complete answers since the outcome became unknown

@@ -1,0 +1,1 @@
+"""How creations and deletions get from the queue to a verdict."""

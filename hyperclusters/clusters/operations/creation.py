@@ -1,0 +1,234 @@
+"""What only creations do: list first, send a create, and look for its cluster in the list."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from hyperclusters.access.permissions import Action, may
+from hyperclusters.audit import clock
+from hyperclusters.audit.vocabulary import Action as EventType
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters import breaker, limits
+from hyperclusters.clusters.failpoints import failpoint
+from hyperclusters.clusters.inventory import AlreadyBound, bind
+from hyperclusters.clusters.models import Creation, Evidence, State
+from hyperclusters.clusters.operations import evidence
+from hyperclusters.clusters.operations.engine import Engine, Events
+from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
+from hyperclusters.clusters.operations.retries import BACKOFF, backoff
+from hyperclusters.clusters.operations.transitions import transition
+from hyperclusters.clusters.refusals import QuotaReached
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClockSkew,
+    ClusterType,
+    HyperCluster,
+    ModelArtsError,
+    Throttled,
+    Unavailable,
+)
+
+SAME_CLOCK = timedelta(seconds=5)  # what two readings of one clock may differ by
+
+
+class CreationEngine(Engine[Creation]):
+    """Takes creations to a verdict."""
+
+    rows = Creation.objects.all()
+    events = Events(
+        sending=EventType.CREATE_SENDING,
+        not_sent=EventType.CREATE_NOT_SENT,
+        unknown=EventType.CREATE_UNKNOWN,
+        failed=EventType.CREATE_FAILED,
+        refused=EventType.CREATE_REFUSED,
+        denied=EventType.CREATE_DENIED,
+        overdue=EventType.CREATE_OVERDUE,
+    )
+
+    def objection(self, operation: Creation) -> Resolution | None:
+        """The person's permission, and the team's rules as they are now."""
+        team = operation.team
+        values = {"name": operation.name, "type": operation.type, "reason": operation.reason}
+        if not may(operation.requested_by, Action.CREATE, team):
+            return self.denial(operation)
+        return self.refusal(operation, "rules_tightened") if limits.broken_rules(team, **values) else None
+
+    def prepare(self, operation: Creation, client: Client) -> Resolution | None:
+        """Note the IDs that carry this name already: what comes up beside them afterwards is ours.
+
+        One that was not known when this was asked for takes the name, whoever made it: it may be this very creation's,
+        if the database is a backup from before it was sent.
+        """
+        project = operation.project
+        try:
+            listed = client.list(type=ClusterType(operation.type)).value
+        except ModelArtsError as error:
+            old_offset = project.clock_offset
+            breaker.note_failure(project, error)
+            return self._not_listed(operation, error, old_offset)
+        failpoint("baseline_listed")
+        breaker.note_answer(project)
+        present = [item.id for item in listed if item.name == operation.name]
+        if unknown := sorted(set(present) - set(operation.baseline)):
+            refusal = self.refusal(operation, "name_appeared")
+            return replace(refusal, evidence=Evidence.LISTED, after={"found": unknown})
+        operation.baseline = present
+        return None
+
+    def _not_listed(self, creation: Creation, error: ModelArtsError, old_offset: timedelta) -> Resolution:
+        """Nothing is sent without a list. It is tried again later, and by the cloud's clock at once if that is news."""
+        may_retry = creation.delays < len(BACKOFF)
+        run_after = None
+        if isinstance(error, ClockSkew):
+            is_news = error.offset is not None and abs(error.offset - old_offset) > SAME_CLOCK
+            if creation.delays == 0 or (is_news and may_retry):
+                run_after = clock.now()
+        elif isinstance(error, Throttled | Unavailable) and may_retry:
+            run_after = backoff(creation.delays, error)
+        if run_after is None:
+            return self.refusal(creation, error.cause, error)
+        return Resolution(
+            State.QUEUED,
+            EventType.CREATE_DELAYED,
+            Outcome.FAILED,
+            evidence=Evidence(creation.evidence) if creation.evidence else None,
+            error=error,
+            run_after=run_after,
+            changes={"delays": creation.delays + 1},
+        )
+
+    def quota_objection(self, operation: Creation) -> Resolution | None:
+        """The creation counts itself, so only a quota lowered since can say no."""
+        if operation.project.quota is None and operation.team.quota is None:
+            return None
+        try:
+            limits.check_room(limits.lock(operation.project), more=0)
+        except QuotaReached:
+            return self.refusal(operation, "quota_lowered")
+        return None
+
+    def intent(self, operation: Creation) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The baseline."""
+        return {"baseline": operation.baseline}, {"baseline": operation.baseline}
+
+    def call(self, operation: Creation, client: Client) -> Answer[HyperCluster]:
+        return client.create(
+            name=operation.name,
+            type=ClusterType(operation.type),
+            subnet_id=operation.subnet_id,
+            signed_at=operation.signed_at,
+        )
+
+    def success(self, operation: Creation, answer: Answer[HyperCluster], began_at: datetime) -> Resolution:
+        """A valid answer proves the creation, unless its cluster was known before this attempt began."""
+        item = answer.value
+        created = Resolution(
+            State.CREATED,
+            EventType.CREATE_SUCCEEDED,
+            Outcome.DONE,
+            evidence=Evidence.REPLY,
+            exchange=answer.exchange,
+            cluster=item,
+            cause="odd_id" if item.odd_id else "",
+        )
+        return (
+            undecided(created, "known_id")
+            if evidence.is_known(operation, item.id, before=began_at)
+            else created
+        )
+
+    def failure(self, operation: Creation, error: ModelArtsError) -> Resolution:
+        """A refusal is evidence, of all attempts so far."""
+        resolution = super().failure(operation, error)
+        if resolution.state == State.UNKNOWN:
+            return resolution
+        return replace(resolution, evidence=evidence.of_refusal(operation, error))
+
+    def refusal(self, operation: Creation, cause: str, error: ModelArtsError | None = None) -> Resolution:
+        """Its evidence is what the attempts prove that came before."""
+        return replace(super().refusal(operation, cause, error), evidence=evidence.of_attempts(operation))
+
+    def look(self, operation: Creation, client: Client, started_at: datetime) -> Resolution | None:
+        """Look for the cluster in the cloud's list.
+
+        The list of the type that was sent is the only relevant one: the cloud keeps the types apart, and we always send
+        it. IDs that an answer named are asked for one by one if that list lacks them.
+        """
+        try:
+            answer = client.list(type=ClusterType(operation.type))
+        except ModelArtsError as error:  # a list that failed proves nothing
+            breaker.note_failure(operation.project, error)
+            return None
+        breaker.note_answer(operation.project)
+        failpoint("look_listed")
+        operation.looks += 1
+        return evidence.weigh(operation, evidence.look_up(operation, client, answer), started_at)
+
+    def poll(self, operation: Creation) -> None:
+        with suppress(AlreadyBound):  # another creation turned out to have made this cluster meanwhile
+            super().poll(operation)
+
+    def columns(self, operation: Creation, resolution: Resolution) -> dict[str, Any]:
+        """Its evidence, and the clusters that may be its."""
+        return {
+            "evidence": resolution.evidence or "",
+            "candidates": [cluster_facts(item) for item in resolution.candidates],
+            "reported_ids": _reported_ids(operation, resolution),
+        }
+
+    def follow(self, operation: Creation, resolution: Resolution) -> None:
+        """The cluster that it made is its own. Raises AlreadyBound."""
+        if resolution.state == State.CREATED and resolution.cluster:
+            bind(operation, resolution.cluster)
+
+    def apply_result(self, key: UUID, result: Resolution) -> Creation:
+        try:
+            return super().apply_result(key, result)
+        except AlreadyBound:  # the cloud named one cluster in its answers to two creations
+            return super().apply_result(key, undecided(result, "known_id"))
+
+    def reconcile_late_result(self, operation: Creation, result: Resolution) -> None:
+        """A confirmation or a contradiction beside the verdict; the stronger evidence stands."""
+        facts, to, stronger = result.facts(), operation.state, False
+        event, outcome = result.event, Outcome.NOTED
+        if result.evidence is None or result.state == State.QUEUED:  # no verdict in itself
+            contradicts = evidence.contradicts_without_evidence(result, operation)
+            if evidence.proves_nothing_done(result):
+                event = EventType.CREATE_CONFIRMED
+        else:
+            contradicts = not evidence.agrees(result, operation)
+            stronger = evidence.is_stronger(result, operation)
+            facts["after"]["found"] = result.state
+            event = EventType.CREATE_CONFIRMED
+        if contradicts:
+            event, outcome = EventType.CREATE_CONTRADICTED, Outcome.FAILED
+        changes: dict[str, Any] = {"conflict_at": clock.now()} if contradicts else {}
+        if stronger:
+            to, changes["evidence"] = result.state, result.evidence
+        with transaction.atomic():
+            transition(
+                operation,
+                to,
+                event,
+                outcome,
+                facts=facts,
+                answered_sends=max(operation.answered_sends, result.attempt),
+                reported_ids=_reported_ids(operation, result),
+                **changes,
+            )
+            if stronger and contradicts and result.cluster:
+                bind(operation, result.cluster)
+
+
+CREATIONS = CreationEngine()
+
+
+def _reported_ids(creation: Creation, resolution: Resolution) -> list[str]:
+    return list(dict.fromkeys([*creation.reported_ids, *resolution.cluster_ids]))

@@ -1,0 +1,108 @@
+"""What only deletions do: send a delete, and see under both types whether the cluster is still there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from hyperclusters.access.permissions import Action, may
+from hyperclusters.audit import clock
+from hyperclusters.audit.vocabulary import Action as EventType
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
+from hyperclusters.clusters.operations.engine import Engine, Events
+from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
+from hyperclusters.clusters.operations.resolution import Resolution
+from hyperclusters.clusters.upstream import other_type
+from hyperclusters.modelarts import Answer, Client, ClusterType, ModelArtsError, NotFound, proves_absence
+
+# The cause of an unknown outcome: the cloud has no such cluster under the type that was sent.
+NOT_SEEN = "not_under_this_type"
+
+
+class DeletionEngine(Engine[Deletion]):
+    """Takes deletions to a verdict."""
+
+    rows = Deletion.objects.all()
+    events = Events(
+        sending=EventType.DELETE_SENDING,
+        not_sent=EventType.DELETE_NOT_SENT,
+        unknown=EventType.DELETE_UNKNOWN,
+        failed=EventType.DELETE_FAILED,
+        refused=EventType.DELETE_REFUSED,
+        denied=EventType.DELETE_DENIED,
+        overdue=EventType.DELETE_OVERDUE,
+    )
+
+    def objection(self, operation: Deletion) -> Resolution | None:
+        """The person's permission."""
+        is_permitted = may(operation.requested_by, Action.CREATE, operation.team)
+        return None if is_permitted else self.denial(operation)
+
+    def intent(self, operation: Deletion) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The type under which it is deleted."""
+        return {}, {"type": operation.type}
+
+    def call(self, operation: Deletion, client: Client) -> Answer[None]:
+        return client.delete(
+            cluster_id=operation.cluster.cluster_id,
+            type=ClusterType(operation.type),
+            signed_at=operation.signed_at,
+        )
+
+    def success(self, operation: Deletion, answer: Answer[None], began_at: datetime) -> Resolution:  # noqa: ARG002
+        """The cluster is gone."""
+        return Resolution(
+            DeletionState.DELETED,
+            EventType.DELETE_SUCCEEDED,
+            Outcome.DONE,
+            evidence=Evidence.REPLY,
+            exchange=answer.exchange,
+        )
+
+    def failure(self, operation: Deletion, error: ModelArtsError) -> Resolution:
+        """That the cloud has no such cluster under one type is no verdict yet: it may live under the other. Somebody else's
+        404 says nothing at all."""
+        if not isinstance(error, NotFound):
+            return super().failure(operation, error)
+        if proves_absence(error):
+            return replace(self.unknown(operation, NOT_SEEN, error), run_after=clock.now())
+        return self.unknown(operation, error.cause, error)
+
+    def look(self, operation: Deletion, client: Client, started_at: datetime) -> Resolution | None:
+        """See whether the cluster is still there, under either type."""
+        kind = ClusterType(operation.type)
+        try:
+            shown, shown_as = locate(operation.project, client, operation.cluster.cluster_id, kind)
+        except ModelArtsError:
+            return None
+        if isinstance(shown, NotFound):
+            gone = Resolution(DeletionState.DELETED, EventType.DELETE_SUCCEEDED, Outcome.DONE)
+            return replace(gone, exchange=shown.exchange, error=shown)
+        operation.looks += 1
+        if not operation.other_type and (shown_as != kind or operation.cause == NOT_SEEN):
+            # It lives, and not under the type that was sent: delete it under the other one, as an attempt of its own.
+            other = other_type(kind)
+            return Resolution(
+                DeletionState.QUEUED,
+                EventType.DELETE_NOT_SENT,
+                Outcome.FAILED,
+                cause="other_type",
+                run_after=clock.now(),
+                changes={"other_type": other},
+                after={"type": str(other)},
+            )
+        if operation.looks > 1 and is_past_horizon(operation, started_at, shown.exchange):
+            return Resolution(
+                DeletionState.FAILED, EventType.DELETE_FAILED, Outcome.FAILED, cause="still_there"
+            )
+        return None
+
+    def follow(self, operation: Deletion, resolution: Resolution) -> None:
+        """A cluster that was deleted is gone."""
+        if resolution.state == DeletionState.DELETED:
+            Cluster.objects.filter(pk=operation.cluster_id, gone_at__isnull=True).update(gone_at=clock.now())
+
+
+DELETIONS = DeletionEngine()

@@ -1,0 +1,312 @@
+"""Takes creations and deletions from the queue to a verdict. The order of the steps stands here, once for both:
+
+claim -> permission -> breaker -> preparation -> budget -> intent -> call -> result, and where that is unclear, poll.
+
+Each step commits by itself. A worker that is killed leaves a lease that lapses: before the intent the operation is claimed
+again; after it the outcome is unknown, never failed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.vocabulary import Action as EventType
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters import breaker
+from hyperclusters.clusters.credentials import UnusableKey
+from hyperclusters.clusters.failpoints import failpoint
+from hyperclusters.clusters.models import Operation
+from hyperclusters.clusters.models.operation import (
+    FAILED,
+    LEASE_MARGIN,
+    QUEUED,
+    REFUSED,
+    SENDING,
+    UNKNOWN,
+    OperationQuerySet,
+)
+from hyperclusters.clusters.operations.evidence import horizon
+from hyperclusters.clusters.operations.facts import error_fields
+from hyperclusters.clusters.operations.resolution import Resolution
+from hyperclusters.clusters.operations.retries import poll_at, resend_at, retry_write
+from hyperclusters.clusters.operations.transitions import Stale, leased, transition
+from hyperclusters.clusters.upstream import client_for, signing_time
+from hyperclusters.modelarts import Answer, Client, ModelArtsError, Proof
+
+O = TypeVar("O", bound=Operation)  # noqa: E741 -- as K and V: one letter for a type
+MayBegin = Callable[[], bool]  # asked right before a request goes out: False once the process is to stop
+
+
+class Events(NamedTuple):
+    """The event of each transition that both kinds have."""
+
+    sending: EventType
+    not_sent: EventType
+    unknown: EventType
+    failed: EventType
+    refused: EventType
+    denied: EventType
+    overdue: EventType
+
+
+class Engine(ABC, Generic[O]):
+    """Takes one kind of operation through all its steps. A subclass says what only that kind does."""
+
+    rows: OperationQuerySet[O]
+    events: ClassVar[Events]
+
+    @abstractmethod
+    def objection(self, operation: O) -> Resolution | None:
+        """Why it may not be sent any more: a permission or a rule that changed since it was asked for."""
+
+    def prepare(self, operation: O, client: Client) -> Resolution | None:  # noqa: ARG002 -- for subclasses
+        """Read from the cloud what must be known before the call. A resolution ends this turn: nothing is sent."""
+        return None
+
+    def quota_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
+        """Why there is no room for it any more. Part of the transaction that commits the intent."""
+        return None
+
+    @abstractmethod
+    def intent(self, operation: O) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Columns of the row and facts of the event that are committed before the call."""
+
+    @abstractmethod
+    def call(self, operation: O, client: Client) -> Answer[Any]:
+        """The one call that changes something. Raises ModelArtsError."""
+
+    @abstractmethod
+    def success(self, operation: O, answer: Answer[Any], began_at: datetime) -> Resolution:
+        """What a valid answer proves to a call that began at `began_at`."""
+
+    def failure(self, operation: O, error: ModelArtsError) -> Resolution:
+        """What an error proves: sent again on proof alone, failed on a refusal, else unknown."""
+        if error.proves == Proof.NOTHING:
+            return self.unknown(operation, error.cause, error)
+        run_after = resend_at(operation, error)
+        to, event = (FAILED, self.events.failed) if run_after is None else (QUEUED, self.events.not_sent)
+        return Resolution(
+            to, event, Outcome.FAILED, exchange=error.exchange, error=error, run_after=run_after
+        )
+
+    @abstractmethod
+    def look(self, operation: O, client: Client, started_at: datetime) -> Resolution | None:
+        """Read in the cloud what became of an unclear call. None: nothing is proved yet. Counts itself in `looks` if the
+        cloud's answers were complete."""
+
+    def columns(self, operation: O, resolution: Resolution) -> dict[str, Any]:  # noqa: ARG002 -- for subclasses
+        """Further columns of the row that a resolution sets."""
+        return {}
+
+    @abstractmethod
+    def follow(self, operation: O, resolution: Resolution) -> None:
+        """Bring the cluster up to date with a resolution, in its transaction."""
+
+    def reconcile_late_result(self, operation: O, result: Resolution) -> None:
+        """Keep a result that comes after the verdict: one more event, and the verdict stands."""
+        transition(
+            operation,
+            operation.state,
+            result.event,
+            Outcome.NOTED,
+            facts=result.facts(),
+            answered_sends=result.attempt,
+        )
+
+    def claim(self, holder: str, state: str) -> O | None:
+        """Lease the operation in this state that has been due longest."""
+        return self.rows.claim(holder, state)
+
+    def send(self, operation: O, *, may_begin: MayBegin = lambda: True) -> None:
+        """Take a claimed, queued operation as far as it gets now: refused, delayed, or sent with its result written.
+
+        Nothing is sent once `may_begin` says no: the process is to stop, and the operation stays queued.
+        """
+        project = operation.project
+        with leased(operation), suppress(Stale):  # Stale: withdrawn, or taken over after our lease lapsed
+            obstacle = self.objection(operation)
+            if obstacle is None:
+                failpoint("send_permitted")
+                try:
+                    client = client_for(project)
+                except UnusableKey as error:
+                    obstacle = self.refusal(operation, error.cause)
+            if obstacle is not None:
+                self.resolve(operation, obstacle)
+            elif (later := breaker.when_to_write(project) or breaker.when_to_call(project)) is not None:
+                self._postpone(operation, later)
+            elif (obstacle := self.prepare(operation, client)) is not None:
+                self.resolve(operation, obstacle)
+            elif may_begin() and self._commit_intent(operation):
+                failpoint("intent_committed")
+                self._call(operation, client)
+            elif not project.trusted:
+                breaker.release_probe(
+                    project
+                )  # the one call that may go out until a key is proved was not made
+
+    def poll(self, operation: O) -> None:
+        """Look for the outcome of a claimed, unknown operation, by reading alone. It is resolved if something is proved."""
+        project = operation.project
+        with leased(operation), suppress(Stale):  # Stale: somebody else has come to a verdict meanwhile
+            failpoint("look_begun")
+            started_at = clock.now()
+            try:
+                client = client_for(project)
+            except UnusableKey:
+                self._poll_again(operation)
+                return
+            if (later := breaker.when_to_call(project)) is not None:
+                self._poll_again(operation, later)
+                return
+            resolution = self.look(operation, client, started_at)
+            failpoint("look_weighed")
+            if resolution is None:
+                self._poll_again(operation)
+            else:
+                # Stale if it has moved on: then what was read is about an earlier attempt and proves nothing of this.
+                self.resolve(operation, resolution)
+
+    def sweep(self) -> int:
+        """Make unknown, never failed, what was being sent by a worker whose lease lapsed. Returns how many."""
+        swept = 0
+        for operation in self.rows.lapsed().filter(state=SENDING).with_people():
+            with suppress(Stale):
+                lost = self.unknown(operation, "sender_lost")
+                self.resolve(operation, replace(lost, run_after=clock.now()))
+                failpoint("swept")
+                swept += 1
+        return swept
+
+    def resolve(self, operation: O, resolution: Resolution) -> None:
+        """Take an open operation, as it was read, to what was found. Raises Stale if it has moved since."""
+        with transaction.atomic():
+            transition(
+                operation,
+                resolution.state,
+                resolution.event,
+                resolution.outcome,
+                facts=resolution.facts(),
+                upstream_request_id=resolution.request_id[:128] or operation.upstream_request_id,
+                answered_sends=max(operation.answered_sends, resolution.attempt),
+                lease_holder="",
+                lease_until=None,
+                due_at=resolution.run_after or clock.now(),
+                settled_at=None if resolution.state in operation.UNRESOLVED else clock.now(),
+                **error_fields(resolution.error, cause=resolution.cause),
+                **self.columns(operation, resolution),
+                **resolution.changes,
+            )
+            failpoint("verdict_moved")
+            self.follow(operation, resolution)
+            failpoint("verdict_bound")
+
+    def apply_result(self, key: UUID, result: Resolution) -> O:
+        """Write the result of an attempt, whatever others have written since: a verdict where there is none yet, else
+        beside the verdict that stands. Returns the operation as it is then."""
+        while True:
+            operation: O = self.rows.with_people().get(pk=key)
+            failpoint("settle_read")
+            if 0 < result.attempt <= operation.answered_sends:
+                return operation  # an earlier try was committed, and only the reply to its COMMIT was lost
+            with suppress(Stale):  # read again: each round loses only to somebody else's progress
+                if operation.is_unresolved:
+                    self.resolve(operation, result)
+                else:
+                    self.reconcile_late_result(operation, result)
+                return operation
+
+    def unknown(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:
+        """The call may have been carried out: its outcome is polled for, and it is never sent again."""
+        return Resolution(
+            UNKNOWN,
+            self.events.unknown,
+            Outcome.UNKNOWN,
+            exchange=error.exchange if error else None,
+            error=error,
+            cause=cause,
+            run_after=poll_at(0, operation.horizon_at),
+        )
+
+    def refusal(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:  # noqa: ARG002
+        """It is not sent, or not again."""
+        return Resolution(REFUSED, self.events.refused, Outcome.REFUSED, error=error, cause=cause)
+
+    def denial(self, operation: O) -> Resolution:
+        """Whoever asked for it may not do this any more."""
+        refusal = self.refusal(operation, "right_lost")
+        return replace(refusal, event=self.events.denied, outcome=Outcome.DENIED)
+
+    def _commit_intent(self, operation: O) -> bool:
+        """Commit that a call is about to go out. After this only proof takes the operation back to the queue."""
+        failpoint("intent_begun")
+        with transaction.atomic(durable=True):
+            slot = breaker.take_write(operation.project)
+            if slot is None and (objection := self.quota_objection(operation)) is not None:
+                self.resolve(operation, objection)
+            elif slot is None:
+                self._begin(operation)
+        if slot is not None:
+            self._postpone(operation, slot)
+        return operation.state == SENDING
+
+    def _begin(self, operation: O) -> None:
+        now, signed_at = clock.now(), signing_time(operation.project)
+        columns, facts = self.intent(operation)
+        transition(
+            operation,
+            SENDING,
+            self.events.sending,
+            Outcome.ACCEPTED,
+            facts={"after": {"signed_at": signed_at.isoformat(), "send": operation.sends + 1} | facts},
+            sends=operation.sends + 1,
+            looks=0,  # what was seen before this attempt says nothing about it
+            signed_at=signed_at,
+            horizon_at=horizon(now),
+            # The call's deadline, and time to write its result.
+            lease_until=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + LEASE_MARGIN),
+            **columns,
+        )
+
+    def _call(self, operation: O, client: Client) -> None:
+        failpoint("call_begun")
+        began_at = clock.now()
+        try:
+            answer = self.call(operation, client)
+        except ModelArtsError as error:
+            failpoint("call_failed")
+            breaker.heard(operation.project, error)
+            self.record_result(operation, self.failure(operation, error))
+        except Exception:
+            # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
+            self.record_result(operation, self.unknown(operation, "sender_crashed"))
+            raise
+        else:
+            failpoint("call_answered")
+            breaker.heard(operation.project)
+            self.record_result(operation, self.success(operation, answer, began_at))
+
+    def record_result(self, operation: O, result: Resolution) -> None:
+        """`apply_result` until the database takes it or the lease ends: then it is looked for in the cloud."""
+        result = replace(result, attempt=operation.sends)
+        retry_write(operation.lease_until, partial(self.apply_result, operation.pk, result))
+
+    def _postpone(self, operation: O, run_after: datetime) -> None:
+        self.rows.filter(pk=operation.pk, state=QUEUED).update(due_at=run_after)
+
+    def _poll_again(self, operation: O, run_after: datetime | None = None) -> None:
+        failpoint("look_in_vain")
+        rows = self.rows.filter(pk=operation.pk, state=UNKNOWN, version=operation.version)
+        next_at = run_after or poll_at(operation.looks, operation.horizon_at)
+        rows.update(looks=operation.looks, due_at=next_at)

@@ -1,0 +1,261 @@
+"""What an answer or a list proves about a creation, and how a deletion's cluster is located."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as EventType
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters import breaker
+from hyperclusters.clusters.models import (
+    EVIDENCE_RANK,
+    Cluster,
+    Creation,
+    Evidence,
+    Operation,
+    Project,
+    Source,
+    State,
+)
+from hyperclusters.clusters.operations.resolution import Resolution
+from hyperclusters.clusters.upstream import other_type
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClusterType,
+    Exchange,
+    HyperCluster,
+    ModelArtsError,
+    NotFound,
+    Proof,
+    proves_absence,
+)
+
+SIGNATURE_LIFE = timedelta(minutes=15)  # the gateway refuses older X-Sdk-Dates (vendor's AK/SK signing guide)
+ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
+
+
+@dataclass(slots=True)
+class Sightings:
+    """What one poll saw: the clusters listed under the type that was sent, and of the IDs that the cloud's answers named
+    those that it has under the other type, and those that could not be looked up."""
+
+    exchange: Exchange
+    clusters: list[HyperCluster]
+    under_other_type: list[HyperCluster] = field(default_factory=list)
+    unresolved_ids: list[str] = field(default_factory=list)
+
+
+def horizon(now: datetime) -> datetime:
+    """When nothing signed now can be acted on any more."""
+    bound = settings.UPSTREAM_SKEW_MARGIN + settings.UPSTREAM_PROCESSING_BOUND
+    return now + SIGNATURE_LIFE + timedelta(seconds=bound)
+
+
+def is_past_horizon(operation: Operation, started_at: datetime, exchange: Exchange) -> bool:
+    """Whether the cloud cannot act any more on what was sent, by all clocks: a poll that began at `started_at` was answered
+    after the horizon by our clock, which was not in doubt since, and by the cloud's, if the answer has a date.
+
+    A horizon further ahead than any can be was written by a wrong clock: a whole one begins now.
+    """
+    if operation.horizon_at is None or operation.signed_at is None:
+        return False
+    farthest = horizon(started_at)
+    if operation.horizon_at > farthest + clock.TOLERANCE:
+        rows = type(operation)._default_manager.filter(pk=operation.pk, version=operation.version)
+        rows.update(horizon_at=farthest)
+    answered_at = exchange.server_date and exchange.server_date - timedelta(seconds=exchange.elapsed)
+    by_the_cloud = answered_at is None or answered_at > horizon(operation.signed_at)
+    return by_the_cloud and started_at > operation.horizon_at and clock.is_proved(farthest - started_at)
+
+
+def of_attempts(creation: Creation) -> Evidence:
+    """What the attempts of a creation that waits prove. "Nothing was sent" is only for none at all, or for attempts
+    that provably never left."""
+    if not creation.sends:
+        return Evidence.NOT_SENT
+    return Evidence(creation.evidence or Evidence.REFUSED)
+
+
+def of_refusal(creation: Creation, error: ModelArtsError) -> Evidence:
+    """What all attempts prove, the last of which ended in this error."""
+    never_left = creation.sends == 1 or creation.evidence == Evidence.NOT_SENT
+    return Evidence.NOT_SENT if error.proves == Proof.NOT_SENT and never_left else Evidence.REFUSED
+
+
+def is_stronger(resolution: Resolution, creation: Creation) -> bool:
+    """Whether its evidence outranks that of the verdict which the creation has."""
+    rank = EVIDENCE_RANK.get(resolution.evidence, 0) if resolution.evidence else 0
+    return rank > EVIDENCE_RANK.get(Evidence(creation.evidence), 0)
+
+
+def agrees(resolution: Resolution, creation: Creation) -> bool:
+    """Whether it says the same as the verdict which the creation has, of the same cluster."""
+    bound = getattr(creation, "cluster", None)
+    item = resolution.cluster
+    is_same = item is None or (bound is not None and bound.cluster_id == item.id)
+    return creation.state == resolution.state and is_same
+
+
+def contradicts_without_evidence(resolution: Resolution, creation: Creation) -> bool:
+    """Whether a late outcome that is no verdict in itself (not sent, throttled, unknown) speaks against the verdict."""
+    if proves_nothing_done(resolution):
+        return creation.state == State.CREATED
+    names_one = bool(resolution.cluster_ids) and resolution.cause != "known_id"
+    return names_one and creation.evidence == Evidence.ABSENT
+
+
+def proves_nothing_done(resolution: Resolution) -> bool:
+    """Whether its error proves that nothing was done."""
+    return resolution.error is not None and resolution.error.proves != Proof.NOTHING
+
+
+def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
+    """Whether this cluster was known already, under any name and in any project, or another creation made it.
+
+    `before`: clusters that were first seen later do not count.
+    """
+    others = Cluster.objects.filter(cluster_id=cluster_id).exclude(creation=creation)
+    if before is not None:
+        others = others.filter(Q(found_at__lt=before) | Q(creation__isnull=False))
+    return cluster_id in creation.baseline or others.exists()
+
+
+def candidates(creation: Creation, listed: Iterable[HyperCluster]) -> list[HyperCluster]:
+    """The listed clusters that may be this creation's: its very name, not there before, nobody else's, its subnet."""
+    bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
+        creation=creation
+    )
+    return [
+        item
+        for item in listed
+        if item.name == creation.name
+        and item.id not in creation.baseline
+        and has_subnet(creation, item)
+        and not bound.filter(cluster_id=item.id).exists()
+    ]
+
+
+def has_subnet(creation: Creation, item: HyperCluster) -> bool:
+    """A cluster listed without its networks stays a candidate: the list may leave them out."""
+    subnets = [network.subnet_id for network in item.networks]
+    unstated = not subnets or not item.networks_complete
+    return not creation.subnet_id or unstated or creation.subnet_id in subnets
+
+
+def locate(
+    project: Project, client: Client, cluster_id: str, kind: ClusterType
+) -> tuple[Answer[HyperCluster] | NotFound, ClusterType]:
+    """The cluster of this ID under this type, else under the other, and the type; NotFound if it is proved to be under
+    neither. Raises ModelArtsError if one of the two could not be asked."""
+    for each in (kind, other_type(kind)):
+        try:
+            answer = client.show(cluster_id=cluster_id, type=each)
+        except ModelArtsError as error:
+            breaker.heard(project, error)
+            if not isinstance(error, NotFound) or not proves_absence(error):
+                raise
+            absence = error
+        else:
+            breaker.heard(project)
+            return answer, each
+    return absence, each
+
+
+def look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperCluster, ...]]) -> Sightings:
+    """The list, and the clusters of the named IDs that it leaves out, as `show` has them under either type."""
+    seen = Sightings(answer.exchange, list(answer.value))
+    kind = ClusterType(creation.type)
+    for cluster_id in set(creation.reported_ids) - {item.id for item in answer.value}:
+        try:
+            shown, shown_as = locate(creation.project, client, cluster_id, kind)
+        except ModelArtsError:
+            seen.unresolved_ids.append(cluster_id)
+            continue
+        if not isinstance(shown, NotFound):
+            (seen.clusters if shown_as == kind else seen.under_other_type).append(shown.value)
+    return seen
+
+
+def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resolution | None:
+    """What a poll that began at `started_at` proves. None: nothing yet."""
+    doubts = _doubts(creation, seen)
+    found = [item for item in candidates(creation, seen.clusters) if item.id not in doubts]
+    doubtful = [item for item in (*seen.clusters, *seen.under_other_type) if item.id in doubts]
+    if len(found) == 1 and not doubtful and not seen.unresolved_ids:
+        listed = Resolution(State.CREATED, EventType.CREATE_SUCCEEDED, Outcome.DONE, Evidence.LISTED)
+        return replace(listed, cluster=found[0])
+    if len(found) > 1 or doubtful:
+        cause = "several_candidates" if found else doubts[doubtful[0].id]
+        return _for_a_person(cause, [*found, *doubtful])
+    if creation.looks < 2 or not is_past_horizon(creation, started_at, seen.exchange):
+        return None
+    if seen.unresolved_ids:
+        unseen = [
+            HyperCluster(each, name="", networks=(), networks_complete=False) for each in seen.unresolved_ids
+        ]
+        return _for_a_person("id_not_shown", [*found, *unseen])
+    return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
+
+
+def _doubts(creation: Creation, seen: Sightings) -> dict[str, str]:
+    """The clusters of named IDs that prove nothing by themselves, each with the reason: by ID, a slug."""
+    doubts = dict.fromkeys((item.id for item in seen.under_other_type), "other_type")
+    for item in seen.clusters:
+        if item.id not in creation.reported_ids:
+            continue
+        if item.name != creation.name:
+            doubts[item.id] = "other_name"
+        elif not has_subnet(creation, item):
+            doubts[item.id] = "other_network"
+    for item in (*seen.clusters, *seen.under_other_type):
+        if item.id in creation.reported_ids and is_known(creation, item.id):
+            doubts[item.id] = "known_id"
+    return doubts
+
+
+def _for_a_person(cause: str, choice: list[HyperCluster]) -> Resolution:
+    return Resolution(
+        State.NEEDS_ATTENTION,
+        EventType.CREATE_UNDECIDED,
+        Outcome.UNKNOWN,
+        cause=cause,
+        candidates=tuple(choice),
+    )
+
+
+def flag_contradictions(source: Source, items: Sequence[HyperCluster], at: datetime) -> None:
+    """Flag the creations that were declared not to have made these, which the source lists for the first time at `at`.
+
+    One whose attempts the cloud refused is flagged until its horizon: after it, the name is free for others.
+    """
+    names = [item.name for item in items]
+    absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))
+    refused = Q(state__in=ENDED_WITHOUT, sends__gt=0, name__in=names, type=source.type, horizon_at__gt=at)
+    suspects = source.project.creations.filter(
+        absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
+    )
+    for creation in suspects.with_people():
+        ruled_out = {candidate["id"] for candidate in creation.candidates}.union(creation.baseline)
+        for item in items:
+            is_named = item.name == creation.name or item.id in creation.reported_ids
+            if is_named and item.id not in ruled_out:
+                Creation.objects.filter(pk=creation.pk).update(conflict_at=clock.now())
+                record(
+                    EventType.CREATE_CONTRADICTED,
+                    Outcome.FAILED,
+                    person=creation.requested_by,
+                    team=creation.team,
+                    project=creation.project,
+                    subject=creation.subject,
+                    after={"state": creation.state, "found": item.id},
+                    evidence="listed",
+                )
+                break

@@ -1,0 +1,62 @@
+"""When to send again, when to poll again, and how long a result is tried to be written."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import InterfaceError, OperationalError, connection
+
+from hyperclusters.audit import clock
+from hyperclusters.clusters.models import Operation
+from hyperclusters.modelarts import ClockSkew, ModelArtsError, Throttled, Unavailable
+
+RESENDS = 3
+BACKOFF = (2, 5, 15)  # seconds
+RETRY_AFTER_CAP = 60.0  # seconds
+POLLS = (2, 5, 15, 30)  # seconds before the first polls
+POLL_INTERVAL = 60  # seconds between later ones
+WRITE_PAUSE = 0.5  # seconds
+
+
+def backoff(tries: int, error: ModelArtsError) -> datetime:
+    """When to try again after so many tries: what the cloud asks for (60 s at most), else growing pauses with jitter."""
+    seconds = BACKOFF[min(max(tries, 0), len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads load
+    if isinstance(error, Throttled) and error.retry_after is not None:
+        seconds = min(max(error.retry_after, 1.0), RETRY_AFTER_CAP)
+    return clock.now() + timedelta(seconds=seconds)
+
+
+def resend_at(operation: Operation, error: ModelArtsError) -> datetime | None:
+    """When to send again after an error that proves that nothing was done. None: not again."""
+    if isinstance(error, ClockSkew):  # once, by the cloud's clock
+        return clock.now() if operation.sends == 1 and error.offset is not None else None
+    if isinstance(error, Throttled | Unavailable) and operation.sends <= RESENDS:
+        return backoff(operation.sends - 1, error)
+    return None
+
+
+def poll_at(polls: int, horizon_at: datetime | None) -> datetime:
+    """When to poll next, after so many complete polls. One poll falls right behind the horizon."""
+    now = clock.now()
+    next_at = now + timedelta(seconds=POLLS[polls] if polls < len(POLLS) else POLL_INTERVAL)
+    return horizon_at + timedelta(seconds=1) if horizon_at and now < horizon_at < next_at else next_at
+
+
+def retry_write(deadline: datetime | None, write: Callable[[], object]) -> None:
+    """Write a result, again and again while the database does not answer, until the deadline.
+
+    Raises the database error after it. `write` must find out by itself whether an earlier try was committed.
+    """
+    while True:
+        try:
+            write()
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if deadline is None or clock.now() > deadline or connection.in_atomic_block:
+                raise
+            time.sleep(WRITE_PAUSE)
+        else:
+            return

@@ -1,0 +1,109 @@
+"""How an operation is held by one worker, and how its state changes: one conditional UPDATE and one event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import Action as EventType
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.clusters.failpoints import failpoint
+from hyperclusters.clusters.models import Operation
+from hyperclusters.clusters.models.operation import SENDING, OperationQuerySet
+from hyperclusters.clusters.operations.evidence import horizon
+
+WAKE_CHANNEL = "hyperclusters_work"
+ERROR_PAUSE = timedelta(seconds=10)  # before an operation whose turn ended in an error is due again
+OVERDUE = timedelta(minutes=30)  # after which an open outcome is worth an alert
+
+
+class Stale(Exception):
+    """Somebody else has moved this on; nothing was changed."""
+
+
+def transition(
+    operation: Operation,
+    to: str,
+    event: EventType,
+    outcome: Outcome,
+    *,
+    facts: dict[str, Any],
+    **changes: Any,
+) -> None:
+    """Take an operation from the state and version it was read in to another state. `facts` go to `record` as they are.
+
+    Raises Stale, having changed nothing, if another process was faster.
+    """
+    before = operation.state
+    rows = type(operation)._default_manager.filter(pk=operation.pk, state=before, version=operation.version)
+    with transaction.atomic(savepoint=False):  # if this is stale, an outer transaction is given up as a whole
+        if not rows.update(state=to, version=operation.version + 1, **changes):
+            raise Stale(
+                f"{operation.KIND} {operation.pk} is not {before} at version {operation.version} any more"
+            )
+        failpoint("move_updated")
+        record(
+            event,
+            outcome,
+            team=operation.team,
+            project=operation.project,
+            subject=operation.subject,
+            before={"state": before},
+            after={"state": str(to)} | facts.pop("after", {}),
+            **{"person": operation.requested_by} | facts,
+        )
+        failpoint("move_recorded")
+    operation.state, operation.version = to, operation.version + 1
+    for name, value in changes.items():
+        setattr(operation, name, value)
+
+
+@contextmanager
+def leased(operation: Operation) -> Iterator[None]:
+    """Give the lease back at the end, if it is still ours. After an error the operation is due a little later, or it
+    would be taken up again at once. While a request may be out the lease is left to lapse."""
+    rows = type(operation)._default_manager.filter(pk=operation.pk, lease_holder=operation.lease_holder)
+    ours = rows.exclude(state=SENDING)
+    try:
+        yield
+    except Exception:
+        with suppress(DatabaseError):  # the first error is the one to be raised
+            ours.update(due_at=clock.now() + ERROR_PAUSE)
+        raise
+    finally:
+        failpoint("lease_ending")
+        if operation.state != SENDING:
+            ours.update(lease_holder="", lease_until=None)
+
+
+def is_overdue() -> Q:
+    """Sent more than half an hour ago. Judged by the horizon, a time of our clock: the signature's is one of the cloud's."""
+    now = clock.now()
+    lately = Q(horizon_at__gt=horizon(now - OVERDUE), horizon_at__lte=horizon(now) + clock.TOLERANCE)
+    return Q(horizon_at__isnull=False) & ~lately
+
+
+def warn_of_overdue(operations: OperationQuerySet[Any], event: EventType) -> None:
+    """One alert event for each outcome that has been open for more than half an hour, whatever it waits for."""
+    rows = operations.filter(overdue_at__isnull=True)
+    for operation in rows.unresolved().filter(is_overdue()).with_people():
+        with transaction.atomic():
+            if not rows.filter(pk=operation.pk).update(overdue_at=clock.now()):
+                continue  # another worker was faster
+            failpoint("overdue_marked")
+            who = {"person": operation.requested_by, "team": operation.team, "project": operation.project}
+            record(event, Outcome.UNKNOWN, subject=operation.subject, **who)
+
+
+def wake_workers() -> None:
+    """Tell waiting workers that there is something to do. Where the database cannot, they look by themselves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"NOTIFY {WAKE_CHANNEL}")
