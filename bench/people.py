@@ -67,7 +67,7 @@ def sign_in(person: User) -> str:
 def stock(crew: Crew, count: int) -> None:
     """So many clusters in the crew's projects, every other one made here. Their lists are not due for a day."""
     now = timezone.now()
-    Source.objects.filter(project__in=crew.projects).update(due_at=now + timedelta(days=1), listed_at=now)
+    Source.objects.filter(project__in=crew.projects).update(run_after=now + timedelta(days=1), listed_at=now)
     clusters = [
         Cluster(
             project=project,

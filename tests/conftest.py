@@ -201,7 +201,7 @@ def _unrecorded(entry: JournalEntry) -> str:
     if creation.signed_at is None or f"{creation.signed_at:%Y%m%dT%H%M%SZ}" != entry.sdk_date:
         return f"the row of {entry.name!r} does not hold the X-Sdk-Date {entry.sdk_date}"
     told = Event.objects.filter(object_id=str(creation.pk), action=Did.CREATE_SENDING)
-    if creation.sends not in {(event.after or {}).get("send") for event in told}:
+    if creation.attempts not in {(event.after or {}).get("send") for event in told}:
         return f"no committed event says that {entry.name!r} is being sent"
     return ""
 
@@ -305,7 +305,7 @@ def denied(**filters: Any) -> int:
 def make_due(creation: Creation) -> None:
     """Let time pass until the worker may take this creation up again; its project's breaker lapses too."""
     now = timezone.now()
-    Creation.objects.filter(pk=creation.pk).update(due_at=now)
+    Creation.objects.filter(pk=creation.pk).update(run_after=now)
     Project.objects.filter(pk=creation.project_id, blocked_until__gt=now).update(blocked_until=now)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from hyperclusters.access.models import User
@@ -80,15 +79,9 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
     return test
 
 
-def claim_test(holder: str) -> ConnectionTest | None:  # noqa: ARG001 -- as every claim; the lease's end is enough here
+def claim_test(holder: str) -> ConnectionTest | None:
     """Lease the test that was asked for first."""
-    lease = timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
-    due = ConnectionTest.objects.filter(clock.due("held_until", lease), done_at__isnull=True)
-    until = clock.now() + lease
-    for test in due.select_related("project__team", "asked_by").order_by("asked_at", "pk"):
-        if due.filter(pk=test.pk).update(held_until=until):
-            return test
-    return None
+    return ConnectionTest.objects.filter(done_at__isnull=True).claim(holder)
 
 
 def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> None:
@@ -100,7 +93,7 @@ def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> Non
             if project.is_blocked():
                 _end(test, Diagnosis.STOPPED, cause=project.blocked_cause, code=project.blocked_code)
             else:
-                ConnectionTest.objects.filter(pk=test.pk).update(held_until=later)
+                ConnectionTest.objects.filter(pk=test.pk).update(run_after=later, lease_expires_at=None)
             return
         answer, skew = _list(project, may_begin)
     except UnusableKey as error:

@@ -117,11 +117,11 @@ def withdraw(creation: Creation, *, by: User) -> None:
         State.CANCELLED,
         EventType.CREATE_WITHDRAWN,
         Outcome.DONE,
-        facts={"person": by, "after": {"sends": creation.sends}},
+        facts={"person": by, "after": {"sends": creation.attempts}},
         evidence=of_attempts(creation),
         settled_at=clock.now(),
         lease_holder="",
-        lease_until=None,
+        lease_expires_at=None,
     )
 
 
@@ -130,7 +130,7 @@ def look_now(creation: Creation, *, by: User) -> None:
     require(by, Action.VIEW, creation.team)
     unknown = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN)
     with transaction.atomic():
-        if unknown.update(due_at=clock.now()):
+        if unknown.update(run_after=clock.now()):
             record(
                 EventType.CREATE_LOOK_ASKED,
                 Outcome.ACCEPTED,

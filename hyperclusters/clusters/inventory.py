@@ -20,7 +20,6 @@ from . import breaker, updates
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, Creation, Project, Source
-from .models.inventory import list_lease
 from .upstream import client_for
 
 
@@ -32,7 +31,7 @@ def ask_refresh(*, person: Person) -> int:
     """Have every source that this person sees listed at once, by the worker. Returns how many."""
     sources = Source.objects.visible_to(person)
     with transaction.atomic():
-        asked = sources.update(due_at=clock.now())
+        asked = sources.update(run_after=clock.now())
         if asked:
             record(Did.LIST_REFRESH_ASKED, Outcome.ACCEPTED, person=person, after={"sources": asked})
     return asked
@@ -50,14 +49,10 @@ def note_export(*, person: Person, kind: str, filters: dict[str, str], count: in
 
 def claim_source(holder: str) -> Source | None:
     """Lease the source whose list has been due longest."""
-    due = Source.objects.due()
-    for source in due.select_related("project__team").order_by("due_at", "pk")[:20]:
-        until = clock.now() + list_lease()
-        if due.filter(pk=source.pk).update(holder=holder, held_until=until, due_at=until):
-            source.holder, source.held_until, source.due_at = holder, until, until
-            failpoint("source_claimed")
-            return source
-    return None
+    source = Source.objects.claim(holder)
+    if source is not None:
+        failpoint("source_claimed")
+    return source
 
 
 def sync(source: Source) -> bool:
@@ -151,9 +146,9 @@ def _note_failure(source: Source, cause: str, code: str) -> None:
     changed = source.failed_at is None or (source.failure_cause, source.failure_code) != (cause, code[:64])
     blocked_until = Project.objects.values_list("blocked_until", flat=True).get(pk=source.project_id)
     next_try = clock.now() + timedelta(seconds=settings.SYNC_INTERVAL)
-    due_at = max(next_try, blocked_until) if blocked_until else next_try
+    run_after = max(next_try, blocked_until) if blocked_until else next_try
     with transaction.atomic():
-        _release(source, due_at, failed_at=clock.now(), failure_cause=cause, failure_code=code[:64])
+        _release(source, run_after, failed_at=clock.now(), failure_cause=cause, failure_code=code[:64])
         if changed:
             _note(
                 Did.LIST_FAILED,
@@ -164,11 +159,11 @@ def _note_failure(source: Source, cause: str, code: str) -> None:
             )
 
 
-def _release(source: Source, due_at: datetime, **changes: Any) -> None:
+def _release(source: Source, run_after: datetime, **changes: Any) -> None:
     """Give the source back. A refresh asked for meanwhile stays due: the list it wants had not begun yet."""
     mine = Source.objects.filter(pk=source.pk)
-    mine.update(held_until=None, **changes)
-    mine.filter(due_at=source.due_at).update(due_at=due_at)
+    mine.filter(run_after=source.run_after).update(run_after=run_after)
+    mine.update(lease_holder="", lease_expires_at=None, **changes)
     for name, value in changes.items():
         setattr(source, name, value)
 

@@ -68,8 +68,8 @@ def _work(now: datetime) -> Iterator[Metric]:
             count.add_metric([kind.KIND, state], row["n"])
             if state in kind.UNRESOLVED:
                 oldest.add_metric([kind.KIND, state], _age(now, row["first"]))
-        due = kind.objects.due("queued", "unknown").order_by()
-        queue.add_metric([kind.KIND], _age(now, due.aggregate(first=Min("due_at"))["first"]))
+        due = kind.objects.due().filter(state__in=("queued", "unknown")).order_by()
+        queue.add_metric([kind.KIND], _age(now, due.aggregate(first=Min("run_after"))["first"]))
     yield from (count, oldest, queue)
     overdue = _gauge("creations_overdue", "Creations without an outcome for more than 30 minutes")
     open_ = Creation.objects.filter(state__in=(State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION))

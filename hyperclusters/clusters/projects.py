@@ -63,7 +63,7 @@ def connect_project(
     with transaction.atomic():
         project.save()
         Source.objects.bulk_create(
-            Source(project=project, type=kind, due_at=clock.now()) for kind in ClusterType
+            Source(project=project, type=kind, run_after=clock.now()) for kind in ClusterType
         )
         record(
             Did.PROJECT_CONNECTED,
@@ -125,7 +125,7 @@ def replace_key(
             held.blocked_until, held.blocked_cause, held.blocked_code = None, "", ""
         held.trusted, held.probe_until, held.failures = False, None, 0
         held.save()
-        Source.objects.filter(project=held).update(due_at=clock.now())
+        Source.objects.filter(project=held).update(run_after=clock.now())
         record(
             Did.PROJECT_KEY_REPLACED,
             Outcome.DONE,

@@ -52,7 +52,9 @@ def turn(source: Source, started_at: datetime) -> Iterator[None]:
         row = Source.objects.filter(pk=source.pk)
         if row.filter(clock.since("listed_at", started_at)).exists():
             raise Superseded
-        row.filter(holder=source.holder, held_until__isnull=False).update(held_until=clock.now() + LEASE)
+        row.filter(lease_holder=source.lease_holder, lease_expires_at__isnull=False).update(
+            lease_expires_at=clock.now() + LEASE
+        )
         yield
 
 

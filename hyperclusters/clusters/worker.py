@@ -167,7 +167,7 @@ def sweep() -> None:
     """What nobody claims: work whose sender never came back, and outcomes that have been open for too long."""
     for engine in (CREATIONS, DELETIONS):
         engine.sweep()
-        warn_of_overdue(engine.rows, engine.events.overdue)
+        warn_of_overdue(engine.rows, engine.event("overdue"))
 
 
 @contextmanager

@@ -123,13 +123,13 @@ def _failed(creation: Creation) -> tuple[str, str]:
 
 def attempts_made(work: Creation | Deletion) -> str:
     """What may be said of the attempts of work that was not carried out. "Nothing was sent" is for none at all."""
-    if not work.sends:
+    if not work.attempts:
         return _("Nothing was sent.")
     return ngettext(
         "It was tried %(count)d time, and not carried out.",
         "It was tried %(count)d times, and none was carried out.",
-        work.sends,
-    ) % {"count": work.sends}
+        work.attempts,
+    ) % {"count": work.attempts}
 
 
 def _refused(creation: Creation) -> tuple[str, str]:
@@ -139,7 +139,7 @@ def _refused(creation: Creation) -> tuple[str, str]:
         creation.evidence == Evidence.LISTED
     ):  # what is there may be this very request's, by an earlier attempt
         return _("Refused: the name is taken"), said(because, what_to_do)
-    if not creation.sends:
+    if not creation.attempts:
         return _("Refused: nothing was sent"), said(because, what_to_do)
     return _("Refused: nothing was created"), said(because, attempts_made(creation), what_to_do)
 
@@ -156,7 +156,7 @@ def _not_created(creation: Creation) -> tuple[str, str]:
 
 
 def _cancelled(creation: Creation) -> tuple[str, str]:
-    if creation.sends:
+    if creation.attempts:
         return _("Withdrawn"), said(_("It was withdrawn before it was sent again."), attempts_made(creation))
     return _("Withdrawn"), _("It was withdrawn before anything was sent.")
 
@@ -191,8 +191,8 @@ def deletion_verdict(deletion: Deletion) -> Verdict:
     if state == DeletionState.DELETED:
         return Verdict("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
-        title = _("Not deleted") if deletion.sends else _("Not deleted: nothing was sent")
-        return Verdict("bad", title, said(because, attempts_made(deletion) if deletion.sends else ""))
+        title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
+        return Verdict("bad", title, said(because, attempts_made(deletion) if deletion.attempts else ""))
     return Verdict("bad", _("Not deleted"), said(because, refusal_remedy(deletion)))
 
 

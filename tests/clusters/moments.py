@@ -71,7 +71,7 @@ def send_what_waits() -> None:
 
 def lease_lapses(creation: Creation) -> None:
     """Its worker was not heard of for longer than its lease."""
-    Creation.objects.filter(pk=creation.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    Creation.objects.filter(pk=creation.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
 
 
 def taken_for_lost(creation: Creation) -> Creation:

@@ -65,7 +65,7 @@ def look() -> int:
 def look_at_once(times: int) -> None:
     """The same without waiting for the next look to be due."""
     for _ in range(times):
-        Creation.objects.filter(state="unknown").update(due_at=clock.now())
+        Creation.objects.filter(state="unknown").update(run_after=clock.now())
         look()
 
 

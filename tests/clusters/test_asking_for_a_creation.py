@@ -35,7 +35,7 @@ SETTLED = [State.CREATED, State.FAILED, State.NOT_CREATED, State.CANCELLED, Stat
 def in_state(creation: Creation, state: State) -> Creation:
     """Put it there by hand, out of every worker's reach."""
     later = timezone.now() + timedelta(days=1)
-    Creation.objects.filter(pk=creation.pk).update(state=state, due_at=later, lease_until=later)
+    Creation.objects.filter(pk=creation.pk).update(state=state, run_after=later, lease_expires_at=later)
     return creation
 
 

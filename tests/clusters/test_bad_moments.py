@@ -47,7 +47,7 @@ def made(cast: Cast, projects: Projects, name: str = "doomed") -> Cluster:
     """A cluster made here, whose lists are not due for a long time."""
     creation = ask(cast.ada, projects.vision, name)
     work()
-    Source.objects.update(due_at=timezone.now() + timedelta(minutes=4))
+    Source.objects.update(run_after=timezone.now() + timedelta(minutes=4))
     return Cluster.objects.get(creation=creation)
 
 
@@ -108,7 +108,7 @@ def test_g04_a_verdict_whose_commit_was_answered_by_nobody_does_not_stop_the_sen
     may_answer.set()
     sender.join(20)
     creation.refresh_from_db()
-    assert (creation.state, creation.sends, creation.conflict_at) == (State.CREATED, 2, None)
+    assert (creation.state, creation.attempts, creation.conflict_at) == (State.CREATED, 2, None)
     assert len(cloud.simulator.clusters()) == 1
     assert told(creation) == ["requested", "sending", "not-sent", "sending", "succeeded"]
 
@@ -150,7 +150,7 @@ def test_g34_a_creation_that_waited_in_a_backup_is_not_sent_again_once_the_backu
     work()
     Cluster.objects.all().delete()  # the backup is back: it knows of no cluster, and the creation waits
     Creation.objects.filter(pk=creation.pk).update(**waiting)
-    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     inventory.sync(Source.objects.select_related("project__team").get(project=projects.vision, type="HPS"))
     work()
     creation.refresh_from_db()
@@ -182,7 +182,7 @@ def test_g12_none_of_them_is_not_contradicted_by_the_very_clusters_that_were_rul
     creation = work_again(creation)
     assert creation.state == State.NEEDS_ATTENTION
     decide(creation, by=cast.tom, cluster_id="", reason="both are of Speech")
-    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     work()
     creation.refresh_from_db()
     assert (creation.evidence, creation.conflict_at) == (Evidence.HUMAN, None)
@@ -197,7 +197,7 @@ def test_g12_a_deletion_s_late_answer_is_its_verdict_if_there_is_none_yet(
 ) -> None:
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
     cloud.simulator.fault("error", "delete", status=409, error_code="ModelArts.9999", times=1)
-    meanwhile(monkeypatch, lambda: Deletion.objects.update(lease_until=timezone.now()), DELETIONS.sweep)
+    meanwhile(monkeypatch, lambda: Deletion.objects.update(lease_expires_at=timezone.now()), DELETIONS.sweep)
     DELETIONS.send(waiting())
     deletion.refresh_from_db()
     assert (deletion.state, deletion.code) == (DeletionState.FAILED, "ModelArts.9999")
@@ -210,9 +210,9 @@ def test_g19_a_deletion_s_answer_after_its_verdict_is_one_event_more(
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
 
     def look() -> None:
-        Deletion.objects.update(lease_until=timezone.now())
+        Deletion.objects.update(lease_expires_at=timezone.now())
         DELETIONS.sweep()
-        Deletion.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        Deletion.objects.update(run_after=timezone.now() - timedelta(seconds=1))
         found = DELETIONS.claim("B", DeletionState.UNKNOWN)
         assert found
         DELETIONS.poll(found)
@@ -243,10 +243,10 @@ def test_g18_a_deletion_refused_for_its_time_is_sent_once_more_by_the_cloud_s_cl
     cloud.simulator.set(clock_offset=3600)
     DELETIONS.send(waiting())
     deletion.refresh_from_db()
-    assert (deletion.state, deletion.sends) == (DeletionState.QUEUED, 1)
+    assert (deletion.state, deletion.attempts) == (DeletionState.QUEUED, 1)
     DELETIONS.send(waiting())
     deletion.refresh_from_db()
-    assert (deletion.state, deletion.sends) == (DeletionState.DELETED, 2)
+    assert (deletion.state, deletion.attempts) == (DeletionState.DELETED, 2)
     assert told(deletion) == ["requested", "sending", "not-sent", "sending", "succeeded"]
 
 
@@ -254,11 +254,11 @@ def test_g08_what_was_seen_before_an_attempt_of_a_deletion_does_not_count_for_it
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     deletion = request_deletion(person=cast.ada, cluster=made(cast, projects), typed_name="doomed")
-    Deletion.objects.update(looks=5)
+    Deletion.objects.update(polls=5)
     cloud.simulator.fault("lost_request", "delete", times=1)
     DELETIONS.send(waiting())
     deletion.refresh_from_db()
-    assert (deletion.state, deletion.looks) == (DeletionState.UNKNOWN, 0)
+    assert (deletion.state, deletion.polls) == (DeletionState.UNKNOWN, 0)
 
 
 def test_a_deletion_that_a_stopping_worker_does_not_send_leaves_the_one_probe_to_others(
@@ -320,7 +320,7 @@ def test_a_deletion_that_waits_for_the_cloud_spends_nothing_of_the_write_budget(
     soon = timezone.now() + timedelta(seconds=settings.UPSTREAM_DEADLINE)
     Project.objects.update(trusted=False, probe_until=soon, writes_until=None)
     for _ in range(3):
-        Deletion.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        Deletion.objects.update(run_after=timezone.now() - timedelta(seconds=1))
         work()
     assert Deletion.objects.get().state == DeletionState.QUEUED
     assert Project.objects.get(pk=projects.vision.pk).writes_until is None
@@ -338,7 +338,7 @@ def test_g09_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
     CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     later = timezone.now() + timedelta(minutes=4)
     Creation.objects.update(
-        state=state, horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later
+        state=state, horizon_at=horizon(timezone.now() - timedelta(minutes=31)), run_after=later
     )
     work()
     work()
@@ -352,7 +352,7 @@ def test_g09_a_deletion_open_for_half_an_hour_is_an_alert_too(
     cloud.simulator.fault("lost_request", "delete", times=1)
     DELETIONS.send(waiting())
     later = timezone.now() + timedelta(minutes=4)
-    Deletion.objects.update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)), due_at=later)
+    Deletion.objects.update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)), run_after=later)
     work()
     work()
     assert told(deletion) == ["requested", "sending", "unknown", "overdue"]

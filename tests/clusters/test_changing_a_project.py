@@ -265,7 +265,7 @@ def test_a_refusal_is_told_by_what_it_means(
 
 def test_a_wrong_key_is_tried_once_and_then_rested(cast: Cast, cloud: Cloud, projects: Projects) -> None:
     services.replace_key(by=cast.root, project=projects.vision, credentials=SECRET)
-    Project.objects.get(pk=projects.vision.pk).sources.update(due_at=timezone.now() + timedelta(hours=1))
+    Project.objects.get(pk=projects.vision.pk).sources.update(run_after=timezone.now() + timedelta(hours=1))
     assert outcome_of_a_test(cast, projects.vision).diagnosis == Diagnosis.KEY
     calls = len(cloud.simulator.journal())
     assert outcome_of_a_test(cast, projects.vision).diagnosis == Diagnosis.STOPPED
@@ -297,7 +297,7 @@ def test_a_way_that_leads_nowhere_is_told_from_one_that_is_closed(
     project = services.connect_project(
         by=cast.root, name="far", team=cast.vision, endpoint=endpoint, project_id="c" * 32, credentials=KEY
     )
-    project.sources.update(due_at=timezone.now() + timedelta(hours=1))
+    project.sources.update(run_after=timezone.now() + timedelta(hours=1))
     assert outcome_of_a_test(cast, project).diagnosis == diagnosis
 
 

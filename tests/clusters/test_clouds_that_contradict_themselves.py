@@ -61,7 +61,7 @@ def answered(
     rule = {"kind": "custom", "deed": False, "body": text, "times": 1} | fault
     cloud.simulator.fault("garbage", "create", **rule)
     creation = ask(cast.ada, projects.vision, NAME, subnet_id=subnet_id)
-    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+    Source.objects.update(run_after=timezone.now() + timedelta(days=1))
     send_what_waits()
     return Creation.objects.get(pk=creation.pk)
 
@@ -73,7 +73,7 @@ def settled(creation: Creation, times: int = 3) -> Creation:
 
 
 def lists_are_due() -> None:
-    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     work()
 
 
@@ -205,7 +205,7 @@ def test_g41_a_named_cluster_beside_another_of_the_name_is_left_to_a_person(
 def test_g41_the_ids_of_every_answer_are_kept(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     creation = answered(cast, projects, cloud, body(name="ring-east"))
     Creation.objects.filter(pk=creation.pk).update(
-        state=State.QUEUED, due_at=timezone.now() - timedelta(seconds=1)
+        state=State.QUEUED, run_after=timezone.now() - timedelta(seconds=1)
     )
     said = json.dumps(body(OTHER_ID, "ring-west")).encode()
     cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=said, times=1)
@@ -231,7 +231,7 @@ def test_g41_the_inventory_leaves_a_named_cluster_to_the_search(
 
 
 def make_later(creation: Creation) -> None:
-    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(hours=1))
 
 
 def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflict(
@@ -406,7 +406,7 @@ def throttled(cast: Cast, projects: Projects, cloud: Cloud) -> Creation:
     send_what_waits()
     Project.objects.update(blocked_until=None, blocked_cause="")
     creation.refresh_from_db()
-    assert (creation.state, creation.sends) == (State.QUEUED, 1)
+    assert (creation.state, creation.attempts) == (State.QUEUED, 1)
     return creation
 
 
@@ -466,7 +466,7 @@ def test_g07_a_creation_that_was_sent_before_its_backup_was_restored_does_not_sa
     Creation.objects.filter(pk=creation.pk).update(**waiting)
     work()
     creation.refresh_from_db()
-    assert (creation.state, creation.sends, creation.evidence) == (State.REFUSED, 0, Evidence.LISTED)
+    assert (creation.state, creation.attempts, creation.evidence) == (State.REFUSED, 0, Evidence.LISTED)
 
 
 def test_g12_an_answer_is_recorded_once_though_the_reply_to_its_commit_was_lost(
@@ -499,14 +499,14 @@ def listed_as_hps(cast: Cast, projects: Projects, cloud: Cloud) -> Cluster:
     work()
     cloud.simulator.add_cluster(projects.vision.project_id, "doomed", "ECS", cluster_id=ID)
     known_by_list(projects, "doomed")
-    Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+    Source.objects.update(run_after=timezone.now() + timedelta(days=1))
     return Cluster.objects.get()
 
 
 def deleted(cast: Cast, cluster: Cluster, times: int = 3) -> Deletion:
     deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
     for _ in range(times):
-        Deletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+        Deletion.objects.filter(pk=deletion.pk).update(run_after=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
         work()
     return Deletion.objects.get(pk=deletion.pk)
@@ -539,10 +539,12 @@ def test_g42_a_cluster_that_is_deleted_under_neither_type_is_never_said_to_be_go
 ) -> None:
     cloud.simulator.fault("error", "delete", status=400, error_code="ModelArts.6404")
     deletion = deleted(cast, listed_as_hps, times=5)
-    assert (deletion.state, deletion.sends) == (DeletionState.UNKNOWN, 2)
+    assert (deletion.state, deletion.attempts) == (DeletionState.UNKNOWN, 2)
     long_ago = F("signed_at") - timedelta(minutes=30)
     past = timezone.now() - timedelta(seconds=1)
-    Deletion.objects.update(horizon_at=past, signed_at=long_ago, due_at=timezone.now() - timedelta(seconds=1))
+    Deletion.objects.update(
+        horizon_at=past, signed_at=long_ago, run_after=timezone.now() - timedelta(seconds=1)
+    )
     work()
     deletion.refresh_from_db()
     assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")

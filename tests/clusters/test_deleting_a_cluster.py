@@ -27,7 +27,7 @@ def cluster(cast: Cast, projects: Projects, cloud: Cloud) -> Cluster:
     creation = ask(cast.ada, projects.vision, "doomed")
     work()
     Source.objects.update(
-        due_at=timezone.now() + timedelta(minutes=4)
+        run_after=timezone.now() + timedelta(minutes=4)
     )  # from here each call is about the deletion
     return Cluster.objects.get(creation=creation)
 
@@ -39,7 +39,7 @@ def deletes(cloud: Cloud) -> list[JournalEntry]:
 def again(deletion: Deletion, times: int = 1) -> Deletion:
     """Let the worker take it up so many times more."""
     for _ in range(times):
-        Deletion.objects.filter(pk=deletion.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+        Deletion.objects.filter(pk=deletion.pk).update(run_after=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
         work()
     return Deletion.objects.get(pk=deletion.pk)
@@ -215,7 +215,7 @@ def test_g03_a_sender_that_died_leaves_unknown_and_the_cloud_is_looked_at(
             work()
     deletion.refresh_from_db()
     assert deletion.state == DeletionState.SENDING
-    Deletion.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Deletion.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     work()
     deletion = again(deletion)
     assert deletion.state == (DeletionState.DELETED if sent else DeletionState.UNKNOWN)

@@ -152,7 +152,7 @@ def test_g38_what_a_web_process_asks_for_by_a_wrong_clock_is_done_at_once(
 ) -> None:
     work()
     duties.run_due()
-    Source.objects.update(due_at=clock.now() + timedelta(seconds=50))
+    Source.objects.update(run_after=clock.now() + timedelta(seconds=50))
     with other(ahead) as web:
         creation = web("ask", name="from-the-web")
         web("give", username="nina")
@@ -190,7 +190,7 @@ def test_g38_a_worker_by_a_wrong_clock_proves_nothing_absent(
     with other(ahead) as worker:
         worker("look_at_once", times=4)
     creation.refresh_from_db()
-    assert (creation.state, creation.looks >= 2) == (State.UNKNOWN, True)
+    assert (creation.state, creation.polls >= 2) == (State.UNKNOWN, True)
     assert events(action="cluster:create:absent") == []
     cloud.simulator.add_cluster(projects.vision.project_id, "lost")  # the cloud carries it out after all
     creation = work_again(
@@ -302,7 +302,7 @@ def test_g38_a_horizon_that_no_clock_can_have_set_begins_anew(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(cast, projects, cloud)
-    Creation.objects.update(horizon_at=clock.now() + timedelta(days=10), looks=5, due_at=clock.now())
+    Creation.objects.update(horizon_at=clock.now() + timedelta(days=10), polls=5, run_after=clock.now())
     claimed = CREATIONS.claim("here", State.UNKNOWN)
     assert claimed is not None
     CREATIONS.poll(claimed)
@@ -336,10 +336,10 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
 ) -> None:
     far = clock.now() + timedelta(days=10)
     creation = ask(cast.ada, projects.vision, "far")
-    Creation.objects.update(due_at=far, lease_until=far, lease_holder="gone")
-    Source.objects.update(due_at=far, held_until=far)
+    Creation.objects.update(run_after=far, lease_expires_at=far, lease_holder="gone")
+    Source.objects.update(run_after=far, lease_expires_at=far)
     test = connections.ask_test(by=cast.root, project=projects.vision)
-    type(test).objects.update(held_until=far)
+    type(test).objects.update(lease_expires_at=far)
     Project.objects.update(
         blocked_until=far, blocked_cause="key_refused", probe_until=far, writes_until=far, trusted=False
     )
@@ -366,9 +366,9 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
 def test_g38_a_lawful_wait_is_waited_for(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     ask(cast.ada, projects.vision, "soon")
     soon = clock.now() + timedelta(minutes=4)
-    Creation.objects.update(due_at=soon)
+    Creation.objects.update(run_after=soon)
     assert CREATIONS.claim("here", State.QUEUED) is None
-    Creation.objects.update(due_at=clock.now(), lease_until=clock.now() + timedelta(seconds=20))
+    Creation.objects.update(run_after=clock.now(), lease_expires_at=clock.now() + timedelta(seconds=20))
     assert CREATIONS.claim("here", State.QUEUED) is None
     Project.objects.update(blocked_until=soon)
     assert Project.objects.get(pk=projects.vision.pk).is_blocked()

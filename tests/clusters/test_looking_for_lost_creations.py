@@ -61,8 +61,8 @@ def test_g11_a_lost_creation_s_cluster_is_never_listed_as_made_outside(
     cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(cast, projects, cloud, deed=True)
-    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() + timedelta(minutes=1))
-    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=1))
+    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     work()  # the inventory's list comes before the search
     assert not Cluster.objects.exists()
     work_again(creation)
@@ -76,7 +76,7 @@ def test_g09_looks_come_quickly_at_first_and_then_every_minute(
     creation = lost(cast, projects, cloud, deed=False)
     waits = []
     for _ in range(7):
-        waits.append((creation.due_at - timezone.now()).total_seconds())
+        waits.append((creation.run_after - timezone.now()).total_seconds())
         creation = work_again(creation)
     for wait, planned in zip(waits, (2, 5, 15, 30, 60, 60, 60), strict=True):
         assert planned - 2 < wait <= planned
@@ -84,7 +84,7 @@ def test_g09_looks_come_quickly_at_first_and_then_every_minute(
 
 def test_g08_absence_before_the_horizon_proves_nothing(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     creation = work_again(lost(cast, projects, cloud, deed=False), times=6)
-    assert (creation.state, creation.looks) == (State.UNKNOWN, 6)
+    assert (creation.state, creation.polls) == (State.UNKNOWN, 6)
 
 
 def test_g08_the_horizon_lies_behind_the_signature_s_life_and_all_margins(
@@ -143,7 +143,7 @@ def test_a_cluster_that_comes_up_after_the_verdict_contradicts_it_aloud(
     work_again(creation, times=2)
     late = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
     for _ in range(2):
-        Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
         work()
     creation.refresh_from_db()
     assert creation.conflict_at is not None
@@ -177,7 +177,7 @@ def test_a_list_that_failed_proves_nothing_even_behind_the_horizon(
         cloud.simulator.reset()
         cloud.simulator.fault(call="list", **fault)
         creation = work_again(creation, times=2)
-        assert (creation.state, creation.looks) == (State.UNKNOWN, 0), fault
+        assert (creation.state, creation.polls) == (State.UNKNOWN, 0), fault
 
 
 def test_a_key_that_stopped_working_leaves_the_outcome_open(
@@ -187,7 +187,7 @@ def test_a_key_that_stopped_working_leaves_the_outcome_open(
     horizon_passes(creation)
     cloud.simulator.add_key("TESTKEY", "another-secret")
     creation = work_again(creation, times=2)
-    assert (creation.state, creation.looks) == (State.UNKNOWN, 0)
+    assert (creation.state, creation.polls) == (State.UNKNOWN, 0)
 
 
 def test_an_error_that_means_no_clusters_is_a_list_like_any_other(
@@ -282,7 +282,7 @@ def test_g09_an_outcome_open_for_half_an_hour_is_told_once(
 
 def test_a_person_can_have_it_looked_at_at_once(cast: Cast, projects: Projects, cloud: Cloud) -> None:
     creation = lost(cast, projects, cloud, deed=True)
-    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() + timedelta(minutes=1))
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=1))
     work()
     creation.refresh_from_db()
     assert creation.state == State.UNKNOWN  # not due yet
@@ -449,7 +449,7 @@ def test_g12_a_search_that_was_overtaken_by_the_reply_changes_nothing(
     cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creation = lost(cast, projects, cloud, deed=True)
-    Creation.objects.filter(pk=creation.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() - timedelta(seconds=1))
     slow = CREATIONS.claim("slow", State.UNKNOWN)
     assert slow is not None
     lease_lapses(creation)

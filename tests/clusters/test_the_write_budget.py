@@ -32,7 +32,7 @@ def test_no_more_go_out_at_once_than_the_budget_allows_and_the_rest_waits_for_it
     assert sorted(states()) == [State.CREATED] * 2 + [State.QUEUED] * 2
     waiting = Creation.objects.filter(state=State.QUEUED)
     assert all(
-        timezone.now() < creation.due_at <= timezone.now() + timedelta(minutes=1) for creation in waiting
+        timezone.now() < creation.run_after <= timezone.now() + timedelta(minutes=1) for creation in waiting
     )
 
 
@@ -60,6 +60,6 @@ def test_a_minute_later_the_budget_is_whole_again(
     asked(cast, projects, settings, 4)
     work()
     Project.objects.update(writes_until=timezone.now() - timedelta(minutes=1))
-    Creation.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Creation.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     work()
     assert states() == [State.CREATED] * 4

@@ -49,7 +49,7 @@ def pause(action: str, until: str, **filters: Any) -> timedelta:
 
 def no_lists_meanwhile() -> None:
     """The inventory's own lists are not due, so that each call is about the creation."""
-    Source.objects.update(due_at=timezone.now() + timedelta(minutes=4))
+    Source.objects.update(run_after=timezone.now() + timedelta(minutes=4))
 
 
 def test_g01_a_create_without_its_record_is_seen_by_the_watch_that_every_test_keeps(
@@ -213,7 +213,7 @@ def test_g04_too_many_requests_is_sent_again_when_the_cloud_asks_for_it(
         creation = ask(cast.ada, projects.vision, f"case-{number}")
         work()
         creation.refresh_from_db()
-        assert (creation.state, creation.sends) == (State.QUEUED, 1)
+        assert (creation.state, creation.attempts) == (State.QUEUED, 1)
         wait = max(
             pause("cluster:create:not-sent", "due_at"),
             pause("project:breaker:opened", "until", team_name="Vision"),
@@ -255,7 +255,7 @@ def test_g04_what_was_provably_not_sent_is_sent_again_three_times_and_then_fails
     for _ in range(3):
         waits.append(pause("cluster:create:not-sent", "due_at").total_seconds())
         creation = work_again(creation)
-    assert (creation.state, creation.evidence, creation.sends) == ("failed", "not_sent", 4)
+    assert (creation.state, creation.evidence, creation.attempts) == ("failed", "not_sent", 4)
     assert creation.cause == "connect_error"
     assert cloud.posts == []
     assert cloud.simulator.clusters() == []
@@ -382,7 +382,7 @@ def test_g18_a_clock_that_turns_wrong_between_list_and_create_costs_one_resend(
     creation = ask(cast.ada, projects.vision)
     work()
     creation = work_again(creation)
-    assert (creation.state, creation.sends) == (State.CREATED, 2)
+    assert (creation.state, creation.attempts) == (State.CREATED, 2)
     assert len(cloud.posts) == 1  # the gateway did not let the first one pass
 
 
@@ -425,7 +425,7 @@ def test_what_waits_while_calls_are_stopped_is_sent_afterwards(
     no_lists_meanwhile()
     work()
     creation.refresh_from_db()
-    assert (creation.state, creation.due_at) == (State.QUEUED, until)
+    assert (creation.state, creation.run_after) == (State.QUEUED, until)
     assert [
         entry for entry in cloud.simulator.journal() if entry.project_id == projects.vision.project_id
     ] == []

@@ -40,7 +40,7 @@ def minutes(number: float) -> timedelta:
 def lists_again() -> None:
     """Every list is due, calls are possible, and the worker makes them."""
     Project.objects.update(blocked_until=None)
-    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     work()
 
 
@@ -115,7 +115,7 @@ def test_a_list_that_failed_removes_nothing_and_says_so(
         assert known() == {"outside"}, fault
         assert source.is_failing, fault
         assert source.listed_at is not None  # the age of what is still shown
-        assert not source.held_until
+        assert not source.lease_expires_at
 
 
 def test_a_list_that_goes_on_failing_is_told_once(outside: SimulatedCluster, cloud: Cloud) -> None:
@@ -166,8 +166,8 @@ def test_a_cluster_that_vanished_is_kept_as_gone_and_comes_back(
     cloud.simulator.fault(
         "garbage", "list", kind="custom", body=answer, project=projects.vision.project_id, times=2
     )
-    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(4))
-    Source.objects.filter(type="HPS").update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(4))
+    Source.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
     work()
     assert "outside" in known()
     assert len(events(action="cluster:seen:back")) == 1
@@ -181,7 +181,7 @@ def test_a_list_that_is_suddenly_empty_is_doubted_until_a_second_one_agrees(
     assert known() == {"outside"}
     source = projects.vision.sources.get(type="HPS")
     assert source.suspect_since is not None
-    assert source.due_at < timezone.now() + timedelta(seconds=11)  # asked for again soon
+    assert source.run_after < timezone.now() + timedelta(seconds=11)  # asked for again soon
     assert len(events(action="cluster:list:suspect")) == 1
     lists_again()
     assert known() == set()
@@ -215,7 +215,7 @@ def test_a_list_begun_before_a_cluster_was_made_does_not_make_it_gone(
     outside: SimulatedCluster, cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Source.objects.filter(project=projects.vision, type="HPS").update(
-        due_at=timezone.now() - timedelta(seconds=1)
+        run_after=timezone.now() - timedelta(seconds=1)
     )
     source = inventory.claim_source("slow")
     assert source is not None
@@ -251,7 +251,7 @@ def test_a_change_of_networks_and_name_is_taken_over(
     subnet = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
     network = {"hyper_cluster_subnet_id": subnet, "is_default": True}
     row = {"id": outside.id, "name": "renamed", "network_info": [network]}
-    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(4))
+    Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(4))
     cloud.simulator.fault(
         "garbage",
         "list",
@@ -259,7 +259,7 @@ def test_a_change_of_networks_and_name_is_taken_over(
         body=json.dumps({"hyper_clusters": [row]}).encode(),
         project=projects.vision.project_id,
     )
-    Source.objects.filter(type="HPS").update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
     work()
     cluster = Cluster.objects.get()
     assert cluster.name == "renamed"
@@ -289,7 +289,7 @@ def test_a_list_whose_worker_died_is_due_again_after_its_lease(projects: Project
     held = inventory.claim_source("died")
     assert held is not None
     past = timezone.now() - timedelta(seconds=1)
-    Source.objects.filter(pk=held.pk).update(held_until=past, due_at=past)
+    Source.objects.filter(pk=held.pk).update(lease_expires_at=past, run_after=past)
     work()
     assert Source.objects.get(pk=held.pk).listed_at is not None
 
@@ -312,19 +312,19 @@ def test_a_refresh_asked_for_while_a_list_is_under_way_is_not_lost(
 ) -> None:
     work()
     source = projects.vision.sources.get(type="HPS")
-    Source.objects.filter(pk=source.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.filter(pk=source.pk).update(run_after=timezone.now() - timedelta(seconds=1))
     held = inventory.claim_source("slow")
     assert held is not None
     after_the_list(monkeypatch, once(lambda: ask_refresh(person=cast.ada)))
     inventory.sync(held)
-    assert Source.objects.get(pk=source.pk).due_at <= timezone.now()
+    assert Source.objects.get(pk=source.pk).run_after <= timezone.now()
 
 
 def test_10_000_networks_of_one_cluster_are_kept(projects: Projects, cloud: Cloud) -> None:
     networks = [{"hyper_cluster_subnet_id": f"net-{number}"} for number in range(10_000)]
     row = {"id": "wide", "name": "wide", "network_info": networks}
     body = json.dumps({"hyper_clusters": [row]}).encode()
-    Source.objects.filter(type="ECS").update(due_at=timezone.now() + minutes(60))
+    Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(60))
     cloud.simulator.fault("garbage", "list", kind="custom", body=body, project=projects.vision.project_id)
     work()
     assert Cluster.objects.get().networks.count() == 10_000

@@ -39,7 +39,7 @@ def networks(*rows: tuple[str, Any]) -> list[dict[str, Any]]:
 def source_of(project: Project, kind: str = "HPS") -> Source:
     """A list that a worker has leased, as it is now."""
     later = timezone.now() + timedelta(seconds=30)
-    Source.objects.filter(project=project, type=kind).update(holder="w", held_until=later)
+    Source.objects.filter(project=project, type=kind).update(lease_holder="w", lease_expires_at=later)
     return Source.objects.select_related("project__team").get(project=project, type=kind)
 
 
@@ -282,7 +282,7 @@ def test_a_worker_killed_between_two_batches_leaves_the_rest_to_the_next_list(
     assert 0 < Cluster.objects.count() < 1000
     source = Source.objects.get(project=projects.vision, type="HPS")
     assert source.listed_at is None  # no complete list is claimed
-    assert source.held_until is not None
+    assert source.lease_expires_at is not None
     assert listed(cloud, projects.vision, rows)
     assert Cluster.objects.present().count() == 1000
     assert Event.objects.filter(action="cluster:seen:outside").count() == 1000
@@ -317,7 +317,7 @@ def test_g42_a_name_that_a_creation_has_in_doubt_is_left_to_its_search_in_a_long
     cloud.simulator.fault("error", "create", status=502, deed=True)
     creation = ask(cast.ada, projects.vision, "c-500")
     inventory_later = timezone.now() + timedelta(hours=1)
-    Source.objects.update(due_at=inventory_later)
+    Source.objects.update(run_after=inventory_later)
     work()
     creation.refresh_from_db()
     assert creation.state == "unknown"

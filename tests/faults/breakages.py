@@ -70,7 +70,7 @@ def sent_again_after_a_read_timeout() -> None:
                 Outcome.FAILED,
                 error=error,
                 run_after=timezone.now() - timedelta(seconds=1),
-                attempt=creation.sends,
+                attempt=creation.attempts,
             )
         return classify(creation, error)
 
@@ -82,7 +82,7 @@ def lapsed_lease_is_failed() -> None:
     """A sender that never came back is taken for one that sent nothing."""
 
     def sweep() -> int:
-        lapsed = Creation.objects.filter(state=State.SENDING, lease_until__lte=timezone.now())
+        lapsed = Creation.objects.filter(state=State.SENDING, lease_expires_at__lte=timezone.now())
         for creation in lapsed.select_related("project__team", "requested_by"):
             facts = {"evidence": "sender_lost"}
             transition(

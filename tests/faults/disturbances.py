@@ -125,7 +125,7 @@ def _others_go_on() -> None:
     now = timezone.now()
     try:
         for kind in (Creation, Deletion):
-            kind.objects.unresolved().update(due_at=now, lease_until=now)
+            kind.objects.unresolved().update(run_after=now, lease_expires_at=now)
         run_due(holder="another")
     finally:
         connection.close()

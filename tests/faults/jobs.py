@@ -129,10 +129,12 @@ def worker(breakage: str = "") -> None:
 def pass_time(project: int, seconds: float) -> None:
     """Let time pass for one project: what lies ahead of its creations and lists comes nearer."""
     by = timedelta(seconds=seconds)
-    moments = ("signed_at", "horizon_at", "due_at", "lease_until", "requested_at")
+    moments = ("signed_at", "horizon_at", "run_after", "lease_expires_at", "requested_at")
     for moving in _moving(project):
         moving.update(**{moment: F(moment) - by for moment in moments})
-    Source.objects.filter(project=project).update(due_at=F("due_at") - by, held_until=F("held_until") - by)
+    Source.objects.filter(project=project).update(
+        run_after=F("run_after") - by, lease_expires_at=F("lease_expires_at") - by
+    )
     pauses = ("blocked_until", "probe_until", "writes_until")
     Project.objects.filter(pk=project).update(**{pause: F(pause) - by for pause in pauses})
 
@@ -157,7 +159,7 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
         if not any(moving.exists() for moving in _moving(project)):
             break
     Source.objects.filter(project=project).update(
-        due_at=timezone.now() - timedelta(seconds=1), held_until=None
+        run_after=timezone.now() - timedelta(seconds=1), lease_expires_at=None
     )
     run_due()
 
@@ -181,7 +183,7 @@ def collect(project: int) -> dict[str, Any]:
             {
                 **{
                     name: getattr(row, name)
-                    for name in ("name", "state", "version", "sends", "evidence", "cause")
+                    for name in ("name", "state", "version", "attempts", "evidence", "cause")
                 },
                 "id": str(row.pk),
                 "token": str(row.token),
@@ -219,7 +221,7 @@ def collect_deletions(project: int) -> list[dict[str, Any]]:
         {
             "state": row.state,
             "version": row.version,
-            "sends": row.sends,
+            "attempts": row.attempts,
             "cause": row.cause,
             "cluster": row.cluster.cluster_id,
             "is_gone": row.cluster.gone_at is not None,

@@ -103,8 +103,8 @@ def _history(creation: dict[str, Any], records: Records) -> Iterator[str]:
     if moves != creation["version"]:
         yield f"G19 {creation['version']} transitions with {moves} events"
     begun = sum(event["action"] == "cluster:create:sending" for event in events)
-    if begun != creation["sends"]:
-        yield f"G1 {creation['sends']} sends with {begun} events"
+    if begun != creation["attempts"]:
+        yield f"G1 {creation['attempts']} sends with {begun} events"
 
 
 def _of_project(records: Records) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _of_project(records: Records) -> Iterator[str]:
     for name in {entry.name for entry in records.journal if entry.call == "create"}:
         posts = records.posts(name)
         rows = [row for row in records.creations if row["name"] == name]
-        if len(posts) > sum(row["sends"] for row in rows):
+        if len(posts) > sum(row["attempts"] for row in rows):
             yield f"G1 {len(posts)} creates of {name} without a record of each"
         if len(rows) == 1:
             for post in posts[:-1]:

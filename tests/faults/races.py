@@ -43,7 +43,7 @@ class Stage:
 
     def creation(self) -> Creation:
         """The stage's only creation, as it stands."""
-        return Creation.objects.with_people().get(project=self.scene["project"])
+        return Creation.objects.with_related().get(project=self.scene["project"])
 
     def posts(self) -> int:
         """Creates that reached the cloud."""

@@ -20,7 +20,9 @@ def sync_and_bind(stage: Stage) -> list[str]:
     """The inventory lists a new cluster at the moment in which its creation is settled: it is never made outside."""
     stage.ask()
     source = Source.objects.select_related("project__team").get(project=stage.scene["project"], type="HPS")
-    Source.objects.filter(project=stage.scene["project"]).update(due_at=timezone.now() + timedelta(minutes=4))
+    Source.objects.filter(project=stage.scene["project"]).update(
+        run_after=timezone.now() + timedelta(minutes=4)
+    )
     stage.slow_create(after=0.02)
     _, *synced = together(run_due, *[partial(inventory.sync, source)] * 3)
     return wrong(
@@ -34,7 +36,9 @@ def sync_between_two_reads(stage: Stage) -> list[str]:
     """The same, at the one moment that hurts: between the two reads with which a list is applied."""
     stage.ask()
     source = Source.objects.select_related("project__team").get(project=stage.scene["project"], type="HPS")
-    Source.objects.filter(project=stage.scene["project"]).update(due_at=timezone.now() + timedelta(minutes=4))
+    Source.objects.filter(project=stage.scene["project"]).update(
+        run_after=timezone.now() + timedelta(minutes=4)
+    )
     with Pause("call_answered") as answered:
         sender = Beside(run_due)
         answered.wait()

@@ -73,7 +73,7 @@ def test_g02_an_intent_that_is_not_committed_sends_nothing(
     seen = broken_world.forks.run("disturbed", act="work", arguments={}, moment=moment, kind=kind)
     assert seen["struck"]
     records = broken_world.records(scene)
-    if records.creations[0]["sends"] == 0:
+    if records.creations[0]["attempts"] == 0:
         assert records.posts("alpha") == []
     assert_rests_true(broken_world, scene, "created", "not_created")
 
@@ -161,8 +161,8 @@ def test_g16_a_deletion_s_transition_is_recorded_once_though_its_commit_went_una
     assert (row["state"], row["is_gone"], lives) in {("deleted", True, False), ("failed", False, True)}
     moves = [event for event in row["events"] if event != "cluster:delete:overdue"]
     assert len(moves) == row["version"] + 1
-    assert moves.count("cluster:delete:sending") == row["sends"]
-    assert len(moves) == len(set(moves)) + row["sends"] - 1
+    assert moves.count("cluster:delete:sending") == row["attempts"]
+    assert len(moves) == len(set(moves)) + row["attempts"] - 1
 
 
 def said(page: dict[str, Any]) -> str:

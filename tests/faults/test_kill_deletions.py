@@ -64,7 +64,7 @@ def test_g03_a_deletion_killed_here_ends_as_the_cloud_has_it(
         ("deleted", True, False),
         ("failed", False, True),
     }
-    assert rows[0]["events"].count("cluster:delete:sending") == rows[0]["sends"] >= len(deletes)
+    assert rows[0]["events"].count("cluster:delete:sending") == rows[0]["attempts"] >= len(deletes)
     moves = [event for event in rows[0]["events"] if event != "cluster:delete:overdue"]
     assert len(moves) == rows[0]["version"] + 1
     for earlier in deletes[:-1]:

@@ -29,7 +29,7 @@ def fleet(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, Cluster]:
     cloud.simulator.add_cluster(vision, "outside-hps")
     cloud.simulator.add_cluster(vision, "gone-hps")
     work()
-    Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     work()
     Cluster.objects.filter(name="gone-hps").update(gone_at=timezone.now())
     return {cluster.name: cluster for cluster in Cluster.objects.all()}
@@ -249,7 +249,7 @@ def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so
 ) -> None:
     ada = as_("ada")
     with cloud.simulator.refusing():
-        Source.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
         work()
         answer = ada.get(LIST)
     assert sorted(names(body(answer))) == ["ada-hps", "outside-hps", "tom-ecs"]

@@ -68,8 +68,8 @@ def test_g07_each_state_is_said_in_a_sentence_and_polls_only_while_it_can_change
 def test_an_unknown_outcome_says_when_it_is_looked_for_next(
     seconds: float, said: str, cast: Cast, projects: Projects, as_: SignIn
 ) -> None:
-    due_at = timezone.now() + timedelta(seconds=seconds)
-    page = put(ask(cast.ada, projects.vision), State.UNKNOWN, due_at=due_at)
+    run_after = timezone.now() + timedelta(seconds=seconds)
+    page = put(ask(cast.ada, projects.vision), State.UNKNOWN, run_after=run_after)
     assert said in main(as_("ada").get(page))
 
 

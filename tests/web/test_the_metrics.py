@@ -96,7 +96,7 @@ def test_what_should_wake_somebody_shows(cast: Cast, cloud: Cloud, projects: Pro
     creation = ask(cast.ada, projects.vision)
     long_ago = now - timedelta(hours=2)
     Creation.objects.filter(pk=creation.pk).update(
-        state=State.UNKNOWN, requested_at=long_ago, horizon_at=long_ago, due_at=long_ago
+        state=State.UNKNOWN, requested_at=long_ago, horizon_at=long_ago, run_after=long_ago
     )
     Project.objects.filter(pk=projects.vision.pk).update(
         blocked_until=now + timedelta(minutes=5),
@@ -144,7 +144,7 @@ def test_the_labels_are_of_known_values_whatever_the_cloud_says(
 ) -> None:
     for number in range(5):
         cloud.simulator.fault("error", "list", status=599, error_code=f"Made.{number}", times=1)
-        Source.objects.update(due_at=timezone.now() - timedelta(seconds=1), held_until=None)
+        Source.objects.update(run_after=timezone.now() - timedelta(seconds=1), lease_expires_at=None)
         work()
     kept = {labels for name, labels in samples() if name == "hyperclusters_upstream_calls_total"}
     assert not any("Made" in text for labels in kept for pair in labels for text in pair)

@@ -46,7 +46,9 @@ def error_of(status: int, code: str, request: Request) -> ModelArtsError:
 
 
 def unsaved(state: State, error: ModelArtsError, **values: Any) -> Creation:
-    return Creation(state=state, sends=1, cause=error.cause, code=error.code, message=error.message, **values)
+    return Creation(
+        state=state, attempts=1, cause=error.cause, code=error.code, message=error.message, **values
+    )
 
 
 def test_g53_no_sentence_of_a_creation_says_more_than_its_answer_proves() -> None:
@@ -55,7 +57,7 @@ def test_g53_no_sentence_of_a_creation_says_more_than_its_answer_proves() -> Non
     seen = {}
     for status, code in PAIRS:
         error = error_of(status, code, request)
-        creation = Creation(sends=1, state=State.SENDING)
+        creation = Creation(attempts=1, state=State.SENDING)
         finding = CREATIONS.failure(creation, error)
         shown = verdict(unsaved(State(finding.state), error, evidence=finding.evidence or ""))
         claims = {claim for claim in CLAIMS if claim in shown.text or claim in shown.title}
@@ -152,7 +154,7 @@ def test_without_an_attempt_pages_say_that_nothing_was_sent(
 def test_g53_a_deletion_refused_after_an_attempt_does_not_say_that_nothing_was_sent(
     sends: int, title: str
 ) -> None:
-    shown = deletion_verdict(Deletion(state=DeletionState.REFUSED, sends=sends, cause="right_lost"))
+    shown = deletion_verdict(Deletion(state=DeletionState.REFUSED, attempts=sends, cause="right_lost"))
     assert shown.title == title
     assert ("none was carried out" in shown.text) == bool(sends)
 

@@ -118,7 +118,7 @@ def test_g53_a_gateway_that_failed_is_not_said_to_have_refused(
 ) -> None:
     cloud.simulator.fault("error", "create", status=502, error_code="APIGW.0201", deed=True, times=1)
     creation = ask(cast.ada, projects.vision)
-    Source.objects.update(due_at=creation.requested_at.replace(year=2099))
+    Source.objects.update(run_after=creation.requested_at.replace(year=2099))
     work()
     text = words(as_("ada").get(creation.get_absolute_url()))
     assert "did not accept the request" not in text
@@ -173,7 +173,7 @@ def outside(projects: Projects, cloud: Cloud) -> Cluster:
     cloud.simulator.fault(
         "garbage", "list", kind="custom", body=sent, project=projects.vision.project_id, times=1
     )
-    Source.objects.filter(type="ECS").update(due_at="2099-01-01T00:00Z")
+    Source.objects.filter(type="ECS").update(run_after="2099-01-01T00:00Z")
     work()
     return Cluster.objects.get()
 

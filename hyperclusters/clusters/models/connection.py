@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.audit import clock
+from hyperclusters.audit.leases import Leased, LeasedQuerySet
 
 
 class Diagnosis(models.TextChoices):
@@ -28,14 +31,32 @@ class Diagnosis(models.TextChoices):
     OTHER = "other", _("Unexpected answer")
 
 
-class ConnectionTest(models.Model):
+class ConnectionTestQuerySet(LeasedQuerySet["ConnectionTest"]):
+    """Tests of connections."""
+
+    def lease_length(self) -> timedelta:
+        """For two lists: the second by the cloud's clock."""
+        return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
+
+    def longest_wait(self) -> timedelta:
+        """One waits until another call of the project has proved its key."""
+        return self.lease_length()
+
+    def with_related(self) -> ConnectionTestQuerySet:
+        """With the project, its team, and who asked."""
+        return self.select_related("project__team", "asked_by")
+
+
+class ConnectionTest(Leased):
     """One test of a project's way to the cloud: asked for on a page, made by a worker. The last ones are kept."""
 
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="tests")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     asked_at = models.DateTimeField(default=clock.now)
     asked_in = models.CharField(max_length=64, blank=True)  # the web request's ID
-    held_until = models.DateTimeField(default=clock.now)  # no worker takes it up before
+    run_after = models.DateTimeField(default=clock.now, db_column="held_until")
+    lease_holder = models.CharField(max_length=32, blank=True, db_default="")
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
     diagnosis = models.CharField(max_length=16, choices=Diagnosis.choices, blank=True)
     cause = models.CharField(max_length=64, blank=True)
@@ -45,6 +66,8 @@ class ConnectionTest(models.Model):
     seconds = models.FloatField(null=True, blank=True)
     clusters = models.PositiveIntegerField(null=True, blank=True)
     clock_offset = models.DurationField(null=True, blank=True)  # the cloud's clock minus ours
+
+    objects = ConnectionTestQuerySet.as_manager()
 
     class Meta:
         ordering = ["-asked_at", "-pk"]

@@ -103,7 +103,7 @@ class Creation(Operation):
             ),
         ]
         indexes = [
-            models.Index(fields=["state", "due_at"], name="creation_due"),
+            models.Index(fields=["state", "run_after"], name="creation_due"),
             models.Index(
                 fields=["requested_by", "project"], name="creation_maker", condition=Q(state=State.CREATED)
             ),

@@ -52,7 +52,7 @@ class Deletion(Operation):
                 fields=["cluster"], condition=Q(state__in=OPEN), name="deletion_one_open_a_cluster"
             ),
         ]
-        indexes = [models.Index(fields=["state", "due_at"], name="deletion_due")]
+        indexes = [models.Index(fields=["state", "run_after"], name="deletion_due")]
 
     def __str__(self) -> str:
         return self.name

@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 
 from hyperclusters.access import permissions
-from hyperclusters.audit import clock
+from hyperclusters.audit.leases import Leased, LeasedQuerySet
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
 
@@ -22,38 +22,35 @@ from .project import KEY_PAUSE
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
 
 
-class SourceQuerySet(models.QuerySet["Source"]):
+class SourceQuerySet(LeasedQuerySet["Source"]):
     def visible_to(self, person: permissions.Person) -> SourceQuerySet:
         """Lists of the teams this person may look into."""
         return self.filter(permissions.within(person, permissions.Action.VIEW, team="project__team"))
 
-    def due(self) -> SourceQuerySet:
-        """Lists to be made now, and held by nobody. A list waits for its interval, or for the breaker's pause."""
-        free = Q(held_until__isnull=True) | clock.due("held_until", list_lease())
-        pause = max(timedelta(seconds=settings.SYNC_INTERVAL), list_lease(), KEY_PAUSE)
-        return self.filter(free, clock.due("due_at", pause))
+    def lease_length(self) -> timedelta:
+        """For one list."""
+        return timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
+
+    def longest_wait(self) -> timedelta:
+        """A list waits for its interval, or for the breaker's pause."""
+        return max(timedelta(seconds=settings.SYNC_INTERVAL), self.lease_length(), KEY_PAUSE)
+
+    def with_related(self) -> SourceQuerySet:
+        """With the project and its team."""
+        return self.select_related("project__team")
 
 
-def list_lease() -> timedelta:
-    """How long a worker may take for one list."""
-    return timedelta(seconds=settings.UPSTREAM_DEADLINE + 10)
-
-
-class Source(models.Model):
+class Source(Leased):
     """One list of the cloud: a project's clusters of one type, and how fresh our copy of it is."""
 
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="sources")
     type = models.CharField(max_length=8, choices=TYPES)
-    due_at = models.DateTimeField()  # when to list next; a person's refresh sets it to now
-    holder = models.CharField(max_length=32, blank=True)  # who lists at this moment
-    held_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=32, blank=True, db_column="holder")
     listed_at = models.DateTimeField(null=True)  # begin of the last list that was complete
     failed_at = models.DateTimeField(null=True)  # of the last one that was not, if later
     failure_cause = models.CharField(max_length=64, blank=True)
     failure_code = models.CharField(max_length=64, blank=True)
-    suspect_since = models.DateTimeField(
-        null=True
-    )  # the list was suddenly empty, and no second one has said so yet
+    suspect_since = models.DateTimeField(null=True)  # of a list that was suddenly empty, until a second one
 
     objects = SourceQuerySet.as_manager()
 
@@ -116,9 +113,8 @@ class Cluster(models.Model):
     cluster_id = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
     type = models.CharField(max_length=8)
-    also_type = models.CharField(
-        max_length=8, blank=True, db_default="", default=""
-    )  # the other type, while the cloud lists it under both
+    # The other type, while the cloud lists it under both.
+    also_type = models.CharField(max_length=8, blank=True, db_default="", default="")
     found_at = models.DateTimeField()  # when it was first known here
     seen_at = models.DateTimeField()  # when the cloud last said that it exists
     gone_at = models.DateTimeField(null=True, blank=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 
 from hyperclusters.access import permissions
 from hyperclusters.audit import clock
+from hyperclusters.audit.leases import Leased, LeasedQuerySet
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.clusters.failpoints import failpoint
 
@@ -24,17 +24,11 @@ if TYPE_CHECKING:
 
 W = TypeVar("W", bound="Operation")
 LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
-CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
 # The states that operations of each kind have.
 QUEUED, SENDING, UNKNOWN, FAILED, REFUSED = "queued", "sending", "unknown", "failed", "refused"
 
 
-def lease_length() -> timedelta:
-    """How long a worker may take: for two calls, such as a list and a create, and to write down what they came to."""
-    return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN)
-
-
-class OperationQuerySet(models.QuerySet[W]):
+class OperationQuerySet(LeasedQuerySet[W]):
     """Verbs for both kinds. `at_project` says how to get from the row to its project."""
 
     at_project = "project"
@@ -49,32 +43,27 @@ class OperationQuerySet(models.QuerySet[W]):
         """Whatever has an outcome that is still open."""
         return self.filter(state__in=self.model.UNRESOLVED)
 
-    def lapsed(self) -> Self:
-        """Those whose lease has lapsed."""
-        return self.filter(clock.due("lease_until", lease_length()))
+    def lease_length(self) -> timedelta:
+        """For two calls, such as a list and a create, and to write down what they came to."""
+        return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN)
 
-    def due(self, *states: str) -> Self:
-        """What a worker may take up now: due, and held by nobody, or by somebody whose lease lapsed."""
-        free = Q(lease_until__isnull=True) | clock.due("lease_until", lease_length())
-        return self.filter(free, clock.due("due_at", KEY_PAUSE), state__in=states).order_by("due_at", "pk")
+    def longest_wait(self) -> timedelta:
+        """The breaker's longest pause: nothing waits longer."""
+        return KEY_PAUSE
 
-    def claim(self, holder: str, state: str) -> W | None:
-        """Lease the one in this state that has been due longest. Several workers may call this at once: each row goes to one."""
-        for pk in self.due(state).values_list("pk", flat=True)[:CLAIM_AMONG]:
-            failpoint("claim_found")
-            free = self.due(state).order_by().filter(pk=pk)
-            if free.update(lease_holder=holder, lease_until=clock.now() + lease_length()):
-                failpoint("claimed")
-                # None if it was withdrawn in this very moment.
-                return self.with_people().filter(pk=pk, state=state, lease_holder=holder).first()
-        return None
-
-    def with_people(self) -> Self:
+    def with_related(self) -> Self:
         """With what every transition names: the project, its team, and who asked."""
         return self.select_related(f"{self.at_project}__team", "requested_by")
 
+    def take(self, pk: Any, holder: str) -> bool:
+        failpoint("claim_found")
+        taken = super().take(pk, holder)
+        if taken:
+            failpoint("claimed")
+        return taken
 
-class Operation(models.Model):
+
+class Operation(Leased):
     """One attempt to change something in the cloud. Times are UTC."""
 
     UNRESOLVED: tuple[str, ...] = ()
@@ -90,17 +79,15 @@ class Operation(models.Model):
 
     state = models.CharField(max_length=16)
     version = models.PositiveIntegerField(default=0)  # grows with each transition: compare-and-swap
-    due_at = models.DateTimeField(default=clock.now)  # when a worker should look at it next
-    lease_holder = models.CharField(max_length=32, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, db_column="lease_until")
 
-    sends = models.PositiveIntegerField(default=0)  # requests begun
-    answered_sends = models.PositiveIntegerField(
-        default=0, db_default=0
-    )  # the last one whose answer is recorded
+    attempts = models.PositiveIntegerField(default=0, db_column="sends")  # requests begun
+    # The last attempt whose answer is recorded.
+    answered_attempts = models.PositiveIntegerField(default=0, db_default=0, db_column="answered_sends")
     signed_at = models.DateTimeField(null=True, blank=True)  # X-Sdk-Date of the last one
     horizon_at = models.DateTimeField(null=True, blank=True)  # after this the cloud cannot act on it any more
-    looks = models.PositiveIntegerField(default=0)  # complete answers since the outcome became unknown
+    # Polls with complete answers since the outcome became unknown.
+    polls = models.PositiveIntegerField(default=0, db_column="looks")
 
     cause = models.CharField(max_length=64, blank=True)  # slug of what happened, for the sentence people read
     code = models.CharField(max_length=64, blank=True)  # the cloud's error code, as it came
@@ -109,7 +96,7 @@ class Operation(models.Model):
     settled_at = models.DateTimeField(null=True, blank=True)
     overdue_at = models.DateTimeField(null=True, blank=True)  # when the alert about its age went out
 
-    class Meta:
+    class Meta(Leased.Meta):
         abstract = True
 
     if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind
 from hyperclusters.clusters.models import Creation, Evidence, State
 from hyperclusters.clusters.operations import evidence
-from hyperclusters.clusters.operations.engine import Engine, Events
+from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
 from hyperclusters.clusters.operations.retries import BACKOFF, backoff
 from hyperclusters.clusters.operations.transitions import transition
@@ -42,15 +42,7 @@ class CreationEngine(Engine[Creation]):
     """Takes creations to a verdict."""
 
     rows = Creation.objects.all()
-    events = Events(
-        sending=EventType.CREATE_SENDING,
-        not_sent=EventType.CREATE_NOT_SENT,
-        unknown=EventType.CREATE_UNKNOWN,
-        failed=EventType.CREATE_FAILED,
-        refused=EventType.CREATE_REFUSED,
-        denied=EventType.CREATE_DENIED,
-        overdue=EventType.CREATE_OVERDUE,
-    )
+    verb = "create"
 
     def objection(self, operation: Creation) -> Resolution | None:
         """The person's permission, and the team's rules as they are now."""
@@ -168,7 +160,7 @@ class CreationEngine(Engine[Creation]):
             return None
         breaker.note_answer(operation.project)
         failpoint("look_listed")
-        operation.looks += 1
+        operation.polls += 1
         return evidence.weigh(operation, evidence.look_up(operation, client, answer), started_at)
 
     def poll(self, operation: Creation) -> None:
@@ -196,30 +188,25 @@ class CreationEngine(Engine[Creation]):
 
     def reconcile_late_result(self, operation: Creation, result: Resolution) -> None:
         """A confirmation or a contradiction beside the verdict; the stronger evidence stands."""
-        facts, to, stronger = result.facts(), operation.state, False
-        event, outcome = result.event, Outcome.NOTED
-        if result.evidence is None or result.state == State.QUEUED:  # no verdict in itself
-            contradicts = evidence.contradicts_without_evidence(result, operation)
-            if evidence.proves_nothing_done(result):
-                event = EventType.CREATE_CONFIRMED
-        else:
-            contradicts = not evidence.agrees(result, operation)
-            stronger = evidence.is_stronger(result, operation)
-            facts["after"]["found"] = result.state
-            event = EventType.CREATE_CONFIRMED
+        contradicts = evidence.contradicts(result, operation)
+        stronger = result.is_verdict and evidence.is_stronger(result, operation)
+        event, outcome, facts = result.event, Outcome.NOTED, result.facts()
+        changes: dict[str, Any] = {"evidence": result.evidence} if stronger else {}
+        if result.is_verdict:
+            facts["after"]["found"] = str(result.state)
         if contradicts:
             event, outcome = EventType.CREATE_CONTRADICTED, Outcome.FAILED
-        changes: dict[str, Any] = {"conflict_at": clock.now()} if contradicts else {}
-        if stronger:
-            to, changes["evidence"] = result.state, result.evidence
+            changes["conflict_at"] = clock.now()
+        elif result.is_verdict or result.proves_nothing_done:
+            event = EventType.CREATE_CONFIRMED
         with transaction.atomic():
             transition(
                 operation,
-                to,
+                result.state if stronger else operation.state,
                 event,
                 outcome,
                 facts=facts,
-                answered_sends=max(operation.answered_sends, result.attempt),
+                answered_attempts=max(operation.answered_attempts, result.attempt),
                 reported_ids=_reported_ids(operation, result),
                 **changes,
             )

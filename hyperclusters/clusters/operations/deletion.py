@@ -11,7 +11,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as EventType
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
-from hyperclusters.clusters.operations.engine import Engine, Events
+from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.clusters.upstream import other_type
@@ -25,15 +25,7 @@ class DeletionEngine(Engine[Deletion]):
     """Takes deletions to a verdict."""
 
     rows = Deletion.objects.all()
-    events = Events(
-        sending=EventType.DELETE_SENDING,
-        not_sent=EventType.DELETE_NOT_SENT,
-        unknown=EventType.DELETE_UNKNOWN,
-        failed=EventType.DELETE_FAILED,
-        refused=EventType.DELETE_REFUSED,
-        denied=EventType.DELETE_DENIED,
-        overdue=EventType.DELETE_OVERDUE,
-    )
+    verb = "delete"
 
     def objection(self, operation: Deletion) -> Resolution | None:
         """The person's permission."""
@@ -80,7 +72,7 @@ class DeletionEngine(Engine[Deletion]):
         if isinstance(shown, NotFound):
             gone = Resolution(DeletionState.DELETED, EventType.DELETE_SUCCEEDED, Outcome.DONE)
             return replace(gone, exchange=shown.exchange, error=shown)
-        operation.looks += 1
+        operation.polls += 1
         if not operation.other_type and (shown_as != kind or operation.cause == NOT_SEEN):
             # It lives, and not under the type that was sent: delete it under the other one, as an attempt of its own.
             other = other_type(kind)
@@ -93,7 +85,7 @@ class DeletionEngine(Engine[Deletion]):
                 changes={"other_type": other},
                 after={"type": str(other)},
             )
-        if operation.looks > 1 and is_past_horizon(operation, started_at, shown.exchange):
+        if operation.polls > 1 and is_past_horizon(operation, started_at, shown.exchange):
             return Resolution(
                 DeletionState.FAILED, EventType.DELETE_FAILED, Outcome.FAILED, cause="still_there"
             )

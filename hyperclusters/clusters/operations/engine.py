@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -48,23 +48,15 @@ O = TypeVar("O", bound=Operation)  # noqa: E741 -- as K and V: one letter for a 
 MayBegin = Callable[[], bool]  # asked right before a request goes out: False once the process is to stop
 
 
-class Events(NamedTuple):
-    """The event of each transition that both kinds have."""
-
-    sending: EventType
-    not_sent: EventType
-    unknown: EventType
-    failed: EventType
-    refused: EventType
-    denied: EventType
-    overdue: EventType
-
-
 class Engine(ABC, Generic[O]):
     """Takes one kind of operation through all its steps. A subclass says what only that kind does."""
 
     rows: OperationQuerySet[O]
-    events: ClassVar[Events]
+    verb: str
+
+    def event(self, step: str) -> EventType:
+        """The event of a step that both kinds have, such as `sending`."""
+        return EventType(f"cluster:{self.verb}:{step}")
 
     @abstractmethod
     def objection(self, operation: O) -> Resolution | None:
@@ -80,7 +72,7 @@ class Engine(ABC, Generic[O]):
 
     @abstractmethod
     def intent(self, operation: O) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Columns of the row and facts of the event that are committed before the call."""
+        """Columns of the row, and facts of the event, that are committed before the call."""
 
     @abstractmethod
     def call(self, operation: O, client: Client) -> Answer[Any]:
@@ -95,15 +87,14 @@ class Engine(ABC, Generic[O]):
         if error.proves == Proof.NOTHING:
             return self.unknown(operation, error.cause, error)
         run_after = resend_at(operation, error)
-        to, event = (FAILED, self.events.failed) if run_after is None else (QUEUED, self.events.not_sent)
+        to, event = (FAILED, self.event("failed")) if run_after is None else (QUEUED, self.event("not-sent"))
         return Resolution(
             to, event, Outcome.FAILED, exchange=error.exchange, error=error, run_after=run_after
         )
 
     @abstractmethod
     def look(self, operation: O, client: Client, started_at: datetime) -> Resolution | None:
-        """Read in the cloud what became of an unclear call. None: nothing is proved yet. Counts itself in `looks` if the
-        cloud's answers were complete."""
+        """What a poll that began at `started_at` proves. None: nothing yet. Complete answers count in `polls`."""
 
     def columns(self, operation: O, resolution: Resolution) -> dict[str, Any]:  # noqa: ARG002 -- for subclasses
         """Further columns of the row that a resolution sets."""
@@ -121,12 +112,12 @@ class Engine(ABC, Generic[O]):
             result.event,
             Outcome.NOTED,
             facts=result.facts(),
-            answered_sends=result.attempt,
+            answered_attempts=result.attempt,
         )
 
     def claim(self, holder: str, state: str) -> O | None:
         """Lease the operation in this state that has been due longest."""
-        return self.rows.claim(holder, state)
+        return self.rows.filter(state=state).claim(holder)
 
     def send(self, operation: O, *, may_begin: MayBegin = lambda: True) -> None:
         """Take a claimed, queued operation as far as it gets now: refused, delayed, or sent with its result written.
@@ -152,9 +143,7 @@ class Engine(ABC, Generic[O]):
                 failpoint("intent_committed")
                 self._call(operation, client)
             elif not project.trusted:
-                breaker.release_probe(
-                    project
-                )  # the one call that may go out until a key is proved was not made
+                breaker.release_probe(project)  # the one call that proves a key was not made
 
     def poll(self, operation: O) -> None:
         """Look for the outcome of a claimed, unknown operation, by reading alone. It is resolved if something is proved."""
@@ -181,7 +170,7 @@ class Engine(ABC, Generic[O]):
     def sweep(self) -> int:
         """Make unknown, never failed, what was being sent by a worker whose lease lapsed. Returns how many."""
         swept = 0
-        for operation in self.rows.lapsed().filter(state=SENDING).with_people():
+        for operation in self.rows.lapsed().filter(state=SENDING).with_related():
             with suppress(Stale):
                 lost = self.unknown(operation, "sender_lost")
                 self.resolve(operation, replace(lost, run_after=clock.now()))
@@ -199,10 +188,10 @@ class Engine(ABC, Generic[O]):
                 resolution.outcome,
                 facts=resolution.facts(),
                 upstream_request_id=resolution.request_id[:128] or operation.upstream_request_id,
-                answered_sends=max(operation.answered_sends, resolution.attempt),
+                answered_attempts=max(operation.answered_attempts, resolution.attempt),
                 lease_holder="",
-                lease_until=None,
-                due_at=resolution.run_after or clock.now(),
+                lease_expires_at=None,
+                run_after=resolution.run_after or clock.now(),
                 settled_at=None if resolution.state in operation.UNRESOLVED else clock.now(),
                 **error_fields(resolution.error, cause=resolution.cause),
                 **self.columns(operation, resolution),
@@ -216,9 +205,9 @@ class Engine(ABC, Generic[O]):
         """Write the result of an attempt, whatever others have written since: a verdict where there is none yet, else
         beside the verdict that stands. Returns the operation as it is then."""
         while True:
-            operation: O = self.rows.with_people().get(pk=key)
+            operation: O = self.rows.with_related().get(pk=key)
             failpoint("settle_read")
-            if 0 < result.attempt <= operation.answered_sends:
+            if 0 < result.attempt <= operation.answered_attempts:
                 return operation  # an earlier try was committed, and only the reply to its COMMIT was lost
             with suppress(Stale):  # read again: each round loses only to somebody else's progress
                 if operation.is_unresolved:
@@ -231,7 +220,7 @@ class Engine(ABC, Generic[O]):
         """The call may have been carried out: its outcome is polled for, and it is never sent again."""
         return Resolution(
             UNKNOWN,
-            self.events.unknown,
+            self.event("unknown"),
             Outcome.UNKNOWN,
             exchange=error.exchange if error else None,
             error=error,
@@ -241,12 +230,12 @@ class Engine(ABC, Generic[O]):
 
     def refusal(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:  # noqa: ARG002
         """It is not sent, or not again."""
-        return Resolution(REFUSED, self.events.refused, Outcome.REFUSED, error=error, cause=cause)
+        return Resolution(REFUSED, self.event("refused"), Outcome.REFUSED, error=error, cause=cause)
 
     def denial(self, operation: O) -> Resolution:
         """Whoever asked for it may not do this any more."""
         refusal = self.refusal(operation, "right_lost")
-        return replace(refusal, event=self.events.denied, outcome=Outcome.DENIED)
+        return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
 
     def _commit_intent(self, operation: O) -> bool:
         """Commit that a call is about to go out. After this only proof takes the operation back to the queue."""
@@ -267,15 +256,15 @@ class Engine(ABC, Generic[O]):
         transition(
             operation,
             SENDING,
-            self.events.sending,
+            self.event("sending"),
             Outcome.ACCEPTED,
-            facts={"after": {"signed_at": signed_at.isoformat(), "send": operation.sends + 1} | facts},
-            sends=operation.sends + 1,
-            looks=0,  # what was seen before this attempt says nothing about it
+            facts={"after": {"signed_at": signed_at.isoformat(), "send": operation.attempts + 1} | facts},
+            attempts=operation.attempts + 1,
+            polls=0,  # what was seen before this attempt says nothing about it
             signed_at=signed_at,
             horizon_at=horizon(now),
             # The call's deadline, and time to write its result.
-            lease_until=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + LEASE_MARGIN),
+            lease_expires_at=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + LEASE_MARGIN),
             **columns,
         )
 
@@ -299,14 +288,14 @@ class Engine(ABC, Generic[O]):
 
     def record_result(self, operation: O, result: Resolution) -> None:
         """`apply_result` until the database takes it or the lease ends: then it is looked for in the cloud."""
-        result = replace(result, attempt=operation.sends)
-        retry_write(operation.lease_until, partial(self.apply_result, operation.pk, result))
+        result = replace(result, attempt=operation.attempts)
+        retry_write(operation.lease_expires_at, partial(self.apply_result, operation.pk, result))
 
     def _postpone(self, operation: O, run_after: datetime) -> None:
-        self.rows.filter(pk=operation.pk, state=QUEUED).update(due_at=run_after)
+        self.rows.filter(pk=operation.pk, state=QUEUED).update(run_after=run_after)
 
     def _poll_again(self, operation: O, run_after: datetime | None = None) -> None:
         failpoint("look_in_vain")
         rows = self.rows.filter(pk=operation.pk, state=UNKNOWN, version=operation.version)
-        next_at = run_after or poll_at(operation.looks, operation.horizon_at)
-        rows.update(looks=operation.looks, due_at=next_at)
+        next_at = run_after or poll_at(operation.polls, operation.horizon_at)
+        rows.update(polls=operation.polls, run_after=next_at)

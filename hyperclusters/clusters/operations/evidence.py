@@ -79,42 +79,35 @@ def is_past_horizon(operation: Operation, started_at: datetime, exchange: Exchan
 def of_attempts(creation: Creation) -> Evidence:
     """What the attempts of a creation that waits prove. "Nothing was sent" is only for none at all, or for attempts
     that provably never left."""
-    if not creation.sends:
+    if not creation.attempts:
         return Evidence.NOT_SENT
     return Evidence(creation.evidence or Evidence.REFUSED)
 
 
 def of_refusal(creation: Creation, error: ModelArtsError) -> Evidence:
     """What all attempts prove, the last of which ended in this error."""
-    never_left = creation.sends == 1 or creation.evidence == Evidence.NOT_SENT
+    never_left = creation.attempts == 1 or creation.evidence == Evidence.NOT_SENT
     return Evidence.NOT_SENT if error.proves == Proof.NOT_SENT and never_left else Evidence.REFUSED
 
 
 def is_stronger(resolution: Resolution, creation: Creation) -> bool:
-    """Whether its evidence outranks that of the verdict which the creation has."""
+    """Whether its evidence outranks that of the creation's verdict."""
     rank = EVIDENCE_RANK.get(resolution.evidence, 0) if resolution.evidence else 0
     return rank > EVIDENCE_RANK.get(Evidence(creation.evidence), 0)
 
 
-def agrees(resolution: Resolution, creation: Creation) -> bool:
-    """Whether it says the same as the verdict which the creation has, of the same cluster."""
-    bound = getattr(creation, "cluster", None)
-    item = resolution.cluster
-    is_same = item is None or (bound is not None and bound.cluster_id == item.id)
-    return creation.state == resolution.state and is_same
-
-
-def contradicts_without_evidence(resolution: Resolution, creation: Creation) -> bool:
-    """Whether a late outcome that is no verdict in itself (not sent, throttled, unknown) speaks against the verdict."""
-    if proves_nothing_done(resolution):
+def contradicts(resolution: Resolution, creation: Creation) -> bool:
+    """Whether it speaks against the creation's verdict, which came before."""
+    if resolution.is_verdict:
+        bound = getattr(creation, "cluster", None)
+        item = resolution.cluster
+        is_same = item is None or (bound is not None and bound.cluster_id == item.id)
+        return creation.state != resolution.state or not is_same
+    # No verdict in itself: not sent, throttled, or unknown.
+    if resolution.proves_nothing_done:
         return creation.state == State.CREATED
     names_one = bool(resolution.cluster_ids) and resolution.cause != "known_id"
     return names_one and creation.evidence == Evidence.ABSENT
-
-
-def proves_nothing_done(resolution: Resolution) -> bool:
-    """Whether its error proves that nothing was done."""
-    return resolution.error is not None and resolution.error.proves != Proof.NOTHING
 
 
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
@@ -195,7 +188,7 @@ def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resoluti
     if len(found) > 1 or doubtful:
         cause = "several_candidates" if found else doubts[doubtful[0].id]
         return _for_a_person(cause, [*found, *doubtful])
-    if creation.looks < 2 or not is_past_horizon(creation, started_at, seen.exchange):
+    if creation.polls < 2 or not is_past_horizon(creation, started_at, seen.exchange):
         return None
     if seen.unresolved_ids:
         unseen = [
@@ -238,11 +231,11 @@ def flag_contradictions(source: Source, items: Sequence[HyperCluster], at: datet
     """
     names = [item.name for item in items]
     absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))
-    refused = Q(state__in=ENDED_WITHOUT, sends__gt=0, name__in=names, type=source.type, horizon_at__gt=at)
+    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0, name__in=names, type=source.type, horizon_at__gt=at)
     suspects = source.project.creations.filter(
         absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
     )
-    for creation in suspects.with_people():
+    for creation in suspects.with_related():
         ruled_out = {candidate["id"] for candidate in creation.candidates}.union(creation.baseline)
         for item in items:
             is_named = item.name == creation.name or item.id in creation.reported_ids

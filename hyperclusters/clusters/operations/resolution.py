@@ -11,7 +11,7 @@ from hyperclusters.audit.vocabulary import Action as EventType
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Evidence, State
 from hyperclusters.clusters.operations.facts import answer_facts, sent_facts
-from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network
+from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network, Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,16 @@ class Resolution:
     def cluster_ids(self) -> tuple[str, ...]:
         """The IDs that the cloud's answer to a create named."""
         return self.exchange.cluster_ids if self.exchange else ()
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether it settles an operation by evidence: not if it is to be sent again, or is unclear."""
+        return self.evidence is not None and self.state != State.QUEUED
+
+    @property
+    def proves_nothing_done(self) -> bool:
+        """Whether its error proves that nothing was done."""
+        return self.error is not None and self.error.proves != Proof.NOTHING
 
     def facts(self) -> dict[str, Any]:
         """What the ledger keeps of it."""

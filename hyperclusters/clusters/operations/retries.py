@@ -32,9 +32,9 @@ def backoff(tries: int, error: ModelArtsError) -> datetime:
 def resend_at(operation: Operation, error: ModelArtsError) -> datetime | None:
     """When to send again after an error that proves that nothing was done. None: not again."""
     if isinstance(error, ClockSkew):  # once, by the cloud's clock
-        return clock.now() if operation.sends == 1 and error.offset is not None else None
-    if isinstance(error, Throttled | Unavailable) and operation.sends <= RESENDS:
-        return backoff(operation.sends - 1, error)
+        return clock.now() if operation.attempts == 1 and error.offset is not None else None
+    if isinstance(error, Throttled | Unavailable) and operation.attempts <= RESENDS:
+        return backoff(operation.attempts - 1, error)
     return None
 
 

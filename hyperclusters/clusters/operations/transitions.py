@@ -75,12 +75,12 @@ def leased(operation: Operation) -> Iterator[None]:
         yield
     except Exception:
         with suppress(DatabaseError):  # the first error is the one to be raised
-            ours.update(due_at=clock.now() + ERROR_PAUSE)
+            ours.update(run_after=clock.now() + ERROR_PAUSE)
         raise
     finally:
         failpoint("lease_ending")
         if operation.state != SENDING:
-            ours.update(lease_holder="", lease_until=None)
+            ours.update(lease_holder="", lease_expires_at=None)
 
 
 def is_overdue() -> Q:
@@ -93,7 +93,7 @@ def is_overdue() -> Q:
 def warn_of_overdue(operations: OperationQuerySet[Any], event: EventType) -> None:
     """One alert event for each outcome that has been open for more than half an hour, whatever it waits for."""
     rows = operations.filter(overdue_at__isnull=True)
-    for operation in rows.unresolved().filter(is_overdue()).with_people():
+    for operation in rows.unresolved().filter(is_overdue()).with_related():
         with transaction.atomic():
             if not rows.filter(pk=operation.pk).update(overdue_at=clock.now()):
                 continue  # another worker was faster

@@ -154,7 +154,9 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "is_filtered": any(query.get(name) for name in FILTERS),
         "sources": selected.sources,
         "freshness": _freshness(selected.sources),
-        "refreshing": any(source.due_at <= clock.now() or source.held_until for source in selected.sources),
+        "refreshing": any(
+            source.run_after <= clock.now() or source.lease_expires_at for source in selected.sources
+        ),
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
         "sort_age": address(query, sort="oldest" if query.get("sort", "newest") == "newest" else "newest"),

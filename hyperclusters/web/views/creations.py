@@ -64,7 +64,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     undecided = shown.state == State.NEEDS_ATTENTION
     context = {
         "creation": shown,
-        "seen": _seen(shown.version, shown.looks, shown.requested_at),
+        "seen": _seen(shown.version, shown.polls, shown.requested_at),
         "verdict": verdict(shown),
         "steps": timeline(shown),
         "archives": archives_since(shown.requested_at),
@@ -150,13 +150,13 @@ def _is_as_seen(request: PageRequest, pk: str) -> bool:
     if not seen or not wants_fragment(request):
         return False
     now = Creation.objects.visible_to(request.user).filter(pk=pk)
-    row = now.values_list("version", "looks", "requested_at").first()
+    row = now.values_list("version", "polls", "requested_at").first()
     return row is not None and _seen(*row) == seen
 
 
-def _seen(version: int, looks: int, requested_at: datetime) -> str:
+def _seen(version: int, polls: int, requested_at: datetime) -> str:
     """Changes when there is something else to show, or when it is time to ask less often."""
-    return f"{version}.{looks}.{_pace(requested_at)}"
+    return f"{version}.{polls}.{_pace(requested_at)}"
 
 
 def _pace(requested_at: datetime) -> int:

@@ -1,0 +1,64 @@
+"""Rows that several workers reach for. A lease gives a row to one of them, until it is given back or lapses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+
+from django.db import models
+from django.db.models import Q
+
+from . import clock
+
+L = TypeVar("L", bound="Leased")
+CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
+
+
+class LeasedQuerySet(models.QuerySet[L]):
+    """How rows are claimed. A model's own query set says how long its leases and its waits can be."""
+
+    def lease_length(self) -> timedelta:
+        """How long a worker may take for one row."""
+        raise NotImplementedError
+
+    def longest_wait(self) -> timedelta:
+        """The longest that a row lawfully waits until it is due."""
+        raise NotImplementedError
+
+    def with_related(self) -> Self:
+        """With what whoever claims a row needs of other tables."""
+        return self
+
+    def lapsed(self) -> Self:
+        """Rows whose worker has not come back in time."""
+        return self.filter(clock.due("lease_expires_at", self.lease_length()))
+
+    def due(self) -> Self:
+        """Rows that a worker may take up now: due, and held by nobody, or by somebody whose lease lapsed. The oldest first."""
+        free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length())
+        return self.filter(free, clock.due("run_after", self.longest_wait())).order_by("run_after", "pk")
+
+    def claim(self, holder: str) -> L | None:
+        """Lease the row that has been due longest. Several workers may call this at once: each row goes to one."""
+        for pk in self.due().values_list("pk", flat=True)[:CLAIM_AMONG]:
+            if self.take(pk, holder):
+                # None if somebody has moved it on in this very moment.
+                return self.with_related().filter(pk=pk, lease_holder=holder).first()
+        return None
+
+    def take(self, pk: Any, holder: str) -> bool:
+        """Lease this row. False if it is not due any more, or another worker was faster."""
+        free = self.due().order_by().filter(pk=pk)
+        lease_expires_at = clock.now() + self.lease_length()
+        return bool(free.update(lease_holder=holder, lease_expires_at=lease_expires_at))
+
+
+class Leased(models.Model):
+    """A row that one worker at a time works on. Columns have the names that the release before gave them."""
+
+    run_after = models.DateTimeField(default=clock.now, db_column="due_at")
+    lease_holder = models.CharField(max_length=32, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, db_column="held_until")
+
+    class Meta:
+        abstract = True
