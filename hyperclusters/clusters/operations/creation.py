@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from hyperclusters.access.permissions import Action, may
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as EventType
 from hyperclusters.audit.vocabulary import Outcome
@@ -46,11 +45,11 @@ class CreationEngine(Engine[Creation]):
 
     def objection(self, operation: Creation) -> Resolution | None:
         """The person's permission, and the team's rules as they are now."""
-        team = operation.team
         values = {"name": operation.name, "type": operation.type, "reason": operation.reason}
-        if not may(operation.requested_by, Action.CREATE, team):
-            return self.denial(operation)
-        return self.refusal(operation, "rules_tightened") if limits.broken_rules(team, **values) else None
+        objection = super().objection(operation)
+        if objection is None and limits.broken_rules(operation.team, **values):
+            objection = self.refusal(operation, "rules_tightened")
+        return objection
 
     def prepare(self, operation: Creation, client: Client) -> Resolution | None:
         """Note the IDs that carry this name already: what comes up beside them afterwards is ours.
@@ -147,7 +146,7 @@ class CreationEngine(Engine[Creation]):
         """Its evidence is what the attempts prove that came before."""
         return replace(super().refusal(operation, cause, error), evidence=evidence.of_attempts(operation))
 
-    def look(self, operation: Creation, client: Client, started_at: datetime) -> Resolution | None:
+    def observe(self, operation: Creation, client: Client, started_at: datetime) -> Resolution | None:
         """Look for the cluster in the cloud's list.
 
         The list of the type that was sent is the only relevant one: the cloud keeps the types apart, and we always send

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from hyperclusters.access.permissions import Action, may
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as EventType
 from hyperclusters.audit.vocabulary import Outcome
@@ -26,11 +25,6 @@ class DeletionEngine(Engine[Deletion]):
 
     rows = Deletion.objects.all()
     verb = "delete"
-
-    def objection(self, operation: Deletion) -> Resolution | None:
-        """The person's permission."""
-        is_permitted = may(operation.requested_by, Action.CREATE, operation.team)
-        return None if is_permitted else self.denial(operation)
 
     def intent(self, operation: Deletion) -> tuple[dict[str, Any], dict[str, Any]]:
         """The type under which it is deleted."""
@@ -62,7 +56,7 @@ class DeletionEngine(Engine[Deletion]):
             return replace(self.unknown(operation, NOT_SEEN, error), run_after=clock.now())
         return self.unknown(operation, error.cause, error)
 
-    def look(self, operation: Deletion, client: Client, started_at: datetime) -> Resolution | None:
+    def observe(self, operation: Deletion, client: Client, started_at: datetime) -> Resolution | None:
         """See whether the cluster is still there, under either type."""
         kind = ClusterType(operation.type)
         try:

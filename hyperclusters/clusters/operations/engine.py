@@ -20,6 +20,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from hyperclusters.access.permissions import Action, may
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import Action as EventType
 from hyperclusters.audit.vocabulary import Outcome
@@ -58,9 +59,12 @@ class Engine(ABC, Generic[O]):
         """The event of a step that both kinds have, such as `sending`."""
         return EventType(f"cluster:{self.verb}:{step}")
 
-    @abstractmethod
     def objection(self, operation: O) -> Resolution | None:
-        """Why it may not be sent any more: a permission or a rule that changed since it was asked for."""
+        """Why it may not be sent any more: whoever asked for it may not do this now. A kind can have further rules."""
+        if may(operation.requested_by, Action.CREATE, operation.team):
+            return None
+        refusal = self.refusal(operation, "right_lost")
+        return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
 
     def prepare(self, operation: O, client: Client) -> Resolution | None:  # noqa: ARG002 -- for subclasses
         """Read from the cloud what must be known before the call. A resolution ends this turn: nothing is sent."""
@@ -93,7 +97,7 @@ class Engine(ABC, Generic[O]):
         )
 
     @abstractmethod
-    def look(self, operation: O, client: Client, started_at: datetime) -> Resolution | None:
+    def observe(self, operation: O, client: Client, started_at: datetime) -> Resolution | None:
         """What a poll that began at `started_at` proves. None: nothing yet. Complete answers count in `polls`."""
 
     def columns(self, operation: O, resolution: Resolution) -> dict[str, Any]:  # noqa: ARG002 -- for subclasses
@@ -159,7 +163,7 @@ class Engine(ABC, Generic[O]):
             if (later := breaker.when_to_call(project)) is not None:
                 self._poll_again(operation, later)
                 return
-            resolution = self.look(operation, client, started_at)
+            resolution = self.observe(operation, client, started_at)
             failpoint("look_weighed")
             if resolution is None:
                 self._poll_again(operation)
@@ -231,11 +235,6 @@ class Engine(ABC, Generic[O]):
     def refusal(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:  # noqa: ARG002
         """It is not sent, or not again."""
         return Resolution(REFUSED, self.event("refused"), Outcome.REFUSED, error=error, cause=cause)
-
-    def denial(self, operation: O) -> Resolution:
-        """Whoever asked for it may not do this any more."""
-        refusal = self.refusal(operation, "right_lost")
-        return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
 
     def _commit_intent(self, operation: O) -> bool:
         """Commit that a call is about to go out. After this only proof takes the operation back to the queue."""
