@@ -149,8 +149,9 @@ class CreationEngine(Engine[Creation]):
     def observe(self, operation: Creation, client: Client, started_at: datetime) -> Resolution | None:
         """Look for the cluster in the cloud's list.
 
-        The list of the type that was sent is the only relevant one: the cloud keeps the types apart, and we always send
-        it. IDs that an answer named are asked for one by one if that list lacks them.
+        The list of the type that was sent is the proof: the cloud keeps the types apart, and we always send it. IDs that
+        an answer named are asked for one by one if that list lacks them, and before a creation is called absent the
+        other type's list is read as well.
         """
         try:
             answer = client.list(type=ClusterType(operation.type))
@@ -160,7 +161,10 @@ class CreationEngine(Engine[Creation]):
         breaker.note_answer(operation.project)
         failpoint("look_listed")
         operation.polls += 1
-        return evidence.weigh(operation, evidence.look_up(operation, client, answer), started_at)
+        seen = evidence.look_up(operation, client, answer)
+        if operation.polls > 1 and evidence.is_past_horizon(operation, started_at, answer.exchange):
+            seen.under_other_type += evidence.namesakes_of_other_type(operation, client)
+        return evidence.weigh(operation, seen, started_at)
 
     def poll(self, operation: Creation) -> None:
         with suppress(AlreadyBound):  # another creation turned out to have made this cluster meanwhile

@@ -35,6 +35,8 @@ from hyperclusters.modelarts import (
     ModelArtsError,
     NotFound,
     Proof,
+    canonical_id,
+    is_subnet_id,
     proves_absence,
 )
 
@@ -44,8 +46,8 @@ ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 
 @dataclass(slots=True)
 class Sightings:
-    """What one poll saw: the clusters listed under the type that was sent, and of the IDs that the cloud's answers named
-    those that it has under the other type, and those that could not be looked up."""
+    """What one poll saw: the clusters listed under the type that was sent, those under the other type that may be the
+    creation's, and IDs that the cloud's answers named and that could not be looked up."""
 
     exchange: Exchange
     clusters: list[HyperCluster]
@@ -115,14 +117,14 @@ def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = N
 
     `before`: clusters that were first seen later do not count.
     """
-    others = Cluster.objects.filter(cluster_id=cluster_id).exclude(creation=creation)
+    others = Cluster.objects.with_ids([cluster_id]).exclude(creation=creation)
     if before is not None:
         others = others.filter(Q(found_at__lt=before) | Q(creation__isnull=False))
     return cluster_id in creation.baseline or others.exists()
 
 
 def candidates(creation: Creation, listed: Iterable[HyperCluster]) -> list[HyperCluster]:
-    """The listed clusters that may be this creation's: its very name, not there before, nobody else's, its subnet."""
+    """The listed clusters that may be this creation's: its very name, not there before, nobody else's."""
     bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
         creation=creation
     )
@@ -131,16 +133,18 @@ def candidates(creation: Creation, listed: Iterable[HyperCluster]) -> list[Hyper
         for item in listed
         if item.name == creation.name
         and item.id not in creation.baseline
-        and has_subnet(creation, item)
-        and not bound.filter(cluster_id=item.id).exists()
+        and not bound.with_ids([item.id]).exists()
     ]
 
 
-def has_subnet(creation: Creation, item: HyperCluster) -> bool:
-    """A cluster listed without its networks stays a candidate: the list may leave them out."""
-    subnets = [network.subnet_id for network in item.networks]
-    unstated = not subnets or not item.networks_complete
-    return not creation.subnet_id or unstated or creation.subnet_id in subnets
+def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
+    """Whether the cloud says that the subnet that was asked for is not the cluster's.
+
+    A list may leave networks out, and the vendor documents the ID in an answer as a name: both say nothing.
+    """
+    subnets = [canonical_id(network.subnet_id) for network in item.networks]
+    says_all = bool(subnets) and item.networks_complete and all(map(is_subnet_id, subnets))
+    return says_all and bool(creation.subnet_id) and creation.subnet_id not in subnets
 
 
 def locate(
@@ -177,6 +181,22 @@ def look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperCluste
     return seen
 
 
+def namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
+    """New clusters of the very name under the type that was not sent. None if that list fails: it is no proof."""
+    try:
+        items = client.list(type=other_type(ClusterType(creation.type))).value
+    except ModelArtsError as error:
+        breaker.heard(creation.project, error)
+        return []
+    return [
+        item
+        for item in items
+        if item.name == creation.name
+        and item.id not in creation.reported_ids
+        and not is_known(creation, item.id)
+    ]
+
+
 def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resolution | None:
     """What a poll that began at `started_at` proves. None: nothing yet."""
     doubts = _doubts(creation, seen)
@@ -199,14 +219,13 @@ def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resoluti
 
 
 def _doubts(creation: Creation, seen: Sightings) -> dict[str, str]:
-    """The clusters of named IDs that prove nothing by themselves, each with the reason: by ID, a slug."""
+    """The clusters that prove nothing by themselves, each with the reason: by ID, a slug."""
     doubts = dict.fromkeys((item.id for item in seen.under_other_type), "other_type")
+    namesakes = {item.id for item in candidates(creation, seen.clusters)}
     for item in seen.clusters:
-        if item.id not in creation.reported_ids:
-            continue
-        if item.name != creation.name:
+        if item.id in creation.reported_ids and item.name != creation.name:
             doubts[item.id] = "other_name"
-        elif not has_subnet(creation, item):
+        elif item.id in namesakes.union(creation.reported_ids) and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
     for item in (*seen.clusters, *seen.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):
