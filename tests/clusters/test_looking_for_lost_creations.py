@@ -309,6 +309,7 @@ def test_a_cluster_that_another_creation_made_is_no_candidate(
 ) -> None:
     creation = lost(cast, projects, cloud, deed=False)
     made = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=1))
     other = ask(cast.ada, projects.vision, "other")
     work()
     Cluster.objects.filter(creation=other).update(cluster_id=made.id)
