@@ -73,14 +73,14 @@ def test_a_list_that_cannot_be_made_is_given_back_for_its_next_turn(
         Project.objects.filter(pk=source.project_id).update(blocked_until=pause)
     assert inventory.sync(source) is False
     source.refresh_from_db()
-    assert source.held_until is None
+    assert source.lease_expires_at is None
     assert source.listed_at is None
     if why == "calls are paused":
-        assert (source.due_at, source.failed_at) == (pause, None)
+        assert (source.run_after, source.failed_at) == (pause, None)
         assert cloud.simulator.journal() == []
     else:
         next_turn = timedelta(seconds=settings.SYNC_INTERVAL)
-        assert source.due_at >= begun + next_turn
+        assert source.run_after >= begun + next_turn
         assert source.failed_at is not None
     assert not Source.objects.due().filter(pk=source.pk).exists()
 
