@@ -45,7 +45,7 @@ pictures: $(VENV)/dev  ## every page as a picture, light and dark, wide and narr
 	$(BIN)/python -m tests.browser.pictures $(PICTURES)
 
 bench: $(VENV)/dev  ## measure, side by side with the alternatives, on PostgreSQL (BENCH=part for one part)
-	$(BIN)/python tests/postgres.py $(BIN)/python -m bench $(BENCH)
+	$(BIN)/python tests/postgres.py --fsync $(BIN)/python -m bench $(BENCH)
 
 soak: $(VENV)/dev  ## every kill point, fault and race in full, then long runs of random kills, on SQLite and PostgreSQL
 	FAULTS=full RACES=50 $(BIN)/python -m pytest -q -n 4 --maxschedchunk 1 tests/faults

@@ -1,4 +1,4 @@
-"""Every knob of the dashboard, read once from the environment. What is missing or malformed stops the start, by name.
+"""Every setting of the dashboard, read once from the environment. What is missing or malformed stops the start, by name.
 
 | variable | meaning | default |
 |---|---|---|
@@ -69,171 +69,36 @@ What is secret can stand in a file instead, named by SECRET_KEY_FILE and so on: 
 AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, SOURCE_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
 """
 
-import base64
-import binascii
-import csv
-import errno
-import json
 import os
 import re
-import secrets
 from pathlib import Path
-from typing import Any
 
-import environ
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters import logs
+from hyperclusters.demo import accounts
+from hyperclusters.environment import (
+    audited_database,
+    chain_keys,
+    check_oidc,
+    database,
+    flag,
+    group_roles,
+    mail_server,
+    number,
+    secret,
+    site_url,
+    words,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Every variable of the table above, for the check that names mistyped ones.
 VARIABLES = frozenset(
     re.findall(r"[A-Z_]{2,}", " ".join(re.findall(r"(?m)^\| ([A-Z_, ]+) \|", __doc__ or "")))
 )
-
-
-def flag(name: str, default: bool) -> bool:
-    """A switch: 1/0, true/false, yes/no, on/off. Anything else stops the start."""
-    value = os.environ.get(name, "").strip().lower()
-    if value in {"", "1", "true", "yes", "on", "0", "false", "no", "off"}:
-        return default if not value else value in {"1", "true", "yes", "on"}
-    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
-
-
-def number(name: str, default: int, *, least: int, most: int) -> int:
-    """A whole number within bounds. Anything else stops the start."""
-    value = os.environ.get(name, "").strip() or str(default)
-    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
-        raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}, not {value!r}.")
-    return int(value)
-
-
-def words(name: str, default: str = "") -> list[str]:
-    """A list separated by commas."""
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
-
-
-def site_url(text: str, hosts: list[str], scheme: str) -> str:
-    """The address for links in mails. Without a host that a mail's reader can open it stops the start."""
-    url = (text or f"{scheme}://{hosts[0] if hosts else 'localhost'}").removesuffix("/")
-    if re.fullmatch(
-        r"https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?",
-        url,
-        re.ASCII | re.IGNORECASE,
-    ):
-        return url
-    if text:
-        raise ImproperlyConfigured(
-            f"SITE_URL must be https:// and a host, such as https://clusters.example.com, not {text!r}."
-        )
-    raise ImproperlyConfigured(
-        f"SITE_URL is not set, and {hosts[0]!r}, the first of ALLOWED_HOSTS, is no host that a link in a mail could "
-        "lead to: set SITE_URL, such as https://clusters.example.com."
-    )
-
-
-def group_roles(text: str) -> list[tuple[str, str, str]]:
-    """The entries of OIDC_GROUP_ROLES, separated by commas; what stands in double quotes may hold commas."""
-    try:
-        rows = list(csv.reader([text], skipinitialspace=True))
-    except csv.Error as error:
-        raise ImproperlyConfigured(f"OIDC_GROUP_ROLES cannot be read: {error}.") from None
-    return [group_role(entry) for row in rows for entry in row if entry.strip()]
-
-
-def group_role(entry: str) -> tuple[str, str, str]:
-    """`group=team:role` or `group=site role` as (group, team's slug or empty, role). Anything else stops the start."""
-    group, _, given = (part.strip() for part in entry.rpartition("="))
-    team, _, role = given.rpartition(":")
-    known = {"viewer", "creator", "admin"} if team else {"auditor", "platform_admin"}
-    if not group or role not in known:
-        raise ImproperlyConfigured(
-            f"OIDC_GROUP_ROLES holds {entry!r}: write group=team:viewer, :creator or :admin, "
-            "or group=auditor, group=platform_admin."
-        )
-    return group, team, role
-
-
-def writable(folder: Path) -> Path:
-    """This folder, made if need be. One that cannot be written stops the start."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise ImproperlyConfigured(f"{folder} cannot be written: {error.strerror}. Set DATA_DIR.") from None
-    return folder
-
-
-def demo_secrets(folder: Path) -> dict[str, str]:
-    """The demo's own keys and password, made once and kept in its folder, readable by its owner only."""
-    path = folder / "secrets.json"
-    made = {
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
-        "AUDIT_KEYS": "demo:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        "DEMO_PASSWORD": secrets.token_urlsafe(9),
-    }
-    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    if made.keys() - kept.keys():  # the first start, or the first one that needs another secret
-        kept = made | kept
-        new = writable(folder) / "secrets.new"
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(kept, file)
-        new.replace(path)
-    return kept
-
-
-def secret(name: str) -> str:
-    """A secret from the environment, or from the file that NAME_FILE names; its last line break is not part of it."""
-    value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
-    if value and path:
-        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: which one is meant?")
-    try:
-        return Path(path).read_text().rstrip("\r\n") if path else value
-    except (OSError, ValueError) as error:
-        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
-
-
-def chain_keys(text: str) -> list[tuple[str, bytes]]:
-    """The keys of the audit's chain with their IDs. Anything malformed stops the start; no key is shown."""
-    keys = []
-    for part in text.split(","):
-        name, _, value = part.strip().partition(":")
-        try:
-            key = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            key = b""
-        if not re.fullmatch(r"[a-z0-9-]{1,16}", name) or len(key) < 32:
-            raise ImproperlyConfigured(
-                "AUDIT_KEYS must be id:key, several separated by commas: the ID of 1 to 16 small letters, digits and "
-                "hyphens, the key base64 of 32 bytes or more."
-            )
-        keys.append((name, key))
-    if len({name for name, _ in keys}) < len(keys) or len({key for _, key in keys}) < len(keys):
-        raise ImproperlyConfigured("AUDIT_KEYS names one ID or one key twice.")
-    return keys
-
-
-def database(name: str, url: str) -> dict[str, Any]:
-    """A database as Django wants it. The path of `sqlite:///PATH` is taken as it is: no sign in it means anything."""
-    path = url.removeprefix("sqlite:///")
-    if not url.startswith(("postgres://", "postgresql://", "sqlite:///")) or not path:
-        raise ImproperlyConfigured(
-            f"{name} must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
-        )
-    if path != url:
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
-    try:
-        config: dict[str, Any] = environ.Env.db_url_config(url)
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"{name} cannot be read: is its port a number, its password quoted?"
-        ) from None
-    return config | {"ENGINE": "django.db.backends.postgresql"}
 
 
 def required(name: str, meaning: str) -> str:
@@ -247,7 +112,7 @@ def required(name: str, meaning: str) -> str:
 DEMO = flag("DEMO", default=False)
 DEBUG = flag("DEBUG", default=False)
 DATA_DIR = Path(os.environ.get("DATA_DIR") or (".demo" if DEMO else "data")).absolute()
-_demo = demo_secrets(DATA_DIR) if DEMO else {}
+_demo = accounts.read_secrets(DATA_DIR) if DEMO else {}
 
 SECRET_KEY = required("SECRET_KEY", "a random text of 50 characters or more that signs cookies and forms.")
 if len(SECRET_KEY) < 50:
@@ -328,35 +193,10 @@ OIDC_SCOPES = os.environ.get("OIDC_SCOPES", "").split() or ["openid", "profile",
 OIDC_GROUPS_CLAIM = os.environ.get("OIDC_GROUPS_CLAIM", "").strip() or "groups"
 OIDC_GROUP_ROLES = group_roles(os.environ.get("OIDC_GROUP_ROLES", ""))
 OIDC_MAX_AGE = number("OIDC_MAX_AGE", 24, least=1, most=24 * 366)
-_oidc = {
-    "OIDC_ISSUER": OIDC_ISSUER,
-    "OIDC_CLIENT_ID": OIDC_CLIENT_ID,
-    "OIDC_CLIENT_SECRET": OIDC_CLIENT_SECRET,
-}
-if any(_oidc.values()) and not all(_oidc.values()):
-    _set, _missing = (
-        " and ".join(name for name in _oidc if bool(_oidc[name]) is has) for has in (True, False)
-    )
-    raise ImproperlyConfigured(f"{_set} is set, and {_missing} is not: set all three, or none.")
-if OIDC_ISSUER and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)([:/]|$)", OIDC_ISSUER):
-    raise ImproperlyConfigured("OIDC_ISSUER must be an https:// address; plain http only on this machine.")
-if len(OIDC_ISSUER) > 500:
-    raise ImproperlyConfigured("OIDC_ISSUER must have 500 characters or less.")
-if "openid" not in OIDC_SCOPES:
-    raise ImproperlyConfigured("OIDC_SCOPES must hold openid.")
-if OIDC_GROUP_ROLES and not OIDC_ISSUER:
-    raise ImproperlyConfigured("OIDC_GROUP_ROLES means nothing without OIDC_ISSUER.")
+check_oidc(OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, scopes=OIDC_SCOPES, group_roles=OIDC_GROUP_ROLES)
 
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""
-DEMO_PEOPLE = {
-    "ada": _("creates clusters in team Vision"),
-    "tom": _("leads team Vision"),
-    "vera": _("may look in team Vision"),
-    "mallory": _("creates clusters in team Speech"),
-    "olga": _("audits every team"),
-    "root": _("runs the platform"),
-    "nina": _("is new and in no team yet"),
-}
+DEMO_PEOPLE = accounts.PEOPLE if DEMO else {}
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
@@ -425,34 +265,13 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": database(
+    "default": audited_database(
         "DATABASE_URL", secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
     )
 }
-_engine = "sqlite3" if DATABASES["default"]["ENGINE"].endswith("sqlite3") else "postgresql"
-# Django's own engines, which append what `record` was told to the audit's chain right before each COMMIT.
-DATABASES["default"]["ENGINE"] = f"hyperclusters.audit.engines.{_engine}"
-if _engine == "sqlite3":
-    writable(Path(DATABASES["default"]["NAME"]).absolute().parent)
-    DATABASES["default"]["OPTIONS"] = {
-        # Write transactions take the lock at once, so that two of them wait for each other and never fail half-way.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        # FULL: a committed intent must survive a power cut, since the create call goes out right after it.
-        # recursive_triggers: without it INSERT OR REPLACE gets past the audit's delete trigger.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
-    }
-else:
-    # A process that hangs inside a transaction must not stop the house: nobody waits longer than this for a lock
-    # (least of all for the chain's head), and whoever sits idle on one is ended by the server. Without compiling
-    # queries (jit): to load the compiler alone, once a connection, costs an export's first byte 40 to 230 ms.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
-        "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off"
-    )
 APP_DATABASE_URL = secret("APP_DATABASE_URL")
 _source = secret("SOURCE_DATABASE_URL")
 SOURCE_DATABASE = database("SOURCE_DATABASE_URL", _source) if _source else {}
-DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 # What counts wrong codes, and remembers those that were used, must be one for all web processes.
 CACHES = {
     "default": {
@@ -548,7 +367,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Permissions-Policy": ", ".join(
         f"{feature}=()"
-        for feature in (
+        for feature in [
             "accelerometer",
             "camera",
             "geolocation",
@@ -557,7 +376,7 @@ SECURITY_HEADERS = {
             "microphone",
             "payment",
             "usb",
-        )
+        ]
     ),
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -588,14 +407,7 @@ if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     )
 
 _email_url = secret("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
-if _email_url.partition("://")[0] not in environ.Env.EMAIL_SCHEMES:
-    raise ImproperlyConfigured("EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://.")
-try:
-    _email = environ.Env.email_url_config(_email_url)
-except ValueError:
-    raise ImproperlyConfigured(
-        "EMAIL_URL cannot be read: is its port a number, its password quoted?"
-    ) from None
+_email = mail_server(_email_url)
 EMAIL_BACKEND = _email["EMAIL_BACKEND"]
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]

@@ -1,6 +1,7 @@
-"""A throw-away PostgreSQL around a command: `python tests/postgres.py [--icu] COMMAND …` sets DATABASE_URL for it.
+"""A throw-away PostgreSQL around a command: `python tests/postgres.py [--icu] [--fsync] COMMAND …` sets DATABASE_URL.
 
 Its databases have a real locale, C.UTF-8 or with `--icu` ICU's root, because only these fold letters beyond ASCII.
+It does not wait for the disk unless `--fsync` says so, as a measurement needs: no test cuts the power.
 Needs PostgreSQL's server programs (Debian: postgresql). Exits with 77 and says so if they are not installed.
 """
 
@@ -30,10 +31,10 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server(*locale: str) -> Iterator[str]:
+def server(*locale: str, fsync: bool = False) -> Iterator[str]:
     """A fresh server on a free port of this machine; yields its DATABASE_URL and removes everything afterwards.
 
-    `locale`: more options for initdb.
+    `locale`: more options for initdb. `fsync`: wait for the disk at each COMMIT.
     """
     place = programs()
     if place is None:
@@ -45,6 +46,8 @@ def server(*locale: str) -> Iterator[str]:
         port = probe.getsockname()[1]
     data = folder / "data"
     settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c max_connections=200"
+    if not fsync:
+        settings += " -c fsync=off -c full_page_writes=off"
     _run(
         as_owner,
         str(place / "initdb"),
@@ -97,11 +100,11 @@ def main() -> int:
         print("PostgreSQL's server is not installed, so nothing was run on it.", file=sys.stderr)
         return MISSING
     command = sys.argv[1:]
-    locale = ICU if command[:1] == ["--icu"] else ()
-    with server(*locale) as url:
-        return subprocess.run(
-            command[1:] if locale else command, env=os.environ | {"DATABASE_URL": url}, check=False
-        ).returncode
+    options = set()
+    while command and command[0] in {"--icu", "--fsync"}:
+        options.add(command.pop(0))
+    with server(*(ICU if "--icu" in options else ()), fsync="--fsync" in options) as url:
+        return subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, check=False).returncode
 
 
 if __name__ == "__main__":

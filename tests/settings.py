@@ -1,11 +1,22 @@
 """The product's own settings with made-up secrets; the database is whatever DATABASE_URL says (`make test` runs both)."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-_data = tempfile.mkdtemp(prefix="hyperclusters-test-")
+# In memory where there is such a folder: no test cuts the power, and each COMMIT waits for a disk.
+_data = tempfile.mkdtemp(prefix="hyperclusters-test-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
 Path(_data, "static").mkdir()
+
+
+def _remove(process: int) -> None:
+    if os.getpid() == process:  # not a fork of it
+        shutil.rmtree(_data, ignore_errors=True)
+
+
+atexit.register(_remove, os.getpid())
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "x" * 50)
 os.environ.setdefault("CREDENTIAL_KEYS", "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=")
 os.environ.setdefault("AUDIT_KEYS", "tests:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=")

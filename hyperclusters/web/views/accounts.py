@@ -49,7 +49,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             return cast("HttpResponse", perform_password_login(request, {}, login))
         did = Did.SIGN_IN_LOCKED if form.is_locked else Did.SIGN_IN_FAILED
         record(did, Outcome.DENIED, person_name=attempted(request.POST.get("username", "")))
-    context = {"form": form, "next": target, "demo_people": settings.DEMO_PEOPLE if settings.DEMO else {}}
+    context = {"form": form, "next": target, "demo_people": settings.DEMO_PEOPLE}
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
     context |= {"company": settings.OIDC_ISSUER and settings.OIDC_NAME, "mails": settings.SENDS_MAIL}

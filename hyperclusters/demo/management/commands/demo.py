@@ -16,8 +16,8 @@ from django.db import connections
 
 from hyperclusters.demo import past
 from hyperclusters.demo.processes import Process, folder_lock, port_problem, stop_all, wait_until_ready, watch
+from hyperclusters.environment import number
 from hyperclusters.modelarts import Credentials
-from hyperclusters.settings import number
 
 
 class Command(BaseCommand):

@@ -1,0 +1,43 @@
+"""The people of the demo, and its secrets. The settings read both, so nothing here needs an app."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.environment import writable
+
+PEOPLE = {
+    "ada": _("creates clusters in team Vision"),
+    "tom": _("leads team Vision"),
+    "vera": _("may look in team Vision"),
+    "mallory": _("creates clusters in team Speech"),
+    "olga": _("audits every team"),
+    "root": _("runs the platform"),
+    "nina": _("is new and in no team yet"),
+}
+
+
+def read_secrets(folder: Path) -> dict[str, str]:
+    """The demo's own keys and password. The first call makes them and writes a file that only its owner can read."""
+    path = folder / "secrets.json"
+    fresh = {
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+        "AUDIT_KEYS": "demo:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "DEMO_PASSWORD": secrets.token_urlsafe(9),
+    }
+    stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if fresh.keys() - stored.keys():  # the first start, or the first one that needs another secret
+        stored = fresh | stored
+        new = writable(folder) / "secrets.new"
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(stored, file)
+        new.replace(path)
+    return stored

@@ -1,0 +1,203 @@
+"""Readers for the environment's variables. Each raises ImproperlyConfigured, by the variable's name, for what it cannot use."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import errno
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+
+def flag(name: str, default: bool) -> bool:
+    """A switch: 1/0, true/false, yes/no, on/off. Anything else stops the start."""
+    value = os.environ.get(name, "").strip().lower()
+    if value in {"", "1", "true", "yes", "on", "0", "false", "no", "off"}:
+        return default if not value else value in {"1", "true", "yes", "on"}
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+
+
+def number(name: str, default: int, *, least: int, most: int) -> int:
+    """A whole number within bounds. Anything else stops the start."""
+    value = os.environ.get(name, "").strip() or str(default)
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}, not {value!r}.")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list separated by commas."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def secret(name: str) -> str:
+    """A secret from the environment, or from the file that NAME_FILE names; its last line break is not part of it."""
+    value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
+    if value and path:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: which one is meant?")
+    try:
+        return Path(path).read_text().rstrip("\r\n") if path else value
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
+
+
+def writable(folder: Path) -> Path:
+    """This folder, made if need be. One that cannot be written stops the start."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ImproperlyConfigured(f"{folder} cannot be written: {error.strerror}. Set DATA_DIR.") from None
+    return folder
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """A database as Django wants it. The path of `sqlite:///PATH` is taken as it is: no sign in it means anything."""
+    path = url.removeprefix("sqlite:///")
+    if not url.startswith(("postgres://", "postgresql://", "sqlite:///")) or not path:
+        raise ImproperlyConfigured(
+            f"{name} must look like postgres://user:password@host/name or sqlite:///file; nothing else is tested."
+        )
+    if path != url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
+    try:
+        config: dict[str, Any] = environ.Env.db_url_config(url)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read: is its port a number, its password quoted?"
+        ) from None
+    return config | {"ENGINE": "django.db.backends.postgresql"}
+
+
+def audited_database(name: str, url: str) -> dict[str, Any]:
+    """The dashboard's own database, whose engine appends the events of each transaction to the audit before COMMIT."""
+    config = database(name, url) | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    engine = config["ENGINE"].rpartition(".")[2]
+    config["ENGINE"] = f"hyperclusters.audit.engines.{engine}"
+    if engine == "sqlite3":
+        writable(Path(config["NAME"]).absolute().parent)
+        config["OPTIONS"] = {
+            # Write transactions take the lock at once, so that two of them wait for each other and never fail half-way.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            # FULL: a committed intent must survive a power cut, since the create call goes out right after it.
+            # recursive_triggers: without it INSERT OR REPLACE gets past the audit's delete trigger.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
+        }
+    else:
+        # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
+        # (least of all for the chain's head), and the server ends a session that sits idle on one. Without compiling
+        # queries (jit): to load the compiler alone, once a connection, costs an export's first byte 40 to 230 ms.
+        config.setdefault("OPTIONS", {}).setdefault(
+            "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off"
+        )
+    return config
+
+
+def mail_server(url: str) -> dict[str, Any]:
+    """EMAIL_URL as Django's EMAIL_* settings."""
+    if url.partition("://")[0] not in environ.Env.EMAIL_SCHEMES:
+        raise ImproperlyConfigured(
+            "EMAIL_URL must look like smtp+tls://user:password@host:587 or dummymail://."
+        )
+    try:
+        return dict(environ.Env.email_url_config(url))
+    except ValueError:
+        raise ImproperlyConfigured(
+            "EMAIL_URL cannot be read: is its port a number, its password quoted?"
+        ) from None
+
+
+def chain_keys(text: str) -> list[tuple[str, bytes]]:
+    """The keys of the audit's chain with their IDs. Anything malformed stops the start; no key is shown."""
+    keys = []
+    for part in text.split(","):
+        name, _, value = part.strip().partition(":")
+        try:
+            key = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not re.fullmatch(r"[a-z0-9-]{1,16}", name) or len(key) < 32:
+            raise ImproperlyConfigured(
+                "AUDIT_KEYS must be id:key, several separated by commas: the ID of 1 to 16 small letters, digits and "
+                "hyphens, the key base64 of 32 bytes or more."
+            )
+        keys.append((name, key))
+    if len({name for name, _ in keys}) < len(keys) or len({key for _, key in keys}) < len(keys):
+        raise ImproperlyConfigured("AUDIT_KEYS names one ID or one key twice.")
+    return keys
+
+
+def site_url(text: str, hosts: list[str], scheme: str) -> str:
+    """The address for links in mails. Without a host that a mail's reader can open it stops the start."""
+    url = (text or f"{scheme}://{hosts[0] if hosts else 'localhost'}").removesuffix("/")
+    if re.fullmatch(
+        r"https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?",
+        url,
+        re.ASCII | re.IGNORECASE,
+    ):
+        return url
+    if text:
+        raise ImproperlyConfigured(
+            f"SITE_URL must be https:// and a host, such as https://clusters.example.com, not {text!r}."
+        )
+    raise ImproperlyConfigured(
+        f"SITE_URL is not set, and {hosts[0]!r}, the first of ALLOWED_HOSTS, is no host that a link in a mail could "
+        "lead to: set SITE_URL, such as https://clusters.example.com."
+    )
+
+
+def group_roles(text: str) -> list[tuple[str, str, str]]:
+    """The entries of OIDC_GROUP_ROLES, separated by commas; what stands in double quotes may hold commas."""
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True))
+    except csv.Error as error:
+        raise ImproperlyConfigured(f"OIDC_GROUP_ROLES cannot be read: {error}.") from None
+    return [group_role(entry) for row in rows for entry in row if entry.strip()]
+
+
+def group_role(entry: str) -> tuple[str, str, str]:
+    """`group=team:role` or `group=site role` as (group, team's slug or empty, role). Anything else stops the start."""
+    group, _, given = (part.strip() for part in entry.rpartition("="))
+    team, _, role = given.rpartition(":")
+    known = {"viewer", "creator", "admin"} if team else {"auditor", "platform_admin"}
+    if not group or role not in known:
+        raise ImproperlyConfigured(
+            f"OIDC_GROUP_ROLES holds {entry!r}: write group=team:viewer, :creator or :admin, "
+            "or group=auditor, group=platform_admin."
+        )
+    return group, team, role
+
+
+def check_oidc(
+    issuer: str,
+    client_id: str,
+    client_secret: str,
+    *,
+    scopes: list[str],
+    group_roles: list[tuple[str, str, str]],
+) -> None:
+    """Stop the start if the OIDC_ settings do not go together."""
+    values = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": client_id, "OIDC_CLIENT_SECRET": client_secret}
+    if any(values.values()) and not all(values.values()):
+        present, missing = (
+            " and ".join(name for name in values if bool(values[name]) is there) for there in (True, False)
+        )
+        raise ImproperlyConfigured(f"{present} is set, and {missing} is not: set all three, or none.")
+    if issuer and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)([:/]|$)", issuer):
+        raise ImproperlyConfigured(
+            "OIDC_ISSUER must be an https:// address; plain http only on this machine."
+        )
+    if len(issuer) > 500:
+        raise ImproperlyConfigured("OIDC_ISSUER must have 500 characters or less.")
+    if "openid" not in scopes:
+        raise ImproperlyConfigured("OIDC_SCOPES must hold openid.")
+    if group_roles and not issuer:
+        raise ImproperlyConfigured("OIDC_GROUP_ROLES means nothing without OIDC_ISSUER.")
