@@ -156,7 +156,8 @@ class AccessMiddleware:
         declared: access | None = getattr(view, "access", None)
         if declared is None:
             raise ImproperlyConfigured(f"{view} has no @access.")
-        if not declared.is_public and not request.user.is_authenticated:
+        person = cast("permissions.Person", request.user)  # until here anybody
+        if not declared.is_public and not person.is_authenticated:
             note_not_taken(request)
             return whole_page(
                 request, redirect_to_login(_address(request), resolve_url(settings.LOGIN_URL)).url

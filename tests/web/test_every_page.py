@@ -74,7 +74,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "teams:team"): row("200 200 200 200 200 404 404"),
     ("get", "teams:who"): row("200 200 200 200 200 404 404"),
     ("get", "teams:rules"): row("403 200 403 403 403 404 404"),
-    ("post", "teams:rules"): row("403 422 403 403 403 404 404"),
+    ("post", "teams:rules"): row("403 302 403 403 403 404 404"),
     ("get", "teams:quota"): row("403 403 403 403 200 404 404"),
     ("post", "teams:quota"): row("403 403 403 403 302 404 404"),
     ("get", "teams:give"): row("403 200 403 403 200 404 404"),
