@@ -23,6 +23,8 @@ from tests.permissions import table
 from tests.test_architecture import FOR_EVERYBODY, ROUTES, SIGNING_IN
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
 
+pytestmark = pytest.mark.pages
+
 PEOPLE = ("ada", "tom", "vera", "olga", "root", "nina", "mallory")
 
 

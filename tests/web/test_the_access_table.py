@@ -35,7 +35,10 @@ from tests.permissions import PAGE, Entry, markdown, table
 from tests.test_architecture import ROUTES
 from tests.web.pages import HTMX
 
-pytestmark = pytest.mark.django_db  # pytest-django makes a database only for tests that are marked
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.pages,
+]  # pytest-django makes a database only for tests that are marked
 TABLE = table()
 PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")
 DONE = {200, 302, 404, 422}  # what a permitted act may come to, with the little that is posted here
