@@ -25,6 +25,7 @@ from . import anchors, clock, push
 from .acknowledgements import acknowledgements, split, texts, trusted
 from .anchors import Rollback
 from .chain import current_key, digest, keyed, line, numbered, unline
+from .files import create
 from .findings import Finding, Findings, Kind
 from .ledger import Subject, record
 from .models import Duty, Event, Head, Segment
@@ -166,7 +167,7 @@ def _walked(walk: Walk, after: int, last: int, progress: Callable[[int, int], No
 def _write(path: Path, lines: Iterator[str]) -> str:
     """The file's digest, once it is safe on the disk."""
     made = hashlib.sha256()
-    with path.open("wb") as file:
+    with create(path) as file:
         for each in lines:
             written = each.encode() + b"\n"
             made.update(written)
@@ -216,8 +217,8 @@ def _manifest_of(segment: Segment, rollbacks: Sequence[Rollback]) -> dict[str, A
 
 def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
     manifest["seal"] = digest(dict(settings.AUDIT_KEYS)[manifest["key"]], json.dumps(manifest))
-    with path.open("w") as file:
-        file.write(json.dumps(manifest, indent=1) + "\n")
+    with create(path) as file:
+        file.write(json.dumps(manifest, indent=1).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
