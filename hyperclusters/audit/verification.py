@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from . import anchors, clock, guards
+from . import anchors, clock, indexes, structure
 from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
 from .chain import HeadLost, KeyMissing, current_key, digest, moment
 from .findings import ENOUGH, Finding, Findings, Kind
