@@ -9,12 +9,12 @@ from typing import IO
 
 def create(path: Path) -> IO[bytes]:
     """A new file for its owner alone. Raises FileExistsError."""
-    return path.open("xb", opener=_private)
+    return open(path, "xb", opener=_private)
 
 
 def overwrite(path: Path) -> IO[bytes]:
     """The same, or an existing file with its own permissions, emptied."""
-    return path.open("wb", opener=_private)
+    return open(path, "wb", opener=_private)
 
 
 def _private(path: str, flags: int) -> int:

@@ -99,7 +99,11 @@ def _expected() -> Things:
     things: Things = {("table", name): "table" if is_sqlite else "rp" for name in TABLES}
     for name, model in TABLES.items():
         for field in model._meta.concrete_fields:
-            column = str(field.db_type(connection)).lower().replace("varchar(", "varchar(" if is_sqlite else "character varying(")
+            column = (
+                str(field.db_type(connection))
+                .lower()
+                .replace("varchar(", "varchar(" if is_sqlite else "character varying(")
+            )
             things["column", f"{name}.{field.column}"] = column + ("" if field.null else " not null")
     indexes = {index.name: ", ".join(index.fields) for index in Event._meta.indexes}
     if is_sqlite:

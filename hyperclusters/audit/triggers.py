@@ -139,7 +139,7 @@ def install_next(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  
     name, vendor = "audit_event_next", schema_editor.connection.vendor
     catalogue = ("sqlite_master", "name") if vendor == "sqlite" else ("pg_trigger", "tgname")
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM {} WHERE {} = '{}'".format(*catalogue, name))
+        cursor.execute("SELECT 1 FROM {} WHERE {} = '{}'".format(*catalogue, name))  # noqa: S608 -- our own words
         is_there = cursor.fetchone()
     if not is_there:
         _make_one(schema_editor, name, *(POSTGRES if vendor == "postgresql" else SQLITE)["head"][name])

@@ -14,14 +14,11 @@ from dataclasses import dataclass, field
 
 from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, numbered
 from .findings import Findings, Kind
+from .loose import Loose, Row, unreadable_part
 
-Row = tuple[
-    int, str, str, str, bool
-]  # number, key's ID, digest, text, and whether the other columns say the same
 HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
 END = "the record of the chain's end"
 RENUMBERED = "later events have taken their numbers"
-UNREADABLE = "cannot be read: "  # begins the key's ID of a row without a text, which goes on with its unreadable columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +28,6 @@ class Place:
     seq: int = 0
     digest: str = GENESIS
     key_id: str = ""
-
-
-@dataclass(slots=True)
-class Loose:
-    """Rows in a row that are not genuine. `runs`: their numbers, first and last of neighbours, and why they cannot be
-    read, if that is so."""
-
-    count: int = 0
-    last: Row = (0, "", "", "", True)
-    runs: list[tuple[int, int, str]] = field(default_factory=list)
-
-    def add(self, row: Row) -> None:
-        self.count += 1
-        self.last = row
-        number, unreadable = row[0], _unreadable(row)
-        first, last, why = self.runs[-1] if self.runs else (0, 0, "")
-        if self.runs and (last + 1, why) == (number, unreadable):
-            self.runs[-1] = first, number, why
-        else:
-            self.runs.append((number, number, unreadable))
 
 
 @dataclass(slots=True)
@@ -253,7 +230,7 @@ class Walk:
 
     def _judge_outside(self, row: Row) -> None:
         """A row that is not genuine, with a number that comes before all that may be here."""
-        unreadable = _unreadable(row)
+        unreadable = unreadable_part(row)
         self.findings.add(Kind.UNREADABLE if unreadable else Kind.INSERTED, row[0], detail=unreadable)
 
     def _judge_loose(self, until: int, named: str) -> None:
@@ -290,11 +267,6 @@ class Walk:
         if named == sealed:
             return "canonical"
         return "digest" if any(digest(key, text) == named for _, key in self.keys) else "replaced"
-
-
-def _unreadable(row: Row) -> str:
-    """What of this row could not be read; empty if all could."""
-    return row[1] if not row[3] and row[1].startswith(UNREADABLE) else ""
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
