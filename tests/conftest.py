@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -304,9 +305,9 @@ def denied(**filters: Any) -> int:
 
 def make_due(creation: Creation) -> None:
     """Let time pass until the worker may take this creation up again; its project's breaker lapses too."""
-    now = timezone.now()
-    Creation.objects.filter(pk=creation.pk).update(due_at=now)
-    Project.objects.filter(pk=creation.project_id, blocked_until__gt=now).update(blocked_until=now)
+    past = timezone.now() - timedelta(seconds=1)
+    Creation.objects.filter(pk=creation.pk).update(due_at=past)
+    Project.objects.filter(pk=creation.project_id, blocked_until__gt=past).update(blocked_until=past)
 
 
 def work_again(creation: Creation, times: int = 1) -> Creation:

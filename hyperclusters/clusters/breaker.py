@@ -93,11 +93,16 @@ def note_failure(project: Project, error: ModelArtsError) -> None:
         _open(project, error, timedelta(seconds=max(seconds, 1.0)))
     elif isinstance(error, ClockSkew):
         note_skew(project, error)
-    elif isinstance(error, Unavailable | OutcomeUnknown):
+    elif isinstance(error, Unavailable | OutcomeUnknown) and not _is_of_one_cluster(error):
         Project.objects.filter(pk=project.pk).update(failures=F("failures") + 1)
         project.refresh_from_db(fields=["failures"])
         if project.failures >= OUTAGE_AFTER:
             _open(project, error, OUTAGE_PAUSE)
+
+
+def _is_of_one_cluster(error: ModelArtsError) -> bool:
+    """Whether only the look-up of one ID failed: the cloud may serve all else, and the lists say whether it does."""
+    return error.exchange is not None and error.exchange.request.call == "show"
 
 
 def heard(project: Project, error: ModelArtsError | None = None) -> None:

@@ -49,17 +49,21 @@ def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
     off, host = _seconds_ahead(holder), socket.gethostname()[:128]
     ahead = off if _known.was_off else None  # twice in a row: a busy machine may make it look so once
     _known.was_off = off is not None
-    with (
-        transaction.atomic()
-    ):  # on SQLite this waits for other writers, and the time is right only after that
+    # On SQLite this waits for other writers, and the time is right only after that.
+    with transaction.atomic():
         now = clock.now()
+        # One event for each machine. Read before our own beat is written, so that of two processes one always says it.
+        is_news = ahead is not None and _known.ahead is None and not _is_reported(host, now, ahead)
         Heartbeat.objects.update_or_create(
             holder=holder,
             defaults={"at": now, "clock_ahead": ahead},
             create_defaults={"at": now, "started_at": now, "host": host, "role": role, "clock_ahead": ahead},
         )
         Heartbeat.objects.exclude(at__range=(now - FORGOTTEN, now + FORGOTTEN)).delete()
-    _report(holder, host, ahead)
+        if is_news:
+            after = {"seconds_ahead": round(ahead or 0, 1), "of": _reference()}
+            record(Did.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after)
+    _log(ahead)
 
 
 def beat_in_background() -> None:
@@ -155,26 +159,22 @@ def _ahead_of_others(holder: str) -> timedelta:
     return most
 
 
-def _report(holder: str, host: str, ahead: float | None) -> None:
-    """A log line a minute while the clock is wrong, and one event for each machine and time that it becomes so."""
+def _is_reported(host: str, now: datetime, ahead: float) -> bool:
+    """Whether a process of this machine has said so; its beats are dated by its clock, which may differ from ours."""
+    reach = ALIVE + timedelta(seconds=abs(ahead))
+    beats = Heartbeat.objects.filter(at__range=(now - reach, now + reach), host=host)
+    return beats.filter(clock_ahead__isnull=False).exists()
+
+
+def _log(ahead: float | None) -> None:
+    """A line a minute while the clock is wrong."""
     was, _known.ahead = _known.ahead, ahead
     if ahead is None:
         if was is not None:
             log.warning("this process's clock is right again")
-        return
-    if time.monotonic() - _known.logged_at > SAY_AGAIN:
+    elif time.monotonic() - _known.logged_at > SAY_AGAIN:
         _known.logged_at = time.monotonic()
         log.warning("this process's clock is wrong: %+.0f s ahead of %s", ahead, _reference())
-    now, reach = (
-        clock.now(),
-        ALIVE + timedelta(seconds=abs(ahead)),
-    )  # by their clocks, which may differ from ours
-    others = Heartbeat.objects.filter(
-        at__range=(now - reach, now + reach), host=host, clock_ahead__isnull=False
-    )
-    if was is None and not others.exclude(holder=holder).exists():
-        after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
-        record(Did.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after)
 
 
 def _reference() -> str:

@@ -130,7 +130,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
 
 def is_bound(project: Project, cluster_id: str, *, but: Creation) -> bool:
     """Whether another creation made this cluster."""
-    bound = Cluster.objects.filter(project=project, cluster_id=cluster_id, creation__isnull=False)
+    bound = Cluster.objects.filter(project=project, creation__isnull=False).with_ids([cluster_id])
     return bound.exclude(creation=but).exists()
 
 

@@ -19,6 +19,8 @@ from hyperclusters.modelarts import (
     HyperCluster,
     ModelArtsError,
     NotFound,
+    canonical_id,
+    is_subnet_id,
     proves_absence,
 )
 
@@ -36,8 +38,9 @@ from .work import Stale, claim, is_past_horizon, leased
 
 @dataclass(slots=True)
 class Sightings:
-    """What one look saw in the list of this exchange: the clusters that the cloud has under the type that was sent, those of the IDs named by the
-    cloud's answers that it has under the other type, and those IDs that could not be looked up."""
+    """What one look saw in the list of this exchange: the clusters that the cloud has under the type that was sent,
+    those under the other type that may be the creation's, and IDs that the cloud's answers named and that could not be
+    looked up."""
 
     exchange: Exchange
     clusters: list[HyperCluster]
@@ -53,8 +56,9 @@ def claim_unknown(holder: str) -> Creation | None:
 def look(creation: Creation) -> None:
     """Look for a claimed, unknown creation in the cloud's list, and settle it if the list proves something.
 
-    The list of the type that was sent is the only relevant one: the cloud keeps the types apart and we always send it.
-    IDs that an answer named are asked for one by one where that list has not got them.
+    The list of the type that was sent is the proof: the cloud keeps the types apart and we always send it. IDs that an
+    answer named are asked for one by one where that list has not got them, and before a creation is called absent the
+    other type's list is read as well.
     """
     with leased(creation):
         failpoint("look_begun")
@@ -75,6 +79,8 @@ def look(creation: Creation) -> None:
         breaker.note_answer(creation.project)
         failpoint("look_listed")
         seen = _look_up(creation, client, answer)
+        if creation.looks and is_past_horizon(creation, started_at, answer.exchange):
+            seen.under_other_type += _namesakes_of_other_type(creation, client)
         try:
             _weigh(creation, seen, started_at)
         except (Stale, AlreadyBound):
@@ -97,6 +103,22 @@ def _look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperClust
     return seen
 
 
+def _namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
+    """New clusters of the very name under the type that was not sent. None if that list fails: it is no proof."""
+    try:
+        items = client.list(type=other_type(ClusterType(creation.type))).value
+    except ModelArtsError as error:
+        breaker.heard(creation.project, error)
+        return []
+    return [
+        item
+        for item in items
+        if item.name == creation.name
+        and item.id not in creation.reported_ids
+        and not is_known(creation, item.id)
+    ]
+
+
 def _show(client: Client, cluster_id: str, kind: ClusterType) -> HyperCluster | None:
     """The cluster of this ID under this type, None if the cloud says that there is none. Raises ModelArtsError."""
     try:
@@ -108,33 +130,34 @@ def _show(client: Client, cluster_id: str, kind: ClusterType) -> HyperCluster | 
 
 
 def candidates(creation: Creation, listed: Sequence[HyperCluster]) -> list[HyperCluster]:
-    """The listed clusters that may be this creation's: its very name, not there before, nobody else's, its subnet."""
+    """The listed clusters that may be this creation's: its very name, not there before, nobody else's."""
     return [
         item
         for item in listed
         if item.name == creation.name
         and item.id not in creation.baseline
-        and _has_subnet(creation, item)
         and not is_bound(creation.project, item.id, but=creation)
     ]
 
 
-def _has_subnet(creation: Creation, item: HyperCluster) -> bool:
-    """A cluster listed without its networks stays a candidate: the list may leave them out."""
-    subnets = [network.subnet_id for network in item.networks]
-    unstated = not subnets or not item.networks_complete
-    return not creation.subnet_id or unstated or creation.subnet_id in subnets
+def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
+    """Whether the cloud says that the subnet that was asked for is not the cluster's.
+
+    A list may leave networks out, and the vendor documents the ID in an answer as a name: both say nothing.
+    """
+    subnets = [canonical_id(network.subnet_id) for network in item.networks]
+    says_all = bool(subnets) and item.networks_complete and all(map(is_subnet_id, subnets))
+    return says_all and bool(creation.subnet_id) and creation.subnet_id not in subnets
 
 
 def _doubts(creation: Creation, seen: Sightings) -> dict[str, str]:
-    """The clusters of named IDs that prove nothing by themselves, each with the reason: by ID, a slug."""
+    """The clusters that prove nothing by themselves, each with the reason: by ID, a slug."""
     doubts = dict.fromkeys((item.id for item in seen.under_other_type), "other_type")
+    namesakes = {item.id for item in candidates(creation, seen.clusters)}
     for item in seen.clusters:
-        if item.id not in creation.reported_ids:
-            continue
-        if item.name != creation.name:
+        if item.id in creation.reported_ids and item.name != creation.name:
             doubts[item.id] = "other_name"
-        elif not _has_subnet(creation, item):
+        elif item.id in namesakes.union(creation.reported_ids) and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
     for item in (*seen.clusters, *seen.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):

@@ -67,7 +67,7 @@ def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = N
 
     `before`: clusters that were first seen later do not count.
     """
-    others = Cluster.objects.filter(cluster_id=cluster_id).exclude(creation=creation)
+    others = Cluster.objects.with_ids([cluster_id]).exclude(creation=creation)
     if before is not None:
         others = others.filter(Q(found_at__lt=before) | Q(creation__isnull=False))
     return cluster_id in creation.baseline or others.exists()

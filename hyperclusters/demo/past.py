@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.requests import ask, decline
 from hyperclusters.access.services import add_person, add_team, extend_grant, grant
@@ -21,6 +19,7 @@ from hyperclusters.clusters.models import Network, Project
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.clusters.worker import run_due
+from hyperclusters.demo.accounts import PEOPLE
 from hyperclusters.modelarts import ClusterType, Credentials
 
 VISION_PROJECT_ID = "0f5181caba0024e72f89c0045e707b91"
@@ -48,7 +47,7 @@ class Simulated:
 
 def set_passwords(password: str) -> None:
     """Give every person of the demo this password, unless they have it already."""
-    people = User.objects.filter(username__in=settings.DEMO_PEOPLE)
+    people = User.objects.filter(username__in=PEOPLE)
     if all(person.check_password(password) for person in people[:1]):
         return
     for person in people:
@@ -58,7 +57,7 @@ def set_passwords(password: str) -> None:
 
 def make(simulated: Simulated) -> None:
     """Everything that the demo starts with. Call once; needs the simulator to be up."""
-    people = {name: _person(name) for name in settings.DEMO_PEOPLE}
+    people = {name: _person(name) for name in PEOPLE}
     root, tom, ada, mallory = people["root"], people["tom"], people["ada"], people["mallory"]
     grant(person=root, role=Role.PLATFORM_ADMIN, team=None, reason="Runs the demo's platform")
     grant(person=people["olga"], role=Role.AUDITOR, team=None, reason="Reviews every team", by=root)

@@ -11,6 +11,7 @@ NAME_PATTERN = re.compile(r"[-_.a-zA-Z0-9]{1,64}")
 PROJECT_ID_PATTERN = re.compile(r"[-a-zA-Z0-9]{1,64}")
 CLUSTER_ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 SUBNET_ID_PATTERN = CLUSTER_ID_PATTERN  # the documented patterns are the same
+_UUID_PATTERN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _ENDPOINT_PATTERN = re.compile(
     r"https?://(?:[a-zA-Z0-9](?:[-.a-zA-Z0-9]{0,251}[a-zA-Z0-9])?|\[[0-9a-fA-F:.]{2,45}\])(?::([0-9]{1,5}))?"
@@ -48,8 +49,8 @@ def is_safe_id(value: object) -> TypeGuard[str]:
 
 
 def canonical_id(value: str) -> str:
-    """What the spellings of one ID share: a UUID in lower case, any other ID as it is."""
-    return value.lower() if is_cluster_id(value.lower()) else value
+    """What the spellings of one ID share: a UUID of any version in lower case, any other ID as it is."""
+    return value.lower() if _UUID_PATTERN.fullmatch(value) else value
 
 
 def is_endpoint(value: object) -> TypeGuard[str]:

@@ -44,7 +44,7 @@ def read_cluster(body: bytes) -> HyperCluster:
 def read_shown(body: bytes, cluster_id: str) -> HyperCluster:
     """The hyper cluster that a show answers with; it must be the one asked for."""
     cluster = read_cluster(body)
-    if cluster.id != cluster_id:
+    if cluster.id != grammar.canonical_id(cluster_id):
         raise MalformedError("wrong_id")
     return cluster
 
@@ -58,12 +58,12 @@ def read_created(body: bytes, name: str) -> HyperCluster:
 
 
 def named_ids(body: bytes) -> tuple[str, ...]:
-    """The usable IDs that the body of an answer names, in their order, at most 4.
+    """The usable IDs that the body of an answer names, UUIDs in lower case, in their order, at most 4.
 
     Wherever they stand: a body that is cut, wrapped, contradicts itself or is no JSON can still name a cluster.
     """
     text = body.decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
-    found = filter(grammar.is_safe_id, _NAMED_ID.findall(text))
+    found = map(grammar.canonical_id, filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
     return tuple(dict.fromkeys(found))[:_MOST_IDS]
 
 
@@ -135,6 +135,7 @@ def _cluster(data: Any) -> HyperCluster:
         raise MalformedError("bad_id")
     if not (isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()):
         raise MalformedError("bad_name")
+    cluster_id = grammar.canonical_id(cluster_id)
     networks, networks_complete = _networks(data.get("network_info"))
     return HyperCluster(
         id=cluster_id,

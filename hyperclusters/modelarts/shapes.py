@@ -36,6 +36,7 @@ class Network:
 class HyperCluster:
     """A hyper cluster as the cloud told it.
 
+    `id`: a UUID is in lower case, however the answer spells it: two spellings are one cluster.
     `odd_id`: the ID is safe to use but doesn't match the documented pattern. It is kept, being proof that
     the cluster exists, and flagged.
     `networks_complete`: the answer has a `network_info` and all of it can be read. Otherwise the cluster may

@@ -52,7 +52,7 @@ def _reason() -> forms.CharField:
     return forms.CharField(
         label=_("Why"),
         max_length=500,
-        help_text=_("Kept in the audit, and shown beside the access."),
+        help_text=_("Recorded in the audit."),
         error_messages={"required": _("Please say why: it is kept in the audit.")},
     )
 

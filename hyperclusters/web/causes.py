@@ -74,9 +74,9 @@ CAUSES: dict[str, Text] = {
         "The cloud has the cluster whose ID it answered with, but under another name than was asked for."
     ),
     "other_network": gettext_lazy(
-        "The cloud has the cluster whose ID it answered with, but in another network than was asked for."
+        "The cloud has a cluster that fits, but in another network than was asked for."
     ),
-    "other_type": gettext_lazy("The cloud has the cluster of this ID, but under the other type."),
+    "other_type": gettext_lazy("The cloud has a cluster that fits, but under the other type."),
     "id_not_shown": gettext_lazy(
         "The cloud answered with the ID of a cluster, and could not be asked whether it has that cluster."
     ),

@@ -95,6 +95,7 @@ SHOTS = (
     Shot("root", "appoint", "/people/appoint/"),
     Shot("root", "dismiss", "/people/", ("a[href$='/end/']",)),
     Shot("root", "add-team", "/people/teams/"),
+    Shot("root", "correct", "/people/", ("a[href$='/correct/']",)),
     Shot("root", "activity", "/people/", ("a[href$='/activity/']",)),
     Shot("ada", "security", "/accounts/security/"),
     Shot("ada", "add-app", "/accounts/security/app/"),

@@ -166,6 +166,7 @@ def test_the_browser_goes_on_telling_times_in_the_words_of_the_server(cast: Cast
     spans = [timedelta(**{unit: number}) for unit, number in SPANS]
     page = window("ada")
     page.clock.install()
+    page.clock.pause_at(timezone.now() + timedelta(seconds=5))
     page.goto("/access/")
     page.evaluate(
         """spans => document.querySelector("main").append(...spans.map((span) => Object.assign(

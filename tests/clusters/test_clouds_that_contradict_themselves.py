@@ -129,13 +129,42 @@ def test_g41_a_cluster_that_the_cloud_named_and_has_is_never_absent(
     assert len(cloud.posts) == 1
 
 
-@pytest.mark.parametrize("cluster_id", ["a", "0" * 64, "hyper.cluster_1", ID.upper(), "-rf"])
+@pytest.mark.parametrize("cluster_id", ["a", "0" * 64, "hyper.cluster_1", "A.B", "-rf"])
 def test_g41_an_odd_id_is_a_candidate_too(
     cluster_id: str, cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     creation = answered(cast, projects, cloud, body(cluster_id, "ring-east"))
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
     assert settled(creation).cause == "other_name"
+
+
+SPELLINGS = {"as documented": str.lower, "in capitals": str.upper}
+
+
+@pytest.mark.parametrize("listed_as", SPELLINGS)
+@pytest.mark.parametrize("named_as", SPELLINGS)
+def test_g41_an_id_is_one_id_in_any_case(
+    named_as: str, listed_as: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = answered(cast, projects, cloud, body(SPELLINGS[named_as](ID), "ring-east"))
+    cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=SPELLINGS[listed_as](ID))
+    creation = settled(creation)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_name")
+    assert [each["id"] for each in creation.candidates] == [ID]
+
+
+@pytest.mark.parametrize("name", [NAME, "before"])
+@pytest.mark.parametrize("named_as", SPELLINGS)
+@pytest.mark.parametrize("stored_as", SPELLINGS)
+def test_g07_the_id_of_a_cluster_that_was_there_proves_nothing_in_any_case(
+    stored_as: str, named_as: str, name: str, cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
+    work()
+    Cluster.objects.update(cluster_id=SPELLINGS[stored_as](ID))  # as versions before this one stored it
+    creation = settled(answered(cast, projects, cloud, body(SPELLINGS[named_as](ID), name)))
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
+    assert Cluster.objects.get().name == "before"
 
 
 @pytest.mark.parametrize("cluster_id", ["", ".", "..", "a/b", "../etc", "x" * 65, "a b", "\u202e", 7, None])

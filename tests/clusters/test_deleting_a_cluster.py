@@ -13,7 +13,7 @@ from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.services import end_grant
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.deletions import request_deletion
-from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Project, Source
+from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Project, Source, State
 from hyperclusters.clusters.refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName
 from hyperclusters.modelarts import Client
 from hyperclusters.simulator import JournalEntry
@@ -161,6 +161,29 @@ def test_an_unclear_answer_is_never_sent_again_and_settled_by_looking(
         deletion = again(deletion)
         assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")
     assert len(deletes(cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    "failure", [{"fault": "error", "status": 500}, {"fault": "garbage", "kind": "html"}], ids=str
+)
+def test_g17_a_cluster_that_cannot_be_shown_stops_no_other_call(
+    failure: dict[str, Any], cast: Cast, projects: Projects, cluster: Cluster, cloud: Cloud
+) -> None:
+    cloud.simulator.fault("lost_request", "delete", times=1)
+    cloud.simulator.fault(call="show", **failure)
+    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    for _ in range(5):
+        Deletion.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        work()
+    deletion.refresh_from_db()
+    projects.vision.refresh_from_db()
+    assert deletion.state == DeletionState.UNKNOWN
+    assert len([entry for entry in cloud.simulator.journal() if entry.call == "show"]) >= 4
+    assert not projects.vision.is_blocked()
+    creation = ask(cast.ada, projects.vision, "goes-on")
+    work()
+    creation.refresh_from_db()
+    assert creation.state == State.CREATED
 
 
 @pytest.mark.parametrize("call", ["delete", "show"])

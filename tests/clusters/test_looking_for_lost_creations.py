@@ -12,6 +12,7 @@ from hyperclusters.clusters import reconcile, sending
 from hyperclusters.clusters.creations import look_now, withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Source, State
 from hyperclusters.clusters.work import Stale, horizon
+from hyperclusters.modelarts import Answer, Client, ClusterType, Denied, HyperCluster
 from tests.clusters.moments import (
     Killed,
     after_the_list,
@@ -210,16 +211,61 @@ def test_a_cluster_that_had_the_name_before_is_never_taken_for_the_new_one(
     assert work_again(creation, times=2).state == State.NOT_CREATED
 
 
+OTHER_SUBNET = "11111111-1111-4111-8111-111111111111"
+
+
 @pytest.mark.parametrize(
-    ("wanted", "has", "found"),
-    [(SUBNET, SUBNET, True), (SUBNET, "11111111-1111-4111-8111-111111111111", False), ("", SUBNET, True)],
+    ("wanted", "has"),
+    [
+        (SUBNET, SUBNET),
+        ("", SUBNET),
+        (SUBNET, SUBNET.upper()),
+        (SUBNET, "param-plane-net-1"),  # the vendor documents the ID in an answer as a name
+    ],
 )
-def test_a_candidate_must_have_the_subnet_that_was_asked_for(
-    wanted: str, has: str, found: bool, cast: Cast, projects: Projects, cloud: Cloud
+def test_a_candidate_has_the_subnet_that_was_asked_for_or_one_that_cannot_be_compared(
+    wanted: str, has: str, cast: Cast, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(cast, projects, cloud, deed=False, subnet_id=wanted)
     cloud.simulator.add_cluster(projects.vision.project_id, NAME, subnet_ids=[has])
-    assert work_again(creation).state == (State.CREATED if found else State.UNKNOWN)
+    assert work_again(creation).state == State.CREATED
+
+
+def test_g07_a_new_cluster_of_the_name_in_another_subnet_is_for_a_person(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False, subnet_id=SUBNET)
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME, subnet_ids=[OTHER_SUBNET])
+    creation = work_again(creation)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_network")
+    assert [each["name"] for each in creation.candidates] == [NAME]
+
+
+def test_g07_a_new_cluster_of_the_name_under_the_other_type_is_for_a_person(
+    cast: Cast, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    cloud.simulator.add_cluster(projects.vision.project_id, NAME, "ECS")
+    assert work_again(creation).state == State.UNKNOWN
+    horizon_passes(creation)
+    creation = work_again(creation, times=2)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_type")
+
+
+def test_absence_needs_only_the_list_of_the_type_that_was_sent(
+    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creation = lost(cast, projects, cloud, deed=False)
+    horizon_passes(creation)
+    read = Client.list
+
+    def only_supernodes(self: Client, **query: ClusterType) -> Answer[tuple[HyperCluster, ...]]:
+        if query["type"] == ClusterType.ECS:
+            raise Denied("not for this key", cause="status_403")
+        return read(self, **query)
+
+    monkeypatch.setattr(Client, "list", only_supernodes)
+    assert work_again(creation, times=2).state == State.NOT_CREATED
 
 
 @pytest.mark.parametrize("network_info", ["absent", "null", "empty"])

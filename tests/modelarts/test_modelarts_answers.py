@@ -282,12 +282,17 @@ def test_g42_a_cluster_is_kept_and_what_its_answer_leaves_out_is_not_stated(
     assert not cluster.odd_id
 
 
-@pytest.mark.parametrize(
-    "odd", ["a", "-", "x.y_z", CLUSTER_ID.upper(), "0" * 64, CLUSTER_ID.replace("4", "9")]
-)
+@pytest.mark.parametrize("odd", ["a", "-", "x.y_z", "X.Y", "0" * 64, CLUSTER_ID.replace("4", "9")])
 def test_an_odd_but_safe_id_is_kept_and_flagged(stage: Stage, odd: str) -> None:
     created = stage.call("create", answer(200, as_json(changed(id=odd)))).value
     assert (created.id, created.odd_id) == (odd, True)
+
+
+def test_an_id_in_capitals_is_the_same_id(stage: Stage) -> None:
+    created = stage.call("create", answer(200, as_json(changed(id=CLUSTER_ID.upper())))).value
+    assert (created.id, created.odd_id) == (CLUSTER_ID, False)
+    twice = as_json({"hyper_clusters": [changed(), changed(id=CLUSTER_ID.upper())]})
+    assert [cluster.id for cluster in stage.call("list", answer(200, twice)).value] == [CLUSTER_ID]
 
 
 EMPTY: dict[str, Any] = {

@@ -28,6 +28,8 @@ from tests.web.pages import (
     words,
 )
 
+pytestmark = pytest.mark.pages
+
 SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 
 BAD_NAMES = [

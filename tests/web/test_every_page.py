@@ -22,6 +22,8 @@ from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, events, work
 from tests.test_architecture import FOR_EVERYBODY, ROUTES, SIGNING_IN
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
 
+pytestmark = pytest.mark.pages
+
 PEOPLE = ("ada", "tom", "vera", "olga", "root", "nina", "mallory")
 
 

@@ -32,6 +32,8 @@ from tests.web.pages import (
     words,
 )
 
+pytestmark = pytest.mark.pages
+
 LOGIN = "/accounts/login/"
 CHINESE = "".join(chr(0x4E00 + n * 37 % 20_000) for n in range(500))
 TYPED = {

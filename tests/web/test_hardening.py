@@ -25,6 +25,8 @@ from tests.conftest import Cast, Cloud, Projects, ask, events
 from tests.web.pages import SignIn, body, submit, words
 from tests.web.test_every_page import CSP
 
+pytestmark = pytest.mark.pages
+
 ROOT = Path(__file__).resolve().parents[2]
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",

@@ -18,6 +18,8 @@ from tests.conftest import Cast, Cloud, Projects, ask, confirm, work
 from tests.test_architecture import address_of
 from tests.web.pages import SignIn
 
+pytestmark = pytest.mark.pages
+
 EXPORTS = {
     "clusters:csv",
     "clusters:json",

@@ -15,6 +15,8 @@ from hyperclusters.clusters.models import Cluster, ConnectionTest, Creation, Pro
 from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
 from tests.web.pages import HTMX, SignIn, body, holds_markup, main, submit, words
 
+pytestmark = pytest.mark.pages
+
 ELSEWHERE = (
     "//evil.example", "https://evil.example", "http:evil.example", "/\\evil.example", "\\\\evil.example", "///evil.example",
     "https:///evil.example", "javascript:alert(1)", "/\t/evil.example", "\x00//evil.example", "https://testserver@evil.example",

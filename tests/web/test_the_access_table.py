@@ -34,7 +34,10 @@ from tests.conftest import confirm
 from tests.test_architecture import ROUTES, routes
 from tests.web.pages import HTMX
 
-pytestmark = pytest.mark.django_db  # pytest-django makes a database only for tests that are marked
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.pages,
+]  # pytest-django makes a database only for tests that are marked
 PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")
 DONE = {200, 302, 404, 422}  # what a permitted act may come to, with the little that is posted here
 LEAVING = {"accounts:logout", "accounts:everywhere"}  # these lead to the sign-in page, whoever asks

@@ -18,6 +18,8 @@ from hyperclusters.web.causes import CODE_REMEDIES, CODES, cause_of, remedy
 from tests.conftest import Cast, Cloud, Projects, ask, events, work
 from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
 
+pytestmark = pytest.mark.pages
+
 LIST = "/clusters/"
 TRIED_AGAIN = {Meaning.CLOCK, Meaning.THROTTLED}  # by the worker itself: no verdict yet
 CHINESE = "资源配额不足，请联系管理员"

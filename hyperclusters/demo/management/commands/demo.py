@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from hyperclusters.demo import past
+from hyperclusters.demo.accounts import PEOPLE
 from hyperclusters.demo.processes import Process, folder_lock, port_problem, stop_all, wait_until_ready, watch
 from hyperclusters.environment import number
 from hyperclusters.modelarts import Credentials
@@ -101,7 +102,7 @@ class Command(BaseCommand):
         return Process("web server", [*gunicorn, "--threads", "8", "--log-level", "warning"], _CHILD)
 
     def _greet(self) -> None:
-        people = "\n".join(f"  {name:<8} {what}" for name, what in settings.DEMO_PEOPLE.items())
+        people = "\n".join(f"  {name:<8} {what}" for name, what in PEOPLE.items())
         self._say(
             f"\nThe dashboard is at http://127.0.0.1:{self.port}\n\n{people}\n\n"
             f"  password {settings.DEMO_PASSWORD}\n\n"
