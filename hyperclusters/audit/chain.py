@@ -169,7 +169,7 @@ def _end(cursor: Any, lock: str = "") -> tuple[int, str, str]:
         cursor.execute(END + lock)
         head = cursor.fetchone()
     except DatabaseError as error:
-        if getattr(error.__cause__, "sqlite_errorcode", 0) is None:  # the driver could not decode a text
+        if "Could not decode" in str(error):  # SQLite's driver, of a text that is none
             raise HeadLost(
                 "the audit's chain has an end that cannot be read: nothing can be recorded"
             ) from error

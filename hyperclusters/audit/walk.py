@@ -138,6 +138,8 @@ class Walk:
             self._settle_early(told)
         if told <= self.place.seq:
             self._came_late(told, number)
+        elif 0 < number <= self.start.seq:
+            self._displaced[told] = number
         elif told > self.place.seq + 1 + self._loose.count and number != told:
             # The next one shows whether the chain goes on from here, or this one was moved here.
             self._early = row, self._number

@@ -179,7 +179,7 @@ def test_g40_no_stored_value_around_the_rows_stops_a_verification(
                 found = [each.kind for each in verification.verify().findings]
                 verification.standing()
                 is_sealed = table in {"audit_head", "audit_segment"} and column != "archived_at"
-                if is_sealed and not found and (column, value) != ("key_id", "''"):
+                if is_sealed and not found and (column[-6:], value) != ("key_id", "''"):
                     wrong.append((column, value))
     assert wrong == []
     assert verification.verify().findings == []
