@@ -89,7 +89,7 @@ def _is_same(name: str, value: str | None, told: dict[str, Any]) -> bool:
     expected = text_of(name, told.get(name))
     if value == expected or value is None or name not in DOCUMENTS or connection.vendor == "sqlite":
         return value == expected
-    return _numbers(value) == _numbers(expected)
+    return bool(_numbers(value) == _numbers(expected))
 
 
 def _numbers(text: str) -> Any:

@@ -161,15 +161,14 @@ class Walk:
         """A genuine event, next in the chain or after a hole. `before`: the number of the row before it."""
         number, _, sealed, text, agrees = row
         self._judge_loose(told - 1, text[13:77])
-        if told > self.place.seq + 1:
-            if number == before + 1 < told:
-                self._closed.add(told - 1)
+        is_gap = told > self.place.seq + 1
+        if is_gap:
             self._passed_over(self.place.seq + 1, told)
         elif text[13:77] != self.place.digest and self.place.digest:
             self._another_history(told, "it was not written after the event before it")
         self._see_key(self._key_of(row) or "", told, text)
         if not agrees:
-            self._columns(row, told, before)
+            self._columns(row, told, before, is_gap=is_gap)
         if seen := self.anchors.get(told):
             if not self.is_strict and self._age_of(seen.key_id) < self._age_of(self.key_id):
                 self.key_id = seen.key_id
@@ -218,13 +217,15 @@ class Walk:
             self.findings.add(Kind.ROLLED_BACK, told, detail=detail)
         self._is_another_history = True
 
-    def _columns(self, row: Row, told: int, before: int) -> None:
+    def _columns(self, row: Row, told: int, before: int, *, is_gap: bool) -> None:
         columns = self.differing(row[0], row[3])
         if columns != ["seq"]:
             if columns:
                 self.findings.add(Kind.EDITED, told, detail=", ".join(columns))
         elif self._renumbered or row[0] != before + 1:
-            self._renumber(told)  # else the rows before it have moved it, which is said of them
+            self._renumber(told)
+        elif is_gap:  # else the rows before it have moved it, which is said of them
+            self._closed.add(told - 1)
 
     def _renumber(self, told: int) -> None:
         first, last = self._renumbered or (told, told)

@@ -97,7 +97,7 @@ def test_g21_numbers_that_close_an_acknowledged_gap_are_named(ledger: None) -> N
 
 
 def stored() -> list[dict[str, Any]]:
-    return list(Verification.objects.values())
+    return [dict(row) for row in Verification.objects.values()]
 
 
 def put_back(rows: list[dict[str, Any]]) -> None:
@@ -154,7 +154,7 @@ def test_g40_a_forged_record_of_an_archive_is_named(ledger: None) -> None:
 
 VALUES = ["x'ff00fe'", "CAST(x'c328' AS TEXT)", "'abc'", "''", "1e300", "9e999", "'[1]'", "'a' || char(0)", "9223372036854775807",
           "replace(hex(zeroblob(5000)), '0', '[')", "'0000-00-00 00:00:00'", "-9223372036854775808"]  # fmt: skip
-TABLES = {
+TABLES: dict[str, list[str]] = {
     "audit_head": ["seq", "digest", "key_id"],
     "audit_segment": [field.column for field in Segment._meta.concrete_fields],
     "audit_verification": [field.column for field in Verification._meta.concrete_fields],
