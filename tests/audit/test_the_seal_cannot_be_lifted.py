@@ -156,8 +156,8 @@ VALUES = ["x'ff00fe'", "CAST(x'c328' AS TEXT)", "'abc'", "''", "1e300", "9e999",
           "replace(hex(zeroblob(5000)), '0', '[')", "'0000-00-00 00:00:00'", "-9223372036854775808"]  # fmt: skip
 TABLES: dict[str, list[str]] = {
     "audit_head": ["seq", "digest", "key_id"],
-    "audit_segment": [field.column for field in Segment._meta.concrete_fields],
-    "audit_verification": [field.column for field in Verification._meta.concrete_fields],
+    "audit_segment": [field.attname for field in Segment._meta.concrete_fields],
+    "audit_verification": [field.attname for field in Verification._meta.concrete_fields],
     "audit_anchorfile": ["id", "path", "lines", "at", "host"],
 }
 
