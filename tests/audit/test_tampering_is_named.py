@@ -179,7 +179,7 @@ def resealed(first: int, key: tuple[str, bytes], **changes: Any) -> Callable[[],
 def put_back(since: int) -> None:
     """The record of the chain's end as it was then."""
     mallory.head(since)
-    mallory.sql("UPDATE audit_head SET key_id = %s", mallory.row(since)["key_id"])
+    mallory.sql("UPDATE audit_head SET key_id = %s", (OLD if since < OLD_UNTIL else NEW)[0])
 
 
 def continued_otherwise(since: int) -> None:
