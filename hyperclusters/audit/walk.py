@@ -159,7 +159,7 @@ class Walk:
 
     def _accept(self, row: Row, told: int, before: int) -> None:
         """A genuine event, next in the chain or after a hole. `before`: the number of the row before it."""
-        number, _, sealed, text, agrees = row
+        _, _, sealed, text, agrees = row
         self._judge_loose(told - 1, text[13:77])
         is_gap = told > self.place.seq + 1
         if is_gap:
