@@ -300,7 +300,8 @@ def denied(**filters: Any) -> int:
     summed = sum(
         (event.after or {}).get("count", 1) if event.evidence == "repeated" else 1 for event in recorded
     )
-    return summed + sum(DenialWindow.objects.filter(**filters).values_list("count", flat=True))
+    counts = DenialWindow.objects.filter(outcome="denied", **filters).values_list("count", flat=True)
+    return summed + sum(counts)
 
 
 def make_due(creation: Creation) -> None:

@@ -150,7 +150,7 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Find or add the person, and give what their groups give, before anything else happens."""
-        sociallogin.require_nonce()
+        sociallogin.require_first_use()
         try:
             person = company.link_or_create_user(Claims.read(**sociallogin.account.extra_data))
         except (UnusableClaims, company.LoginRejected) as error:
@@ -166,11 +166,14 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
 
     def on_authentication_error(self, request: HttpRequest, *_: Any, **kwargs: Any) -> None:
         """Cancelled there, an answer nobody waits for, or a provider that fails: the page offers to try again."""
+        context = kwargs.get("extra_context") or {}
+        if "state_id" in context and request.user.is_authenticated:  # Back, to a sign-in that is done
+            raise ImmediateHttpResponse(redirect(settings.LOGIN_REDIRECT_URL))
         error = kwargs.get("exception")
         why = str(error) if isinstance(error, ProviderError) else type(error).__name__
         log.warning("company sign-in failed: %s: %s", kwargs.get("error"), why)
         self._refuse(request, Outcome.FAILED, f"{kwargs.get('error')}: {why}")
-        state = (kwargs.get("extra_context") or {}).get("state") or {}
+        state = context.get("state") or {}
         query = urlencode({"company": "again", "next": state.get("next") or request.GET.get("next") or "/"})
         raise ImmediateHttpResponse(redirect(f"{resolve_url(settings.LOGIN_URL)}?{query}"))
 

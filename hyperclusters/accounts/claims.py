@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from hyperclusters.access.identifiers import clean_name, validate_address, visib
 
 NAME_LENGTH = 150
 SUBJECT_LENGTH = 255  # OpenID Connect Core, section 2
+JSON_WORDS = {"null", "true", "false"}  # in a text they name no group
 
 
 class UnusableClaims(Exception):
@@ -47,7 +49,10 @@ class Claims:
 
     @classmethod
     def read(cls, *, id_token: dict[str, Any], userinfo: dict[str, Any]) -> Claims:
-        """Userinfo goes before the ID token. Raises UnusableClaims if the subject is none."""
+        """Userinfo goes before the ID token, but groups that either cannot state are not stated by the other.
+
+        Raises UnusableClaims if the subject is none.
+        """
         sources = [userinfo, id_token]
         subject = id_token.get("sub")
         if not isinstance(subject, str) or not _is_subject(subject):
@@ -70,8 +75,8 @@ class Claims:
             disowned="" if is_verified else address,
             full_name=full_name,
             groups=next(
-                (each for each in stated if each.names is not None),
-                next((each for each in stated if each.problem), NOT_STATED),
+                (each for each in stated if each.problem),
+                next((each for each in stated if each.names is not None), NOT_STATED),
             ),
         )
 
@@ -99,10 +104,7 @@ def _address(sources: list[dict[str, Any]]) -> tuple[str, bool]:
 def _groups(claims: dict[str, Any]) -> Groups:
     """The groups that these claims state, in any shape that means one thing only."""
     value = _at_path(claims, settings.OIDC_GROUPS_CLAIM)
-    distributed = claims.get("_claim_names")
-    if claims.get("hasgroups") in (True, "true") or (
-        isinstance(distributed, dict) and settings.OIDC_GROUPS_CLAIM.partition(".")[0] in distributed
-    ):
+    if _is_overage(claims):
         return Groups(None, "the person is in too many groups for the provider to list")
     if value is None:
         return NOT_STATED
@@ -110,6 +112,19 @@ def _groups(claims: dict[str, Any]) -> Groups:
     if names is None:
         return Groups(None, f"the claim {settings.OIDC_GROUPS_CLAIM} has a shape that cannot be read")
     return Groups(names)
+
+
+def _is_overage(claims: dict[str, Any]) -> bool:
+    """Whether the provider says that the groups are elsewhere; a mark that cannot be read counts as one that says so."""
+    name = settings.OIDC_GROUPS_CLAIM
+    if claims.get("hasgroups") not in (None, False, "false") or any(
+        each.startswith(f"{name}:src") for each in claims
+    ):
+        return True
+    elsewhere = claims.get("_claim_names")
+    if not isinstance(elsewhere, dict):
+        return elsewhere is not None
+    return name in elsewhere or name.partition(".")[0] in elsewhere
 
 
 def _at_path(claims: dict[str, Any], name: str) -> Any:
@@ -126,23 +141,36 @@ def _at_path(claims: dict[str, Any], name: str) -> Any:
 
 def _group_names(value: Any) -> frozenset[str] | None:
     """A list of texts, numbers or `{"name": …}`; an object of objects, by its keys; a text. None: something else."""
-    if isinstance(value, str) and value.strip():
-        return _split(value.strip())
+    if isinstance(value, str):
+        return _group_names_of_text(value.strip())
     if isinstance(value, dict):
-        return frozenset(value) if all(isinstance(each, dict) for each in value.values()) else None
+        is_object_of_objects = value and all(isinstance(each, dict) for each in value.values())
+        return _readable(list(value)) if is_object_of_objects else None
     if not isinstance(value, list):
         return None
-    names = [each.get("name") if isinstance(each, dict) else each for each in value]
+    return _readable([each.get("name") if isinstance(each, dict) else each for each in value])
+
+
+def _readable(names: list[Any]) -> frozenset[str] | None:
+    """The names as texts; None if one of them is no text or number, is blank, or holds an invisible character."""
     if any(isinstance(name, bool) or not isinstance(name, str | int) for name in names):
         return None
-    return frozenset(map(str, names))
+    texts = frozenset(map(str, names))
+    return texts if all(text.strip() and text.isprintable() for text in texts) else None
 
 
-def _split(text: str) -> frozenset[str]:
-    """One group that OIDC_GROUP_ROLES names as a whole; else what commas separate; else what spaces do."""
+def _group_names_of_text(text: str) -> frozenset[str] | None:
+    """One group that OIDC_GROUP_ROLES names as a whole; a JSON list; else what commas separate; else what spaces do."""
     if any(group == text for group, _, _ in settings.OIDC_GROUP_ROLES):
         return frozenset({text})
-    return frozenset(part.strip() for part in (text.split(",") if "," in text else text.split()))
+    if text in JSON_WORDS or text.startswith(("[", "{", '"')):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        return _group_names(value) if isinstance(value, list) else None
+    parts = [part.strip() for part in (text.split(",") if "," in text else text.split())]
+    return _readable([part for part in parts if part]) or None
 
 
 def _username(*proposals: str) -> str:

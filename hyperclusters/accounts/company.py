@@ -25,13 +25,14 @@ from .claims import Claims, Groups
 from .models import CompanyAccount
 
 log = logging.getLogger(__name__)
+TRIES = 5  # a sign-in that loses a race for an account or a name is done again
 
 
 class LoginRejected(Exception):
     """What the provider said of this person is not enough for an account here."""
 
 
-def link_or_create_user(claims: Claims) -> User:
+def link_or_create_user(claims: Claims, *, tries: int = TRIES) -> User:
     """The person of this issuer and subject, linked or added at their first sign-in, with what their groups give.
 
     Raises LoginRejected. Nothing that the provider said is stored but the subject, the name and a verified address.
@@ -43,7 +44,9 @@ def link_or_create_user(claims: Claims) -> User:
             CompanyAccount.objects.filter(pk=account.pk).update(confirmed_at=clock.now())
             if account.person.is_active:
                 apply_groups(person=account.person, groups=claims.groups)
-    except IntegrityError as error:
+    except IntegrityError as error:  # a sign-in at the same moment took the account, name or address
+        if tries > 1:
+            return link_or_create_user(claims, tries=tries - 1)
         raise LoginRejected("somebody else took the account, name or address at the same moment") from error
     return account.person
 
@@ -112,6 +115,15 @@ def _follow_address(person: User, claims: Claims) -> None:
         set_verified_address(person, claims.address, reason="verified by the company's provider")
     elif claims.address:
         log.warning("the verified address of %s belongs to somebody else here", person.username)
+        record(
+            Did.PERSON_CHANGED,
+            Outcome.REFUSED,
+            person=person,
+            subject=person.subject,
+            reason="verified by the company's provider",
+            request={"email": claims.address},
+            evidence="address_taken",
+        )
     elif person.email and claims.disowned == person.email and not person.has_usable_password():
         set_verified_address(person, "", reason="not verified by the company's provider")
 

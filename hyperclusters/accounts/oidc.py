@@ -20,6 +20,7 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from urllib3.exceptions import HTTPError
 
@@ -30,6 +31,7 @@ LEEWAY = 60  # seconds by which the provider's clock and ours may disagree
 ALGORITHMS = {
     f"{family}{bits}" for family in ("RS", "PS", "ES") for bits in (256, 384, 512)
 } | {"EdDSA"}  # fmt: skip
+USED_FOR = 3600  # seconds for which a sign-in counts as used: longer than its state is good for
 COMPANY = "company"  # the provider's name in allauth
 
 
@@ -90,7 +92,8 @@ class CompanyOAuth2Adapter(OpenIDConnectOAuth2Adapter):
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:
                 raise ProviderError(f"the ID token is signed with {header.get('alg')!r}")
-            keys = jwt.PyJWKSet.from_dict(_answer("keys", "GET", self.openid_config["jwks_uri"])).keys
+            document = _answer("keys", "GET", self.openid_config["jwks_uri"])
+            keys = jwt.PyJWKSet([each for each in document["keys"] if _is_for_signatures(each)]).keys
             fitting = [each for each in keys if header.get("kid") in (None, each.key_id)]
             return _first_verified(token, fitting, header["alg"], app.client_id, self.openid_config["issuer"])
         except (jwt.PyJWTError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
@@ -113,10 +116,16 @@ class CompanyLogin(SocialLogin):
     def is_existing(self) -> bool:
         return self.user is not None
 
-    def require_nonce(self) -> None:
-        """Raises ProviderError unless the ID token was made for this very sign-in."""
-        if self.account.extra_data["id_token"].get("nonce") != (self.state.get("data") or {}).get("nonce"):
+    def require_first_use(self) -> None:
+        """Raises ProviderError unless the ID token was made for this very sign-in, and nobody was signed in by it before.
+
+        The browser's cookie holds the sign-in's state, so only the server can know that it was used.
+        """
+        nonce = (self.state.get("data") or {}).get("nonce")
+        if self.account.extra_data["id_token"].get("nonce") != nonce:
             raise ProviderError("the ID token was made for another sign-in")
+        if not cache.add(f"company-sign-in:{nonce}", 1, timeout=USED_FOR):
+            raise ProviderError("this sign-in was completed before")
 
 
 def redirect_to_provider(request: HttpRequest, *, next_url: str, again: bool) -> HttpResponse:
@@ -137,6 +146,14 @@ def back_from_provider(request: HttpRequest) -> HttpResponse:
     """The person's browser is back. Every way in which that can fail ends in `on_authentication_error`."""
     answer: HttpResponse = OAuth2CallbackView.adapter_view(CompanyOAuth2Adapter(request, COMPANY))(request)
     return answer
+
+
+def _is_for_signatures(key: Any) -> bool:
+    """Whether the provider lets this key of its list verify signatures (RFC 7517, sections 4.2 and 4.3)."""
+    if not isinstance(key, dict) or key.get("use") not in (None, "sig"):
+        return False
+    operations = key.get("key_ops")
+    return operations is None or (isinstance(operations, list) and "verify" in operations)
 
 
 def _first_verified(
@@ -198,11 +215,8 @@ def _answer(what: str, method: str, url: str, *, bearer: str = "", **more: Any) 
     body = bytearray()
     try:
         with get_adapter().get_requests_session() as session:
-            # A redirected POST would hand the code and the secret to another address.
-            session.max_redirects, follow = 3, method == "GET"
-            answer = session.request(
-                method, url, headers=headers, stream=True, allow_redirects=follow, **more
-            )
+            # A redirect could lead to any address, and hand it the code, the secret or the token.
+            answer = session.request(method, url, headers=headers, stream=True, allow_redirects=False, **more)
             if answer.status_code != 200:
                 raise ProviderError(f"{what}: the provider answered {answer.status_code}")
             while chunk := answer.raw.read1(LONGEST):

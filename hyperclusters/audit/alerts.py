@@ -6,6 +6,8 @@ import logging
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from . import clock
 from .chain import line
 from .ledger import Subject, record
@@ -41,7 +43,7 @@ def warn(duty: Duty) -> None:
             log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
         elif action in ALERTS:
             log.warning("ALERT %s %s", action, line(text, sealed))
-    is_repeating = DenialWindow.objects.filter(clock.within("last_at", WITHIN))
+    is_repeating = _repeated_denials()
     if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
         _note_bursts(after=duty.seq)
     if batch:
@@ -54,7 +56,7 @@ def _note_bursts(after: int) -> None:
     denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:LOOKED_AT]
     newest = [row for row in values(denied, "at", "person_name", "ip") if row[1] is not None]
     repeated: dict[str, Counter[str]] = {"person": Counter(), "address": Counter()}
-    for window in DenialWindow.objects.filter(clock.within("last_at", WITHIN)):
+    for window in _repeated_denials():
         repeated["address"][window.ip] += window.count
         repeated["person"].update({window.person_name: window.count} if window.person_name else window.labels)
     people = [(seq, at, person) for seq, at, person, _ in newest]
@@ -66,6 +68,10 @@ def _note_bursts(after: int) -> None:
             if name and count >= BURST and not earlier.exists():
                 subject = Subject(f"denials:{kind}", name, name)
                 record(Action.DENIALS_BURST, Outcome.NOTED, subject=subject, after={"denials": count})
+
+
+def _repeated_denials() -> QuerySet[DenialWindow]:
+    return DenialWindow.objects.filter(clock.within("last_at", WITHIN), outcome=Outcome.DENIED)
 
 
 def _count_recent(rows: list[tuple[int, datetime, str]], after: int, repeated: Counter[str]) -> Counter[str]:

@@ -1,8 +1,9 @@
-"""Repeated denials are one event with a count, so that nobody who is turned away can fill the ledger.
+"""Repeated denials, refusals and failed sign-ins are one event with a count, so that nobody can fill the ledger.
 
-Of the denials of one kind, of one person (or of all strangers) in one network, the first about each of a few things is
-an event at once. The rest is counted in a row, and becomes one event when the window is over. Each denial is thus in
-exactly one event.
+A window is for one action, outcome, person (or all strangers) and network; for a refusal, also for its cause. The first
+denials about a few things, and the first refusal, are events at once. The rest is counted in a row, and becomes one
+event when the window is over. Each of them is thus in exactly one event. Once too many windows are open, those that
+would open another share one.
 """
 
 from __future__ import annotations
@@ -19,28 +20,33 @@ from django.db.models import Q, QuerySet
 from . import clock
 from .chain import Entry
 from .models import DenialWindow, Event
-from .vocabulary import Outcome
+from .vocabulary import Action, Outcome
 
 WINDOW = timedelta(minutes=5)
 FIRST = 5  # things a window is about that get an event of their own
 LABELS = 20  # things that a summary names; the rest is counted under OTHERS
 OTHERS = "…"
+NETWORKS = 100  # open windows of one action and person (or all strangers), before others share one
+BY_STRANGERS = {Action.SIGN_IN_FAILED, Action.PASSWORD_RESET_ASKED}  # whatever their outcome
 
 
 def is_repeated(event: Event) -> bool:
-    """Whether this event is a denial that is counted instead of recorded. Call it in the event's own transaction."""
-    if event.outcome != Outcome.DENIED or not event.ip:
-        return False  # what a worker or a command denies is the end of one piece of work, which has its own history
-    key = _key(event)
+    """Whether this event is counted instead of recorded. Call it in the event's own transaction."""
+    if not event.ip or not _is_turned_away(event):
+        return False  # what a worker or a command does not do is the end of work that has its own history
+    about = _about(event)
+    key = _key(about, cause=event.evidence if event.outcome == Outcome.REFUSED else "")
     while True:
         window = DenialWindow.objects.select_for_update().filter(key=key).first()
         if window is not None:
             return _is_counted(window, event)
+        if about["ip"] and _is_crowded(about, event.at):
+            about |= {"ip": "", "team_id": None, "team_name": ""}
+            key = _key(about, cause="")
+            continue
         try:
             with transaction.atomic():
-                DenialWindow.objects.create(
-                    key=key, opened_at=event.at, labels={_label(event): 0}, **_about(event)
-                )
+                DenialWindow.objects.create(key=key, opened_at=event.at, labels={_label(event): 0}, **about)
         except IntegrityError:
             continue  # another process opened it at this moment
         return False
@@ -74,12 +80,14 @@ def _is_counted(window: DenialWindow, event: Event) -> bool:
         window.labels = {label: 0}
         window.save()
         return False
-    is_first = label not in window.labels and len(window.labels) < FIRST
+    most = 1 if window.outcome == Outcome.REFUSED else FIRST
+    is_first = label not in window.labels and len(window.labels) < most
     if label not in window.labels and len(window.labels) >= LABELS:
         label = OTHERS
     if not is_first:
         window.count += 1
-        window.first_at, window.last_at, window.ip = window.first_at or event.at, event.at, event.ip
+        window.first_at, window.last_at = window.first_at or event.at, event.at
+        window.ip = event.ip if window.ip else ""  # a shared window is about no address
     window.labels[label] = window.labels.get(label, 0) + (not is_first)
     window.save()
     return not is_first
@@ -93,7 +101,7 @@ def _summarize(window: DenialWindow) -> None:
     event = Event(
         at=clock.now(),
         action=window.action,
-        outcome=Outcome.DENIED,
+        outcome=window.outcome,
         object_kind="denials",
         object_name=next(iter(window.labels)) if len(window.labels) == 1 else "",
         after={  # keys in the order in which PostgreSQL keeps them
@@ -111,20 +119,38 @@ def _summarize(window: DenialWindow) -> None:
 COPIED = ("person_id", "person_name", "team_id", "team_name", "ip", "source")
 
 
+def _is_turned_away(event: Event) -> bool:
+    """A refusal without a person is of what a sign-in does by itself, and each sign-in has its event."""
+    if event.outcome == Outcome.REFUSED:
+        return event.person_id is not None
+    return event.outcome == Outcome.DENIED or event.action in BY_STRANGERS
+
+
 def _about(event: Event) -> dict[str, Any]:
     """What a window takes from its first event. Strangers share one, so it names none of them."""
-    values: dict[str, Any] = {name: getattr(event, name) for name in ("action", *COPIED)}
-    return values if event.person_id else values | {"person_name": ""}
+    values: dict[str, Any] = {name: getattr(event, name) for name in ("action", "outcome", *COPIED)}
+    return values if _is_by(event) else values | {"person_id": None, "person_name": ""}
 
 
-def _key(event: Event) -> str:
-    parts = [event.action, event.person_id, event.team_id, network_of(event.ip)]
+def _is_by(event: Event) -> bool:
+    """Whether the event's person did it: whoever asks for a new password may be anybody."""
+    return event.person_id is not None and event.action != Action.PASSWORD_RESET_ASKED
+
+
+def _key(about: dict[str, Any], *, cause: str) -> str:
+    parts = [*map(about.get, ("action", "outcome", "person_id", "team_id")), network_of(about["ip"]), cause]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def _is_crowded(about: dict[str, Any], now: datetime) -> bool:
+    """Whether so many windows are open that one more network, team or cause gets none of its own."""
+    same = DenialWindow.objects.filter(action=about["action"], person_id=about["person_id"])
+    return same.filter(opened_at__gt=now - WINDOW).count() >= NETWORKS
+
+
 def _label(event: Event) -> str:
-    """What a denial is about: a page, an object, or for strangers the name that they tried."""
-    return (event.object_name or (event.person_id is None and event.person_name) or event.reason)[:100]
+    """What an event is about: a page, an object, or for strangers the name that they tried."""
+    return (event.object_name or ("" if _is_by(event) else event.person_name) or event.reason)[:100]
 
 
 def _over(now: datetime) -> QuerySet[DenialWindow]:

@@ -90,7 +90,7 @@ def record(
     It gets its number (`seq`) and its place in the chain when the transaction commits, as the last thing that the
     transaction does; until then it is in no table. Outside a transaction it is committed at once.
     `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
-    A denial that repeats others is counted and becomes part of one summary (see `denials`).
+    A denial, refusal or failed sign-in that repeats others is counted and becomes part of one summary (see `denials`).
     Where from (page, worker, command; IP; request ID) is taken from `origin`.
     """
     known = person if isinstance(person, AbstractBaseUser) else None

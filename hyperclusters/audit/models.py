@@ -223,13 +223,14 @@ class UndeliveredEvent(models.Model):
 
 
 class DenialWindow(models.Model):
-    """Denials of one kind, of one person at one address, within a few minutes: some are events, the rest is counted.
+    """What one person at one address was denied or refused within a few minutes: some are events, the rest is counted.
 
     Its summary is one event, written once the window is over (see `denials`).
     """
 
     key = models.CharField(max_length=64, unique=True)  # of the columns up to `ip`, as a digest
     action = models.CharField(max_length=48)
+    outcome = models.CharField(max_length=16, default=Outcome.DENIED, db_default=Outcome.DENIED)
     person_id = models.BigIntegerField(null=True)
     person_name = models.CharField(max_length=150, blank=True)
     team_id = models.BigIntegerField(null=True)

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import render
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
@@ -62,13 +63,26 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if isinstance(getattr(request, "user", None), User):
         page = Subject("page", "", told_path(request))
         record(Did.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
-    if reason.startswith("CSRF token from POST") and getattr(request, "left_out", None):
+    if _is_from_our_form(request, reason) and getattr(request, "left_out", None):
         return _form_again(request)
+    if not reason.startswith("CSRF"):  # another site's form fills in nothing
+        request.left_out = None  # type: ignore[attr-defined]  # of DraftMiddleware
     text = _(
         "This form is too old or did not come from this site, so it was not accepted. Nothing was sent to the cloud. "
         "Go back, reload the page and try again."
     )
     return _page(request, 403, _("This form has expired"), text)
+
+
+def _is_from_our_form(request: HttpRequest, reason: str) -> bool:
+    """Whether only the token is old, or its cookie gone, and no other site can have sent the form.
+
+    Django looks for the cookie only after it has found the Origin, or under HTTPS the Referer, to be ours. A browser that
+    sends neither proves nothing.
+    """
+    if reason == REASON_NO_CSRF_COOKIE:
+        return "HTTP_ORIGIN" in request.META or request.is_secure()
+    return reason.startswith("CSRF token from POST")
 
 
 def _form_again(request: HttpRequest) -> HttpResponse:

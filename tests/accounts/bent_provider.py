@@ -38,22 +38,24 @@ class BentProvider:
     answers: dict[str, bytes | tuple[int, bytes] | Sender] = field(default_factory=dict)
     sign: Callable[[dict[str, Any]], str] | None = None
     nonce: str = ""
+    nonce_of: Callable[[str], str | None] | None = None  # by code, where several sign-ins are under way
     closing: threading.Event = field(default_factory=threading.Event)
 
     def says(self, **claims: Any) -> None:
         """What both answers say of the person; nothing else is bent."""
         self.claims = {"sub": "zoe-1", "email": "zoe@example.com", "email_verified": True} | claims
         self.id_token, self.userinfo, self.discovery, self.token, self.answers = {}, {}, {}, {}, {}
-        self.sign = None
+        self.sign, self.nonce_of = None, None
 
-    def body(self, path: str) -> bytes:
+    def body(self, path: str, code: str = "") -> bytes:
         """What an upright provider would answer, but for what is bent."""
         if path == "/userinfo":
             return json.dumps(_without_none(self.claims | self.userinfo)).encode()
         if path == "/token":
             return json.dumps(
                 _without_none(
-                    {"access_token": "a", "token_type": "Bearer", "id_token": self._id_token()} | self.token
+                    {"access_token": "a", "token_type": "Bearer", "id_token": self._id_token(code)}
+                    | self.token
                 )
             ).encode()
         if path == "/jwks":
@@ -73,9 +75,10 @@ class BentProvider:
         }
         return json.dumps(_without_none(config | self.discovery)).encode()
 
-    def _id_token(self) -> str:
+    def _id_token(self, code: str) -> str:
         now = int(time.time())
-        standard = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": self.nonce}
+        nonce = self.nonce_of(code) if self.nonce_of else self.nonce
+        standard = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": nonce}
         claims = _without_none(standard | self.claims | self.id_token)
         if self.sign:
             return self.sign(claims)
@@ -115,14 +118,14 @@ def bent() -> Iterator[BentProvider]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = "/discovery" if self.path.startswith("/.well-known/") else urlsplit(self.path).path
-            if length := int(self.headers.get("Content-Length") or 0):
-                self.rfile.read(length)
+            posted = parse_qs(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
             bend = provider.answers.get(path)
             if callable(bend):
                 bend(self)
                 return
             status, body = bend if isinstance(bend, tuple) else (200, bend)
-            content = provider.body(path) if body is None else body
+            code = posted.get("code", [""])[0]
+            content = provider.body(path, code) if body is None else body
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

@@ -15,6 +15,7 @@ from hyperclusters.access.permissions import Action, may
 from hyperclusters.access.services import grant
 from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import CompanyAccount, Session
+from hyperclusters.audit.models import DenialWindow
 from tests.accounts.provider import Provider, running
 from tests.accounts.test_second_factors import EVIL, LOGIN, STEP, Clock, clock, code_of, set_up
 from tests.conftest import PASSWORD, Cast, events
@@ -217,7 +218,8 @@ def test_the_way_there_is_bound_to_the_browser_that_went_and_goes_once(
     assert robber.get(back)["Location"] == "/"
     robber.post("/accounts/logout/")
     assert robber.get(back)["Location"] == RETRY
-    assert len(events(action="session:sign-in:failed")) == 2
+    assert len(events(action="session:sign-in:failed")) == 1
+    assert DenialWindow.objects.get().count == 1  # the second failure, by the same cause
 
 
 @pytest.mark.parametrize("back", ["turned away", "?error=server_error", "?code=made-up", ""])

@@ -266,3 +266,21 @@ def test_an_admin_corrects_an_address_and_mails_follow(cast: Cast, as_: SignIn) 
     call_command("correct_person", "ada", email="ada@example.com", reason="back")
     assert User.objects.get(username="ada").full_name == "Ada L"
     assert as_("tom").get(page).status_code == 403
+
+
+def test_g43_a_verified_address_that_somebody_else_has_is_refused_with_an_event(
+    bendable: BentProvider, cast: Cast, caplog: pytest.LogCaptureFixture
+) -> None:
+    bendable.says(preferred_username="zoe")
+    bendable.visit()
+    bendable.says(preferred_username="zoe", email=cast.ada.email)
+    _, answer = bendable.visit()
+    assert answer["Location"] == "/"
+    assert User.objects.get(username="zoe").email == "zoe@example.com"
+    (event,) = events(action="access:person:changed", outcome="refused")
+    assert (event.person_name, event.evidence, event.request) == (
+        "zoe",
+        "address_taken",
+        {"email": cast.ada.email},
+    )
+    assert "the verified address of zoe belongs to somebody else here" in caplog.text

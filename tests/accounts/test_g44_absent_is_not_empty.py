@@ -53,6 +53,20 @@ NOT_STATED: dict[str, dict[str, Any]] = {
     "names that are none": {"groups": [{"name": ["ml"]}]},
     "an object of something": {"groups": {"ml": True}},
     "a list with a null": {"groups": [NULL]},
+    "a list with an empty text": {"groups": ["ml", ""]},
+    "an empty object": {"groups": {}},
+    "null as a text": {"groups": "null"},
+    "a cut JSON list": {"groups": '["ml"'},
+    "a Python list as a text": {"groups": "['ml', 'audit']"},
+    "a JSON object as a text": {"groups": '{"ml": {}}'},
+    "nested JSON in a text": {"groups": "[" * 100_000},
+    "commas alone": {"groups": ", ,"},
+    "a NUL": {"groups": ["ml\0", "audit"]},
+    "a lone surrogate": {"groups": ["\ud800"]},
+    "an invisible character": {"groups": ["ml\u200b", "audit"]},
+    "_claim_names of another type": {"groups": [], "_claim_names": ["groups"]},
+    "hasgroups as a number": {"groups": ["chess"], "hasgroups": 1},
+    "a source of groups": {"groups": [], "groups:src1": "https://x"},
 }
 
 
@@ -80,7 +94,9 @@ STATED: dict[str, Any] = {
     "a list of objects": [{"name": "ml", "id": 5}],
     "an object of objects": {"ml": {"org": "1"}},
     "a text": "ml",
-    "separated by commas": "chess, ml",
+    "separated by commas": "chess, ml,",
+    "a JSON list as a text": '["ml", "chess"]',
+    "a JSON list of objects as a text": '[{"name": "ml"}]',
     "separated by spaces": "chess ml",
 }
 
@@ -100,7 +116,7 @@ def test_g44_a_distinguished_name_is_one_group(value: Any, provider: BentProvide
     assert roles() == {("speech", "viewer")}
 
 
-@pytest.mark.parametrize("value", [[], {}, ["Ml"], ["ml "], "Vision ML Team", ["\x00"], ["\ud800"]])
+@pytest.mark.parametrize("value", [[], "[]", ["Ml"], ["ml "], "Vision ML Team"])
 def test_g44_a_group_is_compared_as_it_is(value: Any, provider: BentProvider, cast: Cast) -> None:
     sign_in(provider, groups=["ml"])
     sign_in(provider, groups=value)
@@ -125,12 +141,57 @@ def test_g44_the_claim_is_named_by_its_name_or_a_path(
     assert roles() == {("vision", "creator")}
 
 
-def test_g44_userinfo_that_is_silent_leaves_the_word_to_the_id_token(settings: Any) -> None:
+PROBLEMS: tuple[dict[str, Any], ...] = (
+    {"_claim_names": {"groups": "src1"}},
+    {"hasgroups": True},
+    {"groups": 5},
+    {"groups": {}},
+    {"groups": [None]},
+    {"groups": "null"},
+)
+
+
+@pytest.mark.parametrize("listed", [[], ["chess"], ["ml"]], ids=repr)
+@pytest.mark.parametrize("problem", PROBLEMS, ids=repr)
+@pytest.mark.parametrize("where", ["id_token", "userinfo"])
+def test_g44_what_one_document_cannot_state_is_not_stated_by_the_other(
+    where: str, problem: dict[str, Any], listed: list[str], settings: Any
+) -> None:
     settings.OIDC_GROUP_ROLES = ROLES
-    both = Claims.read(id_token={"sub": "x", "groups": ["ml"]}, userinfo={"sub": "x", "groups": None})
-    assert both.groups.names == frozenset({"ml"})
-    lists = Claims.read(id_token={"sub": "x", "hasgroups": True}, userinfo={"sub": "x", "groups": ["ml"]})
-    assert lists.groups.names == frozenset({"ml"})
+    documents: dict[str, dict[str, Any]] = {
+        "id_token": {"sub": "x", "groups": listed},
+        "userinfo": {"sub": "x", "groups": listed},
+    }
+    documents[where] = {"sub": "x", **problem}
+    groups = Claims.read(**documents).groups
+    assert groups.names is None
+    assert groups.problem
+
+
+def test_g44_a_mark_of_overage_in_one_document_keeps_the_roles_and_is_said(
+    provider: BentProvider, cast: Cast
+) -> None:
+    sign_in(provider, groups=["ml", "audit"])
+    provider.says(preferred_username="zoe")
+    provider.id_token, provider.userinfo = {"_claim_names": {"groups": "src1"}}, {"groups": []}
+    browser, _ = provider.visit()
+    assert roles() == {("vision", "creator"), ("", "auditor")}
+    assert "did not say which groups you are in" in words(browser.get("/"))
+    assert len(events(action="access:groups:not-stated")) == 1
+
+
+@pytest.mark.parametrize("silent", [{}, {"groups": None}], ids=["absent", "null"])
+@pytest.mark.parametrize("where", ["id_token", "userinfo"])
+def test_g44_a_document_that_is_silent_leaves_the_word_to_the_other(
+    where: str, silent: dict[str, Any], settings: Any
+) -> None:
+    settings.OIDC_GROUP_ROLES = ROLES
+    documents: dict[str, dict[str, Any]] = {
+        "id_token": {"sub": "x", "groups": ["ml"]},
+        "userinfo": {"sub": "x", "groups": ["ml"]},
+    }
+    documents[where] = {"sub": "x", **silent}
+    assert Claims.read(**documents).groups.names == frozenset({"ml"})
 
 
 def test_g44_who_has_no_role_by_a_group_is_told_nothing(provider: BentProvider, cast: Cast) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from django.db import connections
 from django.test import Client as Browser
 
 from hyperclusters.access.models import User
 from hyperclusters.access.services import add_team
 from hyperclusters.accounts import oidc
 from hyperclusters.accounts.models import CompanyAccount
-from tests.accounts.bent_provider import CLIENT, KEY, NULL, OTHER_KEY, START, BentProvider
+from tests.accounts.bent_provider import CALLBACK, CLIENT, KEY, NULL, OTHER_KEY, START, BentProvider
 from tests.conftest import events
 from tests.web.pages import words
 
@@ -298,3 +303,120 @@ def test_g45_a_name_in_another_script_gives_way_to_the_address_s_local_part(
 ) -> None:
     bendable.claims |= claims
     assert is_signed_in(*bendable.visit()).username == username
+
+
+def restored(cookies: dict[str, str]) -> Browser:
+    """A browser with these cookies, as if from a backup of them."""
+    browser = Browser()
+    for name, value in cookies.items():
+        browser.cookies[name] = value
+    return browser
+
+
+def test_a_state_is_good_once_even_with_the_cookie_from_before(
+    bendable: BentProvider, database: None
+) -> None:
+    browser = Browser()
+    asked = parse_qs(urlsplit(browser.get(START)["Location"]).query)
+    bendable.nonce = asked["nonce"][0]
+    cookies = {name: morsel.value for name, morsel in browser.cookies.items()}
+    back = {"code": "c", "state": asked["state"][0]}
+    assert browser.get(CALLBACK, back)["Location"] == "/"
+    for code in ("c", "another"):
+        robber = restored(cookies)
+        assert "/accounts/login/" in robber.get(CALLBACK, back | {"code": code})["Location"]
+        assert robber.get("/").status_code == 302
+    assert events(action="session:sign-in:failed")[0].reason.endswith("this sign-in was completed before")
+    assert len(events(action="session:sign-in:succeeded")) == 1
+
+
+@pytest.mark.parametrize("query", [{}, {"code": "c"}, {"error": "access_denied"}])
+def test_back_to_the_callback_while_signed_in_leads_home_without_an_event(
+    query: dict[str, str], bendable: BentProvider, database: None
+) -> None:
+    browser, _ = bendable.visit()
+    for n in range(3):
+        answer = browser.get(CALLBACK, query | {"state": f"used-{n}"} if query else {})
+        assert answer["Location"] == "/"
+    assert browser.get("/").status_code == 200
+    assert not events(action="session:sign-in:failed")
+
+
+def test_who_is_signed_in_and_fails_to_sign_in_again_reads_so(bendable: BentProvider, database: None) -> None:
+    browser, _ = bendable.visit()
+    bendable.answers["/token"] = (500, b"")
+    _, answer = bendable.visit(browser)
+    assert "/accounts/login/" in answer["Location"]
+    assert len(events(action="session:sign-in:failed")) == 1
+
+
+def test_of_six_browsers_at_once_each_is_signed_in_as_one_person(
+    bendable: BentProvider, database: None
+) -> None:
+    bendable.claims["preferred_username"] = "racer"
+    browsers = [Browser() for _ in range(6)]
+    asked = [parse_qs(urlsplit(each.get(START)["Location"]).query) for each in browsers]
+    nonces = {f"c{n}": each["nonce"][0] for n, each in enumerate(asked)}
+    bendable.nonce_of = nonces.get
+    everybody_is_there = threading.Barrier(6)
+
+    def come_back(n: int) -> str:
+        try:
+            everybody_is_there.wait(60)
+            answer = browsers[n].get(CALLBACK, {"code": f"c{n}", "state": asked[n]["state"][0]})
+            return str(answer["Location"])
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(come_back, range(6))) == ["/"] * 6
+    assert CompanyAccount.objects.get().person.username == "racer"
+    assert User.objects.count() == 1
+    assert len(events(action="session:sign-in:succeeded")) == 6
+
+
+@pytest.mark.parametrize("path", ["/discovery", "/token", "/jwks", "/userinfo"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_g45_no_answer_of_the_provider_leads_elsewhere(
+    status: int, path: str, bendable: BentProvider, database: None
+) -> None:
+    elsewhere = []
+
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Location", f"{bendable.issuer}/elsewhere")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        elsewhere.append(handler.path)
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(bendable.body(path))
+
+    bendable.answers |= {path: redirect, "/elsewhere": answer}
+    ends_in_a_page(*bendable.visit())
+    assert elsewhere == []
+
+
+@pytest.mark.parametrize(
+    ("change", "is_accepted"),
+    [
+        ({}, True),
+        ({"use": None}, True),
+        ({"key_ops": ["verify"]}, True),
+        ({"use": "enc"}, False),
+        ({"use": "SIG"}, False),
+        ({"use": ["sig"]}, False),
+        ({"use": None, "key_ops": ["encrypt", "wrapKey"]}, False),
+        ({"use": None, "key_ops": "verify"}, False),
+    ],
+    ids=repr,
+)
+def test_g45_only_a_key_for_signatures_verifies_one(
+    change: dict[str, Any], is_accepted: bool, bendable: BentProvider, database: None
+) -> None:
+    document = json.loads(bendable.body("/jwks"))
+    key = {name: value for name, value in (document["keys"][0] | change).items() if value is not None}
+    bendable.answers["/jwks"] = json.dumps({"keys": [5, None, "x", key]}).encode()
+    (is_signed_in if is_accepted else ends_in_a_page)(*bendable.visit())

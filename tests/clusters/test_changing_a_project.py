@@ -11,12 +11,13 @@ from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.audit.models import Event
-from hyperclusters.clusters import machine
+from hyperclusters.clusters import connections, machine
 from hyperclusters.clusters import projects as services
 from hyperclusters.clusters.connections import ask_test, claim_test, run_test
 from hyperclusters.clusters.credentials import key_ids
@@ -323,3 +324,13 @@ def test_a_test_under_way_is_not_begun_twice_and_goes_to_one_worker(
     run_test(held)
     run_test(held)  # a worker that comes back late
     assert len(events(action="project:test:ended")) == 1
+
+
+def test_a_test_that_is_asked_for_wakes_the_workers_once(
+    cast: Cast, projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakings: list[bool] = []
+    monkeypatch.setattr(connections, "wake_workers", lambda: wakings.append(connection.in_atomic_block))
+    for _ in range(2):
+        ask_test(by=cast.root, project=projects.vision)
+    assert wakings == [True]  # within the transaction: PostgreSQL tells the workers when it commits

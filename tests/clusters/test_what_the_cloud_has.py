@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db.models import F
 from django.utils import timezone
+from pytest_django import Settings
 
+from hyperclusters.audit import clock
 from hyperclusters.clusters import inventory
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Project, Source
@@ -53,6 +56,33 @@ def time_passes(span: timedelta) -> None:
 
 def known(**filters: Any) -> set[str]:
     return set(Cluster.objects.present().filter(**filters).values_list("name", flat=True))
+
+
+@pytest.mark.parametrize("why", ["the cloud fails", "the key is unreadable", "calls are paused"])
+def test_a_list_that_cannot_be_made_is_given_back_for_its_next_turn(
+    why: str, projects: Projects, cloud: Cloud, settings: Settings
+) -> None:
+    begun, pause = clock.now(), clock.now() + minutes(1)
+    source = inventory.claim_source("one")
+    assert source is not None
+    if why == "the cloud fails":
+        cloud.simulator.fault("error", "list", status=503)
+    elif why == "the key is unreadable":
+        settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    else:
+        Project.objects.filter(pk=source.project_id).update(blocked_until=pause)
+    assert inventory.sync(source) is False
+    source.refresh_from_db()
+    assert source.held_until is None
+    assert source.listed_at is None
+    if why == "calls are paused":
+        assert (source.due_at, source.failed_at) == (pause, None)
+        assert cloud.simulator.journal() == []
+    else:
+        next_turn = timedelta(seconds=settings.SYNC_INTERVAL)
+        assert source.due_at >= begun + next_turn
+        assert source.failed_at is not None
+    assert not Source.objects.due().filter(pk=source.pk).exists()
 
 
 @pytest.fixture

@@ -218,6 +218,22 @@ def test_an_exchange_tells_what_happened(cloud: Cloud) -> None:
     assert exchange.request.path == f"/v1/{PROJECT}/dev-servers/hyper-clusters"
 
 
+@pytest.mark.parametrize(("status", "call"), [(status, call) for status in (200, 409) for call in CALLS])
+def test_only_the_answer_of_a_create_that_succeeded_names_what_it_created(
+    status: int, call: str, cloud: Cloud
+) -> None:
+    cloud.script = answering(answer(status, as_json({"id": CLUSTER_ID, "name": NAME})))
+    with client_of(cloud.endpoint) as client:
+        exchange: modelarts.Exchange | None
+        try:
+            exchange = CALLS[call](client).exchange
+        except ModelArtsError as error:
+            exchange = error.exchange
+    assert exchange is not None
+    assert exchange.status == status
+    assert exchange.cluster_ids == ((CLUSTER_ID,) if (status, call) == (200, "create") else ())
+
+
 def test_g22_no_secret_shows_in_a_representation_or_a_debug_log(
     cloud: Cloud, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -246,6 +262,12 @@ def test_an_error_survives_a_trip_to_another_process(cloud: Cloud) -> None:
     assert (copy.code, copy.retry_after, copy.proves) == ("APIGW.0308", 3.0, Proof.NOT_EXECUTED)
     assert copy.exchange == caught.value.exchange
     assert str(copy) == "status_429: APIGW.0308: slow"
+
+
+def test_what_prints_an_error_without_its_fields_prints_its_message() -> None:
+    error = modelarts.Throttled("slow", code="APIGW.0308", cause="status_429")
+    assert error.args == ("slow",)
+    assert repr(error) == "Throttled('slow')"
 
 
 def test_the_room_needs_no_django_and_no_other_room() -> None:

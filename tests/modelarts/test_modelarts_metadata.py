@@ -15,6 +15,8 @@ from huaweicloudsdkmodelarts.v1.region.modelarts_region import ModelArtsRegion
 
 from hyperclusters.modelarts import ENDPOINTS, MetadataError, Transport, fetch_key
 
+SENT = ("Host", "X-Metadata-Token")
+
 
 class Metadata(ThreadingHTTPServer):
     """A metadata service that says what it is told to."""
@@ -77,12 +79,12 @@ def test_the_key_is_asked_for_as_the_vendor_s_sdk_does(
 ) -> None:
     with Transport() as http:
         ours = fetch_key(http, metadata.endpoint)
-    mine = [(method, path, headers.get("X-Metadata-Token")) for method, path, headers in metadata.asked]
+    mine = [(method, path, *map(headers.get, SENT)) for method, path, headers in metadata.asked]
     ttl = metadata.asked[0][2]["X-Metadata-Token-Ttl-Seconds"]
     metadata.asked.clear()
     monkeypatch.setattr(MetadataAccessor, "_METADATA_ENDPOINT", metadata.endpoint)
     theirs = MetadataAccessor().get_credential()
-    assert mine == [(m, path, headers.get("X-Metadata-Token")) for m, path, headers in metadata.asked]
+    assert mine == [(method, path, *map(headers.get, SENT)) for method, path, headers in metadata.asked]
     assert ttl == metadata.asked[0][2]["X-Metadata-Token-Ttl-Seconds"]
     held = ours.credentials
     assert (held.access_key, held.secret_key, held.security_token) == (
@@ -91,7 +93,7 @@ def test_the_key_is_asked_for_as_the_vendor_s_sdk_does(
         theirs.security_token,
     )
     assert timedelta(hours=23) < ours.until - datetime.now(UTC) < timedelta(hours=25)
-    assert "machine" not in repr(ours)
+    assert "machine" not in repr(ours).lower()
 
 
 @pytest.mark.parametrize("status", [404, 405, 503])

@@ -77,6 +77,16 @@ def test_a_host_that_no_resolver_takes_proves_that_nothing_was_sent(host: str) -
     assert error.cause == "dns_error"
 
 
+def test_what_the_network_says_at_length_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> list[object]:
+        raise OSError("x" * 2000)
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    error = failing("create", "http://modelarts.example")
+    check_not_sent(error)
+    assert len(error.message) == 500
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_g15_a_resolver_that_hangs_is_not_waited_for(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
@@ -96,6 +106,7 @@ def test_g15_a_resolver_that_hangs_is_not_waited_for(call: str, monkeypatch: pyt
     check_not_sent(first)
     assert first.cause == second.cause == "dns_timeout"
     assert len(lookups) == 1, "calls for one host must share the look-up that hangs"
+    assert lookups[0].daemon, "a look-up that hangs must not keep the process from ending"
 
 
 def test_a_dead_address_leaves_time_for_the_next(blackhole: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,24 @@ def test_g15_a_handshake_that_fails_proves_that_nothing_was_sent(
         check_nothing_sent(call, cloud.endpoint.replace("http:", "https:"), http, cause)
 
 
+def test_g15_a_handshake_ends_with_the_time_for_connecting_not_with_the_calls(good: Server) -> None:
+    with (
+        playing(Visit.stall) as cloud,
+        Transport(verify=str(good.certificate)) as http,
+        client_of(
+            cloud.endpoint.replace("http:", "https:"),
+            http=http,
+            connect_timeout=DEADLINE,
+            deadline=10 * (DEADLINE + ROOM),
+        ) as client,
+    ):
+        started = time.monotonic()
+        with pytest.raises(Unavailable) as caught:
+            CALLS["create"](client)
+        assert time.monotonic() - started <= DEADLINE + ROOM
+    assert caught.value.cause == "tls_timeout"
+
+
 def test_g15_a_silent_server_under_tls_ends_with_the_deadline(good: Server) -> None:
     def silent(visit: Visit) -> None:
         visit.read_request()

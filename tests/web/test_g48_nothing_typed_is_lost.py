@@ -186,6 +186,34 @@ def test_g48_an_old_form_comes_back_filled_with_a_new_token(
     assert csrf_of(browser, "/access/") != old
 
 
+@pytest.mark.parametrize("form", ["create", "ask"])
+def test_g48_a_form_whose_csrf_cookie_is_gone_comes_back_filled(
+    form: str, forms: dict[str, tuple[str, str, dict[str, str]]]
+) -> None:
+    name, path, typed = forms[form]
+    browser = signed_in(name, enforce_csrf_checks=True)
+    token = csrf_of(browser, "/access/")
+    del browser.cookies[django_settings.CSRF_COOKIE_NAME]
+    answer = browser.post(
+        path, typed | {"csrfmiddlewaretoken": token}, headers={"Origin": "http://testserver"}
+    )
+    assert answer.status_code == 302
+    is_kept(browser.get(answer["Location"], follow=True), typed)
+
+
+@pytest.mark.parametrize("origin", ["null", "https://evil.example"])
+def test_g48_a_form_that_another_site_may_have_sent_fills_in_nothing(
+    origin: str, forms: dict[str, tuple[str, str, dict[str, str]]]
+) -> None:
+    name, path, typed = forms["ask"]
+    browser = signed_in(name, enforce_csrf_checks=True)
+    token = csrf_of(browser, "/access/")
+    del browser.cookies[django_settings.CSRF_COOKIE_NAME]
+    answer = browser.post(path, typed | {"csrfmiddlewaretoken": token}, headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert typed["reason"] not in html.unescape(body(browser.get(path, follow=True)))
+
+
 @pytest.mark.parametrize(
     "form", sorted(set(FORMS) & {"appoint", "dismiss", "activity", "connect", "change", "key"})
 )

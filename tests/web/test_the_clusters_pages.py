@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from hyperclusters.audit.models import DenialWindow
 from hyperclusters.clusters.models import Cluster, Deletion, Source
 from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
 from tests.web.pages import HTMX, NEW, PAYLOADS, SignIn, body, holds_markup, main, submit, words
@@ -324,7 +325,9 @@ def test_a_wrong_name_deletes_nothing(fleet: dict[str, Cluster], cloud: Cloud, a
         assert "Nothing was sent" in words(answer)
     work()
     assert not Deletion.objects.exists()
-    assert len(events(action="cluster:delete:refused")) == len(wrong)
+    (event,) = events(action="cluster:delete:refused")
+    assert event.evidence == "wrong_name_typed"
+    assert DenialWindow.objects.get().count == len(wrong) - 1
 
 
 def test_a_cluster_is_deleted_by_creators_of_its_team_alone(fleet: dict[str, Cluster], as_: SignIn) -> None:

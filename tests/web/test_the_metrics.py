@@ -18,8 +18,10 @@ from pytest_django import Settings
 
 from hyperclusters.audit import clock, verification
 from hyperclusters.audit.findings import Finding
-from hyperclusters.clusters import heartbeat
-from hyperclusters.clusters.models import Creation, Project, Source, State
+from hyperclusters.clusters import heartbeat, tally
+from hyperclusters.clusters.models import CallTally, Creation, Project, Source, State
+from hyperclusters.clusters.upstream import client_for
+from hyperclusters.modelarts import ClusterType
 from tests.conftest import Cast, Cloud, Projects, ask, work
 from tests.web.pages import body
 
@@ -148,6 +150,24 @@ def test_the_labels_are_of_known_values_whatever_the_cloud_says(
         work()
     kept = {labels for name, labels in samples() if name == "hyperclusters_upstream_calls_total"}
     assert not any("Made" in text for labels in kept for pair in labels for text in pair)
+
+
+def test_calls_of_the_cloud_are_added_to_those_written_down_before(
+    cast: Cast, cloud: Cloud, projects: Projects
+) -> None:
+    tally.flush()  # what earlier tests have counted
+    CallTally.objects.all().delete()
+    client = client_for(projects.vision)
+    for calls in (1, 2):
+        for _ in range(calls):
+            client.list(type=ClusterType.HPS)
+        tally.flush()
+    row = CallTally.objects.get()
+    assert (row.call, row.result, row.status, row.count) == ("list", "Answer", 200, 3)
+    assert row.within_10s == 3
+    assert 0 < row.seconds < 30
+    tally.flush()  # nothing is added twice
+    assert CallTally.objects.get().count == 3
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

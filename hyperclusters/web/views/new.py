@@ -140,7 +140,11 @@ def _not_permitted(request: PageRequest, *, noted: bool = False) -> HttpResponse
         for team in teams_where(request.user, Action.VIEW)
         for grant in who_can(Action.GRANT, team)
     }
-    context = {"admins": sorted(admins), "lost": lost(request.user)}
+    context = {
+        "admins": sorted(admins),
+        "lost": lost(request.user),
+        "has_role": bool(teams_where(request.user, Action.CREATE)),
+    }
     return render(request, "clusters/not_permitted.html", context, status=403)
 
 
