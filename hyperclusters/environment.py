@@ -94,9 +94,11 @@ def audited_database(name: str, url: str) -> dict[str, Any]:
     else:
         # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
         # (least of all for the chain's head), and the server ends a session that sits idle on one. Without compiling
-        # queries (jit): to load the compiler alone, once a connection, costs an export's first byte 40 to 230 ms.
+        # queries (jit): to load the compiler alone, once a connection, costs an export's first byte 40 to 230 ms. With one
+        # schema behind PostgreSQL's own, so that no setting of a role puts other tables or operators in front.
         config.setdefault("OPTIONS", {}).setdefault(
-            "options", "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off"
+            "options",
+            "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s -c jit=off -c search_path=public",
         )
     return config
 

@@ -237,7 +237,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "hyperclusters.web.middleware.in_use",
-    "hyperclusters.web.middleware.SignedIn",
+    "hyperclusters.web.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

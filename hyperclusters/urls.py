@@ -1,9 +1,9 @@
 """Every URL of the dashboard."""
 
-from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from hyperclusters.web import decorators
 from hyperclusters.web.views import (
     access,
     accounts,
@@ -136,7 +136,11 @@ urlpatterns = [
     path("access/", include((access_urls, "access"))),
     path("people/", include((people_urls, "people"))),
     path("projects/", include((projects_urls, "projects"))),
-    path("language/", login_not_required(set_language), name="set_language"),
+    path(
+        "language/",
+        decorators.access(get=decorators.PUBLIC, post=decorators.PUBLIC)(set_language),
+        name="set_language",
+    ),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),

@@ -22,7 +22,9 @@ from .anchors import Rollback
 from .chain import digest, keyed, numbered, usable_key
 from .findings import ENOUGH, Finding, Kind
 from .ledger import Person, Subject, record, storable
-from .models import Event, Head, Segment
+from .models import Event, EventQuerySet, Head, Segment
+from .readable import values
+from .segments import is_sealed, records
 from .vocabulary import Action, Outcome
 
 ACTIONS = (Action.AUDIT_ACKNOWLEDGED, Action.AUDIT_RESTORED)
@@ -65,21 +67,16 @@ class Acknowledgement:
 
 def acknowledgements() -> list[Acknowledgement]:
     """All that carry the seal of one of our keys, oldest first; those in archives by the archives' sealed records."""
-    from_archives = [text for segment in Segment.objects.order_by("first") for text in _archived(segment)]
-    stored = (
-        Event.objects.filter(action__in=ACTIONS).order_by("seq").values_list("seq", "canonical", "digest")
-    )
-    texts = [*from_archives, *(text for seq, text, sealed in stored if _is_genuine(seq, text, sealed))]
+    from_archives = [text for segment in records() or [] for text in _archived(segment)]
     found = []
-    for text in texts:
+    for text in [*from_archives, *genuine_texts(Event.objects.filter(action__in=ACTIONS))]:
         with suppress(ValueError, KeyError, TypeError, AttributeError):
             found.append(Acknowledgement.from_text(text))
     return found
 
 
 def _archived(segment: Segment) -> list[str]:
-    key = dict(settings.AUDIT_KEYS).get(segment.key_id)
-    return list(segment.acknowledged or []) if key and segment.sealed_with(key) == segment.seal else []
+    return list(segment.acknowledged or []) if is_sealed(segment) else []
 
 
 def _is_genuine(seq: int, text: Any, sealed: Any) -> bool:
@@ -90,11 +87,30 @@ def _is_genuine(seq: int, text: Any, sealed: Any) -> bool:
         return False
 
 
+def genuine_texts(rows: EventQuerySet) -> list[str]:
+    """The sealed texts of these events, oldest first; what was not written by us is left out."""
+    found = values(rows.order_by("seq"), "canonical", "digest")
+    return [text for seq, text, sealed in found if _is_genuine(seq, text, sealed)]
+
+
 def texts(first: int, last: int) -> list[str]:
     """The sealed texts of the acknowledgements among these events, for the record of their archive."""
-    stored = Event.objects.filter(action__in=ACTIONS, seq__range=(first, last)).order_by("seq")
-    rows = stored.values_list("seq", "canonical", "digest")
-    return [text for seq, text, sealed in rows if _is_genuine(seq, text, sealed)]
+    return genuine_texts(Event.objects.filter(action__in=ACTIONS, seq__range=(first, last)))
+
+
+def open_alarm(known: Iterable[Acknowledgement], after: int) -> list[Finding]:
+    """What events behind `after` say that was found, and no later event closes: neither one that all is whole again nor
+    an acknowledgement. The table of verifications can be put back to an older state; these events cannot."""
+    closed = {storable(str(each)): one.seq for one in known for each in one.findings}  # the last one counts
+    alarms = Event.objects.filter(action__in=(Action.AUDIT_BROKEN, Action.AUDIT_MENDED), seq__gt=after)
+    found: dict[str, int] = {}
+    for text in genuine_texts(alarms):
+        event = json.loads(text)
+        if event["action"] == Action.AUDIT_MENDED:
+            found.clear()
+        else:
+            found |= dict.fromkeys((event["after"] or {}).get("findings", []), event["seq"])
+    return [Finding.parse(each) for each, seq in found.items() if closed.get(each, 0) < seq]
 
 
 def split(

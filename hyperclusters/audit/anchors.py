@@ -183,7 +183,11 @@ def seen(findings: Findings, rollbacks: Sequence[Rollback] = ()) -> dict[int, Pl
         Path(file.path) for file in known if file.host == _host()
     ]  # a setting may have named another path once
     for path in dict.fromkeys([*paths(), *ours]):
-        reader.file(path)
+        try:
+            reader.file(path)
+        except OSError:
+            if path in paths():  # another one is the database's word, and its lines are missing then
+                raise
     for file in known:
         lines = reader.read.get(file.id, 0)
         if file.lines > lines and (lines or _is_lost(file, known)):
@@ -249,7 +253,7 @@ def _is_sealed(line: Line) -> bool:
 def _lines(path: Path) -> Iterator[tuple[bytes, Line]]:
     """Each line as it stands and as it reads; one that cannot be read is an empty one. What has no end is no line yet: it is being written, or a power
     cut or a full disk broke it off. A whole one that was cut is missing then: the database knows how many there were."""
-    if not path.exists():
+    if not path.is_file():
         return
     with path.open("rb") as file:
         for text in file:

@@ -25,13 +25,16 @@ from . import anchors, clock, push
 from .acknowledgements import acknowledgements, split, texts, trusted
 from .anchors import Rollback
 from .chain import current_key, digest, keyed, line, numbered, unline
+from .files import create
 from .findings import Finding, Findings, Kind
+from .fingerprints import with_contents
 from .ledger import Subject, record
+from .loose import Row
 from .models import Duty, Event, Head, Segment
-from .rows import ahead, differing, rows, with_contents
+from .rows import ahead, differing, rows
 from .segments import covered
 from .vocabulary import Action, Outcome
-from .walk import Place, Row, Walk
+from .walk import Place, Walk
 
 AT_ONCE = 5000
 MANIFEST = ("first", "last", "previous", "digest", "file", "sha256", "anchors", "key")
@@ -76,7 +79,9 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
         sha256 = _write(made / name, _walked(walk, start.seq, last, progress))
         walk.end(walk.place)
         _see_that_nobody_was_faster(start.seq)
-        still_open, closed = split(with_contents(findings.found), known)
+        still_open, closed = split(
+            with_contents(findings.found, [each for one in known for each in one.findings]), known
+        )
         if still_open or walk.place.seq != last or any(each.is_covered(findings.found) for each in known):
             raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
         segment = _segment(start, walk, name, sha256)
@@ -166,7 +171,7 @@ def _walked(walk: Walk, after: int, last: int, progress: Callable[[int, int], No
 def _write(path: Path, lines: Iterator[str]) -> str:
     """The file's digest, once it is safe on the disk."""
     made = hashlib.sha256()
-    with path.open("wb") as file:
+    with create(path) as file:
         for each in lines:
             written = each.encode() + b"\n"
             made.update(written)
@@ -216,8 +221,8 @@ def _manifest_of(segment: Segment, rollbacks: Sequence[Rollback]) -> dict[str, A
 
 def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
     manifest["seal"] = digest(dict(settings.AUDIT_KEYS)[manifest["key"]], json.dumps(manifest))
-    with path.open("w") as file:
-        file.write(json.dumps(manifest, indent=1) + "\n")
+    with create(path) as file:
+        file.write(json.dumps(manifest, indent=1).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

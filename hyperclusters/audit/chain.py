@@ -165,10 +165,20 @@ def copy_events(database: BaseDatabaseWrapper, events: Sequence[Fields]) -> None
 
 def _end(cursor: Any, lock: str = "") -> tuple[int, str, str]:
     """Where the chain ends, with which digest, and the ID of the current key. Raises HeadLost."""
-    cursor.execute(END + lock)
-    if (head := cursor.fetchone()) is None:
+    try:
+        cursor.execute(END + lock)
+        head = cursor.fetchone()
+    except DatabaseError as error:
+        if "Could not decode" in str(error):  # SQLite's driver, of a text that is none
+            raise HeadLost(
+                "the audit's chain has an end that cannot be read: nothing can be recorded"
+            ) from error
+        raise
+    if head is None:
         raise HeadLost("the audit's chain has lost its end (audit_head): nothing can be recorded")
     seq, previous, key_id = head
+    if tuple(map(type, head)) != (int, str, str):
+        raise HeadLost("the audit's chain has an end that cannot be read: nothing can be recorded")
     return seq, previous, key_id or settings.AUDIT_KEYS[0][0]
 
 

@@ -21,7 +21,7 @@ from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
 from .chain import DOCUMENTS, SCALARS, document, moment
-from .manifest import Manifest
+from .manifest import Manifest, sheet_line
 from .models import Event, EventQuerySet
 from .readable import UNREADABLE, values
 from .spreadsheets import BOM, cell, cell_in_sql, row
@@ -167,4 +167,4 @@ def _place(line: bytes, form: Format) -> dict[str, Any]:
 def _trailer(form: Format, manifest: str) -> bytes:
     if form == Format.JSONL:
         return f"{manifest}\n".encode()
-    return row(["manifest", manifest, *[""] * (len(COLUMNS) - 2)]).encode()
+    return sheet_line(manifest, len(COLUMNS)).encode()

@@ -14,6 +14,7 @@ from django.db.models.lookups import Exact
 
 from .models import PAIRS, EventQuerySet
 from .search import named_like
+from .times import LATEST
 
 # The filters by equality, the one that usually leaves the fewest events first: its index leads the way.
 EQUAL = ("person_name", "ip", "project_name", "team_id", "action", "outcome")
@@ -88,7 +89,7 @@ class Filter:
     def _timed(self, rows: EventQuerySet) -> EventQuerySet:
         if self.since:
             rows = rows.filter(at__gte=self.since)
-        return rows.filter(at__lt=self.until) if self.until else rows
+        return rows.filter(at__lt=self.until) if self.until and self.until < LATEST else rows
 
     def _about(self) -> list[Q]:
         return [Q(object_name__in=self.about), Q(object_id__in=self.about)] if self.about else []

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+WRITTEN = re.compile(
+    r"([a-z ]+): (?:event|line)s? (-?[0-9]+)(?: to (-?[0-9]+))?(?: \((.*)\))?", re.DOTALL
+)  # see Finding.__str__
 ENOUGH = 200  # findings that are told one by one; a ledger with more is broken beyond doubt
 
 
@@ -50,6 +54,15 @@ class Finding:
         what = "line" if self.kind.startswith("anchor") else "event"
         place = f"{what} {self.first}" if self.first == self.last else f"{what}s {self.first} to {self.last}"
         return f"{self.kind}: {place}" + (f" ({self.detail})" if self.detail else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Finding:
+        """The finding that `str` writes like this; one that says nothing but the text if it is none."""
+        if match := WRITTEN.fullmatch(text):
+            kind, first, last, detail = match.groups(default="")
+            return cls(kind, int(first), int(last or first), detail)
+        kind, _, detail = text.partition(": ")
+        return cls(kind, 0, 0, detail)
 
     @property
     def identity(self) -> tuple[str, int, int, str, str]:

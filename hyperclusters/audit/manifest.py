@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .chain import current_key, digest
+from .spreadsheets import row
 
 PURPOSE = "export"  # a seal is never valid for anything else that the same key seals
 
@@ -42,6 +43,11 @@ def read(text: str) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return facts if isinstance(facts, dict) else None
+
+
+def sheet_line(text: str, columns: int) -> str:
+    """A manifest as the last line of a CSV file with so many columns."""
+    return row(["manifest", text, *[""] * (columns - 2)])
 
 
 def problems(

@@ -152,7 +152,8 @@ def _events(
 def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:
     """The rows of the span from this position on, itself included, in the direction of paging. One condition says where
     the walk along an index begins and one where it ends: of two beginnings a database may choose the farther one."""
-    here, (since, until) = Row(F("at"), F("seq")), span
+    here, since = Row(F("at"), F("seq")), span.since
+    until = None if span.until == LATEST else span.until  # nothing comes after the last moment
     if upwards:
         if starts := [each for each in (start, Position(since, 0) if since else None) if each]:
             rows = rows.filter(GreaterThanOrEqual(here, _value(max(starts))))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError, DataError, connection, transaction
 
-from .chain import COLUMNS, DOCUMENTS, SCALARS, document
-from .findings import Finding, Kind
-from .walk import UNREADABLE, Place, Row
+from .chain import COLUMNS, CURRENT_KEY, DOCUMENTS, SCALARS, document
+from .loose import UNREADABLE, Row
+from .walk import Place
 
 AT_ONCE = 5000
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -46,7 +44,7 @@ SQLITE = {
 }
 
 
-def _json() -> dict[str, str]:
+def column_texts() -> dict[str, str]:
     """For each name in the text, in the text's order, SQL for what stands there."""
     words = POSTGRESQL if connection.vendor == "postgresql" else SQLITE
     scalars = {name: words["number" if name in NUMBERS else "text"] for name in SCALARS}
@@ -63,7 +61,7 @@ def agreement() -> str:
 
     False proves nothing on PostgreSQL, which writes some numbers in documents otherwise: then `differing` looks closer.
     """
-    parts = _json()
+    parts = column_texts()
     # Documents come last and joined: printf stops at a NUL, which json_quote writes as an escape and a document does not.
     heads = [name for name in parts if name not in DOCUMENTS]
     pattern = ",".join(f'"{name}":%%s' for name in heads)
@@ -159,15 +157,30 @@ def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
 
 
 def ends() -> tuple[Place | None, int]:
-    """Where the chain says that it ends, and the highest number there is, as of one moment."""
+    """Where the chain says that it ends, and the highest number there is, as of one moment. Raises ValueError if what
+    stands there is no place."""
+    form = (
+        "hex({})" if connection.vendor == "sqlite" else "encode(convert_to(CAST({} AS text), 'UTF8'), 'hex')"
+    )
+    values = ", ".join(form.format(name) for name in ("audit_head.seq", "audit_head.digest", CURRENT_KEY))
+    query = (
+        f"SELECT {values}, (SELECT max(seq) FROM audit_event WHERE seq <= %s) "  # noqa: S608 -- names of columns
+        "FROM (SELECT 1) one LEFT JOIN audit_head ON id = 1"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT seq, digest, (SELECT max(seq) FROM audit_event WHERE seq <= %s) FROM (SELECT 1) one "
-            "LEFT JOIN audit_head ON id = 1",
-            [MOST],
-        )
-        seq, digest, highest = cursor.fetchone()
-    return (None if seq is None else Place(seq, digest)), highest or 0
+        cursor.execute(query, [MOST])
+        *told, highest = cursor.fetchone()
+    if told[0] is None or (told[0] == "" and connection.vendor == "sqlite"):
+        return None, highest or 0
+    seq, digest, key_id = (bytes.fromhex(value).decode() for value in told)
+    if seq != str(int(seq)):
+        raise ValueError("a number is written otherwise")
+    return Place(int(seq), digest, key_id), highest or 0
+
+
+def highest() -> int:
+    """The highest number there is."""
+    return _fetch("SELECT max(seq) FROM audit_event WHERE seq <= %s", MOST)[0][0] or 0
 
 
 def without_number(limit: int) -> list[str]:
@@ -185,39 +198,12 @@ def without_number(limit: int) -> list[str]:
         return [value for (value,) in cursor.fetchall()]
 
 
-def with_contents(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings with what stands at their places now: other content is another finding."""
-    standing = (Kind.EDITED, Kind.INSERTED, Kind.REORDERED, Kind.RESEALED, Kind.ROLLED_BACK)
-    return [
-        replace(each, content=fingerprint(each.first, each.last)) if each.kind in standing else each
-        for each in findings
-    ]
-
-
-def fingerprint(first: int, last: int) -> str:
-    """A digest of what the database holds in these rows, byte for byte and type for type."""
-    form = (
-        "typeof({0}) || ':' || hex({0})"
-        if connection.vendor == "sqlite"
-        else "quote_nullable(CAST({0} AS text))"
-    )
-    columns = " || ',' || ".join(form.format(f'"{name}"') for name in COLUMNS)
-    content = hashlib.sha256()
-    with connection.cursor() as cursor:
-        query = f"SELECT {columns} FROM audit_event WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 -- names of columns
-        cursor.execute(query, [first, last])
-        while found := cursor.fetchmany(AT_ONCE):
-            for (text,) in found:
-                content.update(text.encode())
-    return content.hexdigest()
-
-
 def differing(number: int, text: str) -> list[str]:
     """The columns of this row that are not what its text says.
 
     Nothing but PostgreSQL's own way of writing a document (jsonb) or a time is overlooked.
     """
-    parts = _json()
+    parts = column_texts()
     is_postgresql = connection.vendor == "postgresql"
     columns = [f"CAST({sql} AS {'text' if is_postgresql else 'blob'})" for sql in parts.values()]
     if is_postgresql:
@@ -230,7 +216,7 @@ def differing(number: int, text: str) -> list[str]:
     except (DatabaseError, ValueError, RecursionError, IndexError):
         return ["columns that cannot be read"]
     stored = dict(zip(parts, found, strict=False))
-    expected: dict[str, Any] = {name: _text(name, told.get(name)) for name in parts}
+    expected: dict[str, Any] = {name: text_of(name, told.get(name)) for name in parts}
     if is_postgresql:
         expected |= dict(zip(DOCUMENTS, found[len(parts) :], strict=True))
     else:
@@ -242,6 +228,6 @@ def differing(number: int, text: str) -> list[str]:
     ]
 
 
-def _text(name: str, value: Any) -> str:
+def text_of(name: str, value: Any) -> str:
     """A value as it stands in the text."""
     return document(value) if name in DOCUMENTS else json.dumps(value, ensure_ascii=False)

@@ -12,6 +12,12 @@ from django.db.models.expressions import RawSQL
 from django.db.utils import ProgrammingError
 
 LEAST = 3  # characters: a trigram
+TABLE_SQL = "CREATE VIRTUAL TABLE audit_event_name USING fts5(object_name, content='', tokenize='trigram')"
+# A short pending list: every search reads it through.
+INDEX_SQL = (
+    "CREATE INDEX event_name_trigrams ON audit_event USING gin (UPPER(object_name::text) gin_trgm_ops) "
+    "WITH (gin_pending_list_limit = 256)"
+)
 FORGET = "INSERT INTO audit_event_name (audit_event_name) VALUES ('delete-all')"
 NAMED = "audit_event_named"  # SQLite's trigger that fills the search
 NAMED_SQL = (
@@ -69,9 +75,7 @@ def differing(first: int, last: int, limit: int) -> list[int]:
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Make the index (a migration's forward step). Raises RuntimeError, with what to do, if pg_trgm cannot be had."""
     if schema_editor.connection.vendor == "sqlite":
-        schema_editor.execute(
-            "CREATE VIRTUAL TABLE audit_event_name USING fts5(object_name, content='', tokenize='trigram')"
-        )
+        schema_editor.execute(TABLE_SQL)
         schema_editor.execute(
             "INSERT INTO audit_event_name (rowid, object_name) SELECT seq, object_name FROM audit_event "
             "WHERE object_name <> ''"
@@ -83,11 +87,7 @@ def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noq
             schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     except ProgrammingError as error:
         raise RuntimeError(_NO_EXTENSION) from error
-    # A short pending list: every search reads it through.
-    schema_editor.execute(
-        "CREATE INDEX event_name_trigrams ON audit_event USING gin (UPPER(object_name::text) gin_trgm_ops) "
-        "WITH (gin_pending_list_limit = 256)"
-    )
+    schema_editor.execute(INDEX_SQL)
 
 
 def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature

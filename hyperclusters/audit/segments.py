@@ -6,19 +6,40 @@ import hashlib
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import DatabaseError
+from django.db.models import Q, QuerySet
 
 from .findings import Findings, Kind
 from .models import Segment
+from .readable import UNREADABLE
+from .rows import is_about_a_value, savepoint
 from .walk import Place
+
+UNREADABLE_RECORDS = "the records of archives"
+
+
+def records(rows: QuerySet[Segment] | None = None) -> list[Segment] | None:
+    """The records, the oldest events first; None if a stored value makes them unreadable."""
+    try:
+        with savepoint():
+            return list((Segment.objects.all() if rows is None else rows).order_by("first"))
+    except (DatabaseError, *UNREADABLE) as error:
+        if not is_about_a_value(error):
+            raise
+        return None
 
 
 def covered(findings: Findings) -> Place:
     """The place up to which events were moved to archives. What was done to their records is added to `findings`."""
-    keys = dict(settings.AUDIT_KEYS)
     place = Place()
-    for segment in Segment.objects.order_by("first"):
-        sealed = segment.sealed_with(keys[segment.key_id]) if segment.key_id in keys else ""
+    found = records()
+    if found is None:
+        findings.add(Kind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
+    for segment in found or []:
+        if [type(segment.first), type(segment.last), type(segment.digest)] != [int, int, str]:
+            findings.add(Kind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
+            continue
+        sealed = _seal_of(segment)
         if sealed != segment.seal or segment.first != place.seq + 1 or segment.previous != place.digest:
             content = hashlib.sha256(f"{sealed} {segment.seal}".encode()).hexdigest()
             findings.add(
@@ -30,16 +51,25 @@ def covered(findings: Findings) -> Place:
 
 def archive_of(seq: int) -> Segment | None:
     """The record of the archive that holds this event, if it was moved to one."""
-    found = Segment.objects.filter(first__lte=seq, last__gte=seq).first()
-    return found if found and _is_sealed(found) else None
+    found = records(Segment.objects.filter(first__lte=seq, last__gte=seq))
+    return next((each for each in found or [] if is_sealed(each)), None)
 
 
 def archives_since(at: datetime | None = None) -> list[Segment]:
     """The records of the archives that hold events from this time on, oldest first; of all without a time."""
     later = Q(last_at__gte=at) | Q(last_at__isnull=True, archived_at__gte=at) if at else Q()
-    return [each for each in Segment.objects.filter(later).order_by("first") if _is_sealed(each)]
+    return [each for each in records(Segment.objects.filter(later)) or [] if is_sealed(each)]
 
 
-def _is_sealed(segment: Segment) -> bool:
+def is_sealed(segment: Segment) -> bool:
+    """Whether one of our keys made its seal."""
+    return bool(sealed := _seal_of(segment)) and sealed == segment.seal
+
+
+def _seal_of(segment: Segment) -> str:
+    """The seal that it must have; none if it names none of our keys, or a value in it cannot be sealed."""
     key = dict(settings.AUDIT_KEYS).get(segment.key_id)
-    return key is not None and segment.sealed_with(key) == segment.seal
+    try:
+        return segment.sealed_with(key) if key else ""
+    except UNREADABLE:
+        return ""

@@ -3,10 +3,7 @@
 Each group is one migration's; what a later one replaces is dropped by it and made again backwards.
 """
 
-import re
-
 from django.apps.registry import Apps
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from .search import NAMED, NAMED_SQL
@@ -15,8 +12,6 @@ MESSAGE = "audit events are append-only"
 HEAD_MESSAGE = "the end of the audit chain only moves forward"
 NEXT_MESSAGE = "audit events are append-only: each has the number after the last"
 SEGMENT_MESSAGE = "records of audit archives are append-only"
-
-TABLES = ("audit_event", "audit_head", "audit_segment")
 
 Triggers = dict[str, tuple[str, str, str]]  # name → table, when (and at which condition), message
 
@@ -142,7 +137,11 @@ def remove_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  #
 def install_next(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """An event has the number after the last. The group "head" has this trigger since; older databases get it here."""
     name, vendor = "audit_event_next", schema_editor.connection.vendor
-    if name not in stored(schema_editor.connection):
+    catalogue = ("sqlite_master", "name") if vendor == "sqlite" else ("pg_trigger", "tgname")
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM {} WHERE {} = '{}'".format(*catalogue, name))  # noqa: S608 -- our own words
+        is_there = cursor.fetchone()
+    if not is_there:
         _make_one(schema_editor, name, *(POSTGRES if vendor == "postgresql" else SQLITE)["head"][name])
 
 
@@ -203,50 +202,15 @@ def _drop_one(editor: BaseDatabaseSchemaEditor, name: str, table: str) -> None:
     editor.execute(f"DROP FUNCTION {name}()")
 
 
-def changed(connection: BaseDatabaseWrapper) -> list[str]:
-    """What was done to the triggers on the audit's tables: which are missing, switched off, changed, or not ours."""
-    is_sqlite = connection.vendor == "sqlite"
-    ours: dict[str, str] = {NAMED: NAMED_SQL} if is_sqlite else {}
-    for group in (SQLITE if is_sqlite else POSTGRES).values():
-        for name, (_, when, message) in group.items():
-            ours[name] = (
-                _sqlite(name, when, message)
-                if is_sqlite
-                else _comparable(_postgresql(name, when), _body(name, message))
-            )
-    del ours[REPLACED[connection.vendor]]
-    here = stored(connection)
-    found = [f"{name} is missing" for name in ours.keys() - here.keys()]
-    found += [f"{name} is not ours" for name in here.keys() - ours.keys()]
-    found += [
-        f"{name} was changed or switched off"
-        for name in ours.keys() & here.keys()
-        if ours[name] != here[name]
-    ]
-    return sorted(found)
-
-
-def stored(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """The triggers on the audit's tables, by name, in a form that can be compared."""
-    marks = ", ".join(["%s"] * len(TABLES))
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            query = f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ({marks})"  # noqa: S608 -- marks
-            cursor.execute(query, TABLES)
-            return dict(cursor.fetchall())
-        cursor.execute(
-            "SELECT tgname, pg_get_triggerdef(t.oid, true), prosrc, tgenabled FROM pg_trigger t "  # noqa: S608 -- marks
-            "JOIN pg_class c ON c.oid = tgrelid JOIN pg_proc p ON p.oid = tgfoid "
-            f"WHERE NOT tgisinternal AND pg_table_is_visible(c.oid) AND relname IN ({marks})",
-            TABLES,
+def definitions(vendor: str) -> dict[str, str]:
+    """Every trigger that the migrations leave, by name. PostgreSQL: a mark divides it from its function's body."""
+    groups = (SQLITE if vendor == "sqlite" else POSTGRES).values()
+    found = {NAMED: NAMED_SQL} if vendor == "sqlite" else {}
+    for name, (_, when, message) in (each for group in groups for each in group.items()):
+        found[name] = (
+            _sqlite(name, when, message)
+            if vendor == "sqlite"
+            else f"{_postgresql(name, when)}{chr(1)}{_body(name, message)}"
         )
-        # D: switched off; R: only while a replica replays.
-        return {
-            name: _comparable(definition, body) + ("" if enabled in {"O", "A"} else " off")
-            for name, definition, body, enabled in cursor.fetchall()
-        }
-
-
-def _comparable(definition: str, body: str) -> str:
-    """PostgreSQL writes a definition in its own way: with other brackets, blanks and capitals."""
-    return re.sub(r"[\s()]", "", definition).lower() + body
+    del found[REPLACED[vendor]]
+    return found

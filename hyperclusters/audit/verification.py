@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,20 +11,23 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from . import anchors, clock, guards
-from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
-from .chain import HeadLost, KeyMissing, current_key, digest, moment
+from . import anchors, clock, indexes, structure
+from .acknowledgements import Acknowledgement, acknowledgements, open_alarm, split, trusted
 from .findings import ENOUGH, Finding, Findings, Kind
+from .fingerprints import with_contents
 from .ledger import Subject, record
-from .models import Duty, Event, Head, Segment, Verification
+from .models import Duty, Event, Segment, Verification
 from .readable import UNREADABLE
-from .rows import LEAST, ahead, differing, ends, is_about_a_value, rows, with_contents, without_number
+from .results import forgotten, known_findings, seal_of, sealed_rows, sealing_key, stored_rows, unique
+from .rows import LEAST, ahead, differing, ends, highest, is_about_a_value, rows, savepoint, without_number
 from .segments import covered
 from .vocabulary import Action, Outcome
-from .walk import Place, Walk
+from .walk import END, Place, Walk
 
+log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]  # how many of how many; may raise to end it
 WHOLE, NEW = "whole", "new"
+ATTEMPTS = 3
 GRACE = timedelta(hours=1)  # past AUDIT_VERIFY_HOURS, after which a verification of all is overdue
 NEW_OVERDUE = timedelta(minutes=15)
 CLOCKS = timedelta(seconds=5)  # a row further ahead of the clock is no row of ours
@@ -61,78 +64,104 @@ class Standing:
         return self.whole_at if self.whole_at and _is_whole_overdue(self.whole_at) else self.at
 
 
-def verify(progress: Progress = lambda _done, _all: None, distrusted: tuple[Finding, ...] = ()) -> Result:
-    """Verify all: every event that is in the database, the archives' records, and the anchors.
+def verify(progress: Progress = lambda _done, _all: None) -> Result:
+    """Verify all: every event that is in the database, the archives' records, and the anchors."""
+    return _unless_archived(lambda: _verify(progress))
 
-    `distrusted`: findings of an earlier round that speak of acknowledgements, which then count for nothing.
-    """
-    known = _known(_sealed())
+
+def _unless_archived(verification: Callable[[], Result]) -> Result:
+    """The result of a verification from under which no archive took events; of the last of a few attempts."""
+    for _ in range(ATTEMPTS):
+        before = covered(Findings())
+        result = verification()
+        if not result.findings or covered(Findings()) == before:
+            break
+    return result
+
+
+def _verify(progress: Progress, distrusted: tuple[Finding, ...] = ()) -> Result:
+    """`distrusted`: findings of an earlier round that speak of acknowledgements, which then count for nothing."""
+    known = known_findings(sealed_rows())
     said = [each for each in acknowledgements() if not each.is_covered(distrusted)]
     findings = Findings()
     seen: dict[int, Place] = {}
-    start = Place()
     try:
-        seen = anchors.seen(findings, [each.rollback for each in said if each.rollback])
-        start = covered(findings)
+        with savepoint():
+            seen = anchors.seen(findings, [each.rollback for each in said if each.rollback])
     except (DatabaseError, *UNREADABLE) as error:
-        if not is_about_a_value(error):
-            raise
-        findings.add(Kind.UNREADABLE, 0, detail=f"records of anchors or archives: {type(error).__name__}")
+        _unreadable(findings, error, "the records of anchors")
+    start = covered(findings)
     kept = {seq: place for seq, place in seen.items() if seq > start.seq}
     if (edge := seen.get(start.seq)) and edge.digest != start.digest:
         findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
     for value in without_number(ENOUGH):
         findings.add(Kind.INSERTED, 0, detail=f"its number is {value}")
     result = _walk(start, LEAST, kept, findings, progress)
-    if result.findings and covered(Findings()) != start:
-        return verify(progress)  # events were archived before they were read
     if any(each.is_covered(result.findings) for each in said):
-        return verify(progress, (*distrusted, *result.findings))
+        return _verify(progress, (*distrusted, *result.findings))
     return replace(result, findings=_with_rollbacks(result.findings, said), known=known, is_whole=True)
+
+
+def _unreadable(findings: Findings, error: Exception, what: str) -> None:
+    """A stored value is a finding; any other error is raised."""
+    if not is_about_a_value(error):
+        raise error
+    findings.add(Kind.UNREADABLE, 0, detail=what)
 
 
 def _with_rollbacks(findings: Iterable[Finding], said: Iterable[Acknowledgement]) -> list[Finding]:
     """What was found, and the acknowledged returns to an older state: the anchors that show those are not heeded."""
+    acknowledged = [each for one in said for each in one.findings]
     backs = [each for one in said if one.rollback for each in one.findings if each.kind == Kind.ROLLED_BACK]
-    return [*with_contents(findings), *backs]
+    return [*with_contents(findings, acknowledged), *backs]
 
 
 def verify_whole(progress: Progress = lambda _done, _all: None) -> Result:
-    """Verify all, and what guards it: the triggers, and on SQLite the indexes and the search. For the command and workers."""
-    result = verify(progress)
+    """Verify all, and what stands around it: tables, triggers, indexes and the search. For the command and workers."""
+    return _unless_archived(lambda: _verify_whole(progress))
+
+
+def _verify_whole(progress: Progress) -> Result:
+    result = _verify(progress)
     findings = Findings()
-    guards.inspect_triggers(findings)
-    first = Event.objects.filter(seq__gt=0).order_by("seq").values_list("seq", flat=True).first()
-    if first:
-        guards.inspect_indexes(findings, first, result.place.seq)
-        if first <= covered(Findings()).seq:
-            return verify_whole(progress)  # events were archived meanwhile; the search keeps their names
+    _inspect_structure(findings)
+    indexes.inspect(findings, covered(Findings()).seq + 1, result.place.seq)
     return replace(result, findings=[*result.findings, *findings.found])
+
+
+def _inspect_structure(findings: Findings) -> None:
+    for change in structure.changes():
+        findings.add(Kind.GUARD_CHANGED, 0, detail=change)
 
 
 def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     """Verify what came after the last verification, and that the last anchor's event is still there."""
-    stored = _sealed()
+    stored = sealed_rows()
     whole = next((row for row in stored if row.kind == WHOLE), None)
     done = max(stored, key=lambda row: row.seq, default=None)
     if not whole or not done or not done.seq or _is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
         return verify_whole(progress)
-    said = trusted(acknowledgements(), (), done.seq)
+    known = acknowledgements()
+    still_open, _ = split(known_findings(stored), trusted(known, known_findings(stored), done.seq))
+    if forgotten(known, still_open, whole.seq):
+        return verify_whole(progress)
+    said = trusted(known, (), done.seq)
     last = anchors.latest([each.rollback for each in said if each.rollback])
     findings = Findings()
     start = Place(done.seq, done.digest, done.chain_key_id)
     seen = {last.seq: last} if last and last.seq > start.seq else {}
     archived = covered(Findings()).seq
     outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
-    known = [each for each in _known(stored) if each.kind == Kind.INSERTED]
+    inserted = [each for each in known_findings(stored) if each.kind == Kind.INSERTED]
     for number in outside[:ENOUGH]:
-        if not any(each.first <= number <= each.last for each in known):
+        if not any(each.first <= number <= each.last for each in inserted):
             findings.add(Kind.INSERTED, number)
-    guards.inspect_triggers(findings)
+    _inspect_structure(findings)
     result = _walk(start, start.seq + 1, seen, findings, progress)
     if result.findings and _is_archived_beyond(done.seq):
         return verify_whole(progress)
-    return replace(result, findings=with_contents(result.findings))
+    acknowledged = [each for one in said for each in one.findings]
+    return replace(result, findings=with_contents(result.findings, acknowledged))
 
 
 def _is_whole_overdue(at: datetime) -> bool:
@@ -145,10 +174,16 @@ def _is_archived_beyond(seq: int) -> bool:
 
 def _walk(start: Place, first: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:
     began = time.monotonic()
-    head, highest = ends()
+    head: Place | None = None
+    try:
+        with savepoint():
+            head, last = ends()
+    except (DatabaseError, *UNREADABLE) as error:
+        _unreadable(findings, error, END)
+        last = highest()
     walk = Walk(settings.AUDIT_KEYS, start, seen, differing, findings)
-    total = max((head.seq if head else highest) - start.seq, 0)
-    for batch in ahead(rows(first, highest)):
+    total = max((head.seq if head else last) - start.seq, 0)
+    for batch in ahead(rows(first, last)):
         walk.feed(batch)
         progress(walk.count, max(total, walk.count))
     walk.end(head)
@@ -184,29 +219,31 @@ def note(kind: str, result: Result) -> None:
     verification that finds nothing ends an earlier alarm, but none that was raised while it ran: it may have passed that
     place before."""
     kind = WHOLE if result.is_whole else kind
+    try:
+        with transaction.atomic():
+            _tell_changes(*_store(kind, result))
+    except (
+        DatabaseError,
+        *UNREADABLE,
+    ):  # such as an end of the chain that was edited: the finding is what is left
+        log.exception("ALERT the audit's verification cannot be recorded as an event")
+        with transaction.atomic():
+            _store(kind, result)
+
+
+def _store(kind: str, result: Result) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """Keep the result; what is open and was not known before, and what was known if nothing is left of it."""
     place = result.place if result.place.digest else Place(0)
-    with transaction.atomic():
-        stored = {row.kind: row for row in Verification.objects.select_for_update().order_by("kind")}
-        known = _known(_sealed(stored.values()))
-        identities = {finding.identity for finding in known}
-        fresh = [finding for finding in result.findings if finding.identity not in identities]
-        # What a part of the ledger does not show again stays known until all was looked at.
-        stays = [finding for finding in known if kind == NEW or finding not in result.known]
-        kept = _unique([*stays, *result.findings])
-        if kind == WHOLE and NEW in stored:
-            stored[NEW].delete()
-        _store(kind, result, place, kept)
-        if not Head.objects.exists():
-            return  # nothing can be recorded any more: the finding is what is left
-        still_open, _ = split(fresh, trusted(acknowledgements(), kept, place.seq))
-        if still_open:
-            _tell(Action.AUDIT_BROKEN, Outcome.FAILED, still_open)
-        elif known and not kept:
-            _tell(Action.AUDIT_MENDED, Outcome.NOTED, known)
-
-
-def _store(kind: str, result: Result, place: Place, findings: Iterable[Finding]) -> None:
-    key_id, key = _sealing_key()
+    stored = stored_rows(Verification.objects.select_for_update())
+    known = known_findings(sealed_rows(stored))
+    identities = {finding.identity for finding in known}
+    fresh = [finding for finding in result.findings if finding.identity not in identities]
+    # What a part of the ledger does not show again stays known until all was looked at.
+    stays = [finding for finding in known if kind == NEW or finding not in result.known]
+    kept = unique([*stays, *result.findings])
+    if kind == WHOLE:
+        Verification.objects.filter(kind=NEW).delete()
+    key_id, key = sealing_key()
     row = Verification(
         kind=kind,
         at=clock.now(),
@@ -214,53 +251,30 @@ def _store(kind: str, result: Result, place: Place, findings: Iterable[Finding])
         count=result.count,
         seq=place.seq,
         digest=place.digest,
-        findings=[finding.facts() for finding in findings],
+        findings=[finding.facts() for finding in kept],
         chain_key_id=place.key_id,
         seal_key_id=key_id,
     )
-    row.seal = _seal(row, key)
+    row.seal = seal_of(row, key)
     row.save()
-
-
-def _sealing_key() -> tuple[str, bytes]:
-    """The current key; where the record of the chain's end is gone, the first one. Raises KeyMissing."""
-    try:
-        return current_key()
-    except HeadLost:
-        key_id, key = settings.AUDIT_KEYS[0]
-        return key_id, key
-
-
-def _seal(row: Verification, key: bytes) -> str:
-    said = [row.kind, moment(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
-    return digest(key, json.dumps(said, sort_keys=True))
-
-
-def _sealed(stored: Iterable[Verification] | None = None) -> list[Verification]:
-    """The rows that say what a verification found: sealed with the current key, and not from the future."""
-    try:
-        key_id, key = _sealing_key()
-    except KeyMissing:
-        return []
-    rows = Verification.objects.order_by("kind") if stored is None else stored
-    latest = clock.now() + CLOCKS
-    return [
-        row for row in rows if row.seal_key_id == key_id and row.seal == _seal(row, key) and row.at <= latest
-    ]
+    return split(fresh, trusted(acknowledgements(), kept, place.seq))[0], () if kept else known
 
 
 def standing() -> Standing:
     """How the ledger stands, by the last verifications. A row that was edited or invented counts as no verification."""
-    found = {row.kind: row for row in _sealed()}
-    failing = Duty.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures").first()
-    failures, error = (failing.failures, failing.error) if failing else (0, "")
+    found = {row.kind: row for row in sealed_rows()}
+    duties = Duty.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
+    failures, error = duties.values_list("failures", "error").first() or (0, "")
     if not found:
         return Standing("never", failures=failures, error=error)
     at, seq = max(row.at for row in found.values()), max(row.seq for row in found.values())
     whole_at = found[WHOLE].at if WHOLE in found else None
-    findings = acknowledged = _known(found.values())
-    if findings:
-        findings, acknowledged = split(findings, trusted(acknowledgements(), findings, seq))
+    findings = acknowledged = known_findings(found.values())
+    verified = found[WHOLE].seq if WHOLE in found else 0
+    if findings or open_alarm((), verified):
+        known = trusted(acknowledgements(), findings, seq)
+        findings, acknowledged = split(findings, known)
+        findings = (*findings, *forgotten(known, findings, verified))
     if findings:
         state = "broken"
     elif whole_at is None:
@@ -271,12 +285,11 @@ def standing() -> Standing:
     return Standing(state, at, whole_at, seq, findings, acknowledged, failures, error)
 
 
-def _known(stored: Iterable[Verification]) -> tuple[Finding, ...]:
-    return tuple(_unique(Finding(**facts) for row in stored for facts in row.findings))
-
-
-def _unique(findings: Iterable[Finding]) -> list[Finding]:
-    return list({finding.identity: finding for finding in findings}.values())
+def _tell_changes(still_open: Sequence[Finding], mended: Sequence[Finding]) -> None:
+    if still_open:
+        _tell(Action.AUDIT_BROKEN, Outcome.FAILED, still_open)
+    elif mended:
+        _tell(Action.AUDIT_MENDED, Outcome.NOTED, mended)
 
 
 def _tell(action: Action, outcome: Outcome, findings: Iterable[Finding]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -62,15 +64,26 @@ def sheet_troubles(
     """What is wrong with a CSV file, as a whole: its cells have no digests of their own. A spreadsheet that has saved it
     again has changed it. A file without a seal (`unsealed`) proves nothing but that it has an end."""
     sha256 = hashlib.sha256()
-    end = ""
+    columns, end = 0, ""
     for line in lines:
+        columns = columns or len(_cells(line))
         sha256.update(end.encode())
         end = line
-    text = end.removeprefix('"manifest","').partition('}}"')[0].replace('""', '"') + "}}"
+    text = [*_cells(end), "", ""][1]
     if (facts := manifest.read(text)) is None:
         yield MISSING
         return
+    if end != manifest.sheet_line(text, columns):
+        yield "the last line holds more than the manifest, or was written again"
     yield from manifest.problems(text, facts, sha256.hexdigest(), keys, unsealed=unsealed)
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of the first row in this line; none if it has no row."""
+    try:
+        return next(csv.reader(io.StringIO(line, newline="")), [])
+    except csv.Error:
+        return []
 
 
 def _compared(facts: dict[str, Any], count: int, first: Any, last: Any) -> Iterator[str]:

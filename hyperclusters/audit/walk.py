@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 
 from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, numbered
 from .findings import Findings, Kind
+from .loose import Loose, Row, unreadable_part
 
-Row = tuple[
-    int, str, str, str, bool
-]  # number, key's ID, digest, text, and whether the other columns say the same
 HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
 END = "the record of the chain's end"
-UNREADABLE = "cannot be read: "  # begins the key's ID of a row without a text, which goes on with its unreadable columns
+RENUMBERED = "later events have taken their numbers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +28,6 @@ class Place:
     seq: int = 0
     digest: str = GENESIS
     key_id: str = ""
-
-
-@dataclass(slots=True)
-class Loose:
-    """Rows in a row that are not genuine. `runs`: their numbers, first and last of neighbours, and why they cannot be
-    read, if that is so."""
-
-    count: int = 0
-    last: Row = (0, "", "", "", True)
-    runs: list[tuple[int, int, str]] = field(default_factory=list)
-
-    def add(self, row: Row) -> None:
-        self.count += 1
-        self.last = row
-        number, unreadable = row[0], _unreadable(row)
-        first, last, why = self.runs[-1] if self.runs else (0, 0, "")
-        if self.runs and (last + 1, why) == (number, unreadable):
-            self.runs[-1] = first, number, why
-        else:
-            self.runs.append((number, number, unreadable))
 
 
 @dataclass(slots=True)
@@ -72,24 +50,27 @@ class Walk:
     is_strict: bool = field(init=False)  # only an activation makes another key current
     _loose: Loose = field(default_factory=Loose)  # behind `place`
     _holes: set[int] = field(default_factory=set)
-    _early: Row | None = None
+    _number: int = field(init=False)  # of the row before
+    _early: tuple[Row, int] | None = None  # with the number of the row before it
     _displaced: dict[int, int] = field(
         default_factory=dict
     )  # where events stand that were put before their turn
-    _renumbered: tuple[int, int] | None = None
+    _renumbered: tuple[int, int] | None = None  # events whose numbers nothing else explains
+    _closed: set[int] = field(default_factory=set)  # the last number of each gap that later rows have closed
     _is_another_history: bool = False
 
     def __post_init__(self) -> None:
         self.place = self.start
         self.key_id = self.start.key_id or self.keys[-1][0]
         self.is_strict = bool(self.start.key_id)
+        self._number = self.start.seq
 
     def feed(self, rows: Iterable[Row]) -> None:
         """The next rows. This loop is what 100,000 rows a second go through; whatever is odd goes to `_consider`."""
         sealing, anchors, loose = hmac.digest, self.anchors, self._loose
         keys = dict(self.keys)
         key_id, key = self.key_id, keys.get(self.key_id, b"")
-        seq, previous = self.place.seq, self.place.digest
+        seq, previous, before = self.place.seq, self.place.digest, self._number
         for row in rows:
             number, row_key_id, sealed, text, agrees = row
             self.count += 1
@@ -104,13 +85,13 @@ class Walk:
                 and number not in anchors
                 and text.find(ACTIVATION_MARK, MARK_FROM, MARK_UP_TO) < 0
             ):
-                seq, previous = number, sealed
+                seq, previous, before = number, sealed, number
                 continue
-            self.place = Place(seq, previous)
+            self.place, self._number = Place(seq, previous), before
             self._consider(row)
-            seq, previous = self.place.seq, self.place.digest
+            seq, previous, before = self.place.seq, self.place.digest, number
             key_id, key = self.key_id, keys.get(self.key_id, b"")
-        self.place = Place(seq, previous, key_id)
+        self.place, self._number = Place(seq, previous, key_id), before
 
     def end(self, head: Place | None) -> None:
         """All rows were fed. `head` is where the chain says that it ends; None if that record is gone."""
@@ -122,18 +103,27 @@ class Walk:
         for told, number in self._displaced.items():
             self.findings.add(Kind.INSERTED, number, detail=f"a copy of event {told}")
         for first, last in _ranges(self._holes):
-            self.findings.add(Kind.DELETED, first, last)
+            self.findings.add(Kind.DELETED, first, last, RENUMBERED if last in self._closed else "")
         if head is None:
             self.findings.add(Kind.DELETED, self.place.seq, detail=END)
         elif head.seq > self.place.seq and head.digest != self.place.digest:
             self.findings.add(Kind.CUT, self.place.seq + 1, head.seq)
-        elif (head.seq, head.digest) != (self.place.seq, self.place.digest) and not self.findings.found:
+        elif not self._is_end(head):
             self.findings.add(Kind.EDITED, head.seq, detail=END)
-        if self._renumbered and not self.findings.found:
+        for closed in sorted(self._closed - self._holes):
+            self._renumber(closed + 1)
+        if self._renumbered:
             self.findings.add(Kind.EDITED, *self._renumbered, detail="seq")
         latest = max(self.anchors, default=0)
         if latest > max(head.seq if head else 0, self.place.seq):
             self.findings.add(Kind.ROLLED_BACK, self.place.seq + 1, latest, "an anchor has seen these events")
+
+    def _is_end(self, head: Place) -> bool:
+        """Whether this is where the rows end, as far as they can tell: an edited last event has no digest to compare."""
+        if not self.place.digest:
+            return head.seq == self.place.seq
+        is_key = not head.key_id or not (self.count or self.start.key_id) or head.key_id == self.key_id
+        return is_key and head.digest == self.place.digest and head.seq in {self.place.seq, self._number}
 
     def _consider(self, row: Row) -> None:
         number, _, _, text, _ = row
@@ -148,35 +138,37 @@ class Walk:
             self._settle_early(told)
         if told <= self.place.seq:
             self._came_late(told, number)
+        elif 0 < number <= self.start.seq:
+            self._displaced[told] = number
         elif told > self.place.seq + 1 + self._loose.count and number != told:
-            self._early = (
-                row  # the next one shows whether the chain goes on from here, or this one was moved here
-            )
+            # The next one shows whether the chain goes on from here, or this one was moved here.
+            self._early = row, self._number
         else:
-            self._accept(row, told)
+            self._accept(row, told, self._number)
 
     def _settle_early(self, next_told: int = 0) -> None:
         """A row whose text says a later number than its turn: the chain goes on from it, or it was put there."""
-        if (row := self._early) is None:
+        if self._early is None:
             return
-        self._early = None
+        (row, before), self._early = self._early, None
         told = numbered(row[3])
         if next_told in {0, told + 1} or len(self._displaced) >= HOLES_AT_MOST:
-            self._accept(row, told)
+            self._accept(row, told, before)
         else:
             self._displaced[told] = row[0]
 
-    def _accept(self, row: Row, told: int) -> None:
-        """A genuine event, next in the chain or after a hole."""
-        number, _, sealed, text, agrees = row
+    def _accept(self, row: Row, told: int, before: int) -> None:
+        """A genuine event, next in the chain or after a hole. `before`: the number of the row before it."""
+        _, _, sealed, text, agrees = row
         self._judge_loose(told - 1, text[13:77])
-        if told > self.place.seq + 1:
+        is_gap = told > self.place.seq + 1
+        if is_gap:
             self._passed_over(self.place.seq + 1, told)
         elif text[13:77] != self.place.digest and self.place.digest:
             self._another_history(told, "it was not written after the event before it")
         self._see_key(self._key_of(row) or "", told, text)
         if not agrees:
-            self._columns(number, told, text)
+            self._columns(row, told, before, is_gap=is_gap)
         if seen := self.anchors.get(told):
             if not self.is_strict and self._age_of(seen.key_id) < self._age_of(self.key_id):
                 self.key_id = seen.key_id
@@ -225,16 +217,23 @@ class Walk:
             self.findings.add(Kind.ROLLED_BACK, told, detail=detail)
         self._is_another_history = True
 
-    def _columns(self, number: int, told: int, text: str) -> None:
-        columns = self.differing(number, text)
-        if columns == ["seq"]:  # the consequence of something else, as a rule: told at the end if of nothing
-            self._renumbered = (self._renumbered[0] if self._renumbered else told, told)
-        elif columns:
-            self.findings.add(Kind.EDITED, told, detail=", ".join(columns))
+    def _columns(self, row: Row, told: int, before: int, *, is_gap: bool) -> None:
+        columns = self.differing(row[0], row[3])
+        if columns != ["seq"]:
+            if columns:
+                self.findings.add(Kind.EDITED, told, detail=", ".join(columns))
+        elif self._renumbered or row[0] != before + 1:
+            self._renumber(told)
+        elif is_gap:  # else the rows before it have moved it, which is said of them
+            self._closed.add(told - 1)
+
+    def _renumber(self, told: int) -> None:
+        first, last = self._renumbered or (told, told)
+        self._renumbered = min(first, told), max(last, told)
 
     def _judge_outside(self, row: Row) -> None:
         """A row that is not genuine, with a number that comes before all that may be here."""
-        unreadable = _unreadable(row)
+        unreadable = unreadable_part(row)
         self.findings.add(Kind.UNREADABLE if unreadable else Kind.INSERTED, row[0], detail=unreadable)
 
     def _judge_loose(self, until: int, named: str) -> None:
@@ -271,11 +270,6 @@ class Walk:
         if named == sealed:
             return "canonical"
         return "digest" if any(digest(key, text) == named for _, key in self.keys) else "replaced"
-
-
-def _unreadable(row: Row) -> str:
-    """What of this row could not be read; empty if all could."""
-    return row[1] if not row[3] and row[1].startswith(UNREADABLE) else ""
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

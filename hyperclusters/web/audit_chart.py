@@ -13,7 +13,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.models import EventQuerySet
 from hyperclusters.audit.paging import NEWEST_FIRST
-from hyperclusters.audit.times import EARLIEST, later
+from hyperclusters.audit.times import EARLIEST, end_of_day, later
 from hyperclusters.audit.vocabulary import Action as Did
 
 DAYS = 30
@@ -67,9 +67,7 @@ def chart(wanted: Filter, events: EventQuerySet) -> Chart:
     last = (end - MOMENT).date() if end > EARLIEST else end.date()
     first = max(last, date.min + span) - span
     since = datetime.combine(first, time(), UTC)
-    end = datetime.combine(
-        last + timedelta(days=1), time(), UTC
-    )  # a time that no calendar has cannot be grouped
+    end = end_of_day(last)
     narrowed = replace(
         wanted, since=max(since, wanted.since) if wanted.since else since, until=min(end, wanted.until or end)
     )

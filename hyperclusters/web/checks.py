@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.checks import CheckMessage, register
+from django.urls import URLPattern, URLResolver, get_resolver
 
 # Written in this repository for looking at the code and for its tests: keys that everybody knows.
 KNOWN_KEYS = ("only-for-tests-", "only-to-look-at-the-code-", "django-insecure-")
@@ -127,6 +128,25 @@ def headers_stand(**_: Any) -> list[CheckMessage]:
     if settings.MIDDLEWARE[:2] == outermost:
         return []
     return [checks.Error(f"MIDDLEWARE must begin with {', '.join(outermost)}.", id="hyperclusters.E010")]
+
+
+@register()
+def views_declare_access(**_: Any) -> list[CheckMessage]:
+    """Every route's view says by `@access` what it needs; the middleware refuses one that does not."""
+    return [
+        checks.Error(f"The view of {name} has no @access.", id="hyperclusters.E015")
+        for name, pattern in routes()
+        if not hasattr(pattern.callback, "access")
+    ]
+
+
+def routes(resolver: URLResolver | None = None, namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every route of the URLconf, by its name with its namespace."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from routes(entry, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
+        else:
+            yield f"{namespace}{entry.name or entry.pattern}", entry
 
 
 def _is_address(host: str) -> bool:

@@ -7,26 +7,36 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.shortcuts import resolve_url
+from django.utils.translation import gettext as _
 
 from hyperclusters import tracing
 from hyperclusters.access import permissions
+from hyperclusters.accounts.recent import is_recent
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.logs import told_path
 
+from .decorators import access
 from .drafts import note_not_taken
-from .request import whole_page
+from .request import PageRequest, whole_page
 
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 log = logging.getLogger(__name__)
 BRACKETED = re.compile(r"\[([^]]*)\](?::[0-9]{0,5})?")  # [2001:db8::1]:443
 WITH_PORT = re.compile(r"([0-9.]+):[0-9]{0,5}")  # 203.0.113.8:50000
@@ -126,31 +136,67 @@ def in_use(get_response: Handler) -> Handler:
     return middleware
 
 
-def before_second_factor(view: View) -> View:
-    """Marks a view for who still owes a second factor: all that they may do is add one, or leave."""
-    view.before_second_factor = True  # type: ignore[attr-defined]  # as Django marks `login_required`
-    return view
+class AccessMiddleware:
+    """Enforces the `@access` of each view, as far as it does not depend on the view's object. A view without is refused."""
 
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
 
-class SignedIn(LoginRequiredMiddleware):
-    """Every view wants a signed-in person, with a second factor if their role needs one, unless it says otherwise."""
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view_func: Any, args: Any, kwargs: Any
-    ) -> HttpResponseBase | None:
-        refusal: HttpResponseBase | None = super().process_view(request, view_func, args, kwargs)
-        if refusal or not getattr(view_func, "login_required", True):
-            return refusal
-        owes = getattr(request.user, "owes_second_factor", False)
-        if owes and not getattr(view_func, "before_second_factor", False):
+        self,
+        request: PageRequest,
+        view: Any,
+        args: Any,  # noqa: ARG002 -- Django's
+        kwargs: dict[str, Any],
+    ) -> HttpResponse | None:
+        """Answer in place of the view, or None. Raises NotPermitted; ImproperlyConfigured for an undeclared view."""
+        declared: access | None = getattr(view, "access", None)
+        if declared is None:
+            raise ImproperlyConfigured(f"{view} has no @access.")
+        person = cast("permissions.Person", request.user)  # until here anybody
+        if not declared.is_public and not person.is_authenticated:
+            note_not_taken(request)
+            return whole_page(
+                request, redirect_to_login(_address(request), resolve_url(settings.LOGIN_URL)).url
+            )
+        if not declared.is_public and not declared.before_second_factor and request.user.owes_second_factor:
             note_not_taken(request)
             return whole_page(request, resolve_url("accounts:security"))
-        return None
+        return _check_method(request, declared, kwargs)
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
-        """A fragment must not be replaced by a sign-in page: htmx is told to go to it as a whole page."""
+
+def _check_method(request: PageRequest, declared: access, kwargs: dict[str, Any]) -> HttpResponse | None:
+    if request.method not in declared.methods:
+        return HttpResponseNotAllowed(declared.methods)
+    is_post = request.method == "POST"
+    if rule := declared.post if is_post else declared.get:
+        request.rule = rule
+        if rule.is_anywhere and not rule.is_denied_by_view:
+            rule.require(request.user)
+        if declared.recent and not is_recent(request.session):
+            return _ask_who_it_is(request)
+    if is_post or not declared.page:
+        return None
+    page = resolve_url(declared.page, **{key: kwargs[key] for key in declared.keys})
+    query = request.META["QUERY_STRING"]
+    return HttpResponseRedirect(f"{page}?{query}" if query else page)
+
+
+def _ask_who_it_is(request: PageRequest) -> HttpResponse:
+    """To the page that asks for the password, and from there back here: of a POST only the draft comes back."""
+    if request.method == "POST":
         note_not_taken(request)
-        if not getattr(request, "htmx", False):
-            return super().handle_no_permission(request, view_func)
-        back = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)  # type: ignore[attr-defined]
-        return whole_page(request, redirect_to_login(back, resolve_url(settings.LOGIN_URL)).url)
+        messages.warning(
+            request, _("Nothing was changed. Please do it again after you confirmed who you are.")
+        )
+    return whole_page(request, f"{resolve_url('accounts:confirm')}?{urlencode({'next': _address(request)})}")
+
+
+def _address(request: PageRequest) -> str:
+    """Where to come back to: a fragment belongs to the page that shows it."""
+    if not request.htmx:
+        return request.get_full_path()
+    return request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)

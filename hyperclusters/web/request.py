@@ -9,6 +9,8 @@ from hyperclusters.access.models import User
 from hyperclusters.accounts.adapters import is_own_path
 from hyperclusters.accounts.sessions import SessionStore
 
+from .decorators import Rule
+
 REFUSED = 422  # the status of a form that was not accepted
 
 
@@ -18,6 +20,7 @@ class PageRequest(HttpRequest):
     user: User  # never anonymous here: the middleware has seen to that
     htmx: HtmxDetails
     session: SessionStore
+    rule: Rule  # what this method needs, by the view's `@access`
 
 
 def wants_fragment(request: PageRequest) -> bool:

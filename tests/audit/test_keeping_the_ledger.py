@@ -239,7 +239,7 @@ def test_a_duty_that_fails_is_said_tried_again_soon_and_keeps_no_other_from_bein
     seen = Verification.objects.get(kind=verification.NEW).at
     with monkeypatch.context() as fault:
         fault.setattr(alerts, "warn", cut_off)
-        fault.setattr(verification, "verify", lambda _go_on: 1 / 0)
+        fault.setattr(verification, "verify_whole", lambda _go_on: 1 / 0)
         duties.run_due()
     assert Verification.objects.get(kind=verification.NEW).at > seen
     for name, error in (("alerts", "OperationalError"), ("verify whole", "ZeroDivisionError")):

@@ -69,3 +69,36 @@ def test_g21_a_database_moves_to_postgresql_and_back_and_its_audit_stays_proved(
             run(target, tmp_path, "anchor_audit")
             count = str(int(count) + 3)
             assert f"intact: {count} events" in run(target, tmp_path, "verify_audit")
+
+
+EDIT = """
+from django.apps import apps
+from django.db import connection
+from hyperclusters.audit import triggers
+with connection.schema_editor() as editor:
+    for step in (triggers.remove_keeping, triggers.remove, triggers.remove_head):
+        step(apps, editor)
+with connection.cursor() as cursor:
+    cursor.execute("UPDATE audit_event SET reason = 'approved é' WHERE seq = 3")
+    cursor.execute("UPDATE audit_event SET after = '{}' WHERE seq = 4")
+    cursor.execute("UPDATE audit_event SET at = '2026-01-01 00:00:00' WHERE seq = 2")
+with connection.schema_editor() as editor:
+    for step in (triggers.install_head, triggers.install, triggers.install_keeping):
+        step(apps, editor)
+"""
+
+
+@pytest.mark.skipif(programs() is None, reason="PostgreSQL's server is not installed (Debian: postgresql)")
+def test_g21_acknowledged_findings_stay_acknowledged_when_a_database_moves(tmp_path: Path) -> None:
+    old, new = (f"sqlite:///{tmp_path / name}.sqlite3" for name in ("old", "new"))
+    run(old, tmp_path, "migrate", "-v0")
+    run(old, tmp_path, "shell", "-v0", "-c", PAST)
+    run(old, tmp_path, "shell", "-v0", "-c", EDIT)
+    run(old, tmp_path, "acknowledge_audit", "--reason", "known")
+    expected = run(old, tmp_path, "verify_audit").partition(", 3 acknowledged findings")[2]
+    assert expected
+    with server() as url:
+        for source, target in ((old, url), (url, new)):
+            run(target, tmp_path, "migrate", "-v0")
+            run(target, tmp_path, "copy_database", source=source)
+            assert run(target, tmp_path, "verify_audit").endswith(expected)

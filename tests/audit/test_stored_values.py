@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from hyperclusters.audit import anchors, duties, triggers, verification
+from hyperclusters.audit import anchors, duties, structure, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
 from hyperclusters.audit.findings import Kind
 from hyperclusters.audit.ledger import Subject, record
@@ -367,7 +367,7 @@ if not IS_SQLITE:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_g40_a_trigger_that_was_changed_is_named(name: str, ledger: None) -> None:
-    assert triggers.changed(connection) == []
+    assert structure.changes() == []
     assert verification.verify_whole().findings == []
     with transaction.atomic():
         for statement in CHANGES[name]:

@@ -176,6 +176,12 @@ def resealed(first: int, key: tuple[str, bytes], **changes: Any) -> Callable[[],
     return act
 
 
+def put_back(since: int) -> None:
+    """The record of the chain's end as it was then."""
+    mallory.head(since)
+    mallory.sql("UPDATE audit_head SET key_id = %s", (OLD if since < OLD_UNTIL else NEW)[0])
+
+
 def continued_otherwise(since: int) -> None:
     """An older state of the database was put back, and other events were recorded since."""
     mallory.delete(since + 1, EVENTS)
@@ -231,7 +237,7 @@ def structure() -> list[Mutation]:
         ranks = several(partial(mallory.delete, seq, seq), partial(mallory.shift, seq + 1, EVENTS, -1))
         made.append((f"delete {seq}, close ranks", ranks, [(deleted, seq, seq)]))
     for since in (29, 25, 20, 10, 1):
-        older = several(partial(mallory.delete, since + 1, EVENTS), partial(mallory.head, since))
+        older = several(partial(mallory.delete, since + 1, EVENTS), partial(put_back, since))
         made.append((f"an older database ({since})", older, [(back, since + 1, EVENTS, anchored)]))
     made.append(
         (

@@ -17,8 +17,8 @@ from hyperclusters.access import invitations, requests
 from hyperclusters.access.models import Grant, Role
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.web.access_table import TABLE
 from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
+from tests.permissions import table
 from tests.web.pages import HTMX, SignIn, failing_database, words
 
 HOLD_SQLITE = """
@@ -167,7 +167,7 @@ POSTED = {
 def test_g02_every_post_route_answers_503_and_never_500_while_another_process_holds_the_lock(
     addresses: dict[str, str], as_: SignIn, cast: Cast
 ) -> None:
-    posts = {entry.route for entry in TABLE if entry.method == "post"}
+    posts = {entry.route for entry in table() if entry.method == "post"}
     assert posts <= addresses.keys()
     people = {name: patient(as_(name)) for name in ("root", "tom", "olga", "ada")}
     people |= {"nobody": patient(Browser())}

@@ -258,6 +258,16 @@ def test_a_date_alone_as_an_end_includes_that_day_everywhere(write: Any, as_: Si
     assert jumped[0].when == "2026-11-20 23:00:00"
 
 
+def test_g39_the_last_moment_there_is_lies_in_its_day(write: Any, as_: SignIn) -> None:
+    write(lambda number: [START, datetime.max.replace(tzinfo=UTC)][number % 2], 4)
+    olga = as_("olga")
+    for asked, count in (("since=9999-12-31&until=9999-12-31", 2), ("until=9999-12-31", 4), ("until=9999-12-31T23:59:59", 2)):  # fmt: skip
+        for down in (True, False):
+            assert len(walked(olga, asked, down=down)) == count, asked
+        assert olga.get(f"{LIST}summary/?ip=192.0.2.7&{asked}").context["count"] == (count, False)
+        assert len(exported(olga, "jsonl", asked)) == count
+
+
 def test_rows_and_fields_say_that_they_are_in_utc_and_keep_what_was_typed(write: Any, as_: SignIn) -> None:
     write(in_order, 3)
     answer = as_("olga").get(f"{LIST}?until=2026-11-20&since=2026-11-20T09:30:01")

@@ -13,8 +13,8 @@ from hyperclusters.access import invitations
 from hyperclusters.access.models import Role
 from hyperclusters.accounts import passwords
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.web.access_table import TABLE
 from tests.conftest import Cast, Cloud, Projects, ask, confirm, work
+from tests.permissions import table
 from tests.test_architecture import address_of
 from tests.web.pages import SignIn
 
@@ -26,7 +26,7 @@ EXPORTS = {
     "audit:export",
     "teams:who",
 }  # what they record is tested beside them
-PAGES = sorted({entry.route for entry in TABLE if entry.method == "get"} - EXPORTS)
+PAGES = sorted({entry.route for entry in table() if entry.method == "get"} - EXPORTS)
 ALIKE = {"Set-Cookie", "X-Request-Id", "Content-Length", "Expires"}  # a token is masked anew in each answer
 OWN_NOTES = {"accounts_session", "audit_duty"}
 
@@ -63,7 +63,7 @@ def test_head_is_get_without_a_body_and_changes_nothing(
         }
 
 
-@pytest.mark.parametrize("route", sorted({entry.route for entry in TABLE} - EXPORTS))
+@pytest.mark.parametrize("route", sorted({entry.route for entry in table()} - EXPORTS))
 def test_options_is_answered_or_refused_and_changes_nothing(
     route: str, cast: Cast, projects: Projects, as_: SignIn
 ) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,24 +19,27 @@ from django.utils import timezone
 
 from hyperclusters.access import invitations, requests
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
-from hyperclusters.access.permissions import Action, may
+from hyperclusters.access.permissions import may
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
-from hyperclusters.audit.chain import Entry, append
+from hyperclusters.audit.chain import Entry as Link
+from hyperclusters.audit.chain import append
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Project
-from hyperclusters.web.access_table import CONFIRMED, TABLE, markdown
-from hyperclusters.web.access_table import Entry as Row
+from hyperclusters.web.checks import routes
+from hyperclusters.web.decorators import OWN, VISIBLE
 from tests.conftest import confirm
-from tests.test_architecture import ROUTES, routes
+from tests.permissions import PAGE, Entry, markdown, table
+from tests.test_architecture import ROUTES
 from tests.web.pages import HTMX
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.pages,
 ]  # pytest-django makes a database only for tests that are marked
+TABLE = table()
 PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")
 DONE = {200, 302, 404, 422}  # what a permitted act may come to, with the little that is posted here
 LEAVING = {"accounts:logout", "accounts:everywhere"}  # these lead to the sign-in page, whoever asks
@@ -117,7 +119,7 @@ def build() -> World:
 
 def chained(event: Event) -> Event:
     """An event's place in the chain is given at the COMMIT, which never comes here: so it is given now."""
-    append(connection, [Entry(event)])
+    append(connection, [Link(event)])
     return event
 
 
@@ -202,34 +204,35 @@ ANSWERS = {
 }
 
 
-def expected(entry: Row, person: User | AnonymousUser, at: Side, *, htmx: bool) -> set[int]:
+def expected(entry: Entry, person: User | AnonymousUser, at: Side, *, htmx: bool) -> set[int]:
     """What the table says that this person gets."""
-    if isinstance(person, AnonymousUser) and not entry.public:
+    rule = entry.rule
+    if isinstance(person, AnonymousUser) and not rule.is_public:
         return {204 if htmx else 302}
-    if entry.sees and not may(person, entry.sees, at.team):
+    if rule.needs and rule.is_anywhere and not may(person, rule.needs):
+        return {403}
+    if rule.kind and not may(person, VISIBLE[rule.kind], at.team):
         return {404}
-    if entry.needs and not may(person, entry.needs, None if entry.anywhere else at.team):
-        appoints = entry.route in {"teams:give", "teams:grant"} and may(person, Action.APPOINT)
-        return DONE if appoints else {403}
-    if entry.route == "audit:event" and not may(person, Action.AUDIT, at.team):
-        return {404}
-    led_away = {204} if entry.besides == CONFIRMED else set()  # to where they show who they are
+    if rule.needs and not rule.is_anywhere and not may(person, rule.needs, at.team):
+        return DONE if rule.or_anywhere and may(person, rule.or_anywhere) else {403}
+    led_away = {204} if entry.access.recent else set()  # to where they show who they are
     return ANSWERS.get(entry.route, DONE if led_away else DONE - {404}) | led_away
 
 
 def test_g23_every_route_has_its_entry_and_every_entry_its_route() -> None:
-    assert {entry.route for entry in TABLE} == set(routes()) == ROUTES
+    assert {entry.route for entry in TABLE} == set(dict(routes())) == ROUTES
     assert len({(entry.route, entry.method) for entry in TABLE}) == len(TABLE)
     assert len(TABLE) * len(PEOPLE) * 4 >= 896
 
 
 def test_the_matrix_in_the_docs_is_that_of_the_code() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs/security.md").read_text()
-    assert text.partition("<!-- from web/access_table.py -->\n")[2] == markdown()
+    assert PAGE.read_text() == markdown(), "make permissions"
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=[f"{e.method} {e.route}" for e in TABLE])
-def test_g23_g24_everybody_gets_what_the_table_says(entry: Row, world: World, django_db_blocker: Any) -> None:
+def test_g23_g24_everybody_gets_what_the_table_says(
+    entry: Entry, world: World, django_db_blocker: Any
+) -> None:
     with django_db_blocker.unblock():
         wrong = []
         for name, browser in world.browsers.items():
@@ -248,7 +251,10 @@ def test_g23_g24_everybody_gets_what_the_table_says(entry: Row, world: World, dj
                     browser.cookies.load(cookies)
                     is_sign_in = answer.status_code == 302 and "/accounts/login/" in answer["Location"]
                     if answer.status_code not in allowed or (
-                        name != "nobody" and is_sign_in and not entry.public and entry.route not in LEAVING
+                        name != "nobody"
+                        and is_sign_in
+                        and not entry.rule.is_public
+                        and entry.route not in LEAVING
                     ):
                         wrong.append((name, at.team.slug, bool(headers), answer.status_code, allowed))
         assert wrong == []
@@ -257,7 +263,7 @@ def test_g23_g24_everybody_gets_what_the_table_says(entry: Row, world: World, dj
 UNLIKE_OTHERS = {"accounts:login", "set_language"}  # these lead away whatever they are asked by
 
 
-@pytest.mark.parametrize("route", sorted(routes()))
+@pytest.mark.parametrize("route", sorted(dict(routes())))
 def test_a_method_that_a_route_does_not_have_is_refused(
     route: str, world: World, django_db_blocker: Any
 ) -> None:
@@ -273,7 +279,7 @@ def test_a_method_that_a_route_does_not_have_is_refused(
             )
 
 
-ACTS = {e.route for e in TABLE} - {e.route for e in TABLE if e.method == "get"} - {"set_language"}
+ACTS = {e.route for e in TABLE if e.access.page}
 
 
 def test_whoever_only_looks_at_the_address_of_an_act_is_led_to_its_page(
@@ -296,7 +302,7 @@ def test_whoever_only_looks_at_the_address_of_an_act_is_led_to_its_page(
 
 @pytest.mark.parametrize("entry", [e for e in TABLE if e.method == "post"], ids=lambda e: e.route)
 def test_a_post_without_the_csrf_token_changes_nothing(
-    entry: Row, world: World, django_db_blocker: Any
+    entry: Entry, world: World, django_db_blocker: Any
 ) -> None:
     with django_db_blocker.unblock(), undone():
         strict = Browser(enforce_csrf_checks=True)
@@ -306,19 +312,20 @@ def test_a_post_without_the_csrf_token_changes_nothing(
         assert Event.objects.count() == before
 
 
-ID_ROUTES = [e for e in TABLE if e.sees or "absent" in e.besides]
+ID_ROUTES = [e for e in TABLE if e.rule.kind or e.rule is OWN]
 
 
 @pytest.mark.parametrize("entry", ID_ROUTES, ids=[f"{e.method} {e.route}" for e in ID_ROUTES])
 @pytest.mark.parametrize("name", ["nina", "admin"])
 def test_g24_a_foreign_id_and_a_random_one_give_the_same_answer(
-    entry: Row, name: str, world: World, django_db_blocker: Any
+    entry: Entry, name: str, world: World, django_db_blocker: Any
 ) -> None:
     with django_db_blocker.unblock(), undone():
         foreign = path(entry.route, world.other, world)
         random = re.sub(r"[0-9a-f-]{36}", str(uuid.uuid4()), foreign).replace("/other/", "/no-such-team/")
         random = re.sub(r"/\d+/", "/987654321/", random)
         browser = world.browsers[name]
+        browser.get("/")  # shows what earlier acts left to be said
         first, second = (getattr(browser, entry.method)(address) for address in (foreign, random))
         (status, text, headers), (status_2, text_2, headers_2) = told(first, foreign), told(second, random)
         assert (status, headers) == (status_2, headers_2)
@@ -330,7 +337,7 @@ INSIDE = [e for e in TABLE if e.route in {"teams:grant", "teams:request", "teams
 
 @pytest.mark.parametrize("entry", INSIDE, ids=[f"{e.method} {e.route}" for e in INSIDE])
 def test_g24_another_team_s_object_is_absent_under_the_address_of_one_s_own_team(
-    entry: Row, world: World, django_db_blocker: Any
+    entry: Entry, world: World, django_db_blocker: Any
 ) -> None:
     with django_db_blocker.unblock(), undone():
         address = path(entry.route, world.other, world).replace("/other/", "/own/")
@@ -371,7 +378,7 @@ def test_g25_somebody_removed_a_second_ago_has_nothing_left(world: World, django
         assert browser.get("/teams/own/").status_code == 200
         end_grant(person.grants.get(), reason="left")
         for entry in TABLE:
-            if entry.sees:
+            if entry.rule.kind and not entry.rule.is_anywhere:
                 assert getattr(browser, entry.method)(path(entry.route, world.own, world)).status_code == 404
         answer = browser.get("/clusters/new/")
         assert answer.status_code == 403

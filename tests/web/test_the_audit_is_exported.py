@@ -216,10 +216,31 @@ def test_g40_a_csv_file_is_verified_as_a_whole(past: None, as_: SignIn, tmp_path
         (edited, "not those that were exported"), (b"".join([*lines[:3], *lines[4:]]), "not those that were exported"),
         (retyped, "its seal is not ours"), (b"".join(lines[:-1]), "manifest is missing"), (whole[3:], "not those"),
         (bare, "has no seal"), (whole + lines[4], "manifest is missing"), (b'\xef\xbb\xbf', "manifest is missing"),
-        (whole.replace(b"\n", b"\r\n"), "not those|missing"), (b'"\xff\x00', "manifest is missing"),
+        (whole.replace(b"\n", b"\r\n"), "not those|missing"), (b'"\xff\x00', "no UTF-8"),
     ):  # fmt: skip
         path.write_bytes(changed)
         with pytest.raises(CommandError, match=said):
+            call_command("verify_export", str(path))
+
+
+def test_g40_nothing_stands_behind_the_manifest_of_a_csv_file(
+    past: None, as_: SignIn, tmp_path: Path
+) -> None:
+    answer: Any = as_("olga").post(EXPORT, {"format": "csv"})
+    whole = b"".join(answer.streaming_content)
+    answer.close()
+    end, row = whole[:-1], b"84,2026-11-26 04:00:00,access:grant:added,done,olga,approved"
+    path = tmp_path / "audit.csv"
+    for changed in (
+        end + b"\r" + row, end + b"\r" + row + b"\n", end + b"\x0b" + row, end + b',"approved by olga"\n', end[:-3] + b',"\n' + row + b'\n"\n',
+        end.replace(b'}}","",""', b'}}","olga","approved"'), whole.replace(b'","",""', b'";"";""'), end, end + b"\r\n", whole + b"\n", end + b" \n",
+        whole.replace(b'{""manifest"": {', b'{""manifest"":  {'), whole.replace(b'"manifest","', b'"manifest" ,"'), whole.replace(b'"manifest","', b'manifest,"'),
+        whole.replace(b'{""manifest"": {', b'{""manifest"":0,""manifest"": {'), whole.replace(b'""filter"": {}', b'""filter"": {""person"":""bob""},""filter"": {}'),
+        end + b"\xff\n", end + b"\x00\n", end[:-3] + b"\n", end + b"x" * 200_000,
+    ):  # fmt: skip
+        assert changed != whole
+        path.write_bytes(changed)
+        with pytest.raises(CommandError, match="broken"):
             call_command("verify_export", str(path))
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access import invitations, requests
 from hyperclusters.access.leads import SOON
@@ -22,12 +20,12 @@ from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.audit import clock
 from hyperclusters.web.access_forms import AskForm, JoinForm, tried
 from hyperclusters.web.access_words import ALLOWS, access_refusal, decided_by, lost
-from hyperclusters.web.acts import get_or_post, post_only
+from hyperclusters.web.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 
-@require_safe
+@access(get=SIGNED_IN)
 def mine(request: PageRequest) -> HttpResponse:
     """What this person may do and until when, what they asked for, and the form to ask for more."""
     prefilled = {
@@ -37,8 +35,8 @@ def mine(request: PageRequest) -> HttpResponse:
     return _page(request, form if prefilled else filled(form, draft_for(request, reverse("access:ask"))))
 
 
+@access(post=SIGNED_IN, page="access:mine")
 @keeps_draft()
-@post_only("access:mine")
 def ask(request: PageRequest) -> HttpResponse:
     """Ask for a role in a team, or for more time."""
     form = AskForm(request.POST, teams=_teams(request.user))
@@ -58,7 +56,7 @@ def ask(request: PageRequest) -> HttpResponse:
     return _page(request, form, status=REFUSED)
 
 
-@post_only("access:mine")
+@access(post=OWN, page="access:mine")
 def withdraw(request: PageRequest, pk: int) -> HttpResponse:
     """Take back one's own request."""
     mine = AccessRequest.objects.filter(person=request.user).select_related("person", "team")
@@ -69,8 +67,7 @@ def withdraw(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("access:mine")
 
 
-@login_not_required
-@get_or_post
+@access(get=PUBLIC, post=PUBLIC, note="with the link")
 def invitation(request: PageRequest, token: str) -> HttpResponse:
     """Take up an invitation: with one's account, or by making one. The link itself proves the address."""
     invited = invitations.by_token(token)

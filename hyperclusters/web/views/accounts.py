@@ -12,13 +12,11 @@ from allauth.mfa.webauthn.internal.auth import begin_authentication
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_safe
 
 from hyperclusters.accounts import oidc
 from hyperclusters.accounts.factors import has_passkey
@@ -29,8 +27,7 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.web.account_forms import ConfirmForm, SignInForm
-from hyperclusters.web.acts import get_or_post, post_only
-from hyperclusters.web.middleware import before_second_factor
+from hyperclusters.web.decorators import PUBLIC, SIGNED_IN, access
 from hyperclusters.web.request import PageRequest, own_path
 
 
@@ -38,9 +35,8 @@ def _target(request: HttpRequest, otherwise: str = settings.LOGIN_REDIRECT_URL) 
     return own_path(request.POST.get("next") or request.GET.get("next") or "", resolve_url(otherwise))
 
 
-@login_not_required
+@access(get=PUBLIC, post=PUBLIC)
 @sensitive_post_parameters()
-@get_or_post
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in form. In the demo it offers the demo's people by a click, through this same form."""
     target = _target(request)
@@ -61,9 +57,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/login.html", context, status=422 if form.errors else 200)
 
 
-@login_not_required
+@access(get=PUBLIC, post=PUBLIC, note="after the right password")
 @sensitive_post_parameters()
-@get_or_post
 def second_step(request: HttpRequest) -> HttpResponse:
     """The code, or the passkey, of who has given their password."""
     answer: HttpResponse = factor_views.authenticate(request)
@@ -74,8 +69,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-@login_not_required
-@get_or_post
+@access(get=PUBLIC, post=PUBLIC)
 def passkey(request: HttpRequest) -> HttpResponse:
     """Signing in with a passkey alone. GET hands a challenge to the page's script."""
     answer: HttpResponse = passkey_views.login_webauthn(request)
@@ -85,8 +79,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-@login_not_required
-@require_safe
+@access(get=PUBLIC)
 def company(request: HttpRequest) -> HttpResponse:
     """Off to the company's provider. `again` has it ask once more who is there."""
     if not settings.OIDC_ISSUER:
@@ -95,8 +88,7 @@ def company(request: HttpRequest) -> HttpResponse:
     return oidc.redirect_to_provider(request, next_url=target, again=again)
 
 
-@login_not_required
-@require_safe
+@access(get=PUBLIC)
 def company_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Back from the company's provider."""
     if not settings.OIDC_ISSUER:
@@ -104,9 +96,8 @@ def company_callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     return oidc.back_from_provider(request)
 
 
-@before_second_factor
+@access(get=SIGNED_IN, post=SIGNED_IN, before_second_factor=True)
 @sensitive_post_parameters()
-@get_or_post
 def confirm(request: PageRequest) -> HttpResponse:
     """Before a sensitive act: who is there?"""
     person, target = request.user, _target(request, "accounts:security")
@@ -125,8 +116,7 @@ def confirm(request: PageRequest) -> HttpResponse:
     return render(request, "accounts/confirm.html", context, status=422 if form.errors else 200)
 
 
-@before_second_factor
-@post_only("web:home")
+@access(post=SIGNED_IN, page="web:home", before_second_factor=True)
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Ends this session on the server."""
     record(Did.SIGNED_OUT, Outcome.DONE, person=request.user)

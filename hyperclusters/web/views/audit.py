@@ -13,10 +13,9 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import Team
-from hyperclusters.access.permissions import Action, AuditScope, audit_scope, require, visible_events
+from hyperclusters.access.permissions import Action, AuditScope, audit_scope, visible_events
 from hyperclusters.audit.filters import Filter, Unindexed
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
@@ -28,12 +27,13 @@ from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit_chart import chart, count
 from hyperclusters.web.audit_filters import Asked, asked
 from hyperclusters.web.audit_rows import rows
+from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import address
 from hyperclusters.web.request import PageRequest, wants_fragment
 
 
-@require_safe
+@access(get=anywhere(Action.AUDIT))
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
@@ -60,7 +60,7 @@ def listing(request: PageRequest) -> HttpResponse:
     return render(request, "audit/list.html", context)
 
 
-@require_safe
+@access(get=anywhere(Action.AUDIT))
 def summary(request: PageRequest) -> HttpResponse:
     """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
     wanted = asked(request.user, audit_scope(request.user), request.GET)
@@ -79,10 +79,9 @@ def summary(request: PageRequest) -> HttpResponse:
     return response
 
 
-@require_safe
+@access(get=anywhere(Action.AUDIT, on="event"))
 def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side, its place in the chain."""
-    require(request.user, Action.AUDIT)
     visible = visible_events(request.user)
     found = next(events(visible.filter(seq=seq)), None)
     if found is None:

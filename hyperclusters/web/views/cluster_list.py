@@ -11,14 +11,13 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from hyperclusters.audit import clock
 from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, Creation, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.decorators import SIGNED_IN, access
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import Filter, address, chosen, menu, searched
 from hyperclusters.web.request import PageRequest, wants_fragment
@@ -40,7 +39,7 @@ COLUMNS = (
 )
 
 
-@require_safe
+@access(get=SIGNED_IN)
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Every cluster this person may see; as a page, or for htmx only the part that changes."""
@@ -52,7 +51,7 @@ def listing(request: PageRequest) -> HttpResponse:
     return response
 
 
-@require_safe
+@access(get=SIGNED_IN)
 @limited("export", "EXPORTS_PER_MINUTE")
 def as_csv(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a spreadsheet. Networks are separated by spaces."""
@@ -63,7 +62,7 @@ def as_csv(request: PageRequest) -> HttpResponse:
     return sheet("clusters", COLUMNS, rows)
 
 
-@require_safe
+@access(get=SIGNED_IN)
 @limited("export", "EXPORTS_PER_MINUTE")
 def as_json(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a program."""
@@ -72,7 +71,7 @@ def as_json(request: PageRequest) -> HttpResponse:
     return response
 
 
-@post_only("clusters:list")
+@access(post=SIGNED_IN, page="clusters:list")
 def refresh(request: PageRequest) -> HttpResponse:
     """Ask for fresh lists. The worker fetches them; nothing upstream happens in this request."""
     if not ask_refresh(person=request.user):

@@ -7,7 +7,6 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, visible_events
 from hyperclusters.audit.models import Segment
@@ -15,23 +14,23 @@ from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.refusals import Refused
-from hyperclusters.web.acts import get_or_post
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.audit_rows import rows as event_rows
+from hyperclusters.web.decorators import access, on
 from hyperclusters.web.drafts import draft_for, keeps_draft
 from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
 from hyperclusters.web.sentences import deletion_verdict, refusal
 
 
-@require_safe
+@access(get=on("cluster"))
 def cluster(request: PageRequest, pk: str) -> HttpResponse:
     """One cluster: networks, origin, its creation, deletion, and its audit events for who may read them."""
     return _cluster_page(request, _visible(request, pk))
 
 
+@access(get=on("cluster"), post=on("cluster", Action.CREATE))
 @keeps_draft()
-@get_or_post
 def delete(request: PageRequest, pk: str) -> HttpResponse:
     """Delete a cluster, after its name was typed. The worker does it; the cluster's page shows how it goes."""
     shown = _visible(request, pk)

@@ -12,7 +12,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access.permissions import Action, may, who_can
 from hyperclusters.audit import clock
@@ -21,7 +20,7 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import Stale
 from hyperclusters.clusters.refusals import NotACandidate
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.decorators import OWN, SIGNED_IN, access, on
 from hyperclusters.web.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.errors import never_recorded, perhaps_recorded
 from hyperclusters.web.limits import limited, searches
@@ -34,7 +33,7 @@ PAGE = 50
 NONE_OF_THEM = "none"
 
 
-@require_safe
+@access(get=SIGNED_IN)
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Attempts of the teams this person may look into, newest first."""
@@ -55,7 +54,7 @@ def listing(request: PageRequest) -> HttpResponse:
     return render(request, "creations/list.html", context)
 
 
-@require_safe
+@access(get=on("creation"))
 def creation(request: PageRequest, pk: str) -> HttpResponse:
     """One attempt. While it is unresolved the page asks for its own middle part again and again."""
     if _is_as_seen(request, pk):
@@ -83,7 +82,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     return response
 
 
-@require_safe
+@access(get=OWN)
 def of_form(request: PageRequest, token: UUID) -> HttpResponse:
     """The creation that a form of this person recorded, by the form's token."""
     try:
@@ -93,7 +92,12 @@ def of_form(request: PageRequest, token: UUID) -> HttpResponse:
     return redirect(recorded) if recorded else never_recorded(request)
 
 
-@post_only("creations:creation", "pk")
+@access(
+    post=on("creation", Action.DECIDE),
+    page="creations:creation",
+    keys=("pk",),
+    note="the person who requested it",
+)
 def withdraw(request: PageRequest, pk: str) -> HttpResponse:
     """Withdraw while it waits."""
     shown = _visible(request, pk)
@@ -107,7 +111,7 @@ def withdraw(request: PageRequest, pk: str) -> HttpResponse:
     return redirect(shown)
 
 
-@post_only("creations:creation", "pk")
+@access(post=on("creation"), page="creations:creation", keys=("pk",))
 def look(request: PageRequest, pk: str) -> HttpResponse:
     """Look in the cloud's list now instead of at the next turn."""
     shown = _visible(request, pk)
@@ -115,8 +119,8 @@ def look(request: PageRequest, pk: str) -> HttpResponse:
     return redirect(shown)
 
 
+@access(post=on("creation", Action.DECIDE), page="creations:creation", keys=("pk",))
 @keeps_draft()
-@post_only("creations:creation", "pk")
 def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
     shown = _visible(request, pk)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import resolve
 
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.decorators import PUBLIC, access
 from hyperclusters.web.drafts import kept_fields, store
 from hyperclusters.web.request import own_path
 
 
-@login_not_required
-@post_only("web:home")
+@access(post=PUBLIC, page="web:home")
 def draft(request: HttpRequest) -> HttpResponse:
     """Keep the fields of the form that is sent to the address in `for`. Pages ask for this before they are left: by
     somebody who was signed out, or who changes the language. 413 if it is too long to keep."""

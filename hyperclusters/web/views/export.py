@@ -11,11 +11,11 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.exports import export_events
-from hyperclusters.access.permissions import audit_scope, visible_events
+from hyperclusters.access.permissions import Action, audit_scope, visible_events
 from hyperclusters.audit.export import Format
-from hyperclusters.web.acts import get_or_post
 from hyperclusters.web.audit_chart import count
 from hyperclusters.web.audit_filters import asked
+from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.errors import busy
 from hyperclusters.web.limits import is_post, limited
 from hyperclusters.web.listing import address
@@ -28,7 +28,7 @@ TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSONL: "application/x-ndj
 _writing = threading.BoundedSemaphore(AT_ONCE)
 
 
-@get_or_post
+@access(get=anywhere(Action.AUDIT), post=anywhere(Action.AUDIT))
 @limited("export", "EXPORTS_PER_MINUTE", when=is_post)
 def export(request: PageRequest) -> HttpResponseBase:
     """Say what would be in the file; by a post, the file itself."""

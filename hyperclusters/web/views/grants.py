@@ -14,21 +14,23 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access import invitations, requests, reviews, services
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
-from hyperclusters.access.permissions import Action, may, require
+from hyperclusters.access.permissions import Action, may
 from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm, tried
 from hyperclusters.web.access_words import access_refusal
-from hyperclusters.web.acts import get_or_post, post_only
+from hyperclusters.web.decorators import access, on
 from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.request import REFUSED, PageRequest, posted
 
-from .teams import PAGE, team_of
+from .teams import GRANTERS, PAGE, team_of
 
+# Platform admins give the role of admin, and no other.
+GIVERS = on("team", Action.GRANT, or_anywhere=Action.APPOINT)
 ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
 
 
+@access(get=GIVERS, post=GIVERS)
 @keeps_draft()
-@get_or_post
 def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
@@ -45,8 +47,8 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
+@access(get=GIVERS, post=GIVERS)
 @keeps_draft()
-@get_or_post
 def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     """One grant: another role, another end, or its end. Which of the three is asked for stands in `do`."""
     team = team_of(request, slug)
@@ -75,12 +77,12 @@ def held(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "teams/grant.html", context, status=REFUSED if form is not None else 200)
 
 
+@access(get=GRANTERS, post=GRANTERS)
 @keeps_draft()
-@get_or_post
 def review(request: PageRequest, slug: str) -> HttpResponse:
     """Keep or end the access of many at once, page by page."""
     team = team_of(request, slug)
-    require(request.user, Action.GRANT, team)
+    request.rule.require(request.user, team)
     draft = draft_for(request)
     form = filled(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
     if request.method == "POST" and form.is_valid() and tried(form, lambda: _review(request, team, form)):
@@ -93,12 +95,12 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     return render(request, "teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
+@access(get=GRANTERS, post=GRANTERS)
 @keeps_draft()
-@get_or_post
 def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     """Approve or decline a request. What is to be done stands in `do`."""
     team = team_of(request, slug)
-    require(request.user, Action.GRANT, team)
+    request.rule.require(request.user, team)
     asked = get_object_or_404(AccessRequest.objects.filter(team=team).select_related("person", "team"), pk=pk)
     do = request.POST.get("do", "")
     forms: dict[str, Form] = {
@@ -113,11 +115,11 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "teams/request.html", context, status=REFUSED if form is not None else 200)
 
 
-@post_only("teams:team", "slug")
+@access(post=GRANTERS, page="teams:team", keys=("slug",))
 def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     """Take an invitation back."""
     team = team_of(request, slug)
-    require(request.user, Action.GRANT, team)
+    request.rule.require(request.user, team)
     invitation = get_object_or_404(Invitation.objects.filter(team=team).select_related("team"), pk=pk)
     try:
         invitations.withdraw(invitation, by=request.user)
@@ -129,12 +131,8 @@ def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
 
 def _roles(request: PageRequest, team: Team) -> list[Role]:
     """What this person may give here: team admins every team role, platform admins an admin's. Raises NotPermitted."""
-    if may(request.user, Action.GRANT, team):
-        return list(TEAM_ROLES)
-    if may(request.user, Action.APPOINT):
-        return [Role.ADMIN]
-    require(request.user, Action.GRANT, team)
-    return []
+    request.rule.require(request.user, team)
+    return list(TEAM_ROLES) if may(request.user, Action.GRANT, team) else [Role.ADMIN]
 
 
 def _posted(request: PageRequest, do: str, name: str) -> QueryDict | None:

@@ -3,27 +3,24 @@
 from functools import cache
 from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
 
 from hyperclusters.audit.chain import KeyMissing, current_key
 from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
+from hyperclusters.web.decorators import PUBLIC, access
 
 
-@login_not_required
-@require_safe
+@access(get=PUBLIC)
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers. Asks nothing of the database, so that a database outage restarts nobody."""
     return JsonResponse({"status": "ok"})
 
 
-@login_not_required
-@require_safe
+@access(get=PUBLIC)
 def readyz(request: HttpRequest) -> JsonResponse:
     """Whether pages can be served: 503 if not, with the reason. Says as well whether a worker is alive, and whether
     this process's clock is right: neither keeps pages from being served."""

@@ -3,11 +3,9 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access.leads import unled_for
 from hyperclusters.access.models import User
@@ -16,7 +14,7 @@ from hyperclusters.access.requests import waiting_for
 from hyperclusters.clusters.models import UNRESOLVED, Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.access_words import asked_words, lost, unled_notice
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.decorators import PUBLIC, SIGNED_IN, access
 from hyperclusters.web.request import PageRequest, own_path
 from hyperclusters.web.rows import cluster_rows
 from hyperclusters.web.views.review import OPEN, queues
@@ -25,7 +23,7 @@ SHOWN = 6  # rows of each table
 THEMES = ("light", "dark")
 
 
-@require_safe
+@access(get=SIGNED_IN)
 def home(request: PageRequest) -> HttpResponse:
     """Where this person's work is: what waits for them, what is under way, what is new."""
     person = request.user
@@ -74,8 +72,7 @@ def _to_decide(person: User) -> Q:
     return Q(state=State.NEEDS_ATTENTION) & within(person, Action.DECIDE, team="project__team")
 
 
-@login_not_required
-@post_only("web:home")
+@access(post=PUBLIC, page="web:home")
 def theme(request: PageRequest) -> HttpResponse:
     """Keep the chosen theme in a cookie, so that pages come in it from the first byte."""
     response = HttpResponseRedirect(own_path(request.POST.get("next", ""), "/"))

@@ -10,28 +10,25 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
-from hyperclusters.access.permissions import Action, may, require
+from hyperclusters.access.permissions import Action, may
 from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
 from hyperclusters.audit.findings import Finding, Kind
 from hyperclusters.audit.push import sink_states
 from hyperclusters.audit.verification import Standing, standing
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.request import REFUSED, PageRequest
 
 
-@require_safe
+@access(get=anywhere(Action.AUDIT))
 def chain(request: PageRequest) -> HttpResponse:
     """Whether the ledger is whole, when that was last verified, and what was found. No event is shown."""
-    require(request.user, Action.AUDIT)
     return _page(request, standing())
 
 
-@post_only("audit:chain")
+@access(post=anywhere(Action.REVIEW), page="audit:chain")
 def acknowledge_findings(request: PageRequest) -> HttpResponse:
     """Acknowledge exactly the findings that the page showed, with a reason."""
-    require(request.user, Action.REVIEW)
     known, reason = standing(), request.POST.get("reason", "").strip()[:500]
     if request.POST.get("findings") != _mark(known.findings):
         error = _("The findings have changed. Read them again before you acknowledge them.")

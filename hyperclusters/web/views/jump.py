@@ -12,12 +12,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Action, may, teams_where
 from hyperclusters.clusters.models import Cluster, Creation, Project, State
 from hyperclusters.web.context import entries
+from hyperclusters.web.decorators import SIGNED_IN, access
 from hyperclusters.web.limits import limited, searches
 from hyperclusters.web.listing import searched
 from hyperclusters.web.request import PageRequest, as_uuid, wants_fragment
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     url: str
 
 
-@require_safe
+@access(get=SIGNED_IN)
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def jump(request: PageRequest) -> HttpResponse:
     """What this person may open and holds the text in its name or ID; without a text, the pages there are."""

@@ -1,17 +1,15 @@
 """Numbers for Prometheus."""
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from hyperclusters.clusters.metrics import exposition
+from hyperclusters.web.decorators import PUBLIC, access
 
 
-@login_not_required
-@require_safe
+@access(get=PUBLIC, note="with METRICS_TOKEN")
 def metrics(request: HttpRequest) -> HttpResponse:
     """Off without METRICS_TOKEN; with it, for whoever sends it: `Authorization: Bearer …`."""
     if not settings.METRICS_TOKEN:

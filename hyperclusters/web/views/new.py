@@ -15,7 +15,7 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.clusters.refusals import AgainstRules, NameTaken, NameUnresolved, Refused, TokenUsed
 from hyperclusters.web.access_words import lost
-from hyperclusters.web.acts import get_or_post
+from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.forms import CreationForm
@@ -25,10 +25,11 @@ from hyperclusters.web.sentences import refusal, rule_broken
 
 # Status of the answer when the form is shown again; 409 says that the same form made something else before.
 REFUSED, CONFLICT = 422, 409
+CREATORS = anywhere(Action.CREATE, is_denied_by_view=True)
 
 
+@access(get=CREATORS, post=CREATORS)
 @keeps_draft()
-@get_or_post
 def new(request: PageRequest) -> HttpResponse:
     """The form and its live preview (GET), and the one service call that records what is asked (POST)."""
     projects = list(Project.objects.where(request.user, Action.CREATE).select_related("team"))

@@ -9,26 +9,25 @@ from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access import people, reviews, services
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.permissions import Action, require
+from hyperclusters.access.permissions import Action
 from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, tried
 from hyperclusters.web.account_forms import CorrectForm
-from hyperclusters.web.acts import get_or_post
+from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.listing import searched
-from hyperclusters.web.recent import sensitive
 from hyperclusters.web.request import REFUSED, PageRequest, posted
 
 from .teams import PAGE
 
+APPOINTERS = anywhere(Action.APPOINT)
 
-@require_safe
+
+@access(get=APPOINTERS)
 def listing(request: PageRequest) -> HttpResponse:
     """Everybody with an account and what they hold; the site roles first."""
-    require(request.user, Action.APPOINT)
     text = searched(request.GET)
     found = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
     active = Grant.objects.active().select_related("team")
@@ -41,9 +40,8 @@ def listing(request: PageRequest) -> HttpResponse:
     return render(request, "people/list.html", context)
 
 
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
 @keeps_draft()
-@get_or_post
-@sensitive(Action.APPOINT)
 def appoint(request: PageRequest) -> HttpResponse:
     """Make somebody an auditor or a platform admin."""
     form = SiteRoleForm(posted(request), initial={"until": "open", "who": request.GET.get("who", "")})
@@ -60,9 +58,8 @@ def appoint(request: PageRequest) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
 @keeps_draft()
-@get_or_post
-@sensitive(Action.APPOINT)
 def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     """End somebody's site role."""
     site = Grant.objects.active().filter(team__isnull=True).select_related("person")
@@ -79,9 +76,8 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
 @keeps_draft()
-@get_or_post
-@sensitive(Action.APPOINT)
 def correct(request: PageRequest, pk: int) -> HttpResponse:
     """Change a person's e-mail address or full name."""
     person = get_object_or_404(User, pk=pk)
@@ -98,9 +94,8 @@ def correct(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
 @keeps_draft()
-@get_or_post
-@sensitive(Action.APPOINT)
 def activity(request: PageRequest, pk: int) -> HttpResponse:
     """Deactivate an account, or let its person sign in again."""
     person = get_object_or_404(User, pk=pk)
@@ -124,11 +119,10 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
 
 
+@access(get=APPOINTERS, post=APPOINTERS)
 @keeps_draft()
-@get_or_post
 def add_team(request: PageRequest) -> HttpResponse:
     """A new team. Its first admin is appointed on its page."""
-    require(request.user, Action.APPOINT)
     form = filled(TeamForm(posted(request)), draft_for(request))
     if request.method == "POST" and form.is_valid():
         try:

@@ -12,36 +12,33 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_safe
 
-from hyperclusters.access.permissions import Action, require
+from hyperclusters.access.permissions import Action
 from hyperclusters.accounts.recent import is_recent
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.limits import used
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
-from hyperclusters.web.acts import get_or_post, post_only
+from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.diagnoses import diagnosis
 from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
-from hyperclusters.web.recent import sensitive
 from hyperclusters.web.request import REFUSED, PageRequest, posted, wants_fragment
 
+CONNECTORS = anywhere(Action.CONNECT)
 SECRETS = ("access_key", "secret_key", "security_token")  # never in a draft
 
 
-@require_safe
+@access(get=CONNECTORS)
 def listing(request: PageRequest) -> HttpResponse:
     """Every project with its way to the cloud: calls, lists, clock, key."""
-    require(request.user, Action.CONNECT)
     projects = Project.objects.select_related("team").prefetch_related("sources")
     return render(request, "projects/list.html", {"projects": projects})
 
 
+@access(get=CONNECTORS, post=CONNECTORS, recent=True)
 @keeps_draft(*SECRETS)
 @sensitive_post_parameters()
-@get_or_post
-@sensitive(Action.CONNECT)
 def connect(request: PageRequest) -> HttpResponse:
     """Connect a project, and have the connection tested at once."""
     form = filled(ConnectForm(posted(request)), draft_for(request))
@@ -61,10 +58,9 @@ def connect(request: PageRequest) -> HttpResponse:
 CONNECTED = ("name", "team", "region", "endpoint", "project_id", "quota", "key_until")
 
 
-@require_safe
+@access(get=CONNECTORS)
 def project(request: PageRequest, pk: int) -> HttpResponse:
     """One project. While a test is under way, the part that shows it asks for itself again."""
-    require(request.user, Action.CONNECT)
     shown = _project(pk)
     if wants_fragment(request):
         response = render(request, "projects/_test.html", _test_context(shown))
@@ -74,9 +70,8 @@ def project(request: PageRequest, pk: int) -> HttpResponse:
     return response
 
 
+@access(get=CONNECTORS, post=CONNECTORS, page="projects:project", keys=("pk",), recent=True)
 @keeps_draft()
-@sensitive(Action.CONNECT)
-@post_only("projects:project", "pk")
 def change(request: PageRequest, pk: int) -> HttpResponse:
     """Change name, team, region or quota."""
     shown, form = _project(pk), ProjectForm(request.POST)
@@ -91,10 +86,9 @@ def change(request: PageRequest, pk: int) -> HttpResponse:
     return _page(request, shown, form=form, status=REFUSED)
 
 
+@access(get=CONNECTORS, post=CONNECTORS, page="projects:project", keys=("pk",), recent=True)
 @keeps_draft(*SECRETS)
 @sensitive_post_parameters()
-@sensitive(Action.CONNECT)
-@post_only("projects:project", "pk")
 def key(request: PageRequest, pk: int) -> HttpResponse:
     """Replace the key, and have the connection tested with the new one."""
     shown, form = _project(pk), KeyForm(request.POST)
@@ -111,10 +105,9 @@ def key(request: PageRequest, pk: int) -> HttpResponse:
     return _page(request, shown, key_form=form, status=REFUSED)
 
 
-@post_only("projects:project", "pk")
+@access(post=CONNECTORS, page="projects:project", keys=("pk",))
 def test(request: PageRequest, pk: int) -> HttpResponse:
     """Have a worker test the connection."""
-    require(request.user, Action.CONNECT)
     shown = _project(pk)
     ask_test(by=request.user, project=shown)
     if request.htmx:

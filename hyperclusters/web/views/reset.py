@@ -5,7 +5,6 @@ from __future__ import annotations
 from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -15,11 +14,10 @@ from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.accounts.lockout import remember_device
 from hyperclusters.accounts.passwords import ask_for_reset, person_of, reset_password
 from hyperclusters.web.account_forms import AskResetForm, NewPasswordForm
-from hyperclusters.web.acts import get_or_post
+from hyperclusters.web.decorators import PUBLIC, access
 
 
-@login_not_required
-@get_or_post
+@access(get=PUBLIC, post=PUBLIC)
 def ask(request: HttpRequest) -> HttpResponse:
     """Asks for the link. The answer is the same whether somebody has that address or not, and after too many."""
     form = AskResetForm(request.POST or None)
@@ -33,9 +31,8 @@ def ask(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/ask_reset.html", context, status=422 if form.errors else 200)
 
 
-@login_not_required
+@access(get=PUBLIC, post=PUBLIC, note="with the link")
 @sensitive_post_parameters()
-@get_or_post
 def reset(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     """Where the link leads."""
     person = person_of(uid, token)

@@ -13,14 +13,13 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, require
+from hyperclusters.access.permissions import Action
 from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
-from hyperclusters.web.acts import post_only
+from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.drafts import draft_for, keeps_draft
 from hyperclusters.web.request import REFUSED, PageRequest, as_uuid
 
@@ -28,10 +27,9 @@ PAGE = 50
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
 
 
-@require_safe
+@access(get=anywhere(Action.REVIEW))
 def queue(request: PageRequest) -> HttpResponse:
     """What waits for an auditor, oldest first, in four parts."""
-    require(request.user, Action.REVIEW)
     return _queue(request, request.GET.get("show", NEW))
 
 
@@ -71,11 +69,10 @@ def _typed_before(request: PageRequest, page: Page[Any]) -> dict[str, Any]:
     return {}
 
 
+@access(post=anywhere(Action.REVIEW), page="audit:review")
 @keeps_draft()
-@post_only("audit:review")
 def mark(request: PageRequest) -> HttpResponse:
     """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
-    require(request.user, Action.REVIEW)
     chosen = [found for text in request.POST.getlist("creation") if (found := as_uuid(text))]
     judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
     note = request.POST.get("note", "").strip()[:500]
@@ -92,11 +89,10 @@ def mark(request: PageRequest) -> HttpResponse:
     return _back(request)
 
 
+@access(post=anywhere(Action.REVIEW, on="cluster"), page="audit:review")
 @keeps_draft()
-@post_only("audit:review")
 def account(request: PageRequest, pk: UUID) -> HttpResponse:
     """Say whose a cluster made outside is, or why it may stay."""
-    require(request.user, Action.REVIEW)
     cluster = get_object_or_404(
         Cluster.objects.visible_to(request.user).select_related("project__team"), pk=pk
     )

@@ -14,24 +14,20 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_safe
 
 from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.accounts.passwords import change_password
 from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
 from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
-from hyperclusters.web.acts import get_or_post, post_only
+from hyperclusters.web.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.devices import device_name
-from hyperclusters.web.middleware import before_second_factor
-from hyperclusters.web.recent import recently_authenticated
 from hyperclusters.web.request import PageRequest
 
 NEW_SECRET = "new_app_secret"  # noqa: S105 -- where the session keeps it, sealed, until the app has shown a code
 
 
-@before_second_factor
-@require_safe
+@access(get=SIGNED_IN, before_second_factor=True)
 def overview(request: PageRequest) -> HttpResponse:
     """What one signs in with, and where one is signed in."""
     person = request.user
@@ -52,10 +48,8 @@ def overview(request: PageRequest) -> HttpResponse:
     return render(request, "accounts/security.html", context)
 
 
-@before_second_factor
+@access(get=SIGNED_IN, post=SIGNED_IN, recent=True, before_second_factor=True)
 @sensitive_post_parameters()
-@get_or_post
-@recently_authenticated
 def add_app(request: PageRequest) -> HttpResponse:
     """A new authenticator app: its secret as a picture and as text, and the code that proves it took it."""
     form = AddAppForm(request.POST or None)
@@ -83,9 +77,7 @@ def _picture(request: PageRequest, secret: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
-@before_second_factor
-@get_or_post
-@recently_authenticated
+@access(get=SIGNED_IN, post=SIGNED_IN, recent=True, before_second_factor=True)
 def add_passkey(request: PageRequest) -> HttpResponse:
     """A new passkey, made by the browser with this page's script."""
     form = AddPasskeyForm(request.POST or None)
@@ -110,9 +102,7 @@ def _show(request: PageRequest, codes: list[str]) -> HttpResponse:
     return render(request, "accounts/recovery_codes.html", {"codes": codes})
 
 
-@before_second_factor
-@post_only("accounts:security")
-@recently_authenticated
+@access(post=SIGNED_IN, page="accounts:security", recent=True, before_second_factor=True)
 def recovery_codes(request: PageRequest) -> HttpResponse:
     """New recovery codes, shown this once; the old ones end."""
     try:
@@ -122,9 +112,7 @@ def recovery_codes(request: PageRequest) -> HttpResponse:
         return redirect("accounts:security")
 
 
-@before_second_factor
-@post_only("accounts:security")
-@recently_authenticated
+@access(post=OWN, page="accounts:security", recent=True, before_second_factor=True)
 def remove_factor(request: PageRequest, pk: int) -> HttpResponse:
     """Remove one's own authenticator app or passkey."""
     try:
@@ -135,10 +123,8 @@ def remove_factor(request: PageRequest, pk: int) -> HttpResponse:
     return redirect("accounts:security")
 
 
-@before_second_factor
+@access(get=SIGNED_IN, post=SIGNED_IN, recent=True, before_second_factor=True)
 @sensitive_post_parameters()
-@get_or_post
-@recently_authenticated
 def password(request: PageRequest) -> HttpResponse:
     """Change the password; every other session ends."""
     person = request.user
@@ -155,8 +141,7 @@ def password(request: PageRequest) -> HttpResponse:
     return render(request, "accounts/password.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@before_second_factor
-@post_only("accounts:security")
+@access(post=SIGNED_IN, page="accounts:security", before_second_factor=True, note="one's own sessions only")
 def end_session(request: PageRequest) -> HttpResponse:
     """Sign out one other browser."""
     if not end_one(person=request.user, handle=request.POST.get("session", "")):
@@ -166,8 +151,7 @@ def end_session(request: PageRequest) -> HttpResponse:
     return redirect("accounts:security")
 
 
-@before_second_factor
-@post_only("accounts:security")
+@access(post=SIGNED_IN, page="accounts:security", before_second_factor=True)
 def everywhere(request: PageRequest) -> HttpResponse:
     """Sign out everywhere, here too."""
     sign_out_everywhere(person=request.user)

@@ -11,7 +11,6 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from hyperclusters.access import reports, services
 from hyperclusters.access.identifiers import ascii_lower
@@ -36,7 +35,7 @@ from hyperclusters.audit.vocabulary import Action as Did
 from hyperclusters.clusters.limits import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
 from hyperclusters.web.access_words import unled_notice
-from hyperclusters.web.acts import get_or_post
+from hyperclusters.web.decorators import SIGNED_IN, access, on
 from hyperclusters.web.drafts import draft_for, filled, keeps_draft
 from hyperclusters.web.listing import chosen, menu, searched
 from hyperclusters.web.request import REFUSED, PageRequest, posted
@@ -45,10 +44,11 @@ from hyperclusters.web.sheets import sheet
 PAGE = 50
 HISTORY = 10  # changes of access on a team's page
 UNUSED = timedelta(days=30)
+GRANTERS = on("team", Action.GRANT)
 ASKED_ABOUT = (Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT)
 
 
-@require_safe
+@access(get=SIGNED_IN)
 def listing(request: PageRequest) -> HttpResponse:
     """The teams into which this person may look, with their own role in each."""
     query, leads = request.GET, [("none", _("Nobody, or soon nobody"))]
@@ -68,7 +68,7 @@ def listing(request: PageRequest) -> HttpResponse:
     return render(request, "teams/list.html", context)
 
 
-@require_safe
+@access(get=on("team"))
 def team(request: PageRequest, slug: str) -> HttpResponse:
     """Who may do what here and why; what waits for a decision, ends soon, is unused; what the team allows."""
     shown = team_of(request, slug)
@@ -93,7 +93,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
     return render(request, "teams/team.html", context | _members(request, shown))
 
 
-@require_safe
+@access(get=on("team"))
 def who(request: PageRequest, slug: str) -> HttpResponse:
     """Who can do what here and why, as CSV. That it was read is kept in the audit."""
     shown = team_of(request, slug)
@@ -104,12 +104,12 @@ def who(request: PageRequest, slug: str) -> HttpResponse:
     return sheet(f"who-{shown.slug}", reports.COLUMNS, rows)
 
 
+@access(get=GRANTERS, post=GRANTERS)
 @keeps_draft()
-@get_or_post
 def rules(request: PageRequest, slug: str) -> HttpResponse:
     """What the team allows, set by its admins."""
     shown = team_of(request, slug)
-    require(request.user, Action.GRANT, shown)
+    request.rule.require(request.user, shown)
     form = filled(RulesForm(posted(request), instance=Team.objects.get(pk=shown.pk)), draft_for(request))
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in Team.RULES}
@@ -122,12 +122,12 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
     return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
+@access(get=on("team", Action.APPOINT), post=on("team", Action.APPOINT))
 @keeps_draft()
-@get_or_post
 def quota(request: PageRequest, slug: str) -> HttpResponse:
     """How many clusters the team may have, set by platform admins."""
     shown = team_of(request, slug)
-    require(request.user, Action.APPOINT)
+    request.rule.require(request.user)
     form = filled(QuotaForm(posted(request), initial={"quota": shown.quota}), draft_for(request))
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]

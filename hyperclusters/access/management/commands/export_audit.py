@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from hyperclusters.access.exports import export_events
 from hyperclusters.access.models import Team
 from hyperclusters.audit.export import Format
+from hyperclusters.audit.files import overwrite
 from hyperclusters.audit.filters import Filter
 from hyperclusters.audit.times import parse_time
 
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         wanted = self._filter(options)
         pieces = export_events(person=None, wanted=wanted, form=Format(options["format"]))
         size, said, shown = 0, 0.0, sys.stderr.isatty()
-        with options["output"].open("wb") if options["output"] else open(1, "wb", closefd=False) as file:
+        with overwrite(options["output"]) if options["output"] else open(1, "wb", closefd=False) as file:
             for piece in pieces:
                 file.write(piece)
                 size += len(piece)

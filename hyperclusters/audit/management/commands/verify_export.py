@@ -33,12 +33,15 @@ class Command(BaseCommand):
         file: Path = options["file"]
         if not file.is_file():
             raise CommandError(f"{file} is not a file.")
-        with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-            verify = sheet_troubles if lines.read(1) in {BOM, '"'} else troubles
-            lines.seek(0)
-            found = list(
-                islice(verify(lines, dict(settings.AUDIT_KEYS), unsealed=options["unsealed"]), ENOUGH)
-            )
+        try:
+            with file.open(encoding="utf-8", newline="\n") as lines:
+                verify = sheet_troubles if lines.read(1) in {BOM, '"'} else troubles
+                lines.seek(0)
+                found = list(
+                    islice(verify(lines, dict(settings.AUDIT_KEYS), unsealed=options["unsealed"]), ENOUGH)
+                )
+        except UnicodeDecodeError:
+            found = ["it holds bytes that are no UTF-8: every export is UTF-8"]
         if found:
             raise CommandError("broken\n" + "\n".join(found))
         self.stdout.write(f"{file}: intact")

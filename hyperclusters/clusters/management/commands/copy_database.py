@@ -101,7 +101,7 @@ def _copy_ledger() -> int:
         count += len(events)
     head = Head.objects.using(SOURCE).get()
     if head.seq:
-        Head.objects.update(seq=head.seq, digest=head.digest)
+        Head.objects.update(seq=head.seq, digest=head.digest, key_id=head.key_id)
     return count
 
 

@@ -1,0 +1,113 @@
+"""What stands at the place of a finding, as a digest: other content at the same place is another finding."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from .chain import COLUMNS, DOCUMENTS
+from .findings import Finding, Kind
+from .rows import AT_ONCE, column_texts, text_of
+
+
+def with_contents(findings: Iterable[Finding], acknowledged: Iterable[Finding]) -> list[Finding]:
+    """The findings with what stands at their places now: other content is another finding. An acknowledgement of a
+    release before names the same content by `raw_fingerprint`."""
+    standing = (Kind.EDITED, Kind.INSERTED, Kind.REORDERED, Kind.RESEALED, Kind.ROLLED_BACK)
+    places: dict[Finding, set[str]] = {}
+    for each in acknowledged:
+        places.setdefault(each, set()).add(each.content)
+    found = []
+    for each in findings:
+        if each.kind in standing:
+            content = fingerprint(each.first, each.last)
+            contents = places.get(each, set())
+            if contents - {content} and (raw := raw_fingerprint(each.first, each.last)) in contents:
+                content = raw
+            each = replace(each, content=content)  # noqa: PLW2901
+        found.append(each)
+    return found
+
+
+RAW = {
+    "sqlite": "typeof({0}) || ':' || hex({0})",
+    "postgresql": "'text:' || upper(encode(convert_to(CAST({0} AS text), 'UTF8'), 'hex'))",
+}
+
+
+def fingerprint(first: int, last: int) -> str:
+    """A digest of what these rows hold, the same on both databases: the sealed text byte for byte, and each column that
+    says something else than the text."""
+    parts, raw = column_texts(), RAW[connection.vendor]
+    texts = [raw.format(f'"{name}"') for name in ("key_id", "canonical", "digest")]
+    columns = {"key_id" if name == "key" else name: sql for name, sql in parts.items() if name != "previous"}
+    values = [f"CAST({sql} AS {_text_type()})" for sql in columns.values()]
+    exact = [raw.format(f'"{name}"') for name in columns]
+    content = hashlib.sha256()
+    query = f"SELECT CAST(canonical AS {_text_type()}), {', '.join([*texts, *values, *exact])} FROM audit_event WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 -- names of columns
+    with connection.cursor() as cursor:
+        cursor.execute(query, [first, last])
+        while found := cursor.fetchmany(AT_ONCE):
+            for text, *row in found:
+                told = _told(text)
+                others = zip(columns, row[3 : 3 + len(columns)], row[3 + len(columns) :], strict=True)
+                differing = [
+                    (name, _decoded(value) or bytes_of)
+                    for name, value, bytes_of in others
+                    if told is None or not _is_same(name, _decoded(value), told)
+                ]
+                content.update(json.dumps([row[:3], differing]).encode())
+    return content.hexdigest()
+
+
+def _text_type() -> str:
+    """What a text is read as: SQLite's may hold bytes that are none."""
+    return "blob" if connection.vendor == "sqlite" else "text"
+
+
+def _decoded(value: Any) -> str | None:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+
+
+def _told(text: Any) -> dict[str, Any] | None:
+    """What a sealed text says; None if it is none."""
+    try:
+        told = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return {"key_id": told.get("key")} | told if isinstance(told, dict) else None
+
+
+def _is_same(name: str, value: str | None, told: dict[str, Any]) -> bool:
+    """Whether a column's value is what the text says, whichever way PostgreSQL writes the numbers of a document."""
+    expected = text_of(name, told.get(name))
+    if value == expected or value is None or name not in DOCUMENTS or connection.vendor == "sqlite":
+        return value == expected
+    return bool(_numbers(value) == _numbers(expected))
+
+
+def _numbers(text: str) -> Any:
+    def written(number: str) -> tuple[str]:
+        return (format(Decimal(number), "f"),)
+
+    return json.loads(text, parse_float=written, parse_int=written)
+
+
+def raw_fingerprint(first: int, last: int) -> str:
+    """As releases before made it: what this database holds, type for type, in its own words."""
+    form = RAW["sqlite"] if connection.vendor == "sqlite" else "quote_nullable(CAST({0} AS text))"
+    columns = " || ',' || ".join(form.format(f'"{name}"') for name in COLUMNS)
+    content = hashlib.sha256()
+    with connection.cursor() as cursor:
+        query = f"SELECT {columns} FROM audit_event WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 -- names of columns
+        cursor.execute(query, [first, last])
+        while found := cursor.fetchmany(AT_ONCE):
+            for (text,) in found:
+                content.update(text.encode())
+    return content.hexdigest()

@@ -1,0 +1,70 @@
+"""Whether the indexes and the search find the very events that the table holds. A stale index hides events from pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+
+from . import search
+from .findings import Findings, Kind
+from .models import Event
+
+MESSAGES = 20  # about one index
+# PostgreSQL: the planner has one way through the table, and one through the index whose columns the order names. With the
+# number hidden in an expression no other index is of use.
+WITHIN = "seq + 0 BETWEEN %s AND %s"
+TABLE = f"SELECT seq FROM audit_event WHERE ctid >= '(0,0)' AND {WITHIN}"  # noqa: S608 -- our own words
+ORDERED = f"SELECT seq FROM audit_event WHERE {WITHIN} ORDER BY "  # noqa: S608 -- our own words
+SEARCHED = f"SELECT seq FROM audit_event WHERE UPPER(object_name::text) LIKE '%%' AND {WITHIN}"  # noqa: S608 -- our own words
+SUM = "SELECT ROW(count(*), sum(hashint8(seq))) FROM ({}) one"
+PARALLEL = "max_parallel_workers_per_gather"
+SERIAL = f"SET LOCAL {PARALLEL} = 0"
+AVOIDED = ("seqscan", "sort", "incremental_sort")
+AVOIDED_BY_SEARCH = ("seqscan", "indexscan", "indexonlyscan")
+
+
+def inspect(findings: Findings, first: int, last: int) -> None:
+    """Add what an index or the search says otherwise than the events from `first` to `last`."""
+    if connection.vendor == "postgresql":
+        ordered = {index.name: ORDERED + ", ".join(index.fields) for index in Event._meta.indexes}
+        _compare(findings, ordered | {"audit_event_pkey": ORDERED + "seq"}, AVOIDED, first, last)
+        _compare(findings, {"event_name_trigrams": SEARCHED}, AVOIDED_BY_SEARCH, first, last)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA integrity_check('audit_event')")
+        messages = [message for (message,) in cursor.fetchmany(MESSAGES)]
+    for message in messages if messages != ["ok"] else []:
+        findings.add(Kind.INDEX_EDITED, 0, detail=message)
+    try:
+        unfound = search.differing(first, last, MESSAGES)
+    except DatabaseError as error:
+        findings.add(Kind.INDEX_EDITED, 0, detail=f"the search: {error}")
+        return
+    for seq in unfound:
+        findings.add(Kind.INDEX_EDITED, seq, detail="the search knows it by another name")
+
+
+def _compare(
+    findings: Findings, queries: dict[str, str], avoided: Iterable[str], first: int, last: int
+) -> None:
+    """Add the events that an index's query finds and the table does not hold, or the other way round. Each statement sees
+    one moment, whatever is archived meanwhile."""
+    settings = [f"enable_{name}" for name in avoided]
+    sums = ", ".join(f"({SUM.format(query)})" for query in (TABLE, *queries.values()))
+    with transaction.atomic(), connection.cursor() as cursor:
+        # To merge the parts of several workers in order costs more than they save.
+        cursor.execute("; ".join([SERIAL, *(f"SET LOCAL {name} = off" for name in settings)]))
+        cursor.execute(f"SELECT {sums}", [first, last] * (len(queries) + 1))
+        table, *others = cursor.fetchone()
+        for name in (name for name, found in zip(queries, others, strict=True) if found != table):
+            for seq in _between(cursor, queries[name], first, last):
+                findings.add(Kind.INDEX_EDITED, seq, detail=f"index {name}")
+        cursor.execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in [*settings, PARALLEL]))
+
+
+def _between(cursor: Any, query: str, first: int, last: int) -> list[int]:
+    differences = f"(({TABLE}) EXCEPT ALL ({query})) UNION ALL (({query}) EXCEPT ALL ({TABLE})) ORDER BY 1 LIMIT {MESSAGES}"
+    cursor.execute(differences, [first, last] * 4)
+    return [seq for (seq,) in cursor.fetchall()]

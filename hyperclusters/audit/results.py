@@ -1,0 +1,83 @@
+"""The stored results of verifications. Anybody with rights on the database can edit these rows: only sealed ones count, and
+sealed events of the ledger say what older ones must not hide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.db.models import QuerySet
+
+from . import clock
+from .acknowledgements import Acknowledgement, open_alarm
+from .chain import HeadLost, KeyMissing, current_key, digest, moment
+from .findings import Finding
+from .ledger import storable
+from .models import Verification
+from .readable import UNREADABLE
+from .rows import is_about_a_value, savepoint
+
+CLOCKS = timedelta(seconds=5)  # a row further ahead of the clock is no row of ours
+
+
+def sealing_key() -> tuple[str, bytes]:
+    """The current key; where the record of the chain's end is gone, the first one. Raises KeyMissing."""
+    try:
+        return current_key()
+    except HeadLost:
+        key_id, key = settings.AUDIT_KEYS[0]
+        return key_id, key
+
+
+def seal_of(row: Verification, key: bytes) -> str:
+    said = [row.kind, moment(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
+    return digest(key, json.dumps(said, sort_keys=True))
+
+
+def stored_rows(rows: QuerySet[Verification]) -> list[Verification]:
+    """The rows; none if a stored value makes them unreadable."""
+    try:
+        with savepoint():
+            return list(rows.order_by("kind"))
+    except (DatabaseError, *UNREADABLE) as error:
+        if not is_about_a_value(error):
+            raise
+        return []
+
+
+def sealed_rows(stored: Iterable[Verification] | None = None) -> list[Verification]:
+    """The rows that say what a verification found: sealed with the current key, and not from the future."""
+    try:
+        key_id, key = sealing_key()
+    except KeyMissing:
+        return []
+    latest = clock.now() + CLOCKS
+
+    def is_ours(row: Verification) -> bool:
+        try:
+            return row.seal_key_id == key_id and row.seal == seal_of(row, key) and row.at <= latest
+        except UNREADABLE:
+            return False
+
+    return [
+        row for row in (stored_rows(Verification.objects.all()) if stored is None else stored) if is_ours(row)
+    ]
+
+
+def forgotten(
+    acknowledged: Iterable[Acknowledgement], findings: Iterable[Finding], verified: int
+) -> list[Finding]:
+    """What sealed events behind `verified` say that was found, and these findings do not: the rows were put back."""
+    remembered = {storable(str(finding)) for finding in findings}
+    return [each for each in open_alarm(acknowledged, verified) if str(each) not in remembered]
+
+
+def known_findings(stored: Iterable[Verification]) -> tuple[Finding, ...]:
+    return tuple(unique(Finding(**facts) for row in stored for facts in row.findings))
+
+
+def unique(findings: Iterable[Finding]) -> list[Finding]:
+    return list({finding.identity: finding for finding in findings}.values())

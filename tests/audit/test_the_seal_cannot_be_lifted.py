@@ -1,0 +1,281 @@
+"""G21, G40: what an outsider with every right on the database tried in order to stay unseen."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+
+from hyperclusters.audit import anchors, archive, clock, indexes, structure, verification
+from hyperclusters.audit.findings import Finding, Findings, Kind
+from hyperclusters.audit.fingerprints import raw_fingerprint
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import Event, Head, Segment, Verification
+from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.walk import END, RENUMBERED
+from tests.audit import tampering as mallory
+from tests.audit.tampering import sql, unguarded
+
+IS_SQLITE = connection.vendor == "sqlite"
+Act = Callable[[], None]
+on_sqlite = pytest.mark.skipif(not IS_SQLITE, reason="PostgreSQL's columns have types")
+on_postgresql = pytest.mark.skipif(IS_SQLITE, reason="SQLite has no such thing")
+
+
+def noted(count: int) -> None:
+    with transaction.atomic():
+        for number in range(count):
+            record(Did.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=Subject("creation", str(number), f"c-{number}"))  # fmt: skip
+
+
+@pytest.fixture
+def ledger(database: None, settings: Any, tmp_path: Path) -> None:
+    settings.AUDIT_ANCHORS = tmp_path / "anchors.jsonl"
+    noted(9)
+    verify()
+    assert verification.standing().state == "intact"
+
+
+def verify() -> list[str]:
+    """What a whole verification finds and nobody has acknowledged, stored for pages."""
+    result = verification.verify_whole()
+    verification.note(verification.WHOLE, result)
+    return [str(each) for each in verification.still_open(result)]
+
+
+def edit(seq: int = 5, reason: str = "approved") -> None:
+    unguarded(lambda: mallory.change(seq, reason=reason))
+
+
+def acknowledge() -> None:
+    call_command("acknowledge_audit", "--reason", "a test", "--by", "olga", stdout=StringIO())
+
+
+HEAD_AND_NUMBERS: dict[str, tuple[Act, str]] = {
+    "head's digest": (lambda: sql("UPDATE audit_head SET digest = 'abc'"), f"({END})"),
+    "head's digest emptied": (lambda: sql("UPDATE audit_head SET digest = ''"), f"({END})"),
+    "head's number": (lambda: sql("UPDATE audit_head SET seq = %s", 2**63 - 1), f"({END})"),
+    "head's number back": (lambda: sql("UPDATE audit_head SET seq = 3"), f"({END})"),
+    "head's key": (lambda: sql("UPDATE audit_head SET key_id = 'other'"), f"({END})"),
+    "first is 0": (lambda: mallory.move(1, 0), "edited: event 1 (seq)"),
+    "first is -1": (lambda: mallory.move(1, -1), "edited: event 1 (seq)"),
+    "all shifted": (lambda: mallory.shift(1, Head.objects.get().seq, 100), "(seq)"),
+}
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+@pytest.mark.parametrize("name", HEAD_AND_NUMBERS)
+def test_g21_the_end_and_the_numbers_are_judged_whatever_was_acknowledged(
+    name: str, acknowledged: bool, ledger: None
+) -> None:
+    if acknowledged:
+        edit()
+        acknowledge()
+    act, expected = HEAD_AND_NUMBERS[name]
+    unguarded(act)
+    found = [str(each) for each in verification.still_open(verification.verify())]
+    assert any(expected in each for each in found), found
+    assert len(found) == 1 or (acknowledged and name == "all shifted")  # the acknowledged row is another then
+
+
+def test_g21_numbers_that_close_an_acknowledged_gap_are_named(ledger: None) -> None:
+    unguarded(lambda: mallory.delete(4, 4))
+    acknowledge()
+    last = Head.objects.get().seq
+    unguarded(lambda: mallory.shift(5, last, -1))
+    assert [str(each) for each in verification.still_open(verification.verify())] == [
+        f"deleted: event 4 ({RENUMBERED})"
+    ]
+
+
+def stored() -> list[dict[str, Any]]:
+    return [dict(row) for row in Verification.objects.values()]
+
+
+def put_back(rows: list[dict[str, Any]]) -> None:
+    Verification.objects.all().delete()
+    Verification.objects.bulk_create(Verification(**row) for row in rows)
+
+
+def test_g40_verifications_that_are_put_back_do_not_hide_a_sealed_alarm(ledger: None) -> None:
+    good = stored()
+    edit()
+    assert verify() == ["edited: event 5 (reason)"]
+    put_back(good)
+    standing = verification.standing()
+    assert (standing.state, [str(each) for each in standing.findings]) == ("broken", ["edited: event 5 (reason)"])  # fmt: skip
+    assert [str(each) for each in verification.verify_new().findings] == ["edited: event 5 (reason)"]
+    unguarded(
+        lambda: mallory.change(5, reason="")
+    )  # mended: the next verification of all looks past the alarm
+    verify()
+    assert verification.standing().state == "intact"
+
+
+def test_g40_an_acknowledged_alarm_is_closed_and_the_same_words_later_are_another(ledger: None) -> None:
+    edit()
+    verify()
+    acknowledge()
+    acknowledged = stored()
+    assert verification.standing().state == "intact"
+    edit(reason="approved again")
+    assert verify() == ["edited: event 5 (reason)"]
+    put_back(acknowledged)
+    assert verification.standing().state == "broken"
+
+
+def archived(folder: Path) -> None:
+    noted(3)
+    archive.archive(before=clock.now() + timedelta(hours=1), folder=folder)
+
+
+def test_g40_a_row_of_an_archived_number_is_named(ledger: None, tmp_path: Path) -> None:
+    archived(tmp_path / "archive")
+    values = mallory.row(mallory.lowest())
+    unguarded(lambda: mallory.put(values | {"seq": 5}))
+    assert any(each.startswith("inserted: event 5 ") for each in verify())
+    assert verification.standing().state == "broken"
+
+
+def test_g40_a_forged_record_of_an_archive_is_named(ledger: None) -> None:
+    Segment.objects.create(first=1, last=4, previous="0" * 64, digest="f" * 64, file="x", sha256="0" * 64,
+                           archived_at=clock.now(), key_id="tests", seal="f" * 64)  # fmt: skip
+    assert "archive edited: events 1 to 4 (the record of an archive)" in verify()
+    assert verification.standing().state == "broken"
+
+
+VALUES = ["x'ff00fe'", "CAST(x'c328' AS TEXT)", "'abc'", "''", "1e300", "9e999", "'[1]'", "'a' || char(0)", "9223372036854775807",
+          "replace(hex(zeroblob(5000)), '0', '[')", "'0000-00-00 00:00:00'", "-9223372036854775808"]  # fmt: skip
+TABLES: dict[str, list[str]] = {
+    "audit_head": ["seq", "digest", "key_id"],
+    "audit_segment": [field.attname for field in Segment._meta.concrete_fields],
+    "audit_verification": [field.attname for field in Verification._meta.concrete_fields],
+    "audit_anchorfile": ["id", "path", "lines", "at", "host"],
+}
+
+
+@on_sqlite
+@pytest.mark.parametrize("table", TABLES)
+def test_g40_no_stored_value_around_the_rows_stops_a_verification(
+    table: str, ledger: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "ahead", iter)
+    archived(tmp_path / "archive")
+    anchors.anchor()
+    verify()
+    wrong = []
+    for column in TABLES[table]:
+        for value in VALUES:
+            with mallory.undone():
+                sql(f"UPDATE {table} SET {column} = {value}")
+                found = [each.kind for each in verification.verify().findings]
+                verification.standing()
+                is_sealed = table in {"audit_head", "audit_segment"} and column != "archived_at"
+                if is_sealed and not found and (column[-6:], value) != ("key_id", "''"):
+                    wrong.append((column, value))
+    assert wrong == []
+    assert verification.verify().findings == []
+
+
+@on_sqlite
+@pytest.mark.parametrize("value", ["'abc'", "CAST(x'c328' AS TEXT)", "9223372036854775807", "x'00'"])
+def test_g40_an_end_that_cannot_be_read_is_kept_as_a_finding(value: str, ledger: None) -> None:
+    unguarded(lambda: sql(f"UPDATE audit_head SET seq = {value}"))
+    with pytest.raises(CommandError, match="the record of the chain's end"):
+        call_command("verify_audit", stdout=StringIO(), stderr=StringIO())
+    assert verification.standing().state == "broken"
+
+
+def test_g40_the_structure_is_what_the_migrations_made(ledger: None) -> None:
+    assert structure.changes() == []
+
+
+STRUCTURE: dict[str, list[str]] = {
+    "row security": ["ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY"],
+    "forced row security": ["ALTER TABLE audit_segment FORCE ROW LEVEL SECURITY"],
+    "policy": ["CREATE POLICY p ON audit_event FOR SELECT USING (seq <> 5)"],
+    "rule": ["CREATE RULE r AS ON UPDATE TO audit_verification DO INSTEAD NOTHING"],
+    "child": ["CREATE TABLE kid () INHERITS (audit_event)"],
+    "child of the head": ["CREATE TABLE kid () INHERITS (audit_head)"],
+    "numeric number": ["ALTER TABLE audit_event ALTER seq DROP IDENTITY", "ALTER TABLE audit_event ALTER seq TYPE numeric"],
+    "time without zone": ["ALTER TABLE audit_event ALTER at TYPE timestamp"],
+    "json": ["ALTER TABLE audit_event ALTER after TYPE json"],
+    "null": ["ALTER TABLE audit_event ALTER reason DROP NOT NULL"],
+    "collation": ["CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+                  "ALTER TABLE audit_event ALTER person_name TYPE varchar(150) COLLATE ci"],
+    "other collation": ['ALTER TABLE audit_event ALTER action TYPE varchar(48) COLLATE "C"'],
+    "function": ["CREATE FUNCTION public.upper(varchar) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'X' $$"],
+    "operator": ["CREATE FUNCTION public.eqv(varchar, text) RETURNS bool LANGUAGE sql AS $$ SELECT false $$",
+                 "CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = text, FUNCTION = public.eqv)"],
+    "trigger of verifications": ["CREATE FUNCTION z() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+                                 "CREATE TRIGGER z BEFORE UPDATE ON audit_verification FOR EACH ROW EXECUTE FUNCTION z()"],
+    "search path of a trigger": ["ALTER FUNCTION audit_event_next() SET search_path = evil"],
+    "index": ["DROP INDEX event_time", "CREATE INDEX event_time ON audit_event (at, seq) WHERE seq <> 5"],
+    "index off": ["UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'event_time'::regclass"],
+    "replica": ["DO $$ BEGIN EXECUTE format('ALTER ROLE %I SET session_replication_role = replica', current_user); END $$"],
+} if not IS_SQLITE else {
+    "index": ["DROP INDEX event_time", "CREATE INDEX event_time ON audit_event (at, seq) WHERE seq <> 5"],
+    "collated index": ["DROP INDEX event_time", "CREATE INDEX event_time ON audit_event (at COLLATE NOCASE, seq)"],
+    "another index": ["CREATE INDEX mine ON audit_event (lower(reason))"],
+    "another column": ["ALTER TABLE audit_event ADD COLUMN mine text"],
+    "trigger of verifications": ["CREATE TRIGGER z BEFORE UPDATE ON audit_verification BEGIN SELECT RAISE(IGNORE); END"],
+    "collated table": ["ALTER TABLE audit_anchorfile ADD COLUMN mine text COLLATE NOCASE"],
+    "search": ["DROP TABLE audit_event_name",
+               "CREATE VIRTUAL TABLE audit_event_name USING fts5(object_name, content='', tokenize='unicode61')"],
+    "view": ["ALTER TABLE audit_anchorfile RENAME TO other", "CREATE VIEW audit_anchorfile AS SELECT * FROM other"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRUCTURE)
+def test_g40_what_was_changed_around_the_rows_is_named(
+    name: str, ledger: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "ahead", iter)  # another connection would wait for this one's locks
+    with transaction.atomic():
+        for statement in STRUCTURE[name]:
+            sql(statement)
+        assert structure.changes() != []
+        kinds = {each.kind for each in verification.verify_new().findings}
+        transaction.set_rollback(True)
+    assert Kind.GUARD_CHANGED in kinds
+    assert structure.changes() == []
+
+
+@on_postgresql
+@pytest.mark.parametrize("index", ["audit_event_pkey", "event_name_trigrams", *(index.name for index in Event._meta.indexes)])  # fmt: skip
+def test_g40_an_index_that_loses_an_event_is_named(index: str, ledger: None) -> None:
+    off = f"UPDATE pg_index SET indisready = %s WHERE indexrelid = '{index}'::regclass"
+    values = mallory.row(5)
+    with mallory.undone():
+        sql(off, False)
+        mallory.delete(5, 5)
+        mallory.put({name: value if not isinstance(value, dict) else None for name, value in values.items()})
+        sql(off, True)
+        findings = Findings()
+        indexes.inspect(findings, 1, 9)
+        assert [(each.kind, each.first, each.detail) for each in findings.found] == [(Kind.INDEX_EDITED, 5, f"index {index}")]  # fmt: skip
+
+
+def test_g21_an_acknowledgement_of_a_release_before_stays_valid(ledger: None) -> None:
+    edit()
+    finding = Finding(Kind.EDITED, 5, 5, "reason", raw_fingerprint(5, 5))
+    record(Did.AUDIT_ACKNOWLEDGED, Outcome.DONE, reason="known", after={"findings": [finding.facts()]})
+    assert verify() == []
+    edit(reason="approved again")
+    assert verify() == ["edited: event 5 (reason)"]
+
+
+def test_g40_files_of_events_are_for_their_owner_alone(ledger: None, tmp_path: Path) -> None:
+    call_command("export_audit", "--output", str(tmp_path / "out.jsonl"))
+    archived(tmp_path / "archive")
+    files = [tmp_path / "out.jsonl", *(tmp_path / "archive").iterdir()]
+    assert len(files) == 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
