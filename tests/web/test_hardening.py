@@ -21,6 +21,7 @@ from hyperclusters import urls
 from hyperclusters.clusters.models import Creation
 from hyperclusters.web import limits
 from hyperclusters.web.checks import variables_are_spelt_right
+from hyperclusters.web.decorators import PUBLIC, access
 from tests.conftest import Cast, Cloud, Projects, ask, events
 from tests.web.pages import SignIn, body, submit, words
 from tests.web.test_every_page import CSP
@@ -39,10 +40,12 @@ EVERYWHERE = {
 HSTS = "max-age=63072000; includeSubDomains; preload"
 
 
+@access(get=PUBLIC)
 def broken(request: Any) -> Any:
     raise ValueError("secret words of an error")
 
 
+@access(get=PUBLIC)
 def streamed(request: Any) -> StreamingHttpResponse:
     return StreamingHttpResponse(iter([b"a", b"b"]))
 
