@@ -322,7 +322,8 @@ function select(element, { start, text }) {
   getSelection().addRange(range);
 }
 
-// htmx: what the swap would lose is put back (focus on things without an ID, selected text, opened details), failures are said.
+// htmx: what the swap would lose is put back (focus on things without an ID, selected text, opened details, what was chosen
+// while the request was out), failures are said.
 let before = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.requestConfig.verb === "get" && isInUse({ target: detail.target, elt: detail.requestConfig.elt })) {
@@ -338,10 +339,12 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     selected: selected(detail.target),
     target: detail.target.id,
     open: $$("details[id][open]", detail.target).map((each) => each.id),
+    chosen: $$("[type='radio']:checked", detail.target).map((each) => `[name="${CSS.escape(each.name)}"][value="${CSS.escape(each.value)}"]`),
   };
 });
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   for (const id of before?.open ?? []) document.getElementById(id)?.setAttribute("open", "");
+  for (const radio of before?.chosen ?? []) if ($(radio)) $(radio).checked = true;
   if (before?.focus && document.activeElement === document.body) $(before.focus, detail.elt)?.focus();
   const swapped = before?.selected && document.getElementById(before.target);
   if (swapped) select(swapped, before.selected);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Window
 from tests.browser.doings import CREATION, SUBNET, create
@@ -126,6 +126,26 @@ def test_the_chosen_form_of_the_preview_stays_while_one_types(form: Page) -> Non
     choose_curl(form)
     form.get_by_label("Name", exact=True).fill("second")
     expect(preview(form)).to_contain_text('"name": "second"')
+    expect(preview(form)).to_contain_text("curl -X POST")
+
+
+def test_a_form_of_the_preview_that_is_chosen_while_a_check_is_out_stays_chosen(form: Page) -> None:
+    name = form.get_by_label("Name", exact=True)
+    name.fill("first")
+    expect(preview(form)).to_contain_text('"first"')
+    kept_back: list[Route] = []
+
+    def keep_back(route: Route) -> None:
+        kept_back.append(route)
+
+    form.route("**/clusters/new/?*", keep_back)
+    with form.expect_request("**/clusters/new/?*name=second*"):
+        name.fill("second")
+    curl = form.get_by_role("radio", name="curl")
+    curl.evaluate("radio => (radio.checked = true)")  # its own check has not begun
+    kept_back[0].continue_()
+    expect(preview(form)).to_contain_text("second")
+    expect(curl).to_be_checked()
     expect(preview(form)).to_contain_text("curl -X POST")
 
 
