@@ -294,13 +294,13 @@ def events(**filters: Any) -> list[Event]:
     return list(Event.objects.filter(**filters).order_by("seq"))
 
 
-def denied(**filters: Any) -> int:
-    """How many denials the audit has, each by an event of its own, in a summary, or counted in a window that is open."""
-    recorded = events(outcome="denied", **filters)
+def denied(outcome: str = "denied", **filters: Any) -> int:
+    """How many denials (or refusals) the audit has: by events of their own, in a summary, or counted in an open window."""
+    recorded = events(outcome=outcome, **filters)
     summed = sum(
         (event.after or {}).get("count", 1) if event.evidence == "repeated" else 1 for event in recorded
     )
-    counts = DenialWindow.objects.filter(outcome="denied", **filters).values_list("count", flat=True)
+    counts = DenialWindow.objects.filter(outcome=outcome, **filters).values_list("count", flat=True)
     return summed + sum(counts)
 
 

@@ -33,6 +33,7 @@ def sealing_key() -> tuple[str, bytes]:
 
 
 def seal_of(row: Verification, key: bytes) -> str:
+    """The seal of a row, over everything that it says."""
     said = [row.kind, moment(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
     return digest(key, json.dumps(said, sort_keys=True))
 
@@ -76,8 +77,10 @@ def forgotten(
 
 
 def known_findings(stored: Iterable[Verification]) -> tuple[Finding, ...]:
+    """What these rows say that was found."""
     return tuple(unique(Finding(**facts) for row in stored for facts in row.findings))
 
 
 def unique(findings: Iterable[Finding]) -> list[Finding]:
+    """Each finding once, the last one of those that mean the same."""
     return list({finding.identity: finding for finding in findings}.values())

@@ -30,7 +30,6 @@ WHOLE, NEW = "whole", "new"
 ATTEMPTS = 3
 GRACE = timedelta(hours=1)  # past AUDIT_VERIFY_HOURS, after which a verification of all is overdue
 NEW_OVERDUE = timedelta(minutes=15)
-CLOCKS = timedelta(seconds=5)  # a row further ahead of the clock is no row of ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,15 +53,15 @@ def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
     with transaction.atomic():
         now = clock.now()
         # One event for each machine. Read before our own beat is written, so that of two processes one always says it.
-        is_news = ahead is not None and _known.ahead is None and not _is_reported(host, now, ahead)
+        is_reported = ahead is None or _known.ahead is not None or _is_reported(host, now, ahead)
         Heartbeat.objects.update_or_create(
             holder=holder,
             defaults={"at": now, "clock_ahead": ahead},
             create_defaults={"at": now, "started_at": now, "host": host, "role": role, "clock_ahead": ahead},
         )
         Heartbeat.objects.exclude(at__range=(now - FORGOTTEN, now + FORGOTTEN)).delete()
-        if is_news:
-            after = {"seconds_ahead": round(ahead or 0, 1), "of": _reference()}
+        if ahead is not None and not is_reported:
+            after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
             record(Did.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after)
     _log(ahead)
 

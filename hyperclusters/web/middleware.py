@@ -156,15 +156,15 @@ class AccessMiddleware:
         declared: access | None = getattr(view, "access", None)
         if declared is None:
             raise ImproperlyConfigured(f"{view} has no @access.")
-        person = cast("permissions.Person", request.user)  # until here anybody
+        person = cast("permissions.Person", request.user)  # may be anonymous here
+        page = ""
         if not declared.is_public and not person.is_authenticated:
+            page = redirect_to_login(_address(request), resolve_url(settings.LOGIN_URL)).url
+        elif not declared.is_public and not declared.before_second_factor and request.user.owes_second_factor:
+            page = resolve_url("accounts:security")
+        if page:
             note_not_taken(request)
-            return whole_page(
-                request, redirect_to_login(_address(request), resolve_url(settings.LOGIN_URL)).url
-            )
-        if not declared.is_public and not declared.before_second_factor and request.user.owes_second_factor:
-            note_not_taken(request)
-            return whole_page(request, resolve_url("accounts:security"))
+            return whole_page(request, page)
         return _check_method(request, declared, kwargs)
 
 

@@ -199,8 +199,9 @@ def namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperClu
 
 def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resolution | None:
     """What a poll that began at `started_at` proves. None: nothing yet."""
-    doubts = _doubts(creation, seen)
-    found = [item for item in candidates(creation, seen.clusters) if item.id not in doubts]
+    namesakes = candidates(creation, seen.clusters)
+    doubts = _doubts(creation, seen, {item.id for item in namesakes})
+    found = [item for item in namesakes if item.id not in doubts]
     doubtful = [item for item in (*seen.clusters, *seen.under_other_type) if item.id in doubts]
     if len(found) == 1 and not doubtful and not seen.unresolved_ids:
         listed = Resolution(State.CREATED, EventType.CREATE_SUCCEEDED, Outcome.DONE, Evidence.LISTED)
@@ -218,14 +219,13 @@ def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resoluti
     return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
 
 
-def _doubts(creation: Creation, seen: Sightings) -> dict[str, str]:
+def _doubts(creation: Creation, seen: Sightings, candidate_ids: set[str]) -> dict[str, str]:
     """The clusters that prove nothing by themselves, each with the reason: by ID, a slug."""
     doubts = dict.fromkeys((item.id for item in seen.under_other_type), "other_type")
-    namesakes = {item.id for item in candidates(creation, seen.clusters)}
     for item in seen.clusters:
         if item.id in creation.reported_ids and item.name != creation.name:
             doubts[item.id] = "other_name"
-        elif item.id in namesakes.union(creation.reported_ids) and _has_other_network(creation, item):
+        elif item.id in candidate_ids.union(creation.reported_ids) and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
     for item in (*seen.clusters, *seen.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):
