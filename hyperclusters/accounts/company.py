@@ -32,6 +32,10 @@ class LoginRejected(Exception):
     """What the provider said of this person is not enough for an account here."""
 
 
+class RaceLost(Exception):
+    """A sign-in at the same moment took the account or the name; done again, this one sees it."""
+
+
 def link_or_create_user(claims: Claims, *, tries: int = TRIES) -> User:
     """The person of this issuer and subject, linked or added at their first sign-in, with what their groups give.
 
@@ -44,7 +48,10 @@ def link_or_create_user(claims: Claims, *, tries: int = TRIES) -> User:
             CompanyAccount.objects.filter(pk=account.pk).update(confirmed_at=clock.now())
             if account.person.is_active:
                 apply_groups(person=account.person, groups=claims.groups)
-    except IntegrityError as error:  # a sign-in at the same moment took the account, name or address
+    except (
+        IntegrityError,
+        RaceLost,
+    ) as error:  # a sign-in at the same moment took the account, name or address
         if tries > 1:
             return link_or_create_user(claims, tries=tries - 1)
         raise LoginRejected("somebody else took the account, name or address at the same moment") from error
@@ -82,7 +89,9 @@ def _link(claims: Claims) -> CompanyAccount:
     person = User.objects.by_address(claims.address).first()
     if person is None:
         person = _add(claims)
-    elif CompanyAccount.objects.filter(person=person).exists():
+    elif other := CompanyAccount.objects.filter(person=person).first():
+        if (other.issuer, other.subject) == (settings.OIDC_ISSUER, claims.subject):
+            raise RaceLost
         raise LoginRejected(
             f"its e-mail address is that of {person.username}, who has another company account"
         )
@@ -106,6 +115,8 @@ def _add(claims: Claims) -> User:
     try:
         return add_person(username=username, email=claims.address, full_name=claims.full_name)
     except ValidationError as error:
+        if User.objects.by_username(username).exists():
+            raise RaceLost from error
         raise LoginRejected("; ".join(error.messages)) from error
 
 

@@ -16,8 +16,8 @@ from django.db import connections
 from django.test import Client as Browser
 
 from hyperclusters.access.models import User
-from hyperclusters.access.services import add_team
-from hyperclusters.accounts import oidc
+from hyperclusters.access.services import add_person, add_team
+from hyperclusters.accounts import company, oidc
 from hyperclusters.accounts.models import CompanyAccount
 from tests.accounts.bent_provider import CALLBACK, CLIENT, KEY, NULL, OTHER_KEY, START, BentProvider
 from tests.conftest import events
@@ -373,6 +373,34 @@ def test_of_six_browsers_at_once_each_is_signed_in_as_one_person(
     assert CompanyAccount.objects.get().person.username == "racer"
     assert User.objects.count() == 1
     assert len(events(action="session:sign-in:succeeded")) == 6
+
+
+def test_an_account_that_another_sign_in_links_between_two_reads_is_the_person_s_own(
+    bendable: BentProvider, database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bendable.visit()
+    account = CompanyAccount.objects.get()
+    reads = iter([None])
+    read = company._account_of
+    monkeypatch.setattr(company, "_account_of", lambda claims: next(reads, account) and read(claims))
+    assert bendable.visit()[1]["Location"] == "/"
+    assert CompanyAccount.objects.get() == account
+
+
+def test_a_name_that_another_sign_in_takes_between_two_reads_is_no_refusal(
+    bendable: BentProvider, database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bendable.claims["preferred_username"] = "racer"
+    add = add_person
+
+    def too_late(**fields: Any) -> User:
+        monkeypatch.setattr(company, "add_person", add)
+        add(username="racer", email="other@example.com")
+        return add(**fields)
+
+    monkeypatch.setattr(company, "add_person", too_late)
+    assert bendable.visit()[1]["Location"] == "/"
+    assert CompanyAccount.objects.get().person.username == "racer"  # the other one went with the transaction
 
 
 @pytest.mark.parametrize("path", ["/discovery", "/token", "/jwks", "/userinfo"])
