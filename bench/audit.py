@@ -27,7 +27,7 @@ from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.audit.export import COLUMNS
 from hyperclusters.audit.models import Head
-from hyperclusters.audit.verification import standing
+from hyperclusters.audit.verification import integrity_status
 from hyperclusters.clusters.models import Project
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "1000000"))
@@ -110,7 +110,7 @@ def _people() -> User:
 def _wait_for_verification() -> None:
     """A worker verifies what is new: here a million events at once, and pages would be measured beside that."""
     end, until = Head.objects.get().seq, time.monotonic() + PATIENCE
-    while standing().seq < end and time.monotonic() < until:
+    while integrity_status().seq < end and time.monotonic() < until:
         time.sleep(1)
 
 
@@ -194,31 +194,31 @@ def _depth(browser: Browser) -> Iterator[Figure]:
 def _combinations() -> list[str]:
     """Common with common, common with rare, and several that nothing fits."""
     people, outcomes = ("person-000", "person-117", RARE), ("done", "failed", "denied", "unknown")
-    found = [f"?person={person}&outcome={outcome}" for person in people for outcome in outcomes]
-    found += [
+    names = [f"?person={person}&outcome={outcome}" for person in people for outcome in outcomes]
+    names += [
         f"?person={person}&action={action}"
         for person in people
         for action in ("cluster:create:succeeded", "cluster:list:failed", "access:grant:added")
     ]
-    found += [f"?team=team-{team}&outcome={outcome}" for team in (0, 7) for outcome in outcomes]
-    found += [
+    names += [f"?team=team-{team}&outcome={outcome}" for team in (0, 7) for outcome in outcomes]
+    names += [
         f"?project=project-{project}&outcome={outcome}&range={span}"
         for project in ("00", "27")
         for outcome in outcomes
         for span in ("24h", "30d")
     ]
-    found += [f"?team=team-3&person=person-000&outcome={outcome}" for outcome in outcomes]
-    found += [f"?ip=10.0.1.{host}&action=cluster:create:requested" for host in (1, 2, 200)]
-    found += [
+    names += [f"?team=team-3&person=person-000&outcome={outcome}" for outcome in outcomes]
+    names += [f"?ip=10.0.1.{host}&action=cluster:create:requested" for host in (1, 2, 200)]
+    names += [
         f"?range={span}&outcome={outcome}" for span in ("1h", "24h", "7d", "30d") for outcome in outcomes
     ]
-    found += [
+    names += [
         "?since=2020-01-01&until=2020-02-01",
         "?cluster=train-000001-hps",
         "?request=0123456789abcdef",
         "?ip=203.0.113.9&outcome=done",
     ]
-    return [OURS + each for each in found]
+    return [OURS + each for each in names]
 
 
 def _exports(browser: Browser, site: Site) -> Iterator[Figure]:

@@ -60,8 +60,8 @@ class Browser:
     ) -> Page:
         if time.monotonic() - self._used_at > IDLE:
             self._connection.close()
-        given = {"Cookie": self.cookies, "Accept-Encoding": "gzip"} | (headers or {})
-        self._connection.request(method, path, body or None, given)
+        values = {"Cookie": self.cookies, "Accept-Encoding": "gzip"} | (headers or {})
+        self._connection.request(method, path, body or None, values)
         answer = self._connection.getresponse()
         content = answer.read()
         self._used_at = time.monotonic()

@@ -32,6 +32,6 @@ def wait_for_verdict(browser: Browser, location: str) -> None:
         asked_at = max(asked_at + int(asks[2]) / 1000, time.monotonic())
         time.sleep(max(asked_at - time.monotonic(), 0))
         page = browser.get(unescape(asks[1]), **{"HX-Request": "true"}).text or page
-    found = STATE.search(page)
-    if found is None or found[1] != State.CREATED:
-        raise RuntimeError(f"{location} came to {found[1] if found else 'no state'}")
+    match = STATE.search(page)
+    if match is None or match[1] != State.CREATED:
+        raise RuntimeError(f"{location} came to {match[1] if match else 'no state'}")

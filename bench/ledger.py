@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from bench.figures import Figure
 from bench.site import Site
-from hyperclusters.audit.chain import Entry, append
-from hyperclusters.audit.ledger import Subject, record, storable
+from hyperclusters.audit.chain import PendingEvent, append
+from hyperclusters.audit.ledger import Subject, record, sanitize
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.verification import verify
-from hyperclusters.audit.vocabulary import Action, Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 PROCESSES, EACH = 8, 500
 APPENDS_WANTED = 500.0  # a second
@@ -43,8 +43,8 @@ def measure(_site: Site) -> Iterator[Figure]:
     before = _memory()
     results = [verify() for _ in range(3)]
     grown = _memory() - before
-    if found := [str(finding) for finding in results[-1].findings]:
-        raise RuntimeError(f"a false alarm: {found}")
+    if names := [str(issue) for issue in results[-1].findings]:
+        raise RuntimeError(f"a false alarm: {names}")
     rate = max(result.count / result.seconds for result in results)
     yield Figure(
         f"chain verification of {results[-1].count:,} events",
@@ -64,7 +64,8 @@ def fill(count: int) -> None:
     for start in range(0, count, BATCH):
         with transaction.atomic():
             append(
-                connection, [Entry(_event(number, now)) for number in range(start, min(start + BATCH, count))]
+                connection,
+                [PendingEvent(_event(number, now)) for number in range(start, min(start + BATCH, count))],
             )
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -75,7 +76,7 @@ def _event(number: int, now: datetime) -> Event:
     body = '{"name":"train","type":"HPS"}'
     return Event(
         at=now + timedelta(milliseconds=number),
-        action=Action.CREATE_SENDING,
+        action=EventType.CREATE_SENDING,
         outcome=Outcome.ACCEPTED,
         person_id=number % 50,
         person_name=f"ada{number % 50}",
@@ -86,11 +87,11 @@ def _event(number: int, now: datetime) -> Event:
         object_name=f"train-{number}",
         reason="a few words of why",
         before={"state": "queued"},
-        after=storable({"state": "sending", "send": 1, "baseline": [], "signed_at": now.isoformat()}),
-        request=storable(
+        after=sanitize({"state": "sending", "send": 1, "baseline": [], "signed_at": now.isoformat()}),
+        request=sanitize(
             {"method": "POST", "url": "https://modelarts.example/v1/x/hyper-clusters", "body": body}
         ),
-        response=storable({"status": 200, "seconds": 0.25}) if number % 2 else None,
+        response=sanitize({"status": 200, "seconds": 0.25}) if number % 2 else None,
         evidence="",
         source="worker",
         request_id=uuid.uuid4().hex,
@@ -120,7 +121,7 @@ def _append(start: Barrier) -> None:
     for number in range(EACH):
         facts: dict[str, Any] = {"after": {"state": "failed"}, "request": {"name": "train", "type": "HPS"}}
         subject = Subject("creation", str(number), f"train-{number}")
-        record(Action.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=subject, **facts)
+        record(EventType.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=subject, **facts)
     connections.close_all()
 
 

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from hyperclusters.audit import search, triggers
-from hyperclusters.audit.chain import Entry
+from hyperclusters.audit.chain import PendingEvent
 from hyperclusters.audit.models import Event, Head
 
 PEOPLE, TEAMS, PROJECTS, ADDRESSES = 200, 20, 40, 300
@@ -78,7 +78,7 @@ def _tuples(head: Head, count: int) -> Iterator[tuple[Any, ...]]:
         head.seq += 1
         event.seq = head.seq
         event.key_id, key = settings.AUDIT_KEYS[0]
-        event.canonical, event.digest = Entry(event).link(head.seq, head.digest, event.key_id, key)
+        event.canonical, event.digest = PendingEvent(event).seal(head.seq, head.digest, event.key_id, key)
         head.digest = event.digest
         yield tuple(_stored(name, getattr(event, name)) for name in FIELDS)
 

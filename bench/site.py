@@ -73,24 +73,24 @@ def site() -> Iterator[Site]:
             call_command("collectstatic", verbosity=0, interactive=False)
             connections.close_all()
             try:
-                with _processes(folder) as made:
-                    yield made
+                with _processes(folder) as site:
+                    yield site
             finally:
                 connections.close_all()
 
 
 @contextmanager
 def _processes(folder: Path) -> Iterator[Site]:
-    made = Site(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", folder / "log")
-    cloud = ("--port", made.cloud.partition(":")[2], "--data", str(folder / "cloud"))
+    site = Site(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", folder / "log")
+    cloud = ("--port", site.cloud.partition(":")[2], "--data", str(folder / "cloud"))
     with (
-        running("hyperclusters.simulator", *cloud, log=made.log, elsewhere=True),
-        running("django", "worker", log=made.log),
-        running("gunicorn", "hyperclusters.wsgi", "--bind", made.web, *WEB, log=made.log) as web,
+        running("hyperclusters.simulator", *cloud, log=site.log, elsewhere=True),
+        running("django", "worker", log=site.log),
+        running("gunicorn", "hyperclusters.wsgi", "--bind", site.web, *WEB, log=site.log) as web,
     ):
-        _wait_for(f"http://{made.cloud}/_simulator/switches", made.log)
-        _wait_for(f"http://{made.web}/healthz", made.log)
-        yield replace(made, web_pid=web.pid)
+        _wait_for(f"http://{site.cloud}/_simulator/switches", site.log)
+        _wait_for(f"http://{site.web}/healthz", site.log)
+        yield replace(site, web_pid=web.pid)
 
 
 def _wait_for(url: str, log: Path) -> None:

@@ -20,7 +20,7 @@ SHARED: list[Processor] = [
 ]
 
 
-def told_path(request: HttpRequest) -> str:
+def redacted_path(request: HttpRequest) -> str:
     """The path as a log or the audit may have it: a link that by itself lets somebody in is not written down."""
     token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
     return request.path.replace(token, "…") if isinstance(token, str) else request.path
@@ -32,7 +32,7 @@ def _without_django_s_own(_: Any, __: str, line: Any) -> Any:
         line.pop(name, None)
     request = line.pop("request", None)
     if isinstance(request, HttpRequest):
-        line["event"] = str(line["event"]).replace(request.path, told_path(request))
+        line["event"] = str(line["event"]).replace(request.path, redacted_path(request))
     return line
 
 

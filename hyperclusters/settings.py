@@ -227,7 +227,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
     "django.middleware.gzip.GZipMiddleware",
-    "hyperclusters.web.middleware.origin",
+    "hyperclusters.web.middleware.request_context_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -236,7 +236,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "hyperclusters.web.middleware.in_use",
+    "hyperclusters.web.middleware.session_activity_middleware",
     "hyperclusters.web.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

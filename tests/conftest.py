@@ -23,14 +23,14 @@ from django.utils import timezone
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.accounts.models import Session
-from hyperclusters.accounts.recent import note_confirmation
+from hyperclusters.accounts.recent_login import note_confirmation
 from hyperclusters.audit import clock, search, triggers
 from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.models import DenialWindow, Event
-from hyperclusters.audit.reading import forget_noted
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.clusters.creations import Wish, request_creation
-from hyperclusters.clusters.heartbeat import forget_heard
+from hyperclusters.audit.reading import forget_visits
+from hyperclusters.audit.vocabulary import EventType
+from hyperclusters.clusters.creations import CreateRequest, request_creation
+from hyperclusters.clusters.heartbeat import forget_beats
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.worker import run_due
@@ -81,8 +81,8 @@ def own_clock_without_a_database(request: pytest.FixtureRequest, monkeypatch: py
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
     """What a process has learned from one test's database says nothing of the next one's."""
-    forget_heard()
-    forget_noted()
+    forget_beats()
+    forget_visits()
     clock.forget()
 
 
@@ -131,7 +131,7 @@ def database(transactional_db: None) -> None:
 
 
 @dataclass
-class Cast:
+class People:
     """Ada creates, Tom is her team's admin, Vera looks, Olga audits, Mallory is in another team, Root runs the platform."""
 
     ada: User
@@ -146,13 +146,13 @@ class Cast:
 
 
 @pytest.fixture
-def cast(database: None) -> Cast:
+def people(database: None) -> People:
     """Everybody, with their roles, made by the product's own services."""
     with transaction.atomic():
         return _everybody()
 
 
-def _everybody() -> Cast:
+def _everybody() -> People:
     names = ("ada", "tom", "vera", "olga", "mallory", "root", "nina")
     people = {
         name: add_person(username=name, email=f"{name}@example.com", password=PASSWORD) for name in names
@@ -167,7 +167,7 @@ def _everybody() -> Cast:
         ("mallory", Role.CREATOR, speech),
     ):
         grant(person=people[name], role=role, team=team, reason="the tests' cast")
-    return Cast(**people, vision=vision, speech=speech)
+    return People(**people, vision=vision, speech=speech)
 
 
 @dataclass
@@ -201,8 +201,8 @@ def _unrecorded(entry: JournalEntry) -> str:
         return f"no committed row in state sending for the create of {entry.name!r}"
     if creation.signed_at is None or f"{creation.signed_at:%Y%m%dT%H%M%SZ}" != entry.sdk_date:
         return f"the row of {entry.name!r} does not hold the X-Sdk-Date {entry.sdk_date}"
-    told = Event.objects.filter(object_id=str(creation.pk), action=Did.CREATE_SENDING)
-    if creation.attempts not in {(event.after or {}).get("send") for event in told}:
+    events_seen = Event.objects.filter(object_id=str(creation.pk), action=EventType.CREATE_SENDING)
+    if creation.attempts not in {(event.after or {}).get("send") for event in events_seen}:
         return f"no committed event says that {entry.name!r} is being sent"
     return ""
 
@@ -235,12 +235,12 @@ class Projects:
 
 
 @pytest.fixture
-def projects(cast: Cast, cloud: Cloud) -> Projects:
+def projects(people: People, cloud: Cloud) -> Projects:
     """One project a team, connected by Root."""
 
     def connect(team: Team, name: str, project_id: str) -> Project:
         return connect_project(
-            by=cast.root,
+            by=people.root,
             name=name,
             team=team,
             endpoint=cloud.simulator.endpoint,
@@ -251,18 +251,18 @@ def projects(cast: Cast, cloud: Cloud) -> Projects:
 
     with transaction.atomic():
         return Projects(
-            vision=connect(cast.vision, "vision-cn-southwest-2", VISION_ID),
-            speech=connect(cast.speech, "speech-cn-north-9", SPEECH_ID),
+            vision=connect(people.vision, "vision-cn-southwest-2", VISION_ID),
+            speech=connect(people.speech, "speech-cn-north-9", SPEECH_ID),
         )
 
 
 @pytest.fixture
-def as_(cast: Cast) -> Callable[[str], Browser]:
+def as_(people: People) -> Callable[[str], Browser]:
     """A signed-in browser: `as_("ada")`."""
 
     def signed_in(name: str) -> Browser:
         browser = Browser()
-        browser.force_login(getattr(cast, name))
+        browser.force_login(getattr(people, name))
         # As if the first page had been seen: from where is written then, and again when it changes.
         Session.objects.filter(pk=browser.session.session_key).update(ip="127.0.0.1")
         return browser
@@ -278,13 +278,15 @@ def confirm(browser: Browser) -> Browser:
     return browser
 
 
-def ask(person: User, project: Project, name: str = "test-hps--1107", **wish: Any) -> Creation:
+def submit_creation(person: User, project: Project, name: str = "test-hps--1107", **request: Any) -> Creation:
     """Ask for a creation as the form does, with a fresh token."""
-    wish.setdefault("type", "HPS")
-    return request_creation(person=person, project=project, wish=Wish(name=name, **wish), token=uuid.uuid4())
+    request.setdefault("type", "HPS")
+    return request_creation(
+        person=person, project=project, wish=CreateRequest(name=name, **request), token=uuid.uuid4()
+    )
 
 
-def work() -> None:
+def run_worker() -> None:
     """Let the worker do what is due, in this thread."""
     run_due()
 
@@ -311,9 +313,9 @@ def make_due(creation: Creation) -> None:
     Project.objects.filter(pk=creation.project_id, blocked_until__gt=past).update(blocked_until=past)
 
 
-def work_again(creation: Creation, times: int = 1) -> Creation:
+def run_worker_again(creation: Creation, times: int = 1) -> Creation:
     """Let the worker take this creation up so many times more, each when it is due; the creation as it is then."""
     for _ in range(times):
         make_due(creation)
-        work()
+        run_worker()
     return Creation.objects.get(pk=creation.pk)

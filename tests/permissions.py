@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hyperclusters.access.models import Role
-from hyperclusters.access.permissions import POLICY, Action, roles_for
+from hyperclusters.access.permissions import POLICY, Permission, roles_for
 from hyperclusters.web.checks import routes
 from hyperclusters.web.decorators import VISIBLE, Rule, access
 
@@ -55,7 +55,7 @@ def write() -> None:
 def markdown() -> str:
     """The text of docs/permissions.md."""
     head = ["permission", "allows to", *Role.values]
-    rows = [[action.name, action.value, *_marks(action)] for action in Action]
+    rows = [[permission.name, permission.value, *_marks(permission)] for permission in Permission]
     needs = [
         [f"`{e.route}`", e.method.upper(), _who(e.rule), _visible(e.rule), _needs(e.rule), _besides(e.access)]
         for e in table()
@@ -73,8 +73,8 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _marks(action: Action) -> list[str]:
-    allowed = {*roles_for(action), *POLICY[action].site}
+def _marks(permission: Permission) -> list[str]:
+    allowed = {*roles_for(permission), *POLICY[permission].site}
     return ["yes" if role in allowed else "" for role in Role]
 
 

@@ -17,7 +17,7 @@ from hyperclusters import logs
 from hyperclusters.access.invitations import invite, token
 from hyperclusters.access.models import Role
 from hyperclusters.accounts.passwords import password_path
-from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, confirm, events, work
+from tests.conftest import KEY, PASSWORD, Cloud, People, Projects, confirm, events, run_worker
 from tests.web.pages import PAYLOADS, SignIn, submit
 
 Read = Callable[[], list[dict[str, Any]]]
@@ -42,11 +42,11 @@ def log() -> Iterator[Read]:
 
 
 def test_one_request_can_be_followed_from_the_click_to_the_cloud(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects, log: Read
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects, log: Read
 ) -> None:
     answer = submit(as_("ada"), name="followed")
     request_id = answer["X-Request-Id"]
-    work()
+    run_worker()
     lines = [line for line in log() if line.get("request_id") == request_id]
     told = {(line["logger"], line["event"], line.get("call", "")) for line in lines}
     assert ("hyperclusters.web.middleware", "answered", "") in told
@@ -64,16 +64,21 @@ def test_one_request_can_be_followed_from_the_click_to_the_cloud(
 
 
 def test_g22_nothing_secret_is_logged_at_debug(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects, log: Read
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects, log: Read
 ) -> None:
     ada = as_("ada")
     submit(ada, name="quiet")
     confirm(as_("root")).post(
         f"{projects.vision.get_absolute_url()}key/", {"access_key": "CANARYAK", "secret_key": "canary-sk"}
     )
-    reset = password_path(cast.vera)
+    reset = password_path(people.vera)
     invited = invite(
-        by=cast.tom, team=cast.vision, email="new@example.com", role=Role.VIEWER, until=None, reason="To look"
+        by=people.tom,
+        team=people.vision,
+        email="new@example.com",
+        role=Role.VIEWER,
+        until=None,
+        reason="To look",
     )
     link = reverse("access:invitation", args=[token(invited)])
     for path in (reset, link):
@@ -81,7 +86,7 @@ def test_g22_nothing_secret_is_logged_at_debug(
         assert Browser().post(path, {"new_password1": "x"}).status_code == 422
     ada.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
     ada.post("/accounts/login/", {"username": "ada", "password": "wrong-canary"})
-    work()
+    run_worker()
     text = json.dumps(log())
     session = ada.cookies["session"].value
     for secret in (

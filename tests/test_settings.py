@@ -125,9 +125,9 @@ def test_a_malformed_or_missing_value_stops_the_start_and_is_named(
     with pytest.raises(ImproperlyConfigured, match=name) as stop:
         start(monkeypatch, **{name: value})
     if name in {"SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DATABASE_URL"}:
-        shown = f"{stop.value} {stop.value.__cause__ or ''}"
-        assert not value or value not in shown
-        assert "user:password@host" not in shown or "user:password@host/name or sqlite" in shown
+        text = f"{stop.value} {stop.value.__cause__ or ''}"
+        assert not value or value not in text
+        assert "user:password@host" not in text or "user:password@host/name or sqlite" in text
 
 
 @pytest.mark.parametrize("hosts", ["*", ".example.com", "*,clusters.example.com", ".", "exa_mple.com/x"])

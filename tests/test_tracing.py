@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from pytest_django import Settings
 
 from hyperclusters import tracing
-from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, work
+from tests.conftest import KEY, PASSWORD, Cloud, People, Projects, run_worker
 from tests.web.pages import SignIn, submit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,12 +68,12 @@ def receiver(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
 
 
 def test_a_trace_leads_from_the_click_through_the_worker_to_the_cloud_by_the_request_s_id(
-    receiver: Receiver, as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+    receiver: Receiver, as_: SignIn, people: People, cloud: Cloud, projects: Projects
 ) -> None:
     ada = as_("ada")
     answer = submit(ada, name="followed")
     ada.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
-    work()
+    run_worker()
     assert tracing.provider.force_flush()
     spans = receiver.spans()
     trace = [span for span in spans if span.trace_id.hex() == answer["X-Request-Id"]]
@@ -86,14 +86,14 @@ def test_a_trace_leads_from_the_click_through_the_worker_to_the_cloud_by_the_req
     (create,) = [span for span in trace if span.name == "ModelArts create"]
     (piece,) = [span for span in trace if span.span_id == create.parent_span_id]
     assert piece.name == "work on creation"
-    said = {each.key: each.value for each in create.attributes}
-    assert said["http.response.status_code"].int_value == 200
-    assert said["result"].string_value == "Answer"
+    values = {each.key: each.value for each in create.attributes}
+    assert values["http.response.status_code"].int_value == 200
+    assert values["result"].string_value == "Answer"
     assert 0 < create.end_time_unix_nano - create.start_time_unix_nano < 5e9
-    told = b"".join(receiver.bodies)
+    body = b"".join(receiver.bodies)
     for secret in (KEY.access_key, KEY.secret_key, PASSWORD, ada.cookies["session"].value):
-        assert secret.encode() not in told
-    assert b"hyperclusters-tests" in told
+        assert secret.encode() not in body
+    assert b"hyperclusters-tests" in body
 
 
 def test_without_the_setting_nothing_of_it_is_imported() -> None:

@@ -101,10 +101,10 @@ def test_a_sentence_with_a_count_has_the_one_form_that_chinese_has() -> None:
 
 def test_placeholders_are_the_same_in_both_languages() -> None:
     differing = [
-        (message.text, said)
+        (message.text, text)
         for message in MESSAGES
-        for said in message.translations
-        if placeholders(said) != placeholders(message.plural or message.text)
+        for text in message.translations
+        if placeholders(text) != placeholders(message.plural or message.text)
     ]
     assert differing == []
 
@@ -120,13 +120,13 @@ def test_placeholders_are_the_same_in_both_languages() -> None:
     ],
 )
 def test_no_translation_has(what: str, pattern: str) -> None:
-    found = [
-        said
+    names = [
+        text
         for message in MESSAGES
-        for said in message.translations
-        if re.search(pattern, re.sub(PLACEHOLDER, "%", said))
+        for text in message.translations
+        if re.search(pattern, re.sub(PLACEHOLDER, "%", text))
     ]
-    assert found == [], what
+    assert names == [], what
 
 
 def test_what_is_compiled_is_what_is_written() -> None:
@@ -136,7 +136,7 @@ def test_what_is_compiled_is_what_is_written() -> None:
     for message in MESSAGES:
         key = f"{message.context}\x04{message.text}" if message.context else message.text
         if message.plural:
-            written |= {(key, form): said for form, said in enumerate(message.translations)}
+            written |= {(key, form): text for form, text in enumerate(message.translations)}
         else:
             written[key] = message.translations[0]
     assert compiled.pop("").startswith("Project-Id-Version: hyperclusters\n")

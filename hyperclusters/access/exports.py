@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.export import Format, export
-from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import Manifest
 from hyperclusters.audit.models import Event, Head
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Team, User
-from .permissions import Action, require, visible_events
+from .permissions import Permission, require, visible_events
 
 
 def export_events(
-    *, person: User | None, wanted: Filter, form: Format, team: Team | None = None
+    *, person: User | None, event_filter: EventFilter, form: Format, team: Team | None = None
 ) -> Iterator[bytes]:
     """The file with the events that fit and that this person may read, in chunks; what it is, is recorded now.
 
@@ -26,17 +25,17 @@ def export_events(
     Raises NotPermitted.
     """
     if person is not None:
-        require(person, Action.AUDIT)
+        require(person, Permission.AUDIT)
     events = Event.objects.all() if person is None else visible_events(person)
     through_seq = Head.objects.values_list("seq", flat=True).first() or 0
     by = person.username if person else "command"
-    manifest = Manifest(wanted.facts(), through_seq, by, clock.now().isoformat())
+    manifest = Manifest(event_filter.as_audit_json(), through_seq, by, clock.now().isoformat())
     record(
-        Did.AUDIT_EXPORTED,
+        EventType.AUDIT_EXPORTED,
         Outcome.DONE,
         person=person,
         team=team,
         subject=Subject("audit", "", form.value),
-        after={"format": form.value, "filter": wanted.facts(), "through_seq": through_seq},
+        after={"format": form.value, "filter": event_filter.as_audit_json(), "through_seq": through_seq},
     )
-    return export(wanted.apply(events), form, manifest)
+    return export(event_filter.apply(events), form, manifest)

@@ -9,33 +9,32 @@ from django.core import signing
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from .errors import Cause, ChangeRefused
 from .identifiers import ascii_lower
 from .models import Grant, Invitation, Role, Team, User
-from .permissions import Action, NotPermitted, require
-from .refusals import AccessRefused, Cause
-from .rules import End, change, end_of, lock, require_may_give
-from .services import add_person, put
+from .permissions import NotPermitted, Permission, require
+from .rules import Expiry, audited_change, lock, require_may_give, resolve_expiry
+from .services import add_person, create_grant
 
 LIFE = timedelta(days=7)
 SALT = "hyperclusters.access.invitation"
 
 
-def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: End = None) -> Invitation:
+def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: Expiry = None) -> Invitation:
     """Invite whoever owns this address into a team. The worker mails the link.
 
-    Raises NotPermitted; AccessRefused: one's own address, above one's own role, against the team's rules.
+    Raises NotPermitted; ChangeRefused: one's own address, above one's own role, against the team's rules.
     """
-    wish = {"email": email, "role": role, "until": until, "reason": reason}
-    with change(by=by, team=team, about=Subject("invitation", "", email), **wish):
+    change = {"email": email, "role": role, "until": until, "reason": reason}
+    with audited_change(by=by, team=team, about=Subject("invitation", "", email), **change):
         require_may_give(by, role, team, to=None)
         if ascii_lower(email) == ascii_lower(by.email):
-            raise AccessRefused(Cause.ONESELF)
+            raise ChangeRefused(Cause.ONESELF)
         now = clock.now()
-        ends_at = end_of(team, end=until, reason=reason, since=now)
-        made = Invitation.objects.create(
+        ends_at = resolve_expiry(team, end=until, reason=reason, since=now)
+        invitation = Invitation.objects.create(
             email=email,
             team=team,
             role=role,
@@ -46,15 +45,15 @@ def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: 
             expires_at=min(filter(None, (now + LIFE, ends_at))),
         )
         record(
-            Did.INVITED,
+            EventType.INVITED,
             Outcome.DONE,
             person=by,
             team=team,
-            subject=made.subject,
+            subject=invitation.subject,
             reason=reason,
-            after=made.facts(),
+            after=invitation.as_audit_json(),
         )
-    return made
+    return invitation
 
 
 def token(invitation: Invitation) -> str:
@@ -74,46 +73,46 @@ def by_token(text: str) -> Invitation | None:
 def accept(invitation: Invitation, *, person: User) -> Grant:
     """The person of the invited address takes the role. Whoever invited must still be permitted to give it.
 
-    Nobody loses by it: who holds as much for as long keeps that, and the event says so. Raises AccessRefused: another
+    Nobody loses by it: who holds as much for as long keeps that, and the event says so. Raises ChangeRefused: another
     address, used or expired, who invited may not give it any more, the team's rules, a stronger role that ends sooner.
     """
     team = invitation.team
-    with change(by=person, team=team, about=invitation.subject, role=invitation.role):
+    with audited_change(by=person, team=team, about=invitation.subject, role=invitation.role):
         if not person.email or ascii_lower(person.email) != ascii_lower(invitation.email):
-            raise AccessRefused(Cause.WRONG_PERSON)
+            raise ChangeRefused(Cause.WRONG_PERSON)
         lock(team)
         used = Invitation.objects.open().filter(pk=invitation.pk)
         if not used.update(accepted_at=clock.now(), accepted_by=person):
-            raise AccessRefused(Cause.USED)
-        made, replaced = _take(invitation, person)
+            raise ChangeRefused(Cause.USED)
+        grant, replaced = _take(invitation, person)
         record(
-            Did.INVITATION_ACCEPTED,
+            EventType.INVITATION_ACCEPTED,
             Outcome.DONE,
             person=person,
             team=team,
             subject=invitation.subject,
             reason=invitation.reason,
-            before=replaced.facts() if replaced else None,
-            after=made.facts()
+            before=replaced.as_audit_json() if replaced else None,
+            after=grant.as_audit_json()
             | {
-                "grant": str(made.pk),
+                "grant": str(grant.pk),
                 "invited_by": invitation.invited_by.username,
                 "invited_as": invitation.role,
             },
         )
-    return made
+    return grant
 
 
 def _take(invitation: Invitation, person: User) -> tuple[Grant, Grant | None]:
     """What the person holds from now on, and what they held before: the same if that is no less."""
     role, team = Role(invitation.role), invitation.team
-    held = Grant.objects.active().of(person, team)
-    if held and (held.is_above(role) or held.role == role) and held.lasts(invitation.until):
-        return held, held
-    if held and held.is_above(role):
-        raise AccessRefused(Cause.HELD, team.name)
+    grant = Grant.objects.active().of(person, team)
+    if grant and (grant.is_above(role) or grant.role == role) and grant.lasts(invitation.until):
+        return grant, grant
+    if grant and grant.is_above(role):
+        raise ChangeRefused(Cause.HELD, team.name)
     try:
-        return put(
+        return create_grant(
             person=person,
             role=role,
             team=team,
@@ -122,7 +121,7 @@ def _take(invitation: Invitation, person: User) -> tuple[Grant, Grant | None]:
             by=invitation.invited_by,
         )
     except NotPermitted:
-        raise AccessRefused(Cause.INVITER, invitation.invited_by.username) from None
+        raise ChangeRefused(Cause.INVITER, invitation.invited_by.username) from None
 
 
 def join(invitation: Invitation, *, username: str, password: str, full_name: str = "") -> User:
@@ -131,25 +130,25 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
     Raises as `accept`; ValidationError on a bad name or password.
     """
     team = invitation.team
-    with change(by=None, team=team, about=invitation.subject, username=username):
+    with audited_change(by=None, team=team, about=invitation.subject, username=username):
         if User.objects.by_address(invitation.email).exists():
-            raise AccessRefused(Cause.HELD)
+            raise ChangeRefused(Cause.HELD)
         person = add_person(username=username, email=invitation.email, full_name=full_name, password=password)
         accept(invitation, person=person)
     return person
 
 
 def withdraw(invitation: Invitation, *, by: User) -> None:
-    """Take an invitation back. Raises NotPermitted; AccessRefused if it was used or has expired."""
-    with change(by=by, team=invitation.team, about=invitation.subject):
-        require(by, Action.GRANT, invitation.team)
+    """Take an invitation back. Raises NotPermitted; ChangeRefused if it was used or has expired."""
+    with audited_change(by=by, team=invitation.team, about=invitation.subject):
+        require(by, Permission.GRANT, invitation.team)
         if not Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=clock.now()):
-            raise AccessRefused(Cause.USED)
+            raise ChangeRefused(Cause.USED)
         record(
-            Did.INVITATION_WITHDRAWN,
+            EventType.INVITATION_WITHDRAWN,
             Outcome.DONE,
             person=by,
             team=invitation.team,
             subject=invitation.subject,
-            before=invitation.facts(),
+            before=invitation.as_audit_json(),
         )

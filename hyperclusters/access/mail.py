@@ -25,10 +25,10 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
 
-from . import invitations, leads
+from . import invitations, team_admins
 from .models import AccessRequest, Grant, Invitation, Letter, RequestState, Team, User
 from .models.letter import PAUSE, TRIES
-from .permissions import Action, appointers, who_can
+from .permissions import Permission, platform_admins, who_can
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=3)  # before the end
@@ -40,7 +40,7 @@ Text = tuple[list[str], str, str]  # to whom, the subject, the text
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[R]):
+class MailKind(Generic[R]):
     """The rows of which there is something to tell, told or not, and the letter about one."""
 
     rows: Callable[[], QuerySet[R]]
@@ -49,7 +49,7 @@ class Kind(Generic[R]):
 
 def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
     """Send every letter that is due, one after the other for as long as `may_go_on` says so. Returns how many went out."""
-    leads.note_unled()
+    team_admins.record_teams_without_admin()
     for mark, kind in KINDS.items():
         if mark != Letter.FORMER_ADDRESS:  # those are written with the change
             _address(mark, kind)
@@ -64,7 +64,7 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
         try:
             sent += _send(letter)
         except (OSError, ValueError) as error:
-            _keep(letter, error)
+            _reschedule(letter, error)
             if not isinstance(error, REFUSED):
                 break  # the mail server is away: the others wait as well
         else:
@@ -72,7 +72,7 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
     return sent
 
 
-def _address(mark: str, kind: Kind[Any]) -> None:
+def _address(mark: str, kind: MailKind[Any]) -> None:
     """A letter to each address that is to be told of what is new."""
     new = {f"{mark}__isnull": True}
     for row in kind.rows().filter(**new)[:AMONG]:
@@ -93,7 +93,7 @@ def _send(letter: Letter) -> int:
     return 1
 
 
-def _keep(letter: Letter, error: Exception) -> None:
+def _reschedule(letter: Letter, error: Exception) -> None:
     """For another try, unless that was the last."""
     if letter.tries + 1 < TRIES:
         log.warning("a letter was not taken by the mail server and is tried again: %s: %s", letter, error)
@@ -104,30 +104,38 @@ def _keep(letter: Letter, error: Exception) -> None:
     Letter.objects.filter(pk=letter.pk).delete()
 
 
-def _asked(asked: AccessRequest) -> Text:
-    deciders = [held.person for held in who_can(Action.GRANT, asked.team) if held.person != asked.person]
-    subject = _("%(person)s asks for access to %(team)s") % _names(asked)
+def _request_mail(access_request: AccessRequest) -> Text:
+    deciders = [
+        grant.person
+        for grant in who_can(Permission.GRANT, access_request.team)
+        if grant.person != access_request.person
+    ]
+    subject = _("%(person)s asks for access to %(team)s") % _names(access_request)
     text = _(
         "%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s"
     )
-    facts = _names(asked) | {"length": asked.length, "reason": asked.reason}
-    url = _link(asked.team.get_absolute_url())
-    return _addresses(deciders or appointers()), subject, text % (facts | {"url": url})
+    facts = _names(access_request) | {"length": access_request.length, "reason": access_request.reason}
+    url = _link(access_request.team.get_absolute_url())
+    return _addresses(deciders or platform_admins()), subject, text % (facts | {"url": url})
 
 
-def _decided(asked: AccessRequest) -> Text:
-    by = asked.decided_by.username if asked.decided_by else ""
-    facts = _names(asked) | {"by": by, "note": asked.note, "url": _link(reverse("access:mine"))}
-    if asked.state == RequestState.APPROVED:
+def _decision_mail(access_request: AccessRequest) -> Text:
+    by = access_request.decided_by.username if access_request.decided_by else ""
+    facts = _names(access_request) | {
+        "by": by,
+        "note": access_request.note,
+        "url": _link(reverse("access:mine")),
+    }
+    if access_request.state == RequestState.APPROVED:
         subject = _("You are %(role)s in %(team)s now") % facts
         text = _("%(by)s approved your request. %(note)s\n\nWhat you may do, and until when: %(url)s")
     else:
         subject = _("Your request for %(team)s was declined") % facts
         text = _("%(by)s declined it:\n\n  %(note)s\n\nWhat you may do, and until when: %(url)s")
-    return _addresses([asked.person]), subject, text % facts
+    return _addresses([access_request.person]), subject, text % facts
 
 
-def _invited(invitation: Invitation) -> Text:
+def _invitation_mail(invitation: Invitation) -> Text:
     facts = {
         "by": invitation.invited_by.username,
         "role": invitation.get_role_display(),
@@ -144,19 +152,19 @@ def _invited(invitation: Invitation) -> Text:
     return [invitation.email], subject, text % facts
 
 
-def _ending(held: Grant) -> Text:
+def _expiry_mail(grant: Grant) -> Text:
     facts = {
-        "role": held.get_role_display(),
-        "team": held.team.name if held.team else "hyperclusters",
-        "until": f"{held.until:%Y-%m-%d %H:%M} UTC",
+        "role": grant.get_role_display(),
+        "team": grant.team.name if grant.team else "hyperclusters",
+        "until": f"{grant.until:%Y-%m-%d %H:%M} UTC",
         "url": _link(reverse("access:mine")),
     }
     subject = _("Your access to %(team)s ends soon") % facts
     text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s")
-    return _addresses([held.person]), subject, text % facts
+    return _addresses([grant.person]), subject, text % facts
 
 
-def _unled(team: Team) -> Text:
+def _no_admin_mail(team: Team) -> Text:
     facts = {
         "team": team.name,
         "until": f"{team.unled_at:%Y-%m-%d %H:%M} UTC",
@@ -167,7 +175,7 @@ def _unled(team: Team) -> Text:
         "The access of the last admin of %(team)s ends at %(until)s. Nobody can give access there, decide requests or "
         "settle open outcomes then.\n\nAppoint an admin: %(url)s"
     )
-    return _addresses(appointers()), subject, text % facts
+    return _addresses(platform_admins()), subject, text % facts
 
 
 def _address_changed(person: User) -> Text:
@@ -188,11 +196,11 @@ def _address_changed(person: User) -> Text:
     )
 
 
-def _names(asked: AccessRequest) -> dict[str, str]:
+def _names(access_request: AccessRequest) -> dict[str, str]:
     return {
-        "person": asked.person.username,
-        "role": asked.get_role_display(),
-        "team": asked.team.name,
+        "person": access_request.person.username,
+        "role": access_request.get_role_display(),
+        "team": access_request.team.name,
     }
 
 
@@ -210,16 +218,20 @@ def _ending_soon() -> QuerySet[Grant]:
 
 
 DECIDED = [RequestState.APPROVED, RequestState.DECLINED]
-KINDS: dict[str, Kind[Any]] = {
-    "told_at": Kind(lambda: AccessRequest.objects.pending().select_related("person", "team"), _asked),
-    "answered_at": Kind(
+KINDS: dict[str, MailKind[Any]] = {
+    "told_at": MailKind(
+        lambda: AccessRequest.objects.pending().select_related("person", "team"), _request_mail
+    ),
+    "answered_at": MailKind(
         lambda: AccessRequest.objects.filter(state__in=DECIDED).select_related(
             "person", "team", "decided_by"
         ),
-        _decided,
+        _decision_mail,
     ),
-    "mailed_at": Kind(lambda: Invitation.objects.open().select_related("team", "invited_by"), _invited),
-    "reminded_at": Kind(lambda: _ending_soon().select_related("person", "team"), _ending),
-    Letter.FORMER_ADDRESS: Kind(User.objects.all, _address_changed),
-    "unled_told_at": Kind(lambda: Team.objects.filter(unled_at__isnull=False), _unled),
+    "mailed_at": MailKind(
+        lambda: Invitation.objects.open().select_related("team", "invited_by"), _invitation_mail
+    ),
+    "reminded_at": MailKind(lambda: _ending_soon().select_related("person", "team"), _expiry_mail),
+    Letter.FORMER_ADDRESS: MailKind(User.objects.all, _address_changed),
+    "unled_told_at": MailKind(lambda: Team.objects.filter(unled_at__isnull=False), _no_admin_mail),
 }

@@ -5,26 +5,25 @@ from __future__ import annotations
 from django.db import transaction
 
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from .errors import Cause, ChangeRefused
 from .identifiers import ascii_lower
 from .models import Letter, User
-from .permissions import Action, require
-from .refusals import AccessRefused, Cause
-from .rules import change
+from .permissions import Permission, require
+from .rules import audited_change
 
 
 def correct(person: User, *, by: User | None, email: str, full_name: str, reason: str) -> None:
     """Change a person's address and full name. `by` is None for a command on the server.
 
-    Raises NotPermitted; AccessRefused without a reason; ValidationError on a bad or taken address or a bad name.
+    Raises NotPermitted; ChangeRefused without a reason; ValidationError on a bad or taken address or a bad name.
     """
-    with change(by=by, team=None, about=person.subject, email=email, reason=reason):
+    with audited_change(by=by, team=None, about=person.subject, email=email, reason=reason):
         if by is not None:
-            require(by, Action.APPOINT)
+            require(by, Permission.APPOINT)
         if not reason.strip():
-            raise AccessRefused(Cause.NO_REASON)
+            raise ChangeRefused(Cause.NO_REASON)
         person.refresh_from_db()
         before = _facts(person)
         person.email, person.full_name = email, full_name
@@ -52,7 +51,7 @@ def _save(person: User, before: dict[str, str], *, by: User | None, reason: str)
         person.save(update_fields=list(after))
         _redirect_mail(person, former=before["email"])
         record(
-            Did.PERSON_CHANGED,
+            EventType.PERSON_CHANGED,
             Outcome.DONE,
             person=by,
             subject=person.subject,

@@ -18,7 +18,7 @@ Person = User | AnonymousUser
 _read: ContextVar[dict[int, list[Grant]] | None] = ContextVar("grants that were read", default=None)
 
 
-class Action(StrEnum):
+class Permission(StrEnum):
     """What the policy decides about."""
 
     VIEW = "view clusters and creations"
@@ -42,32 +42,32 @@ class Rule:
     site: tuple[Role, ...] = ()
 
 
-POLICY: dict[Action, Rule] = {
-    Action.VIEW: Rule(Role.VIEWER, (Role.AUDITOR,)),
-    Action.CREATE: Rule(Role.CREATOR),
-    Action.DECIDE: Rule(Role.ADMIN),
-    Action.GRANT: Rule(Role.ADMIN),
-    Action.AUDIT: Rule(Role.ADMIN, (Role.AUDITOR,)),
-    Action.REVIEW: Rule(None, (Role.AUDITOR,)),
-    Action.CONNECT: Rule(None, (Role.PLATFORM_ADMIN,)),
-    Action.MEMBERS: Rule(Role.VIEWER, (Role.AUDITOR, Role.PLATFORM_ADMIN)),
-    Action.APPOINT: Rule(None, (Role.PLATFORM_ADMIN,)),
+POLICY: dict[Permission, Rule] = {
+    Permission.VIEW: Rule(Role.VIEWER, (Role.AUDITOR,)),
+    Permission.CREATE: Rule(Role.CREATOR),
+    Permission.DECIDE: Rule(Role.ADMIN),
+    Permission.GRANT: Rule(Role.ADMIN),
+    Permission.AUDIT: Rule(Role.ADMIN, (Role.AUDITOR,)),
+    Permission.REVIEW: Rule(None, (Role.AUDITOR,)),
+    Permission.CONNECT: Rule(None, (Role.PLATFORM_ADMIN,)),
+    Permission.MEMBERS: Rule(Role.VIEWER, (Role.AUDITOR, Role.PLATFORM_ADMIN)),
+    Permission.APPOINT: Rule(None, (Role.PLATFORM_ADMIN,)),
 }
 
 
 class NotPermitted(PermissionDenied):
     """The person may not do this here. Says what was asked, never whether the object exists."""
 
-    def __init__(self, action: Action, team: Team | None = None) -> None:
-        super().__init__(f"not permitted: {action.value}")
-        self.action = action
+    def __init__(self, permission: Permission, team: Team | None = None) -> None:
+        super().__init__(f"not permitted: {permission.value}")
+        self.permission = permission
         self.team = team
         self.is_noted = False  # whether the audit has it already: one denial is one event
 
 
-def roles_for(action: Action) -> tuple[Role, ...]:
+def roles_for(permission: Permission) -> tuple[Role, ...]:
     """The team roles that allow this."""
-    least = POLICY[action].team
+    least = POLICY[permission].team
     return TEAM_ROLES[TEAM_ROLES.index(least) :] if least else ()
 
 
@@ -84,52 +84,52 @@ def read_once() -> Iterator[None]:
         _read.reset(token)
 
 
-def held(person: Person) -> list[Grant]:
+def active_grants(person: Person) -> list[Grant]:
     """The grants of this person that are in force, each with its team."""
     if not isinstance(person, User):
         return []
-    known = _read.get()
-    if known is None:
+    cache = _read.get()
+    if cache is None:
         return _active(person)
-    if person.pk not in known:
-        known[person.pk] = _active(person)
-    return known[person.pk]
+    if person.pk not in cache:
+        cache[person.pk] = _active(person)
+    return cache[person.pk]
 
 
-def grants_for(person: Person, action: Action) -> list[Grant]:
+def grants_for(person: Person, permission: Permission) -> list[Grant]:
     """The active grants of this person that allow this, somewhere."""
-    return _allowing(held(person), action)
+    return _allowing(active_grants(person), permission)
 
 
-def teams_where(person: Person, action: Action) -> QuerySet[Team]:
+def teams_where(person: Person, permission: Permission) -> QuerySet[Team]:
     """The teams in which this person may do this."""
-    grants = grants_for(person, action)
+    grants = grants_for(person, permission)
     if _everywhere(grants):
         return Team.objects.all()
     return Team.objects.filter(pk__in=_teams(grants))
 
 
-def within(person: Person, action: Action, *, team: str) -> Q:
+def within(person: Person, permission: Permission, *, team: str) -> Q:
     """The condition that a row is of a team in which this person may do this. `team`: the path to it from the row."""
-    grants = grants_for(person, action)
+    grants = grants_for(person, permission)
     return Q() if _everywhere(grants) else Q(**{f"{team}__in": _teams(grants)})
 
 
-def may(person: Person, action: Action, team: Team | None = None) -> bool:
+def may(person: Person, permission: Permission, team: Team | None = None) -> bool:
     """Whether this person may do this in this team; without a team, whether anywhere."""
-    return _any(grants_for(person, action), team)
+    return _any(grants_for(person, permission), team)
 
 
-def require(person: Person, action: Action, team: Team | None = None) -> None:
+def require(person: Person, permission: Permission, team: Team | None = None) -> None:
     """Raises NotPermitted unless the person may, by the grants as they are at this very moment."""
     grants = _active(person) if isinstance(person, User) else []
-    if not _any(_allowing(grants, action), team):
-        raise NotPermitted(action, team)
+    if not _any(_allowing(grants, permission), team):
+        raise NotPermitted(permission, team)
 
 
 def visible_events(person: Person) -> EventQuerySet:
     """The audit events this person may read: every one for an auditor, their team's for a team admin."""
-    return Event.objects.filter(within(person, Action.AUDIT, team="team_id"))
+    return Event.objects.filter(within(person, Permission.AUDIT, team="team_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +147,23 @@ class AuditScope:
 
 def audit_scope(person: Person) -> AuditScope:
     """Raises NotPermitted if this person may read nothing of the audit."""
-    grants = grants_for(person, Action.AUDIT)
+    grants = grants_for(person, Permission.AUDIT)
     if not grants:
-        raise NotPermitted(Action.AUDIT)
+        raise NotPermitted(Permission.AUDIT)
     return AuditScope(None if _everywhere(grants) else tuple(sorted(_teams(grants))))
 
 
-def who_can(action: Action, team: Team) -> QuerySet[Grant]:
+def who_can(permission: Permission, team: Team) -> QuerySet[Grant]:
     """The active grants that allow this in this team: who to ask."""
-    here = Q(team=team, role__in=roles_for(action)) | Q(team__isnull=True, role__in=POLICY[action].site)
+    here = Q(team=team, role__in=roles_for(permission)) | Q(
+        team__isnull=True, role__in=POLICY[permission].site
+    )
     return Grant.objects.active().filter(here).select_related("person", "team")
 
 
-def appointers() -> list[User]:
+def platform_admins() -> list[User]:
     """The platform admins: who to ask where a team has nobody."""
-    grants = Grant.objects.active().filter(role__in=POLICY[Action.APPOINT].site)
+    grants = Grant.objects.active().filter(role__in=POLICY[Permission.APPOINT].site)
     return [grant.person for grant in grants.select_related("person")]
 
 
@@ -171,8 +173,8 @@ def _active(person: User) -> list[Grant]:
     return sorted(grants, key=lambda grant: (grant.team is None, str(grant.team)))
 
 
-def _allowing(grants: list[Grant], action: Action) -> list[Grant]:
-    allowed = {*roles_for(action), *POLICY[action].site}
+def _allowing(grants: list[Grant], permission: Permission) -> list[Grant]:
+    allowed = {*roles_for(permission), *POLICY[permission].site}
     return [grant for grant in grants if grant.role in allowed]
 
 

@@ -7,11 +7,10 @@ from datetime import datetime
 from django.db.models import F, Q
 
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import SITE_ROLES, Grant, Role, Team, User
-from .permissions import POLICY, Action, require, roles_for
+from .permissions import POLICY, Permission, require, roles_for
 
 COLUMNS = (
     "team",
@@ -28,29 +27,29 @@ COLUMNS = (
 )
 
 
-def who_can_what(team: Team, action: Action | None = None) -> list[tuple[str, ...]]:
+def who_can_what(team: Team, permission: Permission | None = None) -> list[tuple[str, ...]]:
     """A row of COLUMNS for each grant in force that allows anything (or this action) in this team, site roles included."""
     here = Q(team=team) | Q(team__isnull=True)
     grants = Grant.objects.active().filter(here).select_related("person", "team", "granted_by", "reviewed_by")
     return [
         _row(team, grant, allowed)
         for grant in grants.order_by(F("team").asc(nulls_last=True), "person__username", "pk")
-        if (allowed := actions_of(Role(grant.role))) and (action is None or action in allowed)
+        if (allowed := actions_of(Role(grant.role))) and (permission is None or permission in allowed)
     ]
 
 
-def actions_of(role: Role) -> list[Action]:
+def actions_of(role: Role) -> list[Permission]:
     """What a role allows; a site role: in every team."""
     if role in SITE_ROLES:
-        return [action for action in Action if role in POLICY[action].site]
-    return [action for action in Action if role in roles_for(action)]
+        return [permission for permission in Permission if role in POLICY[permission].site]
+    return [permission for permission in Permission if role in roles_for(permission)]
 
 
 def note_export(team: Team, *, by: User, rows: int) -> None:
     """That the list left the dashboard is an event of its own. Raises NotPermitted."""
-    require(by, Action.MEMBERS, team)
+    require(by, Permission.MEMBERS, team)
     record(
-        Did.ACCESS_EXPORTED,
+        EventType.ACCESS_EXPORTED,
         Outcome.DONE,
         person=by,
         team=team,
@@ -59,14 +58,14 @@ def note_export(team: Team, *, by: User, rows: int) -> None:
     )
 
 
-def _row(team: Team, grant: Grant, allowed: list[Action]) -> tuple[str, ...]:
+def _row(team: Team, grant: Grant, allowed: list[Permission]) -> tuple[str, ...]:
     return (
         team.name,
         grant.person.username,
         grant.person.full_name,
         grant.role,
         "team" if grant.team else "every team",
-        "; ".join(action.value for action in allowed),
+        "; ".join(permission.value for permission in allowed),
         _utc(grant.since),
         _utc(grant.until) if grant.until else "open-ended",
         grant.granted_by.username if grant.granted_by else "a command on the server",

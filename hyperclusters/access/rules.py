@@ -10,43 +10,42 @@ from typing import Any
 from django.db import transaction
 
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from .errors import Cause, ChangeRefused
 from .models import TEAM_ROLES, Grant, Role, Team, User
-from .permissions import Action, NotPermitted, may, require
-from .refusals import AccessRefused, Cause
+from .permissions import NotPermitted, Permission, may, require
 
-End = datetime | timedelta | None  # of access: a moment, so long from its beginning on, or none
+Expiry = datetime | timedelta | None  # of access: a moment, so long from its beginning on, or none
 
 
 @contextmanager
-def change(*, by: User | None, team: Team | None, about: Subject, **wish: Any) -> Iterator[None]:
+def audited_change(*, by: User | None, team: Team | None, about: Subject, **change: Any) -> Iterator[None]:
     """One transaction. What is refused or not permitted inside is rolled back and kept in the ledger, with what was wished."""
     try:
         with transaction.atomic():
             yield
     except NotPermitted as denied:
-        _note(Outcome.DENIED, "not_permitted", by, team, about, wish)
+        _note(Outcome.DENIED, "not_permitted", by, team, about, change)
         denied.is_noted = True
         raise
-    except AccessRefused as refused:
-        _note(Outcome.REFUSED, refused.cause, by, team, about, wish)
+    except ChangeRefused as refused:
+        _note(Outcome.REFUSED, refused.cause, by, team, about, change)
         raise
 
 
 def _note(
-    outcome: Outcome, cause: str, by: User | None, team: Team | None, about: Subject, wish: dict[str, Any]
+    outcome: Outcome, cause: str, by: User | None, team: Team | None, about: Subject, change: dict[str, Any]
 ) -> None:
-    reason = str(wish.pop("reason", ""))
+    reason = str(change.pop("reason", ""))
     record(
-        Did.GRANT_REFUSED,
+        EventType.GRANT_REFUSED,
         outcome,
         person=by,
         team=team,
         subject=about,
         reason=reason,
-        request={name: str(value) if value is not None else "" for name, value in wish.items()},
+        request={name: str(value) if value is not None else "" for name, value in change.items()},
         evidence=cause,
     )
 
@@ -65,66 +64,66 @@ def lock(team: Team | None) -> Team | None:
 def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User | None) -> None:
     """Who gives a role: in a team its admins, up to their own; its admins and the site roles: platform admins as well.
 
-    `by` is None only for a command run on the server. Raises NotPermitted; AccessRefused for oneself.
+    `by` is None only for a command run on the server. Raises NotPermitted; ChangeRefused for oneself.
     """
     if by is None:
         return
-    if team is None or (role == Role.ADMIN and not may(by, Action.GRANT, team)):
-        require(by, Action.APPOINT, None)
+    if team is None or (role == Role.ADMIN and not may(by, Permission.GRANT, team)):
+        require(by, Permission.APPOINT, None)
     else:
-        require(by, Action.GRANT, team)
+        require(by, Permission.GRANT, team)
         own = Grant.objects.active().filter(person=by, team=team).values_list("role", flat=True).first()
         if own is None:  # ended since the request began
-            raise NotPermitted(Action.GRANT, team)
+            raise NotPermitted(Permission.GRANT, team)
         if TEAM_ROLES.index(role) > TEAM_ROLES.index(Role(own)):
-            raise AccessRefused(Cause.ABOVE)
+            raise ChangeRefused(Cause.ABOVE)
     if by == to:
-        raise AccessRefused(Cause.ONESELF)
+        raise ChangeRefused(Cause.ONESELF)
 
 
-def require_may_take(by: User | None, held: Grant) -> None:
+def require_may_take(by: User | None, grant: Grant) -> None:
     """Who takes a role away: whoever may give it. So an admin may give up their own. Raises NotPermitted."""
-    require_may_give(by, Role(held.role), held.team, to=None)
+    require_may_give(by, Role(grant.role), grant.team, to=None)
 
 
-def end_of(team: Team | None, *, end: End, reason: str, since: datetime) -> datetime | None:
-    """When access ends that begins at `since`, if that and the reason are within the team's rules. Raises AccessRefused."""
+def resolve_expiry(team: Team | None, *, end: Expiry, reason: str, since: datetime) -> datetime | None:
+    """When access ends that begins at `since`, if that and the reason are within the team's rules. Raises ChangeRefused."""
     if not reason.strip():
-        raise AccessRefused(Cause.NO_REASON)
+        raise ChangeRefused(Cause.NO_REASON)
     until = since + end if isinstance(end, timedelta) else end
     if until is not None and until <= since:
-        raise AccessRefused(Cause.PAST)
+        raise ChangeRefused(Cause.PAST)
     if team is None:
         return until
     if until is None and not team.allows_open_ended:
-        raise AccessRefused(Cause.OPEN_ENDED, team.name)
+        raise ChangeRefused(Cause.OPEN_ENDED, team.name)
     latest = team.latest_end(since)
     if latest and (until is None or until > latest):
-        raise AccessRefused(Cause.TOO_LONG, team.name)
+        raise ChangeRefused(Cause.TOO_LONG, team.name)
     return until
 
 
-def require_an_admin_stays(held: Grant, *, until: datetime | None = None) -> None:
-    """Call with the lock, before `held` ends (at `until`, or now): somebody else must be left who administers.
+def require_an_admin_stays(grant: Grant, *, until: datetime | None = None) -> None:
+    """Call with the lock, before `grant` ends (at `until`, or now): somebody else must be left who administers.
 
-    Raises AccessRefused. What gives nothing any more may go. A grant that runs out by its own date is no act, and is
-    not kept from it: people are warned of that (`leads`).
+    Raises ChangeRefused. What gives nothing any more may go. A grant that runs out by its own date is no act, and is
+    not kept from it: people are warned of that (`team_admins`).
     """
-    if not Grant.objects.active().filter(pk=held.pk).exists():
+    if not Grant.objects.active().filter(pk=grant.pk).exists():
         return
-    if until is not None and held.until is not None and until >= held.until:
+    if until is not None and grant.until is not None and until >= grant.until:
         return  # not taken from, but given to
-    if held.role == Role.ADMIN and held.team is not None:
-        others = Grant.objects.active().filter(team=held.team, role=Role.ADMIN)
-    elif held.role == Role.PLATFORM_ADMIN:
+    if grant.role == Role.ADMIN and grant.team is not None:
+        others = Grant.objects.active().filter(team=grant.team, role=Role.ADMIN)
+    elif grant.role == Role.PLATFORM_ADMIN:
         others = _platform_admins()
     else:
         return
-    others = others.exclude(pk=held.pk)
+    others = others.exclude(pk=grant.pk)
     if until is not None:
         others = others.exclude(until__lt=until)
     if not others.exists():
-        raise AccessRefused(Cause.LAST_ADMIN, held.team.name if held.team else "")
+        raise ChangeRefused(Cause.LAST_ADMIN, grant.team.name if grant.team else "")
 
 
 def _platform_admins() -> Any:

@@ -22,12 +22,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import User
-from hyperclusters.audit import clock, origin
+from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from . import company, factors, lockout, recent
+from . import company, factors, lockout, recent_login
 from .claims import Claims, UnusableClaims
 from .oidc import ProviderError
 from .sessions import COMPANY_WORD_ENDS, STARTED
@@ -65,7 +64,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that the audit has, from the configured number of trusted proxies."""
-        return origin.current().ip or str(request.META.get("REMOTE_ADDR", ""))
+        return request_context.current().ip or str(request.META.get("REMOTE_ADDR", ""))
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """allauth's own words are not shown: our pages say what happened."""
@@ -92,16 +91,19 @@ class AccountAdapter(DefaultAccountAdapter):
             request.session[COMPANY_WORD_ENDS] = word_ends.isoformat()
         request.session.pop(STARTED, None)
         request.session.cycle_key()  # Django keeps the ID when the same person signs in again
-        recent.note_confirmation(request.session)
+        recent_login.note_confirmation(request.session)
         steps = [each.get("type") or each["method"] for each in how]
-        record(Did.SIGNED_IN, Outcome.DONE, person=user, after={"by": steps})
+        record(EventType.SIGNED_IN, Outcome.DONE, person=user, after={"by": steps})
         request.session.clear_expired()
         lockout.forget_old()
 
     def _ask_company_again(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Somebody with a right passkey, whom only the company knows, and has not confirmed for too long."""
         record(
-            Did.SIGN_IN_FAILED, Outcome.DENIED, person=user, reason="the company's confirmation is too old"
+            EventType.SIGN_IN_FAILED,
+            Outcome.DENIED,
+            person=user,
+            reason="the company's confirmation is too old",
         )
         messages.warning(
             request,
@@ -117,7 +119,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Somebody with the right passkey or company account, whose account here was closed."""
-        record(Did.SIGN_IN_FAILED, Outcome.DENIED, person=user, reason="the account is not active")
+        record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person=user, reason="the account is not active")
         messages.error(request, _("This account is not active. Whoever runs the platform can tell you why."))
         return redirect(settings.LOGIN_URL)
 
@@ -178,7 +180,7 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(redirect(f"{resolve_url(settings.LOGIN_URL)}?{query}"))
 
     def _refuse(self, request: HttpRequest, outcome: Outcome, why: str) -> None:
-        record(Did.SIGN_IN_FAILED, outcome, reason=f"company account: {why}")
+        record(EventType.SIGN_IN_FAILED, outcome, reason=f"company account: {why}")
         messages.error(
             request,
             _(

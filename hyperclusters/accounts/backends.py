@@ -5,7 +5,7 @@ from django.conf import settings
 
 from hyperclusters.access.backends import ActivePeople
 from hyperclusters.access.models import SITE_ROLES, User
-from hyperclusters.access.permissions import held
+from hyperclusters.access.permissions import active_grants
 
 from .models import FACTORS
 
@@ -16,7 +16,11 @@ class SignedInPeople(ActivePeople):
     def get_user(self, user_id: int) -> User | None:
         person = super().get_user(user_id)
         # The grants are what the page will ask for as well: they are read once a request.
-        if person and settings.SECOND_FACTOR and any(grant.role in SITE_ROLES for grant in held(person)):
+        if (
+            person
+            and settings.SECOND_FACTOR
+            and any(grant.role in SITE_ROLES for grant in active_grants(person))
+        ):
             factors = Authenticator.objects.filter(user=person, type__in=FACTORS)
             person.owes_second_factor = not factors.exists()
         return person

@@ -92,13 +92,13 @@ def _first_text(sources: list[dict[str, Any]], name: str) -> str:
 def _address(sources: list[dict[str, Any]]) -> tuple[str, bool]:
     """The address, and whether it is verified: said of this address in the same answer, and contradicted by none."""
     address = _first_text(sources, "email")
-    said = [source.get("email_verified") for source in sources if source.get("email") == address]
-    said = [each for each in said if each is not None]
+    values = [source.get("email_verified") for source in sources if source.get("email") == address]
+    values = [each for each in values if each is not None]
     try:
         validate_address(address)
     except ValidationError:
         return "", False
-    return address, len(address) <= 254 and bool(said) and all(each is True for each in said)
+    return address, len(address) <= 254 and bool(values) and all(each is True for each in values)
 
 
 def _groups(claims: dict[str, Any]) -> Groups:

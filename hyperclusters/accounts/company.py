@@ -12,14 +12,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.people import set_verified_address
-from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.services import add_person, end_grant, grant
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .claims import Claims, Groups
 from .models import CompanyAccount
@@ -72,7 +71,7 @@ def unlink(account: CompanyAccount, *, reason: str) -> None:
         account.delete()
         before = {"issuer": account.issuer, "subject": account.subject}
         person = account.person
-        record(Did.COMPANY_UNLINKED, Outcome.DONE, subject=person.subject, reason=reason, before=before)
+        record(EventType.COMPANY_UNLINKED, Outcome.DONE, subject=person.subject, reason=reason, before=before)
 
 
 def _account_of(claims: Claims) -> CompanyAccount | None:
@@ -99,7 +98,7 @@ def _link(claims: Claims) -> CompanyAccount:
         person=person, issuer=settings.OIDC_ISSUER, subject=claims.subject
     )
     record(
-        Did.COMPANY_LINKED,
+        EventType.COMPANY_LINKED,
         Outcome.DONE,
         person=person,
         subject=person.subject,
@@ -127,7 +126,7 @@ def _follow_address(person: User, claims: Claims) -> None:
     elif claims.address:
         log.warning("the verified address of %s belongs to somebody else here", person.username)
         record(
-            Did.PERSON_CHANGED,
+            EventType.PERSON_CHANGED,
             Outcome.REFUSED,
             person=person,
             subject=person.subject,
@@ -174,7 +173,9 @@ def _note_unstated(person: User, groups: Groups, by_groups: list[Grant]) -> None
     problem = groups.problem or f"the claim {settings.OIDC_GROUPS_CLAIM} is missing"
     log.warning("groups of %s are not stated, so their roles stay: %s", person.username, problem)
     person.groups_problem = problem
-    record(Did.GROUPS_NOT_STATED, Outcome.NOTED, person=person, subject=person.subject, evidence=problem)
+    record(
+        EventType.GROUPS_NOT_STATED, Outcome.NOTED, person=person, subject=person.subject, evidence=problem
+    )
 
 
 @contextmanager
@@ -183,7 +184,7 @@ def _unless_refused(person: User) -> Iterator[None]:
     try:
         with transaction.atomic():
             yield
-    except AccessRefused as refused:
+    except ChangeRefused as refused:
         log.warning("groups of %s: %s", person.username, refused)
 
 

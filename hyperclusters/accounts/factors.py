@@ -23,8 +23,7 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.models import User
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import FACTORS
 from .sessions import end_sessions
@@ -107,7 +106,7 @@ def remove_factor(*, person: User, pk: int) -> None:
         factor.delete()
         if not has_factor(person):
             Authenticator.objects.filter(user=person).delete()
-        _record(Did.FACTOR_REMOVED, person, factor, name)
+        _record(EventType.FACTOR_REMOVED, person, factor, name)
 
 
 def remove_all(*, person: User) -> int:
@@ -121,7 +120,7 @@ def remove_all(*, person: User) -> int:
         kinds = sorted(KINDS[factor.type] for factor in factors)
         factors.delete()
         end_sessions(person)
-        record(Did.FACTOR_REMOVED, Outcome.DONE, subject=person.subject, before={"kinds": kinds})
+        record(EventType.FACTOR_REMOVED, Outcome.DONE, subject=person.subject, before={"kinds": kinds})
     return len(kinds)
 
 
@@ -133,7 +132,7 @@ def new_recovery_codes(*, person: User) -> list[str]:
             raise get_adapter().validation_error("cannot_generate_recovery_codes")
         Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).delete()
         codes = RecoveryCodes.activate(person)
-        _record(Did.RECOVERY_CODES_MADE, person, codes.instance, "")
+        _record(EventType.RECOVERY_CODES_MADE, person, codes.instance, "")
         return list(codes.get_unused_codes())
 
 
@@ -167,12 +166,12 @@ def _added(person: User, factor: Authenticator) -> list[str]:
     """Record it. The first factor brings recovery codes along, which is no event of its own."""
     codes = Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES)
     first = not codes.exists()
-    made: list[str] = RecoveryCodes.activate(person).get_unused_codes() if first else []
-    _record(Did.FACTOR_ADDED, person, factor, str(factor), recovery_codes=len(made))
-    return made
+    new_codes: list[str] = RecoveryCodes.activate(person).get_unused_codes() if first else []
+    _record(EventType.FACTOR_ADDED, person, factor, str(factor), recovery_codes=len(new_codes))
+    return new_codes
 
 
-def _record(action: Did, person: User, factor: Authenticator, name: str, **more: Any) -> None:
+def _record(action: EventType, person: User, factor: Authenticator, name: str, **more: Any) -> None:
     facts = {"kind": KINDS[factor.type]} | ({"name": name} if factor.type == "webauthn" else {}) | more
     record(action, Outcome.DONE, person=person, subject=person.subject, after=facts)
 

@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.models import User
-from hyperclusters.audit import clock, origin
+from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.denials import network_of
 
 from .models import Attempt
@@ -31,7 +31,7 @@ DEVICE_AGE = 180 * 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class AttemptRecord:
     """One attempt, as it was counted."""
 
     rows: list[Attempt]
@@ -41,19 +41,19 @@ class Counted:
         Attempt.objects.filter(pk__in=[row.pk for row in self.rows]).delete()
 
 
-def count(request: HttpRequest, username: str) -> Counted | None:
+def count(request: HttpRequest, username: str) -> AttemptRecord | None:
     """Counts one attempt, before the password is looked at; None if there were too many, and then it is not counted.
 
     Its rows are committed before they are counted, so that of any number at once no more than allowed go through.
     Unknown names count alike.
     """
-    name, network = ascii_lower(username.strip()), network_of(origin.current().ip)
+    name, network = ascii_lower(username.strip()), network_of(request_context.current().ip)
     device = _device_of(request, name)
     limits = {f"{name} from {network}": FOR_AN_ACCOUNT, f"from {network}": FOR_A_NETWORK}
     if device:
         limits = {f"{name} by {device}": FOR_AN_ACCOUNT}
     keys = {hashlib.sha256(key.encode(errors="replace")).hexdigest(): most for key, most in limits.items()}
-    counted = Counted(Attempt.objects.bulk_create([Attempt(key=key) for key in keys]))
+    counted = AttemptRecord(Attempt.objects.bulk_create([Attempt(key=key) for key in keys]))
     recent = Attempt.objects.filter(clock.within("at", WINDOW))
     if any(recent.filter(key=key).count() > most for key, most in keys.items()):
         counted.rollback()
@@ -61,15 +61,15 @@ def count(request: HttpRequest, username: str) -> Counted | None:
     return counted
 
 
-def attempted(username: str) -> str:
+def audit_username(username: str) -> str:
     """Whose account an attempt was for, as the audit keeps it.
 
     A name that nobody has may be a password in the wrong field. Of it only a keyed mark is kept, by which attempts with
     the same name are found together.
     """
     typed = username.strip()
-    known = User.objects.by_username(typed) if typed.isprintable() else User.objects.none()
-    name = known.values_list("username", flat=True).first()
+    people = User.objects.by_username(typed) if typed.isprintable() else User.objects.none()
+    name = people.values_list("username", flat=True).first()
     return (
         name
         or "unknown:" + salted_hmac("hyperclusters.accounts.attempt", ascii_lower(typed)).hexdigest()[:12]

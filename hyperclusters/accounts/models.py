@@ -21,7 +21,7 @@ FACTORS = (
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
-    def living(self) -> SessionQuerySet:
+    def active(self) -> SessionQuerySet:
         """Signed in, and neither idle for too long nor too old."""
         return self.unexpired().filter(started_at__isnull=False)
 

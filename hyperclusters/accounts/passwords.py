@@ -20,8 +20,7 @@ from hyperclusters.access.models import User
 from hyperclusters.access.services import add_person
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .sessions import end_sessions
 
@@ -67,12 +66,12 @@ def person_of(uid: str, token: str) -> User | None:
 
 def change_password(*, person: User, password: str, but: str | None = None) -> None:
     """Set a new password, checked by the form, and end every session but the one with this key."""
-    _set(person, password, Did.PASSWORD_CHANGED, but)
+    _set(person, password, EventType.PASSWORD_CHANGED, but)
 
 
 def reset_password(*, person: User, password: str) -> None:
     """Set the password of who came by a link, and end all their sessions."""
-    _set(person, password, Did.PASSWORD_RESET, None)
+    _set(person, password, EventType.PASSWORD_RESET, None)
 
 
 def ask_for_reset(*, email: str) -> None:
@@ -83,7 +82,7 @@ def ask_for_reset(*, email: str) -> None:
     person = User.objects.by_address(email).filter(is_active=True).first()
     if person is not None and not person.has_usable_password():
         person = None
-    record(Did.PASSWORD_RESET_ASKED, Outcome.ACCEPTED, person=person, person_name=email)
+    record(EventType.PASSWORD_RESET_ASKED, Outcome.ACCEPTED, person=person, person_name=email)
     if person is not None:
         text = render_to_string(
             "accounts/reset_mail.txt", {"person": person, "link": password_address(person)}
@@ -99,9 +98,11 @@ def _send(mail: EmailMessage) -> None:
         log.exception("A mail for a new password could not be sent.")
 
 
-def _set(person: User, password: str, did: Did, but: str | None) -> None:
+def _set(person: User, password: str, event_type: EventType, but: str | None) -> None:
     with transaction.atomic():
         person.set_password(password)
         person.save(update_fields=["password"])
         ended = end_sessions(person, but=but)
-        record(did, Outcome.DONE, person=person, subject=person.subject, after={"sessions_ended": ended})
+        record(
+            event_type, Outcome.DONE, person=person, subject=person.subject, after={"sessions_ended": ended}
+        )

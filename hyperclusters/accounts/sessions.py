@@ -18,10 +18,9 @@ from django.core import signing
 from django.db import DatabaseError, transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.audit import clock, origin
+from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Session
 
@@ -47,9 +46,9 @@ class SessionStore(db.SessionStore):
         key = self.session_key or ""
         if _is_signed(key):
             with suppress(signing.BadSignature):
-                at, kept = signing.loads(key, salt=SALT)
+                at, data = signing.loads(key, salt=SALT)
                 if clock.is_within(datetime.fromtimestamp(at, UTC), STRANGER_AGE):
-                    return dict(kept)
+                    return dict(data)
         else:
             self.row = Session.objects.unexpired().filter(session_key=key).first()
             if self.row:
@@ -89,14 +88,14 @@ class SessionStore(db.SessionStore):
             started_at=started_at,
             seen_at=now,
             expire_date=_end(now, started_at, data.get(COMPANY_WORD_ENDS)),
-            ip=origin.current().ip,
+            ip=request_context.current().ip,
         )
 
     def note_use(self, *, agent: str) -> None:
         """The person did something: the idle limit begins anew. Written at most once a minute."""
         if not self.row or not self.row.started_at:
             return
-        now, ip = clock.now(), origin.current().ip
+        now, ip = clock.now(), request_context.current().ip
         new = {"ip": ip, "agent": agent[:300]}
         if abs(now - self.row.seen_at) < SEEN_EVERY and new == {"ip": self.row.ip, "agent": self.row.agent}:
             return
@@ -124,7 +123,7 @@ def end_one(*, person: User, handle: str) -> bool:
             return False
         session.delete()
         before = {"ip": session.ip, "agent": session.agent, "seen_at": session.seen_at.isoformat()}
-        record(Did.SESSION_ENDED, Outcome.DONE, person=person, subject=person.subject, before=before)
+        record(EventType.SESSION_ENDED, Outcome.DONE, person=person, subject=person.subject, before=before)
     return True
 
 
@@ -133,7 +132,11 @@ def sign_out_everywhere(*, person: User) -> int:
     with transaction.atomic():
         ended = end_sessions(person)
         record(
-            Did.SESSIONS_ENDED, Outcome.DONE, person=person, subject=person.subject, after={"sessions": ended}
+            EventType.SESSIONS_ENDED,
+            Outcome.DONE,
+            person=person,
+            subject=person.subject,
+            after={"sessions": ended},
         )
     return ended
 

@@ -19,15 +19,15 @@ from typing import Any
 from django.conf import settings
 
 from .anchors import Rollback
-from .chain import digest, keyed, numbered, usable_key
-from .findings import ENOUGH, Finding, Kind
-from .ledger import Person, Subject, record, storable
+from .chain import digest, key_id_of, seq_of, usable_key
+from .findings import ENOUGH, IntegrityIssue, IssueKind
+from .ledger import Person, Subject, record, sanitize
 from .models import Event, EventQuerySet, Head, Segment
 from .readable import values
 from .segments import is_sealed, records
-from .vocabulary import Action, Outcome
+from .vocabulary import EventType, Outcome
 
-ACTIONS = (Action.AUDIT_ACKNOWLEDGED, Action.AUDIT_RESTORED)
+ACTIONS = (EventType.AUDIT_ACKNOWLEDGED, EventType.AUDIT_RESTORED)
 
 
 class NotAcknowledged(Exception):
@@ -42,37 +42,39 @@ class Acknowledgement:
     key_id: str
     person_name: str
     reason: str
-    findings: tuple[Finding, ...]
+    findings: tuple[IntegrityIssue, ...]
     rollback: Rollback | None
 
     @classmethod
     def from_text(cls, text: str) -> Acknowledgement:
         """Raises ValueError, KeyError or TypeError if the text is none of an acknowledgement."""
-        said = json.loads(text)
-        after = said["after"]
+        fields = json.loads(text)
+        after = fields["after"]
         back = after.get("rolled_back_to")
         return cls(
-            seq=said["seq"],
-            key_id=said["key"],
-            person_name=said["person_name"],
-            reason=said["reason"],
-            findings=tuple(Finding(**facts) for facts in after.get("findings", [])),
-            rollback=None if back is None else Rollback(int(back), said["at"]),
+            seq=fields["seq"],
+            key_id=fields["key"],
+            person_name=fields["person_name"],
+            reason=fields["reason"],
+            findings=tuple(IntegrityIssue(**facts) for facts in after.get("findings", [])),
+            rollback=None if back is None else Rollback(int(back), fields["at"]),
         )
 
-    def is_covered(self, findings: Iterable[Finding]) -> bool:
+    def is_covered(self, findings: Iterable[IntegrityIssue]) -> bool:
         """Whether a verification says that this event was forged with a key that is not the current one."""
-        return any(each.kind == Kind.RESEALED and each.first <= self.seq <= each.last for each in findings)
+        return any(
+            each.kind == IssueKind.RESEALED and each.first <= self.seq <= each.last for each in findings
+        )
 
 
 def acknowledgements() -> list[Acknowledgement]:
     """All that carry the seal of one of our keys, oldest first; those in archives by the archives' sealed records."""
     from_archives = [text for segment in records() or [] for text in _archived(segment)]
-    found = []
+    items = []
     for text in [*from_archives, *genuine_texts(Event.objects.filter(action__in=ACTIONS))]:
         with suppress(ValueError, KeyError, TypeError, AttributeError):
-            found.append(Acknowledgement.from_text(text))
-    return found
+            items.append(Acknowledgement.from_text(text))
+    return items
 
 
 def _archived(segment: Segment) -> list[str]:
@@ -82,7 +84,7 @@ def _archived(segment: Segment) -> list[str]:
 def _is_genuine(seq: int, text: Any, sealed: Any) -> bool:
     keys = dict(settings.AUDIT_KEYS)
     try:
-        return numbered(text) == seq and digest(keys[keyed(text)], text) == sealed
+        return seq_of(text) == seq and digest(keys[key_id_of(text)], text) == sealed
     except (ValueError, KeyError, TypeError, AttributeError):  # whatever stands there was not written by us
         return False
 
@@ -98,37 +100,37 @@ def texts(first: int, last: int) -> list[str]:
     return genuine_texts(Event.objects.filter(action__in=ACTIONS, seq__range=(first, last)))
 
 
-def open_alarm(known: Iterable[Acknowledgement], after: int) -> list[Finding]:
+def open_alarm(known: Iterable[Acknowledgement], after: int) -> list[IntegrityIssue]:
     """What events behind `after` say that was found, and no later event closes: neither one that all is whole again nor
     an acknowledgement. The table of verifications can be put back to an older state; these events cannot."""
-    closed = {storable(str(each)): one.seq for one in known for each in one.findings}  # the last one counts
-    alarms = Event.objects.filter(action__in=(Action.AUDIT_BROKEN, Action.AUDIT_MENDED), seq__gt=after)
+    closed = {sanitize(str(each)): one.seq for one in known for each in one.findings}  # the last one counts
+    alarms = Event.objects.filter(action__in=(EventType.AUDIT_BROKEN, EventType.AUDIT_MENDED), seq__gt=after)
     found: dict[str, int] = {}
     for text in genuine_texts(alarms):
         event = json.loads(text)
-        if event["action"] == Action.AUDIT_MENDED:
+        if event["action"] == EventType.AUDIT_MENDED:
             found.clear()
         else:
             found |= dict.fromkeys((event["after"] or {}).get("findings", []), event["seq"])
-    return [Finding.parse(each) for each, seq in found.items() if closed.get(each, 0) < seq]
+    return [IntegrityIssue.parse(each) for each, seq in found.items() if closed.get(each, 0) < seq]
 
 
 def split(
-    findings: Iterable[Finding], known: Iterable[Acknowledgement]
-) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    findings: Iterable[IntegrityIssue], acknowledged: Iterable[Acknowledgement]
+) -> tuple[tuple[IntegrityIssue, ...], tuple[IntegrityIssue, ...]]:
     """The findings that are open, and those that are acknowledged: exactly these, with exactly this content."""
-    closed = {_identity(finding) for each in known for finding in each.findings}
+    closed = {_identity(issue) for each in acknowledged for issue in each.findings}
     every = list(findings)
     still_open = tuple(each for each in every if _identity(each) not in closed)
     return still_open, tuple(each for each in every if _identity(each) in closed)
 
 
-def _identity(finding: Finding) -> tuple[Any, ...]:
-    return tuple(storable(each) for each in finding.identity)
+def _identity(issue: IntegrityIssue) -> tuple[Any, ...]:
+    return tuple(sanitize(each) for each in issue.identity)
 
 
 def acknowledge(
-    findings: Sequence[Finding], *, reason: str, person: Person = None, person_name: str = ""
+    findings: Sequence[IntegrityIssue], *, reason: str, person: Person = None, person_name: str = ""
 ) -> Event:
     """Record that these findings were looked into and may stand. Raises NotAcknowledged."""
     if not findings:
@@ -137,11 +139,11 @@ def acknowledge(
         raise NotAcknowledged(f"{ENOUGH} findings or more are not listed one by one")
     if not reason.strip():
         raise NotAcknowledged("a reason is needed")
-    after: dict[str, Any] = {"findings": [each.facts() for each in findings], "from": here()}
-    if back := [each.first - 1 for each in findings if each.kind == Kind.ROLLED_BACK]:
+    after: dict[str, Any] = {"findings": [each.as_audit_json() for each in findings], "from": here()}
+    if back := [each.first - 1 for each in findings if each.kind == IssueKind.ROLLED_BACK]:
         after["rolled_back_to"] = min(back)
     return record(
-        Action.AUDIT_ACKNOWLEDGED,
+        EventType.AUDIT_ACKNOWLEDGED,
         Outcome.DONE,
         person=person,
         person_name=person_name,
@@ -162,10 +164,12 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
             after["sha256"] = hashlib.file_digest(opened, "sha256").hexdigest()
     if is_acknowledged:
         detail = f"restored from {file.name}"
-        after["findings"] = [Finding(Kind.ROLLED_BACK, head.seq + 1, head.seq + 1, detail).facts()]
+        after["findings"] = [
+            IntegrityIssue(IssueKind.ROLLED_BACK, head.seq + 1, head.seq + 1, detail).as_audit_json()
+        ]
         after["rolled_back_to"] = head.seq
     return record(
-        Action.AUDIT_RESTORED,
+        EventType.AUDIT_RESTORED,
         Outcome.DONE,
         person_name=person_name,
         subject=Subject("audit", "", file.name),
@@ -175,13 +179,13 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
 
 
 def trusted(
-    known: Iterable[Acknowledgement], findings: Sequence[Finding], through: int
+    acknowledged: Iterable[Acknowledgement], findings: Sequence[IntegrityIssue], through: int
 ) -> list[Acknowledgement]:
     """Those that count: no finding speaks of them, and what was not verified yet (behind `through`) has the current key."""
     key_id = current[0] if (current := usable_key()) else ""
     return [
         each
-        for each in known
+        for each in acknowledged
         if not each.is_covered(findings) and (each.seq <= through or each.key_id == key_id)
     ]
 

@@ -9,30 +9,30 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from . import clock
-from .chain import line
+from .chain import to_jsonl
 from .ledger import Subject, record
 from .models import DenialWindow, Duty, Event
 from .push import new_events
 from .readable import values
-from .vocabulary import Action, Outcome
+from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
 ALERTS = (
-    Action.CREATE_OVERDUE,
-    Action.DELETE_OVERDUE,
-    Action.CREATE_CONTRADICTED,
-    Action.PROJECT_BLOCKED,
-    Action.AUDIT_BROKEN,
-    Action.DENIALS_BURST,
-    Action.CLUSTER_SEEN_OUTSIDE,
-    Action.TEAM_UNLED,
-    Action.CLOCK_WRONG,
-    Action.PUSH_LATE,
-    Action.PUSH_REFUSED,
+    EventType.CREATE_OVERDUE,
+    EventType.DELETE_OVERDUE,
+    EventType.CREATE_CONTRADICTED,
+    EventType.PROJECT_BLOCKED,
+    EventType.AUDIT_BROKEN,
+    EventType.DENIALS_BURST,
+    EventType.CLUSTER_SEEN_OUTSIDE,
+    EventType.TEAM_UNLED,
+    EventType.CLOCK_WRONG,
+    EventType.PUSH_LATE,
+    EventType.PUSH_REFUSED,
 )
 AT_ONCE = 500
 BURST, WITHIN = 20, timedelta(minutes=5)  # so many denials of one person or address in that time
-LOOKED_AT = 1000  # newest denials
+BATCH = 1000  # newest denials
 
 
 def warn(duty: Duty) -> None:
@@ -42,7 +42,7 @@ def warn(duty: Duty) -> None:
         if action is None:
             log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
         elif action in ALERTS:
-            log.warning("ALERT %s %s", action, line(text, sealed))
+            log.warning("ALERT %s %s", action, to_jsonl(text, sealed))
     is_repeating = _repeated_denials()
     if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
         _note_bursts(after=duty.seq)
@@ -53,7 +53,7 @@ def warn(duty: Duty) -> None:
 
 def _note_bursts(after: int) -> None:
     """One event for each person and each address that was denied too often; the next one not before the time is over."""
-    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:LOOKED_AT]
+    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:BATCH]
     newest = [row for row in values(denied, "at", "person_name", "ip") if row[1] is not None]
     repeated: dict[str, Counter[str]] = {"person": Counter(), "address": Counter()}
     for window in _repeated_denials():
@@ -64,10 +64,12 @@ def _note_bursts(after: int) -> None:
     for kind, rows in (("person", people), ("address", addresses)):
         counts = repeated[kind] + _count_recent(rows, after, repeated[kind])
         for name, count in counts.items():
-            earlier = Event.objects.about(f"denials:{kind}", name[:64]).filter(clock.within("at", WITHIN))
+            earlier = Event.objects.for_object(f"denials:{kind}", name[:64]).filter(
+                clock.within("at", WITHIN)
+            )
             if name and count >= BURST and not earlier.exists():
                 subject = Subject(f"denials:{kind}", name, name)
-                record(Action.DENIALS_BURST, Outcome.NOTED, subject=subject, after={"denials": count})
+                record(EventType.DENIALS_BURST, Outcome.NOTED, subject=subject, after={"denials": count})
 
 
 def _repeated_denials() -> QuerySet[DenialWindow]:

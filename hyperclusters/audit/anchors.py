@@ -26,10 +26,10 @@ from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from . import clock
-from .chain import current_key, digest, moment
-from .findings import Findings, Kind
+from .chain import current_key, digest, timestamp
+from .chain_verifier import ChainPosition
+from .findings import IntegrityIssues, IssueKind
 from .models import AnchorFile, Head
-from .walk import Place
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
@@ -37,7 +37,7 @@ EVERY = timedelta(hours=1)
 SILENT = timedelta(days=3)
 LAST_LINE = 4096  # bytes; a line has about 400
 
-Line = dict[str, Any]
+AnchorRecord = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Rollback:
     seq: int
     at: str
 
-    def explains(self, line: Line) -> bool:
+    def explains(self, line: AnchorRecord) -> bool:
         """Whether this anchor saw an event of the history that was given up."""
         return bool(line["seq"] > self.seq and line["at"] <= self.at)
 
@@ -57,7 +57,7 @@ def paths() -> list[Path]:
     return [settings.AUDIT_ANCHORS, *filter(None, [settings.AUDIT_ANCHORS_COPY])]
 
 
-def anchor() -> Line:
+def anchor() -> AnchorRecord:
     """Write down in each file where the chain ends now, whether it has moved or not; the line of the first file.
 
     Raises OSError if a file cannot be written, after the others were.
@@ -65,15 +65,15 @@ def anchor() -> Line:
     return _anchor_in(paths())[0]
 
 
-def anchor_if_due() -> Line | None:
+def anchor_if_due() -> AnchorRecord | None:
     """Anchor where the last line is an hour old, or of another key, or of a clock that was an hour ahead, or lost."""
     key_id, _ = current_key()
     written = _anchor_in([path for path in paths() if _is_due(path, key_id)])
     return written[0] if written else None
 
 
-def _anchor_in(files: Sequence[Path]) -> list[Line]:
-    written: list[Line] = []
+def _anchor_in(files: Sequence[Path]) -> list[AnchorRecord]:
+    written: list[AnchorRecord] = []
     errors: list[OSError] = []
     for path in files:
         try:
@@ -85,7 +85,7 @@ def _anchor_in(files: Sequence[Path]) -> list[Line]:
     return written
 
 
-def _append_to(path: Path) -> Line:
+def _append_to(path: Path) -> AnchorRecord:
     key_id, key = current_key()
     with _locked(path) as file:
         before = _last(file)
@@ -94,10 +94,10 @@ def _append_to(path: Path) -> Line:
                 None  # the file was edited or cut: a new series, so that what is lost is not counted again
             )
         head = Head.objects.get()
-        line: Line = {
+        line: AnchorRecord = {
             "file": before["file"] if before else secrets.token_hex(16),
             "line": before["line"] + 1 if before else 1,
-            "at": moment(clock.now()),
+            "at": timestamp(clock.now()),
             "seq": head.seq,
             "digest": head.digest,
             "previous": before["seal"] if before else "",
@@ -136,9 +136,9 @@ def _host() -> str:
 class _Reader:
     """Reads files of anchors: what they saw, and how many lines of each series are there."""
 
-    findings: Findings
+    findings: IntegrityIssues
     rollbacks: Sequence[Rollback]
-    places: dict[int, Place] = field(default_factory=dict)
+    places: dict[int, ChainPosition] = field(default_factory=dict)
     read: dict[str, int] = field(default_factory=dict)
 
     def file(self, path: Path) -> None:
@@ -147,7 +147,7 @@ class _Reader:
             begins = _is_sealed(line) and (line["line"], line["previous"]) == (1, "")
             if not _is_sealed(line) or (series and line["file"] != series and not begins):
                 content = hashlib.sha256(raw).hexdigest()
-                self.findings.add(Kind.ANCHOR_EDITED, expected, detail=path.name, content=content)
+                self.findings.add(IssueKind.ANCHOR_EDITED, expected, detail=path.name, content=content)
                 expected, previous = expected + 1, "?"
                 continue
             if series and line["file"] != series:
@@ -155,32 +155,34 @@ class _Reader:
                 expected, previous = 1, ""
             if line["line"] != expected:
                 first, last = sorted((expected, line["line"]))
-                self.findings.add(Kind.ANCHOR_MISSING, first, last - 1, _named(path, line["file"]))
+                self.findings.add(IssueKind.ANCHOR_MISSING, first, last - 1, _named(path, line["file"]))
             elif previous not in {"?", line["previous"]}:
-                self.findings.add(Kind.ANCHOR_EDITED, expected, detail=path.name, content=line["seal"])
+                self.findings.add(IssueKind.ANCHOR_EDITED, expected, detail=path.name, content=line["seal"])
             series, expected, previous = line["file"], line["line"] + 1, line["seal"]
-            self._see(line)
+            self._compare(line)
         if series:
             self.read[series] = max(expected - 1, self.read.get(series, 0))
 
-    def _see(self, line: Line) -> None:
+    def _compare(self, line: AnchorRecord) -> None:
         if not line["seq"] or any(each.explains(line) for each in self.rollbacks):
             return
-        place = Place(line["seq"], line["digest"], line["key"])
-        if self.places.setdefault(place.seq, place).digest != place.digest:
+        position = ChainPosition(line["seq"], line["digest"], line["key"])
+        if self.places.setdefault(position.seq, position).digest != position.digest:
             detail = "two anchors have seen different events"
-            self.findings.add(Kind.ROLLED_BACK, place.seq, detail=detail)
+            self.findings.add(IssueKind.ROLLED_BACK, position.seq, detail=detail)
 
 
-def seen(findings: Findings, rollbacks: Sequence[Rollback] = ()) -> dict[int, Place]:
+def compare_anchors(
+    findings: IntegrityIssues, rollbacks: Sequence[Rollback] = ()
+) -> dict[int, ChainPosition]:
     """What the anchors saw, by number. What was done to the files themselves is added to `findings`.
 
     Read it before the chain's end is read: an anchor written in between would see more than the end says.
     """
-    known = list(AnchorFile.objects.order_by("at"))
+    files = list(AnchorFile.objects.order_by("at"))
     reader = _Reader(findings, rollbacks)
     ours = [
-        Path(file.path) for file in known if file.host == _host()
+        Path(file.path) for file in files if file.host == _host()
     ]  # a setting may have named another path once
     for path in dict.fromkeys([*paths(), *ours]):
         try:
@@ -188,19 +190,19 @@ def seen(findings: Findings, rollbacks: Sequence[Rollback] = ()) -> dict[int, Pl
         except OSError:
             if path in paths():  # another one is the database's word, and its lines are missing then
                 raise
-    for file in known:
+    for file in files:
         lines = reader.read.get(file.id, 0)
-        if file.lines > lines and (lines or _is_lost(file, known)):
-            findings.add(Kind.ANCHOR_MISSING, lines + 1, file.lines, _named(Path(file.path), file.id))
+        if file.lines > lines and (lines or _is_lost(file, files)):
+            findings.add(IssueKind.ANCHOR_MISSING, lines + 1, file.lines, _named(Path(file.path), file.id))
     return reader.places
 
 
-def _is_lost(file: AnchorFile, known: Sequence[AnchorFile]) -> bool:
+def _is_lost(file: AnchorFile, files: Sequence[AnchorFile]) -> bool:
     """Whether a file of which no line was read is lost, or may be on a host from where nobody looks now."""
     if file.host:
         return file.host == _host() or clock.now() - file.at > SILENT
     # From a release that did not note the host: only the last one of a path where there is nothing else.
-    others = [each for each in known if each.path == file.path]
+    others = [each for each in files if each.path == file.path]
     return Path(file.path) in paths() and others[-1] is file and not any(_lines(Path(file.path)))
 
 
@@ -208,33 +210,33 @@ def _named(path: Path, series: str) -> str:
     return f"{path.name} {series[:8]}"
 
 
-def lines() -> list[Line]:
+def lines() -> list[AnchorRecord]:
     """Every line that carries its seal."""
     return [line for path in paths() for _, line in _lines(path) if _is_sealed(line)]
 
 
-def latest(rollbacks: Sequence[Rollback] = ()) -> Place | None:
+def latest(rollbacks: Sequence[Rollback] = ()) -> ChainPosition | None:
     """What the last anchor saw, if it can be read."""
-    found = [line for path in paths() if (line := _last_of(path)) and _is_sealed(line) and line["seq"]]
-    valid = [line for line in found if not any(each.explains(line) for each in rollbacks)]
+    records = [line for path in paths() if (line := _last_of(path)) and _is_sealed(line) and line["seq"]]
+    valid = [line for line in records if not any(each.explains(line) for each in rollbacks)]
     if not valid:
         return None
     line = max(valid, key=lambda each: each["at"])
-    return Place(line["seq"], line["digest"], line["key"])
+    return ChainPosition(line["seq"], line["digest"], line["key"])
 
 
-def _last_of(path: Path) -> Line | None:
+def _last_of(path: Path) -> AnchorRecord | None:
     if not path.exists():
         return None
     with path.open("rb") as file:
         return _last(file)
 
 
-def _seal(line: Line, key: bytes) -> str:
+def _seal(line: AnchorRecord, key: bytes) -> str:
     return digest(key, json.dumps({name: line[name] for name in sorted(line.keys() - {"seal"})}))
 
 
-def _is_sealed(line: Line) -> bool:
+def _is_sealed(line: AnchorRecord) -> bool:
     keys = dict(settings.AUDIT_KEYS)
     shape = {
         "file": str,
@@ -250,7 +252,7 @@ def _is_sealed(line: Line) -> bool:
     return is_shaped and line["key"] in keys and _seal(line, keys[line["key"]]) == line["seal"]
 
 
-def _lines(path: Path) -> Iterator[tuple[bytes, Line]]:
+def _lines(path: Path) -> Iterator[tuple[bytes, AnchorRecord]]:
     """Each line as it stands and as it reads; one that cannot be read is an empty one. What has no end is no line yet: it is being written, or a power
     cut or a full disk broke it off. A whole one that was cut is missing then: the database knows how many there were."""
     if not path.is_file():
@@ -261,7 +263,7 @@ def _lines(path: Path) -> Iterator[tuple[bytes, Line]]:
                 yield text, _parsed(text)
 
 
-def _parsed(text: bytes) -> Line:
+def _parsed(text: bytes) -> AnchorRecord:
     try:
         line = json.loads(text)
     except ValueError:
@@ -269,7 +271,7 @@ def _parsed(text: bytes) -> Line:
     return line if isinstance(line, dict) else {}
 
 
-def _last(file: IO[bytes]) -> Line | None:
+def _last(file: IO[bytes]) -> AnchorRecord | None:
     """The last line that was written whole."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - LAST_LINE, 0))

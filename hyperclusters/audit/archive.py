@@ -24,17 +24,17 @@ from django.db.models import Max, Min
 from . import anchors, clock, push
 from .acknowledgements import acknowledgements, split, texts, trusted
 from .anchors import Rollback
-from .chain import current_key, digest, keyed, line, numbered, unline
+from .chain import current_key, digest, from_jsonl, key_id_of, seq_of, to_jsonl
+from .chain_verifier import ChainPosition, ChainVerifier
+from .event_rows import ahead, differing, rows
 from .files import create
-from .findings import Finding, Findings, Kind
+from .findings import IntegrityIssue, IntegrityIssues, IssueKind
 from .fingerprints import with_contents
 from .ledger import Subject, record
 from .loose import Row
 from .models import Duty, Event, Head, Segment
-from .rows import ahead, differing, rows
 from .segments import covered
-from .vocabulary import Action, Outcome
-from .walk import Place, Walk
+from .vocabulary import EventType, Outcome
 
 AT_ONCE = 5000
 MANIFEST = ("first", "last", "previous", "digest", "file", "sha256", "anchors", "key")
@@ -57,74 +57,86 @@ def archive(
 
 
 def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None]) -> Segment:
-    findings = Findings()
-    known = trusted(acknowledgements(), (), Head.objects.get().seq)
-    rollbacks = [each.rollback for each in known if each.rollback]
-    seen = anchors.seen(findings, rollbacks)
+    findings = IntegrityIssues()
+    acknowledged = trusted(acknowledgements(), (), Head.objects.get().seq)
+    rollbacks = [each.rollback for each in acknowledged if each.rollback]
+    anchor_positions = anchors.compare_anchors(findings, rollbacks)
     start = covered(findings)
     last = _last_before(before)
     if last <= start.seq:
         raise NotArchived("there is nothing from before that time that has been handed on to every sink")
-    walk = Walk(
+    verifier = ChainVerifier(
         settings.AUDIT_KEYS,
         start,
-        {seq: each for seq, each in seen.items() if start.seq < seq <= last},
+        {seq: each for seq, each in anchor_positions.items() if start.seq < seq <= last},
         differing,
         findings,
     )
     name = f"audit-{start.seq + 1:012}-{last:012}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".archiving-", dir=folder) as own:
-        made = Path(own)
-        sha256 = _write(made / name, _walked(walk, start.seq, last, progress))
-        walk.end(walk.place)
+        path = Path(own)
+        sha256 = _write(path / name, _walked(verifier, start.seq, last, progress))
+        verifier.end(verifier.position)
         _see_that_nobody_was_faster(start.seq)
         still_open, closed = split(
-            with_contents(findings.found, [each for one in known for each in one.findings]), known
+            with_contents(findings.issues, [each for one in acknowledged for each in one.findings]),
+            acknowledged,
         )
-        if still_open or walk.place.seq != last or any(each.is_covered(findings.found) for each in known):
+        if (
+            still_open
+            or verifier.position.seq != last
+            or any(each.is_covered(findings.issues) for each in acknowledged)
+        ):
             raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
-        segment = _segment(start, walk, name, sha256)
+        segment = _segment(start, verifier, name, sha256)
         manifest = _manifest_of(segment, rollbacks)
-        told = {(each.kind, each.first, each.last, each.detail) for each in closed}
-        there = _walk_file(made / name, manifest, Findings()).found
+        triggers = {(each.kind, each.first, each.last, each.detail) for each in closed}
+        there = _walk_file(path / name, manifest, IntegrityIssues()).issues
         manifest["acknowledged"] = [
-            each.facts() for each in there if (each.kind, each.first, each.last, each.detail) in told
+            each.as_audit_json()
+            for each in there
+            if (each.kind, each.first, each.last, each.detail) in triggers
         ]
-        _write_manifest(made / f"{name}.manifest", manifest)
-        if found := verify_file(made / name).found:
-            raise NotArchived("what was written does not verify: " + "; ".join(map(str, found)))
-        _forget(segment, made, folder)
+        _write_manifest(path / f"{name}.manifest", manifest)
+        if issues := verify_file(path / name).issues:
+            raise NotArchived("what was written does not verify: " + "; ".join(map(str, issues)))
+        _forget(segment, path, folder)
     return segment
 
 
-def verify_file(path: Path) -> Findings:
+def verify_file(path: Path) -> IntegrityIssues:
     """Verify an archive by itself, with its manifest beside it and no database. Needs the keys."""
-    findings = Findings()
+    findings = IntegrityIssues()
     manifest = _manifest(Path(f"{path}.manifest"), findings)
     if not manifest:
         return findings
     if _sha256(path) != manifest["sha256"]:
         findings.add(
-            Kind.ARCHIVE_EDITED,
+            IssueKind.ARCHIVE_EDITED,
             manifest["first"],
             manifest["last"],
             "the file is not the one that was sealed",
         )
     _walk_file(path, manifest, findings)
-    acknowledged = [Finding(**facts) for facts in manifest.get("acknowledged", [])]
-    findings.acknowledged = [each for each in findings.found if each in acknowledged]
-    findings.found = [each for each in findings.found if each not in acknowledged]
+    acknowledged = [IntegrityIssue(**facts) for facts in manifest.get("acknowledged", [])]
+    findings.acknowledged = [each for each in findings.issues if each in acknowledged]
+    findings.issues = [each for each in findings.issues if each not in acknowledged]
     return findings
 
 
-def _walk_file(path: Path, manifest: dict[str, Any], findings: Findings) -> Findings:
-    seen = {each["seq"]: Place(each["seq"], each["digest"], each["key"]) for each in manifest["anchors"]}
-    walk = Walk(
-        settings.AUDIT_KEYS, Place(manifest["first"] - 1, manifest["previous"]), seen, findings=findings
+def _walk_file(path: Path, manifest: dict[str, Any], findings: IntegrityIssues) -> IntegrityIssues:
+    anchor_positions = {
+        each["seq"]: ChainPosition(each["seq"], each["digest"], each["key"]) for each in manifest["anchors"]
+    }
+    verifier = ChainVerifier(
+        settings.AUDIT_KEYS,
+        ChainPosition(manifest["first"] - 1, manifest["previous"]),
+        anchor_positions,
+        findings=findings,
     )
-    walk.feed(_lines(path, manifest["first"]))
-    walk.end(Place(manifest["last"], manifest["digest"]))
+    verifier.feed(_lines(path, manifest["first"]))
+    verifier.end(ChainPosition(manifest["last"], manifest["digest"]))
     return findings
 
 
@@ -161,30 +173,32 @@ def _last_before(before: datetime) -> int:
     return min([*limits, *([first_to_stay - 1] if first_to_stay else [])])
 
 
-def _walked(walk: Walk, after: int, last: int, progress: Callable[[int, int], None]) -> Iterator[str]:
+def _walked(
+    verifier: ChainVerifier, after: int, last: int, progress: Callable[[int, int], None]
+) -> Iterator[str]:
     for batch in ahead(rows(after + 1, last)):
-        walk.feed(batch)
-        progress(walk.count, last - after)
-        yield from (line(text, sealed) for _, _, sealed, text, _ in batch)
+        verifier.feed(batch)
+        progress(verifier.count, last - after)
+        yield from (to_jsonl(text, sealed) for _, _, sealed, text, _ in batch)
 
 
 def _write(path: Path, lines: Iterator[str]) -> str:
     """The file's digest, once it is safe on the disk."""
-    made = hashlib.sha256()
+    sha256 = hashlib.sha256()
     with create(path) as file:
         for each in lines:
             written = each.encode() + b"\n"
-            made.update(written)
+            sha256.update(written)
             file.write(written)
         file.flush()
         os.fsync(file.fileno())
-    return made.hexdigest()
+    return sha256.hexdigest()
 
 
-def _segment(start: Place, walk: Walk, name: str, sha256: str) -> Segment:
+def _segment(start: ChainPosition, verifier: ChainVerifier, name: str, sha256: str) -> Segment:
     """The sealed record of what follows `start` up to where the walk is."""
     key_id, key = current_key()
-    end = walk.place
+    end = verifier.position
     events = Event.objects.filter(seq__gt=start.seq, seq__lte=end.seq)
     times = events.aggregate(first=Min("at"), last=Max("at"))
     segment = Segment(
@@ -198,7 +212,7 @@ def _segment(start: Place, walk: Walk, name: str, sha256: str) -> Segment:
         key_id=key_id,
         first_at=times["first"],
         last_at=times["last"],
-        end_key_id=walk.key_id if walk.is_strict else "",
+        end_key_id=verifier.key_id if verifier.is_strict else "",
         acknowledged=texts(start.seq + 1, end.seq),
     )
     segment.seal = segment.sealed_with(key)
@@ -206,7 +220,7 @@ def _segment(start: Place, walk: Walk, name: str, sha256: str) -> Segment:
 
 
 def _manifest_of(segment: Segment, rollbacks: Sequence[Rollback]) -> dict[str, Any]:
-    seen = [each for each in anchors.lines() if segment.first <= each["seq"] <= segment.last]
+    anchor_records = [each for each in anchors.lines() if segment.first <= each["seq"] <= segment.last]
     return {
         "first": segment.first,
         "last": segment.last,
@@ -214,7 +228,7 @@ def _manifest_of(segment: Segment, rollbacks: Sequence[Rollback]) -> dict[str, A
         "digest": segment.digest,
         "file": segment.file,
         "sha256": segment.sha256,
-        "anchors": [each for each in seen if not any(back.explains(each) for back in rollbacks)],
+        "anchors": [each for each in anchor_records if not any(back.explains(each) for back in rollbacks)],
         "key": segment.key_id,
     }
 
@@ -227,15 +241,15 @@ def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _manifest(path: Path, findings: Findings) -> dict[str, Any]:
+def _manifest(path: Path, findings: IntegrityIssues) -> dict[str, Any]:
     manifest: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         manifest = json.loads(path.read_text())
     keys = dict(settings.AUDIT_KEYS)
     names = [*MANIFEST, *(["acknowledged"] if "acknowledged" in manifest else [])]  # older ones have none
-    said = {name: manifest.get(name) for name in names}
-    if said["key"] not in keys or digest(keys[said["key"]], json.dumps(said)) != manifest.get("seal"):
-        findings.add(Kind.ARCHIVE_EDITED, 0, detail="its manifest is missing or was edited")
+    fields = {name: manifest.get(name) for name in names}
+    if fields["key"] not in keys or digest(keys[fields["key"]], json.dumps(fields)) != manifest.get("seal"):
+        findings.add(IssueKind.ARCHIVE_EDITED, 0, detail="its manifest is missing or was edited")
         return {}
     return manifest
 
@@ -243,11 +257,11 @@ def _manifest(path: Path, findings: Findings) -> dict[str, Any]:
 def _lines(path: Path, first: int) -> Iterator[Row]:
     with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         for number, each in enumerate(file, first):
-            text, sealed = unline(each.removesuffix("\n"))
-            told, key_id = 0, ""
+            text, sealed = from_jsonl(each.removesuffix("\n"))
+            seq, key_id = 0, ""
             with suppress(ValueError):
-                told, key_id = numbered(text), keyed(text)
-            yield number, key_id, sealed, text, told == number
+                seq, key_id = seq_of(text), key_id_of(text)
+            yield number, key_id, sealed, text, seq == number
 
 
 def _sha256(path: Path) -> str:
@@ -255,7 +269,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _forget(segment: Segment, made: Path, folder: Path) -> None:
+def _forget(segment: Segment, path: Path, folder: Path) -> None:
     """In one transaction: the record that covers the events, their deletion, and the event that says so. The files get
     their names right before the COMMIT, and keep them if it fails: nobody can be sure that it has."""
     with transaction.atomic():
@@ -264,18 +278,18 @@ def _forget(segment: Segment, made: Path, folder: Path) -> None:
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM audit_event WHERE seq <= %s", [segment.last])
         subject = Subject("audit", "", segment.file)
-        told = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
-        record(Action.AUDIT_ARCHIVED, Outcome.DONE, subject=subject, after=told)
-        _publish(made, folder)
+        fields = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
+        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, subject=subject, after=fields)
+        _publish(path, folder)
 
 
-def _publish(made: Path, folder: Path) -> None:
+def _publish(source: Path, folder: Path) -> None:
     """Move what was made to the folder, for good and over nothing that is there. Raises NotArchived."""
-    names = [path.name for path in made.iterdir()]
-    if taken := [name for name in names if (folder / name).exists()]:
-        raise NotArchived(f"{folder / taken[0]} is there already")
+    names = [path.name for path in source.iterdir()]
+    if existing := [name for name in names if (folder / name).exists()]:
+        raise NotArchived(f"{folder / existing[0]} is there already")
     for name in names:
-        (made / name).rename(folder / name)
+        (source / name).rename(folder / name)
     entries = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(entries)

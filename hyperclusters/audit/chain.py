@@ -71,7 +71,7 @@ class KeyMissing(DatabaseError):
         super().__init__(f"AUDIT_KEYS lacks {key_id!r}, the audit's current key: nothing can be recorded")
 
 
-class Fields(Protocol):
+class EventFields(Protocol):
     """An event that is not chained yet, by the names of its columns."""
 
     seq: int
@@ -83,19 +83,19 @@ class Fields(Protocol):
     digest: str
 
 
-class Entry:
+class PendingEvent:
     """An event on its way into the ledger. Held by its transaction's `on_commit`, appended by the engine before the COMMIT."""
 
-    def __init__(self, event: Fields) -> None:
+    def __init__(self, event: EventFields) -> None:
         self.event = event
-        self._tail = tail(event)
+        self._payload = payload(event)
 
     def __call__(self) -> None:
         """What `on_commit` does with it afterwards: nothing is left to do."""
 
-    def link(self, seq: int, previous: str, key_id: str, key: bytes) -> tuple[str, str]:
+    def seal(self, seq: int, previous: str, key_id: str, key: bytes) -> tuple[str, str]:
         """Its text and its digest at this place of the chain."""
-        text = f'{{"previous":"{previous}","seq":{seq},"key":"{key_id}",{self._tail}'
+        text = f'{{"previous":"{previous}","seq":{seq},"key":"{key_id}",{self._payload}'
         return text, digest(key, text)
 
 
@@ -105,25 +105,25 @@ def digest(key: bytes, text: str) -> str:
 
 
 def document(value: Any) -> str:
-    """JSON as PostgreSQL writes it, `storable` having sorted the keys: then the columns can be compared by the database."""
+    """JSON as PostgreSQL writes it, `sanitize` having sorted the keys: then the columns can be compared by the database."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def tail(event: Fields) -> str:
+def payload(event: EventFields) -> str:
     """The text of an event from its time on: what is known before its place in the chain is."""
     # A column that is younger than the migration that chains what was there before is empty then.
-    values = {"at": moment(event.at)} | {name: getattr(event, name, "") for name in SCALARS}
+    values = {"at": timestamp(event.at)} | {name: getattr(event, name, "") for name in SCALARS}
     scalars = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     documents = ",".join(f'"{name}":{document(getattr(event, name))}' for name in DOCUMENTS)
     return f"{scalars[1:-1]},{documents}}}"
 
 
-def moment(at: Any) -> str:
+def timestamp(at: Any) -> str:
     """A time in UTC, to the microsecond, always of the same length."""
     return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def append(database: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
+def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> None:
     """Give these events their places behind the chain's end, and insert them. The end stays locked until the COMMIT.
 
     This is the last thing that a transaction does, so nobody who holds the lock waits for anybody: no deadlock
@@ -141,7 +141,7 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
             seq += 1
             event = entry.event
             event.seq, event.key_id = seq, key_id
-            event.canonical, event.digest = entry.link(seq, previous, key_id, _usable(key_id, keys))
+            event.canonical, event.digest = entry.seal(seq, previous, key_id, _usable(key_id, keys))
             previous = event.digest
             rows.append(_row(database, event))
             if event.action == ACTIVATION:
@@ -156,7 +156,7 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[Entry]) -> None:
             cursor.execute(MOVE, [seq, previous, key_id])
 
 
-def copy_events(database: BaseDatabaseWrapper, events: Sequence[Fields]) -> None:
+def copy_events(database: BaseDatabaseWrapper, events: Sequence[EventFields]) -> None:
     """Insert events that have their places, from another database, with the bytes that `append` would have stored."""
     with database.cursor() as cursor:
         for start in range(0, len(events), AT_ONCE):
@@ -213,7 +213,7 @@ def activated_key(text: str) -> str:
     return str(after.get("key", "")) if isinstance(after, dict) else ""
 
 
-def _row(database: BaseDatabaseWrapper, event: Fields) -> tuple[Any, ...]:
+def _row(database: BaseDatabaseWrapper, event: EventFields) -> tuple[Any, ...]:
     documents = (getattr(event, name) for name in DOCUMENTS)
     return (
         event.seq,
@@ -235,22 +235,22 @@ def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]], also: str = "", behind
     )
 
 
-def line(text: str, sealed: str) -> str:
+def to_jsonl(text: str, sealed: str) -> str:
     """One line of an archive or an export: the event's text with its digest as a last field. Valid JSON, and reversible."""
     return f'{text[:-1]},"digest":"{sealed}"}}'
 
 
-def unline(given: str) -> tuple[str, str]:
+def from_jsonl(line: str) -> tuple[str, str]:
     """The text and the digest of such a line, whatever they say."""
-    return given[:-77] + "}", given[-66:-2]
+    return line[:-77] + "}", line[-66:-2]
 
 
-def numbered(text: str) -> int:
+def seq_of(text: str) -> int:
     """The number that an event's text gives itself. Raises ValueError if it is no such text."""
     return int(text[85 : text.index(",", 85)])
 
 
-def keyed(text: str) -> str:
+def key_id_of(text: str) -> str:
     """The ID of the key that an event's text names. Raises ValueError if it is no such text."""
     start = text.index('"key":"', 85) + 7
     return text[start : text.index('"', start)]

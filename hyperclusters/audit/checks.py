@@ -18,12 +18,12 @@ OWNS = """
 @register(Tags.database)
 def database_keeps_every_text(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """A PostgreSQL database is encoded in UTF-8: in any other encoding the first Chinese word cannot be stored."""
-    found = _ask("SHOW server_encoding") if databases else None
-    if found in {None, "UTF8"}:
+    row = _ask("SHOW server_encoding") if databases else None
+    if row in {None, "UTF8"}:
         return []
     return [
         checks.Error(
-            f"The database's encoding is {found}; it must be UTF8.",
+            f"The database's encoding is {row}; it must be UTF8.",
             hint="Create the database with ENCODING 'UTF8' TEMPLATE template0.",
             id="audit.E001",
         )

@@ -18,16 +18,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from . import clock
-from .chain import Entry
+from .chain import PendingEvent
 from .models import DenialWindow, Event
-from .vocabulary import Action, Outcome
+from .vocabulary import EventType, Outcome
 
 WINDOW = timedelta(minutes=5)
 FIRST = 5  # things a window is about that get an event of their own
 LABELS = 20  # things that a summary names; the rest is counted under OTHERS
 OTHERS = "…"
 NETWORKS = 100  # open windows of one action and person (or all strangers), before others share one
-BY_STRANGERS = {Action.SIGN_IN_FAILED, Action.PASSWORD_RESET_ASKED}  # whatever their outcome
+BY_STRANGERS = {EventType.SIGN_IN_FAILED, EventType.PASSWORD_RESET_ASKED}  # whatever their outcome
 
 
 def is_repeated(event: Event) -> bool:
@@ -113,7 +113,7 @@ def _summarize(window: DenialWindow) -> None:
         evidence="repeated",
         **{name: getattr(window, name) for name in COPIED},
     )
-    transaction.on_commit(Entry(event))
+    transaction.on_commit(PendingEvent(event))
 
 
 COPIED = ("person_id", "person_name", "team_id", "team_name", "ip", "source")
@@ -134,7 +134,7 @@ def _about(event: Event) -> dict[str, Any]:
 
 def _is_by(event: Event) -> bool:
     """Whether the event's person did it: whoever asks for a new password may be anybody."""
-    return event.person_id is not None and event.action != Action.PASSWORD_RESET_ASKED
+    return event.person_id is not None and event.action != EventType.PASSWORD_RESET_ASKED
 
 
 def _key(about: dict[str, Any], *, cause: str) -> str:

@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
-from .chain import DOCUMENTS, SCALARS, document, moment
+from .chain import DOCUMENTS, SCALARS, document, timestamp
 from .manifest import Manifest, sheet_line
 from .models import Event, EventQuerySet
 from .readable import UNREADABLE, values
@@ -125,28 +125,28 @@ def _written(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     seqs = array("q", rows.order_by("seq").values_list("seq", flat=True).iterator(BATCH))
     for start in range(0, len(seqs), BATCH):
         batch = Event.objects.filter(seq__in=list(seqs[start : start + BATCH])).order_by("seq")
-        for found in values(batch, *names[1:]):
-            if found[1] is None:
-                yield _unreadable(found[0], form)
+        for event_row in values(batch, *names[1:]):
+            if event_row[1] is None:
+                yield _unreadable(event_row[0], form)
             elif form == Format.JSONL:
-                yield f'{{"digest":"{found[1]}","event":{found[2]}}}\n'.encode()
+                yield f'{{"digest":"{event_row[1]}","event":{event_row[2]}}}\n'.encode()
             else:
-                yield row(map(_cell, names, found)).encode()
+                yield row(map(_cell, names, event_row)).encode()
 
 
 def _unreadable(seq: int, form: Format) -> bytes:
     """The line of an event that cannot be read."""
-    told = "unreadable: see manage.py verify_audit"
+    reason = "unreadable: see manage.py verify_audit"
     if form == Format.CSV:
-        return row([str(seq), told, *[""] * (len(COLUMNS) - 2)]).encode()
-    return json.dumps({"unreadable": told, "event": {"seq": seq}}).encode() + b"\n"
+        return row([str(seq), reason, *[""] * (len(COLUMNS) - 2)]).encode()
+    return json.dumps({"unreadable": reason, "event": {"seq": seq}}).encode() + b"\n"
 
 
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     if name == "at":
-        return moment(value)
+        return timestamp(value)
     if name in DOCUMENTS:
         return document(value)
     return str(value) if name in HARMLESS else cell(value, is_address=name == "ip")

@@ -21,7 +21,7 @@ EQUAL = ("person_name", "ip", "project_name", "team_id", "action", "outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class EventFilter:
     """What to look for; everything given must hold. Times are aware; `since` is included, `until` is not.
 
     `about`: object IDs or names. `request`: a request ID, ours or the cloud's. `text`: a part of an object's name, or
@@ -41,10 +41,10 @@ class Filter:
     text: str = ""
     text_ids: tuple[str, ...] = ()
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         """What was given, as the manifest of an export and the ledger keep it."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: _plain(value) for name, value in given.items() if value not in ("", None, ())}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: _plain(value) for name, value in values.items() if value not in ("", None, ())}
 
     def alternatives(
         self, visible: Iterable[EventQuerySet], *, at_any_time: bool = False
@@ -95,8 +95,8 @@ class Filter:
         return [Q(object_name__in=self.about), Q(object_id__in=self.about)] if self.about else []
 
     def _request(self) -> list[Q]:
-        given = self.request
-        return [Q(request_id=given), Q(upstream_request_id=given)] if given else []
+        value = self.request
+        return [Q(request_id=value), Q(upstream_request_id=value)] if value else []
 
     def _text(self) -> list[Q]:
         text = self.text

@@ -16,7 +16,7 @@ WRITTEN = re.compile(
 ENOUGH = 200  # findings that are told one by one; a ledger with more is broken beyond doubt
 
 
-class Kind(models.TextChoices):
+class IssueKind(models.TextChoices):
     """What was done to the ledger or to its anchors."""
 
     EDITED = "edited", _("edited")
@@ -35,7 +35,7 @@ class Kind(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class IntegrityIssue:
     """`first` to `last` are numbers of events, or lines of an anchors' file for what was done to that. Both are 0 where
     the detail says all.
 
@@ -56,7 +56,7 @@ class Finding:
         return f"{self.kind}: {place}" + (f" ({self.detail})" if self.detail else "")
 
     @classmethod
-    def parse(cls, text: str) -> Finding:
+    def parse(cls, text: str) -> IntegrityIssue:
         """The finding that `str` writes like this; one that says nothing but the text if it is none."""
         if match := WRITTEN.fullmatch(text):
             kind, first, last, detail = match.groups(default="")
@@ -67,32 +67,32 @@ class Finding:
     @property
     def identity(self) -> tuple[str, int, int, str, str]:
         """What makes it this finding and no other. Events cut off at the end are deleted ones once others follow."""
-        kind = Kind.DELETED.value if self.kind == Kind.CUT else str(self.kind)
+        kind = IssueKind.DELETED.value if self.kind == IssueKind.CUT else str(self.kind)
         return kind, self.first, self.last, self.detail, self.content
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         """As it is stored."""
         return asdict(self)
 
 
 @dataclass(slots=True)
-class Findings:
+class IntegrityIssues:
     """What was found, neighbours of one kind taken together."""
 
-    found: list[Finding] = field(default_factory=list)
-    acknowledged: list[Finding] = field(default_factory=list)  # in an archive, when it was written
+    issues: list[IntegrityIssue] = field(default_factory=list)
+    acknowledged: list[IntegrityIssue] = field(default_factory=list)  # in an archive, when it was written
     is_more: bool = False
 
     def add(
-        self, kind: Kind, first: int, last: int | None = None, detail: str = "", content: str = ""
+        self, kind: IssueKind, first: int, last: int | None = None, detail: str = "", content: str = ""
     ) -> None:
         """Note that this was done to these events."""
-        found = Finding(kind.value, first, first if last is None else last, detail, content)
-        before = self.found[-1] if self.found else None
+        issues = IntegrityIssue(kind.value, first, first if last is None else last, detail, content)
+        before = self.issues[-1] if self.issues else None
         if before and (before.kind, before.detail, before.last + 1) == (kind, detail, first):
             both = hashlib.sha256(f"{before.content}{content}".encode()).hexdigest() if content else ""
-            self.found[-1] = replace(found, first=before.first, content=both)
-        elif len(self.found) < ENOUGH:
-            self.found.append(found)
+            self.issues[-1] = replace(issues, first=before.first, content=both)
+        elif len(self.issues) < ENOUGH:
+            self.issues.append(issues)
         else:
             self.is_more = True

@@ -12,18 +12,26 @@ from typing import Any
 from django.db import connection
 
 from .chain import COLUMNS, DOCUMENTS
-from .findings import Finding, Kind
-from .rows import AT_ONCE, column_texts, text_of
+from .event_rows import AT_ONCE, column_texts, text_of
+from .findings import IntegrityIssue, IssueKind
 
 
-def with_contents(findings: Iterable[Finding], acknowledged: Iterable[Finding]) -> list[Finding]:
+def with_contents(
+    findings: Iterable[IntegrityIssue], acknowledged: Iterable[IntegrityIssue]
+) -> list[IntegrityIssue]:
     """The findings with what stands at their places now: other content is another finding. An acknowledgement of a
     release before names the same content by `raw_fingerprint`."""
-    standing = (Kind.EDITED, Kind.INSERTED, Kind.REORDERED, Kind.RESEALED, Kind.ROLLED_BACK)
-    places: dict[Finding, set[str]] = {}
+    standing = (
+        IssueKind.EDITED,
+        IssueKind.INSERTED,
+        IssueKind.REORDERED,
+        IssueKind.RESEALED,
+        IssueKind.ROLLED_BACK,
+    )
+    places: dict[IntegrityIssue, set[str]] = {}
     for each in acknowledged:
         places.setdefault(each, set()).add(each.content)
-    found = []
+    issues = []
     for each in findings:
         if each.kind in standing:
             content = fingerprint(each.first, each.last)
@@ -31,8 +39,8 @@ def with_contents(findings: Iterable[Finding], acknowledged: Iterable[Finding]) 
             if contents - {content} and (raw := raw_fingerprint(each.first, each.last)) in contents:
                 content = raw
             each = replace(each, content=content)  # noqa: PLW2901
-        found.append(each)
-    return found
+        issues.append(each)
+    return issues
 
 
 RAW = {

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from . import search
-from .findings import Findings, Kind
+from .findings import IntegrityIssues, IssueKind
 from .models import Event
 
 MESSAGES = 20  # about one index
@@ -25,7 +25,7 @@ AVOIDED = ("seqscan", "sort", "incremental_sort")
 AVOIDED_BY_SEARCH = ("seqscan", "indexscan", "indexonlyscan")
 
 
-def inspect(findings: Findings, first: int, last: int) -> None:
+def inspect(findings: IntegrityIssues, first: int, last: int) -> None:
     """Add what an index or the search says otherwise than the events from `first` to `last`."""
     if connection.vendor == "postgresql":
         ordered = {index.name: ORDERED + ", ".join(index.fields) for index in Event._meta.indexes}
@@ -36,18 +36,18 @@ def inspect(findings: Findings, first: int, last: int) -> None:
         cursor.execute("PRAGMA integrity_check('audit_event')")
         messages = [message for (message,) in cursor.fetchmany(MESSAGES)]
     for message in messages if messages != ["ok"] else []:
-        findings.add(Kind.INDEX_EDITED, 0, detail=message)
+        findings.add(IssueKind.INDEX_EDITED, 0, detail=message)
     try:
         unfound = search.differing(first, last, MESSAGES)
     except DatabaseError as error:
-        findings.add(Kind.INDEX_EDITED, 0, detail=f"the search: {error}")
+        findings.add(IssueKind.INDEX_EDITED, 0, detail=f"the search: {error}")
         return
     for seq in unfound:
-        findings.add(Kind.INDEX_EDITED, seq, detail="the search knows it by another name")
+        findings.add(IssueKind.INDEX_EDITED, seq, detail="the search knows it by another name")
 
 
 def _compare(
-    findings: Findings, queries: dict[str, str], avoided: Iterable[str], first: int, last: int
+    findings: IntegrityIssues, queries: dict[str, str], avoided: Iterable[str], first: int, last: int
 ) -> None:
     """Add the events that an index's query finds and the table does not hold, or the other way round. Each statement sees
     one moment, whatever is archived meanwhile."""
@@ -60,7 +60,7 @@ def _compare(
         table, *others = cursor.fetchone()
         for name in (name for name, found in zip(queries, others, strict=True) if found != table):
             for seq in _between(cursor, queries[name], first, last):
-                findings.add(Kind.INDEX_EDITED, seq, detail=f"index {name}")
+                findings.add(IssueKind.INDEX_EDITED, seq, detail=f"index {name}")
         cursor.execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in [*settings, PARALLEL]))
 
 

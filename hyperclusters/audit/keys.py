@@ -7,7 +7,7 @@ from django.conf import settings
 from .chain import current_key
 from .ledger import Subject, record
 from .models import Event
-from .vocabulary import Action, Outcome
+from .vocabulary import EventType, Outcome
 
 
 class NotActivated(Exception):
@@ -25,7 +25,7 @@ def activate(key_id: str, *, person_name: str = "") -> Event:
     if key_id == now:
         raise NotActivated(f"{key_id!r} is the current key already")
     return record(
-        Action.AUDIT_KEY_ACTIVATED,
+        EventType.AUDIT_KEY_ACTIVATED,
         Outcome.DONE,
         person_name=person_name,
         subject=Subject("audit", "", key_id),

@@ -8,11 +8,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 
-from . import clock, origin
-from .chain import Entry
+from . import clock, request_context
+from .chain import PendingEvent
 from .denials import is_repeated
 from .models import Event
-from .vocabulary import Action, Outcome
+from .vocabulary import EventType, Outcome
 
 Person = AbstractBaseUser | AnonymousUser | None
 
@@ -39,7 +39,7 @@ class Subject:
     name: str
 
 
-def storable(value: Any) -> Any:
+def sanitize(value: Any) -> Any:
     r"""The same value with what a database or a terminal chokes on (control characters, NUL, lone surrogates)
     written as `\x00` or `\ud800`, so that a hostile answer cannot stop its own record from being kept."""
     if isinstance(value, str):
@@ -47,10 +47,10 @@ def storable(value: Any) -> Any:
             return value
         return "".join(_escaped(character) for character in value)
     if isinstance(value, dict):
-        items = {storable(str(key)): storable(item) for key, item in value.items()}
+        items = {sanitize(str(key)): sanitize(item) for key, item in value.items()}
         return {key: items[key] for key in sorted(items, key=_as_postgresql)}
     if isinstance(value, list | tuple):
-        return [storable(item) for item in value]
+        return [sanitize(item) for item in value]
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     return value
@@ -69,7 +69,7 @@ def _escaped(character: str) -> str:
 
 
 def record(
-    action: Action,
+    action: EventType,
     outcome: Outcome,
     *,
     person: Person = None,
@@ -91,27 +91,27 @@ def record(
     transaction does; until then it is in no table. Outside a transaction it is committed at once.
     `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
     A denial, refusal or failed sign-in that repeats others is counted and becomes part of one summary (see `denials`).
-    Where from (page, worker, command; IP; request ID) is taken from `origin`.
+    Where from (page, worker, command; IP; request ID) is taken from `request_context`.
     """
-    known = person if isinstance(person, AbstractBaseUser) else None
-    here = origin.current()
+    user = person if isinstance(person, AbstractBaseUser) else None
+    here = request_context.current()
     event = Event(
         at=clock.now(),
         action=action,
         outcome=outcome,
-        person_id=known.pk if known else None,
-        person_name=_short(known.get_username() if known else person_name, 150),
+        person_id=user.pk if user else None,
+        person_name=_short(user.get_username() if user else person_name, 150),
         team_id=team.pk if team else None,
         team_name=_short(team.name if team else "", 100),
         project_name=_short(project.name if project else "", 64),
         object_kind=subject.kind if subject else "",
         object_id=_short(subject.id if subject else "", 64),
         object_name=_short(subject.name if subject else "", 200),
-        reason=storable(reason),
-        before=storable(before),
-        after=storable(after),
-        request=storable(request),
-        response=storable(response),
+        reason=sanitize(reason),
+        before=sanitize(before),
+        after=sanitize(after),
+        request=sanitize(request),
+        response=sanitize(response),
         evidence=_short(evidence, 200),
         source=here.source,
         ip=here.ip,
@@ -120,10 +120,10 @@ def record(
     )
     with transaction.atomic(savepoint=False):  # two statements less for each event of a longer transaction
         if not is_repeated(event):
-            transaction.on_commit(Entry(event))
+            transaction.on_commit(PendingEvent(event))
     return event
 
 
 def _short(text: str, limit: int) -> str:
-    escaped: str = storable(text)
+    escaped: str = sanitize(text)
     return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"

@@ -8,12 +8,12 @@ from typing import Any
 from django.db import models
 from django.urls import reverse
 
-from .chain import GENESIS, digest, moment
+from .chain import GENESIS, digest, timestamp
 from .vocabulary import Outcome, actions
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    def about(self, kind: str, object_id: object) -> EventQuerySet:
+    def for_object(self, kind: str, object_id: object) -> EventQuerySet:
         """What happened to one object, oldest first."""
         return self.filter(object_kind=kind, object_id=str(object_id)).order_by("seq")
 
@@ -181,12 +181,12 @@ class Segment(models.Model):
 
     def sealed_with(self, key: bytes) -> str:
         """The seal that this record must have. One of a release before has none of the younger columns."""
-        said: list[Any] = [self.first, self.last, self.previous, self.digest, self.file, self.sha256]
+        values: list[Any] = [self.first, self.last, self.previous, self.digest, self.file, self.sha256]
         younger = (self.first_at, self.last_at, self.end_key_id, self.acknowledged)
         if any(younger):
-            times = [moment(at) if at else "" for at in (self.first_at, self.last_at)]
-            said += [*times, self.end_key_id, json.dumps(self.acknowledged)]
-        return digest(key, "\n".join(map(str, said)))
+            times = [timestamp(at) if at else "" for at in (self.first_at, self.last_at)]
+            values += [*times, self.end_key_id, json.dumps(self.acknowledged)]
+        return digest(key, "\n".join(map(str, values)))
 
 
 class Duty(models.Model):

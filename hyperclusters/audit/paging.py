@@ -19,7 +19,7 @@ SIZE = 50
 NEWEST_FIRST, OLDEST_FIRST = ("-at", "-seq"), ("at", "seq")
 
 
-class Line(NamedTuple):
+class EventRow(NamedTuple):
     """What a list shows of an event, under the names that it has there. The rest of it may be large.
 
     An unreadable event has a number and nothing else: the rest is None."""
@@ -42,7 +42,7 @@ class Page:
     """Events, newest first. `newer` and `older` are the numbers from which the next page begins, None at the end.
     `through_seq`: the newest event that there was, whether it is on the page or not."""
 
-    events: list[Line]
+    events: list[EventRow]
     newer: int | None
     older: int | None
     through_seq: int
@@ -106,35 +106,35 @@ def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
 def _page(
     alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
 ) -> Page:
-    found, through_seq = _events(alternatives, start, span, upwards=upwards)
+    rows, through_seq = _events(alternatives, start, span, upwards=upwards)
     # Where one comes from is usually an event that fits: it is read along, and says that there is a way back.
-    is_way_back = start is not None and bool(found) and found[0].seq == start.seq
-    found = found[is_way_back:]
-    is_more = len(found) > SIZE
-    shown = found[:SIZE][::-1] if upwards else found[:SIZE]
-    if not shown:
+    is_way_back = start is not None and bool(rows) and rows[0].seq == start.seq
+    rows = rows[is_way_back:]
+    is_more = len(rows) > SIZE
+    visible_rows = rows[:SIZE][::-1] if upwards else rows[:SIZE]
+    if not visible_rows:
         return Page([], None, None, through_seq)
-    first, last = shown[0], shown[-1]
+    first, last = visible_rows[0], visible_rows[-1]
     if upwards:
         is_newer = is_more
         is_older = is_way_back or (start != OLDEST and _is_any(alternatives, last, span, upwards=False))
     else:
         is_newer = is_way_back or (start is not None and _is_any(alternatives, first, span, upwards=True))
         is_older = is_more
-    return Page(shown, first.seq if is_newer else None, last.seq if is_older else None, through_seq)
+    return Page(visible_rows, first.seq if is_newer else None, last.seq if is_older else None, through_seq)
 
 
 def _position(seq: int | None) -> Position | None:
     """Where the event of this number stands; 0 is before every event, and a number that is not given yet after them."""
     if not seq:
         return None if seq is None else OLDEST
-    found = values(Event.objects.filter(seq__gte=seq).order_by("seq")[:1], "at")
-    return Position(found[0][1], seq) if found and found[0][1] else NEWEST
+    rows = values(Event.objects.filter(seq__gte=seq).order_by("seq")[:1], "at")
+    return Position(rows[0][1], seq) if rows and rows[0][1] else NEWEST
 
 
 def _events(
     alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
-) -> tuple[list[Line], int]:
+) -> tuple[list[EventRow], int]:
     """A page from the given position on, which counts itself, and one more, in the direction of paging. Only the rows
     that are shown are read whole. And the newest number there is, or 0 if nothing was found."""
     count = SIZE + 2
@@ -144,9 +144,9 @@ def _events(
     else:
         wanted = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
     order = OLDEST_FIRST if upwards else NEWEST_FIRST
-    found = values(Event.objects.filter(seq__in=wanted).order_by(*order), *Line._fields[1:])
-    newest = Head.objects.values_list("seq", flat=True).first() if found else None
-    return [Line(*line) for line in found], newest or 0
+    rows = values(Event.objects.filter(seq__in=wanted).order_by(*order), *EventRow._fields[1:])
+    newest = Head.objects.values_list("seq", flat=True).first() if rows else None
+    return [EventRow(*line) for line in rows], newest or 0
 
 
 def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:
@@ -172,13 +172,13 @@ def _value(place: Position) -> Row:
 def _next(
     alternatives: Sequence[EventQuerySet], count: int, start: Position | None, span: Span, *, upwards: bool
 ) -> list[tuple[datetime, int]]:
-    found: set[tuple[datetime, int]] = set()
+    positions: set[tuple[datetime, int]] = set()
     for rows in alternatives:
         ordered = _from(rows, start, span, upwards=upwards)[:count]
-        found.update((at or EARLIEST, seq) for seq, at in values(ordered, "at"))
-    return sorted(found, reverse=not upwards)[:count]
+        positions.update((at or EARLIEST, seq) for seq, at in values(ordered, "at"))
+    return sorted(positions, reverse=not upwards)[:count]
 
 
-def _is_any(alternatives: Sequence[EventQuerySet], line: Line, span: Span, *, upwards: bool) -> bool:
+def _is_any(alternatives: Sequence[EventQuerySet], line: EventRow, span: Span, *, upwards: bool) -> bool:
     others = [rows.exclude(seq=line.seq) for rows in alternatives]
     return bool(_next(others, 1, Position(line.at or EARLIEST, line.seq), span, upwards=upwards))

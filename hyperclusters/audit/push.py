@@ -20,11 +20,11 @@ from django.conf import settings
 from django.db import transaction
 
 from . import clock
-from .chain import line
+from .chain import to_jsonl
 from .ledger import Subject, record
 from .models import Duty, Event, EventQuerySet, Head, UndeliveredEvent
 from .readable import values
-from .vocabulary import Action, Outcome
+from .vocabulary import EventType, Outcome
 
 AT_ONCE = 100  # events a batch
 PATIENCE = 10.0  # seconds for each step of a post
@@ -36,7 +36,7 @@ LATE = timedelta(minutes=15)  # an event that waits longer than this raises an a
 Sink = Callable[[Sequence[str]], None]
 
 
-class NotTaken(Exception):
+class NotDelivered(Exception):
     """A sink did not say that it has the batch."""
 
     def __init__(self, why: str, status: int = 0, retry_after: float = 0) -> None:
@@ -51,7 +51,7 @@ def to_stdout(lines: Sequence[str]) -> None:
         sys.stdout.write("".join(f"{each}\n" for each in lines))
         sys.stdout.flush()
     except ValueError as error:
-        raise NotTaken("stdout is closed") from error
+        raise NotDelivered("stdout is closed") from error
 
 
 def to_webhook(lines: Sequence[str]) -> None:
@@ -71,11 +71,13 @@ def to_webhook(lines: Sequence[str]) -> None:
         connection.request("POST", target, body, headers)
         answer = connection.getresponse()
     except http.client.HTTPException as error:
-        raise NotTaken(type(error).__name__) from error
+        raise NotDelivered(type(error).__name__) from error
     finally:
         connection.close()
     if not 200 <= answer.status < 300:  # a redirect too: the address is the operator's, not the answer's
-        raise NotTaken(f"HTTP {answer.status}", answer.status, _seconds(answer.getheader("Retry-After", "")))
+        raise NotDelivered(
+            f"HTTP {answer.status}", answer.status, _seconds(answer.getheader("Retry-After", ""))
+        )
 
 
 def _seconds(text: str) -> float:
@@ -113,8 +115,8 @@ def push(duty: Duty, sink: Sink, may_go_on: Callable[[], bool]) -> None:
             return
         try:
             sink([_line(*event) for event in batch])
-        except (NotTaken, OSError) as error:
-            status = error.status if isinstance(error, NotTaken) else 0
+        except (NotDelivered, OSError) as error:
+            status = error.status if isinstance(error, NotDelivered) else 0
             if status in REFUSALS and len(batch) > 1:
                 size = len(batch) // 2
                 continue
@@ -136,7 +138,7 @@ def new_events(duty: Duty) -> EventQuerySet:
 def _line(seq: int, text: str | None, sealed: str | None) -> str:
     if text is None or sealed is None:
         return json.dumps({"seq": seq, "unreadable": "see manage.py verify_audit"})
-    return line(text, sealed)
+    return to_jsonl(text, sealed)
 
 
 def _advance(duty: Duty, seq: int) -> None:
@@ -156,7 +158,9 @@ def _try_later(duty: Duty, error: Exception, seq: int) -> None:
         if waits_since and now - waits_since > LATE and not duty.is_late:
             duty.is_late = True
             subject = Subject("sink", duty.name, duty.name)
-            record(Action.PUSH_LATE, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=duty.error)
+            record(
+                EventType.PUSH_LATE, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=duty.error
+            )
         duty.save(update_fields=["failures", "error", "due_at", "is_late"])
 
 
@@ -173,7 +177,7 @@ def _set_aside(duty: Duty, seq: int, error: str) -> None:
             sink=duty.name, seq=seq, defaults={"error": error[:200], "at": clock.now()}
         )
         subject = Subject("sink", duty.name, duty.name)
-        record(Action.PUSH_REFUSED, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=error)
+        record(EventType.PUSH_REFUSED, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=error)
         _advance(duty, seq)
 
 
@@ -212,5 +216,5 @@ def _state(duty: Duty, head: int) -> SinkState:
 
 def _time_of(rows: EventQuerySet) -> datetime | None:
     """The time of the first of these events, if there is one and it can be read."""
-    found = values(rows[:1], "at")
-    return found[0][1] if found else None
+    times = values(rows[:1], "at")
+    return times[0][1] if times else None

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db import DatabaseError, models
 
+from .event_rows import is_about_a_value, savepoint
 from .models import Event, EventQuerySet
-from .rows import is_about_a_value, savepoint
 
 # What reading a value may raise besides the database's errors: no text, no time, no JSON, or too much of it.
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
@@ -25,14 +25,14 @@ def values(rows: EventQuerySet, *names: str) -> list[tuple[Any, ...]]:
     """`seq` and these columns of each event, in order. An unreadable event has None for all of them."""
     try:
         with savepoint():
-            found = list(rows.values_list("seq", *names))
+            fetched_rows = list(rows.values_list("seq", *names))
     except (DatabaseError, *UNREADABLE) as error:
         if not is_about_a_value(error):
             raise
-        found = [_one(seq, names) for seq in rows.values_list("seq", flat=True)]
+        fetched_rows = [_one(seq, names) for seq in rows.values_list("seq", flat=True)]
     kinds = [_kinds(name) for name in names]
     empty = (None,) * len(names)
-    return [row if all(map(isinstance, row[1:], kinds)) else (row[0], *empty) for row in found]
+    return [row if all(map(isinstance, row[1:], kinds)) else (row[0], *empty) for row in fetched_rows]
 
 
 def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:
@@ -46,8 +46,8 @@ def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:
 def _one(seq: int, names: tuple[str, ...]) -> tuple[Any, ...]:
     try:
         with savepoint():
-            found: tuple[Any, ...] = Event.objects.filter(seq=seq).values_list("seq", *names)[0]
-            return found
+            row: tuple[Any, ...] = Event.objects.filter(seq=seq).values_list("seq", *names)[0]
+            return row
     except (DatabaseError, IndexError, *UNREADABLE):
         return (seq, *(None,) * len(names))
 

@@ -8,11 +8,13 @@ from . import clock
 from .ledger import Person, Subject, Team, record
 from .models import Event
 from .readable import values
-from .vocabulary import Action, Outcome
+from .vocabulary import EventType, Outcome
 
 VISIT = timedelta(minutes=10)
 MOST = 10_000
-_noted: dict[str, datetime] = {}  # visits that this process has found in the ledger, and when they were noted
+_visits: dict[
+    str, datetime
+] = {}  # visits that this process has found in the ledger, and when they were noted
 
 
 def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Team | None = None) -> None:
@@ -23,14 +25,14 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
     that refresh themselves. `team` where only one team's events are shown.
     """
     chosen = {name: value for name, value in sorted(filters.items()) if value}
-    told = "&".join(f"{name}={value}" for name, value in chosen.items())
+    text = "&".join(f"{name}={value}" for name, value in chosen.items())
     who = getattr(person, "pk", None)
     # The object's ID stands for person, page and filters together, so that the last visit is found by an index.
-    visit = hashlib.sha256(f"{who} {page} {team.pk if team else ''} {told}".encode()).hexdigest()[:32]
+    visit = hashlib.sha256(f"{who} {page} {team.pk if team else ''} {text}".encode()).hexdigest()[:32]
     if not _is_noted(visit):
-        subject = Subject("audit", visit, f"{page} {told}".strip())
+        subject = Subject("audit", visit, f"{page} {text}".strip())
         record(
-            Action.AUDIT_READ,
+            EventType.AUDIT_READ,
             Outcome.DONE,
             person=person,
             team=team,
@@ -39,18 +41,18 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
         )
 
 
-def forget_noted() -> None:
+def forget_visits() -> None:
     """As if this process had looked for no visit yet."""
-    _noted.clear()
+    _visits.clear()
 
 
 def _is_noted(visit: str) -> bool:
     """Whether this visit is in the ledger. What was found there once stays there, and is not looked for at every page."""
-    if (noted := _noted.get(visit)) and clock.is_within(noted, VISIT):
+    if (noted_at := _visits.get(visit)) and clock.is_within(noted_at, VISIT):
         return True
-    about = Event.objects.about("audit", visit).filter(clock.within("at", VISIT))[:1]
-    found = [at for _, at in values(about, "at") if at]
-    if len(_noted) >= MOST:
-        _noted.clear()
-    _noted.update((visit, at) for at in found)
-    return bool(found)
+    about = Event.objects.for_object("audit", visit).filter(clock.within("at", VISIT))[:1]
+    times = [at for _, at in values(about, "at") if at]
+    if len(_visits) >= MOST:
+        _visits.clear()
+    _visits.update((visit, at) for at in times)
+    return bool(times)

@@ -13,12 +13,12 @@ from django.db.models import QuerySet
 
 from . import clock
 from .acknowledgements import Acknowledgement, open_alarm
-from .chain import HeadLost, KeyMissing, current_key, digest, moment
-from .findings import Finding
-from .ledger import storable
+from .chain import HeadLost, KeyMissing, current_key, digest, timestamp
+from .event_rows import is_about_a_value, savepoint
+from .findings import IntegrityIssue
+from .ledger import sanitize
 from .models import Verification
 from .readable import UNREADABLE
-from .rows import is_about_a_value, savepoint
 
 CLOCKS = timedelta(seconds=5)  # a row further ahead of the clock is no row of ours
 
@@ -34,7 +34,7 @@ def sealing_key() -> tuple[str, bytes]:
 
 def seal_of(row: Verification, key: bytes) -> str:
     """The seal of a row, over everything that it says."""
-    said = [row.kind, moment(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
+    said = [row.kind, timestamp(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
     return digest(key, json.dumps(said, sort_keys=True))
 
 
@@ -69,18 +69,18 @@ def sealed_rows(stored: Iterable[Verification] | None = None) -> list[Verificati
 
 
 def forgotten(
-    acknowledged: Iterable[Acknowledgement], findings: Iterable[Finding], verified: int
-) -> list[Finding]:
+    acknowledged: Iterable[Acknowledgement], findings: Iterable[IntegrityIssue], verified: int
+) -> list[IntegrityIssue]:
     """What sealed events behind `verified` say that was found, and these findings do not: the rows were put back."""
-    remembered = {storable(str(finding)) for finding in findings}
+    remembered = {sanitize(str(issue)) for issue in findings}
     return [each for each in open_alarm(acknowledged, verified) if str(each) not in remembered]
 
 
-def known_findings(stored: Iterable[Verification]) -> tuple[Finding, ...]:
+def known_findings(stored: Iterable[Verification]) -> tuple[IntegrityIssue, ...]:
     """What these rows say that was found."""
-    return tuple(unique(Finding(**facts) for row in stored for facts in row.findings))
+    return tuple(unique(IntegrityIssue(**facts) for row in stored for facts in row.findings))
 
 
-def unique(findings: Iterable[Finding]) -> list[Finding]:
+def unique(findings: Iterable[IntegrityIssue]) -> list[IntegrityIssue]:
     """Each finding once, the last one of those that mean the same."""
-    return list({finding.identity: finding for finding in findings}.values())
+    return list({issue.identity: issue for issue in findings}.values())

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
-from .findings import Findings, Kind
+from .chain_verifier import ChainPosition
+from .event_rows import is_about_a_value, savepoint
+from .findings import IntegrityIssues, IssueKind
 from .models import Segment
 from .readable import UNREADABLE
-from .rows import is_about_a_value, savepoint
-from .walk import Place
 
 UNREADABLE_RECORDS = "the records of archives"
 
@@ -29,24 +29,24 @@ def records(rows: QuerySet[Segment] | None = None) -> list[Segment] | None:
         return None
 
 
-def covered(findings: Findings) -> Place:
+def covered(findings: IntegrityIssues) -> ChainPosition:
     """The place up to which events were moved to archives. What was done to their records is added to `findings`."""
-    place = Place()
+    position = ChainPosition()
     found = records()
     if found is None:
-        findings.add(Kind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
+        findings.add(IssueKind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
     for segment in found or []:
         if [type(segment.first), type(segment.last), type(segment.digest)] != [int, int, str]:
-            findings.add(Kind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
+            findings.add(IssueKind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
             continue
         sealed = _seal_of(segment)
-        if sealed != segment.seal or segment.first != place.seq + 1 or segment.previous != place.digest:
+        if sealed != segment.seal or segment.first != position.seq + 1 or segment.previous != position.digest:
             content = hashlib.sha256(f"{sealed} {segment.seal}".encode()).hexdigest()
             findings.add(
-                Kind.ARCHIVE_EDITED, segment.first, segment.last, "the record of an archive", content
+                IssueKind.ARCHIVE_EDITED, segment.first, segment.last, "the record of an archive", content
             )
-        place = Place(segment.last, segment.digest, segment.end_key_id)
-    return place
+        position = ChainPosition(segment.last, segment.digest, segment.end_key_id)
+    return position
 
 
 def archive_of(seq: int) -> Segment | None:

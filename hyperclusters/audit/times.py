@@ -20,11 +20,11 @@ def parse_time(text: str, *, is_end: bool = False) -> datetime:
     text = text.strip()
     if not SHAPE.fullmatch(text):
         raise ValueError("a time is written as 2026-11-25 or 2026-11-25T22:30")
-    found = datetime.fromisoformat(text)
+    at = datetime.fromisoformat(text)
     if is_end and DATE.fullmatch(text):
-        return end_of_day(found)
+        return end_of_day(at)
     try:
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except OverflowError:
         raise ValueError("the time is outside the years 1 to 9999") from None
 

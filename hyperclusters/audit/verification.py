@@ -13,16 +13,26 @@ from django.db import DatabaseError, transaction
 
 from . import anchors, clock, indexes, structure
 from .acknowledgements import Acknowledgement, acknowledgements, open_alarm, split, trusted
-from .findings import ENOUGH, Finding, Findings, Kind
+from .chain_verifier import END, ChainPosition, ChainVerifier
+from .event_rows import (
+    LEAST,
+    ahead,
+    differing,
+    ends,
+    highest,
+    is_about_a_value,
+    rows,
+    savepoint,
+    without_number,
+)
+from .findings import ENOUGH, IntegrityIssue, IntegrityIssues, IssueKind
 from .fingerprints import with_contents
 from .ledger import Subject, record
 from .models import Duty, Event, Segment, Verification
 from .readable import UNREADABLE
 from .results import forgotten, known_findings, seal_of, sealed_rows, sealing_key, stored_rows, unique
-from .rows import LEAST, ahead, differing, ends, highest, is_about_a_value, rows, savepoint, without_number
 from .segments import covered
-from .vocabulary import Action, Outcome
-from .walk import END, Place, Walk
+from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]  # how many of how many; may raise to end it
@@ -36,24 +46,24 @@ NEW_OVERDUE = timedelta(minutes=15)
 class Result:
     """What a verification found, of how many events, and up to which place."""
 
-    findings: list[Finding]
+    findings: list[IntegrityIssue]
     count: int
-    place: Place
+    position: ChainPosition
     seconds: float
-    known: tuple[Finding, ...] = ()  # before a verification of all began
+    known: tuple[IntegrityIssue, ...] = ()  # before a verification of all began
     is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class IntegrityStatus:
     """What is known of the ledger's state. `state`: `intact`, `broken`, `overdue` or `never` verified."""
 
     state: str
     at: datetime | None = None  # of the last verification, of new events or of all
     whole_at: datetime | None = None  # of the last one of all
     seq: int = 0  # verified up to this event
-    findings: tuple[Finding, ...] = ()  # that nobody has acknowledged
-    acknowledged: tuple[Finding, ...] = ()
+    findings: tuple[IntegrityIssue, ...] = ()  # that nobody has acknowledged
+    acknowledged: tuple[IntegrityIssue, ...] = ()
     failures: int = 0  # verifications that ended with an error since the last one that did not
     error: str = ""
 
@@ -71,47 +81,57 @@ def verify(progress: Progress = lambda _done, _all: None) -> Result:
 def _unless_archived(verification: Callable[[], Result]) -> Result:
     """The result of a verification from under which no archive took events; of the last of a few attempts."""
     for _ in range(ATTEMPTS):
-        before = covered(Findings())
+        before = covered(IntegrityIssues())
         result = verification()
-        if not result.findings or covered(Findings()) == before:
+        if not result.findings or covered(IntegrityIssues()) == before:
             break
     return result
 
 
-def _verify(progress: Progress, distrusted: tuple[Finding, ...] = ()) -> Result:
+def _verify(progress: Progress, distrusted: tuple[IntegrityIssue, ...] = ()) -> Result:
     """`distrusted`: findings of an earlier round that speak of acknowledgements, which then count for nothing."""
-    known = known_findings(sealed_rows())
+    known_issues = known_findings(sealed_rows())
     said = [each for each in acknowledgements() if not each.is_covered(distrusted)]
-    findings = Findings()
-    seen: dict[int, Place] = {}
+    findings = IntegrityIssues()
+    anchor_positions: dict[int, ChainPosition] = {}
     try:
         with savepoint():
-            seen = anchors.seen(findings, [each.rollback for each in said if each.rollback])
+            anchor_positions = anchors.compare_anchors(
+                findings, [each.rollback for each in said if each.rollback]
+            )
     except (DatabaseError, *UNREADABLE) as error:
         _unreadable(findings, error, "the records of anchors")
     start = covered(findings)
-    kept = {seq: place for seq, place in seen.items() if seq > start.seq}
-    if (edge := seen.get(start.seq)) and edge.digest != start.digest:
-        findings.add(Kind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
+    kept = {seq: position for seq, position in anchor_positions.items() if seq > start.seq}
+    if (edge := anchor_positions.get(start.seq)) and edge.digest != start.digest:
+        findings.add(IssueKind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
     for value in without_number(ENOUGH):
-        findings.add(Kind.INSERTED, 0, detail=f"its number is {value}")
+        findings.add(IssueKind.INSERTED, 0, detail=f"its number is {value}")
     result = _walk(start, LEAST, kept, findings, progress)
     if any(each.is_covered(result.findings) for each in said):
         return _verify(progress, (*distrusted, *result.findings))
-    return replace(result, findings=_with_rollbacks(result.findings, said), known=known, is_whole=True)
+    return replace(result, findings=_with_rollbacks(result.findings, said), known=known_issues, is_whole=True)
 
 
-def _unreadable(findings: Findings, error: Exception, what: str) -> None:
+def _unreadable(findings: IntegrityIssues, error: Exception, what: str) -> None:
     """A stored value is a finding; any other error is raised."""
     if not is_about_a_value(error):
         raise error
-    findings.add(Kind.UNREADABLE, 0, detail=what)
+    findings.add(IssueKind.UNREADABLE, 0, detail=what)
 
 
-def _with_rollbacks(findings: Iterable[Finding], said: Iterable[Acknowledgement]) -> list[Finding]:
+def _with_rollbacks(
+    findings: Iterable[IntegrityIssue], acknowledgements: Iterable[Acknowledgement]
+) -> list[IntegrityIssue]:
     """What was found, and the acknowledged returns to an older state: the anchors that show those are not heeded."""
-    acknowledged = [each for one in said for each in one.findings]
-    backs = [each for one in said if one.rollback for each in one.findings if each.kind == Kind.ROLLED_BACK]
+    acknowledged = [each for one in acknowledgements for each in one.findings]
+    backs = [
+        each
+        for one in acknowledgements
+        if one.rollback
+        for each in one.findings
+        if each.kind == IssueKind.ROLLED_BACK
+    ]
     return [*with_contents(findings, acknowledged), *backs]
 
 
@@ -122,15 +142,15 @@ def verify_whole(progress: Progress = lambda _done, _all: None) -> Result:
 
 def _verify_whole(progress: Progress) -> Result:
     result = _verify(progress)
-    findings = Findings()
+    findings = IntegrityIssues()
     _inspect_structure(findings)
-    indexes.inspect(findings, covered(Findings()).seq + 1, result.place.seq)
-    return replace(result, findings=[*result.findings, *findings.found])
+    indexes.inspect(findings, covered(IntegrityIssues()).seq + 1, result.position.seq)
+    return replace(result, findings=[*result.findings, *findings.issues])
 
 
-def _inspect_structure(findings: Findings) -> None:
+def _inspect_structure(findings: IntegrityIssues) -> None:
     for change in structure.changes():
-        findings.add(Kind.GUARD_CHANGED, 0, detail=change)
+        findings.add(IssueKind.GUARD_CHANGED, 0, detail=change)
 
 
 def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
@@ -144,22 +164,22 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     still_open, _ = split(known_findings(stored), trusted(known, known_findings(stored), done.seq))
     if forgotten(known, still_open, whole.seq):
         return verify_whole(progress)
-    said = trusted(known, (), done.seq)
-    last = anchors.latest([each.rollback for each in said if each.rollback])
-    findings = Findings()
-    start = Place(done.seq, done.digest, done.chain_key_id)
-    seen = {last.seq: last} if last and last.seq > start.seq else {}
-    archived = covered(Findings()).seq
+    acks = trusted(known, (), done.seq)
+    last = anchors.latest([each.rollback for each in acks if each.rollback])
+    findings = IntegrityIssues()
+    start = ChainPosition(done.seq, done.digest, done.chain_key_id)
+    anchor_positions = {last.seq: last} if last and last.seq > start.seq else {}
+    archived = covered(IntegrityIssues()).seq
     outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
-    inserted = [each for each in known_findings(stored) if each.kind == Kind.INSERTED]
+    inserted = [each for each in known_findings(stored) if each.kind == IssueKind.INSERTED]
     for number in outside[:ENOUGH]:
         if not any(each.first <= number <= each.last for each in inserted):
-            findings.add(Kind.INSERTED, number)
+            findings.add(IssueKind.INSERTED, number)
     _inspect_structure(findings)
-    result = _walk(start, start.seq + 1, seen, findings, progress)
+    result = _walk(start, start.seq + 1, anchor_positions, findings, progress)
     if result.findings and _is_archived_beyond(done.seq):
         return verify_whole(progress)
-    acknowledged = [each for one in said for each in one.findings]
+    acknowledged = [each for one in acks for each in one.findings]
     return replace(result, findings=with_contents(result.findings, acknowledged))
 
 
@@ -171,25 +191,31 @@ def _is_archived_beyond(seq: int) -> bool:
     return Segment.objects.filter(last__gt=seq).exists()
 
 
-def _walk(start: Place, first: int, seen: dict[int, Place], findings: Findings, progress: Progress) -> Result:
+def _walk(
+    start: ChainPosition,
+    first: int,
+    anchor_positions: dict[int, ChainPosition],
+    findings: IntegrityIssues,
+    progress: Progress,
+) -> Result:
     began = time.monotonic()
-    head: Place | None = None
+    head: ChainPosition | None = None
     try:
         with savepoint():
             head, last = ends()
     except (DatabaseError, *UNREADABLE) as error:
         _unreadable(findings, error, END)
         last = highest()
-    walk = Walk(settings.AUDIT_KEYS, start, seen, differing, findings)
+    verifier = ChainVerifier(settings.AUDIT_KEYS, start, anchor_positions, differing, findings)
     total = max((head.seq if head else last) - start.seq, 0)
     for batch in ahead(rows(first, last)):
-        walk.feed(batch)
-        progress(walk.count, max(total, walk.count))
-    walk.end(head)
-    return Result(findings.found, walk.count, walk.place, time.monotonic() - began)
+        verifier.feed(batch)
+        progress(verifier.count, max(total, verifier.count))
+    verifier.end(head)
+    return Result(findings.issues, verifier.count, verifier.position, time.monotonic() - began)
 
 
-def still_open(result: Result) -> tuple[Finding, ...]:
+def still_open(result: Result) -> tuple[IntegrityIssue, ...]:
     """What was found and is not acknowledged."""
     return _split(result)[0]
 
@@ -197,20 +223,20 @@ def still_open(result: Result) -> tuple[Finding, ...]:
 def summary(result: Result) -> str:
     """How a verification came out that left nothing open."""
     rate = result.count / max(result.seconds, 0.001)
-    told = f"intact: {result.count} events up to {result.place.seq}, {rate:,.0f} a second"
-    return told + count(_split(result)[1])
+    text = f"intact: {result.count} events up to {result.position.seq}, {rate:,.0f} a second"
+    return text + count(_split(result)[1])
 
 
-def count(acknowledged: Sequence[Finding]) -> str:
+def count(acknowledged: Sequence[IntegrityIssue]) -> str:
     """The acknowledged findings, in words, to stand behind "intact"; nothing if there are none."""
     if not acknowledged:
         return ""
     number = f"{len(acknowledged)} acknowledged finding{'' if len(acknowledged) == 1 else 's'}"
-    return f", {number}\n" + "\n".join(f"acknowledged: {finding}" for finding in acknowledged)
+    return f", {number}\n" + "\n".join(f"acknowledged: {issue}" for issue in acknowledged)
 
 
-def _split(result: Result) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    return split(result.findings, trusted(acknowledgements(), result.findings, result.place.seq))
+def _split(result: Result) -> tuple[tuple[IntegrityIssue, ...], tuple[IntegrityIssue, ...]]:
+    return split(result.findings, trusted(acknowledgements(), result.findings, result.position.seq))
 
 
 def note(kind: str, result: Result) -> None:
@@ -230,15 +256,15 @@ def note(kind: str, result: Result) -> None:
             _store(kind, result)
 
 
-def _store(kind: str, result: Result) -> tuple[Sequence[Finding], Sequence[Finding]]:
+def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequence[IntegrityIssue]]:
     """Keep the result; what is open and was not known before, and what was known if nothing is left of it."""
-    place = result.place if result.place.digest else Place(0)
+    position = result.position if result.position.digest else ChainPosition(0)
     stored = stored_rows(Verification.objects.select_for_update())
-    known = known_findings(sealed_rows(stored))
-    identities = {finding.identity for finding in known}
-    fresh = [finding for finding in result.findings if finding.identity not in identities]
+    known_issues = known_findings(sealed_rows(stored))
+    identities = {issue.identity for issue in known_issues}
+    fresh = [issue for issue in result.findings if issue.identity not in identities]
     # What a part of the ledger does not show again stays known until all was looked at.
-    stays = [finding for finding in known if kind == NEW or finding not in result.known]
+    stays = [issue for issue in known_issues if kind == NEW or issue not in result.known]
     kept = unique([*stays, *result.findings])
     if kind == WHOLE:
         Verification.objects.filter(kind=NEW).delete()
@@ -248,28 +274,28 @@ def _store(kind: str, result: Result) -> tuple[Sequence[Finding], Sequence[Findi
         at=clock.now(),
         seconds=result.seconds,
         count=result.count,
-        seq=place.seq,
-        digest=place.digest,
-        findings=[finding.facts() for finding in kept],
-        chain_key_id=place.key_id,
+        seq=position.seq,
+        digest=position.digest,
+        findings=[issue.as_audit_json() for issue in kept],
+        chain_key_id=position.key_id,
         seal_key_id=key_id,
     )
     row.seal = seal_of(row, key)
     row.save()
-    return split(fresh, trusted(acknowledgements(), kept, place.seq))[0], () if kept else known
+    return split(fresh, trusted(acknowledgements(), kept, position.seq))[0], () if kept else known_issues
 
 
-def standing() -> Standing:
+def integrity_status() -> IntegrityStatus:
     """How the ledger stands, by the last verifications. A row that was edited or invented counts as no verification."""
-    found = {row.kind: row for row in sealed_rows()}
+    latest = {row.kind: row for row in sealed_rows()}
     duties = Duty.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
     failures, error = duties.values_list("failures", "error").first() or (0, "")
-    if not found:
-        return Standing("never", failures=failures, error=error)
-    at, seq = max(row.at for row in found.values()), max(row.seq for row in found.values())
-    whole_at = found[WHOLE].at if WHOLE in found else None
-    findings = acknowledged = known_findings(found.values())
-    verified = found[WHOLE].seq if WHOLE in found else 0
+    if not latest:
+        return IntegrityStatus("never", failures=failures, error=error)
+    at, seq = max(row.at for row in latest.values()), max(row.seq for row in latest.values())
+    whole_at = latest[WHOLE].at if WHOLE in latest else None
+    findings = acknowledged = known_findings(latest.values())
+    verified = latest[WHOLE].seq if WHOLE in latest else 0
     if findings or open_alarm((), verified):
         known = trusted(acknowledgements(), findings, seq)
         findings, acknowledged = split(findings, known)
@@ -281,16 +307,16 @@ def standing() -> Standing:
     else:
         is_overdue = _is_whole_overdue(whole_at) or clock.now() - at > NEW_OVERDUE
         state = "overdue" if is_overdue else "intact"
-    return Standing(state, at, whole_at, seq, findings, acknowledged, failures, error)
+    return IntegrityStatus(state, at, whole_at, seq, findings, acknowledged, failures, error)
 
 
-def _tell_changes(still_open: Sequence[Finding], mended: Sequence[Finding]) -> None:
+def _tell_changes(still_open: Sequence[IntegrityIssue], mended: Sequence[IntegrityIssue]) -> None:
     if still_open:
-        _tell(Action.AUDIT_BROKEN, Outcome.FAILED, still_open)
+        _record(EventType.AUDIT_BROKEN, Outcome.FAILED, still_open)
     elif mended:
-        _tell(Action.AUDIT_MENDED, Outcome.NOTED, mended)
+        _record(EventType.AUDIT_MENDED, Outcome.NOTED, mended)
 
 
-def _tell(action: Action, outcome: Outcome, findings: Iterable[Finding]) -> None:
-    told = [str(finding) for finding in findings][:20]
-    record(action, outcome, subject=Subject("audit", "", "chain"), after={"findings": told})
+def _record(action: EventType, outcome: Outcome, findings: Iterable[IntegrityIssue]) -> None:
+    lines = [str(issue) for issue in findings][:20]
+    record(action, outcome, subject=Subject("audit", "", "chain"), after={"findings": lines})

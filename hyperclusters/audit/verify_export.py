@@ -34,17 +34,17 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool 
     for number, line in enumerate(lines, 1):
         if facts is not None:
             yield f"line {number}: something follows the manifest"
-        if (found := LINE.fullmatch(line.rstrip("\n"))) is None:
+        if (problems := LINE.fullmatch(line.rstrip("\n"))) is None:
             facts, end = manifest.read(line), line
             if facts is None:
                 yield f"line {number}: not a line of an export"
             continue
         sha256.update(line.encode())
-        told, text, previous, seq, key_id = found.groups()
-        place = {"seq": int(seq), "digest": told}
+        seq_text, text, previous, seq, key_id = problems.groups()
+        place = {"seq": int(seq), "digest": seq_text}
         if key_id not in keys:
             yield f"line {number}: event {seq} names the key {key_id!r}, which is not among AUDIT_KEYS"
-        elif digest(keys[key_id], text) != told:
+        elif digest(keys[key_id], text) != seq_text:
             yield f"line {number}: event {seq} was edited"
         if last and int(seq) <= last["seq"]:
             yield f"line {number}: event {seq} stands out of its order"
@@ -58,9 +58,7 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool 
     yield from _compared(facts, count, first, last)
 
 
-def sheet_troubles(
-    lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False
-) -> Iterator[str]:
+def verify_sheet(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
     """What is wrong with a CSV file, as a whole: its cells have no digests of their own. A spreadsheet that has saved it
     again has changed it. A file without a seal (`unsealed`) proves nothing but that it has an end."""
     sha256 = hashlib.sha256()
@@ -89,6 +87,6 @@ def _cells(line: str) -> list[str]:
 def _compared(facts: dict[str, Any], count: int, first: Any, last: Any) -> Iterator[str]:
     if facts.get("count") != count:
         yield f"the manifest speaks of {facts.get('count')} events, and {count} are here"
-    for name, found in (("first", first), ("last", last)):
-        if facts.get(name) != found:
+    for name, problems in (("first", first), ("last", last)):
+        if facts.get(name) != problems:
             yield f"the manifest names another {name} event"

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-class Action(models.TextChoices):
+class EventType(models.TextChoices):
     """What was done. New ones are added here; none is ever reused for another meaning."""
 
     SIGNED_IN = "session:sign-in:succeeded", _("signed in")
@@ -135,4 +135,4 @@ class Outcome(models.TextChoices):
 
 def actions() -> list[tuple[str, Any]]:
     """The choices of the ledger's column, by name: a migration holds no copy of the vocabulary that way."""
-    return Action.choices
+    return EventType.choices

@@ -9,8 +9,7 @@ from django.db.models import F, Q
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import (
     ClockSkew,
     CredentialsRefused,
@@ -35,7 +34,7 @@ PROBE_PAUSE = timedelta(seconds=0.5)
 THROTTLE_DEFAULT = 10.0
 
 
-def when_to_call(project: Project) -> datetime | None:
+def next_call_at(project: Project) -> datetime | None:
     """None if the cloud may be called now, else when to ask again. Ask right before the call.
 
     Until the cloud has answered with this key, and again after each pause, one call is out at a time: with a wrong
@@ -51,11 +50,11 @@ def when_to_call(project: Project) -> datetime | None:
     free = Project.objects.filter(
         Q(probe_until__isnull=True) | clock.due("probe_until", probe), pk=project.pk
     )
-    taken = free.update(probe_until=now + probe)
-    return None if taken else now + PROBE_PAUSE
+    is_probe_claimed = free.update(probe_until=now + probe)
+    return None if is_probe_claimed else now + PROBE_PAUSE
 
 
-def note_answer(project: Project) -> None:
+def record_success(project: Project) -> None:
     """The cloud answered: close the breaker if it was open when the call began, not if it opened meanwhile."""
     if project.trusted and not project.failures and not project.blocked_cause:
         return
@@ -68,7 +67,7 @@ def note_answer(project: Project) -> None:
         )
         if closed and project.blocked_cause:
             record(
-                Did.PROJECT_UNBLOCKED,
+                EventType.PROJECT_UNBLOCKED,
                 Outcome.NOTED,
                 team=project.team,
                 project=project,
@@ -83,7 +82,7 @@ def release_probe(project: Project) -> None:
     Project.objects.filter(pk=project.pk, trusted=False).update(probe_until=None)
 
 
-def note_failure(project: Project, error: ModelArtsError) -> None:
+def record_failure(project: Project, error: ModelArtsError) -> None:
     """The cloud refused or did not answer: open the breaker where calling on would do harm or is in vain."""
     release_probe(project)
     if isinstance(error, CredentialsRefused):
@@ -105,14 +104,14 @@ def _is_of_one_cluster(error: ModelArtsError) -> bool:
     return error.exchange is not None and error.exchange.request.call == "show"
 
 
-def heard(project: Project, error: ModelArtsError | None = None) -> None:
+def record_result(project: Project, error: ModelArtsError | None = None) -> None:
     """Note what a call came to, by whoever has yet to write down what the cloud said: that is worth more, so a database
     that does not take this is only logged. That the cloud says of a thing that it is not there is an answer too."""
     try:
         if error is None or (isinstance(error, NotFound) and proves_absence(error)):
-            note_answer(project)
+            record_success(project)
         else:
-            note_failure(project, error)
+            record_failure(project, error)
     except DatabaseError:
         log.exception("the breaker of project %s could not be told", project.name)
 
@@ -128,7 +127,7 @@ def take_write(project: Project) -> datetime | None:
     return later
 
 
-def when_to_write(project: Project) -> datetime | None:
+def next_write_at(project: Project) -> datetime | None:
     """What `take_write` would say now, taking nothing: asked before work that is in vain without a write."""
     return _spend(project.writes_until)[1]
 
@@ -150,7 +149,7 @@ def note_skew(project: Project, error: ClockSkew) -> None:
     with transaction.atomic():
         Project.objects.filter(pk=project.pk).update(clock_offset=error.offset)
         record(
-            Did.CLOCK_CORRECTED,
+            EventType.CLOCK_CORRECTED,
             Outcome.NOTED,
             team=project.team,
             project=project,
@@ -179,7 +178,7 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
         failpoint("breaker_turned")
         if opened:
             record(
-                Did.PROJECT_BLOCKED,
+                EventType.PROJECT_BLOCKED,
                 Outcome.NOTED,
                 team=project.team,
                 project=project,

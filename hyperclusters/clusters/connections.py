@@ -8,11 +8,10 @@ from typing import Any
 from django.db import transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, require
-from hyperclusters.audit import clock, origin
+from hyperclusters.access.permissions import Permission, require
+from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import (
     Answer,
     ClockSkew,
@@ -61,14 +60,16 @@ BY_MEANING: dict[type[ModelArtsError], Diagnosis] = {
 
 def ask_test(*, by: User, project: Project) -> ConnectionTest:
     """Have a worker test the connection now. One that is under way already is returned as it is. Raises NotPermitted."""
-    require(by, Action.CONNECT)
+    require(by, Permission.CONNECT)
     with transaction.atomic():
         test, is_new = ConnectionTest.objects.get_or_create(
-            project=project, done_at=None, defaults={"asked_by": by, "asked_in": origin.current().request_id}
+            project=project,
+            done_at=None,
+            defaults={"asked_by": by, "asked_in": request_context.current().request_id},
         )
         if is_new:
             record(
-                Did.PROJECT_TEST_ASKED,
+                EventType.PROJECT_TEST_ASKED,
                 Outcome.ACCEPTED,
                 person=by,
                 team=project.team,
@@ -89,7 +90,7 @@ def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> Non
     A list that was refused for its time is not made again if `may_begin` says no."""
     project = test.project
     try:
-        if (later := breaker.when_to_call(project)) is not None:
+        if (later := breaker.next_call_at(project)) is not None:
             if project.is_blocked():
                 _end(test, Diagnosis.STOPPED, cause=project.blocked_cause, code=project.blocked_code)
             else:
@@ -102,7 +103,7 @@ def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> Non
     except ModelArtsError as error:
         _end(test, _diagnosis(error), error=error)
     else:
-        breaker.note_answer(project)
+        breaker.record_success(project)
         _end(test, Diagnosis.CLOCK if skew else Diagnosis.WELL, answer=answer, skew=skew)
 
 
@@ -112,7 +113,7 @@ def _list(project: Project, may_begin: MayBegin) -> tuple[Answer[tuple[HyperClus
         try:
             answer = client_for(project).list(type=ClusterType.HPS)
         except ModelArtsError as error:
-            breaker.note_failure(project, error)
+            breaker.record_failure(project, error)
             is_news = isinstance(error, ClockSkew) and error.offset is not None
             if attempt == 2 or not is_news or not may_begin():
                 raise
@@ -144,7 +145,7 @@ def _end(
     skew: timedelta | None = None,
 ) -> None:
     exchange = answer.exchange if answer else error.exchange if error else None
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "diagnosis": diagnosis,
         "cause": cause or (error.cause if error else ""),
         "code": (code or (error.code if error else ""))[:64],
@@ -156,12 +157,14 @@ def _end(
     }
     with transaction.atomic():
         open_ = ConnectionTest.objects.filter(pk=test.pk, done_at__isnull=True)
-        if not open_.update(done_at=clock.now(), **found):
+        if not open_.update(done_at=clock.now(), **facts):
             return  # our lease had lapsed, and another worker has made the test
-        kept = ConnectionTest.objects.filter(project=test.project_id).values_list("pk", flat=True)[:KEPT]
-        ConnectionTest.objects.filter(project=test.project_id).exclude(pk__in=list(kept)).delete()
+        recent_tests = ConnectionTest.objects.filter(project=test.project_id).values_list("pk", flat=True)[
+            :KEPT
+        ]
+        ConnectionTest.objects.filter(project=test.project_id).exclude(pk__in=list(recent_tests)).delete()
         record(
-            Did.PROJECT_TESTED,
+            EventType.PROJECT_TESTED,
             Outcome.DONE if diagnosis in {Diagnosis.WELL, Diagnosis.CLOCK} and answer else Outcome.FAILED,
             person=test.asked_by,
             team=test.project.team,
@@ -169,5 +172,5 @@ def _end(
             subject=subject(test.project),
             evidence=str(diagnosis),
             response=answer_facts(exchange, error),
-            upstream_request_id=str(found["upstream_request_id"]),
+            upstream_request_id=str(facts["upstream_request_id"]),
         )

@@ -11,23 +11,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, may, require
-from hyperclusters.audit import clock, origin
+from hyperclusters.access.permissions import Permission, may, require
+from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
-from . import limits
-from .failpoints import failpoint
-from .inventory import AlreadyBound
-from .models import Cluster, Creation, Evidence, Project, State
-from .operations.creation import CREATIONS
-from .operations.evidence import of_attempts
-from .operations.resolution import Resolution, cluster_from
-from .operations.transitions import Stale, transition, wake_workers
-from .readback import hold_until_commit, read_back
-from .refusals import (
+from . import quotas
+from .errors import (
     Blocked,
     InvalidValues,
     NameTaken,
@@ -37,10 +28,18 @@ from .refusals import (
     TooMany,
     recorded,
 )
+from .failpoints import failpoint
+from .inventory import AlreadyBound
+from .models import Cluster, Creation, Evidence, Project, State
+from .operations.creation import CREATIONS
+from .operations.evidence import of_attempts
+from .operations.resolution import Resolution, cluster_from
+from .operations.transitions import StaleState, transition, wake_workers
+from .readback import hold_until_commit, read_back
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CreateRequest:
     """What a person asks for, as typed. Checked against the vendor's grammar by `request_creation`."""
 
     name: str
@@ -53,7 +52,7 @@ def request_creation(
     *,
     person: User,
     project: Project,
-    wish: Wish,
+    wish: CreateRequest,
     token: UUID,
     again_of: Creation | None = None,
     despite_cluster: bool = False,
@@ -92,7 +91,7 @@ def note_attempt(
     denied for who asked.
     """
     short = {name: text[:500] for name, text in values.items()}
-    wish = Wish(
+    wish = CreateRequest(
         name=short.get("name", ""),
         type=short.get("type", ""),
         subnet_id=short.get("hyper_cluster_subnet_id", ""),
@@ -106,12 +105,12 @@ def note_attempt(
 
 
 def withdraw(creation: Creation, *, by: User) -> None:
-    """Withdraw one's own creation while it waits to be sent, or to be sent again. Raises NotPermitted; Stale if it is not waiting any more."""
-    require(by, Action.VIEW, creation.team)
+    """Withdraw one's own creation while it waits to be sent, or to be sent again. Raises NotPermitted; StaleState if it is not waiting any more."""
+    require(by, Permission.VIEW, creation.team)
     if by != creation.requested_by:
-        require(by, Action.DECIDE, creation.team)
+        require(by, Permission.DECIDE, creation.team)
     if creation.state != State.QUEUED:
-        raise Stale(f"creation {creation.pk} is {creation.state}")
+        raise StaleState(f"creation {creation.pk} is {creation.state}")
     transition(
         creation,
         State.CANCELLED,
@@ -127,7 +126,7 @@ def withdraw(creation: Creation, *, by: User) -> None:
 
 def look_now(creation: Creation, *, by: User) -> None:
     """Have the worker look at an unresolved creation at once; one that is settled stays as it is. Raises NotPermitted."""
-    require(by, Action.VIEW, creation.team)
+    require(by, Permission.VIEW, creation.team)
     unknown = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN)
     with transaction.atomic():
         if unknown.update(run_after=clock.now()):
@@ -143,10 +142,10 @@ def look_now(creation: Creation, *, by: User) -> None:
 
 
 def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -> None:
-    """Say which candidate an undecided creation made; empty: none of them. Raises NotPermitted, NotACandidate, Stale."""
-    require(by, Action.DECIDE, creation.team)
+    """Say which candidate an undecided creation made; empty: none of them. Raises NotPermitted, NotACandidate, StaleState."""
+    require(by, Permission.DECIDE, creation.team)
     if creation.state != State.NEEDS_ATTENTION:
-        raise Stale(f"creation {creation.pk} is {creation.state}")
+        raise StaleState(f"creation {creation.pk} is {creation.state}")
     chosen = next((facts for facts in creation.candidates if facts["id"] == cluster_id), None)
     if cluster_id and chosen is None:
         raise NotACandidate(cluster_id)
@@ -167,12 +166,17 @@ def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -
 
 
 def _accept(
-    person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None, despite_cluster: bool
+    person: User,
+    project: Project,
+    wish: CreateRequest,
+    token: UUID,
+    again_of: Creation | None,
+    despite_cluster: bool,
 ) -> Creation:
     # The row locks make the name and quota checks below hold against creations that are being accepted right now.
     hold_until_commit(token)
-    project = limits.lock(project)
-    require(person, Action.CREATE, project.team)
+    project = quotas.lock(project)
+    require(person, Permission.CREATE, project.team)
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
@@ -191,9 +195,11 @@ def _accept(
     return creation
 
 
-def _require_room(person: User, project: Project, wish: Wish, despite_cluster: bool) -> Cluster | None:
-    """Nothing stands in the way of this wish; the live cluster of its name, if that was knowingly passed over. Raises Refused."""
-    limits.check_rules(project.team, wish)
+def _require_room(
+    person: User, project: Project, wish: CreateRequest, despite_cluster: bool
+) -> Cluster | None:
+    """Nothing stands in the way of this wish; the live cluster of its name, if that was knowingly passed over. Raises CreationRefused."""
+    quotas.check_rules(project.team, wish)
     if _asks_too_often(person):
         raise TooMany("too many creations within a minute")
     if project.is_blocked():
@@ -201,19 +207,21 @@ def _require_room(person: User, project: Project, wish: Wish, despite_cluster: b
     if unresolved := project.creations.unresolved().filter(name=wish.name).first():
         raise NameUnresolved(unresolved)
     taken = project.clusters.present().filter(name=wish.name).first()
-    if taken and not (despite_cluster and may(person, Action.DECIDE, project.team)):
+    if taken and not (despite_cluster and may(person, Permission.DECIDE, project.team)):
         raise NameTaken(taken)
-    limits.check_room(project, more=1)
+    quotas.check_room(project, more=1)
     return taken
 
 
-def _insert(person: User, project: Project, wish: Wish, token: UUID, again_of: Creation | None) -> Creation:
+def _insert(
+    person: User, project: Project, wish: CreateRequest, token: UUID, again_of: Creation | None
+) -> Creation:
     # Others of this name that are known, even if gone. One that is not takes the name: see `CreationEngine.prepare`.
     known = project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)
     try:
         with transaction.atomic():
             return Creation.objects.create(
-                asked_in=origin.current().request_id,
+                asked_in=request_context.current().request_id,
                 project=project,
                 requested_by=person,
                 token=token,
@@ -230,16 +238,18 @@ def _asks_too_often(person: User) -> bool:
     return 0 < settings.CREATIONS_PER_MINUTE <= recent.count()
 
 
-def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: Wish) -> Creation:
+def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: CreateRequest) -> Creation:
     if earlier.requested_by_id != person.pk:
         raise TokenUsed(None)
-    was = Wish(name=earlier.name, type=earlier.type, subnet_id=earlier.subnet_id, reason=earlier.reason)
+    was = CreateRequest(
+        name=earlier.name, type=earlier.type, subnet_id=earlier.subnet_id, reason=earlier.reason
+    )
     if earlier.project_id != project.pk or was != wish:
         raise TokenUsed(earlier)
     return earlier
 
 
-def _check_grammar(project: Project, wish: Wish) -> None:
+def _check_grammar(project: Project, wish: CreateRequest) -> None:
     try:
         create_request(
             project_id=project.project_id,
@@ -251,7 +261,7 @@ def _check_grammar(project: Project, wish: Wish) -> None:
         raise InvalidValues({getattr(error, "field", "type"): [str(error)]}) from None
 
 
-def _facts(person: User, project: Project | None, wish: Wish) -> dict[str, Any]:
+def _facts(person: User, project: Project | None, wish: CreateRequest) -> dict[str, Any]:
     """What every event of a request says that did not become a creation."""
     return {
         "person": person,
@@ -263,6 +273,6 @@ def _facts(person: User, project: Project | None, wish: Wish) -> dict[str, Any]:
     }
 
 
-def _values(project: Project | None, wish: Wish) -> dict[str, Any]:
+def _values(project: Project | None, wish: CreateRequest) -> dict[str, Any]:
     values = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
     return values | ({"project": project.name} if project else {})

@@ -25,24 +25,24 @@ class UnreadableCredentials(UnusableKey):
 
 def seal(credentials: Credentials, *, bound_to: str) -> str:
     """Encrypt with the newest key. `bound_to` is the project's endpoint and ID: a copy in another row will not open."""
-    held = {
+    fields = {
         "bound_to": bound_to,
         "access_key": credentials.access_key,
         "secret_key": credentials.secret_key,
         "security_token": credentials.security_token,
     }
-    return _fernet().encrypt(json.dumps(held).encode()).decode()
+    return _fernet().encrypt(json.dumps(fields).encode()).decode()
 
 
 def unseal(sealed: str, *, bound_to: str) -> Credentials:
     """Decrypt. Raises UnreadableCredentials."""
     try:
-        held = json.loads(_fernet().decrypt(sealed.encode()))
+        fields = json.loads(_fernet().decrypt(sealed.encode()))
     except InvalidToken:
         raise UnreadableCredentials("No key of CREDENTIAL_KEYS opens these credentials.") from None
-    if held.pop("bound_to") != bound_to:
+    if fields.pop("bound_to") != bound_to:
         raise UnreadableCredentials("These credentials were sealed for another project.")
-    return Credentials(**held)
+    return Credentials(**fields)
 
 
 def key_ids() -> list[str]:

@@ -7,17 +7,16 @@ from typing import Any
 from django.db import transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, require
-from hyperclusters.audit import origin
+from hyperclusters.access.permissions import Permission, require
+from hyperclusters.audit import request_context
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from . import limits
+from . import quotas
+from .errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName, recorded
 from .models import Cluster, Deletion
 from .operations.transitions import wake_workers
 from .readback import hold_until_commit, read_back
-from .refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName, recorded
 
 
 def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason: str = "") -> Deletion:
@@ -39,7 +38,7 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
         hold_until_commit(cluster.pk)
         _require_deletable(person, cluster, typed_name)
         deletion = Deletion.objects.create(
-            cluster=cluster, requested_by=person, reason=reason, asked_in=origin.current().request_id
+            cluster=cluster, requested_by=person, reason=reason, asked_in=request_context.current().request_id
         )
         record(
             EventType.DELETE_REQUESTED,
@@ -57,7 +56,7 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
 
     Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
     """
-    asked_in = origin.current().request_id
+    asked_in = request_context.current().request_id
     mine = Deletion.objects.filter(cluster=cluster, requested_by=person, asked_in=asked_in)
     return read_back(cluster.pk, mine.first)
 
@@ -67,8 +66,8 @@ def _require_deletable(person: User, cluster: Cluster, typed_name: str) -> None:
 
     The locks make this hold against creations and deletions that are being accepted right now.
     """
-    project = limits.lock(cluster.project)
-    require(person, Action.CREATE, project.team)
+    project = quotas.lock(cluster.project)
+    require(person, Permission.CREATE, project.team)
     cluster.refresh_from_db(fields=["name", "gone_at"])
     if typed_name != cluster.name:
         raise WrongName(typed_name)

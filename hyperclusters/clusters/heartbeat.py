@@ -15,8 +15,7 @@ from django.db.models import Max, Q
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Heartbeat
 
@@ -28,7 +27,7 @@ FORGOTTEN = timedelta(days=1)
 SAY_AGAIN = 60.0  # seconds between two log lines about one wrong clock
 
 
-class _Known:
+class _Cache:
     """What this process read last, and what it has said of its clock."""
 
     last_beat: datetime | None = None
@@ -41,19 +40,19 @@ class _Known:
     logged_at = float("-inf")
 
 
-_known = _Known()
+_cache = _Cache()
 
 
 def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
     """Note that this process is alive, and by how much its clock is wrong. Those silent for a day are forgotten."""
     off, host = _seconds_ahead(holder), socket.gethostname()[:128]
-    ahead = off if _known.was_off else None  # twice in a row: a busy machine may make it look so once
-    _known.was_off = off is not None
+    ahead = off if _cache.was_off else None  # twice in a row: a busy machine may make it look so once
+    _cache.was_off = off is not None
     # On SQLite this waits for other writers, and the time is right only after that.
     with transaction.atomic():
         now = clock.now()
         # One event for each machine. Read before our own beat is written, so that of two processes one always says it.
-        is_reported = ahead is None or _known.ahead is not None or _is_reported(host, now, ahead)
+        is_reported = ahead is None or _cache.ahead is not None or _is_reported(host, now, ahead)
         Heartbeat.objects.update_or_create(
             holder=holder,
             defaults={"at": now, "clock_ahead": ahead},
@@ -62,7 +61,9 @@ def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
         Heartbeat.objects.exclude(at__range=(now - FORGOTTEN, now + FORGOTTEN)).delete()
         if ahead is not None and not is_reported:
             after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
-            record(Did.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after)
+            record(
+                EventType.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after
+            )
     _log(ahead)
 
 
@@ -82,7 +83,7 @@ def is_a_worker_alive() -> bool:
     return _is_recent()
 
 
-def was_a_worker_heard() -> bool:
+def has_worker_beat() -> bool:
     """The same for every page. A beat is good for its minute, so the database is asked about once a minute; a worker that
     ended in order is missed when the minute is over."""
     return _is_recent() or is_a_worker_alive()
@@ -90,30 +91,30 @@ def was_a_worker_heard() -> bool:
 
 def host_with_wrong_clock() -> str:
     """A machine of which a process says that its clock is wrong, as read with the workers' beats; empty if none does."""
-    return _known.wrong_host
+    return _cache.wrong_host
 
 
 def seconds_ahead() -> float | None:
     """By how much this process's own clock is ahead; None while it agrees."""
     off = clock.difference()
-    return off.total_seconds() if abs(off) > clock.TOLERANCE else _known.ahead
+    return off.total_seconds() if abs(off) > clock.TOLERANCE else _cache.ahead
 
 
-def forget_heard() -> None:
+def forget_beats() -> None:
     """As if this process had asked for no beat yet."""
-    _known.__dict__.clear()
+    _cache.__dict__.clear()
 
 
 def _read() -> None:
     recent = Heartbeat.objects.filter(clock.within("at", ALIVE))
-    found = recent.aggregate(
+    totals = recent.aggregate(
         at=Max("at", filter=Q(role=Heartbeat.WORKER)), wrong=Max("host", filter=Q(clock_ahead__isnull=False))
     )
-    _known.last_beat, _known.wrong_host = found["at"], found["wrong"] or ""
+    _cache.last_beat, _cache.wrong_host = totals["at"], totals["wrong"] or ""
 
 
 def _is_recent() -> bool:
-    return _known.last_beat is not None and clock.is_within(_known.last_beat, ALIVE)
+    return _cache.last_beat is not None and clock.is_within(_cache.last_beat, ALIVE)
 
 
 def _beat_for_ever() -> None:
@@ -132,7 +133,7 @@ def _seconds_ahead(holder: str) -> float | None:
     """By how much this process's clock is ahead; None while it agrees."""
     ahead = clock.difference() if connection.vendor == "postgresql" else _ahead_of_others(holder)
     # What is wrong already is wrong until it is right again by a margin, or it would begin and end all the time.
-    least = clock.TOLERANCE if _known.ahead is None else clock.TOLERANCE / 2
+    least = clock.TOLERANCE if _cache.ahead is None else clock.TOLERANCE / 2
     return ahead.total_seconds() if abs(ahead) > least else None
 
 
@@ -145,8 +146,8 @@ def _ahead_of_others(holder: str) -> timedelta:
     now = clock.now()
     beats = dict(Heartbeat.objects.exclude(holder=holder).values_list("holder", "at"))
     seq, at = Event.objects.order_by("-seq").values_list("seq", "at").first() or (0, now)
-    looked_at, before, last_seq = _known.looked_at, _known.beats, _known.last_seq
-    _known.looked_at, _known.beats, _known.last_seq = now, beats, seq
+    looked_at, before, last_seq = _cache.looked_at, _cache.beats, _cache.last_seq
+    _cache.looked_at, _cache.beats, _cache.last_seq = now, beats, seq
     fresh = [] if looked_at is None else [at for other, at in beats.items() if before.get(other) != at]
     off = [now - at for at in fresh if at > now] + [
         looked_at - at for at in fresh if looked_at and at < looked_at
@@ -168,12 +169,12 @@ def _is_reported(host: str, now: datetime, ahead: float) -> bool:
 
 def _log(ahead: float | None) -> None:
     """A line a minute while the clock is wrong."""
-    was, _known.ahead = _known.ahead, ahead
+    was, _cache.ahead = _cache.ahead, ahead
     if ahead is None:
         if was is not None:
             log.warning("this process's clock is right again")
-    elif time.monotonic() - _known.logged_at > SAY_AGAIN:
-        _known.logged_at = time.monotonic()
+    elif time.monotonic() - _cache.logged_at > SAY_AGAIN:
+        _cache.logged_at = time.monotonic()
         log.warning("this process's clock is wrong: %+.0f s ahead of %s", ahead, _reference())
 
 

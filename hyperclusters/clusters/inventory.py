@@ -12,8 +12,7 @@ from django.db.models import Q
 from hyperclusters.access.permissions import Person
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
 from . import breaker, updates
@@ -31,16 +30,16 @@ def ask_refresh(*, person: Person) -> int:
     """Have every source that this person sees listed at once, by the worker. Returns how many."""
     sources = Source.objects.visible_to(person)
     with transaction.atomic():
-        asked = sources.update(run_after=clock.now())
-        if asked:
-            record(Did.LIST_REFRESH_ASKED, Outcome.ACCEPTED, person=person, after={"sources": asked})
-    return asked
+        count = sources.update(run_after=clock.now())
+        if count:
+            record(EventType.LIST_REFRESH_ASKED, Outcome.ACCEPTED, person=person, after={"sources": count})
+    return count
 
 
 def note_export(*, person: Person, kind: str, filters: dict[str, str], count: int) -> None:
     """Keep that somebody took the list out as a file: what they asked for, and how many clusters they got."""
     record(
-        Did.CLUSTERS_EXPORTED,
+        EventType.CLUSTERS_EXPORTED,
         Outcome.DONE,
         person=person,
         after={"format": kind, "filters": filters, "count": count},
@@ -64,7 +63,7 @@ def sync(source: Source) -> bool:
     try:
         client = client_for(project)
         if (
-            later := breaker.when_to_call(project)
+            later := breaker.next_call_at(project)
         ) is not None:  # after a pause, this list may be the probe that ends it
             _release(source, later)
             return False
@@ -74,10 +73,10 @@ def sync(source: Source) -> bool:
         _note_failure(source, error.cause, "")
         return False
     except ModelArtsError as error:
-        breaker.note_failure(project, error)
+        breaker.record_failure(project, error)
         _note_failure(source, error.cause, error.code)
         return False
-    breaker.note_answer(project)
+    breaker.record_success(project)
     failpoint("sync_listed")
     try:
         is_plausible = updates.apply(source, listed, started_at)
@@ -97,10 +96,10 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     """
     Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
     now = clock.now()
-    known = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
+    existing = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
     cluster, is_new = Cluster.objects.get_or_create(
         project=creation.project,
-        cluster_id=known.cluster_id if known else item.id,
+        cluster_id=existing.cluster_id if existing else item.id,
         defaults={
             "name": item.name or creation.name,
             "type": creation.type,
@@ -137,9 +136,9 @@ def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None
         suspect_since=started_at if suspect else None,
     )
     if suspect:
-        _note(Did.LIST_SUSPECT, Outcome.NOTED, source)
+        _note(EventType.LIST_SUSPECT, Outcome.NOTED, source)
     elif recovered:
-        _note(Did.LIST_RECOVERED, Outcome.NOTED, source)
+        _note(EventType.LIST_RECOVERED, Outcome.NOTED, source)
 
 
 def _note_failure(source: Source, cause: str, code: str) -> None:
@@ -151,7 +150,7 @@ def _note_failure(source: Source, cause: str, code: str) -> None:
         _release(source, run_after, failed_at=clock.now(), failure_cause=cause, failure_code=code[:64])
         if changed:
             _note(
-                Did.LIST_FAILED,
+                EventType.LIST_FAILED,
                 Outcome.FAILED,
                 source,
                 evidence=cause,
@@ -168,7 +167,7 @@ def _release(source: Source, run_after: datetime, **changes: Any) -> None:
         setattr(source, name, value)
 
 
-def _note(did: Did, outcome: Outcome, source: Source, **facts: Any) -> None:
+def _note(event_type: EventType, outcome: Outcome, source: Source, **facts: Any) -> None:
     project = source.project
     what = Subject("source", str(source.pk), f"{project.name} {source.type}")
-    record(did, outcome, team=project.team, project=project, subject=what, **facts)
+    record(event_type, outcome, team=project.team, project=project, subject=what, **facts)

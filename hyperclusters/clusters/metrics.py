@@ -15,10 +15,10 @@ from hyperclusters.audit import clock, push, verification
 from hyperclusters.audit.models import Event, Head
 from hyperclusters.audit.readable import values
 
+from .call_metrics import BOUNDS
 from .heartbeat import ALIVE
 from .models import CallTally, Creation, Deletion, Heartbeat, Project, Source, State
 from .operations.transitions import is_overdue
-from .tally import BOUNDS
 
 VERDICT_BOUNDS = (1, 5, 15, 60, 300, 1380)  # seconds; the last is the 23 minutes that are promised
 VERDICTS = (State.CREATED, State.FAILED, State.NOT_CREATED)
@@ -62,9 +62,9 @@ def _work(now: datetime) -> Iterator[Metric]:
             .values("state")
             .annotate(n=Count("pk"), first=Min("requested_at"))
         )
-        found: dict[str, Any] = {row["state"]: row for row in rows}
+        totals: dict[str, Any] = {row["state"]: row for row in rows}
         for state, _ in kind._meta.get_field("state").choices or ():
-            row = found.get(state, {"n": 0, "first": None})
+            row = totals.get(state, {"n": 0, "first": None})
             count.add_metric([kind.KIND, state], row["n"])
             if state in kind.UNRESOLVED:
                 oldest.add_metric([kind.KIND, state], _age(now, row["first"]))
@@ -90,8 +90,8 @@ def _verdicts() -> Metric:
     }
     settled = Creation.objects.filter(settled_at__isnull=False, state__in=VERDICTS).order_by()
     rows = settled.annotate(took=took).values("state").annotate(n=Count("pk"), total=Sum("took"), **within)
-    found: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # counts have made-up names
-    for row in found:
+    totals: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # counts have made-up names
+    for row in totals:
         buckets = [(str(float(bound)), float(row[f"le{bound}"])) for bound in VERDICT_BOUNDS]
         buckets.append(("+Inf", float(row["n"])))
         family.add_metric([row["state"]], buckets, row["total"].total_seconds())
@@ -115,8 +115,8 @@ def _calls() -> Iterator[Metric]:
         .values("call")
         .annotate(n=Sum("count"), total=Sum("seconds"), **sums)
     )
-    found: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # sums have made-up names
-    for by_call in found:
+    totals: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # sums have made-up names
+    for by_call in totals:
         buckets = [(str(bound), float(by_call[name])) for name, bound in BOUNDS.items()]
         took.add_metric([by_call["call"]], [*buckets, ("+Inf", float(by_call["n"]))], by_call["total"])
     yield from (total, took)
@@ -171,21 +171,21 @@ def _ledger(now: datetime) -> Iterator[Metric]:
         if at:
             age.add_metric([], _age(now, at))
     yield from (events, age)
-    standing = verification.standing()
+    status = verification.integrity_status()
     intact = _gauge(
         "audit_intact",
         "1 if the last verification of the chain found nothing, 0 if it is broken; neither if overdue",
     )
-    if standing.state in {"intact", "broken"}:
-        intact.add_metric([], standing.state == "intact")
+    if status.state in {"intact", "broken"}:
+        intact.add_metric([], status.state == "intact")
     verified = _gauge("audit_verified_age_seconds", "Since the chain was verified; +Inf if never", ("what",))
-    for what, at in (("new", standing.at), ("whole", standing.whole_at)):
+    for what, at in (("new", status.at), ("whole", status.whole_at)):
         verified.add_metric([what], _age(now, at) if at else float("inf"))
     findings = _gauge("audit_findings", "Findings of the last verification", ("state",))
-    findings.add_metric(["open"], len(standing.findings))
-    findings.add_metric(["acknowledged"], len(standing.acknowledged))
+    findings.add_metric(["open"], len(status.findings))
+    findings.add_metric(["acknowledged"], len(status.acknowledged))
     failures = _gauge("audit_verification_failures", "Verifications in a row that ended with an error")
-    failures.add_metric([], standing.failures)
+    failures.add_metric([], status.failures)
     yield from (intact, verified, findings, failures)
 
 

@@ -13,11 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import Team, User
-from hyperclusters.access.permissions import Action, require
+from hyperclusters.access.permissions import Permission, require
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ENDPOINTS, ClusterType, Credentials
 
 from .credentials import UnusableKey, key_ids, seal, unseal
@@ -52,7 +51,7 @@ def connect_project(
     `key_until`: when a temporary key ends. Raises NotPermitted; ValidationError on a malformed value or an endpoint
     that is not on the allow-list.
     """
-    require(by, Action.CONNECT)
+    require(by, Permission.CONNECT)
     if not is_allowed(endpoint):
         raise ValidationError({"endpoint": NOT_LISTED})
     project = Project(
@@ -66,7 +65,7 @@ def connect_project(
             Source(project=project, type=kind, run_after=clock.now()) for kind in ClusterType
         )
         record(
-            Did.PROJECT_CONNECTED,
+            EventType.PROJECT_CONNECTED,
             Outcome.DONE,
             person=by,
             team=team,
@@ -84,23 +83,28 @@ def change_project(
 
     Returns whether anything was different. Raises NotPermitted, ValidationError.
     """
-    require(by, Action.CONNECT)
+    require(by, Permission.CONNECT)
     with transaction.atomic():
-        held = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
-        before = _facts(held)
-        held.name, held.team, held.region, held.quota = name, team, region, quota
-        held.full_clean()
-        after = _facts(held)
+        locked_project = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
+        before = _facts(locked_project)
+        locked_project.name, locked_project.team, locked_project.region, locked_project.quota = (
+            name,
+            team,
+            region,
+            quota,
+        )
+        locked_project.full_clean()
+        after = _facts(locked_project)
         if after == before:
             return False
-        held.save(update_fields=["name", "team", "region", "quota"])
+        locked_project.save(update_fields=["name", "team", "region", "quota"])
         record(
-            Did.PROJECT_CHANGED,
+            EventType.PROJECT_CHANGED,
             Outcome.DONE,
             person=by,
             team=team,
-            project=held,
-            subject=subject(held),
+            project=locked_project,
+            subject=subject(locked_project),
             before=before,
             after=after,
         )
@@ -114,27 +118,31 @@ def replace_key(
 
     Until the cloud has answered with the new one, one call at a time is made. Raises NotPermitted, ValidationError.
     """
-    require(by, Action.CONNECT)
+    require(by, Permission.CONNECT)
     with transaction.atomic():
-        held = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
-        before = _key_facts(held)
-        _set_key(held, credentials, key_until)
-        held.full_clean()
-        was_refused = held.blocked_code == KEY_REFUSED
+        locked_project = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
+        before = _key_facts(locked_project)
+        _set_key(locked_project, credentials, key_until)
+        locked_project.full_clean()
+        was_refused = locked_project.blocked_code == KEY_REFUSED
         if was_refused:
-            held.blocked_until, held.blocked_cause, held.blocked_code = None, "", ""
-        held.trusted, held.probe_until, held.failures = False, None, 0
-        held.save()
-        Source.objects.filter(project=held).update(run_after=clock.now())
+            locked_project.blocked_until, locked_project.blocked_cause, locked_project.blocked_code = (
+                None,
+                "",
+                "",
+            )
+        locked_project.trusted, locked_project.probe_until, locked_project.failures = False, None, 0
+        locked_project.save()
+        Source.objects.filter(project=locked_project).update(run_after=clock.now())
         record(
-            Did.PROJECT_KEY_REPLACED,
+            EventType.PROJECT_KEY_REPLACED,
             Outcome.DONE,
             person=by,
-            team=held.team,
-            project=held,
-            subject=subject(held),
+            team=locked_project.team,
+            project=locked_project,
+            subject=subject(locked_project),
             before=before,
-            after=_key_facts(held) | ({"calls": "resumed"} if was_refused else {}),
+            after=_key_facts(locked_project) | ({"calls": "resumed"} if was_refused else {}),
         )
 
 
@@ -148,33 +156,33 @@ def reseal_keys() -> Iterator[tuple[Project, bool]]:
 
 def _reseal(pk: int) -> tuple[Project, bool]:
     with transaction.atomic():
-        held = Project.objects.select_for_update().select_related("team").get(pk=pk)
-        before, newest = held.sealed_with, key_ids()[0]
-        if before == newest or held.key_kind == KeyKind.MACHINE:
-            return held, True  # somebody has replaced the key meanwhile
+        locked_project = Project.objects.select_for_update().select_related("team").get(pk=pk)
+        before, newest = locked_project.sealed_with, key_ids()[0]
+        if before == newest or locked_project.key_kind == KeyKind.MACHINE:
+            return locked_project, True  # somebody has replaced the key meanwhile
         try:
-            credentials = unseal(held.sealed_credentials, bound_to=_sealed_for(held))
+            credentials = unseal(locked_project.sealed_credentials, bound_to=_sealed_for(locked_project))
         except UnusableKey:
-            return held, False
-        held.sealed_credentials = seal(credentials, bound_to=_sealed_for(held))
-        held.sealed_with = newest
-        held.save(update_fields=["sealed_credentials", "sealed_with"])
+            return locked_project, False
+        locked_project.sealed_credentials = seal(credentials, bound_to=_sealed_for(locked_project))
+        locked_project.sealed_with = newest
+        locked_project.save(update_fields=["sealed_credentials", "sealed_with"])
         record(
-            Did.PROJECT_KEY_RESEALED,
+            EventType.PROJECT_KEY_RESEALED,
             Outcome.DONE,
-            team=held.team,
-            project=held,
-            subject=subject(held),
+            team=locked_project.team,
+            project=locked_project,
+            subject=subject(locked_project),
             before={"sealed_with": before},
             after={"sealed_with": newest},
         )
-    return held, True
+    return locked_project, True
 
 
 def unreadable() -> list[str]:
     """Names of the projects whose key none of CREDENTIAL_KEYS opens."""
-    known = Project.objects.exclude(key_kind=KeyKind.MACHINE).exclude(sealed_with__in=key_ids())
-    return [project.name for project in known if not _opens(project)]
+    projects = Project.objects.exclude(key_kind=KeyKind.MACHINE).exclude(sealed_with__in=key_ids())
+    return [project.name for project in projects if not _opens(project)]
 
 
 def subject(project: Project) -> Subject:

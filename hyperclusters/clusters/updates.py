@@ -19,8 +19,7 @@ from django.db.models import prefetch_related_objects
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import HyperCluster, canonical_id
 
 from .failpoints import failpoint

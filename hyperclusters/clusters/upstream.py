@@ -18,7 +18,7 @@ from hyperclusters.modelarts import (
     is_endpoint,
 )
 
-from . import machine, tally
+from . import call_metrics, machine
 from .credentials import UnusableKey, unseal
 from .models import KeyKind, Project
 
@@ -45,7 +45,7 @@ def client_for(project: Project) -> Client:
 
 def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
     """Count the call, and tell whoever follows it."""
-    tally.note(exchange, error)
+    call_metrics.note(exchange, error)
     tracing.ended(
         f"ModelArts {exchange.request.call}",
         exchange.elapsed,

@@ -20,9 +20,9 @@ from django.db import DatabaseError, close_old_connections, connection
 from hyperclusters import tracing
 from hyperclusters.access import mail
 from hyperclusters.audit import duties
-from hyperclusters.audit.origin import Origin, acting_from
+from hyperclusters.audit.request_context import RequestContext, request_context
 
-from . import connections, heartbeat, inventory, tally
+from . import call_metrics, connections, heartbeat, inventory
 from .models.operation import QUEUED, UNKNOWN
 from .operations.creation import CREATIONS
 from .operations.deletion import DELETIONS
@@ -74,7 +74,7 @@ class Worker:
         """Work until stopped. A database that is away is waited for: what is due stays due."""
         if connection.vendor == "postgresql":
             threading.Thread(target=self._listen, name="listener", daemon=True).start()
-        with acting_from(Origin(source="worker")):
+        with request_context(RequestContext(source="worker")):
             while not self.stopping.is_set():
                 self.wake.clear()
                 try:
@@ -86,7 +86,7 @@ class Worker:
                     self.wake.wait(IDLE_LISTENING)
         for pool in (self.pool, self.keeper):  # what has not begun is due for another worker
             pool.shutdown(wait=True, cancel_futures=True)
-        tally.flush()
+        call_metrics.flush()
         heartbeat.stopped(self.holder)
 
     def _rest(self) -> None:
@@ -100,8 +100,8 @@ class Worker:
                 cursor.execute(
                     "PRAGMA data_version"
                 )  # another number once any other connection has committed
-                seen, self.data_version = self.data_version, cursor.fetchone()[0]
-            if seen != self.data_version:
+                signals, self.data_version = self.data_version, cursor.fetchone()[0]
+            if signals != self.data_version:
                 return
 
     def _listen(self) -> None:
@@ -143,7 +143,7 @@ class Worker:
         self.busy = {future for future in self.busy if not future.done()}
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
-            tally.flush()
+            call_metrics.flush()
             sweep()
             if self.keeping is None or self.keeping.done():
                 self.keeping = self.keeper.submit(
@@ -177,7 +177,7 @@ def carrying(item: object) -> Iterator[None]:
     kind = type(item).__name__.lower()
     named = {kind: str(getattr(item, "pk", item))}
     with (
-        acting_from(Origin(source="worker", request_id=asked_in)),
+        request_context(RequestContext(source="worker", request_id=asked_in)),
         structlog.contextvars.bound_contextvars(request_id=asked_in, **named),
         tracing.span(f"work on {kind}", **named) if hasattr(item, "pk") else nullcontext(),
     ):
@@ -200,7 +200,7 @@ def run_due(*, holder: str = "") -> int:
     """Do everything that is due, one after the other, in this thread. Returns how many items were worked on."""
     done = 0
     holder = holder or secrets.token_hex(8)
-    with acting_from(Origin(source="worker")):
+    with request_context(RequestContext(source="worker")):
         sweep()
         mail.send_due()
         for claim, work in jobs():
@@ -208,5 +208,5 @@ def run_due(*, holder: str = "") -> int:
                 with carrying(item):
                     work(item)
                 done += 1
-        tally.flush()
+        call_metrics.flush()
     return done

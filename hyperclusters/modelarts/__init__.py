@@ -5,6 +5,8 @@ with Client(endpoint="https://…", project_id="…", credentials=Credentials("�
     print(answer.value.id, answer.exchange.request_id)
 """
 
+from hyperclusters.modelarts.builders import create_request, delete_request, list_request, show_request
+from hyperclusters.modelarts.classification import proves_absence
 from hyperclusters.modelarts.client import Client
 from hyperclusters.modelarts.codes import Meaning, meaning_of
 from hyperclusters.modelarts.errors import (
@@ -38,8 +40,8 @@ from hyperclusters.modelarts.grammar import (
 )
 from hyperclusters.modelarts.metadata import MetadataError, TemporaryKey, fetch_key
 from hyperclusters.modelarts.regions import ENDPOINTS
-from hyperclusters.modelarts.requests import create_request, delete_request, list_request, show_request
-from hyperclusters.modelarts.shapes import (
+from hyperclusters.modelarts.transport import Transport
+from hyperclusters.modelarts.types import (
     Answer,
     ClusterType,
     Credentials,
@@ -48,8 +50,6 @@ from hyperclusters.modelarts.shapes import (
     Network,
     Request,
 )
-from hyperclusters.modelarts.transport import Transport
-from hyperclusters.modelarts.verdicts import proves_absence
 
 __all__ = [
     "CLUSTER_ID_PATTERN",

@@ -7,12 +7,12 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from hyperclusters.modelarts import complaints, grammar, parsing, requests, signing
+from hyperclusters.modelarts import builders, complaints, grammar, parsing, signing
+from hyperclusters.modelarts.classification import classify, proves_absence
 from hyperclusters.modelarts.errors import ModelArtsError, NotFound, Unavailable
-from hyperclusters.modelarts.safetext import printable, without_secrets
-from hyperclusters.modelarts.shapes import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
+from hyperclusters.modelarts.safetext import printable, redact
 from hyperclusters.modelarts.transport import MAX_BODY, RawResponse, Transport
-from hyperclusters.modelarts.verdicts import proves_absence, verdict
+from hyperclusters.modelarts.types import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
 
 log = logging.getLogger(__name__)
 BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
@@ -56,11 +56,11 @@ class Client:
         http: Transport | None = None,
         on_call: OnCall | None = None,
     ) -> None:
-        requests.check("endpoint", endpoint, grammar.is_endpoint)
-        requests.check("project_id", project_id, grammar.is_project_id)
-        requests.check("access_key", credentials.access_key, grammar.is_header_safe)
-        requests.check("secret_key", credentials.secret_key, grammar.is_header_safe)
-        requests.check("security_token", credentials.security_token or "-", grammar.is_header_safe)
+        builders.check("endpoint", endpoint, grammar.is_endpoint)
+        builders.check("project_id", project_id, grammar.is_project_id)
+        builders.check("access_key", credentials.access_key, grammar.is_header_safe)
+        builders.check("secret_key", credentials.secret_key, grammar.is_header_safe)
+        builders.check("security_token", credentials.security_token or "-", grammar.is_header_safe)
         self.endpoint = endpoint.lower()
         self.project_id = project_id
         self._credentials = credentials
@@ -86,14 +86,14 @@ class Client:
 
         `signed_at`: an aware moment to sign with as it is, for a caller that stores it before sending.
         """
-        request = requests.create_request(
+        request = builders.create_request(
             project_id=self.project_id, name=name, type=type, subnet_id=subnet_id
         )
         return self._call(request, partial(parsing.read_created, name=name), signed_at=signed_at)
 
     def list(self, *, type: ClusterType) -> Answer[tuple[HyperCluster, ...]]:  # noqa: A002 - the vendor's name
         """Every hyper cluster of this type: a list that is cut or has a bad row is `Unavailable`."""
-        request = requests.list_request(project_id=self.project_id, type=type)
+        request = builders.list_request(project_id=self.project_id, type=type)
         try:
             return self._call(request, parsing.read_clusters, max_body=self._list_limit)
         except NotFound as error:
@@ -109,7 +109,7 @@ class Client:
 
     def show(self, *, cluster_id: str, type: ClusterType) -> Answer[HyperCluster]:  # noqa: A002 - the vendor's name
         """One hyper cluster."""
-        request = requests.show_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
+        request = builders.show_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
         return self._call(request, partial(parsing.read_shown, cluster_id=cluster_id))
 
     def delete(
@@ -120,7 +120,7 @@ class Client:
         signed_at: datetime | None = None,
     ) -> Answer[None]:
         """Remove a hyper cluster and its configuration, for good. `signed_at` as in `create`."""
-        request = requests.delete_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
+        request = builders.delete_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
         return self._call(request, parsing.read_nothing, expected=204, signed_at=signed_at)
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class Client:
             else:
                 self._note(exchange, None)
                 return answer
-        failure = verdict(exchange, reply, cause=cause, secrets=self._secrets, now=self._clock())
+        failure = classify(exchange, reply, cause=cause, secrets=self._secrets, now=self._clock())
         self._note(exchange, failure)
         raise failure
 
@@ -227,13 +227,13 @@ class Client:
     def _exchange(self, request: Request, signed_at: datetime, reply: RawResponse) -> Exchange:
         request_id = reply.headers.get("x-request-id", "")
         is_success = reply.status is not None and 200 <= reply.status <= 299
-        body = without_secrets(complaints.decode(reply.body[: 8 * BODY_LIMIT]), self._secrets)
+        body = redact(complaints.decode(reply.body[: 8 * BODY_LIMIT]), self._secrets)
         return Exchange(
             request=request,
             endpoint=self.endpoint,
             signed_at=signed_at,
             status=reply.status,
-            request_id=printable(without_secrets(request_id, self._secrets), complaints.REQUEST_ID_LIMIT)
+            request_id=printable(redact(request_id, self._secrets), complaints.REQUEST_ID_LIMIT)
             or complaints.complaint(reply.body, self._secrets).request_id,
             body=printable(body, BODY_LIMIT),
             elapsed=reply.elapsed,

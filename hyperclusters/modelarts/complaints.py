@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperclusters.modelarts.codes import VENDOR_CODE, meaning_of
-from hyperclusters.modelarts.safetext import printable, without_secrets
+from hyperclusters.modelarts.safetext import printable, redact
 
 MESSAGE_LIMIT = 500
 CODE_LIMIT = 64
@@ -63,7 +63,7 @@ def complaint(body: bytes, secrets: Iterable[str]) -> Complaint:
     try:
         data = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
-        return Complaint(words=_safe(_plain(without_secrets(text, secrets)), MESSAGE_LIMIT, secrets))
+        return Complaint(words=_safe(_plain(redact(text, secrets)), MESSAGE_LIMIT, secrets))
     levels = list(_levels(data))
     message = _first(levels, MESSAGE_KEYS) or _first(levels, _OTHER_MESSAGE_KEYS)
     return Complaint(
@@ -100,8 +100,8 @@ def _code(levels: list[list[_Pairs]]) -> str:
     named = [{text for pairs in level for text in _named(pairs, CODE_KEYS)} for level in levels]
     fits: Callable[[str], object]
     for fits, among in ((VENDOR_CODE.fullmatch, named), (meaning_of, named[:2]), (bool, named)):
-        for found in among:
-            if fitting := [text for text in found if fits(text)]:
+        for codes in among:
+            if fitting := [text for text in codes if fits(text)]:
                 return fitting[0] if len(fitting) == 1 else ""
     return ""
 
@@ -109,16 +109,16 @@ def _code(levels: list[list[_Pairs]]) -> str:
 def _first(levels: list[list[_Pairs]], keys: tuple[str, ...]) -> list[str]:
     """What the outermost level that has one of these keys says under it."""
     for level in levels:
-        if found := [text for pairs in level for text in _named(pairs, keys)]:
-            return list(dict.fromkeys(found))
+        if texts := [text for pairs in level for text in _named(pairs, keys)]:
+            return list(dict.fromkeys(texts))
     return []
 
 
 def _named(pairs: _Pairs, keys: tuple[str, ...]) -> list[str]:
     """The texts of one object under the first of these keys that has any."""
     for wanted in keys:
-        if found := [text for key, value in pairs if key == wanted for text in _texts(value)]:
-            return found
+        if names := [text for key, value in pairs if key == wanted for text in _texts(value)]:
+            return names
     return []
 
 
@@ -155,4 +155,4 @@ def _plain(text: str) -> str:
 
 
 def _safe(text: str, limit: int, secrets: tuple[str, ...]) -> str:
-    return printable(without_secrets(text, secrets), limit)
+    return printable(redact(text, secrets), limit)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from hyperclusters.modelarts.shapes import Exchange
+from hyperclusters.modelarts.types import Exchange
 
 
 class Proof(StrEnum):

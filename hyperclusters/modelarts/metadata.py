@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hyperclusters.modelarts.grammar import is_header_safe
-from hyperclusters.modelarts.shapes import Credentials
 from hyperclusters.modelarts.transport import RawResponse, Transport
+from hyperclusters.modelarts.types import Credentials
 
 TOKEN_PATH = "/meta-data/latest/api/token"  # noqa: S105 -- a path
 KEY_PATH = "/openstack/latest/securitykey"
@@ -80,10 +80,10 @@ def _call(http: Transport, endpoint: str, method: str, path: str, headers: dict[
 
 def _read(body: bytes) -> TemporaryKey:
     try:
-        said: Any = json.loads(body)
-        held = said["credential"]
-        credentials = Credentials(held["access"], held["secret"], held["securitytoken"])
-        until = datetime.strptime(held["expires_at"], TIME_FORMAT).replace(tzinfo=UTC)
+        content: Any = json.loads(body)
+        credential = content["credential"]
+        credentials = Credentials(credential["access"], credential["secret"], credential["securitytoken"])
+        until = datetime.strptime(credential["expires_at"], TIME_FORMAT).replace(tzinfo=UTC)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise MetadataError("metadata_unreadable") from None
     if not all(

@@ -67,11 +67,11 @@ class NameLookups:
 
     def _look_up(self, key: tuple[str, int], future: Future[list[Address]]) -> None:
         try:
-            found = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
         except BaseException as error:  # noqa: BLE001 - handed to those who wait
             outcome: BaseException | list[Address] = error
         else:
-            outcome = [address for *_, address in found]
+            outcome = [address for *_, address in addresses]
         with self._lock:
             del self._running[key]
         if isinstance(outcome, BaseException):

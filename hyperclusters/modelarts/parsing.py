@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS
-from hyperclusters.modelarts.shapes import HyperCluster, Network
+from hyperclusters.modelarts.types import HyperCluster, Network
 
 _MOST_IDS = 4  # kept of one answer
 _LONGEST_NAME = 255  # of a cluster made elsewhere; the documented limit is 64
@@ -63,8 +63,8 @@ def named_ids(body: bytes) -> tuple[str, ...]:
     Wherever they stand: a body that is cut, wrapped, contradicts itself or is no JSON can still name a cluster.
     """
     text = body.decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
-    found = map(grammar.canonical_id, filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
-    return tuple(dict.fromkeys(found))[:_MOST_IDS]
+    ids = map(grammar.canonical_id, filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
+    return tuple(dict.fromkeys(ids))[:_MOST_IDS]
 
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:

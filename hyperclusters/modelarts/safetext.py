@@ -20,7 +20,7 @@ def printable(text: str, limit: int) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)[:limit]
 
 
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """The text without the secrets, as they are or as JSON may escape them, and the encoded message."""
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:

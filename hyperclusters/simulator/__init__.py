@@ -1,8 +1,8 @@
 """A faithful local ModelArts for the demo and for tests. Imports nothing of the rest of the house."""
 
+from .behaviours import BehaviourError, Behaviours
 from .clusters import Network, SimulatedCluster
 from .journal import JournalEntry
 from .simulator import Simulator
-from .switches import SwitchError, Switches
 
-__all__ = ["JournalEntry", "Network", "SimulatedCluster", "Simulator", "SwitchError", "Switches"]
+__all__ = ["BehaviourError", "Behaviours", "JournalEntry", "Network", "SimulatedCluster", "Simulator"]

@@ -37,7 +37,7 @@ class Answer:
             return f"{self.status} Unassigned"
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """The word for the journal: the status, or that nothing was said."""
         return "lost" if self.lost else "raw" if self.raw else str(self.status)
 

@@ -15,11 +15,19 @@ from .answers import (
     json_answer,
     modelarts_error,
 )
+from .behaviours import Behaviours
 from .clusters import SimulatedCluster
-from .grammar import CallKind, InvalidParameterError, Target, Wish, check_target, read_type, read_wish
+from .grammar import (
+    CallKind,
+    CreateBody,
+    InvalidParameterError,
+    Target,
+    check_target,
+    read_create_body,
+    read_type,
+)
+from .http_request import Request
 from .journal import NO_EFFECT
-from .request import Request
-from .switches import Switches
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Call:
     kind: CallKind
     target: Target
     type: str = ""
-    wish: Wish | None = None
+    create_body: CreateBody | None = None
     problem: str = ""
 
     @property
@@ -39,7 +47,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Deed:
+class Effect:
     """What ModelArts did and what it answers."""
 
     answer: Answer
@@ -51,29 +59,29 @@ def read_call(kind: CallKind, target: Target, request: Request) -> Call:
     try:
         check_target(target)
         if kind == "create":
-            wish = read_wish(request.body)
-            return Call(kind, target, wish.type, wish)
+            create_body = read_create_body(request.body)
+            return Call(kind, target, create_body.type, create_body)
         return Call(kind, target, read_type(request.query))
     except InvalidParameterError as problem:
         return Call(kind, target, problem=str(problem))
 
 
-def perform(db: sqlite3.Connection, call: Call, switches: Switches, delay: float = 0) -> Deed:
+def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float = 0) -> Effect:
     """Do what a call asks for; with a delay, a deed takes hold that many seconds from now."""
     if call.problem:
-        return Deed(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
-    if call.wish:
-        return _create(db, call, call.wish, switches, delay)
+        return Effect(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
+    if call.create_body:
+        return _create(db, call, call.create_body, behaviours, delay)
     if call.kind == "list":
-        return _list(db, call, switches)
+        return _list(db, call, behaviours)
     cluster = find(db, call)
     if cluster is None:
-        return Deed(
+        return Effect(
             modelarts_error(MODELARTS_NOT_FOUND, f"Hyper cluster {call.target.cluster_id} does not exist")
         )
     if call.kind == "show":
-        return Deed(json_answer(HTTPStatus.OK, cluster.as_answer(switches.network_info)))
-    return _delete(db, cluster, switches, delay)
+        return Effect(json_answer(HTTPStatus.OK, cluster.as_answer(behaviours.network_info)))
+    return _delete(db, cluster, behaviours, delay)
 
 
 def find(db: sqlite3.Connection, call: Call) -> SimulatedCluster | None:
@@ -86,48 +94,52 @@ def find(db: sqlite3.Connection, call: Call) -> SimulatedCluster | None:
 
 def name_of(db: sqlite3.Connection, call: Call) -> str:
     """The name of the cluster a request is about; empty for a list, or where there is none."""
-    if call.wish:
-        return call.wish.name
+    if call.create_body:
+        return call.create_body.name
     cluster = find(db, call) if call.target.cluster_id else None
     return cluster.name if cluster else ""
 
 
-def _create(db: sqlite3.Connection, call: Call, wish: Wish, switches: Switches, delay: float) -> Deed:
+def _create(
+    db: sqlite3.Connection, call: Call, create_body: CreateBody, behaviours: Behaviours, delay: float
+) -> Effect:
     existing = (
-        clusters.living(db, call.target.project_id)
-        if switches.unique_names or switches.quota is not None
+        clusters.existing(db, call.target.project_id)
+        if behaviours.unique_names or behaviours.quota is not None
         else []
     )
-    if switches.unique_names and any(each.name == wish.name for each in existing):
-        message = f"A hyper cluster named {wish.name} already exists"
-        return Deed(modelarts_error(MODELARTS_EXISTS, message, HTTPStatus.CONFLICT))
-    if switches.quota is not None and len(existing) >= switches.quota:
-        return Deed(
-            modelarts_error(MODELARTS_QUOTA, f"The quota of {switches.quota} hyper clusters is used up")
+    if behaviours.unique_names and any(each.name == create_body.name for each in existing):
+        message = f"A hyper cluster named {create_body.name} already exists"
+        return Effect(modelarts_error(MODELARTS_EXISTS, message, HTTPStatus.CONFLICT))
+    if behaviours.quota is not None and len(existing) >= behaviours.quota:
+        return Effect(
+            modelarts_error(MODELARTS_QUOTA, f"The quota of {behaviours.quota} hyper clusters is used up")
         )
     cluster = clusters.new_cluster(
         call.target.project_id,
-        wish.name,
-        wish.type,
-        (wish.subnet_id,) if wish.subnet_id else (),
-        odd_id=switches.ids == "odd",
+        create_body.name,
+        create_body.type,
+        (create_body.subnet_id,) if create_body.subnet_id else (),
+        odd_id=behaviours.ids == "odd",
     )
-    clusters.add(db, cluster, delay=delay, list_lag=switches.list_lag)
-    answer = json_answer(HTTPStatus.OK, cluster.as_answer(switches.network_info))
-    return Deed(answer, f"created {cluster.id}")
+    clusters.add(db, cluster, delay=delay, list_lag=behaviours.list_lag)
+    answer = json_answer(HTTPStatus.OK, cluster.as_answer(behaviours.network_info))
+    return Effect(answer, f"created {cluster.id}")
 
 
-def _list(db: sqlite3.Connection, call: Call, switches: Switches) -> Deed:
-    found = clusters.listed(db, call.target.project_id, call.type)
-    if not found and switches.error_on_empty_list:
-        return Deed(modelarts_error(MODELARTS_NOT_FOUND, "There are no hyper clusters"))
-    rows = [cluster.as_answer(switches.network_info) for cluster in found]
-    return Deed(json_answer(HTTPStatus.OK, {"hyper_clusters": rows}))
+def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
+    listing = clusters.visible(db, call.target.project_id, call.type)
+    if not listing and behaviours.error_on_empty_list:
+        return Effect(modelarts_error(MODELARTS_NOT_FOUND, "There are no hyper clusters"))
+    rows = [cluster.as_answer(behaviours.network_info) for cluster in listing]
+    return Effect(json_answer(HTTPStatus.OK, {"hyper_clusters": rows}))
 
 
-def _delete(db: sqlite3.Connection, cluster: SimulatedCluster, switches: Switches, delay: float) -> Deed:
-    if cluster.id in switches.refuse_delete_in_use:
+def _delete(
+    db: sqlite3.Connection, cluster: SimulatedCluster, behaviours: Behaviours, delay: float
+) -> Effect:
+    if cluster.id in behaviours.refuse_delete_in_use:
         message = f"Hyper cluster {cluster.id} is in use"
-        return Deed(modelarts_error(SIMULATED_IN_USE, message, HTTPStatus.CONFLICT))
+        return Effect(modelarts_error(SIMULATED_IN_USE, message, HTTPStatus.CONFLICT))
     clusters.remove(db, cluster.id, delay=delay)
-    return Deed(Answer(HTTPStatus.NO_CONTENT), f"deleted {cluster.id}")
+    return Effect(Answer(HTTPStatus.NO_CONTENT), f"deleted {cluster.id}")

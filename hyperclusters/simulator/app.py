@@ -10,17 +10,17 @@ from email.utils import formatdate
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from . import api, faults, gateway, journal, signature, switches
+from . import api, behaviours, faults, gateway, journal, signature
 from .answers import Answer
-from .api import Call, Deed
+from .api import Call, Effect
+from .behaviours import Behaviours
 from .control import Control, is_control
 from .database import Database
 from .faults import Fault
 from .gateway import Gateway
 from .grammar import Target, read_path
+from .http_request import MAX_BODY, IncompleteBodyError, Request
 from .journal import JournalEntry
-from .request import MAX_BODY, IncompleteBodyError, Request
-from .switches import Switches
 
 OnRequest = Callable[[JournalEntry], None]
 
@@ -51,7 +51,7 @@ class Application:
         request = Request(environ)
         request_id = uuid.uuid4().hex
         with self.database.read() as db:
-            state = switches.current(db)
+            state = behaviours.current(db)
         now = time.time() + state.clock_offset
         try:
             if is_control(request):
@@ -64,7 +64,7 @@ class Application:
             "Date", formatdate(now, usegmt=True)
         )
 
-    def _api_answer(self, request: Request, state: Switches, request_id: str, now: float) -> Answer:
+    def _api_answer(self, request: Request, state: Behaviours, request_id: str, now: float) -> Answer:
         target = read_path(request.path)
         if target is None:
             return gateway.refuse_path(request_id)
@@ -80,11 +80,11 @@ class Application:
         refusal = self._gateway.refusal(request, target, state, request_id, now)
         if refusal:
             with self.database.write() as db:
-                journal.add(db, replace(entry, accepted=False, answer=refusal.said))
+                journal.add(db, replace(entry, accepted=False, answer=refusal.summary))
             return refusal
         return self._accepted(call, entry, state)
 
-    def _accepted(self, call: Call, entry: JournalEntry, state: Switches) -> Answer:
+    def _accepted(self, call: Call, entry: JournalEntry, state: Behaviours) -> Answer:
         """Journal, deed, answer. The row is there before anything else can be seen of the request."""
         with self.database.write(durable=call.changes) as db:
             name = api.name_of(db, call)
@@ -95,10 +95,10 @@ class Application:
         if self.stopping.wait(sum(each.before for each in latencies)):
             return Answer(0, lost=True)
         with self.database.write(durable=call.changes) as db:
-            deed = _deed(db, call, fault, state)
-            answer = faults.bend(fault, deed.answer, entry.request_id) if fault else deed.answer
+            effect = _deed(db, call, fault, state)
+            answer = faults.apply_fault(fault, effect.answer, entry.request_id) if fault else effect.answer
             applied = ", ".join(each.title for each in (*latencies, *([fault] if fault else [])))
-            journal.finish(db, replace(entry, effect=deed.effect, fault=applied, answer=answer.said))
+            journal.finish(db, replace(entry, effect=effect.effect, fault=applied, answer=answer.summary))
         self.stopping.wait(sum(each.after for each in latencies))
         return answer
 
@@ -112,15 +112,15 @@ class Application:
             self.callback_errors.append(error)
 
 
-def _deed(db: sqlite3.Connection, call: Call, fault: Fault | None, state: Switches) -> Deed:
+def _deed(db: sqlite3.Connection, call: Call, fault: Fault | None, state: Behaviours) -> Effect:
     """Do the deed as the fault lets it happen: now, later, or only as far as the answer it would have had."""
     delay = faults.deed_delay(fault)
     if delay is not None:
         return api.perform(db, call, state, delay)
     db.execute("SAVEPOINT deed")
-    deed = api.perform(db, call, state)
+    effect = api.perform(db, call, state)
     db.execute("ROLLBACK TO deed")
-    return Deed(deed.answer)
+    return Effect(effect.answer)
 
 
 def _entry(request: Request, target: Target, call: Call, request_id: str) -> JournalEntry:
@@ -132,7 +132,7 @@ def _entry(request: Request, target: Target, call: Call, request_id: str) -> Jou
         path=f"{request.path}?{request.query}" if request.query else request.path,
         project_id=target.project_id,
         type=call.type,
-        name=call.wish.name if call.wish else "",
+        name=call.create_body.name if call.create_body else "",
         body_digest=request.body_digest,
         access_key=claim.access_key if claim else "",
         sdk_date=request.header("x-sdk-date"),

@@ -94,13 +94,13 @@ def add(db: sqlite3.Connection, cluster: SimulatedCluster, *, delay: float = 0, 
 
 def remove(db: sqlite3.Connection, cluster_id: str, *, delay: float = 0) -> bool:
     """End a cluster `delay` seconds from now; False if there is none of this ID."""
-    found = find(db, cluster_id)
-    if found:
+    cluster = find(db, cluster_id)
+    if cluster:
         db.execute(
             "UPDATE clusters SET exists_until = ? WHERE id = ?",
             (time.time() + delay if delay else 0, cluster_id),
         )
-    return found is not None
+    return cluster is not None
 
 
 def find(db: sqlite3.Connection, cluster_id: str) -> SimulatedCluster | None:
@@ -112,7 +112,7 @@ def find(db: sqlite3.Connection, cluster_id: str) -> SimulatedCluster | None:
     return _cluster(*row) if row else None
 
 
-def listed(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[SimulatedCluster]:
+def visible(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[SimulatedCluster]:
     """What a list call shows: living clusters of one project and type, past their lag, oldest first."""
     condition = f"project_id = :project_id AND type = :type AND listed_from <= :now AND {_ALIVE}"
     rows = db.execute(
@@ -122,7 +122,7 @@ def listed(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[S
     return [_cluster(*row) for row in rows]
 
 
-def living(db: sqlite3.Connection, project_id: str | None = None) -> list[SimulatedCluster]:
+def existing(db: sqlite3.Connection, project_id: str | None = None) -> list[SimulatedCluster]:
     """Every living cluster, of one project if one is given, oldest first; lag does not hide any."""
     condition = f"{_ALIVE} AND (:project_id IS NULL OR project_id = :project_id)"
     rows = db.execute(

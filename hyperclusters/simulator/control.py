@@ -9,13 +9,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import clusters, faults, journal, keys, page, switches
+from . import behaviours, clusters, faults, journal, keys, page
 from .answers import JSON_TYPE, Answer, json_answer
+from .behaviours import BehaviourError, number, one_of, text
 from .database import Database
 from .grammar import NAME, PROJECT_ID, SUBNET_ID, TYPES
+from .http_request import Request
 from .keys import Key
-from .request import Request
-from .switches import SwitchError, number, one_of, text
 
 ROOT = "/_simulator"
 LONGEST_REFUSAL_SECONDS = 3600.0
@@ -86,25 +86,27 @@ class Control:
     def _help(self, request: Request, _: str) -> Answer:
         with self._database.read() as db:
             rows = journal.entries(db, newest=RECENT_ROWS)
-            html = page.render(request.header("host"), switches.current(db), faults.waiting(db), rows)
+            html = page.render(request.header("host"), behaviours.current(db), faults.waiting(db), rows)
         return Answer(HTTPStatus.OK, html.encode(), (("Content-Type", "text/html; charset=utf-8"),))
 
     def _show_switches(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
-            return json_answer(HTTPStatus.OK, {**asdict(switches.current(db)), "faults": faults.waiting(db)})
+            return json_answer(
+                HTTPStatus.OK, {**asdict(behaviours.current(db)), "faults": faults.waiting(db)}
+            )
 
     def _change_switches(self, request: Request, rest: str) -> Answer:
         changes = request.json_object()
         rules = changes.pop("faults", None)
         with self._database.write() as db:
-            switches.change(db, changes)
+            behaviours.change(db, changes)
             if rules is not None:
                 faults.replace(db, rules)
         return self._show_switches(request, rest)
 
     def _reset(self, _: Request, __: str) -> Answer:
         with self._database.write() as db:
-            switches.reset(db)
+            behaviours.reset(db)
             faults.replace(db, [])
         return Answer(HTTPStatus.NO_CONTENT)
 
@@ -129,18 +131,18 @@ class Control:
 
     def _show_clusters(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
-            return json_answer(HTTPStatus.OK, {"clusters": [asdict(each) for each in clusters.living(db)]})
+            return json_answer(HTTPStatus.OK, {"clusters": [asdict(each) for each in clusters.existing(db)]})
 
     def _add_cluster(self, request: Request, _: str) -> Answer:
         wish = {"type": TYPES[0], "subnet_ids": [], **request.json_object()}
         if unknown := set(wish) - {"project_id", "name", "type", "subnet_ids"}:
-            raise SwitchError(f"a cluster has no {', '.join(sorted(unknown))}")
+            raise BehaviourError(f"a cluster has no {', '.join(sorted(unknown))}")
         project_id, name = text("project_id", wish.get("project_id")), text("name", wish.get("name"))
         subnet_ids = wish["subnet_ids"]
         if not PROJECT_ID.fullmatch(project_id) or not NAME.fullmatch(name):
-            raise SwitchError("project_id and name must match the documented grammar")
+            raise BehaviourError("project_id and name must match the documented grammar")
         if not isinstance(subnet_ids, list) or not all(SUBNET_ID.fullmatch(str(each)) for each in subnet_ids):
-            raise SwitchError("subnet_ids must be a list of UUIDs in lower case")
+            raise BehaviourError("subnet_ids must be a list of UUIDs in lower case")
         cluster_type = one_of("type", wish["type"], TYPES)
         cluster = clusters.new_cluster(project_id, name, cluster_type, tuple(subnet_ids))
         with self._database.write(durable=True) as db:
@@ -186,10 +188,10 @@ class Control:
 
 def _read_key(content: dict[str, Any]) -> Key:
     if unknown := set(content) - {"access_key", "secret_key", "security_token", "expires_in", "projects"}:
-        raise SwitchError(f"a key has no {', '.join(sorted(unknown))}")
+        raise BehaviourError(f"a key has no {', '.join(sorted(unknown))}")
     expires_in, projects = content.get("expires_in"), content.get("projects")
     if projects is not None and not isinstance(projects, list):
-        raise SwitchError("projects must be a list of project IDs")
+        raise BehaviourError("projects must be a list of project IDs")
     return Key(
         text("access_key", content.get("access_key")),
         text("secret_key", content.get("secret_key")),

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .garbage import GARBAGE
-from .grammar import CALL_KINDS
-from .switches import (
+from .behaviours import (
     DOCUMENTED,
     OBSERVED,
     OWN,
-    SwitchError,
+    BehaviourError,
     number,
     one_of,
     text,
     true_or_false,
     whole_number,
 )
+from .garbage import GARBAGE
+from .grammar import CALL_KINDS
 
 LONGEST_SECONDS = 24 * 3600.0
 LARGEST_BODY = 256 * 1024 * 1024
@@ -46,15 +46,15 @@ class FaultKind:
 def _status(name: str, value: Any) -> int:
     status = whole_number(name, value)
     if status not in STATUSES:
-        raise SwitchError(f"{name} must be a final HTTP status, {STATUSES.start} to {STATUSES.stop - 1}")
+        raise BehaviourError(f"{name} must be a final HTTP status, {STATUSES.start} to {STATUSES.stop - 1}")
     return status
 
 
 def _header_text(name: str, value: Any) -> str:
-    said = text(name, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
-    if not said.isascii() or not said.isprintable():
-        raise SwitchError(f"{name} must be printable ASCII: it becomes a header")
-    return said
+    header = text(name, str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    if not header.isascii() or not header.isprintable():
+        raise BehaviourError(f"{name} must be printable ASCII: it becomes a header")
+    return header
 
 
 def _bytes(name: str, value: Any) -> bytes:
@@ -64,7 +64,7 @@ def _bytes(name: str, value: Any) -> bytes:
 def _size(name: str, value: Any) -> int:
     size = whole_number(name, value)
     if size > LARGEST_BODY:
-        raise SwitchError(f"{name} must not be larger than {LARGEST_BODY}")
+        raise BehaviourError(f"{name} must not be larger than {LARGEST_BODY}")
     return size
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from .answers import Answer, gateway_error, modelarts_error
 from .api import Call
+from .behaviours import BehaviourError
 from .fault_kinds import KINDS, MATCHERS
-from .garbage import garble, pad
-from .switches import SwitchError
+from .garbage import corrupt, pad
 
 THROTTLED = "The throttling threshold has been reached: policy user over ratelimit,limit:100,time:1 minute"
 # What the vendor's gateway is known to say with a status. Any other is worded as ModelArts words
@@ -84,7 +84,7 @@ def read(content: Mapping[str, Any]) -> Fault:
     """A rule from what a person or a test wrote. Raises SwitchError with a sentence."""
     kind = KINDS.get(str(content.get("fault")))
     if kind is None:
-        raise SwitchError(f"there is no fault {content.get('fault')!r}; there are: {', '.join(KINDS)}")
+        raise BehaviourError(f"there is no fault {content.get('fault')!r}; there are: {', '.join(KINDS)}")
     content = dict(content)
     if "body_base64" in content and "body" not in content:
         content["body"] = _decoded(content.pop("body_base64"))
@@ -94,7 +94,9 @@ def read(content: Mapping[str, Any]) -> Fault:
         if name == "fault":
             continue
         if name not in allowed:
-            raise SwitchError(f"{content['fault']} has no parameter {name!r}; it has: {', '.join(allowed)}")
+            raise BehaviourError(
+                f"{content['fault']} has no parameter {name!r}; it has: {', '.join(allowed)}"
+            )
         checked[name] = None if value is None and allowed[name].optional else allowed[name].check(name, value)
     return Fault(**{**kind.defaults, **checked, "fault": content["fault"]})
 
@@ -108,7 +110,7 @@ def add(db: sqlite3.Connection, fault: Fault) -> None:
 def replace(db: sqlite3.Connection, rules: Any) -> None:
     """Put these rules in the place of all that are there. Raises SwitchError."""
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise SwitchError("faults must be a list of objects")
+        raise BehaviourError("faults must be a list of objects")
     db.execute("DELETE FROM faults")
     for rule in rules:
         add(db, read(rule))
@@ -127,7 +129,7 @@ def claim(db: sqlite3.Connection, call: Call, name: str) -> tuple[list[Fault], F
     for row in db.execute("SELECT * FROM faults ORDER BY number").fetchall():
         fault = read(json.loads(row["rule"]))
         is_latency = fault.fault == "latency"
-        if not fault.meets(call, name) or (striking and not is_latency) or not _drawn(db, row, fault):
+        if not fault.meets(call, name) or (striking and not is_latency) or not _is_due(db, row, fault):
             continue
         _count_down(db, row)
         if is_latency:
@@ -146,7 +148,7 @@ def deed_delay(fault: Fault | None) -> float | None:
     return 0.0 if fault.deed else None
 
 
-def bend(fault: Fault, honest: Answer, request_id: str) -> Answer:
+def apply_fault(fault: Fault, honest: Answer, request_id: str) -> Answer:
     """What leaves instead of the honest answer."""
     match fault.fault:
         case "error":
@@ -156,7 +158,7 @@ def bend(fault: Fault, honest: Answer, request_id: str) -> Answer:
         case "drip":
             answer = dataclasses.replace(honest, pause=fault.seconds, paused_part=fault.part)
         case "garbage":
-            answer = garble(fault.kind, honest, fault.body, fault.content_type, fault.status)
+            answer = corrupt(fault.kind, honest, fault.body, fault.content_type, fault.status)
         case "oversized":
             answer = pad(honest, fault.size)
         case "raw_answer":
@@ -168,17 +170,17 @@ def bend(fault: Fault, honest: Answer, request_id: str) -> Answer:
 
 def _error(fault: Fault, request_id: str) -> Answer:
     status = fault.status or HTTPStatus.SERVICE_UNAVAILABLE
-    known = GATEWAY_ERRORS.get(status)
-    code, message = known or (f"ModelArts.{status}0000", "The service failed to handle the request")
+    defaults = GATEWAY_ERRORS.get(status)
+    code, message = defaults or (f"ModelArts.{status}0000", "The service failed to handle the request")
     code, message = fault.error_code or code, fault.error_msg or message
-    if known:
+    if defaults:
         answer = gateway_error(status, code, message, request_id)
     else:
         answer = modelarts_error(code, message, status)
     return answer if fault.retry_after is None else answer.with_header("Retry-After", fault.retry_after)
 
 
-def _drawn(db: sqlite3.Connection, row: sqlite3.Row, fault: Fault) -> bool:
+def _is_due(db: sqlite3.Connection, row: sqlite3.Row, fault: Fault) -> bool:
     """Toss the rule's own coin. The nth toss depends on seed and n alone, whichever process makes it."""
     if fault.probability >= 1:
         return True
@@ -198,4 +200,4 @@ def _decoded(text: Any) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, TypeError) as error:
-        raise SwitchError("body_base64 must be base64") from error
+        raise BehaviourError("body_base64 must be base64") from error

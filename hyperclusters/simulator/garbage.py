@@ -54,13 +54,13 @@ GARBAGE: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def garble(kind: str, honest: Answer, body: bytes, content_type: str, status: int | None) -> Answer:
+def corrupt(kind: str, honest: Answer, body: bytes, content_type: str, status: int | None) -> Answer:
     """The honest answer with its body made garbage; a body of the caller's own for the kind `custom`."""
     types = {"html": "text/html", "custom": content_type}
     headers = (("Content-Type", types[kind]),) if kind in types else honest.headers
     answered = HTTPStatus.OK if kind == "error_code_200" else _status_with_body(honest)
-    made = body if kind == "custom" else GARBAGE[kind](honest.body)
-    return replace(honest, status=status or answered, body=made, headers=headers)
+    body_bytes = body if kind == "custom" else GARBAGE[kind](honest.body)
+    return replace(honest, status=status or answered, body=body_bytes, headers=headers)
 
 
 def pad(honest: Answer, size: int) -> Answer:

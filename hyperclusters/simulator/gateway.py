@@ -5,11 +5,11 @@ from http import HTTPStatus
 
 from . import keys, signature
 from .answers import Answer, gateway_error
+from .behaviours import Behaviours
 from .database import Database
 from .grammar import Target
+from .http_request import MAX_BODY, Request
 from .keys import Key
-from .request import MAX_BODY, Request
-from .switches import Switches
 
 CLOCK_TOLERANCE_SECONDS = 15 * 60
 
@@ -53,7 +53,7 @@ class Gateway:
         self._database = database
 
     def refusal(
-        self, request: Request, target: Target, switches: Switches, request_id: str, now: float
+        self, request: Request, target: Target, behaviours: Behaviours, request_id: str, now: float
     ) -> Answer | None:
         """The answer that stops this request, or None if it may pass. `now` is the gateway's clock."""
         claim = signature.read_claim(request.header("authorization"))
@@ -71,13 +71,13 @@ class Gateway:
             return _unauthenticated("x-sdk-date is malformed", request_id)
         return (
             _clock_refusal(date, now, request_id)
-            or self._signature_refusal(request, claim, key, switches, request_id)
+            or self._signature_refusal(request, claim, key, behaviours, request_id)
             or _token_refusal(request, key, request_id)
             or _project_refusal(target, key, request_id)
         )
 
     def _signature_refusal(
-        self, request: Request, claim: signature.Claim, key: Key, switches: Switches, request_id: str
+        self, request: Request, claim: signature.Claim, key: Key, behaviours: Behaviours, request_id: str
     ) -> Answer | None:
         received = signature.Received(
             request.method, request.raw_path, request.query, request.headers, request.body_digest
@@ -88,7 +88,7 @@ class Gateway:
                     keys.note_success(db, key.access_key)
             return None
         with self._database.write() as db:
-            keys.note_failure(db, key.access_key, switches.lock_seconds)
+            keys.note_failure(db, key.access_key, behaviours.lock_seconds)
         return _unauthenticated("verify aksk signature fail", request_id)
 
 

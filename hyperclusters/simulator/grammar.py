@@ -40,7 +40,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Wish:
+class CreateBody:
     """What a create asks for."""
 
     name: str
@@ -50,8 +50,8 @@ class Wish:
 
 def read_path(path: str) -> Target | None:
     """The target of a path, or None where the vendor has no such path."""
-    found = PATH.fullmatch(path)
-    return Target(found[1], found[2]) if found else None
+    match = PATH.fullmatch(path)
+    return Target(match[1], match[2]) if match else None
 
 
 def read_query(query: str) -> list[tuple[bytes, bytes]]:
@@ -78,7 +78,7 @@ def read_type(query: str) -> str:
     return values[0].decode("latin-1")
 
 
-def read_wish(body: bytes) -> Wish:
+def read_create_body(body: bytes) -> CreateBody:
     """What a create's body asks for. Raises InvalidParameterError."""
     fields = _json_object(body)
     name, subnet_id = fields.get("name"), fields.get("hyper_cluster_subnet_id")
@@ -90,10 +90,10 @@ def read_wish(body: bytes) -> Wish:
     if cluster_type not in TYPES:
         raise InvalidParameterError("type must be HPS or ECS")
     if "hyper_cluster_subnet_id" not in fields:
-        return Wish(name, cluster_type, None)
+        return CreateBody(name, cluster_type, None)
     if not isinstance(subnet_id, str) or not SUBNET_ID.fullmatch(subnet_id):
         raise InvalidParameterError("hyper_cluster_subnet_id must be a UUID in lower case")
-    return Wish(name, cluster_type, subnet_id)
+    return CreateBody(name, cluster_type, subnet_id)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from dataclasses import asdict, fields
 from html import escape
 from typing import Any
 
+from .behaviours import Behaviours
 from .fault_kinds import KINDS, MATCHERS
 from .journal import JournalEntry
-from .switches import Switches
 
 BASE = "/v1/{project_id}/dev-servers/hyper-clusters"
 CALLS = (
@@ -64,7 +64,7 @@ pre { font: 13px/1.5 ui-monospace, monospace; background: #8881; padding: .8rem;
 """
 
 
-def render(host: str, state: Switches, rules: list[dict[str, Any]], recent: Sequence[JournalEntry]) -> str:
+def render(host: str, state: Behaviours, rules: list[dict[str, Any]], recent: Sequence[JournalEntry]) -> str:
     """The whole page. `host` is what the reader's own commands should name."""
     parts = [
         "<h1>Simulated ModelArts</h1>",
@@ -101,9 +101,9 @@ def _command(host: str, method: str, path: str, content: dict[str, Any] | None) 
     return shlex.join(words)
 
 
-def _switch_rows(state: Switches) -> Iterable[tuple[str, ...]]:
+def _switch_rows(state: Behaviours) -> Iterable[tuple[str, ...]]:
     now = asdict(state)
-    for each in fields(Switches):
+    for each in fields(Behaviours):
         yield each.name, json.dumps(now[each.name]), each.metadata["meaning"], each.metadata["label"]
 
 

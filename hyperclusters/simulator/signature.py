@@ -47,11 +47,11 @@ def read_claim(authorization: str) -> Claim | None:
     Any set of signed headers is taken that holds host and x-sdk-date: without those two a signature could be
     replayed against another host or at another time.
     """
-    found = AUTHORIZATION.fullmatch(authorization.strip())
-    if not found:
+    match = AUTHORIZATION.fullmatch(authorization.strip())
+    if not match:
         return None
-    names = tuple(found[2].split(";"))
-    return Claim(found[1], names, found[3]) if REQUIRED.issubset(names) else None
+    names = tuple(match[2].split(";"))
+    return Claim(match[1], names, match[3]) if REQUIRED.issubset(names) else None
 
 
 def read_date(text: str) -> datetime | None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import clusters, faults, journal, keys, switches
+from . import behaviours, clusters, faults, journal, keys
 from .app import Application, OnRequest
+from .behaviours import Behaviours
 from .clusters import SimulatedCluster
 from .journal import JournalEntry
 from .keys import Key
 from .service import Service
-from .switches import Switches
 
 DEFAULT_ACCESS_KEY = "DEMOACCESSKEY"
 DEFAULT_SECRET_KEY = "demo-secret-key"  # noqa: S105 - the simulator's documented demo key opens nothing else
@@ -110,10 +110,10 @@ class Simulator:
         finally:
             self._service.resume()
 
-    def set(self, **changes: Any) -> Switches:
+    def set(self, **changes: Any) -> Behaviours:
         """Change switches by name, see `Switches`. Raises SwitchError for an unknown name or wrong value."""
         with self._database.write() as db:
-            return switches.change(db, changes)
+            return behaviours.change(db, changes)
 
     def fault(self, fault: str, call: str = "any", **parameters: Any) -> None:
         """Add a fault, see `fault_kinds`: `fault("lost_answer", "create", times=1)`. Raises SwitchError."""
@@ -124,13 +124,13 @@ class Simulator:
     def reset(self) -> None:
         """Default switches, no faults. Clusters, keys and the journal stay."""
         with self._database.write() as db:
-            switches.reset(db)
+            behaviours.reset(db)
             faults.replace(db, [])
 
-    def switches(self) -> Switches:
+    def behaviours(self) -> Behaviours:
         """The switches as they are."""
         with self._database.read() as db:
-            return switches.current(db)
+            return behaviours.current(db)
 
     def journal(self, after: int = 0) -> list[JournalEntry]:
         """What was asked and done since row `after`, oldest first."""
@@ -140,7 +140,7 @@ class Simulator:
     def clusters(self, project_id: str | None = None) -> list[SimulatedCluster]:
         """What exists now, oldest first."""
         with self._database.read() as db:
-            return clusters.living(db, project_id)
+            return clusters.existing(db, project_id)
 
     def add_cluster(
         self,

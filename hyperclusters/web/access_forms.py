@@ -11,10 +11,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.identifiers import validate_address
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
-from hyperclusters.access.refusals import AccessRefused
-from hyperclusters.access.rules import End
+from hyperclusters.access.rules import Expiry
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
 from hyperclusters.modelarts import ClusterType
@@ -60,7 +60,7 @@ def _reason() -> forms.CharField:
 class UntilForm(forms.Form):
     """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered.
 
-    With `held` the form starts from the end that this grant has.
+    With `grant` the form starts from the end that this grant has.
     """
 
     until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
@@ -74,11 +74,11 @@ class UntilForm(forms.Form):
     )
     reason = _reason()
 
-    def __init__(self, *args: Any, team: Team | None, held: Grant | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, team: Team | None, grant: Grant | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.team, self.held = team, held
-        if held is not None:
-            last = (held.until - timedelta(microseconds=1)).astimezone(UTC).date() if held.until else None
+        self.team, self.grant = team, grant
+        if grant is not None:
+            last = (grant.until - timedelta(microseconds=1)).astimezone(UTC).date() if grant.until else None
             self.initial.update(until="date" if last else "open", date=last)
         self.fields["until"].choices = [  # type: ignore[attr-defined]
             (value, word) for value, word in PRESETS if self._is_offered(value)
@@ -96,7 +96,7 @@ class UntilForm(forms.Form):
             self.add_error("date", _("Choose the day."))
         return data
 
-    def end(self) -> End:
+    def end(self) -> Expiry:
         """What was chosen, once the form is valid."""
         preset: str = self.cleaned_data["until"]
         if preset == "open":
@@ -120,10 +120,10 @@ class RoleForm(UntilForm):
         self.fields["role"].choices = choices  # type: ignore[attr-defined]
         self.fields["role"].initial = choices[0][0] if len(choices) == 1 else None
 
-    def end(self) -> End:
+    def end(self) -> Expiry:
         """What was chosen; where the end of what is held was left alone, that one to the second."""
-        if self.held is not None and not {"until", "date"} & set(self.changed_data):
-            return self.held.until
+        if self.grant is not None and not {"until", "date"} & set(self.changed_data):
+            return self.grant.until
         return super().end()
 
 
@@ -227,9 +227,9 @@ class ApproveForm(forms.Form):
     days = forms.TypedChoiceField(label=_("For how long"), required=False, coerce=int, empty_value=None)
     note = forms.CharField(label=_("Note"), max_length=500, required=False)
 
-    def __init__(self, *args: Any, asked: int | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, days: int | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        own = str(asked) if asked is not None else ""
+        own = str(days) if days is not None else ""
         choices: list[tuple[str, Any]] = list(LENGTHS)
         if own not in dict(choices):
             choices.insert(0, (own, _("%(days)s days") % {"days": own}))
@@ -299,11 +299,11 @@ class JoinForm(forms.Form):
         return password
 
 
-def tried(form: forms.Form, act: Callable[[], None]) -> bool:
+def bound_form(form: forms.Form, act: Callable[[], None]) -> bool:
     """Whether it was done; a refusal is put into the form, in words."""
     try:
         act()
-    except AccessRefused as refused:
+    except ChangeRefused as refused:
         form.add_error(None, access_refusal(refused))
         return False
     except ValidationError as error:

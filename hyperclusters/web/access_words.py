@@ -8,10 +8,17 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hyperclusters.access.leads import SOON, LedTeam
+from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
-from hyperclusters.access.permissions import Action, NotPermitted, appointers, may, roles_for, who_can
-from hyperclusters.access.refusals import AccessRefused, Cause
+from hyperclusters.access.permissions import (
+    NotPermitted,
+    Permission,
+    may,
+    platform_admins,
+    roles_for,
+    who_can,
+)
+from hyperclusters.access.team_admins import SOON, TeamWithAdmins
 from hyperclusters.audit import clock
 
 from .causes import Text
@@ -58,29 +65,33 @@ ALLOWS: dict[Role, Text] = {
 }
 
 
-def access_refusal(refused: AccessRefused) -> str:
+def access_refusal(refused: ChangeRefused) -> str:
     """Why a change of access was not made. Every such sentence says that nothing was changed."""
     return str(REFUSALS[refused.cause])
 
 
 def helpers(team: Team) -> list[User]:
     """Who can give access to this team; where it has no admin, who can appoint one."""
-    return [held.person for held in who_can(Action.GRANT, team)] or appointers()
+    return [grant.person for grant in who_can(Permission.GRANT, team)] or platform_admins()
 
 
-def asked_words(person: User) -> list[str]:
+def request_line(person: User) -> list[str]:
     """What this person has asked for and nobody has decided yet, and who does."""
-    told = _("You asked to be %(role)s in %(team)s: %(decided)s.")
+    text = _("You asked to be %(role)s in %(team)s: %(decided)s.")
     return [
-        told
-        % {"role": asked.get_role_display(), "team": asked.team.name, "decided": _who_decides(asked.team)}
-        for asked in AccessRequest.objects.pending().filter(person=person).select_related("team")
+        text
+        % {
+            "role": access_request.get_role_display(),
+            "team": access_request.team.name,
+            "decided": _who_decides(access_request.team),
+        }
+        for access_request in AccessRequest.objects.pending().filter(person=person).select_related("team")
     ]
 
 
 def _who_decides(team: Team) -> str:
-    names = sorted(held.person.username for held in who_can(Action.GRANT, team))
-    return decided_by(names, [] if names else appointers())
+    names = sorted(grant.person.username for grant in who_can(Permission.GRANT, team))
+    return decided_by(names, [] if names else platform_admins())
 
 
 def decided_by(names: list[str], appointers: list[User]) -> str:
@@ -95,23 +106,25 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
 
     Says nothing of a team that was not named by it.
     """
-    if isinstance(denied, NotPermitted) and not roles_for(denied.action):
-        return {"names": ", ".join(person.username for person in appointers())}
+    if isinstance(denied, NotPermitted) and not roles_for(denied.permission):
+        return {"names": ", ".join(person.username for person in platform_admins())}
     if not isinstance(denied, NotPermitted) or denied.team is None:
         return {"names": "", "query": ""}
     names = ", ".join(sorted(person.username for person in helpers(denied.team)))
-    role = next((role.value for role, actions in LEAST.items() if denied.action in actions), Role.ADMIN.value)
+    role = next(
+        (role.value for role, actions in LEAST.items() if denied.permission in actions), Role.ADMIN.value
+    )
     return {"names": names, "query": f"?team={denied.team.slug}&role={role}"}
 
 
-LEAST: dict[Role, set[Action]] = {
-    Role.VIEWER: {Action.VIEW, Action.MEMBERS},
-    Role.CREATOR: {Action.CREATE},
+LEAST: dict[Role, set[Permission]] = {
+    Role.VIEWER: {Permission.VIEW, Permission.MEMBERS},
+    Role.CREATOR: {Permission.CREATE},
 }
 
 
-def unled_notice(team: LedTeam, person: User) -> dict[str, str]:
-    """The warning that nobody decides in a team (one of `leads`), or soon nobody will, with what this person can do."""
+def unled_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
+    """The warning that nobody decides in a team (one of `team_admins`), or soon nobody will, with what this person can do."""
     if team.is_led and (team.led_until is None or team.led_until > clock.now() + SOON):
         return {}
     if team.is_led:
@@ -122,10 +135,10 @@ def unled_notice(team: LedTeam, person: User) -> dict[str, str]:
         text = _("It has no admin: nobody can give access there, decide requests or settle open outcomes.")
     at = date_format(timezone.localtime(team.led_until), "DATETIME_FORMAT") + " UTC" if team.led_until else ""
     notice = {"kind": "warn" if team.is_led else "bad", "title": title % {"team": team.name, "at": at}}
-    if may(person, Action.APPOINT) or may(person, Action.GRANT, team):
+    if may(person, Permission.APPOINT) or may(person, Permission.GRANT, team):
         url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
         return notice | {"text": text, "url": url, "action": _("Appoint an admin")}
-    who = _("%(names)s can appoint one.") % {"names": ", ".join(each.username for each in appointers())}
+    who = _("%(names)s can appoint one.") % {"names": ", ".join(each.username for each in platform_admins())}
     return notice | {"text": f"{text} {who}"}
 
 

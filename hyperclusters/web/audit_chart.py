@@ -10,11 +10,11 @@ from django.db.models import Count
 from django.db.models.functions import TruncDate
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.models import EventQuerySet
 from hyperclusters.audit.paging import NEWEST_FIRST
 from hyperclusters.audit.times import EARLIEST, end_of_day, later
-from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import EventType
 
 DAYS = 30
 MOMENT = timedelta(microseconds=1)  # the end of a filter is not part of it
@@ -22,12 +22,12 @@ MOST = 10_000  # events that are counted
 HEIGHT, STEP, WIDTH = 84, 24, 18  # of the drawing: its bars' height, and each bar's step and width
 CREATED, FAILED, UNKNOWN = "created", "failed", "unknown"
 ENDS: dict[str, str] = {
-    Did.CREATE_SUCCEEDED: CREATED,
-    Did.CREATE_FAILED: FAILED,
-    Did.CREATE_ABSENT: FAILED,
-    Did.CREATE_REFUSED: FAILED,
-    Did.CREATE_DENIED: FAILED,
-    Did.CREATE_UNKNOWN: UNKNOWN,
+    EventType.CREATE_SUCCEEDED: CREATED,
+    EventType.CREATE_FAILED: FAILED,
+    EventType.CREATE_ABSENT: FAILED,
+    EventType.CREATE_REFUSED: FAILED,
+    EventType.CREATE_DENIED: FAILED,
+    EventType.CREATE_UNKNOWN: UNKNOWN,
 }
 
 
@@ -57,35 +57,37 @@ class Chart:
     bar = WIDTH
 
 
-def chart(wanted: Filter, events: EventQuerySet) -> Chart:
+def chart(event_filter: EventFilter, events: EventQuerySet) -> Chart:
     """The creations among the wanted events, on the last 30 days that the filter's time leaves.
 
     They end today, or later where the filter says since when and until when.
     """
     now, span = clock.now(), timedelta(days=DAYS - 1)
-    end = min(wanted.until or now, max(now, later(wanted.since or now, span)))
+    end = min(event_filter.until or now, max(now, later(event_filter.since or now, span)))
     last = (end - MOMENT).date() if end > EARLIEST else end.date()
     first = max(last, date.min + span) - span
     since = datetime.combine(first, time(), UTC)
     end = end_of_day(last)
     narrowed = replace(
-        wanted, since=max(since, wanted.since) if wanted.since else since, until=min(end, wanted.until or end)
+        event_filter,
+        since=max(since, event_filter.since) if event_filter.since else since,
+        until=min(end, event_filter.until or end),
     )
     rows = narrowed.apply(events).filter(action__in=ENDS).order_by()
     daily: Counter[tuple[date, str]] = Counter()
     counted = rows.annotate(day=TruncDate("at")).values("day", "action").annotate(n=Count("seq"))
     for row in counted.values_list("day", "action", "n"):
         daily[row[0], ENDS[row[1]]] += row[2]
-    return _drawn(daily, [first + timedelta(days=number) for number in range(DAYS)])
+    return _chart(daily, [first + timedelta(days=number) for number in range(DAYS)])
 
 
-def count(wanted: Filter, events: EventQuerySet) -> tuple[int, bool]:
+def count(event_filter: EventFilter, events: EventQuerySet) -> tuple[int, bool]:
     """How many events fit, counted up to a bound; and whether there are more."""
-    found = wanted.apply(events).order_by(*NEWEST_FIRST).values("seq")[: MOST + 1].count()
-    return min(found, MOST), found > MOST
+    count = event_filter.apply(events).order_by(*NEWEST_FIRST).values("seq")[: MOST + 1].count()
+    return min(count, MOST), count > MOST
 
 
-def _drawn(daily: Counter[tuple[date, str]], days: list[date]) -> Chart:
+def _chart(daily: Counter[tuple[date, str]], days: list[date]) -> Chart:
     most = max((sum(daily[day, how] for how in (CREATED, FAILED, UNKNOWN)) for day in days), default=0) or 1
     bars = [_bar(daily, day, number * STEP, (HEIGHT - 6) / most) for number, day in enumerate(days)]
     return Chart(

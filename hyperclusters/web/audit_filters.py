@@ -17,13 +17,11 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import AuditScope
 from hyperclusters.audit import clock
-from hyperclusters.audit.filters import Filter
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.filters import EventFilter
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.web.fields import UtcDateTimeField
-from hyperclusters.web.listing import Filter as Menu
-from hyperclusters.web.listing import menu
+from hyperclusters.web.listing import FilterMenu, menu
 
 PRESETS = {
     "1h": (gettext_lazy("Last hour"), timedelta(hours=1)),
@@ -44,7 +42,7 @@ MOST = 2**63 - 1
 def _options(_language: str | None) -> tuple[list[tuple[str, str]], ...]:
     """What can be chosen everywhere: times, actions, outcomes; in the language of this request."""
     ranges = [(key, str(words)) for key, (words, _) in PRESETS.items()]
-    actions = [(value, str(label).capitalize()) for value, label in sorted(Did.choices)]
+    actions = [(value, str(label).capitalize()) for value, label in sorted(EventType.choices)]
     return ranges, actions, [(value, str(label)) for value, label in Outcome.choices]
 
 
@@ -78,16 +76,16 @@ class AuditForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditQuery:
     """What somebody asked the audit for: the form, its menus, and the filter, which is None if it was not understood."""
 
     form: AuditForm
-    filter: Filter | None
-    menus: list[Menu]
+    filter: EventFilter | None
+    menus: list[FilterMenu]
     team: Team | None  # where only one team's events are visible
 
     @property
-    def told(self) -> dict[str, str]:
+    def filters(self) -> dict[str, str]:
         """What narrows the list, by its name in the address."""
         return {name: value for name in NAMES if (value := self.form.data.get(name, ""))}
 
@@ -95,7 +93,8 @@ class Asked:
     def words(self) -> list[tuple[str, str]]:
         """The same in words."""
         return [
-            (str(self.form.fields[name].label), self._word(name, value)) for name, value in self.told.items()
+            (str(self.form.fields[name].label), self._word(name, value))
+            for name, value in self.filters.items()
         ]
 
     def _word(self, name: str, value: str) -> str:
@@ -117,7 +116,7 @@ class Asked:
         return "datetime-local" if is_time else "text"
 
     @property
-    def kept(self) -> list[tuple[str, str]]:
+    def menu_values(self) -> list[tuple[str, str]]:
         """What was chosen from menus, which the form carries along."""
         return [(name, value) for name in CHOSEN if (value := self.form.data.get(name, ""))]
 
@@ -133,50 +132,52 @@ class Asked:
         return at
 
 
-def asked(person: User, scope: AuditScope, query: QueryDict) -> Asked:
+def parse_query(person: User, scope: AuditScope, query: QueryDict) -> AuditQuery:
     """Read the address. The teams and projects to choose from are those whose audit this person may read."""
     teams = Team.objects.all() if scope.teams is None else Team.objects.filter(pk__in=scope.teams)
-    known = list(teams.order_by("name").values_list("pk", "slug", "name", "projects__name"))
-    ids = {slug: pk for pk, slug, _, _ in known}
-    named = list({slug: name for _, slug, name, _ in known}.items())
-    owned = [(name, name) for name in sorted(project for *_, project in known if project)]
+    rows = list(teams.order_by("name").values_list("pk", "slug", "name", "projects__name"))
+    ids = {slug: pk for pk, slug, _, _ in rows}
+    team_options = list({slug: name for _, slug, name, _ in rows}.items())
+    project_options = [(name, name) for name in sorted(project for *_, project in rows if project)]
     form = AuditForm(query)
-    form.fields["team"].choices = named  # type: ignore[attr-defined]
-    form.fields["project"].choices = owned  # type: ignore[attr-defined]
-    wanted = _filter(person, form.cleaned_data, ids) if form.is_valid() else None
-    only = known[0] if scope.teams and len(scope.teams) == 1 else None
+    form.fields["team"].choices = team_options  # type: ignore[attr-defined]
+    form.fields["project"].choices = project_options  # type: ignore[attr-defined]
+    event_filter = _filter(person, form.cleaned_data, ids) if form.is_valid() else None
+    only = rows[0] if scope.teams and len(scope.teams) == 1 else None
     team = Team(pk=only[0], slug=only[1], name=only[2]) if only else None
-    return Asked(form, wanted, _menus(query, named, owned), team)
+    return AuditQuery(form, event_filter, _menus(query, team_options, project_options), team)
 
 
-def _filter(person: User, given: dict[str, Any], teams: dict[str, int]) -> Filter:
-    span = PRESETS[given["range"]][1] if given["range"] else None
-    since = given["since"] or (clock.now() - span if span and not given["until"] else None)
-    return Filter(
+def _filter(person: User, values: dict[str, Any], teams: dict[str, int]) -> EventFilter:
+    span = PRESETS[values["range"]][1] if values["range"] else None
+    since = values["since"] or (clock.now() - span if span and not values["until"] else None)
+    return EventFilter(
         since=since,
-        until=given["until"],
-        person_name=given["person"],
-        team_id=teams[given["team"]] if given["team"] else None,
-        project_name=given["project"],
-        action=given["action"],
-        outcome=given["outcome"],
-        ip=given["ip"],
-        about=_about(person, given["cluster"]) if given["cluster"] else (),
-        request=given["request"],
-        text=given["q"],
-        text_ids=_about(person, given["q"])[1:] if len(given["q"]) > 30 else (),  # as long as an ID
+        until=values["until"],
+        person_name=values["person"],
+        team_id=teams[values["team"]] if values["team"] else None,
+        project_name=values["project"],
+        action=values["action"],
+        outcome=values["outcome"],
+        ip=values["ip"],
+        about=_about(person, values["cluster"]) if values["cluster"] else (),
+        request=values["request"],
+        text=values["q"],
+        text_ids=_about(person, values["q"])[1:] if len(values["q"]) > 30 else (),  # as long as an ID
     )
 
 
 def _about(person: User, text: str) -> tuple[str, ...]:
     """What the ledger calls a cluster: by its name, or, for the cloud's ID, by the IDs it has here."""
     clusters = Cluster.objects.visible_to(person).filter(Q(cluster_id=text))
-    found = [pk for pair in clusters.values_list("pk", "creation") for pk in pair if pk]
-    found += Deletion.objects.filter(cluster__in=clusters).values_list("pk", flat=True)
-    return (text, *map(str, found))
+    ids = [pk for pair in clusters.values_list("pk", "creation") for pk in pair if pk]
+    ids += Deletion.objects.filter(cluster__in=clusters).values_list("pk", flat=True)
+    return (text, *map(str, ids))
 
 
-def _menus(query: QueryDict, teams: list[tuple[str, str]], projects: list[tuple[str, str]]) -> list[Menu]:
+def _menus(
+    query: QueryDict, teams: list[tuple[str, str]], projects: list[tuple[str, str]]
+) -> list[FilterMenu]:
     ranges, actions, outcomes = _options(get_language())
     timeless = query.copy()
     for name in SPAN[1:]:

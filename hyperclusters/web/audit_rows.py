@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from django.utils.translation import get_language, gettext, gettext_lazy
 
-from hyperclusters.audit.chain import moment
+from hyperclusters.audit.chain import timestamp
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.paging import Line
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.paging import EventRow
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Evidence
 from hyperclusters.web.causes import CAUSES
-from hyperclusters.web.listing import quoted
+from hyperclusters.web.listing import quote_key
 from hyperclusters.web.sentences import OUTCOME_KINDS
 
 LIST = "/audit/"
@@ -47,7 +46,7 @@ class Row(NamedTuple):
     evidence: str
 
 
-def rows(events: Iterable[Event | Line]) -> list[Row]:
+def rows(events: Iterable[Event | EventRow]) -> list[Row]:
     """These events in the language of this request."""
     language = get_language() or ""
     actions, outcomes, evidence = _actions(language), _outcomes(language), _evidence(language)
@@ -75,20 +74,20 @@ def _unreadable(seq: int) -> Row:
     return Row(**texts)
 
 
-def _row(event: Event | Line, word: str, kind: str, outcome: str, evidence: str) -> Row:
+def _row(event: Event | EventRow, word: str, kind: str, outcome: str, evidence: str) -> Row:
     name, cloud = event.object_name, event.upstream_request_id
-    iso = moment(event.at)
+    iso = timestamp(event.at)
     return Row(
         url=_address(event.seq),
         iso=iso,
         when=f"{iso[:10]} {iso[11:19]}",
         person=event.person_name,
-        person_url=f"{LIST}?person={quoted(event.person_name)}",
+        person_url=f"{LIST}?person={quote_key(event.person_name)}",
         source=event.source,
         action=event.action,
         word=word,
-        what=_what_was_read(name) if event.action == Did.AUDIT_READ else name,
-        what_url=f"{LIST}?cluster={quoted(name)}",
+        what=_what_was_read(name) if event.action == EventType.AUDIT_READ else name,
+        what_url=f"{LIST}?cluster={quote_key(name)}",
         team=event.team_name,
         kind=kind,
         outcome=outcome,
@@ -111,7 +110,7 @@ def _what_was_read(name: str) -> str:
 
 @cache
 def _actions(_language: str) -> dict[str, str]:
-    return {value: (words := str(label))[:1].upper() + words[1:] for value, label in Did.choices}
+    return {value: (words := str(label))[:1].upper() + words[1:] for value, label in EventType.choices}
 
 
 @cache

@@ -169,10 +169,10 @@ REMEDIES: dict[str, Text] = {
 
 def said(*sentences: str) -> str:
     """Sentences in a row. What stands between two is the language's own: Chinese has no space there."""
-    told = ""
+    texts = ""
     for sentence in filter(None, sentences):
-        told = _("%(first)s %(second)s") % {"first": told, "second": sentence} if told else sentence
-    return told
+        texts = _("%(first)s %(second)s") % {"first": texts, "second": sentence} if texts else sentence
+    return texts
 
 
 def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None = None) -> str:

@@ -28,7 +28,7 @@ OUR_PREFIXES = ("AUDIT_", "CREDENTIAL_", "HSTS_", "OIDC_", "UPSTREAM_")
 @register(deploy=True)
 def serves_people(**_: Any) -> list[CheckMessage]:
     """Nothing of a demo, of tests or of debugging is left."""
-    said = [
+    conditions = [
         (settings.DEMO, "E001", "DEMO is on: made-up people, and a sign-in page that offers them."),
         (settings.DEBUG, "E002", "DEBUG is on: errors show the code and its values to whoever asks."),
         (settings.SECRET_KEY.startswith(KNOWN_KEYS), "E003", "SECRET_KEY is one that everybody knows."),
@@ -67,7 +67,7 @@ def serves_people(**_: Any) -> list[CheckMessage]:
         ),
     ]
     kinds = {"E": checks.Error, "W": checks.Warning}
-    return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in said if is_so]
+    return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in conditions if is_so]
 
 
 @register(deploy=True)
@@ -97,7 +97,7 @@ def _stale_static_files() -> Iterator[str]:
 def variables_are_spelt_right(**_: Any) -> list[CheckMessage]:
     """Names what looks like one of our settings and is none."""
     names = settings.VARIABLES | {f"{name}_FILE" for name in settings.VARIABLES}
-    found: list[CheckMessage] = []
+    warnings: list[CheckMessage] = []
     for name in sorted(os.environ.keys() - names):
         likely = get_close_matches(name, names, n=1, cutoff=0.85)
         if likely or name.startswith(OUR_PREFIXES):
@@ -105,8 +105,8 @@ def variables_are_spelt_right(**_: Any) -> list[CheckMessage]:
                 f"Is {likely[0]} meant?" if likely else "The table in hyperclusters/settings.py has them all."
             )
             text = f"{name} is no setting of this dashboard."
-            found.append(checks.Warning(text, hint=hint, id="hyperclusters.W014"))
-    return found
+            warnings.append(checks.Warning(text, hint=hint, id="hyperclusters.W014"))
+    return warnings
 
 
 @register(deploy=True)

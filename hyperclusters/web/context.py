@@ -12,10 +12,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, held, may
-from hyperclusters.access.requests import waiting_for
-from hyperclusters.clusters.heartbeat import host_with_wrong_clock, was_a_worker_heard
+from hyperclusters.access.permissions import Permission, active_grants, may
+from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import Creation
 
 from .views.home import THEMES
@@ -53,16 +53,16 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "person": person,
         "person_line": cache(lambda: _person_line(person)),
         "nav": cache(lambda: _nav(request, person)),
-        "worker_alive": cache(was_a_worker_heard),
+        "worker_alive": cache(has_worker_beat),
         "wrong_clock": cache(host_with_wrong_clock),
-        "may_create": cache(lambda: may(person, Action.CREATE)),
+        "may_create": cache(lambda: may(person, Permission.CREATE)),
     }
 
 
 def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
-    shown = entries(person)
+    visible = entries(person)
     here = max(
-        (url for entry in shown if request.path.startswith(url := _url(entry.page))), key=len, default=""
+        (url for entry in visible if request.path.startswith(url := _url(entry.page))), key=len, default=""
     )
     return tuple(
         NavItem(
@@ -73,7 +73,7 @@ def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
             badge=entry.count(person) if entry.count else 0,
             badge_words=str(entry.counted),
         )
-        for entry in shown
+        for entry in visible
     )
 
 
@@ -106,7 +106,7 @@ class Entry:
     page: str
     icon: str
     label: Promise
-    needs: Action | None = None
+    needs: Permission | None = None
     count: Callable[[User], int] | None = None
     counted: Promise | str = ""
 
@@ -115,17 +115,17 @@ ENTRIES = (
     Entry("web:home", "house", gettext_lazy("Home")),
     Entry("clusters:list", "grid-2x2", gettext_lazy("Clusters")),
     Entry("creations:list", "zap", gettext_lazy("Creations"), count=_running, counted=gettext_lazy("not settled")),
-    Entry("audit:list", "book-open-text", gettext_lazy("Audit"), Action.AUDIT),
-    Entry("audit:review", "list-checks", gettext_lazy("Review"), Action.REVIEW, _to_review, gettext_lazy("to review")),
-    Entry("teams:list", "users", gettext_lazy("Teams"), Action.MEMBERS, _asking, gettext_lazy("waiting for you")),
+    Entry("audit:list", "book-open-text", gettext_lazy("Audit"), Permission.AUDIT),
+    Entry("audit:review", "list-checks", gettext_lazy("Review"), Permission.REVIEW, _to_review, gettext_lazy("to review")),
+    Entry("teams:list", "users", gettext_lazy("Teams"), Permission.MEMBERS, _asking, gettext_lazy("waiting for you")),
     Entry("access:mine", "key", gettext_lazy("My access")),
-    Entry("people:list", "shield", gettext_lazy("People"), Action.APPOINT),
-    Entry("projects:list", "cable", gettext_lazy("Projects"), Action.CONNECT),
+    Entry("people:list", "shield", gettext_lazy("People"), Permission.APPOINT),
+    Entry("projects:list", "cable", gettext_lazy("Projects"), Permission.CONNECT),
 )  # fmt: skip
 
 
 def _person_line(person: User) -> str:
-    grants = held(person)
+    grants = active_grants(person)
     if not grants:
         return _("No access yet")
     if len(grants) > 2:

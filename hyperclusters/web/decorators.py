@@ -9,16 +9,16 @@ from typing import Literal, TypeVar
 from django.http import HttpResponseBase
 
 from hyperclusters.access.models import Team
-from hyperclusters.access.permissions import Action, NotPermitted, Person, may
+from hyperclusters.access.permissions import NotPermitted, Permission, Person, may
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 Kind = Literal["team", "cluster", "creation", "event"]
 # The permission without which an object of another team looks absent.
-VISIBLE: dict[Kind, Action] = {
-    "team": Action.MEMBERS,
-    "cluster": Action.VIEW,
-    "creation": Action.VIEW,
-    "event": Action.AUDIT,
+VISIBLE: dict[Kind, Permission] = {
+    "team": Permission.MEMBERS,
+    "cluster": Permission.VIEW,
+    "creation": Permission.VIEW,
+    "event": Permission.AUDIT,
 }
 
 
@@ -26,8 +26,8 @@ VISIBLE: dict[Kind, Action] = {
 class Rule:
     """What one method of a view needs. Build it with `anywhere` or `on`, or use one of the constants below."""
 
-    needs: Action | None = None  # 403 without it
-    or_anywhere: Action | None = None  # does as well as `needs`
+    needs: Permission | None = None  # 403 without it
+    or_anywhere: Permission | None = None  # does as well as `needs`
     kind: Kind | None = None  # of the object: 404 where VISIBLE[kind] is missing in its team
     is_anywhere: bool = False  # `needs` in any team is enough, and comes before the object
     is_own: bool = False  # 404 for an object of another person
@@ -47,7 +47,7 @@ SIGNED_IN = Rule()
 OWN = Rule(is_own=True)
 
 
-def anywhere(needs: Action, *, on: Kind | None = None, is_denied_by_view: bool = False) -> Rule:
+def anywhere(needs: Permission, *, on: Kind | None = None, is_denied_by_view: bool = False) -> Rule:
     """The permission in any team, or for the whole site. The middleware checks it, or the view with a page of its own.
 
     `on`: the kind of the object, which the view looks up among those that are visible to the person.
@@ -55,7 +55,7 @@ def anywhere(needs: Action, *, on: Kind | None = None, is_denied_by_view: bool =
     return Rule(needs=needs, kind=on, is_anywhere=True, is_denied_by_view=is_denied_by_view)
 
 
-def on(kind: Kind, needs: Action | None = None, *, or_anywhere: Action | None = None) -> Rule:
+def on(kind: Kind, needs: Permission | None = None, *, or_anywhere: Permission | None = None) -> Rule:
     """An object that the person can see, and the permission in its team.
 
     The view looks the object up among those that are visible; then it calls `request.rule.require`, or a service that

@@ -58,12 +58,12 @@ def diagnosis(test: ConnectionTest) -> Verdict:
         return Verdict(
             "wait", _("Testing the connection"), _("A worker is making one list call. Nothing is changed.")
         )
-    found = Diagnosis(test.diagnosis)
-    kind = KINDS.get(found, "bad")
-    if found == Diagnosis.WELL or test.clusters is not None:
-        return Verdict(kind, str(found.label), said(_answered(test), _clock(test), _advice(found)))
+    result = Diagnosis(test.diagnosis)
+    kind = KINDS.get(result, "bad")
+    if result == Diagnosis.WELL or test.clusters is not None:
+        return Verdict(kind, str(result.label), said(_answered(test), _clock(test), _advice(result)))
     what = cause_of(test.cause, test.code, test.message)
-    return Verdict(kind, str(found.label), said(what, _clock(test), _advice(found)))
+    return Verdict(kind, str(result.label), said(what, _clock(test), _advice(result)))
 
 
 def _answered(test: ConnectionTest) -> str:
@@ -91,5 +91,5 @@ def _clock(test: ConnectionTest) -> str:
     return template % {"seconds": abs(seconds)}
 
 
-def _advice(found: Diagnosis) -> str:
-    return str(ADVICE.get(found, ""))
+def _advice(kind: Diagnosis) -> str:
+    return str(ADVICE.get(kind, ""))

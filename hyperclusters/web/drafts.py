@@ -57,7 +57,7 @@ class DraftMiddleware:
         if request.method != "POST" or left_out is None:
             return response
         if response.status_code in NOT_TAKEN or getattr(request, "was_not_taken", False):
-            store(request, response, request.get_full_path(), kept_fields(request.POST, left_out))
+            store(request, response, request.get_full_path(), draft_fields(request.POST, left_out))
         elif settings.DRAFT_COOKIE_NAME in request.COOKIES:
             response.delete_cookie(settings.DRAFT_COOKIE_NAME)
         return response
@@ -72,7 +72,7 @@ def note_not_taken(request: HttpRequest) -> None:
     request.was_not_taken = True  # type: ignore[attr-defined]
 
 
-def kept_fields(posted: QueryDict, left_out: set[str]) -> dict[str, list[str]]:
+def draft_fields(posted: QueryDict, left_out: set[str]) -> dict[str, list[str]]:
     """What of a form may be kept."""
     return {name: values for name, values in posted.lists() if name not in left_out}
 
@@ -112,7 +112,7 @@ def draft_for(request: HttpRequest, address: str = "") -> QueryDict | None:
     return None
 
 
-def filled(form: Form, draft: QueryDict | None) -> Form:
+def filled_form(form: Form, draft: QueryDict | None) -> Form:
     """The form, showing what was typed, not yet checked. A form that was posted stays as it is."""
     if draft is None or form.is_bound:
         return form

@@ -14,9 +14,8 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Grant, User
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.logs import told_path
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.logs import redacted_path
 
 from .access_words import lost, who_helps
 from .drafts import note_not_taken
@@ -42,11 +41,11 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
     if not getattr(exception, "is_noted", False):
         person = getattr(request, "user", None)
         record(
-            Did.ACCESS_DENIED,
+            EventType.ACCESS_DENIED,
             Outcome.DENIED,
             person=person if isinstance(person, User) else None,
             team=getattr(exception, "team", None),
-            subject=Subject("page", "", told_path(request)),
+            subject=Subject("page", "", redacted_path(request)),
         )
     helps = who_helps(exception)
     if "query" in helps:
@@ -61,8 +60,8 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose protection token is missing or old, and an audit event where it would have had an effect."""
     if isinstance(getattr(request, "user", None), User):
-        page = Subject("page", "", told_path(request))
-        record(Did.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
+        page = Subject("page", "", redacted_path(request))
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
     if _is_from_our_form(request, reason) and getattr(request, "left_out", None):
         return _form_again(request)
     if not reason.startswith("CSRF"):  # another site's form fills in nothing

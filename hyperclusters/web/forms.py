@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
-from hyperclusters.clusters.creations import Wish
+from hyperclusters.clusters.creations import CreateRequest
 from hyperclusters.clusters.models import Project
 from hyperclusters.modelarts import ClusterType, is_name, is_subnet_id
 
@@ -82,10 +82,10 @@ class CreationForm(forms.Form):
             raise ValidationError(subnet_trouble(subnet_id), code="grammar")
         return subnet_id
 
-    def wish(self) -> Wish:
+    def create_request(self) -> CreateRequest:
         """What was asked for, once the form is valid."""
         data = self.cleaned_data
-        return Wish(
+        return CreateRequest(
             name=data["name"],
             type=data["type"],
             subnet_id=data["hyper_cluster_subnet_id"],

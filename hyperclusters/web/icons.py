@@ -11,9 +11,9 @@ register = template.Library()
 @register.simple_tag
 def lucide(name: str, *, size: int = 24, **attributes: object) -> str:
     """`{% lucide "copy" size=13 class="i" aria_hidden="true" %}`, as the library has it."""
-    return _drawn(name, size, tuple(attributes.items()))
+    return _svg(name, size, tuple(attributes.items()))
 
 
 @cache
-def _drawn(name: str, size: int, attributes: tuple[tuple[str, object], ...]) -> str:
+def _svg(name: str, size: int, attributes: tuple[tuple[str, object], ...]) -> str:
     return draw(name, size=size, **dict(attributes))

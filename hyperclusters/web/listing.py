@@ -21,7 +21,7 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class FilterMenu:
     """One filter: its name, what is chosen (empty for everything), and what can be."""
 
     label: str
@@ -49,29 +49,29 @@ def address(query: QueryDict, **changes: Any) -> str:
 
 def menu(
     query: QueryDict, name: str, label: str, options: list[tuple[str, str]], *, everything: str
-) -> Filter:
+) -> FilterMenu:
     """A filter on the parameter `name` from (value, words) pairs. A value that is none of them chooses nothing."""
     value = query.get(name, "")
     words = dict(options).get(value, "")
     others = address(query, **{name: ""})
     lead = f"{others}&" if others != "?" else others
     choices = [Choice(everything, others, chosen=not words)]
-    choices += [Choice(word, f"{lead}{name}={quoted(key)}", chosen=key == value) for key, word in options]
-    return Filter(label, words, tuple(choices))
+    choices += [Choice(word, f"{lead}{name}={quote_key(key)}", chosen=key == value) for key, word in options]
+    return FilterMenu(label, words, tuple(choices))
 
 
 @lru_cache(4096)
-def quoted(key: str) -> str:
+def quote_key(key: str) -> str:
     """The text as it stands in an address. Remembered: a page quotes the same few words hundreds of times."""
     return quote(key)
 
 
-def chosen(query: QueryDict, name: str, options: list[tuple[str, str]]) -> str:
+def chosen_value(query: QueryDict, name: str, options: list[tuple[str, str]]) -> str:
     """The parameter's value if it is one of the options, else nothing."""
     value = query.get(name, "")
     return value if value in dict(options) else ""
 
 
-def searched(query: QueryDict, name: str = "q") -> str:
+def search_text(query: QueryDict, name: str = "q") -> str:
     """What somebody searches for: without blanks around it, and without NUL, which PostgreSQL's text cannot hold."""
     return query.get(name, "").replace("\x00", "").strip()[:200]

@@ -28,14 +28,14 @@ from django.utils.translation import gettext as _
 
 from hyperclusters import tracing
 from hyperclusters.access import permissions
-from hyperclusters.accounts.recent import is_recent
+from hyperclusters.accounts.recent_login import is_recent
 from hyperclusters.accounts.sessions import SessionStore
-from hyperclusters.audit.origin import Origin, acting_from
-from hyperclusters.logs import told_path
+from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.logs import redacted_path
 
 from .decorators import access
 from .drafts import note_not_taken
-from .request import PageRequest, whole_page
+from .http import PageRequest, whole_page
 
 log = logging.getLogger(__name__)
 BRACKETED = re.compile(r"\[([^]]*)\](?::[0-9]{0,5})?")  # [2001:db8::1]:443
@@ -53,8 +53,8 @@ def client_ip(request: HttpRequest) -> str:
     peer = str(request.META.get("REMOTE_ADDR", ""))
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     trusted = settings.TRUSTED_PROXIES
-    seen = ip_address_of(hops[-trusted]) if 0 < trusted <= len(hops) else ""
-    return seen or ip_address_of(peer) or peer[:45]
+    address = ip_address_of(hops[-trusted]) if 0 < trusted <= len(hops) else ""
+    return address or ip_address_of(peer) or peer[:45]
 
 
 def ip_address_of(text: str) -> str:
@@ -81,7 +81,7 @@ def headers(get_response: Handler) -> Handler:
     return middleware
 
 
-def origin(get_response: Handler) -> Handler:
+def request_context_middleware(get_response: Handler) -> Handler:
     """Gives each request an ID, which its answer, its log lines and its audit events carry."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -89,7 +89,7 @@ def origin(get_response: Handler) -> Handler:
         request.META["REQUEST_ID"] = request_id
         started, ip = time.monotonic(), client_ip(request)
         with (
-            acting_from(Origin(source="page", ip=ip, request_id=request_id)),
+            request_context(RequestContext(source="page", ip=ip, request_id=request_id)),
             structlog.contextvars.bound_contextvars(request_id=request_id),
             permissions.read_once(),
             tracing.span("request"),
@@ -103,7 +103,7 @@ def origin(get_response: Handler) -> Handler:
             )
             facts = {
                 "method": request.method,
-                "path": told_path(request),
+                "path": redacted_path(request),
                 "status": response.status_code,
                 "seconds": round(time.monotonic() - started, 3),
                 "ip": ip,
@@ -117,7 +117,7 @@ def origin(get_response: Handler) -> Handler:
     return middleware
 
 
-def in_use(get_response: Handler) -> Handler:
+def session_activity_middleware(get_response: Handler) -> Handler:
     """Puts off the idle limit of who does something. A page that asks again by itself says so, and is no use."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -8,9 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
-from hyperclusters.clusters.limits import broken_rules
 from hyperclusters.clusters.models import Project
-from hyperclusters.clusters.outlook import Outlook, outlook
+from hyperclusters.clusters.preflight import Preflight, preflight
+from hyperclusters.clusters.quotas import broken_rules
 from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
 from hyperclusters.web.sentences import name_trouble, rule_broken, subnet_trouble
 
@@ -22,9 +22,9 @@ def preview(person: User, projects: list[Project], typed: dict[str, str]) -> dic
     project = chosen_project(projects, typed) or projects[0]
     name, subnet_id = typed.get("name", ""), typed.get("hyper_cluster_subnet_id", "")
     kind = ClusterType(typed["type"]) if typed.get("type") in set(ClusterType) else ClusterType.HPS
-    ahead = outlook(person=person, project=project, name=name if is_name(name) else "")
+    ahead = preflight(person=person, project=project, name=name if is_name(name) else "")
     return {
-        "outlook": ahead,
+        "preflight": ahead,
         "name_note": _name_note(name, ahead),
         "broken": _broken(typed, ahead, kind),
         "subnet_note": subnet_trouble(subnet_id) if subnet_id and not is_subnet_id(subnet_id) else "",
@@ -33,7 +33,7 @@ def preview(person: User, projects: list[Project], typed: dict[str, str]) -> dic
     }
 
 
-def _broken(typed: dict[str, str], ahead: Outlook, kind: ClusterType) -> list[str]:
+def _broken(typed: dict[str, str], ahead: Preflight, kind: ClusterType) -> list[str]:
     """Which of the team's rules what is typed so far would break; a name is judged once there is one."""
     team, name = ahead.project.team, typed.get("name", "")
     broken = broken_rules(team, name=name, type=kind, reason=typed.get("reason", ""))
@@ -45,7 +45,7 @@ def chosen_project(projects: list[Project], typed: dict[str, str]) -> Project | 
     return next((project for project in projects if project.name == typed.get("project")), None)
 
 
-def _name_note(name: str, ahead: Outlook) -> dict[str, Any]:
+def _name_note(name: str, ahead: Preflight) -> dict[str, Any]:
     if not name:
         return {}
     if trouble := name_trouble(name):
@@ -58,8 +58,8 @@ def _name_note(name: str, ahead: Outlook) -> dict[str, Any]:
             "text": _("A creation of this name is not settled yet:"),
             "link": ahead.unresolved,
         }
-    if ahead.taken:
-        return {"kind": "err", "text": _("A cluster of this name is already there:"), "link": ahead.taken}
+    if ahead.same_name:
+        return {"kind": "err", "text": _("A cluster of this name is already there:"), "link": ahead.same_name}
     return {"kind": "ok", "text": _("Free in this project, as far as is known here")}
 
 
@@ -67,17 +67,17 @@ def _snippets(project: Project, name: str, kind: ClusterType, subnet_id: str) ->
     """What will be sent, to the byte, and the same call in two other forms. Empty while a value is not valid."""
     if not is_name(name) or (subnet_id and not is_subnet_id(subnet_id)):
         return {}
-    made = create_request(project_id=project.project_id, name=name, type=kind, subnet_id=subnet_id)
-    body = json.loads(made.body)
+    built = create_request(project_id=project.project_id, name=name, type=kind, subnet_id=subnet_id)
+    body = json.loads(built.body)
     arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in body.items())
     return {
-        "line": f"{made.method} {made.path}",
+        "line": f"{built.method} {built.path}",
         "json": json.dumps(body, indent=2),
         "curl": (
-            f"curl -X {made.method} '{project.endpoint}{made.path}' \\\n"
+            f"curl -X {built.method} '{project.endpoint}{built.path}' \\\n"
             "  -H 'Content-Type: application/json;charset=UTF-8' \\\n"
             '  -H "X-Sdk-Date: $DATE" -H "Authorization: $SIGNATURE" \\\n'
-            f"  -d '{made.body.decode()}'"
+            f"  -d '{built.body.decode()}'"
         ),
         "sdk": (
             "from huaweicloudsdkmodelarts.v1 import *\n\n"

@@ -169,8 +169,8 @@ class ConnectForm(KeyForm, ProjectForm):
     def clean(self) -> dict[str, Any]:
         """The endpoint is the one typed, or the region's own."""
         data = super().clean()
-        known = known_endpoints()
-        data["endpoint"] = data.get("endpoint", "").rstrip("/").lower() or known.get(
+        endpoints = known_endpoints()
+        data["endpoint"] = data.get("endpoint", "").rstrip("/").lower() or endpoints.get(
             data.get("region", ""), ""
         )
         if not data["endpoint"]:

@@ -9,21 +9,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from hyperclusters.access.models import Team
-from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
-from hyperclusters.clusters.refusals import (
+from hyperclusters.clusters.errors import (
     AgainstRules,
     AlreadyGone,
     Blocked,
+    CreationRefused,
     DeletionOpen,
     InvalidValues,
     NameTaken,
     NameUnresolved,
     QuotaReached,
-    Refused,
     TokenUsed,
     TooMany,
     WrongName,
 )
+from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
 from hyperclusters.web.causes import CAUSES, Text, cause_of, refusal_remedy, remedy, said
 
 # How a state looks: which of the five kinds of badge, and its icon.
@@ -196,7 +196,7 @@ def deletion_verdict(deletion: Deletion) -> Verdict:
     return Verdict("bad", _("Not deleted"), said(because, refusal_remedy(deletion)))
 
 
-def refusal(refused: Refused) -> str:
+def refusal(refused: CreationRefused) -> str:
     """Why something was not accepted. Every such sentence says that nothing was sent."""
     if isinstance(refused, AgainstRules):
         return rule_broken(refused.team, refused.fields[0])
@@ -223,15 +223,15 @@ def refusal(refused: Refused) -> str:
 def rule_broken(team: Team, field: str) -> str:
     """Which rule of the team a creation breaks, by the form's field. Says that nothing was sent."""
     facts = {"team": team.name, "pattern": team.name_pattern, "types": ", ".join(team.allowed_types)}
-    said = {
+    texts = {
         "name": _("%(team)s gives its clusters names like %(pattern)s. Nothing was sent."),
         "type": _("%(team)s allows only %(types)s. Nothing was sent."),
         "reason": _("%(team)s asks for a reason. Nothing was sent."),
     }
-    return said[field] % facts
+    return texts[field] % facts
 
 
-REFUSALS: dict[type[Refused], Text] = {
+REFUSALS: dict[type[CreationRefused], Text] = {
     NameUnresolved: gettext_lazy(
         "A creation of this name is not settled yet in this project. Nothing was sent: wait for its outcome."
     ),

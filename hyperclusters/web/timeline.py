@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import UNREADABLE, events
-from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation
 from hyperclusters.web.causes import cause_of
 
@@ -28,7 +28,7 @@ class Step:
 def timeline(creation: Creation) -> list[Step]:
     """What has happened so far, oldest first."""
     steps: list[Step] = []
-    for seq, event in events(Event.objects.about("creation", creation.pk)):
+    for seq, event in events(Event.objects.for_object("creation", creation.pk)):
         try:
             steps += _steps(event)
         except UNREADABLE:  # also of a document that is another than the action's
@@ -42,18 +42,18 @@ def _steps(event: Event | None) -> list[Step]:
     if event is None:
         raise ValueError("the event cannot be read")
     steps: list[Step] = []
-    tell = TELL.get(Did(event.action))
-    title, kind = TITLES.get(Did(event.action), (event.get_action_display(), "idle"))
-    if event.action == Did.CREATE_SENDING:
-        known = len((event.after or {}).get("baseline", []))
-        found = _("No cluster of this name was there")
-        if known:
-            found = ngettext(
+    tell = TELL.get(EventType(event.action))
+    title, kind = TITLES.get(EventType(event.action), (event.get_action_display(), "idle"))
+    if event.action == EventType.CREATE_SENDING:
+        step = len((event.after or {}).get("baseline", []))
+        place = _("No cluster of this name was there")
+        if step:
+            place = ngettext(
                 "%(count)d cluster of this name was there before",
                 "%(count)d clusters of this name were there before",
-                known,
-            ) % {"count": known}
-        steps.append(Step("good", _("Cloud listed first"), found, event.at))
+                step,
+            ) % {"count": step}
+        steps.append(Step("good", _("Cloud listed first"), place, event.at))
     steps.append(Step(kind, str(title), tell(event) if tell else "", event.at))
     return steps
 
@@ -100,37 +100,37 @@ def _who(event: Event) -> str:
     return _("by %(person)s") % {"person": event.person_name}
 
 
-TITLES: dict[Did, tuple[str | Promise, str]] = {
-    Did.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good"),
-    Did.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good"),
-    Did.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good"),
-    Did.CREATE_FAILED: (gettext_lazy("Failed"), "bad"),
-    Did.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait"),
-    Did.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn"),
-    Did.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn"),
-    Did.CREATE_REFUSED: (gettext_lazy("Refused"), "bad"),
-    Did.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad"),
-    Did.CREATE_LOOK_ASKED: (gettext_lazy("Asked to look again at once"), "idle"),
-    Did.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn"),
-    Did.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle"),
-    Did.CREATE_DECIDED: (gettext_lazy("Decided"), "good"),
-    Did.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn"),
-    Did.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn"),
-    Did.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good"),
-    Did.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad"),
+TITLES: dict[EventType, tuple[str | Promise, str]] = {
+    EventType.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good"),
+    EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good"),
+    EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good"),
+    EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad"),
+    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait"),
+    EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn"),
+    EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn"),
+    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad"),
+    EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad"),
+    EventType.CREATE_LOOK_ASKED: (gettext_lazy("Asked to look again at once"), "idle"),
+    EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn"),
+    EventType.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle"),
+    EventType.CREATE_DECIDED: (gettext_lazy("Decided"), "good"),
+    EventType.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn"),
+    EventType.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn"),
+    EventType.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good"),
+    EventType.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad"),
 }
-TELL: dict[Did, Callable[[Event], str]] = {
-    Did.CREATE_REQUESTED: _requested,
-    Did.CREATE_SENDING: _sending,
-    Did.CREATE_SUCCEEDED: _answered,
-    Did.CREATE_FAILED: _cause,
-    Did.CREATE_UNKNOWN: _cause,
-    Did.CREATE_DELAYED: _cause,
-    Did.CREATE_NOT_SENT: _cause,
-    Did.CREATE_REFUSED: _cause,
-    Did.CREATE_DENIED: _cause,
-    Did.CREATE_LOOK_ASKED: _who,
-    Did.CREATE_UNDECIDED: _cause,
-    Did.CREATE_WITHDRAWN: _who,
-    Did.CREATE_DECIDED: _who,
+TELL: dict[EventType, Callable[[Event], str]] = {
+    EventType.CREATE_REQUESTED: _requested,
+    EventType.CREATE_SENDING: _sending,
+    EventType.CREATE_SUCCEEDED: _answered,
+    EventType.CREATE_FAILED: _cause,
+    EventType.CREATE_UNKNOWN: _cause,
+    EventType.CREATE_DELAYED: _cause,
+    EventType.CREATE_NOT_SENT: _cause,
+    EventType.CREATE_REFUSED: _cause,
+    EventType.CREATE_DENIED: _cause,
+    EventType.CREATE_LOOK_ASKED: _who,
+    EventType.CREATE_UNDECIDED: _cause,
+    EventType.CREATE_WITHDRAWN: _who,
+    EventType.CREATE_DECIDED: _who,
 }

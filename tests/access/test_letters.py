@@ -13,11 +13,11 @@ from django.core import mail as outbox
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hyperclusters.access import invitations, mail, requests
+from hyperclusters.access import access_requests, invitations, mail
 from hyperclusters.access.models import AccessRequest, Grant, Letter, Role
 from hyperclusters.access.models.letter import TRIES
 from hyperclusters.access.services import end_grant, grant
-from tests.conftest import Cast
+from tests.conftest import People
 
 WEEK = timedelta(days=7)
 
@@ -47,14 +47,14 @@ def refuses(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return refused
 
 
-def invite(address: str, cast: Cast) -> None:
-    invitations.invite(email=address, team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
+def invite(address: str, people: People) -> None:
+    invitations.invite(email=address, team=people.vision, role=Role.VIEWER, reason="x", by=people.tom)
 
 
 def test_letters_go_out_once_and_a_mail_server_that_is_away_loses_none(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="why not")
+    access_requests.ask(person=people.nina, team=people.vision, role=Role.CREATOR, days=7, reason="why not")
     with monkeypatch.context() as broken:
         broken.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(OSError("away")))
         assert mail.send_due() == 0
@@ -63,11 +63,13 @@ def test_letters_go_out_once_and_a_mail_server_that_is_away_loses_none(
     assert (mail.send_due(), mail.send_due()) == (1, 0)
     assert outbox.outbox[0].to == ["tom@example.com"]
     assert "why not" in outbox.outbox[0].body
-    requests.decline(AccessRequest.objects.get(), by=cast.tom, note="not this week")
-    invitations.invite(email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
+    access_requests.decline(AccessRequest.objects.get(), by=people.tom, note="not this week")
+    invitations.invite(
+        email="new@example.com", team=people.vision, role=Role.VIEWER, reason="x", by=people.tom
+    )
     now = timezone.now()
-    Grant.objects.filter(person=cast.vera).update(since=now - WEEK, until=now + timedelta(days=2))
-    Grant.objects.filter(person=cast.ada).update(since=now, until=now + timedelta(hours=5))  # its first day
+    Grant.objects.filter(person=people.vera).update(since=now - WEEK, until=now + timedelta(days=2))
+    Grant.objects.filter(person=people.ada).update(since=now, until=now + timedelta(hours=5))  # its first day
     assert (mail.send_due(), mail.send_due()) == (3, 0)
     assert [letter.to for letter in outbox.outbox[1:]] == [
         ["nina@example.com"],
@@ -80,11 +82,11 @@ def test_letters_go_out_once_and_a_mail_server_that_is_away_loses_none(
 
 
 def test_an_address_that_is_refused_holds_up_no_other_letter_and_is_tried_again_later(
-    cast: Cast, refuses: set[str]
+    people: People, refuses: set[str]
 ) -> None:
     refuses.add("wrong@example.com")
     for address in ("first@example.com", "wrong@example.com", "third@example.com"):
-        invite(address, cast)
+        invite(address, people)
     assert [mail.send_due(), mail.send_due()] == [2, 0]
     assert got() == ["first@example.com", "third@example.com"]
     pauses = []
@@ -101,12 +103,12 @@ def test_an_address_that_is_refused_holds_up_no_other_letter_and_is_tried_again_
 
 
 def test_nobody_gets_a_letter_again_because_another_s_address_is_refused(
-    cast: Cast, refuses: set[str]
+    people: People, refuses: set[str]
 ) -> None:
     refuses.add("tom@example.com")
-    for person in (cast.ada, cast.vera):
-        grant(person=person, role=Role.ADMIN, team=cast.vision, reason="leads too")
-    requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="x")
+    for person in (people.ada, people.vera):
+        grant(person=person, role=Role.ADMIN, team=people.vision, reason="leads too")
+    access_requests.ask(person=people.nina, team=people.vision, role=Role.CREATOR, days=7, reason="x")
     for _ in range(3):
         mail.send_due()
         later()
@@ -117,10 +119,10 @@ def test_nobody_gets_a_letter_again_because_another_s_address_is_refused(
 
 
 def test_a_letter_that_is_never_taken_is_given_up_aloud(
-    cast: Cast, refuses: set[str], caplog: pytest.LogCaptureFixture
+    people: People, refuses: set[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     refuses.add("wrong@example.com")
-    invite("wrong@example.com", cast)
+    invite("wrong@example.com", people)
     for _ in range(TRIES + 1):
         mail.send_due()
         later()
@@ -130,9 +132,9 @@ def test_a_letter_that_is_never_taken_is_given_up_aloud(
 
 
 def test_a_letter_that_a_worker_was_killed_with_goes_out_later(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invite("new@example.com", cast)
+    invite("new@example.com", people)
     with monkeypatch.context() as killed:
         killed.setattr(mail, "send_mail", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
@@ -142,16 +144,18 @@ def test_a_letter_that_a_worker_was_killed_with_goes_out_later(
 
 
 def test_a_letter_that_was_late_says_nothing_that_is_over_and_nothing_to_who_decides_no_more(
-    cast: Cast, refuses: set[str]
+    people: People, refuses: set[str]
 ) -> None:
     refuses.update({"tom@example.com", "ada@example.com"})
-    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="leads too")
-    asked = requests.ask(person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="x")
-    requests.ask(person=cast.mallory, team=cast.vision, role=Role.VIEWER, days=7, reason="x")
+    grant(person=people.ada, role=Role.ADMIN, team=people.vision, reason="leads too")
+    access_request = access_requests.ask(
+        person=people.nina, team=people.vision, role=Role.CREATOR, days=7, reason="x"
+    )
+    access_requests.ask(person=people.mallory, team=people.vision, role=Role.VIEWER, days=7, reason="x")
     mail.send_due()
     refuses.clear()
     later()
-    requests.withdraw(asked, by=cast.nina)
-    end_grant(Grant.objects.active().get(person=cast.ada), reason="moves on", by=cast.tom)
+    access_requests.withdraw(access_request, by=people.nina)
+    end_grant(Grant.objects.active().get(person=people.ada), reason="moves on", by=people.tom)
     assert [mail.send_due(), got(), Letter.objects.count()] == [1, ["tom@example.com"], 0]
     assert "mallory" in outbox.outbox[0].subject

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from hyperclusters.access.identifiers import ascii_lower, clean_name, visible_name
 from hyperclusters.access.models import Team
 from hyperclusters.access.services import add_person, add_team
-from tests.conftest import Cast, confirm
+from tests.conftest import People, confirm
 from tests.web.pages import SignIn, words
 
 ALIKE = {
@@ -38,7 +38,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("kind", ALIKE)
-def test_a_team_s_name_that_looks_like_another_s_is_refused(kind: str, cast: Cast) -> None:
+def test_a_team_s_name_that_looks_like_another_s_is_refused(kind: str, people: People) -> None:
     with pytest.raises(ValidationError):
         add_team(slug="other", name=ALIKE[kind])
     assert Team.objects.count() == 2
@@ -59,11 +59,11 @@ def test_a_team_s_name_that_looks_like_another_s_is_refused(kind: str, cast: Cas
         "R&D – 2",
     ],
 )
-def test_a_name_in_one_script_or_in_east_asian_ones_is_a_name(name: str, cast: Cast) -> None:
+def test_a_name_in_one_script_or_in_east_asian_ones_is_a_name(name: str, people: People) -> None:
     assert add_team(slug="other", name=name).name == name
 
 
-def test_the_page_says_what_is_wrong_with_a_team_s_name(cast: Cast, as_: SignIn) -> None:
+def test_the_page_says_what_is_wrong_with_a_team_s_name(people: People, as_: SignIn) -> None:
     root = confirm(as_("root"))
     for name, sentence in (
         ("VISION", "A team has this name already"),

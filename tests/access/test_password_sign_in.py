@@ -10,14 +10,14 @@ from pytest_django import Settings
 from hyperclusters.access.backends import ActivePeople
 from hyperclusters.access.models import User
 from hyperclusters.access.services import add_person
-from tests.conftest import PASSWORD, Cast
+from tests.conftest import PASSWORD, People
 
 DOOR = ActivePeople()
 
 
 @pytest.mark.parametrize("name", ["ada", "Ada", "ADA"])
-def test_the_right_password_lets_in_whatever_the_case_of_the_name(name: str, cast: Cast) -> None:
-    assert authenticate(username=name, password=PASSWORD) == cast.ada
+def test_the_right_password_lets_in_whatever_the_case_of_the_name(name: str, people: People) -> None:
+    assert authenticate(username=name, password=PASSWORD) == people.ada
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def test_the_right_password_lets_in_whatever_the_case_of_the_name(name: str, cas
         ("", ""),
     ],
 )
-def test_anything_else_does_not(name: str, password: str, cast: Cast) -> None:
+def test_anything_else_does_not(name: str, password: str, people: People) -> None:
     assert authenticate(username=name, password=password) is None
 
 
-def test_a_deactivated_person_does_not_get_in_nor_stay_in(cast: Cast) -> None:
-    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+def test_a_deactivated_person_does_not_get_in_nor_stay_in(people: People) -> None:
+    User.objects.filter(pk=people.ada.pk).update(is_active=False)
     assert authenticate(username="ada", password=PASSWORD) is None
-    assert DOOR.get_user(cast.ada.pk) is None
+    assert DOOR.get_user(people.ada.pk) is None
 
 
 @pytest.mark.parametrize("password", ["", "!", "x", None])
@@ -51,10 +51,10 @@ def test_an_account_without_a_password_lets_nobody_in(password: str | None, data
 
 @pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("nobody", "wrong"), ("robot", "wrong")])
 def test_g30_a_password_is_hashed_once_whether_the_name_is_known_or_not(
-    name: str, password: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    name: str, password: str, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_person(username="robot")
-    hasher = type(identify_hasher(cast.ada.password))
+    hasher = type(identify_hasher(people.ada.password))
     encode, hashed = hasher.encode, []
 
     def counted(self: object, *args: object, **kwargs: object) -> str:

@@ -17,24 +17,24 @@ from django.http import HttpRequest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hyperclusters.access import invitations, requests, reviews
+from hyperclusters.access import access_requests, access_reviews, invitations
+from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
-from hyperclusters.access.permissions import POLICY, Action, NotPermitted, Rule, may
-from hyperclusters.access.refusals import AccessRefused, Cause
+from hyperclusters.access.permissions import POLICY, NotPermitted, Permission, Rule, may
 from hyperclusters.access.reports import who_can_what
 from hyperclusters.access.services import add_person, add_team, end_grant, extend_grant, grant, set_rules
-from hyperclusters.clusters.limits import used_by
+from hyperclusters.clusters.errors import AgainstRules, QuotaReached
 from hyperclusters.clusters.models import Creation
-from hyperclusters.clusters.refusals import AgainstRules, QuotaReached
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
-from tests.faults.together import PATIENCE, Beside
+from hyperclusters.clusters.quotas import used_by
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
+from tests.faults.concurrency import PATIENCE, Beside
 from tests.web.pages import SignIn, words
 
 WEEK = timedelta(days=7)
 
 
 def refused(cause: Cause) -> Any:
-    return pytest.raises(AccessRefused, match=f"refused: {cause}( |$)")
+    return pytest.raises(ChangeRefused, match=f"refused: {cause}( |$)")
 
 
 def held(person: User, team: Team | None) -> Grant:
@@ -45,133 +45,144 @@ def last() -> Any:
     return events()[-1]
 
 
-def test_a_team_admin_gives_and_ends_access_and_the_ledger_says_why(cast: Cast) -> None:
-    given = grant(person=cast.nina, role=Role.CREATOR, team=cast.vision, reason="joins", by=cast.tom)
+def test_a_team_admin_gives_and_ends_access_and_the_ledger_says_why(people: People) -> None:
+    given = grant(person=people.nina, role=Role.CREATOR, team=people.vision, reason="joins", by=people.tom)
     assert (last().action, last().person_name, last().reason) == ("access:grant:added", "tom", "joins")
-    end_grant(given, reason="left", by=cast.tom)
+    end_grant(given, reason="left", by=people.tom)
     assert (last().action, last().reason, last().before["role"]) == ("access:grant:ended", "left", "creator")
-    assert not may(cast.nina, Action.VIEW, cast.vision)
+    assert not may(people.nina, Permission.VIEW, people.vision)
 
 
 @pytest.mark.parametrize("who", ["ada", "vera", "olga", "root", "nina", "mallory"])
-def test_g27_only_the_team_s_admins_give_access_to_it(who: str, cast: Cast) -> None:
+def test_g27_only_the_team_s_admins_give_access_to_it(who: str, people: People) -> None:
     with pytest.raises(NotPermitted):
-        grant(person=cast.nina, role=Role.VIEWER, team=cast.vision, reason="x", by=getattr(cast, who))
+        grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=getattr(people, who))
     assert (last().action, last().outcome, last().evidence) == (
         "access:grant:refused",
         "denied",
         "not_permitted",
     )
     for act in (
-        lambda by: end_grant(held(cast.vera, cast.vision), reason="x", by=by),
-        lambda by: extend_grant(held(cast.vera, cast.vision), until=None, reason="x", by=by),
-        lambda by: reviews.review(cast.vision, by=by, shown=[], keep=[], end=[], reason="x"),
-        lambda by: set_rules(cast.vision, by=by, reason_required=True),
+        lambda by: end_grant(held(people.vera, people.vision), reason="x", by=by),
+        lambda by: extend_grant(held(people.vera, people.vision), until=None, reason="x", by=by),
+        lambda by: access_reviews.review(people.vision, by=by, listed=[], keep=[], end=[], reason="x"),
+        lambda by: set_rules(people.vision, by=by, reason_required=True),
         lambda by: invitations.invite(
-            email="x@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=by
+            email="x@example.com", team=people.vision, role=Role.VIEWER, reason="x", by=by
         ),
     ):
         with pytest.raises(NotPermitted):
-            act(getattr(cast, who))
+            act(getattr(people, who))
 
 
-def test_g27_nobody_gives_to_themselves_across_teams_or_touches_a_site_role(cast: Cast) -> None:
+def test_g27_nobody_gives_to_themselves_across_teams_or_touches_a_site_role(people: People) -> None:
     with refused(Cause.ONESELF):
-        grant(person=cast.tom, role=Role.ADMIN, team=cast.vision, reason="x", by=cast.tom)
+        grant(person=people.tom, role=Role.ADMIN, team=people.vision, reason="x", by=people.tom)
     with refused(Cause.ONESELF):
-        extend_grant(held(cast.tom, cast.vision), until=None, reason="x", by=cast.tom)
+        extend_grant(held(people.tom, people.vision), until=None, reason="x", by=people.tom)
     with refused(Cause.ONESELF):
-        grant(person=cast.root, role=Role.AUDITOR, team=None, reason="x", by=cast.root)
+        grant(person=people.root, role=Role.AUDITOR, team=None, reason="x", by=people.root)
     with refused(Cause.ONESELF):
-        grant(person=cast.root, role=Role.ADMIN, team=cast.vision, reason="x", by=cast.root)
+        grant(person=people.root, role=Role.ADMIN, team=people.vision, reason="x", by=people.root)
     with refused(Cause.ONESELF):
         invitations.invite(
-            email="Tom@Example.com", team=cast.vision, role=Role.ADMIN, reason="x", by=cast.tom
+            email="Tom@Example.com", team=people.vision, role=Role.ADMIN, reason="x", by=people.tom
         )
-    grant(person=cast.vera, role=Role.PLATFORM_ADMIN, team=None, reason="the second", by=cast.root)
+    grant(person=people.vera, role=Role.PLATFORM_ADMIN, team=None, reason="the second", by=people.root)
     with refused(Cause.ONESELF):
-        reviews.deactivate(cast.root, by=cast.root, reason="x")
+        access_reviews.deactivate(people.root, by=people.root, reason="x")
     for role in (Role.AUDITOR, Role.PLATFORM_ADMIN):
         with pytest.raises(NotPermitted):
-            grant(person=cast.nina, role=role, team=None, reason="x", by=cast.tom)
+            grant(person=people.nina, role=role, team=None, reason="x", by=people.tom)
     for act in (
-        lambda: grant(person=cast.nina, role=Role.VIEWER, team=cast.speech, reason="x", by=cast.tom),
-        lambda: end_grant(held(cast.root, None), reason="x", by=cast.tom),
-        lambda: extend_grant(held(cast.olga, None), until=None, reason="x", by=cast.tom),
-        lambda: set_rules(cast.vision, by=cast.tom, quota=99),
-        lambda: reviews.deactivate(cast.root, by=cast.tom, reason="x"),
-        lambda: add_team(slug="new", name="New", by=cast.tom),
+        lambda: grant(person=people.nina, role=Role.VIEWER, team=people.speech, reason="x", by=people.tom),
+        lambda: end_grant(held(people.root, None), reason="x", by=people.tom),
+        lambda: extend_grant(held(people.olga, None), until=None, reason="x", by=people.tom),
+        lambda: set_rules(people.vision, by=people.tom, quota=99),
+        lambda: access_reviews.deactivate(people.root, by=people.tom, reason="x"),
+        lambda: add_team(slug="new", name="New", by=people.tom),
     ):
         with pytest.raises(NotPermitted):
             act()
 
 
-def test_a_platform_admin_appoints_admins_of_teams_and_gives_no_other_role(cast: Cast) -> None:
-    grant(person=cast.nina, role=Role.ADMIN, team=cast.speech, reason="leads", by=cast.root)
+def test_a_platform_admin_appoints_admins_of_teams_and_gives_no_other_role(people: People) -> None:
+    grant(person=people.nina, role=Role.ADMIN, team=people.speech, reason="leads", by=people.root)
     for role in (Role.VIEWER, Role.CREATOR):
         with pytest.raises(NotPermitted):
-            grant(person=cast.vera, role=role, team=cast.speech, reason="x", by=cast.root)
+            grant(person=people.vera, role=role, team=people.speech, reason="x", by=people.root)
 
 
 def test_g27_nobody_gives_more_than_they_hold_whoever_the_policy_lets_give(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(POLICY, Action.GRANT, Rule(Role.CREATOR))
-    grant(person=cast.nina, role=Role.CREATOR, team=cast.vision, reason="x", by=cast.ada)
+    monkeypatch.setitem(POLICY, Permission.GRANT, Rule(Role.CREATOR))
+    grant(person=people.nina, role=Role.CREATOR, team=people.vision, reason="x", by=people.ada)
     for act in (
-        lambda: grant(person=cast.nina, role=Role.ADMIN, team=cast.vision, reason="x", by=cast.ada),
-        lambda: end_grant(held(cast.tom, cast.vision), reason="x", by=cast.ada),
+        lambda: grant(person=people.nina, role=Role.ADMIN, team=people.vision, reason="x", by=people.ada),
+        lambda: end_grant(held(people.tom, people.vision), reason="x", by=people.ada),
     ):
         with refused(Cause.ABOVE):
             act()
 
 
-def test_g26_the_last_admin_stays_whichever_way_it_is_tried(cast: Cast) -> None:
-    tom = held(cast.tom, cast.vision)
+def test_g26_the_last_admin_stays_whichever_way_it_is_tried(people: People) -> None:
+    tom = held(people.tom, people.vision)
     for act in (
-        lambda: end_grant(tom, reason="x", by=cast.root),
-        lambda: end_grant(tom, reason="x", by=cast.tom),
-        lambda: extend_grant(tom, until=timezone.now() + WEEK, reason="x", by=cast.root),
-        lambda: reviews.deactivate(cast.tom, by=cast.root, reason="x"),
-        lambda: reviews.review(cast.vision, by=cast.tom, shown=[tom.pk], keep=[], end=[tom.pk], reason="x"),
-        lambda: grant(person=cast.tom, role=Role.VIEWER, team=cast.vision, reason="x"),
+        lambda: end_grant(tom, reason="x", by=people.root),
+        lambda: end_grant(tom, reason="x", by=people.tom),
+        lambda: extend_grant(tom, until=timezone.now() + WEEK, reason="x", by=people.root),
+        lambda: access_reviews.deactivate(people.tom, by=people.root, reason="x"),
+        lambda: access_reviews.review(
+            people.vision, by=people.tom, listed=[tom.pk], keep=[], end=[tom.pk], reason="x"
+        ),
+        lambda: grant(person=people.tom, role=Role.VIEWER, team=people.vision, reason="x"),
     ):
         with refused(Cause.LAST_ADMIN):
             act()
     with refused(Cause.LAST_ADMIN):
-        end_grant(held(cast.root, None), reason="x", by=cast.root)
-    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="too", by=cast.tom)
-    end_grant(tom, reason="moves on", by=cast.ada)
-    assert [g.person for g in Grant.objects.active().filter(team=cast.vision, role=Role.ADMIN)] == [cast.ada]
+        end_grant(held(people.root, None), reason="x", by=people.root)
+    grant(person=people.ada, role=Role.ADMIN, team=people.vision, reason="too", by=people.tom)
+    end_grant(tom, reason="moves on", by=people.ada)
+    assert [g.person for g in Grant.objects.active().filter(team=people.vision, role=Role.ADMIN)] == [
+        people.ada
+    ]
 
 
-def test_g26_the_only_admin_s_access_can_be_made_longer_and_no_shorter(cast: Cast) -> None:
-    set_rules(cast.vision, by=cast.tom, reason="nobody for ever", allows_open_ended=False, longest_days=30)
+def test_g26_the_only_admin_s_access_can_be_made_longer_and_no_shorter(people: People) -> None:
+    set_rules(
+        people.vision, by=people.tom, reason="nobody for ever", allows_open_ended=False, longest_days=30
+    )
     now = timezone.now()
-    Grant.objects.filter(person=cast.tom).update(until=now + timedelta(days=3))
+    Grant.objects.filter(person=people.tom).update(until=now + timedelta(days=3))
     for days in (3, 9):
         end = now + timedelta(days=days)
-        extend_grant(held(cast.tom, cast.vision), until=end, reason="goes on", by=cast.root)
-        assert held(cast.tom, cast.vision).until == end
-    wish: dict[str, Any] = {"person": cast.tom, "role": Role.ADMIN, "team": cast.vision, "by": cast.root}
-    grant(**wish, until=now + timedelta(days=29), reason="goes on")
+        extend_grant(held(people.tom, people.vision), until=end, reason="goes on", by=people.root)
+        assert held(people.tom, people.vision).until == end
+    request: dict[str, Any] = {
+        "person": people.tom,
+        "role": Role.ADMIN,
+        "team": people.vision,
+        "by": people.root,
+    }
+    grant(**request, until=now + timedelta(days=29), reason="goes on")
     nearer = now + timedelta(days=28)
     with refused(Cause.LAST_ADMIN):
-        extend_grant(held(cast.tom, cast.vision), until=nearer, reason="x", by=cast.root)
+        extend_grant(held(people.tom, people.vision), until=nearer, reason="x", by=people.root)
     with refused(Cause.LAST_ADMIN):
-        grant(**wish, until=nearer, reason="x")
+        grant(**request, until=nearer, reason="x")
 
 
 @pytest.mark.parametrize("tom_stays", [False, True])
 def test_g26_who_is_appointed_while_being_deactivated_does_not_leave_a_team_alone(
-    tom_stays: bool, cast: Cast
+    tom_stays: bool, people: People
 ) -> None:
     beside: list[Beside] = []
 
     def appoint() -> None:
-        grant(person=cast.nina, role=Role.ADMIN, team=cast.vision, reason="follows", by=cast.tom)
+        grant(person=people.nina, role=Role.ADMIN, team=people.vision, reason="follows", by=people.tom)
         if not tom_stays:
-            end_grant(held(cast.tom, cast.vision), reason="moves on", by=cast.tom)
+            end_grant(held(people.tom, people.vision), reason="moves on", by=people.tom)
 
     def just_then(execute: Any, sql: str, *rest: Any) -> Any:
         if not beside and sql.startswith('UPDATE "access_user" SET "is_active"'):
@@ -179,121 +190,123 @@ def test_g26_who_is_appointed_while_being_deactivated_does_not_leave_a_team_alon
             beside[0].join(0.5 if connection.vendor == "sqlite" else PATIENCE)  # SQLite: one write at a time
         return execute(sql, *rest)
 
-    with connection.execute_wrapper(just_then), suppress(AccessRefused):
-        reviews.deactivate(cast.nina, by=cast.root, reason="leaves")
+    with connection.execute_wrapper(just_then), suppress(ChangeRefused):
+        access_reviews.deactivate(people.nina, by=people.root, reason="leaves")
     beside[0].join()
     nina_goes = tom_stays or connection.vendor == "sqlite"  # before she is appointed, or after
-    assert may(cast.tom if nina_goes else cast.nina, Action.GRANT, cast.vision)
-    assert User.objects.get(pk=cast.nina.pk).is_active != nina_goes
-    assert not Grant.objects.filter(person=cast.nina, ended_at=None, person__is_active=False)
+    assert may(people.tom if nina_goes else people.nina, Permission.GRANT, people.vision)
+    assert User.objects.get(pk=people.nina.pk).is_active != nina_goes
+    assert not Grant.objects.filter(person=people.nina, ended_at=None, person__is_active=False)
 
 
-def test_the_team_s_rules_bound_every_grant_request_and_invitation(cast: Cast) -> None:
-    set_rules(cast.vision, by=cast.tom, reason="shorter", allows_open_ended=False, longest_days=30)
+def test_the_team_s_rules_bound_every_grant_request_and_invitation(people: People) -> None:
+    set_rules(people.vision, by=people.tom, reason="shorter", allows_open_ended=False, longest_days=30)
     assert (last().before, last().after["longest_days"]) == (
         {"allows_open_ended": True, "longest_days": None},
         30,
     )
-    team = Team.objects.get(pk=cast.vision.pk)
+    team = Team.objects.get(pk=people.vision.pk)
     far = timezone.now() + timedelta(days=31)
     for until, cause in ((None, Cause.OPEN_ENDED), (far, Cause.TOO_LONG), (timezone.now(), Cause.PAST)):
         with refused(cause):
-            grant(person=cast.nina, role=Role.VIEWER, team=team, until=until, reason="x", by=cast.tom)
+            grant(person=people.nina, role=Role.VIEWER, team=team, until=until, reason="x", by=people.tom)
         with refused(cause):
-            extend_grant(held(cast.vera, team), until=until, reason="x", by=cast.tom)
+            extend_grant(held(people.vera, team), until=until, reason="x", by=people.tom)
         with refused(cause):
             invitations.invite(
-                email="a@b.example", team=team, role=Role.VIEWER, until=until, reason="x", by=cast.tom
+                email="a@b.example", team=team, role=Role.VIEWER, until=until, reason="x", by=people.tom
             )
     with refused(Cause.TOO_LONG):
-        requests.ask(person=cast.nina, team=team, role=Role.VIEWER, days=31, reason="x")
+        access_requests.ask(person=people.nina, team=team, role=Role.VIEWER, days=31, reason="x")
     with refused(Cause.NO_REASON):
-        requests.ask(person=cast.nina, team=team, role=Role.VIEWER, days=3, reason="  ")
+        access_requests.ask(person=people.nina, team=team, role=Role.VIEWER, days=3, reason="  ")
 
 
-def test_rules_that_were_set_a_moment_ago_hold_for_a_form_that_was_open_before(cast: Cast) -> None:
-    before = Team.objects.get(pk=cast.vision.pk)
-    set_rules(cast.vision, by=cast.tom, allows_open_ended=False)
+def test_rules_that_were_set_a_moment_ago_hold_for_a_form_that_was_open_before(people: People) -> None:
+    before = Team.objects.get(pk=people.vision.pk)
+    set_rules(people.vision, by=people.tom, allows_open_ended=False)
     with refused(Cause.OPEN_ENDED):
-        grant(person=cast.nina, role=Role.VIEWER, team=before, reason="x", by=cast.tom)
+        grant(person=people.nina, role=Role.VIEWER, team=before, reason="x", by=people.tom)
 
 
 @pytest.mark.parametrize("days", [7, 30])
 def test_so_many_days_are_exactly_that_and_as_many_as_the_team_allows_are_not_too_many(
-    days: int, cast: Cast, as_: SignIn
+    days: int, people: People, as_: SignIn
 ) -> None:
-    set_rules(cast.vision, by=cast.tom, longest_days=30)
-    tom, team = as_("tom"), Team.objects.get(pk=cast.vision.pk)
+    set_rules(people.vision, by=people.tom, longest_days=30)
+    tom, team = as_("tom"), Team.objects.get(pk=people.vision.pk)
     tom.post("/teams/vision/give/", {"who": "nina", "role": "viewer", "until": str(days), "reason": "x"})
-    given = held(cast.nina, team)
+    given = held(people.nina, team)
     assert given.until == given.since + timedelta(days=days)
-    wish = {"do": "until", "until-until": str(days), "until-reason": "again"}
-    assert tom.post(f"/teams/vision/grants/{given.pk}/", wish).status_code == 302
+    request = {"do": "until", "until-until": str(days), "until-reason": "again"}
+    assert tom.post(f"/teams/vision/grants/{given.pk}/", request).status_code == 302
     with refused(Cause.TOO_LONG):
-        grant(person=cast.mallory, role=Role.VIEWER, team=team, until=timedelta(days=31), reason="x")
+        grant(person=people.mallory, role=Role.VIEWER, team=team, until=timedelta(days=31), reason="x")
 
 
-def test_a_request_is_decided_once_by_another_and_its_time_starts_then(cast: Cast) -> None:
-    asked = requests.ask(
-        person=cast.nina, team=cast.vision, role=Role.CREATOR, days=7, reason="port the benchmark"
+def test_a_request_is_decided_once_by_another_and_its_time_starts_then(people: People) -> None:
+    access_request = access_requests.ask(
+        person=people.nina, team=people.vision, role=Role.CREATOR, days=7, reason="port the benchmark"
     )
     with refused(Cause.ASKED):
-        requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="again")
+        access_requests.ask(person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="again")
     AccessRequest.objects.update(asked_at=timezone.now() - timedelta(days=3))
-    for by in (cast.nina, cast.mallory, cast.olga, cast.root, cast.ada):
+    for by in (people.nina, people.mallory, people.olga, people.root, people.ada):
         with pytest.raises(NotPermitted):
-            requests.approve(asked, by=by, days=7)
+            access_requests.approve(access_request, by=by, days=7)
         with pytest.raises(NotPermitted):
-            requests.decline(asked, by=by, note="no")
-    given = requests.approve(asked, by=cast.tom, days=7, note="welcome")
-    assert given.until == given.since + WEEK
-    assert timedelta(0) <= timezone.now() - given.since < timedelta(minutes=1)
+            access_requests.decline(access_request, by=by, note="no")
+    grant = access_requests.approve(access_request, by=people.tom, days=7, note="welcome")
+    assert grant.until == grant.since + WEEK
+    assert timedelta(0) <= timezone.now() - grant.since < timedelta(minutes=1)
     assert (last().action, last().after["role"], last().reason) == (
         "access:request:approved",
         "creator",
         "welcome",
     )
     with refused(Cause.DECIDED):
-        requests.decline(asked, by=cast.tom, note="no")
+        access_requests.decline(access_request, by=people.tom, note="no")
     with refused(Cause.DECIDED):
-        requests.withdraw(asked, by=cast.nina)
+        access_requests.withdraw(access_request, by=people.nina)
 
 
-def test_an_admin_s_own_request_is_for_another_admin(cast: Cast) -> None:
-    Grant.objects.filter(person=cast.tom).update(until=timezone.now() + WEEK)
-    asked = requests.ask(person=cast.tom, team=cast.vision, role=Role.ADMIN, days=30, reason="longer")
+def test_an_admin_s_own_request_is_for_another_admin(people: People) -> None:
+    Grant.objects.filter(person=people.tom).update(until=timezone.now() + WEEK)
+    access_request = access_requests.ask(
+        person=people.tom, team=people.vision, role=Role.ADMIN, days=30, reason="longer"
+    )
     with refused(Cause.ONESELF):
-        requests.approve(asked, by=cast.tom, days=30)
+        access_requests.approve(access_request, by=people.tom, days=30)
     with refused(Cause.ONESELF):
-        requests.decline(asked, by=cast.tom, note="no")
-    assert not requests.waiting_for(cast.tom).exists()
-    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="too")
-    before = held(cast.tom, cast.vision)
-    extended = requests.approve(asked, by=cast.ada, days=30)
+        access_requests.decline(access_request, by=people.tom, note="no")
+    assert not access_requests.waiting_for(people.tom).exists()
+    grant(person=people.ada, role=Role.ADMIN, team=people.vision, reason="too")
+    before = held(people.tom, people.vision)
+    extended = access_requests.approve(access_request, by=people.ada, days=30)
     assert extended.pk == before.pk
     assert extended.since == before.since
 
 
-def test_approving_a_request_never_shortens_what_was_given_meanwhile(cast: Cast) -> None:
-    wish: dict[str, Any] = {"person": cast.nina, "role": Role.CREATOR, "team": cast.vision}
-    given = grant(**wish, reason="x", until=WEEK, by=cast.tom)
-    asked = requests.ask(**wish, days=30, reason="more")
-    extended = extend_grant(given, until=timedelta(days=300), reason="a long project", by=cast.tom)
-    assert requests.approve(asked, by=cast.tom, days=30).until == extended.until
-    assert held(cast.nina, cast.vision).until == extended.until
+def test_approving_a_request_never_shortens_what_was_given_meanwhile(people: People) -> None:
+    request: dict[str, Any] = {"person": people.nina, "role": Role.CREATOR, "team": people.vision}
+    given = grant(**request, reason="x", until=WEEK, by=people.tom)
+    access_request = access_requests.ask(**request, days=30, reason="more")
+    extended = extend_grant(given, until=timedelta(days=300), reason="a long project", by=people.tom)
+    assert access_requests.approve(access_request, by=people.tom, days=30).until == extended.until
+    assert held(people.nina, people.vision).until == extended.until
     assert extended.until
     assert last().after["until"] == last().before["held"]["until"] == extended.until.isoformat()
 
 
-def test_what_was_lost_is_said_once_a_team_by_its_last_grant(cast: Cast, as_: SignIn) -> None:
+def test_what_was_lost_is_said_once_a_team_by_its_last_grant(people: People, as_: SignIn) -> None:
     for reason in ("the first is over", "the second is over"):
-        given = grant(person=cast.nina, role=Role.CREATOR, team=cast.vision, reason="x", by=cast.tom)
-        end_grant(given, reason=reason, by=cast.tom)
-    shown = words(as_("nina").get("/access/"))
-    assert ("the first is over" in shown, "the second is over" in shown) == (False, True)
+        given = grant(person=people.nina, role=Role.CREATOR, team=people.vision, reason="x", by=people.tom)
+        end_grant(given, reason=reason, by=people.tom)
+    text = words(as_("nina").get("/access/"))
+    assert ("the first is over" in text, "the second is over" in text) == (False, True)
 
 
-def test_the_latest_changes_of_access_are_changes(cast: Cast, as_: SignIn) -> None:
+def test_the_latest_changes_of_access_are_changes(people: People, as_: SignIn) -> None:
     as_("vera").get("/teams/vision/rules/")
     as_("vera").get("/teams/vision/who.csv")
     changes = words(as_("tom").get("/teams/vision/")).partition("Latest changes of access")[2]
@@ -302,17 +315,17 @@ def test_the_latest_changes_of_access_are_changes(cast: Cast, as_: SignIn) -> No
     assert "exported" not in changes
 
 
-def test_a_review_that_is_refused_keeps_what_was_marked(cast: Cast, as_: SignIn) -> None:
-    ada, tom = held(cast.ada, cast.vision), held(cast.tom, cast.vision)
-    wish = {f"g{ada.pk}": "end", f"g{tom.pk}": "end", "reason": "Q4"}
-    answer = as_("tom").post("/teams/vision/review/", wish)
+def test_a_review_that_is_refused_keeps_what_was_marked(people: People, as_: SignIn) -> None:
+    ada, tom = held(people.ada, people.vision), held(people.tom, people.vision)
+    request = {f"g{ada.pk}": "end", f"g{tom.pk}": "end", "reason": "Q4"}
+    answer = as_("tom").post("/teams/vision/review/", request)
     assert answer.status_code == 422
-    assert held(cast.ada, cast.vision) == ada
+    assert held(people.ada, people.vision) == ada
     marked = re.findall(r'name="g(\d+)" value="end" checked', answer.content.decode())
     assert sorted(marked) == sorted([str(ada.pk), str(tom.pk)])
 
 
-def test_asking_starts_with_no_team_and_says_so(cast: Cast, as_: SignIn) -> None:
+def test_asking_starts_with_no_team_and_says_so(people: People, as_: SignIn) -> None:
     nina = as_("nina")
     assert re.search(r'<option value="" selected>\s*Choose a team', nina.get("/access/").content.decode())
     answer = nina.post("/access/ask/", {"role": "viewer", "days": "7", "reason": "x"})
@@ -321,32 +334,32 @@ def test_asking_starts_with_no_team_and_says_so(cast: Cast, as_: SignIn) -> None
     assert 'value="vision" selected' in nina.get("/access/?team=vision").content.decode()
 
 
-def test_what_one_has_already_cannot_be_asked_for(cast: Cast) -> None:
+def test_what_one_has_already_cannot_be_asked_for(people: People) -> None:
     with refused(Cause.HELD):
-        requests.ask(person=cast.ada, team=cast.vision, role=Role.VIEWER, days=7, reason="x")
+        access_requests.ask(person=people.ada, team=people.vision, role=Role.VIEWER, days=7, reason="x")
     with refused(Cause.HELD):
-        requests.ask(person=cast.ada, team=cast.vision, role=Role.CREATOR, days=7, reason="x")
+        access_requests.ask(person=people.ada, team=people.vision, role=Role.CREATOR, days=7, reason="x")
 
 
-def test_an_invitation_is_good_once_for_its_address_until_it_expires(cast: Cast) -> None:
-    made = invitations.invite(
-        email="new@example.com", team=cast.vision, role=Role.CREATOR, reason="new", by=cast.tom
+def test_an_invitation_is_good_once_for_its_address_until_it_expires(people: People) -> None:
+    invitation = invitations.invite(
+        email="new@example.com", team=people.vision, role=Role.CREATOR, reason="new", by=people.tom
     )
-    link = invitations.token(made)
-    assert invitations.by_token(link) == made
+    link = invitations.token(invitation)
+    assert invitations.by_token(link) == invitation
     assert invitations.by_token(link[:-1]) is invitations.by_token("x") is None
     with refused(Cause.WRONG_PERSON):
-        invitations.accept(made, person=cast.nina)
+        invitations.accept(invitation, person=people.nina)
     answer = Browser().post(
         f"/access/invitations/{link}/", {"username": "newton", "password": "a long enough secret"}
     )
     assert answer.status_code == 302
-    assert held(User.objects.get(username="newton"), cast.vision).granted_by == cast.tom
+    assert held(User.objects.get(username="newton"), people.vision).granted_by == people.tom
     assert Browser().get(f"/access/invitations/{link}/").status_code == 404
     with refused(Cause.USED):
-        invitations.accept(made, person=User.objects.get(username="newton"))
+        invitations.accept(invitation, person=User.objects.get(username="newton"))
     late = invitations.invite(
-        email="late@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom
+        email="late@example.com", team=people.vision, role=Role.VIEWER, reason="x", by=people.tom
     )
     Invitation.objects.filter(pk=late.pk).update(expires_at=timezone.now())
     assert invitations.by_token(invitations.token(late)) is None
@@ -369,26 +382,26 @@ def test_nobody_loses_by_accepting_an_invitation_that_was_overtaken(
     invited_as: str,
     invited_for: int | None,
     left: tuple[str, int | None] | None,
-    cast: Cast,
+    people: People,
 ) -> None:
     now = timezone.now()
 
     def end(days: int | None) -> Any:
         return now + timedelta(days=days) if days else None
 
-    wish: dict[str, Any] = {"team": cast.vision, "reason": "x", "by": cast.tom}
+    request: dict[str, Any] = {"team": people.vision, "reason": "x", "by": people.tom}
     invited = invitations.invite(
-        email="nina@example.com", role=Role(invited_as), until=end(invited_for), **wish
+        email="nina@example.com", role=Role(invited_as), until=end(invited_for), **request
     )
-    given = grant(person=cast.nina, role=Role(role), until=end(days), **wish)
+    given = grant(person=people.nina, role=Role(role), until=end(days), **request)
     if left is None:  # who creates, but not for as long as they could look: the link stays good until then
         with refused(Cause.HELD):
-            invitations.accept(invited, person=cast.nina)
-        assert held(cast.nina, cast.vision) == given
+            invitations.accept(invited, person=people.nina)
+        assert held(people.nina, people.vision) == given
         assert invitations.by_token(invitations.token(invited))
         return
-    now_held = invitations.accept(invited, person=cast.nina)
-    assert held(cast.nina, cast.vision) == now_held
+    now_held = invitations.accept(invited, person=people.nina)
+    assert held(people.nina, people.vision) == now_held
     assert (now_held.role, now_held.until) == (left[0], end(left[1]))
     assert last().action == "access:invitation:accepted"
     assert (last().before["role"], last().after["role"]) == (role, left[0])
@@ -396,89 +409,93 @@ def test_nobody_loses_by_accepting_an_invitation_that_was_overtaken(
     assert not invitations.by_token(invitations.token(invited))
 
 
-def test_an_invitation_is_worth_no_more_than_who_sent_it(cast: Cast) -> None:
-    made = invitations.invite(
-        email="nina@example.com", team=cast.vision, role=Role.ADMIN, reason="x", by=cast.tom
+def test_an_invitation_is_worth_no_more_than_who_sent_it(people: People) -> None:
+    invitation = invitations.invite(
+        email="nina@example.com", team=people.vision, role=Role.ADMIN, reason="x", by=people.tom
     )
-    grant(person=cast.ada, role=Role.ADMIN, team=cast.vision, reason="x")
-    end_grant(held(cast.tom, cast.vision), reason="x", by=cast.ada)
+    grant(person=people.ada, role=Role.ADMIN, team=people.vision, reason="x")
+    end_grant(held(people.tom, people.vision), reason="x", by=people.ada)
     with refused(Cause.INVITER):
-        invitations.accept(made, person=cast.nina)
-    assert not may(cast.nina, Action.VIEW, cast.vision)
-    assert invitations.by_token(invitations.token(made)) == made
+        invitations.accept(invitation, person=people.nina)
+    assert not may(people.nina, Permission.VIEW, people.vision)
+    assert invitations.by_token(invitations.token(invitation)) == invitation
 
 
-def test_a_review_is_all_or_nothing_and_one_record(cast: Cast) -> None:
-    ada, vera, tom = (held(person, cast.vision) for person in (cast.ada, cast.vera, cast.tom))
+def test_a_review_is_all_or_nothing_and_one_record(people: People) -> None:
+    ada, vera, tom = (held(person, people.vision) for person in (people.ada, people.vera, people.tom))
     with refused(Cause.ONESELF):
-        reviews.review(cast.vision, by=cast.tom, shown=[tom.pk], keep=[tom.pk], end=[], reason="x")
-    shown = [ada.pk, vera.pk, tom.pk, held(cast.mallory, cast.speech).pk]
-    done = reviews.review(
-        cast.vision, by=cast.tom, shown=shown, keep=[ada.pk], end=[vera.pk, shown[3]], reason="Q4"
+        access_reviews.review(
+            people.vision, by=people.tom, listed=[tom.pk], keep=[tom.pk], end=[], reason="x"
+        )
+    numbers = [ada.pk, vera.pk, tom.pk, held(people.mallory, people.speech).pk]
+    done = access_reviews.review(
+        people.vision, by=people.tom, listed=numbers, keep=[ada.pk], end=[vera.pk, numbers[3]], reason="Q4"
     )
     assert (done.kept, done.ended, done.left) == (1, 1, 2)
-    assert may(cast.mallory, Action.CREATE, cast.speech)
+    assert may(people.mallory, Permission.CREATE, people.speech)
     record = events(action="access:team:reviewed")[0]
     assert {row["person"]: row["decision"] for row in record.before["grants"]} == {  # type: ignore[index]
         "ada": "kept", "vera": "ended", "tom": "undecided",
     }  # fmt: skip
 
 
-def test_g29_a_deactivated_person_loses_sessions_and_access_for_good(cast: Cast, as_: SignIn) -> None:
+def test_g29_a_deactivated_person_loses_sessions_and_access_for_good(people: People, as_: SignIn) -> None:
     browser, unseen = as_("ada"), as_("ada")
-    requests.ask(person=cast.ada, team=cast.speech, role=Role.VIEWER, days=7, reason="x")
-    reviews.deactivate(cast.ada, by=cast.root, reason="left the company")
+    access_requests.ask(person=people.ada, team=people.speech, role=Role.VIEWER, days=7, reason="x")
+    access_reviews.deactivate(people.ada, by=people.root, reason="left the company")
     assert browser.get("/").status_code == 302
-    reviews.reactivate(cast.ada, by=cast.root, reason="came back")
+    access_reviews.reactivate(people.ada, by=people.root, reason="came back")
     for old in (browser, unseen):
         assert (
             old.get("/").status_code == 302
         )  # every session of before stays dead, asked with meanwhile or not
-    assert not Grant.objects.active().filter(person=cast.ada).exists()
-    assert not requests.waiting_for(cast.root).exists()
+    assert not Grant.objects.active().filter(person=people.ada).exists()
+    assert not access_requests.waiting_for(people.root).exists()
     request = HttpRequest()
     request.session = browser.session
     assert not get_user(request).is_authenticated
 
 
 def test_g28_the_team_s_rules_and_quota_hold_for_creations_and_again_at_the_claim(
-    cast: Cast, cloud: Cloud, projects: Projects
+    people: People, cloud: Cloud, projects: Projects
 ) -> None:
-    set_rules(cast.vision, by=cast.tom, name_pattern="vision-*", allowed_types=["HPS"], reason_required=True)
-    for name, wish in (
+    set_rules(
+        people.vision, by=people.tom, name_pattern="vision-*", allowed_types=["HPS"], reason_required=True
+    )
+    for name, request in (
         ("other-1", {"reason": "r"}),
         ("vision-1", {"reason": "r", "type": "ECS"}),
         ("vision-1", {}),
     ):
         with pytest.raises(AgainstRules):
-            ask(cast.ada, projects.vision, name, **wish)
-    one = ask(cast.ada, projects.vision, "vision-1", reason="r")
-    two = ask(cast.ada, projects.vision, "vision-2", reason="r")
-    set_rules(cast.vision, by=cast.root, quota=1)
+            submit_creation(people.ada, projects.vision, name, **request)
+    one = submit_creation(people.ada, projects.vision, "vision-1", reason="r")
+    two = submit_creation(people.ada, projects.vision, "vision-2", reason="r")
+    set_rules(people.vision, by=people.root, quota=1)
     with pytest.raises(QuotaReached):
-        ask(cast.ada, projects.vision, "vision-3", reason="r")
-    work()
+        submit_creation(people.ada, projects.vision, "vision-3", reason="r")
+    run_worker()
     states = sorted(Creation.objects.filter(pk__in=[one.pk, two.pk]).values_list("state", "cause"))
     assert states == [("created", ""), ("refused", "quota_lowered")]
-    assert used_by(cast.vision) == len(cloud.posts) == 1
-    set_rules(cast.vision, by=cast.root, quota=None)
-    late = ask(cast.ada, projects.vision, "vision-4", reason="r")
-    set_rules(cast.vision, by=cast.tom, name_pattern="v4-*")
-    work()
+    assert used_by(people.vision) == len(cloud.posts) == 1
+    set_rules(people.vision, by=people.root, quota=None)
+    late = submit_creation(people.ada, projects.vision, "vision-4", reason="r")
+    set_rules(people.vision, by=people.tom, name_pattern="v4-*")
+    run_worker()
     late.refresh_from_db()
     assert (late.state, late.cause, len(cloud.posts)) == ("refused", "rules_tightened", 1)
 
 
-def test_who_can_is_the_same_answer_for_pages_files_and_the_command(cast: Cast, as_: SignIn) -> None:
+def test_who_can_is_the_same_answer_for_pages_files_and_the_command(people: People, as_: SignIn) -> None:
     add_person(username="formula", full_name="=HYPERLINK(1)")
     grant(
         person=User.objects.get(username="formula"),
         role=Role.VIEWER,
-        team=cast.vision,
+        team=people.vision,
         reason="+1",
-        by=cast.tom,
+        by=people.tom,
     )
-    assert {row[1] for row in who_can_what(cast.vision, Action.CREATE)} == {"tom", "ada"}
+    assert {row[1] for row in who_can_what(people.vision, Permission.CREATE)} == {"tom", "ada"}
     text = as_("vera").get("/teams/vision/who.csv").content.decode()
     assert '"\'=HYPERLINK(1)"' in text
     assert '"\'+1"' in text
@@ -493,22 +510,22 @@ def test_who_can_is_the_same_answer_for_pages_files_and_the_command(cast: Cast, 
     assert (row[2], row[9]) == ("'=HYPERLINK(1)", "'+1")
 
 
-def test_the_story_of_a_newcomer_by_plain_posts(cast: Cast, projects: Projects, as_: SignIn) -> None:
+def test_the_story_of_a_newcomer_by_plain_posts(people: People, projects: Projects, as_: SignIn) -> None:
     nina, tom = as_("nina"), as_("tom")
-    wish = {"team": "vision", "role": "creator", "days": "7", "reason": "Porting the speech benchmark"}
-    assert nina.post("/access/ask/", wish).status_code == 302
+    request = {"team": "vision", "role": "creator", "days": "7", "reason": "Porting the speech benchmark"}
+    assert nina.post("/access/ask/", request).status_code == 302
     assert "waiting for you" in words(tom.get("/"))
     assert "asks to be Creator for 1 week" in words(tom.get("/"))
     pk = AccessRequest.objects.get().pk
     tom.post(f"/teams/vision/requests/{pk}/", {"do": "approve", "approve-days": "7"})
     assert nina.get("/clusters/new/").status_code == 200
-    given = held(cast.nina, cast.vision)
-    tom.post(f"/teams/vision/grants/{given.pk}/", {"do": "end", "end-reason": "The benchmark runs"})
+    grant = held(people.nina, people.vision)
+    tom.post(f"/teams/vision/grants/{grant.pk}/", {"do": "end", "end-reason": "The benchmark runs"})
     answer = nina.get("/clusters/new/")
     assert answer.status_code == 403
     assert "Your access as Creator in Vision was ended by tom: “The benchmark runs”" in words(answer)
-    told = [(event.action, event.reason) for event in events(object_name="nina", team_name="Vision")]
-    assert told == [
+    rows = [(event.action, event.reason) for event in events(object_name="nina", team_name="Vision")]
+    assert rows == [
         ("access:request:asked", "Porting the speech benchmark"),
         ("access:request:approved", "Porting the speech benchmark"),
         ("access:grant:ended", "The benchmark runs"),

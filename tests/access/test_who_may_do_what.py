@@ -13,8 +13,8 @@ from django.utils import timezone
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.permissions import (
     POLICY,
-    Action,
     NotPermitted,
+    Permission,
     may,
     require,
     teams_where,
@@ -24,26 +24,32 @@ from hyperclusters.access.permissions import (
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from tests.conftest import Cast, events
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from tests.conftest import People, events
 
 # Written down a second time, by hand, so that a slip in the policy does not move the test along with it.
 # Per role: what it allows in its own team (for a site role: in any), and what in another team.
-ALLOWED: dict[str, tuple[set[Action], set[Action]]] = {
-    "viewer": ({Action.VIEW, Action.MEMBERS}, set()),
-    "creator": ({Action.VIEW, Action.MEMBERS, Action.CREATE}, set()),
+ALLOWED: dict[str, tuple[set[Permission], set[Permission]]] = {
+    "viewer": ({Permission.VIEW, Permission.MEMBERS}, set()),
+    "creator": ({Permission.VIEW, Permission.MEMBERS, Permission.CREATE}, set()),
     "admin": (
-        {Action.VIEW, Action.MEMBERS, Action.CREATE, Action.DECIDE, Action.GRANT, Action.AUDIT},
+        {
+            Permission.VIEW,
+            Permission.MEMBERS,
+            Permission.CREATE,
+            Permission.DECIDE,
+            Permission.GRANT,
+            Permission.AUDIT,
+        },
         set(),
     ),
     "auditor": (
-        {Action.VIEW, Action.MEMBERS, Action.AUDIT, Action.REVIEW},
-        {Action.VIEW, Action.MEMBERS, Action.AUDIT, Action.REVIEW},
+        {Permission.VIEW, Permission.MEMBERS, Permission.AUDIT, Permission.REVIEW},
+        {Permission.VIEW, Permission.MEMBERS, Permission.AUDIT, Permission.REVIEW},
     ),
     "platform_admin": (
-        {Action.CONNECT, Action.MEMBERS, Action.APPOINT},
-        {Action.CONNECT, Action.MEMBERS, Action.APPOINT},
+        {Permission.CONNECT, Permission.MEMBERS, Permission.APPOINT},
+        {Permission.CONNECT, Permission.MEMBERS, Permission.APPOINT},
     ),
     "none": (set(), set()),
 }
@@ -64,7 +70,7 @@ def someone(role: str, team: Team) -> User:
 
 def test_the_matrix_speaks_of_every_role_and_every_action() -> None:
     assert set(ALLOWED) == {*Role.values, "none"}
-    assert set(POLICY) == set(Action)
+    assert set(POLICY) == set(Permission)
 
 
 @pytest.mark.parametrize("role", ALLOWED)
@@ -72,30 +78,32 @@ def test_a_role_allows_what_the_matrix_says_and_nothing_else(role: str, two_team
     own, other = two_teams
     person = someone(role, own)
     in_own, in_other = ALLOWED[role]
-    assert {action for action in Action if may(person, action, own)} == in_own
-    assert {action for action in Action if may(person, action, other)} == in_other
-    assert {action for action in Action if may(person, action)} == in_own | in_other
-    for action in Action:
-        expected = {team for team, allowed in ((own, in_own), (other, in_other)) if action in allowed}
-        assert set(teams_where(person, action)) == expected
-        assert (person in {held.person for held in who_can(action, own)}) == (action in in_own)
-        if action in in_own:
-            require(person, action, own)
+    assert {permission for permission in Permission if may(person, permission, own)} == in_own
+    assert {permission for permission in Permission if may(person, permission, other)} == in_other
+    assert {permission for permission in Permission if may(person, permission)} == in_own | in_other
+    for permission in Permission:
+        expected = {team for team, allowed in ((own, in_own), (other, in_other)) if permission in allowed}
+        assert set(teams_where(person, permission)) == expected
+        assert (person in {grant.person for grant in who_can(permission, own)}) == (permission in in_own)
+        if permission in in_own:
+            require(person, permission, own)
         else:
             with pytest.raises(NotPermitted):
-                require(person, action, own)
+                require(person, permission, own)
 
 
 def test_nobody_signed_in_may_do_nothing(two_teams: tuple[Team, Team]) -> None:
     nobody = AnonymousUser()
-    assert not any(may(nobody, action) or may(nobody, action, two_teams[0]) for action in Action)
-    assert not any(teams_where(nobody, action).exists() for action in Action)
+    assert not any(
+        may(nobody, permission) or may(nobody, permission, two_teams[0]) for permission in Permission
+    )
+    assert not any(teams_where(nobody, permission).exists() for permission in Permission)
     assert not visible_events(nobody).exists()
 
 
 def test_what_was_not_permitted_says_what_was_asked_and_names_no_object(two_teams: tuple[Team, Team]) -> None:
     with pytest.raises(NotPermitted, match="create clusters") as refusal:
-        require(someone("viewer", two_teams[0]), Action.CREATE, two_teams[0])
+        require(someone("viewer", two_teams[0]), Permission.CREATE, two_teams[0])
     assert "Own" not in str(refusal.value)
 
 
@@ -105,12 +113,12 @@ def test_g25_a_grant_that_was_ended_gives_nothing_at_the_next_check(
 ) -> None:
     own, _ = two_teams
     person = someone(role, own)
-    assert any(may(person, action) for action in Action)
+    assert any(may(person, permission) for permission in Permission)
     if role in {"admin", "platform_admin"}:  # somebody must be left
         other = add_person(username="other")
         grant(person=other, role=Role(role), team=own if role in TEAM_ROLES else None, reason="stays")
     end_grant(person.grants.get(), reason="over")
-    assert not any(may(person, action) for action in Action)
+    assert not any(may(person, permission) for permission in Permission)
 
 
 @pytest.mark.parametrize(
@@ -127,9 +135,9 @@ def test_g25_a_grant_out_of_its_time_gives_nothing(
 ) -> None:
     person = someone("admin", two_teams[0])
     Grant.objects.filter(person=person).update(**change)
-    assert not any(may(person, action) for action in Action)
-    assert not any(teams_where(person, action).exists() for action in Action)
-    assert not who_can(Action.CREATE, two_teams[0]).exists()
+    assert not any(may(person, permission) for permission in Permission)
+    assert not any(teams_where(person, permission).exists() for permission in Permission)
+    assert not who_can(Permission.CREATE, two_teams[0]).exists()
 
 
 @pytest.mark.parametrize("role", ["admin", "auditor", "platform_admin"])
@@ -138,7 +146,7 @@ def test_g25_a_deactivated_person_may_do_nothing_whatever_they_were_granted(
 ) -> None:
     person = someone(role, two_teams[0])
     User.objects.filter(pk=person.pk).update(is_active=False)
-    assert not any(may(person, action) for action in Action)
+    assert not any(may(person, permission) for permission in Permission)
     assert not visible_events(person).exists()
 
 
@@ -146,19 +154,21 @@ def test_a_grant_with_an_end_holds_until_then(two_teams: tuple[Team, Team]) -> N
     person = someone("none", two_teams[0])
     until = timezone.now() + timedelta(hours=1)
     grant(person=person, role=Role.CREATOR, team=two_teams[0], reason="an hour", until=until)
-    assert may(person, Action.CREATE, two_teams[0])
+    assert may(person, Permission.CREATE, two_teams[0])
     Grant.objects.update(until=timezone.now() - timedelta(seconds=1))
-    assert not may(person, Action.CREATE, two_teams[0])
+    assert not may(person, Permission.CREATE, two_teams[0])
 
 
-def test_the_audit_shows_everything_to_auditors_own_team_to_admins_and_nothing_to_others(cast: Cast) -> None:
-    for team in (cast.vision, cast.speech, None):
-        record(Did.LIST_FAILED, Outcome.FAILED, team=team)
+def test_the_audit_shows_everything_to_auditors_own_team_to_admins_and_nothing_to_others(
+    people: People,
+) -> None:
+    for team in (people.vision, people.speech, None):
+        record(EventType.LIST_FAILED, Outcome.FAILED, team=team)
     everything = set(Event.objects.values_list("seq", flat=True))
-    assert set(visible_events(cast.olga).values_list("seq", flat=True)) == everything
-    assert {event.team_name for event in visible_events(cast.tom)} == {"Vision"}
+    assert set(visible_events(people.olga).values_list("seq", flat=True)) == everything
+    assert {event.team_name for event in visible_events(people.tom)} == {"Vision"}
     for name in ("ada", "vera", "mallory", "root", "nina"):
-        assert not visible_events(getattr(cast, name)).exists()
+        assert not visible_events(getattr(people, name)).exists()
 
 
 # Grants.
@@ -171,8 +181,8 @@ def test_a_person_holds_one_role_a_team_and_the_history_of_the_others(two_teams:
     grant(person=person, role=Role.VIEWER, team=other, reason="guest")
     grant(person=person, role=Role.AUDITOR, team=None, reason="also")
     grant(person=person, role=Role.PLATFORM_ADMIN, team=None, reason="and")
-    held = Grant.objects.active().filter(person=person)
-    assert sorted((g.role, g.team.slug if g.team else "") for g in held) == [
+    grants = Grant.objects.active().filter(person=person)
+    assert sorted((g.role, g.team.slug if g.team else "") for g in grants) == [
         ("auditor", ""),
         ("creator", "own"),
         ("platform_admin", ""),
@@ -212,10 +222,10 @@ def test_g19_every_change_of_access_is_one_event_that_says_who_what_where_and_wh
     held = grant(person=person, role=Role.CREATOR, team=own, reason="joins", by=admin)
     end_grant(held, reason="leaves", by=admin)
     end_grant(held, reason="leaves twice", by=admin)
-    told = [
+    rows = [
         (e.action, e.person_name, e.team_name, e.object_name, e.reason) for e in events(person_name="boss")
     ]
-    assert told == [
+    assert rows == [
         ("access:grant:added", "boss", "Own", "newcomer", "joins"),
         ("access:grant:ended", "boss", "Own", "newcomer", "leaves"),
     ]
@@ -237,12 +247,12 @@ def test_a_grant_that_could_not_be_made_leaves_no_event(two_teams: tuple[Team, T
 
 
 @pytest.mark.parametrize("name", ["Ada", "ADA", "aDa"])
-def test_user_names_are_the_same_regardless_of_case(name: str, cast: Cast) -> None:
+def test_user_names_are_the_same_regardless_of_case(name: str, people: People) -> None:
     with pytest.raises(ValidationError):
         add_person(username=name)
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.create(username=name)
-    assert User.objects.get_by_natural_key(name) == cast.ada
+    assert User.objects.get_by_natural_key(name) == people.ada
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a" * 65, "new\nline", "ädä", "ａｄａ", "<b>", "nul\x00"])

@@ -90,9 +90,9 @@ class BentProvider:
         there = browser.get(path)
         if not there["Location"].startswith(self.issuer):
             return browser, there
-        asked = parse_qs(urlsplit(there["Location"]).query)
-        self.nonce = asked["nonce"][0]
-        return browser, browser.get(CALLBACK, {"code": "c", "state": asked["state"][0]})
+        params = parse_qs(urlsplit(there["Location"]).query)
+        self.nonce = params["nonce"][0]
+        return browser, browser.get(CALLBACK, {"code": "c", "state": params["state"][0]})
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -31,8 +31,8 @@ class Provider:
 
     def register(self, callback: str) -> None:
         """Make this dashboard known there; only this secret and this callback are accepted then."""
-        asked = {"redirect_uris": [callback], "token_endpoint_auth_method": "client_secret_post"}
-        answer = httpx.post(f"{self.issuer}/oauth2/clients", json=asked).raise_for_status().json()
+        params = {"redirect_uris": [callback], "token_endpoint_auth_method": "client_secret_post"}
+        answer = httpx.post(f"{self.issuer}/oauth2/clients", json=params).raise_for_status().json()
         self.client_id, self.client_secret = answer["client_id"], answer["client_secret"]
 
     def lets_in(self, sub: str, authorize: str) -> str:

@@ -11,14 +11,14 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.test import Client as Browser
 
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.permissions import Action, may
+from hyperclusters.access.permissions import Permission, may
 from hyperclusters.access.services import grant
 from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.audit.models import DenialWindow
 from tests.accounts.provider import Provider, running
 from tests.accounts.test_second_factors import EVIL, LOGIN, STEP, Clock, clock, code_of, set_up
-from tests.conftest import PASSWORD, Cast, events
+from tests.conftest import PASSWORD, People, events
 from tests.web.pages import words
 
 __all__ = ["clock"]
@@ -55,13 +55,13 @@ def provider(process: Provider, settings: Any) -> Provider:
 
 def zoe(provider: Provider, **claims: Any) -> None:
     """What the provider says of Zoe, who is new here."""
-    known = {
+    values = {
         "email": "zoe@example.com",
         "email_verified": True,
         "preferred_username": "zoe",
         "name": "Zoe Young",
     }
-    provider.knows("zoe-1", **known | claims)
+    provider.knows("zoe-1", **values | claims)
 
 
 def visit(
@@ -75,12 +75,12 @@ def visit(
 
 
 def roles(name: str) -> set[tuple[str, str]]:
-    held = Grant.objects.active().filter(person__username=name).select_related("team")
-    return {(each.team.slug if each.team else "", each.role) for each in held}
+    grants = Grant.objects.active().filter(person__username=name).select_related("team")
+    return {(each.team.slug if each.team else "", each.role) for each in grants}
 
 
 def test_a_colleague_comes_in_with_the_company_account_and_has_what_their_groups_give(
-    provider: Provider, cast: Cast
+    provider: Provider, people: People
 ) -> None:
     zoe(provider, groups=["ml", "chess"])
     browser, answer = visit(provider, path=f"{START}?next=/clusters/")
@@ -92,7 +92,7 @@ def test_a_colleague_comes_in_with_the_company_account_and_has_what_their_groups
         "Zoe Young",
         False,
     )
-    assert may(person, Action.CREATE, cast.vision)
+    assert may(person, Permission.CREATE, people.vision)
     (added,) = events(action="access:person:added", object_name="zoe")
     (granted,) = events(action="access:grant:added", object_name="zoe")
     assert granted.after
@@ -107,7 +107,9 @@ def test_a_colleague_comes_in_with_the_company_account_and_has_what_their_groups
     assert Session.objects.count() == 1
 
 
-def test_what_a_group_gave_ends_with_the_group_at_the_next_sign_in(provider: Provider, cast: Cast) -> None:
+def test_what_a_group_gave_ends_with_the_group_at_the_next_sign_in(
+    provider: Provider, people: People
+) -> None:
     zoe(provider, groups=["ml", "audit"])
     visit(provider)
     assert roles("zoe") == {("vision", "creator"), ("", "auditor")}
@@ -118,22 +120,22 @@ def test_what_a_group_gave_ends_with_the_group_at_the_next_sign_in(provider: Pro
     zoe(provider, groups=[])
     visit(provider)
     assert roles("zoe") == set()
-    told = [(each.action, each.reason) for each in events(object_kind="grant", object_name="zoe")]
+    rows = [(each.action, each.reason) for each in events(object_kind="grant", object_name="zoe")]
     added = {("access:grant:added", f"by group {group}") for group in ("ml", "audit")}
-    assert set(told[:2]) == added
+    assert set(rows[:2]) == added
     ended = {("access:grant:ended", f"no longer by group {group}") for group in ("ml", "audit")}
-    assert set(told[2:4]) == ended
-    assert told[4:] == [
+    assert set(rows[2:4]) == ended
+    assert rows[4:] == [
         ("access:grant:added", "by group ml-leads"),
         ("access:grant:ended", "no longer by group ml-leads"),
     ]
 
 
-def test_a_grant_made_by_hand_stands_whatever_the_groups_say(provider: Provider, cast: Cast) -> None:
+def test_a_grant_made_by_hand_stands_whatever_the_groups_say(provider: Provider, people: People) -> None:
     zoe(provider)
     visit(provider)
     person = User.objects.get(username="zoe")
-    grant(person=person, role=Role.VIEWER, team=cast.vision, reason="by group of friends", by=cast.tom)
+    grant(person=person, role=Role.VIEWER, team=people.vision, reason="by group of friends", by=people.tom)
     zoe(provider, groups=["ml-leads"])
     visit(provider)
     assert roles("zoe") == {("vision", "viewer")}
@@ -143,11 +145,11 @@ def test_a_grant_made_by_hand_stands_whatever_the_groups_say(provider: Provider,
 
 
 def test_who_has_an_account_here_keeps_it_if_the_provider_has_verified_the_address(
-    provider: Provider, cast: Cast
+    provider: Provider, people: People
 ) -> None:
     zoe(provider, email="ADA@example.com")
     visit(provider)
-    assert CompanyAccount.objects.get().person == cast.ada
+    assert CompanyAccount.objects.get().person == people.ada
     assert not User.objects.filter(username="zoe").exists()
     assert [event.person_name for event in events(action="access:company-account:linked")] == ["ada"]
     assert Browser().post(LOGIN, {"username": "ada", "password": PASSWORD}).status_code == 302
@@ -157,7 +159,7 @@ def test_who_has_an_account_here_keeps_it_if_the_provider_has_verified_the_addre
     "claims", [{"email_verified": False}, {"email_verified": "true"}, {"email_verified": 1}]
 )
 def test_an_address_that_proves_nothing_leads_into_nobody_s_account(
-    claims: dict[str, Any], provider: Provider, cast: Cast
+    claims: dict[str, Any], provider: Provider, people: People
 ) -> None:
     zoe(provider, email="ada@example.com", **claims)
     browser, answer = visit(provider)
@@ -168,7 +170,7 @@ def test_an_address_that_proves_nothing_leads_into_nobody_s_account(
     assert (event.outcome, event.person_id) == ("denied", None)
 
 
-def test_a_name_that_is_taken_leads_into_nobody_s_account(provider: Provider, cast: Cast) -> None:
+def test_a_name_that_is_taken_leads_into_nobody_s_account(provider: Provider, people: People) -> None:
     zoe(provider, preferred_username="ADA")
     visit(provider)
     assert CompanyAccount.objects.get().person.username == "ADA-2"
@@ -178,10 +180,10 @@ def test_a_name_that_is_taken_leads_into_nobody_s_account(provider: Provider, ca
 
 
 def test_a_second_factor_is_asked_for_after_the_company_account_too(
-    provider: Provider, cast: Cast, clock: Clock
+    provider: Provider, people: People, clock: Clock
 ) -> None:
     zoe(provider, email="ada@example.com")
-    secret, _ = set_up(cast.ada, clock)
+    secret, _ = set_up(people.ada, clock)
     browser, answer = visit(provider)
     assert answer["Location"] == STEP
     assert browser.get("/").status_code == 302
@@ -191,7 +193,7 @@ def test_a_second_factor_is_asked_for_after_the_company_account_too(
     assert event.after == {"by": ["socialaccount", "totp"]}
 
 
-def test_a_closed_account_stays_closed_and_gains_nothing(provider: Provider, cast: Cast) -> None:
+def test_a_closed_account_stays_closed_and_gains_nothing(provider: Provider, people: People) -> None:
     zoe(provider)
     visit(provider)
     User.objects.filter(username="zoe").update(is_active=False)
@@ -205,13 +207,13 @@ def test_a_closed_account_stays_closed_and_gains_nothing(provider: Provider, cas
 
 
 def test_the_way_there_is_bound_to_the_browser_that_went_and_goes_once(
-    provider: Provider, cast: Cast
+    provider: Provider, people: People
 ) -> None:
     zoe(provider)
     victim, robber = Browser(), Browser()
     there = robber.get(START)["Location"]
-    asked = parse_qs(urlsplit(there).query)
-    assert asked["code_challenge_method"] == ["S256"]
+    params = parse_qs(urlsplit(there).query)
+    assert params["code_challenge_method"] == ["S256"]
     back = provider.lets_in("zoe-1", there)
     assert victim.get(back)["Location"] == RETRY  # somebody else's code, slipped into this browser
     assert victim.get("/").status_code == 302
@@ -224,7 +226,7 @@ def test_the_way_there_is_bound_to_the_browser_that_went_and_goes_once(
 
 @pytest.mark.parametrize("back", ["turned away", "?error=server_error", "?code=made-up", ""])
 def test_a_way_that_ends_there_ends_in_a_sentence_and_one_event(
-    back: str, provider: Provider, cast: Cast
+    back: str, provider: Provider, people: People
 ) -> None:
     browser = Browser()
     there = browser.get(START)["Location"]
@@ -242,7 +244,7 @@ def test_a_way_that_ends_there_ends_in_a_sentence_and_one_event(
     assert provider.client_secret not in repr(vars(event))
 
 
-def test_a_provider_that_is_down_is_said(provider: Provider, cast: Cast, settings: Any) -> None:
+def test_a_provider_that_is_down_is_said(provider: Provider, people: People, settings: Any) -> None:
     settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]["settings"]["server_url"] = (
         "http://localhost:9"
     )
@@ -252,24 +254,24 @@ def test_a_provider_that_is_down_is_said(provider: Provider, cast: Cast, setting
     assert len(events(action="session:sign-in:failed")) == 1
 
 
-def test_the_company_s_way_leads_to_no_other_site(provider: Provider, cast: Cast) -> None:
+def test_the_company_s_way_leads_to_no_other_site(provider: Provider, people: People) -> None:
     zoe(provider)
     for target in EVIL:
         _, answer = visit(provider, path=f"{START}?next={target}")
         assert answer["Location"] == "/", target
 
 
-def test_a_link_cannot_bend_what_is_asked_of_the_provider(provider: Provider, cast: Cast) -> None:
-    asked = Browser().get(
+def test_a_link_cannot_bend_what_is_asked_of_the_provider(provider: Provider, people: People) -> None:
+    response = Browser().get(
         f"{START}?process=connect&scope=admin&auth_params=redirect_uri%3Dhttps://evil.example"
     )
-    query = parse_qs(urlsplit(asked["Location"]).query)
+    query = parse_qs(urlsplit(response["Location"]).query)
     assert query["redirect_uri"] == ["http://testserver/accounts/company/callback/"]
     assert "admin" not in query["scope"][0]
 
 
 def test_who_has_no_password_here_confirms_by_signing_in_there_again(
-    provider: Provider, cast: Cast, clock: Clock
+    provider: Provider, people: People, clock: Clock
 ) -> None:
     zoe(provider)
     browser, _ = visit(provider)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from hyperclusters.access.models import User
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.sessions import SessionStore
-from tests.conftest import PASSWORD, Cast, confirm, events
+from tests.conftest import PASSWORD, People, confirm, events
 from tests.web.pages import HTMX, SignIn, body, words
 
 HOME, LOGIN, SECURITY = "/", "/accounts/login/", "/accounts/security/"
@@ -41,12 +41,12 @@ def age(**by: float) -> None:
         if session.started_at:
             session.started_at -= past
             store = SessionStore()
-            kept = store.decode(session.session_data) | {"started_at": session.started_at.isoformat()}
-            session.session_data = store.encode(kept)
+            stored = store.decode(session.session_data) | {"started_at": session.started_at.isoformat()}
+            session.session_data = store.encode(stored)
         models.Model.save(session)
 
 
-def test_g29_strangers_write_no_session_whatever_they_ask_for(cast: Cast) -> None:
+def test_g29_strangers_write_no_session_whatever_they_ask_for(people: People) -> None:
     stranger = Browser()
     paths = (
         HOME,
@@ -65,7 +65,7 @@ def test_g29_strangers_write_no_session_whatever_they_ask_for(cast: Cast) -> Non
     assert not Session.objects.exists()
 
 
-def test_g29_what_a_stranger_keeps_can_neither_be_made_up_nor_become_a_session(cast: Cast) -> None:
+def test_g29_what_a_stranger_keeps_can_neither_be_made_up_nor_become_a_session(people: People) -> None:
     stranger = Browser()
     stranger.get("/accounts/login/passkey/", headers={"Accept": "application/json"})
     kept = stranger.cookies[settings.SESSION_COOKIE_NAME].value
@@ -77,16 +77,16 @@ def test_g29_what_a_stranger_keeps_can_neither_be_made_up_nor_become_a_session(c
         assert not is_in(thief)
 
 
-def test_g29_a_session_that_was_planted_before_signing_in_is_not_the_one_after(cast: Cast) -> None:
+def test_g29_a_session_that_was_planted_before_signing_in_is_not_the_one_after(people: People) -> None:
     sign_in("mallory", planted := Browser())
     before = planted.cookies[settings.SESSION_COOKIE_NAME].value
     sign_in("ada", planted)
     assert planted.cookies[settings.SESSION_COOKIE_NAME].value != before
     assert not Session.objects.filter(pk=before).exists()
-    assert [session.person for session in Session.objects.all()] == [cast.ada]
+    assert [session.person for session in Session.objects.all()] == [people.ada]
 
 
-def test_g29_half_an_hour_without_use_ends_it(cast: Cast) -> None:
+def test_g29_half_an_hour_without_use_ends_it(people: People) -> None:
     ada = sign_in()
     age(minutes=29)
     assert is_in(ada)
@@ -96,7 +96,7 @@ def test_g29_half_an_hour_without_use_ends_it(cast: Cast) -> None:
     assert not is_in(ada)
 
 
-def test_g29_a_page_that_asks_again_by_itself_does_not_keep_one_signed_in(cast: Cast) -> None:
+def test_g29_a_page_that_asks_again_by_itself_does_not_keep_one_signed_in(people: People) -> None:
     ada = sign_in()
     assert is_in(ada)
     for _ in range(3):
@@ -107,7 +107,7 @@ def test_g29_a_page_that_asks_again_by_itself_does_not_keep_one_signed_in(cast: 
     assert (answer.status_code, answer["HX-Redirect"]) == (204, f"{LOGIN}?next=/clusters/")
 
 
-def test_g29_a_click_in_such_a_page_is_use_all_the_same(cast: Cast) -> None:
+def test_g29_a_click_in_such_a_page_is_use_all_the_same(people: People) -> None:
     ada = sign_in()
     age(minutes=20)
     ada.post("/clusters/refresh/", headers=POLL)
@@ -115,7 +115,7 @@ def test_g29_a_click_in_such_a_page_is_use_all_the_same(cast: Cast) -> None:
     assert is_in(ada)
 
 
-def test_g29_twelve_hours_end_it_however_busy_one_is(cast: Cast) -> None:
+def test_g29_twelve_hours_end_it_however_busy_one_is(people: People) -> None:
     ada = sign_in()
     for _ in range(35):
         age(minutes=20)
@@ -129,7 +129,7 @@ def test_g29_twelve_hours_end_it_however_busy_one_is(cast: Cast) -> None:
     assert not is_in(ada)
 
 
-def test_g29_signing_in_again_begins_the_twelve_hours_anew(cast: Cast) -> None:
+def test_g29_signing_in_again_begins_the_twelve_hours_anew(people: People) -> None:
     ada = sign_in()
     for _ in range(35):
         age(minutes=20)
@@ -149,7 +149,7 @@ def test_g29_being_used_is_written_at_most_once_a_minute(as_: SignIn, django_ass
     assert not [query for query in first.captured_queries if query["sql"].startswith("UPDATE")]
 
 
-def test_g29_a_new_password_ends_every_other_session_on_the_server(cast: Cast) -> None:
+def test_g29_a_new_password_ends_every_other_session_on_the_server(people: People) -> None:
     here, elsewhere = sign_in(), sign_in()
     confirm(here)
     before = here.cookies[settings.SESSION_COOKIE_NAME].value
@@ -163,16 +163,16 @@ def test_g29_a_new_password_ends_every_other_session_on_the_server(cast: Cast) -
     assert "a very new password" not in repr([vars(each) for each in events()])
 
 
-def test_g29_a_closed_account_is_out_and_stays_out_when_it_is_opened_again(cast: Cast) -> None:
+def test_g29_a_closed_account_is_out_and_stays_out_when_it_is_opened_again(people: People) -> None:
     ada = sign_in()
-    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+    User.objects.filter(pk=people.ada.pk).update(is_active=False)
     assert not is_in(ada)
     assert not Session.objects.exists()
-    User.objects.filter(pk=cast.ada.pk).update(is_active=True)
+    User.objects.filter(pk=people.ada.pk).update(is_active=True)
     assert not is_in(ada)
 
 
-def test_g29_signing_out_everywhere_ends_all_of_one_s_own_sessions_and_nobody_else_s(cast: Cast) -> None:
+def test_g29_signing_out_everywhere_ends_all_of_one_s_own_sessions_and_nobody_else_s(people: People) -> None:
     here, elsewhere, tom = sign_in(), sign_in(), sign_in("tom")
     answer = here.post("/accounts/security/sessions/end-all/")
     assert answer["Location"] == LOGIN
@@ -183,7 +183,7 @@ def test_g29_signing_out_everywhere_ends_all_of_one_s_own_sessions_and_nobody_el
     assert (event.person_name, event.after) == ("ada", {"sessions": 2})
 
 
-def test_one_sees_where_one_is_signed_in_and_can_end_it_there(cast: Cast) -> None:
+def test_one_sees_where_one_is_signed_in_and_can_end_it_there(people: People) -> None:
     firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
     here, elsewhere = sign_in(), sign_in()
     elsewhere.get(HOME, headers={"User-Agent": firefox}, REMOTE_ADDR="192.0.2.44")
@@ -204,17 +204,17 @@ def test_one_sees_where_one_is_signed_in_and_can_end_it_there(cast: Cast) -> Non
 
 
 @pytest.mark.parametrize("handle", ["", "x", "0e6f1c1e-7d7a-4b5e-9a9e-000000000001", "tom's"])
-def test_nobody_ends_a_session_of_somebody_else(handle: str, cast: Cast) -> None:
+def test_nobody_ends_a_session_of_somebody_else(handle: str, people: People) -> None:
     ada, tom = sign_in(), sign_in("tom")
     if handle == "tom's":
-        handle = str(Session.objects.get(person=cast.tom).handle)
+        handle = str(Session.objects.get(person=people.tom).handle)
     ada.post("/accounts/security/sessions/end/", {"session": handle})
     assert is_in(tom)
     assert not events(action="session:session:ended")
 
 
-def test_a_session_that_is_over_is_not_listed(cast: Cast) -> None:
+def test_a_session_that_is_over_is_not_listed(people: People) -> None:
     sign_in().get(HOME, REMOTE_ADDR="192.0.2.44")
     age(minutes=31)
     assert "192.0.2.44" not in words(sign_in().get(SECURITY))
-    assert Session.objects.living().filter(started_at__lt=timezone.now() - timedelta(minutes=1)).count() == 0
+    assert Session.objects.active().filter(started_at__lt=timezone.now() - timedelta(minutes=1)).count() == 0

@@ -13,7 +13,7 @@ from django.test import Client as Browser
 
 from hyperclusters.accounts.models import Attempt
 from hyperclusters.web.account_forms import SignInForm
-from tests.conftest import PASSWORD, Cast, denied, events
+from tests.conftest import PASSWORD, People, denied, events
 from tests.web.pages import SignIn, words
 
 LOGIN = "/accounts/login/"
@@ -31,32 +31,32 @@ def guess(name: str, times: int, ip: str = HOME_IP) -> list[str]:
 
 @pytest.mark.parametrize("name", ["ada", "eve"])
 def test_g30_the_sixth_guess_is_not_even_looked_at_whether_the_name_is_known_or_not(
-    name: str, cast: Cast
+    name: str, people: People
 ) -> None:
     assert all(WRONG in page for page in guess(name, 5))
     refused = attempt(name, PASSWORD)
     assert refused.status_code == 422
     assert TOO_MANY in words(refused)
-    told = [event.person_name for event in events(action="session:sign-in:failed")]
-    assert len(told) == 1  # the others are counted with it (G49)
+    lines = [event.person_name for event in events(action="session:sign-in:failed")]
+    assert len(lines) == 1  # the others are counted with it (G49)
     assert denied(action="session:sign-in:failed") == 5
-    assert told[0].startswith(name if name == "ada" else "unknown:")
+    assert lines[0].startswith(name if name == "ada" else "unknown:")
     (event,) = events(action="session:sign-in:locked")
-    assert (event.person_name, event.ip, event.outcome) == (told[0], HOME_IP, "denied")
+    assert (event.person_name, event.ip, event.outcome) == (lines[0], HOME_IP, "denied")
 
 
-def test_g30_known_and_unknown_names_read_the_same_all_the_way(cast: Cast) -> None:
-    known, unknown = guess("ada", 7), guess("eve", 7)
-    assert [page.replace("ada", "eve") for page in known] == unknown
+def test_g30_known_and_unknown_names_read_the_same_all_the_way(people: People) -> None:
+    names, unknown = guess("ada", 7), guess("eve", 7)
+    assert [page.replace("ada", "eve") for page in names] == unknown
 
 
 @pytest.mark.parametrize("spelling", ["ADA", " ada", "Ada "])
-def test_g30_another_spelling_of_the_name_is_no_way_around(spelling: str, cast: Cast) -> None:
+def test_g30_another_spelling_of_the_name_is_no_way_around(spelling: str, people: People) -> None:
     guess("ada", 5)
     assert TOO_MANY in words(attempt(spelling, PASSWORD))
 
 
-def test_g30_who_guesses_locks_the_account_for_their_own_network_only(cast: Cast) -> None:
+def test_g30_who_guesses_locks_the_account_for_their_own_network_only(people: People) -> None:
     guess("ada", 9, CAFE)
     assert attempt("ada", PASSWORD).status_code == 302
 
@@ -65,7 +65,7 @@ def age(seconds: int) -> None:
     Attempt.objects.update(at=F("at") - timedelta(seconds=seconds))
 
 
-def test_g30_the_lock_opens_by_itself_and_refused_attempts_do_not_prolong_it(cast: Cast) -> None:
+def test_g30_the_lock_opens_by_itself_and_refused_attempts_do_not_prolong_it(people: People) -> None:
     guess("ada", 5)
     age(200)
     assert TOO_MANY in words(attempt("ada", PASSWORD))
@@ -74,7 +74,7 @@ def test_g30_the_lock_opens_by_itself_and_refused_attempts_do_not_prolong_it(cas
     assert not Attempt.objects.exists()  # what is over is not kept
 
 
-def test_g30_in_a_network_shared_with_a_guesser_one_s_own_browser_still_lets_one_in(cast: Cast) -> None:
+def test_g30_in_a_network_shared_with_a_guesser_one_s_own_browser_still_lets_one_in(people: People) -> None:
     browser = Browser()
     assert attempt("ada", PASSWORD, browser=browser).status_code == 302
     browser.post("/accounts/logout/")
@@ -88,7 +88,7 @@ def test_g30_in_a_network_shared_with_a_guesser_one_s_own_browser_still_lets_one
     assert TOO_MANY in words(attempt("tom", PASSWORD, browser=stolen))  # it is good for its own person alone
 
 
-def test_g30_one_s_own_browser_is_counted_too(cast: Cast) -> None:
+def test_g30_one_s_own_browser_is_counted_too(people: People) -> None:
     browser = Browser()
     attempt("ada", PASSWORD, browser=browser)
     browser.post("/accounts/logout/")
@@ -97,36 +97,36 @@ def test_g30_one_s_own_browser_is_counted_too(cast: Cast) -> None:
     assert TOO_MANY in words(attempt("ada", PASSWORD, browser=browser))
 
 
-def test_g30_a_network_that_guesses_at_many_names_is_stopped_as_a_whole(cast: Cast) -> None:
+def test_g30_a_network_that_guesses_at_many_names_is_stopped_as_a_whole(people: People) -> None:
     for n in range(30):
         guess(f"name{n}", 1, CAFE)
     assert TOO_MANY in words(attempt("tom", PASSWORD, CAFE))
     assert attempt("tom", PASSWORD).status_code == 302
 
 
-def test_g30_a_locked_account_s_own_attempts_do_not_use_up_its_network(cast: Cast) -> None:
+def test_g30_a_locked_account_s_own_attempts_do_not_use_up_its_network(people: People) -> None:
     guess("ada", 40)
     assert attempt("tom", PASSWORD).status_code == 302
 
 
-def test_g30_an_ipv4_address_written_as_ipv6_is_the_same(cast: Cast) -> None:
+def test_g30_an_ipv4_address_written_as_ipv6_is_the_same(people: People) -> None:
     guess("ada", 5)
     assert TOO_MANY in words(attempt("ada", PASSWORD, f"::ffff:{HOME_IP}"))
 
 
-def test_g30_an_ipv6_network_is_one_network(cast: Cast) -> None:
+def test_g30_an_ipv6_network_is_one_network(people: People) -> None:
     for n in range(5):
         guess("ada", 1, f"2001:db8:1:2::{n:x}")
     assert TOO_MANY in words(attempt("ada", PASSWORD, "2001:db8:1:2:ffff::1"))
     assert attempt("ada", PASSWORD, "2001:db8:1:3::1").status_code == 302
 
 
-def test_g30_right_passwords_use_nothing_up(cast: Cast) -> None:
+def test_g30_right_passwords_use_nothing_up(people: People) -> None:
     for _ in range(7):
         assert attempt("ada", PASSWORD).status_code == 302
 
 
-def test_g30_asking_for_the_password_again_is_counted_like_signing_in(as_: SignIn, cast: Cast) -> None:
+def test_g30_asking_for_the_password_again_is_counted_like_signing_in(as_: SignIn, people: People) -> None:
     ada = as_("ada")
     for n in range(5):
         answer = ada.post("/accounts/confirm/", {"proof": f"guess {n}"})
@@ -136,7 +136,7 @@ def test_g30_asking_for_the_password_again_is_counted_like_signing_in(as_: SignI
     assert len(events(action="session:sign-in:locked")) == 1
 
 
-def test_g30_of_many_guesses_at_once_no_more_than_allowed_are_looked_at(cast: Cast) -> None:
+def test_g30_of_many_guesses_at_once_no_more_than_allowed_are_looked_at(people: People) -> None:
     """Each in a thread and with a connection of its own, as in several web processes."""
 
     def one(n: int) -> None:
@@ -152,7 +152,7 @@ def test_g30_of_many_guesses_at_once_no_more_than_allowed_are_looked_at(cast: Ca
     assert looked_at <= 5
 
 
-def test_g30_many_people_who_sign_in_at_once_from_one_network_all_get_in(cast: Cast) -> None:
+def test_g30_many_people_who_sign_in_at_once_from_one_network_all_get_in(people: People) -> None:
     names = ("ada", "tom", "vera", "olga", "root", "nina", "mallory")
 
     def one(name: str) -> int:

@@ -11,16 +11,16 @@ from django.db import IntegrityError, transaction
 from django.test import Client as Browser
 
 from hyperclusters.access import invitations
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.mail import send_due
 from hyperclusters.access.models import Grant, Invitation, Role, User
-from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.accounts.passwords import ask_for_reset
 from hyperclusters.web.access_forms import GiveForm
 from tests.accounts.bent_provider import BentProvider
-from tests.conftest import PASSWORD, Cast, confirm, events
+from tests.conftest import PASSWORD, People, confirm, events
 from tests.web.pages import SignIn, words
 
 # Each is read as nik@sakai.example by somebody, or by some fold of letters; none of them is.
@@ -51,26 +51,26 @@ LOOK_ALIKES = {
 
 
 @pytest.fixture
-def nik(cast: Cast) -> User:
+def nik(people: People) -> User:
     return add_person(username="nik", email="Nik@Sakai.example", password=PASSWORD)
 
 
 @pytest.mark.parametrize("kind", LOOK_ALIKES)
 def test_g43_a_look_alike_address_is_nobody_s(
-    kind: str, nik: User, cast: Cast, as_: SignIn, bendable: BentProvider
+    kind: str, nik: User, people: People, as_: SignIn, bendable: BentProvider
 ) -> None:
     address = LOOK_ALIKES[kind]
     assert not User.objects.by_address(address).exists()
     assert "nik@" not in ascii_lower(
         words(as_("root").get("/people/", {"q": address})).partition("Nobody fits")[0]
     )
-    given = {"who": address, "role": "viewer", "until": "7", "reason": "x"}
-    form = GiveForm(given, team=cast.vision, roles=[Role.VIEWER])
+    values = {"who": address, "role": "viewer", "until": "7", "reason": "x"}
+    form = GiveForm(values, team=people.vision, roles=[Role.VIEWER])
     assert not form.is_valid() or form.cleaned_data["who"] == address  # an invitation, to that very box
     ask_for_reset(email=address)
     assert not mail.outbox
-    invited = Invitation(email=address, team=cast.vision, role=Role.VIEWER, invited_by=cast.tom)
-    with pytest.raises(AccessRefused):
+    invited = Invitation(email=address, team=people.vision, role=Role.VIEWER, invited_by=people.tom)
+    with pytest.raises(ChangeRefused):
         invitations.accept(invited, person=nik)
     bendable.says(sub="other", email=address, preferred_username="other")
     bendable.visit()
@@ -79,7 +79,7 @@ def test_g43_a_look_alike_address_is_nobody_s(
 
 
 @pytest.mark.parametrize("name", ["n\u0131k", "ni\u212a", "\uff4eik", "n\u0130k", "nik\u200b", "ni\u0307k"])
-def test_g43_a_look_alike_user_name_signs_nobody_in(name: str, nik: User, cast: Cast) -> None:
+def test_g43_a_look_alike_user_name_signs_nobody_in(name: str, nik: User, people: People) -> None:
     browser = Browser()
     assert browser.post("/accounts/login/", {"username": name, "password": PASSWORD}).status_code == 422
     assert not User.objects.by_username(name).exists()
@@ -87,11 +87,11 @@ def test_g43_a_look_alike_user_name_signs_nobody_in(name: str, nik: User, cast: 
 
 
 def test_g43_the_same_address_in_another_case_is_the_same(
-    nik: User, cast: Cast, as_: SignIn, bendable: BentProvider
+    nik: User, people: People, as_: SignIn, bendable: BentProvider
 ) -> None:
     assert "nik" in words(as_("root").get("/people/", {"q": "NIK@SAKAI"}))
-    given = {"who": "NIK@SAKAI.EXAMPLE", "role": "viewer", "until": "7", "reason": "x"}
-    form = GiveForm(given, team=cast.vision, roles=[Role.VIEWER])
+    values = {"who": "NIK@SAKAI.EXAMPLE", "role": "viewer", "until": "7", "reason": "x"}
+    form = GiveForm(values, team=people.vision, roles=[Role.VIEWER])
     assert form.is_valid()
     assert form.cleaned_data["who"] == nik
     bendable.says(email="nik@sakai.EXAMPLE")
@@ -117,7 +117,7 @@ def test_g43_the_database_itself_keeps_names_and_addresses_apart_by_ascii_case_a
 
 
 def test_g43_a_verified_address_links_nobody_who_has_a_company_account(
-    cast: Cast, bendable: BentProvider
+    people: People, bendable: BentProvider
 ) -> None:
     bendable.says(sub="jo1", email="ada@example.com")
     bendable.visit()
@@ -131,7 +131,7 @@ def test_g43_a_verified_address_links_nobody_who_has_a_company_account(
 
 
 def test_g43_a_reassigned_address_is_free_once_its_first_person_has_another(
-    cast: Cast, bendable: BentProvider
+    people: People, bendable: BentProvider
 ) -> None:
     bendable.says(sub="jo1", email="jo@example.com", preferred_username="jo")
     bendable.visit()
@@ -153,7 +153,7 @@ def test_g43_a_reassigned_address_is_free_once_its_first_person_has_another(
 
 
 def test_g43_a_verified_change_to_somebody_else_s_address_is_not_taken_over(
-    cast: Cast, bendable: BentProvider
+    people: People, bendable: BentProvider
 ) -> None:
     bendable.says(sub="jo1", email="jo@example.com", preferred_username="jo")
     bendable.visit()
@@ -165,15 +165,15 @@ def test_g43_a_verified_change_to_somebody_else_s_address_is_not_taken_over(
 
 @pytest.mark.parametrize("verified", [False, None, "true", 1, "yes", {}])
 def test_g43_an_unverified_address_is_stored_nowhere_and_gets_nothing(
-    verified: Any, cast: Cast, as_: SignIn, bendable: BentProvider
+    verified: Any, people: People, as_: SignIn, bendable: BentProvider
 ) -> None:
     bendable.says(sub="att", email="victim@example.com", email_verified=verified, preferred_username="att")
     bendable.visit()
     att = User.objects.get(username="att")
     assert att.email == ""
     assert "Nobody fits" in words(as_("root").get("/people/", {"q": "victim@example.com"}))
-    given = {"who": "victim@example.com", "role": "viewer", "until": "7", "reason": "x"}
-    form = GiveForm(given, team=cast.vision, roles=[Role.VIEWER])
+    values = {"who": "victim@example.com", "role": "viewer", "until": "7", "reason": "x"}
+    form = GiveForm(values, team=people.vision, roles=[Role.VIEWER])
     assert form.is_valid()
     assert form.cleaned_data["who"] == "victim@example.com"
     bendable.says(sub="victim", email="victim@example.com", preferred_username="victim")
@@ -184,7 +184,7 @@ def test_g43_an_unverified_address_is_stored_nowhere_and_gets_nothing(
 
 
 def test_g43_an_unverified_address_of_an_earlier_release_is_taken_away(
-    cast: Cast, bendable: BentProvider
+    people: People, bendable: BentProvider
 ) -> None:
     att = add_person(username="att", email="victim@example.com")
     CompanyAccount.objects.create(person=att, issuer=bendable.issuer, subject="att")
@@ -204,30 +204,30 @@ def test_g43_an_unverified_address_of_an_earlier_release_is_taken_away(
     ],
 )
 def test_g43_verified_is_said_of_this_very_address(
-    id_token: dict[str, Any], userinfo: dict[str, Any], is_taken: bool, cast: Cast, bendable: BentProvider
+    id_token: dict[str, Any], userinfo: dict[str, Any], is_taken: bool, people: People, bendable: BentProvider
 ) -> None:
     bendable.says(sub="zoe", email="ada@example.com")
     bendable.id_token, bendable.userinfo = id_token, userinfo
     bendable.visit()
-    assert CompanyAccount.objects.filter(person=cast.ada).exists() == is_taken
+    assert CompanyAccount.objects.filter(person=people.ada).exists() == is_taken
 
 
-def test_g43_a_subject_of_another_issuer_is_another_person(cast: Cast, bendable: BentProvider) -> None:
-    CompanyAccount.objects.create(person=cast.root, issuer="https://old.example", subject="1")
+def test_g43_a_subject_of_another_issuer_is_another_person(people: People, bendable: BentProvider) -> None:
+    CompanyAccount.objects.create(person=people.root, issuer="https://old.example", subject="1")
     bendable.says(sub="1", email="zoe@example.com", preferred_username="zoe")
     bendable.visit()
     assert User.objects.get(company_account__issuer=bendable.issuer).username == "zoe"
 
 
 def test_g43_after_a_change_of_provider_people_are_unlinked_and_found_by_their_verified_address(
-    cast: Cast, bendable: BentProvider
+    people: People, bendable: BentProvider
 ) -> None:
-    CompanyAccount.objects.create(person=cast.ada, issuer="https://old.example", subject="1")
+    CompanyAccount.objects.create(person=people.ada, issuer="https://old.example", subject="1")
     bendable.says(sub="new", email="ada@example.com")
     assert bendable.visit()[1]["Location"] == "/accounts/login/"
     call_command("unlink_company_account", issuer="https://old.example/", reason="a new provider")
     assert bendable.visit()[1]["Location"] == "/"
-    assert CompanyAccount.objects.get().person == cast.ada
+    assert CompanyAccount.objects.get().person == people.ada
     (event,) = events(action="access:company-account:unlinked")
     assert (event.before, event.reason) == (
         {"issuer": "https://old.example", "subject": "1"},
@@ -236,18 +236,18 @@ def test_g43_after_a_change_of_provider_people_are_unlinked_and_found_by_their_v
 
 
 def test_g43_an_account_linked_before_issuers_were_stored_belongs_to_the_first_one(
-    cast: Cast, bendable: BentProvider, settings: Any
+    people: People, bendable: BentProvider, settings: Any
 ) -> None:
-    CompanyAccount.objects.create(person=cast.ada, issuer="", subject="ada-1")
-    CompanyAccount.objects.create(person=cast.tom, issuer="", subject="tom-1")
+    CompanyAccount.objects.create(person=people.ada, issuer="", subject="ada-1")
+    CompanyAccount.objects.create(person=people.tom, issuer="", subject="tom-1")
     bendable.says(sub="ada-1", email=None)
     bendable.visit()
     assert set(CompanyAccount.objects.values_list("issuer", flat=True)) == {bendable.issuer}
 
 
-def test_an_admin_corrects_an_address_and_mails_follow(cast: Cast, as_: SignIn) -> None:
-    root, page = confirm(as_("root")), f"/people/{cast.ada.pk}/correct/"
-    asked = grant(person=cast.ada, role=Role.VIEWER, team=cast.speech, reason="x")
+def test_an_admin_corrects_an_address_and_mails_follow(people: People, as_: SignIn) -> None:
+    root, page = confirm(as_("root")), f"/people/{people.ada.pk}/correct/"
+    asked = grant(person=people.ada, role=Role.VIEWER, team=people.speech, reason="x")
     assert asked
     values = {"email": "ada.new@example.com", "full_name": "Ada L", "reason": "married"}
     assert root.post(page, values | {"email": "tom@EXAMPLE.com"}).status_code == 422
@@ -256,8 +256,8 @@ def test_an_admin_corrects_an_address_and_mails_follow(cast: Cast, as_: SignIn) 
     assert root.post(page, values | {"reason": ""}).status_code == 422
     assert not events(action="access:person:changed")
     assert root.post(page, values).status_code == 302
-    cast.ada.refresh_from_db()
-    assert (cast.ada.email, cast.ada.full_name) == ("ada.new@example.com", "Ada L")
+    people.ada.refresh_from_db()
+    assert (people.ada.email, people.ada.full_name) == ("ada.new@example.com", "Ada L")
     (event,) = events(action="access:person:changed")
     assert (event.person_name, event.object_name, event.reason) == ("root", "ada", "married")
     send_due()
@@ -269,11 +269,11 @@ def test_an_admin_corrects_an_address_and_mails_follow(cast: Cast, as_: SignIn) 
 
 
 def test_g43_a_verified_address_that_somebody_else_has_is_refused_with_an_event(
-    bendable: BentProvider, cast: Cast, caplog: pytest.LogCaptureFixture
+    bendable: BentProvider, people: People, caplog: pytest.LogCaptureFixture
 ) -> None:
     bendable.says(preferred_username="zoe")
     bendable.visit()
-    bendable.says(preferred_username="zoe", email=cast.ada.email)
+    bendable.says(preferred_username="zoe", email=people.ada.email)
     _, answer = bendable.visit()
     assert answer["Location"] == "/"
     assert User.objects.get(username="zoe").email == "zoe@example.com"
@@ -281,6 +281,6 @@ def test_g43_a_verified_address_that_somebody_else_has_is_refused_with_an_event(
     assert (event.person_name, event.evidence, event.request) == (
         "zoe",
         "address_taken",
-        {"email": cast.ada.email},
+        {"email": people.ada.email},
     )
     assert "the verified address of zoe belongs to somebody else here" in caplog.text

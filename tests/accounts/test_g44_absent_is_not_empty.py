@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from hyperclusters.access.models import Grant, User
 from hyperclusters.accounts.claims import Claims
 from tests.accounts.bent_provider import NULL, BentProvider
-from tests.conftest import Cast, confirm, events
+from tests.conftest import People, confirm, events
 from tests.web.pages import SignIn, words
 
 DN = "CN=ML Vision,OU=Groups,DC=example"
@@ -72,7 +72,7 @@ NOT_STATED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", NOT_STATED)
 def test_g44_groups_that_are_not_stated_end_nothing_and_the_page_and_the_audit_say_so(
-    kind: str, provider: BentProvider, cast: Cast
+    kind: str, provider: BentProvider, people: People
 ) -> None:
     sign_in(provider, groups=["ml", "audit"])
     claims = {name: _json(value) for name, value in NOT_STATED[kind].items()}
@@ -103,7 +103,7 @@ STATED: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", STATED)
 def test_g44_groups_are_read_in_each_shape_that_means_one_thing(
-    kind: str, provider: BentProvider, cast: Cast
+    kind: str, provider: BentProvider, people: People
 ) -> None:
     sign_in(provider, groups=STATED[kind])
     assert roles() == {("vision", "creator")}
@@ -111,13 +111,13 @@ def test_g44_groups_are_read_in_each_shape_that_means_one_thing(
 
 
 @pytest.mark.parametrize("value", [[DN], DN, [{"name": DN}]])
-def test_g44_a_distinguished_name_is_one_group(value: Any, provider: BentProvider, cast: Cast) -> None:
+def test_g44_a_distinguished_name_is_one_group(value: Any, provider: BentProvider, people: People) -> None:
     sign_in(provider, groups=value)
     assert roles() == {("speech", "viewer")}
 
 
 @pytest.mark.parametrize("value", [[], "[]", ["Ml"], ["ml "], "Vision ML Team"])
-def test_g44_a_group_is_compared_as_it_is(value: Any, provider: BentProvider, cast: Cast) -> None:
+def test_g44_a_group_is_compared_as_it_is(value: Any, provider: BentProvider, people: People) -> None:
     sign_in(provider, groups=["ml"])
     sign_in(provider, groups=value)
     assert roles() == set()
@@ -132,7 +132,7 @@ def test_g44_a_group_is_compared_as_it_is(value: Any, provider: BentProvider, ca
     ],
 )
 def test_g44_the_claim_is_named_by_its_name_or_a_path(
-    name: str, claims: dict[str, Any], provider: BentProvider, cast: Cast, settings: Any
+    name: str, claims: dict[str, Any], provider: BentProvider, people: People, settings: Any
 ) -> None:
     settings.OIDC_GROUPS_CLAIM = name
     sign_in(provider, **claims)
@@ -169,7 +169,7 @@ def test_g44_what_one_document_cannot_state_is_not_stated_by_the_other(
 
 
 def test_g44_a_mark_of_overage_in_one_document_keeps_the_roles_and_is_said(
-    provider: BentProvider, cast: Cast
+    provider: BentProvider, people: People
 ) -> None:
     sign_in(provider, groups=["ml", "audit"])
     provider.says(preferred_username="zoe")
@@ -194,14 +194,14 @@ def test_g44_a_document_that_is_silent_leaves_the_word_to_the_other(
     assert Claims.read(**documents).groups.names == frozenset({"ml"})
 
 
-def test_g44_who_has_no_role_by_a_group_is_told_nothing(provider: BentProvider, cast: Cast) -> None:
+def test_g44_who_has_no_role_by_a_group_is_told_nothing(provider: BentProvider, people: People) -> None:
     browser = sign_in(provider)
     assert "which groups" not in words(browser.get("/"))
     assert not events(action="access:groups:not-stated")
 
 
 def test_g44_a_grant_that_a_group_gives_says_so_before_it_is_revoked(
-    provider: BentProvider, cast: Cast, as_: SignIn, settings: Any
+    provider: BentProvider, people: People, as_: SignIn, settings: Any
 ) -> None:
     sign_in(provider, groups=["ml", "audit"])
     zoe = User.objects.get(username="zoe")
@@ -212,7 +212,7 @@ def test_g44_a_grant_that_a_group_gives_says_so_before_it_is_revoked(
     assert "remove zoe from the group at the company" in words(tom.get(f"/teams/vision/grants/{team.pk}/"))
     assert "given again at the next company sign-in" in words(tom.get("/teams/vision/review/"))
     assert again in words(root.get(f"/people/roles/{site.pk}/end/"))
-    by_hand = Grant.objects.active().get(person=cast.ada)
+    by_hand = Grant.objects.active().get(person=people.ada)
     assert again not in words(tom.get(f"/teams/vision/grants/{by_hand.pk}/"))
     settings.OIDC_GROUP_ROLES = []
     assert again not in words(tom.get(f"/teams/vision/grants/{team.pk}/"))

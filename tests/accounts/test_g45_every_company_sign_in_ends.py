@@ -255,11 +255,11 @@ def test_g45_discovery_that_stalls_on_the_way_back_is_not_waited_for(
     bendable: BentProvider, database: None, settings: Any
 ) -> None:
     settings.SOCIALACCOUNT_REQUESTS_TIMEOUT = 0.3
-    asked = []
+    numbers = []
 
     def stall_the_second_time(handler: BaseHTTPRequestHandler) -> None:
-        asked.append(1)
-        if len(asked) > 1:
+        numbers.append(1)
+        if len(numbers) > 1:
             bendable.closing.wait(5)
             return
         handler.send_response(200)
@@ -270,7 +270,7 @@ def test_g45_discovery_that_stalls_on_the_way_back_is_not_waited_for(
     begun = time.monotonic()
     ends_in_a_page(*bendable.visit())
     assert time.monotonic() - begun < 4
-    assert len(asked) == 2
+    assert len(numbers) == 2
 
 
 def test_g45_the_page_leads_back_to_where_the_person_was_going(
@@ -317,10 +317,10 @@ def test_a_state_is_good_once_even_with_the_cookie_from_before(
     bendable: BentProvider, database: None
 ) -> None:
     browser = Browser()
-    asked = parse_qs(urlsplit(browser.get(START)["Location"]).query)
-    bendable.nonce = asked["nonce"][0]
+    params = parse_qs(urlsplit(browser.get(START)["Location"]).query)
+    bendable.nonce = params["nonce"][0]
     cookies = {name: morsel.value for name, morsel in browser.cookies.items()}
-    back = {"code": "c", "state": asked["state"][0]}
+    back = {"code": "c", "state": params["state"][0]}
     assert browser.get(CALLBACK, back)["Location"] == "/"
     for code in ("c", "another"):
         robber = restored(cookies)

@@ -9,11 +9,10 @@ from django.test import Client as Browser
 from hyperclusters.audit import denials
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import DenialWindow, Event
-from hyperclusters.audit.origin import Origin, acting_from
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.accounts.bent_provider import CALLBACK, START, BentProvider
-from tests.conftest import Cast, events
+from tests.conftest import People, events
 from tests.web.pages import words
 
 CAFE = "198.51.100.9"
@@ -22,7 +21,9 @@ TRIES = 25
 
 def of_strangers() -> list[Event]:
     """The events of signing in, without those of the people that a test begins with."""
-    return events(action__in=[Did.SIGN_IN_FAILED, Did.SIGN_IN_LOCKED, Did.PASSWORD_RESET_ASKED])
+    return events(
+        action__in=[EventType.SIGN_IN_FAILED, EventType.SIGN_IN_LOCKED, EventType.PASSWORD_RESET_ASKED]
+    )
 
 
 def counted() -> int:
@@ -73,16 +74,18 @@ def test_g49_a_stranger_s_tries_at_each_door_are_a_handful_of_events(
     assert not DenialWindow.objects.exists()
 
 
-@pytest.mark.parametrize("action", [Did.SIGN_IN_FAILED, Did.SIGN_IN_LOCKED, Did.PASSWORD_RESET_ASKED])
+@pytest.mark.parametrize(
+    "action", [EventType.SIGN_IN_FAILED, EventType.SIGN_IN_LOCKED, EventType.PASSWORD_RESET_ASKED]
+)
 @pytest.mark.parametrize("ip", ["192.0.2.{n}", "2001:db8:{n:x}::1"], ids=["IPv4", "IPv6"])
 def test_g49_strangers_in_many_networks_share_a_window(
-    action: Did, ip: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    action: EventType, ip: str, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(denials, "NETWORKS", 10)
-    victims = [None, cast.ada, cast.tom]
+    victims = [None, people.ada, people.tom]
     for n in range(60):
-        with acting_from(Origin("page", ip.format(n=n), "")):
-            person = victims[n % 3] if action == Did.PASSWORD_RESET_ASKED else None
+        with request_context(RequestContext("page", ip.format(n=n), "")):
+            person = victims[n % 3] if action == EventType.PASSWORD_RESET_ASKED else None
             record(action, Outcome.ACCEPTED if person else Outcome.DENIED, person=person, person_name=f"x{n}")
     assert DenialWindow.objects.count() <= 13
     assert counted() == 60
@@ -99,4 +102,4 @@ def test_g45_g49_who_fails_to_sign_in_during_a_flood_reads_so_and_is_counted(pro
     browser, answer = provider.visit()
     assert "did not work, so you are not signed in" in words(browser.get(answer["Location"]))
     assert counted() == 11
-    assert events(action=Did.SIGN_IN_FAILED)[-1].ip == "127.0.0.1"
+    assert events(action=EventType.SIGN_IN_FAILED)[-1].ip == "127.0.0.1"

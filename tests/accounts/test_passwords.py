@@ -18,7 +18,7 @@ from hyperclusters.access.services import add_person
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.passwords import open_account, password_path
 from hyperclusters.audit import clock
-from tests.conftest import PASSWORD, Cast, events
+from tests.conftest import PASSWORD, People, events
 from tests.web.pages import SignIn, words
 
 ASK, LOGIN = "/accounts/reset/", "/accounts/login/"
@@ -40,12 +40,12 @@ def ask(email: str, browser: Browser | None = None) -> Any:
 
 
 def link() -> str:
-    found = re.search(rf"{re.escape(settings.SITE_URL)}(/accounts/reset/\S+/)\s", str(mail.outbox[-1].body))
-    assert found
-    return found[1]
+    match = re.search(rf"{re.escape(settings.SITE_URL)}(/accounts/reset/\S+/)\s", str(mail.outbox[-1].body))
+    assert match
+    return match[1]
 
 
-def test_a_link_by_mail_sets_a_new_password_once_and_ends_all_sessions(as_: SignIn, cast: Cast) -> None:
+def test_a_link_by_mail_sets_a_new_password_once_and_ends_all_sessions(as_: SignIn, people: People) -> None:
     ada = as_("ada")
     ask("Ada@Example.com")
     assert mail.outbox[0].to == ["ada@example.com"]
@@ -59,14 +59,14 @@ def test_a_link_by_mail_sets_a_new_password_once_and_ends_all_sessions(as_: Sign
     assert again.status_code == 410
     assert "no longer good" in words(again)
     assert Browser().post(LOGIN, {"username": "ada", "password": NEW}).status_code == 302
-    told = [(each.action, each.person_name) for each in events(action__startswith="access:password:")]
-    assert told == [("access:password:reset-asked", "ada"), ("access:password:reset", "ada")]
+    rows = [(each.action, each.person_name) for each in events(action__startswith="access:password:")]
+    assert rows == [("access:password:reset-asked", "ada"), ("access:password:reset", "ada")]
     assert not [
         canary for canary in (NEW, path.split("/")[-2]) if canary in repr([vars(e) for e in events()])
     ]
 
 
-def test_g30_asking_tells_nobody_who_has_an_account(cast: Cast) -> None:
+def test_g30_asking_tells_nobody_who_has_an_account(people: People) -> None:
     add_person(username="robot", email="robot@example.com")
     known, unknown, without, malformed = (
         ask(e) for e in ("ada@example.com", "eve@x.example", "robot@example.com", "x")
@@ -75,17 +75,17 @@ def test_g30_asking_tells_nobody_who_has_an_account(cast: Cast) -> None:
     assert known.status_code == unknown.status_code == 200
     assert malformed.status_code == 422
     assert [message.to for message in mail.outbox] == [["ada@example.com"]]
-    asked = [event.person_name for event in events(action="access:password:reset-asked")]
-    assert asked == ["ada", "eve@x.example", "robot@example.com"]
+    queries = [event.person_name for event in events(action="access:password:reset-asked")]
+    assert queries == ["ada", "eve@x.example", "robot@example.com"]
 
 
-def test_nobody_s_mailbox_is_flooded(cast: Cast) -> None:
+def test_nobody_s_mailbox_is_flooded(people: People) -> None:
     pages = {words(ask("ada@example.com")) for _ in range(8)}
     assert len(pages) == 1
     assert len(mail.outbox) == 5
 
 
-def test_who_guesses_cannot_keep_the_owner_of_the_mailbox_out(cast: Cast) -> None:
+def test_who_guesses_cannot_keep_the_owner_of_the_mailbox_out(people: People) -> None:
     for n in range(6):
         Browser().post(LOGIN, {"username": "ada", "password": f"guess {n}"})
     ask("ada@example.com")
@@ -97,26 +97,26 @@ def test_who_guesses_cannot_keep_the_owner_of_the_mailbox_out(cast: Cast) -> Non
 @pytest.mark.parametrize(
     "path", ["MQ/x-y", "made-up/c0ffee-" + "0" * 32, "LTE/x", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5/a-b"]
 )
-def test_a_link_that_was_made_up_sets_nothing(path: str, cast: Cast) -> None:
+def test_a_link_that_was_made_up_sets_nothing(path: str, people: People) -> None:
     for method in ("get", "post"):
         assert getattr(Browser(), method)(f"{ASK}{path}/", TWICE).status_code == 410
     assert not events(action="access:password:reset")
 
 
 def test_a_link_is_good_for_an_hour_for_an_active_account_and_until_somebody_signs_in(
-    cast: Cast, settings: Any, monkeypatch: pytest.MonkeyPatch
+    people: People, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = password_path(cast.ada)
+    path = password_path(people.ada)
     assert Browser().get(path).status_code == 200
     later = clock.now() + timedelta(seconds=3601)
     monkeypatch.setattr("hyperclusters.accounts.passwords.clock.now", lambda: later)
     assert Browser().get(path).status_code == 410
     monkeypatch.undo()
-    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+    User.objects.filter(pk=people.ada.pk).update(is_active=False)
     assert Browser().get(path).status_code == 410
 
 
-def test_without_a_mail_server_the_page_says_who_can_help(cast: Cast, settings: Any) -> None:
+def test_without_a_mail_server_the_page_says_who_can_help(people: People, settings: Any) -> None:
     settings.SENDS_MAIL = False
     assert "sends no mail" in words(Browser().get(ASK))
     assert "Forgot" not in words(Browser().get(LOGIN))
@@ -143,12 +143,14 @@ def test_the_first_account_comes_from_a_command(database: None, capsys: Any) -> 
     assert [event.source for event in events(action="access:person:added")] == ["command"]
 
 
-def test_somebody_who_has_an_account_gets_a_site_wide_role_from_the_command(cast: Cast, capsys: Any) -> None:
+def test_somebody_who_has_an_account_gets_a_site_wide_role_from_the_command(
+    people: People, capsys: Any
+) -> None:
     call_command("add_person", "NINA", role="auditor")
     assert capsys.readouterr().out == "nina is Auditor now.\n"
-    assert [grant.role for grant in cast.nina.grants.all()] == ["auditor"]
-    (given,) = events(action="access:grant:added", object_name="nina")
-    assert (given.source, given.person_name) == ("command", "")
+    assert [grant.role for grant in people.nina.grants.all()] == ["auditor"]
+    (event,) = events(action="access:grant:added", object_name="nina")
+    assert (event.source, event.person_name) == ("command", "")
 
 
 def test_a_new_account_needs_an_address(database: None) -> None:
@@ -156,7 +158,7 @@ def test_a_new_account_needs_an_address(database: None) -> None:
         call_command("add_person", "zoe")
 
 
-def test_there_is_no_door_for_signing_up(cast: Cast) -> None:
+def test_there_is_no_door_for_signing_up(people: People) -> None:
     for path in (
         "/accounts/signup/",
         "/accounts/email/",

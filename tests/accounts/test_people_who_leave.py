@@ -15,14 +15,14 @@ from hyperclusters.accounts.forms import PasskeySignInForm
 from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.audit import clock
 from tests.accounts.bent_provider import BentProvider
-from tests.conftest import Cast, events
+from tests.conftest import People, events
 from tests.web.pages import SignIn, words
 
 PASSKEY = "/accounts/login/passkey/"
 
 
 @pytest.fixture
-def zoe(bendable: BentProvider, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> User:
+def zoe(bendable: BentProvider, people: People, monkeypatch: pytest.MonkeyPatch) -> User:
     """Known by the company alone, with a passkey that every answer stands for."""
     bendable.says(preferred_username="zoe")
     bendable.visit()
@@ -89,7 +89,7 @@ def test_without_company_sign_in_nobody_is_asked(zoe: User, settings: Any) -> No
     assert by_passkey()[1]["Location"] == "/"
 
 
-def test_a_command_ends_what_somebody_who_left_has(cast: Cast, as_: SignIn) -> None:
+def test_a_command_ends_what_somebody_who_left_has(people: People, as_: SignIn) -> None:
     ada = as_("ada")
     call_command("deactivate_person", "ADA", reason="left")
     assert ada.get("/").status_code == 302

@@ -20,7 +20,7 @@ from hyperclusters.access.services import grant
 from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import Session
 from hyperclusters.accounts.passwords import change_password
-from tests.conftest import PASSWORD, Cast, confirm, events
+from tests.conftest import PASSWORD, People, confirm, events
 from tests.web.pages import HTMX, SignIn, body, words
 
 LOGIN, STEP, SECURITY, APP = (
@@ -83,23 +83,23 @@ def is_in(browser: Browser) -> bool:
 
 
 def test_an_app_is_added_in_the_page_and_asked_for_from_then_on(
-    as_: SignIn, cast: Cast, clock: Clock
+    as_: SignIn, people: People, clock: Clock
 ) -> None:
     ada = as_("ada")
     assert ada.get(APP)["Location"] == f"/accounts/confirm/?next={APP.replace('/', '%2F')}"
     assert ada.post("/accounts/confirm/", {"proof": PASSWORD, "next": APP})["Location"] == APP
-    found = re.search(r"<code[^>]*>([A-Z2-7]{32})</code>", body(ada.get(APP)))
-    assert found
-    secret = found[1]
+    match = re.search(r"<code[^>]*>([A-Z2-7]{32})</code>", body(ada.get(APP)))
+    assert match
+    secret = match[1]
     assert ada.post(APP, {"code": "000000"}).status_code == 422
     assert secret in body(ada.post(APP, {"code": "000000"}))  # the same picture: what was scanned stays good
-    shown = ada.post(APP, {"code": code_of(secret)})
-    codes = re.findall(r"^\d{8}$", words(shown).replace(" ", "\n"), flags=re.MULTILINE)
+    response = ada.post(APP, {"code": code_of(secret)})
+    codes = re.findall(r"^\d{8}$", words(response).replace(" ", "\n"), flags=re.MULTILINE)
     assert len(codes) == 10
     (event,) = events(action="access:factor:added")
     assert event.after == {"kind": "authenticator app", "recovery_codes": 10}
-    kept = repr([vars(each) for each in events()]) + repr(list(Authenticator.objects.values()))
-    assert not [canary for canary in (secret, *codes) if canary in kept]
+    value = repr([vars(each) for each in events()]) + repr(list(Authenticator.objects.values()))
+    assert not [canary for canary in (secret, *codes) if canary in value]
 
     clock.tick()
     browser = half_way(next="/clusters/?q=a")
@@ -111,12 +111,12 @@ def test_an_app_is_added_in_the_page_and_asked_for_from_then_on(
     assert (signed_in.person_name, signed_in.after) == ("ada", {"by": ["password", "totp"]})
 
 
-def test_the_second_step_gives_a_session_that_nobody_knew_before(cast: Cast, clock: Clock) -> None:
-    secret, _ = set_up(cast.ada, clock)
+def test_the_second_step_gives_a_session_that_nobody_knew_before(people: People, clock: Clock) -> None:
+    secret, _ = set_up(people.ada, clock)
     browser = half_way()
     before = browser.cookies["session"].value
     assert [session.started_at for session in Session.objects.all()] == [None]
-    assert not Session.objects.living().exists()  # half-way is not in
+    assert not Session.objects.active().exists()  # half-way is not in
     browser.post(STEP, {"code": code_of(secret)})
     assert browser.cookies["session"].value != before
     assert not Session.objects.filter(pk=before).exists()
@@ -124,9 +124,9 @@ def test_the_second_step_gives_a_session_that_nobody_knew_before(cast: Cast, clo
 
 @pytest.mark.parametrize("steps", [-2, 2])
 def test_a_code_that_has_run_out_or_is_not_yet_due_is_refused_and_told(
-    steps: int, cast: Cast, clock: Clock
+    steps: int, people: People, clock: Clock
 ) -> None:
-    secret, _ = set_up(cast.ada, clock)
+    secret, _ = set_up(people.ada, clock)
     browser = half_way()
     assert browser.post(STEP, {"code": code_of(secret, steps)}).status_code == 422
     assert not is_in(browser)
@@ -135,10 +135,12 @@ def test_a_code_that_has_run_out_or_is_not_yet_due_is_refused_and_told(
     assert browser.post(STEP, {"code": code_of(secret, -1)}).status_code == 302  # a clock half a minute slow
 
 
-def test_a_code_is_good_once_as_long_as_it_could_be_taken(cast: Cast, clock: Clock, settings: Any) -> None:
+def test_a_code_is_good_once_as_long_as_it_could_be_taken(
+    people: People, clock: Clock, settings: Any
+) -> None:
     # This cache goes by the clock that is moved here; the database's by its own.
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    secret, _ = set_up(cast.ada, clock)
+    secret, _ = set_up(people.ada, clock)
     code = code_of(secret, 1)  # from an app whose clock is fast: taken for the longest time
     assert half_way().post(STEP, {"code": code}).status_code == 302
     clock.tick(45)
@@ -146,16 +148,16 @@ def test_a_code_is_good_once_as_long_as_it_could_be_taken(cast: Cast, clock: Clo
     assert half_way().post(STEP, {"code": f" {code[:3]} {code[3:]}"}).status_code == 422
 
 
-def test_the_code_that_added_the_app_is_used_up_as_well(cast: Cast, clock: Clock) -> None:
+def test_the_code_that_added_the_app_is_used_up_as_well(people: People, clock: Clock) -> None:
     secret = factors.new_secret()
-    factors.add_authenticator_app(person=cast.ada, secret=secret, code=code_of(secret))
+    factors.add_authenticator_app(person=people.ada, secret=secret, code=code_of(secret))
     assert half_way().post(STEP, {"code": code_of(secret)}).status_code == 422
 
 
 def test_g38_a_machine_whose_clock_is_wrong_takes_no_codes_of_apps_and_says_why(
-    cast: Cast, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    people: People, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret, codes = set_up(cast.ada, clock)
+    secret, codes = set_up(people.ada, clock)
     monkeypatch.setattr("hyperclusters.audit.clock.difference", lambda: timedelta(seconds=6))
     browser = half_way()
     for code in (code_of(secret), "000000"):
@@ -166,20 +168,20 @@ def test_g38_a_machine_whose_clock_is_wrong_takes_no_codes_of_apps_and_says_why(
     assert is_in(browser)
 
 
-def test_a_recovery_code_is_good_once_and_ends_when_new_ones_are_made(cast: Cast, clock: Clock) -> None:
-    _, codes = set_up(cast.ada, clock)
+def test_a_recovery_code_is_good_once_and_ends_when_new_ones_are_made(people: People, clock: Clock) -> None:
+    _, codes = set_up(people.ada, clock)
     assert half_way().post(STEP, {"code": codes[0]}).status_code == 302
     assert half_way().post(STEP, {"code": codes[0]}).status_code == 422
-    fresh = factors.new_recovery_codes(person=cast.ada)
+    fresh = factors.new_recovery_codes(person=people.ada)
     assert half_way().post(STEP, {"code": codes[1]}).status_code == 422
     assert half_way().post(STEP, {"code": fresh[1]}).status_code == 302
     assert len(events(action="access:recovery-codes:made")) == 1
 
 
 def test_guessing_codes_is_stopped_and_a_new_password_ends_the_guesser_s_way(
-    cast: Cast, clock: Clock
+    people: People, clock: Clock
 ) -> None:
-    secret, _ = set_up(cast.ada, clock)
+    secret, _ = set_up(people.ada, clock)
     browser = half_way()
     for n in range(5):
         browser.post(STEP, {"code": f"{n:06}"})
@@ -188,28 +190,28 @@ def test_guessing_codes_is_stopped_and_a_new_password_ends_the_guesser_s_way(
 
 
 def test_a_second_step_is_owed_for_a_quarter_of_an_hour_and_ends_with_a_new_password(
-    cast: Cast, clock: Clock
+    people: People, clock: Clock
 ) -> None:
-    secret, _ = set_up(cast.ada, clock)
+    secret, _ = set_up(people.ada, clock)
     late, outrun = half_way(), half_way()
     clock.tick(901)
     assert late.post(STEP, {"code": code_of(secret)})["Location"] == LOGIN
     clock.tick(-300)
-    change_password(person=cast.ada, password="a very new password")
+    change_password(person=people.ada, password="a very new password")
     assert outrun.post(STEP, {"code": code_of(secret)})["Location"] == LOGIN
 
 
-def test_an_account_that_is_closed_between_the_steps_lets_nobody_in(cast: Cast, clock: Clock) -> None:
-    secret, _ = set_up(cast.ada, clock)
+def test_an_account_that_is_closed_between_the_steps_lets_nobody_in(people: People, clock: Clock) -> None:
+    secret, _ = set_up(people.ada, clock)
     browser = half_way()
-    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+    User.objects.filter(pk=people.ada.pk).update(is_active=False)
     browser.post(STEP, {"code": code_of(secret)})
     assert not is_in(browser)
     assert not events(action="session:sign-in:succeeded")
 
 
-def test_the_last_factor_takes_the_recovery_codes_along(as_: SignIn, cast: Cast, clock: Clock) -> None:
-    set_up(cast.ada, clock)
+def test_the_last_factor_takes_the_recovery_codes_along(as_: SignIn, people: People, clock: Clock) -> None:
+    set_up(people.ada, clock)
     ada, app = as_("ada"), Authenticator.objects.get(type="totp")
     remove = f"{SECURITY}factors/{app.pk}/remove/"
     assert ada.post(remove)["Location"].startswith("/accounts/confirm/")
@@ -224,7 +226,7 @@ def test_the_last_factor_takes_the_recovery_codes_along(as_: SignIn, cast: Cast,
 
 @pytest.mark.parametrize("name", ["olga", "root"])
 def test_auditors_and_platform_admins_get_no_further_than_adding_a_factor(
-    name: str, as_: SignIn, cast: Cast, clock: Clock, settings: Any
+    name: str, as_: SignIn, people: People, clock: Clock, settings: Any
 ) -> None:
     settings.SECOND_FACTOR = True
     browser = as_(name)
@@ -234,17 +236,17 @@ def test_auditors_and_platform_admins_get_no_further_than_adding_a_factor(
     assert "Your role asks for a second factor" in words(browser.get(SECURITY))
     assert confirm(browser).get(APP).status_code == 200
     assert as_("tom").get("/").status_code == 200
-    set_up(getattr(cast, name), clock)
+    set_up(getattr(people, name), clock)
     assert browser.get("/").status_code == 200
 
 
 def test_a_role_that_is_given_asks_for_the_factor_at_the_next_request(
-    as_: SignIn, cast: Cast, settings: Any
+    as_: SignIn, people: People, settings: Any
 ) -> None:
     settings.SECOND_FACTOR = True
     tom = as_("tom")
     assert tom.get("/").status_code == 200
-    held = grant(person=cast.tom, role=Role.AUDITOR, team=None, reason="audits now", by=cast.root)
+    held = grant(person=people.tom, role=Role.AUDITOR, team=None, reason="audits now", by=people.root)
     assert tom.get("/")["Location"] == SECURITY
     held.ended_at = held.since
     held.save()
@@ -252,7 +254,7 @@ def test_a_role_that_is_given_asks_for_the_factor_at_the_next_request(
 
 
 def test_a_sensitive_act_asks_who_is_there_again_after_five_minutes(
-    as_: SignIn, cast: Cast, clock: Clock
+    as_: SignIn, people: People, clock: Clock
 ) -> None:
     browser = Browser()
     browser.post(LOGIN, {"username": "ada", "password": PASSWORD})
@@ -272,8 +274,8 @@ def test_a_sensitive_act_asks_who_is_there_again_after_five_minutes(
     )
 
 
-def test_no_step_of_signing_in_leads_to_another_site(cast: Cast, clock: Clock) -> None:
-    secret, _ = set_up(cast.ada, clock)
+def test_no_step_of_signing_in_leads_to_another_site(people: People, clock: Clock) -> None:
+    secret, _ = set_up(people.ada, clock)
     for target in EVIL:
         browser = half_way(next=target)
         clock.tick()
@@ -284,9 +286,9 @@ def test_no_step_of_signing_in_leads_to_another_site(cast: Cast, clock: Clock) -
 
 
 def test_factors_secrets_are_readable_with_a_new_key_after_they_were_sealed_anew(
-    cast: Cast, clock: Clock, settings: Any
+    people: People, clock: Clock, settings: Any
 ) -> None:
-    secret, codes = set_up(cast.ada, clock)
+    secret, codes = set_up(people.ada, clock)
     old, new = settings.CREDENTIAL_KEYS[0], "bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LW5ldyE="
     settings.CREDENTIAL_KEYS = [new, old]
     assert factors.reseal_all() == 2
@@ -295,18 +297,18 @@ def test_factors_secrets_are_readable_with_a_new_key_after_they_were_sealed_anew
     assert half_way().post(STEP, {"code": codes[3]}).status_code == 302
 
 
-def test_a_person_has_one_app_and_codes_only_beside_a_factor(cast: Cast, clock: Clock) -> None:
+def test_a_person_has_one_app_and_codes_only_beside_a_factor(people: People, clock: Clock) -> None:
     with pytest.raises(ValidationError, match="add one of these first"):
-        factors.new_recovery_codes(person=cast.ada)
-    set_up(cast.ada, clock)
+        factors.new_recovery_codes(person=people.ada)
+    set_up(people.ada, clock)
     with pytest.raises(ValidationError, match="already"):
-        set_up(cast.ada, clock)
+        set_up(people.ada, clock)
 
 
 def test_who_lost_everything_is_let_in_again_by_a_command(
-    cast: Cast, clock: Clock, as_: SignIn, capsys: Any
+    people: People, clock: Clock, as_: SignIn, capsys: Any
 ) -> None:
-    set_up(cast.ada, clock)
+    set_up(people.ada, clock)
     ada = as_("ada")
     call_command("recover_person", "ADA")
     said = capsys.readouterr().out

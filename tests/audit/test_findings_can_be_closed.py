@@ -17,15 +17,14 @@ from django.test import Client as Browser
 
 from hyperclusters.audit import anchors, archive, chain, clock, duties, keys, verification
 from hyperclusters.audit.acknowledgements import acknowledgements
-from hyperclusters.audit.chain import Entry, KeyMissing
-from hyperclusters.audit.findings import Finding, Kind
+from hyperclusters.audit.chain import KeyMissing, PendingEvent
+from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import AnchorFile, Duty, Event, Head, Segment, Verification
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 from tests.audit.tampering import sql, unguarded
-from tests.conftest import Cast, events
+from tests.conftest import People, events
 from tests.web.pages import body
 
 SignIn = Callable[[str], Browser]
@@ -41,16 +40,20 @@ def own_files(settings: Any, tmp_path: Path) -> None:
 def noted(count: int = 1) -> None:
     with transaction.atomic():
         for number in range(count):
-            record(Did.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", str(number), f"c-{number}"))
+            record(
+                EventType.CREATE_FAILED,
+                Outcome.FAILED,
+                subject=Subject("creation", str(number), f"c-{number}"),
+            )
 
 
 def found() -> list[tuple[str, int, int]]:
     return [(each.kind, each.first, each.last) for each in verification.verify().findings]
 
 
-def verified() -> verification.Standing:
+def verified() -> verification.IntegrityStatus:
     verification.note(verification.WHOLE, verification.verify())
-    return verification.standing()
+    return verification.integrity_status()
 
 
 def acknowledged(reason: str = "the disk was repaired") -> None:
@@ -75,7 +78,7 @@ def test_g21_a_rolling_restart_with_two_keys_changes_nothing_and_one_command_cha
     assert {event.key_id for event in events()} == {"k1"}
     call_command("activate_audit_key", "k2", "--by", "olga")
     noted(2)
-    told = events(action=Did.AUDIT_KEY_ACTIVATED)[0]
+    told = events(action=EventType.AUDIT_KEY_ACTIVATED)[0]
     assert (told.person_name, told.before, told.after) == ("olga", {"key": "k1"}, {"key": "k2"})
     assert [event.key_id for event in events()][-3:] == ["k1", "k2", "k2"]
     assert found() == []
@@ -130,7 +133,7 @@ def test_g02_a_process_without_the_current_key_records_nothing_and_is_not_ready(
     answer = Browser().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["audit"] == "AUDIT_KEYS lacks the audit's current key"
-    assert verification.standing().state == "never"
+    assert verification.integrity_status().state == "never"
     settings.AUDIT_KEYS = [SECOND, FIRST]
     assert Browser().get("/readyz").status_code == 200
 
@@ -155,11 +158,11 @@ def test_g21_a_replaced_key_that_seals_again_is_a_finding_and_activates_nothing(
     noted(1)
     assert verified().state == "intact"
     first = appended(FIRST)
-    forged = appended(FIRST, action=str(Did.AUDIT_KEY_ACTIVATED), after=json.dumps({"key": "k1"}))
+    forged = appended(FIRST, action=str(EventType.AUDIT_KEY_ACTIVATED), after=json.dumps({"key": "k1"}))
     last = appended(FIRST)
     assert (first, last) == (forged - 1, forged + 1)
     for verify in (verification.verify_new, verification.verify):
-        assert verify().findings == [Finding(Kind.RESEALED, first, last, "key 'k1'")]
+        assert verify().findings == [IntegrityIssue(IssueKind.RESEALED, first, last, "key 'k1'")]
     noted(1)
     assert events()[-1].key_id == "k2"
 
@@ -168,8 +171,8 @@ def test_g21_an_activation_by_somebody_without_a_key_is_named(database: None, se
     settings.AUDIT_KEYS = [FIRST, SECOND]
     noted(3)
     after = json.dumps({"key": "k2"})
-    seq = appended(("k1", b"x" * 32), action=str(Did.AUDIT_KEY_ACTIVATED), after=after)
-    assert found() == [(Kind.EDITED, seq, seq)]
+    seq = appended(("k1", b"x" * 32), action=str(EventType.AUDIT_KEY_ACTIVATED), after=after)
+    assert found() == [(IssueKind.EDITED, seq, seq)]
     assert chain.current_key() == FIRST
 
 
@@ -184,7 +187,7 @@ def test_g21_a_key_stays_replaced_where_its_replacement_was_archived(
     assert Segment.objects.get().end_key_id == "k2"
     assert found() == []
     seq = appended(FIRST)
-    assert found() == [(Kind.RESEALED, seq, seq)]
+    assert found() == [(IssueKind.RESEALED, seq, seq)]
 
 
 def test_g21_an_archive_that_ends_at_an_activation_is_followed_by_the_new_key(
@@ -226,7 +229,7 @@ def test_appending_takes_no_more_ways_to_the_database_than_before(
     ways = 5  # BEGIN, the end, INSERT, the move, COMMIT; on PostgreSQL constraints, and INSERT with the move
     event = Event(at=clock.now(), action="x", outcome="y", source="z")
     with django_assert_num_queries(ways), transaction.atomic(durable=True):
-        connection.on_commit(Entry(event))
+        connection.on_commit(PendingEvent(event))
 
 
 # Acknowledgements.
@@ -240,18 +243,18 @@ def test_g21_an_acknowledged_finding_is_shown_stops_no_archive_and_raises_no_ale
     with pytest.raises(CommandError, match="broken"):
         call_command("verify_audit")
     acknowledged("a test had written to the wrong database")
-    event = events(action=Did.AUDIT_ACKNOWLEDGED)[0]
+    event = events(action=EventType.AUDIT_ACKNOWLEDGED)[0]
     assert (event.person_name, event.reason) == ("olga", "a test had written to the wrong database")
     assert event.after is not None
     assert event.after["findings"][0]["detail"] == "reason"
     capsys.readouterr()
     call_command("verify_audit")
-    said = capsys.readouterr().out
-    assert "intact" in said
-    assert "1 acknowledged finding\nacknowledged: edited: event 2 (reason)" in said
-    standing = verified()
-    assert (standing.state, len(standing.acknowledged)) == ("intact", 1)
-    assert len(events(action=Did.AUDIT_BROKEN)) == 1
+    text = capsys.readouterr().out
+    assert "intact" in text
+    assert "1 acknowledged finding\nacknowledged: edited: event 2 (reason)" in text
+    status = verified()
+    assert (status.state, len(status.acknowledged)) == ("intact", 1)
+    assert len(events(action=EventType.AUDIT_BROKEN)) == 1
     archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
     assert found() == []
 
@@ -265,9 +268,12 @@ def test_g21_a_finding_at_another_place_or_with_other_content_alarms_as_ever(
     verified()
     acknowledged()
     edit(seq, "changed once more")
-    standing = verified()
-    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, seq, seq, "reason"),))
-    assert len(events(action=Did.AUDIT_BROKEN)) == 2
+    status = verified()
+    assert (status.state, status.findings) == (
+        "broken",
+        (IntegrityIssue(IssueKind.EDITED, seq, seq, "reason"),),
+    )
+    assert len(events(action=EventType.AUDIT_BROKEN)) == 2
 
 
 def put_back(seq: int) -> None:
@@ -320,11 +326,11 @@ def test_g21_whatever_was_found_can_be_closed_and_stays_closed_while_the_ledger_
     acknowledged()
     for _ in range(2):
         assert verified().state == "intact"
-        assert verification.standing().acknowledged
+        assert verification.integrity_status().acknowledged
         noted(4)
         anchors.anchor()
         verification.note(verification.NEW, verification.verify_new())
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
     call_command("verify_audit")
     edit(Head.objects.get().seq)
     assert verified().state == "broken"
@@ -338,7 +344,7 @@ def test_g21_a_second_return_to_an_older_state_is_a_finding_again(database: None
     noted(4)
     anchors.anchor()
     unguarded(lambda: put_back(5))
-    assert [each.kind for each in verification.still_open(verification.verify())] == [Kind.ROLLED_BACK]
+    assert [each.kind for each in verification.still_open(verification.verify())] == [IssueKind.ROLLED_BACK]
 
 
 def test_g21_a_hole_that_was_acknowledged_can_be_archived_and_the_archive_says_so(
@@ -366,25 +372,25 @@ def test_g21_an_acknowledgement_counts_after_it_was_archived(database: None, tmp
     acknowledged()
     noted(3)
     archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
-    assert not Event.objects.filter(action=Did.AUDIT_ACKNOWLEDGED).exists()
-    standing = verified()
-    assert (standing.state, len(standing.acknowledged)) == ("intact", 1)
+    assert not Event.objects.filter(action=EventType.AUDIT_ACKNOWLEDGED).exists()
+    status = verified()
+    assert (status.state, len(status.acknowledged)) == ("intact", 1)
     unguarded(lambda: sql("UPDATE audit_segment SET acknowledged = %s", "[]"))
     assert verified().state == "broken"
 
 
 def forged_row(key: tuple[str, bytes]) -> None:
-    finding = verification.verify().findings[0]
-    after = {"findings": [finding.facts()]}
-    appended(key, action=str(Did.AUDIT_ACKNOWLEDGED), after=json.dumps(after))
+    issue = verification.verify().findings[0]
+    after = {"findings": [issue.as_audit_json()]}
+    appended(key, action=str(EventType.AUDIT_ACKNOWLEDGED), after=json.dumps(after))
 
 
 def edited_row() -> None:
-    finding = verification.verify().findings[0]
+    issue = verification.verify().findings[0]
     sql(
         "UPDATE audit_event SET action = %s, after = %s WHERE seq = 4",
-        str(Did.AUDIT_ACKNOWLEDGED),
-        json.dumps({"findings": [finding.facts()]}),
+        str(EventType.AUDIT_ACKNOWLEDGED),
+        json.dumps({"findings": [issue.as_audit_json()]}),
     )
 
 
@@ -406,9 +412,9 @@ def test_g21_an_acknowledgement_that_was_not_sealed_in_its_place_has_no_effect(
     edit(2)
     verified()
     FORGERIES[forgery]()
-    for standing in (verification.standing(), verified(), verified()):
-        assert standing.state == "broken"
-        assert Finding(Kind.EDITED, 2, 2, "reason") in standing.findings
+    for status in (verification.integrity_status(), verified(), verified()):
+        assert status.state == "broken"
+        assert IntegrityIssue(IssueKind.EDITED, 2, 2, "reason") in status.findings
 
 
 def test_g21_a_forged_return_to_an_older_state_hides_no_anchor(database: None, settings: Any) -> None:
@@ -418,8 +424,8 @@ def test_g21_a_forged_return_to_an_older_state_hides_no_anchor(database: None, s
     noted(4)
     anchors.anchor()
     unguarded(lambda: put_back(5))
-    appended(FIRST, action=str(Did.AUDIT_RESTORED), after=json.dumps({"rolled_back_to": 5}))
-    assert Kind.ROLLED_BACK in {each.kind for each in verification.still_open(verification.verify())}
+    appended(FIRST, action=str(EventType.AUDIT_RESTORED), after=json.dumps({"rolled_back_to": 5}))
+    assert IssueKind.ROLLED_BACK in {each.kind for each in verification.still_open(verification.verify())}
 
 
 def test_nothing_is_acknowledged_without_a_reason_or_a_finding(database: None) -> None:
@@ -432,7 +438,7 @@ def test_nothing_is_acknowledged_without_a_reason_or_a_finding(database: None) -
     assert acknowledgements() == []
 
 
-def test_an_auditor_acknowledges_on_the_page_exactly_what_it_shows(cast: Cast, as_: SignIn) -> None:
+def test_an_auditor_acknowledges_on_the_page_exactly_what_it_shows(people: People, as_: SignIn) -> None:
     noted(3)
     edit(len(events()), "<b>changed</b>")
     verified()
@@ -445,7 +451,7 @@ def test_an_auditor_acknowledges_on_the_page_exactly_what_it_shows(cast: Cast, a
         answer = olga.post("/audit/chain/acknowledge/", typed)
         assert (answer.status_code, acknowledgements()) == (422, [])
     assert olga.post("/audit/chain/acknowledge/", {"findings": mark, "reason": "a repair"}).status_code == 302
-    event = events(action=Did.AUDIT_ACKNOWLEDGED)[0]
+    event = events(action=EventType.AUDIT_ACKNOWLEDGED)[0]
     assert (event.person_name, event.reason, event.source) == ("olga", "a repair", "page")
     page = body(olga.get("/audit/"))
     assert 'data-state="intact"' in page
@@ -467,7 +473,7 @@ def test_g34_a_restore_says_what_it_came_from_and_is_closed_by_a_reason(
     backup.write_text("a backup")
     unguarded(lambda: put_back(4))
     call_command("note_restore", str(backup), "--acknowledge", reason, "--by", "root")
-    event = events(action=Did.AUDIT_RESTORED)[0]
+    event = events(action=EventType.AUDIT_RESTORED)[0]
     assert (event.person_name, event.reason, event.object_name) == ("root", reason, "monday.dump")
     assert event.after is not None
     assert (event.after["file"], event.after["event"], len(event.after["sha256"])) == (str(backup), 4, 64)
@@ -477,8 +483,8 @@ def test_g34_a_restore_says_what_it_came_from_and_is_closed_by_a_reason(
     assert verified().state == "intact"
     noted(5)
     duties.run_due()
-    standing = verified()
-    assert (standing.state, len(standing.acknowledged)) == ("intact", 1)
+    status = verified()
+    assert (status.state, len(status.acknowledged)) == ("intact", 1)
 
 
 def test_g34_anchors_of_other_hosts_that_saw_the_lost_events_are_explained_too(
@@ -531,7 +537,7 @@ def test_g21_lines_of_anchors_that_are_lost_stay_a_finding_until_acknowledged(
     act, first = LOSSES[loss]
     act()
     for _ in range(3):  # also once there are new ones
-        assert found() == [(Kind.ANCHOR_MISSING, first, 3)]
+        assert found() == [(IssueKind.ANCHOR_MISSING, first, 3)]
         noted(1)
         anchors.anchor()
     acknowledged()
@@ -546,7 +552,7 @@ def test_g21_a_file_that_comes_back_is_no_finding_any_more(database: None, setti
     anchors.anchor()
     kept = settings.AUDIT_ANCHORS.with_suffix(".kept")
     settings.AUDIT_ANCHORS.rename(kept)
-    assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
+    assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
     kept.rename(settings.AUDIT_ANCHORS)
     assert found() == []
 
@@ -563,8 +569,8 @@ def test_g21_a_file_on_another_host_is_missing_only_once_nobody_writes_to_it(
         assert found() == []
         later = clock.now() + anchors.SILENT + timedelta(hours=1)
         elsewhere.setattr(clock, "now", lambda: later)
-        assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
-    assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
+        assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
+    assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
 
 
 def test_g21_a_file_whose_path_was_changed_by_a_setting_is_read_where_it_was(
@@ -576,7 +582,7 @@ def test_g21_a_file_whose_path_was_changed_by_a_setting_is_read_where_it_was(
     anchors.anchor()
     assert found() == []
     old.unlink()
-    assert found() == [(Kind.ANCHOR_MISSING, 1, 1)]
+    assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
 
 
 def test_g21_where_one_file_of_anchors_is_lost_the_other_still_tells(
@@ -593,7 +599,7 @@ def test_g21_where_one_file_of_anchors_is_lost_the_other_still_tells(
             AnchorFile.objects.all().delete()  # as it was before
             with pytest.MonkeyPatch.context() as same:
                 same.setattr(verification, "ahead", iter)  # on the connection that will be rolled back
-                assert found() == [(Kind.ROLLED_BACK, 4, 6)]
+                assert found() == [(IssueKind.ROLLED_BACK, 4, 6)]
         shutil.move(kept, path)
     assert found() == []
 
@@ -614,15 +620,15 @@ def test_g21_a_file_of_anchors_that_cannot_be_written_keeps_the_other_from_nothi
 # Overdue is not intact.
 
 
-def state_at(monkeypatch: pytest.MonkeyPatch, later: timedelta) -> verification.Standing:
+def state_at(monkeypatch: pytest.MonkeyPatch, later: timedelta) -> verification.IntegrityStatus:
     at = clock.now() + later
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
-        return verification.standing()
+        return verification.integrity_status()
 
 
 def test_g40_a_verification_that_is_overdue_is_not_called_intact(
-    cast: Cast, as_: SignIn, monkeypatch: pytest.MonkeyPatch, settings: Any
+    people: People, as_: SignIn, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     verified()
     hours = timedelta(hours=settings.AUDIT_VERIFY_HOURS)
@@ -633,8 +639,8 @@ def test_g40_a_verification_that_is_overdue_is_not_called_intact(
     browser = as_("olga")
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
-        standing = verification.standing()
-        assert (standing.state, standing.since) == ("overdue", standing.whole_at)
+        status = verification.integrity_status()
+        assert (status.state, status.since) == ("overdue", status.whole_at)
     with monkeypatch.context() as short:
         short.setattr(verification, "NEW_OVERDUE", timedelta(0))
         for path in ("/audit/", "/audit/chain/"):
@@ -653,10 +659,10 @@ def test_g40_the_verification_of_all_is_made_up_for_whatever_its_task_says(
     at = clock.now() + timedelta(hours=settings.AUDIT_VERIFY_HOURS) + timedelta(hours=2)
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
-        assert verification.standing().state == "overdue"
+        assert verification.integrity_status().state == "overdue"
         duties.run_due()
-        assert verification.standing().state == "intact"
-        assert verification.standing().whole_at == at
+        assert verification.integrity_status().state == "intact"
+        assert verification.integrity_status().whole_at == at
 
 
 EDITS = {
@@ -681,11 +687,11 @@ def test_g40_a_verification_that_was_edited_counts_as_none_and_is_made_again(
     edit(2)
     verified()
     sql(EDITS[edit_of].format(now=f"{clock.now():%Y-%m-%d %H:%M:%S.%f}+00:00"))
-    assert verification.standing().state == "never"
+    assert verification.integrity_status().state == "never"
     verification.note(verification.NEW, verification.verify_new())
-    standing = verification.standing()
-    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, 2, 2, "reason"),))
-    assert standing.whole_at is not None
+    status = verification.integrity_status()
+    assert (status.state, status.findings) == ("broken", (IntegrityIssue(IssueKind.EDITED, 2, 2, "reason"),))
+    assert status.whole_at is not None
 
 
 def test_g40_a_verification_from_the_future_is_none(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -694,7 +700,7 @@ def test_g40_a_verification_from_the_future_is_none(database: None, monkeypatch:
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
         verified()
-    assert verification.standing().state == "never"
+    assert verification.integrity_status().state == "never"
 
 
 def test_g40_a_verification_that_was_invented_is_none(database: None) -> None:
@@ -704,11 +710,11 @@ def test_g40_a_verification_that_was_invented_is_none(database: None) -> None:
         Verification.objects.create(
             kind=kind, at=clock.now(), seconds=1, count=3, seq=head.seq, digest=head.digest, findings=[]
         )
-    assert verification.standing().state == "never"
+    assert verification.integrity_status().state == "never"
 
 
 def test_g40_verifications_that_fail_are_counted_and_shown(
-    cast: Cast, as_: SignIn, monkeypatch: pytest.MonkeyPatch
+    people: People, as_: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verified()
     with monkeypatch.context() as fault:
@@ -716,11 +722,11 @@ def test_g40_verifications_that_fail_are_counted_and_shown(
         for _ in range(2):
             Duty.objects.update(due_at=clock.now())
             duties.run_due()
-    standing = verification.standing()
-    assert (standing.failures, standing.error) == (2, "ZeroDivisionError: division by zero")
+    status = verification.integrity_status()
+    assert (status.failures, status.error) == (2, "ZeroDivisionError: division by zero")
     page = body(as_("olga").get("/audit/chain/"))
     assert "Failed verifications" in page
     assert "2 · <code" in page
     Duty.objects.update(due_at=clock.now())
     duties.run_due()
-    assert verification.standing().failures == 0
+    assert verification.integrity_status().failures == 0

@@ -17,10 +17,9 @@ from hyperclusters.audit import denials, duties, verification
 from hyperclusters.audit.alerts import BURST
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import DenialWindow, Duty, Event
-from hyperclusters.audit.origin import Origin, acting_from
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from tests.conftest import PASSWORD, Cast, denied, events
+from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from tests.conftest import PASSWORD, People, denied, events
 from tests.web.pages import SignIn
 
 LOGIN = "/accounts/login/"
@@ -47,7 +46,7 @@ def run_duties() -> None:
     duties.run_due()
 
 
-def test_g49_189_guesses_from_one_address_cost_a_handful_of_events(cast: Cast) -> None:
+def test_g49_189_guesses_from_one_address_cost_a_handful_of_events(people: People) -> None:
     before = len(events())
     for _ in range(189):
         assert guess("ada") == 422
@@ -66,7 +65,7 @@ def test_g49_189_guesses_from_one_address_cost_a_handful_of_events(cast: Cast) -
     ids=["spraying", "marks", "long"],
 )
 def test_g49_other_names_and_forwarded_addresses_from_one_address_are_no_way_around(
-    name: Callable[[int], str], cast: Cast, settings: Any
+    name: Callable[[int], str], people: People, settings: Any
 ) -> None:
     before = len(events())
     for n in range(60):
@@ -77,7 +76,7 @@ def test_g49_other_names_and_forwarded_addresses_from_one_address_are_no_way_aro
     assert len(events()) - before <= 2 * (denials.FIRST + 1)
 
 
-def test_g49_an_ipv6_subscriber_is_one_address(cast: Cast) -> None:
+def test_g49_an_ipv6_subscriber_is_one_address(people: People) -> None:
     before = len(events())
     for n in range(40):
         guess("ada", f"2001:db8:1:2::{n:x}")
@@ -85,7 +84,7 @@ def test_g49_an_ipv6_subscriber_is_one_address(cast: Cast) -> None:
     assert denied() == 40
 
 
-def test_g49_behind_a_proxy_its_word_counts_and_no_other(cast: Cast, settings: Any) -> None:
+def test_g49_behind_a_proxy_its_word_counts_and_no_other(people: People, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 1
     before = len(events())
     for n in range(40):
@@ -112,10 +111,15 @@ def test_g49_150_denied_pages_are_one_event_and_a_count(path: str, as_: SignIn) 
     assert denied() == 150
 
 
-def test_g49_denials_at_many_addresses_name_the_first_few_and_count_the_rest(cast: Cast) -> None:
-    with acting_from(Origin("page", CAFE, "")):
+def test_g49_denials_at_many_addresses_name_the_first_few_and_count_the_rest(people: People) -> None:
+    with request_context(RequestContext("page", CAFE, "")):
         for n in range(100):
-            record(Did.ACCESS_DENIED, Outcome.DENIED, person=cast.ada, subject=Subject("page", "", f"/p/{n}"))
+            record(
+                EventType.ACCESS_DENIED,
+                Outcome.DENIED,
+                person=people.ada,
+                subject=Subject("page", "", f"/p/{n}"),
+            )
     pass_time()
     denials.close_windows()
     *own, summary = events(outcome="denied")
@@ -126,7 +130,7 @@ def test_g49_denials_at_many_addresses_name_the_first_few_and_count_the_rest(cas
     assert sum(each["count"] for each in summary.after["about"]) == 100 - denials.FIRST
 
 
-def test_g49_404_probing_and_pages_of_strangers_cost_nothing(cast: Cast, as_: SignIn) -> None:
+def test_g49_404_probing_and_pages_of_strangers_cost_nothing(people: People, as_: SignIn) -> None:
     before = len(events())
     for browser in (Browser(), as_("ada")):
         for n in range(50):
@@ -140,7 +144,7 @@ def test_g49_404_probing_and_pages_of_strangers_cost_nothing(cast: Cast, as_: Si
     [("/accounts/login/passkey/", {"credential": "{}"}), ("/accounts/company/callback/", None)],
 )
 def test_g49_a_stranger_s_other_ways_of_failing_to_sign_in_are_bounded(
-    path: str, posted: dict[str, str] | None, cast: Cast
+    path: str, posted: dict[str, str] | None, people: People
 ) -> None:
     before = len(events())
     for n in range(40):
@@ -151,10 +155,10 @@ def test_g49_a_stranger_s_other_ways_of_failing_to_sign_in_are_bounded(
     assert len(events()) - before <= denials.FIRST + 1
 
 
-def test_g49_two_people_or_two_addresses_are_told_apart(cast: Cast) -> None:
-    for person, ip in ((cast.ada, CAFE), (cast.tom, CAFE), (cast.ada, "192.0.2.1"), (cast.ada, CAFE)):
-        with acting_from(Origin("page", ip, "")):
-            record(Did.ACCESS_DENIED, Outcome.DENIED, person=person, subject=Subject("page", "", "/p/"))
+def test_g49_two_people_or_two_addresses_are_told_apart(people: People) -> None:
+    for person, ip in ((people.ada, CAFE), (people.tom, CAFE), (people.ada, "192.0.2.1"), (people.ada, CAFE)):
+        with request_context(RequestContext("page", ip, "")):
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, person=person, subject=Subject("page", "", "/p/"))
     assert [(event.person_name, event.ip) for event in events(outcome="denied")] == [
         ("ada", CAFE),
         ("tom", CAFE),
@@ -162,31 +166,31 @@ def test_g49_two_people_or_two_addresses_are_told_apart(cast: Cast) -> None:
     ]
 
 
-def test_g49_what_a_worker_denies_has_an_event_each(cast: Cast) -> None:
-    with acting_from(Origin("worker")):
+def test_g49_what_a_worker_denies_has_an_event_each(people: People) -> None:
+    with request_context(RequestContext("worker")):
         for n in range(20):
             record(
-                Did.CREATE_DENIED,
+                EventType.CREATE_DENIED,
                 Outcome.DENIED,
-                person=cast.ada,
+                person=people.ada,
                 subject=Subject("creation", str(n), "same"),
             )
     assert len(events(outcome="denied")) == 20
 
 
-def test_g49_the_next_attempt_after_a_window_closes_it(cast: Cast) -> None:
+def test_g49_the_next_attempt_after_a_window_closes_it(people: People) -> None:
     for _ in range(3):
         guess("ada")
     pass_time()
     guess("ada")
-    first, summary, second = events(action=Did.SIGN_IN_FAILED)
+    first, summary, second = events(action=EventType.SIGN_IN_FAILED)
     assert (first.person_name, summary.object_name, second.person_name) == ("ada", "ada", "ada")
     assert summary.after
     assert summary.after["count"] == 2
     assert denied() == 4
 
 
-def test_g49_a_window_that_a_clock_far_ahead_opened_is_over(cast: Cast) -> None:
+def test_g49_a_window_that_a_clock_far_ahead_opened_is_over(people: People) -> None:
     for _ in range(3):
         guess("ada")
     pass_time(timedelta(days=-400))
@@ -195,16 +199,16 @@ def test_g49_a_window_that_a_clock_far_ahead_opened_is_over(cast: Cast) -> None:
     assert denied() == 3
 
 
-def test_g49_a_count_that_is_rolled_back_is_not_counted(cast: Cast) -> None:
-    with acting_from(Origin("page", CAFE, "")):
-        record(Did.ACCESS_DENIED, Outcome.DENIED, person=cast.ada)
+def test_g49_a_count_that_is_rolled_back_is_not_counted(people: People) -> None:
+    with request_context(RequestContext("page", CAFE, "")):
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, person=people.ada)
         with transaction.atomic():
-            record(Did.ACCESS_DENIED, Outcome.DENIED, person=cast.ada)
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, person=people.ada)
             transaction.set_rollback(True)
     assert denied() == 1
 
 
-def test_g49_of_many_denials_at_once_each_is_in_exactly_one_event(cast: Cast) -> None:
+def test_g49_of_many_denials_at_once_each_is_in_exactly_one_event(people: People) -> None:
     """Each in a thread and with a connection of its own, as in several web processes; the workers close windows meanwhile."""
 
     def deny(n: int) -> None:
@@ -213,11 +217,11 @@ def test_g49_of_many_denials_at_once_each_is_in_exactly_one_event(cast: Cast) ->
                 pass_time()
                 denials.close_windows()
                 return
-            with acting_from(Origin("page", CAFE, "")):
+            with request_context(RequestContext("page", CAFE, "")):
                 record(
-                    Did.ACCESS_DENIED,
+                    EventType.ACCESS_DENIED,
                     Outcome.DENIED,
-                    person=cast.ada,
+                    person=people.ada,
                     subject=Subject("page", "", f"/{n % 3}/"),
                 )
         finally:
@@ -233,17 +237,17 @@ def test_g49_of_many_denials_at_once_each_is_in_exactly_one_event(cast: Cast) ->
 
 
 @pytest.mark.parametrize("who", ["ada", "nobody-here"])
-def test_g49_a_burst_still_raises_its_alert(who: str, cast: Cast) -> None:
+def test_g49_a_burst_still_raises_its_alert(who: str, people: People) -> None:
     run_duties()
     for _ in range(BURST - 1):
         guess(who)
     run_duties()
-    assert not events(action=Did.DENIALS_BURST)
+    assert not events(action=EventType.DENIALS_BURST)
     for _ in range(2):
         guess(who)
     run_duties()
     run_duties()
-    kinds = sorted(event.object_kind for event in events(action=Did.DENIALS_BURST))
+    kinds = sorted(event.object_kind for event in events(action=EventType.DENIALS_BURST))
     assert "denials:address" in kinds
     assert len(kinds) == len(set(kinds))
 
@@ -254,13 +258,13 @@ def test_g49_a_burst_of_one_signed_in_person_is_told_by_person_and_address(as_: 
     for _ in range(BURST):
         ada.get("/people/")
     run_duties()
-    assert [(e.object_kind, e.object_name) for e in events(action=Did.DENIALS_BURST)] == [
+    assert [(e.object_kind, e.object_name) for e in events(action=EventType.DENIALS_BURST)] == [
         ("denials:person", "ada"),
         ("denials:address", "127.0.0.1"),
     ]
 
 
-def test_g49_the_worker_writes_the_summary_by_itself(cast: Cast) -> None:
+def test_g49_the_worker_writes_the_summary_by_itself(people: People) -> None:
     run_duties()
     for _ in range(9):
         guess("ada")
@@ -275,7 +279,7 @@ def test_g49_the_worker_writes_the_summary_by_itself(cast: Cast) -> None:
 
 
 def test_g30_g49_a_locked_attempt_does_not_look_at_the_password(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
     verify = MD5PasswordHasher.verify

@@ -17,14 +17,13 @@ from django.utils import timezone
 
 from hyperclusters.audit import duties, push
 from hyperclusters.audit.alerts import BURST
-from hyperclusters.audit.chain import digest, unline
+from hyperclusters.audit.chain import digest, from_jsonl
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Duty, Event, UndeliveredEvent
-from hyperclusters.audit.origin import Origin, acting_from
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.metrics import exposition
-from tests.conftest import Cast, events
+from tests.conftest import People, events
 from tests.web.pages import SignIn, words
 
 KEY = "k" * 32
@@ -89,7 +88,7 @@ def switched_on(settings: Any, tmp_path: Path, collector: Collector) -> None:
 
 def noted(count: int) -> None:
     for _ in range(count):
-        record(Did.SIGNED_OUT, Outcome.DONE, person_name="ada")
+        record(EventType.SIGNED_OUT, Outcome.DONE, person_name="ada")
 
 
 def again() -> None:
@@ -111,7 +110,7 @@ def test_every_event_is_posted_once_in_order_and_signed(
     assert headers["X-Audit-Signature"] == f"v1={made}"
     assert abs(int(headers["X-Audit-Timestamp"]) - timezone.now().timestamp()) < 60
     for line in body.decode().splitlines():
-        text, sealed = unline(line)
+        text, sealed = from_jsonl(line)
         assert digest(settings.AUDIT_KEYS[0][1], text) == sealed
 
 
@@ -153,33 +152,38 @@ def test_a_collector_that_is_away_keeps_nothing_else_from_being_done(
 
 
 def test_alerts_are_said_once_and_not_for_the_past(database: None, caplog: pytest.LogCaptureFixture) -> None:
-    record(Did.CLUSTER_SEEN_OUTSIDE, Outcome.NOTED, subject=Subject("cluster", "1", "before"))
+    record(EventType.CLUSTER_SEEN_OUTSIDE, Outcome.NOTED, subject=Subject("cluster", "1", "before"))
     duties.run_due()
-    kinds = (Did.CLUSTER_SEEN_OUTSIDE, Did.CREATE_OVERDUE, Did.PROJECT_BLOCKED, Did.AUDIT_BROKEN)
+    kinds = (
+        EventType.CLUSTER_SEEN_OUTSIDE,
+        EventType.CREATE_OVERDUE,
+        EventType.PROJECT_BLOCKED,
+        EventType.AUDIT_BROKEN,
+    )
     for kind in kinds:
         record(kind, Outcome.NOTED)
     noted(3)
     again()
     again()
-    said = [record.getMessage() for record in caplog.records if "ALERT" in record.getMessage()]
-    assert [line.split()[1] for line in said] == [str(kind) for kind in kinds]
-    assert all(json.loads(line.split(" ", 2)[2])["digest"] for line in said)
+    lines = [record.getMessage() for record in caplog.records if "ALERT" in record.getMessage()]
+    assert [line.split()[1] for line in lines] == [str(kind) for kind in kinds]
+    assert all(json.loads(line.split(" ", 2)[2])["digest"] for line in lines)
 
 
 def test_a_burst_of_denials_is_one_event_for_the_person_and_one_for_the_address(database: None) -> None:
     duties.run_due()
-    with acting_from(Origin("page", "192.0.2.7", "")):
+    with request_context(RequestContext("page", "192.0.2.7", "")):
         for _ in range(BURST - 1):
-            record(Did.SIGN_IN_FAILED, Outcome.DENIED, person_name="ada")
+            record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person_name="ada")
         again()
-        assert not events(action=Did.DENIALS_BURST)
+        assert not events(action=EventType.DENIALS_BURST)
         for _ in range(BURST):
-            record(Did.SIGN_IN_FAILED, Outcome.DENIED, person_name="ada")
+            record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person_name="ada")
         again()
-        record(Did.SIGN_IN_FAILED, Outcome.DENIED, person_name="ada")
+        record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person_name="ada")
         again()
-    told = [(event.object_kind, event.object_name) for event in events(action=Did.DENIALS_BURST)]
-    assert told == [("denials:person", "ada"), ("denials:address", "192.0.2.7")]
+    rows = [(event.object_kind, event.object_name) for event in events(action=EventType.DENIALS_BURST)]
+    assert rows == [("denials:person", "ada"), ("denials:address", "192.0.2.7")]
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -189,10 +193,10 @@ def test_g47_a_collector_that_refuses_large_batches_gets_smaller_ones(
     collector.refuses = lambda body: status if len(body) > 4_000 else 0
     noted(150)
     duties.run_due()
-    taken = collector.taken()
-    assert taken == [event.seq for event in events()]
+    numbers = collector.taken()
+    assert numbers == [event.seq for event in events()]
     duty = Duty.objects.get(name="push to webhook")
-    assert (duty.seq, duty.failures) == (taken[-1], 0)
+    assert (duty.seq, duty.failures) == (numbers[-1], 0)
     assert len(collector.got) < 60
 
 
@@ -203,7 +207,7 @@ def test_g47_a_single_event_that_is_refused_is_set_aside_and_reported(
     collector.refuses = lambda body: status if b"too much" in body else 0
     duties.run_due()
     noted(4)
-    record(Did.SIGNED_OUT, Outcome.DONE, person_name="ada", reason="too much " * 400)
+    record(EventType.SIGNED_OUT, Outcome.DONE, person_name="ada", reason="too much " * 400)
     noted(4)
     again()
     again()
@@ -211,8 +215,8 @@ def test_g47_a_single_event_that_is_refused_is_set_aside_and_reported(
     assert 5 not in collector.taken()
     (aside,) = UndeliveredEvent.objects.all()
     assert (aside.sink, aside.seq, aside.error) == ("push to webhook", 5, f"HTTP {status}")
-    (told,) = events(action=Did.PUSH_REFUSED)
-    assert (told.object_name, told.after) == ("push to webhook", {"seq": 5})
+    (event,) = events(action=EventType.PUSH_REFUSED)
+    assert (event.object_name, event.after) == ("push to webhook", {"seq": 5})
     assert any("ALERT audit:push:refused" in each.getMessage() for each in caplog.records)
     (state,) = push.sink_states()
     assert (state.name, state.waiting, state.undelivered) == ("webhook", 0, (5,))
@@ -272,8 +276,8 @@ def test_g47_lag_is_an_alert_once_until_something_is_taken_again(
     noted(1)
     for _ in range(3):
         again()
-    (told,) = events(action=Did.PUSH_LATE)
-    assert (told.object_name, told.after, told.reason) == (
+    (event,) = events(action=EventType.PUSH_LATE)
+    assert (event.object_name, event.after, event.reason) == (
         "push to webhook",
         {"seq": 1},
         "NotTaken: HTTP 500",
@@ -282,7 +286,7 @@ def test_g47_lag_is_an_alert_once_until_something_is_taken_again(
     collector.answers = [500]
     noted(1)
     again()
-    assert len(events(action=Did.PUSH_LATE)) == 2
+    assert len(events(action=EventType.PUSH_LATE)) == 2
 
 
 class Gone:
@@ -320,7 +324,7 @@ def test_g47_a_broken_pipe_is_a_lag_like_any_other(
 
 
 def test_g47_the_page_and_the_metrics_say_how_far_a_sink_is_behind(
-    cast: Cast, as_: SignIn, collector: Collector
+    people: People, as_: SignIn, collector: Collector
 ) -> None:
     collector.answers = [500]
     duties.run_due()

@@ -14,22 +14,25 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.audit import alerts, anchors, archive, duties, keys, rows, verification
-from hyperclusters.audit.findings import Finding, Kind
+from hyperclusters.audit import alerts, anchors, archive, duties, event_rows, keys, verification
+from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Duty, Event, Segment, Verification
-from hyperclusters.audit.reading import VISIT, forget_noted, note_read
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.reading import VISIT, forget_visits, note_read
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit.tampering import sql, unguarded
-from tests.conftest import Cast, events
-from tests.faults.together import together
+from tests.conftest import People, events
+from tests.faults.concurrency import run_concurrently
 
 
 def noted(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
-            record(Did.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", str(number), f"c-{number}"))
+            record(
+                EventType.CREATE_FAILED,
+                Outcome.FAILED,
+                subject=Subject("creation", str(number), f"c-{number}"),
+            )
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +56,7 @@ def test_g21_the_command_says_intact_and_exits_in_order(
     call_command("anchor_audit")
     call_command("verify_audit")
     assert "intact: 3 events up to 3" in capsys.readouterr().out
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
 
 
 def test_g21_the_command_says_what_is_broken_and_where_and_fails(database: None) -> None:
@@ -62,14 +65,14 @@ def test_g21_the_command_says_what_is_broken_and_where_and_fails(database: None)
     with pytest.raises(CommandError, match=r"edited: event 2 \(reason\)") as failed:
         call_command("verify_audit")
     assert failed.value.returncode == 1
-    standing = verification.standing()
-    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, 2, 2, "reason"),))
+    status = verification.integrity_status()
+    assert (status.state, status.findings) == ("broken", (IntegrityIssue(IssueKind.EDITED, 2, 2, "reason"),))
 
 
 def test_g21_a_command_that_is_to_write_nothing_writes_nothing(database: None) -> None:
     noted(3)
     call_command("verify_audit", "--no-note")
-    assert verification.standing() == verification.Standing("never")
+    assert verification.integrity_status() == verification.IntegrityStatus("never")
     assert len(events()) == 3
 
 
@@ -87,14 +90,14 @@ def test_g21_a_breach_raises_one_alert_and_its_end_is_told(database: None) -> No
     for _ in range(3):
         verified()
         verified(verification.NEW)
-    assert len(events(action=Did.AUDIT_BROKEN)) == 1
-    assert events(action=Did.AUDIT_BROKEN)[0].after == {"findings": ["edited: event 2 (reason)"]}
+    assert len(events(action=EventType.AUDIT_BROKEN)) == 1
+    assert events(action=EventType.AUDIT_BROKEN)[0].after == {"findings": ["edited: event 2 (reason)"]}
     unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 2"))
     verified(verification.NEW)
-    assert verification.standing().state == "broken"  # until all was looked at
+    assert verification.integrity_status().state == "broken"  # until all was looked at
     verified()
-    assert verification.standing().state == "intact"
-    assert len(events(action=Did.AUDIT_MENDED)) == 1
+    assert verification.integrity_status().state == "intact"
+    assert len(events(action=EventType.AUDIT_MENDED)) == 1
 
 
 @pytest.mark.parametrize("kind", [verification.NEW, verification.WHOLE])
@@ -111,15 +114,15 @@ def test_g21_a_breach_that_came_to_light_during_a_verification_of_all_is_not_end
     verified(kind)
     verified(verification.NEW)
     verification.note(verification.WHOLE, slow)
-    standing = verification.standing()
-    assert (standing.state, standing.findings) == ("broken", (Finding(Kind.EDITED, 6, 6, "reason"),))
-    assert not events(action=Did.AUDIT_MENDED)
+    status = verification.integrity_status()
+    assert (status.state, status.findings) == ("broken", (IntegrityIssue(IssueKind.EDITED, 6, 6, "reason"),))
+    assert not events(action=EventType.AUDIT_MENDED)
     verified(verification.NEW)
     verified()
-    assert len(events(action=Did.AUDIT_BROKEN)) == 2
+    assert len(events(action=EventType.AUDIT_BROKEN)) == 2
     unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 6"))
     verified()
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
 
 
 def test_g21_a_breach_is_written_down_once_however_often_it_is_seen(database: None) -> None:
@@ -137,24 +140,24 @@ def test_g21_new_events_are_verified_from_where_the_last_verification_ended(data
     noted(3)
     assert (verification.verify_new().count, verification.verify_new().findings) == (3, [])
     unguarded(lambda: sql("UPDATE audit_event SET person_name = 'x' WHERE seq = 7"))
-    assert verification.verify_new().findings == [Finding(Kind.EDITED, 7, 7, "person_name")]
+    assert verification.verify_new().findings == [IntegrityIssue(IssueKind.EDITED, 7, 7, "person_name")]
     unguarded(lambda: sql("DELETE FROM audit_event WHERE seq = 6"))
-    assert Finding(Kind.DELETED, 6, 6) in verification.verify_new().findings
+    assert IntegrityIssue(IssueKind.DELETED, 6, 6) in verification.verify_new().findings
 
 
 def test_g21_an_older_database_is_noticed_by_the_next_look_at_what_is_new(database: None) -> None:
     noted(5)
     verified()
-    kept = Event.objects.get(seq=5).digest
+    value = Event.objects.get(seq=5).digest
     noted(3)
     anchors.anchor()
 
     def put_back() -> None:
         sql("DELETE FROM audit_event WHERE seq > 5")
-        sql("UPDATE audit_head SET seq = 5, digest = %s", kept)
+        sql("UPDATE audit_head SET seq = 5, digest = %s", value)
 
     unguarded(put_back)
-    assert [finding.kind for finding in verification.verify_new().findings] == [Kind.ROLLED_BACK]
+    assert [issue.kind for issue in verification.verify_new().findings] == [IssueKind.ROLLED_BACK]
 
 
 def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_new_key(
@@ -204,7 +207,7 @@ def test_anchors_that_cannot_be_written_are_said_and_stop_nothing_else(
     settings.AUDIT_ANCHORS = tmp_path / "file" / "anchors"
     duties.run_due()
     assert "cannot be written" in caplog.text
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("anchor_audit")
 
@@ -278,9 +281,9 @@ def test_a_duty_is_given_back_once_the_database_answers_again(
 def test_a_verification_ends_when_its_process_is_to_stop(database: None) -> None:
     noted(2)
     duties.run_due(lambda: False)
-    assert verification.standing().state == "never"
+    assert verification.integrity_status().state == "never"
     duties.run_due()
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
 
 
 # Archives.
@@ -302,7 +305,7 @@ def test_g21_what_is_archived_leaves_the_database_and_stays_verifiable(
     second = archived(tmp_path)
     assert (second.first, second.last) == (10, 15)
     assert [event.seq for event in events()] == [16, 17]
-    assert [event.action for event in events()][-1] == Did.AUDIT_ARCHIVED
+    assert [event.action for event in events()][-1] == EventType.AUDIT_ARCHIVED
     assert verification.verify().findings == []
     for segment in (first, second):
         call_command("verify_audit", "--archive", str(tmp_path / segment.file))
@@ -310,7 +313,7 @@ def test_g21_what_is_archived_leaves_the_database_and_stays_verifiable(
         assert [line["seq"] for line in lines] == list(range(segment.first, segment.last + 1))
     noted(1)
     verified(verification.NEW)
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
 
 
 def test_g21_a_ledger_that_does_not_verify_is_not_archived(database: None, tmp_path: Path) -> None:
@@ -347,24 +350,24 @@ def test_nothing_is_archived_that_might_still_be_an_alert(database: None, tmp_pa
     assert archived(tmp_path).last == 5
 
 
-@pytest.mark.parametrize("at_once", [2, rows.AT_ONCE])
+@pytest.mark.parametrize("at_once", [2, event_rows.AT_ONCE])
 def test_g21_of_two_archive_runs_at_once_one_moves_the_events_and_the_other_says_so(
     at_once: int, database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "AT_ONCE", at_once)
+    monkeypatch.setattr(event_rows, "AT_ONCE", at_once)
     noted(9)
     others: list[Any] = []
 
     def meanwhile(_done: int, _all: int) -> None:
         if not others:
-            others.extend(together(lambda: archived(tmp_path / "to")))
+            others.extend(run_concurrently(lambda: archived(tmp_path / "to")))
 
     def slow() -> Segment:
         return archive.archive(
             before=timezone.now() + timedelta(hours=1), folder=tmp_path / "to", progress=meanwhile
         )
 
-    ends = [*together(slow), *others]
+    ends = [*run_concurrently(slow), *others]
     refused = [str(end) for end in ends if isinstance(end, archive.NotArchived)]
     assert len(ends) == 2
     assert len(refused) == 1
@@ -372,7 +375,7 @@ def test_g21_of_two_archive_runs_at_once_one_moves_the_events_and_the_other_says
     segment = Segment.objects.get()
     path = tmp_path / "to" / segment.file
     assert sorted(path.parent.iterdir()) == [path, Path(f"{path}.manifest")]
-    assert archive.verify_file(path).found == verification.verify().findings == []
+    assert archive.verify_file(path).issues == verification.verify().findings == []
     assert [event.seq for event in events()] == [9, 10]
 
 
@@ -383,7 +386,7 @@ def test_g21_archiving_during_a_verification_raises_no_false_alarm(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rows, "AT_ONCE", 2)
+    monkeypatch.setattr(event_rows, "AT_ONCE", 2)
     noted(1)
     verified()
     noted(9)
@@ -391,7 +394,7 @@ def test_g21_archiving_during_a_verification_raises_no_false_alarm(
 
     def meanwhile(_done: int, _all: int) -> None:
         if not segments:
-            segments.extend(together(lambda: archived(tmp_path)))
+            segments.extend(run_concurrently(lambda: archived(tmp_path)))
 
     assert verify(meanwhile).findings == []
     assert [segment.last for segment in segments] == [9]
@@ -425,13 +428,13 @@ FILE_CHANGES: list[tuple[str, Callable[[list[str]], list[str]], str]] = [
 def test_g21_what_is_done_to_an_archive_is_named(database: None, tmp_path: Path) -> None:
     noted(5)
     path = tmp_path / archived(tmp_path).file
-    kept = path.read_text()
-    for name, change, told in FILE_CHANGES:
-        path.write_text("".join(change(kept.splitlines(keepends=True))))
-        with pytest.raises(CommandError, match=told) as failed:
+    value = path.read_text()
+    for name, change, text in FILE_CHANGES:
+        path.write_text("".join(change(value.splitlines(keepends=True))))
+        with pytest.raises(CommandError, match=text) as failed:
             call_command("verify_audit", "--archive", str(path))
         assert "not the one that was sealed" in str(failed.value), name
-    path.write_text(kept)
+    path.write_text(value)
     manifest = Path(f"{path}.manifest")
     sealed = manifest.read_text()
     for changed in (sealed.replace('"last": 4', '"last": 3'), "{}", ""):
@@ -476,33 +479,35 @@ def test_g21_a_forged_record_of_an_archive_is_named(database: None, tmp_path: Pa
     forged.key_id, forged.seal = "tests", "0" * 64
     forged.save()
     sql("DELETE FROM audit_event WHERE seq <= 2")
-    assert verification.verify().findings == [Finding(Kind.ARCHIVE_EDITED, 1, 2, "the record of an archive")]
+    assert verification.verify().findings == [
+        IntegrityIssue(IssueKind.ARCHIVE_EDITED, 1, 2, "the record of an archive")
+    ]
 
 
 # Reading is recorded.
 
 
-def test_g19_a_visit_to_the_audit_is_one_event(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g19_a_visit_to_the_audit_is_one_event(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     def visits() -> int:
-        return len(events(action=Did.AUDIT_READ))
+        return len(events(action=EventType.AUDIT_READ))
 
     for _ in range(3):
-        note_read(person=cast.olga, page="list", filters={"person": "ada", "q": ""})
+        note_read(person=people.olga, page="list", filters={"person": "ada", "q": ""})
     assert visits() == 1
-    with CaptureQueriesContext(connection) as asked:
-        note_read(person=cast.olga, page="list", filters={"person": "ada"})
-    assert not asked.captured_queries  # it was found above
-    forget_noted()  # another process
-    note_read(person=cast.olga, page="list", filters={"person": "ada"})
+    with CaptureQueriesContext(connection) as queries:
+        note_read(person=people.olga, page="list", filters={"person": "ada"})
+    assert not queries.captured_queries  # it was found above
+    forget_visits()  # another process
+    note_read(person=people.olga, page="list", filters={"person": "ada"})
     assert visits() == 1
-    note_read(person=cast.olga, page="list", filters={"person": "tom"})
-    note_read(person=cast.tom, page="list", filters={"person": "ada"}, team=cast.vision)
-    note_read(person=cast.olga, page="event", filters={"seq": "12"})
+    note_read(person=people.olga, page="list", filters={"person": "tom"})
+    note_read(person=people.tom, page="list", filters={"person": "ada"}, team=people.vision)
+    note_read(person=people.olga, page="event", filters={"seq": "12"})
     assert visits() == 4
     later = timezone.now() + VISIT
     monkeypatch.setattr("hyperclusters.audit.reading.clock.now", lambda: later)
-    note_read(person=cast.olga, page="list", filters={"person": "ada"})
+    note_read(person=people.olga, page="list", filters={"person": "ada"})
     assert visits() == 5
-    event = events(action=Did.AUDIT_READ)[0]
+    event = events(action=EventType.AUDIT_READ)[0]
     assert (event.person_name, event.object_name) == ("olga", "list person=ada")
     assert event.after == {"page": "list", "person": "ada"}

@@ -20,13 +20,12 @@ from hypothesis import strategies as st
 
 from hyperclusters.audit import anchors, duties, structure, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
-from hyperclusters.audit.findings import Kind
+from hyperclusters.audit.chain_verifier import ChainPosition
+from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
+from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.rows import LEAST, MOST, NUMBERS
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.audit.walk import Place
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 
 IS_SQLITE = connection.vendor == "sqlite"
@@ -43,7 +42,7 @@ class Person:
 
 def noted(number: int) -> None:
     record(
-        Did.CREATE_FAILED,
+        EventType.CREATE_FAILED,
         Outcome.FAILED,
         person_name="adé",
         team=Person(),
@@ -176,19 +175,21 @@ def forged(number: Any) -> None:
 def test_g40_no_number_lies_outside_the_walk(number: int, ledger: None) -> None:
     with mallory.undone():
         forged(number)
-        assert found() == [(Kind.INSERTED, number, number, "")]
+        assert found() == [(IssueKind.INSERTED, number, number, "")]
         if number <= 0:
-            verification.note(verification.WHOLE, verification.Result([], EVENTS, Place(EVENTS, "f" * 64), 0))
-            assert (Kind.INSERTED, number) in [
+            verification.note(
+                verification.WHOLE, verification.Result([], EVENTS, ChainPosition(EVENTS, "f" * 64), 0)
+            )
+            assert (IssueKind.INSERTED, number) in [
                 (each.kind, each.first) for each in verification.verify_new().findings
             ]
         # Beside an edited event, which is named for itself.
         mallory.change(1, reason="edited")
         mallory.change(EVENTS, canonical="edited")
         assert sorted(found()) == sorted([
-            (Kind.INSERTED, number, number, ""),
-            (Kind.EDITED, 1, 1, "reason"),
-            (Kind.EDITED, EVENTS, EVENTS, "canonical" if number <= 0 else ""),
+            (IssueKind.INSERTED, number, number, ""),
+            (IssueKind.EDITED, 1, 1, "reason"),
+            (IssueKind.EDITED, EVENTS, EVENTS, "canonical" if number <= 0 else ""),
         ])  # fmt: skip
 
 
@@ -197,7 +198,7 @@ def test_g40_numbers_at_both_ends_at_once(ledger: None) -> None:
         for number in (LEAST, -5, 0, EVENTS + 3, MOST):
             forged(number)
         assert found() == [
-            (Kind.INSERTED, number, number, "") for number in (LEAST, -5, 0, EVENTS + 3, MOST)
+            (IssueKind.INSERTED, number, number, "") for number in (LEAST, -5, 0, EVENTS + 3, MOST)
         ]  # fmt: skip
 
 
@@ -224,20 +225,20 @@ def test_g40_what_has_no_number_is_named(number: Any, ledger: None) -> None:
         values = mallory.row(5)
         mallory.put(values | {"seq": number})
         if IS_SQLITE and number == "5":  # the new table's column takes it for the number that it looks like
-            assert found() == [(Kind.INSERTED, 5, 5, "a copy of event 5")]
+            assert found() == [(IssueKind.INSERTED, 5, 5, "a copy of event 5")]
             return
-        assert any(each[0] == Kind.INSERTED and "its number is" in each[3] for each in found())
+        assert any(each[0] == IssueKind.INSERTED and "its number is" in each[3] for each in found())
 
 
 @pytest.mark.parametrize("copies", [1, 3])
 def test_g40_two_rows_with_one_number_are_named(
     copies: int, ledger: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hyperclusters.audit.rows.AT_ONCE", 5)  # the copies stand at the end of a batch
+    monkeypatch.setattr("hyperclusters.audit.event_rows.AT_ONCE", 5)  # the copies stand at the end of a batch
     with without_a_key():
         for _ in range(copies):
             mallory.put(mallory.row(5))
-        assert found() == [(Kind.INSERTED, 5, 5, "a copy of event 5")] * copies
+        assert found() == [(IssueKind.INSERTED, 5, 5, "a copy of event 5")] * copies
 
 
 def sealed_with_our_key() -> list[str]:
@@ -279,9 +280,9 @@ def test_g40_no_stored_value_stops_the_walk(ledger: None) -> None:
             kinds = [each[:3] for each in found()]
             if (
                 len(kinds) != 3
-                or (Kind.DELETED, 3, 3) not in kinds
-                or (Kind.EDITED, 7, 7) not in kinds
-                or not {(Kind.EDITED, 5, 5), (Kind.UNREADABLE, 5, 5)} & set(kinds)
+                or (IssueKind.DELETED, 3, 3) not in kinds
+                or (IssueKind.EDITED, 7, 7) not in kinds
+                or not {(IssueKind.EDITED, 5, 5), (IssueKind.UNREADABLE, 5, 5)} & set(kinds)
             ):
                 wrong[name] = kinds
     assert wrong == {}
@@ -293,7 +294,7 @@ def test_g40_an_unreadable_row_is_named_with_what_is_unreadable(ledger: None) ->
         for seq, name in ((1, "canonical"), (5, "digest"), (6, "key_id"), (9, "canonical")):
             mallory.sql(f"UPDATE audit_event SET {name} = CAST(x'ff' AS TEXT) WHERE seq = {seq}")
         assert found() == [
-            (Kind.UNREADABLE, seq, seq, f"cannot be read: {name}")
+            (IssueKind.UNREADABLE, seq, seq, f"cannot be read: {name}")
             for seq, name in ((1, "canonical"), (5, "digest"), (6, "key_id"), (9, "canonical"))
         ]
 
@@ -308,7 +309,7 @@ def test_g40_a_column_that_may_be_null_is_named(ledger: None) -> None:
                 mallory.sql(f'ALTER TABLE audit_event ALTER "{name}" DROP NOT NULL')
             with transaction.atomic():
                 mallory.sql(f'UPDATE audit_event SET "{name}" = NULL WHERE seq = 5')
-                assert [each[:3] for each in found()] == [(Kind.EDITED, 5, 5)], name
+                assert [each[:3] for each in found()] == [(IssueKind.EDITED, 5, 5)], name
                 transaction.set_rollback(True)
 
 
@@ -319,8 +320,10 @@ def test_g40_a_scheduled_verification_keeps_the_finding_and_the_pill_says_broken
     value = "CAST(canonical AS BLOB)" if IS_SQLITE else "'{}'"
     mallory.unguarded(lambda: mallory.sql(f"UPDATE audit_event SET canonical = {value} WHERE seq = 5"))
     duties.run_due()
-    assert verification.standing().state == "broken"
-    assert [each.first for each in verification.standing().findings if each.kind != Kind.INDEX_EDITED] == [5]
+    assert verification.integrity_status().state == "broken"
+    assert [
+        each.first for each in verification.integrity_status().findings if each.kind != IssueKind.INDEX_EDITED
+    ] == [5]
     with pytest.raises(CommandError, match="edited: event 5"):
         call_command("verify_audit", stdout=StringIO())
 
@@ -330,7 +333,7 @@ def test_g40_a_record_of_the_end_that_is_gone_is_kept_as_a_finding(ledger: None)
     mallory.unguarded(lambda: mallory.sql("DELETE FROM audit_head"))
     with suppress(Exception):
         duties.run_due()
-    assert verification.standing().state == "broken"
+    assert verification.integrity_status().state == "broken"
 
 
 @pytest.mark.parametrize("number", [LEAST, -1, 0, 1, EVENTS, EVENTS + 2, MOST])
@@ -373,7 +376,7 @@ def test_g40_a_trigger_that_was_changed_is_named(name: str, ledger: None) -> Non
         for statement in CHANGES[name]:
             mallory.sql(statement)
         for run in (verification.verify_whole, verification.verify_new):
-            assert [(each.kind, each.detail) for each in run().findings] == [(Kind.GUARD_CHANGED, name)]
+            assert [(each.kind, each.detail) for each in run().findings] == [(IssueKind.GUARD_CHANGED, name)]
         transaction.set_rollback(True)
 
 
@@ -391,7 +394,7 @@ def test_g40_a_search_that_hides_or_invents_an_event_is_named(hidden: bool, ledg
         if not hidden:
             mallory.sql("INSERT INTO audit_event_name (rowid, object_name) VALUES (5, 'another-name')")
         assert [(each.kind, each.first) for each in verification.verify_whole().findings] == [
-            (Kind.INDEX_EDITED, 5)
+            (IssueKind.INDEX_EDITED, 5)
         ]
         transaction.set_rollback(True)
 
@@ -410,7 +413,7 @@ def test_g40_an_index_that_differs_from_the_events_is_named(ledger: None) -> Non
         )
     try:
         connection.close()
-        assert Kind.INDEX_EDITED in {each.kind for each in verification.verify_whole().findings}
+        assert IssueKind.INDEX_EDITED in {each.kind for each in verification.verify_whole().findings}
     finally:
         mallory.sql("REINDEX audit_event")
     assert verification.verify_whole().findings == []
@@ -459,7 +462,7 @@ def test_g40_no_false_alarm_over_hostile_texts(ledger: None) -> None:
     def write(texts: tuple[str, ...], told: tuple[Any, ...], number: int | None) -> None:
         team = Person()
         team.pk, team.name = number, texts[0]  # type: ignore[assignment]
-        record(Did.CREATE_FAILED, Outcome.FAILED, person_name=texts[1], team=team, subject=Subject("creation", texts[2], texts[3]),
+        record(EventType.CREATE_FAILED, Outcome.FAILED, person_name=texts[1], team=team, subject=Subject("creation", texts[2], texts[3]),
                reason=texts[4], evidence=texts[5], upstream_request_id=texts[6],
                before=told[0], after=told[1], request=told[2], response=told[3])  # fmt: skip
 

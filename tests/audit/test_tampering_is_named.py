@@ -14,10 +14,9 @@ from django.db import connection
 
 from hyperclusters.audit import anchors, verification
 from hyperclusters.audit.chain import COLUMNS
-from hyperclusters.audit.findings import Kind
+from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 
 OLD, NEW, OWN = ("a", b"a" * 32), ("b", b"b" * 32), ("b", b"m" * 32)
@@ -29,7 +28,7 @@ Mutation = tuple[str, Callable[[], None], list[Expected]]
 
 def noted(number: int) -> None:
     record(
-        Did.CREATE_FAILED,
+        EventType.CREATE_FAILED,
         Outcome.FAILED,
         person_name="ada",
         subject=Subject("creation", str(number), f"train-{number}"),
@@ -64,10 +63,10 @@ def found() -> list[tuple[str, int, int, str]]:
     return [(each.kind, each.first, each.last, each.detail) for each in verification.verify().findings]
 
 
-def matches(seen: list[tuple[str, int, int, str]], expected: list[Expected]) -> bool:
+def matches(rows: list[tuple[str, int, int, str]], expected: list[Expected]) -> bool:
     """Each of what was expected was found, in its words where they are given, and nothing else."""
-    return len(seen) == len(expected) and all(
-        any(one[: len(each)] == each for one in seen) for each in expected
+    return len(rows) == len(expected) and all(
+        any(one[: len(each)] == each for one in rows) for each in expected
     )
 
 
@@ -77,8 +76,8 @@ def judge(mutations: list[Mutation]) -> dict[str, Any]:
     for name, act, expected in mutations:
         with mallory.undone():
             act()
-            if not matches(seen := found(), expected):
-                wrong[name] = {"found": seen, "expected": expected}
+            if not matches(rows := found(), expected):
+                wrong[name] = {"found": rows, "expected": expected}
     assert found() == []
     return wrong
 
@@ -89,7 +88,9 @@ def columns() -> list[Mutation]:
         for seq in (FIRST, MIDDLE, LAST):
             if name == "seq":
                 kind, detail = (
-                    (Kind.EDITED, "seq") if seq == LAST else (Kind.REORDERED, f"it stands at {seq + 100}")
+                    (IssueKind.EDITED, "seq")
+                    if seq == LAST
+                    else (IssueKind.REORDERED, f"it stands at {seq + 100}")
                 )
                 made.append(
                     (f"seq of {seq}", partial(mallory.move, seq, seq + 100), [(kind, seq, seq, detail)])
@@ -99,7 +100,7 @@ def columns() -> list[Mutation]:
             def act(name: str = name, seq: int = seq) -> None:
                 mallory.change(seq, **{name: mallory.another(name, seq)})
 
-            made.append((f"{name} of {seq}", act, [(Kind.EDITED, seq, seq, name)]))
+            made.append((f"{name} of {seq}", act, [(IssueKind.EDITED, seq, seq, name)]))
     return made
 
 
@@ -108,10 +109,10 @@ def emptied() -> list[Mutation]:
     made: list[Mutation] = []
     for name in ("before", "after", "request"):
         act = partial(mallory.change, MIDDLE, **{name: None})
-        made.append((f"{name} emptied", act, [(Kind.EDITED, MIDDLE, MIDDLE, name)]))
+        made.append((f"{name} emptied", act, [(IssueKind.EDITED, MIDDLE, MIDDLE, name)]))
     for name in ("person_name", "reason", "object_name", "evidence", "upstream_request_id"):
         act = partial(mallory.change, MIDDLE, **{name: ""})
-        made.append((f"{name} emptied", act, [(Kind.EDITED, MIDDLE, MIDDLE, name)]))
+        made.append((f"{name} emptied", act, [(IssueKind.EDITED, MIDDLE, MIDDLE, name)]))
     true_is_one = json.dumps({"state": "failed", "send": 1, "is": 1, "seconds": 1.5, "name": "é"})
     for name, document in (
         ("true is no 1", true_is_one),
@@ -120,10 +121,12 @@ def emptied() -> list[Mutation]:
         ("null", "null"),
     ):
         act = partial(mallory.change, MIDDLE, after=document)
-        made.append((f"after: {name}", act, [(Kind.EDITED, MIDDLE, MIDDLE, "after")]))
-    made.append(("case", partial(mallory.change, 3, person_name="Ada"), [(Kind.EDITED, 3, 3, "person_name")]))
+        made.append((f"after: {name}", act, [(IssueKind.EDITED, MIDDLE, MIDDLE, "after")]))
     made.append(
-        ("blank", partial(mallory.change, 3, person_name="ada "), [(Kind.EDITED, 3, 3, "person_name")])
+        ("case", partial(mallory.change, 3, person_name="Ada"), [(IssueKind.EDITED, 3, 3, "person_name")])
+    )
+    made.append(
+        ("blank", partial(mallory.change, 3, person_name="ada "), [(IssueKind.EDITED, 3, 3, "person_name")])
     )
     return made
 
@@ -207,7 +210,7 @@ def two_histories(since: int, until: int) -> None:
 def structure() -> list[Mutation]:
     anchored = "an anchor has seen these events"
     other_event = "an anchor has seen another event here"
-    deleted, cut, back = Kind.DELETED, Kind.CUT, Kind.ROLLED_BACK
+    deleted, cut, back = IssueKind.DELETED, IssueKind.CUT, IssueKind.ROLLED_BACK
     made: list[Mutation] = [
         (f"delete {first}-{last}", partial(mallory.delete, first, last), [(deleted, first, last)])
         for first, last in ((1, 1), (2, 2), (15, 15), (29, 29), (1, 5), (10, 20), (2, 29))
@@ -230,7 +233,7 @@ def structure() -> list[Mutation]:
         (
             "hole and edit",
             several(partial(mallory.delete, 3, 3), partial(mallory.change, 9, reason="x")),
-            [(deleted, 3, 3), (Kind.EDITED, 9, 9, "reason")],
+            [(deleted, 3, 3), (IssueKind.EDITED, 9, 9, "reason")],
         ),
     ]
     for seq in (1, 15, 29):
@@ -249,21 +252,25 @@ def structure() -> list[Mutation]:
     for one, other in ((1, 2), (15, 16), (29, 30), (3, 27)):
         made.append((f"swap {one} and {other}", partial(mallory.swap, one, other), swap_named(one, other)))
     made += [
-        ("shift all", partial(mallory.shift, 1, EVENTS, 100), [(Kind.EDITED, 1, EVENTS, "seq")]),
-        ("a copy at the end", copied(5, 31), [(Kind.INSERTED, 31, 31, "a copy of event 5")]),
-        ("a copy of the last", copied(30, 31), [(Kind.INSERTED, 31, 31, "a copy of event 30")]),
-        ("a copy before all", copied(7, 0), [(Kind.INSERTED, 0, 0, "a copy of event 7")]),
+        ("shift all", partial(mallory.shift, 1, EVENTS, 100), [(IssueKind.EDITED, 1, EVENTS, "seq")]),
+        ("a copy at the end", copied(5, 31), [(IssueKind.INSERTED, 31, 31, "a copy of event 5")]),
+        ("a copy of the last", copied(30, 31), [(IssueKind.INSERTED, 31, 31, "a copy of event 30")]),
+        ("a copy before all", copied(7, 0), [(IssueKind.INSERTED, 0, 0, "a copy of event 7")]),
         (
             "a copy over another",
             several(partial(mallory.delete, 9, 9), copied(5, 9)),
-            [(Kind.INSERTED, 9, 9, "a copy of event 5"), (deleted, 9, 9)],
+            [(IssueKind.INSERTED, 9, 9, "a copy of event 5"), (deleted, 9, 9)],
         ),
         ("head on", partial(mallory.head, 35, "f" * 64), [(cut, 31, 35)]),
-        ("head back", partial(mallory.head, 27), [(Kind.EDITED, 27, 27, "the record of the chain's end")]),
+        (
+            "head back",
+            partial(mallory.head, 27),
+            [(IssueKind.EDITED, 27, 27, "the record of the chain's end")],
+        ),
         (
             "head's digest",
             partial(mallory.head, 30, "f" * 64),
-            [(Kind.EDITED, 30, 30, "the record of the chain's end")],
+            [(IssueKind.EDITED, 30, 30, "the record of the chain's end")],
         ),
         (
             "no head",
@@ -283,12 +290,16 @@ def structure() -> list[Mutation]:
 
 def swap_named(one: int, other: int) -> list[Expected]:
     """Of neighbours one is said to stand elsewhere, of two far apart both."""
-    expected: list[Expected] = [(Kind.REORDERED, other, other, f"it stands at {one}")]
-    return expected if other == one + 1 else [*expected, (Kind.REORDERED, one, one, f"it stands at {other}")]
+    expected: list[Expected] = [(IssueKind.REORDERED, other, other, f"it stands at {one}")]
+    return (
+        expected
+        if other == one + 1
+        else [*expected, (IssueKind.REORDERED, one, one, f"it stands at {other}")]
+    )
 
 
 def forgery() -> list[Mutation]:
-    edited, inserted = Kind.EDITED, Kind.INSERTED
+    edited, inserted = IssueKind.EDITED, IssueKind.INSERTED
     made: list[Mutation] = []
     made += [
         (
@@ -322,8 +333,8 @@ def forgery() -> list[Mutation]:
             )
         )
     other: list[Expected] = [
-        (Kind.ROLLED_BACK, 10, 10, "an anchor has seen another event here"),
-        (Kind.RESEALED, 11, 30, "key 'a'"),
+        (IssueKind.ROLLED_BACK, 10, 10, "an anchor has seen another event here"),
+        (IssueKind.RESEALED, 11, 30, "key 'a'"),
     ]
     made += [
         (
@@ -333,16 +344,18 @@ def forgery() -> list[Mutation]:
         )
         for first in (1, 5, 10, 11, 15, 21, 29, 30)
     ]
-    made.append(("contents of neighbours", partial(swapped_contents, 15, 16), [(Kind.REORDERED, 16, 16)]))
+    made.append(
+        ("contents of neighbours", partial(swapped_contents, 15, 16), [(IssueKind.REORDERED, 16, 16)])
+    )
     return made
 
 
 def with_the_old_key(first: int) -> list[Expected]:
     anchor = -(-first // 10) * 10
     return [
-        (Kind.RESEALED, first, anchor, "key 'a'"),
-        (Kind.ROLLED_BACK, anchor, anchor, "an anchor has seen another event here"),
-        *([(Kind.RESEALED, anchor + 1, EVENTS, "key 'a'")] if anchor < EVENTS else []),
+        (IssueKind.RESEALED, first, anchor, "key 'a'"),
+        (IssueKind.ROLLED_BACK, anchor, anchor, "an anchor has seen another event here"),
+        *([(IssueKind.RESEALED, anchor + 1, EVENTS, "key 'a'")] if anchor < EVENTS else []),
     ]  # fmt: skip
 
 
@@ -381,33 +394,33 @@ def edited_line(number: int, name: str) -> Callable[[list[str]], list[str]]:
 FIELDS = ("file", "line", "at", "seq", "digest", "previous", "key", "seal")
 AnchorMutation = tuple[str, Callable[[list[str]], list[str]], list[Expected]]
 EDITS: list[AnchorMutation] = [
-    (f"{name} of line {number}", edited_line(number, name), [(Kind.ANCHOR_EDITED, number, number)])
+    (f"{name} of line {number}", edited_line(number, name), [(IssueKind.ANCHOR_EDITED, number, number)])
     for name in FIELDS
     for number in (1, 2, 3)
 ]
 ANCHORS: list[AnchorMutation] = [
     *EDITS,
-    ("line 1 gone", lambda lines: lines[1:], [(Kind.ANCHOR_MISSING, 1, 1)]),
-    ("line 2 gone", lambda lines: [lines[0], lines[2]], [(Kind.ANCHOR_MISSING, 2, 2)]),
-    ("line 3 gone", lambda lines: lines[:2], [(Kind.ANCHOR_MISSING, 3, 3)]),
-    ("all lines gone", lambda _lines: [], [(Kind.ANCHOR_MISSING, 1, 3)]),
-    ("garbage", lambda lines: [lines[0], "garbage\n", lines[2]], [(Kind.ANCHOR_EDITED, 2, 2)]),
-    ("garbage at the end", lambda lines: [*lines[:2], "garbage\n"], [(Kind.ANCHOR_EDITED, 3, 3)]),
-    ("line 3 cut", lambda lines: [*lines[:2], lines[2][:200]], [(Kind.ANCHOR_MISSING, 3, 3)]),
-    ("line 3 without its end", lambda lines: [*lines[:2], lines[2][:-1]], [(Kind.ANCHOR_MISSING, 3, 3)]),
+    ("line 1 gone", lambda lines: lines[1:], [(IssueKind.ANCHOR_MISSING, 1, 1)]),
+    ("line 2 gone", lambda lines: [lines[0], lines[2]], [(IssueKind.ANCHOR_MISSING, 2, 2)]),
+    ("line 3 gone", lambda lines: lines[:2], [(IssueKind.ANCHOR_MISSING, 3, 3)]),
+    ("all lines gone", lambda _lines: [], [(IssueKind.ANCHOR_MISSING, 1, 3)]),
+    ("garbage", lambda lines: [lines[0], "garbage\n", lines[2]], [(IssueKind.ANCHOR_EDITED, 2, 2)]),
+    ("garbage at the end", lambda lines: [*lines[:2], "garbage\n"], [(IssueKind.ANCHOR_EDITED, 3, 3)]),
+    ("line 3 cut", lambda lines: [*lines[:2], lines[2][:200]], [(IssueKind.ANCHOR_MISSING, 3, 3)]),
+    ("line 3 without its end", lambda lines: [*lines[:2], lines[2][:-1]], [(IssueKind.ANCHOR_MISSING, 3, 3)]),
 ]
 
 
 def test_g21_what_is_done_to_the_anchors_is_named(ledger: Path) -> None:
-    kept, wrong = ledger.read_text(), {}
+    value, wrong = ledger.read_text(), {}
     for name, change, expected in ANCHORS:
         lines_changed(ledger, change)
-        if not matches(seen := found(), expected):
-            wrong[name] = {"found": seen, "expected": expected}
-        ledger.write_text(kept)
+        if not matches(rows := found(), expected):
+            wrong[name] = {"found": rows, "expected": expected}
+        ledger.write_text(value)
     assert wrong == {}
     ledger.unlink()
-    assert matches(found(), [(Kind.ANCHOR_MISSING, 1, 3)])
+    assert matches(found(), [(IssueKind.ANCHOR_MISSING, 1, 3)])
 
 
 def test_g21_there_are_at_least_120_mutations() -> None:
@@ -427,7 +440,7 @@ def test_g21_what_the_database_itself_writes_otherwise_is_no_alarm(ledger: Path)
     for act, column in acts:
         with mallory.undone():
             act()
-            named = [(Kind.EDITED.value, MIDDLE, MIDDLE, column)]
+            named = [(IssueKind.EDITED.value, MIDDLE, MIDDLE, column)]
             assert found() == ([] if connection.vendor == "postgresql" else named)
 
 
@@ -443,4 +456,4 @@ def test_g21_an_honest_word_about_what_no_anchor_has_seen(ledger: Path) -> None:
     with mallory.undone():
         mallory.delete(EVENTS + 1, EVENTS + 1)
         mallory.head(EVENTS)
-        assert matches(found(), [(Kind.ROLLED_BACK, EVENTS + 1, EVENTS + 1)])
+        assert matches(found(), [(IssueKind.ROLLED_BACK, EVENTS + 1, EVENTS + 1)])

@@ -17,14 +17,16 @@ from hyperclusters.audit import triggers
 from hyperclusters.audit.chain import COLUMNS, GENESIS, HeadLost, digest
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event, Head
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import events
 
 
 def noted(number: int, **facts: Any) -> Event:
     return record(
-        Did.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", str(number), f"c-{number}"), **facts
+        EventType.CREATE_FAILED,
+        Outcome.FAILED,
+        subject=Subject("creation", str(number), f"c-{number}"),
+        **facts,
     )
 
 
@@ -88,7 +90,7 @@ def test_an_event_has_its_number_once_it_is_committed(database: None) -> None:
 def a_bug_at_the_worst_moment() -> None:
     """An error that is not the database's own."""
     for held in connection.run_on_commit:
-        cast("Any", held[1]).link = None
+        cast("Any", held[1]).seal = None
 
 
 def an_event_in_the_way() -> None:

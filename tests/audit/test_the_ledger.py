@@ -6,21 +6,20 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.audit.filters import Filter
-from hyperclusters.audit.ledger import Subject, record, storable
+from hyperclusters.audit.filters import EventFilter
+from hyperclusters.audit.ledger import Subject, record, sanitize
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.origin import Origin, acting_from, current
 from hyperclusters.audit.paging import page
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from tests.conftest import Cast, events
+from hyperclusters.audit.request_context import RequestContext, current, request_context
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from tests.conftest import People, events
 
 COLUMNS = [str(field.column) for field in Event._meta.concrete_fields]
 
 
 @pytest.fixture
 def event(database: None) -> Event:
-    return record(Did.SIGNED_OUT, Outcome.DONE, person_name="ada", reason="first")
+    return record(EventType.SIGNED_OUT, Outcome.DONE, person_name="ada", reason="first")
 
 
 def as_stored() -> list[tuple[object, ...]]:
@@ -115,7 +114,7 @@ def test_g20_the_orm_refuses_as_well(event: Event) -> None:
 def test_an_event_is_written_with_the_work_it_speaks_of_or_not_at_all(database: None) -> None:
     def fail_afterwards() -> None:
         with transaction.atomic():
-            record(Did.SIGNED_OUT, Outcome.DONE)
+            record(EventType.SIGNED_OUT, Outcome.DONE)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -123,16 +122,20 @@ def test_an_event_is_written_with_the_work_it_speaks_of_or_not_at_all(database: 
     assert events() == []
 
 
-def test_names_are_frozen_as_they_were(cast: Cast) -> None:
+def test_names_are_frozen_as_they_were(people: People) -> None:
     record(
-        Did.SIGNED_OUT, Outcome.DONE, person=cast.ada, team=cast.vision, subject=Subject("thing", "1", "Name")
+        EventType.SIGNED_OUT,
+        Outcome.DONE,
+        person=people.ada,
+        team=people.vision,
+        subject=Subject("thing", "1", "Name"),
     )
-    User.objects.filter(pk=cast.ada.pk).update(username="married")
-    cast.vision.name = "Renamed"
-    cast.vision.save()
+    User.objects.filter(pk=people.ada.pk).update(username="married")
+    people.vision.name = "Renamed"
+    people.vision.save()
     event = events()[-1]
     assert (event.person_name, event.team_name, event.object_name) == ("ada", "Vision", "Name")
-    assert (event.person_id, event.team_id) == (cast.ada.pk, cast.vision.pk)
+    assert (event.person_id, event.team_id) == (people.ada.pk, people.vision.pk)
 
 
 HOSTILE = [
@@ -148,13 +151,13 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(("said", "kept"), HOSTILE, ids=[ascii(said)[:20] for said, _ in HOSTILE])
+@pytest.mark.parametrize(("said", "value"), HOSTILE, ids=[ascii(text)[:20] for text, _ in HOSTILE])
 def test_g31_hostile_text_is_kept_as_a_safe_escape_wherever_it_stands(
-    said: str, kept: str, database: None
+    said: str, value: str, database: None
 ) -> None:
     nested = {said: [said, {"deep": (said, 1, None, True, 1.5)}]}
     record(
-        Did.SIGN_IN_FAILED,
+        EventType.SIGN_IN_FAILED,
         Outcome.DENIED,
         person_name=said,
         subject=Subject("thing", said, said),
@@ -168,15 +171,15 @@ def test_g31_hostile_text_is_kept_as_a_safe_escape_wherever_it_stands(
     )
     event = events()[0]
     for text in (event.person_name, event.object_id, event.object_name, event.reason, event.evidence):
-        assert text == kept
-    assert event.upstream_request_id == kept
-    expected = {kept: [kept, {"deep": [kept, 1, None, True, 1.5]}]}
+        assert text == value
+    assert event.upstream_request_id == value
+    expected = {value: [value, {"deep": [value, 1, None, True, 1.5]}]}
     assert event.before == event.after == event.request == event.response == expected
 
 
 def test_text_too_long_for_its_column_is_cut_visibly_and_still_kept(database: None) -> None:
     record(
-        Did.SIGN_IN_FAILED,
+        EventType.SIGN_IN_FAILED,
         Outcome.DENIED,
         person_name="n" * 1000,
         subject=Subject("thing", "i" * 1000, "\x00" * 1000),
@@ -193,43 +196,43 @@ def test_text_too_long_for_its_column_is_cut_visibly_and_still_kept(database: No
 
 def test_what_is_storable_already_stays_as_it_is() -> None:
     value = {"a": [1, "two", None], "b": {"c": 3.5}}
-    assert storable(value) == value
+    assert sanitize(value) == value
 
 
 def test_where_an_act_came_from_is_written_down_and_does_not_leak_into_the_next(database: None) -> None:
-    with acting_from(Origin("page", "192.0.2.7", "request-1")):
-        record(Did.SIGNED_OUT, Outcome.DONE)
-        with acting_from(Origin("worker")):
-            record(Did.SIGNED_OUT, Outcome.DONE)
-        record(Did.SIGNED_OUT, Outcome.DONE)
-    record(Did.SIGNED_OUT, Outcome.DONE)
-    told = [(event.source, event.ip, event.request_id) for event in events()]
-    assert told == [
+    with request_context(RequestContext("page", "192.0.2.7", "request-1")):
+        record(EventType.SIGNED_OUT, Outcome.DONE)
+        with request_context(RequestContext("worker")):
+            record(EventType.SIGNED_OUT, Outcome.DONE)
+        record(EventType.SIGNED_OUT, Outcome.DONE)
+    record(EventType.SIGNED_OUT, Outcome.DONE)
+    rows = [(event.source, event.ip, event.request_id) for event in events()]
+    assert rows == [
         ("page", "192.0.2.7", "request-1"),
         ("worker", "", ""),
         ("page", "192.0.2.7", "request-1"),
         ("command", "", ""),
     ]
-    assert current() == Origin()
+    assert current() == RequestContext()
 
 
 def found(text: str) -> set[str]:
     """The objects of the events that a text finds, as one query and as several."""
-    wanted, events = Filter(text=text), Event.objects.all()
-    ids = {event.object_id for event in wanted.apply(events)}
-    assert ids == {event.object_id for event in page(wanted.alternatives([events])).events}
+    event_filter, events = EventFilter(text=text), Event.objects.all()
+    ids = {event.object_id for event in event_filter.apply(events)}
+    assert ids == {event.object_id for event in page(event_filter.alternatives([events])).events}
     return ids
 
 
 def test_an_event_is_found_by_name_part_and_by_whole_id(database: None) -> None:
-    with acting_from(Origin("page", "", "request-1")):
+    with request_context(RequestContext("page", "", "request-1")):
         record(
-            Did.CREATE_FAILED,
+            EventType.CREATE_FAILED,
             Outcome.FAILED,
             subject=Subject("creation", "id-1", "Train_100%"),
             upstream_request_id="cloud-1",
         )
-    record(Did.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", "id-2", "other"))
+    record(EventType.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", "id-2", "other"))
     for text in ("train", "N_1", "00%", "id-1", "request-1", "cloud-1"):
         assert found(text) == {"id-1"}, text
     for text in ("id-", "request", "t_ain", "trai%"):

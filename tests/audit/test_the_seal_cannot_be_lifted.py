@@ -14,13 +14,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from hyperclusters.audit import anchors, archive, clock, indexes, structure, verification
-from hyperclusters.audit.findings import Finding, Findings, Kind
+from hyperclusters.audit.chain_verifier import END, RENUMBERED
+from hyperclusters.audit.findings import IntegrityIssue, IntegrityIssues, IssueKind
 from hyperclusters.audit.fingerprints import raw_fingerprint
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event, Head, Segment, Verification
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.audit.walk import END, RENUMBERED
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 from tests.audit.tampering import sql, unguarded
 
@@ -33,7 +32,7 @@ on_postgresql = pytest.mark.skipif(IS_SQLITE, reason="SQLite has no such thing")
 def noted(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
-            record(Did.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=Subject("creation", str(number), f"c-{number}"))  # fmt: skip
+            record(EventType.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=Subject("creation", str(number), f"c-{number}"))  # fmt: skip
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def ledger(database: None, settings: Any, tmp_path: Path) -> None:
     settings.AUDIT_ANCHORS = tmp_path / "anchors.jsonl"
     noted(9)
     verify()
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
 
 
 def verify() -> list[str]:
@@ -81,9 +80,9 @@ def test_g21_the_end_and_the_numbers_are_judged_whatever_was_acknowledged(
         acknowledge()
     act, expected = HEAD_AND_NUMBERS[name]
     unguarded(act)
-    found = [str(each) for each in verification.still_open(verification.verify())]
-    assert any(expected in each for each in found), found
-    assert len(found) == 1 or (acknowledged and name == "all shifted")  # the acknowledged row is another then
+    names = [str(each) for each in verification.still_open(verification.verify())]
+    assert any(expected in each for each in names), names
+    assert len(names) == 1 or (acknowledged and name == "all shifted")  # the acknowledged row is another then
 
 
 def test_g21_numbers_that_close_an_acknowledged_gap_are_named(ledger: None) -> None:
@@ -110,14 +109,14 @@ def test_g40_verifications_that_are_put_back_do_not_hide_a_sealed_alarm(ledger: 
     edit()
     assert verify() == ["edited: event 5 (reason)"]
     put_back(good)
-    standing = verification.standing()
-    assert (standing.state, [str(each) for each in standing.findings]) == ("broken", ["edited: event 5 (reason)"])  # fmt: skip
+    status = verification.integrity_status()
+    assert (status.state, [str(each) for each in status.findings]) == ("broken", ["edited: event 5 (reason)"])  # fmt: skip
     assert [str(each) for each in verification.verify_new().findings] == ["edited: event 5 (reason)"]
     unguarded(
         lambda: mallory.change(5, reason="")
     )  # mended: the next verification of all looks past the alarm
     verify()
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
 
 
 def test_g40_an_acknowledged_alarm_is_closed_and_the_same_words_later_are_another(ledger: None) -> None:
@@ -125,11 +124,11 @@ def test_g40_an_acknowledged_alarm_is_closed_and_the_same_words_later_are_anothe
     verify()
     acknowledge()
     acknowledged = stored()
-    assert verification.standing().state == "intact"
+    assert verification.integrity_status().state == "intact"
     edit(reason="approved again")
     assert verify() == ["edited: event 5 (reason)"]
     put_back(acknowledged)
-    assert verification.standing().state == "broken"
+    assert verification.integrity_status().state == "broken"
 
 
 def archived(folder: Path) -> None:
@@ -142,14 +141,14 @@ def test_g40_a_row_of_an_archived_number_is_named(ledger: None, tmp_path: Path) 
     values = mallory.row(mallory.lowest())
     unguarded(lambda: mallory.put(values | {"seq": 5}))
     assert any(each.startswith("inserted: event 5 ") for each in verify())
-    assert verification.standing().state == "broken"
+    assert verification.integrity_status().state == "broken"
 
 
 def test_g40_a_forged_record_of_an_archive_is_named(ledger: None) -> None:
     Segment.objects.create(first=1, last=4, previous="0" * 64, digest="f" * 64, file="x", sha256="0" * 64,
                            archived_at=clock.now(), key_id="tests", seal="f" * 64)  # fmt: skip
     assert "archive edited: events 1 to 4 (the record of an archive)" in verify()
-    assert verification.standing().state == "broken"
+    assert verification.integrity_status().state == "broken"
 
 
 VALUES = ["x'ff00fe'", "CAST(x'c328' AS TEXT)", "'abc'", "''", "1e300", "9e999", "'[1]'", "'a' || char(0)", "9223372036854775807",
@@ -176,10 +175,10 @@ def test_g40_no_stored_value_around_the_rows_stops_a_verification(
         for value in VALUES:
             with mallory.undone():
                 sql(f"UPDATE {table} SET {column} = {value}")
-                found = [each.kind for each in verification.verify().findings]
-                verification.standing()
+                names = [each.kind for each in verification.verify().findings]
+                verification.integrity_status()
                 is_sealed = table in {"audit_head", "audit_segment"} and column != "archived_at"
-                if is_sealed and not found and (column[-6:], value) != ("key_id", "''"):
+                if is_sealed and not names and (column[-6:], value) != ("key_id", "''"):
                     wrong.append((column, value))
     assert wrong == []
     assert verification.verify().findings == []
@@ -191,7 +190,7 @@ def test_g40_an_end_that_cannot_be_read_is_kept_as_a_finding(value: str, ledger:
     unguarded(lambda: sql(f"UPDATE audit_head SET seq = {value}"))
     with pytest.raises(CommandError, match="the record of the chain's end"):
         call_command("verify_audit", stdout=StringIO(), stderr=StringIO())
-    assert verification.standing().state == "broken"
+    assert verification.integrity_status().state == "broken"
 
 
 def test_g40_the_structure_is_what_the_migrations_made(ledger: None) -> None:
@@ -245,7 +244,7 @@ def test_g40_what_was_changed_around_the_rows_is_named(
         assert structure.changes() != []
         kinds = {each.kind for each in verification.verify_new().findings}
         transaction.set_rollback(True)
-    assert Kind.GUARD_CHANGED in kinds
+    assert IssueKind.GUARD_CHANGED in kinds
     assert structure.changes() == []
 
 
@@ -259,15 +258,20 @@ def test_g40_an_index_that_loses_an_event_is_named(index: str, ledger: None) -> 
         mallory.delete(5, 5)
         mallory.put({name: value if not isinstance(value, dict) else None for name, value in values.items()})
         sql(off, True)
-        findings = Findings()
+        findings = IntegrityIssues()
         indexes.inspect(findings, 1, 9)
-        assert [(each.kind, each.first, each.detail) for each in findings.found] == [(Kind.INDEX_EDITED, 5, f"index {index}")]  # fmt: skip
+        assert [(each.kind, each.first, each.detail) for each in findings.issues] == [(IssueKind.INDEX_EDITED, 5, f"index {index}")]  # fmt: skip
 
 
 def test_g21_an_acknowledgement_of_a_release_before_stays_valid(ledger: None) -> None:
     edit()
-    finding = Finding(Kind.EDITED, 5, 5, "reason", raw_fingerprint(5, 5))
-    record(Did.AUDIT_ACKNOWLEDGED, Outcome.DONE, reason="known", after={"findings": [finding.facts()]})
+    issue = IntegrityIssue(IssueKind.EDITED, 5, 5, "reason", raw_fingerprint(5, 5))
+    record(
+        EventType.AUDIT_ACKNOWLEDGED,
+        Outcome.DONE,
+        reason="known",
+        after={"findings": [issue.as_audit_json()]},
+    )
     assert verify() == []
     edit(reason="approved again")
     assert verify() == ["edited: event 5 (reason)"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.vocabulary import Action, Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 HOUSE = Path(__file__).resolve().parents[2] / "hyperclusters"
 CODE = "\n".join(
@@ -18,8 +18,8 @@ CODE = "\n".join(
 )
 
 
-@pytest.mark.parametrize("action", Action, ids=str)
-def test_g19_every_action_is_written_by_the_product(action: Action) -> None:
+@pytest.mark.parametrize("action", EventType, ids=str)
+def test_g19_every_action_is_written_by_the_product(action: EventType) -> None:
     operation, step = action.value.rsplit(":", 1)
     # Operations of either kind have steps in common: `event("sending")`.
     of_both = rf'\.event\("{step}"\)' if operation in {"cluster:create", "cluster:delete"} else "$^"
@@ -29,8 +29,8 @@ def test_g19_every_action_is_written_by_the_product(action: Action) -> None:
 
 
 def test_words_fit_their_columns_and_say_what_they_are_about() -> None:
-    for name, words in (("action", Action), ("outcome", Outcome)):
+    for name, words in (("action", EventType), ("outcome", Outcome)):
         longest = getattr(Event._meta.get_field(name), "max_length", 0)
         assert longest
         assert all(len(word) <= longest for word in words)
-    assert all(re.fullmatch(r"[a-z]+(:[a-z-]+){1,2}", word) for word in Action)
+    assert all(re.fullmatch(r"[a-z]+(:[a-z-]+){1,2}", word) for word in EventType)

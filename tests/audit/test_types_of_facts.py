@@ -18,7 +18,7 @@ from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import verify
 from hyperclusters.clusters import breaker, inventory
 from hyperclusters.clusters.models import Project
-from hyperclusters.demo.past import Simulated, make
+from hyperclusters.demo.seed import Simulated, make
 from hyperclusters.modelarts.errors import Throttled
 from hyperclusters.simulator import Simulator
 from tests.conftest import KEY
@@ -78,7 +78,7 @@ def past(database: None, tmp_path: Path) -> None:
     note_export(vision, by=tom, rows=3)
     inventory.note_export(person=olga, kind="csv", filters={"q": "train"}, count=2)
     project = Project.objects.get(name="vision-cn-southwest-2")
-    breaker.note_failure(project, Throttled("slow down"))
+    breaker.record_failure(project, Throttled("slow down"))
     verify()
 
 

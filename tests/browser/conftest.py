@@ -25,7 +25,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from hyperclusters.clusters.worker import Worker
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
-from tests.conftest import Cast, Projects, confirm
+from tests.conftest import People, Projects, confirm
 from tests.web.pages import SignIn
 
 Window = Callable[..., Page]
@@ -129,7 +129,7 @@ def window(chromium: Browser, live_server: LiveServer, as_: SignIn, watch: Watch
 
 
 @pytest.fixture
-def start_worker(cast: Cast, projects: Projects) -> Iterator[Start]:
+def start_worker(people: People, projects: Projects) -> Iterator[Start]:
     """Starts a real worker in a thread of this process, when the test has seen what is there before."""
     working = Worker(concurrency=4)
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from hyperclusters.clusters.models import Creation
 from tests.browser.conftest import Start, Window
 from tests.browser.doings import CREATION, SUBNET, create, expect_state, row
-from tests.conftest import Cast, Cloud, Projects, ask, work, work_again
+from tests.conftest import Cloud, People, Projects, run_worker, run_worker_again, submit_creation
 
 pytestmark = pytest.mark.browser
 HERE = "window.here = true"  # a reload would lose it
@@ -35,19 +35,19 @@ def test_ada_follows_a_creation_to_its_end_without_reloading(
 
     assert page.evaluate("window.here")
     expect(page.get_by_role("heading", name="Created").first).to_be_visible()
-    made = cloud.simulator.clusters()[0]
+    cluster = cloud.simulator.clusters()[0]
     verdict = page.locator(".verdict")
-    expect(verdict).to_contain_text(made.id)
-    expect(verdict).to_contain_text(made.networks[0].subnet_id)
+    expect(verdict).to_contain_text(cluster.id)
+    expect(verdict).to_contain_text(cluster.networks[0].subnet_id)
     expect(verdict).to_contain_text("default")
     expect(page.locator("#nav .n")).to_have_count(0)  # nothing is under way any more, and the sidebar knows
 
 
 def test_a_known_subnet_is_picked_by_a_click_and_both_clusters_are_listed_with_their_networks(
-    window: Window, cast: Cast, projects: Projects, cloud: Cloud, start_worker: Start
+    window: Window, people: People, projects: Projects, cloud: Cloud, start_worker: Start
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "known", "ECS", subnet_ids=[SUBNET])
-    ask(cast.ada, projects.vision, "test-hps--1107")
+    submit_creation(people.ada, projects.vision, "test-hps--1107")
     page = window("ada")
     page.goto("/clusters/")
     start_worker()
@@ -64,11 +64,11 @@ def test_a_known_subnet_is_picked_by_a_click_and_both_clusters_are_listed_with_t
     page.get_by_role("link", name="Clusters", exact=True).first.click()
 
     hps, ecs = cloud.simulator.clusters(projects.vision.project_id)[1:]
-    for made in (hps, ecs):
-        line = row(page, made.name)
-        expect(line).to_contain_text(made.type)
+    for cluster in (hps, ecs):
+        line = row(page, cluster.name)
+        expect(line).to_contain_text(cluster.type)
         expect(line).to_contain_text("ada")
-        subnet = made.networks[0].subnet_id
+        subnet = cluster.networks[0].subnet_id
         expect(line.get_by_title(subnet)).to_be_visible()
         expect(line.get_by_role("button", name=f"Copy subnet ID {subnet[:8]}")).to_be_visible()
     expect(row(page, "test-hps--1107").get_by_text("default", exact=True)).to_be_visible()
@@ -76,10 +76,10 @@ def test_a_known_subnet_is_picked_by_a_click_and_both_clusters_are_listed_with_t
 
 
 def test_a_click_copies_a_subnet_id_whole_and_says_so(
-    window: Window, cast: Cast, projects: Projects, cloud: Cloud
+    window: Window, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "known", subnet_ids=[SUBNET])
-    work()
+    run_worker()
     page = window("ada", permissions=["clipboard-read", "clipboard-write"])
     page.goto("/clusters/")
     page.get_by_role("button", name="Copy subnet ID 3f1f6e1c").click()
@@ -88,12 +88,12 @@ def test_a_click_copies_a_subnet_id_whole_and_says_so(
 
 
 def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
-    window: Window, cast: Cast, projects: Projects, cloud: Cloud
+    window: Window, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    ask(cast.ada, projects.vision, "test-hps--1107", reason="Baseline run")
+    submit_creation(people.ada, projects.vision, "test-hps--1107", reason="Baseline run")
     for number in range(12):
-        ask(cast.mallory, projects.speech, f"noise-{number}")
-    work()
+        submit_creation(people.mallory, projects.speech, f"noise-{number}")
+    run_worker()
     page = window("olga")
     page.goto("/")
     page.get_by_role("link", name="Audit").click()
@@ -104,7 +104,7 @@ def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
     done = page.get_by_role("row").filter(has=page.get_by_title("cluster:create:succeeded"))
     done.get_by_role("link").first.click()
 
-    made = cloud.simulator.clusters(projects.vision.project_id)[0]
+    cluster = cloud.simulator.clusters(projects.vision.project_id)[0]
     creation = Creation.objects.get(name="test-hps--1107")
     content = page.get_by_role("main")
     expect(content).to_contain_text("ada")
@@ -115,7 +115,7 @@ def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
     sent = page.locator("section").filter(has=page.get_by_role("heading", name="What was sent"))
     expect(sent).to_contain_text('"name": "test-hps--1107"')
     answer = page.locator("section").filter(has=page.get_by_role("heading", name="What came back"))
-    expect(answer).to_contain_text(made.id)
+    expect(answer).to_contain_text(cluster.id)
 
 
 def test_a_lost_answer_is_told_as_unclear_and_then_found_in_the_list(
@@ -128,7 +128,7 @@ def test_a_lost_answer_is_told_as_unclear_and_then_found_in_the_list(
     create(page)
     expect_state(page, "queued")
     page.evaluate(HERE)
-    work()
+    run_worker()
     expect(page.get_by_role("heading", name="No clear answer from the cloud. It may exist.")).to_be_visible()
     expect(page.get_by_text("Don't create it again")).to_be_visible()
     start_worker()
@@ -138,26 +138,26 @@ def test_a_lost_answer_is_told_as_unclear_and_then_found_in_the_list(
     assert len(cloud.posts) == 1
 
 
-def test_check_now_looks_at_once(window: Window, cast: Cast, projects: Projects, cloud: Cloud) -> None:
+def test_check_now_looks_at_once(window: Window, people: People, projects: Projects, cloud: Cloud) -> None:
     cloud.simulator.fault("lost_answer", "create", times=1)
-    creation = ask(cast.ada, projects.vision)
-    work()
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
     page = window("ada")
     page.goto(creation.get_absolute_url())
     page.get_by_role("button", name="Check now").click()
     page.wait_for_load_state()
-    work()
+    run_worker()
     expect_state(page, "created")
 
 
 def test_of_two_candidates_tom_chooses_one_and_ada_may_not(
-    window: Window, cast: Cast, projects: Projects, cloud: Cloud
+    window: Window, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("lost_answer", "create", times=1)
-    creation = ask(cast.ada, projects.vision, "twins")
-    work()
+    creation = submit_creation(people.ada, projects.vision, "twins")
+    run_worker()
     twin = cloud.simulator.add_cluster(projects.vision.project_id, "twins")
-    work_again(creation)
+    run_worker_again(creation)
 
     adas = window("ada")
     adas.goto(creation.get_absolute_url())
@@ -205,7 +205,7 @@ def test_a_deletion_wants_the_name_and_is_followed_to_its_end_without_reloading(
     window: Window, projects: Projects, cloud: Cloud, start_worker: Start
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "old-one")
-    work()
+    run_worker()
     page = window("ada")
     page.goto("/clusters/")
     page.get_by_role("link", name="old-one").click()
@@ -220,13 +220,13 @@ def test_a_deletion_wants_the_name_and_is_followed_to_its_end_without_reloading(
 
 
 def test_the_page_says_so_while_no_worker_is_running_and_stops_once_one_is(
-    window: Window, cast: Cast, projects: Projects, start_worker: Start
+    window: Window, people: People, projects: Projects, start_worker: Start
 ) -> None:
     page = window("ada")
     banner = page.get_by_text("No worker is running: new creations wait until one is back.")
     page.goto("/clusters/new/")
     expect(banner).to_be_visible()
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     page.goto(creation.get_absolute_url())
     expect(banner).to_be_visible()
     expect_state(page, "queued")

@@ -6,9 +6,9 @@ import pytest
 from django.db import DatabaseError
 from playwright.sync_api import Page, expect
 
+from hyperclusters.access.access_requests import ask as ask_for_access
 from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Grant, Role
-from hyperclusters.access.requests import ask as ask_for_access
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.deletions import request_deletion
@@ -17,19 +17,19 @@ from hyperclusters.web.views import cluster_list
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import create
 from tests.browser.inspection import Inspector
-from tests.conftest import Cast, Cloud, Projects, ask, work
+from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 
 pytestmark = pytest.mark.browser
 LONG = "a-name-as-long-as-the-cloud-allows-it-to-be-with-64-characters-x"
 
 
 @pytest.fixture
-def past(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+def past(people: People, projects: Projects, cloud: Cloud) -> None:
     """Some clusters, made here and outside, one of them with the longest of names."""
-    ask(cast.ada, projects.vision, "test-hps--1107", reason="Baseline run")
-    ask(cast.ada, projects.vision, LONG, type="ECS")
+    submit_creation(people.ada, projects.vision, "test-hps--1107", reason="Baseline run")
+    submit_creation(people.ada, projects.vision, LONG, type="ECS")
     cloud.simulator.add_cluster(projects.vision.project_id, "outside", "ECS")
-    work()
+    run_worker()
 
 
 def visit(page: Page, path: str, heading: str) -> None:
@@ -38,7 +38,7 @@ def visit(page: Page, path: str, heading: str) -> None:
 
 
 def test_the_pages_of_who_is_not_signed_in_are_for_everybody(
-    window: Window, cast: Cast, watch: Watch
+    window: Window, people: People, watch: Watch
 ) -> None:
     watch.expect(403, 404, 422)
     inspector, page = Inspector(), window()
@@ -110,20 +110,22 @@ def test_the_form_is_for_everybody_empty_checked_and_with_errors(
 
 
 def test_a_cluster_s_page_is_for_everybody_there_outside_being_deleted_and_gone(
-    past: None, window: Window, cast: Cast
+    past: None, window: Window, people: People
 ) -> None:
     inspector, page = Inspector(), window("tom")
     outside = Cluster.objects.get(name="outside")
     visit(page, outside.get_absolute_url(), "outside")
     inspector.look(page, "cluster made outside")
-    made = Cluster.objects.get(name=LONG)
-    visit(page, made.get_absolute_url(), LONG)
+    cluster = Cluster.objects.get(name=LONG)
+    visit(page, cluster.get_absolute_url(), LONG)
     inspector.look(page, "cluster made here")
-    request_deletion(person=cast.ada, cluster=made, typed_name=made.name, reason="Not needed any more")
+    request_deletion(
+        person=people.ada, cluster=cluster, typed_name=cluster.name, reason="Not needed any more"
+    )
     page.reload()
     expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
     inspector.look(page, "cluster being deleted")
-    work()
+    run_worker()
     page.reload()
     expect(page.get_by_text("Gone", exact=True)).to_be_visible()
     inspector.look(page, "cluster gone")
@@ -198,25 +200,30 @@ def test_the_pages_of_failures_are_for_everybody(
 
 
 def test_the_pages_of_teams_of_access_and_of_the_platform_are_for_everybody(
-    past: None, cast: Cast, projects: Projects, window: Window
+    past: None, people: People, projects: Projects, window: Window
 ) -> None:
-    held = Grant.objects.active().get(person=cast.ada)
-    asked = ask_for_access(
-        person=cast.vera, team=cast.vision, role=Role.CREATOR, days=7, reason="A run " * 30
+    grant = Grant.objects.active().get(person=people.ada)
+    access_request = ask_for_access(
+        person=people.vera, team=people.vision, role=Role.CREATOR, days=7, reason="A run " * 30
     )
     invite(
-        by=cast.tom, team=cast.vision, email="new@example.com", role=Role.VIEWER, until=None, reason="To look"
+        by=people.tom,
+        team=people.vision,
+        email="new@example.com",
+        role=Role.VIEWER,
+        until=None,
+        reason="To look",
     )
-    auditor = Grant.objects.active().get(person=cast.olga)
+    auditor = Grant.objects.active().get(person=people.olga)
     vision, project = "/teams/vision/", projects.vision.get_absolute_url()
     inspector = Inspector()
     for person, paths in {
         "tom": ("/", "/teams/", vision, f"{vision}?q=nobody", f"{vision}give/", f"{vision}review/", f"{vision}rules/",
-                f"{vision}grants/{held.pk}/", f"{vision}requests/{asked.pk}/"),
+                f"{vision}grants/{grant.pk}/", f"{vision}requests/{access_request.pk}/"),
         "vera": ("/access/", vision),
         "nina": ("/access/", "/access/?team=vision&role=admin"),
         "root": (f"{vision}quota/", "/people/", "/people/?q=nobody", "/people/appoint/", "/people/teams/",
-                 f"/people/roles/{auditor.pk}/end/", f"/people/{cast.ada.pk}/activity/", "/projects/", "/projects/new/",
+                 f"/people/roles/{auditor.pk}/end/", f"/people/{people.ada.pk}/activity/", "/projects/", "/projects/new/",
                  project),
     }.items():  # fmt: skip
         page = window(person, confirmed=True)

@@ -13,7 +13,7 @@ from tests.browser.conftest import Window
 from tests.browser.doings import SUBNET, expect_state
 from tests.browser.inspection import Inspector
 from tests.clusters.moments import horizon_passes
-from tests.conftest import Cast, Cloud, Projects, ask, make_due, work, work_again
+from tests.conftest import Cloud, People, Projects, make_due, run_worker, run_worker_again, submit_creation
 
 pytestmark = pytest.mark.browser
 Stage = Callable[[State], Creation]
@@ -21,18 +21,20 @@ LONG = "a-name-as-long-as-the-cloud-allows-it-to-be-with-64-characters-x"
 
 
 @pytest.fixture
-def stage(cast: Cast, projects: Projects, cloud: Cloud) -> Stage:
+def stage(people: People, projects: Projects, cloud: Cloud) -> Stage:
     """Brings a creation to a state, on the way that really leads there."""
 
     def asked() -> Creation:
-        return ask(cast.ada, projects.vision, LONG, subnet_id=SUBNET, reason="Baseline run " * 20)
+        return submit_creation(
+            people.ada, projects.vision, LONG, subnet_id=SUBNET, reason="Baseline run " * 20
+        )
 
     def worked(*faults: tuple[str, str], **parameters: int | str) -> Creation:
         for fault, call in faults:
             cloud.simulator.fault(fault, call, times=1, **parameters)
         creation = asked()
         make_due(creation)
-        work()
+        run_worker()
         return creation
 
     def sending() -> Creation:
@@ -43,16 +45,16 @@ def stage(cast: Cast, projects: Projects, cloud: Cloud) -> Stage:
     def undecided() -> Creation:
         creation = worked(("lost_answer", "create"))
         cloud.simulator.add_cluster(projects.vision.project_id, LONG, subnet_ids=[SUBNET])
-        return work_again(creation)
+        return run_worker_again(creation)
 
     def absent() -> Creation:
         creation = worked(("lost_request", "create"))
         horizon_passes(creation)
-        return work_again(creation, times=2)
+        return run_worker_again(creation, times=2)
 
     def cancelled() -> Creation:
         creation = asked()
-        withdraw(creation, by=cast.ada)
+        withdraw(creation, by=people.ada)
         return creation
 
     ways: dict[State, Callable[[], Creation]] = {

@@ -10,10 +10,10 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from hyperclusters.web.moments import when
+from hyperclusters.web.humanize import when
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, expect_rows, expect_state, reach
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, events, work
+from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker
 
 pytestmark = pytest.mark.browser
 
@@ -43,7 +43,7 @@ def clusters(projects: Projects, cloud: Cloud) -> None:
     """Three clusters in Vision."""
     for name, kind in (("alpha-1", "HPS"), ("alpha-2", "ECS"), ("beta-1", "HPS")):
         cloud.simulator.add_cluster(projects.vision.project_id, name, kind)
-    work()
+    run_worker()
 
 
 def ground(page: Page) -> str:
@@ -102,7 +102,7 @@ def test_a_refresh_brings_what_is_new_without_reloading(
     expect(page.get_by_role("button", name="Refresh")).to_have_css(
         "color", "rgba(0, 0, 0, 0)"
     )  # no word under the ring
-    work()
+    run_worker()
     expect_rows(page, "alpha-1", "alpha-2", "beta-1", "gamma")
     assert page.evaluate("window.here")
 
@@ -162,7 +162,7 @@ def test_n_does_what_the_list_of_keys_says_and_nothing_for_whom_it_has_nothing(
     assert events(action="access:denied") == []
 
 
-def test_the_browser_goes_on_telling_times_in_the_words_of_the_server(cast: Cast, window: Window) -> None:
+def test_the_browser_goes_on_telling_times_in_the_words_of_the_server(people: People, window: Window) -> None:
     spans = [timedelta(**{unit: number}) for unit, number in SPANS]
     page = window("ada")
     page.clock.install()
@@ -175,8 +175,8 @@ def test_the_browser_goes_on_telling_times_in_the_words_of_the_server(cast: Cast
     )
     page.evaluate("document.querySelectorAll('main > time').forEach((time) => (time.dataset.told = ''))")
     page.clock.run_for(30_000)  # until they are told again
-    told = page.locator("main > time").all_inner_texts()
-    assert told == [when(timezone.now() + span) for span in spans]
+    lines = page.locator("main > time").all_inner_texts()
+    assert lines == [when(timezone.now() + span) for span in spans]
 
 
 def test_the_name_is_typed_at_once_where_there_is_no_project_to_choose(
@@ -254,7 +254,7 @@ def test_escape_and_a_click_elsewhere_close_a_menu(clusters: None, window: Windo
     expect(out).to_be_hidden()
 
 
-def test_the_theme_is_switched_at_once_and_survives_a_reload(cast: Cast, window: Window) -> None:
+def test_the_theme_is_switched_at_once_and_survives_a_reload(people: People, window: Window) -> None:
     page = window("ada", color_scheme="light")
     page.goto("/")
     light = ground(page)
@@ -278,7 +278,7 @@ def test_the_theme_is_switched_at_once_and_survives_a_reload(cast: Cast, window:
     assert ground(page) == dark
 
 
-def test_the_theme_of_the_system_is_followed_before_anybody_signs_in(cast: Cast, window: Window) -> None:
+def test_the_theme_of_the_system_is_followed_before_anybody_signs_in(people: People, window: Window) -> None:
     grounds = set()
     for scheme in ("light", "dark"):
         page = window(color_scheme=scheme)
@@ -308,7 +308,7 @@ def test_a_list_left_open_after_signing_out_elsewhere_leads_to_the_sign_in_page_
 
 
 def test_a_wrong_password_is_told_and_the_right_one_signs_in(
-    cast: Cast, window: Window, watch: Watch
+    people: People, window: Window, watch: Watch
 ) -> None:
     watch.expect(422)
     page = window()
@@ -360,7 +360,7 @@ def test_the_keyboard_alone_signs_in_creates_and_opens_menus(
     reach(page, page.get_by_role("button", name="Create cluster"))
     page.keyboard.press("Enter")
     page.wait_for_url(CREATION)
-    work()
+    run_worker()
     expect_state(page, "created")
     assert [entry.type for entry in cloud.posts] == ["ECS"]
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from hyperclusters.web.templatetags import shown
+from hyperclusters.web.templatetags import hyperclusters_tags
 from tests.browser.conftest import Window
-from tests.conftest import Cast, Cloud, Projects, ask, work
+from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 
 pytestmark = pytest.mark.browser
 KB = 1000
@@ -31,13 +31,13 @@ TWO_FRAMES = "new Promise((drawn) => requestAnimationFrame(() => requestAnimatio
 
 
 @pytest.fixture
-def full(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+def full(people: People, projects: Projects, cloud: Cloud) -> None:
     """More clusters than a page shows, and some creations."""
     for number in range(ROWS):
         cloud.simulator.add_cluster(projects.vision.project_id, f"train-{number}", ("HPS", "ECS")[number % 2])
     for name in ("baseline-1", "baseline-2"):
-        ask(cast.ada, projects.vision, name, reason="Baseline run")
-    work()
+        submit_creation(people.ada, projects.vision, name, reason="Baseline run")
+    run_worker()
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def collected(live_server: LiveServer, settings: Settings, tmp_path: Path) -> It
     staticfiles = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": staticfiles}
     call_command("collectstatic", interactive=False, verbosity=0)
-    shown._drawn.cache_clear()
+    hyperclusters_tags._render.cache_clear()
     server = LiveServer("localhost", start=False)
     # Django's own handler would keep WhiteNoise from them.
     server.thread.static_handler = lambda application: application  # type: ignore[assignment]  # it is only called
     server.start()
     yield server.url
     server.stop()
-    shown._drawn.cache_clear()
+    hyperclusters_tags._render.cache_clear()
 
 
 class Transfer:

@@ -14,7 +14,7 @@ from hyperclusters.accounts.models import Session
 from hyperclusters.clusters.models import Creation
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, create
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, work
+from tests.conftest import PASSWORD, Cloud, People, Projects, run_worker, submit_creation
 
 pytestmark = pytest.mark.browser
 
@@ -150,13 +150,13 @@ def test_g48_a_reason_of_500_chinese_characters_leaves_the_live_check_true(
     window: Window, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "taken")
-    work()
+    run_worker()
     page = window("ada")
     page.goto("/clusters/new/")
     reason_field(page).fill(CHINESE)
-    with page.expect_request("**/clusters/new/?*") as asked:
+    with page.expect_request("**/clusters/new/?*") as request_info:
         name_field(page).fill("taken")
-    assert len(asked.value.url) < 500
+    assert len(request_info.value.url) < 500
     expect(note(page)).to_contain_text("A cluster of this name is already there:")
     name_field(page).fill("free-one")
     expect(note(page)).to_contain_text("Free in this project")
@@ -245,16 +245,16 @@ def test_selected_text_and_the_chosen_tab_outlive_a_swap(window: Window, project
 
 
 def test_a_page_that_follows_by_itself_goes_on_after_a_press_that_it_waited_for(
-    window: Window, projects: Projects, cast: Cast
+    window: Window, projects: Projects, people: People
 ) -> None:
-    creation = ask(cast.ada, projects.vision, "followed")
+    creation = submit_creation(people.ada, projects.vision, "followed")
     page = window("ada")
     page.goto(creation.get_absolute_url())
     heading = page.locator("#creation h1")
     expect(heading).to_be_visible()
     hold(page, heading)
     with page.expect_response(lambda answer: "seen=" in answer.url and answer.status == 200):
-        work()
+        run_worker()
     expect(page.locator("#creation")).to_have_attribute("data-state", "queued")
     page.mouse.up()
     expect(page.locator("#creation")).to_have_attribute("data-state", "created")

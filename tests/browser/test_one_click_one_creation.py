@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from hyperclusters.clusters.models import Creation
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, create, expect_state
-from tests.conftest import Cloud, Projects, work
+from tests.conftest import Cloud, Projects, run_worker
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +25,7 @@ def filled(window: Window, projects: Projects) -> Page:
 
 
 def expect_one_creation(cloud: Cloud) -> None:
-    work()
+    run_worker()
     assert Creation.objects.count() == 1
     assert [entry.name for entry in cloud.posts] == ["only-once"]
 
@@ -87,9 +87,9 @@ def test_going_back_and_sending_again_makes_no_second_one_and_says_so(
     watch.expect(422)
     create(filled)
     filled.wait_for_url(CREATION)
-    made = filled.url
+    text = filled.url
     if settled:
-        work()
+        run_worker()
         expect_state(filled, "created")
     filled.go_back()
     button = filled.get_by_role("button", name="Create cluster")
@@ -101,7 +101,7 @@ def test_going_back_and_sending_again_makes_no_second_one_and_says_so(
     expect_one_creation(cloud)
     filled.locator("#id_name_note a").click()  # what is there already is a click away
     if not settled:
-        expect(filled).to_have_url(made)
+        expect(filled).to_have_url(text)
     expect(filled.get_by_role("heading", level=1)).to_have_text("only-once")
 
 
@@ -110,7 +110,7 @@ def test_going_back_and_forward_shows_the_creation_as_it_is_now(filled: Page, cl
     expect_state(filled, "queued")
     filled.go_back()
     expect(filled.get_by_role("button", name="Create cluster")).to_be_visible()
-    work()
+    run_worker()
     filled.go_forward()
     expect_state(filled, "created")
     expect_one_creation(cloud)
@@ -121,7 +121,7 @@ def test_reloading_the_creation_s_page_sends_nothing_again(filled: Page, cloud: 
     filled.wait_for_url(CREATION)
     filled.reload()
     expect_state(filled, "queued")
-    work()
+    run_worker()
     expect_state(filled, "created")
     filled.reload()
     expect_state(filled, "created")

@@ -17,7 +17,7 @@ from hyperclusters.accounts import factors
 from hyperclusters.accounts.passwords import password_path
 from tests.browser.conftest import Watch, Window
 from tests.browser.inspection import Inspector
-from tests.conftest import PASSWORD, Cast, events
+from tests.conftest import PASSWORD, People, events
 
 pytestmark = pytest.mark.browser
 AUTHENTICATOR = {
@@ -36,8 +36,8 @@ class Device:
     def __init__(self, page: Page) -> None:
         self.session: CDPSession = page.context.new_cdp_session(page)
         self.session.send("WebAuthn.enable")
-        made = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
-        self.id: str = made["authenticatorId"]
+        values = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        self.id: str = values["authenticatorId"]
 
     def knows_its_owner(self, known: bool) -> None:
         """Whether the finger on it is the right one."""
@@ -72,7 +72,7 @@ def sign_out(page: Page) -> None:
 
 
 def test_a_passkey_signs_in_by_itself_and_its_answer_is_good_once(
-    window: Window, cast: Cast, live_server: LiveServer
+    window: Window, people: People, live_server: LiveServer
 ) -> None:
     page = window("ada")
     make_passkey(page)
@@ -95,7 +95,9 @@ def test_a_passkey_signs_in_by_itself_and_its_answer_is_good_once(
     assert len(events(action="session:sign-in:failed")) == 1
 
 
-def test_a_passkey_is_the_second_step_after_a_password_and_confirms_too(window: Window, cast: Cast) -> None:
+def test_a_passkey_is_the_second_step_after_a_password_and_confirms_too(
+    window: Window, people: People
+) -> None:
     page = window("ada")
     make_passkey(page)
     sign_out(page)
@@ -114,7 +116,7 @@ def test_a_passkey_is_the_second_step_after_a_password_and_confirms_too(window: 
     assert [event.after for event in events(action="session:confirm:succeeded")][-1] == {"by": "passkey"}
 
 
-def test_the_wrong_finger_signs_nobody_in_and_is_said(window: Window, cast: Cast) -> None:
+def test_the_wrong_finger_signs_nobody_in_and_is_said(window: Window, people: People) -> None:
     page = window("ada")
     device = make_passkey(page)
     sign_out(page)
@@ -128,18 +130,18 @@ def test_the_wrong_finger_signs_nobody_in_and_is_said(window: Window, cast: Cast
 
 
 def test_the_pages_of_signing_in_are_for_everybody(
-    window: Window, cast: Cast, watch: Watch, settings: Any
+    window: Window, people: People, watch: Watch, settings: Any
 ) -> None:
     watch.expect(410, 422)
     settings.SENDS_MAIL, settings.OIDC_ISSUER, settings.OIDC_NAME = True, "https://id", "Example ID"
     secret = factors.new_secret()
     code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
-    factors.add_authenticator_app(person=cast.tom, secret=secret, code=code)
+    factors.add_authenticator_app(person=people.tom, secret=secret, code=code)
     inspector, page = Inspector(), window()
     for path, title in (
         ("/accounts/login/", "Sign in"),
         ("/accounts/reset/", "New password"),
-        (password_path(cast.ada), "Set your password"),
+        (password_path(people.ada), "Set your password"),
         ("/accounts/reset/MQ/made-up/", "This link is no longer good"),
     ):
         page.goto(path)
@@ -158,7 +160,9 @@ def test_the_pages_of_signing_in_are_for_everybody(
     inspector.judge()
 
 
-def test_a_person_s_own_pages_of_security_are_for_everybody(window: Window, cast: Cast, watch: Watch) -> None:
+def test_a_person_s_own_pages_of_security_are_for_everybody(
+    window: Window, people: People, watch: Watch
+) -> None:
     watch.expect(422)
     inspector, page = Inspector(), window("ada")
     make_passkey(page)
@@ -194,7 +198,7 @@ def test_a_person_s_own_pages_of_security_are_for_everybody(window: Window, cast
     inspector.judge()
 
 
-def test_without_scripts_passkeys_are_not_offered_and_the_rest_works(window: Window, cast: Cast) -> None:
+def test_without_scripts_passkeys_are_not_offered_and_the_rest_works(window: Window, people: People) -> None:
     page = window(java_script_enabled=False)
     page.goto("/accounts/login/")
     expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()

@@ -11,20 +11,20 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watch, Window
 from tests.browser.inspection import Inspector
-from tests.conftest import Cast, Cloud, Projects, ask, work
+from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def past(cast: Cast, projects: Projects, cloud: Cloud) -> None:
+def past(people: People, projects: Projects, cloud: Cloud) -> None:
     """One creation that the cloud refuses, one that it carries out, one cluster that somebody made elsewhere."""
     cloud.simulator.add_cluster(projects.vision.project_id, "outside", "ECS")
-    ask(cast.ada, projects.vision, "fine")
-    work()
+    submit_creation(people.ada, projects.vision, "fine")
+    run_worker()
     cloud.simulator.set(quota=0)
-    ask(cast.ada, projects.vision, "refused-one")
-    work()
+    submit_creation(people.ada, projects.vision, "refused-one")
+    run_worker()
 
 
 def read(page: Page, path: Path) -> list[dict[str, str]]:
@@ -45,11 +45,11 @@ def test_who_failed_last_week_and_the_cloud_s_request_ids_in_four_clicks_and_exp
     page.get_by_role("link", name="Failed creations of the last 7 days").click()  # 1
     row = page.get_by_role("row").filter(has_text="refused-one")
     expect(row).to_contain_text("ada")
-    asked = cloud.posts[-1].request_id
-    expect(row.locator(f'[title="{asked}"]')).to_be_visible()
+    query = cloud.posts[-1].request_id
+    expect(row.locator(f'[title="{query}"]')).to_be_visible()
     page.get_by_role("link", name="Export").click()  # 2
     rows = read(page, tmp_path / "failed.csv")  # 3
-    assert [(each["person_name"], each["upstream_request_id"]) for each in rows[:-1]] == [("ada", asked)]
+    assert [(each["person_name"], each["upstream_request_id"]) for each in rows[:-1]] == [("ada", query)]
     assert rows[-1]["seq"] == "manifest"
     if scripts:
         expect(page.get_by_text("The file is complete.")).to_be_visible()
@@ -99,11 +99,11 @@ def test_a_follow_up_without_a_note_loses_no_tick_and_the_note_has_the_focus(
 
 @pytest.mark.parametrize("width", [390, 800, 1024, 1280, 1440])
 def test_what_marks_stays_in_sight_however_long_the_queue_is(
-    width: int, past: None, cast: Cast, projects: Projects, window: Window
+    width: int, past: None, people: People, projects: Projects, window: Window
 ) -> None:
     for number in range(12):
-        ask(cast.ada, projects.vision, f"one-of-many-{number}")
-    work()
+        submit_creation(people.ada, projects.vision, f"one-of-many-{number}")
+    run_worker()
     page = window("olga", viewport={"width": width, "height": 600})
     page.goto("/audit/review/")
     expect(page.get_by_role("button", name="Needs follow-up")).to_be_in_viewport(ratio=1)

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Window
 from tests.browser.doings import CREATION, SUBNET, create
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 def form(window: Window, projects: Projects, cloud: Cloud) -> Page:
     """Ada's empty form, in a project with one cluster."""
     cloud.simulator.add_cluster(projects.vision.project_id, "taken", subnet_ids=[SUBNET])
-    work()
+    run_worker()
     page = window("ada")
     page.goto("/clusters/new/")
     return page
@@ -63,8 +63,8 @@ def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: 
     expect(form.get_by_text("Made outside")).to_be_visible()
 
 
-def test_a_name_whose_creation_is_open_leads_to_it(form: Page, cast: Cast, projects: Projects) -> None:
-    creation = ask(cast.tom, projects.vision, "open-one")
+def test_a_name_whose_creation_is_open_leads_to_it(form: Page, people: People, projects: Projects) -> None:
+    creation = submit_creation(people.tom, projects.vision, "open-one")
     form.get_by_label("Name", exact=True).fill("open-one")
     expect(note(form)).to_contain_text("A creation of this name is not settled yet:")
     note(form).get_by_role("link", name="open-one").click()
@@ -89,16 +89,16 @@ def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
     form.get_by_title(SUBNET).click()
     expect(preview(form)).to_contain_text(SUBNET)
     expect(preview(form)).to_contain_text("ECS")
-    line, _, shown = preview(form).inner_text().partition("\n")
-    assert json.loads(shown) == {"name": "train-ecs", "type": "ECS", "hyper_cluster_subnet_id": SUBNET}
+    line, _, text = preview(form).inner_text().partition("\n")
+    assert json.loads(text) == {"name": "train-ecs", "type": "ECS", "hyper_cluster_subnet_id": SUBNET}
     create(form)
     form.wait_for_url(CREATION)
-    work()
+    run_worker()
     (post,) = cloud.posts
     assert line == f"{post.method} {post.path}"
     (sent,) = events(action="cluster:create:succeeded")
     assert sent.request is not None
-    assert json.loads(sent.request["body"]) == json.loads(shown)
+    assert json.loads(sent.request["body"]) == json.loads(text)
 
 
 def test_what_will_be_sent_is_copied_by_a_click_in_each_of_its_forms(form: Page) -> None:
@@ -159,7 +159,7 @@ def test_the_chosen_form_of_the_preview_outlives_a_name_that_is_wrong_for_a_mome
 
 
 def test_no_live_check_is_sent_with_the_form_s_one_time_token(form: Page) -> None:
-    with form.expect_request("**/clusters/new/?*") as asked:
+    with form.expect_request("**/clusters/new/?*") as request_info:
         form.get_by_label("Name", exact=True).fill("fine")
-    assert "token" not in asked.value.url
+    assert "token" not in request_info.value.url
     expect(preview(form)).to_contain_text("fine")

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from hyperclusters.access.models import Grant
-from hyperclusters.audit.vocabulary import Action as Did
+from hyperclusters.audit.vocabulary import EventType
 from tests.browser.conftest import Start, Window
 from tests.browser.doings import CREATION, create, expect_state
-from tests.conftest import Cast, Cloud, Projects, events
+from tests.conftest import Cloud, People, Projects, events
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def badge(page: Page, name: str) -> str:
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_the_audit_with_its_reason(
-    scripts: bool, window: Window, cast: Cast, projects: Projects, cloud: Cloud, start_worker: Start
+    scripts: bool, window: Window, people: People, projects: Projects, cloud: Cloud, start_worker: Start
 ) -> None:
     nina, tom = (window(name, java_script_enabled=scripts) for name in ("nina", "tom"))
     nina.goto("/")
@@ -49,10 +49,10 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
     start_worker()
     expect_state(nina, "created")
 
-    given = Grant.objects.active().get(person=cast.nina)
-    assert given.until
-    assert given.until - given.since == timedelta(days=7)
-    tom.goto(f"/teams/vision/grants/{given.pk}/")
+    grant = Grant.objects.active().get(person=people.nina)
+    assert grant.until
+    assert grant.until - grant.since == timedelta(days=7)
+    tom.goto(f"/teams/vision/grants/{grant.pk}/")
     ending = tom.locator("section").filter(has=tom.get_by_role("heading", name="End it now"))
     ending.get_by_label("Why").fill("The evaluation is done")
     ending.get_by_role("button", name="End this access").click()
@@ -66,11 +66,15 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
 
     steps = [each for each in events(team_name="Vision") if each.person_name in {"nina", "tom"}]
     assert [(each.action, each.person_name, each.reason) for each in steps] == [
-        (Did.ACCESS_ASKED, "nina", "Evaluation of the spring model"),
-        (Did.ACCESS_APPROVED, "tom", "Evaluation of the spring model"),  # without a note of his it is hers
-        (Did.CREATE_REQUESTED, "nina", "First evaluation"),
-        (Did.CREATE_SENDING, "nina", ""),
-        (Did.CREATE_SUCCEEDED, "nina", ""),
-        (Did.GRANT_ENDED, "tom", "The evaluation is done"),
+        (EventType.ACCESS_ASKED, "nina", "Evaluation of the spring model"),
+        (
+            EventType.ACCESS_APPROVED,
+            "tom",
+            "Evaluation of the spring model",
+        ),  # without a note of his it is hers
+        (EventType.CREATE_REQUESTED, "nina", "First evaluation"),
+        (EventType.CREATE_SENDING, "nina", ""),
+        (EventType.CREATE_SUCCEEDED, "nina", ""),
+        (EventType.GRANT_ENDED, "tom", "The evaluation is done"),
     ]
     assert (steps[1].after or {})["reason"] == "Evaluation of the spring model"

@@ -8,13 +8,13 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.conftest import Watch, Window
 from tests.browser.inspection import Inspector
-from tests.conftest import Cast
+from tests.conftest import People
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("trouble", "text"),
     [
         ("console.error('oh no')", "console error: oh no"),
         ("console.warn('well')", "console warning: well"),
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
     ids=["error", "warning", "script", "policy", "missing", "elsewhere"],
 )
 def test_the_watch_sees_trouble_behind_a_page(
-    trouble: str, said: str, chromium: Browser, live_server: LiveServer
+    trouble: str, text: str, chromium: Browser, live_server: LiveServer
 ) -> None:
     watch, context = Watch(), chromium.new_context(base_url=live_server.url)
     watch.over(context)
@@ -38,11 +38,11 @@ def test_the_watch_sees_trouble_behind_a_page(
         "new Promise((done) => setTimeout(() => requestAnimationFrame(done)))"
     )  # and what it set off
     context.close()
-    assert any(said in seen for seen in watch.troubles), watch.troubles
+    assert any(text in seen for seen in watch.troubles), watch.troubles
 
 
 def test_the_inspector_sees_an_unnamed_button_pale_text_and_what_is_too_wide(
-    window: Window, cast: Cast
+    window: Window, people: People
 ) -> None:
     page = window()
     page.goto("/accounts/login/")
@@ -55,8 +55,8 @@ def test_the_inspector_sees_an_unnamed_button_pale_text_and_what_is_too_wide(
     }""")
     inspector = Inspector()
     inspector.look(page, "spoilt")
-    found = "\n".join(inspector.found)
-    assert "spoilt (dark, 390 px): button-name:" in found
-    assert "spoilt (light, 1280 px): color-contrast:" in found
-    assert "spoilt (390 px): scrolls sideways: " in found
-    assert "spoilt (1280 px): scrolls" not in found
+    text = "\n".join(inspector.found)
+    assert "spoilt (dark, 390 px): button-name:" in text
+    assert "spoilt (light, 1280 px): color-contrast:" in text
+    assert "spoilt (390 px): scrolls sideways: " in text
+    assert "spoilt (1280 px): scrolls" not in text

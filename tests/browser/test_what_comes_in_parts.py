@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Window
 from tests.browser.doings import expect_rows, expect_state
-from tests.conftest import Cast, Cloud, Projects, ask, work, work_again
+from tests.conftest import Cloud, People, Projects, run_worker, run_worker_again, submit_creation
 
 pytestmark = pytest.mark.browser
 NOTE_LATE = """
@@ -40,7 +40,7 @@ def test_an_answer_that_is_late_is_seen_to_be_under_way(
     motion: str, projects: Projects, cloud: Cloud, window: Window
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "alpha")
-    work()
+    run_worker()
     page, held = window("ada", reduced_motion=motion), list[Route]()
     page.add_init_script(NOTE_LATE)
     page.goto("/clusters/")
@@ -61,18 +61,18 @@ def test_an_answer_that_is_late_is_seen_to_be_under_way(
 
 
 def test_a_page_that_nobody_sees_asks_for_nothing_and_asks_at_once_when_it_is_seen_again(
-    cast: Cast, projects: Projects, cloud: Cloud, window: Window
+    people: People, projects: Projects, cloud: Cloud, window: Window
 ) -> None:
-    creation = ask(cast.ada, projects.vision, "watched")
-    page, asked = window("ada"), list[str]()
-    page.on("request", lambda request: asked.append(request.url))
+    creation = submit_creation(people.ada, projects.vision, "watched")
+    page, queries = window("ada"), list[str]()
+    page.on("request", lambda request: queries.append(request.url))
     page.goto(creation.get_absolute_url())
     page.evaluate(COUNT_WITHHELD)
     look_away(page, away=True)
-    asked.clear()
+    queries.clear()
     expect(page.locator("body")).to_have_attribute("data-withheld", re.compile("[3-9]"))
-    work()
-    assert asked == []
+    run_worker()
+    assert queries == []
     expect_state(page, "queued")
     look_away(page, away=False)
     expect_state(page, "created")
@@ -91,15 +91,15 @@ def test_a_page_that_nobody_sees_asks_for_nothing_and_asks_at_once_when_it_is_se
 
 
 def test_a_page_asks_no_more_once_a_person_must_decide(
-    cast: Cast, projects: Projects, cloud: Cloud, window: Window
+    people: People, projects: Projects, cloud: Cloud, window: Window
 ) -> None:
     cloud.simulator.fault("lost_answer", "create", times=1)
-    creation = ask(cast.ada, projects.vision, "twins")
-    work()
+    creation = submit_creation(people.ada, projects.vision, "twins")
+    run_worker()
     page = window("tom")
     page.goto(creation.get_absolute_url())
     expect(page.locator("#creation[hx-get]")).to_have_count(1)
     cloud.simulator.add_cluster(projects.vision.project_id, "twins")
-    work_again(creation)
+    run_worker_again(creation)
     expect_state(page, "needs_attention")
     expect(page.locator("#creation[hx-get]")).to_have_count(0)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from hyperclusters.clusters.models import Cluster
 from tests.browser.conftest import Start, Watch, Window
 from tests.browser.doings import CREATION, SUBNET, create, expect_rows, expect_state, row
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, work
+from tests.conftest import PASSWORD, Cloud, People, Projects, run_worker, submit_creation
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +25,7 @@ def plain(window: Window) -> Window:
     return opened
 
 
-def test_signing_in_and_out_works(plain: Window, cast: Cast, watch: Watch) -> None:
+def test_signing_in_and_out_works(plain: Window, people: People, watch: Watch) -> None:
     watch.expect(422)
     page = plain()
     page.goto("/clusters/")
@@ -74,7 +74,7 @@ def test_the_list_is_searched_filtered_sorted_and_refreshed(
 ) -> None:
     for name, kind in (("alpha-1", "HPS"), ("alpha-2", "ECS"), ("beta-1", "HPS")):
         cloud.simulator.add_cluster(projects.vision.project_id, name, kind)
-    work()
+    run_worker()
     page = plain("ada")
     page.goto("/clusters/")
     page.get_by_role("link", name="Name", exact=True).click()
@@ -90,17 +90,17 @@ def test_the_list_is_searched_filtered_sorted_and_refreshed(
     cloud.simulator.add_cluster(projects.vision.project_id, "gamma")
     page.get_by_role("button", name="Refresh").click()
     page.wait_for_url("**/clusters/")
-    work()
+    run_worker()
     page.reload()
     expect(row(page, "gamma")).to_be_visible()
 
 
 def test_the_audit_is_searched_and_filtered(
-    plain: Window, cast: Cast, projects: Projects, cloud: Cloud
+    plain: Window, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    ask(cast.ada, projects.vision, "hers")
-    ask(cast.tom, projects.vision, "his")
-    work()
+    submit_creation(people.ada, projects.vision, "hers")
+    submit_creation(people.tom, projects.vision, "his")
+    run_worker()
     page = plain("olga")
     page.goto("/audit/")
     page.get_by_text("More filters").click()
@@ -121,7 +121,7 @@ def test_the_audit_is_searched_and_filtered(
     expect(rows.first).to_contain_text("his")
 
 
-def test_theme_and_language_are_switched(plain: Window, cast: Cast) -> None:
+def test_theme_and_language_are_switched(plain: Window, people: People) -> None:
     page = plain("ada")
     page.goto("/clusters/?q=kept")
     root = page.locator("html")
@@ -142,11 +142,11 @@ def test_theme_and_language_are_switched(plain: Window, cast: Cast) -> None:
 
 
 def test_deleting_wants_the_name_and_works(
-    plain: Window, cast: Cast, projects: Projects, cloud: Cloud, watch: Watch
+    plain: Window, people: People, projects: Projects, cloud: Cloud, watch: Watch
 ) -> None:
     watch.expect(422)
     cloud.simulator.add_cluster(projects.vision.project_id, "old-one")
-    work()
+    run_worker()
     page = plain("ada")
     page.goto(Cluster.objects.get().get_absolute_url())
     page.get_by_label("Type old-one to confirm").fill("old-two")
@@ -155,16 +155,16 @@ def test_deleting_wants_the_name_and_works(
     page.get_by_label("Type old-one to confirm").fill("old-one")
     page.get_by_role("button", name="Delete cluster").click()
     expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
-    work()
+    run_worker()
     page.reload()
     expect(page.get_by_role("heading", name="Deleted", exact=True)).to_be_visible()
     assert cloud.simulator.clusters() == []
 
 
 def test_withdrawing_and_trying_again_work(
-    plain: Window, cast: Cast, projects: Projects, cloud: Cloud
+    plain: Window, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = ask(cast.ada, projects.vision, "second-thoughts")
+    creation = submit_creation(people.ada, projects.vision, "second-thoughts")
     page = plain("ada")
     page.goto(creation.get_absolute_url())
     page.get_by_role("button", name="Withdraw").click()

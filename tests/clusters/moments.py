@@ -14,7 +14,7 @@ from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Client
-from tests.conftest import work_again
+from tests.conftest import run_worker_again
 
 Happening = Callable[[], Any]
 
@@ -39,11 +39,11 @@ def around_the_create(
     """Let something happen when the intent is committed and nothing sent, or when the answer is there and not noted."""
     create = Client.create
 
-    def watched(self: Client, **wish: Any) -> Any:
+    def watched(self: Client, **request: Any) -> Any:
         if before:
             before()
         try:
-            return create(self, **wish)
+            return create(self, **request)
         finally:
             if after:
                 after()
@@ -55,8 +55,8 @@ def after_the_list(patch: pytest.MonkeyPatch, happening: Happening) -> None:
     """Let something happen when a list is there and nothing was concluded from it yet."""
     listing = Client.list
 
-    def watched(self: Client, **wish: Any) -> Any:
-        answer = listing(self, **wish)
+    def watched(self: Client, **request: Any) -> Any:
+        answer = listing(self, **request)
         happening()
         return answer
 
@@ -92,6 +92,6 @@ def declared_absent(creation: Creation) -> Creation:
     """Swept up, horizon passed, looked for twice in vain."""
     taken_for_lost(creation)
     horizon_passes(creation)
-    found = work_again(creation, times=2)
+    found = run_worker_again(creation, times=2)
     assert found.state == State.NOT_CREATED
     return found

@@ -15,10 +15,9 @@ from hyperclusters.accounts.models import Attempt
 from hyperclusters.audit import clock, duties
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.reading import note_read
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import heartbeat, inventory, upstream, worker
-from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.models import Creation, Heartbeat, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.web.views.health import readyz
@@ -78,9 +77,11 @@ def claim() -> str:
 
 def ask(name: str) -> str:
     """Ada asks for a creation, and for new lists; the creation's ID."""
-    wish = Wish(name=name, type="HPS")
+    request = CreateRequest(name=name, type="HPS")
     inventory.ask_refresh(person=_person("ada"))
-    return str(request_creation(person=_person("ada"), project=_project(), wish=wish, token=uuid.uuid4()).pk)
+    return str(
+        request_creation(person=_person("ada"), project=_project(), wish=request, token=uuid.uuid4()).pk
+    )
 
 
 def give(username: str) -> None:
@@ -91,7 +92,7 @@ def give(username: str) -> None:
 def deny(username: str, times: int) -> None:
     """So many denials."""
     for _ in range(times):
-        record(Did.ACCESS_DENIED, Outcome.DENIED, person=_person(username))
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, person=_person(username))
 
 
 def visit() -> None:

@@ -36,7 +36,16 @@ from tests.clusters.moments import (
     once,
     send_what_waits,
 )
-from tests.conftest import Cast, Cloud, Projects, ask, events, make_due, work, work_again
+from tests.conftest import (
+    Cloud,
+    People,
+    Projects,
+    events,
+    make_due,
+    run_worker,
+    run_worker_again,
+    submit_creation,
+)
 
 NAME = "Ring-East"
 ID = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
@@ -49,18 +58,18 @@ def body(cluster_id: Any = ID, name: Any = NAME, **fields: Any) -> dict[str, Any
 
 
 def answered(
-    cast: Cast,
+    people: People,
     projects: Projects,
     cloud: Cloud,
-    said: bytes | dict[str, Any],
+    body: bytes | dict[str, Any],
     subnet_id: str = "",
     **fault: Any,
 ) -> Creation:
     """A creation whose create is answered with this body, and with nothing done, unless the fault says so."""
-    text = said if isinstance(said, bytes) else json.dumps(said).encode()
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
     rule = {"kind": "custom", "deed": False, "body": text, "times": 1} | fault
     cloud.simulator.fault("garbage", "create", **rule)
-    creation = ask(cast.ada, projects.vision, NAME, subnet_id=subnet_id)
+    creation = submit_creation(people.ada, projects.vision, NAME, subnet_id=subnet_id)
     Source.objects.update(run_after=timezone.now() + timedelta(days=1))
     send_what_waits()
     return Creation.objects.get(pk=creation.pk)
@@ -69,12 +78,12 @@ def answered(
 def settled(creation: Creation, times: int = 3) -> Creation:
     """The creation after its horizon and so many looks more."""
     horizon_passes(creation)
-    return work_again(creation, times=times)
+    return run_worker_again(creation, times=times)
 
 
 def lists_are_due() -> None:
     Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-    work()
+    run_worker()
 
 
 def last(creation: Creation) -> Any:
@@ -111,10 +120,10 @@ NAMING: dict[str, tuple[bytes | dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("there", ["", NAME, "ring-east"])
 @pytest.mark.parametrize("naming", NAMING)
 def test_g41_a_cluster_that_the_cloud_named_and_has_is_never_absent(
-    naming: str, there: str, cast: Cast, projects: Projects, cloud: Cloud
+    naming: str, there: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    said, fault = NAMING[naming]
-    creation = answered(cast, projects, cloud, said, **fault)
+    body, fault = NAMING[naming]
+    creation = answered(people, projects, cloud, body, **fault)
     assert (creation.state, ID in creation.reported_ids) == (State.UNKNOWN, True)
     if there:
         cloud.simulator.add_cluster(projects.vision.project_id, there, cluster_id=ID)
@@ -132,9 +141,9 @@ def test_g41_a_cluster_that_the_cloud_named_and_has_is_never_absent(
 
 @pytest.mark.parametrize("cluster_id", ["a", "0" * 64, "hyper.cluster_1", "A.B", "-rf"])
 def test_g41_an_odd_id_is_a_candidate_too(
-    cluster_id: str, cast: Cast, projects: Projects, cloud: Cloud
+    cluster_id: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(cluster_id, "ring-east"))
+    creation = answered(people, projects, cloud, body(cluster_id, "ring-east"))
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
     assert settled(creation).cause == "other_name"
 
@@ -145,9 +154,9 @@ SPELLINGS = {"as documented": str.lower, "in capitals": str.upper}
 @pytest.mark.parametrize("listed_as", SPELLINGS)
 @pytest.mark.parametrize("named_as", SPELLINGS)
 def test_g41_an_id_is_one_id_in_any_case(
-    named_as: str, listed_as: str, cast: Cast, projects: Projects, cloud: Cloud
+    named_as: str, listed_as: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(SPELLINGS[named_as](ID), "ring-east"))
+    creation = answered(people, projects, cloud, body(SPELLINGS[named_as](ID), "ring-east"))
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=SPELLINGS[listed_as](ID))
     creation = settled(creation)
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_name")
@@ -158,21 +167,21 @@ def test_g41_an_id_is_one_id_in_any_case(
 @pytest.mark.parametrize("named_as", SPELLINGS)
 @pytest.mark.parametrize("stored_as", SPELLINGS)
 def test_g07_the_id_of_a_cluster_that_was_there_proves_nothing_in_any_case(
-    stored_as: str, named_as: str, name: str, cast: Cast, projects: Projects, cloud: Cloud
+    stored_as: str, named_as: str, name: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
-    work()
+    run_worker()
     Cluster.objects.update(cluster_id=SPELLINGS[stored_as](ID))  # as versions before this one stored it
-    creation = settled(answered(cast, projects, cloud, body(SPELLINGS[named_as](ID), name)))
+    creation = settled(answered(people, projects, cloud, body(SPELLINGS[named_as](ID), name)))
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
     assert Cluster.objects.get().name == "before"
 
 
 @pytest.mark.parametrize("cluster_id", ["", ".", "..", "a/b", "../etc", "x" * 65, "a b", "\u202e", 7, None])
 def test_an_id_that_cannot_be_used_is_no_candidate(
-    cluster_id: Any, cast: Cast, projects: Projects, cloud: Cloud
+    cluster_id: Any, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(cluster_id, "ring-east"))
+    creation = answered(people, projects, cloud, body(cluster_id, "ring-east"))
     assert (creation.state, creation.reported_ids) == (State.UNKNOWN, [])
     assert settled(creation).state == State.NOT_CREATED
 
@@ -186,20 +195,20 @@ def test_an_id_that_cannot_be_used_is_no_candidate(
     ],
 )
 def test_g41_a_named_cluster_of_another_type_or_network_is_left_to_a_person(
-    there: dict[str, Any], cause: str, cast: Cast, projects: Projects, cloud: Cloud
+    there: dict[str, Any], cause: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(name="x"), subnet_id=SUBNET)
+    creation = answered(people, projects, cloud, body(name="x"), subnet_id=SUBNET)
     cloud.simulator.add_cluster(projects.vision.project_id, cluster_id=ID, **there)
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, cause)
-    decide(creation, by=cast.tom, cluster_id=ID, reason="it is ours")
+    decide(creation, by=people.tom, cluster_id=ID, reason="it is ours")
     assert Cluster.objects.get(cluster_id=ID).creation_id == creation.pk
 
 
 def test_g41_a_list_that_leaves_it_out_does_not_hide_a_cluster_that_was_named(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(), status=202)
+    creation = answered(people, projects, cloud, body(), status=202)
     cloud.simulator.set(list_lag=86400.0)  # as a list of one page does
     cloud.simulator.add_cluster(projects.vision.project_id, NAME, cluster_id=ID)
     cloud.simulator.fault("garbage", "list", kind="custom", body=b'{"hyper_clusters": []}')
@@ -209,9 +218,9 @@ def test_g41_a_list_that_leaves_it_out_does_not_hide_a_cluster_that_was_named(
 
 @pytest.mark.parametrize("times", [1, None])
 def test_g41_an_id_that_cannot_be_looked_up_is_never_absent(
-    times: int | None, cast: Cast, projects: Projects, cloud: Cloud
+    times: int | None, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(name="ring-east"))
+    creation = answered(people, projects, cloud, body(name="ring-east"))
     cloud.simulator.fault("error", "show", status=403, error_code="APIGW.0302", times=times)
     creation = settled(creation, times=2)
     if times:
@@ -222,17 +231,17 @@ def test_g41_an_id_that_cannot_be_looked_up_is_never_absent(
 
 
 def test_g41_a_named_cluster_beside_another_of_the_name_is_left_to_a_person(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(), status=201)
+    creation = answered(people, projects, cloud, body(), status=201)
     for cluster_id in (ID, OTHER_ID):
         cloud.simulator.add_cluster(projects.vision.project_id, NAME, cluster_id=cluster_id)
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "several_candidates")
 
 
-def test_g41_the_ids_of_every_answer_are_kept(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    creation = answered(cast, projects, cloud, body(name="ring-east"))
+def test_g41_the_ids_of_every_answer_are_kept(people: People, projects: Projects, cloud: Cloud) -> None:
+    creation = answered(people, projects, cloud, body(name="ring-east"))
     Creation.objects.filter(pk=creation.pk).update(
         state=State.QUEUED, run_after=timezone.now() - timedelta(seconds=1)
     )
@@ -244,16 +253,16 @@ def test_g41_the_ids_of_every_answer_are_kept(cast: Cast, projects: Projects, cl
 
 
 def test_g41_the_inventory_leaves_a_named_cluster_to_the_search(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = answered(cast, projects, cloud, body(name="ring-east"))
+    creation = answered(people, projects, cloud, body(name="ring-east"))
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
     make_later(creation)
     lists_are_due()
     assert events(action="cluster:seen:outside") == []
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     assert creation.state == State.NEEDS_ATTENTION
-    decide(creation, by=cast.tom, cluster_id="", reason="of Speech")
+    decide(creation, by=people.tom, cluster_id="", reason="of Speech")
     lists_are_due()
     assert Cluster.objects.get(cluster_id=ID).creation_id is None
     assert Creation.objects.get(pk=creation.pk).conflict_at is None
@@ -264,9 +273,9 @@ def make_later(creation: Creation) -> None:
 
 
 def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflict(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = settled(answered(cast, projects, cloud, body(name="ring-east")))
+    creation = settled(answered(people, projects, cloud, body(name="ring-east")))
     assert creation.state == State.NOT_CREATED
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=ID)
     lists_are_due()
@@ -274,13 +283,13 @@ def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflic
 
 
 def test_g41_an_answer_that_names_a_cluster_after_absence_was_proved_is_a_conflict(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = json.dumps(body(name="ring-east")).encode()
     cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=said)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.reported_ids) == (State.NOT_CREATED, [ID])
     assert creation.conflict_at is not None
@@ -316,53 +325,53 @@ def known_under_the_other_type(projects: Projects) -> None:
     "known", [known_by_list, known_as_gone, known_in_another_project, known_under_the_other_type]
 )
 def test_g07_an_answer_with_the_id_of_a_cluster_known_before_proves_nothing(
-    known: Callable[[Projects], None], cast: Cast, projects: Projects, cloud: Cloud
+    known: Callable[[Projects], None], people: People, projects: Projects, cloud: Cloud
 ) -> None:
     known(projects)
-    creation = answered(cast, projects, cloud, body())
+    creation = answered(people, projects, cloud, body())
     assert (creation.state, creation.cause, creation.evidence) == (State.NEEDS_ATTENTION, "known_id", "")
     assert not hasattr(creation, "cluster")
     assert last(creation).action == "cluster:create:needs-attention"
 
 
 def test_g07_an_unclear_answer_with_the_id_of_a_known_cluster_proves_nothing_either(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
     known_by_list(projects)
     cloud.simulator.add_cluster(projects.vision.project_id, "older", cluster_id=ID)
-    creation = work_again(answered(cast, projects, cloud, body(), status=201))
+    creation = run_worker_again(answered(people, projects, cloud, body(), status=201))
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
 
 
 def test_g07_a_cluster_first_listed_while_its_create_was_out_is_not_one_known_before(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def listed_meanwhile() -> None:
-        now, made = timezone.now(), cloud.simulator.clusters()[0]
+        now, cluster = timezone.now(), cloud.simulator.clusters()[0]
         Cluster.objects.create(
             project=projects.vision,
-            cluster_id=made.id,
-            name=made.name,
+            cluster_id=cluster.id,
+            name=cluster.name,
             type="HPS",
             found_at=now,
             seen_at=now,
         )
 
     around_the_create(monkeypatch, after=once(listed_meanwhile))
-    creation = ask(cast.ada, projects.vision, NAME)
-    work()
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.evidence) == (State.CREATED, Evidence.REPLY)
 
 
 def test_g07_one_id_in_the_answers_to_two_creations_at_once_makes_one_of_them(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("first", "second")
     for name in names:
         text = json.dumps(body(name=name)).encode()
         cloud.simulator.fault("garbage", "create", name=name, kind="custom", body=text, deed=False)
-        ask(cast.ada, projects.vision, name)
+        submit_creation(people.ada, projects.vision, name)
     both = threading.Barrier(2, timeout=20)
     monkeypatch.setattr(CREATIONS, "record_result", meeting(CREATIONS.record_result, both))
 
@@ -398,10 +407,10 @@ def meeting(function: Callable[..., Any], barrier: threading.Barrier) -> Callabl
 
 @pytest.mark.parametrize(("status", "code"), [(409, "ModelArts.0103"), (400, "ModelArts.0104")])
 def test_g07_a_refusal_of_what_was_done_is_contradicted_aloud(
-    status: int, code: str, cast: Cast, projects: Projects, cloud: Cloud
+    status: int, code: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "create", status=status, error_code=code, deed=True, times=1)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     send_what_waits()
     lists_are_due()
     creation.refresh_from_db()
@@ -411,10 +420,10 @@ def test_g07_a_refusal_of_what_was_done_is_contradicted_aloud(
 
 @pytest.mark.parametrize("kind", ["other type", "after the horizon", "never left"])
 def test_a_refusal_is_not_contradicted_by_what_others_make(
-    kind: str, cast: Cast, projects: Projects, cloud: Cloud
+    kind: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "create", status=400, error_code="ModelArts.0104", times=1)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     send_what_waits()
     if kind == "after the horizon":
         horizon_passes(creation)
@@ -428,10 +437,10 @@ def test_a_refusal_is_not_contradicted_by_what_others_make(
 # Evidence follows the attempts that were made.
 
 
-def throttled(cast: Cast, projects: Projects, cloud: Cloud) -> Creation:
+def throttled(people: People, projects: Projects, cloud: Cloud) -> Creation:
     """A creation that waits after an attempt which the cloud refused for now."""
     cloud.simulator.fault("error", "create", status=429, times=1)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     send_what_waits()
     Project.objects.update(blocked_until=None, blocked_cause="")
     creation.refresh_from_db()
@@ -440,10 +449,10 @@ def throttled(cast: Cast, projects: Projects, cloud: Cloud) -> Creation:
 
 
 def test_g07_a_creation_withdrawn_after_an_attempt_rests_on_the_cloud_s_refusal(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = throttled(cast, projects, cloud)
-    withdraw(creation, by=cast.ada)
+    creation = throttled(people, projects, cloud)
+    withdraw(creation, by=people.ada)
     creation.refresh_from_db()
     assert (creation.state, creation.evidence) == (State.CANCELLED, Evidence.REFUSED)
     assert last(creation).after["sends"] == 1
@@ -451,58 +460,58 @@ def test_g07_a_creation_withdrawn_after_an_attempt_rests_on_the_cloud_s_refusal(
 
 @pytest.mark.parametrize("why", ["right_lost", "name_appeared"])
 def test_g07_a_creation_refused_after_an_attempt_never_claims_that_nothing_was_sent(
-    why: str, cast: Cast, projects: Projects, cloud: Cloud
+    why: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = throttled(cast, projects, cloud)
+    creation = throttled(people, projects, cloud)
     if why == "right_lost":
-        cast.ada.grants.update(ended_at=timezone.now() - timedelta(seconds=1))
+        people.ada.grants.update(ended_at=timezone.now() - timedelta(seconds=1))
     else:
         cloud.simulator.add_cluster(projects.vision.project_id, NAME)
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     expected = Evidence.REFUSED if why == "right_lost" else Evidence.LISTED
     assert (creation.state, creation.cause, creation.evidence) == (State.REFUSED, why, expected)
 
 
 @pytest.mark.parametrize("order", ["429 first", "429 last", "never left"])
 def test_g07_not_sent_is_for_attempts_of_which_none_left(
-    order: str, cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    order: str, people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create, attempts = Client.create, []
 
-    def watched(self: Client, **wish: Any) -> Any:
+    def watched(self: Client, **request: Any) -> Any:
         attempts.append(1)
         if order != "never left" and len(attempts) == (1 if order == "429 first" else 2):
-            return create(self, **wish)
+            return create(self, **request)
         with cloud.simulator.refusing():
-            return create(self, **wish)
+            return create(self, **request)
 
     monkeypatch.setattr(Client, "create", watched)
     cloud.simulator.fault("error", "create", status=429)
-    creation = ask(cast.ada, projects.vision, NAME)
-    work()
-    creation = work_again(creation, times=6)
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    run_worker()
+    creation = run_worker_again(creation, times=6)
     assert creation.state == State.FAILED
     assert creation.evidence == (Evidence.NOT_SENT if order == "never left" else Evidence.REFUSED)
 
 
 def test_g07_a_creation_that_was_sent_before_its_backup_was_restored_does_not_say_that_nothing_was_sent(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     waiting = Creation.objects.values().get(pk=creation.pk)
-    work()
+    run_worker()
     Cluster.objects.all().delete()
     Creation.objects.filter(pk=creation.pk).update(**waiting)
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.attempts, creation.evidence) == (State.REFUSED, 0, Evidence.LISTED)
 
 
 def test_g12_an_answer_is_recorded_once_though_the_reply_to_its_commit_was_lost(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another worker looks at the creation between the COMMIT and the sender's second try."""
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     cloud.simulator.fault("lost_answer", "create", times=1)
     settle = CREATIONS.apply_result
 
@@ -515,29 +524,29 @@ def test_g12_an_answer_is_recorded_once_though_the_reply_to_its_commit_was_lost(
 
     monkeypatch.setattr(CREATIONS, "apply_result", written_twice)
     send_what_waits()
-    told = [event.action.rpartition(":")[2] for event in events(object_id=str(creation.pk))]
-    assert told == ["requested", "sending", "unknown", "succeeded"]
+    lines = [event.action.rpartition(":")[2] for event in events(object_id=str(creation.pk))]
+    assert lines == ["requested", "sending", "unknown", "succeeded"]
 
 
 # Deletions: not found under one type is no proof.
 
 
 @pytest.fixture
-def listed_as_hps(cast: Cast, projects: Projects, cloud: Cloud) -> Cluster:
+def listed_as_hps(people: People, projects: Projects, cloud: Cloud) -> Cluster:
     """A cluster of type ECS that a list which ignores the type showed as HPS."""
-    work()
+    run_worker()
     cloud.simulator.add_cluster(projects.vision.project_id, "doomed", "ECS", cluster_id=ID)
     known_by_list(projects, "doomed")
     Source.objects.update(run_after=timezone.now() + timedelta(days=1))
     return Cluster.objects.get()
 
 
-def deleted(cast: Cast, cluster: Cluster, times: int = 3) -> Deletion:
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+def deleted(people: People, cluster: Cluster, times: int = 3) -> Deletion:
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
     for _ in range(times):
         Deletion.objects.filter(pk=deletion.pk).update(run_after=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
-        work()
+        run_worker()
     return Deletion.objects.get(pk=deletion.pk)
 
 
@@ -547,9 +556,9 @@ def told(deletion: Deletion) -> list[tuple[str, str]]:
 
 
 def test_g42_a_cluster_of_the_other_type_is_deleted_under_it_as_a_step_of_its_own(
-    listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+    listed_as_hps: Cluster, people: People, cloud: Cloud
 ) -> None:
-    deletion = deleted(cast, listed_as_hps)
+    deletion = deleted(people, listed_as_hps)
     assert deletion.state == DeletionState.DELETED
     assert cloud.simulator.clusters() == []
     assert told(deletion) == [
@@ -564,17 +573,17 @@ def test_g42_a_cluster_of_the_other_type_is_deleted_under_it_as_a_step_of_its_ow
 
 
 def test_g42_a_cluster_that_is_deleted_under_neither_type_is_never_said_to_be_gone(
-    listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+    listed_as_hps: Cluster, people: People, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "delete", status=400, error_code="ModelArts.6404")
-    deletion = deleted(cast, listed_as_hps, times=5)
+    deletion = deleted(people, listed_as_hps, times=5)
     assert (deletion.state, deletion.attempts) == (DeletionState.UNKNOWN, 2)
     long_ago = F("signed_at") - timedelta(minutes=30)
     past = timezone.now() - timedelta(seconds=1)
     Deletion.objects.update(
         horizon_at=past, signed_at=long_ago, run_after=timezone.now() - timedelta(seconds=1)
     )
-    work()
+    run_worker()
     deletion.refresh_from_db()
     assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")
     assert Cluster.objects.get().gone_at is None
@@ -582,28 +591,28 @@ def test_g42_a_cluster_that_is_deleted_under_neither_type_is_never_said_to_be_go
 
 @pytest.mark.parametrize("code", ["ModelArts.6404", "ModelArts.6309", "ModelArts.6357", "ModelArts.0102"])
 def test_g42_not_found_by_a_delete_is_not_gone_while_show_still_has_the_cluster(
-    code: str, listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+    code: str, listed_as_hps: Cluster, people: People, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "delete", status=400, error_code=code, times=1)
-    deletion = deleted(cast, listed_as_hps)
+    deletion = deleted(people, listed_as_hps)
     assert deletion.state == DeletionState.DELETED
     assert cloud.simulator.clusters() == []
 
 
 def test_g42_a_lost_delete_of_the_wrong_type_goes_on_under_the_right_one(
-    listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+    listed_as_hps: Cluster, people: People, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("lost_request", "delete", times=1)
-    assert deleted(cast, listed_as_hps).state == DeletionState.DELETED
+    assert deleted(people, listed_as_hps).state == DeletionState.DELETED
     assert cloud.simulator.clusters() == []
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 404, "error_code": "Proxy.NotFound"}])
 def test_g42_a_cluster_is_not_gone_while_the_other_type_cannot_be_asked(
-    fault: dict[str, Any], listed_as_hps: Cluster, cast: Cast, cloud: Cloud
+    fault: dict[str, Any], listed_as_hps: Cluster, people: People, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "show", status=400, error_code="ModelArts.6404", times=1)
     cloud.simulator.fault("error", "show", **fault)
-    deletion = deleted(cast, listed_as_hps)
+    deletion = deleted(people, listed_as_hps)
     assert deletion.state == DeletionState.UNKNOWN
     assert Cluster.objects.get().gone_at is None

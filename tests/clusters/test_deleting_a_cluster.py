@@ -12,20 +12,20 @@ from django.utils import timezone
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.services import end_grant
 from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Project, Source, State
 from hyperclusters.clusters.operations.deletion import DELETIONS
-from hyperclusters.clusters.refusals import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName
 from hyperclusters.modelarts import Client
 from hyperclusters.simulator import JournalEntry
 from tests.clusters.moments import Killed, kill
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
 
 @pytest.fixture
-def cluster(cast: Cast, projects: Projects, cloud: Cloud) -> Cluster:
+def cluster(people: People, projects: Projects, cloud: Cloud) -> Cluster:
     """A cluster that Ada made."""
-    creation = ask(cast.ada, projects.vision, "doomed")
-    work()
+    creation = submit_creation(people.ada, projects.vision, "doomed")
+    run_worker()
     Source.objects.update(
         run_after=timezone.now() + timedelta(minutes=4)
     )  # from here each call is about the deletion
@@ -41,7 +41,7 @@ def again(deletion: Deletion, times: int = 1) -> Deletion:
     for _ in range(times):
         Deletion.objects.filter(pk=deletion.pk).update(run_after=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
-        work()
+        run_worker()
     return Deletion.objects.get(pk=deletion.pk)
 
 
@@ -50,11 +50,11 @@ def told(deletion: Deletion) -> list[str]:
 
 
 def test_a_deletion_is_recorded_sent_once_and_ends_with_the_cluster_gone(
-    cast: Cast, cluster: Cluster, cloud: Cloud
+    people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed", reason="done")
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed", reason="done")
     assert deletes(cloud) == []
-    work()
+    run_worker()
     deletion.refresh_from_db()
     cluster.refresh_from_db()
     assert deletion.state == DeletionState.DELETED
@@ -65,27 +65,27 @@ def test_a_deletion_is_recorded_sent_once_and_ends_with_the_cluster_gone(
 
 
 def test_deleting_is_for_creators_of_the_team_and_a_denial_is_told(
-    cast: Cast, cluster: Cluster, cloud: Cloud
+    people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
     for name in ("vera", "olga", "root", "mallory"):
         with pytest.raises(NotPermitted):
-            request_deletion(person=getattr(cast, name), cluster=cluster, typed_name="doomed")
+            request_deletion(person=getattr(people, name), cluster=cluster, typed_name="doomed")
         assert len(events(action="cluster:delete:denied", person_name=name)) == 1
     assert not Deletion.objects.exists()
 
 
-def test_a_wrong_name_is_refused(cast: Cast, cluster: Cluster) -> None:
+def test_a_wrong_name_is_refused(people: People, cluster: Cluster) -> None:
     for typed in ("", "Doomed", "doomed ", "other"):
         with pytest.raises(WrongName):
-            request_deletion(person=cast.ada, cluster=cluster, typed_name=typed)
+            request_deletion(person=people.ada, cluster=cluster, typed_name=typed)
     assert [event.evidence for event in events(action="cluster:delete:refused")] == ["wrong_name_typed"] * 4
 
 
 def test_what_stands_in_the_way_is_refused_before_anything_is_sent(
-    cast: Cast, cluster: Cluster, projects: Projects, cloud: Cloud
+    people: People, cluster: Cluster, projects: Projects, cloud: Cloud
 ) -> None:
     def delete() -> Deletion:
-        return request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+        return request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
 
     Project.objects.update(blocked_until=timezone.now() + timedelta(minutes=1), blocked_cause="deadline")
     with pytest.raises(Blocked):
@@ -94,7 +94,7 @@ def test_what_stands_in_the_way_is_refused_before_anything_is_sent(
     Cluster.objects.update(gone_at=timezone.now())
     with pytest.raises(AlreadyGone):
         delete()
-    twin = ask(cast.tom, projects.vision, "doomed")
+    twin = submit_creation(people.tom, projects.vision, "doomed")
     Cluster.objects.update(gone_at=None)
     with pytest.raises(NameUnresolved):
         delete()
@@ -104,16 +104,16 @@ def test_what_stands_in_the_way_is_refused_before_anything_is_sent(
         delete()
     assert refusal.value.deletion == first
     with pytest.raises(IntegrityError):
-        Deletion.objects.create(cluster=cluster, requested_by=cast.tom)
+        Deletion.objects.create(cluster=cluster, requested_by=people.tom)
     assert deletes(cloud) == []
 
 
 def test_g25_a_right_lost_while_waiting_means_nothing_is_deleted(
-    cast: Cast, cluster: Cluster, cloud: Cloud
+    people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
-    end_grant(cast.ada.grants.get(), reason="left")
-    work()
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
+    end_grant(people.ada.grants.get(), reason="left")
+    run_worker()
     deletion.refresh_from_db()
     assert (deletion.state, deletion.cause) == (DeletionState.REFUSED, "right_lost")
     assert deletes(cloud) == []
@@ -122,10 +122,10 @@ def test_g25_a_right_lost_while_waiting_means_nothing_is_deleted(
 
 @pytest.mark.parametrize("status", [400, 403, 409])
 def test_a_refusal_of_the_cloud_fails_and_the_cluster_stays(
-    status: int, cast: Cast, cluster: Cluster, cloud: Cloud
+    status: int, people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "delete", status=status, error_code="ModelArts.6407")
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
     deletion = again(deletion, times=2)
     assert deletion.state == DeletionState.FAILED
     assert Cluster.objects.get(pk=cluster.pk).gone_at is None
@@ -144,10 +144,10 @@ def test_a_refusal_of_the_cloud_fails_and_the_cluster_stays(
     ids=str,
 )
 def test_an_unclear_answer_is_never_sent_again_and_settled_by_looking(
-    fault: dict[str, Any], deed: bool, cast: Cast, cluster: Cluster, cloud: Cloud
+    fault: dict[str, Any], deed: bool, people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
     cloud.simulator.fault(call="delete", times=1, **fault)
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
     claimed = DELETIONS.claim("sender", DeletionState.QUEUED)
     assert claimed is not None
     DELETIONS.send(claimed)
@@ -167,33 +167,33 @@ def test_an_unclear_answer_is_never_sent_again_and_settled_by_looking(
     "failure", [{"fault": "error", "status": 500}, {"fault": "garbage", "kind": "html"}], ids=str
 )
 def test_g17_a_cluster_that_cannot_be_shown_stops_no_other_call(
-    failure: dict[str, Any], cast: Cast, projects: Projects, cluster: Cluster, cloud: Cloud
+    failure: dict[str, Any], people: People, projects: Projects, cluster: Cluster, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("lost_request", "delete", times=1)
     cloud.simulator.fault(call="show", **failure)
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
     for _ in range(5):
         Deletion.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-        work()
+        run_worker()
     deletion.refresh_from_db()
     projects.vision.refresh_from_db()
     assert deletion.state == DeletionState.UNKNOWN
     assert len([entry for entry in cloud.simulator.journal() if entry.call == "show"]) >= 4
     assert not projects.vision.is_blocked()
-    creation = ask(cast.ada, projects.vision, "goes-on")
-    work()
+    creation = submit_creation(people.ada, projects.vision, "goes-on")
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == State.CREATED
 
 
 @pytest.mark.parametrize("call", ["delete", "show"])
 def test_g07_a_404_that_is_not_the_vendor_s_own_does_not_prove_that_a_cluster_is_gone(
-    call: str, cast: Cast, cluster: Cluster, cloud: Cloud
+    call: str, people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
     if call == "show":
         cloud.simulator.fault("lost_request", "delete", times=1)
     cloud.simulator.fault("garbage", call, kind="html", status=404, deed=False)
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
     deletion = again(deletion, times=3)
     assert deletion.state != DeletionState.DELETED
     assert Cluster.objects.get(pk=cluster.pk).gone_at is None
@@ -201,20 +201,20 @@ def test_g07_a_404_that_is_not_the_vendor_s_own_does_not_prove_that_a_cluster_is
 
 
 def test_a_cluster_that_the_cloud_does_not_have_is_gone_as_was_wanted(
-    cast: Cast, cluster: Cluster, cloud: Cloud
+    people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
     cloud.simulator.remove_cluster(cluster.cluster_id)
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
-    work()
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
+    run_worker()
     deletion.refresh_from_db()
     assert deletion.state == DeletionState.DELETED
 
 
 def test_too_many_requests_are_sent_again_at_most_three_times(
-    cast: Cast, cluster: Cluster, cloud: Cloud
+    people: People, cluster: Cluster, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "delete", status=429)
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
     deletion = again(deletion, times=6)
     assert (deletion.state, deletion.code) == (DeletionState.FAILED, "APIGW.0308")
     assert len(deletes(cloud)) == 4
@@ -222,24 +222,24 @@ def test_too_many_requests_are_sent_again_at_most_three_times(
 
 @pytest.mark.parametrize("sent", [True, False])
 def test_g03_a_sender_that_died_leaves_unknown_and_the_cloud_is_looked_at(
-    sent: bool, cast: Cast, cluster: Cluster, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    sent: bool, people: People, cluster: Cluster, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = Client.delete
 
-    def dying(self: Client, **wish: Any) -> None:
+    def dying(self: Client, **request: Any) -> None:
         if sent:
-            really(self, **wish)
+            really(self, **request)
         kill()
 
-    deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name="doomed")
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
     with monkeypatch.context() as patch:
         patch.setattr(Client, "delete", dying)
         with pytest.raises(Killed):
-            work()
+            run_worker()
     deletion.refresh_from_db()
     assert deletion.state == DeletionState.SENDING
     Deletion.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-    work()
+    run_worker()
     deletion = again(deletion)
     assert deletion.state == (DeletionState.DELETED if sent else DeletionState.UNKNOWN)
     assert "failed" not in told(deletion)

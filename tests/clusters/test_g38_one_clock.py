@@ -14,7 +14,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hyperclusters.access.models import Grant
-from hyperclusters.access.permissions import Action as May
+from hyperclusters.access.permissions import Permission as May
 from hyperclusters.access.permissions import may
 from hyperclusters.accounts import lockout
 from hyperclusters.accounts.models import Attempt, Session
@@ -22,8 +22,7 @@ from hyperclusters.audit import clock, duties, push
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Duty
 from hyperclusters.audit.reading import note_read
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker, connections, heartbeat, inventory
 from hyperclusters.clusters.metrics import exposition
 from hyperclusters.clusters.models import Creation, Heartbeat, Project, Source, State
@@ -31,7 +30,7 @@ from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.evidence import horizon, is_past_horizon
 from tests.clusters.moments import send_what_waits
 from tests.clusters.other_process import faketime, other
-from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 
 POSTGRESQL = "postgres" in os.environ.get("DATABASE_URL", "")
 pytestmark = pytest.mark.skipif(
@@ -55,10 +54,10 @@ def at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> Iterator[None]:
         yield
 
 
-def lost(cast: Cast, projects: Projects, cloud: Cloud, name: str = "lost") -> Creation:
+def lost(people: People, projects: Projects, cloud: Cloud, name: str = "lost") -> Creation:
     """A creation that the cloud has not carried out yet, and may still."""
     cloud.simulator.fault("lost_request", "create", times=1)
-    creation = ask(cast.ada, projects.vision, name)
+    creation = submit_creation(people.ada, projects.vision, name)
     send_what_waits()
     creation.refresh_from_db()
     assert creation.state == State.UNKNOWN
@@ -98,10 +97,10 @@ WORKERS: dict[str, tuple[str, bool]] = {
 
 @pytest.mark.parametrize("row", WORKERS)
 def test_g38_nothing_stands_still_after_a_worker_whose_clock_was_wrong(
-    row: str, cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    row: str, people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead, fake_monotonic = WORKERS[row]
-    unsettled = lost(cast, projects, cloud)
+    unsettled = lost(people, projects, cloud)
     jumps = row == "database jump"
     if jumps and not POSTGRESQL:
         ahead = "+10d"  # SQLite has this machine's clock: it was ahead and is set back
@@ -110,20 +109,20 @@ def test_g38_nothing_stands_still_after_a_worker_whose_clock_was_wrong(
         worker("beat")
         worker("work")
         worker("look_at_once", times=2)
-        ask(cast.ada, projects.vision, "left-behind")
+        submit_creation(people.ada, projects.vision, "left-behind")
         claimed = worker("claim")
         said = worker("now")
     if POSTGRESQL and not jumps:
         assert abs(said["rows"] - timezone.now().timestamp()) < 5
         assert abs(said["signed"] - timezone.now().timestamp()) < 5
     unsettled.refresh_from_db()
-    seen, now = lists(cloud), clock.now()
+    count, now = lists(cloud), clock.now()
     with at(monkeypatch, now + LONGEST):
-        work()
+        run_worker()
         duties.run_due()
-        inventory_is_due = lists(cloud) >= seen + 4
+        inventory_is_due = lists(cloud) >= count + 4
         for _ in range(25):
-            record(Did.ACCESS_DENIED, Outcome.DENIED, person=cast.mallory)
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, person=people.mallory)
         Duty.objects.filter(name="alerts").update(due_at=clock.now())
         duties.run_due()
     stuck = Creation.objects.filter(name="left-behind", state=State.QUEUED)
@@ -140,7 +139,7 @@ def test_g38_nothing_stands_still_after_a_worker_whose_clock_was_wrong(
             ).exists(),
             listings=inventory_is_due,
             alerts=len(events(action="audit:alert:denials")) == 1,
-            grants=may(cast.ada, May.CREATE, cast.vision),
+            grants=may(people.ada, May.CREATE, people.vision),
         )
         == []
     )
@@ -148,9 +147,9 @@ def test_g38_nothing_stands_still_after_a_worker_whose_clock_was_wrong(
 
 @pytest.mark.parametrize("ahead", ["+20m", "-20m"], ids=["web ahead", "web behind"])
 def test_g38_what_a_web_process_asks_for_by_a_wrong_clock_is_done_at_once(
-    ahead: str, cast: Cast, projects: Projects, cloud: Cloud
+    ahead: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    work()
+    run_worker()
     duties.run_due()
     Source.objects.update(run_after=clock.now() + timedelta(seconds=50))
     with other(ahead) as web:
@@ -158,21 +157,21 @@ def test_g38_what_a_web_process_asks_for_by_a_wrong_clock_is_done_at_once(
         web("give", username="nina")
         web("deny", username="mallory", times=25)
         web("visit")
-    lapsed, seen = Grant.objects.get(person=cast.tom), lists(cloud)
+    lapsed, count = Grant.objects.get(person=people.tom), lists(cloud)
     Grant.objects.filter(pk=lapsed.pk).update(until=clock.now())
     Duty.objects.update(due_at=clock.now())
-    work()
+    run_worker()
     duties.run_due()
-    note_read(person=cast.olga, page="list", filters={})
+    note_read(person=people.olga, page="list", filters={})
     recent = Attempt.objects.filter(clock.within("at", lockout.WINDOW), key="shared").count()
     visits = len(events(action="audit:read"))
     assert (
         wrong(
             leases=Creation.objects.get(pk=creation).state == State.CREATED,
-            listings=lists(cloud) > seen + 2,
+            listings=lists(cloud) > count + 2,
             alerts=len(events(action="audit:alert:denials")) == 1,
-            grant_begins=may(cast.nina, May.VIEW, cast.vision),
-            grant_ends=not may(cast.tom, May.VIEW, cast.vision),
+            grant_begins=may(people.nina, May.VIEW, people.vision),
+            grant_ends=not may(people.tom, May.VIEW, people.vision),
             visits=visits == (1 if POSTGRESQL else 2),
             lockout=recent == (50 if POSTGRESQL else 0),
             times=not POSTGRESQL
@@ -184,16 +183,16 @@ def test_g38_what_a_web_process_asks_for_by_a_wrong_clock_is_done_at_once(
 
 @pytest.mark.parametrize("ahead", ["+30m", "-30m"])
 def test_g38_a_worker_by_a_wrong_clock_proves_nothing_absent(
-    ahead: str, cast: Cast, projects: Projects, cloud: Cloud
+    ahead: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud)
+    creation = lost(people, projects, cloud)
     with other(ahead) as worker:
         worker("look_at_once", times=4)
     creation.refresh_from_db()
     assert (creation.state, creation.polls >= 2) == (State.UNKNOWN, True)
     assert events(action="cluster:create:absent") == []
     cloud.simulator.add_cluster(projects.vision.project_id, "lost")  # the cloud carries it out after all
-    creation = work_again(
+    creation = run_worker_again(
         creation, times=2
     )  # the first by the offset to the cloud that the other worker has measured
     assert (creation.state, creation.conflict_at) == (State.CREATED, None)
@@ -242,7 +241,7 @@ def test_g38_the_wrong_clock_is_a_metric_and_a_line_on_every_page(
     assert 'hyperclusters_clock_ahead_seconds{host="db7",role="web"} 0.0' in text
     assert "hyperclusters_workers 2.0" in text
     assert "The clock of db7 is wrong" in as_("vera").get("/").content.decode()
-    heartbeat.forget_heard()
+    heartbeat.forget_beats()
     Heartbeat.objects.update(clock_ahead=None)
     assert "The clock of" not in as_("vera").get("/").content.decode()
 
@@ -272,9 +271,9 @@ def test_g38_an_episode_that_ends_and_comes_back_is_a_second_event(
 
 
 def test_g38_absence_needs_the_horizon_past_by_every_clock(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud)
+    creation = lost(people, projects, cloud)
     now = clock.now()
     later, before = now + timedelta(minutes=22), now + timedelta(minutes=20)
     assert creation.signed_at is not None
@@ -299,9 +298,9 @@ def test_g38_absence_needs_the_horizon_past_by_every_clock(
 
 
 def test_g38_a_horizon_that_no_clock_can_have_set_begins_anew(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud)
+    creation = lost(people, projects, cloud)
     Creation.objects.update(horizon_at=clock.now() + timedelta(days=10), polls=5, run_after=clock.now())
     claimed = CREATIONS.claim("here", State.UNKNOWN)
     assert claimed is not None
@@ -332,13 +331,13 @@ def test_g38_a_clock_that_was_set_proves_no_length_of_time_for_a_while(
 
 
 def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
     far = clock.now() + timedelta(days=10)
-    creation = ask(cast.ada, projects.vision, "far")
+    creation = submit_creation(people.ada, projects.vision, "far")
     Creation.objects.update(run_after=far, lease_expires_at=far, lease_holder="gone")
     Source.objects.update(run_after=far, lease_expires_at=far)
-    test = connections.ask_test(by=cast.root, project=projects.vision)
+    test = connections.ask_test(by=people.root, project=projects.vision)
     type(test).objects.update(lease_expires_at=far)
     Project.objects.update(
         blocked_until=far, blocked_cause="key_refused", probe_until=far, writes_until=far, trusted=False
@@ -349,8 +348,8 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
     claimed = CREATIONS.claim("here", State.QUEUED)
     assert (
         wrong(
-            breaker=not project.is_blocked() and breaker.when_to_call(project) is None,
-            writes=breaker.when_to_write(project) is None,
+            breaker=not project.is_blocked() and breaker.next_call_at(project) is None,
+            writes=breaker.next_write_at(project) is None,
             work=claimed is not None and claimed.pk == creation.pk,
             lists=inventory.claim_source("here") is not None,
             tests=connections.claim_test("here") is not None,
@@ -363,8 +362,8 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
     )
 
 
-def test_g38_a_lawful_wait_is_waited_for(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    ask(cast.ada, projects.vision, "soon")
+def test_g38_a_lawful_wait_is_waited_for(people: People, projects: Projects, cloud: Cloud) -> None:
+    submit_creation(people.ada, projects.vision, "soon")
     soon = clock.now() + timedelta(minutes=4)
     Creation.objects.update(run_after=soon)
     assert CREATIONS.claim("here", State.QUEUED) is None

@@ -22,7 +22,7 @@ from hyperclusters.audit.models import Duty
 from hyperclusters.clusters import connections
 from hyperclusters.clusters.models import ConnectionTest, Creation, Diagnosis, State
 from tests.clusters.other_process import ROOT, environment
-from tests.conftest import Cast, Cloud, Projects, ask
+from tests.conftest import Cloud, People, Projects, submit_creation
 
 GRACE = 10  # of the 25 s that all letters would take; a busy machine takes its time to end a process
 LETTERS = 25
@@ -100,10 +100,14 @@ def arrived(cloud: Cloud) -> bool:
     return bool(cloud.simulator.journal())
 
 
-def test_g52_letters_that_go_out_slowly_are_left_to_the_next_worker(cast: Cast, tmp_path: Path) -> None:
+def test_g52_letters_that_go_out_slowly_are_left_to_the_next_worker(people: People, tmp_path: Path) -> None:
     for number in range(LETTERS):
         invite(
-            email=f"guest{number}@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom
+            email=f"guest{number}@example.com",
+            team=people.vision,
+            role=Role.VIEWER,
+            reason="x",
+            by=people.tom,
         )
     with serving(SlowMail) as server:
         url = f"smtp://127.0.0.1:{server.server_address[1]}"
@@ -114,7 +118,7 @@ def test_g52_letters_that_go_out_slowly_are_left_to_the_next_worker(cast: Cast, 
     assert Letter.objects.due().count() == Letter.objects.count()  # and none of them has to wait
 
 
-def test_g52_what_cannot_be_stopped_is_left_and_named(cast: Cast, tmp_path: Path) -> None:
+def test_g52_what_cannot_be_stopped_is_left_and_named(people: People, tmp_path: Path) -> None:
     with serving(Dripping) as server:
         hook = f"http://127.0.0.1:{server.server_address[1]}/"
         status, seconds = stopped_when_busy(
@@ -127,10 +131,10 @@ def test_g52_what_cannot_be_stopped_is_left_and_named(cast: Cast, tmp_path: Path
 
 
 def test_g52_a_connection_test_makes_no_second_call_when_told_to_stop(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.set(clock_offset=timedelta(hours=1).total_seconds())
-    connections.ask_test(by=cast.root, project=projects.vision)
+    connections.ask_test(by=people.root, project=projects.vision)
     test = connections.claim_test("here")
     assert test is not None
     connections.run_test(test, may_begin=lambda: False)
@@ -139,10 +143,10 @@ def test_g52_a_connection_test_makes_no_second_call_when_told_to_stop(
 
 
 def test_g52_a_creation_that_waits_is_not_begun_by_a_worker_that_is_to_stop(
-    cast: Cast, projects: Projects, cloud: Cloud, tmp_path: Path
+    people: People, projects: Projects, cloud: Cloud, tmp_path: Path
 ) -> None:
     cloud.simulator.fault("latency", "list", before=1.0)
-    ask(cast.ada, projects.vision, "waits")
+    submit_creation(people.ada, projects.vision, "waits")
     status, seconds = stopped_when_busy(partial(arrived, cloud), tmp_path / "log")
     assert (status, seconds < GRACE) == (0, True)
     assert (Creation.objects.get().state, cloud.posts) == (State.QUEUED, [])

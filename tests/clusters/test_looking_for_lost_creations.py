@@ -12,7 +12,7 @@ from hyperclusters.clusters.creations import look_now, withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Source, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.evidence import horizon
-from hyperclusters.clusters.operations.transitions import Stale
+from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.modelarts import Answer, Client, ClusterType, Denied, HyperCluster
 from tests.clusters.moments import (
     Killed,
@@ -26,16 +26,16 @@ from tests.clusters.moments import (
     send_what_waits,
     taken_for_lost,
 )
-from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 
 NAME = "test-hps--1107"
 SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 
 
-def lost(cast: Cast, projects: Projects, cloud: Cloud, *, deed: bool, **wish: Any) -> Creation:
+def lost(people: People, projects: Projects, cloud: Cloud, *, deed: bool, **request: Any) -> Creation:
     """A creation whose POST went out and whose answer never came."""
     cloud.simulator.fault("lost_answer" if deed else "lost_request", "create", times=1)
-    creation = ask(cast.ada, projects.vision, NAME, **wish)
+    creation = submit_creation(people.ada, projects.vision, NAME, **request)
     send_what_waits()
     creation.refresh_from_db()
     assert creation.state == State.UNKNOWN
@@ -47,62 +47,66 @@ def actions(creation: Creation) -> list[str]:
 
 
 def test_g10_a_lost_creation_is_found_in_the_list_by_reading_alone(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=True)
-    seen = len(cloud.simulator.journal())
-    creation = work_again(creation)
+    creation = lost(people, projects, cloud, deed=True)
+    count = len(cloud.simulator.journal())
+    creation = run_worker_again(creation)
     assert (creation.state, creation.evidence) == (State.CREATED, Evidence.LISTED)
     assert creation.cluster.cluster_id == cloud.simulator.clusters()[0].id
-    assert {entry.method for entry in cloud.simulator.journal()[seen:]} == {"GET"}
+    assert {entry.method for entry in cloud.simulator.journal()[count:]} == {"GET"}
     assert len(cloud.posts) == 1
 
 
 def test_g11_a_lost_creation_s_cluster_is_never_listed_as_made_outside(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=True)
+    creation = lost(people, projects, cloud, deed=True)
     Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=1))
     Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-    work()  # the inventory's list comes before the search
+    run_worker()  # the inventory's list comes before the search
     assert not Cluster.objects.exists()
-    work_again(creation)
+    run_worker_again(creation)
     assert Cluster.objects.get().creation_id == creation.pk
     assert events(action="cluster:seen:outside") == []
 
 
 def test_g09_looks_come_quickly_at_first_and_then_every_minute(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     waits = []
     for _ in range(7):
         waits.append((creation.run_after - timezone.now()).total_seconds())
-        creation = work_again(creation)
+        creation = run_worker_again(creation)
     for wait, planned in zip(waits, (2, 5, 15, 30, 60, 60, 60), strict=True):
         assert planned - 2 < wait <= planned
 
 
-def test_g08_absence_before_the_horizon_proves_nothing(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    creation = work_again(lost(cast, projects, cloud, deed=False), times=6)
+def test_g08_absence_before_the_horizon_proves_nothing(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    creation = run_worker_again(lost(people, projects, cloud, deed=False), times=6)
     assert (creation.state, creation.polls) == (State.UNKNOWN, 6)
 
 
 def test_g08_the_horizon_lies_behind_the_signature_s_life_and_all_margins(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     assert creation.horizon_at is not None
     assert creation.signed_at is not None
     span = creation.horizon_at - creation.signed_at
     assert timedelta(minutes=21) <= span < timedelta(minutes=21, seconds=3)  # 15 + 1 + 5
 
 
-def test_g08_one_list_behind_the_horizon_is_not_enough(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+def test_g08_one_list_behind_the_horizon_is_not_enough(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
-    assert work_again(creation).state == State.UNKNOWN
-    creation = work_again(creation)
+    assert run_worker_again(creation).state == State.UNKNOWN
+    creation = run_worker_again(creation)
     assert (creation.state, creation.evidence) == (State.NOT_CREATED, Evidence.ABSENT)
     assert creation.settled_at is not None
     assert actions(creation) == ["requested", "sending", "unknown", "absent"]
@@ -110,42 +114,42 @@ def test_g08_one_list_behind_the_horizon_is_not_enough(cast: Cast, projects: Pro
 
 
 def test_g08_many_lists_before_the_horizon_still_need_one_behind_it(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = work_again(lost(cast, projects, cloud, deed=False), times=3)
+    creation = run_worker_again(lost(people, projects, cloud, deed=False), times=3)
     horizon_passes(creation)
-    assert work_again(creation).state == State.NOT_CREATED
+    assert run_worker_again(creation).state == State.NOT_CREATED
 
 
 def test_g08_a_list_begun_before_the_horizon_does_not_count_as_behind_it(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    creation = work_again(lost(cast, projects, cloud, deed=False), times=3)
+    creation = run_worker_again(lost(people, projects, cloud, deed=False), times=3)
     Creation.objects.filter(pk=creation.pk).update(horizon_at=timezone.now() + timedelta(minutes=1))
     after_the_list(monkeypatch, lambda: horizon_passes(creation))
-    assert work_again(creation).state == State.UNKNOWN
+    assert run_worker_again(creation).state == State.UNKNOWN
 
 
 def test_a_cluster_that_comes_up_late_is_found_before_the_horizon(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = work_again(lost(cast, projects, cloud, deed=False), times=3)
+    creation = run_worker_again(lost(people, projects, cloud, deed=False), times=3)
     late = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     assert (creation.state, creation.evidence) == (State.CREATED, Evidence.LISTED)
     assert creation.cluster.cluster_id == late.id
 
 
 def test_a_cluster_that_comes_up_after_the_verdict_contradicts_it_aloud(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
-    work_again(creation, times=2)
+    run_worker_again(creation, times=2)
     late = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
     for _ in range(2):
         Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-        work()
+        run_worker()
     creation.refresh_from_db()
     assert creation.conflict_at is not None
     (contradicted,) = events(action="cluster:create:contradicted")
@@ -170,46 +174,46 @@ FAILING_LISTS: list[dict[str, Any]] = [
 
 
 def test_a_list_that_failed_proves_nothing_even_behind_the_horizon(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
     for fault in FAILING_LISTS:
         cloud.simulator.reset()
         cloud.simulator.fault(call="list", **fault)
-        creation = work_again(creation, times=2)
+        creation = run_worker_again(creation, times=2)
         assert (creation.state, creation.polls) == (State.UNKNOWN, 0), fault
 
 
 def test_a_key_that_stopped_working_leaves_the_outcome_open(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
     cloud.simulator.add_key("TESTKEY", "another-secret")
-    creation = work_again(creation, times=2)
+    creation = run_worker_again(creation, times=2)
     assert (creation.state, creation.polls) == (State.UNKNOWN, 0)
 
 
 def test_an_error_that_means_no_clusters_is_a_list_like_any_other(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.set(error_on_empty_list=True)
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
-    assert work_again(creation, times=2).state == State.NOT_CREATED
+    assert run_worker_again(creation, times=2).state == State.NOT_CREATED
 
 
 def test_a_cluster_that_had_the_name_before_is_never_taken_for_the_new_one(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, NAME)
-    work()
+    run_worker()
     Cluster.objects.update(gone_at=timezone.now())  # and our list has lost sight of it
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     assert len(creation.baseline) == 1
     horizon_passes(creation)
-    assert work_again(creation, times=2).state == State.NOT_CREATED
+    assert run_worker_again(creation, times=2).state == State.NOT_CREATED
 
 
 OTHER_SUBNET = "11111111-1111-4111-8111-111111111111"
@@ -225,38 +229,38 @@ OTHER_SUBNET = "11111111-1111-4111-8111-111111111111"
     ],
 )
 def test_a_candidate_has_the_subnet_that_was_asked_for_or_one_that_cannot_be_compared(
-    wanted: str, has: str, cast: Cast, projects: Projects, cloud: Cloud
+    wanted: str, has: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False, subnet_id=wanted)
+    creation = lost(people, projects, cloud, deed=False, subnet_id=wanted)
     cloud.simulator.add_cluster(projects.vision.project_id, NAME, subnet_ids=[has])
-    assert work_again(creation).state == State.CREATED
+    assert run_worker_again(creation).state == State.CREATED
 
 
 def test_g07_a_new_cluster_of_the_name_in_another_subnet_is_for_a_person(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False, subnet_id=SUBNET)
+    creation = lost(people, projects, cloud, deed=False, subnet_id=SUBNET)
     cloud.simulator.add_cluster(projects.vision.project_id, NAME, subnet_ids=[OTHER_SUBNET])
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_network")
     assert [each["name"] for each in creation.candidates] == [NAME]
 
 
 def test_g07_a_new_cluster_of_the_name_under_the_other_type_is_for_a_person(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     cloud.simulator.add_cluster(projects.vision.project_id, NAME, "ECS")
-    assert work_again(creation).state == State.UNKNOWN
+    assert run_worker_again(creation).state == State.UNKNOWN
     horizon_passes(creation)
-    creation = work_again(creation, times=2)
+    creation = run_worker_again(creation, times=2)
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "other_type")
 
 
 def test_absence_needs_only_the_list_of_the_type_that_was_sent(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     horizon_passes(creation)
     read = Client.list
 
@@ -266,16 +270,16 @@ def test_absence_needs_only_the_list_of_the_type_that_was_sent(
         return read(self, **query)
 
     monkeypatch.setattr(Client, "list", only_supernodes)
-    assert work_again(creation, times=2).state == State.NOT_CREATED
+    assert run_worker_again(creation, times=2).state == State.NOT_CREATED
 
 
 @pytest.mark.parametrize("network_info", ["absent", "null", "empty"])
 def test_a_candidate_listed_without_its_networks_is_still_one(
-    network_info: str, cast: Cast, projects: Projects, cloud: Cloud
+    network_info: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=True, subnet_id=SUBNET)
+    creation = lost(people, projects, cloud, deed=True, subnet_id=SUBNET)
     cloud.simulator.set(network_info=network_info)
-    assert work_again(creation).state == State.CREATED
+    assert run_worker_again(creation).state == State.CREATED
 
 
 @pytest.mark.parametrize(
@@ -283,63 +287,63 @@ def test_a_candidate_listed_without_its_networks_is_still_one(
     [("speech", NAME, "HPS"), ("vision", NAME, "ECS"), ("vision", NAME.upper(), "HPS")],
 )
 def test_a_cluster_elsewhere_of_another_type_or_name_is_no_candidate(
-    project: str, name: str, kind: str, cast: Cast, projects: Projects, cloud: Cloud
+    project: str, name: str, kind: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
+    creation = lost(people, projects, cloud, deed=False)
     cloud.simulator.add_cluster(getattr(projects, project).project_id, name, kind)
-    assert work_again(creation).state == State.UNKNOWN
+    assert run_worker_again(creation).state == State.UNKNOWN
 
 
-def test_two_candidates_are_left_to_a_person(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    creation = lost(cast, projects, cloud, deed=True)
+def test_two_candidates_are_left_to_a_person(people: People, projects: Projects, cloud: Cloud) -> None:
+    creation = lost(people, projects, cloud, deed=True)
     cloud.simulator.add_cluster(projects.vision.project_id, NAME)
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     assert (creation.state, creation.evidence) == (State.NEEDS_ATTENTION, "")
     candidates = sorted(facts["id"] for facts in creation.candidates)
     assert candidates == sorted(cluster.id for cluster in cloud.simulator.clusters())
-    (asked,) = events(action="cluster:create:needs-attention")
-    assert asked.after is not None
-    assert sorted(asked.after["candidates"]) == candidates
-    work_again(creation)
+    (event,) = events(action="cluster:create:needs-attention")
+    assert event.after is not None
+    assert sorted(event.after["candidates"]) == candidates
+    run_worker_again(creation)
     assert len(cloud.posts) == 1
 
 
 def test_a_cluster_that_another_creation_made_is_no_candidate(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
-    made = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
+    creation = lost(people, projects, cloud, deed=False)
+    cluster = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
     Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=1))
-    other = ask(cast.ada, projects.vision, "other")
-    work()
-    Cluster.objects.filter(creation=other).update(cluster_id=made.id)
-    assert work_again(creation).state == State.UNKNOWN
+    other = submit_creation(people.ada, projects.vision, "other")
+    run_worker()
+    Cluster.objects.filter(creation=other).update(cluster_id=cluster.id)
+    assert run_worker_again(creation).state == State.UNKNOWN
 
 
 def test_g09_an_outcome_open_for_half_an_hour_is_told_once(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=False)
-    work_again(creation)
+    creation = lost(people, projects, cloud, deed=False)
+    run_worker_again(creation)
     assert events(action="cluster:create:overdue") == []
     Creation.objects.filter(pk=creation.pk).update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)))
-    work_again(creation, times=2)
+    run_worker_again(creation, times=2)
     assert len(events(action="cluster:create:overdue", object_id=str(creation.pk))) == 1
 
 
-def test_a_person_can_have_it_looked_at_at_once(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    creation = lost(cast, projects, cloud, deed=True)
+def test_a_person_can_have_it_looked_at_at_once(people: People, projects: Projects, cloud: Cloud) -> None:
+    creation = lost(people, projects, cloud, deed=True)
     Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=1))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == State.UNKNOWN  # not due yet
-    look_now(creation, by=cast.vera)
+    look_now(creation, by=people.vera)
     (event,) = events(action="cluster:create:look-asked")
     assert (event.person_name, event.object_id) == ("vera", str(creation.pk))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == State.CREATED
-    look_now(creation, by=cast.vera)  # it has been settled meanwhile: there is nothing to look for
+    look_now(creation, by=people.vera)  # it has been settled meanwhile: there is nothing to look for
     assert len(events(action="cluster:create:look-asked")) == 1
 
 
@@ -347,32 +351,32 @@ def test_a_person_can_have_it_looked_at_at_once(cast: Cast, projects: Projects, 
 
 
 def test_g03_a_sender_that_died_before_sending_leaves_unknown_and_then_absent(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around_the_create(monkeypatch, before=kill)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     with pytest.raises(Killed):
-        work()
+        run_worker()
     creation.refresh_from_db()
     assert creation.state == State.SENDING
-    work()  # its lease still runs: nobody takes it away
+    run_worker()  # its lease still runs: nobody takes it away
     creation.refresh_from_db()
     assert creation.state == State.SENDING
     swept = taken_for_lost(creation)
     assert (swept.state, swept.cause) == (State.UNKNOWN, "sender_lost")
     horizon_passes(creation)
-    assert work_again(creation, times=2).state == State.NOT_CREATED
+    assert run_worker_again(creation, times=2).state == State.NOT_CREATED
     assert cloud.posts == []
     assert "failed" not in actions(creation)
 
 
 def test_g03_a_sender_that_died_after_sending_has_its_cluster_found(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     around_the_create(monkeypatch, after=kill)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     with pytest.raises(Killed):
-        work()
+        run_worker()
     found = taken_for_lost(creation)
     assert (found.state, found.evidence) == (State.CREATED, Evidence.LISTED)
     assert actions(creation) == ["requested", "sending", "unknown", "succeeded"]
@@ -380,31 +384,31 @@ def test_g03_a_sender_that_died_after_sending_has_its_cluster_found(
 
 
 def test_a_sender_that_died_before_its_intent_leaves_the_creation_due_again(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     assert CREATIONS.claim("died", State.QUEUED) is not None
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == State.QUEUED
     lease_lapses(creation)
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == State.CREATED
     assert len(cloud.posts) == 1
 
 
-def test_g12_of_two_claims_one_gets_the_creation(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    ask(cast.ada, projects.vision, NAME)
+def test_g12_of_two_claims_one_gets_the_creation(people: People, projects: Projects, cloud: Cloud) -> None:
+    submit_creation(people.ada, projects.vision, NAME)
     assert CREATIONS.claim("first", State.QUEUED) is not None
     assert CREATIONS.claim("second", State.QUEUED) is None
 
 
 @pytest.mark.parametrize("order", ["stale first", "stale last"])
 def test_g12_a_worker_whose_lease_lapsed_and_its_successor_send_once(
-    order: str, cast: Cast, projects: Projects, cloud: Cloud
+    order: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     stale = CREATIONS.claim("stale", State.QUEUED)
     lease_lapses(creation)
     successor = CREATIONS.claim("successor", State.QUEUED)
@@ -419,11 +423,11 @@ def test_g12_a_worker_whose_lease_lapsed_and_its_successor_send_once(
 
 
 def test_g12_a_late_reply_confirms_what_was_found_in_the_list(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.evidence) == (State.CREATED, Evidence.REPLY)
     assert creation.conflict_at is None
@@ -433,12 +437,12 @@ def test_g12_a_late_reply_confirms_what_was_found_in_the_list(
 
 
 def test_g12_a_late_reply_contradicts_a_verdict_of_absence_aloud(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.simulator.set(list_lag=86400.0)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     around_the_create(monkeypatch, after=once(lambda: declared_absent(creation)))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.evidence) == (State.CREATED, Evidence.REPLY)
     assert creation.conflict_at is not None
@@ -448,9 +452,9 @@ def test_g12_a_late_reply_contradicts_a_verdict_of_absence_aloud(
 
 
 def test_g12_a_late_reply_corrects_a_cluster_that_was_adopted_wrongly(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     outside = []
 
     def mistaken() -> None:
@@ -460,7 +464,7 @@ def test_g12_a_late_reply_corrects_a_cluster_that_was_adopted_wrongly(
 
     cloud.simulator.set(list_lag=86400.0)
     around_the_create(monkeypatch, after=once(mistaken))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert creation.conflict_at is not None
     assert actions(creation)[-1] == "contradicted"
@@ -470,37 +474,37 @@ def test_g12_a_late_reply_corrects_a_cluster_that_was_adopted_wrongly(
 
 
 def test_g12_a_late_refusal_beside_a_cluster_in_the_list_is_a_conflict(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.simulator.fault("error", "create", status=400, deed=True, times=1)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert creation.conflict_at is not None
     assert actions(creation)[-2:] == ["succeeded", "contradicted"]
 
 
 def test_g12_a_late_answer_without_meaning_changes_no_verdict(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.simulator.fault("lost_answer", "create", times=1)
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     around_the_create(monkeypatch, after=lambda: taken_for_lost(creation))
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.evidence, creation.conflict_at) == ("created", "listed", None)
 
 
 def test_g12_a_search_that_was_overtaken_by_the_reply_changes_nothing(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    creation = lost(cast, projects, cloud, deed=True)
+    creation = lost(people, projects, cloud, deed=True)
     Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() - timedelta(seconds=1))
     slow = CREATIONS.claim("slow", State.UNKNOWN)
     assert slow is not None
     lease_lapses(creation)
-    work_again(creation)
+    run_worker_again(creation)
     CREATIONS.poll(slow)
     assert Cluster.objects.get().creation_id == creation.pk
     assert events(action="cluster:create:contradicted") == []
@@ -509,20 +513,20 @@ def test_g12_a_search_that_was_overtaken_by_the_reply_changes_nothing(
 # Withdrawing.
 
 
-def test_a_withdrawn_creation_is_never_sent(cast: Cast, projects: Projects, cloud: Cloud) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
-    withdraw(creation, by=cast.ada)
-    assert work_again(creation).state == State.CANCELLED
+def test_a_withdrawn_creation_is_never_sent(people: People, projects: Projects, cloud: Cloud) -> None:
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    withdraw(creation, by=people.ada)
+    assert run_worker_again(creation).state == State.CANCELLED
     assert cloud.posts == []
     assert actions(creation) == ["requested", "withdrawn"]
 
 
 def test_a_creation_withdrawn_while_its_worker_was_listing_is_not_sent(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
-    after_the_list(monkeypatch, once(lambda: withdraw(Creation.objects.get(pk=creation.pk), by=cast.ada)))
-    work()
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    after_the_list(monkeypatch, once(lambda: withdraw(Creation.objects.get(pk=creation.pk), by=people.ada)))
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == State.CANCELLED
     assert cloud.posts == []
@@ -530,13 +534,13 @@ def test_a_creation_withdrawn_while_its_worker_was_listing_is_not_sent(
 
 
 def test_a_withdrawal_that_comes_too_late_changes_nothing_and_says_so(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    creation = ask(cast.ada, projects.vision, NAME)
+    creation = submit_creation(people.ada, projects.vision, NAME)
     as_it_was_shown = Creation.objects.get(pk=creation.pk)
-    work()
-    with pytest.raises(Stale):
-        withdraw(as_it_was_shown, by=cast.ada)
+    run_worker()
+    with pytest.raises(StaleState):
+        withdraw(as_it_was_shown, by=people.ada)
     creation.refresh_from_db()
     assert creation.state == State.CREATED
     assert "withdrawn" not in actions(creation)

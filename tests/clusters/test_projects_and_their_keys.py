@@ -20,7 +20,7 @@ from hyperclusters.clusters.models import Heartbeat, Project, State
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.upstream import is_allowed
 from hyperclusters.modelarts import Credentials
-from tests.conftest import KEY, Cast, Cloud, Projects, ask, events, work
+from tests.conftest import KEY, Cloud, People, Projects, events, run_worker, submit_creation
 
 VENDOR = ["*.myhuaweicloud.com", "gateway.example.com"]
 
@@ -64,13 +64,13 @@ def test_plain_http_is_for_a_listed_loopback_alone(settings: Settings) -> None:
     assert not is_allowed("http://a.example.com")
 
 
-def connect(cast: Cast, **changes: str) -> Project:
+def connect(people: People, **changes: str) -> Project:
     values: dict[str, Any] = {
         "name": "new",
         "endpoint": "http://127.0.0.1:1",
         "project_id": "c" * 32,
     } | changes
-    return connect_project(by=cast.root, team=cast.vision, credentials=KEY, **values)
+    return connect_project(by=people.root, team=people.vision, credentials=KEY, **values)
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,16 @@ def connect(cast: Cast, **changes: str) -> Project:
     ids=str,
 )
 def test_a_malformed_project_is_refused_when_it_is_connected_and_not_when_it_is_called(
-    changes: dict[str, str], cast: Cast
+    changes: dict[str, str], people: People
 ) -> None:
     with pytest.raises(ValidationError):
-        connect(cast, **changes)
+        connect(people, **changes)
     assert not Project.objects.exists()
     assert events(action="project:connected") == []
 
 
-def test_a_project_is_connected_with_both_its_lists_and_an_event_without_its_key(cast: Cast) -> None:
-    project = connect(cast)
+def test_a_project_is_connected_with_both_its_lists_and_an_event_without_its_key(people: People) -> None:
+    project = connect(people)
     assert set(project.sources.values_list("type", flat=True)) == {"HPS", "ECS"}
     (event,) = events(action="project:connected")
     assert (event.person_name, event.team_name, event.object_name) == ("root", "Vision", "new")
@@ -108,19 +108,19 @@ def test_a_project_is_connected_with_both_its_lists_and_an_event_without_its_key
     assert KEY.access_key not in repr(vars(event))
 
 
-def test_one_project_of_the_cloud_is_connected_once(cast: Cast) -> None:
-    connect(cast)
+def test_one_project_of_the_cloud_is_connected_once(people: People) -> None:
+    connect(people)
     with pytest.raises(ValidationError):
-        connect(cast, name="another")
+        connect(people, name="another")
 
 
 @pytest.mark.parametrize("name", ["ada", "tom", "olga", "nina"])
-def test_connecting_is_for_platform_admins(name: str, cast: Cast) -> None:
+def test_connecting_is_for_platform_admins(name: str, people: People) -> None:
     with pytest.raises(NotPermitted):
         connect_project(
-            by=getattr(cast, name),
+            by=getattr(people, name),
             name="new",
-            team=cast.vision,
+            team=people.vision,
             endpoint="http://127.0.0.1:1",
             project_id="c",
             credentials=KEY,
@@ -154,12 +154,12 @@ def test_g33_an_older_key_still_opens_and_a_removed_one_does_not(settings: Setti
 
 
 def test_g33_a_key_copied_from_another_project_sends_nothing(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
     theirs = Project.objects.get(pk=projects.speech.pk).sealed_credentials
     Project.objects.filter(pk=projects.vision.pk).update(sealed_credentials=theirs)
-    creation = ask(cast.ada, projects.vision)
-    work()
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.cause) == (State.REFUSED, "unreadable_credentials")
     assert {entry.project_id for entry in cloud.simulator.journal()} == {projects.speech.project_id}
@@ -178,16 +178,16 @@ def test_a_worker_is_alive_for_a_minute_after_it_was_heard_of(database: None) ->
 def test_pages_ask_once_a_minute_whether_a_worker_is_alive_and_say_no_when_the_minute_is_over(
     database: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not heartbeat.was_a_worker_heard()
+    assert not heartbeat.has_worker_beat()
     heartbeat.beat("one")
-    with CaptureQueriesContext(connection) as asked:
-        assert [heartbeat.was_a_worker_heard() for _ in range(3)] == [True] * 3
-    assert len(asked) == 1
+    with CaptureQueriesContext(connection) as queries:
+        assert [heartbeat.has_worker_beat() for _ in range(3)] == [True] * 3
+    assert len(queries) == 1
     over = timezone.now() + heartbeat.ALIVE
     monkeypatch.setattr("hyperclusters.clusters.heartbeat.clock.now", lambda: over)
-    assert not heartbeat.was_a_worker_heard()
+    assert not heartbeat.has_worker_beat()
     heartbeat.beat("two")
-    assert heartbeat.was_a_worker_heard()
+    assert heartbeat.has_worker_beat()
 
 
 def test_a_worker_that_ended_in_order_is_not_waited_for(database: None) -> None:

@@ -18,7 +18,7 @@ from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Project, Source
 from hyperclusters.simulator import SimulatedCluster
 from tests.clusters.moments import after_the_list, once
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
 FAILURES: list[dict[str, Any]] = [
     {"fault": "error", "status": 503},
@@ -44,7 +44,7 @@ def lists_again() -> None:
     """Every list is due, calls are possible, and the worker makes them."""
     Project.objects.update(blocked_until=None)
     Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-    work()
+    run_worker()
 
 
 def time_passes(span: timedelta) -> None:
@@ -88,16 +88,16 @@ def test_a_list_that_cannot_be_made_is_given_back_for_its_next_turn(
 @pytest.fixture
 def outside(projects: Projects, cloud: Cloud) -> SimulatedCluster:
     """A cluster that somebody made past this dashboard, known here."""
-    made = cloud.simulator.add_cluster(projects.vision.project_id, "outside")
-    work()
-    return made
+    cluster = cloud.simulator.add_cluster(projects.vision.project_id, "outside")
+    run_worker()
+    return cluster
 
 
 def test_both_types_of_each_project_are_listed_and_told_apart(projects: Projects, cloud: Cloud) -> None:
     for project in (projects.vision, projects.speech):
         for kind in ("HPS", "ECS"):
             cloud.simulator.add_cluster(project.project_id, f"{project.team.slug}-{kind}", kind)
-    work()
+    run_worker()
     rows = Cluster.objects.values_list("project__team__slug", "type", "name")
     assert set(rows) == {
         (team, kind, f"{team}-{kind}") for team in ("vision", "speech") for kind in ("HPS", "ECS")
@@ -123,10 +123,10 @@ def test_g11_a_cluster_made_outside_is_marked_so_with_one_event(
 
 
 def test_a_cluster_made_here_is_never_told_as_made_outside(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    ask(cast.ada, projects.vision)
-    work()
+    submit_creation(people.ada, projects.vision)
+    run_worker()
     lists_again()
     assert Cluster.objects.get().creation is not None
     assert events(action="cluster:seen:outside") == []
@@ -168,7 +168,7 @@ def test_one_project_s_failing_list_keeps_no_other_from_being_listed(
 ) -> None:
     cloud.simulator.fault("error", "list", status=503, project=projects.speech.project_id)
     cloud.simulator.add_cluster(projects.vision.project_id, "there")
-    work()
+    run_worker()
     assert known() == {"there"}
     assert set(Source.objects.filter(failed_at__isnull=False).values_list("project__name", flat=True)) == {
         projects.speech.name
@@ -183,22 +183,22 @@ def test_a_cluster_that_vanished_is_kept_as_gone_and_comes_back(
     cloud.simulator.remove_cluster(outside.id)
     lists_again()
     assert known() == {"stays"}
-    gone = Cluster.objects.get(name="outside")
-    assert gone.gone_at is not None
+    cluster = Cluster.objects.get(name="outside")
+    assert cluster.gone_at is not None
     lists_again()
-    assert Cluster.objects.get(pk=gone.pk).gone_at == gone.gone_at
+    assert Cluster.objects.get(pk=cluster.pk).gone_at == cluster.gone_at
     assert len(events(action="cluster:seen:gone")) == 1
 
     # It comes up in the lists again, as after a lag or a mistake of the cloud's.
     time_passes(minutes(60))
-    rows = [{"id": outside.id, "name": "outside"}, {"id": gone.pk.hex, "name": "unrelated"}]
+    rows = [{"id": outside.id, "name": "outside"}, {"id": cluster.pk.hex, "name": "unrelated"}]
     answer = json.dumps({"hyper_clusters": rows}).encode()
     cloud.simulator.fault(
         "garbage", "list", kind="custom", body=answer, project=projects.vision.project_id, times=2
     )
     Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(4))
     Source.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
-    work()
+    run_worker()
     assert "outside" in known()
     assert len(events(action="cluster:seen:back")) == 1
 
@@ -242,7 +242,11 @@ def test_a_failing_list_between_two_empty_ones_does_not_count_as_the_second(
 
 
 def test_a_list_begun_before_a_cluster_was_made_does_not_make_it_gone(
-    outside: SimulatedCluster, cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    outside: SimulatedCluster,
+    people: People,
+    projects: Projects,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Source.objects.filter(project=projects.vision, type="HPS").update(
         run_after=timezone.now() - timedelta(seconds=1)
@@ -251,8 +255,8 @@ def test_a_list_begun_before_a_cluster_was_made_does_not_make_it_gone(
     assert source is not None
 
     def made_meanwhile() -> None:
-        ask(cast.ada, projects.vision, "newer")
-        work()
+        submit_creation(people.ada, projects.vision, "newer")
+        run_worker()
 
     after_the_list(monkeypatch, once(made_meanwhile))
     inventory.sync(source)
@@ -262,12 +266,12 @@ def test_a_list_begun_before_a_cluster_was_made_does_not_make_it_gone(
 
 
 def test_a_new_cluster_that_has_not_reached_the_list_is_not_gone(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "listed")
     cloud.simulator.set(list_lag=86400.0)
-    ask(cast.ada, projects.vision, "lagging")
-    work()
+    submit_creation(people.ada, projects.vision, "lagging")
+    run_worker()
     lists_again()
     assert known() == {"listed", "lagging"}
     time_passes(minutes(10))  # past what the cloud may take to act
@@ -290,7 +294,7 @@ def test_a_change_of_networks_and_name_is_taken_over(
         project=projects.vision.project_id,
     )
     Source.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
-    work()
+    run_worker()
     cluster = Cluster.objects.get()
     assert cluster.name == "renamed"
     assert [(net.subnet_id, net.is_default) for net in cluster.networks.all()] == [(subnet, True)]
@@ -316,36 +320,36 @@ def test_two_workers_do_not_list_the_same_thing_at_once(projects: Projects, clou
 
 
 def test_a_list_whose_worker_died_is_due_again_after_its_lease(projects: Projects, cloud: Cloud) -> None:
-    held = inventory.claim_source("died")
-    assert held is not None
+    source = inventory.claim_source("died")
+    assert source is not None
     past = timezone.now() - timedelta(seconds=1)
-    Source.objects.filter(pk=held.pk).update(lease_expires_at=past, run_after=past)
-    work()
-    assert Source.objects.get(pk=held.pk).listed_at is not None
+    Source.objects.filter(pk=source.pk).update(lease_expires_at=past, run_after=past)
+    run_worker()
+    assert Source.objects.get(pk=source.pk).listed_at is not None
 
 
 def test_a_refresh_is_for_the_teams_that_one_may_look_into_and_is_audited(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    work()
-    assert ask_refresh(person=cast.vera) == 2
-    assert ask_refresh(person=cast.olga) == 4
-    assert ask_refresh(person=cast.nina) == 0
+    run_worker()
+    assert ask_refresh(person=people.vera) == 2
+    assert ask_refresh(person=people.olga) == 4
+    assert ask_refresh(person=people.nina) == 0
     assert [event.person_name for event in events(action="cluster:list:refresh-asked")] == ["vera", "olga"]
     assert len(cloud.simulator.journal()) == 4  # nothing but the worker calls
-    work()
+    run_worker()
     assert len(cloud.simulator.journal()) == 8
 
 
 def test_a_refresh_asked_for_while_a_list_is_under_way_is_not_lost(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work()
+    run_worker()
     source = projects.vision.sources.get(type="HPS")
     Source.objects.filter(pk=source.pk).update(run_after=timezone.now() - timedelta(seconds=1))
     held = inventory.claim_source("slow")
     assert held is not None
-    after_the_list(monkeypatch, once(lambda: ask_refresh(person=cast.ada)))
+    after_the_list(monkeypatch, once(lambda: ask_refresh(person=people.ada)))
     inventory.sync(held)
     assert Source.objects.get(pk=source.pk).run_after <= timezone.now()
 
@@ -356,7 +360,7 @@ def test_10_000_networks_of_one_cluster_are_kept(projects: Projects, cloud: Clou
     body = json.dumps({"hyper_clusters": [row]}).encode()
     Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(60))
     cloud.simulator.fault("garbage", "list", kind="custom", body=body, project=projects.vision.project_id)
-    work()
+    run_worker()
     assert Cluster.objects.get().networks.count() == 10_000
 
 

@@ -14,10 +14,10 @@ from hyperclusters.audit.chain import append
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import inventory, updates
 from hyperclusters.clusters.models import Cluster, Project, Source
-from hyperclusters.clusters.outlook import outlook
+from hyperclusters.clusters.preflight import preflight
 from hyperclusters.modelarts import HyperCluster, Network
 from tests.clusters.moments import Killed, kill
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
 ID = "74437437-6810-43b8-ba20-8f8e5bc034da"
 OTHER_ID = "84437437-6810-43b8-ba20-8f8e5bc034da"
@@ -90,13 +90,13 @@ UNSAID: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", UNSAID)
 def test_g42_what_a_list_leaves_out_stays_known_and_is_no_event(
-    train: Cluster, case: str, cast: Cast, projects: Projects, cloud: Cloud
+    train: Cluster, case: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     assert listed(cloud, projects.vision, [UNSAID[case]])
     assert Cluster.objects.present().get() == train
     assert known() == {A: True, B: False}
     assert changes() == []
-    suggested = outlook(person=cast.ada, project=projects.vision, name="x").subnets
+    suggested = preflight(person=people.ada, project=projects.vision, name="x").subnets
     assert set(suggested) == {A, B}
 
 
@@ -172,14 +172,14 @@ def test_g42_a_list_that_cannot_be_used_changes_nothing(
 
 @pytest.mark.parametrize("body", [{"hyper_clusters": None}, {"count": 0, "hyper_clusters": None}])
 def test_g42_a_project_whose_list_is_null_is_empty_and_can_be_used(
-    body: Any, cast: Cast, projects: Projects, cloud: Cloud
+    body: Any, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     sent = json.dumps(body).encode()
     cloud.simulator.fault("garbage", "list", kind="custom", body=sent)
-    work()
+    run_worker()
     assert not Source.objects.filter(failed_at__isnull=False).exists()
-    creation = ask(cast.ada, projects.vision)
-    work()
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == "created"
 
@@ -213,10 +213,10 @@ def test_g42_a_cluster_in_both_lists_has_both_types_until_one_is_proved(
 
 
 def test_g42_a_creation_proves_the_type_of_a_cluster_in_both_lists(
-    cast: Cast, projects: Projects, cloud: Cloud
+    people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    ask(cast.ada, projects.vision, "made-here", type="ECS")
-    work()
+    submit_creation(people.ada, projects.vision, "made-here", type="ECS")
+    run_worker()
     cluster = Cluster.objects.get()
     for kind in ("HPS", "ECS", "HPS"):
         assert listed(cloud, projects.vision, [row(cluster.cluster_id, "made-here")], kind)
@@ -311,14 +311,14 @@ def test_g12_a_list_that_began_earlier_undoes_nothing_that_a_later_one_said(
 
 
 def test_g42_a_name_that_a_creation_has_in_doubt_is_left_to_its_search_in_a_long_list_too(
-    cast: Cast, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(updates, "PAUSE", 0.0)
     cloud.simulator.fault("error", "create", status=502, deed=True)
-    creation = ask(cast.ada, projects.vision, "c-500")
+    creation = submit_creation(people.ada, projects.vision, "c-500")
     inventory_later = timezone.now() + timedelta(hours=1)
     Source.objects.update(run_after=inventory_later)
-    work()
+    run_worker()
     creation.refresh_from_db()
     assert creation.state == "unknown"
     assert listed(cloud, projects.vision, many(600))

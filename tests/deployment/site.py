@@ -113,7 +113,7 @@ def site(server_url: str, folder: Path, **environment: str) -> Iterator[Site]:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
     url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-    made = Site(
+    site = Site(
         url,
         folder,
         {
@@ -131,8 +131,8 @@ def site(server_url: str, folder: Path, **environment: str) -> Iterator[Site]:
         | environment,
     )
     try:
-        yield made
+        yield site
     finally:
-        made.stop()
+        site.stop()
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))

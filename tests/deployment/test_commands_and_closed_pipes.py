@@ -10,24 +10,24 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from tests.conftest import Cast
+from tests.conftest import People
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def database_url() -> str:
     """The tests' own database, for another process."""
-    given = connection.settings_dict
+    values = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"sqlite:///{given['NAME']}"
-    return f"postgres://{given['USER']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
+        return f"sqlite:///{values['NAME']}"
+    return f"postgres://{values['USER']}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
 
 
 @pytest.mark.parametrize(
     "command",
     ["help", "who_can", "who_can --csv", "export_audit", "export_audit --format csv", "verify_audit"],
 )
-def test_a_command_whose_reader_has_gone_ends_quietly(command: str, cast: Cast) -> None:
+def test_a_command_whose_reader_has_gone_ends_quietly(command: str, people: People) -> None:
     environment = os.environ | {
         "DATABASE_URL": database_url(),
         "DJANGO_SETTINGS_MODULE": "hyperclusters.settings",
@@ -42,10 +42,10 @@ def test_a_command_whose_reader_has_gone_ends_quietly(command: str, cast: Cast) 
     assert process.stdout is not None
     process.stdout.close()  # before it has written anything
     assert process.stderr is not None
-    said = process.stderr.read().decode()
+    text = process.stderr.read().decode()
     process.stderr.close()
     assert process.wait(60) == 1
-    assert said == ""
+    assert text == ""
 
 
 def test_another_pipe_that_breaks_is_still_a_fault() -> None:

@@ -43,8 +43,8 @@ def test_g34_a_dump_is_restored_into_an_empty_database_and_serves_again(tmp_path
         run(place / "pg_restore", written["pg_restore"], variables)
         for step in steps("PostgreSQL"):
             if step[0] != "database_roles":  # there is one role here
-                said = made.manage(*step)
-                assert step[0] != "note_restore" or "acknowledged: rolled back" in said
+                text = made.manage(*step)
+                assert step[0] != "note_restore" or "acknowledged: rolled back" in text
         made.manage("shell", "-c", "from hyperclusters.audit import duties; duties.run_due()")
         assert made.manage("shell", "-v", "0", "-c", PILL).split() == ["intact", "1"]
         assert made.rows("SELECT name FROM clusters_cluster WHERE creation_id IS NULL") == [("made-since",)]

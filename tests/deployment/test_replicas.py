@@ -54,8 +54,8 @@ def provider() -> Iterator[company.Provider]:
     with company.running() as process:
         for number in range(PEOPLE):
             name = f"person-{number}"
-            said = {"preferred_username": name, "email": f"{name}@example.com", "email_verified": True}
-            process.knows(name, groups=["ml-vision"], **said)
+            values = {"preferred_username": name, "email": f"{name}@example.com", "email_verified": True}
+            process.knows(name, groups=["ml-vision"], **values)
         yield process
 
 
@@ -103,8 +103,8 @@ def with_role(url: str, role: str) -> str:
 class owner_of:  # noqa: N801 -- a context manager, used as a function
     """The database's owner, with the rights that docs/operating.md gives them: their own database, and making roles."""
 
-    def __init__(self, made: Site) -> None:
-        self.made, self.role = made, f"owner_{secrets.token_hex(4)}"
+    def __init__(self, site: Site) -> None:
+        self.made, self.role = site, f"owner_{secrets.token_hex(4)}"
 
     def __enter__(self) -> None:
         name = urlsplit(self.made.url).path[1:]

@@ -24,14 +24,14 @@ MANUAL = (ROOT / "docs/operating.md").read_text()
 LOAD = """
 import os, uuid
 from hyperclusters.access.models import User
-from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.worker import run_due
 person, project = User.objects.get(username="person-0"), Project.objects.get()
 for number in range(500):
     if os.path.exists("enough"):
         break
-    request_creation(person=person, project=project, wish=Wish(f"load-{number}", "HPS"), token=uuid.uuid4())
+    request_creation(person=person, project=project, wish=CreateRequest(f"load-{number}", "HPS"), token=uuid.uuid4())
     run_due()
     print(number, flush=True)
 """
@@ -78,9 +78,9 @@ class Embedded:
 
     def manage(self, *args: str, status: int = 0) -> str:
         process = self.start(*args)
-        said, _ = process.communicate()
-        assert process.returncode == status, said
-        return said
+        text, _ = process.communicate()
+        assert process.returncode == status, text
+        return text
 
     def shell(self, code: str) -> str:
         return self.manage("shell", "-v", "0", "-c", code)
@@ -99,32 +99,32 @@ def test_g34_a_backup_under_load_is_restored_whole_and_what_came_after_is_found(
                 break  # some are made, more are under way
         rest = threading.Thread(target=load.stdout.read)
         rest.start()
-        said = here.manage("backup", "saved.sqlite3")
+        text = here.manage("backup", "saved.sqlite3")
         (here.folder / "enough").touch()
         rest.join()
         assert load.wait() == 0
         load.stdout.close()
-        assert "checked" in said
+        assert "checked" in text
         saved = here.folder / "saved.sqlite3"
         assert saved.stat().st_mode & 0o77 == 0
         assert "overwrites nothing" in here.manage("backup", "saved.sqlite3", status=1)
-        made = len(cloud.clusters())
+        count = len(cloud.clusters())
         here.manage("anchor_audit")  # it sees events that the backup does not have
         for step in steps("SQLite"):
-            said = here.manage(*step)
+            text = here.manage(*step)
             if step[0] == "restore":
-                assert "is kept as" in said
-                assert "intact" in said
-                assert "acknowledged: rolled back" in said
+                assert "is kept as" in text
+                assert "intact" in text
+                assert "acknowledged: rolled back" in text
         here.shell("from hyperclusters.audit import duties; duties.run_due()")
         assert here.shell(PILL).split() == ["intact", "1"]
         creations, outside, every = map(int, here.shell(COUNT).split()[:3])
-        assert 4 <= creations <= made
+        assert 4 <= creations <= count
         assert every in {
-            made - 1,
-            made,
+            count - 1,
+            count,
         }  # one may have been on its way: its name is left to the search for it
-        assert outside >= made - creations - 1
+        assert outside >= count - creations - 1
         (here.folder / "hyperclusters.sqlite3").write_bytes(b"damaged")
         assert "event" in here.manage("restore", "saved.sqlite3")
         assert int(here.shell(COUNT).split()[0]) == creations

@@ -89,14 +89,14 @@ def test_no_secret_goes_into_the_image() -> None:
 def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path: Path) -> None:
     script = str(ROOT / "deploy/secrets.sh")
     subprocess.run(["sh", script, str(tmp_path / "s")], check=True, capture_output=True)
-    made = {path.name: path.read_text() for path in (tmp_path / "s").iterdir()}
+    values = {path.name: path.read_text() for path in (tmp_path / "s").iterdir()}
     named = set(yaml.safe_load(COMPOSE)["secrets"])
-    assert set(made) == named
-    assert len(made["secret_key"]) >= 50
-    assert all((tmp_path / "s" / name).stat().st_mode & 0o77 == 0 for name in made)
-    assert made["postgres_password"] in made["owner_database_url"]
+    assert set(values) == named
+    assert len(values["secret_key"]) >= 50
+    assert all((tmp_path / "s" / name).stat().st_mode & 0o77 == 0 for name in values)
+    assert values["postgres_password"] in values["owner_database_url"]
     subprocess.run(["sh", script, str(tmp_path / "s")], check=True, capture_output=True)
-    assert {path.name: path.read_text() for path in (tmp_path / "s").iterdir()} == made
+    assert {path.name: path.read_text() for path in (tmp_path / "s").iterdir()} == values
 
 
 def test_the_rehearsal_copies_what_the_image_copies() -> None:

@@ -16,11 +16,10 @@ from hyperclusters.access.models import Team, User
 from hyperclusters.access.services import add_team
 from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.audit import duties, verification
-from hyperclusters.audit.chain import COLUMNS, GENESIS, Entry, digest
+from hyperclusters.audit.chain import COLUMNS, GENESIS, PendingEvent, digest
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import KeyKind, Project, State
 from tests.accounts.bent_provider import BentProvider
 from tests.accounts.conftest import bendable, bent_process
@@ -64,9 +63,13 @@ def test_g35_data_of_the_first_release_is_read_by_the_newest_and_both_can_write(
     first = connect(old, "before")
     ask(old, first)
     migrate(newest)
-    held = Project.objects.get(name="before")
-    assert (held.key_kind, held.sealed_with, held.key_until) == (KeyKind.STATIC, "", None)
-    assert held.creations.get().state == State.CREATED
+    locked_project = Project.objects.get(name="before")
+    assert (locked_project.key_kind, locked_project.sealed_with, locked_project.key_until) == (
+        KeyKind.STATIC,
+        "",
+        None,
+    )
+    assert locked_project.creations.get().state == State.CREATED
     meanwhile = connect(old, "meanwhile")  # a replica of the old release, not yet replaced
     ask(old, meanwhile)
     assert Project.objects.get(name="meanwhile").key_kind == KeyKind.STATIC
@@ -109,9 +112,9 @@ def test_g35_g43_people_of_each_kind_are_the_same_people_after_the_upgrade(
     for slug, name in (("vision", "Vision"), ("vision-2", "VISION"), ("odd", "V\u200bision")):
         team.create(slug=slug, name=name)
     migrate(newest)
-    said = capsys.readouterr().out
-    assert "shared@example.com is taken from one, two" in said
-    assert "jo-2 is not linked any more" in said
+    text = capsys.readouterr().out
+    assert "shared@example.com is taken from one, two" in text
+    assert "jo-2 is not linked any more" in text
     assert dict(User.objects.values_list("username", "email")) == {
         "ada": "Ada@example.com",
         "zoe": "zoe@example.com",
@@ -154,7 +157,7 @@ def append_as_before(count: int, key_id: str) -> None:
             event = Event(at=timezone.now(), action="audit:read", outcome="done", source="page", seq=seq + 1)
             key = dict(LAST_KEYS)[key_id]
             event.key_id = key_id
-            event.canonical, event.digest = Entry(event).link(seq + 1, previous, key_id, key)
+            event.canonical, event.digest = PendingEvent(event).seal(seq + 1, previous, key_id, key)
             cursor.execute(
                 f"INSERT INTO audit_event ({', '.join(chr(34) + name + chr(34) for name in COLUMNS)}) "
                 f"VALUES ({', '.join(['%s'] * len(COLUMNS))})",
@@ -190,13 +193,13 @@ def test_g35_a_ledger_of_the_release_before_is_intact_without_any_act(
     segment.save()
     Event.objects.filter(seq__lte=2)._raw_delete("default")
     migrate(newest)
-    assert verification.standing().state == "never"  # that one had no seal
+    assert verification.integrity_status().state == "never"  # that one had no seal
     append_as_before(1, "k2")  # a replica of the old release, not yet replaced
     duties.run_due()
-    assert verification.standing().findings == ()
-    assert verification.standing().state == "intact"
-    record(Did.AUDIT_READ, Outcome.DONE)
+    assert verification.integrity_status().findings == ()
+    assert verification.integrity_status().state == "intact"
+    record(EventType.AUDIT_READ, Outcome.DONE)
     assert Event.objects.order_by("seq").values_list("key_id", flat=True).last() == "k2"
     append_as_before(1, "k2")
-    record(Did.AUDIT_READ, Outcome.DONE)
+    record(EventType.AUDIT_READ, Outcome.DONE)
     assert verification.verify().findings == verification.verify_new().findings == []

@@ -10,8 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from hyperclusters.audit import chain
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Creation, Evidence, State
 from hyperclusters.clusters.operations import creation as creation_engine
 from hyperclusters.clusters.operations import evidence, transitions
@@ -66,7 +65,7 @@ def sent_again_after_a_read_timeout() -> None:
         if isinstance(error, OutcomeUnknown):
             return Resolution(
                 State.QUEUED,
-                Did.CREATE_NOT_SENT,
+                EventType.CREATE_NOT_SENT,
                 Outcome.FAILED,
                 error=error,
                 run_after=timezone.now() - timedelta(seconds=1),
@@ -88,7 +87,7 @@ def lapsed_lease_is_failed() -> None:
             transition(
                 creation,
                 State.FAILED,
-                Did.CREATE_FAILED,
+                EventType.CREATE_FAILED,
                 Outcome.FAILED,
                 facts=facts,
                 evidence=Evidence.NOT_SENT,

@@ -43,15 +43,15 @@ class Witness:
             return
         with self._counting:
             self._seen[entry.project_id, entry.name] += 1
-            seen = self._seen[entry.project_id, entry.name]
+            count = self._seen[entry.project_id, entry.name]
         with closing(self._connect()) as database:
             rows = self._ask(database, INTENTS, (entry.project_id, entry.name))
             events = sum(self._events(database, entry.name, str(row[0])) for row in rows)
         sends = sum(row[1] for row in rows)
-        if sends < seen or events < seen:
+        if sends < count or events < count:
             with self._counting, self._notes.open("a") as notes:
                 notes.write(
-                    f"G1 {entry.project_id} {entry.name}: create {seen} seen with {sends} intents, {events} events\n"
+                    f"G1 {entry.project_id} {entry.name}: create {count} seen with {sends} intents, {events} events\n"
                 )
 
     def _events(self, database: Any, name: str, key: str) -> int:

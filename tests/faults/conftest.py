@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.world import World, world
+from tests.faults.world import Environment, world
 
 
 @pytest.fixture(scope="module")
-def broken_world() -> Iterator[World]:
+def broken_world() -> Iterator[Environment]:
     """A world whose processes may be killed at will."""
-    with world() as made:
-        yield made
+    with world() as environment:
+        yield environment

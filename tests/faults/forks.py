@@ -43,8 +43,8 @@ class Child:
         self._socket.settimeout(JOB_ENDS_WITHIN + 10)
         self._socket.connect(str(place))
         self._answers = self._socket.makefile("rb")
-        wish = {"job": job, "environ": environ, "arguments": arguments}
-        self._socket.sendall(json.dumps(wish).encode() + b"\n")
+        request = {"job": job, "environ": environ, "arguments": arguments}
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
         self.pid = int(json.loads(self._answers.readline())["pid"])
 
     def kill(self) -> None:
@@ -156,8 +156,8 @@ def _prepared() -> dict[str, Callable[..., Any]]:
     for more in ("races_of_people", "races_of_workers", "races_of_lists", "races_of_the_ledger", "disturbed"):
         import_module(f"tests.faults.{more}")
     points.install()
-    known: dict[str, Callable[..., Any]] = jobs.JOBS
-    return known
+    values: dict[str, Callable[..., Any]] = jobs.JOBS
+    return values
 
 
 def _work(connection: socket.socket, jobs: dict[str, Callable[..., Any]]) -> None:
@@ -168,9 +168,9 @@ def _work(connection: socket.socket, jobs: dict[str, Callable[..., Any]]) -> Non
     try:
         connection.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
         with connection.makefile("rb") as lines:
-            wish = json.loads(lines.readline())
-        os.environ.update(wish["environ"])
-        answer = {"result": jobs[wish["job"]](**wish["arguments"])}
+            request = json.loads(lines.readline())
+        os.environ.update(request["environ"])
+        answer = {"result": jobs[request["job"]](**request["arguments"])}
     except BaseException:  # noqa: BLE001 -- whatever it was, the harness is told
         answer = {"failed": traceback.format_exc()}
     try:

@@ -17,15 +17,15 @@ from hyperclusters.access.models import Role, User
 from hyperclusters.access.services import add_person, add_team, grant
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.verification import verify
-from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.errors import Blocked, DeletionOpen
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project, Source, State
 from hyperclusters.clusters.projects import connect_project
-from hyperclusters.clusters.refusals import Blocked, DeletionOpen
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from tests.faults import breakages
-from tests.faults.together import together
+from tests.faults.concurrency import run_concurrently
 
 JOBS: dict[str, Callable[..., Any]] = {}
 MOVING = (State.QUEUED, State.SENDING, State.UNKNOWN)
@@ -75,7 +75,7 @@ def submit(project: int, person: int, name: str, token: str, breakage: str = "")
     creation = request_creation(
         person=User.objects.get(pk=person),
         project=Project.objects.get(pk=project),
-        wish=Wish(name=name, type="HPS"),
+        wish=CreateRequest(name=name, type="HPS"),
         token=uuid.UUID(token),
     )
     return str(creation.pk)
@@ -85,9 +85,9 @@ def submit(project: int, person: int, name: str, token: str, breakage: str = "")
 def submit_all(wishes: list[dict[str, Any]]) -> list[int]:
     """Send several forms, one after the other; which of them were turned away for now and must be sent again."""
     again = []
-    for index, wish in enumerate(wishes):
+    for index, request in enumerate(wishes):
         try:
-            submit(**wish)
+            submit(**request)
         except Blocked:
             again.append(index)
     return again
@@ -97,7 +97,7 @@ def submit_all(wishes: list[dict[str, Any]]) -> list[int]:
 def submit_many(project: int, person: int, token: str, times: int, at: float) -> list[str]:
     """The same form so many times at once, from threads, at a moment that several processes keep."""
     time.sleep(max(at - time.time(), 0))
-    return [str(key) for key in together(*[lambda: submit(project, person, "alpha", token)] * times)]
+    return [str(key) for key in run_concurrently(*[lambda: submit(project, person, "alpha", token)] * times)]
 
 
 @job
@@ -178,7 +178,7 @@ def collect(project: int) -> dict[str, Any]:
     events = Event.objects.filter(object_kind="creation", object_id__in=keys).order_by("seq")
     clusters = Cluster.objects.filter(project=project)
     return {
-        "chain": [str(finding) for finding in verify().findings],
+        "chain": [str(issue) for issue in verify().findings],
         "creations": [
             {
                 **{

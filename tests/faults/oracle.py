@@ -41,13 +41,13 @@ class Records:
 
 def breaches(records: Records) -> list[str]:
     """Every broken promise, each in one line that begins with its number. Empty is what we want."""
-    found = [*records.witnessed, *(f"G3 the audit's chain: {line}" for line in records.chain)]
+    names = [*records.witnessed, *(f"G3 the audit's chain: {line}" for line in records.chain)]
     for creation in records.creations:
-        found += [
+        names += [
             f"{line} ({creation['name']}: {creation['state']})" for line in _of_creation(creation, records)
         ]
-    found += _of_project(records)
-    return found
+    names += _of_project(records)
+    return names
 
 
 def _of_creation(creation: dict[str, Any], records: Records) -> Iterator[str]:

@@ -12,17 +12,17 @@ from typing import Any
 
 from hyperclusters.access.models import User
 from hyperclusters.audit.models import Event
-from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.simulator import Simulator
 from tests.faults.jobs import collect, job, rest, retire, scene
 
-RACES: dict[str, Callable[[Stage], list[str]]] = {}
+RACES: dict[str, Callable[[RaceSetup], list[str]]] = {}
 SLOW = 0.2  # seconds that a slow answer takes
 
 
 @dataclass(frozen=True)
-class Stage:
+class RaceSetup:
     """A scene as a race uses it: inside the child, with the cloud's store at hand."""
 
     cloud: Simulator
@@ -38,8 +38,10 @@ class Stage:
 
     def ask(self, name: str = "alpha", token: uuid.UUID | None = None) -> Creation:
         """The service's own call."""
-        wish = Wish(name=name, type="HPS")
-        return request_creation(person=self.ada, project=self.project, wish=wish, token=token or uuid.uuid4())
+        request = CreateRequest(name=name, type="HPS")
+        return request_creation(
+            person=self.ada, project=self.project, wish=request, token=token or uuid.uuid4()
+        )
 
     def creation(self) -> Creation:
         """The stage's only creation, as it stands."""
@@ -60,7 +62,7 @@ class Stage:
         return Event.objects.filter(team_id=self.scene["team"], action=action).count()
 
 
-def race(function: Callable[[Stage], list[str]]) -> Callable[[Stage], list[str]]:
+def race(function: Callable[[RaceSetup], list[str]]) -> Callable[[RaceSetup], list[str]]:
     """Make a race known by its name."""
     RACES[function.__name__] = function
     return function
@@ -72,7 +74,7 @@ def play(name: str, runs: int, endpoint: str, store: str, keys: list[str]) -> li
     cloud = Simulator(store, access_key=keys[0], secret_key=keys[1])
     played = []
     for _ in range(runs):
-        stage = Stage(cloud, scene(endpoint, *keys))
+        stage = RaceSetup(cloud, scene(endpoint, *keys))
         # The cloud has answered here before: else calls would go out one by one, and nothing would race.
         Project.objects.filter(pk=stage.scene["project"]).update(trusted=True)
         notes = RACES[name](stage)

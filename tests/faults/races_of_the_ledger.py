@@ -13,35 +13,34 @@ from hyperclusters.audit import anchors
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event, Head
 from hyperclusters.audit.verification import verify
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Project
-from tests.faults.races import Stage, race, wrong
-from tests.faults.together import together
+from tests.faults.concurrency import run_concurrently
+from tests.faults.races import RaceSetup, race, wrong
 
 
-def _record(stage: Stage, mark: str) -> None:
-    record(Did.SIGNED_OUT, Outcome.DONE, subject=Subject("race", mark, stage.scene["project_id"]))
+def _record(stage: RaceSetup, mark: str) -> None:
+    record(EventType.SIGNED_OUT, Outcome.DONE, subject=Subject("race", mark, stage.scene["project_id"]))
 
 
-def _lock(stage: Stage) -> None:
+def _lock(stage: RaceSetup) -> None:
     Project.objects.filter(pk=stage.scene["project"]).update(failures=0)
 
 
-def lock_then_record(stage: Stage) -> None:
+def lock_then_record(stage: RaceSetup) -> None:
     with transaction.atomic():
         _lock(stage)
         _record(stage, "1")
 
 
-def record_then_lock(stage: Stage) -> None:
+def record_then_lock(stage: RaceSetup) -> None:
     with transaction.atomic():
         _record(stage, "2")
         _lock(stage)
         _record(stage, "3")
 
 
-def record_and_undo(stage: Stage) -> None:
+def record_and_undo(stage: RaceSetup) -> None:
     with transaction.atomic():
         _record(stage, "4")
         _lock(stage)
@@ -49,10 +48,10 @@ def record_and_undo(stage: Stage) -> None:
 
 
 @race
-def appends(stage: Stage) -> list[str]:
+def appends(stage: RaceSetup) -> list[str]:
     """Fifty at once, some locking before they record, some after, some undone: no deadlock, no gap, no fork."""
     acts = [partial(act, stage) for act in (lock_then_record, record_then_lock, record_and_undo)]
-    got = together(*(acts * 17)[:50])
+    got = run_concurrently(*(acts * 17)[:50])
     mine = Event.objects.filter(object_kind="race", object_name=stage.scene["project_id"])
     return wrong(
         no_one_fails=all(each is None for each in got),
@@ -62,21 +61,21 @@ def appends(stage: Stage) -> list[str]:
 
 
 @race
-def appends_and_verification(stage: Stage) -> list[str]:
+def appends_and_verification(stage: RaceSetup) -> list[str]:
     """A verification or an anchor in the midst of appends raises no false alarm."""
-    found: list[str] = []
+    names: list[str] = []
 
     def look() -> None:
         for _ in range(5):
             anchors.anchor()
-            found.extend(str(finding) for finding in verify().findings)
+            names.extend(str(issue) for issue in verify().findings)
 
-    got = together(look, look, *[partial(lock_then_record, stage)] * 10)
-    return [*wrong(no_one_fails=all(each is None for each in got)), *found]
+    got = run_concurrently(look, look, *[partial(lock_then_record, stage)] * 10)
+    return [*wrong(no_one_fails=all(each is None for each in got)), *names]
 
 
 @race
-def grants(stage: Stage) -> list[str]:
+def grants(stage: RaceSetup) -> list[str]:
     """Services that record several times over rows that others want as well."""
     ada, team = stage.ada, stage.project.team
     held = ada.grants.select_related("person", "team").get(team=team, ended_at=None)
@@ -85,6 +84,6 @@ def grants(stage: Stage) -> list[str]:
         grant(person=ada, role=Role(held.role), team=team, reason="race")
 
     acts: list[Callable[[], object]] = [partial(end_grant, held, reason="race"), give, give, stage.ask]
-    got = together(*acts * 2)
+    got = run_concurrently(*acts * 2)
     names = {type(each).__name__ for each in got}
     return wrong(no_deadlock=not names & {"OperationalError", "InternalError"})

@@ -6,20 +6,20 @@ from hyperclusters.audit.models import Event
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.worker import run_due
+from tests.faults.concurrency import Beside, Pause, run_concurrently
 from tests.faults.jobs import pass_time, rest
-from tests.faults.races import SLOW, Stage, race, wrong
-from tests.faults.together import Beside, Pause, together
+from tests.faults.races import SLOW, RaceSetup, race, wrong
 
 
 @race
-def workers_on_one_row(stage: Stage) -> list[str]:
+def workers_on_one_row(stage: RaceSetup) -> list[str]:
     stage.ask()
-    got = together(*[run_due] * 4)
+    got = run_concurrently(*[run_due] * 4)
     return wrong(G4_one_post=stage.posts() == 1, no_error=all(isinstance(done, int) for done in got))
 
 
 @race
-def sender_and_sweeper(stage: Stage) -> list[str]:
+def sender_and_sweeper(stage: RaceSetup) -> list[str]:
     """The lease lapses while the create is in flight: the row turns unknown, and the reply still settles it."""
     stage.ask()
     stage.slow_create(after=SLOW)
@@ -30,7 +30,7 @@ def sender_and_sweeper(stage: Stage) -> list[str]:
         CREATIONS.sweep()
         swept = stage.creation().state
         pause.let_go()
-    together(run_due, run_due)
+    run_concurrently(run_due, run_due)
     error = sender.join()
     row = stage.creation()
     return wrong(
@@ -43,13 +43,13 @@ def sender_and_sweeper(stage: Stage) -> list[str]:
 
 
 @race
-def sweepers(stage: Stage) -> list[str]:
+def sweepers(stage: RaceSetup) -> list[str]:
     stage.ask()
     with Pause("call_begun") as pause:
         sender = Beside(run_due)
         pause.wait()
         pass_time(stage.scene["project"], 60)
-        together(*[CREATIONS.sweep] * 4)
+        run_concurrently(*[CREATIONS.sweep] * 4)
         events = stage.events("cluster:create:unknown")
         pause.let_go()
     sender.join()
@@ -57,7 +57,7 @@ def sweepers(stage: Stage) -> list[str]:
 
 
 @race
-def late_reply_and_verdict(stage: Stage) -> list[str]:
+def late_reply_and_verdict(stage: RaceSetup) -> list[str]:
     """The reply comes when the creation has been declared absent: the reply stands, and the contradiction is said."""
     stage.ask()
     with Pause("call_begun") as pause:
@@ -77,7 +77,7 @@ def late_reply_and_verdict(stage: Stage) -> list[str]:
 
 
 @race
-def late_refusal_and_verdict(stage: Stage) -> list[str]:
+def late_refusal_and_verdict(stage: RaceSetup) -> list[str]:
     """A 429 comes when the creation has been declared absent: nothing changes, and the ledger has it all the same."""
     stage.ask()
     stage.cloud.fault("error", "create", status=429, times=1, project=stage.scene["project_id"])
@@ -96,7 +96,7 @@ def late_refusal_and_verdict(stage: Stage) -> list[str]:
 
 
 @race
-def stale_look_and_resend(stage: Stage) -> list[str]:
+def stale_look_and_resend(stage: RaceSetup) -> list[str]:
     """A look that began before a late 429 must not judge the send that followed it."""
     stage.ask()
     stage.cloud.fault(
@@ -125,7 +125,7 @@ def stale_look_and_resend(stage: Stage) -> list[str]:
     return wrong(G8_a_new_send_is_not_judged_by_an_old_look=state == State.SENDING)
 
 
-def _claimed(stage: Stage) -> Creation:
+def _claimed(stage: RaceSetup) -> Creation:
     creation = CREATIONS.claim("looker", State.UNKNOWN)
     assert creation
     assert creation.pk == stage.creation().pk
@@ -133,12 +133,12 @@ def _claimed(stage: Stage) -> Creation:
 
 
 @race
-def lookers(stage: Stage) -> list[str]:
+def lookers(stage: RaceSetup) -> list[str]:
     stage.ask()
     stage.cloud.fault("lost_answer", "create", times=1, project=stage.scene["project_id"])
     run_due()
     pass_time(stage.scene["project"], 60)
-    got = together(*[run_due] * 4)
+    got = run_concurrently(*[run_due] * 4)
     row = stage.creation()
     return wrong(
         created=row.state == State.CREATED,

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.faults.forks import Child, Died, JobFailed
 from tests.faults.oracle import breaches
-from tests.faults.world import LATE, Scene, World, is_postgres, world
+from tests.faults.world import LATE, Environment, ProjectSetup, is_postgres, world
 
 A_ROUND = 200  # creations
 PROJECTS = 8  # in a round
@@ -60,7 +60,7 @@ class Round:
     """Some projects, submitted to and worked on under fire, then brought to rest."""
 
     def __init__(
-        self, broken: World, figures: Figures, chance: random.Random, creations: int, kills: int
+        self, broken: Environment, figures: Figures, chance: random.Random, creations: int, kills: int
     ) -> None:
         self.world, self.figures, self.chance = broken, figures, chance
         self.kills = kills
@@ -129,11 +129,11 @@ class Round:
             self.figures.posts += sum(entry.call == "create" for entry in records.journal)
             self.figures.states.update(row["state"] for row in records.creations)
             self.figures.breaches += breaches(records)
-            wanted = {wish["token"] for wish in self.wishes if wish["project"] == scene.project}
+            wanted = {request["token"] for request in self.wishes if request["project"] == scene.project}
             if {row["token"] for row in records.creations} != wanted:
                 self.figures.breaches.append("G5 a form that was sent until it was accepted has no creation")
 
-    def _rest(self, scene: Scene) -> None:
+    def _rest(self, scene: ProjectSetup) -> None:
         """To rest, under fire too: the first attempt is killed somewhere on its way."""
         child = self.world.forks.start("rest", project=scene.project)
         time.sleep(self.chance.uniform(0.0, 0.5))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.faults.cloud_outcomes import TRUTHS, arm
 from tests.faults.disturbances import ON_POSTGRES, ON_SQLITE
 from tests.faults.oracle import breaches
-from tests.faults.truths import TRUTHS, arm
-from tests.faults.world import IS_FULL, LATE, Scene, World, is_postgres
+from tests.faults.world import IS_FULL, LATE, Environment, ProjectSetup, is_postgres
 
 OTHERS_GO_ON = "reply_of_commit_lost_while_others_go_on"  # has tests of its own
 KINDS = [kind for kind in (ON_POSTGRES if is_postgres() else ON_SQLITE) if kind != OTHERS_GO_ON]
@@ -40,11 +40,11 @@ def pairs(moments: tuple[str, ...]) -> list[tuple[str, str]]:
     return every if IS_FULL else every[::4]
 
 
-def wish(scene: Scene) -> dict[str, Any]:
+def wish(scene: ProjectSetup) -> dict[str, Any]:
     return {"project": scene.project, "person": scene.person, "name": "alpha", "token": str(uuid.uuid4())}
 
 
-def assert_rests_true(world: World, scene: Scene, *states: str) -> None:
+def assert_rests_true(world: Environment, scene: ProjectSetup, *states: str) -> None:
     world.forks.run("rest", project=scene.project)
     records = world.records(scene)
     assert breaches(records) == []
@@ -52,7 +52,9 @@ def assert_rests_true(world: World, scene: Scene, *states: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "moment"), pairs(AT_THE_REQUEST))
-def test_g02_what_could_not_be_recorded_is_not_sent(broken_world: World, kind: str, moment: str) -> None:
+def test_g02_what_could_not_be_recorded_is_not_sent(
+    broken_world: Environment, kind: str, moment: str
+) -> None:
     scene = broken_world.scene()
     seen = broken_world.forks.run("disturbed", act="submit", arguments=wish(scene), moment=moment, kind=kind)
     assert seen["struck"]
@@ -66,7 +68,7 @@ def test_g02_what_could_not_be_recorded_is_not_sent(broken_world: World, kind: s
 
 @pytest.mark.parametrize(("kind", "moment"), pairs(BEFORE_THE_POST))
 def test_g02_an_intent_that_is_not_committed_sends_nothing(
-    broken_world: World, kind: str, moment: str
+    broken_world: Environment, kind: str, moment: str
 ) -> None:
     scene = broken_world.scene()
     broken_world.forks.run("submit", **wish(scene))
@@ -80,7 +82,7 @@ def test_g02_an_intent_that_is_not_committed_sends_nothing(
 
 @pytest.mark.parametrize(("kind", "moment"), pairs(AFTER_THE_POST))
 def test_g16_an_outcome_that_is_not_written_is_found_again(
-    broken_world: World, kind: str, moment: str
+    broken_world: Environment, kind: str, moment: str
 ) -> None:
     scene = broken_world.scene()
     broken_world.forks.run("submit", **wish(scene))
@@ -90,7 +92,7 @@ def test_g16_an_outcome_that_is_not_written_is_found_again(
 
 
 @pytest.mark.parametrize(("kind", "moment"), pairs(IN_RECOVERY))
-def test_g16_a_search_that_is_cut_short_ends_true(broken_world: World, kind: str, moment: str) -> None:
+def test_g16_a_search_that_is_cut_short_ends_true(broken_world: Environment, kind: str, moment: str) -> None:
     scene = broken_world.scene()
     arm(broken_world, scene, "not created")
     broken_world.forks.run("submit", **wish(scene))
@@ -103,7 +105,7 @@ def test_g16_a_search_that_is_cut_short_ends_true(broken_world: World, kind: str
 
 @pytest.mark.parametrize(("kind", "moment"), pairs(AT_THE_REQUEST))
 def test_g02_the_person_reads_whether_anything_was_recorded(
-    broken_world: World, kind: str, moment: str
+    broken_world: Environment, kind: str, moment: str
 ) -> None:
     """`Nothing was sent` is true of what was not recorded, and of nothing else (G16: a lost commit is read back)."""
     scene = broken_world.scene()
@@ -121,7 +123,7 @@ def test_g02_the_person_reads_whether_anything_was_recorded(
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("truth", TRUTHS)
 def test_g16_a_transition_is_recorded_once_though_its_commit_went_unanswered_and_others_went_on(
-    broken_world: World, truth: str, nth: int
+    broken_world: Environment, truth: str, nth: int
 ) -> None:
     scene = broken_world.scene()
     arm(broken_world, scene, truth)
@@ -141,7 +143,7 @@ def test_g16_a_transition_is_recorded_once_though_its_commit_went_unanswered_and
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("fault", ["", "lost_answer", "lost_request", "error"])
 def test_g16_a_deletion_s_transition_is_recorded_once_though_its_commit_went_unanswered(
-    broken_world: World, fault: str, nth: int
+    broken_world: Environment, fault: str, nth: int
 ) -> None:
     scene = broken_world.scene()
     broken_world.live(scene)
@@ -176,7 +178,7 @@ HOLDS = pytest.mark.skipif(not is_postgres(), reason="nothing stands between SQL
 
 @HOLDS
 def test_g53_an_open_commit_is_waited_for_before_the_page_says_that_nothing_was_recorded(
-    broken_world: World,
+    broken_world: Environment,
 ) -> None:
     scene = broken_world.scene()
     page = broken_world.forks.run("submit_page_held", hold=2.0, patience=5, **wish(scene))
@@ -187,7 +189,7 @@ def test_g53_an_open_commit_is_waited_for_before_the_page_says_that_nothing_was_
 
 
 @HOLDS
-def test_g53_a_commit_that_stays_open_is_not_known_yet_and_a_link_finds_it(broken_world: World) -> None:
+def test_g53_a_commit_that_stays_open_is_not_known_yet_and_a_link_finds_it(broken_world: Environment) -> None:
     scene = broken_world.scene()
     page = broken_world.forks.run("submit_page_held", hold=4.0, patience=1, **wish(scene))
     assert page["held"]
@@ -202,7 +204,7 @@ def test_g53_a_commit_that_stays_open_is_not_known_yet_and_a_link_finds_it(broke
 @HOLDS
 @pytest.mark.parametrize(("hold", "patience", "status"), [(2.0, 5, 302), (4.0, 1, 503)])
 def test_g53_a_deletion_s_open_commit_is_waited_for_too(
-    broken_world: World, hold: float, patience: int, status: int
+    broken_world: Environment, hold: float, patience: int, status: int
 ) -> None:
     scene = broken_world.scene()
     broken_world.live(scene)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.world import IS_FULL, LATE, World
+from tests.faults.world import IS_FULL, LATE, Environment
 
 POINTS = (
     "claim_found",
@@ -46,7 +46,7 @@ EVERY = [(point, truth) for point in POINTS for truth in TRUTHS]
 
 @pytest.mark.parametrize(("point", "truth"), EVERY if IS_FULL else EVERY[::4])
 def test_g03_a_deletion_killed_here_ends_as_the_cloud_has_it(
-    broken_world: World, point: str, truth: str
+    broken_world: Environment, point: str, truth: str
 ) -> None:
     scene = broken_world.scene()
     broken_world.live(scene)

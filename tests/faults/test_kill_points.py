@@ -10,15 +10,15 @@ from itertools import count
 
 import pytest
 
+from tests.faults.cloud_outcomes import PLAIN_TRUTHS, TRUTHS, arm
 from tests.faults.oracle import breaches
 from tests.faults.points import POINTS, STATEMENTS
-from tests.faults.truths import PLAIN_TRUTHS, TRUTHS, arm
-from tests.faults.world import IS_FULL, LATE, World
+from tests.faults.world import IS_FULL, LATE, Environment
 
 MOST = 500  # times that a process may get to one point; more would mean that something turns in circles
 
 
-def killed_at(world: World, point: str, nth: int, truth: str) -> bool:
+def killed_at(world: Environment, point: str, nth: int, truth: str) -> bool:
     """Play one scenario and let the oracle judge it. False if nobody got to that point so often."""
     scene = world.scene()
     arm(world, scene, truth)
@@ -26,14 +26,14 @@ def killed_at(world: World, point: str, nth: int, truth: str) -> bool:
     died = world.live(scene, *deaths, patience=LATE if "late" in truth else 0.0)
     records = world.records(scene)
     world.forks.run("retire", project=scene.project)
-    found = breaches(records)
-    assert not found, f"killed at {point}:{nth}, {truth}: {found}"
+    names = breaches(records)
+    assert not names, f"killed at {point}:{nth}, {truth}: {names}"
     assert [row["state"] for row in records.creations] in (["created"], ["not_created"]), (point, nth, truth)
     return died == len(deaths)
 
 
 @pytest.mark.parametrize("truth", TRUTHS)
-def test_g03_an_undisturbed_run_ends_with_a_true_verdict(broken_world: World, truth: str) -> None:
+def test_g03_an_undisturbed_run_ends_with_a_true_verdict(broken_world: Environment, truth: str) -> None:
     scene = broken_world.scene()
     arm(broken_world, scene, truth)
     assert broken_world.live(scene) == 0
@@ -44,7 +44,7 @@ def test_g03_an_undisturbed_run_ends_with_a_true_verdict(broken_world: World, tr
 
 @pytest.mark.parametrize("point", POINTS)
 def test_g03_a_process_killed_here_leaves_nothing_lost_doubled_or_misjudged(
-    broken_world: World, point: str
+    broken_world: Environment, point: str
 ) -> None:
     reached = 0
     for truth in TRUTHS if IS_FULL or point == "breaker_turned" else PLAIN_TRUTHS:
@@ -60,7 +60,7 @@ def test_g03_a_process_killed_here_leaves_nothing_lost_doubled_or_misjudged(
 @pytest.mark.parametrize("truth", TRUTHS if IS_FULL else ["created, the answer is lost"])
 @pytest.mark.parametrize("point", STATEMENTS)
 def test_g03_a_process_killed_at_any_statement_leaves_nothing_lost(
-    broken_world: World, point: str, truth: str
+    broken_world: Environment, point: str, truth: str
 ) -> None:
     stride = 1 if IS_FULL else 16
     nth = next(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.faults.oracle import Records, breaches
-from tests.faults.world import IS_FULL, KEY, World, world
+from tests.faults.world import IS_FULL, KEY, Environment, world
 
 RUNS = int(os.environ.get("RACES", "4"))
 AT_ONCE = 10  # runs of one child, which has a time to end in
@@ -56,13 +56,13 @@ IN_CONFLICT = {"late_reply_and_verdict"}  # where a conflict is what must come o
 
 # The judge reads all that ever happened in a world: played in full, each race has one of its own.
 @pytest.fixture(scope="function" if IS_FULL else "module")
-def broken_world() -> Iterator[World]:
-    with world() as made:
-        yield made
+def broken_world() -> Iterator[Environment]:
+    with world() as environment:
+        yield environment
 
 
 @pytest.mark.parametrize("race", RACES, ids=RACES.values())
-def test_race(broken_world: World, race: str) -> None:
+def test_race(broken_world: Environment, race: str) -> None:
     arguments: dict[str, Any] = {
         "endpoint": broken_world.endpoint,
         "store": str(broken_world.folder),
@@ -76,7 +76,9 @@ def test_race(broken_world: World, race: str) -> None:
             assert race in IN_CONFLICT or not any(row["in_conflict"] for row in records.creations)
 
 
-def test_g05_fifty_submits_of_one_form_from_five_processes_make_one_creation(broken_world: World) -> None:
+def test_g05_fifty_submits_of_one_form_from_five_processes_make_one_creation(
+    broken_world: Environment,
+) -> None:
     scene, token = broken_world.scene(), str(uuid.uuid4())
     arguments: dict[str, Any] = {
         "project": scene.project,
@@ -92,7 +94,7 @@ def test_g05_fifty_submits_of_one_form_from_five_processes_make_one_creation(bro
     assert len(broken_world.records(scene).posts("alpha")) == 1
 
 
-def test_g17_a_wrong_key_is_not_tried_so_often_that_it_is_locked(broken_world: World) -> None:
+def test_g17_a_wrong_key_is_not_tried_so_often_that_it_is_locked(broken_world: Environment) -> None:
     scene = broken_world.scene()
     for number in range(16):
         name, token = f"name-{number}", str(uuid.uuid4())

@@ -34,7 +34,7 @@ def is_postgres() -> bool:
 
 
 @dataclass(frozen=True)
-class Scene:
+class ProjectSetup:
     """One project with its person, apart from all others of the world."""
 
     project: int
@@ -43,7 +43,7 @@ class Scene:
     project_id: str
 
 
-class World:
+class Environment:
     """See the module. Scenes are cheap; a world costs a second or two."""
 
     def __init__(
@@ -57,52 +57,57 @@ class World:
         )
         self.endpoint = endpoint
 
-    def scene(self, **settings: Any) -> Scene:
+    def scene(self, **settings: Any) -> ProjectSetup:
         """A fresh project and somebody who may create in it."""
         made = self.forks.run(
             "scene", endpoint=self.endpoint, access_key=KEY[0], secret_key=KEY[1], **settings
         )
-        return Scene(**made)
+        return ProjectSetup(**made)
 
-    def records(self, scene: Scene) -> Records:
+    def records(self, scene: ProjectSetup) -> Records:
         """Both sides' records of a scene."""
         return self.judged(scene.project_id, self.forks.run("collect", project=scene.project))
 
-    def judged(self, project_id: str, held: dict[str, Any]) -> Records:
+    def judged(self, project_id: str, record: dict[str, Any]) -> Records:
         """What the database holds of a project, beside the cloud's own records of it."""
         notes = self.folder / "witness"
         witnessed = notes.read_text().splitlines() if notes.exists() else []
         return Records(
-            **held,
+            **record,
             journal=[entry for entry in self.cloud.journal() if entry.project_id == project_id],
             living={cluster.id for cluster in self.cloud.clusters(project_id)},
             witnessed=[line for line in witnessed if project_id in line],
         )
 
-    def breaches(self, scene: Scene) -> list[str]:
+    def breaches(self, scene: ProjectSetup) -> list[str]:
         """What the oracle finds broken in a scene."""
         return breaches(self.records(scene))
 
     def live(
-        self, scene: Scene, *deaths: str, patience: float = LATE, breakage: str = "", name: str = "alpha"
+        self,
+        scene: ProjectSetup,
+        *deaths: str,
+        patience: float = LATE,
+        breakage: str = "",
+        name: str = "alpha",
     ) -> int:
         """One creation from the form to rest. Whoever dies is started again, armed with the next of `deaths`.
 
         Returns how many died.
         """
-        wish = {"project": scene.project, "person": scene.person, "name": name, "token": str(uuid.uuid4())}
-        return self._act("submit", wish, scene, deaths, patience, breakage)
+        request = {"project": scene.project, "person": scene.person, "name": name, "token": str(uuid.uuid4())}
+        return self._act("submit", request, scene, deaths, patience, breakage)
 
-    def delete(self, scene: Scene, *deaths: str, patience: float = LATE, name: str = "alpha") -> int:
+    def delete(self, scene: ProjectSetup, *deaths: str, patience: float = LATE, name: str = "alpha") -> int:
         """One deletion from the form to rest, as `live`."""
-        wish = {"project": scene.project, "person": scene.person, "name": name}
-        return self._act("submit_deletion", wish, scene, deaths, patience)
+        request = {"project": scene.project, "person": scene.person, "name": name}
+        return self._act("submit_deletion", request, scene, deaths, patience)
 
     def _act(
         self,
-        asked: str,
-        wish: dict[str, Any],
-        scene: Scene,
+        query: str,
+        request: dict[str, Any],
+        scene: ProjectSetup,
         deaths: Sequence[str],
         patience: float,
         breakage: str = "",
@@ -110,7 +115,7 @@ class World:
         pending = list(deaths)
         broken = {"breakage": breakage} if breakage else {}
         acts: list[tuple[str, dict[str, Any]]] = [
-            (asked, wish),
+            (query, request),
             ("work", {}),
             ("rest", {"project": scene.project, "patience": patience}),
         ]
@@ -126,7 +131,7 @@ class World:
 
 
 @contextmanager
-def world(**environ: str) -> Iterator[World]:
+def world(**environ: str) -> Iterator[Environment]:
     """A world, taken down entirely at the end. `environ` are settings of the product."""
     # In memory where there is such a folder: a killed process loses nothing that it wrote, and this is no test of disks.
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -148,7 +153,7 @@ def world(**environ: str) -> Iterator[World]:
                 forks.run("migrate")
                 cloud = Simulator(folder / "cloud", access_key=KEY[0], secret_key=KEY[1])
                 try:
-                    yield World(folder / "cloud", url, forks, cloud, f"http://127.0.0.1:{port}")
+                    yield Environment(folder / "cloud", url, forks, cloud, f"http://127.0.0.1:{port}")
                 finally:
                     cloud.stop()
     finally:

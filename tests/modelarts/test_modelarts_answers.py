@@ -20,13 +20,13 @@ from tests.modelarts.cloud import (
     as_json,
     playing,
 )
-from tests.modelarts.stage import Stage, check_no_answer, staged
+from tests.modelarts.scripted_cloud import ScriptedCloud, check_no_answer, staged
 
 OTHER_ID = "84437437-6810-43b8-ba20-8f8e5bc034da"
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[ScriptedCloud]:
     with staged() as stage:
         yield stage
 
@@ -170,7 +170,9 @@ def test_the_matrix_is_as_large_as_promised() -> None:
 
 
 @pytest.mark.parametrize("body", CREATE_BODIES)
-def test_g31_a_malformed_answer_to_a_create_leaves_the_outcome_unknown(stage: Stage, body: str) -> None:
+def test_g31_a_malformed_answer_to_a_create_leaves_the_outcome_unknown(
+    stage: ScriptedCloud, body: str
+) -> None:
     error = stage.failing("create", answer(200, CREATE_BODIES[body], "X-Request-Id: req-9"))
     check_no_answer(error, "create")
     assert error.request_id == "req-9"
@@ -178,7 +180,7 @@ def test_g31_a_malformed_answer_to_a_create_leaves_the_outcome_unknown(stage: St
 
 
 @pytest.mark.parametrize("body", LIST_BODIES)
-def test_g31_a_malformed_list_allows_no_conclusion(stage: Stage, body: str) -> None:
+def test_g31_a_malformed_list_allows_no_conclusion(stage: ScriptedCloud, body: str) -> None:
     error = stage.failing("list", answer(200, LIST_BODIES[body]))
     check_no_answer(error, "list")
     assert error.cause in {
@@ -191,7 +193,7 @@ SHOW_BODIES: dict[str, Any] = {**NOT_OBJECTS, **BAD_CLUSTERS, "another": changed
 
 
 @pytest.mark.parametrize("body", SHOW_BODIES)
-def test_g31_a_malformed_cluster_is_not_shown(stage: Stage, body: str) -> None:
+def test_g31_a_malformed_cluster_is_not_shown(stage: ScriptedCloud, body: str) -> None:
     check_no_answer(stage.failing("show", answer(200, as_json(SHOW_BODIES[body]))), "show")
 
 
@@ -271,7 +273,7 @@ ACCEPTED: dict[str, tuple[dict[str, Any], tuple[Network, ...], bool]] = {
 @pytest.mark.parametrize("case", ACCEPTED)
 @pytest.mark.parametrize("call", ["create", "list", "show"])
 def test_g42_a_cluster_is_kept_and_what_its_answer_leaves_out_is_not_stated(
-    stage: Stage, case: str, call: str
+    stage: ScriptedCloud, case: str, call: str
 ) -> None:
     sent, networks, whole = ACCEPTED[case]
     body = as_json({"hyper_clusters": [sent]} if call == "list" else sent)
@@ -283,12 +285,12 @@ def test_g42_a_cluster_is_kept_and_what_its_answer_leaves_out_is_not_stated(
 
 
 @pytest.mark.parametrize("odd", ["a", "-", "x.y_z", "X.Y", "0" * 64, CLUSTER_ID.replace("4", "9")])
-def test_an_odd_but_safe_id_is_kept_and_flagged(stage: Stage, odd: str) -> None:
+def test_an_odd_but_safe_id_is_kept_and_flagged(stage: ScriptedCloud, odd: str) -> None:
     created = stage.call("create", answer(200, as_json(changed(id=odd)))).value
     assert (created.id, created.odd_id) == (odd, True)
 
 
-def test_an_id_in_capitals_is_the_same_id(stage: Stage) -> None:
+def test_an_id_in_capitals_is_the_same_id(stage: ScriptedCloud) -> None:
     created = stage.call("create", answer(200, as_json(changed(id=CLUSTER_ID.upper())))).value
     assert (created.id, created.odd_id) == (CLUSTER_ID, False)
     twice = as_json({"hyper_clusters": [changed(), changed(id=CLUSTER_ID.upper())]})
@@ -307,16 +309,16 @@ EMPTY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("case", EMPTY)
-def test_g42_a_list_that_says_it_has_no_clusters_is_empty(stage: Stage, case: str) -> None:
+def test_g42_a_list_that_says_it_has_no_clusters_is_empty(stage: ScriptedCloud, case: str) -> None:
     assert stage.call("list", answer(200, as_json(EMPTY[case]))).value == ()
 
 
-def test_a_row_that_comes_twice_is_one_cluster(stage: Stage) -> None:
+def test_a_row_that_comes_twice_is_one_cluster(stage: ScriptedCloud) -> None:
     listed = stage.call("list", answer(200, as_json({"hyper_clusters": [CLUSTER, CLUSTER], "count": 2})))
     assert [cluster.id for cluster in listed.value] == [CLUSTER_ID]
 
 
-def test_g15_a_list_of_10_000_clusters_is_read_and_only_a_list_may_be_so_large(stage: Stage) -> None:
+def test_g15_a_list_of_10_000_clusters_is_read_and_only_a_list_may_be_so_large(stage: ScriptedCloud) -> None:
     rows = [changed(id=CLUSTER_ID[:-5] + f"{n:05}", name="n" * 64) for n in range(MANY)]
     body = as_json({"hyper_clusters": rows})
     assert len(body) > 1024 * 1024
@@ -326,7 +328,7 @@ def test_g15_a_list_of_10_000_clusters_is_read_and_only_a_list_may_be_so_large(s
 
 
 @pytest.mark.parametrize("limit", [1024, 2 * 1024 * 1024])
-def test_g15_a_list_beyond_its_limit_is_not_read(stage: Stage, limit: int) -> None:
+def test_g15_a_list_beyond_its_limit_is_not_read(stage: ScriptedCloud, limit: int) -> None:
     with playing(answering(answer(200, b'{"hyper_clusters": []}'.ljust(limit)))) as cloud:
         for allowed, readable in ((limit, True), (limit - 1, False)):
             client = Client(endpoint=cloud.endpoint, project_id=PROJECT, credentials=KEY, list_limit=allowed)

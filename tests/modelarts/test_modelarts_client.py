@@ -245,8 +245,8 @@ def test_g22_no_secret_shows_in_a_representation_or_a_debug_log(
         pytest.raises(OutcomeUnknown) as caught,
     ):
         client.create(name=NAME, type=ClusterType.HPS)
-    shown = f"{caught.value!r} {caught.value} {caught.value.exchange!r} {caplog.text} {client!r}"
-    assert "CANARY" not in shown
+    text = f"{caught.value!r} {caught.value} {caught.value.exchange!r} {caplog.text} {client!r}"
+    assert "CANARY" not in text
     assert "CANARYSECRET" not in repr(key)
     assert "CANARYTOKEN" not in repr(key)
 

@@ -117,7 +117,7 @@ def test_cookies_are_not_sent_back_and_compression_is_not_asked_for() -> None:
 
 def test_no_more_calls_are_under_way_at_a_time_than_allowed() -> None:
     under_way: list[int] = [0]
-    seen: list[int] = []
+    numbers: list[int] = []
     counting = threading.Lock()
     full = threading.Barrier(3)  # three must be under way at once, or this times out
 
@@ -125,7 +125,7 @@ def test_no_more_calls_are_under_way_at_a_time_than_allowed() -> None:
         visit.read_request()
         with counting:
             under_way[0] += 1
-            seen.append(under_way[0])
+            numbers.append(under_way[0])
         full.wait(5)
         with counting:
             under_way[0] -= 1
@@ -148,7 +148,7 @@ def test_no_more_calls_are_under_way_at_a_time_than_allowed() -> None:
             worker.join(10)
         assert failures == []
         assert len(cloud.requests) == 15
-        assert max(seen) == 3
+        assert max(numbers) == 3
 
 
 def test_a_shared_transport_outlives_its_clients(cloud: Cloud) -> None:

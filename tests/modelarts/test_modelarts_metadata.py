@@ -56,13 +56,13 @@ class Handler(BaseHTTPRequestHandler):
 
 def key(*, lives: timedelta = timedelta(hours=24), access: str = "MACHINEAK") -> str:
     ends = (datetime.now(UTC) + lives).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    held = {
+    record = {
         "access": access,
         "secret": "machine-secret",
         "securitytoken": "machine-token",
         "expires_at": ends,
     }
-    return json.dumps({"credential": held})
+    return json.dumps({"credential": record})
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from hyperclusters import modelarts
 from hyperclusters.modelarts import OutcomeUnknown, Proof, Unavailable
 from tests.modelarts.cloud import CALLS, KEY, answer, as_json
-from tests.modelarts.stage import Stage, check_no_answer, staged
+from tests.modelarts.scripted_cloud import ScriptedCloud, check_no_answer, staged
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[ScriptedCloud]:
     with staged() as stage:
         yield stage
 
@@ -39,7 +39,7 @@ BODIES = {"nothing": b"", "HTML": b"<html>", "an unlisted code": said("ModelArts
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("call", ["create", "delete"])
 def test_a_status_proves_a_refusal_only_where_it_is_listed(
-    stage: Stage, call: str, status: int, body: str
+    stage: ScriptedCloud, call: str, status: int, body: str
 ) -> None:
     error = stage.failing(call, answer(status, BODIES[body]))
     assert error.cause == f"status_{status}"
@@ -52,7 +52,9 @@ def test_a_status_proves_a_refusal_only_where_it_is_listed(
 
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_list_with_an_error_status_is_never_an_empty_list(stage: Stage, status: int, body: str) -> None:
+def test_a_list_with_an_error_status_is_never_an_empty_list(
+    stage: ScriptedCloud, status: int, body: str
+) -> None:
     error = stage.failing("list", answer(status, BODIES[body]))
     if status not in REFUSED | {401, 403} or status == 404:
         check_no_answer(error, "list")
@@ -62,7 +64,9 @@ def test_a_list_with_an_error_status_is_never_an_empty_list(stage: Stage, status
 @pytest.mark.parametrize(
     "code", ["ModelArts.0104", "ModelArts.6301", "APIGW.0201", "APIGW.0301", "APIGW.0308"]
 )
-def test_no_code_makes_a_refusal_of_a_status_that_is_not_listed(stage: Stage, status: int, code: str) -> None:
+def test_no_code_makes_a_refusal_of_a_status_that_is_not_listed(
+    stage: ScriptedCloud, status: int, code: str
+) -> None:
     error = stage.failing("create", answer(status, said(code)))
     if (status, code) == (494, "APIGW.0201"):
         assert type(error) is modelarts.Invalid
@@ -90,7 +94,7 @@ LISTED = [400, 401, 403, 404, 405, 409, 411, 413, 414, 415, 422, 429]
     ("code", "meaning"), [(code, name) for name, codes in CODES.items() for code in codes]
 )
 @pytest.mark.parametrize("call", ["create", "show", "delete"])
-def test_a_code_decides_over_the_status(stage: Stage, code: str, meaning: str, call: str) -> None:
+def test_a_code_decides_over_the_status(stage: ScriptedCloud, code: str, meaning: str, call: str) -> None:
     for status in LISTED:
         error = stage.failing(call, answer(status, said(code)))
         assert type(error) is getattr(modelarts, meaning)
@@ -109,13 +113,13 @@ def test_a_code_decides_over_the_status(stage: Stage, code: str, meaning: str, c
         (429, "Throttled"),
     ],
 )
-def test_without_a_code_the_status_decides(stage: Stage, status: int, meaning: str) -> None:
+def test_without_a_code_the_status_decides(stage: ScriptedCloud, status: int, meaning: str) -> None:
     assert type(stage.failing("create", answer(status))) is getattr(modelarts, meaning)
 
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("code", ["APIGW.0305", "ModelArts.9999", "9999"])
-def test_a_gateways_word_on_401_and_403_is_a_denial(stage: Stage, status: int, code: str) -> None:
+def test_a_gateways_word_on_401_and_403_is_a_denial(stage: ScriptedCloud, status: int, code: str) -> None:
     for call in CALLS:
         assert type(stage.failing(call, answer(status, said(code)))) is modelarts.Denied
 
@@ -124,31 +128,33 @@ def test_a_gateways_word_on_401_and_403_is_a_denial(stage: Stage, status: int, c
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", said("WAF.1"), said("APIGW.x"), as_json({"error_msg": "no"})]
 )
-def test_a_wordless_401_or_403_says_nothing_about_a_create(stage: Stage, status: int, body: bytes) -> None:
+def test_a_wordless_401_or_403_says_nothing_about_a_create(
+    stage: ScriptedCloud, status: int, body: bytes
+) -> None:
     check_no_answer(stage.failing("create", answer(status, body)), "create")
     assert type(stage.failing("list", answer(status, body))) is modelarts.Denied
 
 
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("code", CODES["NotFound"])
-def test_the_vendors_not_found_is_an_empty_list(stage: Stage, status: int, code: str) -> None:
+def test_the_vendors_not_found_is_an_empty_list(stage: ScriptedCloud, status: int, code: str) -> None:
     listed = stage.call("list", answer(status, said(code), "X-Request-Id: req-3"))
     assert (listed.value, listed.exchange.status, listed.exchange.request_id) == ((), status, "req-3")
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 409, 410, 422, 429, 500, 502, 504])
-def test_not_found_on_any_other_status_is_no_empty_list(stage: Stage, status: int) -> None:
+def test_not_found_on_any_other_status_is_no_empty_list(stage: ScriptedCloud, status: int) -> None:
     error = stage.failing("list", answer(status, said("ModelArts.6404")))
     check_no_answer(error, "list")
 
 
-def test_an_error_in_a_200_counts_by_its_code_for_a_read(stage: Stage) -> None:
+def test_an_error_in_a_200_counts_by_its_code_for_a_read(stage: ScriptedCloud) -> None:
     assert type(stage.failing("show", answer(200, said("ModelArts.6404")))) is modelarts.NotFound
     assert type(stage.failing("list", answer(200, said("APIGW.0308")))) is modelarts.Throttled
     assert type(stage.failing("list", answer(200, said("ModelArts.9999")))) is Unavailable
 
 
-def test_a_delete_is_done_with_204_and_nothing_else(stage: Stage) -> None:
+def test_a_delete_is_done_with_204_and_nothing_else(stage: ScriptedCloud) -> None:
     assert stage.call("delete", answer("204 No Content")).value is None
     check_no_answer(stage.failing("delete", answer(200, b"{}")), "delete")
     assert type(stage.failing("delete", answer(404, said("ModelArts.6404")))) is modelarts.NotFound
@@ -183,7 +189,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_of_error_is_read(stage: Stage, shape: str) -> None:
+def test_every_shape_of_error_is_read(stage: ScriptedCloud, shape: str) -> None:
     expected = SHAPES[shape]
     error = stage.failing("create", answer(400, as_json(expected.body)))
     assert (error.code, error.message) == (expected.code, expected.message)
@@ -268,7 +274,7 @@ WORDS: dict[str, Words] = {
 
 
 @pytest.mark.parametrize("case", WORDS)
-def test_g31_the_clouds_words_are_read_whatever_their_shape(stage: Stage, case: str) -> None:
+def test_g31_the_clouds_words_are_read_whatever_their_shape(stage: ScriptedCloud, case: str) -> None:
     expected = WORDS[case]
     failure = stage.failing("create", answer(400, expected.body))
     assert failure.code == expected.code
@@ -281,7 +287,9 @@ def test_g31_the_clouds_words_are_read_whatever_their_shape(stage: Stage, case: 
 
 @pytest.mark.parametrize("case", [case for case in WORDS if not WORDS[case].code])
 @pytest.mark.parametrize("call", ["create", "delete", "list"])
-def test_g31_words_without_a_code_prove_no_more_than_the_status(stage: Stage, call: str, case: str) -> None:
+def test_g31_words_without_a_code_prove_no_more_than_the_status(
+    stage: ScriptedCloud, call: str, case: str
+) -> None:
     for status in (201, 302, *LISTED, 408, 418, 494, 500, 502, 504):
         with_words = stage.failing(call, answer(status, WORDS[case].body))
         without_words = stage.failing(call, answer(status))
@@ -290,7 +298,7 @@ def test_g31_words_without_a_code_prove_no_more_than_the_status(stage: Stage, ca
         assert not (isinstance(with_words, modelarts.NotFound) and modelarts.proves_absence(with_words))
 
 
-def test_g22_a_secret_is_taken_out_of_words_of_any_shape(stage: Stage) -> None:
+def test_g22_a_secret_is_taken_out_of_words_of_any_shape(stage: ScriptedCloud) -> None:
     for secret in (KEY.secret_key, KEY.access_key):
         text = f"bad signature {secret} for you"
         for body in (
@@ -313,13 +321,13 @@ def test_g22_a_secret_is_taken_out_of_words_of_any_shape(stage: Stage) -> None:
 
 @pytest.mark.parametrize("size", [5_000, 900_000])
 @pytest.mark.parametrize("piece", ["<", "<script", '{"a":', "[", "&#", "\u4e2d", "<a "])
-def test_g31_endless_words_take_no_time(stage: Stage, piece: str, size: int) -> None:
+def test_g31_endless_words_take_no_time(stage: ScriptedCloud, piece: str, size: int) -> None:
     started = time.monotonic()
     stage.failing("create", answer(400, (piece * (size // len(piece.encode()))).encode()))
     assert time.monotonic() - started < 3
 
 
-def test_the_headers_request_id_comes_before_the_bodys(stage: Stage) -> None:
+def test_the_headers_request_id_comes_before_the_bodys(stage: ScriptedCloud) -> None:
     body = as_json({"error_code": "APIGW.0308", "error_msg": "slow", "request_id": "body"})
     assert stage.failing("create", answer(429, body, "X-Request-Id: head")).request_id == "head"
     assert stage.failing("create", answer(429, body)).request_id == "body"
@@ -329,7 +337,7 @@ def test_the_headers_request_id_comes_before_the_bodys(stage: Stage) -> None:
     "hostile",
     ["a\0b", "\ud800", "\x1b[31m", "\u202egpj.exe", "a\r\nX: y", "\u2028", "x" * 100_000, "\U0010ffff"],
 )
-def test_g31_hostile_words_are_kept_as_safe_escapes(stage: Stage, hostile: str) -> None:
+def test_g31_hostile_words_are_kept_as_safe_escapes(stage: ScriptedCloud, hostile: str) -> None:
     body = as_json({"error_code": hostile, "error_msg": hostile, "request_id": hostile})
     error = stage.failing("create", answer(400, body))
     assert error.message
@@ -337,13 +345,13 @@ def test_g31_hostile_words_are_kept_as_safe_escapes(stage: Stage, hostile: str) 
     stage.failing("create", answer(400, hostile.encode(errors="surrogatepass")))
 
 
-def test_g22_a_secret_that_the_cloud_repeats_is_not_kept(stage: Stage) -> None:
+def test_g22_a_secret_that_the_cloud_repeats_is_not_kept(stage: ScriptedCloud) -> None:
     echo = f"canonicalRequest: {KEY.access_key} {KEY.secret_key}"
     error = stage.failing("create", answer(401, said("APIGW.0301", echo), f"X-Request-Id: {KEY.secret_key}"))
     assert error.exchange is not None
-    kept = error.message + error.exchange.body + error.request_id + repr(error.exchange)
-    assert KEY.secret_key not in kept
-    assert KEY.access_key not in kept
+    value = error.message + error.exchange.body + error.request_id + repr(error.exchange)
+    assert KEY.secret_key not in value
+    assert KEY.access_key not in value
     assert "canonicalRequest" in error.message
 
 
@@ -366,14 +374,14 @@ def test_g22_a_secret_that_the_cloud_repeats_is_not_kept(stage: Stage) -> None:
         ("Mon, 23 Nov 0000 00:01:30 GMT", None),
     ],
 )
-def test_retry_after_is_read_or_left(stage: Stage, value: str, seconds: float | None) -> None:
+def test_retry_after_is_read_or_left(stage: ScriptedCloud, value: str, seconds: float | None) -> None:
     headers = (f"Retry-After: {value.encode().decode('latin-1')}", "Date: Mon, 23 Nov 2026 00:00:00 GMT")
     error = stage.failing("create", answer(429, said("APIGW.0308"), *headers))
     assert isinstance(error, modelarts.Throttled)
     assert error.retry_after == seconds
 
 
-def test_g18_clock_skew_carries_the_offset_of_the_clouds_clock(stage: Stage) -> None:
+def test_g18_clock_skew_carries_the_offset_of_the_clouds_clock(stage: ScriptedCloud) -> None:
     body = said("APIGW.0303", "Incorrect app authentication information: date expired")
     error = stage.failing("create", answer(401, body, "Date: Mon, 23 Nov 2099 00:00:00 GMT"))
     assert isinstance(error, modelarts.ClockSkew)

@@ -208,8 +208,8 @@ class Trial:
 
     def outcome(self) -> str:
         """The line that names the test that failed, if one did."""
-        found = re.search(r"^(FAILED|ERROR) .*", (self.folder / "outcome").read_text(), re.MULTILINE)
-        return found[0] if found else ""
+        match = re.search(r"^(FAILED|ERROR) .*", (self.folder / "outcome").read_text(), re.MULTILINE)
+        return match[0] if match else ""
 
 
 def swap(path: Path, changed: str) -> None:

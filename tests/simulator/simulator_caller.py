@@ -70,14 +70,14 @@ class Caller:
     ) -> dict[str, str]:
         """The headers of a request with their signature."""
         path, _, query = target.partition("?")
-        given = {"Host": f"127.0.0.1:{self.port}", "X-Sdk-Date": sdk_date(), **(headers or {})}
+        values = {"Host": f"127.0.0.1:{self.port}", "X-Sdk-Date": sdk_date(), **(headers or {})}
         if self.token:
-            given["X-Security-Token"] = self.token
+            values["X-Security-Token"] = self.token
         request = SdkRequest(
             method=method,
             resource_path=path,
             query_params=parse_qsl(query, keep_blank_values=True),
-            header_params=given,
+            header_params=values,
             body=body,
         )
         Signer(BasicCredentials(self.access_key, self.secret_key, PROJECT)).sign(request)

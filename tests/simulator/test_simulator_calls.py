@@ -113,9 +113,9 @@ def test_a_create_without_a_type_makes_what_a_list_without_a_type_shows(caller: 
 
 def test_a_deleted_cluster_is_gone_for_good(caller: Caller) -> None:
     made = caller.create("short-lived").json
-    gone = caller.delete(made["id"])
-    assert (gone.status, gone.body) == (204, b"")
-    assert "Content-Length" not in gone.headers
+    reply = caller.delete(made["id"])
+    assert (reply.status, reply.body) == (204, b"")
+    assert "Content-Length" not in reply.headers
     assert caller.list().json == {"hyper_clusters": []}
     assert caller.show(made["id"]).code == "ModelArts.6404"
     assert caller.delete(made["id"]).code == "ModelArts.6404"
@@ -161,10 +161,10 @@ def test_a_cluster_made_outside_is_listed_and_leaves_no_row_in_the_journal(
 
 
 def test_a_watcher_sees_each_create_and_delete_before_the_deed(tmp_path: Any) -> None:
-    seen: list[tuple[str, str, int]] = []
+    rows: list[tuple[str, str, int]] = []
 
     def watch(entry: Any) -> None:
-        seen.append((entry.call, entry.name, len(simulator.clusters())))
+        rows.append((entry.call, entry.name, len(simulator.clusters())))
 
     with Simulator.start(tmp_path, on_request=watch) as simulator:
         caller = Caller(simulator)
@@ -172,7 +172,7 @@ def test_a_watcher_sees_each_create_and_delete_before_the_deed(tmp_path: Any) ->
         caller.list()
         caller.delete(made["id"])
         Caller(simulator, "wrong").create("refused")
-    assert seen == [("create", "watched", 0), ("delete", "watched", 1)]
+    assert rows == [("create", "watched", 0), ("delete", "watched", 1)]
 
 
 def test_what_a_watcher_finds_wrong_fails_the_test_but_not_the_call(tmp_path: Any) -> None:

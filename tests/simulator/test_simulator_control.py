@@ -7,10 +7,10 @@ from html import unescape
 
 import pytest
 
-from hyperclusters.simulator import Simulator, Switches
+from hyperclusters.simulator import Behaviours, Simulator
+from hyperclusters.simulator.behaviours import DOCUMENTED, OBSERVED, OWN
 from hyperclusters.simulator.fault_kinds import KINDS, MATCHERS
 from hyperclusters.simulator.garbage import GARBAGE
-from hyperclusters.simulator.switches import DOCUMENTED, OBSERVED, OWN
 from tests.simulator.simulator_caller import PROJECT, Caller, until
 
 
@@ -21,10 +21,10 @@ def page(caller: Caller) -> str:
 
 
 def test_the_help_page_names_every_call_switch_fault_and_parameter(caller: Caller) -> None:
-    shown = page(caller)
+    text = page(caller)
     parameters = {name for kind in KINDS.values() for name in kind.parameters}
     for name in (
-        *Switches.__dataclass_fields__,
+        *Behaviours.__dataclass_fields__,
         *KINDS,
         *MATCHERS,
         *parameters,
@@ -33,12 +33,12 @@ def test_the_help_page_names_every_call_switch_fault_and_parameter(caller: Calle
         OBSERVED,
         OWN,
     ):
-        assert name in shown, name
+        assert name in text, name
     for request in (
         "POST /v1/{project_id}/dev-servers/hyper-clusters",
         "DELETE /v1/{project_id}/dev-servers",
     ):
-        assert request in shown
+        assert request in text
 
 
 def test_the_help_page_shows_what_is_set_and_what_was_asked_last(
@@ -48,29 +48,29 @@ def test_the_help_page_shows_what_is_set_and_what_was_asked_last(
     simulator.fault("lost_answer", "delete", times=3)
     caller.create("<b>bold</b>")
     made = caller.create("seen-here").json
-    shown = caller.control("GET", "").body.decode()
-    assert "<td>47</td>" in shown
-    assert "&quot;lost_answer&quot;" in shown
-    assert "seen-here" in shown
-    assert made["id"] in shown
-    assert "<b>" not in shown
+    text = caller.control("GET", "").body.decode()
+    assert "<td>47</td>" in text
+    assert "&quot;lost_answer&quot;" in text
+    assert "seen-here" in text
+    assert made["id"] in text
+    assert "<b>" not in text
 
 
 def test_what_anybody_sends_is_text_on_the_help_page_and_no_markup(caller: Caller) -> None:
     hostile = "<script>alert(1)<%2Fscript>"
     assert caller.bare("GET", f"/v1/{hostile}/dev-servers/hyper-clusters").status == 404
     assert caller.bare("GET", "/v1/<script>/dev-servers/hyper-clusters").status == 401
-    shown = caller.control("GET", "").body
-    assert b"<script>" not in shown
-    assert b"&lt;script&gt;" in shown
+    body = caller.control("GET", "").body
+    assert b"<script>" not in body
+    assert b"&lt;script&gt;" in body
 
 
 def test_the_help_page_shows_the_last_fifty_requests(caller: Caller) -> None:
     for number in range(52):
         caller.create(f"row-{number:02}")
-    shown = page(caller)
-    assert "row-01" not in shown
-    assert shown.index("row-51") < shown.index("row-02")
+    text = page(caller)
+    assert "row-01" not in text
+    assert text.index("row-51") < text.index("row-02")
 
 
 def test_every_command_of_the_help_page_works_as_written(simulator: Simulator, caller: Caller) -> None:
@@ -106,7 +106,7 @@ def test_what_is_read_can_be_put_back_as_it_is(simulator: Simulator, caller: Cal
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "text"),
     [
         ({"nope": 1}, "nope"),
         ({"quota": "many"}, "quota"),
@@ -116,11 +116,11 @@ def test_what_is_read_can_be_put_back_as_it_is(simulator: Simulator, caller: Cal
     ],
 )
 def test_a_wrong_switch_is_refused_in_a_sentence_and_changes_nothing(
-    caller: Caller, content: object, said: str
+    caller: Caller, content: object, text: str
 ) -> None:
     before = caller.control("GET", "switches").json
     refused = caller.control("PUT", "switches", content)
-    assert (refused.status, said in refused.json["error"]) == (400, True)
+    assert (refused.status, text in refused.json["error"]) == (400, True)
     assert caller.control("GET", "switches").json == before
 
 
@@ -141,12 +141,12 @@ def test_the_journal_can_be_read_on_from_a_row(simulator: Simulator, caller: Cal
 
 
 def test_clusters_can_be_made_and_ended_from_outside(simulator: Simulator, caller: Caller) -> None:
-    wish = {"project_id": PROJECT, "name": "outside", "type": "ECS"}
-    made = caller.control("POST", "clusters", wish).json
+    request = {"project_id": PROJECT, "name": "outside", "type": "ECS"}
+    made = caller.control("POST", "clusters", request).json
     assert caller.control("GET", "clusters").json["clusters"] == [made]
     assert caller.list("ECS").json["hyper_clusters"][0]["id"] == made["id"]
-    assert caller.control("POST", "clusters", {**wish, "name": "a b"}).status == 400
-    assert caller.control("POST", "clusters", {**wish, "color": "red"}).status == 400
+    assert caller.control("POST", "clusters", {**request, "name": "a b"}).status == 400
+    assert caller.control("POST", "clusters", {**request, "color": "red"}).status == 400
     assert caller.control("DELETE", f"clusters/{made['id']}").status == 204
     assert caller.control("DELETE", f"clusters/{made['id']}").status == 404
     assert simulator.clusters() == []
@@ -155,12 +155,12 @@ def test_clusters_can_be_made_and_ended_from_outside(simulator: Simulator, calle
 def test_keys_can_be_managed_and_their_secrets_never_read(simulator: Simulator, caller: Caller) -> None:
     key = {"access_key": "OTHER", "secret_key": "hidden-1", "security_token": "hidden-2", "expires_in": 900}
     assert caller.control("POST", "keys", key).status == 204
-    shown = caller.control("GET", "keys")
-    assert [each["access_key"] for each in shown.json["keys"]] == ["DEMOACCESSKEY", "OTHER"]
+    reply = caller.control("GET", "keys")
+    assert [each["access_key"] for each in reply.json["keys"]] == ["DEMOACCESSKEY", "OTHER"]
     other = Caller(simulator, "hidden-1", "hidden-2")
     other.access_key = "OTHER"
     assert other.list().status == 200
-    everything = shown.body + caller.control("GET", "").body + caller.control("GET", "journal").body
+    everything = reply.body + caller.control("GET", "").body + caller.control("GET", "journal").body
     assert not re.search(rb"hidden-[12]|demo-secret-key", everything)
     assert caller.control("DELETE", "keys/OTHER").status == 204
     assert other.list().status == 401

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hyperclusters.simulator import Simulator, SwitchError
+from hyperclusters.simulator import BehaviourError, Simulator
 from tests.simulator.simulator_caller import Caller, Reply, collection, until
 
 CALLS = ["create", "list", "show", "delete"]
@@ -302,7 +302,7 @@ def test_a_fault_under_another_server_never_passes_for_an_answer(tmp_path: Any) 
 
 
 @pytest.mark.parametrize(
-    ("fault", "parameters", "said"),
+    ("fault", "parameters", "text"),
     [
         ("no_such_fault", {}, "no_such_fault"),
         ("lost_answer", {"seconds": 1}, "seconds"),
@@ -320,7 +320,7 @@ def test_a_fault_under_another_server_never_passes_for_an_answer(tmp_path: Any) 
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_by_name(
-    simulator: Simulator, fault: str, parameters: dict[str, Any], said: str
+    simulator: Simulator, fault: str, parameters: dict[str, Any], text: str
 ) -> None:
-    with pytest.raises(SwitchError, match=said):
+    with pytest.raises(BehaviourError, match=text):
         simulator.fault(fault, **parameters)

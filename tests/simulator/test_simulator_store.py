@@ -34,9 +34,9 @@ class Process:
         )
         assert self.popen.stdout is not None
         self.line = self.popen.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+),", self.line)
-        assert found, self.line
-        self.port = int(found[1])
+        match = re.search(r"http://127\.0\.0\.1:(\d+),", self.line)
+        assert match, self.line
+        self.port = int(match[1])
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.popen.send_signal(number)
@@ -194,9 +194,9 @@ def failed_start(*arguments: str, **environment: str) -> str:
 
 def test_a_busy_port_gives_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        said = failed_start("--port", str(taken.getsockname()[1]), "--data", str(tmp_path))
-    assert said.count("\n") == 1
-    assert "in use" in said
+        text = failed_start("--port", str(taken.getsockname()[1]), "--data", str(tmp_path))
+    assert text.count("\n") == 1
+    assert "in use" in text
 
 
 @pytest.mark.parametrize("port", ["http", "70000", "-1", "１"])

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from hyperclusters.simulator import Simulator, SwitchError, Switches
+from hyperclusters.simulator import BehaviourError, Behaviours, Simulator
 from tests.simulator.simulator_caller import PROJECT, Caller, until
 
 
 def test_by_default_nothing_undocumented_is_switched_on(simulator: Simulator) -> None:
-    assert simulator.switches() == Switches()
+    assert simulator.behaviours() == Behaviours()
 
 
 def test_unique_names_refuses_a_second_cluster_of_a_name(simulator: Simulator, caller: Caller) -> None:
@@ -93,7 +93,7 @@ def test_reset_puts_switches_and_faults_back_and_keeps_the_rest(simulator: Simul
     simulator.set(quota=0, ids="odd")
     simulator.fault("error", "list")
     simulator.reset()
-    assert simulator.switches() == Switches()
+    assert simulator.behaviours() == Behaviours()
     assert caller.list().status == 200
     assert len(simulator.clusters(PROJECT)) == 1
     assert len(simulator.journal()) == 2
@@ -125,6 +125,6 @@ def test_reset_puts_switches_and_faults_back_and_keeps_the_rest(simulator: Simul
 def test_a_switch_that_does_not_exist_or_cannot_be_so_is_refused_by_name(
     simulator: Simulator, name: str, value: Any
 ) -> None:
-    with pytest.raises(SwitchError, match=name):
+    with pytest.raises(BehaviourError, match=name):
         simulator.set(**{"error_on_empty_list": True, name: value})
-    assert simulator.switches() == Switches()
+    assert simulator.behaviours() == Behaviours()

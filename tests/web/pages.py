@@ -72,16 +72,16 @@ def words(answer: Any) -> str:
 
 def main(answer: Any) -> str:
     """The page's own content as read, without what frames every page."""
-    found = re.search(r"<main\b.*?</main>", body(answer), flags=re.DOTALL)
-    assert found, "the page has no main part"
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[0])).split())
+    match = re.search(r"<main\b.*?</main>", body(answer), flags=re.DOTALL)
+    assert match, "the page has no main part"
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", match[0])).split())
 
 
 def fresh_token(browser: Browser) -> str:
     """The one-time token of a newly opened form."""
-    found = re.search(r'name="token" value="([0-9a-f-]+)"', body(browser.get(NEW)))
-    assert found, "the form has no token"
-    return found[1]
+    match = re.search(r'name="token" value="([0-9a-f-]+)"', body(browser.get(NEW)))
+    assert match, "the form has no token"
+    return match[1]
 
 
 def submit(browser: Browser, *, token: str | None = None, **values: str) -> Any:
@@ -98,9 +98,9 @@ def post_by_hand(browser: Browser, **values: str) -> Any:
 
 def value_of(answer: Any, name: str) -> str:
     """What a field of a shown form holds."""
-    found = re.search(rf'<input[^>]*\bname="{name}"[^>]*>', body(answer))
-    assert found, f"no field {name}"
-    value = re.search(r'\bvalue="([^"]*)"', found[0])
+    match = re.search(rf'<input[^>]*\bname="{name}"[^>]*>', body(answer))
+    assert match, f"no field {name}"
+    value = re.search(r'\bvalue="([^"]*)"', match[0])
     return html.unescape(value[1]) if value else ""
 
 

@@ -13,11 +13,11 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client as Browser
 
-from hyperclusters.access import invitations, requests
+from hyperclusters.access import access_requests, invitations
 from hyperclusters.access.models import Grant, Role
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.clusters.models import Cluster
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
+from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.permissions import table
 from tests.web.pages import HTMX, SignIn, failing_database, words
 
@@ -74,19 +74,21 @@ def patient(browser: Browser) -> Browser:
 
 
 @pytest.fixture
-def addresses(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
+def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
     """The address of each route that takes a POST, with an object that is there."""
     cloud.simulator.add_cluster(projects.vision.project_id, "seen-outside")
-    work()
+    run_worker()
     cluster = Cluster.objects.get(name="seen-outside")
-    creation = ask(cast.ada, projects.vision, "waits")
-    held = Grant.objects.get(person=cast.ada, team=cast.vision)
-    asked = requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="r")
+    creation = submit_creation(people.ada, projects.vision, "waits")
+    held = Grant.objects.get(person=people.ada, team=people.vision)
+    access_request = access_requests.ask(
+        person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="r"
+    )
     invited = invitations.invite(
-        email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="r", by=cast.tom
+        email="new@example.com", team=people.vision, role=Role.VIEWER, reason="r", by=people.tom
     )
     site = grant(person=add_person(username="second"), role=Role.AUDITOR, team=None, reason="r")
-    made = f"/creations/{creation.pk}/"
+    text = f"/creations/{creation.pk}/"
     team, project = "/teams/vision/", projects.vision.get_absolute_url()
     return {
         "web:theme": "/theme/",
@@ -110,9 +112,9 @@ def addresses(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "clusters:refresh": "/clusters/refresh/",
         "clusters:new": "/clusters/new/",
         "clusters:delete": f"/clusters/{cluster.pk}/delete/",
-        "creations:withdraw": f"{made}withdraw/",
-        "creations:look": f"{made}look/",
-        "creations:decide": f"{made}decide/",
+        "creations:withdraw": f"{text}withdraw/",
+        "creations:look": f"{text}look/",
+        "creations:decide": f"{text}decide/",
         "audit:export": "/audit/export/",
         "audit:mark": "/audit/review/mark/",
         "audit:account": f"/audit/review/{cluster.pk}/",
@@ -121,10 +123,10 @@ def addresses(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "teams:give": f"{team}give/",
         "teams:grant": f"{team}grants/{held.pk}/",
         "teams:review": f"{team}review/",
-        "teams:request": f"{team}requests/{asked.pk}/",
+        "teams:request": f"{team}requests/{access_request.pk}/",
         "teams:uninvite": f"{team}invitations/{invited.pk}/withdraw/",
         "access:ask": "/access/ask/",
-        "access:withdraw": f"/access/requests/{asked.pk}/withdraw/",
+        "access:withdraw": f"/access/requests/{access_request.pk}/withdraw/",
         "access:invitation": "/access/invitations/none/",
         "projects:connect": "/projects/new/",
         "projects:change": f"{project}change/",
@@ -132,9 +134,9 @@ def addresses(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "projects:test": f"{project}test/",
         "people:appoint": "/people/appoint/",
         "people:dismiss": f"/people/roles/{site.pk}/end/",
-        "people:activity": f"/people/{cast.mallory.pk}/activity/",
+        "people:activity": f"/people/{people.mallory.pk}/activity/",
         "people:add_team": "/people/teams/",
-        "people:correct": f"/people/{cast.mallory.pk}/correct/",
+        "people:correct": f"/people/{people.mallory.pk}/correct/",
         "audit:acknowledge": "/audit/chain/acknowledge/",
     }
 
@@ -165,19 +167,19 @@ POSTED = {
 
 
 def test_g02_every_post_route_answers_503_and_never_500_while_another_process_holds_the_lock(
-    addresses: dict[str, str], as_: SignIn, cast: Cast
+    addresses: dict[str, str], as_: SignIn, people: People
 ) -> None:
     posts = {entry.route for entry in table() if entry.method == "post"}
     assert posts <= addresses.keys()
-    people = {name: patient(as_(name)) for name in ("root", "tom", "olga", "ada")}
-    people |= {"nobody": patient(Browser())}
+    browsers = {name: patient(as_(name)) for name in ("root", "tom", "olga", "ada")}
+    browsers |= {"nobody": patient(Browser())}
     for name in ("root", "tom", "olga", "ada"):
-        confirm(people[name])
+        confirm(browsers[name])
     before = len(events())
     busy: dict[str, set[str]] = {}
     with locked_by_another_process():
         for route, address in addresses.items():
-            for name, browser in people.items():
+            for name, browser in browsers.items():
                 if "login" in address and name != "nobody":
                     continue  # signing in again ends the session that there is
                 for headers in ({}, HTMX) if name == "root" else ({},):
@@ -198,7 +200,7 @@ def test_g02_every_post_route_answers_503_and_never_500_while_another_process_ho
     assert len(events()) == before
 
 
-def test_signing_in_while_the_database_is_locked_says_so_and_works_once_it_is_free(cast: Cast) -> None:
+def test_signing_in_while_the_database_is_locked_says_so_and_works_once_it_is_free(people: People) -> None:
     browser = patient(Browser())
     with locked_by_another_process():
         answer = browser.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
@@ -226,9 +228,9 @@ def test_a_page_whose_database_is_away_is_503_by_every_method(
             assert answer.status_code == 503, method
             assert answer["Retry-After"] == "10"
             assert answer["X-Request-Id"]
-    said = words(answer)
-    assert "busy or does not answer" in said
-    assert "500" not in said
+    text = words(answer)
+    assert "busy or does not answer" in text
+    assert "500" not in text
 
 
 def test_an_error_of_ours_stays_a_500(as_: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,17 +24,16 @@ from hypothesis import strategies as st
 
 from hyperclusters.access.models import Grant
 from hyperclusters.audit import clock, paging
-from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.audit.paging import page
+from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.times import LATEST, later, parse_time
 from hyperclusters.audit.verify_export import troubles
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.project_forms import KeyForm
-from tests.conftest import Cast
+from tests.conftest import People
 from tests.web.pages import SignIn, words
 
 LIST, EXPORT = "/audit/", "/audit/export/"
@@ -63,18 +62,22 @@ LEDGERS: dict[str, Callable[[int], datetime]] = {
 
 
 @pytest.fixture
-def write(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], datetime]], None]:
+def write(people: People, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], datetime]], None]:
     """Writes a ledger whose clock goes as the function says."""
 
     def write(time_of: Callable[[int], datetime], count: int = COUNT) -> None:
-        with monkeypatch.context() as patched, acting_from(Origin("page", IP)), transaction.atomic():
+        with (
+            monkeypatch.context() as patched,
+            request_context(RequestContext("page", IP)),
+            transaction.atomic(),
+        ):
             for number in range(count):
                 patched.setattr(clock, "now", partial(time_of, number))
                 record(
-                    Did.CREATE_SUCCEEDED if number % 3 else Did.CREATE_FAILED,
+                    EventType.CREATE_SUCCEEDED if number % 3 else EventType.CREATE_FAILED,
                     Outcome.DONE if number % 3 else Outcome.FAILED,
                     person_name="walker" if number % 10 else "runner",
-                    team=cast.vision if number % 2 else cast.speech,
+                    team=people.vision if number % 2 else people.speech,
                     subject=Subject("thing", f"id-{number}", f"train-{number % 4}"),
                 )
 
@@ -103,8 +106,8 @@ def ranges() -> list[tuple[datetime | None, datetime | None]]:
 
 
 def query(since: datetime | None, until: datetime | None) -> str:
-    given = {"since": since, "until": until}
-    return "&".join(f"{name}={at:%Y-%m-%dT%H:%M:%S.%f}" for name, at in given.items() if at)
+    values = {"since": since, "until": until}
+    return "&".join(f"{name}={at:%Y-%m-%dT%H:%M:%S.%f}" for name, at in values.items() if at)
 
 
 def walked(browser: Browser, query: str, *, down: bool) -> list[int]:
@@ -112,10 +115,10 @@ def walked(browser: Browser, query: str, *, down: bool) -> list[int]:
     seqs: list[int] = []
     path = f"{LIST}?ip=192.0.2.7&{query}" + ("" if down else "&after=0")
     while path:
-        shown = browser.get(path).context
-        found = [int(row.url.split("/")[2]) for row in shown["events"]]
-        seqs = seqs + found if down else found + seqs
-        step = shown["steps"][2 if down else 1][0]
+        context = browser.get(path).context
+        numbers = [int(row.url.split("/")[2]) for row in context["events"]]
+        seqs = seqs + numbers if down else numbers + seqs
+        step = context["steps"][2 if down else 1][0]
         path = f"{LIST}{step}" if step else ""
     return seqs
 
@@ -149,9 +152,9 @@ def test_g39_pages_count_and_exports_hold_every_event_of_a_range_once(
         )
     for form in ("csv", "jsonl"):
         assert exported(olga, form, asked) == sorted(fitting)
-        given = [f"--{part.replace('=', '=', 1)}" for part in asked.split("&")]
+        values = [f"--{part.replace('=', '=', 1)}" for part in asked.split("&")]
         path = tmp_path / f"audit.{form}"
-        call_command("export_audit", "--ip", IP, "--format", form, "--output", str(path), *given)
+        call_command("export_audit", "--ip", IP, "--format", form, "--output", str(path), *values)
         assert numbers(path.read_text("utf-8-sig"), form) == sorted(fitting)
 
 
@@ -183,8 +186,8 @@ def test_g39_one_event_leads_to_the_next_in_the_order_of_the_list(
     tom = as_("tom")
     order = [event.seq for event in Event.objects.filter(team_name="Vision").order_by("at", "seq")]
     for before, seq, after in zip([None, *order], order, order[1:], strict=False):
-        shown = tom.get(f"{LIST}{seq}/").context
-        assert (shown["older"], shown["newer"]) == (before, after)
+        context = tom.get(f"{LIST}{seq}/").context
+        assert (context["older"], context["newer"]) == (before, after)
 
 
 def test_g39_any_filter_shows_what_a_plain_comparison_shows(
@@ -207,19 +210,19 @@ def test_g39_any_filter_shows_what_a_plain_comparison_shows(
         text=st.sampled_from(["", "train-3", "id-7"]),
         start=st.sampled_from([0, *(event.seq for event in events), events[0].seq + 500]),
     )
-    def compared(text: str, start: int, **given: Any) -> None:
-        wanted = Filter(**given, text=text)
+    def compared(text: str, start: int, **values: Any) -> None:
+        event_filter = EventFilter(**values, text=text)
 
         def fits(event: Event) -> bool:
             equal = all(
-                not given[n] or getattr(event, n) == given[n] for n in ("person_name", "outcome", "team_id")
+                not values[n] or getattr(event, n) == values[n] for n in ("person_name", "outcome", "team_id")
             )
-            in_time = event.at >= (given["since"] or event.at) and event.at < (given["until"] or LATEST)
+            in_time = event.at >= (values["since"] or event.at) and event.at < (values["until"] or LATEST)
             return equal and in_time and (not text or text in (event.object_name, event.object_id))
 
         fitting = [event.seq for event in events if fits(event)]
-        parts = wanted.alternatives([Event.objects.filter(object_kind="thing")], at_any_time=True)
-        span = paging.Span(wanted.since, wanted.until)
+        parts = event_filter.alternatives([Event.objects.filter(object_kind="thing")], at_any_time=True)
+        span = paging.Span(event_filter.since, event_filter.until)
         place = {event.seq: (event.at, event.seq) for event in events}
         here = place.get(start, (LATEST, start) if start else (START - YEAR, 0))
         below = [seq for seq in fitting if place[seq] < here]
@@ -227,15 +230,15 @@ def test_g39_any_filter_shows_what_a_plain_comparison_shows(
         assert [event.seq for event in page(parts, before=start, span=span).events] == below[:7]
         assert [event.seq for event in page(parts, after=start, span=span).events] == above[-7:]
         for down in (True, False):
-            found: list[int] = []
+            numbers: list[int] = []
             shown = page(parts, after=None if down else 0, span=span)
             while True:
                 seqs = [event.seq for event in shown.events]
-                found = found + seqs if down else seqs + found
+                numbers = numbers + seqs if down else seqs + numbers
                 if (step := shown.older if down else shown.newer) is None:
                     break
                 shown = page(parts, before=step if down else None, after=None if down else step, span=span)
-            assert found == fitting
+            assert numbers == fitting
 
     compared()
 
@@ -243,16 +246,16 @@ def test_g39_any_filter_shows_what_a_plain_comparison_shows(
 def test_a_date_alone_as_an_end_includes_that_day_everywhere(write: Any, as_: SignIn, tmp_path: Path) -> None:
     write(lambda number: START.replace(hour=0, minute=0, microsecond=0) + number * HOUR, 72)
     olga = as_("olga")
-    for asked, count in (
+    for query, count in (
         ("until=2026-11-20", 24), ("since=2026-11-21", 48), ("since=2026-11-21&until=2026-11-21", 24),
         ("until=2026-11-20T00:00", 0), ("until=2026-11-20T08:00%2B08:00", 0), ("since=2026-11-22&until=2026-11-20", 0),
     ):  # fmt: skip
-        assert len(walked(olga, asked, down=True)) == count, asked
-        assert olga.get(f"{LIST}summary/?ip=192.0.2.7&{asked}").context["count"] == (count, False)
-        assert len(exported(olga, "jsonl", asked)) == count
+        assert len(walked(olga, query, down=True)) == count, query
+        assert olga.get(f"{LIST}summary/?ip=192.0.2.7&{query}").context["count"] == (count, False)
+        assert len(exported(olga, "jsonl", query)) == count
         path = tmp_path / "audit.csv"
-        given = [f"--{part}".replace("%2B", "+") for part in asked.split("&")]
-        call_command("export_audit", "--format", "csv", "--ip", IP, "--output", str(path), *given)
+        values = [f"--{part}".replace("%2B", "+") for part in query.split("&")]
+        call_command("export_audit", "--format", "csv", "--ip", IP, "--output", str(path), *values)
         assert len(numbers(path.read_text("utf-8-sig"), "csv")) == count
     jumped = olga.get(f"{LIST}?ip=192.0.2.7&jump=2026-11-20T23:30").context["events"]
     assert jumped[0].when == "2026-11-20 23:00:00"
@@ -261,11 +264,11 @@ def test_a_date_alone_as_an_end_includes_that_day_everywhere(write: Any, as_: Si
 def test_g39_the_last_moment_there_is_lies_in_its_day(write: Any, as_: SignIn) -> None:
     write(lambda number: [START, datetime.max.replace(tzinfo=UTC)][number % 2], 4)
     olga = as_("olga")
-    for asked, count in (("since=9999-12-31&until=9999-12-31", 2), ("until=9999-12-31", 4), ("until=9999-12-31T23:59:59", 2)):  # fmt: skip
+    for query, count in (("since=9999-12-31&until=9999-12-31", 2), ("until=9999-12-31", 4), ("until=9999-12-31T23:59:59", 2)):  # fmt: skip
         for down in (True, False):
-            assert len(walked(olga, asked, down=down)) == count, asked
-        assert olga.get(f"{LIST}summary/?ip=192.0.2.7&{asked}").context["count"] == (count, False)
-        assert len(exported(olga, "jsonl", asked)) == count
+            assert len(walked(olga, query, down=down)) == count, query
+        assert olga.get(f"{LIST}summary/?ip=192.0.2.7&{query}").context["count"] == (count, False)
+        assert len(exported(olga, "jsonl", query)) == count
 
 
 def test_rows_and_fields_say_that_they_are_in_utc_and_keep_what_was_typed(write: Any, as_: SignIn) -> None:
@@ -301,18 +304,18 @@ def test_any_time_that_is_given_has_the_right_result_or_a_clear_error(
     write(in_order, 4)
     olga = as_("olga")
     for text in (*RIGHT, *WRONG):
-        asked = {"ip": IP, name: text.encode("utf-8", "surrogatepass").decode("latin-1")} if text == "\ud800" else {
+        params = {"ip": IP, name: text.encode("utf-8", "surrogatepass").decode("latin-1")} if text == "\ud800" else {
             "ip": IP, name: text
         }  # fmt: skip
-        shown, summary, export = (olga.get(path, asked) for path in (LIST, f"{LIST}summary/", EXPORT))
-        assert (shown.status_code, summary.status_code, export.status_code) == (200, 200, 200), text
+        response, summary, export = (olga.get(path, params) for path in (LIST, f"{LIST}summary/", EXPORT))
+        assert (response.status_code, summary.status_code, export.status_code) == (200, 200, 200), text
         if text in WRONG:
-            assert "Enter a time such as 2026-11-25" in words(shown), text
-            assert shown.context["events"] == [], text
+            assert "Enter a time such as 2026-11-25" in words(response), text
+            assert response.context["events"] == [], text
             continue
         at = parse_time(text, is_end=name != "since")
         fits = sum(event.at >= at if name == "since" else event.at <= at for event in written())
-        assert len(shown.context["events"]) == fits, text
+        assert len(response.context["events"]) == fits, text
         if name != "jump":
             assert summary.context["count"] == (fits, False), text
             assert len(summary.context["chart"].bars) == 30
@@ -344,7 +347,7 @@ def test_a_time_is_never_moved_beyond_the_last_moment() -> None:
 
 def test_a_page_of_a_range_reads_one_range_of_one_index(write: Any) -> None:
     write(in_order)
-    rows = Filter(person_name="runner").alternatives([Event.objects.all()])
+    rows = EventFilter(person_name="runner").alternatives([Event.objects.all()])
     span = paging.Span(in_order(10), in_order(90))
     found = paging._from(rows[0], paging._position(written()[50].seq), span, upwards=False).values("seq")[:52]
     with transaction.atomic(), connection.cursor() as cursor:
@@ -378,21 +381,21 @@ DAYS = [
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_any_last_day_of_a_grant_is_taken_or_refused_in_words(day: str, cast: Cast, as_: SignIn) -> None:
+def test_any_last_day_of_a_grant_is_taken_or_refused_in_words(day: str, people: People, as_: SignIn) -> None:
     tom = as_("tom")
     terms = {"who": "nina", "role": "viewer", "until": "date", "date": day, "reason": "x"}
     answer = tom.post("/teams/vision/give/", terms)
     assert answer.status_code == (302 if day.startswith("9999-12-3") else 422), day
     if answer.status_code == 302:
-        held = Grant.objects.get(person=cast.nina, team=cast.vision)
-        assert held.until == parse_time(day, is_end=True)
-        for path in ("/teams/vision/", f"/teams/vision/grants/{held.pk}/", "/", "/access/"):
+        grant = Grant.objects.get(person=people.nina, team=people.vision)
+        assert grant.until == parse_time(day, is_end=True)
+        for path in ("/teams/vision/", f"/teams/vision/grants/{grant.pk}/", "/", "/access/"):
             assert tom.get(path).status_code in {200, 404}, path
 
 
-def test_a_team_s_longest_grant_may_be_any_number_of_days(cast: Cast) -> None:
-    cast.vision.longest_days = 2**31 - 1
-    assert cast.vision.latest_end(clock.now()) == LATEST
+def test_a_team_s_longest_grant_may_be_any_number_of_days(people: People) -> None:
+    people.vision.longest_days = 2**31 - 1
+    assert people.vision.latest_end(clock.now()) == LATEST
 
 
 @pytest.mark.parametrize("text", [*RIGHT, *WRONG])

@@ -11,29 +11,29 @@ from hyperclusters.audit import archive, clock
 from hyperclusters.audit.models import Segment
 from hyperclusters.clusters.models import Cluster
 from tests.audit.tampering import sql, unguarded
-from tests.conftest import Cast, Projects, ask, events, work
+from tests.conftest import People, Projects, events, run_worker, submit_creation
 from tests.web.pages import SignIn, body, main
 
 
 @pytest.fixture
-def segment(cast: Cast, projects: Projects, tmp_path: Path) -> Segment:
+def segment(people: People, projects: Projects, tmp_path: Path) -> Segment:
     """Vision has a creation and its cluster, and all but the newest event is archived."""
-    ask(cast.ada, projects.vision)
-    work()
-    work()
+    submit_creation(people.ada, projects.vision)
+    run_worker()
+    run_worker()
     return archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
 
 
 def test_g53_the_page_of_an_archived_event_says_where_it_is_whatever_its_team(
-    segment: Segment, cast: Cast, as_: SignIn
+    segment: Segment, people: People, as_: SignIn
 ) -> None:
-    told = f"Events {segment.first} to {segment.last} are in the archive {segment.file} since"
+    text = f"Events {segment.first} to {segment.last} are in the archive {segment.file} since"
     for name in ("olga", "tom"):
         browser, pages = as_(name), set()
         for seq in range(segment.first, segment.last + 1, 5):
             answer = browser.get(f"/audit/{seq}/")
             assert answer.status_code == 410
-            assert told in main(answer)
+            assert text in main(answer)
             pages.add(main(answer).replace(f"#{seq}", ""))
         assert len(pages) == 1  # nothing tells whose event it was
         assert browser.get(f"/audit/{segment.last + 1000}/").status_code == 404
@@ -45,7 +45,7 @@ def test_g53_the_page_of_an_archived_event_says_where_it_is_whatever_its_team(
 
 
 def test_g53_pages_whose_events_were_archived_say_so_to_those_who_may_read_them(
-    segment: Segment, cast: Cast, projects: Projects, as_: SignIn
+    segment: Segment, people: People, projects: Projects, as_: SignIn
 ) -> None:
     creation = projects.vision.creations.get()
     cluster = Cluster.objects.get(creation=creation)
@@ -62,15 +62,15 @@ def test_g53_pages_whose_events_were_archived_say_so_to_those_who_may_read_them(
 
 
 def test_a_page_that_misses_nothing_speaks_of_no_archive(
-    segment: Segment, cast: Cast, projects: Projects, as_: SignIn
+    segment: Segment, people: People, projects: Projects, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision, "train-later")
+    creation = submit_creation(people.ada, projects.vision, "train-later")
     assert "data-archives" not in body(as_("olga").get(creation.get_absolute_url()))
     assert "data-archives" not in body(as_("ada").get(creation.get_absolute_url()))
 
 
 def test_the_record_of_an_archive_knows_its_times_and_one_that_was_forged_is_not_believed(
-    segment: Segment, cast: Cast, as_: SignIn
+    segment: Segment, people: People, as_: SignIn
 ) -> None:
     assert segment.first_at is not None
     assert segment.last_at is not None

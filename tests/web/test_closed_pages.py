@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client as Browser
 
-from tests.conftest import Cast
+from tests.conftest import People
 from tests.web.pages import SignIn, body, main
 
 MENU = '<nav class="side"'
@@ -13,7 +13,7 @@ MENU = '<nav class="side"'
 
 @pytest.mark.parametrize(("path", "status"), [("/audit/", 403), ("/nowhere/", 404), ("/teams/speech/", 404)])
 def test_a_signed_in_person_keeps_the_menu_on_a_page_that_is_closed_or_absent(
-    path: str, status: int, cast: Cast, as_: SignIn
+    path: str, status: int, people: People, as_: SignIn
 ) -> None:
     answer = as_("ada").get(path)
     assert answer.status_code == status
@@ -22,7 +22,7 @@ def test_a_signed_in_person_keeps_the_menu_on_a_page_that_is_closed_or_absent(
 
 
 @pytest.mark.parametrize("path", ["/people/", "/projects/", "/audit/review/"])
-def test_where_no_team_s_admin_can_help_nobody_is_sent_to_one(path: str, cast: Cast, as_: SignIn) -> None:
+def test_where_no_team_s_admin_can_help_nobody_is_sent_to_one(path: str, people: People, as_: SignIn) -> None:
     answer = as_("tom").get(path)
     assert answer.status_code == 403
     assert "no role in a team allows it" in main(answer)
@@ -31,7 +31,7 @@ def test_where_no_team_s_admin_can_help_nobody_is_sent_to_one(path: str, cast: C
     assert "An admin of the team" not in main(answer)
 
 
-def test_where_a_team_s_admin_can_help_the_page_leads_to_asking(cast: Cast, as_: SignIn) -> None:
-    told = main(as_("ada").get("/audit/"))
-    assert "An admin of the team can give you access." in told
-    assert "Ask for access" in told
+def test_where_a_team_s_admin_can_help_the_page_leads_to_asking(people: People, as_: SignIn) -> None:
+    text = main(as_("ada").get("/audit/"))
+    assert "An admin of the team can give you access." in text
+    assert "Ask for access" in text

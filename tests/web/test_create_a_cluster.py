@@ -13,7 +13,7 @@ from hyperclusters.access.services import end_grant
 from hyperclusters.audit.models import DenialWindow
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.modelarts import ClusterType, create_request
-from tests.conftest import Cast, Cloud, Projects, ask, denied, events, work
+from tests.conftest import Cloud, People, Projects, denied, events, run_worker, submit_creation
 from tests.web.pages import (
     NEW,
     SPEECH,
@@ -61,7 +61,7 @@ BAD_SUBNETS = [
 
 
 def test_the_name_has_the_focus_in_a_new_form_and_what_was_wrong_has_it_in_one_that_is_shown_again(
-    cast: Cast, projects: Projects, as_: SignIn
+    people: People, projects: Projects, as_: SignIn
 ) -> None:
     ada, focused = as_("ada"), re.compile(r'<input[^>]* name="name"[^>]* autofocus')
     assert focused.search(body(ada.get(NEW)))
@@ -84,17 +84,17 @@ def test_a_cluster_is_created_listed_and_found_in_the_audit(
     assert 'data-state="queued"' in body(ada.get(answer["Location"]))
     assert cloud.simulator.journal() == []  # nothing upstream happens inside a web request
 
-    work()
+    run_worker()
 
     page = body(ada.get(answer["Location"]))
     assert 'data-state="created"' in page
-    made = cloud.simulator.clusters()[0]
-    assert made.id in page
+    cluster = cloud.simulator.clusters()[0]
+    assert cluster.id in page
     listed = body(ada.get("/clusters/"))
     assert "test-hps--1107" in listed
-    assert made.networks[0].subnet_id in listed
-    seen = body(as_("olga").get("/audit/?q=test-hps--1107&outcome=done"))
-    assert "cluster:create:succeeded" in seen
+    assert cluster.networks[0].subnet_id in listed
+    text = body(as_("olga").get("/audit/?q=test-hps--1107&outcome=done"))
+    assert "cluster:create:succeeded" in text
     assert [event.action for event in events(object_id=str(creation.pk))] == [
         "cluster:create:requested",
         "cluster:create:sending",
@@ -106,10 +106,10 @@ def test_an_ecs_cluster_on_a_chosen_subnet_is_created_just_so(
     as_: SignIn, projects: Projects, cloud: Cloud
 ) -> None:
     submit(as_("ada"), name="train-ecs", type="ECS", hyper_cluster_subnet_id=SUBNET)
-    work()
-    made = cloud.simulator.clusters()[0]
-    assert (made.name, made.type, made.networks[0].subnet_id) == ("train-ecs", "ECS", SUBNET)
-    assert not made.networks[0].is_default
+    run_worker()
+    cluster = cloud.simulator.clusters()[0]
+    assert (cluster.name, cluster.type, cluster.networks[0].subnet_id) == ("train-ecs", "ECS", SUBNET)
+    assert not cluster.networks[0].is_default
 
 
 def test_a_known_subnet_of_the_project_is_offered_and_those_of_another_project_are_not(
@@ -117,7 +117,7 @@ def test_a_known_subnet_of_the_project_is_offered_and_those_of_another_project_a
 ) -> None:
     ours = cloud.simulator.add_cluster(projects.vision.project_id, "ours").networks[0].subnet_id
     theirs = cloud.simulator.add_cluster(projects.speech.project_id, "theirs").networks[0].subnet_id
-    work()
+    run_worker()
     form = body(as_("ada").get(NEW))
     assert f'<option value="{ours}">' in form
     assert theirs not in form
@@ -138,7 +138,7 @@ def test_a_bad_name_is_refused_with_what_is_wrong_and_nothing_is_sent(
         # Kept as it was typed, but for what a terminal or a database chokes on, which is kept as an escape.
         assert event.request["name"] == name.replace("\u200b", "\\u200b")
         DenialWindow.objects.all().delete()  # so that the next refusal has an event of its own
-    work()
+    run_worker()
     assert not Creation.objects.exists()
     assert cloud.posts == []
 
@@ -155,7 +155,7 @@ def test_g32_an_odd_but_valid_name_arrives_byte_for_byte(
 ) -> None:
     ada = as_("ada")
     pages = {name: post_by_hand(ada, name=name)["Location"] for name in ODD_NAMES}
-    work()
+    run_worker()
     assert [cluster.name for cluster in cloud.simulator.clusters()] == ODD_NAMES
     for name, page in pages.items():
         creation = Creation.objects.get(name=name)
@@ -176,7 +176,7 @@ def test_a_bad_subnet_is_refused_with_what_is_wrong_and_nothing_is_sent(
         assert answer.status_code == 422, subnet
         assert why in words(answer), subnet
         assert value_of(answer, "name") == "fine"
-    work()
+    run_worker()
     assert cloud.posts == []
     assert set(refusals()) == {"invalid"}
     assert denied("refused") == len(BAD_SUBNETS)
@@ -205,14 +205,14 @@ def test_a_name_that_a_live_cluster_has_is_refused_with_a_link_to_it(
     as_: SignIn, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "taken")
-    work()
+    run_worker()
     answer = submit(as_("ada"), name="taken", reason="mine")
     assert answer.status_code == 422
     assert "A cluster of this name is already there in this project. Nothing was sent" in words(answer)
     assert projects.vision.clusters.get().get_absolute_url() in body(answer)
     assert (value_of(answer, "name"), value_of(answer, "reason")) == ("taken", "mine")
     assert refusals() == ["name_taken"]
-    work()
+    run_worker()
     assert cloud.posts == []
 
 
@@ -220,14 +220,14 @@ def test_a_name_that_is_free_in_this_project_may_be_taken_in_another(
     as_: SignIn, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.add_cluster(projects.speech.project_id, "same")
-    work()
+    run_worker()
     assert submit(as_("ada"), name="same").status_code == 302
 
 
 def test_a_name_whose_creation_is_open_is_refused_with_a_link_to_it(
-    as_: SignIn, cast: Cast, projects: Projects, cloud: Cloud
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    open_one = ask(cast.tom, projects.vision, "twice")
+    open_one = submit_creation(people.tom, projects.vision, "twice")
     answer = submit(as_("ada"), name="twice")
     assert answer.status_code == 422
     assert "A creation of this name is not settled yet" in words(answer)
@@ -245,7 +245,7 @@ def test_g24_a_project_of_another_team_is_refused_like_one_that_does_not_exist(
     assert main(theirs) == main(nobodys)
     assert "This is not one of the projects in which you may create." in words(theirs)
     assert SPEECH not in body(theirs)
-    work()
+    run_worker()
     assert cloud.posts == []
     assert refusals(person_name="ada") == ["invalid"]
     assert DenialWindow.objects.get().count == 1
@@ -259,7 +259,7 @@ def test_a_person_who_creates_nowhere_and_posts_by_hand_is_denied_and_nothing_is
     answer = post_by_hand(as_(name), name="sneaky", hyper_cluster_subnet_id=SUBNET, reason="because")
     assert answer.status_code == 403
     assert "Nothing was sent" in words(answer)
-    work()
+    run_worker()
     assert not Creation.objects.exists()
     assert cloud.posts == []
     (event,) = events(action="cluster:create:denied")
@@ -305,10 +305,10 @@ def test_g05_the_same_form_twice_leads_to_the_same_creation(
     token = fresh_token(ada)
     first, second = (submit(ada, token=token, name="once") for _ in range(2))
     assert first["Location"] == second["Location"]
-    work()
+    run_worker()
     third = submit(ada, token=token, name="once")  # a reload hours later, with the cluster there
     assert third["Location"] == first["Location"]
-    work()
+    run_worker()
     assert len(cloud.posts) == 1
     assert len(events(action="cluster:create:requested")) == 1
 
@@ -327,7 +327,7 @@ def test_g05_a_used_form_with_other_values_is_a_conflict(
 
 
 def test_g05_a_form_that_somebody_else_used_tells_nothing_of_what_it_made(
-    as_: SignIn, cast: Cast, projects: Projects, cloud: Cloud
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     token = fresh_token(as_("mallory"))
     submit(as_("mallory"), token=token, name="secret-plan", project=SPEECH)
@@ -381,11 +381,11 @@ def test_a_reason_of_500_characters_is_kept_and_one_more_is_refused(
 
 
 def test_g25_a_form_opened_before_access_ended_is_denied_when_it_is_posted(
-    as_: SignIn, cast: Cast, projects: Projects, cloud: Cloud
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     ada = as_("ada")
     token = fresh_token(ada)
-    end_grant(Grant.objects.get(person=cast.ada), reason="left the team")
+    end_grant(Grant.objects.get(person=people.ada), reason="left the team")
     answer = submit(ada, token=token, name="too-late")
     assert answer.status_code == 403
     assert len(events(action="cluster:create:denied")) == 1
@@ -404,7 +404,7 @@ def test_g02_a_database_that_takes_no_entries_means_no_call_and_a_page_that_says
     assert "never-sent" in words(answer)
     assert "an evening's <b>work</b>" in words(answer)  # what was typed is not lost
     assert answer["X-Request-Id"] in body(answer)
-    work()
+    run_worker()
     assert cloud.posts == []
     assert not Creation.objects.exists()
 
@@ -434,7 +434,7 @@ def test_g02_a_commit_that_fails_means_no_call(
         answer = submit(ada, token=token, name="never-sent")
     assert answer.status_code == 503
     assert "nothing was sent" in words(answer)
-    work()
+    run_worker()
     assert cloud.posts == []
     assert submit(ada, token=token, name="never-sent").status_code == 302  # the form is still good
 
@@ -464,7 +464,7 @@ def test_the_bytes_that_were_promised_are_the_bytes_that_are_sent(
     as_: SignIn, projects: Projects, cloud: Cloud
 ) -> None:
     submit(as_("ada"), name="promised", hyper_cluster_subnet_id=SUBNET)
-    work()
+    run_worker()
     promised = create_request(
         project_id=projects.vision.project_id, name="promised", type=ClusterType.HPS, subnet_id=SUBNET
     )
@@ -475,14 +475,14 @@ def test_the_bytes_that_were_promised_are_the_bytes_that_are_sent(
 
 
 def test_trying_again_prefills_the_form_and_links_the_two_attempts(
-    as_: SignIn, cast: Cast, projects: Projects, cloud: Cloud
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "create", status=400, error_code="ModelArts.0104", times=1)
-    failed = ask(cast.ada, projects.vision, "again", reason="why not")
-    work()
+    failed = submit_creation(people.ada, projects.vision, "again", reason="why not")
+    run_worker()
     ada = as_("ada")
-    shown = body(ada.get(failed.get_absolute_url()))
-    link = shown[shown.index(f"{NEW}?project=") :].partition('"')[0].replace("&amp;", "&")
+    text = body(ada.get(failed.get_absolute_url()))
+    link = text[text.index(f"{NEW}?project=") :].partition('"')[0].replace("&amp;", "&")
     form = ada.get(link)
     assert (value_of(form, "name"), value_of(form, "again_of")) == ("again", str(failed.pk))
     answer = ada.post(
@@ -500,8 +500,8 @@ def test_trying_again_prefills_the_form_and_links_the_two_attempts(
 
 
 def test_a_link_to_an_attempt_of_another_team_is_not_kept(
-    as_: SignIn, cast: Cast, projects: Projects, cloud: Cloud
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    theirs = ask(cast.mallory, projects.speech, "theirs")
+    theirs = submit_creation(people.mallory, projects.speech, "theirs")
     submit(as_("ada"), name="mine", again_of=str(theirs.pk))
     assert Creation.objects.get(name="mine").again_of is None

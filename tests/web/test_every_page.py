@@ -12,13 +12,13 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from hyperclusters.access import requests
+from hyperclusters.access import access_requests
 from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.web.views import health
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, events, work
+from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker, submit_creation
 from tests.permissions import table
 from tests.test_architecture import FOR_EVERYBODY, ROUTES, SIGNING_IN
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
@@ -148,15 +148,17 @@ ENDING = {"accounts:logout", "accounts:everywhere"}  # after these one is signed
 
 
 @pytest.fixture
-def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
+def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
     """An address for each route, with Vision's own objects where it wants some."""
     cloud.simulator.add_cluster(projects.vision.project_id, "theirs")
-    work()
-    creation = ask(cast.ada, projects.vision, "waiting")
+    run_worker()
+    creation = submit_creation(people.ada, projects.vision, "waiting")
     waiting = creation.get_absolute_url()
     cluster = Cluster.objects.get().get_absolute_url()
-    asked = requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="x")
-    invited = invite(email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="x", by=cast.tom)
+    access_request = access_requests.ask(
+        person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x"
+    )
+    invited = invite(email="new@example.com", team=people.vision, role=Role.VIEWER, reason="x", by=people.tom)
     return {
         "web:home": "/",
         "web:theme": "/theme/",
@@ -214,19 +216,19 @@ def paths(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "teams:rules": "/teams/vision/rules/",
         "teams:quota": "/teams/vision/quota/",
         "teams:give": "/teams/vision/give/",
-        "teams:grant": f"/teams/vision/grants/{cast.vera.grants.get().pk}/",
+        "teams:grant": f"/teams/vision/grants/{people.vera.grants.get().pk}/",
         "teams:review": "/teams/vision/review/",
-        "teams:request": f"/teams/vision/requests/{asked.pk}/",
+        "teams:request": f"/teams/vision/requests/{access_request.pk}/",
         "teams:uninvite": f"/teams/vision/invitations/{invited.pk}/withdraw/",
         "access:mine": "/access/",
         "access:ask": "/access/ask/",
-        "access:withdraw": f"/access/requests/{asked.pk}/withdraw/",
+        "access:withdraw": f"/access/requests/{access_request.pk}/withdraw/",
         "access:invitation": "/access/invitations/forged/",
         "people:list": "/people/",
         "people:appoint": "/people/appoint/",
-        "people:dismiss": f"/people/roles/{cast.olga.grants.get().pk}/end/",
-        "people:activity": f"/people/{cast.nina.pk}/activity/",
-        "people:correct": f"/people/{cast.nina.pk}/correct/",
+        "people:dismiss": f"/people/roles/{people.olga.grants.get().pk}/end/",
+        "people:activity": f"/people/{people.nina.pk}/activity/",
+        "people:correct": f"/people/{people.nina.pk}/correct/",
         "people:add_team": "/people/teams/",
         "set_language": "/language/",
         "healthz": "/healthz",
@@ -311,7 +313,7 @@ def test_a_page_comes_compressed_to_who_can_read_that(as_: SignIn, projects: Pro
     assert len(packed.content) < len(plain.content) / 2
 
 
-def test_cookies_are_kept_from_scripts_and_other_sites(cast: Cast) -> None:
+def test_cookies_are_kept_from_scripts_and_other_sites(people: People) -> None:
     browser = Browser()
     browser.get("/accounts/login/")
     browser.post("/accounts/login/", {"username": "ada", "password": PASSWORD})
@@ -428,9 +430,9 @@ def test_a_switch_leads_back_to_where_one_was(path: str, database: None) -> None
 
 def test_the_theme_is_kept_and_comes_with_the_first_byte(as_: SignIn) -> None:
     ada = as_("ada")
-    for theme, shown in (("dark", "dark"), ("light", "light"), ("system", ""), ("<b>", "")):
+    for theme, text in (("dark", "dark"), ("light", "light"), ("system", ""), ("<b>", "")):
         ada.post("/theme/", {"theme": theme})
-        assert re.search(rf'<html lang="en"\s+class="{shown}"', body(ada.get("/")))
+        assert re.search(rf'<html lang="en"\s+class="{text}"', body(ada.get("/")))
     ada.cookies["theme"] = '"><script>'
     assert re.search(r'<html lang="en"\s+class=""', body(ada.get("/")))
 
@@ -446,7 +448,7 @@ def test_the_language_is_the_browser_s_until_another_is_chosen(as_: SignIn) -> N
 
 
 @pytest.mark.parametrize(
-    ("proxies", "forwarded", "seen"),
+    ("proxies", "forwarded", "text"),
     [
         (0, "203.0.113.9", "192.0.2.7"),
         (1, "203.0.113.9", "203.0.113.9"),
@@ -458,13 +460,13 @@ def test_the_language_is_the_browser_s_until_another_is_chosen(as_: SignIn) -> N
     ],
 )
 def test_the_address_written_down_is_one_that_the_caller_cannot_choose(
-    proxies: int, forwarded: str, seen: str, cast: Cast, settings: Any
+    proxies: int, forwarded: str, text: str, people: People, settings: Any
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
     Browser().post(
         "/accounts/login/", {"username": "x"}, headers={"X-Forwarded-For": forwarded}, REMOTE_ADDR="192.0.2.7"
     )
-    assert events(action="session:sign-in:failed")[-1].ip == seen
+    assert events(action="session:sign-in:failed")[-1].ip == text
 
 
 def test_everybody_gets_the_signed_out_pages(database: None) -> None:

@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from django.test import RequestFactory
 
 from hyperclusters.web.middleware import client_ip
-from tests.conftest import Cast, denied, events
+from tests.conftest import People, denied, events
 
 PROXY = "192.0.2.7"
 ENTRIES = {
@@ -55,11 +55,11 @@ def test_g46_an_entry_of_x_forwarded_for_is_an_address_or_the_proxy_s(entry: str
         assert client_ip(request) == ENTRIES[entry]
 
 
-@pytest.mark.parametrize(("peer", "seen"), [("::ffff:192.0.2.7", PROXY), ("", ""), ("192.0.2.7", PROXY)])
-def test_g46_without_a_proxy_the_header_is_not_read(peer: str, seen: str, settings: Any) -> None:
+@pytest.mark.parametrize(("peer", "text"), [("::ffff:192.0.2.7", PROXY), ("", ""), ("192.0.2.7", PROXY)])
+def test_g46_without_a_proxy_the_header_is_not_read(peer: str, text: str, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 0
     request = RequestFactory().get("/", HTTP_X_FORWARDED_FOR="203.0.113.8", REMOTE_ADDR=peer)
-    assert client_ip(request) == seen
+    assert client_ip(request) == text
 
 
 def test_g46_an_empty_entry_of_the_proxy_never_brings_the_caller_s_own_up(settings: Any) -> None:
@@ -68,7 +68,7 @@ def test_g46_an_empty_entry_of_the_proxy_never_brings_the_caller_s_own_up(settin
     assert client_ip(request) == PROXY
 
 
-def test_g46_g30_a_port_gives_nobody_more_attempts(cast: Cast, settings: Any) -> None:
+def test_g46_g30_a_port_gives_nobody_more_attempts(people: People, settings: Any) -> None:
     settings.TRUSTED_PROXIES = 1
     guess = {"username": "ada", "password": "wrong"}
     for port in range(50_000, 50_008):
@@ -79,7 +79,7 @@ def test_g46_g30_a_port_gives_nobody_more_attempts(cast: Cast, settings: Any) ->
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:6666", "evil.localhost", "localhost:1"])
-def test_g46_a_link_in_a_mail_comes_from_site_url_alone(host: str, cast: Cast, settings: Any) -> None:
+def test_g46_a_link_in_a_mail_comes_from_site_url_alone(host: str, people: People, settings: Any) -> None:
     settings.SENDS_MAIL, settings.ALLOWED_HOSTS = True, ["*"]
     settings.SITE_URL = "https://clusters.example.com"
     Browser().post("/accounts/reset/", {"email": "ada@example.com"}, headers={"Host": host})

@@ -12,13 +12,13 @@ from django.conf import settings as django_settings
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hyperclusters.access import requests
+from hyperclusters.access import access_requests
 from hyperclusters.access.models import Grant, Role
 from hyperclusters.accounts.models import Session
 from hyperclusters.clusters.models import Cluster, Creation, State
 from hyperclusters.web import drafts
 from hyperclusters.web.checks import routes
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
+from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.web.pages import (
     NEW,
     VISION,
@@ -61,9 +61,9 @@ def signed_in(name: str, **options: Any) -> Browser:
 
 
 def csrf_of(browser: Browser, path: str) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', body(browser.get(path)))
-    assert found
-    return found[1]
+    match = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', body(browser.get(path)))
+    assert match
+    return match[1]
 
 
 def end_session(browser: Browser) -> None:
@@ -88,20 +88,22 @@ def shows(page: str, values: dict[str, str]) -> list[str]:
 
 
 @pytest.fixture
-def forms(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, tuple[str, str, dict[str, str]]]:
+def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[str, str, dict[str, str]]]:
     """Every form with typed text: who sends it, to which address, what is typed."""
     cloud.simulator.add_cluster(projects.vision.project_id, "outside")
-    work()
+    run_worker()
     cluster = Cluster.objects.get(name="outside")
-    creation = ask(cast.ada, projects.vision, "open")
+    creation = submit_creation(people.ada, projects.vision, "open")
     Creation.objects.filter(pk=creation.pk).update(
         state=State.NEEDS_ATTENTION, candidates=[{"id": "c-1", "name": "open", "type": "HPS", "networks": []}]
     )
-    old = ask(cast.ada, projects.vision, "old")
+    old = submit_creation(people.ada, projects.vision, "old")
     Creation.objects.filter(pk=old.pk).update(state=State.FAILED, settled_at=timezone.now())
-    held = Grant.objects.get(person=cast.ada, team=cast.vision)
-    asked = requests.ask(person=cast.nina, team=cast.vision, role=Role.VIEWER, days=7, reason="r")
-    site = Grant.objects.get(person=cast.olga, team=None)
+    grant = Grant.objects.get(person=people.ada, team=people.vision)
+    access_request = access_requests.ask(
+        person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="r"
+    )
+    site = Grant.objects.get(person=people.olga, team=None)
     project, why = projects.vision.get_absolute_url(), "because 我们 <b>need</b> it"
     return {
         "create": ("ada", NEW, TYPED),
@@ -109,20 +111,20 @@ def forms(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, tuple[str, 
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
         "give": ("tom", "/teams/vision/give/", {"who": "ninna", "role": "viewer", "until": "date", "date": "2027-03-01", "reason": why}),
-        "role": ("tom", f"/teams/vision/grants/{held.pk}/", {"do": "role", "role-role": "admin", "role-until": "30", "role-reason": why}),
-        "until": ("tom", f"/teams/vision/grants/{held.pk}/", {"do": "until", "until-until": "date", "until-date": "2027-03-01", "until-reason": why}),
-        "end": ("tom", f"/teams/vision/grants/{held.pk}/", {"do": "end", "end-reason": why}),
-        "review": ("tom", "/teams/vision/review/", {f"g{held.pk}": "end", "reason": why}),
-        "approve": ("tom", f"/teams/vision/requests/{asked.pk}/", {"do": "approve", "approve-days": "30", "approve-note": why}),
-        "decline": ("tom", f"/teams/vision/requests/{asked.pk}/", {"do": "decline", "decline-reason": why}),
+        "role": ("tom", f"/teams/vision/grants/{grant.pk}/", {"do": "role", "role-role": "admin", "role-until": "30", "role-reason": why}),
+        "until": ("tom", f"/teams/vision/grants/{grant.pk}/", {"do": "until", "until-until": "date", "until-date": "2027-03-01", "until-reason": why}),
+        "end": ("tom", f"/teams/vision/grants/{grant.pk}/", {"do": "end", "end-reason": why}),
+        "review": ("tom", "/teams/vision/review/", {f"g{grant.pk}": "end", "reason": why}),
+        "approve": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "approve", "approve-days": "30", "approve-note": why}),
+        "decline": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "decline", "decline-reason": why}),
         "rules": ("tom", "/teams/vision/rules/", {"name_pattern": "vision-*", "longest_days": "9", "reason": why}),
         "quota": ("root", "/teams/vision/quota/", {"quota": "77", "reason": why}),
         "appoint": ("root", "/people/appoint/", {"who": "vera", "role": "auditor", "until": "30", "reason": why}),
         "dismiss": ("root", f"/people/roles/{site.pk}/end/", {"reason": why}),
-        "activity": ("root", f"/people/{cast.mallory.pk}/activity/", {"reason": why}),
+        "activity": ("root", f"/people/{people.mallory.pk}/activity/", {"reason": why}),
         "add_team": ("root", "/people/teams/", {"name": "Third team", "slug": "third-team"}),
         "connect": ("root", "/projects/new/", {"name": "third", "project_id": "c" * 32, "quota": "5", "endpoint": "https://x.example"}),
-        "change": ("root", f"{project}change/", {"name": "renamed", "team": str(cast.speech.pk), "region": "", "quota": "8"}),
+        "change": ("root", f"{project}change/", {"name": "renamed", "team": str(people.speech.pk), "region": "", "quota": "8"}),
         "key": ("root", f"{project}key/", {"key_until": "2027-01-01T10:00"}),
         "mark": ("olga", "/audit/review/mark/?show=new", {"creation": str(old.pk), "note": why}),
         "account": ("olga", f"/audit/review/{cluster.pk}/?show=outside", {"person": "ada", "reason": why}),
@@ -243,7 +245,7 @@ def test_g48_a_busy_database_keeps_what_was_typed(
     is_kept(browser.get(path, follow=True), typed)
 
 
-def test_g48_somebody_else_who_signs_in_gets_none_of_it(projects: Projects, cast: Cast) -> None:
+def test_g48_somebody_else_who_signs_in_gets_none_of_it(projects: Projects, people: People) -> None:
     browser = signed_in("ada")
     end_session(browser)
     browser.post(NEW, TYPED)
@@ -259,7 +261,9 @@ def test_g48_somebody_else_who_signs_in_gets_none_of_it(projects: Projects, cast
     assert value_of(thief.get(NEW), "name") == ""
 
 
-def test_g48_a_draft_is_for_one_address_and_ends_with_the_next_send(projects: Projects, cast: Cast) -> None:
+def test_g48_a_draft_is_for_one_address_and_ends_with_the_next_send(
+    projects: Projects, people: People
+) -> None:
     browser = signed_in("ada")
     end_session(browser)
     browser.post(NEW, TYPED)
@@ -278,7 +282,7 @@ def test_g48_a_draft_is_for_one_address_and_ends_with_the_next_send(projects: Pr
     ["", "x", "gAAAAA", "é", "x" * 5_000, drafts._box().encrypt(b"no zlib").decode(), "\x00"],
     ids=["empty", "x", "cut", "letter", "long", "no-zlib", "nul"],
 )
-def test_g48_a_forged_draft_is_no_draft(cookie: str, projects: Projects, cast: Cast) -> None:
+def test_g48_a_forged_draft_is_no_draft(cookie: str, projects: Projects, people: People) -> None:
     browser = signed_in("ada")
     browser.cookies["draft"] = cookie
     assert browser.get(NEW).status_code == 200
@@ -286,7 +290,7 @@ def test_g48_a_forged_draft_is_no_draft(cookie: str, projects: Projects, cast: C
 
 
 def test_g48_a_draft_is_good_for_a_quarter_of_an_hour(
-    projects: Projects, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    projects: Projects, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = signed_in("ada")
     end_session(browser)
@@ -299,7 +303,7 @@ def test_g48_a_draft_is_good_for_a_quarter_of_an_hour(
 
 
 def test_g48_what_is_too_long_for_a_cookie_is_left_out_and_nothing_breaks(
-    projects: Projects, cast: Cast
+    projects: Projects, people: People
 ) -> None:
     browser = signed_in("ada")
     end_session(browser)
@@ -363,13 +367,13 @@ def test_g48_a_cluster_that_is_deleted_with_a_wrong_name_keeps_name_and_reason(
 
 
 def test_g48_try_again_has_a_long_reason_without_a_long_address(
-    projects: Projects, cast: Cast, as_: SignIn
+    projects: Projects, people: People, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision, "long", reason=CHINESE)
+    creation = submit_creation(people.ada, projects.vision, "long", reason=CHINESE)
     Creation.objects.filter(pk=creation.pk).update(state=State.FAILED, settled_at=timezone.now())
-    found = re.search(r'href="([^"]*again_of[^"]*)"', body(as_("ada").get(creation.get_absolute_url())))
-    assert found
-    address = html.unescape(found[1])
+    match = re.search(r'href="([^"]*again_of[^"]*)"', body(as_("ada").get(creation.get_absolute_url())))
+    assert match
+    address = html.unescape(match[1])
     assert len(quote(address)) < 1_000
     assert value_of(as_("ada").get(address), "reason") == CHINESE
     assert value_of(as_("mallory").get(address), "reason") == ""
@@ -378,7 +382,7 @@ def test_g48_try_again_has_a_long_reason_without_a_long_address(
 
 
 def test_no_address_of_a_page_carries_long_text(
-    forms: dict[str, Any], projects: Projects, cast: Cast, as_: SignIn
+    forms: dict[str, Any], projects: Projects, people: People, as_: SignIn
 ) -> None:
     for creation in Creation.objects.all():
         Creation.objects.filter(pk=creation.pk).update(reason=CHINESE)
@@ -398,7 +402,7 @@ def test_no_address_of_a_page_carries_long_text(
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_draft_page_keeps_a_form_that_is_about_to_be_left(
-    signed: bool, projects: Projects, cast: Cast
+    signed: bool, projects: Projects, people: People
 ) -> None:
     browser = signed_in("ada")
     if not signed:
@@ -423,13 +427,13 @@ def test_the_draft_page_keeps_a_form_that_is_about_to_be_left(
         "/draft/",
     ],
 )
-def test_the_draft_page_keeps_nothing_for_other_addresses(address: str, cast: Cast) -> None:
+def test_the_draft_page_keeps_nothing_for_other_addresses(address: str, people: People) -> None:
     answer = signed_in("ada").post(f"/draft/?for={quote(address)}", {"name": "x"})
     assert answer.status_code == 404
     assert "draft" not in answer.cookies
 
 
-def test_the_draft_page_says_when_something_is_too_long(projects: Projects, cast: Cast) -> None:
+def test_the_draft_page_says_when_something_is_too_long(projects: Projects, people: People) -> None:
     noise = "".join(chr(0x4E00 + n * n * 31 % 20_000) for n in range(9_000))
     assert signed_in("ada").post(f"/draft/?for={NEW}", {"reason": noise}).status_code == 413
     assert Browser().post(f"/draft/?for={NEW}", {"reason": "x"}).status_code == 413
@@ -444,7 +448,7 @@ def test_every_form_with_a_reason_keeps_drafts() -> None:
     }  # fmt: skip
 
 
-def test_a_database_that_takes_no_entries_keeps_a_creation_s_form(projects: Projects, cast: Cast) -> None:
+def test_a_database_that_takes_no_entries_keeps_a_creation_s_form(projects: Projects, people: People) -> None:
     browser = signed_in("ada")
     token = fresh_token(browser)
     with read_only_database():

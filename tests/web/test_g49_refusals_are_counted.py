@@ -10,11 +10,10 @@ from django.db.models import F
 from hyperclusters.audit import denials
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import DenialWindow
-from hyperclusters.audit.origin import Origin, acting_from
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation
-from tests.conftest import Cast, Cloud, Projects, confirm, events, work
+from tests.conftest import Cloud, People, Projects, confirm, events, run_worker
 from tests.web.pages import NEW, VISION, SignIn, main, post_by_hand, submit
 
 TIMES = 9
@@ -54,7 +53,7 @@ def post_often(browser: Any, path: str, posted: dict[str, str]) -> set[int]:
 def outside(projects: Projects, cloud: Cloud) -> Cluster:
     """A cluster of Vision's project that was made outside."""
     cloud.simulator.add_cluster(projects.vision.project_id, "outside")
-    work()
+    run_worker()
     return Cluster.objects.get(name="outside")
 
 
@@ -95,20 +94,20 @@ def test_g49_refusals_for_other_causes_have_events_of_their_own(outside: Cluster
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.DENIED])
-def test_g49_no_kind_of_event_is_left_out(outcome: Outcome, cast: Cast) -> None:
-    kinds = set(Did) - {Did.AUDIT_KEY_ACTIVATED}  # which the chain writes by itself
-    with acting_from(Origin("page", "198.51.100.9", "")):
+def test_g49_no_kind_of_event_is_left_out(outcome: Outcome, people: People) -> None:
+    kinds = set(EventType) - {EventType.AUDIT_KEY_ACTIVATED}  # which the chain writes by itself
+    with request_context(RequestContext("page", "198.51.100.9", "")):
         for action in kinds:
             for n in range(3):
                 subject = Subject("page", "", "/p/")
-                record(action, outcome, person=cast.ada, subject=subject, reason=f"r{n}", evidence="cause")
+                record(action, outcome, person=people.ada, subject=subject, reason=f"r{n}", evidence="cause")
     assert sorted(event.action for event in events(outcome=outcome)) == sorted(kinds)
 
 
-def test_g49_a_refusal_by_a_command_or_a_worker_has_an_event_each(cast: Cast) -> None:
-    with acting_from(Origin("command")):
+def test_g49_a_refusal_by_a_command_or_a_worker_has_an_event_each(people: People) -> None:
+    with request_context(RequestContext("command")):
         for _ in range(5):
-            record(Did.GRANT_REFUSED, Outcome.REFUSED, person=cast.ada, evidence="cause")
+            record(EventType.GRANT_REFUSED, Outcome.REFUSED, person=people.ada, evidence="cause")
     assert len(events(outcome="refused")) == 5
 
 

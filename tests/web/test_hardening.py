@@ -19,10 +19,10 @@ from pytest_django import Settings
 
 from hyperclusters import urls
 from hyperclusters.clusters.models import Creation
-from hyperclusters.web import limits
+from hyperclusters.web import ratelimit
 from hyperclusters.web.checks import variables_are_spelt_right
 from hyperclusters.web.decorators import PUBLIC, access
-from tests.conftest import Cast, Cloud, Projects, ask, events
+from tests.conftest import Cloud, People, Projects, events, submit_creation
 from tests.web.pages import SignIn, body, submit, words
 from tests.web.test_every_page import CSP
 
@@ -89,10 +89,10 @@ def secure(settings: Settings, tmp_path: Path) -> Browser:
     ],
 )
 def test_every_answer_there_is_carries_every_header(
-    address: str, status: int, secure: Browser, cast: Cast
+    address: str, status: int, secure: Browser, people: People
 ) -> None:
     if status == 405 or address in {"/broken", "/streamed"}:
-        secure.force_login(cast.ada)
+        secure.force_login(people.ada)
     answer = (secure.post if status == 405 else secure.get)(address, secure=True)
     assert answer.status_code == status
     check(answer)
@@ -215,12 +215,12 @@ def test_each_thing_that_should_not_serve_people_is_named(settings: Settings, da
 
 
 def test_more_creations_than_one_may_ask_for_are_refused_and_recorded(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects, settings: Settings
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects, settings: Settings
 ) -> None:
     settings.CREATIONS_PER_MINUTE = 2
     ada = as_("ada")
     for number in range(2):
-        ask(cast.ada, projects.vision, f"n{number}")
+        submit_creation(people.ada, projects.vision, f"n{number}")
     answer = submit(ada, name="one-too-many")
     assert answer.status_code == 422
     assert "You have asked for more creations than one person may within a minute. Nothing was sent" in words(
@@ -236,7 +236,7 @@ def test_more_searches_than_one_may_make_are_told_to_wait(
     page: str, as_: SignIn, projects: Projects, settings: Settings
 ) -> None:
     settings.SEARCHES_PER_MINUTE = 3
-    limits._spent_until.clear()
+    ratelimit._spent_until.clear()
     tom, olga = as_("tom"), as_("olga")
     assert [tom.get(page, {"q": "a"}).status_code for _ in range(4)] == [200, 200, 200, 429]
     answer = tom.get(page, {"q": "a"})

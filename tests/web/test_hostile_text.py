@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters.models import Cluster, Creation, Project, State
-from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, PAYLOADS, SignIn, body, holds_markup, submit, words
 
 # Beyond what tries to be markup: templates, shells, formulas, headers, paths, directions, and what databases choke on.
@@ -35,16 +35,16 @@ def numbered() -> dict[str, str]:
 
 
 def test_g31_forty_texts_come_out_as_text_of_every_page(
-    numbered: dict[str, str], as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+    numbered: dict[str, str], as_: SignIn, people: People, cloud: Cloud, projects: Projects
 ) -> None:
     assert len(TEXTS) >= 40
     ada, olga = as_("ada"), as_("olga")
     for name, text in numbered.items():
         answer = submit(ada, name=name, reason=text)
         assert answer.status_code in {302, 422}, text
-    made = {creation.name: creation for creation in Creation.objects.all()}
-    assert len(made) >= len(TEXTS) - 3  # a form takes no NUL, and says so
-    for name, creation in made.items():
+    creations = {creation.name: creation for creation in Creation.objects.all()}
+    assert len(creations) >= len(TEXTS) - 3  # a form takes no NUL, and says so
+    for name, creation in creations.items():
         page = ada.get(creation.get_absolute_url())
         assert not holds_markup(body(page)), numbered[name]
         assert " ".join(unchanged(numbered[name]).split()) in words(page) or not numbered[name].isprintable()
@@ -61,16 +61,16 @@ def test_g31_forty_texts_come_out_as_text_of_every_page(
 
 
 def test_g31_what_the_cloud_says_is_data_on_pages_and_safe_escapes_in_the_audit(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects, settings: Settings
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects, settings: Settings
 ) -> None:
     settings.WRITES_PER_MINUTE = 100_000
     ada, olga = as_("ada"), as_("olga")
     for number, text in enumerate(TEXTS):
         name = f"told-{number}"
-        ask(cast.ada, projects.vision, name)
+        submit_creation(people.ada, projects.vision, name)
         message = text.encode("ascii", "backslashreplace").decode() if not text.isascii() else text
         cloud.simulator.fault("error", "create", name=name, status=400, error_code="X.1", error_msg=message)
-    work()
+    run_worker()
     failed = Creation.objects.filter(state=State.FAILED)
     assert failed.count() == len(TEXTS)
     for creation in failed:
@@ -105,12 +105,12 @@ NAMES = (
 
 
 def test_g32_odd_names_that_are_valid_work_from_the_form_to_the_audit(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects
 ) -> None:
     ada, tom = as_("ada"), as_("tom")
     for name in NAMES:
         assert submit(ada, name=name).status_code == 302, name
-    work()
+    run_worker()
     assert {cluster.name for cluster in cloud.simulator.clusters()} == set(NAMES)
     for name in NAMES:
         creation = Creation.objects.get(name=name)
@@ -125,7 +125,7 @@ def test_g32_odd_names_that_are_valid_work_from_the_form_to_the_audit(
         assert f'value="{html.escape(name)}"' in body(tom.get(html.unescape(again[1])))
         assert name in words(ada.get("/clusters/", {"q": name}))
     assert tom.post(f"{cluster.get_absolute_url()}delete/", {"name": name}).status_code == 302
-    work()
+    run_worker()
     assert name not in {left.name for left in cloud.simulator.clusters()}
 
 
@@ -158,24 +158,24 @@ def test_g32_a_name_outside_the_grammar_is_refused_whole(
     name: str, as_: SignIn, cloud: Cloud, projects: Projects
 ) -> None:
     assert submit(as_("ada"), name=name).status_code == 422
-    work()
+    run_worker()
     assert cloud.posts == []
 
 
 def test_g22_canaries_are_in_no_answer_no_event_and_no_dump(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects
 ) -> None:
     cloud.simulator.fault("garbage", "list", times=2)
-    ask(cast.ada, projects.vision)
-    work()
+    submit_creation(people.ada, projects.vision)
+    run_worker()
     creation = Creation.objects.get()
-    work_again(creation)
+    run_worker_again(creation)
     ada, olga, root = as_("ada"), as_("olga"), as_("root")
     answers = [olga.get(page) for page in ("/", "/clusters/", "/creations/", "/audit/", "/nothing")]
     answers += [root.get(projects.vision.get_absolute_url()), ada.get(creation.get_absolute_url())]
     answers += [olga.get(event.get_absolute_url()) for event in Event.objects.all()]
-    for held in Project.objects.all():
-        assert "test-secret" not in " ".join(map(str, vars(held).values()))
+    for locked_project in Project.objects.all():
+        assert "test-secret" not in " ".join(map(str, vars(locked_project).values()))
     for answer in answers:
         for canary in ("TESTKEY", "test-secret", "Signature=", "argon2", "md5$"):
             assert canary not in body(answer)

@@ -17,7 +17,7 @@ from hyperclusters.access.services import grant
 from hyperclusters.audit import clock
 from hyperclusters.web.access_forms import UntilForm
 from hyperclusters.web.project_forms import KeyForm
-from tests.conftest import Cast, Projects, confirm
+from tests.conftest import People, Projects, confirm
 from tests.web.pages import SignIn, body
 
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
@@ -66,13 +66,13 @@ def assert_readable(page: str) -> int:
 
 
 @pytest.fixture
-def full(cast: Cast, projects: Projects) -> Grant:
+def full(people: People, projects: Projects) -> Grant:
     """Large numbers and ends wherever a form has a place for one."""
-    Team.objects.filter(pk=cast.vision.pk).update(quota=123_456, longest_days=1_234)
+    Team.objects.filter(pk=people.vision.pk).update(quota=123_456, longest_days=1_234)
     projects.vision.quota = 12_345
     projects.vision.save()
     end = datetime.combine(clock.now().date(), datetime.min.time(), UTC) + timedelta(days=9)
-    return grant(person=cast.nina, role=Role.VIEWER, team=cast.vision, until=end, reason="r")
+    return grant(person=people.nina, role=Role.VIEWER, team=people.vision, until=end, reason="r")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -97,7 +97,7 @@ def test_no_input_of_a_page_is_localized(language: str, full: Grant, projects: P
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_changing_the_role_alone_keeps_the_end_in_every_language(
-    language: str, full: Grant, cast: Cast, as_: SignIn
+    language: str, full: Grant, people: People, as_: SignIn
 ) -> None:
     tom, path = speaking(as_("tom"), language), f"/teams/vision/grants/{full.pk}/"
     page = body(tom.get(path))
@@ -109,19 +109,19 @@ def test_changing_the_role_alone_keeps_the_end_in_every_language(
     assert values["role-date"] == (full.until - timedelta(days=1)).date().isoformat()
     answer = tom.post(path, values | {"role-role": "creator", "role-reason": "because"})
     assert answer.status_code == 302
-    now = Grant.objects.active().get(person=cast.nina, team=cast.vision)
+    now = Grant.objects.active().get(person=people.nina, team=people.vision)
     assert (now.role, now.until) == (Role.CREATOR, full.until)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("path", ["/teams/vision/rules/", "/teams/vision/quota/"])
 def test_a_form_that_is_posted_as_it_was_shown_changes_nothing(
-    language: str, path: str, full: Grant, cast: Cast, as_: SignIn
+    language: str, path: str, full: Grant, people: People, as_: SignIn
 ) -> None:
     browser = speaking(as_("tom" if "rules" in path else "root"), language)
-    before = Team.objects.filter(pk=cast.vision.pk).values().get()
+    before = Team.objects.filter(pk=people.vision.pk).values().get()
     assert browser.post(path, form_values(body(browser.get(path)))).status_code == 302
-    assert Team.objects.filter(pk=cast.vision.pk).values().get() == before
+    assert Team.objects.filter(pk=people.vision.pk).values().get() == before
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -7,22 +7,22 @@ import re
 import pytest
 
 from hyperclusters.clusters.models import Cluster, Creation, Project
-from tests.conftest import Cast, Cloud, Projects, ask, work
+from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.pages import HTMX, SignIn, body, words
 
 JUMP = "/jump/"
 
 
 @pytest.fixture
-def made(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, Creation]:
+def creations(people: People, projects: Projects, cloud: Cloud) -> dict[str, Creation]:
     """A cluster in each team, and a creation that the cloud refused."""
-    names = {cast.ada: "train-1", cast.mallory: "secret-of-speech"}
+    names = {people.ada: "train-1", people.mallory: "secret-of-speech"}
     for person, name in names.items():
-        ask(person, projects.vision if person == cast.ada else projects.speech, name)
-    work()
+        submit_creation(person, projects.vision if person == people.ada else projects.speech, name)
+    run_worker()
     cloud.simulator.set(quota=0)
-    ask(cast.ada, projects.vision, "train-refused")
-    work()
+    submit_creation(people.ada, projects.vision, "train-refused")
+    run_worker()
     return {creation.name: creation for creation in Creation.objects.all()}
 
 
@@ -35,7 +35,7 @@ def found(as_: SignIn, who: str, text: str, headers: dict[str, str] | None = Non
 
 
 def test_a_cluster_is_found_by_a_part_of_its_name_its_id_or_a_subnet_s(
-    made: dict[str, Creation], as_: SignIn
+    creations: dict[str, Creation], as_: SignIn
 ) -> None:
     cluster = Cluster.objects.get(name="train-1")
     place = {"train-1 HPS · Vision": cluster.get_absolute_url()}
@@ -44,9 +44,9 @@ def test_a_cluster_is_found_by_a_part_of_its_name_its_id_or_a_subnet_s(
 
 
 def test_a_creation_is_found_by_its_name_if_it_made_no_cluster_and_by_an_id_in_any_case(
-    made: dict[str, Creation], as_: SignIn
+    creations: dict[str, Creation], as_: SignIn
 ) -> None:
-    refused, created = made["train-refused"], made["train-1"]
+    refused, created = creations["train-refused"], creations["train-1"]
     place = {"train-refused Creation · Failed · Vision": refused.get_absolute_url()}
     assert found(as_, "ada", "refused") == place
     assert found(as_, "ada", refused.upstream_request_id) == place
@@ -55,8 +55,10 @@ def test_a_creation_is_found_by_its_name_if_it_made_no_cluster_and_by_an_id_in_a
     assert found(as_, "ada", created.upstream_request_id) == there
 
 
-def test_of_another_team_nothing_is_found_by_any_name_or_id(made: dict[str, Creation], as_: SignIn) -> None:
-    foreign, project = made["secret-of-speech"], Project.objects.get(team__slug="speech")
+def test_of_another_team_nothing_is_found_by_any_name_or_id(
+    creations: dict[str, Creation], as_: SignIn
+) -> None:
+    foreign, project = creations["secret-of-speech"], Project.objects.get(team__slug="speech")
     cluster = Cluster.objects.get(name="secret-of-speech")
     texts = ["secret", "Speech", cluster.cluster_id, foreign.upstream_request_id, str(foreign.pk)]
     texts += [cluster.networks.all()[0].subnet_id, project.name, project.project_id]
@@ -69,7 +71,7 @@ def test_of_another_team_nothing_is_found_by_any_name_or_id(made: dict[str, Crea
 
 
 def test_pages_teams_projects_and_the_audit_are_offered_to_whom_they_are_open(
-    made: dict[str, Creation], as_: SignIn
+    creations: dict[str, Creation], as_: SignIn
 ) -> None:
     assert "New cluster" in found(as_, "ada", "")
     assert found(as_, "ada", "projects") == {}
@@ -83,7 +85,7 @@ def test_pages_teams_projects_and_the_audit_are_offered_to_whom_they_are_open(
 
 
 def test_without_scripts_it_is_a_page_and_for_htmx_the_part_that_changes(
-    made: dict[str, Creation], as_: SignIn
+    creations: dict[str, Creation], as_: SignIn
 ) -> None:
     assert found(as_, "ada", "train") == found(as_, "ada", "train", HTMX)
     part, page = as_("ada").get(JUMP, {"q": "train"}, headers=HTMX), as_("ada").get(JUMP, {"q": "train"})

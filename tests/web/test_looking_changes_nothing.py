@@ -13,7 +13,7 @@ from hyperclusters.access import invitations
 from hyperclusters.access.models import Role
 from hyperclusters.accounts import passwords
 from hyperclusters.clusters.models import Cluster
-from tests.conftest import Cast, Cloud, Projects, ask, confirm, work
+from tests.conftest import Cloud, People, Projects, confirm, run_worker, submit_creation
 from tests.permissions import table
 from tests.test_architecture import address_of
 from tests.web.pages import SignIn
@@ -47,7 +47,7 @@ def plain(answer: Any) -> tuple[int, dict[str, str]]:
 
 @pytest.mark.parametrize("route", PAGES)
 def test_head_is_get_without_a_body_and_changes_nothing(
-    route: str, cast: Cast, projects: Projects, as_: SignIn
+    route: str, people: People, projects: Projects, as_: SignIn
 ) -> None:
     path = address_of(route)
     for browser in (Browser(), confirm(as_("root")), as_("ada")):
@@ -65,7 +65,7 @@ def test_head_is_get_without_a_body_and_changes_nothing(
 
 @pytest.mark.parametrize("route", sorted({entry.route for entry in table()} - EXPORTS))
 def test_options_is_answered_or_refused_and_changes_nothing(
-    route: str, cast: Cast, projects: Projects, as_: SignIn
+    route: str, people: People, projects: Projects, as_: SignIn
 ) -> None:
     for browser in (Browser(), as_("ada")):
         before = contents()
@@ -75,10 +75,12 @@ def test_options_is_answered_or_refused_and_changes_nothing(
             assert contents() == before
 
 
-def test_a_scanner_that_follows_an_invitation_or_a_reset_link_by_head_uses_nothing_up(cast: Cast) -> None:
-    invitations.invite(email="new@example.com", team=cast.vision, role=Role.VIEWER, reason="r", by=cast.tom)
+def test_a_scanner_that_follows_an_invitation_or_a_reset_link_by_head_uses_nothing_up(people: People) -> None:
+    invitations.invite(
+        email="new@example.com", team=people.vision, role=Role.VIEWER, reason="r", by=people.tom
+    )
     passwords.ask_for_reset(email="ada@example.com")
-    work()
+    run_worker()
     links = [
         word.removeprefix("http://testserver").removeprefix("http://localhost").rstrip(".")
         for message in mail.outbox
@@ -94,10 +96,12 @@ def test_a_scanner_that_follows_an_invitation_or_a_reset_link_by_head_uses_nothi
         assert Browser().get(link).status_code == 200
 
 
-def test_a_cluster_s_page_is_alike_by_head(cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn) -> None:
+def test_a_cluster_s_page_is_alike_by_head(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "there")
-    creation = ask(cast.ada, projects.vision, "waits")
-    work()
+    creation = submit_creation(people.ada, projects.vision, "waits")
+    run_worker()
     ada = as_("ada")
     for path in (Cluster.objects.get(name="there").get_absolute_url(), creation.get_absolute_url()):
         seen, before = plain(ada.get(path)), contents()

@@ -12,7 +12,7 @@ from hyperclusters.access.models import Grant, User
 from hyperclusters.access.services import add_person
 from hyperclusters.accounts.models import Session
 from hyperclusters.clusters.models import Cluster, ConnectionTest, Creation, Project
-from tests.conftest import PASSWORD, Cast, Cloud, Projects, ask, confirm, events, work
+from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.web.pages import HTMX, SignIn, body, holds_markup, main, submit, words
 
 pytestmark = pytest.mark.pages
@@ -26,16 +26,16 @@ ELSEWHERE = (
 class Stage:
     """Ada's cluster and a lost creation, and everybody's browser."""
 
-    def __init__(self, as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects) -> None:
-        self.as_, self.cast, self.cloud, self.projects = as_, cast, cloud, projects
-        ask(cast.ada, projects.vision, "secret-plan", reason="very secret reason")
-        work()
+    def __init__(self, as_: SignIn, people: People, cloud: Cloud, projects: Projects) -> None:
+        self.as_, self.cast, self.cloud, self.projects = as_, people, cloud, projects
+        submit_creation(people.ada, projects.vision, "secret-plan", reason="very secret reason")
+        run_worker()
         self.creation, self.cluster = Creation.objects.get(), Cluster.objects.get()
 
 
 @pytest.fixture
-def stage(as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects) -> Stage:
-    return Stage(as_, cast, cloud, projects)
+def stage(as_: SignIn, people: People, cloud: Cloud, projects: Projects) -> Stage:
+    return Stage(as_, people, cloud, projects)
 
 
 def fixed_session(s: Stage) -> None:
@@ -169,8 +169,8 @@ def counts_tell_what_is_hidden(s: Stage) -> None:
     nina, mallory = s.as_("nina"), s.as_("mallory")
     for browser in (nina, mallory):
         before = main(browser.get("/clusters/"))
-        ask(s.cast.ada, s.projects.vision, f"another-{browser is nina}")
-        work()
+        submit_creation(s.cast.ada, s.projects.vision, f"another-{browser is nina}")
+        run_worker()
         assert main(browser.get("/clusters/")).partition("New cluster")[0].split()[:3] == before.split()[:3]
 
 
@@ -216,8 +216,8 @@ def role_raised_by_a_field(s: Stage) -> None:
         "state": "created",
     }
     submit(s.as_("ada"), name="plain", **extra)
-    made = Creation.objects.get(name="plain")
-    assert (made.requested_by, made.state) == (s.cast.ada, "queued")
+    creation = Creation.objects.get(name="plain")
+    assert (creation.requested_by, creation.state) == (s.cast.ada, "queued")
     assert Grant.objects.count() == before
 
 
@@ -298,11 +298,11 @@ def names_that_fold_into_another(s: Stage) -> None:
 
 
 def who_exists_by_the_words(s: Stage) -> None:
-    said = [
+    lines = [
         main(Browser().post("/accounts/login/", {"username": name, "password": "wrong"})).replace(name, "")
         for name in ("ada", "nobody-here")
     ]
-    assert said[0] == said[1]
+    assert lines[0] == lines[1]
 
 
 def forms_of_another_site(s: Stage) -> None:
@@ -402,10 +402,10 @@ def errors_show_code(s: Stage) -> None:
 def answers_name_versions(s: Stage) -> None:
     for path in ("/", "/nothing", "/healthz", "/readyz"):
         answer = Browser().get(path)
-        told = repr(answer.headers).lower() + body(answer).lower()
-        assert "django/" not in told
+        text = repr(answer.headers).lower() + body(answer).lower()
+        assert "django/" not in text
         assert "server" not in {name.lower() for name in answer.headers}
-        assert "x-powered-by" not in told
+        assert "x-powered-by" not in text
 
 
 def framed_by_another_site(s: Stage) -> None:

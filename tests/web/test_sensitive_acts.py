@@ -12,18 +12,18 @@ from django.test import Client as Browser
 from hyperclusters.access.models import Grant, User
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Project
-from tests.conftest import KEY, PASSWORD, Cast, Cloud, Projects, confirm, events
+from tests.conftest import KEY, PASSWORD, Cloud, People, Projects, confirm, events
 from tests.web.pages import HTMX, SignIn, body, main, words
 
 ASKED = "/accounts/confirm/"
 
 
 @pytest.fixture
-def acts(cast: Cast, cloud: Cloud, projects: Projects) -> dict[str, dict[str, Any]]:
+def acts(people: People, cloud: Cloud, projects: Projects) -> dict[str, dict[str, Any]]:
     """What is posted to each sensitive address, so that it would be done."""
     vision = projects.vision.get_absolute_url()
     key = {"access_key": KEY.access_key, "secret_key": KEY.secret_key}
-    project = {"name": "another", "team": cast.vision.pk, "region": "", "quota": ""}
+    project = {"name": "another", "team": people.vision.pk, "region": "", "quota": ""}
     cloud_s = {"endpoint": cloud.simulator.endpoint, "project_id": "e" * 32}
     role = {"who": "nina", "role": "auditor", "until": "open"}
     return {
@@ -31,8 +31,8 @@ def acts(cast: Cast, cloud: Cloud, projects: Projects) -> dict[str, dict[str, An
         f"{vision}change/": project | {"name": "renamed"},
         f"{vision}key/": key,
         "/people/appoint/": role | {"reason": "audits"},
-        f"/people/roles/{Grant.objects.get(person=cast.olga).pk}/end/": {"reason": "left"},
-        f"/people/{cast.nina.pk}/activity/": {"reason": "left"},
+        f"/people/roles/{Grant.objects.get(person=people.olga).pk}/end/": {"reason": "left"},
+        f"/people/{people.nina.pk}/activity/": {"reason": "left"},
     }
 
 
@@ -81,9 +81,9 @@ def test_root_signed_in_a_while_ago_confirms_and_goes_on_where_the_forms_are(
     as_: SignIn, projects: Projects
 ) -> None:
     root, page = as_("root"), projects.vision.get_absolute_url()
-    shown = root.get(page)
-    assert 'name="secret_key"' not in body(shown)
-    assert "To change them you are asked once more who you are." in main(shown)
+    response = root.get(page)
+    assert 'name="secret_key"' not in body(response)
+    assert "To change them you are asked once more who you are." in main(response)
     answer = root.get(f"{page}change/", follow=True)
     assert "Confirm who you are" in words(answer)
     answer = root.post(ASKED, {"next": f"{page}change/", "proof": PASSWORD}, follow=True)
@@ -98,7 +98,7 @@ def test_everyday_acts_ask_for_no_password(as_: SignIn, projects: Projects) -> N
 
 
 def test_a_form_sent_after_the_session_ended_leads_to_its_page_after_signing_in(
-    cast: Cast, projects: Projects
+    people: People, projects: Projects
 ) -> None:
     browser, page = Browser(), projects.vision.get_absolute_url()
     answer = browser.post(f"{page}test/")
@@ -106,4 +106,4 @@ def test_a_form_sent_after_the_session_ended_leads_to_its_page_after_signing_in(
     signed_in = {"username": "root", "login": "root", "password": PASSWORD, "next": f"{page}test/"}
     answer = browser.post("/accounts/login/", signed_in, follow=True)
     assert (answer.request["PATH_INFO"], answer.status_code) == (page, 200)
-    assert User.objects.get(pk=cast.root.pk).last_login is not None
+    assert User.objects.get(pk=people.root.pk).last_login is not None

@@ -11,7 +11,7 @@ from django.test import Client as Browser
 from hyperclusters.access.models import User
 from hyperclusters.accounts.models import Session
 from hyperclusters.web.account_forms import SignInForm
-from tests.conftest import PASSWORD, Cast, Projects, denied, events
+from tests.conftest import PASSWORD, People, Projects, denied, events
 from tests.web.pages import HTMX, SignIn, body, words
 
 LOGIN = "/accounts/login/"
@@ -33,18 +33,18 @@ def sign_in(browser: Browser, name: str = "ada", password: str = PASSWORD, **mor
     return browser.post(LOGIN, {"username": name, "password": password} | more, REMOTE_ADDR="192.0.2.7")
 
 
-def test_the_right_password_leads_home_and_is_told(cast: Cast) -> None:
+def test_the_right_password_leads_home_and_is_told(people: People) -> None:
     answer = sign_in(Browser())
     assert (answer.status_code, answer["Location"]) == (302, "/")
     (event,) = events(action="session:sign-in:succeeded")
-    assert (event.person_name, event.person_id, event.outcome) == ("ada", cast.ada.pk, "done")
+    assert (event.person_name, event.person_id, event.outcome) == ("ada", people.ada.pk, "done")
     assert (event.source, event.ip, event.request_id) == ("page", "192.0.2.7", answer["X-Request-Id"])
 
 
 @pytest.mark.parametrize(
     ("name", "password"), [("ada", "wrong"), ("nobody", PASSWORD), ("<b>", "x"), ("ada", "a\x00")]
 )
-def test_anything_else_does_not_sign_in_and_is_told(name: str, password: str, cast: Cast) -> None:
+def test_anything_else_does_not_sign_in_and_is_told(name: str, password: str, people: People) -> None:
     browser = Browser()
     answer = sign_in(browser, name, password)
     assert answer.status_code == 422
@@ -55,14 +55,14 @@ def test_anything_else_does_not_sign_in_and_is_told(name: str, password: str, ca
     assert event.request_id == answer["X-Request-Id"]
 
 
-def test_g30_an_unknown_name_reads_just_like_a_wrong_password(cast: Cast) -> None:
+def test_g30_an_unknown_name_reads_just_like_a_wrong_password(people: People) -> None:
     known, unknown = (words(sign_in(Browser(), name, "wrong")) for name in ("ada", "eve"))
     assert str(SignInForm.error_messages["invalid_login"]) in known
     assert known.replace("ada", "eve") == unknown
 
 
 def test_attempts_with_the_same_unknown_name_are_found_together_though_the_name_is_not_kept(
-    cast: Cast,
+    people: People,
 ) -> None:
     for name in ("eve", "EVE ", "a\x00", "zed"):
         sign_in(Browser(), name, "wrong")
@@ -72,48 +72,48 @@ def test_attempts_with_the_same_unknown_name_are_found_together_though_the_name_
     assert denied(action="session:sign-in:failed") == 4
 
 
-def test_a_deactivated_person_reads_the_same_and_does_not_get_in(cast: Cast) -> None:
-    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+def test_a_deactivated_person_reads_the_same_and_does_not_get_in(people: People) -> None:
+    User.objects.filter(pk=people.ada.pk).update(is_active=False)
     answer = sign_in(Browser())
     assert answer.status_code == 422
     assert str(SignInForm.error_messages["invalid_login"]) in words(answer)
 
 
-def test_g22_a_password_is_written_down_nowhere(cast: Cast) -> None:
+def test_g22_a_password_is_written_down_nowhere(people: People) -> None:
     answer = sign_in(Browser(), "ada", "canary-of-a-password")
     sign_in(Browser(), "canary-of-a-password", "in the wrong field")
     assert "canary-of-a-password" not in body(answer)
-    told = repr([vars(event) for event in events()])
-    assert "canary-of-a-password" not in told
-    assert "in the wrong field" not in told
+    text = repr([vars(event) for event in events()])
+    assert "canary-of-a-password" not in text
+    assert "in the wrong field" not in text
     assert PASSWORD not in repr([vars(event) for event in events()])
 
 
 @pytest.mark.parametrize("target", ["/clusters/?q=a&page=2", "/audit/1/", "/creations/"])
-def test_signing_in_goes_on_to_where_one_was_going(target: str, cast: Cast) -> None:
+def test_signing_in_goes_on_to_where_one_was_going(target: str, people: People) -> None:
     browser = Browser()
-    asked = browser.get(target)
-    assert asked["Location"] == f"{LOGIN}?next={quote(target, safe='/')}"
-    form = body(browser.get(asked["Location"]))
+    response = browser.get(target)
+    assert response["Location"] == f"{LOGIN}?next={quote(target, safe='/')}"
+    form = body(browser.get(response["Location"]))
     assert f'name="next" value="{target.replace("&", "&amp;")}"' in form
     assert sign_in(browser, next=target)["Location"] == target
 
 
-def test_signing_in_never_leads_to_another_site(cast: Cast) -> None:
+def test_signing_in_never_leads_to_another_site(people: People) -> None:
     browser = Browser()
     for target in FOREIGN:
         assert sign_in(browser, next=target)["Location"] == "/", ascii(target)
         assert browser.get(LOGIN, {"next": target})["Location"] == "/", ascii(target)  # signed in already
 
 
-def test_signing_in_survives_a_target_that_is_no_address(cast: Cast) -> None:
+def test_signing_in_survives_a_target_that_is_no_address(people: People) -> None:
     browser = Browser()
     for target in ("clusters", "no-such-page", "web:nothing", "?q=1", "..", "a.b"):
         assert sign_in(browser, next=target).status_code == 302, target
         assert browser.get(LOGIN, {"next": target}).status_code == 302, target
 
 
-def test_g29_signing_in_gives_a_new_session_and_signing_out_ends_it_on_the_server(cast: Cast) -> None:
+def test_g29_signing_in_gives_a_new_session_and_signing_out_ends_it_on_the_server(people: People) -> None:
     browser = Browser()
     sign_in(browser)
     first = browser.cookies["session"].value
@@ -132,17 +132,17 @@ def test_g29_signing_in_gives_a_new_session_and_signing_out_ends_it_on_the_serve
     assert (event.person_name, event.request_id) == ("ada", answer["X-Request-Id"])
 
 
-def test_g29_asking_without_signing_in_makes_no_session(cast: Cast) -> None:
+def test_g29_asking_without_signing_in_makes_no_session(people: People) -> None:
     for path in ("/", LOGIN, "/clusters/", "/nothing", "/healthz"):
         Browser().get(path)
     sign_in(Browser(), password="wrong")
     assert not Session.objects.exists()
 
 
-def test_g29_a_deactivated_person_is_out_at_the_next_request(as_: SignIn, cast: Cast) -> None:
+def test_g29_a_deactivated_person_is_out_at_the_next_request(as_: SignIn, people: People) -> None:
     ada = as_("ada")
     assert ada.get("/").status_code == 200
-    User.objects.filter(pk=cast.ada.pk).update(is_active=False)
+    User.objects.filter(pk=people.ada.pk).update(is_active=False)
     assert ada.get("/").status_code == 302
 
 
@@ -152,9 +152,9 @@ def test_signing_out_is_a_post(as_: SignIn) -> None:
     assert ada.get("/").status_code == 200
 
 
-def test_a_form_from_another_site_is_refused_and_says_that_nothing_was_sent(cast: Cast) -> None:
+def test_a_form_from_another_site_is_refused_and_says_that_nothing_was_sent(people: People) -> None:
     browser = Browser(enforce_csrf_checks=True)
-    browser.force_login(cast.ada)
+    browser.force_login(people.ada)
     answer = browser.post("/accounts/logout/")
     assert answer.status_code == 403
     assert "Nothing was sent to the cloud" in words(answer)

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
-from tests.conftest import Cast
+from tests.conftest import People
 from tests.web.pages import SignIn
 
 PAGES = (
@@ -40,48 +40,48 @@ def queries(as_: SignIn) -> dict[tuple[str, str], int]:
 
 
 @pytest.fixture
-def few(cast: Cast, as_: SignIn) -> dict[tuple[str, str], int]:
-    grow(cast, people=2, history=1, teams=1)
+def few(people: People, as_: SignIn) -> dict[tuple[str, str], int]:
+    grow(people, members=2, history=1, teams=1)
     return queries(as_)
 
 
-def grow(cast: Cast, *, people: int, history: int, teams: int) -> None:
+def grow(people: People, *, members: int, history: int, teams: int) -> None:
     """More members, ended grants, requests, and teams that Tom leads."""
     now, mark = timezone.now(), Team.objects.count()
     made = User.objects.bulk_create(
-        User(username=f"p{mark}-{n}", email=f"p{mark}-{n}@example.com") for n in range(people)
+        User(username=f"p{mark}-{n}", email=f"p{mark}-{n}@example.com") for n in range(members)
     )
     rows = [
-        Grant(person=person, team=cast.vision, role=Role.CREATOR, reason="many", granted_by=cast.tom)
+        Grant(person=person, team=people.vision, role=Role.CREATOR, reason="many", granted_by=people.tom)
         for person in made
     ]
     old = now - timedelta(days=60)
     rows += [
         Grant(
             person=person,
-            team=cast.vision,
+            team=people.vision,
             role=Role.VIEWER,
             reason="before",
             since=old,
             ended_at=old,
-            ended_by=cast.tom,
+            ended_by=people.tom,
         )
         for person in made
         for _ in range(history)
     ]
     led = Team.objects.bulk_create(Team(slug=f"t{mark}-{n}", name=f"T{mark}-{n}") for n in range(teams))
-    rows += [Grant(person=cast.tom, team=team, role=Role.ADMIN, reason="leads") for team in led]
+    rows += [Grant(person=people.tom, team=team, role=Role.ADMIN, reason="leads") for team in led]
     Grant.objects.bulk_create(rows)
     AccessRequest.objects.bulk_create(
-        AccessRequest(person=person, team=cast.vision, role=Role.ADMIN, days=7, reason="more")
+        AccessRequest(person=person, team=people.vision, role=Role.ADMIN, days=7, reason="more")
         for person in made[:40]
     )
 
 
 def test_pages_take_as_many_queries_with_500_members_5000_grants_and_50_teams(
-    few: dict[tuple[str, str], int], cast: Cast, as_: SignIn
+    few: dict[tuple[str, str], int], people: People, as_: SignIn
 ) -> None:
-    grow(cast, people=500, history=9, teams=50)
-    assert Grant.objects.filter(team=cast.vision).count() > 5000
+    grow(people, members=500, history=9, teams=50)
+    assert Grant.objects.filter(team=people.vision).count() > 5000
     assert queries(as_) == few
     assert max(few.values()) <= 25, few

@@ -17,16 +17,15 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from hyperclusters.access import invitations, requests
+from hyperclusters.access import access_requests, invitations
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
 from hyperclusters.access.permissions import may
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
-from hyperclusters.audit.chain import Entry as Link
+from hyperclusters.audit.chain import PendingEvent as Link
 from hyperclusters.audit.chain import append
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Project
 from hyperclusters.web.checks import routes
 from hyperclusters.web.decorators import OWN, VISIBLE
@@ -149,9 +148,9 @@ def side(slug: str, admin: User) -> Side:
             found_at=now,
             seen_at=now,
         ),
-        event=chained(record(Did.LIST_FAILED, Outcome.FAILED, team=team)),
+        event=chained(record(EventType.LIST_FAILED, Outcome.FAILED, team=team)),
         grant=held,
-        asked=requests.ask(
+        asked=access_requests.ask(
             person=add_person(username=f"asks-{slug}"), team=team, role=Role.VIEWER, days=7, reason="m"
         ),
         invitation=invitations.invite(
@@ -342,8 +341,8 @@ def test_g24_another_team_s_object_is_absent_under_the_address_of_one_s_own_team
     with django_db_blocker.unblock(), undone():
         address = path(entry.route, world.other, world).replace("/other/", "/own/")
         for do in ("end", "approve", "decline"):
-            wish = {"do": do, "end-reason": "x", "decline-reason": "x", "approve-days": "7"}
-            answer = getattr(world.browsers["admin"], entry.method)(address, wish)
+            request = {"do": do, "end-reason": "x", "decline-reason": "x", "approve-days": "7"}
+            answer = getattr(world.browsers["admin"], entry.method)(address, request)
             assert answer.status_code == 404, do
 
 
@@ -418,9 +417,9 @@ def test_g27_extra_fields_of_a_post_gain_nothing(world: World, django_db_blocker
         world.browsers["admin"].post(
             "/teams/own/give/", {"who": "nina", "role": "viewer", "until": "7", "reason": "joins"} | extra
         )
-        made = Grant.objects.get(person=world.people["nina"])
-        assert (made.team, made.role, made.granted_by) == (world.own.team, "viewer", world.people["admin"])
+        grant = Grant.objects.get(person=world.people["nina"])
+        assert (grant.team, grant.role, grant.granted_by) == (world.own.team, "viewer", world.people["admin"])
         world.browsers["admin"].post("/teams/own/rules/", {"allows_open_ended": "on", "reason": "r"} | extra)
         team = Team.objects.get(pk=world.own.team.pk)
         assert (team.slug, team.name, team.quota) == ("own", "Own", None)
-        assert timezone.now() - made.since < timedelta(minutes=1)
+        assert timezone.now() - grant.since < timedelta(minutes=1)

@@ -21,10 +21,9 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.spreadsheets import cell
 from hyperclusters.audit.verify_export import troubles
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.views import export as export_view
-from tests.conftest import Cast, events
+from tests.conftest import People, events
 from tests.web.pages import PAYLOADS, SignIn, body, words
 
 EXPORT = "/audit/export/"
@@ -71,15 +70,17 @@ def lines_of(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def past(cast: Cast) -> None:
+def past(people: People) -> None:
     """Events of two teams, with every name that a spreadsheet or a page could trip over."""
     with transaction.atomic():
         for number, name in enumerate((*FORMULAS, *PAYLOADS, "中文", 'a"b,c', "two\nlines")):
             outcome = Outcome.FAILED if number % 3 == 0 else Outcome.DONE
             subject = Subject("creation", f"id-{number}", name)
-            record(Did.CREATE_FAILED, outcome, person=cast.ada, team=cast.vision, subject=subject, reason=name,
+            record(EventType.CREATE_FAILED, outcome, person=people.ada, team=people.vision, subject=subject, reason=name,
                    evidence=name, response={"message": name})  # fmt: skip
-            record(Did.CREATE_FAILED, outcome, person=cast.mallory, team=cast.speech, subject=subject)
+            record(
+                EventType.CREATE_FAILED, outcome, person=people.mallory, team=people.speech, subject=subject
+            )
 
 
 QUERIES = ["", "?outcome=failed", "?team=speech&outcome=failed", "?person=ada&q=evil", "?person=nobody"]
@@ -147,8 +148,8 @@ def unsealed(lines: list[str]) -> list[str]:
     """As a version without seals would have written it."""
     told = json.loads(lines[-1])["manifest"]
     told["until"] = told["through_seq"]
-    kept = {name: told[name] for name in ("filter", "until", "by", "at", "count", "first", "last")}
-    return [*lines[:-1], json.dumps({"manifest": kept}, ensure_ascii=False) + "\n"]
+    stored = {name: told[name] for name in ("filter", "until", "by", "at", "count", "first", "last")}
+    return [*lines[:-1], json.dumps({"manifest": stored}, ensure_ascii=False) + "\n"]
 
 
 def tampered(lines: list[str]) -> dict[str, tuple[list[str], str]]:
@@ -180,8 +181,8 @@ def tampered(lines: list[str]) -> dict[str, tuple[list[str], str]]:
 def test_g40_what_is_done_to_a_file_is_named(query: str, past: None, as_: SignIn) -> None:
     lines = take(as_("olga"), "jsonl", query).splitlines(keepends=True)
     assert list(troubles(lines, keys())) == []
-    for what, (changed, said) in tampered(lines).items():
-        assert any(said in told for told in troubles(changed, keys())), what
+    for what, (changed, text) in tampered(lines).items():
+        assert any(text in told for told in troubles(changed, keys())), what
     for number in range(len(lines) - 1):  # any line, wherever it stands
         assert list(troubles([*lines[:number], *lines[number + 1 :]], keys())), number
         assert list(troubles(retyped([*lines[:number], *lines[number + 1 :]]), keys())), number
@@ -193,7 +194,7 @@ def test_g40_what_is_done_to_a_file_is_named(query: str, past: None, as_: SignIn
 def test_an_export_without_a_seal_is_verified_as_before_if_one_says_so(past: None, as_: SignIn) -> None:
     lines = unsealed(take(as_("olga"), "jsonl").splitlines(keepends=True))
     assert list(troubles(lines, keys(), unsealed=True)) == []
-    assert any("--unsealed" in told for told in troubles(lines, keys()))
+    assert any("--unsealed" in text for text in troubles(lines, keys()))
     for changed in ([lines[0], *lines[2:]], lines[:-1], [lines[1], lines[0], *lines[2:]]):
         assert list(troubles(changed, keys(), unsealed=True))
 
@@ -212,14 +213,14 @@ def test_g40_a_csv_file_is_verified_as_a_whole(past: None, as_: SignIn, tmp_path
     path = tmp_path / "audit.csv"
     path.write_bytes(whole)
     call_command("verify_export", str(path))
-    for changed, said in (
+    for changed, text in (
         (edited, "not those that were exported"), (b"".join([*lines[:3], *lines[4:]]), "not those that were exported"),
         (retyped, "its seal is not ours"), (b"".join(lines[:-1]), "manifest is missing"), (whole[3:], "not those"),
         (bare, "has no seal"), (whole + lines[4], "manifest is missing"), (b'\xef\xbb\xbf', "manifest is missing"),
         (whole.replace(b"\n", b"\r\n"), "not those|missing"), (b'"\xff\x00', "no UTF-8"),
     ):  # fmt: skip
         path.write_bytes(changed)
-        with pytest.raises(CommandError, match=said):
+        with pytest.raises(CommandError, match=text):
             call_command("verify_export", str(path))
 
 

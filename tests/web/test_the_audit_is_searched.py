@@ -13,35 +13,36 @@ from django.utils import timezone
 
 from hyperclusters.access.models import Role
 from hyperclusters.access.services import grant
-from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import PAIRS, Event, EventQuerySet
-from hyperclusters.audit.origin import Origin, acting_from
 from hyperclusters.audit.paging import SIZE, page
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from tests.conftest import Cast, Projects, events
+from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from tests.conftest import People, Projects, events
 from tests.web.pages import SignIn, body, main, words
 
 LIST = "/audit/"
 
 
 @pytest.fixture
-def mixed(cast: Cast) -> None:
+def mixed(people: People) -> None:
     """Some hundred events in which everything is combined with everything, in no order."""
     chance = random.Random(7)
     cases = list(
-        product((cast.ada, cast.mallory), (Outcome.DONE, Outcome.FAILED), ("10.0.0.1", "10.0.0.2"), range(20))
+        product(
+            (people.ada, people.mallory), (Outcome.DONE, Outcome.FAILED), ("10.0.0.1", "10.0.0.2"), range(20)
+        )
     )
     chance.shuffle(cases)
     with transaction.atomic():
         for person, outcome, ip, number in cases:
-            with acting_from(Origin("page", ip, f"request-{number}")):
+            with request_context(RequestContext("page", ip, f"request-{number}")):
                 record(
-                    Did.CREATE_SUCCEEDED if outcome == Outcome.DONE else Did.CREATE_FAILED,
+                    EventType.CREATE_SUCCEEDED if outcome == Outcome.DONE else EventType.CREATE_FAILED,
                     outcome,
                     person=person,
-                    team=cast.vision if person == cast.ada else cast.speech,
+                    team=people.vision if person == people.ada else people.speech,
                     subject=Subject("thing", f"id-{number}", f"train-{number}"),
                     upstream_request_id=f"cloud-{number}",
                 )
@@ -58,29 +59,31 @@ CHOICES: dict[str, list[Any]] = {
 }
 
 
-def fits(event: Event, given: dict[str, Any]) -> bool:
+def fits(event: Event, values: dict[str, Any]) -> bool:
     """The filter as anybody would write it down."""
     equal = all(
-        not given[name] or getattr(event, name) == given[name]
+        not values[name] or getattr(event, name) == values[name]
         for name in ("person_name", "outcome", "action", "ip")
     )
-    about = not given["about"] or event.object_name in given["about"] or event.object_id in given["about"]
+    about = not values["about"] or event.object_name in values["about"] or event.object_id in values["about"]
     requests = (event.request_id, event.upstream_request_id)
-    text = given["text"]
+    text = values["text"]
     found = not text or text.lower() in event.object_name.lower() or text in (event.object_id, *requests)
-    return equal and about and found and (not given["request"] or given["request"] in requests)
+    return equal and about and found and (not values["request"] or values["request"] in requests)
 
 
-def walked(parts: list[EventQuerySet], wanted: Filter, *, down: bool) -> list[int]:
+def walked(parts: list[EventQuerySet], event_filter: EventFilter, *, down: bool) -> list[int]:
     """Every page from one end to the other."""
     seqs: list[int] = []
-    shown = page(wanted.alternatives(parts), after=None if down else 0)
+    shown = page(event_filter.alternatives(parts), after=None if down else 0)
     while True:
-        found = [event.seq for event in shown.events]
-        seqs = seqs + found if down else found + seqs
+        numbers = [event.seq for event in shown.events]
+        seqs = seqs + numbers if down else numbers + seqs
         if (step := shown.older if down else shown.newer) is None:
             return seqs
-        shown = page(wanted.alternatives(parts), before=step if down else None, after=None if down else step)
+        shown = page(
+            event_filter.alternatives(parts), before=step if down else None, after=None if down else step
+        )
 
 
 def test_any_combination_of_filters_shows_every_event_that_fits_exactly_once_in_both_directions(
@@ -89,22 +92,24 @@ def test_any_combination_of_filters_shows_every_event_that_fits_exactly_once_in_
     everything = list(Event.objects.order_by("-seq"))
     for values in product(*CHOICES.values()):
         given = dict(zip(CHOICES, values, strict=True))
-        wanted = Filter(**given)
+        event_filter = EventFilter(**given)
         expected = [event.seq for event in everything if fits(event, given)]
-        assert walked([Event.objects.all()], wanted, down=True) == expected, given
-        assert walked([Event.objects.all()], wanted, down=False) == expected, given
-        assert [event.seq for event in wanted.apply(Event.objects.all()).order_by("-seq")] == expected, given
+        assert walked([Event.objects.all()], event_filter, down=True) == expected, given
+        assert walked([Event.objects.all()], event_filter, down=False) == expected, given
+        assert [
+            event.seq for event in event_filter.apply(Event.objects.all()).order_by("-seq")
+        ] == expected, given
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
 def test_two_filters_that_have_an_index_of_their_own_show_what_fits_both(
-    mixed: None, cast: Cast, pair: tuple[str, str]
+    mixed: None, people: People, pair: tuple[str, str]
 ) -> None:
     values: dict[str, list[Any]] = {
         "person_name": ["ada", "mallory"],
-        "team_id": [cast.vision.pk, cast.speech.pk],
+        "team_id": [people.vision.pk, people.speech.pk],
         "project_name": ["", "vision-cn"],
-        "action": [Did.CREATE_SUCCEEDED, Did.CREATE_FAILED],
+        "action": [EventType.CREATE_SUCCEEDED, EventType.CREATE_FAILED],
         "outcome": [Outcome.DONE, Outcome.FAILED],
     }
     for chosen in product(*(values[name] for name in pair)):
@@ -113,60 +118,60 @@ def test_two_filters_that_have_an_index_of_their_own_show_what_fits_both(
             wanted = given | {"ip": ip}
             fitting = Event.objects.filter(**{name: value for name, value in wanted.items() if value})
             expected = list(fitting.order_by("-seq").values_list("seq", flat=True))
-            assert walked([Event.objects.all()], Filter(**wanted), down=True) == expected, wanted
+            assert walked([Event.objects.all()], EventFilter(**wanted), down=True) == expected, wanted
 
 
 def test_three_filters_of_which_two_never_meet_ask_for_no_events(mixed: None) -> None:
-    given: dict[str, Any] = {"person_name": "ada", "outcome": "done", "ip": "10.0.0.1"}
-    for action, count in ((Did.CREATE_SUCCEEDED, 1), (Did.GRANT_ENDED, 0)):
-        assert len(Filter(**given, action=action).alternatives([Event.objects.all()])) == count
+    values: dict[str, Any] = {"person_name": "ada", "outcome": "done", "ip": "10.0.0.1"}
+    for action, count in ((EventType.CREATE_SUCCEEDED, 1), (EventType.GRANT_ENDED, 0)):
+        assert len(EventFilter(**values, action=action).alternatives([Event.objects.all()])) == count
 
 
 def test_from_any_number_the_pager_leads_on_where_there_is_more_and_only_there(mixed: None) -> None:
     parts = [Event.objects.all()]
-    for wanted in (Filter(), Filter(outcome="failed"), Filter(text="ain-1")):
-        fitting = list(wanted.apply(Event.objects.all()).order_by("seq").values_list("seq", flat=True))
+    for event_filter in (EventFilter(), EventFilter(outcome="failed"), EventFilter(text="ain-1")):
+        fitting = list(event_filter.apply(Event.objects.all()).order_by("seq").values_list("seq", flat=True))
         for number in range(fitting[-1] + 3):
             below = [seq for seq in fitting if seq < number][-SIZE:]
             above = [seq for seq in fitting if seq > number][:SIZE]
             for seqs, shown in (
-                (below, page(wanted.alternatives(parts), before=number)),
-                (above, page(wanted.alternatives(parts), after=number)),
+                (below, page(event_filter.alternatives(parts), before=number)),
+                (above, page(event_filter.alternatives(parts), after=number)),
             ):
                 assert [event.seq for event in shown.events] == seqs[::-1]
                 assert shown.older == (seqs[0] if seqs and seqs[0] > fitting[0] else None)
                 assert shown.newer == (seqs[-1] if seqs and seqs[-1] < fitting[-1] else None)
 
 
-def test_what_is_recorded_while_one_pages_moves_nothing(mixed: None, cast: Cast) -> None:
+def test_what_is_recorded_while_one_pages_moves_nothing(mixed: None, people: People) -> None:
     was = list(Event.objects.order_by("-seq").values_list("seq", flat=True))
     first = page([Event.objects.all()])
     for _ in range(SIZE):
-        record(Did.SIGNED_OUT, Outcome.DONE, person=cast.ada)
-    seen, shown = [event.seq for event in first.events], first
+        record(EventType.SIGNED_OUT, Outcome.DONE, person=people.ada)
+    numbers, shown = [event.seq for event in first.events], first
     while shown.older is not None:
         shown = page([Event.objects.all()], before=shown.older)
-        seen += [event.seq for event in shown.events]
-    assert seen == was
+        numbers += [event.seq for event in shown.events]
+    assert numbers == was
     back = page([Event.objects.all()], after=first.events[0].seq)
-    assert [event.action for event in back.events] == [Did.SIGNED_OUT] * SIZE
+    assert [event.action for event in back.events] == [EventType.SIGNED_OUT] * SIZE
 
 
-def test_an_admin_of_two_teams_pages_through_both(mixed: None, cast: Cast) -> None:
-    parts = [Event.objects.filter(team_id=cast.vision.pk), Event.objects.filter(team_id=cast.speech.pk)]
+def test_an_admin_of_two_teams_pages_through_both(mixed: None, people: People) -> None:
+    parts = [Event.objects.filter(team_id=people.vision.pk), Event.objects.filter(team_id=people.speech.pk)]
     expected = list(
         Event.objects.filter(team_id__isnull=False).order_by("-seq").values_list("seq", flat=True)
     )
     for down in (True, False):
-        assert walked(parts, Filter(), down=down) == expected
+        assert walked(parts, EventFilter(), down=down) == expected
 
 
 def test_a_time_range_takes_its_first_moment_and_leaves_its_last_out(mixed: None) -> None:
     times = sorted(Event.objects.values_list("at", flat=True))
     since, until = times[20], times[60]
-    found = set(walked([Event.objects.all()], Filter(since=since, until=until), down=True))
+    found = set(walked([Event.objects.all()], EventFilter(since=since, until=until), down=True))
     assert found == set(Event.objects.filter(at__gte=since, at__lt=until).values_list("seq", flat=True))
-    assert walked([Event.objects.all()], Filter(since=times[-1] + timedelta(hours=1)), down=True) == []
+    assert walked([Event.objects.all()], EventFilter(since=times[-1] + timedelta(hours=1)), down=True) == []
 
 
 def test_one_jumps_to_a_time_and_pages_on_from_there(mixed: None, as_: SignIn) -> None:
@@ -194,7 +199,7 @@ def test_a_filter_that_is_not_understood_shows_nothing_rather_than_everything(
 
 
 def test_g24_nothing_of_another_team_comes_through_filters_menus_counts_charts_or_events(
-    mixed: None, cast: Cast, projects: Projects, as_: SignIn
+    mixed: None, people: People, projects: Projects, as_: SignIn
 ) -> None:
     tom = as_("tom")
     queries = (
@@ -204,20 +209,21 @@ def test_g24_nothing_of_another_team_comes_through_filters_menus_counts_charts_o
     for query in ("", *queries):
         page_, summary = tom.get(f"{LIST}?{query}"), tom.get(f"{LIST}summary/?{query}")
         assert {row.team for row in page_.context["events"]} <= {"Vision"}, query
-        told = main(page_).replace(query.partition("=")[2], "") + main(summary)
-        assert "Speech" not in told, query
-        assert "speech-cn-north-9" not in told.replace("project=speech-cn-north-9", ""), query
+        text = main(page_).replace(query.partition("=")[2], "") + main(summary)
+        assert "Speech" not in text, query
+        assert "speech-cn-north-9" not in text.replace("project=speech-cn-north-9", ""), query
     own = tom.get(f"{LIST}summary/").context
     assert own["count"][0] <= Event.objects.filter(team_name="Vision").count()
     assert (
-        own["chart"].created == Event.objects.filter(team_name="Vision", action=Did.CREATE_SUCCEEDED).count()
+        own["chart"].created
+        == Event.objects.filter(team_name="Vision", action=EventType.CREATE_SUCCEEDED).count()
     )
     foreign, unknown = (tom.get(f"{LIST}?team={name}") for name in ("speech", "nonsens"))
     assert main(foreign).replace("speech", "") == main(unknown).replace("nonsens", "")
-    event = Event.objects.filter(team_name="Vision", action=Did.CREATE_SUCCEEDED).latest("seq")
-    shown = tom.get(event.get_absolute_url())
+    event = Event.objects.filter(team_name="Vision", action=EventType.CREATE_SUCCEEDED).latest("seq")
+    response = tom.get(event.get_absolute_url())
     for step in ("newer", "older"):
-        if seq := shown.context[step]:
+        if seq := response.context[step]:
             assert Event.objects.get(seq=seq).team_name == "Vision"
 
 
@@ -258,7 +264,7 @@ def test_the_rows_are_shown_without_counting_them(
     ]
 
 
-def test_the_last_admin_of_two_teams_reads_both_on_one_page(mixed: None, cast: Cast, as_: SignIn) -> None:
-    grant(person=cast.tom, role=Role.ADMIN, team=cast.speech, reason="helps out")
+def test_the_last_admin_of_two_teams_reads_both_on_one_page(mixed: None, people: People, as_: SignIn) -> None:
+    grant(person=people.tom, role=Role.ADMIN, team=people.speech, reason="helps out")
     teams = {row.team for row in as_("tom").get(f"{LIST}?outcome=failed").context["events"]}
     assert teams == {"Vision", "Speech"}

@@ -11,9 +11,8 @@ from django.test import Client as Browser
 
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import SignIn, body, main, post_by_hand, words
 
 LIST = "/audit/"
@@ -26,23 +25,23 @@ def seqs(page: str) -> list[int]:
 
 def link(page: str, rel: str) -> str:
     """Where the pager leads, or nothing."""
-    found = re.search(rf'rel="{rel}"\s+href="([^"]+)"', page)
-    return found[1].replace("&amp;", "&") if found else ""
+    match = re.search(rf'rel="{rel}"\s+href="([^"]+)"', page)
+    return match[1].replace("&amp;", "&") if match else ""
 
 
 @pytest.fixture
-def past(cast: Cast) -> list[int]:
+def past(people: People) -> list[int]:
     """120 events of Vision, 3 of Speech and 2 of nobody's, beside the ones that made the cast."""
     with transaction.atomic():
         for number in range(120):
             subject = Subject("creation", f"id-{number}", f"train-{number}")
             outcome = Outcome.FAILED if number % 10 == 0 else Outcome.DONE
-            action = Did.CREATE_FAILED if number % 10 == 0 else Did.CREATE_SUCCEEDED
-            record(action, outcome, person=cast.ada, team=cast.vision, subject=subject)
+            action = EventType.CREATE_FAILED if number % 10 == 0 else EventType.CREATE_SUCCEEDED
+            record(action, outcome, person=people.ada, team=people.vision, subject=subject)
         for _ in range(3):
-            record(Did.CREATE_SUCCEEDED, Outcome.DONE, person=cast.mallory, team=cast.speech)
+            record(EventType.CREATE_SUCCEEDED, Outcome.DONE, person=people.mallory, team=people.speech)
         for _ in range(2):
-            record(Did.SIGN_IN_FAILED, Outcome.DENIED, person_name="stranger")
+            record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person_name="stranger")
     return list(Event.objects.order_by("-seq").values_list("seq", flat=True))
 
 
@@ -79,9 +78,9 @@ def test_paging_keeps_the_filters(past: list[int], as_: SignIn) -> None:
 
 def counted(browser: Browser, listed: Any) -> str:
     """How many events fit, as the summary says that this list asks for."""
-    found = re.search(r'hx-get="([^"]+)"', body(listed))
-    assert found
-    told = re.search(r"(\d+) events? fit", main(browser.get(found[1].replace("&amp;", "&"))))
+    match = re.search(r'hx-get="([^"]+)"', body(listed))
+    assert match
+    told = re.search(r"(\d+) events? fit", main(browser.get(match[1].replace("&amp;", "&"))))
     assert told
     return told[1]
 
@@ -100,7 +99,7 @@ def test_the_count_knows_what_the_list_knew_and_not_the_note_that_it_was_read(
 
 
 def test_a_filter_that_was_not_understood_opens_the_menu_only_where_that_is_to_be_put_right(
-    cast: Cast, as_: SignIn
+    people: People, as_: SignIn
 ) -> None:
     olga = as_("olga")
     chosen, typed = (
@@ -133,19 +132,19 @@ def test_filters_combine(past: list[int], as_: SignIn) -> None:
 
 
 def test_an_event_is_found_by_the_request_id_of_our_answer_and_by_the_cloud_s(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     denied = post_by_hand(as_("vera"), name="sneaky")
-    ask(cast.ada, projects.vision)
-    work()
+    submit_creation(people.ada, projects.vision)
+    run_worker()
     olga = as_("olga")
     for wanted, action in (
         (denied["X-Request-Id"], "cluster:create:denied"),
         (cloud.posts[0].request_id, "cluster:create:succeeded"),
     ):
-        found = body(olga.get(f"{LIST}?q={wanted}"))
-        assert len(seqs(found)) == 1
-        assert action in found
+        text = body(olga.get(f"{LIST}?q={wanted}"))
+        assert len(seqs(text)) == 1
+        assert action in text
 
 
 def test_an_admin_reads_their_own_team_s_events_alone(past: list[int], as_: SignIn) -> None:
@@ -172,19 +171,19 @@ def test_nobody_else_reads_the_audit_and_trying_is_told(past: list[int], as_: Si
 
 
 def test_an_event_shows_what_was_sent_and_what_came_back(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision, reason="Baseline")
-    work()
+    creation = submit_creation(people.ada, projects.vision, reason="Baseline")
+    run_worker()
     event = events(action="cluster:create:succeeded")[0]
     answer = as_("olga").get(event.get_absolute_url())
     text = main(answer)
-    made = cloud.simulator.clusters()[0]
+    cluster = cloud.simulator.clusters()[0]
     for word in (
         "ada",
         "Vision",
         creation.name,
-        made.id,
+        cluster.id,
         cloud.posts[0].request_id,
         "What was sent",
         "What came back",
@@ -197,28 +196,28 @@ def test_an_event_shows_what_was_sent_and_what_came_back(
 
 
 def test_an_event_leads_only_to_pages_that_its_reader_may_see(
-    cast: Cast, projects: Projects, as_: SignIn
+    people: People, projects: Projects, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     tom = as_("tom")
-    shown = tom.get(events(object_id=str(creation.pk))[0].get_absolute_url())
-    assert creation.get_absolute_url() in body(shown)
-    foreign = ask(cast.mallory, projects.speech)
+    response = tom.get(events(object_id=str(creation.pk))[0].get_absolute_url())
+    assert creation.get_absolute_url() in body(response)
+    foreign = submit_creation(people.mallory, projects.speech)
     assert foreign.get_absolute_url() in body(
         as_("olga").get(events(object_id=str(foreign.pk))[0].get_absolute_url())
     )
 
 
-def test_a_number_without_an_event_is_not_found(cast: Cast, as_: SignIn) -> None:
+def test_a_number_without_an_event_is_not_found(people: People, as_: SignIn) -> None:
     olga = as_("olga")
     assert [olga.get(f"{LIST}{seq}/").status_code for seq in ("0", "999999999", "9" * 30)] == [404, 404, 404]
 
 
-def test_a_ledger_without_a_match_says_so(cast: Cast, as_: SignIn) -> None:
+def test_a_ledger_without_a_match_says_so(people: People, as_: SignIn) -> None:
     assert "No event fits" in words(as_("olga").get(f"{LIST}?q=nothing-like-it"))
     assert "No event fits" in words(as_("olga").get(f"{LIST}?before=1"))
 
 
-def test_reading_the_ledger_is_a_get_alone(cast: Cast, as_: SignIn) -> None:
+def test_reading_the_ledger_is_a_get_alone(people: People, as_: SignIn) -> None:
     assert as_("olga").post(LIST).status_code == 405
     assert as_("olga").delete(f"{LIST}1/").status_code == 405

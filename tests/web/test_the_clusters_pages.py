@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from hyperclusters.audit.models import DenialWindow
 from hyperclusters.clusters.models import Cluster, Deletion, Source
-from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, NEW, PAYLOADS, SignIn, body, holds_markup, main, submit, words
 
 LIST = "/clusters/"
@@ -21,17 +21,17 @@ SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 
 
 @pytest.fixture
-def fleet(cast: Cast, projects: Projects, cloud: Cloud) -> dict[str, Cluster]:
+def fleet(people: People, projects: Projects, cloud: Cloud) -> dict[str, Cluster]:
     """Two made here, one outside, one gone, and one of another team."""
     vision = projects.vision.project_id
-    ask(cast.ada, projects.vision, "ada-hps")
-    ask(cast.tom, projects.vision, "tom-ecs", type="ECS", subnet_id=SUBNET)
-    ask(cast.mallory, projects.speech, "secret-of-speech")
+    submit_creation(people.ada, projects.vision, "ada-hps")
+    submit_creation(people.tom, projects.vision, "tom-ecs", type="ECS", subnet_id=SUBNET)
+    submit_creation(people.mallory, projects.speech, "secret-of-speech")
     cloud.simulator.add_cluster(vision, "outside-hps")
     cloud.simulator.add_cluster(vision, "gone-hps")
-    work()
+    run_worker()
     Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-    work()
+    run_worker()
     Cluster.objects.filter(name="gone-hps").update(gone_at=timezone.now())
     return {cluster.name: cluster for cluster in Cluster.objects.all()}
 
@@ -145,10 +145,10 @@ def test_a_file_says_all_that_is_known_of_a_cluster(fleet: dict[str, Cluster], a
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "-2")
-    work()
+    run_worker()
     text = as_("ada").get(f"{LIST}clusters.csv").content.decode("utf-8-sig")
     assert text.splitlines()[1].startswith('"\'-2",')
     assert as_("ada").get(f"{LIST}clusters.json").json()["clusters"][0]["name"] == "-2"
@@ -156,9 +156,9 @@ def test_a_spreadsheet_takes_no_name_for_a_formula(
 
 def test_g19_taking_the_list_out_is_one_event(fleet: dict[str, Cluster], as_: SignIn) -> None:
     as_("vera").get(f"{LIST}clusters.csv?type=ECS&sort=name&q=")
-    (noted,) = events(action="cluster:list:exported")
-    assert noted.person_name == "vera"
-    assert noted.after == {"format": "csv", "filters": {"type": "ECS"}, "count": 1}
+    (event,) = events(action="cluster:list:exported")
+    assert event.person_name == "vera"
+    assert event.after == {"format": "csv", "filters": {"type": "ECS"}, "count": 1}
 
 
 ODD = [
@@ -185,7 +185,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("path", [LIST, "/creations/", "/audit/"])
-def test_an_odd_address_gives_a_page(path: str, cast: Cast, projects: Projects, as_: SignIn) -> None:
+def test_an_odd_address_gives_a_page(path: str, people: People, projects: Projects, as_: SignIn) -> None:
     tom = as_("tom")
     for query in ODD:
         answer = tom.get(f"{path}?{query}")
@@ -193,7 +193,7 @@ def test_an_odd_address_gives_a_page(path: str, cast: Cast, projects: Projects, 
         assert "<script>" not in main(answer)
 
 
-def test_paging_shows_every_cluster_exactly_once(cast: Cast, projects: Projects, as_: SignIn) -> None:
+def test_paging_shows_every_cluster_exactly_once(people: People, projects: Projects, as_: SignIn) -> None:
     now = timezone.now()
     Cluster.objects.bulk_create(
         Cluster(
@@ -221,23 +221,23 @@ def test_htmx_gets_the_list_alone_and_a_page_out_of_the_history_is_whole(
 
 
 def test_a_refresh_asks_the_worker_and_calls_nobody_itself(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    work()
+    run_worker()
     before = len(cloud.simulator.journal())
-    made = cloud.simulator.add_cluster(projects.vision.project_id, "brand-new")
+    cluster = cloud.simulator.add_cluster(projects.vision.project_id, "brand-new")
     vera = as_("vera")
     assert vera.post("/clusters/refresh/")["Location"] == LIST
     fragment = vera.post("/clusters/refresh/?q=new", headers=HTMX)
     assert 'hx-get="/clusters/' in body(fragment)  # asks again by itself until the lists are there
     assert len(cloud.simulator.journal()) == before
-    assert made.id not in body(vera.get(LIST))
-    work()
-    assert made.id in body(vera.get(LIST))
+    assert cluster.id not in body(vera.get(LIST))
+    run_worker()
+    assert cluster.id in body(vera.get(LIST))
     assert len(events(action="cluster:list:refresh-asked", person_name="vera")) == 2
 
 
-def test_a_refresh_is_a_post_and_somebody_without_projects_is_told(cast: Cast, as_: SignIn) -> None:
+def test_a_refresh_is_a_post_and_somebody_without_projects_is_told(people: People, as_: SignIn) -> None:
     assert as_("ada").get("/clusters/refresh/")["Location"] == "/clusters/"
     nina = as_("nina")
     nina.post("/clusters/refresh/")
@@ -251,7 +251,7 @@ def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so
     ada = as_("ada")
     with cloud.simulator.refusing():
         Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-        work()
+        run_worker()
         answer = ada.get(LIST)
     assert sorted(names(body(answer))) == ["ada-hps", "outside-hps", "tom-ecs"]
     assert "failed" in words(answer)
@@ -259,7 +259,7 @@ def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so
 
 
 def test_an_empty_list_says_what_would_be_here_and_how_to_get_it(
-    cast: Cast, projects: Projects, as_: SignIn
+    people: People, projects: Projects, as_: SignIn
 ) -> None:
     assert "Clusters of your teams appear here" in words(as_("ada").get(LIST))
     assert "You are in no team that has a project" in words(as_("nina").get(LIST))
@@ -285,11 +285,11 @@ def test_a_cluster_s_audit_is_shown_to_who_may_read_the_audit(fleet: dict[str, C
         assert ("cluster:create:succeeded" in body(as_(name).get(url))) is shown
 
 
-def test_an_odd_id_is_flagged(cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn) -> None:
+def test_an_odd_id_is_flagged(people: People, projects: Projects, cloud: Cloud, as_: SignIn) -> None:
     cloud.simulator.set(ids="odd")
-    made = ask(cast.ada, projects.vision)
-    made = work_again(made)
-    page = main(as_("ada").get(made.cluster.get_absolute_url()))
+    creation = submit_creation(people.ada, projects.vision)
+    creation = run_worker_again(creation)
+    page = main(as_("ada").get(creation.cluster.get_absolute_url()))
     assert "does not look as the vendor documents it" in page
 
 
@@ -306,14 +306,14 @@ def test_a_cluster_is_deleted_after_its_name_was_typed(
         entry.method for entry in cloud.simulator.journal()
     }  # nothing upstream in a request
     assert "Waiting to be deleted" in main(ada.get(shown.get_absolute_url()))
-    work()
+    run_worker()
     answer = ada.get(shown.get_absolute_url())
     assert "The cloud does not have this cluster any more." in main(answer)
     assert '<span class="state idle">Gone' in body(answer)  # as was wanted, so it is no alarm
     assert "ada-hps" not in names(body(ada.get(LIST)))
     assert shown.cluster_id not in {cluster.id for cluster in cloud.simulator.clusters()}
-    told = [event.action.rpartition(":")[2] for event in events(object_kind="deletion")]
-    assert told == ["requested", "sending", "succeeded"]
+    lines = [event.action.rpartition(":")[2] for event in events(object_kind="deletion")]
+    assert lines == ["requested", "sending", "succeeded"]
     assert events(action="cluster:delete:requested")[0].reason == "done with it"
 
 
@@ -323,7 +323,7 @@ def test_a_wrong_name_deletes_nothing(fleet: dict[str, Cluster], cloud: Cloud, a
         answer = ada.post(f"{fleet['ada-hps'].get_absolute_url()}delete/", {"name": typed})
         assert answer.status_code == 422, ascii(typed)
         assert "Nothing was sent" in words(answer)
-    work()
+    run_worker()
     assert not Deletion.objects.exists()
     (event,) = events(action="cluster:delete:refused")
     assert event.evidence == "wrong_name_typed"
@@ -350,7 +350,7 @@ def test_looking_at_a_cluster_s_page_with_a_get_deletes_nothing(
 
 
 def test_the_preview_shows_the_very_bytes_and_only_the_fragment(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     query = {
         "project": projects.vision.name,
@@ -384,14 +384,14 @@ WAYS = [
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["while typing", "prefilled by the address"])
 def test_the_preview_says_what_stands_in_the_way(
-    headers: dict[str, str], fleet: dict[str, Cluster], cast: Cast, projects: Projects, as_: SignIn
+    headers: dict[str, str], fleet: dict[str, Cluster], people: People, projects: Projects, as_: SignIn
 ) -> None:
-    ask(cast.tom, projects.vision, "waiting")
+    submit_creation(people.tom, projects.vision, "waiting")
     ada = as_("ada")
-    for query, said in WAYS:
+    for query, text in WAYS:
         answer = ada.get(NEW, query, headers=headers)
         assert answer.status_code == 200, query
-        assert said in words(answer), query
+        assert text in words(answer), query
         assert "speech" not in words(answer).lower().replace("speech-cn-north-9", "")
 
 
@@ -404,12 +404,12 @@ def test_the_preview_knows_only_one_s_own_projects(
     assert "Free in this project" in words(answer)
 
 
-def test_a_right_that_ends_is_said_before_the_click(cast: Cast, projects: Projects, as_: SignIn) -> None:
-    cast.ada.grants.update(until=timezone.now() + timedelta(days=3))
+def test_a_right_that_ends_is_said_before_the_click(people: People, projects: Projects, as_: SignIn) -> None:
+    people.ada.grants.update(until=timezone.now() + timedelta(days=3))
     assert "You may create in Vision until" in words(as_("ada").get(NEW))
 
 
-def test_g31_what_is_typed_comes_back_as_text(cast: Cast, projects: Projects, as_: SignIn) -> None:
+def test_g31_what_is_typed_comes_back_as_text(people: People, projects: Projects, as_: SignIn) -> None:
     ada = as_("ada")
     for payload in PAYLOADS:
         fields = dict.fromkeys(("name", "reason", "hyper_cluster_subnet_id", "again_of", "project"), payload)

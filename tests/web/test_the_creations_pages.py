@@ -14,10 +14,9 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Network, State
-from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, PAYLOADS, SignIn, body, holds_markup, main, words
 
 LIST = "/creations/"
@@ -43,34 +42,34 @@ def put(creation: Creation, state: State, **changes: Any) -> str:
 
 def attributes(page: str) -> str:
     """The opening tag of the creation's root element."""
-    found = re.search(r'<article id="creation"[^>]*>', page)
-    assert found
-    return found[0]
+    match = re.search(r'<article id="creation"[^>]*>', page)
+    assert match
+    return match[0]
 
 
 def test_g07_each_state_is_said_in_a_sentence_and_polls_only_while_it_can_change(
-    cast: Cast, projects: Projects, as_: SignIn
+    people: People, projects: Projects, as_: SignIn
 ) -> None:
-    vera, creation = as_("vera"), ask(cast.ada, projects.vision)
+    vera, creation = as_("vera"), submit_creation(people.ada, projects.vision)
     blank = {"cause": "", "code": "", "evidence": ""}
-    for state, (changes, said) in VERDICTS.items():
+    for state, (changes, text) in VERDICTS.items():
         answer = vera.get(put(creation, state, **blank | changes))
-        assert said in main(answer)
+        assert text in main(answer)
         root = attributes(body(answer))
         assert f'data-state="{state}"' in root
         assert ("hx-get" in root) == ("hx-trigger" in root) == (state in POLLING), state
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [(-3, "next look any moment"), (4, "next look any moment"), (50.5, "next look in 50 seconds")],
 )
 def test_an_unknown_outcome_says_when_it_is_looked_for_next(
-    seconds: float, said: str, cast: Cast, projects: Projects, as_: SignIn
+    seconds: float, text: str, people: People, projects: Projects, as_: SignIn
 ) -> None:
     run_after = timezone.now() + timedelta(seconds=seconds)
-    page = put(ask(cast.ada, projects.vision), State.UNKNOWN, run_after=run_after)
-    assert said in main(as_("ada").get(page))
+    page = put(submit_creation(people.ada, projects.vision), State.UNKNOWN, run_after=run_after)
+    assert text in main(as_("ada").get(page))
 
 
 def test_every_state_has_its_words() -> None:
@@ -78,14 +77,19 @@ def test_every_state_has_its_words() -> None:
 
 
 def test_a_created_one_shows_its_id_its_network_and_the_way_there(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision, reason="Baseline")
-    work()
-    made = cloud.simulator.clusters()[0]
+    creation = submit_creation(people.ada, projects.vision, reason="Baseline")
+    run_worker()
+    cluster = cloud.simulator.clusters()[0]
     answer = as_("ada").get(creation.get_absolute_url())
     text = main(answer)
-    for word in (made.id, made.networks[0].subnet_id, "The cloud confirmed it in its answer.", "Baseline"):
+    for word in (
+        cluster.id,
+        cluster.networks[0].subnet_id,
+        "The cloud confirmed it in its answer.",
+        "Baseline",
+    ):
         assert word in text
     for step in ("Recorded", "Cloud listed first", "recorded before the first byte", "Created"):
         assert step in text
@@ -94,29 +98,29 @@ def test_a_created_one_shows_its_id_its_network_and_the_way_there(
     assert "hx-get" not in attributes(body(answer))
 
 
-def test_a_contradicted_verdict_says_so(cast: Cast, projects: Projects, as_: SignIn) -> None:
-    url = put(ask(cast.ada, projects.vision), State.NOT_CREATED, conflict_at=timezone.now())
+def test_a_contradicted_verdict_says_so(people: People, projects: Projects, as_: SignIn) -> None:
+    url = put(submit_creation(people.ada, projects.vision), State.NOT_CREATED, conflict_at=timezone.now())
     assert "Later evidence contradicts this" in main(as_("ada").get(url))
 
 
 def test_an_unknown_code_of_the_cloud_is_shown_as_it_came(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cloud.simulator.fault("error", "create", status=400, error_code="New.4711", error_msg="Ask <your> admin")
-    creation = ask(cast.ada, projects.vision)
-    work()
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
     assert "New.4711: Ask <your> admin" in main(as_("ada").get(creation.get_absolute_url()))
 
 
 def test_a_stopped_cloud_and_a_wrong_key_end_in_clear_sentences_and_events(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     ada = as_("ada")
     with cloud.simulator.refusing():
-        stopped = ask(cast.ada, projects.vision, "stopped")
-        work()
+        stopped = submit_creation(people.ada, projects.vision, "stopped")
+        run_worker()
         assert "The cloud could not be reached" in main(ada.get(stopped.get_absolute_url()))
-        stopped = work_again(stopped, times=5)
+        stopped = run_worker_again(stopped, times=5)
     page = main(ada.get(stopped.get_absolute_url()))
     assert "nothing was sent" in page.lower()
     assert "The cloud could not be reached: the connection was refused" in page
@@ -125,8 +129,8 @@ def test_a_stopped_cloud_and_a_wrong_key_end_in_clear_sentences_and_events(
     cloud.simulator.add_key("TESTKEY", "another-secret")
     projects.vision.refresh_from_db()
     type(projects.vision).objects.update(blocked_until=None, blocked_cause="", failures=0)
-    wrong = ask(cast.ada, projects.vision, "wrong-key")
-    work()
+    wrong = submit_creation(people.ada, projects.vision, "wrong-key")
+    run_worker()
     page = main(ada.get(wrong.get_absolute_url()))
     assert "The cloud does not accept the project's access key or its signature." in page
     assert "A platform admin must put the project's credentials right." in page
@@ -134,19 +138,19 @@ def test_a_stopped_cloud_and_a_wrong_key_end_in_clear_sentences_and_events(
     assert cloud.posts == []
 
 
-def test_htmx_gets_the_middle_part_alone(cast: Cast, projects: Projects, as_: SignIn) -> None:
-    creation = ask(cast.ada, projects.vision)
+def test_htmx_gets_the_middle_part_alone(people: People, projects: Projects, as_: SignIn) -> None:
+    creation = submit_creation(people.ada, projects.vision)
     answer = as_("ada").get(creation.get_absolute_url(), headers=HTMX)
     assert body(answer).lstrip().startswith("<article")
     assert "HX-Request" in answer["Vary"]
 
 
 def test_a_page_without_scripts_reloads_itself_only_while_it_can_change(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation, ada = ask(cast.ada, projects.vision), as_("ada")
+    creation, ada = submit_creation(people.ada, projects.vision), as_("ada")
     assert '<meta http-equiv="refresh"' in body(ada.get(creation.get_absolute_url()))
-    work()
+    run_worker()
     assert '<meta http-equiv="refresh"' not in body(ada.get(creation.get_absolute_url()))
 
 
@@ -164,9 +168,9 @@ def test_a_page_without_scripts_reloads_itself_only_while_it_can_change(
     ],
 )
 def test_who_asked_or_decides_withdraws_what_waits(
-    name: str, status: int, state: State, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    name: str, status: int, state: State, people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     browser = as_(name)
     url = creation.get_absolute_url()
     if status == 302:
@@ -176,24 +180,24 @@ def test_who_asked_or_decides_withdraws_what_waits(
     assert browser.post(f"{url}withdraw/").status_code == status
     creation.refresh_from_db()
     assert creation.state == state
-    work()
+    run_worker()
     assert len(cloud.posts) == (0 if state == State.CANCELLED else 1)
 
 
 def test_another_creator_of_the_team_does_not_withdraw_it(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    cast.vera.grants.update(role="creator")
-    creation = ask(cast.ada, projects.vision)
+    people.vera.grants.update(role="creator")
+    creation = submit_creation(people.ada, projects.vision)
     assert as_("vera").post(f"{creation.get_absolute_url()}withdraw/").status_code == 403
     assert len(events(outcome="denied", person_name="vera")) == 1
 
 
 def test_withdrawing_too_late_says_so_and_changes_nothing(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation, ada = ask(cast.ada, projects.vision), as_("ada")
-    work()
+    creation, ada = submit_creation(people.ada, projects.vision), as_("ada")
+    run_worker()
     url = creation.get_absolute_url()
     answer = ada.post(f"{url}withdraw/", follow=True)
     assert "It was too late to withdraw this" in words(answer)
@@ -201,34 +205,36 @@ def test_withdrawing_too_late_says_so_and_changes_nothing(
 
 
 def test_checking_now_is_done_by_the_worker_at_once(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cloud.simulator.fault("lost_answer", "create", times=1)
-    creation, vera = ask(cast.ada, projects.vision), as_("vera")
-    work()
+    creation, vera = submit_creation(people.ada, projects.vision), as_("vera")
+    run_worker()
     url = creation.get_absolute_url()
     before = len(cloud.simulator.journal())
     assert vera.post(f"{url}look/").status_code == 302
     assert len(cloud.simulator.journal()) == before
-    work()
+    run_worker()
     assert 'data-state="created"' in body(vera.get(url))
 
 
 @pytest.mark.parametrize("action", ["withdraw", "look", "decide"])
-def test_what_changes_something_is_a_post(action: str, cast: Cast, projects: Projects, as_: SignIn) -> None:
-    creation = ask(cast.ada, projects.vision)
+def test_what_changes_something_is_a_post(
+    action: str, people: People, projects: Projects, as_: SignIn
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
     led = as_("ada").get(f"{creation.get_absolute_url()}{action}/")
     assert led["Location"] == creation.get_absolute_url()
 
 
 def test_an_admin_decides_among_the_candidates_and_the_others_see_who_can(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cloud.simulator.fault("lost_answer", "create", times=1)
-    creation = ask(cast.ada, projects.vision)
-    work()
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
     other = cloud.simulator.add_cluster(projects.vision.project_id, creation.name)
-    creation = work_again(creation)
+    creation = run_worker_again(creation)
     url = creation.get_absolute_url()
     assert "Who can decide: tom" in main(as_("ada").get(url))
     assert as_("ada").post(f"{url}decide/", {"cluster_id": other.id}).status_code == 403
@@ -245,9 +251,9 @@ def test_an_admin_decides_among_the_candidates_and_the_others_see_who_can(
 
 
 def test_an_admin_can_decide_that_none_of_the_candidates_is_it(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     url = put(
         creation, State.NEEDS_ATTENTION, candidates=[{"id": "x", "name": creation.name, "networks": []}]
     )
@@ -259,12 +265,12 @@ def test_an_admin_can_decide_that_none_of_the_candidates_is_it(
 
 
 def test_attempts_are_listed_newest_first_and_found_by_name_and_state(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    ask(cast.ada, projects.vision, "first")
-    work()
-    ask(cast.tom, projects.vision, "second")
-    ask(cast.mallory, projects.speech, "secret-of-speech")
+    submit_creation(people.ada, projects.vision, "first")
+    run_worker()
+    submit_creation(people.tom, projects.vision, "second")
+    submit_creation(people.mallory, projects.speech, "secret-of-speech")
     ada = as_("ada")
 
     def names(query: str) -> list[str]:
@@ -288,10 +294,10 @@ def normalised(page: str) -> str:
 
 @pytest.mark.parametrize("kind", ["creation", "cluster"])
 def test_g24_another_team_s_object_answers_just_as_one_that_never_was(
-    kind: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    kind: str, people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    theirs = ask(cast.mallory, projects.speech, "secret-of-speech")
-    work()
+    theirs = submit_creation(people.mallory, projects.speech, "secret-of-speech")
+    run_worker()
     theirs = Creation.objects.get(pk=theirs.pk)
     row = theirs if kind == "creation" else theirs.cluster
     ada = as_("ada")
@@ -318,20 +324,20 @@ def test_g24_another_team_s_object_answers_just_as_one_that_never_was(
 
 
 def test_g31_whatever_was_typed_or_said_by_the_cloud_comes_out_as_text(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    made = []
+    creations = []
     for number, payload in enumerate(PAYLOADS):
         name = f"case-{number}"
         cloud.simulator.fault("error", "create", status=400, name=name, error_code=payload, error_msg=payload)
-        made.append(ask(cast.ada, projects.vision, name, reason=payload))
+        creations.append(submit_creation(people.ada, projects.vision, name, reason=payload))
         if payload.isprintable():  # other names make the cloud's list no list
             cloud.simulator.add_cluster(projects.vision.project_id, payload)
-    cast.vision.name = PAYLOADS[0]
-    cast.vision.save()
-    work()
+    people.vision.name = PAYLOADS[0]
+    people.vision.save()
+    run_worker()
     tom = as_("tom")
-    rows = [*made, *Cluster.objects.all(), *events(team_name=PAYLOADS[0])]
+    rows = [*creations, *Cluster.objects.all(), *events(team_name=PAYLOADS[0])]
     paths = [
         "/",
         LIST,
@@ -343,7 +349,7 @@ def test_g31_whatever_was_typed_or_said_by_the_cloud_comes_out_as_text(
     pages = {path: body(tom.get(path)) for path in paths}
     assert len(pages) > 80
     assert [path for path, page in pages.items() if holds_markup(page)] == []
-    for creation, payload in zip(made, PAYLOADS, strict=True):
+    for creation, payload in zip(creations, PAYLOADS, strict=True):
         page = pages[creation.get_absolute_url()]
         assert page.count(escape(payload)) >= 1 + payload.isprintable()  # in the facts, and in the timeline
     for payload in PAYLOADS:
@@ -351,7 +357,7 @@ def test_g31_whatever_was_typed_or_said_by_the_cloud_comes_out_as_text(
             assert escape(payload) in pages["/clusters/"]
 
 
-def many(cast: Cast, projects: Projects, count: int) -> None:
+def many(people: People, projects: Projects, count: int) -> None:
     """So many creations with clusters of two networks, and as many events."""
     now = timezone.now()
     creations = Creation.objects.bulk_create(
@@ -359,7 +365,7 @@ def many(cast: Cast, projects: Projects, count: int) -> None:
             project=projects.vision,
             name=f"many-{n}",
             type="HPS",
-            requested_by=cast.ada,
+            requested_by=people.ada,
             token=uuid.uuid4(),
             state=State.CREATED,
             evidence="reply",
@@ -386,17 +392,19 @@ def many(cast: Cast, projects: Projects, count: int) -> None:
     )
     for creation in creations:
         subject = Subject("creation", str(creation.pk), creation.name)
-        record(Did.CREATE_SUCCEEDED, Outcome.DONE, person=cast.ada, team=cast.vision, subject=subject)
+        record(
+            EventType.CREATE_SUCCEEDED, Outcome.DONE, person=people.ada, team=people.vision, subject=subject
+        )
 
 
 @pytest.mark.parametrize("path", ["/", "/clusters/", LIST, "/audit/", "/clusters/new/?name=x"])
 def test_a_page_takes_as_many_queries_for_fifty_rows_as_for_five(
-    path: str, cast: Cast, projects: Projects, as_: SignIn
+    path: str, people: People, projects: Projects, as_: SignIn
 ) -> None:
     tom = as_("tom")
     counts = []
     for more in (5, 45):
-        many(cast, projects, more)
+        many(people, projects, more)
         for _ in range(2):  # that the audit is read is noted once a visit, and found noted once
             tom.get(path)
         with CaptureQueriesContext(

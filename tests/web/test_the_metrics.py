@@ -17,12 +17,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from hyperclusters.audit import clock, verification
-from hyperclusters.audit.findings import Finding
-from hyperclusters.clusters import heartbeat, tally
+from hyperclusters.audit.findings import IntegrityIssue
+from hyperclusters.clusters import call_metrics, heartbeat
 from hyperclusters.clusters.models import CallTally, Creation, Project, Source, State
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.modelarts import ClusterType
-from tests.conftest import Cast, Cloud, Projects, ask, work
+from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 from tests.web.pages import body
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,11 +70,11 @@ def test_metrics_are_off_unless_a_token_is_set_and_for_its_holder_alone(
         assert scrape(token).status_code == 404
 
 
-def test_what_happens_is_counted(cast: Cast, cloud: Cloud, projects: Projects) -> None:
+def test_what_happens_is_counted(people: People, cloud: Cloud, projects: Projects) -> None:
     heartbeat.beat("one")
-    ask(cast.ada, projects.vision, "made")
-    work()
-    ask(cast.ada, projects.vision, "waiting")
+    submit_creation(people.ada, projects.vision, "made")
+    run_worker()
+    submit_creation(people.ada, projects.vision, "waiting")
     cloud.simulator.fault("lost_answer", "create", times=1)
     assert value("work", kind="creation", state="created") == 1
     assert value("work", kind="creation", state="queued") == 1
@@ -88,14 +88,14 @@ def test_what_happens_is_counted(cast: Cast, cloud: Cloud, projects: Projects) -
     assert value("breaker_open", project=projects.vision.name) == 0
     assert value("list_age_seconds", project=projects.vision.name, type="HPS") < 60
     assert value("audit_head") > 10
-    work()
+    run_worker()
     assert value("work", kind="creation", state="unknown") == 1
     assert value("upstream_calls_total", call="create", result="OutcomeUnknown", status="0") == 1
 
 
-def test_what_should_wake_somebody_shows(cast: Cast, cloud: Cloud, projects: Projects) -> None:
+def test_what_should_wake_somebody_shows(people: People, cloud: Cloud, projects: Projects) -> None:
     now = timezone.now()
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     long_ago = now - timedelta(hours=2)
     Creation.objects.filter(pk=creation.pk).update(
         state=State.UNKNOWN, requested_at=long_ago, horizon_at=long_ago, run_after=long_ago
@@ -117,7 +117,7 @@ def test_what_should_wake_somebody_shows(cast: Cast, cloud: Cloud, projects: Pro
 
 
 def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_was(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
+    people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     never = {
         (labels, number)
@@ -135,51 +135,53 @@ def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_w
         ahead.setattr(clock, "now", lambda: later)
         assert value("audit_verified_age_seconds", what="new") >= 30 * 3600 - 60
         assert not any(name.endswith("audit_intact") for name, _ in samples())  # overdue is neither
-    verification.note(verification.NEW, replace(found, is_whole=False, findings=[Finding("edited", 7, 7)]))
+    verification.note(
+        verification.NEW, replace(found, is_whole=False, findings=[IntegrityIssue("edited", 7, 7)])
+    )
     assert value("audit_intact") == 0
     assert value("audit_findings", state="open") == 1
     assert value("audit_verified_age_seconds", what="new") < 60
 
 
 def test_the_labels_are_of_known_values_whatever_the_cloud_says(
-    cast: Cast, cloud: Cloud, projects: Projects
+    people: People, cloud: Cloud, projects: Projects
 ) -> None:
     for number in range(5):
         cloud.simulator.fault("error", "list", status=599, error_code=f"Made.{number}", times=1)
         Source.objects.update(run_after=timezone.now() - timedelta(seconds=1), lease_expires_at=None)
-        work()
+        run_worker()
     kept = {labels for name, labels in samples() if name == "hyperclusters_upstream_calls_total"}
     assert not any("Made" in text for labels in kept for pair in labels for text in pair)
 
 
 def test_calls_of_the_cloud_are_added_to_those_written_down_before(
-    cast: Cast, cloud: Cloud, projects: Projects
+    people: People, cloud: Cloud, projects: Projects
 ) -> None:
-    tally.flush()  # what earlier tests have counted
+    call_metrics.flush()  # what earlier tests have counted
     CallTally.objects.all().delete()
     client = client_for(projects.vision)
     for calls in (1, 2):
         for _ in range(calls):
             client.list(type=ClusterType.HPS)
-        tally.flush()
+        call_metrics.flush()
     row = CallTally.objects.get()
     assert (row.call, row.result, row.status, row.count) == ("list", "Answer", 200, 3)
     assert row.within_10s == 3
     assert 0 < row.seconds < 30
-    tally.flush()  # nothing is added twice
+    call_metrics.flush()  # nothing is added twice
     assert CallTally.objects.get().count == 3
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_alarms_and_dashboard_ask_for_what_there_is(
-    expression: str, cast: Cast, cloud: Cloud, projects: Projects, settings: Any
+    expression: str, people: People, cloud: Cloud, projects: Projects, settings: Any
 ) -> None:
     settings.AUDIT_STDOUT = True
     heartbeat.beat("one")
     verification.note(verification.WHOLE, verification.verify())
     Project.objects.update(key_until=timezone.now() + timedelta(hours=1))
-    ask(cast.ada, projects.vision)
-    work()
+    submit_creation(people.ada, projects.vision)
+    run_worker()
     there = samples()
     named = re.findall(r"(hyperclusters_\w+)(?:\{([^}]*)\})?", expression)
     assert named or expression.startswith("up{")

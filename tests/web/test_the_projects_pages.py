@@ -11,36 +11,36 @@ from pytest_django import Settings
 
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import ConnectionTest, Project
-from tests.conftest import KEY, Cast, Cloud, Projects, confirm, events, work
+from tests.conftest import KEY, Cloud, People, Projects, confirm, events, run_worker
 from tests.web.pages import HTMX, SignIn, body, main, words
 
 CANARIES = {"access_key": "CANARYACCESS", "secret_key": "canary-secret", "security_token": "canary-token"}
 
 
-def typed(cast: Cast, cloud: Cloud, **changes: str) -> dict[str, str]:
+def typed(people: People, cloud: Cloud, **changes: str) -> dict[str, str]:
     """The form as Root fills it in."""
     key = {"access_key": KEY.access_key, "secret_key": KEY.secret_key}
     values = {
         "name": "vision-two",
-        "team": str(cast.vision.pk),
+        "team": str(people.vision.pk),
         "region": "cn-north-9",
         "project_id": "d" * 32,
     }
     return values | {"endpoint": cloud.simulator.endpoint, "quota": ""} | key | changes
 
 
-def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, cast: Cast, cloud: Cloud) -> None:
+def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, people: People, cloud: Cloud) -> None:
     root = confirm(as_("root"))
     beat("one")
     assert "No project yet" in main(root.get("/projects/"))
-    answer = root.post("/projects/new/", typed(cast, cloud, quota="5"))
-    made = Project.objects.get()
-    assert answer["Location"] == made.get_absolute_url()
-    shown = root.get(made.get_absolute_url())
-    assert "Testing the connection" in main(shown)
-    assert 'hx-trigger="every 700ms"' in body(shown)
-    work()
-    fragment = root.get(made.get_absolute_url(), headers=HTMX)
+    answer = root.post("/projects/new/", typed(people, cloud, quota="5"))
+    new_project = Project.objects.get()
+    assert answer["Location"] == new_project.get_absolute_url()
+    response = root.get(new_project.get_absolute_url())
+    assert "Testing the connection" in main(response)
+    assert 'hx-trigger="every 700ms"' in body(response)
+    run_worker()
+    fragment = root.get(new_project.get_absolute_url(), headers=HTMX)
     assert "The cloud accepted the key and listed 0 HPS clusters" in words(fragment)
     assert "hx-trigger" not in body(fragment)
     row = main(root.get("/projects/"))
@@ -49,7 +49,7 @@ def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, cast: Ca
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "text"),
     [
         ({"endpoint": "https://evil.example"}, "This endpoint is not on the list of hosts"),
         ({"endpoint": "", "region": "cn-north-9"}, "This region's endpoint is not on the operator's list"),
@@ -70,43 +70,43 @@ def test_root_connects_a_project_and_is_told_that_it_works(as_: SignIn, cast: Ca
     ids=str,
 )
 def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_connected(
-    changes: dict[str, str], said: str, as_: SignIn, cast: Cast, cloud: Cloud
+    changes: dict[str, str], text: str, as_: SignIn, people: People, cloud: Cloud
 ) -> None:
-    answer = confirm(as_("root")).post("/projects/new/", typed(cast, cloud, **changes))
+    answer = confirm(as_("root")).post("/projects/new/", typed(people, cloud, **changes))
     assert answer.status_code == 422
-    assert said in main(answer)
+    assert text in main(answer)
     assert "Nothing was connected." in main(answer)
     assert not Project.objects.exists()
     assert events(action__startswith="project:") == []
 
 
 def test_a_region_s_own_endpoint_need_not_be_typed(
-    as_: SignIn, cast: Cast, cloud: Cloud, settings: Settings
+    as_: SignIn, people: People, cloud: Cloud, settings: Settings
 ) -> None:
     settings.UPSTREAM_HOSTS = ["*.myhuaweicloud.com"]
     root = confirm(as_("root"))
     assert "https://modelarts.cn-north-9.myhuaweicloud.com" in body(root.get("/projects/new/"))
     assert "myhuaweicloud.cn" not in body(root.get("/projects/new/"))  # offered only where it may be called
-    root.post("/projects/new/", typed(cast, cloud, endpoint=""))
+    root.post("/projects/new/", typed(people, cloud, endpoint=""))
     assert Project.objects.get().endpoint == "https://modelarts.cn-north-9.myhuaweicloud.com"
 
 
 def test_g33_a_key_that_was_typed_is_in_no_answer_whatever_else_was_wrong(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects
 ) -> None:
     root = confirm(as_("root"))
     page = projects.vision.get_absolute_url()
     until = f"{timezone.now() + timedelta(hours=1):%Y-%m-%dT%H:%M}"
     answers = [
-        root.post("/projects/new/", typed(cast, cloud, name="", **CANARIES)),
-        root.post("/projects/new/", typed(cast, cloud, endpoint="x", **CANARIES)),
+        root.post("/projects/new/", typed(people, cloud, name="", **CANARIES)),
+        root.post("/projects/new/", typed(people, cloud, endpoint="x", **CANARIES)),
         root.post(f"{page}key/", CANARIES),
         root.post(f"{page}key/", CANARIES | {"key_until": "soon"}),
         root.post(f"{page}key/", CANARIES | {"key_until": until}, follow=True),
         root.get(page),
         root.get("/projects/"),
     ]
-    work()
+    run_worker()
     answers += [root.get(page), as_("olga").get("/audit/")]
     answers += [as_("olga").get(event.get_absolute_url()) for event in events(action__startswith="project:")]
     for answer in answers:
@@ -117,21 +117,21 @@ def test_g33_a_key_that_was_typed_is_in_no_answer_whatever_else_was_wrong(
 
 
 def test_root_sees_why_it_does_not_work_and_puts_it_right(
-    as_: SignIn, cast: Cast, cloud: Cloud, projects: Projects
+    as_: SignIn, people: People, cloud: Cloud, projects: Projects
 ) -> None:
     root, page = confirm(as_("root")), projects.vision.get_absolute_url()
     wrong = {"access_key": "WRONGKEY", "secret_key": "wrong"}
     assert root.post(f"{page}key/", wrong)["Location"] == page
-    work()
-    shown = main(root.get(page))
-    assert "The cloud does not accept the project's access key" in shown
-    assert "Replace the key below." in shown
-    assert "Stopped" in shown
+    run_worker()
+    text = main(root.get(page))
+    assert "The cloud does not accept the project's access key" in text
+    assert "Replace the key below." in text
+    assert "Stopped" in text
     root.post(f"{page}key/", {"access_key": KEY.access_key, "secret_key": KEY.secret_key})
-    work()
-    shown = main(root.get(page))
-    assert "The cloud accepted the key" in shown
-    assert "Stopped" not in shown
+    run_worker()
+    text = main(root.get(page))
+    assert "The cloud accepted the key" in text
+    assert "Stopped" not in text
 
 
 def test_the_button_tests_again_with_and_without_a_script(as_: SignIn, projects: Projects) -> None:
@@ -145,13 +145,18 @@ def test_the_button_tests_again_with_and_without_a_script(as_: SignIn, projects:
 
 
 def test_settings_are_changed_and_a_mistake_changes_nothing(
-    as_: SignIn, cast: Cast, projects: Projects
+    as_: SignIn, people: People, projects: Projects
 ) -> None:
     root, page = confirm(as_("root")), projects.vision.get_absolute_url()
-    values: dict[str, Any] = {"name": "renamed", "team": cast.speech.pk, "region": "", "quota": "7"}
+    values: dict[str, Any] = {"name": "renamed", "team": people.speech.pk, "region": "", "quota": "7"}
     assert root.post(f"{page}change/", values)["Location"] == page
-    held = Project.objects.get(pk=projects.vision.pk)
-    assert (held.name, held.team, held.region, held.quota) == ("renamed", cast.speech, "", 7)
+    locked_project = Project.objects.get(pk=projects.vision.pk)
+    assert (locked_project.name, locked_project.team, locked_project.region, locked_project.quota) == (
+        "renamed",
+        people.speech,
+        "",
+        7,
+    )
     assert "Saved." in words(root.get(page))
     answer = root.post(f"{page}change/", values | {"name": projects.speech.name})
     assert answer.status_code == 422
@@ -160,7 +165,7 @@ def test_settings_are_changed_and_a_mistake_changes_nothing(
 
 
 def test_g27_other_fields_of_a_project_are_not_taken_from_a_form(
-    as_: SignIn, cast: Cast, projects: Projects
+    as_: SignIn, people: People, projects: Projects
 ) -> None:
     page, before = projects.vision.get_absolute_url(), projects.vision
     extra = {
@@ -169,7 +174,7 @@ def test_g27_other_fields_of_a_project_are_not_taken_from_a_form(
         "trusted": "1",
         "sealed_credentials": "x",
     }
-    values: dict[str, Any] = {"name": "renamed", "team": cast.vision.pk, "region": "", "quota": ""}
+    values: dict[str, Any] = {"name": "renamed", "team": people.vision.pk, "region": "", "quota": ""}
     confirm(as_("root")).post(f"{page}change/", values | extra)
     after = Project.objects.get(pk=before.pk)
     assert (after.endpoint, after.project_id) == (before.endpoint, before.project_id)
@@ -184,7 +189,7 @@ def test_a_machine_s_key_is_offered_where_the_operator_set_it_up(
     settings.METADATA_ENDPOINT = "http://127.0.0.1:1"
     assert "This machine's agency" in main(confirm(as_("root")).get(page))
     confirm(as_("root")).post(f"{page}key/", {"key_kind": "machine"})
-    work()
+    run_worker()
     assert "the metadata service did not answer" in main(confirm(as_("root")).get(page))
 
 
@@ -199,7 +204,7 @@ def test_nobody_else_learns_which_projects_there_are(as_: SignIn, projects: Proj
 
 
 def test_the_list_of_projects_costs_the_same_for_any_number(
-    as_: SignIn, cast: Cast, projects: Projects, django_assert_max_num_queries: Any
+    as_: SignIn, people: People, projects: Projects, django_assert_max_num_queries: Any
 ) -> None:
     root = confirm(as_("root"))
     with django_assert_max_num_queries(12):

@@ -12,13 +12,13 @@ from django.db import connection
 
 from hyperclusters.audit import alerts, push, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS
+from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.models import Duty, Event
-from hyperclusters.audit.reading import forget_noted
-from hyperclusters.audit.rows import LEAST, MOST, NUMBERS
+from hyperclusters.audit.reading import forget_visits
 from hyperclusters.clusters import metrics
 from hyperclusters.clusters.models import Creation
 from tests.audit import tampering as mallory
-from tests.conftest import Cast, Projects, ask, work
+from tests.conftest import People, Projects, run_worker, submit_creation
 from tests.web.pages import SignIn, body
 
 IS_SQLITE = connection.vendor == "sqlite"
@@ -46,10 +46,10 @@ else:
 
 
 @pytest.fixture
-def creation(cast: Cast, projects: Projects) -> Creation:
-    found = ask(cast.ada, projects.vision)
-    work()
-    return found
+def creation(people: People, projects: Projects) -> Creation:
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
+    return creation
 
 
 def forge(name: str, values: Iterable[tuple[int, str]]) -> None:
@@ -76,7 +76,7 @@ def test_g40_no_stored_value_ends_in_an_error(
     for start in range(0, len(HOSTILE[name]), len(rows)):
         values = HOSTILE[name][start : start + len(rows)]
         forge(name, zip(rows, values, strict=False))
-        forget_noted()
+        forget_visits()
         pages = ["/audit/", "/audit/?person=ada", "/audit/?q=test-hps", "/audit/summary/", "/audit/chain/", "/audit/review/", "/",
                  *(f"/audit/{seq}/" for seq in seqs)]  # fmt: skip
         for path in pages:
@@ -112,8 +112,8 @@ def test_g40_a_number_at_the_end_of_the_range_hides_nothing(
     duty = Duty.objects.create(name="push", due_at="2026-01-01T00:00:00Z")
     push.push(duty, handed.extend, lambda: True)
     assert newest <= duty.seq < MOST
-    work()
-    ask(creation.requested_by, creation.project, "after-it")
+    run_worker()
+    submit_creation(creation.requested_by, creation.project, "after-it")
     push.push(duty, handed.extend, lambda: True)
     assert "after-it" in "".join(handed)
 

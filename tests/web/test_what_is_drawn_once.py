@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import override
 
 from hyperclusters.access.models import User
-from hyperclusters.web.listing import Choice, Filter
+from hyperclusters.web.listing import Choice, FilterMenu
 from tests.web.pages import SignIn
 
-WHO = '{% load shown %}{% drawn "components/_who.html" initials="XY" username=name line=line %}'
+WHO = '{% load hyperclusters_tags %}{% cached_include "components/_who.html" initials="XY" username=name line=line %}'
 
 
 def draw(source: str, **context: Any) -> str:
@@ -44,8 +44,8 @@ def test_what_may_change_is_not_drawn_once(value: Callable[[], Any]) -> None:
 
 
 def test_a_long_address_is_not_remembered() -> None:
-    def menu(url: str) -> Filter:
-        return Filter("Team", "", (Choice("every", url, chosen=True), Choice("one", "?", chosen=False)))
+    def menu(url: str) -> FilterMenu:
+        return FilterMenu("Team", "", (Choice("every", url, chosen=True), Choice("one", "?", chosen=False)))
 
     assert menu("?q=gpu").is_short
     assert not menu(f"?q={'x' * 500}").is_short

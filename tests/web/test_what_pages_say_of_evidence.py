@@ -15,15 +15,15 @@ from hyperclusters.clusters.creations import withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, DeletionState, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.modelarts import Exchange, ModelArtsError, Proof, create_request
+from hyperclusters.modelarts.builders import list_request
+from hyperclusters.modelarts.classification import classify
 from hyperclusters.modelarts.codes import MEANINGS
-from hyperclusters.modelarts.requests import list_request
-from hyperclusters.modelarts.shapes import ClusterType, Request
 from hyperclusters.modelarts.transport import RawResponse
-from hyperclusters.modelarts.verdicts import verdict as classify
+from hyperclusters.modelarts.types import ClusterType, Request
 from hyperclusters.web.causes import CODES, cause_of
 from hyperclusters.web.sentences import deletion_verdict, verdict
 from tests.clusters.moments import send_what_waits
-from tests.conftest import Cast, Cloud, Projects, ask, events, work, work_again
+from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import SignIn, main, submit, words
 
 STATUSES = (
@@ -84,23 +84,23 @@ def test_g53_no_sentence_of_a_list_says_that_a_gateway_which_failed_did_not_acce
 
 
 def test_g53_a_gateway_that_lost_the_answer_is_not_said_to_have_refused_the_request(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cloud.simulator.fault("error", "create", status=502, deed=True, times=1)
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     send_what_waits()
     page = main(as_("ada").get(creation.get_absolute_url()))
     assert "The cloud answered with the status 502: “APIGW.0201: Bad gateway" in page
     assert "did not accept" not in page
-    work_again(creation)
+    run_worker_again(creation)
     page = main(as_("ada").get(creation.get_absolute_url()))
     assert "this request created it" in page
     assert "did not accept" not in page
 
 
-def throttled(cast: Cast, projects: Projects, cloud: Cloud) -> Creation:
+def throttled(people: People, projects: Projects, cloud: Cloud) -> Creation:
     cloud.simulator.fault("error", "create", status=429, times=1)
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     send_what_waits()
     Project.objects.update(blocked_until=None, blocked_cause="")
     creation.refresh_from_db()
@@ -109,16 +109,16 @@ def throttled(cast: Cast, projects: Projects, cloud: Cloud) -> Creation:
 
 @pytest.mark.parametrize("end", ["withdrawn", "right_lost", "name_appeared"])
 def test_g53_after_an_attempt_no_page_says_that_nothing_was_sent(
-    end: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    end: str, people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = throttled(cast, projects, cloud)
+    creation = throttled(people, projects, cloud)
     if end == "withdrawn":
-        withdraw(creation, by=cast.ada)
+        withdraw(creation, by=people.ada)
     if end == "right_lost":
-        cast.ada.grants.update(ended_at=timezone.now() - timedelta(seconds=1))
+        people.ada.grants.update(ended_at=timezone.now() - timedelta(seconds=1))
     if end == "name_appeared":
         cloud.simulator.add_cluster(projects.vision.project_id, creation.name)
-    work_again(creation)
+    run_worker_again(creation)
     page = main(as_("tom").get(creation.get_absolute_url())).lower()
     assert "nothing was sent" not in page
     assert "before anything was sent" not in page
@@ -128,14 +128,14 @@ def test_g53_after_an_attempt_no_page_says_that_nothing_was_sent(
 
 
 def test_g53_a_creation_of_a_restored_backup_does_not_say_that_nothing_was_sent(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     waiting = Creation.objects.values().get(pk=creation.pk)
-    work()
+    run_worker()
     Cluster.objects.all().delete()
     Creation.objects.filter(pk=creation.pk).update(**waiting)
-    work()
+    run_worker()
     page = main(as_("ada").get(creation.get_absolute_url()))
     assert "Refused: the name is taken" in page
     assert "before the database was restored from a backup" in page
@@ -143,10 +143,10 @@ def test_g53_a_creation_of_a_restored_backup_does_not_say_that_nothing_was_sent(
 
 
 def test_without_an_attempt_pages_say_that_nothing_was_sent(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision)
-    withdraw(creation, by=cast.ada)
+    creation = submit_creation(people.ada, projects.vision)
+    withdraw(creation, by=people.ada)
     assert "before anything was sent" in main(as_("ada").get(creation.get_absolute_url()))
 
 
@@ -154,21 +154,21 @@ def test_without_an_attempt_pages_say_that_nothing_was_sent(
 def test_g53_a_deletion_refused_after_an_attempt_does_not_say_that_nothing_was_sent(
     sends: int, title: str
 ) -> None:
-    shown = deletion_verdict(Deletion(state=DeletionState.REFUSED, attempts=sends, cause="right_lost"))
-    assert shown.title == title
-    assert ("none was carried out" in shown.text) == bool(sends)
+    verdict = deletion_verdict(Deletion(state=DeletionState.REFUSED, attempts=sends, cause="right_lost"))
+    assert verdict.title == title
+    assert ("none was carried out" in verdict.text) == bool(sends)
 
 
 def test_g53_the_audit_says_of_a_taken_name_what_was_known_when(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     """The form itself knew the first one; the second one came up while the creation waited."""
     cloud.simulator.add_cluster(projects.vision.project_id, "old")
-    work()
+    run_worker()
     submit(as_("ada"), name="old")
-    creation = ask(cast.ada, projects.vision, "new")
+    creation = submit_creation(people.ada, projects.vision, "new")
     cloud.simulator.add_cluster(projects.vision.project_id, "new")
-    work()
+    run_worker()
     creation.refresh_from_db()
     refused = events(action="cluster:create:refused")
     assert [event.evidence for event in refused] == ["name_taken", "name_appeared"]
@@ -184,15 +184,15 @@ def test_g53_what_the_form_refused_is_not_said_to_have_changed_while_it_waited(c
 
 
 def test_g41_a_candidate_of_another_name_is_shown_with_its_name(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cluster_id = str(uuid.uuid4())
-    said = json.dumps({"id": cluster_id, "name": "ring-east"}).encode()
-    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=said, times=1)
-    creation = ask(cast.ada, projects.vision, "Ring-East")
+    body = json.dumps({"id": cluster_id, "name": "ring-east"}).encode()
+    cloud.simulator.fault("garbage", "create", kind="custom", deed=False, body=body, times=1)
+    creation = submit_creation(people.ada, projects.vision, "Ring-East")
     send_what_waits()
     cloud.simulator.add_cluster(projects.vision.project_id, "ring-east", cluster_id=cluster_id)
-    work_again(creation)
+    run_worker_again(creation)
     page = main(as_("tom").get(creation.get_absolute_url()))
     assert "under another name than was asked for" in page
     assert "Whether this request made it cannot be proved" in page
@@ -200,9 +200,9 @@ def test_g41_a_candidate_of_another_name_is_shown_with_its_name(
 
 
 def test_g53_a_form_is_found_by_its_token_by_whoever_sent_it(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     path = f"/creations/form/{creation.token}/"
     assert as_("ada").get(path)["Location"] == creation.get_absolute_url()
     for name, address in (("tom", path), ("ada", f"/creations/form/{uuid.uuid4()}/")):

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.utils import translation
 
+from hyperclusters.clusters.creation_reviews import account_for
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, Creation, Source, State
-from hyperclusters.clusters.reviews import account_for
 from hyperclusters.modelarts.codes import MEANINGS, Meaning
 from hyperclusters.web.causes import CODE_REMEDIES, CODES, cause_of, remedy
-from tests.conftest import Cast, Cloud, Projects, ask, events, work
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
 
 pytestmark = pytest.mark.pages
@@ -25,9 +25,9 @@ TRIED_AGAIN = {Meaning.CLOCK, Meaning.THROTTLED}  # by the worker itself: no ver
 CHINESE = "资源配额不足，请联系管理员"
 
 
-def answered(cast: Cast, projects: Projects, cloud: Cloud, sent: bytes, **fault: Any) -> Creation:
+def answered(people: People, projects: Projects, cloud: Cloud, sent: bytes, **fault: Any) -> Creation:
     """A creation to which the cloud answered with these bytes."""
-    asked: dict[str, Any] = {
+    params: dict[str, Any] = {
         "call": "create",
         "times": 1,
         "kind": "custom",
@@ -35,9 +35,9 @@ def answered(cast: Cast, projects: Projects, cloud: Cloud, sent: bytes, **fault:
         "status": 400,
         "deed": False,
     }
-    cloud.simulator.fault("garbage", **(asked | fault))
-    creation = ask(cast.ada, projects.vision)
-    work()
+    cloud.simulator.fault("garbage", **(params | fault))
+    creation = submit_creation(people.ada, projects.vision)
+    run_worker()
     return Creation.objects.get(pk=creation.pk)
 
 
@@ -61,10 +61,10 @@ def test_t12_every_meaning_has_codes_and_is_told_in_both_languages(meaning: Mean
 
 @pytest.mark.parametrize("code", [code for code in MEANINGS if MEANINGS[code] not in TRIED_AGAIN])
 def test_t12_a_refused_creation_says_why_what_to_do_and_what_to_quote(
-    code: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    code: str, people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     sent = json.dumps({"error_code": code, "error_msg": "resources lacking"}).encode()
-    creation = answered(cast, projects, cloud, sent)
+    creation = answered(people, projects, cloud, sent)
     assert creation.state == State.FAILED
     text = words(as_("ada").get(creation.get_absolute_url()))
     assert str(CODES[MEANINGS[code]]) in text
@@ -95,10 +95,10 @@ SHAPES: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_g31_the_clouds_own_words_are_on_the_page_and_in_the_audit(
-    shape: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    shape: str, people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     sent, expected = SHAPES[shape]
-    creation = answered(cast, projects, cloud, sent)
+    creation = answered(people, projects, cloud, sent)
     assert creation.state == State.FAILED
     text = words(as_("ada").get(creation.get_absolute_url()))
     assert expected in text
@@ -109,29 +109,29 @@ def test_g31_the_clouds_own_words_are_on_the_page_and_in_the_audit(
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_g31_words_of_any_shape_come_out_as_text(
-    payload: str, cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    payload: str, people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    creation = answered(cast, projects, cloud, f"quota: {payload}".encode())
+    creation = answered(people, projects, cloud, f"quota: {payload}".encode())
     assert not holds_markup(body(as_("ada").get(creation.get_absolute_url())))
 
 
 def test_g53_a_gateway_that_failed_is_not_said_to_have_refused(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cloud.simulator.fault("error", "create", status=502, error_code="APIGW.0201", deed=True, times=1)
-    creation = ask(cast.ada, projects.vision)
+    creation = submit_creation(people.ada, projects.vision)
     Source.objects.update(run_after=creation.requested_at.replace(year=2099))
-    work()
+    run_worker()
     text = words(as_("ada").get(creation.get_absolute_url()))
     assert "did not accept the request" not in text
     assert "The cloud answered with the status 502: “APIGW.0201:" in text
 
 
 def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quote(
-    cast: Cast, projects: Projects, cloud: Cloud, as_: SignIn
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
-    ask(cast.ada, projects.vision)
-    work()
+    submit_creation(people.ada, projects.vision)
+    run_worker()
     cluster = Cluster.objects.get()
     for sent in (
         {"error_code": "ModelArts.7777", "error_msg": "the cluster is in use by 3 servers"},
@@ -146,8 +146,8 @@ def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quot
             times=1,
             deed=False,
         )
-        deletion = request_deletion(person=cast.ada, cluster=cluster, typed_name=cluster.name)
-        work()
+        deletion = request_deletion(person=people.ada, cluster=cluster, typed_name=cluster.name)
+        run_worker()
         deletion.refresh_from_db()
         assert deletion.state == "failed"
         text = words(as_("ada").get(cluster.get_absolute_url()))
@@ -160,7 +160,7 @@ def test_t15_a_list_that_is_too_large_says_which_setting_to_raise(
     projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     cloud.simulator.fault("oversized", "list")  # beyond the 1 MiB of the tests
-    work()
+    run_worker()
     source = projects.vision.sources.get(type="HPS")
     assert source.failure_cause == "list_too_large"
     assert "UPSTREAM_LIST_MIB" in cause_of(source.failure_cause, "")
@@ -176,7 +176,7 @@ def outside(projects: Projects, cloud: Cloud) -> Cluster:
         "garbage", "list", kind="custom", body=sent, project=projects.vision.project_id, times=1
     )
     Source.objects.filter(type="ECS").update(run_after="2099-01-01T00:00Z")
-    work()
+    run_worker()
     return Cluster.objects.get()
 
 
@@ -188,10 +188,10 @@ def files(as_: SignIn, query: str) -> tuple[list[dict[str, str]], list[dict[str,
 
 
 def test_g53_a_claimed_cluster_names_its_owner_on_every_page_and_in_every_file(
-    outside: Cluster, cast: Cast, as_: SignIn
+    outside: Cluster, people: People, as_: SignIn
 ) -> None:
     assert "nobody is known to have made it" in words(as_("vera").get(outside.get_absolute_url()))
-    assert account_for(by=cast.olga, cluster=outside, claimed_for=cast.ada, reason="hers")
+    assert account_for(by=people.olga, cluster=outside, claimed_for=people.ada, reason="hers")
     page = words(as_("vera").get(outside.get_absolute_url()))
     assert "nobody is known" not in page
     assert "Owner ada" in page
@@ -207,8 +207,8 @@ def test_g53_a_claimed_cluster_names_its_owner_on_every_page_and_in_every_file(
     assert files(as_, "?by=tom")[1] == files(as_, "")[1]  # nobody's name: no such choice, so no filter
 
 
-def test_g53_an_accepted_cluster_says_who_accepted_it(outside: Cluster, cast: Cast, as_: SignIn) -> None:
-    assert account_for(by=cast.olga, cluster=outside, reason="shared by all")
+def test_g53_an_accepted_cluster_says_who_accepted_it(outside: Cluster, people: People, as_: SignIn) -> None:
+    assert account_for(by=people.olga, cluster=outside, reason="shared by all")
     page = words(as_("vera").get(outside.get_absolute_url()))
     assert "nobody is known" not in page
     assert "Accepted by olga" in page
@@ -216,9 +216,9 @@ def test_g53_an_accepted_cluster_says_who_accepted_it(outside: Cluster, cast: Ca
 
 
 def test_g24_who_is_claimed_for_in_another_team_is_no_choice_of_the_list(
-    outside: Cluster, cast: Cast, as_: SignIn
+    outside: Cluster, people: People, as_: SignIn
 ) -> None:
-    account_for(by=cast.olga, cluster=outside, claimed_for=cast.nina)
+    account_for(by=people.olga, cluster=outside, claimed_for=people.nina)
     assert "by=nina" in body(as_("vera").get(LIST))
     assert "nina" not in body(as_("mallory").get(LIST))
 

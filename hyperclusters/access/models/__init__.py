@@ -1,10 +1,10 @@
 """People, teams, grants, how grants come about (requests and invitations), and the letters about it."""
 
+from .access_request import AccessRequest, RequestState
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role
 from .invitation import Invitation
 from .letter import Letter
 from .person import User
-from .request import AccessRequest, RequestState
 from .team import Team
 
 __all__ = [

@@ -51,11 +51,11 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         now = clock.now()
         over = Q(ended_at__isnull=False) | Q(until__lte=now)
         lately = Q(ended_at__gt=now - LATELY) | Q(ended_at__isnull=True, until__gt=now - LATELY)
-        held = Grant.objects.active().filter(person=person, team=models.OuterRef("team"))
+        grants = Grant.objects.active().filter(person=person, team=models.OuterRef("team"))
         later = Grant.objects.filter(
             person=person, team=models.OuterRef("team"), since__gt=models.OuterRef("since")
         )
-        nothing_since = ~models.Exists(held) & ~models.Exists(later)
+        nothing_since = ~models.Exists(grants) & ~models.Exists(later)
         mine = self.filter(over, lately, nothing_since, person=person, team__isnull=False)
         return mine.order_by("-since", "pk")
 
@@ -130,7 +130,7 @@ class Grant(models.Model):
         """Whether it reaches as far as this end (None: without one)."""
         return self.until is None or (until is not None and until <= self.until)
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         """What the ledger keeps of a grant."""
         return {
             "person": self.person.username,

@@ -51,7 +51,7 @@ class Invitation(models.Model):
         """This invitation as the ledger names it."""
         return Subject("invitation", str(self.pk), self.email)
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         """What the ledger keeps of an invitation."""
         return {
             "email": self.email,

@@ -7,19 +7,19 @@ services that record in the middle of their work would end in deadlocks.
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hyperclusters.audit.chain import Entry, append
+from hyperclusters.audit.chain import PendingEvent, append
 
 
-class Chaining(BaseDatabaseWrapper):
+class AuditedDatabase(BaseDatabaseWrapper):
     """What both engines share."""
 
     def commit(self) -> None:
         """Append, then COMMIT. If the events cannot be appended nothing is committed, and the error is raised."""
         # Django drops from `run_on_commit` whatever belongs to a savepoint that was rolled back.
-        entries = [held[1] for held in self.run_on_commit if isinstance(held[1], Entry)]
-        if entries:
+        pending = [callback[1] for callback in self.run_on_commit if isinstance(callback[1], PendingEvent)]
+        if pending:
             try:
-                append(self, entries)
+                append(self, pending)
             except BaseException:
                 self.rollback()
                 raise

@@ -7,7 +7,7 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from hyperclusters.audit import triggers
-from hyperclusters.audit.chain import DOCUMENTS, GENESIS, Entry, document
+from hyperclusters.audit.chain import DOCUMENTS, GENESIS, PendingEvent, document
 
 BATCH = 1000
 
@@ -26,7 +26,7 @@ def chain(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
                 seq, was = seq + 1, event.seq
                 event.seq = seq
                 key_id, key = settings.AUDIT_KEYS[0]
-                text, previous = Entry(event).link(seq, previous, key_id, key)
+                text, previous = PendingEvent(event).seal(seq, previous, key_id, key)
                 values = (getattr(event, name) for name in DOCUMENTS)
                 kept = (None if value is None else document(value) for value in values)
                 rows.append((seq, key_id, text, previous, *kept, was))

@@ -57,14 +57,14 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
 
     def makers(self) -> list[str]:
         """The user names of those who made clusters by these, in order."""
-        made = self.filter(requested_by=models.OuterRef("pk"), state=State.CREATED)
-        makers = User.objects.filter(models.Exists(made)).order_by("username")
+        creations = self.filter(requested_by=models.OuterRef("pk"), state=State.CREATED)
+        makers = User.objects.filter(models.Exists(creations)).order_by("username")
         return list(makers.values_list("username", flat=True))
 
     def reviewed_as(self, judgement: str) -> CreationQuerySet:
         """Settled ones of which an auditor has said this; empty: of which none has said anything yet. Oldest first."""
-        said = Q(review__judgement=judgement) if judgement else Q(review__isnull=True)
-        return self.filter(said, settled_at__isnull=False).order_by("settled_at", "pk")
+        condition = Q(review__judgement=judgement) if judgement else Q(review__isnull=True)
+        return self.filter(condition, settled_at__isnull=False).order_by("settled_at", "pk")
 
 
 class Creation(Operation):

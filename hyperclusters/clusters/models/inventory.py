@@ -25,7 +25,7 @@ TYPES = [(kind.value, kind.value) for kind in ClusterType]
 class SourceQuerySet(LeasedQuerySet["Source"]):
     def visible_to(self, person: permissions.Person) -> SourceQuerySet:
         """Lists of the teams this person may look into."""
-        return self.filter(permissions.within(person, permissions.Action.VIEW, team="project__team"))
+        return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 
     def lease_length(self) -> timedelta:
         """For one list."""
@@ -69,7 +69,7 @@ class Source(Leased):
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     def visible_to(self, person: permissions.Person) -> ClusterQuerySet:
         """Clusters of the teams this person may look into."""
-        return self.filter(permissions.within(person, permissions.Action.VIEW, team="project__team"))
+        return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 
     def present(self) -> ClusterQuerySet:
         """Those the cloud still had when it was last asked."""

@@ -36,7 +36,7 @@ class OperationQuerySet(LeasedQuerySet[W]):
     def visible_to(self, person: permissions.Person) -> Self:
         """Operations of the teams this person may look into."""
         return self.filter(
-            permissions.within(person, permissions.Action.VIEW, team=f"{self.at_project}__team")
+            permissions.within(person, permissions.Permission.VIEW, team=f"{self.at_project}__team")
         )
 
     def unresolved(self) -> Self:

@@ -35,9 +35,9 @@ class KeyKind(models.TextChoices):
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
-    def where(self, person: permissions.Person, action: permissions.Action) -> ProjectQuerySet:
+    def where(self, person: permissions.Person, permission: permissions.Permission) -> ProjectQuerySet:
         """The projects of the teams in which this person may do this."""
-        return self.filter(permissions.within(person, action, team="team"))
+        return self.filter(permissions.within(person, permission, team="team"))
 
 
 class Project(models.Model):

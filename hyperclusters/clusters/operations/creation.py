@@ -11,9 +11,9 @@ from uuid import UUID
 from django.db import transaction
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
-from hyperclusters.clusters import breaker, limits
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.clusters import breaker, quotas
+from hyperclusters.clusters.errors import QuotaReached
 from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind
 from hyperclusters.clusters.models import Creation, Evidence, State
@@ -22,7 +22,6 @@ from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
 from hyperclusters.clusters.operations.retries import BACKOFF, backoff
 from hyperclusters.clusters.operations.transitions import transition
-from hyperclusters.clusters.refusals import QuotaReached
 from hyperclusters.modelarts import (
     Answer,
     Client,
@@ -47,7 +46,7 @@ class CreationEngine(Engine[Creation]):
         """The person's permission, and the team's rules as they are now."""
         values = {"name": operation.name, "type": operation.type, "reason": operation.reason}
         objection = super().objection(operation)
-        if objection is None and limits.broken_rules(operation.team, **values):
+        if objection is None and quotas.broken_rules(operation.team, **values):
             objection = self.refusal(operation, "rules_tightened")
         return objection
 
@@ -62,10 +61,10 @@ class CreationEngine(Engine[Creation]):
             listed = client.list(type=ClusterType(operation.type)).value
         except ModelArtsError as error:
             old_offset = project.clock_offset
-            breaker.note_failure(project, error)
+            breaker.record_failure(project, error)
             return self._not_listed(operation, error, old_offset)
         failpoint("baseline_listed")
-        breaker.note_answer(project)
+        breaker.record_success(project)
         present = [item.id for item in listed if item.name == operation.name]
         if unknown := sorted(set(present) - set(operation.baseline)):
             refusal = self.refusal(operation, "name_appeared")
@@ -100,7 +99,7 @@ class CreationEngine(Engine[Creation]):
         if operation.project.quota is None and operation.team.quota is None:
             return None
         try:
-            limits.check_room(limits.lock(operation.project), more=0)
+            quotas.check_room(quotas.lock(operation.project), more=0)
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")
         return None
@@ -156,9 +155,9 @@ class CreationEngine(Engine[Creation]):
         try:
             answer = client.list(type=ClusterType(operation.type))
         except ModelArtsError as error:  # a list that failed proves nothing
-            breaker.note_failure(operation.project, error)
+            breaker.record_failure(operation.project, error)
             return None
-        breaker.note_answer(operation.project)
+        breaker.record_success(operation.project)
         failpoint("look_listed")
         operation.polls += 1
         seen = evidence.look_up(operation, client, answer)
@@ -193,7 +192,7 @@ class CreationEngine(Engine[Creation]):
         """A confirmation or a contradiction beside the verdict; the stronger evidence stands."""
         contradicts = evidence.contradicts(result, operation)
         stronger = result.is_verdict and evidence.is_stronger(result, operation)
-        event, outcome, facts = result.event, Outcome.NOTED, result.facts()
+        event, outcome, facts = result.event, Outcome.NOTED, result.as_audit_json()
         changes: dict[str, Any] = {"evidence": result.evidence} if stronger else {}
         if result.is_verdict:
             facts["after"]["found"] = str(result.state)

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
 from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.evidence import is_past_horizon, locate

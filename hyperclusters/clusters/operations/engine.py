@@ -20,10 +20,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from hyperclusters.access.permissions import Action, may
+from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit import clock
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker
 from hyperclusters.clusters.credentials import UnusableKey
 from hyperclusters.clusters.failpoints import failpoint
@@ -41,7 +40,7 @@ from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.operations.facts import error_fields
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.clusters.operations.retries import poll_at, resend_at, retry_write
-from hyperclusters.clusters.operations.transitions import Stale, leased, transition
+from hyperclusters.clusters.operations.transitions import StaleState, leased, transition
 from hyperclusters.clusters.upstream import client_for, signing_time
 from hyperclusters.modelarts import Answer, Client, ModelArtsError, Proof
 
@@ -61,7 +60,7 @@ class Engine(ABC, Generic[O]):
 
     def objection(self, operation: O) -> Resolution | None:
         """Why it may not be sent any more: whoever asked for it may not do this now. A kind can have further rules."""
-        if may(operation.requested_by, Action.CREATE, operation.team):
+        if may(operation.requested_by, Permission.CREATE, operation.team):
             return None
         refusal = self.refusal(operation, "right_lost")
         return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
@@ -115,7 +114,7 @@ class Engine(ABC, Generic[O]):
             operation.state,
             result.event,
             Outcome.NOTED,
-            facts=result.facts(),
+            facts=result.as_audit_json(),
             answered_attempts=result.attempt,
         )
 
@@ -129,7 +128,10 @@ class Engine(ABC, Generic[O]):
         Nothing is sent once `may_begin` says no: the process is to stop, and the operation stays queued.
         """
         project = operation.project
-        with leased(operation), suppress(Stale):  # Stale: withdrawn, or taken over after our lease lapsed
+        with (
+            leased(operation),
+            suppress(StaleState),
+        ):  # Stale: withdrawn, or taken over after our lease lapsed
             obstacle = self.objection(operation)
             if obstacle is None:
                 failpoint("send_permitted")
@@ -139,7 +141,7 @@ class Engine(ABC, Generic[O]):
                     obstacle = self.refusal(operation, error.cause)
             if obstacle is not None:
                 self.resolve(operation, obstacle)
-            elif (later := breaker.when_to_write(project) or breaker.when_to_call(project)) is not None:
+            elif (later := breaker.next_write_at(project) or breaker.next_call_at(project)) is not None:
                 self._postpone(operation, later)
             elif (obstacle := self.prepare(operation, client)) is not None:
                 self.resolve(operation, obstacle)
@@ -152,7 +154,7 @@ class Engine(ABC, Generic[O]):
     def poll(self, operation: O) -> None:
         """Look for the outcome of a claimed, unknown operation, by reading alone. It is resolved if something is proved."""
         project = operation.project
-        with leased(operation), suppress(Stale):  # Stale: somebody else has come to a verdict meanwhile
+        with leased(operation), suppress(StaleState):  # Stale: somebody else has come to a verdict meanwhile
             failpoint("look_begun")
             started_at = clock.now()
             try:
@@ -160,7 +162,7 @@ class Engine(ABC, Generic[O]):
             except UnusableKey:
                 self._poll_again(operation)
                 return
-            if (later := breaker.when_to_call(project)) is not None:
+            if (later := breaker.next_call_at(project)) is not None:
                 self._poll_again(operation, later)
                 return
             resolution = self.observe(operation, client, started_at)
@@ -168,14 +170,14 @@ class Engine(ABC, Generic[O]):
             if resolution is None:
                 self._poll_again(operation)
             else:
-                # Stale if it has moved on: then what was read is about an earlier attempt and proves nothing of this.
+                # StaleState if it has moved on: then what was read is about an earlier attempt and proves nothing of this.
                 self.resolve(operation, resolution)
 
     def sweep(self) -> int:
         """Make unknown, never failed, what was being sent by a worker whose lease lapsed. Returns how many."""
         swept = 0
         for operation in self.rows.lapsed().filter(state=SENDING).with_related():
-            with suppress(Stale):
+            with suppress(StaleState):
                 lost = self.unknown(operation, "sender_lost")
                 self.resolve(operation, replace(lost, run_after=clock.now()))
                 failpoint("swept")
@@ -183,14 +185,14 @@ class Engine(ABC, Generic[O]):
         return swept
 
     def resolve(self, operation: O, resolution: Resolution) -> None:
-        """Take an open operation, as it was read, to what was found. Raises Stale if it has moved since."""
+        """Take an open operation, as it was read, to what was found. Raises StaleState if it has moved since."""
         with transaction.atomic():
             transition(
                 operation,
                 resolution.state,
                 resolution.event,
                 resolution.outcome,
-                facts=resolution.facts(),
+                facts=resolution.as_audit_json(),
                 upstream_request_id=resolution.request_id[:128] or operation.upstream_request_id,
                 answered_attempts=max(operation.answered_attempts, resolution.attempt),
                 lease_holder="",
@@ -213,7 +215,7 @@ class Engine(ABC, Generic[O]):
             failpoint("settle_read")
             if 0 < result.attempt <= operation.answered_attempts:
                 return operation  # an earlier try was committed, and only the reply to its COMMIT was lost
-            with suppress(Stale):  # read again: each round loses only to somebody else's progress
+            with suppress(StaleState):  # read again: each round loses only to somebody else's progress
                 if operation.is_unresolved:
                     self.resolve(operation, result)
                 else:
@@ -274,7 +276,7 @@ class Engine(ABC, Generic[O]):
             answer = self.call(operation, client)
         except ModelArtsError as error:
             failpoint("call_failed")
-            breaker.heard(operation.project, error)
+            breaker.record_result(operation.project, error)
             self.record_result(operation, self.failure(operation, error))
         except Exception:
             # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
@@ -282,7 +284,7 @@ class Engine(ABC, Generic[O]):
             raise
         else:
             failpoint("call_answered")
-            breaker.heard(operation.project)
+            breaker.record_result(operation.project)
             self.record_result(operation, self.success(operation, answer, began_at))
 
     def record_result(self, operation: O, result: Resolution) -> None:

@@ -11,8 +11,7 @@ from django.db.models import Q
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker
 from hyperclusters.clusters.models import (
     EVIDENCE_RANK,
@@ -156,12 +155,12 @@ def locate(
         try:
             answer = client.show(cluster_id=cluster_id, type=each)
         except ModelArtsError as error:
-            breaker.heard(project, error)
+            breaker.record_result(project, error)
             if not isinstance(error, NotFound) or not proves_absence(error):
                 raise
             absence = error
         else:
-            breaker.heard(project)
+            breaker.record_result(project)
             return answer, each
     return absence, each
 
@@ -186,7 +185,7 @@ def namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperClu
     try:
         items = client.list(type=other_type(ClusterType(creation.type))).value
     except ModelArtsError as error:
-        breaker.heard(creation.project, error)
+        breaker.record_result(creation.project, error)
         return []
     return [
         item

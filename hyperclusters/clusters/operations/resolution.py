@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from hyperclusters.access.models import User
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Evidence, State
 from hyperclusters.clusters.operations.facts import answer_facts, sent_facts
 from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Network, Proof
@@ -56,7 +55,7 @@ class Resolution:
         """Whether its error proves that nothing was done."""
         return self.error is not None and self.error.proves != Proof.NOTHING
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         """What the ledger keeps of it."""
         after = dict(self.after)
         if self.cluster:

@@ -12,8 +12,7 @@ from django.db.models import Q
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.models import Operation
 from hyperclusters.clusters.models.operation import SENDING, OperationQuerySet
@@ -24,7 +23,7 @@ ERROR_PAUSE = timedelta(seconds=10)  # before an operation whose turn ended in a
 OVERDUE = timedelta(minutes=30)  # after which an open outcome is worth an alert
 
 
-class Stale(Exception):
+class StaleState(Exception):
     """Somebody else has moved this on; nothing was changed."""
 
 
@@ -39,13 +38,13 @@ def transition(
 ) -> None:
     """Take an operation from the state and version it was read in to another state. `facts` go to `record` as they are.
 
-    Raises Stale, having changed nothing, if another process was faster.
+    Raises StaleState, having changed nothing, if another process was faster.
     """
     before = operation.state
     rows = type(operation)._default_manager.filter(pk=operation.pk, state=before, version=operation.version)
     with transaction.atomic(savepoint=False):  # if this is stale, an outer transaction is given up as a whole
         if not rows.update(state=to, version=operation.version + 1, **changes):
-            raise Stale(
+            raise StaleState(
                 f"{operation.KIND} {operation.pk} is not {before} at version {operation.version} any more"
             )
         failpoint("move_updated")

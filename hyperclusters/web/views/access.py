@@ -12,17 +12,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from hyperclusters.access import invitations, requests
-from hyperclusters.access.leads import SOON
+from hyperclusters.access import access_requests, invitations
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
-from hyperclusters.access.permissions import Action, appointers, held, roles_for
-from hyperclusters.access.refusals import AccessRefused
+from hyperclusters.access.permissions import Permission, active_grants, platform_admins, roles_for
+from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
-from hyperclusters.web.access_forms import AskForm, JoinForm, tried
+from hyperclusters.web.access_forms import AskForm, JoinForm, bound_form
 from hyperclusters.web.access_words import ALLOWS, access_refusal, decided_by, lost
 from hyperclusters.web.decorators import OWN, PUBLIC, SIGNED_IN, access
-from hyperclusters.web.drafts import draft_for, filled, keeps_draft
-from hyperclusters.web.request import REFUSED, PageRequest, posted
+from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.http import REFUSED, PageRequest, posted
 
 
 @access(get=SIGNED_IN)
@@ -32,7 +32,7 @@ def mine(request: PageRequest) -> HttpResponse:
         name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET
     }
     form = AskForm(teams=_teams(request.user), initial=prefilled)
-    return _page(request, form if prefilled else filled(form, draft_for(request, reverse("access:ask"))))
+    return _page(request, form if prefilled else filled_form(form, draft_for(request, reverse("access:ask"))))
 
 
 @access(post=SIGNED_IN, page="access:mine")
@@ -44,11 +44,11 @@ def ask(request: PageRequest) -> HttpResponse:
     def act() -> None:
         data = form.cleaned_data
         role = Role(data["role"])
-        requests.ask(
+        access_requests.ask(
             person=request.user, team=data["team"], role=role, days=data["days"], reason=data["reason"]
         )
 
-    if form.is_valid() and tried(form, act):
+    if form.is_valid() and bound_form(form, act):
         messages.success(
             request, _("You have asked. Those who can decide are told; you see the answer here.")
         )
@@ -61,8 +61,8 @@ def withdraw(request: PageRequest, pk: int) -> HttpResponse:
     """Take back one's own request."""
     mine = AccessRequest.objects.filter(person=request.user).select_related("person", "team")
     try:
-        requests.withdraw(get_object_or_404(mine, pk=pk), by=request.user)
-    except AccessRefused as refused:
+        access_requests.withdraw(get_object_or_404(mine, pk=pk), by=request.user)
+    except ChangeRefused as refused:
         messages.warning(request, access_refusal(refused))
     return redirect("access:mine")
 
@@ -80,7 +80,7 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
         try:
             if _accepted(person, invited, form):
                 return redirect("access:mine")
-        except AccessRefused as refused:
+        except ChangeRefused as refused:
             refusal = access_refusal(refused)
     has_account = User.objects.by_address(invited.email).exists()
     context = {"invited": invited, "form": form, "refusal": refusal, "has_account": has_account}
@@ -104,14 +104,15 @@ def _accepted(person: User | AnonymousUser, invited: Invitation, form: JoinForm)
 
 def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpResponse:
     person = request.user
-    asked = AccessRequest.objects.filter(person=person).select_related("team", "decided_by")
+    access_requests = AccessRequest.objects.filter(person=person).select_related("team", "decided_by")
     grants = [
-        {"grant": grant, "allows": ALLOWS[Role(grant.role)], "days": _days(grant)} for grant in held(person)
+        {"grant": grant, "allows": ALLOWS[Role(grant.role)], "days": _days(grant)}
+        for grant in active_grants(person)
     ]
     context = {
         "grants": grants,
-        "waiting": [(each, form.deciders[each.team.slug]) for each in asked.pending()],
-        "decided": asked.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
+        "waiting": [(each, form.deciders[each.team.slug]) for each in access_requests.pending()],
+        "decided": access_requests.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "lost": lost(person),
         "soon": clock.now() + SOON,
         "form": form,
@@ -127,8 +128,8 @@ def _days(grant: Grant) -> int | None:
 def _teams(person: User) -> list[tuple[Team, str]]:
     """Every team and who decides there: what anybody who is signed in may know of it. Three queries, however many teams."""
     deciders = defaultdict(list)
-    grants = Grant.objects.active().filter(role__in=roles_for(Action.GRANT)).exclude(person=person)
+    grants = Grant.objects.active().filter(role__in=roles_for(Permission.GRANT)).exclude(person=person)
     for grant in grants.select_related("person").order_by("person__username"):
         deciders[grant.team_id].append(grant.person.username)
-    appointing = appointers()
+    appointing = platform_admins()
     return [(team, decided_by(deciders[team.pk], appointing)) for team in Team.objects.all()]

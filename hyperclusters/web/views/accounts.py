@@ -20,15 +20,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from hyperclusters.accounts import oidc
 from hyperclusters.accounts.factors import has_passkey
-from hyperclusters.accounts.lockout import attempted
+from hyperclusters.accounts.lockout import audit_username
 from hyperclusters.accounts.models import CompanyAccount
-from hyperclusters.accounts.recent import note_confirmation
+from hyperclusters.accounts.recent_login import note_confirmation
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.account_forms import ConfirmForm, SignInForm
 from hyperclusters.web.decorators import PUBLIC, SIGNED_IN, access
-from hyperclusters.web.request import PageRequest, own_path
+from hyperclusters.web.http import PageRequest, own_path
 
 
 def _target(request: HttpRequest, otherwise: str = settings.LOGIN_REDIRECT_URL) -> str:
@@ -47,8 +46,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             login = Login(user=form.get_user(), redirect_url=target)
             return cast("HttpResponse", perform_password_login(request, {}, login))
-        did = Did.SIGN_IN_LOCKED if form.is_locked else Did.SIGN_IN_FAILED
-        record(did, Outcome.DENIED, person_name=attempted(request.POST.get("username", "")))
+        event_type = EventType.SIGN_IN_LOCKED if form.is_locked else EventType.SIGN_IN_FAILED
+        record(event_type, Outcome.DENIED, person_name=audit_username(request.POST.get("username", "")))
     context = {"form": form, "next": target, "demo_people": settings.DEMO_PEOPLE}
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
@@ -64,7 +63,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
     answer: HttpResponse = factor_views.authenticate(request)
     if request.method == "POST" and isinstance(answer, TemplateResponse):
         person = (answer.context_data or {})["form"].user
-        record(Did.SECOND_STEP_FAILED, Outcome.DENIED, person=person)
+        record(EventType.SECOND_STEP_FAILED, Outcome.DENIED, person=person)
         answer.status_code = 422
     return answer
 
@@ -74,7 +73,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
     """Signing in with a passkey alone. GET hands a challenge to the page's script."""
     answer: HttpResponse = passkey_views.login_webauthn(request)
     if request.method == "POST" and answer.headers.get("Location") == resolve_url("account_login"):
-        record(Did.SIGN_IN_FAILED, Outcome.DENIED, reason="passkey")
+        record(EventType.SIGN_IN_FAILED, Outcome.DENIED, reason="passkey")
         messages.error(request, _("This passkey was not accepted, so you are not signed in."))
     return answer
 
@@ -105,10 +104,10 @@ def confirm(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         if form.is_valid():
             note_confirmation(request.session)
-            record(Did.CONFIRMED, Outcome.DONE, person=person, after={"by": form.by})
+            record(EventType.CONFIRMED, Outcome.DONE, person=person, after={"by": form.by})
             return HttpResponseRedirect(target)
-        did = Did.SIGN_IN_LOCKED if form.is_locked else Did.CONFIRM_FAILED
-        record(did, Outcome.DENIED, person=person, after={"by": form.by})
+        event_type = EventType.SIGN_IN_LOCKED if form.is_locked else EventType.CONFIRM_FAILED
+        record(event_type, Outcome.DENIED, person=person, after={"by": form.by})
     linked = settings.OIDC_ISSUER and CompanyAccount.objects.filter(person=person).exists()
     context = {"form": form, "next": target, "company": linked and settings.OIDC_NAME}
     if has_passkey(person):
@@ -119,6 +118,6 @@ def confirm(request: PageRequest) -> HttpResponse:
 @access(post=SIGNED_IN, page="web:home", before_second_factor=True)
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Ends this session on the server."""
-    record(Did.SIGNED_OUT, Outcome.DONE, person=request.user)
+    record(EventType.SIGNED_OUT, Outcome.DONE, person=request.user)
     logout(request)
     return redirect("accounts:login")

@@ -17,11 +17,11 @@ from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, Creation, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
+from hyperclusters.web.cluster_rows import ClusterRow, cluster_rows, page_rows
 from hyperclusters.web.decorators import SIGNED_IN, access
-from hyperclusters.web.limits import limited, searches
-from hyperclusters.web.listing import Filter, address, chosen, menu, searched
-from hyperclusters.web.request import PageRequest, wants_fragment
-from hyperclusters.web.rows import ClusterRow, cluster_rows, shown
+from hyperclusters.web.http import PageRequest, wants_fragment
+from hyperclusters.web.listing import FilterMenu, address, chosen_value, menu, search_text
+from hyperclusters.web.ratelimit import limited, searches
 from hyperclusters.web.sheets import sheet
 
 PAGE = 50
@@ -87,7 +87,7 @@ class Selection:
 
     rows: ClusterQuerySet
     sources: list[Source]
-    filters: list[Filter]
+    filters: list[FilterMenu]
 
 
 def _selection(request: PageRequest) -> Selection:
@@ -96,11 +96,11 @@ def _selection(request: PageRequest) -> Selection:
     projects = {source.project_id for source in sources}
     teams = sorted({(source.project.team.slug, source.project.team.name) for source in sources})
     types = [(kind.value, kind.value) for kind in ClusterType]
-    made = Creation.objects.filter(project__in=projects)
+    creations = Creation.objects.filter(project__in=projects)
     origins = [("here", _("made here")), ("outside", _("made outside"))]
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
-    makers = [(name, name) for name in sorted({*made.makers(), *visible.claimants()})]
-    found = _filtered(visible, searched(query), query, teams, types, makers, origins)
+    makers = [(name, name) for name in sorted({*creations.makers(), *visible.claimants()})]
+    clusters = _filtered(visible, search_text(query), query, teams, types, makers, origins)
     filters = [
         menu(query, "team", _("Team"), teams, everything=_("Every team")),
         menu(query, "type", _("Type"), types, everything=_("Both types")),
@@ -108,15 +108,17 @@ def _selection(request: PageRequest) -> Selection:
         menu(query, "origin", _("Origin"), origins, everything=_("Any origin")),
         menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
     ]
-    return Selection(found.order_by(*ORDERS.get(query.get("sort", ""), ORDERS["newest"])), sources, filters)
+    return Selection(
+        clusters.order_by(*ORDERS.get(query.get("sort", ""), ORDERS["newest"])), sources, filters
+    )
 
 
 def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
     """All that the address asks for, noted in the audit as taken out."""
-    rows = list(shown(_selection(request).rows))
-    asked = {name: text[:200] for name in FILTERS if (text := request.GET.get(name))}
+    rows = list(page_rows(_selection(request).rows))
+    filters = {name: text[:200] for name in FILTERS if (text := request.GET.get(name))}
     if request.method == "GET":
-        note_export(person=request.user, kind=kind, filters=asked, count=len(rows))
+        note_export(person=request.user, kind=kind, filters=filters, count=len(rows))
     return rows
 
 
@@ -176,13 +178,13 @@ def _filtered(
     rows = rows.filter(gone_at__isnull=query.get("gone") != "1")
     if text:
         rows = rows.search(text)
-    if team := chosen(query, "team", teams):
+    if team := chosen_value(query, "team", teams):
         rows = rows.filter(project__team__slug=team)
-    if kind := chosen(query, "type", types):
+    if kind := chosen_value(query, "type", types):
         rows = rows.of_type(kind)
-    if maker := chosen(query, "by", makers):
+    if maker := chosen_value(query, "by", makers):
         rows = rows.owned_by(maker)
-    if origin := chosen(query, "origin", origins):
+    if origin := chosen_value(query, "origin", origins):
         rows = rows.filter(creation__isnull=origin == "outside")
     return rows
 

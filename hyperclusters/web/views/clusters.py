@@ -8,18 +8,18 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_vary_headers
 
-from hyperclusters.access.permissions import Action, may, visible_events
+from hyperclusters.access.permissions import Permission, may, visible_events
 from hyperclusters.audit.models import Segment
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import deletions
+from hyperclusters.clusters.errors import CreationRefused
 from hyperclusters.clusters.models import Cluster, Deletion
-from hyperclusters.clusters.refusals import Refused
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.audit_rows import rows as event_rows
 from hyperclusters.web.decorators import access, on
 from hyperclusters.web.drafts import draft_for, keeps_draft
 from hyperclusters.web.errors import not_recorded, perhaps_recorded
-from hyperclusters.web.request import REFUSED, PageRequest, wants_fragment
+from hyperclusters.web.http import REFUSED, PageRequest, wants_fragment
 from hyperclusters.web.sentences import deletion_verdict, refusal
 
 
@@ -29,46 +29,46 @@ def cluster(request: PageRequest, pk: str) -> HttpResponse:
     return _cluster_page(request, _visible(request, pk))
 
 
-@access(get=on("cluster"), post=on("cluster", Action.CREATE))
+@access(get=on("cluster"), post=on("cluster", Permission.CREATE))
 @keeps_draft()
 def delete(request: PageRequest, pk: str) -> HttpResponse:
     """Delete a cluster, after its name was typed. The worker does it; the cluster's page shows how it goes."""
-    shown = _visible(request, pk)
+    cluster = _visible(request, pk)
     if request.method != "POST":
-        return redirect(shown)
+        return redirect(cluster)
     typed, reason = request.POST.get("name", ""), request.POST.get("reason", "")[:500]
     try:
-        deletions.request_deletion(person=request.user, cluster=shown, typed_name=typed, reason=reason)
-    except Refused as refused:
-        return _cluster_page(request, shown, refused=refusal(refused), status=REFUSED)
+        deletions.request_deletion(person=request.user, cluster=cluster, typed_name=typed, reason=reason)
+    except CreationRefused as refused:
+        return _cluster_page(request, cluster, refused=refusal(refused), status=REFUSED)
     except DatabaseError:
-        return _database_failed(request, shown, {"name": typed, "reason": reason})
-    return redirect(shown)
+        return _database_failed(request, cluster, {"name": typed, "reason": reason})
+    return redirect(cluster)
 
 
-def _database_failed(request: PageRequest, shown: Cluster, typed: dict[str, str]) -> HttpResponse:
+def _database_failed(request: PageRequest, cluster: Cluster, typed: dict[str, str]) -> HttpResponse:
     """A COMMIT that was not answered may have happened, or may yet: read it back before saying that it did not."""
     try:
         connection.close()
-        deletion = deletions.find_recorded(person=request.user, cluster=shown)
+        deletion = deletions.find_recorded(person=request.user, cluster=cluster)
     except DatabaseError:
-        return perhaps_recorded(request, typed, shown.get_absolute_url())
-    return redirect(shown) if deletion else not_recorded(request, typed)
+        return perhaps_recorded(request, typed, cluster.get_absolute_url())
+    return redirect(cluster) if deletion else not_recorded(request, typed)
 
 
 def _cluster_page(
-    request: PageRequest, shown: Cluster, *, refused: str = "", status: int = 200
+    request: PageRequest, cluster: Cluster, *, refused: str = "", status: int = 200
 ) -> HttpResponse:
-    last = Deletion.objects.filter(cluster=shown).select_related("requested_by").first()
+    last = Deletion.objects.filter(cluster=cluster).select_related("requested_by").first()
     context = {
-        "cluster": shown,
-        "events": _events(request, shown),
-        "archives": _archives(request, shown),
-        "source": shown.project.sources.filter(type=shown.type).first(),
+        "cluster": cluster,
+        "events": _events(request, cluster),
+        "archives": _archives(request, cluster),
+        "source": cluster.project.sources.filter(type=cluster.type).first(),
         "deletion": last,
         "deletion_words": deletion_verdict(last) if last else None,
         "poll": bool(last and last.is_unresolved),
-        "may_delete": not shown.gone_at and may(request.user, Action.CREATE, shown.project.team),
+        "may_delete": not cluster.gone_at and may(request.user, Permission.CREATE, cluster.project.team),
         "refused": refused,
         "typed": request.POST if request.method == "POST" else draft_for(request, f"{request.path}delete/"),
     }
@@ -80,11 +80,11 @@ def _cluster_page(
     return response
 
 
-def _archives(request: PageRequest, shown: Cluster) -> list[Segment]:
+def _archives(request: PageRequest, cluster: Cluster) -> list[Segment]:
     """Where older events of a cluster and its creation are, for who may read the team's audit."""
-    if not may(request.user, Action.AUDIT, shown.project.team):
+    if not may(request.user, Permission.AUDIT, cluster.project.team):
         return []
-    return archives_since(shown.creation.requested_at if shown.creation else shown.found_at)
+    return archives_since(cluster.creation.requested_at if cluster.creation else cluster.found_at)
 
 
 def _visible(request: PageRequest, pk: str) -> Cluster:
@@ -94,11 +94,11 @@ def _visible(request: PageRequest, pk: str) -> Cluster:
     return get_object_or_404(visible.prefetch_related("networks"), pk=pk)
 
 
-def _events(request: PageRequest, shown: Cluster) -> list[Row]:
+def _events(request: PageRequest, cluster: Cluster) -> list[Row]:
     """The latest audit events of a cluster, its creation and its deletions, for who may read the team's audit."""
-    about = Q(object_kind="cluster", object_id=str(shown.pk))
-    if shown.creation:
-        about |= Q(object_kind="creation", object_id=str(shown.creation.pk))
-    deletions_of = [str(pk) for pk in Deletion.objects.filter(cluster=shown).values_list("pk", flat=True)]
+    about = Q(object_kind="cluster", object_id=str(cluster.pk))
+    if cluster.creation:
+        about |= Q(object_kind="creation", object_id=str(cluster.creation.pk))
+    deletions_of = [str(pk) for pk in Deletion.objects.filter(cluster=cluster).values_list("pk", flat=True)]
     about |= Q(object_kind="deletion", object_id__in=deletions_of)
     return event_rows(visible_events(request.user).filter(about).order_by("-at", "-seq")[:20])

@@ -13,19 +13,19 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.permissions import Action, may, who_can
+from hyperclusters.access.permissions import Permission, may, who_can
 from hyperclusters.audit import clock
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import creations
+from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
-from hyperclusters.clusters.operations.transitions import Stale
-from hyperclusters.clusters.refusals import NotACandidate
+from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.web.decorators import OWN, SIGNED_IN, access, on
 from hyperclusters.web.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.errors import never_recorded, perhaps_recorded
-from hyperclusters.web.limits import limited, searches
-from hyperclusters.web.listing import chosen, menu, searched
-from hyperclusters.web.request import PageRequest, wants_fragment
+from hyperclusters.web.http import PageRequest, wants_fragment
+from hyperclusters.web.listing import chosen_value, menu, search_text
+from hyperclusters.web.ratelimit import limited, searches
 from hyperclusters.web.sentences import verdict
 from hyperclusters.web.timeline import timeline
 
@@ -42,9 +42,9 @@ def listing(request: PageRequest) -> HttpResponse:
     )
     states = [(str(value), str(label)) for value, label in State.choices]
     rows = visible
-    if state := chosen(request.GET, "state", states):
+    if state := chosen_value(request.GET, "state", states):
         rows = rows.filter(state=state)
-    if text := searched(request.GET):
+    if text := search_text(request.GET):
         rows = rows.filter(name__icontains=text)
     context = {
         "page": Paginator(rows.order_by("-requested_at", "pk"), PAGE).get_page(request.GET.get("page")),
@@ -59,22 +59,22 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     """One attempt. While it is unresolved the page asks for its own middle part again and again."""
     if _is_as_seen(request, pk):
         return HttpResponse(status=204)  # what is shown is still so: htmx leaves it, and asks again
-    shown = _visible(request, pk)
-    undecided = shown.state == State.NEEDS_ATTENTION
+    creation = _visible(request, pk)
+    undecided = creation.state == State.NEEDS_ATTENTION
     context = {
-        "creation": shown,
-        "seen": _seen(shown.version, shown.polls, shown.requested_at),
-        "verdict": verdict(shown),
-        "steps": timeline(shown),
-        "archives": archives_since(shown.requested_at),
-        "may_audit": may(request.user, Action.AUDIT, shown.team),
+        "creation": creation,
+        "seen": _version(creation.version, creation.polls, creation.requested_at),
+        "verdict": verdict(creation),
+        "steps": timeline(creation),
+        "archives": archives_since(creation.requested_at),
+        "may_audit": may(request.user, Permission.AUDIT, creation.team),
         "fragment": wants_fragment(request),
-        "poll": _poll(request, shown),
-        "may_withdraw": shown.state == State.QUEUED and _may_withdraw(request, shown),
-        "may_create": may(request.user, Action.CREATE, shown.team),
-        "may_decide": undecided and may(request.user, Action.DECIDE, shown.team),
+        "poll": _poll(request, creation),
+        "may_withdraw": creation.state == State.QUEUED and _may_withdraw(request, creation),
+        "may_create": may(request.user, Permission.CREATE, creation.team),
+        "may_decide": undecided and may(request.user, Permission.DECIDE, creation.team),
         "typed": draft_for(request, f"{request.path}decide/") if undecided else None,
-        "deciders": who_can(Action.DECIDE, shown.team) if undecided else [],
+        "deciders": who_can(Permission.DECIDE, creation.team) if undecided else [],
     }
     template = "creations/_creation.html" if wants_fragment(request) else "creations/creation.html"
     response = render(request, template, context)
@@ -93,48 +93,51 @@ def of_form(request: PageRequest, token: UUID) -> HttpResponse:
 
 
 @access(
-    post=on("creation", Action.DECIDE),
+    post=on("creation", Permission.DECIDE),
     page="creations:creation",
     keys=("pk",),
     note="the person who requested it",
 )
 def withdraw(request: PageRequest, pk: str) -> HttpResponse:
     """Withdraw while it waits."""
-    shown = _visible(request, pk)
+    creation = _visible(request, pk)
     try:
-        creations.withdraw(shown, by=request.user)
-    except Stale:
+        creations.withdraw(creation, by=request.user)
+    except StaleState:
         messages.warning(
             request,
             _("It was too late to withdraw this: it is not waiting any more. See below how it stands."),
         )
-    return redirect(shown)
+    return redirect(creation)
 
 
 @access(post=on("creation"), page="creations:creation", keys=("pk",))
 def look(request: PageRequest, pk: str) -> HttpResponse:
     """Look in the cloud's list now instead of at the next turn."""
-    shown = _visible(request, pk)
-    creations.look_now(shown, by=request.user)
-    return redirect(shown)
+    creation = _visible(request, pk)
+    creations.look_now(creation, by=request.user)
+    return redirect(creation)
 
 
-@access(post=on("creation", Action.DECIDE), page="creations:creation", keys=("pk",))
+@access(post=on("creation", Permission.DECIDE), page="creations:creation", keys=("pk",))
 @keeps_draft()
 def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
-    shown = _visible(request, pk)
+    creation = _visible(request, pk)
     chosen, reason = request.POST.get("cluster_id", ""), request.POST.get("reason", "")[:500]
     try:
         creations.decide(
-            shown, by=request.user, cluster_id="" if chosen == NONE_OF_THEM else chosen or "-", reason=reason
+            creation,
+            by=request.user,
+            cluster_id="" if chosen == NONE_OF_THEM else chosen or "-",
+            reason=reason,
         )
-    except Stale:
+    except StaleState:
         messages.warning(request, _("This was decided meanwhile. See below how it stands."))
     except NotACandidate:
         note_not_taken(request)
         messages.error(request, _("Choose one of the clusters, or none of them. Nothing was decided."))
-    return redirect(shown)
+    return redirect(creation)
 
 
 def _visible(request: PageRequest, pk: str) -> Creation:
@@ -144,21 +147,21 @@ def _visible(request: PageRequest, pk: str) -> Creation:
     )
 
 
-def _may_withdraw(request: PageRequest, shown: Creation) -> bool:
-    return request.user == shown.requested_by or may(request.user, Action.DECIDE, shown.team)
+def _may_withdraw(request: PageRequest, creation: Creation) -> bool:
+    return request.user == creation.requested_by or may(request.user, Permission.DECIDE, creation.team)
 
 
 def _is_as_seen(request: PageRequest, pk: str) -> bool:
     """Whether a page that asks again has it all already. Most asks end here, so this reads as little as it can."""
-    seen = request.GET.get("seen")
-    if not seen or not wants_fragment(request):
+    version = request.GET.get("seen")
+    if not version or not wants_fragment(request):
         return False
     now = Creation.objects.visible_to(request.user).filter(pk=pk)
     row = now.values_list("version", "polls", "requested_at").first()
-    return row is not None and _seen(*row) == seen
+    return row is not None and _version(*row) == version
 
 
-def _seen(version: int, polls: int, requested_at: datetime) -> str:
+def _version(version: int, polls: int, requested_at: datetime) -> str:
     """Changes when there is something else to show, or when it is time to ask less often."""
     return f"{version}.{polls}.{_pace(requested_at)}"
 
@@ -169,10 +172,10 @@ def _pace(requested_at: datetime) -> int:
     return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else 5000
 
 
-def _poll(request: PageRequest, shown: Creation) -> int:
+def _poll(request: PageRequest, creation: Creation) -> int:
     """Milliseconds until the page asks again, 0: never. Where many are under way each asks less often, so that
     those who watch do not slow down what they wait for."""
-    if not shown.is_unresolved or shown.state == State.NEEDS_ATTENTION:
+    if not creation.is_unresolved or creation.state == State.NEEDS_ATTENTION:
         return 0
     crowd = Creation.objects.visible_to(request.user).unresolved().count()
-    return _pace(shown.requested_at) * (1 + crowd // 10)
+    return _pace(creation.requested_at) * (1 + crowd // 10)

@@ -8,8 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import resolve
 
 from hyperclusters.web.decorators import PUBLIC, access
-from hyperclusters.web.drafts import kept_fields, store
-from hyperclusters.web.request import own_path
+from hyperclusters.web.drafts import draft_fields, store
+from hyperclusters.web.http import own_path
 
 
 @access(post=PUBLIC, page="web:home")
@@ -23,5 +23,5 @@ def draft(request: HttpRequest) -> HttpResponse:
     if left_out is None:
         raise Http404
     response = HttpResponse(status=204)
-    is_kept = store(request, response, address, kept_fields(request.POST, left_out))
+    is_kept = store(request, response, address, draft_fields(request.POST, left_out))
     return response if is_kept else HttpResponse(status=413)

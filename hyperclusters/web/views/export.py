@@ -11,15 +11,15 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.exports import export_events
-from hyperclusters.access.permissions import Action, audit_scope, visible_events
+from hyperclusters.access.permissions import Permission, audit_scope, visible_events
 from hyperclusters.audit.export import Format
 from hyperclusters.web.audit_chart import count
-from hyperclusters.web.audit_filters import asked
+from hyperclusters.web.audit_filters import parse_query
 from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.errors import busy
-from hyperclusters.web.limits import is_post, limited
+from hyperclusters.web.http import PageRequest
 from hyperclusters.web.listing import address
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.ratelimit import is_post, limited
 
 AT_ONCE = (
     2  # exports that one web process writes at the same time: each keeps a thread and a database connection
@@ -28,24 +28,29 @@ TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSONL: "application/x-ndj
 _writing = threading.BoundedSemaphore(AT_ONCE)
 
 
-@access(get=anywhere(Action.AUDIT), post=anywhere(Action.AUDIT))
+@access(get=anywhere(Permission.AUDIT), post=anywhere(Permission.AUDIT))
 @limited("export", "EXPORTS_PER_MINUTE", when=is_post)
 def export(request: PageRequest) -> HttpResponseBase:
     """Say what would be in the file; by a post, the file itself."""
     scope = audit_scope(request.user)
-    wanted = asked(request.user, scope, request.GET)
+    wanted = parse_query(request.user, scope, request.GET)
     form = next((each for each in Format if each == request.POST.get("format")), None)
     if request.method != "POST" or form is None or wanted.filter is None:
         events = visible_events(request.user)
-        told = count(wanted.filter, events) if wanted.filter else None
-        context = {"form": wanted.form, "count": told, "filters": wanted.words, "here": address(request.GET)}
+        extent = count(wanted.filter, events) if wanted.filter else None
+        context = {
+            "form": wanted.form,
+            "count": extent,
+            "filters": wanted.words,
+            "here": address(request.GET),
+        }
         return render(request, "audit/export.html", context, status=422 if request.method == "POST" else 200)
     if not _writing.acquire(blocking=False):
         return busy(
             request, _("Two exports are being written already. Nothing was exported; try again in a minute.")
         )
     try:
-        lines = export_events(person=request.user, wanted=wanted.filter, form=form, team=wanted.team)
+        lines = export_events(person=request.user, event_filter=wanted.filter, form=form, team=wanted.team)
     except BaseException:
         _writing.release()
         raise

@@ -7,16 +7,16 @@ from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
-from hyperclusters.access.leads import unled_for
+from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, held, may, within
-from hyperclusters.access.requests import waiting_for
+from hyperclusters.access.permissions import Permission, active_grants, may, within
+from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.clusters.models import UNRESOLVED, Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.web.access_words import asked_words, lost, unled_notice
+from hyperclusters.web.access_words import lost, request_line, unled_notice
+from hyperclusters.web.cluster_rows import cluster_rows
 from hyperclusters.web.decorators import PUBLIC, SIGNED_IN, access
-from hyperclusters.web.request import PageRequest, own_path
-from hyperclusters.web.rows import cluster_rows
+from hyperclusters.web.http import PageRequest, own_path
 from hyperclusters.web.views.review import OPEN, queues
 
 SHOWN = 6  # rows of each table
@@ -30,14 +30,14 @@ def home(request: PageRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "unmade": _unmade(person),
         "clusters": cluster_rows(Cluster.objects.visible_to(person).present()[:SHOWN]),
-        "may_view": may(person, Action.VIEW),
+        "may_view": may(person, Permission.VIEW),
         "lost": lost(person),
-        "unled": [unled_notice(team, person) for team in unled_for(person)[:3]],
-        "has_grants": bool(held(person)),
+        "unled": [unled_notice(team, person) for team in teams_without_admin_for(person)[:3]],
+        "has_grants": bool(active_grants(person)),
     }
     if not context["has_grants"]:
-        context["asked"] = asked_words(person)
-    if may(person, Action.CONNECT):
+        context["asked"] = request_line(person)
+    if may(person, Permission.CONNECT):
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
         context["workers"] = Heartbeat.objects.all()
     return render(request, "home/home.html", context | _inbox(person))
@@ -49,7 +49,7 @@ def _inbox(person: User) -> dict[str, Any]:
         "waiting": waiting_for(person)[:10],
         "undecided": _creations(person).filter(_to_decide(person))[:10],
     }
-    if may(person, Action.REVIEW):
+    if may(person, Permission.REVIEW):
         parts = queues(person)
         parts.pop(OPEN)  # waits for the cloud
         inbox["to_review"] = [(name, n) for name, rows in parts.items() if (n := rows.count())]
@@ -69,7 +69,7 @@ def _creations(person: User) -> CreationQuerySet:
 
 
 def _to_decide(person: User) -> Q:
-    return Q(state=State.NEEDS_ATTENTION) & within(person, Action.DECIDE, team="project__team")
+    return Q(state=State.NEEDS_ATTENTION) & within(person, Permission.DECIDE, team="project__team")
 
 
 @access(post=PUBLIC, page="web:home")

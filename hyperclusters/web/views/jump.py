@@ -14,13 +14,13 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, may, teams_where
+from hyperclusters.access.permissions import Permission, may, teams_where
 from hyperclusters.clusters.models import Cluster, Creation, Project, State
 from hyperclusters.web.context import entries
 from hyperclusters.web.decorators import SIGNED_IN, access
-from hyperclusters.web.limits import limited, searches
-from hyperclusters.web.listing import searched
-from hyperclusters.web.request import PageRequest, as_uuid, wants_fragment
+from hyperclusters.web.http import PageRequest, as_uuid, wants_fragment
+from hyperclusters.web.listing import search_text
+from hyperclusters.web.ratelimit import limited, searches
 
 EACH = 6  # of a kind; the lists have the rest
 
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def jump(request: PageRequest) -> HttpResponse:
     """What this person may open and holds the text in its name or ID; without a text, the pages there are."""
-    text = searched(request.GET)
+    text = search_text(request.GET)
     context = {"text": text, "places": [*_pages(request.user, text), *_things(request.user, text)]}
     response = render(request, f"jump/{'_found' if wants_fragment(request) else 'jump'}.html", context)
     patch_vary_headers(response, ["HX-Request"])
@@ -47,7 +47,7 @@ def jump(request: PageRequest) -> HttpResponse:
 
 def _pages(person: User, text: str) -> Iterator[Place]:
     pages = [Place(entry.icon, str(entry.label), "", reverse(entry.page)) for entry in entries(person)]
-    if may(person, Action.CREATE):
+    if may(person, Permission.CREATE):
         pages.append(Place("plus", _("New cluster"), "", reverse("clusters:new")))
     pages.append(Place("shield-check", _("Security and sessions"), "", reverse("accounts:security")))
     return (page for page in pages if text.casefold() in page.name.casefold())
@@ -59,18 +59,18 @@ def _things(person: User, text: str) -> Iterator[Place]:
         return
     yield from _clusters(person, text)
     yield from _creations(person, text)
-    for team in teams_where(person, Action.MEMBERS).filter(name__icontains=text)[:EACH]:
+    for team in teams_where(person, Permission.MEMBERS).filter(name__icontains=text)[:EACH]:
         yield Place("users", team.name, _("Team"), reverse("teams:team", args=[team.slug]))
-    if may(person, Action.CONNECT):
+    if may(person, Permission.CONNECT):
         for project in Project.objects.filter(Q(name__icontains=text) | Q(project_id=text))[:EACH]:
             yield Place("cable", project.name, _("Project"), reverse("projects:project", args=[project.pk]))
-    if may(person, Action.AUDIT):
+    if may(person, Permission.AUDIT):
         yield Place("book-open-text", text, _("In the audit"), f"{reverse('audit:list')}?q={quote(text)}")
 
 
 def _clusters(person: User, text: str) -> Iterator[Place]:
-    found = Cluster.objects.visible_to(person).search(text).select_related("project__team")
-    for cluster in found.order_by(F("gone_at").asc(nulls_first=True), "name", "pk")[:EACH]:
+    clusters = Cluster.objects.visible_to(person).search(text).select_related("project__team")
+    for cluster in clusters.order_by(F("gone_at").asc(nulls_first=True), "name", "pk")[:EACH]:
         about = [cluster.type, cluster.project.team.name, *([_("gone")] if cluster.gone_at else [])]
         yield Place("grid-2x2", cluster.name, " · ".join(about), cluster.get_absolute_url())
 
@@ -80,7 +80,7 @@ def _creations(person: User, text: str) -> Iterator[Place]:
     fits = Q(name__icontains=text) & ~Q(state=State.CREATED) | Q(upstream_request_id=text)
     if (own_id := as_uuid(text)) is not None:
         fits |= Q(pk=own_id)
-    found = Creation.objects.visible_to(person).filter(fits).select_related("project__team")
-    for creation in found.order_by("-requested_at", "pk")[:EACH]:
+    creations = Creation.objects.visible_to(person).filter(fits).select_related("project__team")
+    for creation in creations.order_by("-requested_at", "pk")[:EACH]:
         about = [_("Creation"), creation.get_state_display(), creation.team.name]
         yield Place("zap", creation.name, " · ".join(about), creation.get_absolute_url())

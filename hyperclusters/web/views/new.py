@@ -10,29 +10,29 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
-from hyperclusters.access.permissions import Action, NotPermitted, teams_where, who_can
+from hyperclusters.access.permissions import NotPermitted, Permission, teams_where, who_can
 from hyperclusters.clusters import creations
+from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTaken, NameUnresolved, TokenUsed
 from hyperclusters.clusters.models import Creation, Project
-from hyperclusters.clusters.refusals import AgainstRules, NameTaken, NameUnresolved, Refused, TokenUsed
 from hyperclusters.web.access_words import lost
 from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.drafts import draft_for, filled, keeps_draft
+from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.forms import CreationForm
+from hyperclusters.web.http import PageRequest, as_uuid
 from hyperclusters.web.preview import chosen_project, preview
-from hyperclusters.web.request import PageRequest, as_uuid
 from hyperclusters.web.sentences import refusal, rule_broken
 
 # Status of the answer when the form is shown again; 409 says that the same form made something else before.
 REFUSED, CONFLICT = 422, 409
-CREATORS = anywhere(Action.CREATE, is_denied_by_view=True)
+CREATORS = anywhere(Permission.CREATE, is_denied_by_view=True)
 
 
 @access(get=CREATORS, post=CREATORS)
 @keeps_draft()
 def new(request: PageRequest) -> HttpResponse:
     """The form and its live preview (GET), and the one service call that records what is asked (POST)."""
-    projects = list(Project.objects.where(request.user, Action.CREATE).select_related("team"))
+    projects = list(Project.objects.where(request.user, Permission.CREATE).select_related("team"))
     if not projects:
         return _not_permitted(request)
     if request.method == "POST":
@@ -45,7 +45,7 @@ def new(request: PageRequest) -> HttpResponse:
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
-        response = _form_page(request, filled(_blank(projects, typed), draft), context)
+        response = _form_page(request, filled_form(_blank(projects, typed), draft), context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -61,17 +61,17 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
             person=request.user, project=project, values=_typed(request.POST), errors=_codes(form)
         )
     except NotPermitted:
-        return _not_permitted(request, noted=True)
+        return _not_permitted(request, is_noted=True)
     except TokenUsed as refused:
         return render(request, "clusters/token_used.html", {"refused": refused}, status=CONFLICT)
-    except Refused as refused:
+    except CreationRefused as refused:
         _say(form, refused)
     except DatabaseError:
         return _database_failed(request, form)
     return _form_page(request, form, preview(request.user, projects, _typed(request.POST)), status=REFUSED)
 
 
-def _say(form: CreationForm, refused: Refused) -> None:
+def _say(form: CreationForm, refused: CreationRefused) -> None:
     """Put a refusal beside the field that it is about, or above them all."""
     if isinstance(refused, AgainstRules):
         for field in refused.fields:
@@ -85,7 +85,7 @@ def _request_creation(request: PageRequest, form: CreationForm) -> Creation:
     return creations.request_creation(
         person=request.user,
         project=data["project"],
-        wish=form.wish(),
+        wish=form.create_request(),
         token=data["token"],
         again_of=earlier if earlier and earlier.project == data["project"] else None,
         despite_cluster=data["despite"],
@@ -116,7 +116,7 @@ def _typed(query: QueryDict) -> dict[str, str]:
 
 def _codes(form: CreationForm) -> dict[str, list[str]]:
     """What was wrong, as codes: the ledger speaks no reader's language."""
-    return {field: [error["code"] for error in found] for field, found in form.errors.get_json_data().items()}
+    return {field: [error["code"] for error in code] for field, code in form.errors.get_json_data().items()}
 
 
 def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
@@ -132,19 +132,19 @@ def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
     return redirect(creation) if creation else not_recorded(request, _typed(request.POST))
 
 
-def _not_permitted(request: PageRequest, *, noted: bool = False) -> HttpResponse:
+def _not_permitted(request: PageRequest, *, is_noted: bool = False) -> HttpResponse:
     """Somebody who may create nowhere: said kindly, with who can help; a post by hand is kept in the audit."""
-    if request.method == "POST" and not noted:
+    if request.method == "POST" and not is_noted:
         creations.note_attempt(person=request.user, project=None, values=_typed(request.POST))
     admins = {
         grant.person.username
-        for team in teams_where(request.user, Action.VIEW)
-        for grant in who_can(Action.GRANT, team)
+        for team in teams_where(request.user, Permission.VIEW)
+        for grant in who_can(Permission.GRANT, team)
     }
     context = {
         "admins": sorted(admins),
         "lost": lost(request.user),
-        "has_role": bool(teams_where(request.user, Action.CREATE)),
+        "has_role": bool(teams_where(request.user, Permission.CREATE)),
     }
     return render(request, "clusters/not_permitted.html", context, status=403)
 

@@ -10,28 +10,28 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from hyperclusters.access import people, reviews, services
+from hyperclusters.access import access_reviews, people, services
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.permissions import Action
-from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, tried
+from hyperclusters.access.permissions import Permission
+from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, bound_form
 from hyperclusters.web.account_forms import CorrectForm
 from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.drafts import draft_for, filled, keeps_draft
-from hyperclusters.web.listing import searched
-from hyperclusters.web.request import REFUSED, PageRequest, posted
+from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.http import REFUSED, PageRequest, posted
+from hyperclusters.web.listing import search_text
 
 from .teams import PAGE
 
-APPOINTERS = anywhere(Action.APPOINT)
+APPOINTERS = anywhere(Permission.APPOINT)
 
 
 @access(get=APPOINTERS)
 def listing(request: PageRequest) -> HttpResponse:
     """Everybody with an account and what they hold; the site roles first."""
-    text = searched(request.GET)
-    found = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
+    text = search_text(request.GET)
+    people = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
     active = Grant.objects.active().select_related("team")
-    everybody = found.prefetch_related(Prefetch("grants", active, to_attr="held"))
+    everybody = people.prefetch_related(Prefetch("grants", active, to_attr="held"))
     context = {
         "page": Paginator(everybody, PAGE).get_page(request.GET.get("page")),
         "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
@@ -45,14 +45,14 @@ def listing(request: PageRequest) -> HttpResponse:
 def appoint(request: PageRequest) -> HttpResponse:
     """Make somebody an auditor or a platform admin."""
     form = SiteRoleForm(posted(request), initial={"until": "open", "who": request.GET.get("who", "")})
-    filled(form, draft_for(request))
+    filled_form(form, draft_for(request))
 
     def act() -> None:
         data = form.cleaned_data
         terms = {"until": form.end(), "reason": data["reason"], "by": request.user}
         services.grant(person=data["who"], role=Role(data["role"]), team=None, **terms)
 
-    if request.method == "POST" and form.is_valid() and tried(form, act):
+    if request.method == "POST" and form.is_valid() and bound_form(form, act):
         return redirect("people:list")
     context = {"form": form, "title": _("Appoint"), "submit": _("Appoint")}
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
@@ -64,12 +64,12 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     """End somebody's site role."""
     site = Grant.objects.active().filter(team__isnull=True).select_related("person")
     grant = get_object_or_404(site, pk=pk)
-    form = filled(ReasonForm(posted(request)), draft_for(request))
+    form = filled_form(ReasonForm(posted(request)), draft_for(request))
 
     def act() -> None:
         services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
 
-    if request.method == "POST" and form.is_valid() and tried(form, act):
+    if request.method == "POST" and form.is_valid() and bound_form(form, act):
         return redirect("people:list")
     title = _("End %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
     context = {"form": form, "title": title, "submit": _("End this role"), "danger": True, "grant": grant}
@@ -83,12 +83,12 @@ def correct(request: PageRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(User, pk=pk)
     title = _("Edit %(who)s") % {"who": person.username}
     form = CorrectForm(posted(request), initial={"email": person.email, "full_name": person.full_name})
-    form = filled(form, draft_for(request))
+    form = filled_form(form, draft_for(request))
 
     def act() -> None:
         people.correct(person, by=request.user, **form.cleaned_data)
 
-    if request.method == "POST" and form.is_valid() and tried(form, act):
+    if request.method == "POST" and form.is_valid() and bound_form(form, act):
         return redirect("people:list")
     context = {"form": form, "title": title, "submit": _("Save")}
     return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
@@ -99,13 +99,13 @@ def correct(request: PageRequest, pk: int) -> HttpResponse:
 def activity(request: PageRequest, pk: int) -> HttpResponse:
     """Deactivate an account, or let its person sign in again."""
     person = get_object_or_404(User, pk=pk)
-    form = filled(ReasonForm(posted(request)), draft_for(request))
-    do = reviews.deactivate if person.is_active else reviews.reactivate
+    form = filled_form(ReasonForm(posted(request)), draft_for(request))
+    do = access_reviews.deactivate if person.is_active else access_reviews.reactivate
 
     def act() -> None:
         do(person, reason=form.cleaned_data["reason"], by=request.user)
 
-    if request.method == "POST" and form.is_valid() and tried(form, act):
+    if request.method == "POST" and form.is_valid() and bound_form(form, act):
         return redirect("people:list")
     word = _("Deactivate %(who)s") if person.is_active else _("Let %(who)s sign in again")
     title = word % {"who": person.username}
@@ -123,7 +123,7 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
 @keeps_draft()
 def add_team(request: PageRequest) -> HttpResponse:
     """A new team. Its first admin is appointed on its page."""
-    form = filled(TeamForm(posted(request)), draft_for(request))
+    form = filled_form(TeamForm(posted(request)), draft_for(request))
     if request.method == "POST" and form.is_valid():
         try:
             team = services.add_team(by=request.user, **form.cleaned_data)

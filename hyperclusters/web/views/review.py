@@ -15,43 +15,43 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action
+from hyperclusters.access.permissions import Permission
 from hyperclusters.audit.reading import note_read
-from hyperclusters.clusters import reviews
+from hyperclusters.clusters import creation_reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
 from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.drafts import draft_for, keeps_draft
-from hyperclusters.web.request import REFUSED, PageRequest, as_uuid
+from hyperclusters.web.http import REFUSED, PageRequest, as_uuid
 
 PAGE = 50
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
 
 
-@access(get=anywhere(Action.REVIEW))
+@access(get=anywhere(Permission.REVIEW))
 def queue(request: PageRequest) -> HttpResponse:
     """What waits for an auditor, oldest first, in four parts."""
     return _queue(request, request.GET.get("show", NEW))
 
 
-def _queue(request: PageRequest, asked: str, status: int = 200, **said: Any) -> HttpResponse:
-    """One part of the queue; `said`: what was not accepted of a post, and why."""
+def _queue(request: PageRequest, state: str, status: int = 200, **said: Any) -> HttpResponse:
+    """One part of the queue; `refusal`: what was not accepted of a post, and why."""
     parts = queues(request.user)
-    shown = asked if asked in parts else NEW
+    tab = state if state in parts else NEW
     if request.method == "GET":
-        note_read(person=request.user, page="review", filters={"show": shown})
+        note_read(person=request.user, page="review", filters={"show": tab})
     words = {
         NEW: _("To review"),
         FOLLOW_UP: _("Follow-up"),
         OUTSIDE: _("Made outside"),
         OPEN: _("No outcome yet"),
     }
-    page = Paginator(parts[shown], PAGE).get_page(request.GET.get("page"))
+    page = Paginator(parts[tab], PAGE).get_page(request.GET.get("page"))
     context = {
-        "shown": shown,
+        "shown": tab,
         "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
         "page": page,
         "here": _here(request),
-        "people": User.objects.filter(is_active=True).order_by("username") if shown == OUTSIDE else [],
+        "people": User.objects.filter(is_active=True).order_by("username") if tab == OUTSIDE else [],
     }
     return render(
         request, "audit/review.html", context | (said or _typed_before(request, page)), status=status
@@ -69,27 +69,27 @@ def _typed_before(request: PageRequest, page: Page[Any]) -> dict[str, Any]:
     return {}
 
 
-@access(post=anywhere(Action.REVIEW), page="audit:review")
+@access(post=anywhere(Permission.REVIEW), page="audit:review")
 @keeps_draft()
 def mark(request: PageRequest) -> HttpResponse:
     """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
-    chosen = [found for text in request.POST.getlist("creation") if (found := as_uuid(text))]
+    chosen = [creation_id for text in request.POST.getlist("creation") if (creation_id := as_uuid(text))]
     judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
     note = request.POST.get("note", "").strip()[:500]
     if not chosen:
         messages.warning(request, _("No creation was chosen, so nothing was marked."))
         return _back(request)
     try:
-        marked = reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
-    except reviews.NothingSaid:
+        marked = creation_reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
+    except creation_reviews.NoteRequired:
         error = _("A follow-up needs a note, so that others know why. Nothing was marked.")
         return _queue(request, request.GET.get("show", NEW), REFUSED, chosen=chosen, error=error)
-    told = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", marked) % {"n": marked}
-    messages.success(request, told)
+    message = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", marked) % {"n": marked}
+    messages.success(request, message)
     return _back(request)
 
 
-@access(post=anywhere(Action.REVIEW, on="cluster"), page="audit:review")
+@access(post=anywhere(Permission.REVIEW, on="cluster"), page="audit:review")
 @keeps_draft()
 def account(request: PageRequest, pk: UUID) -> HttpResponse:
     """Say whose a cluster made outside is, or why it may stay."""
@@ -101,11 +101,13 @@ def account(request: PageRequest, pk: UUID) -> HttpResponse:
     typed = {"about": cluster, "typed": {"person": name, "reason": reason}}
     try:
         claimed = User.objects.get(username=name, is_active=True) if name else None
-        done = reviews.account_for(by=request.user, cluster=cluster, claimed_for=claimed, reason=reason)
+        done = creation_reviews.account_for(
+            by=request.user, cluster=cluster, claimed_for=claimed, reason=reason
+        )
     except User.DoesNotExist:
         error = _("There is nobody called %(name)s. Nothing was noted.") % {"name": name}
         return _queue(request, OUTSIDE, REFUSED, error=error, **typed)
-    except reviews.NothingSaid:
+    except creation_reviews.NoteRequired:
         error = _("Choose a person, or give a reason. Nothing was noted.")
         return _queue(request, OUTSIDE, REFUSED, error=error, **typed)
     if done:

@@ -22,7 +22,7 @@ from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
 from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
 from hyperclusters.web.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.devices import device_name
-from hyperclusters.web.request import PageRequest
+from hyperclusters.web.http import PageRequest
 
 NEW_SECRET = "new_app_secret"  # noqa: S105 -- where the session keeps it, sealed, until the app has shown a code
 
@@ -31,7 +31,7 @@ NEW_SECRET = "new_app_secret"  # noqa: S105 -- where the session keeps it, seale
 def overview(request: PageRequest) -> HttpResponse:
     """What one signs in with, and where one is signed in."""
     person = request.user
-    sessions = Session.objects.living().filter(person=person)
+    sessions = Session.objects.active().filter(person=person)
     own: dict[str, list[Authenticator]] = {kind: [] for kind in factors.KINDS}
     for factor in Authenticator.objects.filter(user=person).order_by("pk"):
         own[factor.type].append(factor)

@@ -13,13 +13,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from hyperclusters.access import reports, services
+from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.identifiers import ascii_lower
-from hyperclusters.access.leads import SOON, LedTeam, unled, with_leads
 from hyperclusters.access.models import Grant, Invitation, Team, User
 from hyperclusters.access.permissions import (
-    Action,
+    Permission,
+    active_grants,
     grants_for,
-    held,
     may,
     require,
     roles_for,
@@ -27,35 +27,35 @@ from hyperclusters.access.permissions import (
     visible_events,
     who_can,
 )
-from hyperclusters.access.requests import waiting_for
+from hyperclusters.access.team_admins import SOON, TeamWithAdmins, teams_without_admin, with_admins
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.clusters.limits import used_by
+from hyperclusters.audit.vocabulary import EventType
+from hyperclusters.clusters.quotas import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
 from hyperclusters.web.access_words import unled_notice
 from hyperclusters.web.decorators import SIGNED_IN, access, on
-from hyperclusters.web.drafts import draft_for, filled, keeps_draft
-from hyperclusters.web.listing import chosen, menu, searched
-from hyperclusters.web.request import REFUSED, PageRequest, posted
+from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.http import REFUSED, PageRequest, posted
+from hyperclusters.web.listing import chosen_value, menu, search_text
 from hyperclusters.web.sheets import sheet
 
 PAGE = 50
 HISTORY = 10  # changes of access on a team's page
 UNUSED = timedelta(days=30)
-GRANTERS = on("team", Action.GRANT)
-ASKED_ABOUT = (Action.VIEW, Action.CREATE, Action.DECIDE, Action.GRANT)
+GRANTERS = on("team", Permission.GRANT)
+ASKED_ABOUT = (Permission.VIEW, Permission.CREATE, Permission.DECIDE, Permission.GRANT)
 
 
 @access(get=SIGNED_IN)
 def listing(request: PageRequest) -> HttpResponse:
     """The teams into which this person may look, with their own role in each."""
     query, leads = request.GET, [("none", _("Nobody, or soon nobody"))]
-    teams = teams_where(request.user, Action.MEMBERS)
-    if text := searched(query):
+    teams = teams_where(request.user, Permission.MEMBERS)
+    if text := search_text(query):
         teams = teams.filter(name__icontains=text)
-    teams = unled(teams) if (lead := chosen(query, "lead", leads)) else with_leads(teams)
+    teams = teams_without_admin(teams) if (lead := chosen_value(query, "lead", leads)) else with_admins(teams)
     page = Paginator(teams, PAGE).get_page(query.get("page"))
     context = {
         "page": page,
@@ -63,7 +63,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "filters": [menu(query, "lead", _("Who decides"), leads, everything=_("anybody"))],
         "is_filtered": bool(text or lead),
         "soon": clock.now() + SOON,
-        "may_appoint": may(request.user, Action.APPOINT),
+        "may_appoint": may(request.user, Permission.APPOINT),
     }
     return render(request, "teams/list.html", context)
 
@@ -71,81 +71,81 @@ def listing(request: PageRequest) -> HttpResponse:
 @access(get=on("team"))
 def team(request: PageRequest, slug: str) -> HttpResponse:
     """Who may do what here and why; what waits for a decision, ends soon, is unused; what the team allows."""
-    shown = team_of(request, slug)
-    may_grant = may(request.user, Action.GRANT, shown)
+    team = team_of(request, slug)
+    may_grant = may(request.user, Permission.GRANT, team)
     context = {
-        "team": shown,
+        "team": team,
         "may_grant": may_grant,
-        "may_appoint": may(request.user, Action.APPOINT),
-        "waiting": waiting_for(request.user).filter(team=shown)[:PAGE],
-        "invitations": Invitation.objects.open().filter(team=shown).select_related("invited_by")[:PAGE]
+        "may_appoint": may(request.user, Permission.APPOINT),
+        "waiting": waiting_for(request.user).filter(team=team)[:PAGE],
+        "invitations": Invitation.objects.open().filter(team=team).select_related("invited_by")[:PAGE]
         if may_grant
         else [],
-        "history": (history := _history(request, shown)),
+        "history": (history := _history(request, team)),
         "archives": archives_since()[-1:]
-        if len(history) < HISTORY and may(request.user, Action.AUDIT, shown)
+        if len(history) < HISTORY and may(request.user, Permission.AUDIT, team)
         else [],
-        "projects": shown.projects.count(),
-        "used": used_by(shown),
+        "projects": team.projects.count(),
+        "used": used_by(team),
         "soon": clock.now() + SOON,
-        "unled": unled_notice(shown, request.user),
+        "unled": unled_notice(team, request.user),
     }
-    return render(request, "teams/team.html", context | _members(request, shown))
+    return render(request, "teams/team.html", context | _members(request, team))
 
 
 @access(get=on("team"))
 def who(request: PageRequest, slug: str) -> HttpResponse:
     """Who can do what here and why, as CSV. That it was read is kept in the audit."""
-    shown = team_of(request, slug)
-    rows = reports.who_can_what(shown)
-    require(request.user, Action.MEMBERS, shown)
+    team = team_of(request, slug)
+    rows = reports.who_can_what(team)
+    require(request.user, Permission.MEMBERS, team)
     if request.method == "GET":
-        reports.note_export(shown, by=request.user, rows=len(rows))
-    return sheet(f"who-{shown.slug}", reports.COLUMNS, rows)
+        reports.note_export(team, by=request.user, rows=len(rows))
+    return sheet(f"who-{team.slug}", reports.COLUMNS, rows)
 
 
 @access(get=GRANTERS, post=GRANTERS)
 @keeps_draft()
 def rules(request: PageRequest, slug: str) -> HttpResponse:
     """What the team allows, set by its admins."""
-    shown = team_of(request, slug)
-    request.rule.require(request.user, shown)
-    form = filled(RulesForm(posted(request), instance=Team.objects.get(pk=shown.pk)), draft_for(request))
+    team = team_of(request, slug)
+    request.rule.require(request.user, team)
+    form = filled_form(RulesForm(posted(request), instance=Team.objects.get(pk=team.pk)), draft_for(request))
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in Team.RULES}
-        services.set_rules(shown, by=request.user, reason=form.cleaned_data["reason"], **values)
+        services.set_rules(team, by=request.user, reason=form.cleaned_data["reason"], **values)
         messages.success(
             request, _("The team's rules are changed. They hold for whatever is asked for from now on.")
         )
-        return redirect(shown)
-    context = {"team": shown, "form": form, "title": _("What this team allows")}
+        return redirect(team)
+    context = {"team": team, "form": form, "title": _("What this team allows")}
     return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
-@access(get=on("team", Action.APPOINT), post=on("team", Action.APPOINT))
+@access(get=on("team", Permission.APPOINT), post=on("team", Permission.APPOINT))
 @keeps_draft()
 def quota(request: PageRequest, slug: str) -> HttpResponse:
     """How many clusters the team may have, set by platform admins."""
-    shown = team_of(request, slug)
+    team = team_of(request, slug)
     request.rule.require(request.user)
-    form = filled(QuotaForm(posted(request), initial={"quota": shown.quota}), draft_for(request))
+    form = filled_form(QuotaForm(posted(request), initial={"quota": team.quota}), draft_for(request))
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
-        services.set_rules(shown, by=request.user, reason=reason, quota=form.cleaned_data["quota"])
+        services.set_rules(team, by=request.user, reason=reason, quota=form.cleaned_data["quota"])
         messages.success(request, _("The team's quota is changed."))
-        return redirect(shown)
-    context = {"team": shown, "form": form, "title": _("Quota"), "used": used_by(shown)}
+        return redirect(team)
+    context = {"team": team, "form": form, "title": _("Quota"), "used": used_by(team)}
     return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
-def team_of(request: PageRequest, slug: str) -> LedTeam:
+def team_of(request: PageRequest, slug: str) -> TeamWithAdmins:
     """The team with its leads, if this person may look into it; else it looks absent."""
-    return get_object_or_404(with_leads(teams_where(request.user, Action.MEMBERS)), slug=slug)
+    return get_object_or_404(with_admins(teams_where(request.user, Permission.MEMBERS)), slug=slug)
 
 
 def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
     """Each team with what the person holds there, how many people it has, and how many requests wait for the person."""
-    roles = {grant.team_id: grant for grant in held(person)}
+    roles = {grant.team_id: grant for grant in active_grants(person)}
     people, asking = _count(Grant.objects.active(), teams), _count(waiting_for(person), teams)
     return [
         {
@@ -158,24 +158,26 @@ def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
     ]
 
 
-def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
+def _members(request: PageRequest, team: Team) -> dict[str, Any]:
     """The members that the address asks for, page by page."""
     query, now = request.GET, clock.now()
-    able = [(action.name.lower(), word) for action, word in zip(ASKED_ABOUT, _able_words(), strict=True)]
+    able = [
+        (permission.name.lower(), word) for permission, word in zip(ASKED_ABOUT, _able_words(), strict=True)
+    ]
     special = [
         ("soon", _("Ending soon")),
         ("unused", _("Unused for 30 days")),
         ("unreviewed", _("Never reviewed")),
     ]
-    rows = Grant.objects.active().filter(team=shown).select_related("person", "granted_by", "reviewed_by")
-    if text := searched(query):
+    rows = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")
+    if text := search_text(query):
         rows = rows.filter(person__username__ascii_lower__contains=ascii_lower(text))
-    if can := chosen(query, "can", able):
-        rows = rows.filter(role__in=roles_for(Action[can.upper()]))
-    if show := chosen(query, "show", special):
+    if can := chosen_value(query, "can", able):
+        rows = rows.filter(role__in=roles_for(Permission[can.upper()]))
+    if show := chosen_value(query, "show", special):
         rows = {
             "soon": rows.filter(until__lt=now + SOON),
-            "unused": rows.filter(~Exists(_acts(shown)), since__lt=now - UNUSED),
+            "unused": rows.filter(~Exists(_acts(team)), since__lt=now - UNUSED),
             "unreviewed": rows.filter(reviewed_at__isnull=True),
         }[show]
     page = Paginator(rows.order_by("person__username", "pk"), PAGE).get_page(query.get("page"))
@@ -186,29 +188,31 @@ def _members(request: PageRequest, shown: Team) -> dict[str, Any]:
             menu(query, "show", _("Show only"), special, everything=_("Everybody")),
         ],
         "is_filtered": bool(text or can or show),
-        "others": who_can(Action[can.upper()], shown).filter(team__isnull=True) if can else [],
+        "others": who_can(Permission[can.upper()], team).filter(team__isnull=True) if can else [],
     }
 
 
-def _acts(shown: Team) -> QuerySet[Event]:
+def _acts(team: Team) -> QuerySet[Event]:
     """What a member did in this team in the last 30 days, by the audit."""
     since = clock.now() - UNUSED
-    return Event.objects.filter(team_id=shown.pk, person_name=OuterRef("person__username"), at__gt=since)
+    return Event.objects.filter(team_id=team.pk, person_name=OuterRef("person__username"), at__gt=since)
 
 
 def _able_words() -> list[str]:
     return [_("look"), _("create"), _("decide outcomes"), _("give access")]
 
 
-def _history(request: PageRequest, shown: Team) -> list[Event]:
+def _history(request: PageRequest, team: Team) -> list[Event]:
     """The latest changes of access, for who may read the team's audit."""
-    if not grants_for(request.user, Action.AUDIT):
+    if not grants_for(request.user, Permission.AUDIT):
         return []
-    told = visible_events(request.user).filter(team_id=shown.pk, action__startswith="access:")
-    told = told.exclude(action__in=[Did.ACCESS_DENIED, Did.ACCESS_EXPORTED])  # these changed nothing
-    return list(told.order_by("-at", "-seq")[:HISTORY])
+    events = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
+    events = events.exclude(
+        action__in=[EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
+    )  # these changed nothing
+    return list(events.order_by("-at", "-seq")[:HISTORY])
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:
-    found = rows.filter(team__in=[team.pk for team in teams]).order_by()
-    return dict(found.values_list("team").annotate(n=Count("pk")).values_list("team", "n"))
+    counted_rows = rows.filter(team__in=[team.pk for team in teams]).order_by()
+    return dict(counted_rows.values_list("team").annotate(n=Count("pk")).values_list("team", "n"))

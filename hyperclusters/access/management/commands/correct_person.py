@@ -7,9 +7,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import User
 from hyperclusters.access.people import correct
-from hyperclusters.access.refusals import AccessRefused
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             correct(person, by=None, email=email, full_name=full_name, reason=options["reason"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        except AccessRefused as refused:
+        except ChangeRefused as refused:
             raise CommandError(f"Not done: {refused.cause}.") from refused
         self.stdout.write(
             f"{person.username}: {person.full_name or 'no full name'}, {person.email or 'no address'}."

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import User
-from hyperclusters.access.refusals import AccessRefused
-from hyperclusters.access.reviews import deactivate
 
 
 class Command(BaseCommand):
@@ -24,6 +24,6 @@ class Command(BaseCommand):
             raise CommandError(f"Nobody is called {options['username']!r}.")
         try:
             deactivate(person, by=None, reason=options["reason"])
-        except AccessRefused as refused:
+        except ChangeRefused as refused:
             raise CommandError(f"Not done: {refused.cause}.") from refused
         self.stdout.write(f"{person.username} is deactivated.")

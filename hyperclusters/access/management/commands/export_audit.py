@@ -13,7 +13,7 @@ from hyperclusters.access.exports import export_events
 from hyperclusters.access.models import Team
 from hyperclusters.audit.export import Format
 from hyperclusters.audit.files import overwrite
-from hyperclusters.audit.filters import Filter
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.times import parse_time
 
 EVERY = 0.2  # seconds between two words about the progress
@@ -35,24 +35,24 @@ class Command(BaseCommand):
         parser.add_argument("--search", default="", help="a part of a name, or a whole ID or request ID")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = self._filter(options)
-        pieces = export_events(person=None, wanted=wanted, form=Format(options["format"]))
-        size, said, shown = 0, 0.0, sys.stderr.isatty()
+        event_filter = self._filter(options)
+        pieces = export_events(person=None, event_filter=event_filter, form=Format(options["format"]))
+        size, last_progress, is_terminal = 0, 0.0, sys.stderr.isatty()
         with overwrite(options["output"]) if options["output"] else open(1, "wb", closefd=False) as file:
             for piece in pieces:
                 file.write(piece)
                 size += len(piece)
-                if shown and time.monotonic() - said > EVERY:
-                    said = time.monotonic()
+                if is_terminal and time.monotonic() - last_progress > EVERY:
+                    last_progress = time.monotonic()
                     self.stderr.write(f"\r{size / 1e6:,.1f} MB", ending="")
-        if shown:
+        if is_terminal:
             self.stderr.write(f"\r{size / 1e6:,.1f} MB")
 
-    def _filter(self, options: dict[str, Any]) -> Filter:
+    def _filter(self, options: dict[str, Any]) -> EventFilter:
         team = Team.objects.filter(slug=options["team"]).first()
         if options["team"] and team is None:
             raise CommandError(f"There is no team {options['team']}.")
-        return Filter(
+        return EventFilter(
             since=_time(options["since"]),
             until=_time(options["until"], is_end=True),
             person_name=options["person"],

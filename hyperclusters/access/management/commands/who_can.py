@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hyperclusters.access.models import Team
-from hyperclusters.access.permissions import Action
+from hyperclusters.access.permissions import Permission
 from hyperclusters.access.reports import COLUMNS, who_can_what
 from hyperclusters.audit.spreadsheets import BOM, cell, row
 
@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("team", nargs="?", help="the team's name in addresses; none: every team")
         parser.add_argument(
-            "--may", choices=[action.name.lower() for action in Action], help="only who may do this"
+            "--may",
+            choices=[permission.name.lower() for permission in Permission],
+            help="only who may do this",
         )
         parser.add_argument("--csv", action="store_true", help="as CSV with every column")
 
@@ -25,10 +27,10 @@ class Command(BaseCommand):
         teams = Team.objects.all() if options["team"] is None else Team.objects.filter(slug=options["team"])
         if options["team"] is not None and not teams.exists():
             raise CommandError(f"There is no team {options['team']!r}.")
-        action = Action[options["may"].upper()] if options["may"] else None
-        rows = [found for team in teams for found in who_can_what(team, action)]
+        permission = Permission[options["may"].upper()] if options["may"] else None
+        rows = [labels for team in teams for labels in who_can_what(team, permission)]
         if options["csv"]:
-            lines = [row(COLUMNS), *(row(map(cell, found)) for found in rows)]
+            lines = [row(COLUMNS), *(row(map(cell, labels)) for labels in rows)]
             self.stdout.write(BOM + "".join(lines), ending="")
             return
         for team, person, _full_name, role, scope, _may, since, until, by, why, _reviewed in rows:

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import SITE_ROLES, Role, User
-from hyperclusters.access.refusals import AccessRefused
 from hyperclusters.access.services import grant
 from hyperclusters.accounts.passwords import open_account
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                     grant(person=person, role=Role(options["role"]), team=None, reason=reason)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        except AccessRefused as refused:
+        except ChangeRefused as refused:
             raise CommandError(f"Not done: {refused.cause}.") from refused
         if options["role"]:
             self.stdout.write(f"{person.username} is {Role(options['role']).label} now.")

@@ -2,8 +2,8 @@
 
 from django.db.backends.postgresql import base
 
-from hyperclusters.audit.engines import Chaining
+from hyperclusters.audit.engines import AuditedDatabase
 
 
-class DatabaseWrapper(Chaining, base.DatabaseWrapper):
+class DatabaseWrapper(AuditedDatabase, base.DatabaseWrapper):
     """Django's own, and the chain."""

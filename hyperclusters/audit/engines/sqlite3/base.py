@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-from hyperclusters.audit.engines import Chaining
+from hyperclusters.audit.engines import AuditedDatabase
 
 
-class DatabaseWrapper(Chaining, base.DatabaseWrapper):
+class DatabaseWrapper(AuditedDatabase, base.DatabaseWrapper):
     """Django's own, and the chain."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

@@ -27,8 +27,8 @@ class Command(BaseCommand):
             event = acknowledge(findings, reason=options["reason"], person_name=options["by"])
         except NotAcknowledged as reason:
             raise CommandError(f"Nothing was acknowledged: {reason}.") from reason
-        for finding in findings:
-            self.stdout.write(f"acknowledged: {finding}")
+        for issue in findings:
+            self.stdout.write(f"acknowledged: {issue}")
         self.stdout.write(f"by event {event.seq}")
         conclude(self)
 

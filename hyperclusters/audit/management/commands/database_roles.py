@@ -63,10 +63,10 @@ class Command(BaseCommand):
 def _make(cursor: Any, role: str) -> None:
     """The role, with nothing that an earlier run or somebody else gave it."""
     cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role])
-    found = cursor.fetchone()
-    if found and found[0]:
+    role_row = cursor.fetchone()
+    if role_row and role_row[0]:
         raise CommandError(f"The role {role} is a superuser, from whom nothing can be kept; use another.")
-    _do(cursor, "ALTER ROLE {} NOCREATEDB NOCREATEROLE" if found else "CREATE ROLE {}", role)
+    _do(cursor, "ALTER ROLE {} NOCREATEDB NOCREATEROLE" if role_row else "CREATE ROLE {}", role)
     _do(cursor, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", role)
     _do(cursor, "REVOKE CREATE ON SCHEMA public FROM {}", role)
     _do(cursor, "GRANT USAGE ON SCHEMA public TO {}", role)

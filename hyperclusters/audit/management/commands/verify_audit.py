@@ -12,7 +12,7 @@ from django.db import DatabaseError
 
 from hyperclusters.audit import verification
 from hyperclusters.audit.archive import verify_file
-from hyperclusters.audit.findings import Finding
+from hyperclusters.audit.findings import IntegrityIssue
 
 EVERY = 0.2  # seconds between two words about the progress
 
@@ -37,9 +37,9 @@ class Command(BaseCommand):
             if not file.exists():
                 raise CommandError(f"{file} does not exist.")
             findings = verify_file(file)
-            self._say(findings.found, f"{file}: intact{verification.count(findings.acknowledged)}")
+            self._say(findings.issues, f"{file}: intact{verification.count(findings.acknowledged)}")
             return
-        self._said = 0.0
+        self._last_progress = 0.0
         result = verification.verify_whole(
             self._progress if sys.stderr.isatty() else lambda _done, _all: None
         )
@@ -50,13 +50,13 @@ class Command(BaseCommand):
                 self.stderr.write(f"The result could not be written down: {error}")
         self._say(verification.still_open(result), verification.summary(result))
 
-    def _say(self, findings: Sequence[Finding], intact: str) -> None:
+    def _say(self, findings: Sequence[IntegrityIssue], intact: str) -> None:
         if findings:
             raise CommandError("broken\n" + "\n".join(map(str, findings)))
         self.stdout.write(intact)
 
     def _progress(self, done: int, total: int) -> None:
-        if time.monotonic() - self._said > EVERY or done == total:
-            self._said = time.monotonic()
+        if time.monotonic() - self._last_progress > EVERY or done == total:
+            self._last_progress = time.monotonic()
             self.stderr.write(f"\r{done:,} of {total:,}", ending="\n" if done == total else "")
             self.stderr.flush()

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from hyperclusters.audit.spreadsheets import BOM
-from hyperclusters.audit.verify_export import sheet_troubles, troubles
+from hyperclusters.audit.verify_export import troubles, verify_sheet
 
 ENOUGH = 100  # that are told one by one
 
@@ -35,13 +35,13 @@ class Command(BaseCommand):
             raise CommandError(f"{file} is not a file.")
         try:
             with file.open(encoding="utf-8", newline="\n") as lines:
-                verify = sheet_troubles if lines.read(1) in {BOM, '"'} else troubles
+                verify = verify_sheet if lines.read(1) in {BOM, '"'} else troubles
                 lines.seek(0)
-                found = list(
+                problems = list(
                     islice(verify(lines, dict(settings.AUDIT_KEYS), unsealed=options["unsealed"]), ENOUGH)
                 )
         except UnicodeDecodeError:
-            found = ["it holds bytes that are no UTF-8: every export is UTF-8"]
-        if found:
-            raise CommandError("broken\n" + "\n".join(found))
+            problems = ["it holds bytes that are no UTF-8: every export is UTF-8"]
+        if problems:
+            raise CommandError("broken\n" + "\n".join(problems))
         self.stdout.write(f"{file}: intact")

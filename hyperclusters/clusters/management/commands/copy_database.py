@@ -93,10 +93,10 @@ def _copy_ledger() -> int:
         if not count and events[0].seq > 1:  # those before it are in archives
             Head.objects.update(seq=events[0].seq - 1)
         for event in events:
-            told = json.loads(event.canonical)
+            fields = json.loads(event.canonical)
             for name in DOCUMENTS:  # the text knows how a number was written; PostgreSQL's document does not
-                if told.get(name) == getattr(event, name):
-                    setattr(event, name, told[name])
+                if fields.get(name) == getattr(event, name):
+                    setattr(event, name, fields[name])
         copy_events(connection, events)
         count += len(events)
     head = Head.objects.using(SOURCE).get()

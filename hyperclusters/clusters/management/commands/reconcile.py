@@ -21,16 +21,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        known = {work.pk: work.version for work in _open()}
+        causes = {work.pk: work.version for work in _open()}
         while True:
             run_due()
             for kind in (Creation, Deletion):
-                for work in kind._default_manager.filter(pk__in=known):
-                    if work.version != known[work.pk]:
-                        known[work.pk] = work.version
+                for work in kind._default_manager.filter(pk__in=causes):
+                    if work.version != causes[work.pk]:
+                        causes[work.pk] = work.version
                         self.stdout.write(f"{work.KIND} {work.pk} {work.name}: {work.state}{_because(work)}")
             left = _open()
-            known |= {work.pk: work.version for work in left if work.pk not in known}
+            causes |= {work.pk: work.version for work in left if work.pk not in causes}
             if not left or not options["wait"]:
                 break
             time.sleep(PAUSE)

@@ -35,13 +35,13 @@ class Command(BaseCommand):
             raise CommandError("A worker was heard of within the last minute: stop web and workers first.")
         connection.close()
         here = Path(connection.settings_dict["NAME"])
-        kept = self._set_aside(here)
+        old_file = self._set_aside(here)
         unfinished = here.with_name(f"{here.name}.unfinished")
         shutil.copyfile(path, unfinished)
         unfinished.chmod(0o600)
         unfinished.rename(here)
         self.stdout.write(
-            f"{here} is the backup now." + (f" What was there is kept as {kept}." if kept else "")
+            f"{here} is the backup now." + (f" What was there is kept as {old_file}." if old_file else "")
         )
         call_command("migrate", verbosity=0)  # the backup may be of a release before
         note(self, options)
@@ -52,12 +52,12 @@ class Command(BaseCommand):
         """Move the database away with what belongs to it. The log of one database must not be applied to another."""
         if not here.exists():
             return None
-        kept = here.with_name(f"{here.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        old_file = here.with_name(f"{here.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         for suffix in ("-wal", "-shm", ""):
             part = here.with_name(here.name + suffix)
             if part.exists():
-                part.rename(kept.with_name(kept.name + suffix))
-        return kept
+                part.rename(old_file.with_name(old_file.name + suffix))
+        return old_file
 
 
 def _damage(path: Path) -> str:

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from hyperclusters.demo import past
+from hyperclusters.demo import seed
 from hyperclusters.demo.accounts import PEOPLE
 from hyperclusters.demo.processes import Process, folder_lock, port_problem, stop_all, wait_until_ready, watch
 from hyperclusters.environment import number
@@ -58,18 +58,18 @@ class Command(BaseCommand):
             stop_all(processes)
 
     def _start(self, simulator: Process, worker: Process, web: Process) -> None:
-        made = settings.DATA_DIR / "past-is-made"
-        if not made.exists():
+        folder = settings.DATA_DIR / "past-is-made"
+        if not folder.exists():
             self._say("First start: making the demo's people and some past life …")
             self._clear()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         simulator.start()
         wait_until_ready(simulator, f"http://127.0.0.1:{self.simulator_port}/_simulator/switches")
-        if not made.exists():
-            past.make(self._simulated())
-        past.set_passwords(settings.DEMO_PASSWORD)
-        made.touch()
+        if not folder.exists():
+            seed.make(self._simulated())
+        seed.set_passwords(settings.DEMO_PASSWORD)
+        folder.touch()
         connections.close_all()
         worker.start()
         web.start()
@@ -81,10 +81,10 @@ class Command(BaseCommand):
             path.unlink()
         shutil.rmtree(settings.DATA_DIR / "simulator", ignore_errors=True)
 
-    def _simulated(self) -> past.Simulated:
+    def _simulated(self) -> seed.Simulated:
         key = os.environ.get("SIMULATOR_AK") or "DEMOACCESSKEY"
         secret = os.environ.get("SIMULATOR_SK") or "demo-secret-key"
-        return past.Simulated(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))
+        return seed.Simulated(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))
 
     def _simulator(self) -> Process:
         data = str(settings.DATA_DIR / "simulator")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RequestContext:
     """`source` is `page`, `worker` or `command`; `ip` and `request_id` are empty where there is no web request."""
 
     source: str = "command"
@@ -15,18 +15,18 @@ class Origin:
     request_id: str = ""
 
 
-_current: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- frozen
+_current: ContextVar[RequestContext] = ContextVar("origin", default=RequestContext())  # noqa: B039 -- frozen
 
 
-def current() -> Origin:
+def current() -> RequestContext:
     """The origin that `record` writes down."""
     return _current.get()
 
 
 @contextmanager
-def acting_from(origin: Origin) -> Iterator[None]:
+def request_context(context: RequestContext) -> Iterator[None]:
     """Everything recorded inside carries this origin."""
-    token = _current.set(origin)
+    token = _current.set(context)
     try:
         yield
     finally:

@@ -14,8 +14,8 @@ from hyperclusters.modelarts import codes, errors
 from hyperclusters.modelarts.complaints import Complaint, complaint
 from hyperclusters.modelarts.parsing import http_date
 from hyperclusters.modelarts.safetext import printable
-from hyperclusters.modelarts.shapes import Exchange
 from hyperclusters.modelarts.transport import RawResponse
+from hyperclusters.modelarts.types import Exchange
 
 Meaning = type[errors.ModelArtsError]
 
@@ -43,7 +43,7 @@ _BY_STATUS: Final[dict[int, Meaning]] = {
 _SECONDS_PATTERN = re.compile(r"\d{1,9}", re.ASCII)
 
 
-def verdict(
+def classify(
     exchange: Exchange, reply: RawResponse, *, cause: str, secrets: Iterable[str], now: datetime
 ) -> errors.ModelArtsError:
     """The error that this exchange amounts to.
@@ -51,7 +51,7 @@ def verdict(
     `cause`: why the answer is none, where its status alone doesn't say so; empty otherwise. `now`: by the
     clock that signed the request.
     """
-    said = Complaint() if reply.status is None else complaint(reply.body, secrets)
+    details = Complaint() if reply.status is None else complaint(reply.body, secrets)
     refused = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
     changes = exchange.request.method != "GET"
     proves = None
@@ -61,14 +61,14 @@ def verdict(
     elif reply.failure or reply.status is None:
         kind = None
     else:
-        kind = _meaning(exchange.request.method, reply.status, said.code)
+        kind = _meaning(exchange.request.method, reply.status, details.code)
     if kind is None:
         kind = errors.OutcomeUnknown if changes else errors.Unavailable
     error = kind(
-        said.message
-        or (said.words if refused or cause == "bad_json" else "")
+        details.message
+        or (details.words if refused or cause == "bad_json" else "")
         or printable(reply.detail, 500),
-        code=said.code,
+        code=details.code,
         request_id=exchange.request_id,
         exchange=exchange,
         proves=proves,

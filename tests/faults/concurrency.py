@@ -13,7 +13,7 @@ from hyperclusters.clusters import failpoints
 PATIENCE = 20.0  # seconds
 
 
-def together(*acts: Callable[[], Any]) -> list[Any]:
+def run_concurrently(*acts: Callable[[], Any]) -> list[Any]:
     """What each act returned, or the exception that it raised, in order."""
     barrier = threading.Barrier(len(acts))
     results: list[Any] = [None] * len(acts)

@@ -25,7 +25,7 @@ class Cause(StrEnum):
     INVITER = "inviter"  # who invited may not give this any more
 
 
-class AccessRefused(Exception):
+class ChangeRefused(Exception):
     """Not done, for a reason that is not who asks: `cause` says which, `about` the team or person it is about."""
 
     def __init__(self, cause: Cause, about: str = "") -> None:

@@ -80,7 +80,7 @@ class AccessRequest(models.Model):
             }
         return ngettext("for %(count)d day", "for %(count)d days", self.days) % {"count": self.days}
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         """What the ledger keeps of a request."""
         return {
             "person": self.person.username,

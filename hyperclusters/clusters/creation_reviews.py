@@ -9,16 +9,15 @@ from uuid import UUID
 from django.db import transaction
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, require
+from hyperclusters.access.permissions import Permission, require
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Cluster, Creation, Judgement, Review
 
 
-class NothingSaid(ValueError):
+class NoteRequired(ValueError):
     """A follow-up needs a note, and an acceptance a reason: whoever comes next must know why."""
 
 
@@ -26,11 +25,11 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
     """Mark these settled creations; each is an event of its own. Returns how many were marked.
 
     One that is not settled, or about which the same was said already, is left as it is. All are marked, or none.
-    Raises NotPermitted; NothingSaid for a follow-up without a note.
+    Raises NotPermitted; NoteRequired for a follow-up without a note.
     """
-    require(by, Action.REVIEW)
+    require(by, Permission.REVIEW)
     if judgement == Judgement.FOLLOW_UP and not note:
-        raise NothingSaid("a follow-up needs a note")
+        raise NoteRequired("a follow-up needs a note")
     settled = Creation.objects.visible_to(by).filter(pk__in=list(creations), settled_at__isnull=False)
     marked = 0
     with transaction.atomic():
@@ -41,10 +40,10 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
             before = Review.objects.filter(creation=creation).first()
             if before and (before.judgement, before.note) == (judgement, note):
                 continue
-            said: dict[str, Any] = {"judgement": judgement, "note": note, "by": by, "at": clock.now()}
-            Review.objects.update_or_create(creation=creation, defaults=said)
+            values: dict[str, Any] = {"judgement": judgement, "note": note, "by": by, "at": clock.now()}
+            Review.objects.update_or_create(creation=creation, defaults=values)
             record(
-                Did.CREATE_REVIEWED if judgement == Judgement.REVIEWED else Did.CREATE_FLAGGED,
+                EventType.CREATE_REVIEWED if judgement == Judgement.REVIEWED else EventType.CREATE_FLAGGED,
                 Outcome.DONE,
                 person=by,
                 team=creation.team,
@@ -61,27 +60,27 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
 def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, reason: str = "") -> bool:
     """Say whose a cluster made outside is, or why it may stay. False if it has turned out to be made here.
 
-    Raises NotPermitted; NothingSaid if it is neither claimed for a person nor accepted with a reason.
+    Raises NotPermitted; NoteRequired if it is neither claimed for a person nor accepted with a reason.
     """
-    require(by, Action.REVIEW, cluster.project.team)
+    require(by, Permission.REVIEW, cluster.project.team)
     if claimed_for is None and not reason:
-        raise NothingSaid("an acceptance needs a reason")
+        raise NoteRequired("an acceptance needs a reason")
     judgement = Judgement.CLAIMED if claimed_for else Judgement.ACCEPTED
     with transaction.atomic():
         outside = Cluster.objects.select_for_update(of=("self",)).filter(pk=cluster.pk, creation__isnull=True)
         if not outside.exists():
             return False
         before = Review.objects.filter(cluster=cluster).first()
-        said = {
+        values = {
             "judgement": judgement,
             "note": reason,
             "claimed_for": claimed_for,
             "by": by,
             "at": clock.now(),
         }
-        Review.objects.update_or_create(cluster=cluster, defaults=said)
+        Review.objects.update_or_create(cluster=cluster, defaults=values)
         record(
-            Did.CLUSTER_CLAIMED if claimed_for else Did.CLUSTER_ACCEPTED,
+            EventType.CLUSTER_CLAIMED if claimed_for else EventType.CLUSTER_ACCEPTED,
             Outcome.DONE,
             person=by,
             team=cluster.project.team,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from hyperclusters.access.models import Team
 
+from .errors import AgainstRules, QuotaReached
 from .models import Cluster, Creation, Project
-from .refusals import AgainstRules, QuotaReached
 
 if TYPE_CHECKING:
-    from .creations import Wish
+    from .creations import CreateRequest
 
 
 def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:  # noqa: A002 -- the vendor's name
@@ -30,9 +30,9 @@ def lock(project: Project) -> Project:
     return Project.objects.select_for_update(of=("self", "team")).select_related("team").get(pk=project.pk)
 
 
-def check_rules(team: Team, wish: Wish) -> None:
+def check_rules(team: Team, request: CreateRequest) -> None:
     """Raises AgainstRules."""
-    if broken := broken_rules(team, name=wish.name, type=wish.type, reason=wish.reason):
+    if broken := broken_rules(team, name=request.name, type=request.type, reason=request.reason):
         raise AgainstRules(team, broken)
 
 

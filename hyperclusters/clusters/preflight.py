@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Action, grants_for, may
+from hyperclusters.access.permissions import Permission, grants_for, may
 
-from .limits import used, used_by
 from .models import Cluster, Creation, Network, Project, Source
+from .quotas import used, used_by
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Preflight:
     """For one person and project, and the name typed so far (may be empty)."""
 
     project: Project
-    until: datetime | None  # when the person's right to create here ends
+    access_expires_at: datetime | None  # when the person's right to create here ends
     used: int
     used_by_team: int | None  # none: the team has no quota
-    taken: Cluster | None
+    same_name: Cluster | None
     unresolved: Creation | None
     sources: list[Source]
     may_override: bool  # whether the person may create despite a cluster of the name
@@ -28,7 +28,7 @@ class Outlook:
 
     @property
     def is_name_free(self) -> bool:
-        return self.taken is None and self.unresolved is None
+        return self.same_name is None and self.unresolved is None
 
     @property
     def is_full(self) -> bool:
@@ -46,20 +46,20 @@ class Outlook:
         return min((at for at in times if at), default=None) if all(times) else None
 
 
-def outlook(*, person: User, project: Project, name: str = "") -> Outlook:
+def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
     """Read what is known. The caller has made sure that this person may create in this project."""
-    here = (grant for grant in grants_for(person, Action.CREATE) if grant.team_id == project.team_id)
+    here = (grant for grant in grants_for(person, Permission.CREATE) if grant.team_id == project.team_id)
     grant = next(here, None)
     subnets = Network.objects.filter(cluster__project=project, cluster__gone_at__isnull=True)
-    return Outlook(
+    return Preflight(
         project=project,
-        until=grant.until if grant else None,
+        access_expires_at=grant.until if grant else None,
         used=used(project),
         used_by_team=used_by(project.team) if project.team.quota is not None else None,
-        taken=project.clusters.present().filter(name=name).first() if name else None,
+        same_name=project.clusters.present().filter(name=name).first() if name else None,
         unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
         sources=list(project.sources.all()),
-        may_override=may(person, Action.DECIDE, project.team),
+        may_override=may(person, Permission.DECIDE, project.team),
         subnets=list(
             dict.fromkeys(
                 subnets.order_by("-cluster__found_at", "pk").values_list("subnet_id", flat=True)[:50]

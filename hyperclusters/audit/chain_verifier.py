@@ -12,8 +12,8 @@ import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, numbered
-from .findings import Findings, Kind
+from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activated_key, digest, seq_of
+from .findings import IntegrityIssues, IssueKind
 from .loose import Loose, Row, unreadable_part
 
 HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
@@ -22,7 +22,7 @@ RENUMBERED = "later events have taken their numbers"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChainPosition:
     """A place in the chain: an event's number and digest, and the key that is current behind it (empty if not known)."""
 
     seq: int = 0
@@ -31,7 +31,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Walk:
+class ChainVerifier:
     """`feed` it the rows in the order of their numbers, then `end` it; `findings` holds what was found.
 
     `keys`: all of AUDIT_KEYS, by the order of which alone a key was replaced before there were activations; that is how
@@ -40,15 +40,15 @@ class Walk:
     """
 
     keys: Sequence[tuple[str, bytes]]
-    start: Place = Place()
-    anchors: Mapping[int, Place] = field(default_factory=dict)
+    start: ChainPosition = ChainPosition()
+    anchors: Mapping[int, ChainPosition] = field(default_factory=dict)
     differing: Callable[[int, str], list[str]] = lambda _number, _text: []
-    findings: Findings = field(default_factory=Findings)
+    findings: IntegrityIssues = field(default_factory=IntegrityIssues)
     count: int = 0
-    place: Place = field(init=False)  # the last event in its place
-    key_id: str = field(init=False)  # of the key that is current behind `place`
+    position: ChainPosition = field(init=False)  # the last event in its place
+    key_id: str = field(init=False)  # of the key that is current behind `position`
     is_strict: bool = field(init=False)  # only an activation makes another key current
-    _loose: Loose = field(default_factory=Loose)  # behind `place`
+    _unverified: Loose = field(default_factory=Loose)  # behind `position`
     _holes: set[int] = field(default_factory=set)
     _number: int = field(init=False)  # of the row before
     _early: tuple[Row, int] | None = None  # with the number of the row before it
@@ -60,17 +60,17 @@ class Walk:
     _is_another_history: bool = False
 
     def __post_init__(self) -> None:
-        self.place = self.start
+        self.position = self.start
         self.key_id = self.start.key_id or self.keys[-1][0]
         self.is_strict = bool(self.start.key_id)
         self._number = self.start.seq
 
     def feed(self, rows: Iterable[Row]) -> None:
         """The next rows. This loop is what 100,000 rows a second go through; whatever is odd goes to `_consider`."""
-        sealing, anchors, loose = hmac.digest, self.anchors, self._loose
+        sealing, anchors, loose = hmac.digest, self.anchors, self._unverified
         keys = dict(self.keys)
         key_id, key = self.key_id, keys.get(self.key_id, b"")
-        seq, previous, before = self.place.seq, self.place.digest, self._number
+        seq, previous, before = self.position.seq, self.position.digest, self._number
         for row in rows:
             number, row_key_id, sealed, text, agrees = row
             self.count += 1
@@ -87,43 +87,47 @@ class Walk:
             ):
                 seq, previous, before = number, sealed, number
                 continue
-            self.place, self._number = Place(seq, previous), before
+            self.position, self._number = ChainPosition(seq, previous), before
             self._consider(row)
-            seq, previous, before = self.place.seq, self.place.digest, number
+            seq, previous, before = self.position.seq, self.position.digest, number
             key_id, key = self.key_id, keys.get(self.key_id, b"")
-        self.place, self._number = Place(seq, previous, key_id), before
+        self.position, self._number = ChainPosition(seq, previous, key_id), before
 
-    def end(self, head: Place | None) -> None:
+    def end(self, head: ChainPosition | None) -> None:
         """All rows were fed. `head` is where the chain says that it ends; None if that record is gone."""
         self._settle_early()
-        self._judge_loose(max(head.seq if head else 0, self.place.seq), head.digest if head else "")
-        if (furthest := max(self._displaced, default=0)) > self.place.seq:
-            self._passed_over(self.place.seq + 1, furthest + 1)
-            self.place = Place(furthest, "")
-        for told, number in self._displaced.items():
-            self.findings.add(Kind.INSERTED, number, detail=f"a copy of event {told}")
+        self._judge_unverified(max(head.seq if head else 0, self.position.seq), head.digest if head else "")
+        if (furthest := max(self._displaced, default=0)) > self.position.seq:
+            self._passed_over(self.position.seq + 1, furthest + 1)
+            self.position = ChainPosition(furthest, "")
+        for text_seq, number in self._displaced.items():
+            self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
         for first, last in _ranges(self._holes):
-            self.findings.add(Kind.DELETED, first, last, RENUMBERED if last in self._closed else "")
+            self.findings.add(IssueKind.DELETED, first, last, RENUMBERED if last in self._closed else "")
         if head is None:
-            self.findings.add(Kind.DELETED, self.place.seq, detail=END)
-        elif head.seq > self.place.seq and head.digest != self.place.digest:
-            self.findings.add(Kind.CUT, self.place.seq + 1, head.seq)
+            self.findings.add(IssueKind.DELETED, self.position.seq, detail=END)
+        elif head.seq > self.position.seq and head.digest != self.position.digest:
+            self.findings.add(IssueKind.CUT, self.position.seq + 1, head.seq)
         elif not self._is_end(head):
-            self.findings.add(Kind.EDITED, head.seq, detail=END)
+            self.findings.add(IssueKind.EDITED, head.seq, detail=END)
         for closed in sorted(self._closed - self._holes):
             self._renumber(closed + 1)
         if self._renumbered:
-            self.findings.add(Kind.EDITED, *self._renumbered, detail="seq")
+            self.findings.add(IssueKind.EDITED, *self._renumbered, detail="seq")
         latest = max(self.anchors, default=0)
-        if latest > max(head.seq if head else 0, self.place.seq):
-            self.findings.add(Kind.ROLLED_BACK, self.place.seq + 1, latest, "an anchor has seen these events")
+        if latest > max(head.seq if head else 0, self.position.seq):
+            self.findings.add(
+                IssueKind.ROLLED_BACK, self.position.seq + 1, latest, "an anchor has seen these events"
+            )
 
-    def _is_end(self, head: Place) -> bool:
+    def _is_end(self, head: ChainPosition) -> bool:
         """Whether this is where the rows end, as far as they can tell: an edited last event has no digest to compare."""
-        if not self.place.digest:
-            return head.seq == self.place.seq
+        if not self.position.digest:
+            return head.seq == self.position.seq
         is_key = not head.key_id or not (self.count or self.start.key_id) or head.key_id == self.key_id
-        return is_key and head.digest == self.place.digest and head.seq in {self.place.seq, self._number}
+        return (
+            is_key and head.digest == self.position.digest and head.seq in {self.position.seq, self._number}
+        )
 
     def _consider(self, row: Row) -> None:
         number, _, _, text, _ = row
@@ -131,50 +135,50 @@ class Walk:
             if number <= self.start.seq:
                 self._judge_outside(row)
             else:
-                self._loose.add(row)
+                self._unverified.add(row)
             return
-        told = numbered(text)
+        text_seq = seq_of(text)
         if self._early:
-            self._settle_early(told)
-        if told <= self.place.seq:
-            self._came_late(told, number)
+            self._settle_early(text_seq)
+        if text_seq <= self.position.seq:
+            self._came_late(text_seq, number)
         elif 0 < number <= self.start.seq:
-            self._displaced[told] = number
-        elif told > self.place.seq + 1 + self._loose.count and number != told:
+            self._displaced[text_seq] = number
+        elif text_seq > self.position.seq + 1 + self._unverified.count and number != text_seq:
             # The next one shows whether the chain goes on from here, or this one was moved here.
             self._early = row, self._number
         else:
-            self._accept(row, told, self._number)
+            self._accept(row, text_seq, self._number)
 
-    def _settle_early(self, next_told: int = 0) -> None:
+    def _settle_early(self, next_seq: int = 0) -> None:
         """A row whose text says a later number than its turn: the chain goes on from it, or it was put there."""
         if self._early is None:
             return
         (row, before), self._early = self._early, None
-        told = numbered(row[3])
-        if next_told in {0, told + 1} or len(self._displaced) >= HOLES_AT_MOST:
-            self._accept(row, told, before)
+        text_seq = seq_of(row[3])
+        if next_seq in {0, text_seq + 1} or len(self._displaced) >= HOLES_AT_MOST:
+            self._accept(row, text_seq, before)
         else:
-            self._displaced[told] = row[0]
+            self._displaced[text_seq] = row[0]
 
-    def _accept(self, row: Row, told: int, before: int) -> None:
+    def _accept(self, row: Row, text_seq: int, before: int) -> None:
         """A genuine event, next in the chain or after a hole. `before`: the number of the row before it."""
         _, _, sealed, text, agrees = row
-        self._judge_loose(told - 1, text[13:77])
-        is_gap = told > self.place.seq + 1
+        self._judge_unverified(text_seq - 1, text[13:77])
+        is_gap = text_seq > self.position.seq + 1
         if is_gap:
-            self._passed_over(self.place.seq + 1, told)
-        elif text[13:77] != self.place.digest and self.place.digest:
-            self._another_history(told, "it was not written after the event before it")
-        self._see_key(self._key_of(row) or "", told, text)
+            self._passed_over(self.position.seq + 1, text_seq)
+        elif text[13:77] != self.position.digest and self.position.digest:
+            self._another_history(text_seq, "it was not written after the event before it")
+        self._see_key(self._key_of(row) or "", text_seq, text)
         if not agrees:
-            self._columns(row, told, before, is_gap=is_gap)
-        if seen := self.anchors.get(told):
-            if not self.is_strict and self._age_of(seen.key_id) < self._age_of(self.key_id):
-                self.key_id = seen.key_id
-            if seen.digest != sealed:
-                self._another_history(told, "an anchor has seen another event here")
-        self.place = Place(told, sealed)
+            self._columns(row, text_seq, before, is_gap=is_gap)
+        if anchor := self.anchors.get(text_seq):
+            if not self.is_strict and self._age_of(anchor.key_id) < self._age_of(self.key_id):
+                self.key_id = anchor.key_id
+            if anchor.digest != sealed:
+                self._another_history(text_seq, "an anchor has seen another event here")
+        self.position = ChainPosition(text_seq, sealed)
 
     def _key_of(self, row: Row) -> str | None:
         """Which of our keys made this row's digest. Anchors and archives carry seals of the same keys, over other texts."""
@@ -186,90 +190,92 @@ class Walk:
     def _age_of(self, key_id: str) -> int:
         return next((age for age, (name, _) in enumerate(self.keys) if name == key_id), len(self.keys) - 1)
 
-    def _see_key(self, key_id: str, told: int, text: str) -> None:
+    def _see_key(self, key_id: str, text_seq: int, text: str) -> None:
         is_newer = not self.is_strict and self._age_of(key_id) < self._age_of(self.key_id)
         if key_id != self.key_id and not is_newer:
-            self.findings.add(Kind.RESEALED, told, detail=f"key {key_id!r}")
+            self.findings.add(IssueKind.RESEALED, text_seq, detail=f"key {key_id!r}")
             return
         self.key_id = key_id
         if next_key := activated_key(text):
             self.key_id, self.is_strict = next_key, True
 
-    def _came_late(self, told: int, number: int) -> None:
-        if told in self._holes:
-            self._holes.remove(told)
-            self.findings.add(Kind.REORDERED, told, detail=f"it stands at {number}")
+    def _came_late(self, text_seq: int, number: int) -> None:
+        if text_seq in self._holes:
+            self._holes.remove(text_seq)
+            self.findings.add(IssueKind.REORDERED, text_seq, detail=f"it stands at {number}")
         else:
-            self.findings.add(Kind.INSERTED, number, detail=f"a copy of event {told}")
+            self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
 
     def _passed_over(self, first: int, until: int) -> None:
         if until - first > HOLES_AT_MOST - len(self._holes):
-            self.findings.add(Kind.DELETED, first, until - 1)
+            self.findings.add(IssueKind.DELETED, first, until - 1)
             return
         for hole in range(first, until):
             if (number := self._displaced.pop(hole, None)) is not None:
-                self.findings.add(Kind.REORDERED, hole, detail=f"it stands at {number}")
+                self.findings.add(IssueKind.REORDERED, hole, detail=f"it stands at {number}")
             else:
                 self._holes.add(hole)
 
-    def _another_history(self, told: int, detail: str) -> None:
+    def _another_history(self, text_seq: int, detail: str) -> None:
         if not self._is_another_history:
-            self.findings.add(Kind.ROLLED_BACK, told, detail=detail)
+            self.findings.add(IssueKind.ROLLED_BACK, text_seq, detail=detail)
         self._is_another_history = True
 
-    def _columns(self, row: Row, told: int, before: int, *, is_gap: bool) -> None:
+    def _columns(self, row: Row, text_seq: int, before: int, *, is_gap: bool) -> None:
         columns = self.differing(row[0], row[3])
         if columns != ["seq"]:
             if columns:
-                self.findings.add(Kind.EDITED, told, detail=", ".join(columns))
+                self.findings.add(IssueKind.EDITED, text_seq, detail=", ".join(columns))
         elif self._renumbered or row[0] != before + 1:
-            self._renumber(told)
+            self._renumber(text_seq)
         elif is_gap:  # else the rows before it have moved it, which is said of them
-            self._closed.add(told - 1)
+            self._closed.add(text_seq - 1)
 
-    def _renumber(self, told: int) -> None:
-        first, last = self._renumbered or (told, told)
-        self._renumbered = min(first, told), max(last, told)
+    def _renumber(self, text_seq: int) -> None:
+        first, last = self._renumbered or (text_seq, text_seq)
+        self._renumbered = min(first, text_seq), max(last, text_seq)
 
     def _judge_outside(self, row: Row) -> None:
         """A row that is not genuine, with a number that comes before all that may be here."""
         unreadable = unreadable_part(row)
-        self.findings.add(Kind.UNREADABLE if unreadable else Kind.INSERTED, row[0], detail=unreadable)
+        self.findings.add(
+            IssueKind.UNREADABLE if unreadable else IssueKind.INSERTED, row[0], detail=unreadable
+        )
 
-    def _judge_loose(self, until: int, named: str) -> None:
-        """The rows that are not genuine stand where the numbers up to `until` are missing; `named` is the digest that
+    def _judge_unverified(self, until: int, previous_digest: str) -> None:
+        """The rows that are not genuine stand where the numbers up to `until` are missing; `previous_digest` is the digest that
         the next event names as the one before it. Those that find a number were edited, the others inserted."""
-        if not (count := self._loose.count):
+        if not (count := self._unverified.count):
             return
-        edited = missing = min(count, until - self.place.seq)
-        how = self._how(named) if count == edited == 1 else ""
-        seq = self.place.seq
-        for first, last, unreadable in self._loose.runs:
+        edited = missing = min(count, until - self.position.seq)
+        how = self._how(previous_digest) if count == edited == 1 else ""
+        seq = self.position.seq
+        for first, last, unreadable in self._unverified.runs:
             if here := min(last - first + 1, missing):
-                kind = Kind.UNREADABLE if unreadable else Kind.EDITED
+                kind = IssueKind.UNREADABLE if unreadable else IssueKind.EDITED
                 self.findings.add(kind, seq + 1, seq + here, unreadable or how)
                 seq, missing = seq + here, missing - here
             if first + here <= last:
-                kind = Kind.UNREADABLE if unreadable else Kind.INSERTED
+                kind = IssueKind.UNREADABLE if unreadable else IssueKind.INSERTED
                 self.findings.add(kind, first + here, last, unreadable or self._stranger())
         if edited:
-            self.place = Place(seq, "")
-        self._loose.count = 0
-        self._loose.runs.clear()
+            self.position = ChainPosition(seq, "")
+        self._unverified.count = 0
+        self._unverified.runs.clear()
 
     def _stranger(self) -> str:
         """That the last loose row names none of our keys, if so."""
-        key_id = self._loose.last[1]
+        key_id = self._unverified.last[1]
         return "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
 
-    def _how(self, named: str) -> str:
+    def _how(self, previous_digest: str) -> str:
         """What was edited of the last loose row, by the digest that its successor names."""
-        _, _, sealed, text, _ = self._loose.last
+        _, _, sealed, text, _ = self._unverified.last
         if stranger := self._stranger():
             return stranger
-        if named == sealed:
+        if previous_digest == sealed:
             return "canonical"
-        return "digest" if any(digest(key, text) == named for _, key in self.keys) else "replaced"
+        return "digest" if any(digest(key, text) == previous_digest for _, key in self.keys) else "replaced"
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:

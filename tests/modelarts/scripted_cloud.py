@@ -12,7 +12,7 @@ from tests.modelarts.cloud import CALLS, KEY, Visit, client_of, playing
 
 
 @dataclass
-class Stage:
+class ScriptedCloud:
     """A cloud with one prepared answer, and a client of it."""
 
     client: Client
@@ -31,7 +31,7 @@ class Stage:
 
 
 @contextmanager
-def staged() -> Iterator[Stage]:
+def staged() -> Iterator[ScriptedCloud]:
     """A stage for the length of a block."""
     prepared: list[bytes] = []
 
@@ -41,7 +41,7 @@ def staged() -> Iterator[Stage]:
             visit.send(prepared[-1])
 
     with playing(script) as cloud, client_of(cloud.endpoint) as client:
-        yield Stage(client, prepared.append)
+        yield ScriptedCloud(client, prepared.append)
 
 
 def check_storable(error: ModelArtsError) -> None:

@@ -11,20 +11,19 @@ from django.db.models import F
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as Did
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from .errors import Cause, ChangeRefused
 from .models import AccessRequest, Grant, Invitation, RequestState, Team, User
-from .permissions import Action, require
-from .refusals import AccessRefused, Cause
-from .rules import change, lock, require_an_admin_stays
-from .services import take
+from .permissions import Permission, require
+from .rules import audited_change, lock, require_an_admin_stays
+from .services import revoke
 
 TRIES = 5  # to close an account to which access is being given at that very moment
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class ReviewCounts:
     """How many grants were kept and ended, and how many had ended meanwhile or were not decided."""
 
     kept: int
@@ -33,34 +32,37 @@ class Reviewed:
 
 
 def review(
-    team: Team, *, by: User, shown: Collection[int], end: Collection[int], keep: Collection[int], reason: str
-) -> Reviewed:
+    team: Team, *, by: User, listed: Collection[int], end: Collection[int], keep: Collection[int], reason: str
+) -> ReviewCounts:
     """Keep or end grants of a team in bulk: all of it or nothing, with one event that lists every grant and its decision.
 
-    `shown` are all that were looked at; what is neither kept nor ended stays undecided. Nobody keeps their own.
-    Raises NotPermitted; AccessRefused: one's own, without a reason, the last admin.
+    `listed` are all that were looked at; what is neither kept nor ended stays undecided. Nobody keeps their own.
+    Raises NotPermitted; ChangeRefused: one's own, without a reason, the last admin.
     """
-    with change(by=by, team=team, about=team.subject, reason=reason):
-        require(by, Action.GRANT, team)
+    with audited_change(by=by, team=team, about=team.subject, reason=reason):
+        require(by, Permission.GRANT, team)
         if not reason.strip():
-            raise AccessRefused(Cause.NO_REASON)
+            raise ChangeRefused(Cause.NO_REASON)
         lock(team)
         now = clock.now()
-        rows = Grant.objects.active().filter(team=team, pk__in=shown).order_by("pk")
-        held = list(rows.select_related("person", "team"))
-        decided = {grant.pk: _decision(grant, end, keep) for grant in held}
-        if any(grant.person == by and decided[grant.pk] == "kept" for grant in held):
-            raise AccessRefused(Cause.ONESELF)
-        facts = [grant.facts() | {"grant": str(grant.pk), "decision": decided[grant.pk]} for grant in held]
-        for grant in held:
+        rows = Grant.objects.active().filter(team=team, pk__in=listed).order_by("pk")
+        grants = list(rows.select_related("person", "team"))
+        decided = {grant.pk: _decision(grant, end, keep) for grant in grants}
+        if any(grant.person == by and decided[grant.pk] == "kept" for grant in grants):
+            raise ChangeRefused(Cause.ONESELF)
+        facts = [
+            grant.as_audit_json() | {"grant": str(grant.pk), "decision": decided[grant.pk]}
+            for grant in grants
+        ]
+        for grant in grants:
             if decided[grant.pk] == "ended":
-                take(grant, reason=reason, by=by)
-        kept = [pk for pk, what in decided.items() if what == "kept"]
-        Grant.objects.filter(pk__in=kept).update(reviewed_at=now, reviewed_by=by)
+                revoke(grant, reason=reason, by=by)
+        keep_ids = [pk for pk, what in decided.items() if what == "kept"]
+        Grant.objects.filter(pk__in=keep_ids).update(reviewed_at=now, reviewed_by=by)
         ended = sum(what == "ended" for what in decided.values())
-        done = Reviewed(len(kept), ended, len(set(shown)) - len(kept) - ended)
+        done = ReviewCounts(len(keep_ids), ended, len(set(listed)) - len(keep_ids) - ended)
         record(
-            Did.ACCESS_REVIEWED,
+            EventType.ACCESS_REVIEWED,
             Outcome.DONE,
             person=by,
             team=team,
@@ -81,35 +83,35 @@ def _decision(grant: Grant, end: Collection[int], keep: Collection[int]) -> str:
 def deactivate(person: User, *, by: User | None, reason: str) -> None:
     """End a person's sessions, grants, requests and invitations at once. What they asked for and was not sent is refused.
 
-    Raises NotPermitted; AccessRefused: oneself, without a reason, the last admin of a team or of the platform.
+    Raises NotPermitted; ChangeRefused: oneself, without a reason, the last admin of a team or of the platform.
     """
-    with change(by=by, team=None, about=person.subject, reason=reason):
+    with audited_change(by=by, team=None, about=person.subject, reason=reason):
         if by is not None:
-            require(by, Action.APPOINT)
+            require(by, Permission.APPOINT)
         if by == person:
-            raise AccessRefused(Cause.ONESELF)
+            raise ChangeRefused(Cause.ONESELF)
         if not reason.strip():
-            raise AccessRefused(Cause.NO_REASON)
-        held = _close(person)
+            raise ChangeRefused(Cause.NO_REASON)
+        grants = _close(person)
         now = clock.now()
-        Grant.objects.filter(pk__in=[grant.pk for grant in held]).update(
+        Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(
             ended_at=now, ended_by=by, end_reason=reason
         )
-        asked = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
-        withdrawn = asked.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
+        access_requests = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
+        withdrawn = access_requests.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
         sent = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
         record(
-            Did.PERSON_DEACTIVATED,
+            EventType.PERSON_DEACTIVATED,
             Outcome.DONE,
             person=by,
             subject=person.subject,
             reason=reason,
-            before={"active": True, "grants": [grant.facts() for grant in held]},
+            before={"active": True, "grants": [grant.as_audit_json() for grant in grants]},
             after={"active": False, "requests": withdrawn, "invitations": sent},
         )
 
 
-class _GivenMeanwhile(Exception):
+class _GrantedMeanwhile(Exception):
     """In a team that is not locked."""
 
 
@@ -120,36 +122,36 @@ def _close(person: User) -> list[Grant]:
     gives holds the team before the person, and each would wait for the other. So all is let go and begun again.
     """
     for _ in range(TRIES):
-        with suppress(_GivenMeanwhile), transaction.atomic():
+        with suppress(_GrantedMeanwhile), transaction.atomic():
             return _close_under_locks(person)
     raise RuntimeError(f"{person} is given access faster than it can be ended")
 
 
 def _close_under_locks(person: User) -> list[Grant]:
-    held = Grant.objects.filter(person=person, ended_at__isnull=True).select_related("person", "team")
-    teams = Team.objects.filter(grants__in=held).distinct()
+    grants = Grant.objects.filter(person=person, ended_at__isnull=True).select_related("person", "team")
+    teams = Team.objects.filter(grants__in=grants).distinct()
     locked = {None, *Team.objects.filter(pk__in=teams.values("pk")).order_by("pk").select_for_update()}
     lock(None)
-    for grant in held.all():
+    for grant in grants.all():
         require_an_admin_stays(grant)
     rows = User.objects.filter(pk=person.pk, is_active=True)
     if not rows.update(is_active=False, session_round=F("session_round") + 1):
-        raise AccessRefused(Cause.INACTIVE, person.username)
-    if any(grant.team not in locked for grant in held):
-        raise _GivenMeanwhile
-    return list(held)
+        raise ChangeRefused(Cause.INACTIVE, person.username)
+    if any(grant.team not in locked for grant in grants):
+        raise _GrantedMeanwhile
+    return list(grants)
 
 
 def reactivate(person: User, *, by: User, reason: str) -> None:
-    """Let a person sign in again. Nothing that was ended comes back. Raises NotPermitted, AccessRefused."""
-    with change(by=by, team=None, about=person.subject, reason=reason):
-        require(by, Action.APPOINT)
+    """Let a person sign in again. Nothing that was ended comes back. Raises NotPermitted, ChangeRefused."""
+    with audited_change(by=by, team=None, about=person.subject, reason=reason):
+        require(by, Permission.APPOINT)
         if not reason.strip():
-            raise AccessRefused(Cause.NO_REASON)
+            raise ChangeRefused(Cause.NO_REASON)
         if not User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
-            raise AccessRefused(Cause.HELD, person.username)
+            raise ChangeRefused(Cause.HELD, person.username)
         record(
-            Did.PERSON_REACTIVATED,
+            EventType.PERSON_REACTIVATED,
             Outcome.DONE,
             person=by,
             subject=person.subject,

@@ -19,7 +19,7 @@ BOUNDS = {"within_300ms": 0.3, "within_1s": 1.0, "within_3s": 3.0, "within_10s":
 
 Key = tuple[str, str, int]
 _lock = threading.Lock()
-_counted: dict[Key, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+_calls: dict[Key, dict[str, float]] = defaultdict(lambda: defaultdict(float))
 
 
 def note(exchange: Exchange, error: ModelArtsError | None) -> None:
@@ -27,7 +27,7 @@ def note(exchange: Exchange, error: ModelArtsError | None) -> None:
     status = exchange.status if exchange.status is not None and 100 <= exchange.status < 600 else 0
     key = (exchange.request.call, type(error).__name__ if error else "Answer", status)
     with _lock:
-        counts = _counted[key]
+        counts = _calls[key]
         counts["count"] += 1
         counts["seconds"] += exchange.elapsed
         for name, bound in BOUNDS.items():
@@ -37,9 +37,9 @@ def note(exchange: Exchange, error: ModelArtsError | None) -> None:
 def flush() -> None:
     """Write down what was counted since the last time."""
     with _lock:
-        taken = {key: dict(counts) for key, counts in _counted.items()}
-        _counted.clear()
-    for (call, result, status), counts in taken.items():
+        calls = {key: dict(counts) for key, counts in _calls.items()}
+        _calls.clear()
+    for (call, result, status), counts in calls.items():
         row, _ = CallTally.objects.get_or_create(call=call, result=result, status=status)
         CallTally.objects.filter(pk=row.pk).update(
             **{name: F(name) + value for name, value in counts.items()}

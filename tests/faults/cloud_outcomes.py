@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.faults.world import LATE, Scene, World
+from tests.faults.world import LATE, Environment, ProjectSetup
 
 TRUTHS: dict[str, tuple[str, dict[str, Any]] | None] = {
     "created": None,
@@ -16,7 +16,7 @@ TRUTHS: dict[str, tuple[str, dict[str, Any]] | None] = {
 PLAIN_TRUTHS = ("created", "created late", "not created")
 
 
-def arm(world: World, scene: Scene, truth: str) -> None:
+def arm(world: Environment, scene: ProjectSetup, truth: str) -> None:
     """Have the cloud do this with the scene's next create."""
     rule = TRUTHS[truth]
     if rule:

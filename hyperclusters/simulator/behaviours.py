@@ -16,7 +16,7 @@ LARGEST_NUMBER = 2**53
 OWN = "not documented by the vendor: a switch of this simulator"
 
 
-class SwitchError(ValueError):
+class BehaviourError(ValueError):
     """A switch, or a fault's parameter, that does not exist or cannot have this value."""
 
 
@@ -25,7 +25,7 @@ def _switch(default: Any, label: str, meaning: str, choices: tuple[str, ...] = (
 
 
 @dataclass(frozen=True)
-class Switches:
+class Behaviours:
     """One state of all switches. The defaults are the documented behaviour, or the plainest where none is."""
 
     unique_names: bool = _switch(
@@ -60,21 +60,21 @@ class Switches:
     )
 
 
-_FIELDS = {each.name: each for each in fields(Switches)}
+_FIELDS = {each.name: each for each in fields(Behaviours)}
 
 
-def current(db: sqlite3.Connection) -> Switches:
+def current(db: sqlite3.Connection) -> Behaviours:
     """The switches as every process sees them now."""
     row = db.execute("SELECT value FROM switches WHERE name = 'all'").fetchone()
-    return _parsed(row["value"]) if row else Switches()
+    return _parsed(row["value"]) if row else Behaviours()
 
 
-def change(db: sqlite3.Connection, changes: Mapping[str, Any]) -> Switches:
+def change(db: sqlite3.Connection, changes: Mapping[str, Any]) -> Behaviours:
     """Change the switches that are named and leave the others. Raises SwitchError, and then changes none."""
     checked = {name: _checked(name, value) for name, value in changes.items()}
-    switches = Switches(**{**asdict(current(db)), **checked})
-    db.execute("INSERT OR REPLACE INTO switches VALUES ('all', ?)", (json.dumps(asdict(switches)),))
-    return switches
+    behaviours = Behaviours(**{**asdict(current(db)), **checked})
+    db.execute("INSERT OR REPLACE INTO switches VALUES ('all', ?)", (json.dumps(asdict(behaviours)),))
+    return behaviours
 
 
 def reset(db: sqlite3.Connection) -> None:
@@ -83,15 +83,15 @@ def reset(db: sqlite3.Connection) -> None:
 
 
 @lru_cache(maxsize=8)
-def _parsed(stored: str) -> Switches:
+def _parsed(stored: str) -> Behaviours:
     values: dict[str, Any] = json.loads(stored)
     values["refuse_delete_in_use"] = tuple(values["refuse_delete_in_use"])
-    return Switches(**values)
+    return Behaviours(**values)
 
 
 def _checked(name: str, value: Any) -> Any:
     if name not in _FIELDS:
-        raise SwitchError(f"there is no switch {name!r}; there are: {', '.join(_FIELDS)}")
+        raise BehaviourError(f"there is no switch {name!r}; there are: {', '.join(_FIELDS)}")
     default, choices = _FIELDS[name].default, _FIELDS[name].metadata["choices"]
     if choices:
         return one_of(name, value, choices)
@@ -107,39 +107,39 @@ def _checked(name: str, value: Any) -> Any:
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """The value if it is one of the choices. This and the next raise SwitchError."""
     if not isinstance(value, str) or value not in choices:
-        raise SwitchError(f"{name} must be one of: {', '.join(choices)}")
+        raise BehaviourError(f"{name} must be one of: {', '.join(choices)}")
     return value
 
 
 def true_or_false(name: str, value: Any) -> bool:
     """The value if it is a boolean."""
     if not isinstance(value, bool):
-        raise SwitchError(f"{name} must be true or false")
+        raise BehaviourError(f"{name} must be true or false")
     return value
 
 
 def whole_number(name: str, value: Any, least: int = 0) -> int:
     """The value if it is an integer of at least `least` that the store can hold."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST_NUMBER:
-        raise SwitchError(f"{name} must be a whole number, {least} or more")
+        raise BehaviourError(f"{name} must be a whole number, {least} or more")
     return value
 
 
 def number(name: str, value: Any, least: float = 0.0, most: float = 1e9) -> float:
     """The value if it is a number within the bounds, which no infinity and no NaN is."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise SwitchError(f"{name} must be a number from {least:g} to {most:g}")
+        raise BehaviourError(f"{name} must be a number from {least:g} to {most:g}")
     return float(value)
 
 
 def text(name: str, value: Any) -> str:
     """The value if it is text."""
     if not isinstance(value, str):
-        raise SwitchError(f"{name} must be text")
+        raise BehaviourError(f"{name} must be text")
     return value
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise SwitchError(f"{name} must be a list of texts")
+        raise BehaviourError(f"{name} must be a list of texts")
     return tuple(value)

@@ -11,8 +11,8 @@ from typing import Any
 from django.db import DatabaseError, DataError, connection, transaction
 
 from .chain import COLUMNS, CURRENT_KEY, DOCUMENTS, SCALARS, document
+from .chain_verifier import ChainPosition
 from .loose import UNREADABLE, Row
-from .walk import Place
 
 AT_ONCE = 5000
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -80,8 +80,8 @@ def rows(first: int, until: int) -> Iterator[list[Row]]:
     """
     while (start := _next(first, until)) is not None:
         last = min(start + AT_ONCE - 1, until)
-        if found := _read(start, last):
-            yield found
+        if batch := _read(start, last):
+            yield batch
         if last == until:
             return
         first = last + 1
@@ -135,13 +135,13 @@ def is_about_a_value(error: Exception) -> bool:
 
 def _unreadable(number: int) -> str:
     """The columns of this row that cannot be read."""
-    found = []
+    columns = []
     for name in COLUMNS:
         try:
             _fetch(f'SELECT CAST("{name}" AS text) FROM audit_event WHERE seq = %s', number)  # noqa: S608 -- a column's name
         except (DatabaseError, ValueError):
-            found.append(name)
-    return ", ".join(found) or "the row"
+            columns.append(name)
+    return ", ".join(columns) or "the row"
 
 
 def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
@@ -156,7 +156,7 @@ def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
             reader.submit(lambda: connection.close())  # noqa: PLW0108 -- the connection of that thread
 
 
-def ends() -> tuple[Place | None, int]:
+def ends() -> tuple[ChainPosition | None, int]:
     """Where the chain says that it ends, and the highest number there is, as of one moment. Raises ValueError if what
     stands there is no place."""
     form = (
@@ -175,7 +175,7 @@ def ends() -> tuple[Place | None, int]:
     seq, digest, key_id = (bytes.fromhex(value).decode() for value in told)
     if seq != str(int(seq)):
         raise ValueError("a number is written otherwise")
-    return Place(int(seq), digest, key_id), highest or 0
+    return ChainPosition(int(seq), digest, key_id), highest or 0
 
 
 def highest() -> int:
@@ -211,17 +211,17 @@ def differing(number: int, text: str) -> list[str]:
     else:
         columns += ["typeof(canonical)", "typeof(digest)"]
     try:
-        told = json.loads(text)
-        found = _fetch(f"SELECT {', '.join(columns)} FROM audit_event WHERE seq = %s", number)[0]  # noqa: S608 -- our own words
+        fields = json.loads(text)
+        row = _fetch(f"SELECT {', '.join(columns)} FROM audit_event WHERE seq = %s", number)[0]  # noqa: S608 -- our own words
     except (DatabaseError, ValueError, RecursionError, IndexError):
         return ["columns that cannot be read"]
-    stored = dict(zip(parts, found, strict=False))
-    expected: dict[str, Any] = {name: text_of(name, told.get(name)) for name in parts}
+    stored = dict(zip(parts, row, strict=False))
+    expected: dict[str, Any] = {name: text_of(name, fields.get(name)) for name in parts}
     if is_postgresql:
-        expected |= dict(zip(DOCUMENTS, found[len(parts) :], strict=True))
+        expected |= dict(zip(DOCUMENTS, row[len(parts) :], strict=True))
     else:
         expected = {name: value.encode() for name, value in expected.items()}
-    other = [] if is_postgresql else zip(("canonical", "digest"), found[len(parts) :], strict=True)
+    other = [] if is_postgresql else zip(("canonical", "digest"), row[len(parts) :], strict=True)
     return [
         *("key_id" if name == "key" else name for name in parts if stored[name] != expected[name]),
         *(name for name, kind in other if kind != "text"),

@@ -16,28 +16,28 @@ from django.utils.translation import gettext as _
 from hyperclusters.web.access_forms import LENGTHS
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.causes import cloud_message, cloud_words
-from hyperclusters.web.moments import is_any_moment, when
+from hyperclusters.web.humanize import is_any_moment, when
 from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
 
 register = template.Library()
 
 
 @register.simple_tag
-def drawn(name: str, **shown: Hashable) -> str:
-    """`{% drawn "components/_nav.html" nav=nav %}`: like an include that is given these values and nothing else, neither
+def cached_include(name: str, **values: Hashable) -> str:
+    """`{% cached_include "components/_nav.html" nav=nav %}`: like an include that is given these values and nothing else, neither
     the page's context nor the request; drawn once for each set of them in each language.
 
     For what does not depend on the moment. Raises TypeError for a value that may look different another time: a list,
     or a row of the database, which equals itself whatever became of it.
     """
-    if any(isinstance(value, Model) for value in shown.values()):
+    if any(isinstance(value, Model) for value in values.values()):
         raise TypeError(f"{name} is drawn once: give it what it shows, not the row that holds it")
-    return _drawn(name, get_language(), **shown)
+    return _render(name, get_language(), **values)
 
 
 @lru_cache(2048, typed=True)  # typed: text that is safe and text that is not may be equal
-def _drawn(_name: str, _language: str | None, **shown: Hashable) -> str:
-    return render_to_string(_name, shown)
+def _render(_name: str, _language: str | None, **values: Hashable) -> str:
+    return render_to_string(_name, values)
 
 
 @register.simple_tag

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from hyperclusters.access.access_requests import ask, decline
 from hyperclusters.access.models import Grant, Role, Team, User
-from hyperclusters.access.requests import ask, decline
 from hyperclusters.access.services import add_person, add_team, extend_grant, grant
 from hyperclusters.audit import clock
-from hyperclusters.clusters.creations import Wish, request_creation
+from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Network, Project
 from hyperclusters.clusters.projects import connect_project
@@ -71,15 +71,21 @@ def make(simulated: Simulated) -> None:
     southwest = _project(root, vision, "vision-cn-southwest-2", VISION_PROJECT_ID, simulated)
     north = _project(root, speech, "speech-cn-north-9", SPEECH_PROJECT_ID, simulated)
 
-    _create(ada, southwest, Wish("train-a3-west", "HPS", reason="Baseline runs of the spring model"))
-    _create(tom, southwest, Wish("train-a3-west-2", "HPS", reason="Second supernode for the same runs"))
+    _create(ada, southwest, CreateRequest("train-a3-west", "HPS", reason="Baseline runs of the spring model"))
+    _create(
+        tom, southwest, CreateRequest("train-a3-west-2", "HPS", reason="Second supernode for the same runs")
+    )
     subnet = Network.objects.filter(cluster__name="train-a3-west").values_list("subnet_id", flat=True)[0]
-    _create(ada, southwest, Wish("infer.gateway_01", "ECS", subnet, "Gateway beside the training network"))
-    _create(mallory, north, Wish("speech-asr-9", "HPS", reason="Speech recognition"))
-    _create(mallory, north, Wish("speech-tts-gateway", "ECS", reason="Voices for the spring demo"))
+    _create(
+        ada,
+        southwest,
+        CreateRequest("infer.gateway_01", "ECS", subnet, "Gateway beside the training network"),
+    )
+    _create(mallory, north, CreateRequest("speech-asr-9", "HPS", reason="Speech recognition"))
+    _create(mallory, north, CreateRequest("speech-tts-gateway", "ECS", reason="Voices for the spring demo"))
     client_for(southwest).create(name="lab-shared", type=ClusterType.HPS)  # by somebody, past the dashboard
     simulated.switch(quota=0)
-    _create(ada, southwest, Wish("rl-sweep-7", "HPS", reason="Sweep over reward models"))
+    _create(ada, southwest, CreateRequest("rl-sweep-7", "HPS", reason="Sweep over reward models"))
     simulated.switch()
     ask_refresh(person=people["olga"])
     run_due()
@@ -89,10 +95,10 @@ def _people(people: dict[str, User], vision: Team) -> None:
     """Some history of access: an end that comes near, a request that waits, one that was declined."""
     tom, vera = people["tom"], people["vera"]
     until = clock.now() + timedelta(days=5)
-    held = Grant.objects.active().get(person=vera, team=vision)
-    extend_grant(held, until=until, reason="Review of the spring runs", by=tom)
-    asked = ask(person=vera, team=vision, role=Role.ADMIN, days=30, reason="To stand in for tom")
-    decline(asked, by=tom, note="Ada stands in this time")
+    grant = Grant.objects.active().get(person=vera, team=vision)
+    extend_grant(grant, until=until, reason="Review of the spring runs", by=tom)
+    access_request = ask(person=vera, team=vision, role=Role.ADMIN, days=30, reason="To stand in for tom")
+    decline(access_request, by=tom, note="Ada stands in this time")
     ask(person=vera, team=vision, role=Role.CREATOR, days=7, reason="To repeat the evaluation run by myself")
 
 
@@ -116,6 +122,6 @@ def _project(by: User, team: Team, name: str, project_id: str, simulated: Simula
     )
 
 
-def _create(person: User, project: Project, wish: Wish) -> None:
-    request_creation(person=person, project=project, wish=wish, token=uuid.uuid4())
+def _create(person: User, project: Project, request: CreateRequest) -> None:
+    request_creation(person=person, project=project, wish=request, token=uuid.uuid4())
     run_due()

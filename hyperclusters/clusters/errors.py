@@ -9,23 +9,22 @@ from typing import Any
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.vocabulary import Action as EventType
-from hyperclusters.audit.vocabulary import Outcome
+from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Cluster, Creation, Deletion, Project
 
 
-class Refused(Exception):
+class CreationRefused(Exception):
     """Not accepted, and nothing was sent. `cause` is a slug for the sentence people read."""
 
     cause = "refused"
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         """What the ledger keeps of the refusal."""
         return {"cause": self.cause}
 
 
-class InvalidValues(Refused):
+class InvalidValues(CreationRefused):
     """A value breaks the vendor's grammar."""
 
     cause = "invalid"
@@ -34,11 +33,11 @@ class InvalidValues(Refused):
         super().__init__(f"invalid: {', '.join(errors)}")
         self.errors = errors
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "errors": self.errors}
 
 
-class NameUnresolved(Refused):
+class NameUnresolved(CreationRefused):
     """A creation of this name is still open in this project."""
 
     cause = "name_unresolved"
@@ -47,11 +46,11 @@ class NameUnresolved(Refused):
         super().__init__(f"creation {creation.pk} of this name is {creation.state}")
         self.creation = creation
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "creation": str(self.creation.pk)}
 
 
-class NameTaken(Refused):
+class NameTaken(CreationRefused):
     """A live cluster in this project has this name."""
 
     cause = "name_taken"
@@ -60,11 +59,11 @@ class NameTaken(Refused):
         super().__init__(f"cluster {cluster.cluster_id} has this name")
         self.cluster = cluster
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "cluster_id": self.cluster.cluster_id}
 
 
-class QuotaReached(Refused):
+class QuotaReached(CreationRefused):
     """The project, or its team, has as many clusters, made and being made, as it may have."""
 
     cause = "quota"
@@ -74,11 +73,11 @@ class QuotaReached(Refused):
         self.quota = quota
         self.team = team  # if it is the team's quota
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "quota": self.quota, "of": "team" if self.team else "project"}
 
 
-class AgainstRules(Refused):
+class AgainstRules(CreationRefused):
     """The team's rules do not allow a creation like this. `fields` are the form's names for what they forbid."""
 
     cause = "team_rules"
@@ -88,17 +87,17 @@ class AgainstRules(Refused):
         self.team = team
         self.fields = fields
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "fields": self.fields}
 
 
-class TooMany(Refused):
+class TooMany(CreationRefused):
     """The person has asked for as many creations as one may within a minute."""
 
     cause = "too_many"
 
 
-class Blocked(Refused):
+class Blocked(CreationRefused):
     """Calls to the cloud are stopped for this project at the moment."""
 
     cause = "blocked"
@@ -107,11 +106,11 @@ class Blocked(Refused):
         super().__init__(f"stopped until {project.blocked_until}: {project.blocked_cause}")
         self.project = project
 
-    def facts(self) -> dict[str, Any]:
+    def as_audit_json(self) -> dict[str, Any]:
         return {"cause": self.cause, "because": self.project.blocked_cause, "code": self.project.blocked_code}
 
 
-class TokenUsed(Refused):
+class TokenUsed(CreationRefused):
     """The form's one-time token has already made a creation, with other values or by another person."""
 
     cause = "token_used"
@@ -121,19 +120,19 @@ class TokenUsed(Refused):
         self.creation = creation
 
 
-class WrongName(Refused):
+class WrongName(CreationRefused):
     """The name typed to confirm a deletion is not the cluster's."""
 
     cause = "wrong_name_typed"
 
 
-class AlreadyGone(Refused):
+class AlreadyGone(CreationRefused):
     """The cluster is not in the cloud any more."""
 
     cause = "already_gone"
 
 
-class DeletionOpen(Refused):
+class DeletionOpen(CreationRefused):
     """The cluster is being deleted already."""
 
     cause = "deletion_open"
@@ -143,7 +142,7 @@ class DeletionOpen(Refused):
         self.deletion = deletion
 
 
-class NotACandidate(Refused):
+class NotACandidate(CreationRefused):
     """The cluster chosen is none of the candidates, or another creation has turned out to have made it."""
 
     cause = "not_a_candidate"
@@ -159,6 +158,6 @@ def recorded(*, denied: EventType, refused: EventType, **facts: Any) -> Iterator
         record(denied, Outcome.DENIED, response={"cause": cause}, evidence=cause, **facts)
         denial.is_noted = True
         raise
-    except Refused as refusal:
-        record(refused, Outcome.REFUSED, response=refusal.facts(), evidence=refusal.cause, **facts)
+    except CreationRefused as refusal:
+        record(refused, Outcome.REFUSED, response=refusal.as_audit_json(), evidence=refusal.cause, **facts)
         raise

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.errors import InvalidRequest
-from hyperclusters.modelarts.shapes import ClusterType, Request
+from hyperclusters.modelarts.types import ClusterType, Request
 
 
 def create_request(

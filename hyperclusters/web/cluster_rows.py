@@ -16,7 +16,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Network
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 
-from .moments import ago
+from .humanize import ago
 
 AT_ONCE = 5000  # IDs in one query; a database takes only so many
 SHOWN = (
@@ -69,15 +69,15 @@ class ClusterRow:
 def cluster_rows(clusters: ClusterQuerySet) -> list[str]:
     """The clusters as HTML rows, in their order: two queries, however many."""
     language = get_language()
-    return [_drawn(row, language) for row in shown(clusters)]
+    return [_render(row, language) for row in page_rows(clusters)]
 
 
-def shown(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
+def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
-    found = list(clusters.values_list(*SHOWN))
-    networks = _networks([pk for pk, *_ in found])
+    rows = list(clusters.values_list(*SHOWN))
+    networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
-    for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in found:
+    for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:
         also_type, owner, claimed_by, claimed_at = more
         is_claimed = owner and not maker
         yield ClusterRow(
@@ -106,5 +106,5 @@ def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]
 
 
 @lru_cache(4096)
-def _drawn(row: ClusterRow, language: str | None) -> str:  # the language is part of the key
+def _render(row: ClusterRow, language: str | None) -> str:  # the language is part of the key
     return render_to_string("clusters/_row.html", {"row": row})

@@ -1,0 +1,174 @@
+"""Access asked for: by whom, for how long from the approval on, and what was decided."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.vocabulary import EventType, Outcome
+
+from .errors import Cause, ChangeRefused
+from .models import AccessRequest, Grant, RequestState, Role, Team, User
+from .permissions import NotPermitted, Permission, Person, grants_for, require, within
+from .rules import Expiry, audited_change, lock, resolve_expiry
+from .services import create_grant, move_end
+
+
+def waiting_for(person: Person) -> QuerySet[AccessRequest]:
+    """The requests that this person can decide: those of their teams, but their own."""
+    if not grants_for(person, Permission.GRANT):
+        return AccessRequest.objects.none()
+    mine = AccessRequest.objects.pending().filter(within(person, Permission.GRANT, team="team"))
+    return mine.exclude(person=person.pk).select_related("person", "team")
+
+
+def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) -> AccessRequest:
+    """Ask for a role in a team, or for more time in the one that one holds; `days` count from the approval on.
+
+    Raises NotPermitted if deactivated; ChangeRefused: held already, asked already, against the team's rules.
+    """
+    change = {"role": role, "days": days, "reason": reason}
+    with audited_change(by=person, team=team, about=Subject("request", "", person.username), **change):
+        if not User.objects.filter(pk=person.pk, is_active=True).exists():
+            raise NotPermitted(Permission.VIEW)
+        until = resolve_expiry(team, end=_length(days), reason=reason, since=clock.now())
+        _require_not_held(person, team, role, until)
+        access_request = AccessRequest(person=person, team=team, role=role, days=days, reason=reason)
+        try:
+            with transaction.atomic():
+                access_request.save()
+        except IntegrityError:
+            raise ChangeRefused(Cause.ASKED, team.name) from None
+        _record(
+            EventType.ACCESS_ASKED,
+            Outcome.ACCEPTED,
+            access_request,
+            by=person,
+            reason=reason,
+            after=access_request.as_audit_json(),
+        )
+    return access_request
+
+
+def approve(access_request: AccessRequest, *, by: User, days: int | None, note: str = "") -> Grant:
+    """Give what was asked for, for `days` from now on. The reason is that of the request; the event's, the note if there is one.
+
+    Raises NotPermitted; ChangeRefused: one's own, decided meanwhile, and as `services.grant`.
+    """
+    change = {"role": access_request.role, "days": days, "reason": note}
+    with audited_change(by=by, team=access_request.team, about=access_request.subject, **change):
+        require(by, Permission.GRANT, access_request.team)
+        lock(access_request.team)
+        before = access_request.as_audit_json()
+        _decide(access_request, RequestState.APPROVED, by=by, note=note)
+        new_grant, replaced = _give(access_request, end=_length(days), by=by)
+        after = access_request.as_audit_json() | {"grant": str(new_grant.pk), **new_grant.as_audit_json()}
+        if replaced:
+            before |= {"held": replaced}
+        reason = note or access_request.reason
+        _record(
+            EventType.ACCESS_APPROVED,
+            Outcome.DONE,
+            access_request,
+            by=by,
+            reason=reason,
+            before=before,
+            after=after,
+        )
+    return new_grant
+
+
+def decline(access_request: AccessRequest, *, by: User, note: str) -> None:
+    """Say no, and why. Raises NotPermitted; ChangeRefused: one's own, without a note, decided meanwhile."""
+    with audited_change(by=by, team=access_request.team, about=access_request.subject, reason=note):
+        require(by, Permission.GRANT, access_request.team)
+        if not note.strip():
+            raise ChangeRefused(Cause.NO_REASON)
+        before = access_request.as_audit_json()
+        _decide(access_request, RequestState.DECLINED, by=by, note=note)
+        _record(
+            EventType.ACCESS_DECLINED,
+            Outcome.DONE,
+            access_request,
+            by=by,
+            reason=note,
+            before=before,
+            after=access_request.as_audit_json(),
+        )
+
+
+def withdraw(access_request: AccessRequest, *, by: User) -> None:
+    """Take back one's own request. Raises NotPermitted for another's; ChangeRefused if it was decided meanwhile."""
+    with audited_change(by=by, team=access_request.team, about=access_request.subject):
+        if by != access_request.person:
+            raise NotPermitted(Permission.GRANT, access_request.team)
+        before = access_request.as_audit_json()
+        _decide(access_request, RequestState.WITHDRAWN, by=by, note="")
+        _record(
+            EventType.ACCESS_WITHDRAWN,
+            Outcome.DONE,
+            access_request,
+            by=by,
+            before=before,
+            after=access_request.as_audit_json(),
+        )
+
+
+def _decide(access_request: AccessRequest, state: RequestState, *, by: User, note: str) -> None:
+    """One conditional UPDATE: of several decisions at one moment the first stands. Nobody decides their own.
+
+    Its condition is on the row alone: with a join Django writes a subquery, which PostgreSQL does not judge again
+    after it has waited for the row, and two decisions would win.
+    """
+    if by == access_request.person and state != RequestState.WITHDRAWN:
+        raise ChangeRefused(Cause.ONESELF)
+    now = clock.now()
+    waiting = AccessRequest.objects.filter(pk=access_request.pk, state=RequestState.PENDING)
+    if not waiting.update(state=state, decided_at=now, decided_by=by, note=note):
+        raise ChangeRefused(Cause.DECIDED)
+    access_request.state, access_request.decided_at, access_request.decided_by, access_request.note = (
+        state,
+        now,
+        by,
+        note,
+    )
+
+
+def _give(access_request: AccessRequest, *, end: Expiry, by: User) -> tuple[Grant, dict[str, Any] | None]:
+    """A new grant, or, where the person holds this role already, its later end; and what was held before.
+
+    One that was made longer meanwhile than the request asks for stays as it is. Raises ChangeRefused for a lesser role.
+    """
+    person, role, team = access_request.person, Role(access_request.role), access_request.team
+    grant = Grant.objects.active().of(person, team)
+    if grant is None or grant.role != role:
+        _require_not_held(person, team, role)
+        new_grant, old = create_grant(
+            person=person, role=role, team=team, reason=access_request.reason, until=end, by=by
+        )
+        return new_grant, old.as_audit_json() if old else None
+    before = grant.as_audit_json()
+    move_end(grant, until=end, reason=access_request.reason, by=by, only_later=True)
+    return grant, before
+
+
+def _length(days: int | None) -> timedelta | None:
+    return timedelta(days=days) if days is not None else None
+
+
+def _require_not_held(person: User, team: Team, role: Role, until: datetime | None = None) -> None:
+    """Raises ChangeRefused if the person has this role, or a stronger one, as long already."""
+    grant = Grant.objects.active().of(person, team)
+    if grant and (grant.is_above(role) or (grant.role == role and grant.lasts(until))):
+        raise ChangeRefused(Cause.HELD, team.name)
+
+
+def _record(
+    event_type: EventType, outcome: Outcome, access_request: AccessRequest, *, by: User, **facts: Any
+) -> None:
+    record(event_type, outcome, person=by, team=access_request.team, subject=access_request.subject, **facts)
