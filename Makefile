@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check messages permissions pictures bench soak mutants image sbom lock clean
+.PHONY: help demo test check messages permissions docs pictures bench soak mutants image sbom lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -32,7 +32,7 @@ check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
 	$(BIN)/djlint templates --lint --quiet
 	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
-	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_translations.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_documents.py tests/test_translations.py
 
 messages: $(VENV)/dev  ## read the sentences out of the code again, and compile the translations (needs gettext)
 	$(LOOKING) $(BIN)/python manage.py makemessages -l zh_Hans --no-obsolete --no-location -i build -i tests -i bench -i $(VENV)
@@ -40,6 +40,9 @@ messages: $(VENV)/dev  ## read the sentences out of the code again, and compile 
 
 permissions: $(VENV)/dev  ## write docs/permissions.md from what the views declare
 	$(LOOKING) $(BIN)/python manage.py shell -v0 -c "from tests.permissions import write; write()"
+
+docs: permissions  ## write the pages of docs/ that come from the code: modules, settings, events, permissions, rights
+	$(LOOKING) $(BIN)/python manage.py shell -v0 -c "from tests.documents import write; write()"
 
 pictures: $(VENV)/dev  ## every page as a picture, light and dark, wide and narrow, in both languages (PICTURES=part for some)
 	$(BIN)/python -m tests.browser.pictures $(PICTURES)
