@@ -1,4 +1,4 @@
-"""The pages of docs/ that are written from the code (`make docs`): modules, settings, events, rights on PostgreSQL."""
+"""The pages of docs/ that are written from the code (`make docs`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.apps import apps
 from hyperclusters import settings
 from hyperclusters.audit.management.commands.database_roles import ALL, ANCHOR, APP, AUDITOR
 from hyperclusters.audit.vocabulary import EventType, Outcome
+from tests.security_statements import ASVS, STATEMENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ROOT / "hyperclusters"
@@ -51,12 +52,15 @@ def events() -> str:
 def rights() -> str:
     """docs/database-rights.md: what `manage.py database_roles` gives to each role."""
     text = "# Rights on PostgreSQL\n\n" + WRITTEN.format("`manage.py database_roles`")
-    text += "\nThe owner of the tables migrates and archives. Web and workers have a role with these rights:\n\n"
+    text += (
+        "\nThe owner of the tables migrates and archives. Web and workers have a role with these rights:\n\n"
+    )
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     ledger = sorted(name for name in tables - APP.keys() if name.startswith("audit_"))
     rows = [*APP.items(), (", ".join(ledger), ALL), ("every other table", ALL)]
     text += table(
-        ("tables", "rights"), [(re.sub(r"\b[a-z]+_[a-z_]+\b", r"`\g<0>`", name), right) for name, right in rows]
+        ("tables", "rights"),
+        [(re.sub(r"\b[a-z]+_[a-z_]+\b", r"`\g<0>`", name), right) for name, right in rows],
     )
     return (
         f"{text}\n`{AUDITOR}` may read the tables `audit_…` and nothing else. "
@@ -64,11 +68,32 @@ def rights() -> str:
     )
 
 
+def security_tests() -> str:
+    """docs/security-tests.md: each security statement with links to its tests. Raises KeyError for one that is missing."""
+    homes = tests()
+    links = {name: f"[{name.removeprefix('test_')}](../{path})" for name, path in homes.items()}
+    text = "# Security statements and their tests\n\n" + WRITTEN.format("`tests/security_statements.py`")
+    text += (
+        "\nThe words of a test's name are the promise. [security.md](security.md) has the threat model.\n\n"
+    )
+    rows = [
+        (each.text.replace("|", "\\|"), ", ".join(links[name] for name in each.tests)) for each in STATEMENTS
+    ]
+    text += table(("statement", "tests"), rows)
+    text += (
+        "\n## OWASP ASVS 5.0\n\nNumbers and levels are those of release 5.0.0; the words are ours. Listed is what applies "
+        "at levels 1 and 2 (3 where marked) and has a test.\n\n"
+    )
+    covered = [(each.asvs, each.text, ", ".join(links[name] for name in each.tests)) for each in ASVS]
+    return text + table(("ID", "in short", "tests"), covered)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "modules.md": modules,
     "settings.md": variables,
     "events.md": events,
     "database-rights.md": rights,
+    "security-tests.md": security_tests,
 }
 
 
@@ -83,6 +108,15 @@ def documented() -> Iterable[Path]:
     for path in CODE.rglob("*.py"):
         if "migrations" not in path.parts and path.name != "apps.py" and path.read_text().strip():
             yield path
+
+
+def tests() -> dict[str, str]:
+    """Every test function's file, relative to the root."""
+    return {
+        name: str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
 
 
 def docstring(path: Path) -> str:

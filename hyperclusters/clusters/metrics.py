@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+import hyperclusters
 from hyperclusters.audit import clock, push, verification
 from hyperclusters.audit.models import Event, Head
 from hyperclusters.audit.readable import values
@@ -34,6 +35,9 @@ def exposition() -> bytes:
 class _Dashboard(Collector):
     def collect(self) -> Iterator[Metric]:
         now = clock.now()
+        build = _gauge("build_info", "The release that answers", ("version",))
+        build.add_metric([hyperclusters.__version__], 1)
+        yield build
         yield from _work(now)
         yield _verdicts()
         yield from _calls()
