@@ -1,6 +1,6 @@
-"""What the workers do for the ledger at set times, besides their work: anchor it, verify it, hand it on, raise alerts.
+"""Scheduled tasks of the workers for the ledger: anchor it, verify it, send it on, raise alerts.
 
-Each duty is a row that several workers may reach for; one conditional UPDATE gives it to one of them for a while.
+Each task is a row that several workers compete for; one conditional UPDATE gives it to one of them for a while.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from .chain import HeadLost
 from .models import Duty, Head
 
 log = logging.getLogger(__name__)
-SOON = 5.0  # seconds between two looks of what goes along the ledger
-NEW_EVERY = 60.0  # and between two verifications of what is new
-DATABASE_AWAY = 1.0  # and between two attempts to give a duty back
-HELD = timedelta(hours=1)  # longest that a duty takes; one whose worker was killed is free again after it
+SOON = 5.0  # seconds between two runs of tasks that follow the ledger
+NEW_EVERY = 60.0  # and between two verifications of new events
+DATABASE_AWAY = 1.0  # and between two attempts to release a task
+HELD = timedelta(hours=1)  # longest run of a task; after it, the task of a killed worker is free again
 
 Do = Callable[[Duty], None]
 
 
 class Stopped(Exception):
-    """The process is to end: what has not been verified is verified by the next one."""
+    """The process is stopping: the next one verifies the rest."""
 
 
 def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
-    """Do whatever is due and free, one after the other, in this thread. One that fails is said, and tried again soon."""
+    """Run every task that is due and free, in this thread. A failed task is logged and tried again soon."""
     _anchor()
     for name, (seconds, do) in _duties(may_go_on).items():
         if (duty := _claim(name, seconds)) is None:
@@ -42,14 +42,14 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
         try:
             do(duty)
         except Stopped:
-            _give_back(duty, was_due_at, may_go_on)  # due for whoever comes next
+            _give_back(duty, was_due_at, may_go_on)  # due for the next worker
             return
         except Exception as error:
             log.exception("the audit's duty %r ended with an error; it is due again soon", name)
             duty.due_at = clock.now() + timedelta(seconds=SOON)
             duty.failures, duty.error = duty.failures + 1, f"{type(error).__name__}: {error}"[:200]
         else:
-            if name not in push.sinks():  # which count by themselves
+            if name not in push.sinks():  # these count by themselves
                 duty.failures, duty.error = 0, ""
         due_at = clock.now() + timedelta(seconds=seconds) if duty.due_at == was_due_at else duty.due_at
         _give_back(duty, due_at, may_go_on)
@@ -79,12 +79,10 @@ def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
 
 
 def _claim(name: str, seconds: float) -> Duty | None:
-    """The duty, if it is due and nobody else has it. It waits for its interval, or for a sink's longest pause."""
+    """Claim the task if it is due and free. A task waits for its interval, or for a sink's longest pause."""
     now = clock.now()
     longest = timedelta(seconds=max(seconds, push.BACKOFF_AT_MOST))
-    start = (
-        Head.objects.get().seq if name == "alerts" else 0
-    )  # the past is handed on, but nobody is woken for it
+    start = Head.objects.get().seq if name == "alerts" else 0  # past events are sent on, but raise no alert
     duty, _ = Duty.objects.get_or_create(name=name, defaults={"due_at": now, "seq": start})
     unheld = Q(held_until__isnull=True) | clock.due("held_until", HELD)
     free = Duty.objects.filter(unheld, clock.due("due_at", longest), name=name)
@@ -94,10 +92,11 @@ def _claim(name: str, seconds: float) -> Duty | None:
 
 
 def _give_back(duty: Duty, due_at: datetime, may_go_on: Callable[[], bool]) -> None:
-    """As soon as the database answers: what is not given back is nobody's for an hour. What lapsed is not ours to give."""
+    """Release the task as soon as the database answers: otherwise nobody has it for an hour. A lapsed lease is not
+    ours to release."""
     ours = Duty.objects.filter(name=duty.name, held_until=duty.held_until)
     while True:
-        close_old_connections()  # the one that an error ended, so that the next attempt opens another
+        close_old_connections()  # the connection that an error broke, so that the next attempt opens another
         try:
             ours.update(held_until=None, due_at=due_at, failures=duty.failures, error=duty.error)
         except (OperationalError, InterfaceError):
@@ -109,7 +108,8 @@ def _give_back(duty: Duty, due_at: datetime, may_go_on: Callable[[], bool]) -> N
 
 
 def _anchor() -> None:
-    """Every worker keeps the file of its own machine; one that cannot be written is said, and keeps nothing else from being done."""
+    """Every worker writes the file of its own machine; a file that cannot be written is logged and stops nothing
+    else."""
     try:
         anchors.anchor_if_due()
     except (HeadLost, Head.DoesNotExist):
