@@ -1,4 +1,4 @@
-"""Asking for a deletion. The worker does the rest."""
+"""Requests a deletion. The worker does the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .readback import hold_until_commit, read_back
 def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason: str = "") -> Deletion:
     """Commit the intent to delete and its audit event; the worker does the rest.
 
-    Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent.
+    Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
     project = cluster.project
     asked: dict[str, Any] = {"person": person, "team": project.team, "project": project, "reason": reason}
@@ -52,7 +52,7 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
 
 
 def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
-    """The deletion that this web request recorded, read after its COMMIT was not answered.
+    """The deletion that this web request recorded, read after a COMMIT without an answer.
 
     Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
     """
@@ -62,9 +62,9 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
 
 
 def _require_deletable(person: User, cluster: Cluster, typed_name: str) -> None:
-    """Nothing stands in the way of deleting this cluster, as it is now. Raises NotPermitted or a Refused.
+    """Check that nothing prevents deleting this cluster. Raises NotPermitted or CreationRefused.
 
-    The locks make this hold against creations and deletions that are being accepted right now.
+    The locks make this valid against creations and deletions being accepted at the same time.
     """
     project = quotas.lock(cluster.project)
     require(person, Permission.CREATE, project.team)

@@ -1,4 +1,4 @@
-"""What an operator alarms on, read from the database when it is asked for: every process tells the same."""
+"""Metrics for operators, computed from the database at each scrape, so that every process reports the same."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VERDICTS = (State.CREATED, State.FAILED, State.NOT_CREATED)
 
 
 def exposition() -> bytes:
-    """All of it, in Prometheus' text format."""
+    """All metrics in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Dashboard())
     return generate_latest(registry)
@@ -84,7 +84,7 @@ def _work(now: datetime) -> Iterator[Metric]:
 
 
 def _verdicts() -> Metric:
-    """From the click to the verdict."""
+    """The time from the click to the verdict."""
     family = HistogramMetricFamily(
         "hyperclusters_verdict_seconds", "From a creation's request to its verdict", labels=["state"]
     )
