@@ -1,10 +1,10 @@
-"""Letters about access: a request to those who can decide it, the decision, an invitation, an end that comes near, a
-team in which nobody will decide.
+"""Mails about access: a request to those who can decide it, the decision, an invitation, an end that is near, a team
+that will have no admin.
 
-What is to be told is a row whose `…_at` is empty. One conditional UPDATE fills it, so that several workers tell it once,
-and commits with a `Letter` for each address. Each letter goes out by itself: one that the mail server does not take, or
-that a worker was killed with, is due again after a pause that doubles, and holds up no other. A letter never keeps a
-change from being made.
+A row with an empty `…_at` has something to tell. One conditional UPDATE fills it, so that several workers tell it
+once, and commits with a `Letter` for each address. Each mail is sent by itself: one that the mail server refuses, or
+that a killed worker had, is due again after a pause that doubles, and delays no other. A mail never prevents a
+change.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from .permissions import Permission, platform_admins, who_can
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=3)  # before the end
-FIRST_DAY = timedelta(days=1)  # in which nobody is reminded: a grant for a day needs no letter
-AMONG = 50  # rows of a kind, and letters, in one go
-REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this letter, not any
+FIRST_DAY = timedelta(days=1)  # without a reminder: a grant for a day needs no mail
+AMONG = 50  # rows of a kind, and mails, per turn
+REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this mail, not any
 R = TypeVar("R", bound=Model)
 Text = tuple[list[str], str, str]  # to whom, the subject, the text
 
 
 @dataclass(frozen=True, slots=True)
 class MailKind(Generic[R]):
-    """The rows of which there is something to tell, told or not, and the letter about one."""
+    """A kind of rows that need a mail, sent or not, and the mail about one."""
 
     rows: Callable[[], QuerySet[R]]
     write: Callable[[R], Text]
 
 
 def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
-    """Send every letter that is due, one after the other for as long as `may_go_on` says so. Returns how many went out."""
+    """Send every due mail, one after the other while `may_go_on` allows it. Returns how many were sent."""
     team_admins.record_teams_without_admin()
     for mark, kind in KINDS.items():
         if mark != Letter.FORMER_ADDRESS:  # those are written with the change
@@ -56,7 +56,7 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
     sent = 0
     for letter in Letter.objects.due()[:AMONG]:
         if not may_go_on():
-            break  # they are due for whoever comes next
+            break  # they are due for the next worker
         again_at = clock.now() + PAUSE * 2**letter.tries
         mine = Letter.objects.filter(pk=letter.pk, tries=letter.tries)
         if not mine.update(tries=letter.tries + 1, due_at=again_at):
@@ -66,24 +66,24 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
         except (OSError, ValueError) as error:
             _reschedule(letter, error)
             if not isinstance(error, REFUSED):
-                break  # the mail server is away: the others wait as well
+                break  # the mail server does not answer: the others wait as well
         else:
             Letter.objects.filter(pk=letter.pk).delete()
     return sent
 
 
 def _address(mark: str, kind: MailKind[Any]) -> None:
-    """A letter to each address that is to be told of what is new."""
+    """Queue a mail for each address that must be told something new."""
     new = {f"{mark}__isnull": True}
     for row in kind.rows().filter(**new)[:AMONG]:
         with transaction.atomic():
             if type(row)._default_manager.filter(pk=row.pk, **new).update(**{mark: clock.now()}):
                 letters = [Letter(kind=mark, about=str(row.pk), address=to) for to in kind.write(row)[0]]
-                Letter.objects.bulk_create(letters, ignore_conflicts=True)  # one on its way tells the same
+                Letter.objects.bulk_create(letters, ignore_conflicts=True)  # a waiting mail tells the same
 
 
 def _send(letter: Letter) -> int:
-    """Unless there is nothing to tell any more, or not to this address. Returns how many went out."""
+    """Send it, unless there is nothing to tell any more, or not to this address. Returns how many were sent."""
     kind = KINDS[letter.kind]
     row = kind.rows().filter(pk=letter.about).first()
     to, subject, text = kind.write(row) if row is not None else ([], "", "")
@@ -94,7 +94,7 @@ def _send(letter: Letter) -> int:
 
 
 def _reschedule(letter: Letter, error: Exception) -> None:
-    """For another try, unless that was the last."""
+    """Try it again later, unless that was the last try."""
     if letter.tries + 1 < TRIES:
         log.warning("a letter was not taken by the mail server and is tried again: %s: %s", letter, error)
         return

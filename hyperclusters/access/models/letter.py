@@ -1,4 +1,4 @@
-"""Letters that are on their way."""
+"""Mails that wait to be sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRIES = 11  # over three and a half days
 
 class LetterQuerySet(models.QuerySet["Letter"]):
     def due(self) -> LetterQuerySet:
-        """Those to be sent now."""
+        """Mails to be sent now."""
         waits = (
             Q(clock.due("due_at", PAUSE * 2 ** max(tries - 1, 0)), tries=tries) for tries in range(TRIES)
         )
@@ -25,15 +25,15 @@ class LetterQuerySet(models.QuerySet["Letter"]):
 
 
 class Letter(models.Model):
-    """To one address, about one row; gone once the mail server has it. The text is written when it is sent, never kept."""
+    """A mail to one address, about one row; deleted once the mail server has it. The text is written when it is sent."""
 
-    kind = models.CharField(max_length=16)  # the field of that row which says that it was told
+    kind = models.CharField(max_length=16)  # the row's field that says that the mail was queued
     about = models.CharField(max_length=36)  # that row's primary key
     address = models.EmailField()
     tries = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(default=clock.now)
 
-    FORMER_ADDRESS = "former_address"  # the kind that tells an address that it is a person's no more
+    FORMER_ADDRESS = "former_address"  # the kind that tells an address that it no longer belongs to a person
     objects = LetterQuerySet.as_manager()
 
     class Meta:
