@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hyperclusters import __version__
 from hyperclusters.clusters.metrics import exposition
+from tests.conftest import People
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +30,13 @@ def test_the_metrics_carry_it() -> None:
     families = {family.name: family for family in text_string_to_metric_families(exposition().decode())}
     (sample,) = families["hyperclusters_build_info"].samples
     assert (sample.labels, sample.value) == ({"version": __version__}, 1)
+
+
+@pytest.mark.django_db
+def test_a_page_says_it_in_the_account_menu(people: People) -> None:
+    browser = Browser()
+    browser.force_login(people.ada)
+    assert f"<span>{__version__}</span>" in browser.get("/").content.decode()
 
 
 @pytest.mark.django_db
