@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
-from django.db.models import Q
 
 from . import alerts, anchors, clock, denials, push, structure, verification
 from .chain import HeadLost
-from .models import Duty, Head
+from .models import ChainHead, ScheduledTask
 
 log = logging.getLogger(__name__)
 SOON = 5.0  # seconds between two runs of tasks that follow the ledger
 NEW_EVERY = 60.0  # and between two verifications of new events
 DATABASE_AWAY = 1.0  # and between two attempts to release a task
-HELD = timedelta(hours=1)  # longest run of a task; after it, the task of a killed worker is free again
-
-Do = Callable[[Duty], None]
+Do = Callable[[ScheduledTask], None]
 
 
 class Stopped(Exception):
@@ -35,27 +33,29 @@ class Stopped(Exception):
 def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
     """Run every task that is due and free, in this thread. A failed task is logged and tried again soon."""
     _anchor()
-    for name, (seconds, do) in _duties(may_go_on).items():
-        if (duty := _claim(name, seconds)) is None:
+    for name, (seconds, do) in _tasks(may_go_on).items():
+        if (task := _claim(name, seconds)) is None:
             continue
-        was_due_at = duty.due_at
+        was_run_after = task.run_after
         try:
-            do(duty)
+            do(task)
         except Stopped:
-            _give_back(duty, was_due_at, may_go_on)  # due for the next worker
+            _give_back(task, was_run_after, may_go_on)  # due for the next worker
             return
         except Exception as error:
             log.exception("the audit's duty %r ended with an error; it is due again soon", name)
-            duty.due_at = clock.now() + timedelta(seconds=SOON)
-            duty.failures, duty.error = duty.failures + 1, f"{type(error).__name__}: {error}"[:200]
+            task.run_after = clock.now() + timedelta(seconds=SOON)
+            task.failures, task.error = task.failures + 1, f"{type(error).__name__}: {error}"[:200]
         else:
             if name not in push.sinks():  # these count by themselves
-                duty.failures, duty.error = 0, ""
-        due_at = clock.now() + timedelta(seconds=seconds) if duty.due_at == was_due_at else duty.due_at
-        _give_back(duty, due_at, may_go_on)
+                task.failures, task.error = 0, ""
+        run_after = (
+            clock.now() + timedelta(seconds=seconds) if task.run_after == was_run_after else task.run_after
+        )
+        _give_back(task, run_after, may_go_on)
 
 
-def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
+def _tasks(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
     def go_on(_done: int, _all: int) -> None:
         if not may_go_on():
             raise Stopped
@@ -81,27 +81,33 @@ def _duties(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
     return duties
 
 
-def _claim(name: str, seconds: float) -> Duty | None:
+def _claim(name: str, seconds: float) -> ScheduledTask | None:
     """Claim the task if it is due and free. A task waits for its interval, or for a sink's longest pause."""
-    now = clock.now()
+    # The past is handed on to sinks, but raises no alert.
+    start = ChainHead.objects.get().seq if name == "alerts" else 0
+    task, _ = ScheduledTask.objects.get_or_create(
+        name=name, defaults={"run_after": clock.now(), "seq": start}
+    )
     longest = timedelta(seconds=max(seconds, push.BACKOFF_AT_MOST))
-    start = Head.objects.get().seq if name == "alerts" else 0  # past events are sent on, but raise no alert
-    duty, _ = Duty.objects.get_or_create(name=name, defaults={"due_at": now, "seq": start})
-    unheld = Q(held_until__isnull=True) | clock.due("held_until", HELD)
-    free = Duty.objects.filter(unheld, clock.due("due_at", longest), name=name)
-    if not clock.is_due(duty.due_at, longest) or not free.update(held_until=now + HELD):
+    if not clock.is_due(task.run_after, longest):
         return None
-    return Duty.objects.get(name=name)
+    return ScheduledTask.objects.filter(clock.due("run_after", longest), name=name).claim(uuid.uuid4().hex)
 
 
-def _give_back(duty: Duty, due_at: datetime, may_go_on: Callable[[], bool]) -> None:
+def _give_back(task: ScheduledTask, run_after: datetime, may_go_on: Callable[[], bool]) -> None:
     """Release the task as soon as the database answers: otherwise nobody has it for an hour. A lapsed lease is not
     ours to release."""
-    ours = Duty.objects.filter(name=duty.name, held_until=duty.held_until)
+    ours = ScheduledTask.objects.filter(name=task.name, lease_holder=task.lease_holder)
     while True:
         close_old_connections()  # the connection that an error broke, so that the next attempt opens another
         try:
-            ours.update(held_until=None, due_at=due_at, failures=duty.failures, error=duty.error)
+            ours.update(
+                lease_holder="",
+                lease_expires_at=None,
+                run_after=run_after,
+                failures=task.failures,
+                error=task.error,
+            )
         except (OperationalError, InterfaceError):
             if not may_go_on():
                 raise
@@ -115,7 +121,7 @@ def _anchor() -> None:
     else."""
     try:
         anchors.anchor_if_due()
-    except (HeadLost, Head.DoesNotExist):
+    except (HeadLost, ChainHead.DoesNotExist):
         log.exception("ALERT the audit cannot be anchored: the record of the chain's end is gone")
     except OSError as error:
         log.exception("ALERT the audit cannot be anchored: %s cannot be written", error.filename)
