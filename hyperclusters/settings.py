@@ -225,13 +225,13 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    # Safe with secrets in pages: it pads answers by a random length, and form tokens are masked differently in each.
+    # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
     "django.middleware.gzip.GZipMiddleware",
     "hyperclusters.web.middleware.request_context_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "hyperclusters.web.drafts.DraftMiddleware",  # before everything that rejects a form
+    "hyperclusters.web.drafts.DraftMiddleware",  # before what turns a form away
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -253,10 +253,10 @@ TEMPLATES = [
         "OPTIONS": {
             "libraries": {"lucide": "hyperclusters.web.icons"},
             "context_processors": [
+                "hyperclusters.version",
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.messages.context_processors.messages",
-                "hyperclusters.version",
                 "hyperclusters.web.context.page",
             ],
         },
