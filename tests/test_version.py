@@ -37,8 +37,3 @@ def test_a_page_says_it_in_the_account_menu(people: People) -> None:
     browser = Browser()
     browser.force_login(people.ada)
     assert f"<span>{__version__}</span>" in browser.get("/").content.decode()
-
-
-@pytest.mark.django_db
-def test_readiness_says_it() -> None:
-    assert Browser().get("/readyz").json()["version"] == __version__
