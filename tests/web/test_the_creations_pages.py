@@ -391,10 +391,8 @@ def many(people: People, projects: Projects, count: int) -> None:
         for n in range(2)
     )
     for creation in creations:
-        subject = Subject("creation", str(creation.pk), creation.name)
-        record(
-            EventType.CREATE_SUCCEEDED, Outcome.DONE, person=people.ada, team=people.vision, subject=subject
-        )
+        subject = Subject("creation", str(creation.pk), creation.name, people.vision)
+        record(EventType.CREATE_SUCCEEDED, Outcome.DONE, on=subject, by=people.ada)
 
 
 @pytest.mark.parametrize("path", ["/", "/clusters/", LIST, "/audit/", "/clusters/new/?name=x"])
