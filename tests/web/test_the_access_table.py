@@ -36,7 +36,7 @@ from tests.web.pages import HTMX
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.pages,
+    pytest.mark.any_database,
 ]  # pytest-django makes a database only for tests that are marked
 TABLE = table()
 PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")

@@ -19,6 +19,8 @@ from hyperclusters.clusters.models import Cluster, Creation, Network, State
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, PAYLOADS, SignIn, body, holds_markup, main, words
 
+pytestmark = pytest.mark.any_database
+
 LIST = "/creations/"
 POLLING = {State.QUEUED, State.SENDING, State.UNKNOWN}
 VERDICTS: dict[State, tuple[dict[str, Any], str]] = {
