@@ -19,7 +19,7 @@ demo: $(VENV)/run  ## run the dashboard here, with a simulated cloud
 
 test: $(VENV)/dev  ## run every test on SQLite, then the database tests on PostgreSQL, even if the first part fails
 	@$(BIN)/python -m pytest $(PARALLEL); sqlite=$$?; \
-	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not pages" \
+	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not any_database" \
 	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \

@@ -97,7 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):
         request.session.cycle_key()  # Django keeps the ID when the same person signs in again
         recent_login.note_confirmation(request.session)
         steps = [each.get("type") or each["method"] for each in how]
-        record(EventType.SIGNED_IN, Outcome.DONE, person=user, after={"by": steps})
+        record(EventType.SIGNED_IN, Outcome.DONE, by=user, after={"by": steps})
         request.session.clear_expired()
         lockout.forget_old()
 
@@ -105,10 +105,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Turn away a person with a right passkey, known only to the company, who has not signed in there for too
         long."""
         record(
-            EventType.SIGN_IN_FAILED,
-            Outcome.DENIED,
-            person=user,
-            reason="the company's confirmation is too old",
+            EventType.SIGN_IN_FAILED, Outcome.DENIED, by=user, reason="the company's confirmation is too old"
         )
         messages.warning(
             request,
@@ -124,7 +121,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Turn away a person with the right passkey or company account whose account here is closed."""
-        record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person=user, reason="the account is not active")
+        record(EventType.SIGN_IN_FAILED, Outcome.DENIED, by=user, reason="the account is not active")
         messages.error(request, _("This account is not active. Whoever runs the platform can tell you why."))
         return redirect(settings.LOGIN_URL)
 

@@ -47,10 +47,9 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"{self.email} {self.role} {self.team}"
 
-    @property
-    def subject(self) -> Subject:
-        """The subject for the ledger."""
-        return Subject("invitation", str(self.pk), self.email)
+    def audit_subject(self) -> Subject:
+        """This invitation as the ledger names it."""
+        return Subject("invitation", str(self.pk), self.email, team=self.team)
 
     def as_audit_json(self) -> dict[str, Any]:
         """The invitation, as the ledger stores it."""

@@ -83,9 +83,8 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.username
 
-    @property
-    def subject(self) -> Subject:
-        """The subject for the ledger."""
+    def audit_subject(self) -> Subject:
+        """This person as the ledger names it."""
         return Subject("person", str(self.pk), self.username)
 
     @property
