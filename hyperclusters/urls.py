@@ -3,7 +3,7 @@
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from hyperclusters.web import decorators
+from hyperclusters.web.shared import decorators
 from hyperclusters.web.views import (
     access,
     accounts,
@@ -146,8 +146,8 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
 ]
 
-handler400 = "hyperclusters.web.errors.bad_request"
-handler403 = "hyperclusters.web.errors.denied"
-handler404 = "hyperclusters.web.errors.not_found"
-handler429 = "hyperclusters.web.errors.too_many"  # allauth looks for it here
-handler500 = "hyperclusters.web.errors.server_error"
+handler400 = "hyperclusters.web.shared.errors.bad_request"
+handler403 = "hyperclusters.web.shared.errors.denied"
+handler404 = "hyperclusters.web.shared.errors.not_found"
+handler429 = "hyperclusters.web.shared.errors.too_many"  # allauth looks for it here
+handler500 = "hyperclusters.web.shared.errors.server_error"

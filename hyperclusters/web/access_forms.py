@@ -18,8 +18,7 @@ from hyperclusters.access.rules import Expiry
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
 from hyperclusters.modelarts import ClusterType
-
-from .access_words import access_refusal
+from hyperclusters.web.texts.access import access_refusal
 
 if TYPE_CHECKING:
     TeamModelForm = forms.ModelForm[Team]  # at run time it takes no parameter

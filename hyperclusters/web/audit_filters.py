@@ -20,8 +20,8 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Deletion
-from hyperclusters.web.fields import UtcDateTimeField
-from hyperclusters.web.listing import FilterMenu, menu
+from hyperclusters.web.shared.fields import UtcDateTimeField
+from hyperclusters.web.shared.listing import FilterMenu, menu
 
 PRESETS = {
     "1h": (gettext_lazy("Last hour"), timedelta(hours=1)),

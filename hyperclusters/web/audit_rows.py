@@ -13,9 +13,9 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import EventRow
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Evidence
-from hyperclusters.web.causes import CAUSES
-from hyperclusters.web.listing import quote_key
-from hyperclusters.web.sentences import OUTCOME_KINDS
+from hyperclusters.web.shared.listing import quote_key
+from hyperclusters.web.texts.causes import CAUSES
+from hyperclusters.web.texts.states import OUTCOME_KINDS
 
 LIST = "/audit/"
 PAGES = {

@@ -15,8 +15,7 @@ from django.utils.translation import get_language
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Network
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
-
-from .humanize import ago
+from hyperclusters.web.shared.humanize import ago
 
 AT_ONCE = 5000  # IDs in one query; a database takes only so many
 SHOWN = (

@@ -14,7 +14,7 @@ from hyperclusters.access.models import Team
 from hyperclusters.clusters.models import KeyKind, Project
 from hyperclusters.clusters.projects import REGIONS, known_endpoints
 from hyperclusters.modelarts import Credentials, is_header_safe
-from hyperclusters.web.fields import UtcDateTimeField
+from hyperclusters.web.shared.fields import UtcDateTimeField
 
 PLAIN = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 SECRET = PLAIN | {"autocomplete": "new-password"}

@@ -20,8 +20,8 @@ from hyperclusters.modelarts.classification import classify
 from hyperclusters.modelarts.codes import MEANINGS
 from hyperclusters.modelarts.transport import RawResponse
 from hyperclusters.modelarts.types import ClusterType, Request
-from hyperclusters.web.causes import CODES, cause_of
-from hyperclusters.web.sentences import deletion_verdict, verdict
+from hyperclusters.web.texts.causes import CODES, cause_of
+from hyperclusters.web.texts.states import deletion_verdict, verdict
 from tests.clusters.moments import send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import SignIn, main, submit, words

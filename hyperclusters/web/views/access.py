@@ -19,10 +19,10 @@ from hyperclusters.access.permissions import Permission, active_grants, platform
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.web.access_forms import AskForm, JoinForm, bound_form
-from hyperclusters.web.access_words import ALLOWS, access_refusal, decided_by, lost
-from hyperclusters.web.decorators import OWN, PUBLIC, SIGNED_IN, access
-from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, lost
 
 
 @access(get=SIGNED_IN)

@@ -26,8 +26,8 @@ from hyperclusters.accounts.recent_login import note_confirmation
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.web.account_forms import ConfirmForm, SignInForm
-from hyperclusters.web.decorators import PUBLIC, SIGNED_IN, access
-from hyperclusters.web.http import PageRequest, own_path
+from hyperclusters.web.shared.decorators import PUBLIC, SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest, own_path
 
 
 def _target(request: HttpRequest, otherwise: str = settings.LOGIN_REDIRECT_URL) -> str:

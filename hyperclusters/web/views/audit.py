@@ -27,10 +27,10 @@ from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit_chart import chart, count
 from hyperclusters.web.audit_filters import AuditQuery, parse_query
 from hyperclusters.web.audit_rows import rows
-from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.http import PageRequest, wants_fragment
-from hyperclusters.web.listing import address
-from hyperclusters.web.ratelimit import limited, searches
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.http import PageRequest, wants_fragment
+from hyperclusters.web.shared.listing import address
+from hyperclusters.web.shared.ratelimit import limited, searches
 
 
 @access(get=anywhere(Permission.AUDIT))

@@ -18,11 +18,11 @@ from hyperclusters.clusters.models import Cluster, Creation, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.cluster_rows import ClusterRow, cluster_rows, page_rows
-from hyperclusters.web.decorators import SIGNED_IN, access
-from hyperclusters.web.http import PageRequest, wants_fragment
-from hyperclusters.web.listing import FilterMenu, address, chosen_value, menu, search_text
-from hyperclusters.web.ratelimit import limited, searches
-from hyperclusters.web.sheets import sheet
+from hyperclusters.web.shared.csv_files import sheet
+from hyperclusters.web.shared.decorators import SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest, wants_fragment
+from hyperclusters.web.shared.listing import FilterMenu, address, chosen_value, menu, search_text
+from hyperclusters.web.shared.ratelimit import limited, searches
 
 PAGE = 50
 FILTERS = ("q", "team", "type", "by", "origin", "gone")

@@ -16,11 +16,11 @@ from hyperclusters.clusters.errors import CreationRefused
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.web.audit_rows import Row
 from hyperclusters.web.audit_rows import rows as event_rows
-from hyperclusters.web.decorators import access, on
-from hyperclusters.web.drafts import draft_for, keeps_draft
-from hyperclusters.web.errors import not_recorded, perhaps_recorded
-from hyperclusters.web.http import REFUSED, PageRequest, wants_fragment
-from hyperclusters.web.sentences import deletion_verdict, refusal
+from hyperclusters.web.shared.decorators import access, on
+from hyperclusters.web.shared.drafts import draft_for, keeps_draft
+from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded
+from hyperclusters.web.shared.http import REFUSED, PageRequest, wants_fragment
+from hyperclusters.web.texts.states import deletion_verdict, refusal
 
 
 @access(get=on("cluster"))

@@ -20,14 +20,14 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.web.decorators import OWN, SIGNED_IN, access, on
-from hyperclusters.web.drafts import draft_for, keeps_draft, note_not_taken
-from hyperclusters.web.errors import never_recorded, perhaps_recorded
-from hyperclusters.web.http import PageRequest, wants_fragment
-from hyperclusters.web.listing import chosen_value, menu, search_text
-from hyperclusters.web.ratelimit import limited, searches
-from hyperclusters.web.sentences import verdict
-from hyperclusters.web.timeline import timeline
+from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, on
+from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
+from hyperclusters.web.shared.errors import never_recorded, perhaps_recorded
+from hyperclusters.web.shared.http import PageRequest, wants_fragment
+from hyperclusters.web.shared.listing import chosen_value, menu, search_text
+from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.texts.states import verdict
+from hyperclusters.web.texts.timeline import timeline
 
 PAGE = 50
 NONE_OF_THEM = "none"

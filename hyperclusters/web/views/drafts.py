@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import resolve
 
-from hyperclusters.web.decorators import PUBLIC, access
-from hyperclusters.web.drafts import draft_fields, store
-from hyperclusters.web.http import own_path
+from hyperclusters.web.shared.decorators import PUBLIC, access
+from hyperclusters.web.shared.drafts import draft_fields, store
+from hyperclusters.web.shared.http import own_path
 
 
 @access(post=PUBLIC, page="web:home")

@@ -15,11 +15,11 @@ from hyperclusters.access.permissions import Permission, audit_scope, visible_ev
 from hyperclusters.audit.export import Format
 from hyperclusters.web.audit_chart import count
 from hyperclusters.web.audit_filters import parse_query
-from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.errors import busy
-from hyperclusters.web.http import PageRequest
-from hyperclusters.web.listing import address
-from hyperclusters.web.ratelimit import is_post, limited
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.errors import busy
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.listing import address
+from hyperclusters.web.shared.ratelimit import is_post, limited
 
 AT_ONCE = (
     2  # exports that one web process writes at the same time: each keeps a thread and a database connection

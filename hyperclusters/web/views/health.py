@@ -11,7 +11,7 @@ from django.http import HttpRequest, JsonResponse
 
 from hyperclusters.audit.chain import KeyMissing, current_key
 from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
-from hyperclusters.web.decorators import PUBLIC, access
+from hyperclusters.web.shared.decorators import PUBLIC, access
 
 
 @access(get=PUBLIC)

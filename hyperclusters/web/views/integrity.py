@@ -16,8 +16,8 @@ from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.push import sink_states
 from hyperclusters.audit.verification import IntegrityStatus, integrity_status
-from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.http import REFUSED, PageRequest
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.http import REFUSED, PageRequest
 
 
 @access(get=anywhere(Permission.AUDIT))

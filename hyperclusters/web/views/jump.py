@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, may, teams_where
 from hyperclusters.clusters.models import Cluster, Creation, Project, State
-from hyperclusters.web.context import entries
-from hyperclusters.web.decorators import SIGNED_IN, access
-from hyperclusters.web.http import PageRequest, as_uuid, wants_fragment
-from hyperclusters.web.listing import search_text
-from hyperclusters.web.ratelimit import limited, searches
+from hyperclusters.web.shared.context import entries
+from hyperclusters.web.shared.decorators import SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest, as_uuid, wants_fragment
+from hyperclusters.web.shared.listing import search_text
+from hyperclusters.web.shared.ratelimit import limited, searches
 
 EACH = 6  # of a kind; the lists have the rest
 

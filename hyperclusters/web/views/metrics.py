@@ -6,7 +6,7 @@ from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from hyperclusters.clusters.metrics import exposition
-from hyperclusters.web.decorators import PUBLIC, access
+from hyperclusters.web.shared.decorators import PUBLIC, access
 
 
 @access(get=PUBLIC, note="with METRICS_TOKEN")

@@ -14,14 +14,14 @@ from hyperclusters.access.permissions import NotPermitted, Permission, teams_whe
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTaken, NameUnresolved, TokenUsed
 from hyperclusters.clusters.models import Creation, Project
-from hyperclusters.web.access_words import lost
-from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.forms import CreationForm
-from hyperclusters.web.http import PageRequest, as_uuid
 from hyperclusters.web.preview import chosen_project, preview
-from hyperclusters.web.sentences import refusal, rule_broken
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded
+from hyperclusters.web.shared.http import PageRequest, as_uuid
+from hyperclusters.web.texts.access import lost
+from hyperclusters.web.texts.states import refusal, rule_broken
 
 # Status of the answer when the form is shown again; 409 says that the same form made something else before.
 REFUSED, CONFLICT = 422, 409

@@ -19,11 +19,11 @@ from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
 from hyperclusters.clusters.quotas import used
-from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.diagnoses import diagnosis
-from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.http import REFUSED, PageRequest, posted, wants_fragment
 from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted, wants_fragment
+from hyperclusters.web.texts.diagnoses import diagnosis
 
 CONNECTORS = anywhere(Permission.CONNECT)
 SECRETS = ("access_key", "secret_key", "security_token")  # never in a draft

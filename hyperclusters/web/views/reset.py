@@ -14,7 +14,7 @@ from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.accounts.lockout import remember_device
 from hyperclusters.accounts.passwords import ask_for_reset, person_of, reset_password
 from hyperclusters.web.account_forms import AskResetForm, NewPasswordForm
-from hyperclusters.web.decorators import PUBLIC, access
+from hyperclusters.web.shared.decorators import PUBLIC, access
 
 
 @access(get=PUBLIC, post=PUBLIC)

@@ -19,9 +19,9 @@ from hyperclusters.access.permissions import Permission
 from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import creation_reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
-from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.drafts import draft_for, keeps_draft
-from hyperclusters.web.http import REFUSED, PageRequest, as_uuid
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.drafts import draft_for, keeps_draft
+from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
 
 PAGE = 50
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"

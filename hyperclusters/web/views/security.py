@@ -20,9 +20,9 @@ from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.accounts.passwords import change_password
 from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
 from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
-from hyperclusters.web.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.devices import device_name
-from hyperclusters.web.http import PageRequest
+from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest
 
 NEW_SECRET = "new_app_secret"  # noqa: S105 -- where the session keeps it, sealed, until the app has shown a code
 

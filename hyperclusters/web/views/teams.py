@@ -34,12 +34,12 @@ from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.quotas import used_by
 from hyperclusters.web.access_forms import QuotaForm, RulesForm
-from hyperclusters.web.access_words import unled_notice
-from hyperclusters.web.decorators import SIGNED_IN, access, on
-from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.http import REFUSED, PageRequest, posted
-from hyperclusters.web.listing import chosen_value, menu, search_text
-from hyperclusters.web.sheets import sheet
+from hyperclusters.web.shared.csv_files import sheet
+from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.listing import chosen_value, menu, search_text
+from hyperclusters.web.texts.access import unled_notice
 
 PAGE = 50
 HISTORY = 10  # changes of access on a team's page

@@ -20,8 +20,7 @@ from hyperclusters.access.permissions import (
 )
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins
 from hyperclusters.audit import clock
-
-from .causes import Text
+from hyperclusters.web.texts.causes import Text
 
 REFUSALS: dict[Cause, Text] = {
     Cause.ONESELF: gettext_lazy(

@@ -24,7 +24,7 @@ from hyperclusters.clusters.errors import (
     WrongName,
 )
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
-from hyperclusters.web.causes import CAUSES, Text, cause_of, refusal_remedy, remedy, said
+from hyperclusters.web.texts.causes import CAUSES, Text, cause_of, refusal_remedy, remedy, said
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {

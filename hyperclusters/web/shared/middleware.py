@@ -32,10 +32,9 @@ from hyperclusters.accounts.recent_login import is_recent
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.logs import redacted_path
-
-from .decorators import access
-from .drafts import note_not_taken
-from .http import PageRequest, whole_page
+from hyperclusters.web.shared.decorators import access
+from hyperclusters.web.shared.drafts import note_not_taken
+from hyperclusters.web.shared.http import PageRequest, whole_page
 
 log = logging.getLogger(__name__)
 BRACKETED = re.compile(r"\[([^]]*)\](?::[0-9]{0,5})?")  # [2001:db8::1]:443

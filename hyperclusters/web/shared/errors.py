@@ -16,9 +16,8 @@ from hyperclusters.access.models import Grant, User
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
-
-from .access_words import lost, who_helps
-from .drafts import note_not_taken
+from hyperclusters.web.shared.drafts import note_not_taken
+from hyperclusters.web.texts.access import lost, who_helps
 
 RETRY_AFTER = 10  # seconds until a busy database is worth another try
 IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page

@@ -8,8 +8,7 @@ from django_htmx.middleware import HtmxDetails
 from hyperclusters.access.models import User
 from hyperclusters.accounts.adapters import is_own_path
 from hyperclusters.accounts.sessions import SessionStore
-
-from .decorators import Rule
+from hyperclusters.web.shared.decorators import Rule
 
 REFUSED = 422  # the status of a form that was not accepted
 

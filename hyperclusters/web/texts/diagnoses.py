@@ -6,9 +6,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from hyperclusters.clusters.models import ConnectionTest, Diagnosis
-
-from .causes import Text, cause_of, said
-from .sentences import Verdict
+from hyperclusters.web.texts.causes import Text, cause_of, said
+from hyperclusters.web.texts.states import Verdict
 
 # What to look at, by what was found.
 ADVICE: dict[str, Text] = {

@@ -12,7 +12,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import UNREADABLE, events
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation
-from hyperclusters.web.causes import cause_of
+from hyperclusters.web.texts.causes import cause_of
 
 
 @dataclass(frozen=True, slots=True)
