@@ -3,14 +3,12 @@
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from hyperclusters.web.clusters.urls import clusters_urls, creations_urls
 from hyperclusters.web.shared import decorators
 from hyperclusters.web.views import (
     access,
     accounts,
     audit,
-    cluster_list,
-    clusters,
-    creations,
     drafts,
     export,
     grants,
@@ -19,7 +17,6 @@ from hyperclusters.web.views import (
     integrity,
     jump,
     metrics,
-    new,
     people,
     projects,
     reset,
@@ -61,23 +58,6 @@ allauth_urls = [
         {"provider_id": "company"},
         name="openid_connect_callback",
     ),
-]
-clusters_urls = [
-    path("", cluster_list.listing, name="list"),
-    path("clusters.csv", cluster_list.as_csv, name="csv"),
-    path("clusters.json", cluster_list.as_json, name="json"),
-    path("refresh/", cluster_list.refresh, name="refresh"),
-    path("new/", new.new, name="new"),
-    path("<uuid:pk>/", clusters.cluster, name="cluster"),
-    path("<uuid:pk>/delete/", clusters.delete, name="delete"),
-]
-creations_urls = [
-    path("", creations.listing, name="list"),
-    path("<uuid:pk>/", creations.creation, name="creation"),
-    path("form/<uuid:token>/", creations.of_form, name="of_form"),
-    path("<uuid:pk>/withdraw/", creations.withdraw, name="withdraw"),
-    path("<uuid:pk>/look/", creations.look, name="look"),
-    path("<uuid:pk>/decide/", creations.decide, name="decide"),
 ]
 audit_urls = [
     path("", audit.listing, name="list"),

@@ -142,7 +142,7 @@ FOR_EVERYBODY = SIGNING_IN | {
 
 
 def room_of(module: str) -> str:
-    """`web` for `hyperclusters.web.views.new`; empty for what is not ours."""
+    """`web` for `hyperclusters.web.clusters.views.new`; empty for what is not ours."""
     parts = module.split(".")
     return parts[1] if parts[0] == "hyperclusters" and len(parts) > 1 else ""
 

@@ -14,8 +14,8 @@ from hyperclusters.access.permissions import NotPermitted, Permission, teams_whe
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTaken, NameUnresolved, TokenUsed
 from hyperclusters.clusters.models import Creation, Project
-from hyperclusters.web.forms import CreationForm
-from hyperclusters.web.preview import chosen_project, preview
+from hyperclusters.web.clusters.forms import CreationForm
+from hyperclusters.web.clusters.preview import chosen_project, preview
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded

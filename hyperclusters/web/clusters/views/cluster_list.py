@@ -17,7 +17,7 @@ from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, Creation, Source
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.cluster_rows import ClusterRow, cluster_rows, page_rows
+from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, page_rows
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, wants_fragment
