@@ -3,24 +3,21 @@
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from hyperclusters.web.audit.urls import audit_urls
 from hyperclusters.web.clusters.urls import clusters_urls, creations_urls
 from hyperclusters.web.shared import decorators
 from hyperclusters.web.views import (
     access,
     accounts,
-    audit,
     drafts,
-    export,
     grants,
     health,
     home,
-    integrity,
     jump,
     metrics,
     people,
     projects,
     reset,
-    review,
     security,
     teams,
 )
@@ -58,17 +55,6 @@ allauth_urls = [
         {"provider_id": "company"},
         name="openid_connect_callback",
     ),
-]
-audit_urls = [
-    path("", audit.listing, name="list"),
-    path("summary/", audit.summary, name="summary"),
-    path("chain/", integrity.chain, name="chain"),
-    path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
-    path("review/", review.queue, name="review"),
-    path("review/mark/", review.mark, name="mark"),
-    path("review/<uuid:pk>/", review.account, name="account"),
-    path("export/", export.export, name="export"),
-    path("<int:seq>/", audit.event, name="event"),
 ]
 teams_urls = [
     path("", teams.listing, name="list"),

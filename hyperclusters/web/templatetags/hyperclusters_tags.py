@@ -14,7 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.web.access_forms import LENGTHS
-from hyperclusters.web.audit_rows import Row
+from hyperclusters.web.audit.event_rows import Row
 from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
 from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS

@@ -13,11 +13,11 @@ from hyperclusters.access.permissions import Permission, active_grants, may, wit
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.clusters.models import UNRESOLVED, Cluster, Creation, Heartbeat, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.clusters.cluster_rows import cluster_rows
 from hyperclusters.web.shared.decorators import PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, own_path
 from hyperclusters.web.texts.access import lost, request_line, unled_notice
-from hyperclusters.web.views.review import OPEN, queues
 
 SHOWN = 6  # rows of each table
 THEMES = ("light", "dark")

@@ -14,8 +14,8 @@ from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.errors import CreationRefused
 from hyperclusters.clusters.models import Cluster, Deletion
-from hyperclusters.web.audit_rows import Row
-from hyperclusters.web.audit_rows import rows as event_rows
+from hyperclusters.web.audit.event_rows import Row
+from hyperclusters.web.audit.event_rows import rows as event_rows
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded

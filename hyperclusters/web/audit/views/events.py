@@ -24,9 +24,9 @@ from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
 from hyperclusters.audit.verification import integrity_status
 from hyperclusters.clusters.models import Cluster, Creation
-from hyperclusters.web.audit_chart import chart, count
-from hyperclusters.web.audit_filters import AuditQuery, parse_query
-from hyperclusters.web.audit_rows import rows
+from hyperclusters.web.audit.chart import chart, count
+from hyperclusters.web.audit.event_rows import rows
+from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, wants_fragment
 from hyperclusters.web.shared.listing import address

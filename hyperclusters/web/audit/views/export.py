@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.exports import export_events
 from hyperclusters.access.permissions import Permission, audit_scope, visible_events
 from hyperclusters.audit.export import Format
-from hyperclusters.web.audit_chart import count
-from hyperclusters.web.audit_filters import parse_query
+from hyperclusters.web.audit.chart import count
+from hyperclusters.web.audit.query import parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.errors import busy
 from hyperclusters.web.shared.http import PageRequest
