@@ -3,23 +3,20 @@
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from hyperclusters.web.access.urls import access_urls, people_urls, teams_urls
 from hyperclusters.web.audit.urls import audit_urls
 from hyperclusters.web.clusters.urls import clusters_urls, creations_urls
 from hyperclusters.web.shared import decorators
 from hyperclusters.web.views import (
-    access,
     accounts,
     drafts,
-    grants,
     health,
     home,
     jump,
     metrics,
-    people,
     projects,
     reset,
     security,
-    teams,
 )
 
 web = [
@@ -55,32 +52,6 @@ allauth_urls = [
         {"provider_id": "company"},
         name="openid_connect_callback",
     ),
-]
-teams_urls = [
-    path("", teams.listing, name="list"),
-    path("<slug:slug>/", teams.team, name="team"),
-    path("<slug:slug>/who.csv", teams.who, name="who"),
-    path("<slug:slug>/rules/", teams.rules, name="rules"),
-    path("<slug:slug>/quota/", teams.quota, name="quota"),
-    path("<slug:slug>/give/", grants.give, name="give"),
-    path("<slug:slug>/grants/<int:pk>/", grants.grant, name="grant"),
-    path("<slug:slug>/review/", grants.review, name="review"),
-    path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),
-    path("<slug:slug>/invitations/<uuid:pk>/withdraw/", grants.uninvite, name="uninvite"),
-]
-access_urls = [
-    path("", access.mine, name="mine"),
-    path("ask/", access.ask, name="ask"),
-    path("requests/<int:pk>/withdraw/", access.withdraw, name="withdraw"),
-    path("invitations/<str:token>/", access.invitation, name="invitation"),
-]
-people_urls = [
-    path("", people.listing, name="list"),
-    path("appoint/", people.appoint, name="appoint"),
-    path("roles/<int:pk>/end/", people.dismiss, name="dismiss"),
-    path("<int:pk>/activity/", people.activity, name="activity"),
-    path("<int:pk>/correct/", people.correct, name="correct"),
-    path("teams/", people.add_team, name="add_team"),
 ]
 projects_urls = [
     path("", projects.listing, name="list"),

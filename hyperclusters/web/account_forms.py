@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from hyperclusters.access.models import User
 from hyperclusters.accounts.factors import has_factor
 from hyperclusters.accounts.forms import SecondStepForm
-from hyperclusters.web.access_forms import ReasonForm
+from hyperclusters.web.access.forms import ReasonForm
 
 LOCKED = "too_many_login_attempts"
 

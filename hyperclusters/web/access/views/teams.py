@@ -33,7 +33,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.quotas import used_by
-from hyperclusters.web.access_forms import QuotaForm, RulesForm
+from hyperclusters.web.access.forms import QuotaForm, RulesForm
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft

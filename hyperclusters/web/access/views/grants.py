@@ -16,12 +16,12 @@ from hyperclusters.access import access_requests, access_reviews, invitations, s
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.web.access_forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm, bound_form
+from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm, bound_form
+from hyperclusters.web.access.views.teams import GRANTERS, PAGE, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
 from hyperclusters.web.texts.access import access_refusal
-from hyperclusters.web.views.teams import GRANTERS, PAGE, team_of
 
 # Platform admins give the role of admin, and no other.
 GIVERS = on("team", Permission.GRANT, or_anywhere=Permission.APPOINT)

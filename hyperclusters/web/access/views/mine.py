@@ -18,7 +18,7 @@ from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, 
 from hyperclusters.access.permissions import Permission, active_grants, platform_admins, roles_for
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
-from hyperclusters.web.access_forms import AskForm, JoinForm, bound_form
+from hyperclusters.web.access.forms import AskForm, JoinForm, bound_form
 from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from hyperclusters.access import access_reviews, people, services
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Permission
-from hyperclusters.web.access_forms import ReasonForm, SiteRoleForm, TeamForm, bound_form
+from hyperclusters.web.access.forms import ReasonForm, SiteRoleForm, TeamForm, bound_form
+from hyperclusters.web.access.views.teams import PAGE
 from hyperclusters.web.account_forms import CorrectForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
 from hyperclusters.web.shared.listing import search_text
-from hyperclusters.web.views.teams import PAGE
 
 APPOINTERS = anywhere(Permission.APPOINT)
 
