@@ -15,7 +15,7 @@ from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Permission
 from hyperclusters.web.access.forms import ReasonForm, SiteRoleForm, TeamForm, bound_form
 from hyperclusters.web.access.views.teams import PAGE
-from hyperclusters.web.account_forms import CorrectForm
+from hyperclusters.web.accounts.forms import CorrectForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted

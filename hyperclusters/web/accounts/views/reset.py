@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.accounts.lockout import remember_device
 from hyperclusters.accounts.passwords import ask_for_reset, person_of, reset_password
-from hyperclusters.web.account_forms import AskResetForm, NewPasswordForm
+from hyperclusters.web.accounts.forms import AskResetForm, NewPasswordForm
 from hyperclusters.web.shared.decorators import PUBLIC, access
 
 

@@ -19,8 +19,8 @@ from hyperclusters.accounts import factors
 from hyperclusters.accounts.models import CompanyAccount, Session
 from hyperclusters.accounts.passwords import change_password
 from hyperclusters.accounts.sessions import end_one, sign_out_everywhere
-from hyperclusters.web.account_forms import AddAppForm, AddPasskeyForm, NewPasswordForm
-from hyperclusters.web.devices import device_name
+from hyperclusters.web.accounts.devices import device_name
+from hyperclusters.web.accounts.forms import AddAppForm, AddPasskeyForm, NewPasswordForm
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
 

@@ -25,7 +25,7 @@ from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.accounts.recent_login import note_confirmation
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.web.account_forms import ConfirmForm, SignInForm
+from hyperclusters.web.accounts.forms import ConfirmForm, SignInForm
 from hyperclusters.web.shared.decorators import PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, own_path
 
