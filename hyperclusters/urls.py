@@ -7,6 +7,7 @@ from hyperclusters.web.access.urls import access_urls, people_urls, teams_urls
 from hyperclusters.web.accounts.urls import accounts_urls, allauth_urls
 from hyperclusters.web.audit.urls import audit_urls
 from hyperclusters.web.clusters.urls import clusters_urls, creations_urls
+from hyperclusters.web.projects.urls import projects_urls
 from hyperclusters.web.shared import decorators
 from hyperclusters.web.views import (
     drafts,
@@ -14,7 +15,6 @@ from hyperclusters.web.views import (
     home,
     jump,
     metrics,
-    projects,
 )
 
 web = [
@@ -22,14 +22,6 @@ web = [
     path("theme/", home.theme, name="theme"),
     path("jump/", jump.jump, name="jump"),
     path("draft/", drafts.draft, name="draft"),
-]
-projects_urls = [
-    path("", projects.listing, name="list"),
-    path("new/", projects.connect, name="connect"),
-    path("<int:pk>/", projects.project, name="project"),
-    path("<int:pk>/change/", projects.change, name="change"),
-    path("<int:pk>/key/", projects.key, name="key"),
-    path("<int:pk>/test/", projects.test, name="test"),
 ]
 
 urlpatterns = [

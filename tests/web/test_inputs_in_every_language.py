@@ -16,7 +16,7 @@ from hyperclusters.access.models import Grant, Role, Team
 from hyperclusters.access.services import grant
 from hyperclusters.audit import clock
 from hyperclusters.web.access.forms import UntilForm
-from hyperclusters.web.project_forms import KeyForm
+from hyperclusters.web.projects.forms import KeyForm
 from tests.conftest import People, Projects, confirm
 from tests.web.pages import SignIn, body
 

@@ -19,7 +19,7 @@ from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
 from hyperclusters.clusters.quotas import used
-from hyperclusters.web.project_forms import ConnectForm, KeyForm, ProjectForm
+from hyperclusters.web.projects.forms import ConnectForm, KeyForm, ProjectForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted, wants_fragment
