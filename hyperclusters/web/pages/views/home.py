@@ -1,10 +1,9 @@
-"""The front page, and the theme."""
+"""The front page."""
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from hyperclusters.access.access_requests import waiting_for
@@ -15,12 +14,11 @@ from hyperclusters.clusters.models import UNRESOLVED, Cluster, Creation, Heartbe
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.clusters.cluster_rows import cluster_rows
-from hyperclusters.web.shared.decorators import PUBLIC, SIGNED_IN, access
-from hyperclusters.web.shared.http import PageRequest, own_path
+from hyperclusters.web.shared.decorators import SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.texts.access import lost, request_line, unled_notice
 
 SHOWN = 6  # rows of each table
-THEMES = ("light", "dark")
 
 
 @access(get=SIGNED_IN)
@@ -70,22 +68,3 @@ def _creations(person: User) -> CreationQuerySet:
 
 def _to_decide(person: User) -> Q:
     return Q(state=State.NEEDS_ATTENTION) & within(person, Permission.DECIDE, team="project__team")
-
-
-@access(post=PUBLIC, page="web:home")
-def theme(request: PageRequest) -> HttpResponse:
-    """Keep the chosen theme in a cookie, so that pages come in it from the first byte."""
-    response = HttpResponseRedirect(own_path(request.POST.get("next", ""), "/"))
-    chosen = request.POST.get("theme", "")
-    if chosen in THEMES:
-        response.set_cookie(
-            settings.THEME_COOKIE_NAME,
-            chosen,
-            max_age=365 * 86400,
-            secure=settings.HTTPS,
-            httponly=True,
-            samesite="Lax",
-        )
-    else:
-        response.delete_cookie(settings.THEME_COOKIE_NAME)
-    return response

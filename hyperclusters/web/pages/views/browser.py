@@ -1,15 +1,36 @@
-"""Keeping what is typed into a form that cannot be sent now."""
+"""What a browser keeps for us in a cookie: the theme, and a form that cannot be sent now."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import resolve
 
+from hyperclusters.web.shared.context import THEMES
 from hyperclusters.web.shared.decorators import PUBLIC, access
 from hyperclusters.web.shared.drafts import draft_fields, store
 from hyperclusters.web.shared.http import own_path
+
+
+@access(post=PUBLIC, page="web:home")
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the chosen theme in a cookie, so that pages come in it from the first byte."""
+    response = HttpResponseRedirect(own_path(request.POST.get("next", ""), "/"))
+    chosen = request.POST.get("theme", "")
+    if chosen in THEMES:
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME,
+            chosen,
+            max_age=365 * 86400,
+            secure=settings.HTTPS,
+            httponly=True,
+            samesite="Lax",
+        )
+    else:
+        response.delete_cookie(settings.THEME_COOKIE_NAME)
+    return response
 
 
 @access(post=PUBLIC, page="web:home")

@@ -1,16 +1,20 @@
-"""For machines: is the process up, and can it serve."""
+"""For machines: is the process up, can it serve, and its metrics."""
 
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from hyperclusters.audit.chain import KeyMissing, current_key
 from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
+from hyperclusters.clusters.metrics import exposition
 from hyperclusters.web.shared.decorators import PUBLIC, access
 
 
@@ -48,3 +52,15 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def migrations_on_disk() -> frozenset[tuple[str, str]]:
     """App and name of every migration that this code brings along."""
     return frozenset(MigrationLoader(None).disk_migrations)
+
+
+@access(get=PUBLIC, note="with METRICS_TOKEN")
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Off without METRICS_TOKEN; with it, for whoever sends it: `Authorization: Bearer …`."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    if not constant_time_compare(
+        request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}"
+    ):
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
