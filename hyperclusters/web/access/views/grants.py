@@ -43,7 +43,7 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and bound_form(form, lambda: _give(request, team, form)):
         return redirect(team)
     context = {"team": team, "form": form, "title": _("Grant access"), "submit": _("Grant access")}
-    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=GIVERS, post=GIVERS)
@@ -73,7 +73,7 @@ def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         return redirect(team)
     is_own = grant.person == request.user
     context = {"team": team, "grant": grant, "forms": forms, "roles": roles, "is_own": is_own}
-    return render(request, "teams/grant.html", context, status=REFUSED if form is not None else 200)
+    return render(request, "access/teams/grant.html", context, status=REFUSED if form is not None else 200)
 
 
 @access(get=GRANTERS, post=GRANTERS)
@@ -95,7 +95,7 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
     rows = [(grant, (draft or request.POST).get(f"g{grant.pk}", "later")) for grant in page]
     context = {"team": team, "form": form, "page": page, "rows": rows}
-    return render(request, "teams/review.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=GRANTERS, post=GRANTERS)
@@ -121,7 +121,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     ):
         return redirect(team)
     context = {"team": team, "asked": access_request, "forms": forms}
-    return render(request, "teams/request.html", context, status=REFUSED if form is not None else 200)
+    return render(request, "access/teams/request.html", context, status=REFUSED if form is not None else 200)
 
 
 @access(post=GRANTERS, page="teams:team", keys=("slug",))

@@ -36,7 +36,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
         "is_filtered": bool(text),
     }
-    return render(request, "people/list.html", context)
+    return render(request, "access/people/list.html", context)
 
 
 @access(get=APPOINTERS, post=APPOINTERS, recent=True)
@@ -54,7 +54,7 @@ def appoint(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and bound_form(form, act):
         return redirect("people:list")
     context = {"form": form, "title": _("Appoint"), "submit": _("Appoint")}
-    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/people/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=APPOINTERS, post=APPOINTERS, recent=True)
@@ -72,7 +72,7 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
         return redirect("people:list")
     title = _("End %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
     context = {"form": form, "title": title, "submit": _("End this role"), "danger": True, "grant": grant}
-    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/people/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=APPOINTERS, post=APPOINTERS, recent=True)
@@ -90,7 +90,7 @@ def correct(request: PageRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and bound_form(form, act):
         return redirect("people:list")
     context = {"form": form, "title": title, "submit": _("Save")}
-    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/people/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=APPOINTERS, post=APPOINTERS, recent=True)
@@ -115,7 +115,7 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
         "danger": person.is_active,
         "person_shown": person,
     }
-    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/people/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=APPOINTERS, post=APPOINTERS)
@@ -132,4 +132,4 @@ def add_team(request: PageRequest) -> HttpResponse:
             messages.success(request, _("The team is there. Appoint its first admin now."))
             return redirect("teams:give", team.slug)
     context = {"form": form, "title": _("New team"), "submit": _("Add the team")}
-    return render(request, "people/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/people/form.html", context, status=REFUSED if form.errors else 200)

@@ -65,7 +65,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "soon": clock.now() + SOON,
         "may_appoint": may(request.user, Permission.APPOINT),
     }
-    return render(request, "teams/list.html", context)
+    return render(request, "access/teams/list.html", context)
 
 
 @access(get=on("team"))
@@ -90,7 +90,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "soon": clock.now() + SOON,
         "unled": unled_notice(team, request.user),
     }
-    return render(request, "teams/team.html", context | _members(request, team))
+    return render(request, "access/teams/team.html", context | _members(request, team))
 
 
 @access(get=on("team"))
@@ -119,7 +119,7 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
         )
         return redirect(team)
     context = {"team": team, "form": form, "title": _("What this team allows")}
-    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=on("team", Permission.APPOINT), post=on("team", Permission.APPOINT))
@@ -135,7 +135,7 @@ def quota(request: PageRequest, slug: str) -> HttpResponse:
         messages.success(request, _("The team's quota is changed."))
         return redirect(team)
     context = {"team": team, "form": form, "title": _("Quota"), "used": used_by(team)}
-    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "access/teams/form.html", context, status=REFUSED if form.errors else 200)
 
 
 def team_of(request: PageRequest, slug: str) -> TeamWithAdmins:

@@ -51,7 +51,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "filters": [menu(request.GET, "state", _("State"), states, everything=_("Any state"))],
         "is_filtered": bool(request.GET.get("q") or request.GET.get("state")),
     }
-    return render(request, "creations/list.html", context)
+    return render(request, "clusters/creations/list.html", context)
 
 
 @access(get=on("creation"))
@@ -76,7 +76,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "typed": draft_for(request, f"{request.path}decide/") if undecided else None,
         "deciders": who_can(Permission.DECIDE, creation.team) if undecided else [],
     }
-    template = "creations/_creation.html" if wants_fragment(request) else "creations/creation.html"
+    template = "clusters/creations/_creation.html" if wants_fragment(request) else "clusters/creations/creation.html"
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])
     return response

@@ -38,7 +38,7 @@ def home(request: PageRequest) -> HttpResponse:
     if may(person, Permission.CONNECT):
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
         context["workers"] = Heartbeat.objects.all()
-    return render(request, "home/home.html", context | _inbox(person))
+    return render(request, "pages/home.html", context | _inbox(person))
 
 
 def _inbox(person: User) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def jump(request: PageRequest) -> HttpResponse:
     """What this person may open and holds the text in its name or ID; without a text, the pages there are."""
     text = search_text(request.GET)
     context = {"text": text, "places": [*_pages(request.user, text), *_things(request.user, text)]}
-    response = render(request, f"jump/{'_found' if wants_fragment(request) else 'jump'}.html", context)
+    response = render(request, f"pages/jump/{'_found' if wants_fragment(request) else 'jump'}.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
