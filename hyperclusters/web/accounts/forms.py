@@ -10,7 +10,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import User
 from hyperclusters.accounts.factors import has_factor
@@ -30,10 +30,8 @@ class SignInForm(AuthenticationForm):
     )
 
     error_messages = {
-        "invalid_login": gettext_lazy(
-            "User name and password do not match. Capitals matter in the password only."
-        ),
-        "inactive": gettext_lazy("This account is not active."),
+        "invalid_login": _("User name and password do not match. Capitals matter in the password only."),
+        "inactive": _("This account is not active."),
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,7 +66,7 @@ class ConfirmForm(forms.Form):
         self.request, self.person = request, person
         self.by = "password" if person.has_usable_password() else "code" if has_factor(person) else ""
         proof = self.fields["proof"]
-        proof.label = gettext_lazy("Password") if self.by == "password" else gettext_lazy("Code")
+        proof.label = _("Password") if self.by == "password" else _("Code")
         autocomplete = "current-password" if self.by == "password" else "one-time-code"
         proof.widget.attrs = {"class": "input", "autocomplete": autocomplete, "autofocus": True}
 
@@ -81,7 +79,7 @@ class ConfirmForm(forms.Form):
         elif self.by == "code":
             self._ask(SecondStepForm(user=self.person, data={"code": proof}))
         elif not self.by or not get_adapter().reauthenticate(self.person, proof):
-            raise ValidationError(gettext_lazy("This is not your password."))
+            raise ValidationError(_("This is not your password."))
         return self.cleaned_data
 
     def _ask(self, form: forms.Form) -> None:
@@ -102,14 +100,14 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # Django's cl
         for field in self.fields.values():
             field.widget.attrs["class"] = "input"
         first = self.fields["new_password1"]
-        first.help_text = gettext_lazy("At least 12 characters, not a common word, and not like your name.")
+        first.help_text = _("At least 12 characters, not a common word, and not like your name.")
 
 
 class AskResetForm(forms.Form):
     """The address that the link goes to."""
 
     email = forms.EmailField(
-        label=gettext_lazy("E-mail address"),
+        label=_("E-mail address"),
         widget=forms.EmailInput(attrs={"class": "input", "autocomplete": "email", "autofocus": True}),
     )
 
@@ -120,22 +118,22 @@ class CorrectForm(ReasonForm):
     field_order = ["email", "full_name", "reason"]
 
     email = forms.EmailField(
-        label=gettext_lazy("E-mail address"),
+        label=_("E-mail address"),
         required=False,
-        help_text=gettext_lazy(
+        help_text=_(
             "Mails go to the new address at once; the old one is told. The company's verified address replaces it at "
             "the next sign-in with the company account."
         ),
     )
-    full_name = forms.CharField(label=gettext_lazy("Full name"), max_length=150, required=False)
+    full_name = forms.CharField(label=_("Full name"), max_length=150, required=False)
 
 
 class AddAppForm(forms.Form):
     """The code that a new authenticator app shows."""
 
     code = forms.CharField(
-        label=gettext_lazy("Code"),
-        help_text=gettext_lazy("The six digits that the app shows now."),
+        label=_("Code"),
+        help_text=_("The six digits that the app shows now."),
         widget=forms.TextInput(
             attrs={"class": "input mono", "autocomplete": "one-time-code", "inputmode": "numeric"}
         ),
@@ -146,15 +144,15 @@ class AddPasskeyForm(forms.Form):
     """A name for a new passkey; a script puts in what the browser made."""
 
     name = forms.CharField(
-        label=gettext_lazy("Name"),
+        label=_("Name"),
         max_length=60,
-        help_text=gettext_lazy("So that you know it again: “Laptop”, “blue key”."),
+        help_text=_("So that you know it again: “Laptop”, “blue key”."),
         widget=forms.TextInput(attrs={"class": "input"}),
     )
     credential = forms.JSONField(
         widget=forms.HiddenInput,
         error_messages={
-            "required": gettext_lazy("The browser made no passkey. Nothing was changed."),
-            "invalid": gettext_lazy("The browser made no passkey. Nothing was changed."),
+            "required": _("The browser made no passkey. Nothing was changed."),
+            "invalid": _("The browser made no passkey. Nothing was changed."),
         },
     )

@@ -11,8 +11,8 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 from django.http import QueryDict
-from django.utils.translation import get_language, gettext_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import AuditScope
@@ -24,10 +24,10 @@ from hyperclusters.web.shared.fields import UtcDateTimeField
 from hyperclusters.web.shared.listing import FilterMenu, menu
 
 PRESETS = {
-    "1h": (gettext_lazy("Last hour"), timedelta(hours=1)),
-    "24h": (gettext_lazy("Last 24 hours"), timedelta(hours=24)),
-    "7d": (gettext_lazy("Last 7 days"), timedelta(days=7)),
-    "30d": (gettext_lazy("Last 30 days"), timedelta(days=30)),
+    "1h": (_("Last hour"), timedelta(hours=1)),
+    "24h": (_("Last 24 hours"), timedelta(hours=24)),
+    "7d": (_("Last 7 days"), timedelta(days=7)),
+    "30d": (_("Last 30 days"), timedelta(days=30)),
 }
 SPAN = ("range", "since", "until")
 CHOSEN = ("range", "team", "project", "action", "outcome")
@@ -49,27 +49,25 @@ def _options(_language: str | None) -> tuple[list[tuple[str, str]], ...]:
 class AuditForm(forms.Form):
     """What the address may hold. What it does not understand is said, and then nothing is shown."""
 
-    q = forms.CharField(label=gettext_lazy("Search"), required=False, max_length=200)
+    q = forms.CharField(label=_("Search"), required=False, max_length=200)
     range = forms.ChoiceField(
-        label=gettext_lazy("Time"),
+        label=_("Time"),
         required=False,
         choices=lambda: _options(get_language())[0],
     )
-    since = UtcDateTimeField(label=gettext_lazy("From (UTC)"), required=False)
-    until = UtcDateTimeField(label=gettext_lazy("To (UTC)"), required=False, is_end=True)
-    jump = UtcDateTimeField(label=gettext_lazy("Jump to (UTC)"), required=False, is_end=True)
-    person = forms.CharField(label=gettext_lazy("Person"), required=False, max_length=150)
-    team = forms.ChoiceField(label=gettext_lazy("Team"), required=False)
-    project = forms.ChoiceField(label=gettext_lazy("Project"), required=False)
-    action = forms.ChoiceField(
-        label=gettext_lazy("Action"), required=False, choices=lambda: _options(get_language())[1]
-    )
+    since = UtcDateTimeField(label=_("From (UTC)"), required=False)
+    until = UtcDateTimeField(label=_("To (UTC)"), required=False, is_end=True)
+    jump = UtcDateTimeField(label=_("Jump to (UTC)"), required=False, is_end=True)
+    person = forms.CharField(label=_("Person"), required=False, max_length=150)
+    team = forms.ChoiceField(label=_("Team"), required=False)
+    project = forms.ChoiceField(label=_("Project"), required=False)
+    action = forms.ChoiceField(label=_("Action"), required=False, choices=lambda: _options(get_language())[1])
     outcome = forms.ChoiceField(
-        label=gettext_lazy("Outcome"), required=False, choices=lambda: _options(get_language())[2]
+        label=_("Outcome"), required=False, choices=lambda: _options(get_language())[2]
     )
-    cluster = forms.CharField(label=gettext_lazy("Cluster name or ID"), required=False, max_length=200)
-    request = forms.CharField(label=gettext_lazy("Request ID"), required=False, max_length=128)
-    ip = forms.CharField(label=gettext_lazy("IP address"), required=False, max_length=45)
+    cluster = forms.CharField(label=_("Cluster name or ID"), required=False, max_length=200)
+    request = forms.CharField(label=_("Request ID"), required=False, max_length=128)
+    ip = forms.CharField(label=_("IP address"), required=False, max_length=45)
     before = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     after = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     upto = forms.IntegerField(required=False, min_value=0, max_value=MOST)
@@ -183,22 +181,22 @@ def _menus(
     for name in SPAN[1:]:
         timeless.pop(name, None)
     menus = [
-        menu(timeless, "range", _("Time"), ranges, everything=_("Any time")),
-        menu(query, "team", _("Team"), teams, everything=_("Every team")),
-        menu(query, "project", _("Project"), projects, everything=_("Every project")),
+        menu(timeless, "range", gettext("Time"), ranges, everything=gettext("Any time")),
+        menu(query, "team", gettext("Team"), teams, everything=gettext("Every team")),
+        menu(query, "project", gettext("Project"), projects, everything=gettext("Every project")),
         menu(
             query,
             "action",
-            _("Action"),
+            gettext("Action"),
             actions,
-            everything=_("Any action"),
+            everything=gettext("Any action"),
         ),
         menu(
             query,
             "outcome",
-            _("Outcome"),
+            gettext("Outcome"),
             outcomes,
-            everything=_("Any outcome"),
+            everything=gettext("Any outcome"),
         ),
     ]
     return [each for each in menus if len(each.choices) > 2]  # one team alone is no choice

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.clusters.creations import CreateRequest
 from hyperclusters.clusters.models import Project
@@ -27,26 +27,24 @@ class CreationForm(forms.Form):
     SHOWN = ("project", "name", "type", "hyper_cluster_subnet_id", "reason")
 
     project = forms.ChoiceField(
-        label=gettext_lazy("Project"),
-        error_messages={
-            "invalid_choice": gettext_lazy("This is not one of the projects in which you may create.")
-        },
+        label=_("Project"),
+        error_messages={"invalid_choice": _("This is not one of the projects in which you may create.")},
     )
-    name = forms.CharField(label=gettext_lazy("Name"), strip=False)
+    name = forms.CharField(label=_("Name"), strip=False)
     type = forms.ChoiceField(
-        label=gettext_lazy("Type"),
+        label=_("Type"),
         choices=[(kind.value, kind.value) for kind in ClusterType],
         initial=ClusterType.HPS,
         widget=forms.RadioSelect,
     )
-    hyper_cluster_subnet_id = forms.CharField(label=gettext_lazy("Subnet ID"), required=False, strip=False)
-    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=500)
+    hyper_cluster_subnet_id = forms.CharField(label=_("Subnet ID"), required=False, strip=False)
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=500)
     token = OneTimeToken(
-        error_messages={"required": gettext_lazy("This form is incomplete. Reload the page and try again.")}
+        error_messages={"required": _("This form is incomplete. Reload the page and try again.")}
     )
 
     despite = forms.BooleanField(
-        label=gettext_lazy("Create it although a cluster of this name is there"), required=False
+        label=_("Create it although a cluster of this name is there"), required=False
     )
 
     def __init__(self, *args: Any, projects: list[Project], **kwargs: Any) -> None:
@@ -108,7 +106,7 @@ WIDGETS: dict[str, dict[str, str]] = {
         "autocapitalize": "off",
         "list": "known-subnets",
         "aria-describedby": "id_hyper_cluster_subnet_id_note",
-        "placeholder": gettext_lazy("Leave empty for the default network"),  # type: ignore[dict-item]
+        "placeholder": _("Leave empty for the default network"),  # type: ignore[dict-item]
     },
     # The live check gets only its first character: an address has no room for long text.
     "reason": {"class": "input", "maxlength": "500", "autocomplete": "off", "data-brief": ""},

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team
 from hyperclusters.clusters.models import KeyKind, Project
@@ -31,7 +31,7 @@ class KeyForm(forms.Form):
     """The key that a project's calls are signed with."""
 
     key_kind = forms.ChoiceField(
-        label=gettext_lazy("Key"),
+        label=_("Key"),
         choices=[
             (KeyKind.STATIC, KeyKind.STATIC.label),
             (KeyKind.MACHINE, KeyKind.MACHINE.label),
@@ -39,30 +39,28 @@ class KeyForm(forms.Form):
         initial=KeyKind.STATIC,
         required=False,
         widget=forms.RadioSelect,
-        help_text=gettext_lazy(
-            "The agency's key is had from the cloud's metadata service, and nothing is stored."
-        ),
+        help_text=_("The agency's key is had from the cloud's metadata service, and nothing is stored."),
     )
     access_key = forms.CharField(
-        label=gettext_lazy("Access key ID"), required=False, widget=Unshown(SECRET | {"autocomplete": "off"})
+        label=_("Access key ID"), required=False, widget=Unshown(SECRET | {"autocomplete": "off"})
     )
     secret_key = forms.CharField(
-        label=gettext_lazy("Secret access key"),
+        label=_("Secret access key"),
         required=False,
         widget=forms.PasswordInput(SECRET),
-        help_text=gettext_lazy("Encrypted before it is stored, and never shown again."),
+        help_text=_("Encrypted before it is stored, and never shown again."),
     )
     security_token = forms.CharField(
-        label=gettext_lazy("Security token"),
+        label=_("Security token"),
         required=False,
         widget=forms.PasswordInput(SECRET),
-        help_text=gettext_lazy("Only a temporary key has one."),
+        help_text=_("Only a temporary key has one."),
     )
     key_until = UtcDateTimeField(
-        label=gettext_lazy("Ends at (UTC)"),
+        label=_("Ends at (UTC)"),
         required=False,
         widget=forms.DateTimeInput({"type": "datetime-local", "class": "input"}, format="%Y-%m-%dT%H:%M"),
-        help_text=gettext_lazy("Only a temporary key ends. Nothing is sent with it afterwards."),
+        help_text=_("Only a temporary key ends. Nothing is sent with it afterwards."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -78,11 +76,11 @@ class KeyForm(forms.Form):
         for name in ("access_key", "secret_key", "security_token"):
             value = data.get(name, "")
             if not value and name != "security_token":
-                self.add_error(name, _("This is missing."))
+                self.add_error(name, gettext("This is missing."))
             elif value and not is_header_safe(value):
-                self.add_error(name, _("A key has no spaces, line breaks or letters beyond ASCII."))
+                self.add_error(name, gettext("A key has no spaces, line breaks or letters beyond ASCII."))
         if data.get("security_token") and not data.get("key_until") and "key_until" not in self.errors:
-            self.add_error("key_until", _("Say when the temporary key ends."))
+            self.add_error("key_until", gettext("Say when the temporary key ends."))
         return data
 
     def credentials(self) -> Credentials | None:
@@ -100,36 +98,32 @@ class ProjectForm(forms.Form):
     """What of a project may change later."""
 
     name = forms.SlugField(
-        label=gettext_lazy("Name"),
+        label=_("Name"),
         max_length=64,
         widget=forms.TextInput(PLAIN),
-        help_text=gettext_lazy("As people here know it, such as vision-cn-southwest-2."),
+        help_text=_("As people here know it, such as vision-cn-southwest-2."),
     )
     team = forms.ModelChoiceField(
-        label=gettext_lazy("Team"),
+        label=_("Team"),
         queryset=Team.objects.all(),
         widget=forms.Select({"class": "input"}),
-        empty_label=gettext_lazy("Choose a team"),
+        empty_label=_("Choose a team"),
     )
-    region = forms.ChoiceField(
-        label=gettext_lazy("Region"), required=False, widget=forms.Select({"class": "input"})
-    )
+    region = forms.ChoiceField(label=_("Region"), required=False, widget=forms.Select({"class": "input"}))
     quota = forms.IntegerField(
-        label=gettext_lazy("Quota"),
+        label=_("Quota"),
         required=False,
         min_value=0,
         max_value=100_000,
         widget=forms.NumberInput({"class": "input", "inputmode": "numeric"}),
-        help_text=gettext_lazy(
-            "How many clusters it may have, those being made included. Empty for no limit of ours."
-        ),
+        help_text=_("How many clusters it may have, those being made included. Empty for no limit of ours."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         here = self.initial.get("region", "")
         named = [*REGIONS, here] if here and here not in REGIONS else REGIONS
-        self.fields["region"].choices = [("", _("none of these")), *((name, name) for name in named)]  # type: ignore[attr-defined]
+        self.fields["region"].choices = [("", gettext("none of these")), *((name, name) for name in named)]  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, project: Project) -> ProjectForm:
@@ -141,7 +135,7 @@ class ProjectForm(forms.Form):
             "quota": project.quota,
         }
         form = cls(initial=initial)
-        form.fields["team"].help_text = _(
+        form.fields["team"].help_text = gettext(
             "Its clusters and creations go with it; the audit keeps naming the team of the time."
         )
         return form
@@ -156,14 +150,14 @@ class ConnectForm(KeyForm, ProjectForm):
     )  # fmt: skip
 
     endpoint = forms.CharField(
-        label=gettext_lazy("Endpoint"),
+        label=_("Endpoint"),
         required=False,
         max_length=200,
         widget=forms.TextInput(PLAIN | {"list": "known-endpoints", "inputmode": "url"}),
-        help_text=gettext_lazy("Leave it empty for the region's own."),
+        help_text=_("Leave it empty for the region's own."),
     )
     project_id = forms.CharField(
-        label=gettext_lazy("Project ID"), max_length=64, strip=False, widget=forms.TextInput(PLAIN)
+        label=_("Project ID"), max_length=64, strip=False, widget=forms.TextInput(PLAIN)
     )
 
     def clean(self) -> dict[str, Any]:
@@ -180,5 +174,7 @@ class ConnectForm(KeyForm, ProjectForm):
 
 def _no_endpoint(region: str) -> str:
     if region:
-        return _("This region's endpoint is not on the operator's list (UPSTREAM_HOSTS). Type one that is.")
-    return _("Choose a region, or type the endpoint.")
+        return gettext(
+            "This region's endpoint is not on the operator's list (UPSTREAM_HOSTS). Type one that is."
+        )
+    return gettext("Choose a region, or type the endpoint.")

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.models import User
@@ -111,22 +111,22 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("web:home", "house", gettext_lazy("Home")),
-    Entry("clusters:list", "grid-2x2", gettext_lazy("Clusters")),
-    Entry("creations:list", "zap", gettext_lazy("Creations"), count=_running, counted=gettext_lazy("not settled")),
-    Entry("audit:list", "book-open-text", gettext_lazy("Audit"), Permission.AUDIT),
-    Entry("audit:review", "list-checks", gettext_lazy("Review"), Permission.REVIEW, _to_review, gettext_lazy("to review")),
-    Entry("teams:list", "users", gettext_lazy("Teams"), Permission.MEMBERS, _asking, gettext_lazy("waiting for you")),
-    Entry("access:mine", "key", gettext_lazy("My access")),
-    Entry("people:list", "shield", gettext_lazy("People"), Permission.APPOINT),
-    Entry("projects:list", "cable", gettext_lazy("Projects"), Permission.CONNECT),
+    Entry("web:home", "house", _("Home")),
+    Entry("clusters:list", "grid-2x2", _("Clusters")),
+    Entry("creations:list", "zap", _("Creations"), count=_running, counted=_("not settled")),
+    Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),
+    Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, _to_review, _("to review")),
+    Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, _asking, _("waiting for you")),
+    Entry("access:mine", "key", _("My access")),
+    Entry("people:list", "shield", _("People"), Permission.APPOINT),
+    Entry("projects:list", "cable", _("Projects"), Permission.CONNECT),
 )  # fmt: skip
 
 
 def _person_line(person: User) -> str:
     grants = active_grants(person)
     if not grants:
-        return _("No access yet")
+        return gettext("No access yet")
     if len(grants) > 2:
-        return _("In several teams")
+        return gettext("In several teams")
     return ", ".join(f"{g.get_role_display()} · {g.team}" if g.team else g.get_role_display() for g in grants)

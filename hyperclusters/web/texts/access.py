@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
@@ -23,44 +23,38 @@ from hyperclusters.audit import clock
 from hyperclusters.web.texts.causes import Text
 
 REFUSALS: dict[Cause, Text] = {
-    Cause.ONESELF: gettext_lazy(
+    Cause.ONESELF: _(
         "Nobody gives access to themselves, keeps their own or decides their own request. Nothing was changed: "
         "another admin can do it."
     ),
-    Cause.ABOVE: gettext_lazy("This role is above your own. Nothing was changed."),
-    Cause.LAST_ADMIN: gettext_lazy(
+    Cause.ABOVE: _("This role is above your own. Nothing was changed."),
+    Cause.LAST_ADMIN: _(
         "This is the only admin, and nobody would be left who decides. Nothing was changed: make somebody else an admin first."
     ),
-    Cause.OPEN_ENDED: gettext_lazy("This team gives access only with an end. Nothing was changed."),
-    Cause.TOO_LONG: gettext_lazy("This is longer than the team gives access for. Nothing was changed."),
-    Cause.PAST: gettext_lazy("This end has passed already. Nothing was changed."),
-    Cause.NO_REASON: gettext_lazy("Please say why: it is kept in the audit. Nothing was changed."),
-    Cause.HELD: gettext_lazy("They have that much, for that long, already. Nothing was changed."),
-    Cause.NOT_HELD: gettext_lazy("This access has ended meanwhile. Nothing more was changed."),
-    Cause.DECIDED: gettext_lazy(
-        "This request has been decided or withdrawn meanwhile. Nothing more was changed."
-    ),
-    Cause.ASKED: gettext_lazy("You have asked for access to this team already, and it waits for a decision."),
-    Cause.INACTIVE: gettext_lazy("This account is deactivated. Nothing was changed."),
-    Cause.USED: gettext_lazy(
-        "This invitation was used, was taken back, or has expired. Ask for another one."
-    ),
-    Cause.WRONG_PERSON: gettext_lazy(
+    Cause.OPEN_ENDED: _("This team gives access only with an end. Nothing was changed."),
+    Cause.TOO_LONG: _("This is longer than the team gives access for. Nothing was changed."),
+    Cause.PAST: _("This end has passed already. Nothing was changed."),
+    Cause.NO_REASON: _("Please say why: it is kept in the audit. Nothing was changed."),
+    Cause.HELD: _("They have that much, for that long, already. Nothing was changed."),
+    Cause.NOT_HELD: _("This access has ended meanwhile. Nothing more was changed."),
+    Cause.DECIDED: _("This request has been decided or withdrawn meanwhile. Nothing more was changed."),
+    Cause.ASKED: _("You have asked for access to this team already, and it waits for a decision."),
+    Cause.INACTIVE: _("This account is deactivated. Nothing was changed."),
+    Cause.USED: _("This invitation was used, was taken back, or has expired. Ask for another one."),
+    Cause.WRONG_PERSON: _(
         "This invitation is for another e-mail address than that of your account. Nothing was changed."
     ),
-    Cause.INVITER: gettext_lazy(
+    Cause.INVITER: _(
         "Who invited you may not give this access any more. Ask an admin of the team for another invitation."
     ),
 }
 
 ALLOWS: dict[Role, Text] = {
-    Role.VIEWER: gettext_lazy("see its clusters and creations"),
-    Role.CREATOR: gettext_lazy("see, create and delete clusters, withdraw what is not sent yet"),
-    Role.ADMIN: gettext_lazy(
-        "all that creators may; give access, decide what needs a person, read the team's audit"
-    ),
-    Role.AUDITOR: gettext_lazy("see every team, read the whole audit; changes nothing"),
-    Role.PLATFORM_ADMIN: gettext_lazy("connect projects, add teams, appoint admins and auditors"),
+    Role.VIEWER: _("see its clusters and creations"),
+    Role.CREATOR: _("see, create and delete clusters, withdraw what is not sent yet"),
+    Role.ADMIN: _("all that creators may; give access, decide what needs a person, read the team's audit"),
+    Role.AUDITOR: _("see every team, read the whole audit; changes nothing"),
+    Role.PLATFORM_ADMIN: _("connect projects, add teams, appoint admins and auditors"),
 }
 
 
@@ -76,7 +70,7 @@ def helpers(team: Team) -> list[User]:
 
 def request_line(person: User) -> list[str]:
     """What this person has asked for and nobody has decided yet, and who does."""
-    text = _("You asked to be %(role)s in %(team)s: %(decided)s.")
+    text = gettext("You asked to be %(role)s in %(team)s: %(decided)s.")
     return [
         text
         % {
@@ -96,8 +90,10 @@ def _who_decides(team: Team) -> str:
 def decided_by(names: list[str], appointers: list[User]) -> str:
     """Who decides about access to a team: its admins, by name, or nobody until an admin is appointed."""
     if names:
-        return _("decided by %(names)s") % {"names": ", ".join(names)}
-    return _("%(names)s can appoint an admin") % {"names": ", ".join(each.username for each in appointers)}
+        return gettext("decided by %(names)s") % {"names": ", ".join(names)}
+    return gettext("%(names)s can appoint an admin") % {
+        "names": ", ".join(each.username for each in appointers)
+    }
 
 
 def who_helps(denied: Exception | None) -> dict[str, str]:
@@ -127,17 +123,23 @@ def unled_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
     if team.is_led and (team.led_until is None or team.led_until > clock.now() + SOON):
         return {}
     if team.is_led:
-        title = _("From %(at)s on nobody decides in %(team)s")
-        text = _("The access of its last admin ends then. An admin is needed whose access lasts longer.")
+        title = gettext("From %(at)s on nobody decides in %(team)s")
+        text = gettext(
+            "The access of its last admin ends then. An admin is needed whose access lasts longer."
+        )
     else:
-        title = _("Nobody decides in %(team)s")
-        text = _("It has no admin: nobody can give access there, decide requests or settle open outcomes.")
+        title = gettext("Nobody decides in %(team)s")
+        text = gettext(
+            "It has no admin: nobody can give access there, decide requests or settle open outcomes."
+        )
     at = date_format(timezone.localtime(team.led_until), "DATETIME_FORMAT") + " UTC" if team.led_until else ""
     notice = {"kind": "warn" if team.is_led else "bad", "title": title % {"team": team.name, "at": at}}
     if may(person, Permission.APPOINT) or may(person, Permission.GRANT, team):
         url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
-        return notice | {"text": text, "url": url, "action": _("Appoint an admin")}
-    who = _("%(names)s can appoint one.") % {"names": ", ".join(each.username for each in platform_admins())}
+        return notice | {"text": text, "url": url, "action": gettext("Appoint an admin")}
+    who = gettext("%(names)s can appoint one.") % {
+        "names": ", ".join(each.username for each in platform_admins())
+    }
     return notice | {"text": f"{text} {who}"}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.clusters.models import ConnectionTest, Diagnosis
 from hyperclusters.web.texts.causes import Text, cause_of, said
@@ -11,37 +11,31 @@ from hyperclusters.web.texts.states import Verdict
 
 # What to look at, by what was found.
 ADVICE: dict[str, Text] = {
-    Diagnosis.CLOCK: gettext_lazy(
+    Diagnosis.CLOCK: _(
         "Set this machine's clock by a time server: requests whose time is more than 15 minutes off are refused."
     ),
-    Diagnosis.KEY: gettext_lazy(
+    Diagnosis.KEY: _(
         "Replace the key below. Is the secret the one that belongs to this access key ID, and is the key enabled? "
         "Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
     ),
-    Diagnosis.DENIED: gettext_lazy(
+    Diagnosis.DENIED: _(
         "The key is genuine. Does the project ID belong to this region and to the key's account, and is the key "
         "permitted to use ModelArts there?"
     ),
-    Diagnosis.ENDPOINT: gettext_lazy(
+    Diagnosis.ENDPOINT: _(
         "The host answers but has no hyper clusters under this address. Is it the endpoint of the right region?"
     ),
-    Diagnosis.LOOKUP: gettext_lazy(
-        "Is the endpoint spelled right, and does the worker's machine have a name server?"
-    ),
-    Diagnosis.NETWORK: gettext_lazy(
+    Diagnosis.LOOKUP: _("Is the endpoint spelled right, and does the worker's machine have a name server?"),
+    Diagnosis.NETWORK: _(
         "Look at the worker's machine: a firewall, a route or a missing proxy exception keeps it from the endpoint."
     ),
-    Diagnosis.TLS: gettext_lazy(
+    Diagnosis.TLS: _(
         "Something on the way answers in the cloud's place, or its certificate is not for this host."
     ),
-    Diagnosis.SILENT: gettext_lazy(
-        "Try again in a minute. If it stays so, something on the way swallows answers."
-    ),
-    Diagnosis.THROTTLED: gettext_lazy("Try again in a minute."),
-    Diagnosis.STOPPED: gettext_lazy(
-        "Nothing was sent. Calls are tried again by themselves when the pause is over."
-    ),
-    Diagnosis.NO_KEY: gettext_lazy("Nothing was sent. Replace the key below."),
+    Diagnosis.SILENT: _("Try again in a minute. If it stays so, something on the way swallows answers."),
+    Diagnosis.THROTTLED: _("Try again in a minute."),
+    Diagnosis.STOPPED: _("Nothing was sent. Calls are tried again by themselves when the pause is over."),
+    Diagnosis.NO_KEY: _("Nothing was sent. Replace the key below."),
 }
 KINDS = {
     Diagnosis.WELL: "good",
@@ -55,7 +49,9 @@ def diagnosis(test: ConnectionTest) -> Verdict:
     """A test in words."""
     if test.done_at is None:
         return Verdict(
-            "wait", _("Testing the connection"), _("A worker is making one list call. Nothing is changed.")
+            "wait",
+            gettext("Testing the connection"),
+            gettext("A worker is making one list call. Nothing is changed."),
         )
     result = Diagnosis(test.diagnosis)
     kind = KINDS.get(result, "bad")
@@ -79,11 +75,11 @@ def _clock(test: ConnectionTest) -> str:
         return ""
     seconds = round(test.clock_offset.total_seconds())
     template = (
-        _(
+        gettext(
             "The cloud's clock is %(seconds)d s ahead of this machine's; requests are signed by the cloud's clock."
         )
         if seconds > 0
-        else _(
+        else gettext(
             "The cloud's clock is %(seconds)d s behind this machine's; requests are signed by the cloud's clock."
         )
     )

@@ -76,7 +76,9 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "typed": draft_for(request, f"{request.path}decide/") if undecided else None,
         "deciders": who_can(Permission.DECIDE, creation.team) if undecided else [],
     }
-    template = "clusters/creations/_creation.html" if wants_fragment(request) else "clusters/creations/creation.html"
+    template = (
+        "clusters/creations/_creation.html" if wants_fragment(request) else "clusters/creations/creation.html"
+    )
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])
     return response
