@@ -387,7 +387,9 @@ def test_readiness_wants_the_whole_schema_and_the_collected_files(
     database: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(monitoring, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")}))
+        newer.setattr(
+            monitoring, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")})
+        )
         answer = Browser().get("/readyz")
     assert (answer.status_code, answer.json()["schema"]) == (503, "1 migrations are not applied")
     monkeypatch.setattr(staticfiles_storage, "hashed_files", {}, raising=False)

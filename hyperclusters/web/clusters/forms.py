@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters.clusters.creations import CreateRequest
 from hyperclusters.clusters.models import Project
 from hyperclusters.modelarts import ClusterType, is_name, is_subnet_id
-from hyperclusters.web.texts.states import name_trouble, subnet_trouble
+from hyperclusters.web.texts.refusals import name_trouble, subnet_trouble
 
 
 class OneTimeToken(forms.UUIDField):

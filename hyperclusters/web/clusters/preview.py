@@ -12,7 +12,7 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.preflight import Preflight, preflight
 from hyperclusters.clusters.quotas import broken_rules
 from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
-from hyperclusters.web.texts.states import name_trouble, rule_broken, subnet_trouble
+from hyperclusters.web.texts.refusals import name_trouble, rule_broken, subnet_trouble
 
 SNIPPETS = ("json", "curl", "sdk")
 

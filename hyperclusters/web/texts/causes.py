@@ -145,7 +145,7 @@ REMEDIES: dict[str, Text] = {
 }
 
 
-def said(*sentences: str) -> str:
+def join_sentences(*sentences: str) -> str:
     """Sentences in a row. What stands between two is the language's own: Chinese has no space there."""
     texts = ""
     for sentence in filter(None, sentences):
@@ -184,7 +184,7 @@ def _unclear(cause: str, status: str, words: str) -> str:
             "words": words,
         }
     answered = gettext("The cloud answered: “%(words)s”.") % {"words": words}
-    return said(str(CAUSES[cause]), answered) if cause in CAUSES else answered
+    return join_sentences(str(CAUSES[cause]), answered) if cause in CAUSES else answered
 
 
 def remedy(cause: str, code: str) -> str:

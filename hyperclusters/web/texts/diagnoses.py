@@ -6,8 +6,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.clusters.models import ConnectionTest, Diagnosis
-from hyperclusters.web.texts.causes import Text, cause_of, said
-from hyperclusters.web.texts.states import Verdict
+from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
+from hyperclusters.web.texts.states import StatusText
 
 # What to look at, by what was found.
 ADVICE: dict[str, Text] = {
@@ -45,10 +45,10 @@ KINDS = {
 }
 
 
-def diagnosis(test: ConnectionTest) -> Verdict:
+def diagnosis(test: ConnectionTest) -> StatusText:
     """A test in words."""
     if test.done_at is None:
-        return Verdict(
+        return StatusText(
             "wait",
             gettext("Testing the connection"),
             gettext("A worker is making one list call. Nothing is changed."),
@@ -56,9 +56,11 @@ def diagnosis(test: ConnectionTest) -> Verdict:
     result = Diagnosis(test.diagnosis)
     kind = KINDS.get(result, "bad")
     if result == Diagnosis.WELL or test.clusters is not None:
-        return Verdict(kind, str(result.label), said(_answered(test), _clock(test), _advice(result)))
+        return StatusText(
+            kind, str(result.label), join_sentences(_answered(test), _clock(test), _advice(result))
+        )
     what = cause_of(test.cause, test.code, test.message)
-    return Verdict(kind, str(result.label), said(what, _clock(test), _advice(result)))
+    return StatusText(kind, str(result.label), join_sentences(what, _clock(test), _advice(result)))
 
 
 def _answered(test: ConnectionTest) -> str:

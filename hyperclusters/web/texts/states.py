@@ -1,30 +1,14 @@
-"""The one table of words: what happened, whether anything was sent, what to do, who can help."""
+"""The state of a creation or a deletion in words: what happened, whether anything was sent, what to do, who can help."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
-from hyperclusters.access.models import Team
-from hyperclusters.clusters.errors import (
-    AgainstRules,
-    AlreadyGone,
-    Blocked,
-    CreationRefused,
-    DeletionOpen,
-    InvalidValues,
-    NameTaken,
-    NameUnresolved,
-    QuotaReached,
-    TokenUsed,
-    TooMany,
-    WrongName,
-)
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
-from hyperclusters.web.texts.causes import CAUSES, Text, cause_of, refusal_remedy, remedy, said
+from hyperclusters.web.texts.causes import CAUSES, cause_of, join_sentences, refusal_remedy, remedy
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
@@ -51,7 +35,7 @@ OUTCOME_KINDS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StatusText:
     """The state of a creation in words: the sentence, what it means for the person, and its looks."""
 
     kind: str
@@ -59,12 +43,12 @@ class Verdict:
     text: str
 
 
-def verdict(creation: Creation) -> Verdict:
+def creation_status(creation: Creation) -> StatusText:
     """The creation's state as a person should read it."""
     title, text = _WORDS[State(creation.state)](creation)
     if creation.conflict_at:
-        text = said(text, _("Later evidence contradicts this: see below, and tell operations."))
-    return Verdict(KINDS[creation.state], title, text)
+        text = join_sentences(text, _("Later evidence contradicts this: see below, and tell operations."))
+    return StatusText(KINDS[creation.state], title, text)
 
 
 def _created(creation: Creation) -> tuple[str, str]:
@@ -76,7 +60,7 @@ def _created(creation: Creation) -> tuple[str, str]:
         Evidence.HUMAN: _("A person decided which of the cloud's clusters is this one."),
     }
     odd = str(CAUSES["odd_id"]) if creation.cause == "odd_id" else ""
-    return _("Created"), said(how.get(Evidence(creation.evidence), ""), odd)
+    return _("Created"), join_sentences(how.get(Evidence(creation.evidence), ""), odd)
 
 
 def _queued(creation: Creation) -> tuple[str, str]:
@@ -116,9 +100,9 @@ def _failed(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message, is_clear=True)
     what_to_do = refusal_remedy(creation)
     if creation.code or creation.cause.startswith("status_"):
-        return _("The cloud refused it"), said(because, _("Nothing was created."), what_to_do)
+        return _("The cloud refused it"), join_sentences(because, _("Nothing was created."), what_to_do)
     title = _("Not created: the cloud could not be reached")
-    return title, said(because, attempts_made(creation), what_to_do)
+    return title, join_sentences(because, attempts_made(creation), what_to_do)
 
 
 def attempts_made(work: Creation | Deletion) -> str:
@@ -138,10 +122,10 @@ def _refused(creation: Creation) -> tuple[str, str]:
     if (
         creation.evidence == Evidence.LISTED
     ):  # what is there may be this very request's, by an earlier attempt
-        return _("Refused: the name is taken"), said(because, what_to_do)
+        return _("Refused: the name is taken"), join_sentences(because, what_to_do)
     if not creation.attempts:
-        return _("Refused: nothing was sent"), said(because, what_to_do)
-    return _("Refused: nothing was created"), said(because, attempts_made(creation), what_to_do)
+        return _("Refused: nothing was sent"), join_sentences(because, what_to_do)
+    return _("Refused: nothing was created"), join_sentences(because, attempts_made(creation), what_to_do)
 
 
 def _not_created(creation: Creation) -> tuple[str, str]:
@@ -157,7 +141,9 @@ def _not_created(creation: Creation) -> tuple[str, str]:
 
 def _cancelled(creation: Creation) -> tuple[str, str]:
     if creation.attempts:
-        return _("Withdrawn"), said(_("It was withdrawn before it was sent again."), attempts_made(creation))
+        return _("Withdrawn"), join_sentences(
+            _("It was withdrawn before it was sent again."), attempts_made(creation)
+        )
     return _("Withdrawn"), _("It was withdrawn before anything was sent.")
 
 
@@ -174,118 +160,27 @@ _WORDS = {
 }
 
 
-def deletion_verdict(deletion: Deletion) -> Verdict:
+def deletion_status(deletion: Deletion) -> StatusText:
     """How a deletion stands, as a person should read it."""
     state = DeletionState(deletion.state)
     is_clear = False if state == DeletionState.UNKNOWN else None
     because = cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
     if state == DeletionState.QUEUED:
-        return Verdict(
+        return StatusText(
             "wait", _("Waiting to be deleted"), because or _("It is recorded, and nothing was sent yet.")
         )
     if state == DeletionState.SENDING:
-        return Verdict("wait", _("Being deleted"), _("The request is on its way to the cloud."))
+        return StatusText("wait", _("Being deleted"), _("The request is on its way to the cloud."))
     if state == DeletionState.UNKNOWN:
         looking = _("It is not sent again: we are looking whether the cluster is still there.")
-        return Verdict("wait", _("No clear answer from the cloud. It may be gone."), said(because, looking))
+        return StatusText(
+            "wait", _("No clear answer from the cloud. It may be gone."), join_sentences(because, looking)
+        )
     if state == DeletionState.DELETED:
-        return Verdict("good", _("Deleted"), _("The cloud does not have this cluster any more."))
+        return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
         title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
-        return Verdict("bad", title, said(because, attempts_made(deletion) if deletion.attempts else ""))
-    return Verdict("bad", _("Not deleted"), said(because, refusal_remedy(deletion)))
-
-
-def refusal(refused: CreationRefused) -> str:
-    """Why something was not accepted. Every such sentence says that nothing was sent."""
-    if isinstance(refused, AgainstRules):
-        return rule_broken(refused.team, refused.fields[0])
-    if isinstance(refused, QuotaReached) and refused.team:
-        return ngettext(
-            "This team may have %(quota)d cluster, and has it. Nothing was sent.",
-            "This team may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
-            refused.quota,
-        ) % {"quota": refused.quota}
-    if isinstance(refused, QuotaReached):
-        return ngettext(
-            "This project may have %(quota)d cluster, and has it. Nothing was sent.",
-            "This project may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
-            refused.quota,
-        ) % {"quota": refused.quota}
-    if isinstance(refused, Blocked):
-        because = cause_of(refused.project.blocked_cause, refused.project.blocked_code)
-        return _(
-            "Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent."
-        ) % {"because": because}
-    return str(REFUSALS[type(refused)])
-
-
-def rule_broken(team: Team, field: str) -> str:
-    """Which rule of the team a creation breaks, by the form's field. Says that nothing was sent."""
-    facts = {"team": team.name, "pattern": team.name_pattern, "types": ", ".join(team.allowed_types)}
-    texts = {
-        "name": _("%(team)s gives its clusters names like %(pattern)s. Nothing was sent."),
-        "type": _("%(team)s allows only %(types)s. Nothing was sent."),
-        "reason": _("%(team)s asks for a reason. Nothing was sent."),
-    }
-    return texts[field] % facts
-
-
-REFUSALS: dict[type[CreationRefused], Text] = {
-    NameUnresolved: gettext_lazy(
-        "A creation of this name is not settled yet in this project. Nothing was sent: wait for its outcome."
-    ),
-    NameTaken: gettext_lazy(
-        "A cluster of this name is already there in this project. Nothing was sent: use another name."
-    ),
-    TokenUsed: gettext_lazy("This form was already used for another creation. Nothing more was sent."),
-    TooMany: gettext_lazy(
-        "You have asked for more creations than one person may within a minute. Nothing was sent: wait a little."
-    ),
-    InvalidValues: gettext_lazy("One of the values cannot be sent. Nothing was sent."),
-    WrongName: gettext_lazy("This is not the cluster's name. Nothing was sent."),
-    AlreadyGone: gettext_lazy("The cloud does not have this cluster any more. Nothing was sent."),
-    DeletionOpen: gettext_lazy("This cluster is being deleted already. Nothing more was sent."),
-}
-
-
-def name_trouble(name: str) -> str:
-    """What is wrong with a name, or nothing."""
-    rest = _("A name has 1 to 64 letters (A–Z, a–z), digits, “-”, “_” or “.”.")
-    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-    wrong = [(position, character) for position, character in enumerate(name, 1) if character not in allowed]
-    if wrong:
-        position, character = wrong[0]
-        where = {"position": position, "what": _visible(character), "rest": rest}
-        return _("%(what)s at position %(position)d cannot be in a name. %(rest)s") % where
-    if len(name) > 64:
-        too_many = len(name) - 64
-        length = ngettext(
-            "This is %(count)d character too long.", "This is %(count)d characters too long.", too_many
-        ) % {"count": too_many}
-        return said(length, rest)
-    return rest if not name else ""
-
-
-def subnet_trouble(subnet_id: str) -> str:
-    """What is wrong with a subnet ID."""
-    if subnet_id.strip() != subnet_id:
-        return _("There is a space or a line break around the subnet ID. Remove it.")
-    if subnet_id.lower() != subnet_id:
-        return _("A subnet ID has no capital letters.")
-    return _(
-        "This is not a subnet ID of a hyper cluster. It has 32 digits and letters a–f in the form "
-        "8-4-4-4-12, of UUID version 1 to 5."
-    )
-
-
-def _visible(character: str) -> str:
-    named: dict[str, Any] = {
-        " ": _("A space"),
-        "\n": _("A line break"),
-        "\r": _("A line break"),
-        "\t": _("A tab"),
-    }
-    if character in named:
-        return str(named[character])
-    return f"“{character}”" if character.isprintable() else f"U+{ord(character):04X}"
+        return StatusText(
+            "bad", title, join_sentences(because, attempts_made(deletion) if deletion.attempts else "")
+        )
+    return StatusText("bad", _("Not deleted"), join_sentences(because, refusal_remedy(deletion)))

@@ -20,7 +20,8 @@ from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.shared.http import REFUSED, PageRequest, wants_fragment
-from hyperclusters.web.texts.states import deletion_verdict, refusal
+from hyperclusters.web.texts.refusals import refusal
+from hyperclusters.web.texts.states import deletion_status
 
 
 @access(get=on("cluster"))
@@ -66,7 +67,7 @@ def _cluster_page(
         "archives": _archives(request, cluster),
         "source": cluster.project.sources.filter(type=cluster.type).first(),
         "deletion": last,
-        "deletion_words": deletion_verdict(last) if last else None,
+        "deletion_status": deletion_status(last) if last else None,
         "poll": bool(last and last.is_unresolved),
         "may_delete": not cluster.gone_at and may(request.user, Permission.CREATE, cluster.project.team),
         "refused": refused,

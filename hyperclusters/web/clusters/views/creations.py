@@ -26,7 +26,7 @@ from hyperclusters.web.shared.errors import never_recorded, perhaps_recorded
 from hyperclusters.web.shared.http import PageRequest, wants_fragment
 from hyperclusters.web.shared.listing import chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
-from hyperclusters.web.texts.states import verdict
+from hyperclusters.web.texts.states import creation_status
 from hyperclusters.web.texts.timeline import timeline
 
 PAGE = 50
@@ -64,7 +64,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     context = {
         "creation": creation,
         "seen": _version(creation.version, creation.polls, creation.requested_at),
-        "verdict": verdict(creation),
+        "status": creation_status(creation),
         "steps": timeline(creation),
         "archives": archives_since(creation.requested_at),
         "may_audit": may(request.user, Permission.AUDIT, creation.team),

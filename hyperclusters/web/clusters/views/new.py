@@ -21,7 +21,7 @@ from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded
 from hyperclusters.web.shared.http import PageRequest, as_uuid
 from hyperclusters.web.texts.access import lost
-from hyperclusters.web.texts.states import refusal, rule_broken
+from hyperclusters.web.texts.refusals import refusal, rule_broken
 
 # Status of the answer when the form is shown again; 409 says that the same form made something else before.
 REFUSED, CONFLICT = 422, 409
