@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,12 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.identifiers import validate_address
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.rules import Expiry
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.texts.access import access_refusal
 
 if TYPE_CHECKING:
     TeamModelForm = forms.ModelForm[Team]  # at run time it takes no parameter
@@ -47,8 +45,10 @@ ROLES_HELP = _(
 )
 
 
-def _reason() -> forms.CharField:
-    return forms.CharField(
+class ReasonForm(forms.Form):
+    """Only why."""
+
+    reason = forms.CharField(
         label=_("Why"),
         max_length=500,
         help_text=_("Recorded in the audit."),
@@ -56,11 +56,13 @@ def _reason() -> forms.CharField:
     )
 
 
-class UntilForm(forms.Form):
+class UntilForm(ReasonForm):
     """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered.
 
     With `grant` the form starts from the end that this grant has.
     """
+
+    field_order = ["until", "date", "reason"]
 
     until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
     date = forms.DateField(
@@ -69,9 +71,8 @@ class UntilForm(forms.Form):
         required=False,
         widget=forms.DateInput(
             attrs={"type": "date"}, format="%Y-%m-%d"
-        ),  # what the browser reads, in every language
+        ),  # what browsers read, in every language
     )
-    reason = _reason()
 
     def __init__(self, *args: Any, team: Team | None, grant: Grant | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -120,7 +121,7 @@ class RoleForm(UntilForm):
         self.fields["role"].initial = choices[0][0] if len(choices) == 1 else None
 
     def end(self) -> Expiry:
-        """What was chosen; where the end of what is held was left alone, that one to the second."""
+        """What was chosen; where the grant's end was left alone, that one to the second."""
         if self.grant is not None and not {"until", "date"} & set(self.changed_data):
             return self.grant.until
         return super().end()
@@ -168,12 +169,6 @@ class SiteRoleForm(GiveForm):
         if isinstance(who, str):
             raise ValidationError(_("Nobody here has this address."))
         return who
-
-
-class ReasonForm(forms.Form):
-    """Only why."""
-
-    reason = _reason()
 
 
 class AskForm(forms.Form):
@@ -296,16 +291,3 @@ class JoinForm(forms.Form):
         password: str = self.cleaned_data["password"]
         validate_password(password, User(username=self.cleaned_data.get("username", "")))
         return password
-
-
-def bound_form(form: forms.Form, act: Callable[[], None]) -> bool:
-    """Whether it was done; a refusal is put into the form, in words."""
-    try:
-        act()
-    except ChangeRefused as refused:
-        form.add_error(None, access_refusal(refused))
-        return False
-    except ValidationError as error:
-        form.add_error(None, error.messages)
-        return False
-    return True

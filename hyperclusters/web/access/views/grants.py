@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.forms import Form
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
@@ -16,7 +16,8 @@ from hyperclusters.access import access_requests, access_reviews, invitations, s
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm, bound_form
+from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for, submit
+from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
 from hyperclusters.web.access.views.teams import GRANTERS, PAGE, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
@@ -33,17 +34,10 @@ ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
 def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
-    form = GiveForm(
-        posted(request),
-        team=team,
-        roles=_roles(request, team),
-        initial={name: request.GET[name] for name in ("who", "role", "until") if name in request.GET},
-    )
-    filled_form(form, draft_for(request))
-    if request.method == "POST" and form.is_valid() and bound_form(form, lambda: _give(request, team, form)):
-        return redirect(team)
-    context = {"team": team, "form": form, "title": _("Grant access"), "submit": _("Grant access")}
-    return render(request, "access/teams/form.html", context, status=REFUSED if form.errors else 200)
+    initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
+    form = GiveForm(posted(request), team=team, roles=_roles(request, team), initial=initial)
+    context = {"team": team, "title": _("Grant access"), "submit": _("Grant access")}
+    return form_page(request, form, lambda: _give(request, team, form), "access/teams/form.html", context)
 
 
 @access(get=GIVERS, post=GIVERS)
@@ -53,27 +47,18 @@ def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     team = team_of(request, slug)
     grants = Grant.objects.active().filter(team=team).select_related("person", "team", "granted_by")
     grant = get_object_or_404(grants, pk=pk)
-    roles = _roles(request, team)
-    do = request.POST.get("do", "")
-    forms: dict[str, Form] = {
+    roles, role, end = _roles(request, team), posted_for(request, "role"), posted_for(request, "until")
+    forms = {
         "role": RoleForm(
-            _posted(request, do, "role"),
-            team=team,
-            grant=grant,
-            roles=roles,
-            initial={"role": grant.role},
-            prefix="role",
+            role, team=team, grant=grant, roles=roles, initial={"role": grant.role}, prefix="role"
         ),
-        "until": UntilForm(_posted(request, do, "until"), team=team, grant=grant, prefix="until"),
-        "end": ReasonForm(_posted(request, do, "end"), prefix="end"),
+        "until": UntilForm(end, team=team, grant=grant, prefix="until"),
+        "end": ReasonForm(posted_for(request, "end"), prefix="end"),
     }
-    _fill(forms, request)
-    form = forms.get(do)
-    if form is not None and form.is_valid() and bound_form(form, lambda: _changed(request, grant, form)):
-        return redirect(team)
-    is_own = grant.person == request.user
-    context = {"team": team, "grant": grant, "forms": forms, "roles": roles, "is_own": is_own}
-    return render(request, "access/teams/grant.html", context, status=REFUSED if form is not None else 200)
+    context = {"team": team, "grant": grant, "roles": roles, "is_own": grant.person == request.user}
+    return forms_page(
+        request, forms, lambda form: _change(request, grant, form), "access/teams/grant.html", context
+    )
 
 
 @access(get=GRANTERS, post=GRANTERS)
@@ -84,12 +69,8 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     request.rule.require(request.user, team)
     draft = draft_for(request)
     form = filled_form(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
-    if (
-        request.method == "POST"
-        and form.is_valid()
-        and bound_form(form, lambda: _review(request, team, form))
-    ):
-        return redirect(request.get_full_path())
+    if request.method == "POST" and (target := submit(form, lambda: _review(request, team, form))):
+        return redirect(target)
     people = ("person", "granted_by", "reviewed_by")
     grants = Grant.objects.active().filter(team=team).select_related("team", *people)
     page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
@@ -104,24 +85,20 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     """Approve or decline a request. What is to be done stands in `do`."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    access_request = get_object_or_404(
-        AccessRequest.objects.filter(team=team).select_related("person", "team"), pk=pk
-    )
-    do = request.POST.get("do", "")
-    forms: dict[str, Form] = {
-        "approve": ApproveForm(_posted(request, do, "approve"), days=access_request.days, prefix="approve"),
-        "decline": ReasonForm(_posted(request, do, "decline"), prefix="decline"),
+    requests = AccessRequest.objects.filter(team=team).select_related("person", "team")
+    access_request = get_object_or_404(requests, pk=pk)
+    forms = {
+        "approve": ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve"),
+        "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
     }
-    _fill(forms, request)
-    form = forms.get(do)
-    if (
-        form is not None
-        and form.is_valid()
-        and bound_form(form, lambda: _decide(request, access_request, form))
-    ):
-        return redirect(team)
-    context = {"team": team, "asked": access_request, "forms": forms}
-    return render(request, "access/teams/request.html", context, status=REFUSED if form is not None else 200)
+    context = {"team": team, "access_request": access_request}
+    return forms_page(
+        request,
+        forms,
+        lambda form: _decide(request, access_request, form),
+        "access/teams/request.html",
+        context,
+    )
 
 
 @access(post=GRANTERS, page="teams:team", keys=("slug",))
@@ -144,19 +121,7 @@ def _roles(request: PageRequest, team: Team) -> list[Role]:
     return list(TEAM_ROLES) if may(request.user, Permission.GRANT, team) else [Role.ADMIN]
 
 
-def _posted(request: PageRequest, do: str, name: str) -> QueryDict | None:
-    """What was posted, for the form it was meant for."""
-    return request.POST if request.method == "POST" and do == name else None
-
-
-def _fill(forms: dict[str, Form], request: PageRequest) -> None:
-    """Show a draft in the form that it was meant for."""
-    draft = draft_for(request)
-    if draft and (form := forms.get(str(draft.get("do")))):
-        filled_form(form, draft)
-
-
-def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
+def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
     who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.end()
     terms: dict[str, Any] = {
         "team": team,
@@ -171,9 +136,10 @@ def _give(request: PageRequest, team: Team, form: GiveForm) -> None:
         services.grant(person=who, by=request.user, **terms)
         text = _("%(who)s is %(role)s here now.") % {"who": who.username, "role": role.label}
     messages.success(request, text)
+    return team
 
 
-def _changed(request: PageRequest, grant: Grant, form: Form) -> None:
+def _change(request: PageRequest, grant: Grant, form: Form) -> Team | None:
     reason, by = form.cleaned_data["reason"], request.user
     if isinstance(form, RoleForm):
         role, until = Role(form.cleaned_data["role"]), form.end()
@@ -188,13 +154,14 @@ def _changed(request: PageRequest, grant: Grant, form: Form) -> None:
             "The access of %(who)s has ended. It holds from their next click on, and for what waits to be sent."
         )
     messages.success(request, text % {"who": grant.person.username})
+    return grant.team
 
 
-def _review(request: PageRequest, team: Team, form: Form) -> None:
+def _review(request: PageRequest, team: Team, form: Form) -> str:
     decisions = {int(name[1:]): value for name, value in request.POST.items() if ROW.fullmatch(name)}
     if not {"keep", "end"} & set(decisions.values()):
         messages.warning(request, _("Nothing was decided."))
-        return
+        return request.get_full_path()
     done = access_reviews.review(
         team,
         by=request.user,
@@ -205,9 +172,10 @@ def _review(request: PageRequest, team: Team, form: Form) -> None:
     )
     text = _("Reviewed: %(kept)d kept, %(ended)d ended, %(left)d left undecided. The audit has the record.")
     messages.success(request, text % {"kept": done.kept, "ended": done.ended, "left": done.left})
+    return request.get_full_path()
 
 
-def _decide(request: PageRequest, access_request: AccessRequest, form: Form) -> None:
+def _decide(request: PageRequest, access_request: AccessRequest, form: Form) -> Team:
     who = {"who": access_request.person.username, "role": access_request.get_role_display()}
     if isinstance(form, ApproveForm):
         days, note = form.cleaned_data["days"], form.cleaned_data["note"]
@@ -216,3 +184,4 @@ def _decide(request: PageRequest, access_request: AccessRequest, form: Form) -> 
     else:
         access_requests.decline(access_request, by=request.user, note=form.cleaned_data["reason"])
         messages.success(request, _("Declined. %(who)s is told why.") % who)
+    return access_request.team

@@ -18,7 +18,8 @@ from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, 
 from hyperclusters.access.permissions import Permission, active_grants, platform_admins, roles_for
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
-from hyperclusters.web.access.forms import AskForm, JoinForm, bound_form
+from hyperclusters.web.access.form_pages import submit
+from hyperclusters.web.access.forms import AskForm, JoinForm
 from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
@@ -41,18 +42,17 @@ def ask(request: PageRequest) -> HttpResponse:
     """Ask for a role in a team, or for more time."""
     form = AskForm(request.POST, teams=_teams(request.user))
 
-    def act() -> None:
+    def act() -> str:
         data = form.cleaned_data
-        role = Role(data["role"])
-        access_requests.ask(
-            person=request.user, team=data["team"], role=role, days=data["days"], reason=data["reason"]
-        )
-
-    if form.is_valid() and bound_form(form, act):
+        terms = {"role": Role(data["role"]), "days": data["days"], "reason": data["reason"]}
+        access_requests.ask(person=request.user, team=data["team"], **terms)
         messages.success(
             request, _("You have asked. Those who can decide are told; you see the answer here.")
         )
-        return redirect("access:mine")
+        return "access:mine"
+
+    if target := submit(form, act):
+        return redirect(target)
     return _page(request, form, status=REFUSED)
 
 

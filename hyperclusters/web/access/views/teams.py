@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
 from hyperclusters.access import reports, services
@@ -33,11 +33,12 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.quotas import used_by
+from hyperclusters.web.access.form_pages import form_page
 from hyperclusters.web.access.forms import QuotaForm, RulesForm
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
-from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.drafts import keeps_draft
+from hyperclusters.web.shared.http import PageRequest, posted
 from hyperclusters.web.shared.listing import chosen_value, menu, search_text
 from hyperclusters.web.texts.access import unled_notice
 
@@ -110,16 +111,17 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
     """What the team allows, set by its admins."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    form = filled_form(RulesForm(posted(request), instance=Team.objects.get(pk=team.pk)), draft_for(request))
-    if request.method == "POST" and form.is_valid():
-        values = {name: form.cleaned_data[name] for name in Team.RULES}
-        services.set_rules(team, by=request.user, reason=form.cleaned_data["reason"], **values)
-        messages.success(
-            request, _("The team's rules are changed. They hold for whatever is asked for from now on.")
-        )
-        return redirect(team)
-    context = {"team": team, "form": form, "title": _("What this team allows")}
-    return render(request, "access/teams/form.html", context, status=REFUSED if form.errors else 200)
+    form = RulesForm(posted(request), instance=Team.objects.get(pk=team.pk))
+
+    def act() -> Team:
+        values = {name: form.cleaned_data[name] for name in (*Team.RULES, "reason")}
+        services.set_rules(team, by=request.user, **values)
+        text = _("The team's rules are changed. They hold for whatever is asked for from now on.")
+        messages.success(request, text)
+        return team
+
+    context = {"team": team, "title": _("What this team allows")}
+    return form_page(request, form, act, "access/teams/form.html", context)
 
 
 @access(get=on("team", Permission.APPOINT), post=on("team", Permission.APPOINT))
@@ -128,14 +130,14 @@ def quota(request: PageRequest, slug: str) -> HttpResponse:
     """How many clusters the team may have, set by platform admins."""
     team = team_of(request, slug)
     request.rule.require(request.user)
-    form = filled_form(QuotaForm(posted(request), initial={"quota": team.quota}), draft_for(request))
-    if request.method == "POST" and form.is_valid():
-        reason = form.cleaned_data["reason"]
-        services.set_rules(team, by=request.user, reason=reason, quota=form.cleaned_data["quota"])
+    form = QuotaForm(posted(request), initial={"quota": team.quota})
+
+    def act() -> Team:
+        services.set_rules(team, by=request.user, **form.cleaned_data)
         messages.success(request, _("The team's quota is changed."))
-        return redirect(team)
-    context = {"team": team, "form": form, "title": _("Quota"), "used": used_by(team)}
-    return render(request, "access/teams/form.html", context, status=REFUSED if form.errors else 200)
+        return team
+
+    return form_page(request, form, act, "access/teams/form.html", {"team": team, "title": _("Quota")})
 
 
 def team_of(request: PageRequest, slug: str) -> TeamWithAdmins:
