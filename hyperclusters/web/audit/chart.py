@@ -68,15 +68,15 @@ def chart(event_filter: EventFilter, events: EventQuerySet) -> Chart:
     first = max(last, date.min + span) - span
     since = datetime.combine(first, time(), UTC)
     end = end_of_day(last)
-    narrowed = replace(
+    window = replace(
         event_filter,
         since=max(since, event_filter.since) if event_filter.since else since,
         until=min(end, event_filter.until or end),
     )
-    rows = narrowed.apply(events).filter(action__in=ENDS).order_by()
+    rows = window.apply(events).filter(action__in=ENDS).order_by()
     daily: Counter[tuple[date, str]] = Counter()
-    counted = rows.annotate(day=TruncDate("at")).values("day", "action").annotate(n=Count("seq"))
-    for row in counted.values_list("day", "action", "n"):
+    counts = rows.annotate(day=TruncDate("at")).values("day", "action").annotate(n=Count("seq"))
+    for row in counts.values_list("day", "action", "n"):
         daily[row[0], ENDS[row[1]]] += row[2]
     return _chart(daily, [first + timedelta(days=number) for number in range(DAYS)])
 

@@ -104,8 +104,8 @@ def _address(seq: int) -> str:
 
 def _what_was_read(name: str) -> str:
     """A visit as `note_read` names it, in words: "list team=a&range=7d" is "events · team=a · range=7d"."""
-    page, _blank, narrowed = name.partition(" ")
-    return " · ".join([str(PAGES.get(page, page)), *filter(None, narrowed.split("&"))])
+    page, _blank, filters = name.partition(" ")
+    return " · ".join([str(PAGES.get(page, page)), *filter(None, filters.split("&"))])
 
 
 @cache

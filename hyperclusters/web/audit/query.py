@@ -30,11 +30,11 @@ PRESETS = {
     "30d": (_("Last 30 days"), timedelta(days=30)),
 }
 SPAN = ("range", "since", "until")
-CHOSEN = ("range", "team", "project", "action", "outcome")
-TYPED = ("person", "cluster", "request", "ip")
-TIMES = ("since", "until", "jump")
+MENU_FIELDS = ("range", "team", "project", "action", "outcome")
+TEXT_FIELDS = ("person", "cluster", "request", "ip")
+TIME_FIELDS = ("since", "until", "jump")
 PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")  # what a browser's field for times can hold
-NAMES = ("q", *CHOSEN, *TYPED, *SPAN)  # what narrows the list
+NAMES = ("q", *MENU_FIELDS, *TEXT_FIELDS, *SPAN)  # what narrows the list
 MOST = 2**63 - 1
 
 
@@ -50,11 +50,7 @@ class AuditForm(forms.Form):
     """What the address may hold. What it does not understand is said, and then nothing is shown."""
 
     q = forms.CharField(label=_("Search"), required=False, max_length=200)
-    range = forms.ChoiceField(
-        label=_("Time"),
-        required=False,
-        choices=lambda: _options(get_language())[0],
-    )
+    range = forms.ChoiceField(label=_("Time"), required=False, choices=lambda: _options(get_language())[0])
     since = UtcDateTimeField(label=_("From (UTC)"), required=False)
     until = UtcDateTimeField(label=_("To (UTC)"), required=False, is_end=True)
     jump = UtcDateTimeField(label=_("Jump to (UTC)"), required=False, is_end=True)
@@ -103,25 +99,25 @@ class AuditQuery:
         """What is typed in: name, label, what was typed, the kind of field, and whether it was not understood."""
         return [
             (name, self.form.fields[name].label, value, self._kind(name, value), name in self.form.errors)
-            for name in (*TYPED, *TIMES)
+            for name in (*TEXT_FIELDS, *TIME_FIELDS)
             for value in [self.form.data.get(name, "")]
         ]
 
     @staticmethod
     def _kind(name: str, value: str) -> str:
         """A browser's field for times shows nothing of a date alone, or of what is no time."""
-        is_time = name in TIMES and (not value or PLAIN_TIME.fullmatch(value))
+        is_time = name in TIME_FIELDS and (not value or PLAIN_TIME.fullmatch(value))
         return "datetime-local" if is_time else "text"
 
     @property
     def menu_values(self) -> list[tuple[str, str]]:
         """What was chosen from menus, which the form carries along."""
-        return [(name, value) for name in CHOSEN if (value := self.form.data.get(name, ""))]
+        return [(name, value) for name in MENU_FIELDS if (value := self.form.data.get(name, ""))]
 
     @property
     def is_mistyped(self) -> bool:
         """Whether one of these fields was not understood."""
-        return not {*TYPED, *TIMES}.isdisjoint(self.form.errors)
+        return not {*TEXT_FIELDS, *TIME_FIELDS}.isdisjoint(self.form.errors)
 
     @property
     def jump(self) -> datetime | None:
@@ -184,19 +180,7 @@ def _menus(
         menu(timeless, "range", gettext("Time"), ranges, everything=gettext("Any time")),
         menu(query, "team", gettext("Team"), teams, everything=gettext("Every team")),
         menu(query, "project", gettext("Project"), projects, everything=gettext("Every project")),
-        menu(
-            query,
-            "action",
-            gettext("Action"),
-            actions,
-            everything=gettext("Any action"),
-        ),
-        menu(
-            query,
-            "outcome",
-            gettext("Outcome"),
-            outcomes,
-            everything=gettext("Any outcome"),
-        ),
+        menu(query, "action", gettext("Action"), actions, everything=gettext("Any action")),
+        menu(query, "outcome", gettext("Outcome"), outcomes, everything=gettext("Any outcome")),
     ]
     return [each for each in menus if len(each.choices) > 2]  # one team alone is no choice

@@ -18,7 +18,7 @@ from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.web.shared.humanize import ago
 
 AT_ONCE = 5000  # IDs in one query; a database takes only so many
-SHOWN = (
+COLUMNS = (
     "pk",
     "cluster_id",
     "name",
@@ -73,7 +73,7 @@ def cluster_rows(clusters: ClusterQuerySet) -> list[str]:
 
 def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
-    rows = list(clusters.values_list(*SHOWN))
+    rows = list(clusters.values_list(*COLUMNS))
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
     for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:

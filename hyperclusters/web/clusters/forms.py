@@ -50,8 +50,8 @@ class CreationForm(forms.Form):
     def __init__(self, *args: Any, projects: list[Project], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.projects = {project.name: project for project in projects}
-        named = [(project.name, f"{project.name} ({project.team.name})") for project in projects]
-        self.fields["project"].choices = named  # type: ignore[attr-defined]
+        choices = [(project.name, f"{project.name} ({project.team.name})") for project in projects]
+        self.fields["project"].choices = choices  # type: ignore[attr-defined]
         self.fields["token"].initial = uuid.uuid4
         for name, attributes in WIDGETS.items():
             self.fields[name].widget.attrs.update(attributes)

@@ -17,32 +17,32 @@ from hyperclusters.web.texts.refusals import name_trouble, rule_broken, subnet_t
 SNIPPETS = ("json", "curl", "sdk")
 
 
-def preview(person: User, projects: list[Project], typed: dict[str, str]) -> dict[str, Any]:
+def preview(person: User, projects: list[Project], values: dict[str, str]) -> dict[str, Any]:
     """Context for the form and for its live fragment. `projects` are those in which the person may create, one at least."""
-    project = chosen_project(projects, typed) or projects[0]
-    name, subnet_id = typed.get("name", ""), typed.get("hyper_cluster_subnet_id", "")
-    kind = ClusterType(typed["type"]) if typed.get("type") in set(ClusterType) else ClusterType.HPS
+    project = chosen_project(projects, values) or projects[0]
+    name, subnet_id = values.get("name", ""), values.get("hyper_cluster_subnet_id", "")
+    kind = ClusterType(values["type"]) if values.get("type") in set(ClusterType) else ClusterType.HPS
     ahead = preflight(person=person, project=project, name=name if is_name(name) else "")
     return {
         "preflight": ahead,
         "name_note": _name_note(name, ahead),
-        "broken": _broken(typed, ahead, kind),
+        "broken": _broken_fields(values, ahead, kind),
         "subnet_note": subnet_trouble(subnet_id) if subnet_id and not is_subnet_id(subnet_id) else "",
-        "shown_as": typed["as"] if typed.get("as") in SNIPPETS else SNIPPETS[0],
+        "shown_as": values["as"] if values.get("as") in SNIPPETS else SNIPPETS[0],
         "sent": _snippets(ahead.project, name, kind, subnet_id),
     }
 
 
-def _broken(typed: dict[str, str], ahead: Preflight, kind: ClusterType) -> list[str]:
+def _broken_fields(values: dict[str, str], ahead: Preflight, kind: ClusterType) -> list[str]:
     """Which of the team's rules what is typed so far would break; a name is judged once there is one."""
-    team, name = ahead.project.team, typed.get("name", "")
-    broken = broken_rules(team, name=name, type=kind, reason=typed.get("reason", ""))
-    return [field for field in broken if field != "name" or name]
+    team, name = ahead.project.team, values.get("name", "")
+    broken_fields = broken_rules(team, name=name, type=kind, reason=values.get("reason", ""))
+    return [field for field in broken_fields if field != "name" or name]
 
 
-def chosen_project(projects: list[Project], typed: dict[str, str]) -> Project | None:
+def chosen_project(projects: list[Project], values: dict[str, str]) -> Project | None:
     """The project of this name, if it is one of them."""
-    return next((project for project in projects if project.name == typed.get("project")), None)
+    return next((project for project in projects if project.name == values.get("project")), None)
 
 
 def _name_note(name: str, ahead: Preflight) -> dict[str, Any]:
@@ -67,17 +67,17 @@ def _snippets(project: Project, name: str, kind: ClusterType, subnet_id: str) ->
     """What will be sent, to the byte, and the same call in two other forms. Empty while a value is not valid."""
     if not is_name(name) or (subnet_id and not is_subnet_id(subnet_id)):
         return {}
-    built = create_request(project_id=project.project_id, name=name, type=kind, subnet_id=subnet_id)
-    body = json.loads(built.body)
+    call = create_request(project_id=project.project_id, name=name, type=kind, subnet_id=subnet_id)
+    body = json.loads(call.body)
     arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in body.items())
     return {
-        "line": f"{built.method} {built.path}",
+        "line": f"{call.method} {call.path}",
         "json": json.dumps(body, indent=2),
         "curl": (
-            f"curl -X {built.method} '{project.endpoint}{built.path}' \\\n"
+            f"curl -X {call.method} '{project.endpoint}{call.path}' \\\n"
             "  -H 'Content-Type: application/json;charset=UTF-8' \\\n"
             '  -H "X-Sdk-Date: $DATE" -H "Authorization: $SIGNATURE" \\\n'
-            f"  -d '{built.body.decode()}'"
+            f"  -d '{call.body.decode()}'"
         ),
         "sdk": (
             "from huaweicloudsdkmodelarts.v1 import *\n\n"

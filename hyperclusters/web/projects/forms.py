@@ -32,10 +32,7 @@ class KeyForm(forms.Form):
 
     key_kind = forms.ChoiceField(
         label=_("Key"),
-        choices=[
-            (KeyKind.STATIC, KeyKind.STATIC.label),
-            (KeyKind.MACHINE, KeyKind.MACHINE.label),
-        ],
+        choices=[(KeyKind.STATIC, KeyKind.STATIC.label), (KeyKind.MACHINE, KeyKind.MACHINE.label)],
         initial=KeyKind.STATIC,
         required=False,
         widget=forms.RadioSelect,
@@ -122,8 +119,8 @@ class ProjectForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         here = self.initial.get("region", "")
-        named = [*REGIONS, here] if here and here not in REGIONS else REGIONS
-        self.fields["region"].choices = [("", gettext("none of these")), *((name, name) for name in named)]  # type: ignore[attr-defined]
+        choices = [*REGIONS, here] if here and here not in REGIONS else REGIONS
+        self.fields["region"].choices = [("", gettext("none of these")), *((name, name) for name in choices)]  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, project: Project) -> ProjectForm:

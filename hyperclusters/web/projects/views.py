@@ -121,7 +121,7 @@ def _project(pk: int) -> Project:
 
 def _test_context(project: Project) -> dict[str, Any]:
     last = project.tests.first()
-    return {"project": project, "test": last, "found": diagnosis(last) if last else None}
+    return {"project": project, "test": last, "diagnosis": diagnosis(last) if last else None}
 
 
 def _page(
@@ -132,10 +132,10 @@ def _page(
     key_form: KeyForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    typed = [draft_for(request, reverse(f"projects:{act}", args=[project.pk])) for act in ("change", "key")]
+    drafts = [draft_for(request, reverse(f"projects:{act}", args=[project.pk])) for act in ("change", "key")]
     context = _test_context(project) | {
-        "form": form or filled_form(ProjectForm.of(project), typed[0]),
-        "key_form": key_form or filled_form(KeyForm(), typed[1]),
+        "form": form or filled_form(ProjectForm.of(project), drafts[0]),
+        "key_form": key_form or filled_form(KeyForm(), drafts[1]),
         "used": used(project),
         "may_change": is_recent(request.session),
     }

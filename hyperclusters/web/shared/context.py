@@ -70,7 +70,7 @@ def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
             label=str(entry.label),
             current=_url(entry.page) == here and (here != "/" or request.path == "/"),
             badge=entry.count(person) if entry.count else 0,
-            badge_words=str(entry.counted),
+            badge_words=str(entry.badge_label),
         )
         for entry in visible
     )
@@ -107,13 +107,13 @@ class Entry:
     label: Promise
     needs: Permission | None = None
     count: Callable[[User], int] | None = None
-    counted: Promise | str = ""
+    badge_label: Promise | str = ""
 
 
 ENTRIES = (
     Entry("web:home", "house", _("Home")),
     Entry("clusters:list", "grid-2x2", _("Clusters")),
-    Entry("creations:list", "zap", _("Creations"), count=_running, counted=_("not settled")),
+    Entry("creations:list", "zap", _("Creations"), count=_running, badge_label=_("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),
     Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, _to_review, _("to review")),
     Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, _asking, _("waiting for you")),

@@ -78,11 +78,11 @@ def draft_fields(posted: QueryDict, left_out: set[str]) -> dict[str, list[str]]:
 
 
 def store(
-    request: HttpRequest, response: HttpResponseBase, address: str, typed: dict[str, list[str]]
+    request: HttpRequest, response: HttpResponseBase, address: str, fields: dict[str, list[str]]
 ) -> bool:
     """Keep it with the answer; whether it could be kept: somebody must be known, and it must fit a cookie."""
     owner = _owner(request)
-    draft = json.dumps([owner, address, typed], ensure_ascii=False).encode(errors="replace")
+    draft = json.dumps([owner, address, fields], ensure_ascii=False).encode(errors="replace")
     value = _box().encrypt(zlib.compress(draft, 9)).decode()
     if not owner or len(value) > LARGEST:
         return False
@@ -103,10 +103,10 @@ def draft_for(request: HttpRequest, address: str = "") -> QueryDict | None:
         return None
     with suppress(InvalidToken, ValueError, zlib.error):
         token = request.COOKIES.get(settings.DRAFT_COOKIE_NAME, "")
-        owner, kept_for, typed = json.loads(zlib.decompress(_box().decrypt(token, ttl=LIFETIME)))
-        if (owner, kept_for) == (_owner(request), address or request.get_full_path()):
+        owner, draft_address, fields = json.loads(zlib.decompress(_box().decrypt(token, ttl=LIFETIME)))
+        if (owner, draft_address) == (_owner(request), address or request.get_full_path()):
             draft = QueryDict(mutable=True)
-            for name, values in typed.items():
+            for name, values in fields.items():
                 draft.setlist(name, values)
             return draft
     return None

@@ -2,13 +2,14 @@
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
@@ -136,10 +137,8 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
             "The database is busy or does not answer. We don't know whether your change was saved: "
             "check before you try again."
         )
-    if hasattr(
-        request, "session"
-    ):  # not saved, as Django does it for a 500: a sign-in without its event is none
-        request.session.modified = False
+    if hasattr(request, "session"):
+        request.session.modified = False  # as Django does for a 500: a sign-in without its event is none
     response = _plain_page(request, 503, _("The dashboard is busy"), text, again=request.get_full_path())
     response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
@@ -158,25 +157,33 @@ def busy(request: HttpRequest, text: str) -> HttpResponse:
     return response
 
 
-def not_recorded(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
-    """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing."""
-    return _database_page(request, typed)
+def not_recorded(request: HttpRequest, values: dict[str, str], where: str = "") -> HttpResponse:
+    """503: the database does not take the record, so nothing goes out. Shows what was typed, and asks the database nothing.
+
+    `where`: the page that will know, if the database cannot say yet whether it took the record.
+    """
+    context = {"typed": list(values.items()), "where": where, "request_id": request.META.get("REQUEST_ID")}
+    response = HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
 
 
-def perhaps_recorded(request: HttpRequest, typed: dict[str, str], where: str) -> HttpResponse:
-    """503: the database went away while it was to take the record, and cannot say yet whether it did. `where`: the page
-    that will know."""
-    return _database_page(request, typed, where)
+def after_lost_commit(
+    request: HttpRequest, values: dict[str, str], find: Callable[[], Any], where: str
+) -> HttpResponse:
+    """Where to go after a COMMIT that was not answered: it may have happened, or may yet, so the record is read back.
+
+    `find` reads it and returns where to go; `where` is the page that will know later what became of it.
+    """
+    try:
+        connection.close()
+        recovered = find()
+    except DatabaseError:
+        return not_recorded(request, values, where)
+    return redirect(recovered) if recovered else not_recorded(request, values)
 
 
 def never_recorded(request: HttpRequest) -> HttpResponse:
     """404: a form of which the database holds no record, and no transaction that might still make one."""
     text = _("Nothing was recorded for this form, and nothing was sent to the cloud. You can send it again.")
     return _page(request, 404, _("Nothing was recorded"), text)
-
-
-def _database_page(request: HttpRequest, typed: dict[str, str], where: str = "") -> HttpResponse:
-    context = {"typed": list(typed.items()), "where": where, "request_id": request.META.get("REQUEST_ID")}
-    response = HttpResponse(get_template("errors/not_recorded.html").render(context), status=503)
-    response.headers["Retry-After"] = str(RETRY_AFTER)
-    return response

@@ -36,15 +36,15 @@ class FilterMenu:
 
 def address(query: QueryDict, **changes: Any) -> str:
     """The same page with some parameters changed or, given an empty value, left out; always from its first page."""
-    changed = query.copy()
+    parameters = query.copy()
     for name in ("page", "before", "after", "jump", "upto"):
-        changed.pop(name, None)
+        parameters.pop(name, None)
     for name, value in changes.items():
         if value in ("", None):
-            changed.pop(name, None)
+            parameters.pop(name, None)
         else:
-            changed[name] = str(value)
-    return f"?{changed.urlencode()}" if changed else "?"
+            parameters[name] = str(value)
+    return f"?{parameters.urlencode()}" if parameters else "?"
 
 
 def menu(

@@ -51,8 +51,8 @@ def client_ip(request: HttpRequest) -> str:
     """
     peer = str(request.META.get("REMOTE_ADDR", ""))
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    trusted = settings.TRUSTED_PROXIES
-    address = ip_address_of(hops[-trusted]) if 0 < trusted <= len(hops) else ""
+    proxies = settings.TRUSTED_PROXIES
+    address = ip_address_of(hops[-proxies]) if 0 < proxies <= len(hops) else ""
     return address or ip_address_of(peer) or peer[:45]
 
 
@@ -86,7 +86,7 @@ def request_context_middleware(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = uuid.uuid4().hex
         request.META["REQUEST_ID"] = request_id
-        started, ip = time.monotonic(), client_ip(request)
+        start, ip = time.monotonic(), client_ip(request)
         with (
             request_context(RequestContext(source="page", ip=ip, request_id=request_id)),
             structlog.contextvars.bound_contextvars(request_id=request_id),
@@ -104,7 +104,7 @@ def request_context_middleware(get_response: Handler) -> Handler:
                 "method": request.method,
                 "path": redacted_path(request),
                 "status": response.status_code,
-                "seconds": round(time.monotonic() - started, 3),
+                "seconds": round(time.monotonic() - start, 3),
                 "ip": ip,
             }
             log.log(logging.DEBUG if request.path in QUIET else logging.INFO, "answered", extra=facts)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.errors import Cause, ChangeRefused
-from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
+from hyperclusters.access.models import AccessRequest, Grant, Role, User
 from hyperclusters.access.permissions import (
     NotPermitted,
     Permission,
@@ -63,28 +63,16 @@ def access_refusal(refused: ChangeRefused) -> str:
     return str(REFUSALS[refused.cause])
 
 
-def helpers(team: Team) -> list[User]:
-    """Who can give access to this team; where it has no admin, who can appoint one."""
-    return [grant.person for grant in who_can(Permission.GRANT, team)] or platform_admins()
-
-
-def request_line(person: User) -> list[str]:
+def request_lines(person: User) -> list[str]:
     """What this person has asked for and nobody has decided yet, and who does."""
     text = gettext("You asked to be %(role)s in %(team)s: %(decided)s.")
-    return [
-        text
-        % {
-            "role": access_request.get_role_display(),
-            "team": access_request.team.name,
-            "decided": _who_decides(access_request.team),
-        }
-        for access_request in AccessRequest.objects.pending().filter(person=person).select_related("team")
-    ]
-
-
-def _who_decides(team: Team) -> str:
-    names = sorted(grant.person.username for grant in who_can(Permission.GRANT, team))
-    return decided_by(names, [] if names else platform_admins())
+    lines = []
+    for request in AccessRequest.objects.pending().filter(person=person).select_related("team"):
+        admins = sorted(grant.person.username for grant in who_can(Permission.GRANT, request.team))
+        decided = decided_by(admins, [] if admins else platform_admins())
+        values = {"role": request.get_role_display(), "team": request.team.name, "decided": decided}
+        lines.append(text % values)
+    return lines
 
 
 def decided_by(names: list[str], appointers: list[User]) -> str:
@@ -105,7 +93,8 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
         return {"names": ", ".join(person.username for person in platform_admins())}
     if not isinstance(denied, NotPermitted) or denied.team is None:
         return {"names": "", "query": ""}
-    names = ", ".join(sorted(person.username for person in helpers(denied.team)))
+    people = [grant.person for grant in who_can(Permission.GRANT, denied.team)] or platform_admins()
+    names = ", ".join(sorted(person.username for person in people))
     role = next(
         (role.value for role, actions in LEAST.items() if denied.permission in actions), Role.ADMIN.value
     )

@@ -212,5 +212,5 @@ def cloud_message(work: Operation) -> str:
 def cloud_words(work: Operation) -> str:
     """The cloud's code and words, where our sentence does not quote them already."""
     message = cloud_message(work)
-    quoted = not meaning_of(work.code) if work.code else work.cause.startswith("status_")
-    return "" if quoted or not message else f"{work.code} {message}".strip()
+    is_quoted = not meaning_of(work.code) if work.code else work.cause.startswith("status_")
+    return "" if is_quoted or not message else f"{work.code} {message}".strip()

@@ -79,8 +79,8 @@ REFUSALS: dict[type[CreationRefused], Text] = {
 def name_trouble(name: str) -> str:
     """What is wrong with a name, or nothing."""
     rest = _("A name has 1 to 64 letters (A–Z, a–z), digits, “-”, “_” or “.”.")
-    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-    wrong = [(position, character) for position, character in enumerate(name, 1) if character not in allowed]
+    alphabet = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+    wrong = [(position, character) for position, character in enumerate(name, 1) if character not in alphabet]
     if wrong:
         position, character = wrong[0]
         where = {"position": position, "what": _visible(character), "rest": rest}
@@ -107,12 +107,7 @@ def subnet_trouble(subnet_id: str) -> str:
 
 
 def _visible(character: str) -> str:
-    named = {
-        " ": _("A space"),
-        "\n": _("A line break"),
-        "\r": _("A line break"),
-        "\t": _("A tab"),
-    }
-    if character in named:
-        return str(named[character])
+    names = {" ": _("A space"), "\n": _("A line break"), "\r": _("A line break"), "\t": _("A tab")}
+    if character in names:
+        return str(names[character])
     return f"“{character}”" if character.isprintable() else f"U+{ord(character):04X}"

@@ -162,7 +162,7 @@ def _review(request: PageRequest, team: Team, form: Form) -> str:
     if not {"keep", "end"} & set(decisions.values()):
         messages.warning(request, _("Nothing was decided."))
         return request.get_full_path()
-    done = access_reviews.review(
+    counts = access_reviews.review(
         team,
         by=request.user,
         listed=decisions,
@@ -171,7 +171,7 @@ def _review(request: PageRequest, team: Team, form: Form) -> str:
         reason=form.cleaned_data["reason"],
     )
     text = _("Reviewed: %(kept)d kept, %(ended)d ended, %(left)d left undecided. The audit has the record.")
-    messages.success(request, text % {"kept": done.kept, "ended": done.ended, "left": done.left})
+    messages.success(request, text % {"kept": counts.kept, "ended": counts.ended, "left": counts.left})
     return request.get_full_path()
 
 

@@ -21,13 +21,13 @@ from hyperclusters.web.shared.decorators import PUBLIC, access
 def ask(request: HttpRequest) -> HttpResponse:
     """Asks for the link. The answer is the same whether somebody has that address or not, and after too many."""
     form = AskResetForm(request.POST or None)
-    sent = False
+    is_sent = False
     if form.is_valid():
         email = form.cleaned_data["email"]
         if ratelimit.consume(request, action="reset_password", key=ascii_lower(email)):
             ask_for_reset(email=email)
-        sent = True
-    context = {"form": form, "sent": sent, "mails": settings.SENDS_MAIL}
+        is_sent = True
+    context = {"form": form, "sent": is_sent, "mails": settings.SENDS_MAIL}
     return render(request, "accounts/ask_reset.html", context, status=422 if form.errors else 200)
 
 

@@ -53,9 +53,9 @@ def overview(request: PageRequest) -> HttpResponse:
 def add_app(request: PageRequest) -> HttpResponse:
     """A new authenticator app: its secret as a picture and as text, and the code that proves it took it."""
     form = AddAppForm(request.POST or None)
-    sealed = request.session.get(NEW_SECRET) if request.method == "POST" else None
-    secret = factors.unseal(sealed) if sealed else factors.new_secret()
-    if sealed and form.is_valid():
+    sealed_secret = request.session.get(NEW_SECRET) if request.method == "POST" else None
+    secret = factors.unseal(sealed_secret) if sealed_secret else factors.new_secret()
+    if sealed_secret and form.is_valid():
         try:
             codes = factors.add_authenticator_app(
                 person=request.user, secret=secret, code=form.cleaned_data["code"]
@@ -64,7 +64,7 @@ def add_app(request: PageRequest) -> HttpResponse:
             form.add_error("code", error)
         else:
             del request.session[NEW_SECRET]
-            return _added(request, codes)
+            return _back_or_codes(request, codes)
     request.session[NEW_SECRET] = factors.seal(secret)
     context = {"form": form, "secret": secret, "picture": _picture(request, secret)}
     return render(request, "accounts/add_app.html", context, status=422 if form.errors else 200)
@@ -87,12 +87,12 @@ def add_passkey(request: PageRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            return _added(request, codes)
+            return _back_or_codes(request, codes)
     context = {"form": form, "options": factors.passkey_options(request.user)}
     return render(request, "accounts/add_passkey.html", context, status=422 if form.errors else 200)
 
 
-def _added(request: PageRequest, codes: list[str]) -> HttpResponse:
+def _back_or_codes(request: PageRequest, codes: list[str]) -> HttpResponse:
     """Back, or first to the recovery codes, which are shown this once."""
     messages.success(request, _("Added. From now on it is asked for when you sign in."))
     return _show(request, codes) if codes else redirect("accounts:security")

@@ -108,8 +108,8 @@ def confirm(request: PageRequest) -> HttpResponse:
             return HttpResponseRedirect(target)
         event_type = EventType.SIGN_IN_LOCKED if form.is_locked else EventType.CONFIRM_FAILED
         record(event_type, Outcome.DENIED, person=person, after={"by": form.by})
-    linked = settings.OIDC_ISSUER and CompanyAccount.objects.filter(person=person).exists()
-    context = {"form": form, "next": target, "company": linked and settings.OIDC_NAME}
+    has_company_account = settings.OIDC_ISSUER and CompanyAccount.objects.filter(person=person).exists()
+    context = {"form": form, "next": target, "company": has_company_account and settings.OIDC_NAME}
     if has_passkey(person):
         context["options"] = begin_authentication(person)
     return render(request, "accounts/confirm.html", context, status=422 if form.errors else 200)

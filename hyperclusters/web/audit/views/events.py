@@ -38,18 +38,18 @@ from hyperclusters.web.shared.ratelimit import limited, searches
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     scope = audit_scope(request.user)
-    wanted = parse_query(request.user, scope, request.GET)
-    page = _page(wanted, scope)
+    query = parse_query(request.user, scope, request.GET)
+    page = _page(query, scope)
     if request.method == "GET":
-        note_read(person=request.user, page="list", filters=wanted.filters, team=wanted.team)
+        note_read(person=request.user, page="list", filters=query.filters, team=query.team)
     context = {
-        "form": wanted.form,
-        "menus": wanted.menus,
-        "typed": wanted.fields,
-        "kept": wanted.menu_values,
-        "is_mistyped": wanted.is_mistyped,
-        "has_typed": any(value for _, _, value, _, _ in wanted.fields),
-        "is_filtered": bool(wanted.filters),
+        "form": query.form,
+        "menus": query.menus,
+        "typed": query.fields,
+        "menu_values": query.menu_values,
+        "is_mistyped": query.is_mistyped,
+        "has_typed": any(value for _, _, value, _, _ in query.fields),
+        "is_filtered": bool(query.filters),
         "events": rows(page.events),
         "steps": _steps(request.GET, page),
         "here": address(request.GET),
@@ -63,14 +63,14 @@ def listing(request: PageRequest) -> HttpResponse:
 @access(get=anywhere(Permission.AUDIT))
 def summary(request: PageRequest) -> HttpResponse:
     """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
-    wanted = parse_query(request.user, audit_scope(request.user), request.GET)
+    query = parse_query(request.user, audit_scope(request.user), request.GET)
     events = visible_events(request.user)
-    if wanted.filter and (upto := wanted.form.cleaned_data["upto"]) is not None:
+    if query.filter and (upto := query.form.cleaned_data["upto"]) is not None:
         events = events.filter(LessThanOrEqual(Unindexed(F("seq")), upto))
-    event_filter = wanted.filter or EventFilter()
+    event_filter = query.filter or EventFilter()
     context = {
-        "chart": chart(event_filter, events) if wanted.filter else None,
-        "count": count(event_filter, events) if wanted.filter else None,
+        "chart": chart(event_filter, events) if query.filter else None,
+        "count": count(event_filter, events) if query.filter else None,
         "here": address(request.GET),
     }
     name = "audit/_summary.html" if wants_fragment(request) else "audit/summary.html"
@@ -113,13 +113,13 @@ def _archived(request: PageRequest, seq: int) -> HttpResponse:
     return render(request, "audit/archived.html", {"seq": seq, "archives": [segment]}, status=410)
 
 
-def _page(wanted: AuditQuery, scope: AuditScope) -> Page:
-    if wanted.filter is None:
+def _page(query: AuditQuery, scope: AuditScope) -> Page:
+    if query.filter is None:
         return Page([], None, None, 0)
-    values, span = wanted.form.cleaned_data, Span(wanted.filter.since, wanted.filter.until)
-    alternatives = wanted.filter.alternatives(scope.parts(), at_any_time=True)
-    if wanted.jump:
-        return page_at(alternatives, wanted.jump, span=span)
+    values, span = query.form.cleaned_data, Span(query.filter.since, query.filter.until)
+    alternatives = query.filter.alternatives(scope.parts(), at_any_time=True)
+    if query.jump:
+        return page_at(alternatives, query.jump, span=span)
     return page(alternatives, before=values["before"], after=values["after"], span=span)
 
 

@@ -33,15 +33,15 @@ _writing = threading.BoundedSemaphore(AT_ONCE)
 def export(request: PageRequest) -> HttpResponseBase:
     """Say what would be in the file; by a post, the file itself."""
     scope = audit_scope(request.user)
-    wanted = parse_query(request.user, scope, request.GET)
+    query = parse_query(request.user, scope, request.GET)
     form = next((each for each in Format if each == request.POST.get("format")), None)
-    if request.method != "POST" or form is None or wanted.filter is None:
+    if request.method != "POST" or form is None or query.filter is None:
         events = visible_events(request.user)
-        extent = count(wanted.filter, events) if wanted.filter else None
+        extent = count(query.filter, events) if query.filter else None
         context = {
-            "form": wanted.form,
+            "form": query.form,
             "count": extent,
-            "filters": wanted.words,
+            "filters": query.words,
             "here": address(request.GET),
         }
         return render(request, "audit/export.html", context, status=422 if request.method == "POST" else 200)
@@ -50,7 +50,7 @@ def export(request: PageRequest) -> HttpResponseBase:
             request, _("Two exports are being written already. Nothing was exported; try again in a minute.")
         )
     try:
-        lines = export_events(person=request.user, event_filter=wanted.filter, form=form, team=wanted.team)
+        lines = export_events(person=request.user, event_filter=query.filter, form=form, team=query.team)
     except BaseException:
         _writing.release()
         raise

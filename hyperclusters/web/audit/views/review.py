@@ -33,8 +33,8 @@ def queue(request: PageRequest) -> HttpResponse:
     return _queue(request, request.GET.get("show", NEW))
 
 
-def _queue(request: PageRequest, state: str, status: int = 200, **said: Any) -> HttpResponse:
-    """One part of the queue; `refusal`: what was not accepted of a post, and why."""
+def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> HttpResponse:
+    """One part of the queue; `form`: what was not accepted of a post, and why."""
     parts = queues(request.user)
     tab = state if state in parts else NEW
     if request.method == "GET":
@@ -47,18 +47,17 @@ def _queue(request: PageRequest, state: str, status: int = 200, **said: Any) -> 
     }
     page = Paginator(parts[tab], PAGE).get_page(request.GET.get("page"))
     context = {
-        "shown": tab,
+        "tab": tab,
         "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
         "page": page,
         "here": _here(request),
         "people": User.objects.filter(is_active=True).order_by("username") if tab == OUTSIDE else [],
     }
-    return render(
-        request, "audit/review.html", context | (said or _typed_before(request, page)), status=status
-    )
+    form = form or _draft(request, page)
+    return render(request, "audit/review.html", context | form, status=status)
 
 
-def _typed_before(request: PageRequest, page: Page[Any]) -> dict[str, Any]:
+def _draft(request: PageRequest, page: Page[Any]) -> dict[str, Any]:
     """What was typed into a form of this page and could not be taken."""
     here = _here(request)
     if draft := draft_for(request, reverse("audit:mark") + here):
@@ -80,11 +79,11 @@ def mark(request: PageRequest) -> HttpResponse:
         messages.warning(request, _("No creation was chosen, so nothing was marked."))
         return _back(request)
     try:
-        marked = creation_reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
+        count = creation_reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
     except creation_reviews.NoteRequired:
         error = _("A follow-up needs a note, so that others know why. Nothing was marked.")
         return _queue(request, request.GET.get("show", NEW), REFUSED, chosen=chosen, error=error)
-    message = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", marked) % {"n": marked}
+    message = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", count) % {"n": count}
     messages.success(request, message)
     return _back(request)
 
@@ -100,9 +99,9 @@ def account(request: PageRequest, pk: UUID) -> HttpResponse:
     reason = request.POST.get("reason", "").strip()[:500]
     typed = {"about": cluster, "typed": {"person": name, "reason": reason}}
     try:
-        claimed = User.objects.get(username=name, is_active=True) if name else None
+        owner = User.objects.get(username=name, is_active=True) if name else None
         done = creation_reviews.account_for(
-            by=request.user, cluster=cluster, claimed_for=claimed, reason=reason
+            by=request.user, cluster=cluster, claimed_for=owner, reason=reason
         )
     except User.DoesNotExist:
         error = _("There is nobody called %(name)s. Nothing was noted.") % {"name": name}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,7 +18,7 @@ from hyperclusters.web.audit.event_rows import Row
 from hyperclusters.web.audit.event_rows import rows as event_rows
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded
+from hyperclusters.web.shared.errors import after_lost_commit
 from hyperclusters.web.shared.http import REFUSED, PageRequest, wants_fragment
 from hyperclusters.web.texts.refusals import refusal
 from hyperclusters.web.texts.states import deletion_status
@@ -37,24 +37,19 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
     cluster = _visible(request, pk)
     if request.method != "POST":
         return redirect(cluster)
-    typed, reason = request.POST.get("name", ""), request.POST.get("reason", "")[:500]
+    typed_name, reason = request.POST.get("name", ""), request.POST.get("reason", "")[:500]
     try:
-        deletions.request_deletion(person=request.user, cluster=cluster, typed_name=typed, reason=reason)
+        deletions.request_deletion(person=request.user, cluster=cluster, typed_name=typed_name, reason=reason)
     except CreationRefused as refused:
         return _cluster_page(request, cluster, refused=refusal(refused), status=REFUSED)
     except DatabaseError:
-        return _database_failed(request, cluster, {"name": typed, "reason": reason})
+        return after_lost_commit(
+            request,
+            {"name": typed_name, "reason": reason},
+            lambda: deletions.find_recorded(person=request.user, cluster=cluster) and cluster,
+            where=cluster.get_absolute_url(),
+        )
     return redirect(cluster)
-
-
-def _database_failed(request: PageRequest, cluster: Cluster, typed: dict[str, str]) -> HttpResponse:
-    """A COMMIT that was not answered may have happened, or may yet: read it back before saying that it did not."""
-    try:
-        connection.close()
-        deletion = deletions.find_recorded(person=request.user, cluster=cluster)
-    except DatabaseError:
-        return perhaps_recorded(request, typed, cluster.get_absolute_url())
-    return redirect(cluster) if deletion else not_recorded(request, typed)
 
 
 def _cluster_page(

@@ -22,7 +22,7 @@ from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
-from hyperclusters.web.shared.errors import never_recorded, perhaps_recorded
+from hyperclusters.web.shared.errors import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, wants_fragment
 from hyperclusters.web.shared.listing import chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
@@ -63,7 +63,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     undecided = creation.state == State.NEEDS_ATTENTION
     context = {
         "creation": creation,
-        "seen": _version(creation.version, creation.polls, creation.requested_at),
+        "version": _version(creation.version, creation.polls, creation.requested_at),
         "status": creation_status(creation),
         "steps": timeline(creation),
         "archives": archives_since(creation.requested_at),
@@ -90,7 +90,7 @@ def of_form(request: PageRequest, token: UUID) -> HttpResponse:
     try:
         recorded = creations.find_recorded(person=request.user, token=token)
     except DatabaseError:
-        return perhaps_recorded(request, {}, request.path)
+        return not_recorded(request, {}, request.path)
     return redirect(recorded) if recorded else never_recorded(request)
 
 
@@ -126,12 +126,12 @@ def look(request: PageRequest, pk: str) -> HttpResponse:
 def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
     creation = _visible(request, pk)
-    chosen, reason = request.POST.get("cluster_id", ""), request.POST.get("reason", "")[:500]
+    cluster_id, reason = request.POST.get("cluster_id", ""), request.POST.get("reason", "")[:500]
     try:
         creations.decide(
             creation,
             by=request.user,
-            cluster_id="" if chosen == NONE_OF_THEM else chosen or "-",
+            cluster_id="" if cluster_id == NONE_OF_THEM else cluster_id or "-",
             reason=reason,
         )
     except StaleState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,13 +18,12 @@ from hyperclusters.web.clusters.forms import CreationForm
 from hyperclusters.web.clusters.preview import chosen_project, preview
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.errors import not_recorded, perhaps_recorded
-from hyperclusters.web.shared.http import PageRequest, as_uuid
+from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
+from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
 from hyperclusters.web.texts.access import lost
 from hyperclusters.web.texts.refusals import refusal, rule_broken
 
-# Status of the answer when the form is shown again; 409 says that the same form made something else before.
-REFUSED, CONFLICT = 422, 409
+CONFLICT = 409  # the same form made something else before
 CREATORS = anywhere(Permission.CREATE, is_denied_by_view=True)
 
 
@@ -38,14 +37,14 @@ def new(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         return _submitted(request, projects)
     draft = draft_for(request)
-    typed = _typed(draft or request.GET)
-    if "reason" not in typed and (earlier := _earlier(request)):  # too long for a link
-        typed["reason"] = earlier.reason
-    context = preview(request.user, projects, typed | {"as": request.GET.get("as", "")})
+    values = _values(draft or request.GET)
+    if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
+        values["reason"] = earlier.reason
+    context = preview(request.user, projects, values | {"as": request.GET.get("as", "")})
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
-        response = _form_page(request, filled_form(_blank(projects, typed), draft), context)
+        response = _form_page(request, filled_form(_blank(projects, values), draft), context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -56,9 +55,9 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
     try:
         if form.is_valid():
             return redirect(_request_creation(request, form))
-        project = chosen_project(projects, _typed(request.POST))
+        project = chosen_project(projects, _values(request.POST))
         creations.note_attempt(
-            person=request.user, project=project, values=_typed(request.POST), errors=_codes(form)
+            person=request.user, project=project, values=_values(request.POST), errors=_codes(form)
         )
     except NotPermitted:
         return _not_permitted(request, is_noted=True)
@@ -68,7 +67,7 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
         _say(form, refused)
     except DatabaseError:
         return _database_failed(request, form)
-    return _form_page(request, form, preview(request.user, projects, _typed(request.POST)), status=REFUSED)
+    return _form_page(request, form, preview(request.user, projects, _values(request.POST)), status=REFUSED)
 
 
 def _say(form: CreationForm, refused: CreationRefused) -> None:
@@ -101,16 +100,16 @@ def _form_page(
     return render(request, "clusters/new.html", context | {"form": form, "again_of": again_of}, status=status)
 
 
-def _blank(projects: list[Project], typed: dict[str, str]) -> CreationForm:
+def _blank(projects: list[Project], values: dict[str, str]) -> CreationForm:
     """A form not yet sent, prefilled with what the address says."""
-    project = chosen_project(projects, typed) or projects[0]
-    form = CreationForm(projects=projects, initial=typed | {"project": project.name})
+    project = chosen_project(projects, values) or projects[0]
+    form = CreationForm(projects=projects, initial=values | {"project": project.name})
     if len(projects) == 1:  # nothing to choose before the name
         form.fields["name"].widget.attrs["autofocus"] = True
     return form
 
 
-def _typed(query: QueryDict) -> dict[str, str]:
+def _values(query: QueryDict) -> dict[str, str]:
     return {name: str(query[name]) for name in CreationForm.SHOWN if name in query}
 
 
@@ -120,22 +119,22 @@ def _codes(form: CreationForm) -> dict[str, list[str]]:
 
 
 def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
-    """A COMMIT that was not answered may have happened, or may yet: read it back before saying that it did not."""
-    token = form.cleaned_data.get("token")
+    """Read the record back by the form's token; without one nothing can have been recorded."""
+    values, token = _values(request.POST), form.cleaned_data.get("token")
     if token is None:
-        return not_recorded(request, _typed(request.POST))
-    try:
-        connection.close()
-        creation = creations.find_recorded(person=request.user, token=token)
-    except DatabaseError:
-        return perhaps_recorded(request, _typed(request.POST), reverse("creations:of_form", args=[token]))
-    return redirect(creation) if creation else not_recorded(request, _typed(request.POST))
+        return not_recorded(request, values)
+    return after_lost_commit(
+        request,
+        values,
+        lambda: creations.find_recorded(person=request.user, token=token),
+        where=reverse("creations:of_form", args=[token]),
+    )
 
 
 def _not_permitted(request: PageRequest, *, is_noted: bool = False) -> HttpResponse:
     """Somebody who may create nowhere: said kindly, with who can help; a post by hand is kept in the audit."""
     if request.method == "POST" and not is_noted:
-        creations.note_attempt(person=request.user, project=None, values=_typed(request.POST))
+        creations.note_attempt(person=request.user, project=None, values=_values(request.POST))
     admins = {
         grant.person.username
         for team in teams_where(request.user, Permission.VIEW)

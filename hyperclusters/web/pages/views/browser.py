@@ -18,11 +18,11 @@ from hyperclusters.web.shared.http import own_path
 def theme(request: HttpRequest) -> HttpResponse:
     """Keep the chosen theme in a cookie, so that pages come in it from the first byte."""
     response = HttpResponseRedirect(own_path(request.POST.get("next", ""), "/"))
-    chosen = request.POST.get("theme", "")
-    if chosen in THEMES:
+    name = request.POST.get("theme", "")
+    if name in THEMES:
         response.set_cookie(
             settings.THEME_COOKIE_NAME,
-            chosen,
+            name,
             max_age=365 * 86400,
             secure=settings.HTTPS,
             httponly=True,

@@ -16,9 +16,9 @@ from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.clusters.cluster_rows import cluster_rows
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
-from hyperclusters.web.texts.access import lost, request_line, unled_notice
+from hyperclusters.web.texts.access import lost, request_lines, unled_notice
 
-SHOWN = 6  # rows of each table
+ROWS = 6  # rows of each table
 
 
 @access(get=SIGNED_IN)
@@ -27,14 +27,14 @@ def home(request: PageRequest) -> HttpResponse:
     person = request.user
     context: dict[str, Any] = {
         "unmade": _unmade(person),
-        "clusters": cluster_rows(Cluster.objects.visible_to(person).present()[:SHOWN]),
+        "clusters": cluster_rows(Cluster.objects.visible_to(person).present()[:ROWS]),
         "may_view": may(person, Permission.VIEW),
         "lost": lost(person),
         "unled": [unled_notice(team, person) for team in teams_without_admin_for(person)[:3]],
         "has_grants": bool(active_grants(person)),
     }
     if not context["has_grants"]:
-        context["asked"] = request_line(person)
+        context["request_lines"] = request_lines(person)
     if may(person, Permission.CONNECT):
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
         context["workers"] = Heartbeat.objects.all()
@@ -57,9 +57,9 @@ def _inbox(person: User) -> dict[str, Any]:
 def _unmade(person: User) -> list[Creation]:
     """What made no cluster: those under way first, but for what waits in this person's inbox, then the last that ended."""
     creations = _creations(person)
-    unsettled = list(creations.unresolved().exclude(_to_decide(person))[:SHOWN])
-    ended = creations.exclude(state__in=[*UNRESOLVED, State.CREATED])
-    return unsettled + list(ended[: SHOWN - len(unsettled)])
+    unsettled = list(creations.unresolved().exclude(_to_decide(person))[:ROWS])
+    finished = creations.exclude(state__in=[*UNRESOLVED, State.CREATED])
+    return unsettled + list(finished[: ROWS - len(unsettled)])
 
 
 def _creations(person: User) -> CreationQuerySet:

@@ -33,8 +33,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
         details["worker"] = "alive" if is_a_worker_alive() else "none"
         ahead = seconds_ahead()
         details["clock"] = "ok" if ahead is None else f"wrong: {ahead:+.0f} s ahead"
-        if missing := migrations_on_disk() - MigrationRecorder(connection).applied_migrations().keys():
-            details["schema"] = f"{len(missing)} migrations are not applied"
+        if (
+            missing_migrations := migrations_on_disk()
+            - MigrationRecorder(connection).applied_migrations().keys()
+        ):
+            details["schema"] = f"{len(missing_migrations)} migrations are not applied"
         else:
             current_key()
     except KeyMissing:
