@@ -1,8 +1,11 @@
 """What a view gets."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxDetails
 
 from hyperclusters.access.models import User
@@ -28,6 +31,16 @@ def wants_fragment(request: PageRequest) -> bool:
     Not a property: the request that a view gets is Django's own object, of this shape but not of this class.
     """
     return bool(request.htmx) and not request.htmx.history_restore_request
+
+
+def render_page(
+    request: PageRequest, page: str, fragment: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """The page or, for htmx, the part of it that changes; caches keep the two apart. A refusal is always a page."""
+    name = fragment if wants_fragment(request) and status == 200 else page
+    response = render(request, name, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 def posted(request: PageRequest) -> QueryDict | None:

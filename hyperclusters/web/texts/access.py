@@ -79,9 +79,11 @@ def decided_by(names: list[str], appointers: list[User]) -> str:
     """Who decides about access to a team: its admins, by name, or nobody until an admin is appointed."""
     if names:
         return gettext("decided by %(names)s") % {"names": ", ".join(names)}
-    return gettext("%(names)s can appoint an admin") % {
-        "names": ", ".join(each.username for each in appointers)
-    }
+    return gettext("%(names)s can appoint an admin") % {"names": _names(appointers)}
+
+
+def _names(people: list[User]) -> str:
+    return ", ".join(person.username for person in people)
 
 
 def who_helps(denied: Exception | None) -> dict[str, str]:
@@ -90,7 +92,7 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
     Says nothing of a team that was not named by it.
     """
     if isinstance(denied, NotPermitted) and not roles_for(denied.permission):
-        return {"names": ", ".join(person.username for person in platform_admins())}
+        return {"names": _names(platform_admins())}
     if not isinstance(denied, NotPermitted) or denied.team is None:
         return {"names": "", "query": ""}
     people = [grant.person for grant in who_can(Permission.GRANT, denied.team)] or platform_admins()
@@ -126,9 +128,7 @@ def unled_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
     if may(person, Permission.APPOINT) or may(person, Permission.GRANT, team):
         url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
         return notice | {"text": text, "url": url, "action": gettext("Appoint an admin")}
-    who = gettext("%(names)s can appoint one.") % {
-        "names": ", ".join(each.username for each in platform_admins())
-    }
+    who = gettext("%(names)s can appoint one.") % {"names": _names(platform_admins())}
     return notice | {"text": f"{text} {who}"}
 
 

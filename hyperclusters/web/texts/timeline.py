@@ -42,19 +42,18 @@ def _steps(event: Event | None) -> list[Step]:
     if event is None:
         raise ValueError("the event cannot be read")
     steps: list[Step] = []
-    tell = TELL.get(EventType(event.action))
-    title, kind = TITLES.get(EventType(event.action), (event.get_action_display(), "idle"))
+    title, kind, details = STEPS.get(EventType(event.action), (event.get_action_display(), "idle", None))
     if event.action == EventType.CREATE_SENDING:
-        step = len((event.after or {}).get("baseline", []))
-        place = _("No cluster of this name was there")
-        if step:
-            place = ngettext(
+        count = len((event.after or {}).get("baseline", []))
+        text = _("No cluster of this name was there")
+        if count:
+            text = ngettext(
                 "%(count)d cluster of this name was there before",
                 "%(count)d clusters of this name were there before",
-                step,
-            ) % {"count": step}
-        steps.append(Step("good", _("Cloud listed first"), place, event.at))
-    steps.append(Step(kind, str(title), tell(event) if tell else "", event.at))
+                count,
+            ) % {"count": count}
+        steps.append(Step("good", _("Cloud listed first"), text, event.at))
+    steps.append(Step(kind, str(title), details(event) if details else "", event.at))
     return steps
 
 
@@ -96,41 +95,27 @@ def _cause(event: Event) -> str:
     )
 
 
-def _who(event: Event) -> str:
+def _person(event: Event) -> str:
     return _("by %(person)s") % {"person": event.person_name}
 
 
-TITLES: dict[EventType, tuple[str | Promise, str]] = {
-    EventType.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good"),
-    EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good"),
-    EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good"),
-    EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad"),
-    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait"),
-    EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn"),
-    EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn"),
-    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad"),
-    EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad"),
-    EventType.CREATE_LOOK_ASKED: (gettext_lazy("Asked to look again at once"), "idle"),
-    EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn"),
-    EventType.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle"),
-    EventType.CREATE_DECIDED: (gettext_lazy("Decided"), "good"),
-    EventType.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn"),
-    EventType.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn"),
-    EventType.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good"),
-    EventType.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad"),
-}
-TELL: dict[EventType, Callable[[Event], str]] = {
-    EventType.CREATE_REQUESTED: _requested,
-    EventType.CREATE_SENDING: _sending,
-    EventType.CREATE_SUCCEEDED: _answered,
-    EventType.CREATE_FAILED: _cause,
-    EventType.CREATE_UNKNOWN: _cause,
-    EventType.CREATE_DELAYED: _cause,
-    EventType.CREATE_NOT_SENT: _cause,
-    EventType.CREATE_REFUSED: _cause,
-    EventType.CREATE_DENIED: _cause,
-    EventType.CREATE_LOOK_ASKED: _who,
-    EventType.CREATE_UNDECIDED: _cause,
-    EventType.CREATE_WITHDRAWN: _who,
-    EventType.CREATE_DECIDED: _who,
+# Each step: its title, its colour, and what else the event tells.
+STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]] = {
+    EventType.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good", _requested),
+    EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending),
+    EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answered),
+    EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad", _cause),
+    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _cause),
+    EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn", _cause),
+    EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn", _cause),
+    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _cause),
+    EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad", _cause),
+    EventType.CREATE_LOOK_ASKED: (gettext_lazy("Asked to look again at once"), "idle", _person),
+    EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn", _cause),
+    EventType.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle", _person),
+    EventType.CREATE_DECIDED: (gettext_lazy("Decided"), "good", _person),
+    EventType.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn", None),
+    EventType.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn", None),
+    EventType.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good", None),
+    EventType.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad", None),
 }

@@ -11,7 +11,6 @@ from django.db.models import F
 from django.db.models.lookups import LessThanOrEqual
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team
@@ -28,7 +27,7 @@ from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_rows import rows
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
-from hyperclusters.web.shared.http import PageRequest, wants_fragment
+from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import limited, searches
 
@@ -73,10 +72,7 @@ def summary(request: PageRequest) -> HttpResponse:
         "count": count(event_filter, events) if query.filter else None,
         "here": address(request.GET),
     }
-    name = "audit/_summary.html" if wants_fragment(request) else "audit/summary.html"
-    response = render(request, name, context)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return render_page(request, "audit/summary.html", "audit/_summary.html", context)
 
 
 @access(get=anywhere(Permission.AUDIT, on="event"))
@@ -88,15 +84,23 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
         return _archived(request, seq)
     event = row[1]
     if request.method == "GET":
-        note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team_of(event))
+        team = Team(pk=event.team_id, name=event.team_name) if event and event.team_id else None
+        note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=team)
     if event is None:
         return render(request, "audit/unreadable.html", {"seq": seq})
     older, newer = beside(visible, event)
     context = {
         "event": event,
         "row": rows([event])[0],
-        "bodies": [(label, _pretty(value)) for label, value in _bodies(event)],
-        "changes": [(label, _pretty(value)) for label, value in _changes(event) if value],
+        "bodies": [
+            (_("What was sent"), _pretty(event.request)),
+            (_("What came back"), _pretty(event.response)),
+        ],
+        "changes": [
+            (label, _pretty(value))
+            for label, value in ((_("Before"), event.before), (_("After"), event.after))
+            if value
+        ],
         "previous": event.canonical[13:77],
         "object_url": _object_url(request, event),
         "older": older,
@@ -123,10 +127,6 @@ def _page(query: AuditQuery, scope: AuditScope) -> Page:
     return page(alternatives, before=values["before"], after=values["after"], span=span)
 
 
-def _team_of(event: Event | None) -> Team | None:
-    return Team(pk=event.team_id, name=event.team_name) if event and event.team_id else None
-
-
 def _newest(query: QueryDict, page: Page) -> int | None:
     """The newest event there was, which bounds what is counted: the note that this list was read comes later.
 
@@ -148,23 +148,16 @@ def _steps(query: QueryDict, page: Page) -> list[tuple[str, str, str]]:
     ]
 
 
-def _bodies(event: Event) -> list[tuple[str, Any]]:
-    return [(_("What was sent"), event.request), (_("What came back"), event.response)]
-
-
-def _changes(event: Event) -> list[tuple[str, Any]]:
-    return [(_("Before"), event.before), (_("After"), event.after)]
-
-
 def _object_url(request: PageRequest, event: Event) -> str:
     """The page of what the event is about, if it has one that this person may see."""
-    target: Creation | Cluster | None = None
+    models: dict[str, type[Creation | Cluster]] = {"creation": Creation, "cluster": Cluster}
+    model = models.get(event.object_kind)
+    if model is None or not event.object_id:
+        return ""
     with suppress(ValidationError):  # a forged ID: verification names it
-        if event.object_id and event.object_kind == "creation":
-            target = Creation.objects.visible_to(request.user).filter(pk=event.object_id).first()
-        elif event.object_id and event.object_kind == "cluster":
-            target = Cluster.objects.visible_to(request.user).filter(pk=event.object_id).first()
-    return target.get_absolute_url() if target else ""
+        if target := model.objects.visible_to(request.user).filter(pk=event.object_id).first():
+            return target.get_absolute_url()
+    return ""
 
 
 def _pretty(value: Any) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.db import DatabaseError
 from django.db.models import Q
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.cache import patch_vary_headers
+from django.shortcuts import get_object_or_404, redirect
 
 from hyperclusters.access.permissions import Permission, may, visible_events
 from hyperclusters.audit.models import Segment
@@ -19,7 +18,7 @@ from hyperclusters.web.audit.event_rows import rows as event_rows
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.errors import after_lost_commit
-from hyperclusters.web.shared.http import REFUSED, PageRequest, wants_fragment
+from hyperclusters.web.shared.http import REFUSED, PageRequest, render_page
 from hyperclusters.web.texts.refusals import refusal
 from hyperclusters.web.texts.states import deletion_status
 
@@ -68,12 +67,7 @@ def _cluster_page(
         "refused": refused,
         "typed": request.POST if request.method == "POST" else draft_for(request, f"{request.path}delete/"),
     }
-    template = (
-        "clusters/_cluster.html" if wants_fragment(request) and status == 200 else "clusters/cluster.html"
-    )
-    response = render(request, template, context, status=status)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return render_page(request, "clusters/cluster.html", "clusters/_cluster.html", context, status=status)
 
 
 def _archives(request: PageRequest, cluster: Cluster) -> list[Segment]:

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
@@ -20,7 +19,7 @@ from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, page_rows
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
-from hyperclusters.web.shared.http import PageRequest, wants_fragment
+from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import FilterMenu, address, chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 
@@ -43,12 +42,7 @@ COLUMNS = (
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Every cluster this person may see; as a page, or for htmx only the part that changes."""
-    context = _context(request)
-    response = render(
-        request, "clusters/_list.html" if wants_fragment(request) else "clusters/list.html", context
-    )
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return render_page(request, "clusters/list.html", "clusters/_list.html", _context(request))
 
 
 @access(get=SIGNED_IN)
@@ -100,7 +94,17 @@ def _selection(request: PageRequest) -> Selection:
     origins = [("here", _("made here")), ("outside", _("made outside"))]
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
     makers = [(name, name) for name in sorted({*creations.makers(), *visible.claimants()})]
-    clusters = _filtered(visible, search_text(query), query, teams, types, makers, origins)
+    rows = visible.filter(gone_at__isnull=query.get("gone") != "1")
+    if text := search_text(query):
+        rows = rows.search(text)
+    if team := chosen_value(query, "team", teams):
+        rows = rows.filter(project__team__slug=team)
+    if kind := chosen_value(query, "type", types):
+        rows = rows.of_type(kind)
+    if maker := chosen_value(query, "by", makers):
+        rows = rows.owned_by(maker)
+    if origin := chosen_value(query, "origin", origins):
+        rows = rows.filter(creation__isnull=origin == "outside")
     filters = [
         menu(query, "team", _("Team"), teams, everything=_("Every team")),
         menu(query, "type", _("Type"), types, everything=_("Both types")),
@@ -108,9 +112,8 @@ def _selection(request: PageRequest) -> Selection:
         menu(query, "origin", _("Origin"), origins, everything=_("Any origin")),
         menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
     ]
-    return Selection(
-        clusters.order_by(*ORDERS.get(query.get("sort", ""), ORDERS["newest"])), sources, filters
-    )
+    order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
+    return Selection(rows.order_by(*order), sources, filters)
 
 
 def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
@@ -146,17 +149,17 @@ def _facts(row: ClusterRow) -> dict[str, Any]:
 
 
 def _context(request: PageRequest) -> dict[str, Any]:
-    query, selected = request.GET, _selection(request)
-    page = Paginator(selected.rows, PAGE).get_page(query.get("page"))
+    query, selection = request.GET, _selection(request)
+    page = Paginator(selection.rows, PAGE).get_page(query.get("page"))
     return {
         "page": page,
         "rows": cluster_rows(cast("ClusterQuerySet", page.object_list)),
-        "filters": selected.filters,
+        "filters": selection.filters,
         "is_filtered": any(query.get(name) for name in FILTERS),
-        "sources": selected.sources,
-        "freshness": _freshness(selected.sources),
+        "sources": selection.sources,
+        "freshness": _freshness(selection.sources),
         "refreshing": any(
-            source.run_after <= clock.now() or source.lease_expires_at for source in selected.sources
+            source.run_after <= clock.now() or source.lease_expires_at for source in selection.sources
         ),
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
@@ -164,29 +167,6 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "here": request.get_full_path() if request.method != "POST" else "",
         "base": address(query),
     }
-
-
-def _filtered(
-    rows: ClusterQuerySet,
-    text: str,
-    query: Any,
-    teams: list[tuple[str, str]],
-    types: list[tuple[str, str]],
-    makers: list[tuple[str, str]],
-    origins: list[tuple[str, str]],
-) -> ClusterQuerySet:
-    rows = rows.filter(gone_at__isnull=query.get("gone") != "1")
-    if text:
-        rows = rows.search(text)
-    if team := chosen_value(query, "team", teams):
-        rows = rows.filter(project__team__slug=team)
-    if kind := chosen_value(query, "type", types):
-        rows = rows.of_type(kind)
-    if maker := chosen_value(query, "by", makers):
-        rows = rows.owned_by(maker)
-    if origin := chosen_value(query, "origin", origins):
-        rows = rows.filter(creation__isnull=origin == "outside")
-    return rows
 
 
 def _freshness(sources: list[Source]) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.db import DatabaseError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.permissions import Permission, may, who_can
@@ -23,7 +22,7 @@ from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
-from hyperclusters.web.shared.http import PageRequest, wants_fragment
+from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
 from hyperclusters.web.shared.listing import chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 from hyperclusters.web.texts.states import creation_status
@@ -76,12 +75,9 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "typed": draft_for(request, f"{request.path}decide/") if undecided else None,
         "deciders": who_can(Permission.DECIDE, creation.team) if undecided else [],
     }
-    template = (
-        "clusters/creations/_creation.html" if wants_fragment(request) else "clusters/creations/creation.html"
+    return render_page(
+        request, "clusters/creations/creation.html", "clusters/creations/_creation.html", context
     )
-    response = render(request, template, context)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
 
 
 @access(get=OWN)

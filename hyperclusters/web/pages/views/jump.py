@@ -8,9 +8,7 @@ from urllib.parse import quote
 
 from django.db.models import F, Q
 from django.http import HttpResponse
-from django.shortcuts import render
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
@@ -18,7 +16,7 @@ from hyperclusters.access.permissions import Permission, may, teams_where
 from hyperclusters.clusters.models import Cluster, Creation, Project, State
 from hyperclusters.web.shared.context import entries
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
-from hyperclusters.web.shared.http import PageRequest, as_uuid, wants_fragment
+from hyperclusters.web.shared.http import PageRequest, as_uuid, render_page
 from hyperclusters.web.shared.listing import search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 
@@ -40,9 +38,7 @@ def jump(request: PageRequest) -> HttpResponse:
     """What this person may open and holds the text in its name or ID; without a text, the pages there are."""
     text = search_text(request.GET)
     context = {"text": text, "places": [*_pages(request.user, text), *_things(request.user, text)]}
-    response = render(request, f"pages/jump/{'_found' if wants_fragment(request) else 'jump'}.html", context)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return render_page(request, "pages/jump/jump.html", "pages/jump/_found.html", context)
 
 
 def _pages(person: User, text: str) -> Iterator[Place]:
