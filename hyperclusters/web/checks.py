@@ -28,7 +28,12 @@ OUR_PREFIXES = ("AUDIT_", "CREDENTIAL_", "HSTS_", "OIDC_", "UPSTREAM_")
 @register(deploy=True)
 def serves_people(**_: Any) -> list[CheckMessage]:
     """Nothing of a demo, of tests or of debugging is left."""
-    conditions = [
+    kinds = {"E": checks.Error, "W": checks.Warning}
+    return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in _faults() if is_so]
+
+
+def _faults() -> list[tuple[bool, str, str]]:
+    return [
         (settings.DEMO, "E001", "DEMO is on: made-up people, and a sign-in page that offers them."),
         (settings.DEBUG, "E002", "DEBUG is on: errors show the code and its values to whoever asks."),
         (settings.SECRET_KEY.startswith(KNOWN_KEYS), "E003", "SECRET_KEY is one that everybody knows."),
@@ -66,8 +71,6 @@ def serves_people(**_: Any) -> list[CheckMessage]:
             ),
         ),
     ]
-    kinds = {"E": checks.Error, "W": checks.Warning}
-    return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in conditions if is_so]
 
 
 @register(deploy=True)

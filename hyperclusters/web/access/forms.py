@@ -1,10 +1,10 @@
-"""Forms about access: to give it, to ask for it, to set a team's rules."""
+"""Forms about access: to give it, to change it, to ask for it, to take it up."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
@@ -16,12 +16,6 @@ from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Tea
 from hyperclusters.access.rules import Expiry
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
-from hyperclusters.modelarts import ClusterType
-
-if TYPE_CHECKING:
-    TeamModelForm = forms.ModelForm[Team]  # at run time it takes no parameter
-else:
-    TeamModelForm = forms.ModelForm
 
 PRESETS = [
     ("today", _("Today, until 24:00 UTC")),
@@ -69,9 +63,7 @@ class UntilForm(ReasonForm):
         label=_("Last day"),
         help_text=_("For “Until the end of a day”: it ends at 24:00 UTC."),
         required=False,
-        widget=forms.DateInput(
-            attrs={"type": "date"}, format="%Y-%m-%d"
-        ),  # what browsers read, in every language
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),  # as browsers read it
     )
 
     def __init__(self, *args: Any, team: Team | None, grant: Grant | None = None, **kwargs: Any) -> None:
@@ -229,50 +221,6 @@ class ApproveForm(forms.Form):
             choices.insert(0, (own, _("%(days)s days") % {"days": own}))
         self.fields["days"].choices = choices  # type: ignore[attr-defined]
         self.fields["days"].initial = own
-
-
-class RulesForm(TeamModelForm):
-    """What a team allows. Only these fields, whatever is posted."""
-
-    allowed_types = forms.MultipleChoiceField(
-        label=_("Cluster types"),
-        choices=[(kind.value, kind.value) for kind in ClusterType],
-        widget=forms.CheckboxSelectMultiple,
-        required=False,
-        help_text=_("None marked: every type."),
-    )
-    reason = forms.CharField(label=_("Why"), max_length=500, required=False)
-
-    class Meta:
-        model = Team
-        fields = list(Team.RULES)
-        help_texts = {
-            "name_pattern": _("“*” stands for anything, “?” for one character: vision-*. Empty: any name."),
-            "longest_days": _("Empty: as long as one likes."),
-        }
-
-
-class QuotaForm(forms.Form):
-    """How many clusters a team may have in all its projects."""
-
-    quota = forms.IntegerField(
-        label=_("Clusters in all its projects"),
-        min_value=0,
-        max_value=1_000_000,
-        required=False,
-        help_text=_("Made and being made. Empty: as many as its projects allow."),
-    )
-    reason = forms.CharField(label=_("Why"), max_length=500, required=False)
-
-
-class TeamForm(TeamModelForm):
-    """A new team."""
-
-    class Meta:
-        model = Team
-        fields = ["name", "slug"]
-        labels = {"name": _("Name"), "slug": _("Short name")}
-        help_texts = {"slug": _("Its name in addresses: letters, digits and hyphens.")}
 
 
 class JoinForm(forms.Form):

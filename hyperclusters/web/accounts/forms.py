@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters.access.models import User
 from hyperclusters.accounts.factors import has_factor
 from hyperclusters.accounts.forms import SecondStepForm
-from hyperclusters.web.access.forms import ReasonForm
 
 LOCKED = "too_many_login_attempts"
 
@@ -110,22 +109,6 @@ class AskResetForm(forms.Form):
         label=_("E-mail address"),
         widget=forms.EmailInput(attrs={"class": "input", "autocomplete": "email", "autofocus": True}),
     )
-
-
-class CorrectForm(ReasonForm):
-    """A person's address and full name."""
-
-    field_order = ["email", "full_name", "reason"]
-
-    email = forms.EmailField(
-        label=_("E-mail address"),
-        required=False,
-        help_text=_(
-            "Mails go to the new address at once; the old one is told. The company's verified address replaces it at "
-            "the next sign-in with the company account."
-        ),
-    )
-    full_name = forms.CharField(label=_("Full name"), max_length=150, required=False)
 
 
 class AddAppForm(forms.Form):

@@ -84,15 +84,26 @@ class AuditQuery:
         return {name: value for name in NAMES if (value := self.form.data.get(name, ""))}
 
     @property
+    def context(self) -> dict[str, Any]:
+        """What the filters' template needs."""
+        return {
+            "form": self.form,
+            "menus": self.menus,
+            "typed": self.fields,
+            "menu_values": [(name, value) for name in MENU_FIELDS if (value := self.form.data.get(name, ""))],
+            "is_mistyped": not {*TEXT_FIELDS, *TIME_FIELDS}.isdisjoint(self.form.errors),
+            "has_typed": any(value for _, _, value, _, _ in self.fields),
+            "is_filtered": bool(self.filters),
+        }
+
+    @property
     def words(self) -> list[tuple[str, str]]:
         """The same in words."""
+        fields = self.form.fields
         return [
-            (str(self.form.fields[name].label), self._word(name, value))
+            (str(fields[name].label), str(dict(getattr(fields[name], "choices", ())).get(value, value)))
             for name, value in self.filters.items()
         ]
-
-    def _word(self, name: str, value: str) -> str:
-        return str(dict(getattr(self.form.fields[name], "choices", ())).get(value, value))
 
     @property
     def fields(self) -> list[tuple[str, Any, str, str, bool]]:
@@ -108,16 +119,6 @@ class AuditQuery:
         """A browser's field for times shows nothing of a date alone, or of what is no time."""
         is_time = name in TIME_FIELDS and (not value or PLAIN_TIME.fullmatch(value))
         return "datetime-local" if is_time else "text"
-
-    @property
-    def menu_values(self) -> list[tuple[str, str]]:
-        """What was chosen from menus, which the form carries along."""
-        return [(name, value) for name in MENU_FIELDS if (value := self.form.data.get(name, ""))]
-
-    @property
-    def is_mistyped(self) -> bool:
-        """Whether one of these fields was not understood."""
-        return not {*TEXT_FIELDS, *TIME_FIELDS}.isdisjoint(self.form.errors)
 
     @property
     def jump(self) -> datetime | None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from django.http import QueryDict
 
+PAGE_SIZE = 50  # rows
 SHORT = 300  # characters
 
 
@@ -72,6 +73,6 @@ def chosen_value(query: QueryDict, name: str, options: list[tuple[str, str]]) ->
     return value if value in dict(options) else ""
 
 
-def search_text(query: QueryDict, name: str = "q") -> str:
+def search_text(query: QueryDict) -> str:
     """What somebody searches for: without blanks around it, and without NUL, which PostgreSQL's text cannot hold."""
-    return query.get(name, "").replace("\x00", "").strip()[:200]
+    return query.get("q", "").replace("\x00", "").strip()[:200]

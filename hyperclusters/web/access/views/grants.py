@@ -18,10 +18,11 @@ from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invita
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for, submit
 from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
-from hyperclusters.web.access.views.teams import GRANTERS, PAGE, team_of
+from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.listing import PAGE_SIZE
 from hyperclusters.web.texts.access import access_refusal
 
 # Platform admins give the role of admin, and no other.
@@ -73,7 +74,7 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
         return redirect(target)
     people = ("person", "granted_by", "reviewed_by")
     grants = Grant.objects.active().filter(team=team).select_related("team", *people)
-    page = Paginator(grants.order_by("person__username", "pk"), PAGE).get_page(request.GET.get("page"))
+    page = Paginator(grants.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     rows = [(grant, (draft or request.POST).get(f"g{grant.pk}", "later")) for grant in page]
     context = {"team": team, "form": form, "page": page, "rows": rows}
     return render(request, "access/teams/review.html", context, status=REFUSED if form.errors else 200)

@@ -13,14 +13,13 @@ from django.utils.translation import gettext as _
 from hyperclusters.access import access_reviews, people, services
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import Permission
+from hyperclusters.web.access.admin_forms import CorrectForm, TeamForm
 from hyperclusters.web.access.form_pages import form_page
-from hyperclusters.web.access.forms import ReasonForm, SiteRoleForm, TeamForm
-from hyperclusters.web.access.views.teams import PAGE
-from hyperclusters.web.accounts.forms import CorrectForm
+from hyperclusters.web.access.forms import ReasonForm, SiteRoleForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import keeps_draft
 from hyperclusters.web.shared.http import PageRequest, posted
-from hyperclusters.web.shared.listing import search_text
+from hyperclusters.web.shared.listing import PAGE_SIZE, search_text
 
 APPOINTERS = anywhere(Permission.APPOINT)
 FORM = "access/people/form.html"
@@ -34,7 +33,7 @@ def listing(request: PageRequest) -> HttpResponse:
     active = Grant.objects.active().select_related("team")
     everybody = people.prefetch_related(Prefetch("grants", active, to_attr="active_grants"))
     context = {
-        "page": Paginator(everybody, PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(everybody, PAGE_SIZE).get_page(request.GET.get("page")),
         "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
         "is_filtered": bool(text),
     }

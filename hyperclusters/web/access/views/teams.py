@@ -33,16 +33,15 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.quotas import used_by
+from hyperclusters.web.access.admin_forms import QuotaForm, RulesForm
 from hyperclusters.web.access.form_pages import form_page
-from hyperclusters.web.access.forms import QuotaForm, RulesForm
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import keeps_draft
 from hyperclusters.web.shared.http import PageRequest, posted
-from hyperclusters.web.shared.listing import chosen_value, menu, search_text
+from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
 from hyperclusters.web.texts.access import unled_notice
 
-PAGE = 50
 HISTORY = 10  # changes of access on a team's page
 UNUSED = timedelta(days=30)
 GRANTERS = on("team", Permission.GRANT)
@@ -57,7 +56,7 @@ def listing(request: PageRequest) -> HttpResponse:
     if text := search_text(query):
         teams = teams.filter(name__icontains=text)
     teams = teams_without_admin(teams) if (lead := chosen_value(query, "lead", leads)) else with_admins(teams)
-    page = Paginator(teams, PAGE).get_page(query.get("page"))
+    page = Paginator(teams, PAGE_SIZE).get_page(query.get("page"))
     context = {
         "page": page,
         "rows": _rows(request.user, list(page)),
@@ -78,8 +77,8 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "team": team,
         "may_grant": may_grant,
         "may_appoint": may(request.user, Permission.APPOINT),
-        "waiting": waiting_for(request.user).filter(team=team)[:PAGE],
-        "invitations": Invitation.objects.open().filter(team=team).select_related("invited_by")[:PAGE]
+        "waiting": waiting_for(request.user).filter(team=team)[:PAGE_SIZE],
+        "invitations": Invitation.objects.open().filter(team=team).select_related("invited_by")[:PAGE_SIZE]
         if may_grant
         else [],
         "history": (history := _history(request, team)),
@@ -182,7 +181,7 @@ def _members(request: PageRequest, team: Team) -> dict[str, Any]:
             "unused": rows.filter(~Exists(_acts(team)), since__lt=now - UNUSED),
             "unreviewed": rows.filter(reviewed_at__isnull=True),
         }[show]
-    page = Paginator(rows.order_by("person__username", "pk"), PAGE).get_page(query.get("page"))
+    page = Paginator(rows.order_by("person__username", "pk"), PAGE_SIZE).get_page(query.get("page"))
     return {
         "page": page,
         "filters": [

@@ -42,13 +42,6 @@ def listing(request: PageRequest) -> HttpResponse:
     if request.method == "GET":
         note_read(person=request.user, page="list", filters=query.filters, team=query.team)
     context = {
-        "form": query.form,
-        "menus": query.menus,
-        "typed": query.fields,
-        "menu_values": query.menu_values,
-        "is_mistyped": query.is_mistyped,
-        "has_typed": any(value for _, _, value, _, _ in query.fields),
-        "is_filtered": bool(query.filters),
         "events": rows(page.events),
         "steps": _steps(request.GET, page),
         "here": address(request.GET),
@@ -56,7 +49,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "chain": integrity_status(),
         "archives": archives_since()[-1:] if page.older is None else [],
     }
-    return render(request, "audit/list.html", context)
+    return render(request, "audit/list.html", query.context | context)
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -78,35 +71,37 @@ def summary(request: PageRequest) -> HttpResponse:
 @access(get=anywhere(Permission.AUDIT, on="event"))
 def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side, its place in the chain."""
-    visible = visible_events(request.user)
-    row = next(events(visible.filter(seq=seq)), None)
+    row = next(events(visible_events(request.user).filter(seq=seq)), None)
     if row is None:
         return _archived(request, seq)
     event = row[1]
     if request.method == "GET":
-        team = Team(pk=event.team_id, name=event.team_name) if event and event.team_id else None
-        note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=team)
+        note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team(event))
     if event is None:
         return render(request, "audit/unreadable.html", {"seq": seq})
-    older, newer = beside(visible, event)
-    context = {
+    return render(request, "audit/event.html", _event_context(request, event))
+
+
+def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
+    older, newer = beside(visible_events(request.user), event)
+    changes = [(_("Before"), _pretty(event.before)), (_("After"), _pretty(event.after))]
+    return {
         "event": event,
         "row": rows([event])[0],
         "bodies": [
             (_("What was sent"), _pretty(event.request)),
             (_("What came back"), _pretty(event.response)),
         ],
-        "changes": [
-            (label, _pretty(value))
-            for label, value in ((_("Before"), event.before), (_("After"), event.after))
-            if value
-        ],
+        "changes": [change for change in changes if change[1]],
         "previous": event.canonical[13:77],
         "object_url": _object_url(request, event),
         "older": older,
         "newer": newer,
     }
-    return render(request, "audit/event.html", context)
+
+
+def _team(event: Event | None) -> Team | None:
+    return Team(pk=event.team_id, name=event.team_name) if event and event.team_id else None
 
 
 def _archived(request: PageRequest, seq: int) -> HttpResponse:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -14,7 +14,7 @@ from hyperclusters.access.exports import export_events
 from hyperclusters.access.permissions import Permission, audit_scope, visible_events
 from hyperclusters.audit.export import Format
 from hyperclusters.web.audit.chart import count
-from hyperclusters.web.audit.query import parse_query
+from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.errors import busy
 from hyperclusters.web.shared.http import PageRequest
@@ -36,15 +36,7 @@ def export(request: PageRequest) -> HttpResponseBase:
     query = parse_query(request.user, scope, request.GET)
     form = next((each for each in Format if each == request.POST.get("format")), None)
     if request.method != "POST" or form is None or query.filter is None:
-        events = visible_events(request.user)
-        extent = count(query.filter, events) if query.filter else None
-        context = {
-            "form": query.form,
-            "count": extent,
-            "filters": query.words,
-            "here": address(request.GET),
-        }
-        return render(request, "audit/export.html", context, status=422 if request.method == "POST" else 200)
+        return _form_page(request, query)
     if not _writing.acquire(blocking=False):
         return busy(
             request, _("Two exports are being written already. Nothing was exported; try again in a minute.")
@@ -55,6 +47,17 @@ def export(request: PageRequest) -> HttpResponseBase:
         _writing.release()
         raise
     return _download(lines, form)
+
+
+def _form_page(request: PageRequest, query: AuditQuery) -> HttpResponse:
+    """What would be in the file."""
+    context = {
+        "form": query.form,
+        "count": count(query.filter, visible_events(request.user)) if query.filter else None,
+        "filters": query.words,
+        "here": address(request.GET),
+    }
+    return render(request, "audit/export.html", context, status=422 if request.method == "POST" else 200)
 
 
 def _download(lines: Iterator[bytes], form: Format) -> StreamingHttpResponse:

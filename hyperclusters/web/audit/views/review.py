@@ -22,8 +22,8 @@ from hyperclusters.clusters.models import Cluster, Creation, Judgement
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
+from hyperclusters.web.shared.listing import PAGE_SIZE
 
-PAGE = 50
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
 
 
@@ -45,7 +45,7 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         OUTSIDE: _("Made outside"),
         OPEN: _("No outcome yet"),
     }
-    page = Paginator(parts[tab], PAGE).get_page(request.GET.get("page"))
+    page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
         "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
@@ -92,28 +92,28 @@ def mark(request: PageRequest) -> HttpResponse:
 @keeps_draft()
 def account(request: PageRequest, pk: UUID) -> HttpResponse:
     """Say whose a cluster made outside is, or why it may stay."""
-    cluster = get_object_or_404(
-        Cluster.objects.visible_to(request.user).select_related("project__team"), pk=pk
-    )
+    visible = Cluster.objects.visible_to(request.user).select_related("project__team")
+    cluster = get_object_or_404(visible, pk=pk)
     name = request.POST.get("person", "").strip()[:150]
     reason = request.POST.get("reason", "").strip()[:500]
-    typed = {"about": cluster, "typed": {"person": name, "reason": reason}}
     try:
         owner = User.objects.get(username=name, is_active=True) if name else None
-        done = creation_reviews.account_for(
+        is_noted = creation_reviews.account_for(
             by=request.user, cluster=cluster, claimed_for=owner, reason=reason
         )
     except User.DoesNotExist:
         error = _("There is nobody called %(name)s. Nothing was noted.") % {"name": name}
-        return _queue(request, OUTSIDE, REFUSED, error=error, **typed)
     except creation_reviews.NoteRequired:
         error = _("Choose a person, or give a reason. Nothing was noted.")
-        return _queue(request, OUTSIDE, REFUSED, error=error, **typed)
-    if done:
-        messages.success(request, _("Noted for %(name)s.") % {"name": cluster.name})
     else:
-        messages.warning(request, _("This cluster has turned out to be made here. Nothing was noted."))
-    return _back(request)
+        if is_noted:
+            messages.success(request, _("Noted for %(name)s.") % {"name": cluster.name})
+        else:
+            messages.warning(request, _("This cluster has turned out to be made here. Nothing was noted."))
+        return _back(request)
+    return _queue(
+        request, OUTSIDE, REFUSED, error=error, about=cluster, typed={"person": name, "reason": reason}
+    )
 
 
 def queues(person: User) -> dict[str, QuerySet[Any]]:

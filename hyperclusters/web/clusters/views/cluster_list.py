@@ -20,10 +20,9 @@ from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, pa
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
-from hyperclusters.web.shared.listing import FilterMenu, address, chosen_value, menu, search_text
+from hyperclusters.web.shared.listing import PAGE_SIZE, FilterMenu, address, chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 
-PAGE = 50
 FILTERS = ("q", "team", "type", "by", "origin", "gone")
 # The only orders there are: no word of the address reaches order_by.
 ORDERS = {
@@ -150,7 +149,7 @@ def _facts(row: ClusterRow) -> dict[str, Any]:
 
 def _context(request: PageRequest) -> dict[str, Any]:
     query, selection = request.GET, _selection(request)
-    page = Paginator(selection.rows, PAGE).get_page(query.get("page"))
+    page = Paginator(selection.rows, PAGE_SIZE).get_page(query.get("page"))
     return {
         "page": page,
         "rows": cluster_rows(cast("ClusterQuerySet", page.object_list)),

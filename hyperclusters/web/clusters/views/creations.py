@@ -23,13 +23,13 @@ from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
-from hyperclusters.web.shared.listing import chosen_value, menu, search_text
+from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 from hyperclusters.web.texts.states import creation_status
 from hyperclusters.web.texts.timeline import timeline
 
-PAGE = 50
 NONE_OF_THEM = "none"
+PAGES = "clusters/creations/"  # the folder of their templates
 
 
 @access(get=SIGNED_IN)
@@ -46,11 +46,11 @@ def listing(request: PageRequest) -> HttpResponse:
     if text := search_text(request.GET):
         rows = rows.filter(name__icontains=text)
     context = {
-        "page": Paginator(rows.order_by("-requested_at", "pk"), PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(rows.order_by("-requested_at", "pk"), PAGE_SIZE).get_page(request.GET.get("page")),
         "filters": [menu(request.GET, "state", _("State"), states, everything=_("Any state"))],
         "is_filtered": bool(request.GET.get("q") or request.GET.get("state")),
     }
-    return render(request, "clusters/creations/list.html", context)
+    return render(request, f"{PAGES}list.html", context)
 
 
 @access(get=on("creation"))
@@ -59,7 +59,6 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     if _is_as_seen(request, pk):
         return HttpResponse(status=204)  # what is shown is still so: htmx leaves it, and asks again
     creation = _visible(request, pk)
-    undecided = creation.state == State.NEEDS_ATTENTION
     context = {
         "creation": creation,
         "version": _version(creation.version, creation.polls, creation.requested_at),
@@ -71,13 +70,12 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "poll": _poll(request, creation),
         "may_withdraw": creation.state == State.QUEUED and _may_withdraw(request, creation),
         "may_create": may(request.user, Permission.CREATE, creation.team),
-        "may_decide": undecided and may(request.user, Permission.DECIDE, creation.team),
-        "typed": draft_for(request, f"{request.path}decide/") if undecided else None,
-        "deciders": who_can(Permission.DECIDE, creation.team) if undecided else [],
     }
-    return render_page(
-        request, "clusters/creations/creation.html", "clusters/creations/_creation.html", context
-    )
+    if creation.state == State.NEEDS_ATTENTION:
+        context["may_decide"] = may(request.user, Permission.DECIDE, creation.team)
+        context["typed"] = draft_for(request, f"{request.path}decide/")
+        context["deciders"] = who_can(Permission.DECIDE, creation.team)
+    return render_page(request, f"{PAGES}creation.html", f"{PAGES}_creation.html", context)
 
 
 @access(get=OWN)

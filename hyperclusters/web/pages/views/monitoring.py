@@ -30,9 +30,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     this process's clock is right: neither keeps pages from being served."""
     details: dict[str, Any] = {"database": "ok", "schema": "ok", "static": "ok", "audit": "ok"}
     try:
-        details["worker"] = "alive" if is_a_worker_alive() else "none"
-        ahead = seconds_ahead()
-        details["clock"] = "ok" if ahead is None else f"wrong: {ahead:+.0f} s ahead"
+        details |= {"worker": "alive" if is_a_worker_alive() else "none", "clock": _clock()}
         if (
             missing_migrations := migrations_on_disk()
             - MigrationRecorder(connection).applied_migrations().keys()
@@ -49,6 +47,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
     ready = all(details.get(name) == "ok" for name in ("database", "schema", "static", "audit"))
     status = {"status": "ok" if ready else "unavailable"}
     return JsonResponse(status | details, status=200 if ready else 503)
+
+
+def _clock() -> str:
+    ahead = seconds_ahead()
+    return "ok" if ahead is None else f"wrong: {ahead:+.0f} s ahead"
 
 
 @cache
