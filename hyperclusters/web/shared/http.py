@@ -48,6 +48,11 @@ def posted(request: PageRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+def posted_text(request: PageRequest, name: str, length: int = 500) -> str:
+    """What was typed into a field that no form checks, without blanks around it, cut to so many characters."""
+    return request.POST.get(name, "").strip()[:length]
+
+
 def own_path(target: str, otherwise: str) -> str:
     """The address if it is a path of this site, else the other one: nobody is sent elsewhere by a crafted link."""
     return target if is_own_path(target) else otherwise

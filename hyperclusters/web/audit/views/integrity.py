@@ -17,7 +17,7 @@ from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.push import sink_states
 from hyperclusters.audit.verification import IntegrityStatus, integrity_status
 from hyperclusters.web.shared.decorators import access, anywhere
-from hyperclusters.web.shared.http import REFUSED, PageRequest
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -29,7 +29,7 @@ def chain(request: PageRequest) -> HttpResponse:
 @access(post=anywhere(Permission.REVIEW), page="audit:chain")
 def acknowledge_findings(request: PageRequest) -> HttpResponse:
     """Acknowledge exactly the findings that the page showed, with a reason."""
-    status, reason = integrity_status(), request.POST.get("reason", "").strip()[:500]
+    status, reason = integrity_status(), posted_text(request, "reason")
     if request.POST.get("findings") != _mark(status.findings):
         error = _("The findings have changed. Read them again before you acknowledge them.")
         return _page(request, status, REFUSED, error=error, reason=reason)

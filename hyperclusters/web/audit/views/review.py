@@ -21,7 +21,7 @@ from hyperclusters.clusters import creation_reviews
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
+from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid, posted_text
 from hyperclusters.web.shared.listing import PAGE_SIZE
 
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
@@ -74,7 +74,7 @@ def mark(request: PageRequest) -> HttpResponse:
     """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
     chosen = [creation_id for text in request.POST.getlist("creation") if (creation_id := as_uuid(text))]
     judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
-    note = request.POST.get("note", "").strip()[:500]
+    note = posted_text(request, "note")
     if not chosen:
         messages.warning(request, _("No creation was chosen, so nothing was marked."))
         return _back(request)
@@ -94,8 +94,7 @@ def account(request: PageRequest, pk: UUID) -> HttpResponse:
     """Say whose a cluster made outside is, or why it may stay."""
     visible = Cluster.objects.visible_to(request.user).select_related("project__team")
     cluster = get_object_or_404(visible, pk=pk)
-    name = request.POST.get("person", "").strip()[:150]
-    reason = request.POST.get("reason", "").strip()[:500]
+    name, reason = posted_text(request, "person", 150), posted_text(request, "reason")
     try:
         owner = User.objects.get(username=name, is_active=True) if name else None
         is_noted = creation_reviews.account_for(
@@ -111,9 +110,8 @@ def account(request: PageRequest, pk: UUID) -> HttpResponse:
         else:
             messages.warning(request, _("This cluster has turned out to be made here. Nothing was noted."))
         return _back(request)
-    return _queue(
-        request, OUTSIDE, REFUSED, error=error, about=cluster, typed={"person": name, "reason": reason}
-    )
+    values = {"person": name, "reason": reason}
+    return _queue(request, OUTSIDE, REFUSED, error=error, about=cluster, typed=values)
 
 
 def queues(person: User) -> dict[str, QuerySet[Any]]:
