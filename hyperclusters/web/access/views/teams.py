@@ -45,7 +45,6 @@ from hyperclusters.web.texts.access import unled_notice
 HISTORY = 10  # changes of access on a team's page
 UNUSED = timedelta(days=30)
 GRANTERS = on("team", Permission.GRANT)
-ASKED_ABOUT = (Permission.VIEW, Permission.CREATE, Permission.DECIDE, Permission.GRANT)
 
 
 @access(get=SIGNED_IN)
@@ -81,16 +80,14 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "invitations": Invitation.objects.open().filter(team=team).select_related("invited_by")[:PAGE_SIZE]
         if may_grant
         else [],
-        "history": (history := _history(request, team)),
-        "archives": archives_since()[-1:]
-        if len(history) < HISTORY and may(request.user, Permission.AUDIT, team)
-        else [],
         "projects": team.projects.count(),
         "used": used_by(team),
         "soon": clock.now() + SOON,
         "unled": unled_notice(team, request.user),
     }
-    return render(request, "access/teams/team.html", context | _members(request, team))
+    return render(
+        request, "access/teams/team.html", context | _history(request, team) | _members(request, team)
+    )
 
 
 @access(get=on("team"))
@@ -163,7 +160,10 @@ def _members(request: PageRequest, team: Team) -> dict[str, Any]:
     """The members that the address asks for, page by page."""
     query, now = request.GET, clock.now()
     able = [
-        (permission.name.lower(), word) for permission, word in zip(ASKED_ABOUT, _able_words(), strict=True)
+        ("view", _("look")),
+        ("create", _("create")),
+        ("decide", _("decide outcomes")),
+        ("grant", _("give access")),
     ]
     special = [
         ("soon", _("Ending soon")),
@@ -199,19 +199,15 @@ def _acts(team: Team) -> QuerySet[Event]:
     return Event.objects.filter(team_id=team.pk, person_name=OuterRef("person__username"), at__gt=since)
 
 
-def _able_words() -> list[str]:
-    return [_("look"), _("create"), _("decide outcomes"), _("give access")]
-
-
-def _history(request: PageRequest, team: Team) -> list[Event]:
-    """The latest changes of access, for who may read the team's audit."""
+def _history(request: PageRequest, team: Team) -> dict[str, Any]:
+    """The latest changes of access, and where older ones are, for who may read the team's audit."""
     if not grants_for(request.user, Permission.AUDIT):
-        return []
+        return {"history": [], "archives": []}
     events = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
-    events = events.exclude(
-        action__in=[EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
-    )  # these changed nothing
-    return list(events.order_by("-at", "-seq")[:HISTORY])
+    unchanging = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
+    history = list(events.exclude(action__in=unchanging).order_by("-at", "-seq")[:HISTORY])
+    is_all = len(history) < HISTORY and may(request.user, Permission.AUDIT, team)
+    return {"history": history, "archives": archives_since()[-1:] if is_all else []}
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:
