@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -165,13 +164,10 @@ class ConnectForm(KeyForm, ProjectForm):
             data.get("region", ""), ""
         )
         if not data["endpoint"]:
-            self.add_error("endpoint", ValidationError(_no_endpoint(data.get("region", ""))))
+            error = gettext("Choose a region, or type the endpoint.")
+            if data.get("region"):
+                error = gettext(
+                    "This region's endpoint is not on the operator's list (UPSTREAM_HOSTS). Type one that is."
+                )
+            self.add_error("endpoint", error)
         return data
-
-
-def _no_endpoint(region: str) -> str:
-    if region:
-        return gettext(
-            "This region's endpoint is not on the operator's list (UPSTREAM_HOSTS). Type one that is."
-        )
-    return gettext("Choose a region, or type the endpoint.")

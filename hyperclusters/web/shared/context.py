@@ -94,10 +94,6 @@ def _to_review(person: User) -> int:
     return len(waiting.values_list("pk")[:BADGE])
 
 
-def _asking(person: User) -> int:
-    return waiting_for(person).count()
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A page one may go to: what one must be allowed to do somewhere, and what its badge counts."""
@@ -116,7 +112,7 @@ ENTRIES = (
     Entry("creations:list", "zap", _("Creations"), count=_running, badge_label=_("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),
     Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, _to_review, _("to review")),
-    Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, _asking, _("waiting for you")),
+    Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, lambda person: waiting_for(person).count(), _("waiting for you")),
     Entry("access:mine", "key", _("My access")),
     Entry("people:list", "shield", _("People"), Permission.APPOINT),
     Entry("projects:list", "cable", _("Projects"), Permission.CONNECT),

@@ -55,9 +55,11 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
     try:
         if form.is_valid():
             return redirect(_request_creation(request, form))
+        # Codes, because the ledger speaks no reader's language.
+        codes = {field: [e["code"] for e in errors] for field, errors in form.errors.get_json_data().items()}
         project = chosen_project(projects, _values(request.POST))
         creations.note_attempt(
-            person=request.user, project=project, values=_values(request.POST), errors=_codes(form)
+            person=request.user, project=project, values=_values(request.POST), errors=codes
         )
     except NotPermitted:
         return _not_permitted(request, is_noted=True)
@@ -111,11 +113,6 @@ def _blank(projects: list[Project], values: dict[str, str]) -> CreationForm:
 
 def _values(query: QueryDict) -> dict[str, str]:
     return {name: str(query[name]) for name in CreationForm.SHOWN if name in query}
-
-
-def _codes(form: CreationForm) -> dict[str, list[str]]:
-    """What was wrong, as codes: the ledger speaks no reader's language."""
-    return {field: [error["code"] for error in code] for field, code in form.errors.get_json_data().items()}
 
 
 def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
