@@ -1,18 +1,17 @@
 """For machines: is the process up, can it serve, and its metrics."""
 
-from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from hyperclusters.audit.chain import KeyMissing, current_key
+from hyperclusters.audit.structure import migrations_on_disk
 from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
 from hyperclusters.clusters.metrics import exposition
 from hyperclusters.web.shared.decorators import PUBLIC, access
@@ -31,10 +30,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     details: dict[str, Any] = {"database": "ok", "schema": "ok", "static": "ok", "audit": "ok"}
     try:
         details |= {"worker": "alive" if is_a_worker_alive() else "none", "clock": _clock()}
-        if (
-            missing_migrations := migrations_on_disk()
-            - MigrationRecorder(connection).applied_migrations().keys()
-        ):
+        applied_migrations = MigrationRecorder(connection).applied_migrations().keys()
+        if missing_migrations := migrations_on_disk() - applied_migrations:
             details["schema"] = f"{len(missing_migrations)} migrations are not applied"
         else:
             current_key()
@@ -52,12 +49,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _clock() -> str:
     ahead = seconds_ahead()
     return "ok" if ahead is None else f"wrong: {ahead:+.0f} s ahead"
-
-
-@cache
-def migrations_on_disk() -> frozenset[tuple[str, str]]:
-    """App and name of every migration that this code brings along."""
-    return frozenset(MigrationLoader(None).disk_migrations)
 
 
 @access(get=PUBLIC, note="with METRICS_TOKEN")
