@@ -18,7 +18,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
 from hyperclusters.web.shared.drafts import note_not_taken
-from hyperclusters.web.texts.access import lost, who_helps
+from hyperclusters.web.texts.access import ended_grants, who_helps
 
 RETRY_AFTER = 10  # seconds until a busy database is worth another try
 IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page
@@ -54,7 +54,7 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
         )
     else:
         text = _("You may not do this: no role in a team allows it. Nothing was sent to the cloud.")
-    return _page(request, 403, _("Not permitted"), text, helps=helps, lost=_lost(request))
+    return _page(request, 403, _("Not permitted"), text, helps=helps, ended_grants=_ended_grants(request))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -96,13 +96,13 @@ def _form_again(request: HttpRequest) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: absent, or not visible to this person; the two look the same."""
     text = _("There is nothing here, or it belongs to a team that you are not in.")
-    return _page(request, 404, _("Not found"), text, lost=_lost(request))
+    return _page(request, 404, _("Not found"), text, ended_grants=_ended_grants(request))
 
 
-def _lost(request: HttpRequest) -> list[Grant]:
+def _ended_grants(request: HttpRequest) -> list[Grant]:
     """What this person could do until lately: it depends on them alone, never on what they asked for."""
     person = getattr(request, "user", None)
-    return lost(person) if isinstance(person, User) else []
+    return ended_grants(person) if isinstance(person, User) else []
 
 
 def too_many(request: HttpRequest, seconds: float = 60) -> HttpResponse:

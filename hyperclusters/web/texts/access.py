@@ -109,7 +109,7 @@ LEAST: dict[Role, set[Permission]] = {
 }
 
 
-def unled_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
+def no_admin_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
     """The warning that nobody decides in a team (one of `team_admins`), or soon nobody will, with what this person can do."""
     if team.is_led and (team.led_until is None or team.led_until > clock.now() + SOON):
         return {}
@@ -132,6 +132,6 @@ def unled_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
     return notice | {"text": f"{text} {who}"}
 
 
-def lost(person: User) -> list[Grant]:
+def ended_grants(person: User) -> list[Grant]:
     """What this person could do until lately, so that a page that is closed to them now can say so."""
     return list(Grant.objects.lost_by(person).select_related("team", "ended_by")[:3])

@@ -23,7 +23,7 @@ from hyperclusters.web.access.forms import AskForm, JoinForm
 from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
-from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, lost
+from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, ended_grants
 
 
 @access(get=SIGNED_IN)
@@ -113,7 +113,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
         "grants": grants,
         "waiting": [(each, form.deciders[each.team.slug]) for each in access_requests.pending()],
         "decided": access_requests.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
-        "lost": lost(person),
+        "ended_grants": ended_grants(person),
         "soon": clock.now() + SOON,
         "form": form,
     }

@@ -40,7 +40,7 @@ from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import keeps_draft
 from hyperclusters.web.shared.http import PageRequest, posted
 from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
-from hyperclusters.web.texts.access import unled_notice
+from hyperclusters.web.texts.access import no_admin_notice
 
 HISTORY = 10  # changes of access on a team's page
 UNUSED = timedelta(days=30)
@@ -83,7 +83,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "projects": team.projects.count(),
         "used": used_by(team),
         "soon": clock.now() + SOON,
-        "unled": unled_notice(team, request.user),
+        "no_admin": no_admin_notice(team, request.user),
     }
     return render(
         request, "access/teams/team.html", context | _history(request, team) | _members(request, team)

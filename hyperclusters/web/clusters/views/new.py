@@ -20,7 +20,7 @@ from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
 from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
-from hyperclusters.web.texts.access import lost
+from hyperclusters.web.texts.access import ended_grants
 from hyperclusters.web.texts.refusals import refusal, rule_broken
 
 CONFLICT = 409  # the same form made something else before
@@ -139,7 +139,7 @@ def _not_permitted(request: PageRequest, *, is_noted: bool = False) -> HttpRespo
     }
     context = {
         "admins": sorted(admins),
-        "lost": lost(request.user),
+        "ended_grants": ended_grants(request.user),
         "has_role": bool(teams_where(request.user, Permission.CREATE)),
     }
     return render(request, "clusters/not_permitted.html", context, status=403)

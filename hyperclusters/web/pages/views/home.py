@@ -16,7 +16,7 @@ from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.clusters.cluster_rows import cluster_rows
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
-from hyperclusters.web.texts.access import lost, request_lines, unled_notice
+from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
 
 ROWS = 6  # rows of each table
 
@@ -29,8 +29,8 @@ def home(request: PageRequest) -> HttpResponse:
         "unmade": _unmade(person),
         "clusters": cluster_rows(Cluster.objects.visible_to(person).present()[:ROWS]),
         "may_view": may(person, Permission.VIEW),
-        "lost": lost(person),
-        "unled": [unled_notice(team, person) for team in teams_without_admin_for(person)[:3]],
+        "ended_grants": ended_grants(person),
+        "no_admin": [no_admin_notice(team, person) for team in teams_without_admin_for(person)[:3]],
         "has_grants": bool(active_grants(person)),
     }
     if not context["has_grants"]:
