@@ -135,7 +135,7 @@ def _close_under_locks(person: User) -> list[Grant]:
     for grant in grants.all():
         require_an_admin_stays(grant)
     rows = User.objects.filter(pk=person.pk, is_active=True)
-    if not rows.update(is_active=False, session_round=F("session_round") + 1):
+    if not rows.update(is_active=False, session_version=F("session_version") + 1):
         raise ChangeRefused(Cause.INACTIVE, person.username)
     if any(grant.team not in locked for grant in grants):
         raise _GrantedMeanwhile

@@ -9,7 +9,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
 from .identifiers import ascii_lower
-from .models import Letter, User
+from .models import OutgoingMail, User
 from .permissions import Permission, require
 from .rules import audited_change
 
@@ -65,12 +65,12 @@ def _redirect_mail(person: User, *, former: str) -> None:
     """What waits to be mailed goes to the new address; the former one is told of the change."""
     if not former or ascii_lower(former) == ascii_lower(person.email):
         return
-    waiting = Letter.objects.filter(address=former).exclude(
+    waiting = OutgoingMail.objects.filter(address=former).exclude(
         kind="mailed_at"
     )  # an invitation is the address's own
     if person.email:
         waiting.update(address=person.email)
     else:
         waiting.delete()
-    news = Letter(kind=Letter.FORMER_ADDRESS, about=str(person.pk), address=former)
-    Letter.objects.bulk_create([news], ignore_conflicts=True)
+    news = OutgoingMail(kind=OutgoingMail.FORMER_ADDRESS, about=str(person.pk), address=former)
+    OutgoingMail.objects.bulk_create([news], ignore_conflicts=True)

@@ -65,7 +65,7 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
         test, is_new = ConnectionTest.objects.get_or_create(
             project=project,
             done_at=None,
-            defaults={"asked_by": by, "asked_in": request_context.current().request_id},
+            defaults={"asked_by": by, "request_id": request_context.current().request_id},
         )
         if is_new:
             record(

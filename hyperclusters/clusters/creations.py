@@ -221,7 +221,7 @@ def _insert(
     try:
         with transaction.atomic():
             return Creation.objects.create(
-                asked_in=request_context.current().request_id,
+                request_id=request_context.current().request_id,
                 project=project,
                 requested_by=person,
                 token=token,

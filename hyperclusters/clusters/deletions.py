@@ -38,7 +38,10 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
         hold_until_commit(cluster.pk)
         _require_deletable(person, cluster, typed_name)
         deletion = Deletion.objects.create(
-            cluster=cluster, requested_by=person, reason=reason, asked_in=request_context.current().request_id
+            cluster=cluster,
+            requested_by=person,
+            reason=reason,
+            request_id=request_context.current().request_id,
         )
         record(
             EventType.DELETE_REQUESTED,
@@ -56,8 +59,8 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
 
     Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
     """
-    asked_in = request_context.current().request_id
-    mine = Deletion.objects.filter(cluster=cluster, requested_by=person, asked_in=asked_in)
+    request_id = request_context.current().request_id
+    mine = Deletion.objects.filter(cluster=cluster, requested_by=person, request_id=request_id)
     return read_back(cluster.pk, mine.first)
 
 

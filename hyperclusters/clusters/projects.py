@@ -20,7 +20,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ENDPOINTS, ClusterType, Credentials
 
 from .credentials import UnusableKey, key_ids, seal, unseal
-from .models import KeyKind, Project, Source
+from .models import ClusterListing, KeyKind, Project
 from .upstream import bound_to, is_allowed
 
 LONGEST_KEY = timedelta(hours=24)  # the life of a temporary key is 15 minutes to 24 hours (vendor)
@@ -61,8 +61,8 @@ def connect_project(
     project.full_clean()
     with transaction.atomic():
         project.save()
-        Source.objects.bulk_create(
-            Source(project=project, type=kind, run_after=clock.now()) for kind in ClusterType
+        ClusterListing.objects.bulk_create(
+            ClusterListing(project=project, type=kind, run_after=clock.now()) for kind in ClusterType
         )
         record(
             EventType.PROJECT_CONNECTED,
@@ -133,7 +133,7 @@ def replace_key(
             )
         locked_project.trusted, locked_project.probe_until, locked_project.failures = False, None, 0
         locked_project.save()
-        Source.objects.filter(project=locked_project).update(run_after=clock.now())
+        ClusterListing.objects.filter(project=locked_project).update(run_after=clock.now())
         record(
             EventType.PROJECT_KEY_REPLACED,
             Outcome.DONE,

@@ -13,10 +13,10 @@ from django.db import connections, transaction
 from django.db.models import F
 from django.test import Client as Browser
 
-from hyperclusters.audit import denials, duties, verification
+from hyperclusters.audit import denials, tasks, verification
 from hyperclusters.audit.alerts import BURST
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import DenialWindow, Duty, Event
+from hyperclusters.audit.models import DenialWindow, Event, ScheduledTask
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import PASSWORD, People, denied, events
@@ -42,8 +42,8 @@ def pass_time(span: timedelta = denials.WINDOW) -> None:
 
 
 def run_duties() -> None:
-    Duty.objects.update(due_at=F("due_at") - timedelta(days=2))
-    duties.run_due()
+    ScheduledTask.objects.update(run_after=F("run_after") - timedelta(days=2))
+    tasks.run_due()
 
 
 def test_g49_189_guesses_from_one_address_cost_a_handful_of_events(people: People) -> None:

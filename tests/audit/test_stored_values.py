@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from hyperclusters.audit import anchors, duties, structure, verification
+from hyperclusters.audit import anchors, structure, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
 from hyperclusters.audit.chain_verifier import ChainPosition
 from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
@@ -319,7 +319,7 @@ def test_g40_a_scheduled_verification_keeps_the_finding_and_the_pill_says_broken
     settings.AUDIT_VERIFY_HOURS = 24
     value = "CAST(canonical AS BLOB)" if IS_SQLITE else "'{}'"
     mallory.unguarded(lambda: mallory.sql(f"UPDATE audit_event SET canonical = {value} WHERE seq = 5"))
-    duties.run_due()
+    tasks.run_due()
     assert verification.integrity_status().state == "broken"
     assert [
         each.first for each in verification.integrity_status().findings if each.kind != IssueKind.INDEX_EDITED
@@ -332,7 +332,7 @@ def test_g40_a_record_of_the_end_that_is_gone_is_kept_as_a_finding(ledger: None)
     """Nothing can be recorded any more then, the alert neither."""
     mallory.unguarded(lambda: mallory.sql("DELETE FROM audit_head"))
     with suppress(Exception):
-        duties.run_due()
+        tasks.run_due()
     assert verification.integrity_status().state == "broken"
 
 

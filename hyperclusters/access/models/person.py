@@ -46,7 +46,8 @@ class User(AbstractBaseUser):
     email = models.EmailField(_("e-mail address"), blank=True, validators=[validate_address])
     is_active = models.BooleanField(_("active"), default=True)
     joined_at = models.DateTimeField(default=clock.now)
-    session_round = models.PositiveIntegerField(default=0)  # grows to end every session that began before
+    # Grows to end every session that began before.
+    session_version = models.PositiveIntegerField(default=0, db_column="session_round")
 
     owes_second_factor = False  # of who is signed in: see accounts.backends
     groups_problem = ""  # why the company's sign-in did not state the groups: see accounts.company
@@ -95,5 +96,5 @@ class User(AbstractBaseUser):
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What a session is tied to: another password, or another round, ends it at its next request."""
-        salt, value = "hyperclusters.access.session", f"{self.session_round}:{self.password}"
+        salt, value = "hyperclusters.access.session", f"{self.session_version}:{self.password}"
         return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()

@@ -85,8 +85,10 @@ def leased(operation: Operation) -> Iterator[None]:
 def is_overdue() -> Q:
     """Sent more than half an hour ago. Judged by the horizon, a time of our clock: the signature's is one of the cloud's."""
     now = clock.now()
-    lately = Q(horizon_at__gt=horizon(now - OVERDUE), horizon_at__lte=horizon(now) + clock.TOLERANCE)
-    return Q(horizon_at__isnull=False) & ~lately
+    lately = Q(
+        not_created_after__gt=horizon(now - OVERDUE), not_created_after__lte=horizon(now) + clock.TOLERANCE
+    )
+    return Q(not_created_after__isnull=False) & ~lately
 
 
 def warn_of_overdue(operations: OperationQuerySet[Any], event: EventType) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
 from hyperclusters.clusters.inventory import ask_refresh, note_export
-from hyperclusters.clusters.models import Cluster, Creation, Source
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, page_rows
@@ -79,15 +79,15 @@ class Selection:
     """What an address asks for: the clusters in its order, the lists they come from, and what can be chosen."""
 
     rows: ClusterQuerySet
-    sources: list[Source]
+    listings: list[ClusterListing]
     filters: list[FilterMenu]
 
 
 def _selection(request: PageRequest) -> Selection:
     query = request.GET
-    sources = list(Source.objects.visible_to(request.user).select_related("project__team"))
-    projects = {source.project_id for source in sources}
-    teams = sorted({(source.project.team.slug, source.project.team.name) for source in sources})
+    listings = list(ClusterListing.objects.visible_to(request.user).select_related("project__team"))
+    projects = {listing.project_id for listing in listings}
+    teams = sorted({(listing.project.team.slug, listing.project.team.name) for listing in listings})
     types = [(kind.value, kind.value) for kind in ClusterType]
     creations = Creation.objects.filter(project__in=projects)
     origins = [("here", _("made here")), ("outside", _("made outside"))]
@@ -112,7 +112,7 @@ def _selection(request: PageRequest) -> Selection:
         menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
     ]
     order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
-    return Selection(rows.order_by(*order), sources, filters)
+    return Selection(rows.order_by(*order), listings, filters)
 
 
 def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
@@ -155,10 +155,10 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "rows": cluster_rows(cast("ClusterQuerySet", page.object_list)),
         "filters": selection.filters,
         "is_filtered": any(query.get(name) for name in FILTERS),
-        "sources": selection.sources,
-        "freshness": _freshness(selection.sources),
+        "sources": selection.listings,
+        "freshness": _freshness(selection.listings),
         "refreshing": any(
-            source.run_after <= clock.now() or source.lease_expires_at for source in selection.sources
+            listing.run_after <= clock.now() or listing.lease_expires_at for listing in selection.listings
         ),
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
@@ -168,19 +168,19 @@ def _context(request: PageRequest) -> dict[str, Any]:
     }
 
 
-def _freshness(sources: list[Source]) -> list[dict[str, Any]]:
+def _freshness(listings: list[ClusterListing]) -> list[dict[str, Any]]:
     """A line a type for what is well, by its oldest list; a line of its own for each list that is not."""
-    oldest: dict[str, Source] = {}
+    oldest: dict[str, ClusterListing] = {}
     troubled = []
-    for source in sources:
-        if source.is_failing or source.suspect_since or not source.listed_at:
-            troubled.append(source)
-        elif source.type not in oldest or source.listed_at < (
-            oldest[source.type].listed_at or source.listed_at
+    for listing in listings:
+        if listing.is_failing or listing.suspect_since or not listing.listed_at:
+            troubled.append(listing)
+        elif listing.type not in oldest or listing.listed_at < (
+            oldest[listing.type].listed_at or listing.listed_at
         ):
-            oldest[source.type] = source
-    several = len({source.project_id for source in sources}) > 1
+            oldest[listing.type] = listing
+    several = len({listing.project_id for listing in listings}) > 1
     lines = [{"source": oldest[kind], "project": ""} for kind in ClusterType if kind in oldest]
     return lines + [
-        {"source": source, "project": source.project.name if several else ""} for source in troubled
+        {"source": listing, "project": listing.project.name if several else ""} for listing in troubled
     ]
