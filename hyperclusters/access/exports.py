@@ -33,9 +33,8 @@ def export_events(
     record(
         EventType.AUDIT_EXPORTED,
         Outcome.DONE,
-        person=person,
-        team=team,
-        subject=Subject("audit", "", form.value),
+        on=Subject("audit", "", form.value, team=team),
+        by=person,
         after={"format": form.value, "filter": event_filter.as_audit_json(), "through_seq": through_seq},
     )
     return export(event_filter.apply(events), form, manifest)

@@ -19,7 +19,7 @@ def correct(person: User, *, by: User | None, email: str, full_name: str, reason
 
     Raises NotPermitted; ChangeRefused without a reason; ValidationError on a bad or taken address or a bad name.
     """
-    with audited_change(by=by, team=None, about=person.subject, email=email, reason=reason):
+    with audited_change(by=by, on=person, email=email, reason=reason):
         if by is not None:
             require(by, Permission.APPOINT)
         if not reason.strip():
@@ -53,8 +53,8 @@ def _save(person: User, before: dict[str, str], *, by: User | None, reason: str)
         record(
             EventType.PERSON_CHANGED,
             Outcome.DONE,
-            person=by,
-            subject=person.subject,
+            on=person,
+            by=by,
             reason=reason,
             before=before,
             after=after,

@@ -145,9 +145,9 @@ def acknowledge(
     return record(
         EventType.AUDIT_ACKNOWLEDGED,
         Outcome.DONE,
-        person=person,
+        on=Subject("audit", "", "chain"),
+        by=person,
         person_name=person_name,
-        subject=Subject("audit", "", "chain"),
         reason=reason.strip(),
         after=after,
     )
@@ -171,8 +171,8 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
     return record(
         EventType.AUDIT_RESTORED,
         Outcome.DONE,
+        on=Subject("audit", "", file.name),
         person_name=person_name,
-        subject=Subject("audit", "", file.name),
         reason=reason,
         after=after,
     )

@@ -69,7 +69,7 @@ def _note_bursts(after: int) -> None:
             )
             if name and count >= BURST and not earlier.exists():
                 subject = Subject(f"denials:{kind}", name, name)
-                record(EventType.DENIALS_BURST, Outcome.NOTED, subject=subject, after={"denials": count})
+                record(EventType.DENIALS_BURST, Outcome.NOTED, on=subject, after={"denials": count})
 
 
 def _repeated_denials() -> QuerySet[DenialWindow]:

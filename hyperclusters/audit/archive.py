@@ -279,7 +279,7 @@ def _forget(segment: Segment, path: Path, folder: Path) -> None:
             cursor.execute("DELETE FROM audit_event WHERE seq <= %s", [segment.last])
         subject = Subject("audit", "", segment.file)
         fields = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
-        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, subject=subject, after=fields)
+        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, on=subject, after=fields)
         _publish(path, folder)
 
 

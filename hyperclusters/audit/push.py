@@ -158,9 +158,7 @@ def _try_later(task: ScheduledTask, error: Exception, seq: int) -> None:
         if waits_since and now - waits_since > LATE and not task.is_late:
             task.is_late = True
             subject = Subject("sink", task.name, task.name)
-            record(
-                EventType.PUSH_LATE, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=task.error
-            )
+            record(EventType.PUSH_LATE, Outcome.FAILED, on=subject, after={"seq": seq}, reason=task.error)
         task.save(update_fields=["failures", "error", "run_after", "is_late"])
 
 
@@ -177,7 +175,7 @@ def _set_aside(task: ScheduledTask, seq: int, error: str) -> None:
             sink=task.name, seq=seq, defaults={"error": error[:200], "at": clock.now()}
         )
         subject = Subject("sink", task.name, task.name)
-        record(EventType.PUSH_REFUSED, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=error)
+        record(EventType.PUSH_REFUSED, Outcome.FAILED, on=subject, after={"seq": seq}, reason=error)
         _advance(task, seq)
 
 

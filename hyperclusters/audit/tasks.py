@@ -61,24 +61,23 @@ def _tasks(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
             raise Stopped
 
     every = settings.AUDIT_VERIFY_HOURS * 3600.0
-    duties: dict[str, tuple[float, Do]] = {
-        "alerts": (SOON, alerts.warn),
-        "denials": (SOON, lambda _: denials.close_windows()),
-    }
+    tasks: dict[str, tuple[float, Do]] = {}
     if (
         not structure.later_migrations()
     ):  # else a worker of that release verifies, or the verification is overdue
-        duties["verify whole"] = (
+        tasks["verify whole"] = (
             every,
             lambda _: verification.note(verification.WHOLE, verification.verify_whole(go_on)),
         )
-        duties["verify new"] = (
+        tasks["verify new"] = (
             NEW_EVERY,
             lambda _: verification.note(verification.NEW, verification.verify_new(go_on)),
         )
+    tasks["alerts"] = (SOON, alerts.warn)
+    tasks["denials"] = (SOON, lambda _: denials.close_windows())
     for name, sink in push.sinks().items():
-        duties[name] = (SOON, partial(push.push, sink=sink, may_go_on=may_go_on))
-    return duties
+        tasks[name] = (SOON, partial(push.push, sink=sink, may_go_on=may_go_on))
+    return tasks
 
 
 def _claim(name: str, seconds: float) -> ScheduledTask | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import transaction
 
 from hyperclusters.access.models import User
@@ -24,14 +22,13 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
 
     Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent.
     """
-    project = cluster.project
-    asked: dict[str, Any] = {"person": person, "team": project.team, "project": project, "reason": reason}
     with (
         recorded(
             denied=EventType.DELETE_DENIED,
             refused=EventType.DELETE_REFUSED,
-            subject=cluster.subject,
-            **asked,
+            on=cluster,
+            by=person,
+            reason=reason,
         ),
         transaction.atomic(durable=True),
     ):
@@ -46,9 +43,10 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
         record(
             EventType.DELETE_REQUESTED,
             Outcome.ACCEPTED,
-            subject=deletion.subject,
+            on=deletion,
+            by=person,
+            reason=reason,
             after={"state": deletion.state, "cluster_id": cluster.cluster_id},
-            **asked,
         )
         wake_workers()
     return deletion

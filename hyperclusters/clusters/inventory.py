@@ -32,7 +32,7 @@ def ask_refresh(*, person: Person) -> int:
     with transaction.atomic():
         count = sources.update(run_after=clock.now())
         if count:
-            record(EventType.LIST_REFRESH_ASKED, Outcome.ACCEPTED, person=person, after={"sources": count})
+            record(EventType.LIST_REFRESH_ASKED, Outcome.ACCEPTED, by=person, after={"sources": count})
     return count
 
 
@@ -41,7 +41,7 @@ def note_export(*, person: Person, kind: str, filters: dict[str, str], count: in
     record(
         EventType.CLUSTERS_EXPORTED,
         Outcome.DONE,
-        person=person,
+        by=person,
         after={"format": kind, "filters": filters, "count": count},
     )
 
@@ -174,5 +174,6 @@ def _release(cluster_listing: ClusterListing, run_after: datetime, **changes: An
 
 def _note(event_type: EventType, outcome: Outcome, cluster_listing: ClusterListing, **facts: Any) -> None:
     project = cluster_listing.project
-    what = Subject("source", str(cluster_listing.pk), f"{project.name} {cluster_listing.type}")
-    record(event_type, outcome, team=project.team, project=project, subject=what, **facts)
+    name = f"{project.name} {cluster_listing.type}"
+    on = Subject("source", str(cluster_listing.pk), name, project.team, project)
+    record(event_type, outcome, on=on, **facts)

@@ -254,5 +254,4 @@ def _difference(these: Defaults, those: Defaults) -> list[dict[str, Any]]:
 
 
 def _note(event: EventType, cluster: Cluster, **facts: Any) -> None:
-    project = cluster.project
-    record(event, Outcome.NOTED, team=project.team, project=project, subject=cluster.subject, **facts)
+    record(event, Outcome.NOTED, on=cluster, **facts)

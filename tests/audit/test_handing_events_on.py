@@ -152,7 +152,7 @@ def test_a_collector_that_is_away_keeps_nothing_else_from_being_done(
 
 
 def test_alerts_are_said_once_and_not_for_the_past(database: None, caplog: pytest.LogCaptureFixture) -> None:
-    record(EventType.CLUSTER_SEEN_OUTSIDE, Outcome.NOTED, subject=Subject("cluster", "1", "before"))
+    record(EventType.CLUSTER_SEEN_OUTSIDE, Outcome.NOTED, on=Subject("cluster", "1", "before"))
     tasks.run_due()
     kinds = (
         EventType.CLUSTER_SEEN_OUTSIDE,

@@ -30,9 +30,7 @@ def noted(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
             record(
-                EventType.CREATE_FAILED,
-                Outcome.FAILED,
-                subject=Subject("creation", str(number), f"c-{number}"),
+                EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", str(number), f"c-{number}")
             )
 
 

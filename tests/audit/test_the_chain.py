@@ -23,10 +23,7 @@ from tests.conftest import events
 
 def noted(number: int, **facts: Any) -> Event:
     return record(
-        EventType.CREATE_FAILED,
-        Outcome.FAILED,
-        subject=Subject("creation", str(number), f"c-{number}"),
-        **facts,
+        EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", str(number), f"c-{number}"), **facts
     )
 
 

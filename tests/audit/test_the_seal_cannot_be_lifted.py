@@ -32,7 +32,7 @@ on_postgresql = pytest.mark.skipif(IS_SQLITE, reason="SQLite has no such thing")
 def noted(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
-            record(EventType.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=Subject("creation", str(number), f"c-{number}"))  # fmt: skip
+            record(EventType.CREATE_FAILED, Outcome.FAILED, on=Subject('creation', str(number), f'c-{number}'), person_name='ada')  # fmt: skip
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def give(username: str) -> None:
 def deny(username: str, times: int) -> None:
     """So many denials."""
     for _ in range(times):
-        record(EventType.ACCESS_DENIED, Outcome.DENIED, person=_person(username))
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, by=_person(username))
 
 
 def visit() -> None:

@@ -47,6 +47,8 @@ from tests.conftest import (
     submit_creation,
 )
 
+pytestmark = pytest.mark.any_database
+
 NAME = "Ring-East"
 ID = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 OTHER_ID = "11111111-1111-4111-8111-111111111111"

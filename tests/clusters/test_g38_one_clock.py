@@ -122,7 +122,7 @@ def test_g38_nothing_stands_still_after_a_worker_whose_clock_was_wrong(
         tasks.run_due()
         inventory_is_due = lists(cloud) >= count + 4
         for _ in range(25):
-            record(EventType.ACCESS_DENIED, Outcome.DENIED, person=people.mallory)
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, by=people.mallory)
         ScheduledTask.objects.filter(name="alerts").update(run_after=clock.now())
         tasks.run_due()
     stuck = Creation.objects.filter(name="left-behind", state=State.QUEUED)

@@ -16,6 +16,8 @@ from hyperclusters.modelarts import Client, ClusterType
 from tests.clusters.moments import around_the_create, send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 
+pytestmark = pytest.mark.any_database
+
 REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422)
 AMBIGUOUS = (302, 304, 408, 418, 425, 451, 499, 500, 501, 502, 503, 504, 599)
 

@@ -19,6 +19,8 @@ from hyperclusters.modelarts import HyperCluster, Network
 from tests.clusters.moments import Killed, kill
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
+pytestmark = pytest.mark.any_database
+
 ID = "74437437-6810-43b8-ba20-8f8e5bc034da"
 OTHER_ID = "84437437-6810-43b8-ba20-8f8e5bc034da"
 A, B = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789aa", "3f1f6e1c-1d2c-4a5b-8c9d-0123456789bb"

@@ -20,7 +20,7 @@ from tests.faults.races import RaceSetup, race, wrong
 
 
 def _record(stage: RaceSetup, mark: str) -> None:
-    record(EventType.SIGNED_OUT, Outcome.DONE, subject=Subject("race", mark, stage.scene["project_id"]))
+    record(EventType.SIGNED_OUT, Outcome.DONE, on=Subject("race", mark, stage.scene["project_id"]))
 
 
 def _lock(stage: RaceSetup) -> None:

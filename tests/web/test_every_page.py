@@ -23,7 +23,7 @@ from tests.permissions import table
 from tests.test_architecture import FOR_EVERYBODY, ROUTES, SIGNING_IN
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 PEOPLE = ("ada", "tom", "vera", "olga", "root", "nina", "mallory")
 

@@ -16,6 +16,8 @@ from hyperclusters.clusters.models import Cluster, ClusterListing, Deletion
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, NEW, PAYLOADS, SignIn, body, holds_markup, main, submit, words
 
+pytestmark = pytest.mark.any_database
+
 LIST = "/clusters/"
 SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 

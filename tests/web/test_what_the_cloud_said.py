@@ -18,7 +18,7 @@ from hyperclusters.web.texts.causes import CODE_REMEDIES, CODES, cause_of, remed
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 LIST = "/clusters/"
 TRIED_AGAIN = {Meaning.CLOCK, Meaning.THROTTLED}  # by the worker itself: no verdict yet

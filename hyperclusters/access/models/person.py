@@ -83,8 +83,7 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.username
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """This person as the ledger names it."""
         return Subject("person", str(self.pk), self.username)
 

@@ -152,10 +152,9 @@ class Cluster(models.Model):
         """Its type; both while the cloud lists it under both and no creation here proves one."""
         return [self.type] if self.creation_id else self.listed_as
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """As the ledger names it."""
-        return Subject("cluster", str(self.pk), self.name)
+        return Subject("cluster", str(self.pk), self.name, self.project.team, self.project)
 
     @property
     def is_odd(self) -> bool:

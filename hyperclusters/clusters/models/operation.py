@@ -117,7 +117,6 @@ class Operation(Leased):
     def is_unresolved(self) -> bool:
         return self.state in self.UNRESOLVED
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """As the ledger names it."""
-        return Subject(self.KIND, str(self.pk), self.name)
+        return Subject(self.KIND, str(self.pk), self.name, self.team, self.project)

@@ -266,10 +266,8 @@ def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], a
                 record(
                     EventType.CREATE_CONTRADICTED,
                     Outcome.FAILED,
-                    person=creation.requested_by,
-                    team=creation.team,
-                    project=creation.project,
-                    subject=creation.subject,
+                    on=creation,
+                    by=creation.requested_by,
                     after={"state": creation.state, "found": item.id},
                     evidence="listed",
                 )

@@ -51,12 +51,10 @@ def transition(
         record(
             event,
             outcome,
-            team=operation.team,
-            project=operation.project,
-            subject=operation.subject,
+            on=operation,
             before={"state": before},
             after={"state": str(to)} | facts.pop("after", {}),
-            **{"person": operation.requested_by} | facts,
+            **{"by": operation.requested_by} | facts,
         )
         failpoint("move_recorded")
     operation.state, operation.version = to, operation.version + 1
@@ -99,8 +97,7 @@ def warn_of_overdue(operations: OperationQuerySet[Any], event: EventType) -> Non
             if not rows.filter(pk=operation.pk).update(overdue_at=clock.now()):
                 continue  # another worker was faster
             failpoint("overdue_marked")
-            who = {"person": operation.requested_by, "team": operation.team, "project": operation.project}
-            record(event, Outcome.UNKNOWN, subject=operation.subject, **who)
+            record(event, Outcome.UNKNOWN, on=operation, by=operation.requested_by)
 
 
 def wake_workers() -> None:
