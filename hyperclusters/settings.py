@@ -221,23 +221,23 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # These two are outermost, so that redirects, static files, errors and streams carry them as well.
-    "hyperclusters.web.middleware.headers",
+    "hyperclusters.web.shared.middleware.headers",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
     "django.middleware.gzip.GZipMiddleware",
-    "hyperclusters.web.middleware.request_context_middleware",
+    "hyperclusters.web.shared.middleware.request_context_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "hyperclusters.web.drafts.DraftMiddleware",  # before what turns a form away
+    "hyperclusters.web.shared.drafts.DraftMiddleware",  # before what turns a form away
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "hyperclusters.web.middleware.session_activity_middleware",
-    "hyperclusters.web.middleware.AccessMiddleware",
+    "hyperclusters.web.shared.middleware.session_activity_middleware",
+    "hyperclusters.web.shared.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -251,13 +251,13 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"lucide": "hyperclusters.web.icons"},
+            "libraries": {"lucide": "hyperclusters.web.shared.icons"},
             "context_processors": [
                 "hyperclusters.version",
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.messages.context_processors.messages",
-                "hyperclusters.web.context.page",
+                "hyperclusters.web.shared.context.page",
             ],
         },
     },
@@ -383,7 +383,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-CSRF_FAILURE_VIEW = "hyperclusters.web.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "hyperclusters.web.shared.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -397,7 +397,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-MESSAGE_STORAGE = "hyperclusters.web.messages.BoundCookie"
+MESSAGE_STORAGE = "hyperclusters.web.shared.messages.BoundCookie"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 

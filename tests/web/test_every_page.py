@@ -17,7 +17,7 @@ from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.web.views import health
+from hyperclusters.web.pages.views import monitoring
 from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker, submit_creation
 from tests.permissions import table
 from tests.test_architecture import FOR_EVERYBODY, ROUTES, SIGNING_IN
@@ -387,7 +387,9 @@ def test_readiness_wants_the_whole_schema_and_the_collected_files(
     database: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(health, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")}))
+        newer.setattr(
+            monitoring, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")})
+        )
         answer = Browser().get("/readyz")
     assert (answer.status_code, answer.json()["schema"]) == (503, "1 migrations are not applied")
     monkeypatch.setattr(staticfiles_storage, "hashed_files", {}, raising=False)

@@ -28,7 +28,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Project
 from hyperclusters.web.checks import routes
-from hyperclusters.web.decorators import OWN, VISIBLE
+from hyperclusters.web.shared.decorators import OWN, VISIBLE
 from tests.conftest import confirm
 from tests.permissions import PAGE, Entry, markdown, table
 from tests.test_architecture import ROUTES
