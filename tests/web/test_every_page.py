@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
+from hyperclusters import __version__
 from hyperclusters.access import access_requests
 from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
@@ -373,7 +374,7 @@ def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) 
         assert Browser().get("/healthz").json() == {"status": "ok"}
     assert len(captured) == 0
     ok = dict.fromkeys(("status", "database", "schema", "static", "audit", "clock"), "ok")
-    assert Browser().get("/readyz").json() == ok | {"worker": "none"}
+    assert Browser().get("/readyz").json() == ok | {"worker": "none", "version": __version__}
     beat("one")
     assert Browser().get("/readyz").json()["worker"] == "alive"
     with failing_database():
