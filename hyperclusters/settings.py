@@ -49,6 +49,7 @@
 | CREATIONS_PER_MINUTE | creations one person may ask for, over all processes; 0 for no limit | `300` |
 | SEARCHES_PER_MINUTE | searches one person may make, per web process; 0 for no limit | `1200` |
 | EXPORTS_PER_MINUTE | exports one person may begin, per web process; 0 for no limit | `30` |
+| API_REQUESTS_PER_MINUTE | requests that one API token may make, over all processes; 0 for no limit | `600` |
 | SHUTDOWN_GRACE | seconds in which a worker told to stop ends, whatever it is busy with | `40` |
 | KILL_AFTER | seconds after which your orchestrator (and the demo) kills what it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
@@ -167,6 +168,7 @@ WRITES_PER_MINUTE = number("WRITES_PER_MINUTE", 300, least=1, most=100_000)
 CREATIONS_PER_MINUTE = number("CREATIONS_PER_MINUTE", 300, least=0, most=100_000)
 SEARCHES_PER_MINUTE = number("SEARCHES_PER_MINUTE", 1200, least=0, most=100_000)
 EXPORTS_PER_MINUTE = number("EXPORTS_PER_MINUTE", 30, least=0, most=100_000)
+API_REQUESTS_PER_MINUTE = number("API_REQUESTS_PER_MINUTE", 600, least=0, most=100_000)
 SHUTDOWN_GRACE = number("SHUTDOWN_GRACE", 40, least=1, most=3_600)
 KILL_AFTER = number("KILL_AFTER", 60, least=1, most=7_200)
 if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:

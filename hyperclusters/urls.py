@@ -3,6 +3,8 @@
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from hyperclusters.api import urls as api_urls
+from hyperclusters.api import views as api_views
 from hyperclusters.web import decorators
 from hyperclusters.web.views import (
     access,
@@ -141,6 +143,8 @@ urlpatterns = [
         decorators.access(get=decorators.PUBLIC, post=decorators.PUBLIC)(set_language),
         name="set_language",
     ),
+    path("api/", api_views.reference, name="api"),
+    path("api/v1/", include((api_urls.urlpatterns, "api"))),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),

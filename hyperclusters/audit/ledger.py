@@ -91,10 +91,12 @@ def record(
     transaction does; until then it is in no table. Outside a transaction it is committed at once.
     `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
     A denial, refusal or failed sign-in that repeats others is counted and becomes part of one summary (see `denials`).
-    Where from (page, worker, command; IP; request ID) is taken from `request_context`.
+    Where from (page, API and its token, worker, command; IP; request ID) is taken from `request_context`.
     """
     user = person if isinstance(person, AbstractBaseUser) else None
     here = request_context.current()
+    if here.token:
+        after = (after or {}) | {"token": here.token}
     event = Event(
         at=clock.now(),
         action=action,

@@ -29,6 +29,9 @@ REFUSALS: dict[Cause, Text] = {
         "another admin can do it."
     ),
     Cause.ABOVE: gettext_lazy("This role is above your own. Nothing was changed."),
+    Cause.SERVICE: gettext_lazy(
+        "A service identity is at most a creator, and in its own team only. Nothing was changed."
+    ),
     Cause.LAST_ADMIN: gettext_lazy(
         "This is the only admin, and nobody would be left who decides. Nothing was changed: make somebody else an admin first."
     ),

@@ -21,6 +21,13 @@ class OneTimeToken(forms.UUIDField):
 
     widget = forms.HiddenInput
 
+    def to_python(self, value: Any) -> uuid.UUID | None:
+        """Random ones alone: the others stand for keys of API clients (see `clusters.idempotency`)."""
+        token: uuid.UUID | None = super().to_python(value)
+        if token is not None and token.version != 4:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return token
+
 
 class CreationForm(forms.Form):
     """What to create. Values are taken as typed, to the byte: nothing is stripped that would be sent."""

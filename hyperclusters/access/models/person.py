@@ -46,6 +46,10 @@ class User(AbstractBaseUser):
     email = models.EmailField(_("e-mail address"), blank=True, validators=[validate_address])
     is_active = models.BooleanField(_("active"), default=True)
     joined_at = models.DateTimeField(default=clock.now)
+    # Whose service identity this is; null: a person. An identity has no password, address or company account.
+    service_team = models.ForeignKey(
+        "access.Team", on_delete=models.PROTECT, null=True, blank=True, related_name="service_identities"
+    )
     session_round = models.PositiveIntegerField(default=0)  # grows to end every session that began before
 
     owes_second_factor = False  # of who is signed in: see accounts.backends

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.exports import export_events
 from hyperclusters.access.permissions import Permission, audit_scope, visible_events
 from hyperclusters.audit.export import Format
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.web.audit_chart import count
-from hyperclusters.web.audit_filters import parse_query
+from hyperclusters.web.audit_filters import AuditQuery, parse_query
 from hyperclusters.web.decorators import access, anywhere
 from hyperclusters.web.errors import busy
 from hyperclusters.web.http import PageRequest
@@ -45,12 +46,18 @@ def export(request: PageRequest) -> HttpResponseBase:
             "here": address(request.GET),
         }
         return render(request, "audit/export.html", context, status=422 if request.method == "POST" else 200)
+    return start_export(request, wanted, form)
+
+
+def start_export(request: PageRequest, wanted: AuditQuery, form: Format) -> HttpResponseBase:
+    """The file with what is wanted, or 503 while the process writes as many as it can."""
     if not _writing.acquire(blocking=False):
         return busy(
             request, _("Two exports are being written already. Nothing was exported; try again in a minute.")
         )
     try:
-        lines = export_events(person=request.user, event_filter=wanted.filter, form=form, team=wanted.team)
+        event_filter = wanted.filter or EventFilter()
+        lines = export_events(person=request.user, event_filter=event_filter, form=form, team=wanted.team)
     except BaseException:
         _writing.release()
         raise
