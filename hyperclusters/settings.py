@@ -198,6 +198,7 @@ OIDC_MAX_AGE = number("OIDC_MAX_AGE", 24, least=1, most=24 * 366)
 check_oidc(OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, scopes=OIDC_SCOPES, group_roles=OIDC_GROUP_ROLES)
 
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""
+DEMO_TOKEN = _demo["DEMO_TOKEN"] if DEMO else ""
 DEMO_PEOPLE = accounts.PEOPLE if DEMO else {}
 
 INSTALLED_APPS = [

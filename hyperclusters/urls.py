@@ -28,6 +28,7 @@ from hyperclusters.web.views import (
     review,
     security,
     teams,
+    tokens,
 )
 
 web = [
@@ -101,12 +102,16 @@ teams_urls = [
     path("<slug:slug>/give/", grants.give, name="give"),
     path("<slug:slug>/grants/<int:pk>/", grants.grant, name="grant"),
     path("<slug:slug>/review/", grants.review, name="review"),
+    path("<slug:slug>/services/new/", tokens.add_service, name="add_service"),
+    path("<slug:slug>/services/<int:pk>/remove/", tokens.remove_service, name="remove_service"),
     path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),
     path("<slug:slug>/invitations/<uuid:pk>/withdraw/", grants.uninvite, name="uninvite"),
 ]
 access_urls = [
     path("", access.mine, name="mine"),
     path("ask/", access.ask, name="ask"),
+    path("tokens/new/", tokens.new, name="new_token"),
+    path("tokens/<str:pk>/revoke/", tokens.revoke, name="revoke_token"),
     path("requests/<int:pk>/withdraw/", access.withdraw, name="withdraw"),
     path("invitations/<str:token>/", access.invitation, name="invitation"),
 ]

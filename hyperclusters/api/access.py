@@ -13,7 +13,7 @@ from hyperclusters.web.decorators import SIGNED_IN, access, on
 from hyperclusters.web.http import PageRequest
 
 from .app import api
-from .paging import page_by_number, page_by_key
+from .paging import page_by_key, page_by_number
 from .schemas import (
     AccessRequestOut,
     ApprovalBody,

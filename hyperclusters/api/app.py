@@ -32,7 +32,7 @@ class Token(HttpBearer):
     def __call__(self, request: HttpRequest) -> ApiToken | None:
         return getattr(request, "token", None)
 
-    def authenticate(self, request: HttpRequest, token: str) -> None:  # noqa: ARG002 -- HttpBearer's
+    def authenticate(self, request: HttpRequest, token: str) -> None:
         """Not called."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as InvalidModel
@@ -35,17 +36,21 @@ STATUS_OF_CAUSE = {Cause.NO_REASON: 422, Cause.PAST: 422, Cause.OPEN_ENDED: 422,
 
 def add_handlers(api: NinjaAPI) -> None:
     """Answer each exception that an endpoint may end in. Any other one is our fault: 500."""
-    api.add_exception_handler(Http404, not_found)
-    api.add_exception_handler(NotPermitted, denied)
-    api.add_exception_handler(ValidationError, invalid)
-    api.add_exception_handler(InvalidModel, invalid_model)
-    api.add_exception_handler(HttpError, malformed)
-    api.add_exception_handler(RequestDataTooBig, too_large)
-    api.add_exception_handler(CreationRefused, refused)
-    api.add_exception_handler(ChangeRefused, change_refused)
-    api.add_exception_handler(StaleState, stale)
-    for error in (OperationalError, InterfaceError):
-        api.add_exception_handler(error, lambda request, _error: database_unavailable(request))
+    handlers: dict[type[Exception], Any] = {
+        Http404: not_found,
+        NotPermitted: denied,
+        ValidationError: invalid,
+        InvalidModel: invalid_model,
+        HttpError: malformed,
+        RequestDataTooBig: too_large,
+        CreationRefused: refused,
+        ChangeRefused: change_refused,
+        StaleState: stale,
+        OperationalError: busy,
+        InterfaceError: busy,
+    }
+    for error, handler in handlers.items():
+        api.add_exception_handler(error, handler)
 
 
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
@@ -67,6 +72,11 @@ def malformed(request: HttpRequest, error: HttpError) -> HttpResponse:
 def too_large(request: HttpRequest, _error: Exception) -> HttpResponse:
     """413: more than any request needs."""
     return problem(request, 413, "too_large", _("The request is too large."))
+
+
+def busy(request: HttpRequest, _error: Exception) -> HttpResponse:
+    """503: the database is locked or away."""
+    return database_unavailable(request)
 
 
 def stale(request: HttpRequest, _error: Exception) -> HttpResponse:
@@ -94,11 +104,10 @@ def refused(request: HttpRequest, error: CreationRefused) -> HttpResponse:
         until = error.project.blocked_until
         seconds = (until - clock.now()).total_seconds() if until else 0
         status, retry_after = 503, max(math.ceil(seconds), 1)
-    response = problem(request, status, error.cause, detail, retry_after=retry_after, **_about(error))
-    return response
+    return problem(request, status, error.cause, detail, retry_after=retry_after, **_about(error))
 
 
-def _about(error: CreationRefused) -> dict[str, object]:
+def _about(error: CreationRefused) -> dict[str, Any]:
     """What stands in the way, by its ID here."""
     if isinstance(error, InvalidValues):
         return {

@@ -215,7 +215,9 @@ class ObjectOut(Schema):
 
 class EventOut(Schema):
     seq: int
-    is_readable: bool = Field(True, description="False: a stored value was damaged; verification names it")
+    is_readable: bool = Field(
+        default=True, description="False: a stored value was damaged; verification names it"
+    )
     at: datetime | None = None
     action: str = ""
     outcome: str = ""
@@ -237,7 +239,7 @@ class EventOut(Schema):
 
 
 class IntegrityOut(Schema):
-    state: Literal["intact", "broken", "overdue", "never"]
+    state: str = Field(description="intact, broken, overdue or never")
     verified_at: datetime | None
     whole_verified_at: datetime | None
     through_seq: int

@@ -32,12 +32,14 @@ def _patterns() -> Iterator[URLPattern]:
 
 def _declared(endpoint: PathView) -> access:
     """What the methods of one address need, in one declaration."""
-    each: list[access] = [operation.view_func.access for operation in endpoint.operations]
-    rules = {
-        method: next((rule for one in each if (rule := getattr(one, method))), None)
-        for method in ("get", "post", "delete")
-    }
-    return access(is_api=True, note="; ".join(one.note for one in each if one.note), **rules)
+    each: list[access] = [vars(operation.view_func)["access"] for operation in endpoint.operations]
+    return access(
+        get=next((one.get for one in each if one.get), None),
+        post=next((one.post for one in each if one.post), None),
+        delete=next((one.delete for one in each if one.delete), None),
+        is_api=True,
+        note="; ".join(one.note for one in each if one.note),
+    )
 
 
 urlpatterns = [*_patterns(), path("openapi.json", views.document, name="openapi")]

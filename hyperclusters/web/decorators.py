@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
-
-from django.http import HttpResponseBase
+from typing import Any, Literal, TypeVar
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import NotPermitted, Permission, Person, may
 
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+View = TypeVar("View", bound=Callable[..., Any])  # an endpoint returns what ninja makes an answer of
 Kind = Literal["team", "cluster", "creation", "event"]
 # The permission without which an object of another team looks absent.
 VISIBLE: dict[Kind, Permission] = {

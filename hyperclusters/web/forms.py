@@ -21,12 +21,11 @@ class OneTimeToken(forms.UUIDField):
 
     widget = forms.HiddenInput
 
-    def to_python(self, value: Any) -> uuid.UUID | None:
+    def validate(self, value: Any) -> None:
         """Random ones alone: the others stand for keys of API clients (see `clusters.idempotency`)."""
-        token: uuid.UUID | None = super().to_python(value)
-        if token is not None and token.version != 4:
+        super().validate(value)
+        if value.version != 4:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return token
 
 
 class CreationForm(forms.Form):

@@ -31,10 +31,14 @@ def test_a_creation_is_requested_carried_out_and_read(ada: Api, projects: Projec
     assert (row["state"], row["evidence"], row["is_settled"]) == ("created", "reply", True)
     assert len(cloud.posts) == 1
     cluster = ada.get(f"/clusters/{row['cluster']['id']}").json()
-    assert (cluster["name"], cluster["created_by"], cluster["creation"]) == ("train-a3-west", "ada", row["id"])
+    assert (cluster["name"], cluster["created_by"], cluster["creation"]) == (
+        "train-a3-west",
+        "ada",
+        row["id"],
+    )
     (event,) = events(action="cluster:create:requested")
     assert event.source == "api"
-    assert event.after["token"].startswith("tests (hc_")
+    assert event.after and event.after["token"].startswith("tests (hc_")
 
 
 def test_g51_the_same_key_and_body_give_the_same_creation(ada: Api, projects: Projects, cloud: Cloud) -> None:

@@ -60,7 +60,7 @@ def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "role": RoleForm(
             _posted(request, do, "role"),
             team=team,
-            held=grant,
+            grant=grant,
             roles=roles,
             initial={"role": grant.role},
             prefix="role",

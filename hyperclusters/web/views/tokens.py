@@ -1,0 +1,111 @@
+"""API tokens and service identities."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import Role, User
+from hyperclusters.access.permissions import Permission, teams_where
+from hyperclusters.access.service_identities import (
+    add_service_identity,
+    identities_of,
+    remove_service_identity,
+)
+from hyperclusters.accounts import tokens
+from hyperclusters.accounts.models import ApiToken
+from hyperclusters.audit import clock
+from hyperclusters.web.access_forms import ReasonForm, bound_form
+from hyperclusters.web.decorators import OWN, SIGNED_IN, access
+from hyperclusters.web.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.http import REFUSED, PageRequest, posted
+from hyperclusters.web.token_forms import ServiceForm, TokenForm
+
+from .teams import GRANTERS, team_of
+
+MANAGED = "or an admin of the service identity's team"
+
+
+@access(get=SIGNED_IN, post=SIGNED_IN, recent=True)
+@keeps_draft()
+def new(request: PageRequest) -> HttpResponse:
+    """Create a token for oneself or for a service identity; the answer shows it, this once."""
+    owners = [request.user, *_services(request.user)]
+    teams = list(teams_where(request.user, Permission.VIEW))
+    initial = {name: request.GET[name] for name in ("owner", "team") if name in request.GET}
+    form = TokenForm(posted(request), owners=owners, teams=teams, initial=initial)
+    filled_form(form, draft_for(request))
+    created: list[tuple[ApiToken, str]] = []
+
+    def act() -> None:
+        data = dict(form.cleaned_data)
+        expires_at = clock.now() + data.pop("days")
+        created.append(tokens.create_token(by=request.user, expires_at=expires_at, **data))
+
+    if request.method == "POST" and form.is_valid() and bound_form(form, act):
+        token, text = created[0]
+        return render(request, "access/token_created.html", {"token": token, "text": text})
+    return render(request, "access/new_token.html", {"form": form}, status=REFUSED if form.errors else 200)
+
+
+@access(post=OWN, page="access:mine", note=MANAGED)
+def revoke(request: PageRequest, pk: str) -> HttpResponse:
+    """End a token at once."""
+    token = get_object_or_404(tokens.manageable_by(request.user), pk=pk)
+    tokens.revoke_token(token, by=request.user)
+    messages.success(request, _("“%(name)s” is revoked. It is rejected from now on.") % {"name": token.name})
+    return redirect(token.owner.service_team or "access:mine")
+
+
+@access(get=GRANTERS, post=GRANTERS)
+@keeps_draft()
+def add_service(request: PageRequest, slug: str) -> HttpResponse:
+    """Add a service identity to a team."""
+    team = team_of(request, slug)
+    request.rule.require(request.user, team)
+    form = filled_form(ServiceForm(posted(request), team=team), draft_for(request))
+
+    def act() -> None:
+        data = form.cleaned_data
+        role = Role(data["role"])
+        add_service_identity(
+            team=team,
+            name=data["name"],
+            role=role,
+            until=form.end(),
+            reason=data["reason"],
+            by=request.user,
+        )
+
+    if request.method == "POST" and form.is_valid() and bound_form(form, act):
+        messages.success(request, _("The service identity is there. Create a token for it now."))
+        return redirect(team)
+    context = {"team": team, "form": form, "title": _("Add service identity"), "submit": _("Add")}
+    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
+
+
+@access(get=GRANTERS, post=GRANTERS)
+@keeps_draft()
+def remove_service(request: PageRequest, slug: str, pk: int) -> HttpResponse:
+    """Remove a service identity: its access and its tokens end."""
+    team = team_of(request, slug)
+    request.rule.require(request.user, team)
+    identity = get_object_or_404(identities_of(team), pk=pk)
+    form = filled_form(ReasonForm(posted(request)), draft_for(request))
+
+    def act() -> None:
+        remove_service_identity(identity, by=request.user, reason=form.cleaned_data["reason"])
+
+    if request.method == "POST" and form.is_valid() and bound_form(form, act):
+        return redirect(team)
+    title = _("Remove %(who)s") % {"who": identity.username}
+    context = {"team": team, "form": form, "title": title, "submit": _("Remove")}
+    return render(request, "teams/form.html", context, status=REFUSED if form.errors else 200)
+
+
+def _services(person: User) -> list[User]:
+    """The service identities for which this person may create tokens."""
+    teams = teams_where(person, Permission.GRANT)
+    return list(User.objects.filter(service_team__in=teams, is_active=True).order_by("username"))
