@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # Secrets for commands that only look at the code; nothing is ever encrypted or signed with them.
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
+# Half of a test's time is waiting: two workers a core. The long files are collected first.
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check messages permissions pictures bench soak mutants image sbom lock clean
 
@@ -15,8 +18,8 @@ demo: $(VENV)/run  ## run the dashboard on this machine with a simulated cloud
 	@exec $(BIN)/python manage.py demo
 
 test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL; each runs whatever the one before says
-	@$(BIN)/python -m pytest -n 2 --dist loadfile; sqlite=$$?; \
-	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not pages" \
+	@$(BIN)/python -m pytest $(PARALLEL); sqlite=$$?; \
+	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not pages" \
 	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \

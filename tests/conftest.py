@@ -44,8 +44,15 @@ KEY = Credentials("TESTKEY", "test-secret")
 PASSWORD = "correct horse battery"
 
 
+LONG = (
+    "tests/browser/",
+    "tests/faults/",
+)  # files of minutes: they start first, so that no worker ends with one
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests need Chromium: without it they are skipped, aloud; on CI that is a failure."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     if CHROMIUM:
         return
     for item in items:

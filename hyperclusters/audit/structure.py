@@ -7,8 +7,11 @@ say what must be there. What is missing, changed or not ours is a finding.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from django.db import connection, models
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from . import triggers
 from .models import AnchorFile, Event, Head, Segment, Verification
@@ -70,6 +73,21 @@ UNION ALL SELECT 'index', list.name, group_concat(one.name || CASE WHEN "desc" T
 FROM pragma_index_list('audit_event') list, pragma_index_xinfo(list.name) one WHERE one."key" GROUP BY list.name
 UNION ALL SELECT 'trigger', name, sql FROM ours WHERE type = 'trigger'
 """
+
+
+@cache
+def migrations_on_disk() -> frozenset[tuple[str, str]]:
+    """App and name of every migration of this release."""
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
+def later_migrations() -> list[str]:
+    """The ledger's migrations that are applied and that this release does not know, sorted. One query.
+
+    While there is one, `changes` takes a later release's columns and indexes for somebody's.
+    """
+    unknown = MigrationRecorder(connection).applied_migrations().keys() - migrations_on_disk()
+    return sorted(name for app, name in unknown if app == Event._meta.app_label)
 
 
 def changes() -> list[str]:

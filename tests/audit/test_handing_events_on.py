@@ -280,7 +280,7 @@ def test_g47_lag_is_an_alert_once_until_something_is_taken_again(
     assert (event.object_name, event.after, event.reason) == (
         "push to webhook",
         {"seq": 1},
-        "NotTaken: HTTP 500",
+        "NotDelivered: HTTP 500",
     )
     again()
     collector.answers = [500]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.audit import alerts, anchors, archive, duties, event_rows, keys, verification
+from hyperclusters.audit import alerts, anchors, archive, clock, duties, event_rows, keys, verification
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Duty, Event, Segment, Verification
@@ -158,6 +159,36 @@ def test_g21_an_older_database_is_noticed_by_the_next_look_at_what_is_new(databa
 
     unguarded(put_back)
     assert [issue.kind for issue in verification.verify_new().findings] == [IssueKind.ROLLED_BACK]
+
+
+@pytest.fixture
+def later_release(database: None) -> Iterator[None]:
+    """A later release has migrated the database, after this one's workers verified it."""
+    duties.run_due()
+    MigrationRecorder(connection).record_applied("audit", "9999_later")
+    sql("ALTER TABLE audit_event ADD COLUMN later varchar(9) NULL")
+    yield
+    sql("ALTER TABLE audit_event DROP COLUMN later")
+    MigrationRecorder(connection).record_unapplied("audit", "9999_later")
+
+
+def test_g21_a_worker_of_the_release_before_leaves_the_ledger_to_later_workers(later_release: None) -> None:
+    before = verification.integrity_status()
+    Duty.objects.filter(name__startswith="verify ").update(due_at=timezone.now())
+    duties.run_due()
+    assert verification.integrity_status() == before
+    assert before.state == "intact"
+    with pytest.raises(CommandError, match="does not know 9999_later"):
+        call_command("verify_audit")
+
+
+def test_g21_what_no_later_worker_verifies_is_overdue(
+    later_release: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = timezone.now() + 2 * verification.NEW_OVERDUE
+    monkeypatch.setattr(clock, "now", lambda: at)
+    duties.run_due()
+    assert verification.integrity_status().state == "overdue"
 
 
 def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_new_key(

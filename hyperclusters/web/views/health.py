@@ -1,15 +1,14 @@
 """For machines: is the process up, and can it serve."""
 
-from functools import cache
 from typing import Any
 
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 
 from hyperclusters.audit.chain import KeyMissing, current_key
+from hyperclusters.audit.structure import migrations_on_disk
 from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
 from hyperclusters.web.decorators import PUBLIC, access
 
@@ -42,9 +41,3 @@ def readyz(request: HttpRequest) -> JsonResponse:
     ready = all(details.get(name) == "ok" for name in ("database", "schema", "static", "audit"))
     status = {"status": "ok" if ready else "unavailable"}
     return JsonResponse(status | details, status=200 if ready else 503)
-
-
-@cache
-def migrations_on_disk() -> frozenset[tuple[str, str]]:
-    """App and name of every migration that this code brings along."""
-    return frozenset(MigrationLoader(None).disk_migrations)

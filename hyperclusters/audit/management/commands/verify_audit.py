@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from hyperclusters.audit import verification
+from hyperclusters.audit import structure, verification
 from hyperclusters.audit.archive import verify_file
 from hyperclusters.audit.findings import IntegrityIssue
 
@@ -39,6 +39,10 @@ class Command(BaseCommand):
             findings = verify_file(file)
             self._say(findings.issues, f"{file}: intact{verification.count(findings.acknowledged)}")
             return
+        if later := structure.later_migrations():
+            raise CommandError(
+                f"This release does not know {', '.join(later)}. Verify with the release that made it."
+            )
         self._last_progress = 0.0
         result = verification.verify_whole(
             self._progress if sys.stderr.isatty() else lambda _done, _all: None
