@@ -363,6 +363,7 @@ def address_of(name: str) -> str:
     """An address of this route, with made-up parts where it wants some."""
     made_up = {
         "uuid": "0e6f1c1e-7d7a-4b5e-9a9e-000000000001",
+        "uuidstr": "0e6f1c1e-7d7a-4b5e-9a9e-000000000001",  # ninja's
         "int": "1",
         "number": "1",
         "slug": "vision",

@@ -38,7 +38,8 @@ def test_a_creation_is_requested_carried_out_and_read(ada: Api, projects: Projec
     )
     (event,) = events(action="cluster:create:requested")
     assert event.source == "api"
-    assert event.after and event.after["token"].startswith("tests (hc_")
+    assert event.after
+    assert event.after["token"].startswith("tests (hc_")
 
 
 def test_g51_the_same_key_and_body_give_the_same_creation(ada: Api, projects: Projects, cloud: Cloud) -> None:

@@ -236,6 +236,7 @@ ANSWERS = {
     "accounts:reset": {410},
     "metrics": {404},  # without the token
     "web:draft": {404},  # of no form
+    "api:creations": API_DONE,  # the project may be another team's
     "openid_connect_callback": {404},
 }
 
@@ -245,7 +246,7 @@ def expected(entry: Entry, person: User | AnonymousUser, at: Side, *, htmx: bool
     if denial := expected_denial(entry, person, at, htmx=htmx):
         return {denial}
     if entry.access.is_api:
-        return API_DONE if entry.rule.kind else API_DONE - {404}
+        return API_DONE if entry.rule.kind else ANSWERS.get(entry.route, API_DONE - {404})
     led_away = {204} if entry.access.recent else set()  # to where they show who they are
     is_done = DONE if led_away or is_elsewhere(entry, person, at) else DONE - {404}
     return ANSWERS.get(entry.route, is_done) | led_away
@@ -324,7 +325,10 @@ def call(
         )
     headers = headers | ({"Authorization": f"Bearer {token}"} if token else {})
     if entry.method == "get":
-        return browser.get(address, headers=headers)
+        answer: Any = browser.get(address, headers=headers)
+        if answer.streaming:  # an export has one of the process's places until it is read
+            list(answer.streaming_content)
+        return answer
     if entry.method == "delete":
         return browser.delete(address, query_params={"reason": "m"}, headers=headers)
     return browser.post(
