@@ -31,6 +31,7 @@ from hyperclusters.web.errors import database_unavailable, denied, not_found
 from hyperclusters.web.problems import problem
 from hyperclusters.web.sentences import refusal
 
+FIELDS = {"subnet_id": "hyper_cluster_subnet_id"}  # the client's names for ours
 STATUS_OF_CAUSE = {Cause.NO_REASON: 422, Cause.PAST: 422, Cause.OPEN_ENDED: 422, Cause.TOO_LONG: 422}
 
 
@@ -112,7 +113,9 @@ def _about(error: CreationRefused) -> dict[str, Any]:
     if isinstance(error, InvalidValues):
         return {
             "errors": [
-                {"field": field, "message": text} for field, texts in error.errors.items() for text in texts
+                {"field": FIELDS.get(field, field), "message": text}
+                for field, texts in error.errors.items()
+                for text in texts
             ]
         }
     if isinstance(error, AgainstRules):

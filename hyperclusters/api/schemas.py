@@ -16,6 +16,7 @@ from .paging import DEFAULT, MOST
 T = TypeVar("T")
 # No control characters: PostgreSQL takes no NUL, and none of the others belongs into a line of text.
 LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+SUBNET = "^$|^[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 Line = Annotated[str, Field(max_length=500, pattern=LINE)]
 Search = Annotated[str, Field(max_length=200, pattern=LINE)]
 ClusterTypeName = Literal["HPS", "ECS"]
@@ -32,7 +33,9 @@ class Paging(Schema):
     """The parameters of every list."""
 
     limit: int = Field(DEFAULT, ge=1, le=MOST, description="Rows on a page")
-    cursor: str = Field("", max_length=500, description="`next` of the page before")
+    cursor: str = Field(
+        "", max_length=300, pattern="^[A-Za-z0-9_-]*$", description="`next` of the page before"
+    )
 
 
 class Page(Schema, Generic[T]):
@@ -49,7 +52,9 @@ class CreationBody(Body):
         examples=["train-a3-west"],
     )
     type: ClusterTypeName = "HPS"
-    hyper_cluster_subnet_id: Line = Field("", description="Empty: the default network")
+    hyper_cluster_subnet_id: Line = Field(
+        "", description="A lower-case UUID; empty: the default network", json_schema_extra={"pattern": SUBNET}
+    )
     reason: Line = Field("", description="Kept in the audit; some teams require it")
 
 

@@ -342,7 +342,7 @@ def call(
 BODIES = {
     "api:creations": {"project": "project-own", "name": "matrix"},
     "api:deletions": {"confirm_name": "another name"},
-    "api:grants": {"person": "nina", "role": "viewer", "reason": "m"},
+    "api:grants": {"person": "nina", "role": "admin", "reason": "m"},
     "api:decline": {"note": "m"},
 }
 
