@@ -19,7 +19,7 @@ demo: $(VENV)/run  ## run the dashboard on this machine with a simulated cloud
 
 test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL; each runs whatever the one before says
 	@$(BIN)/python -m pytest $(PARALLEL); sqlite=$$?; \
-	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not pages" \
+	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not any_database" \
 	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \

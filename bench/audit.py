@@ -26,7 +26,7 @@ from bench.site import Site
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.audit.export import COLUMNS
-from hyperclusters.audit.models import Head
+from hyperclusters.audit.models import ChainHead
 from hyperclusters.audit.verification import integrity_status
 from hyperclusters.clusters.models import Project
 
@@ -109,7 +109,7 @@ def _people() -> User:
 
 def _wait_for_verification() -> None:
     """A worker verifies what is new: here a million events at once, and pages would be measured beside that."""
-    end, until = Head.objects.get().seq, time.monotonic() + PATIENCE
+    end, until = ChainHead.objects.get().seq, time.monotonic() + PATIENCE
     while integrity_status().seq < end and time.monotonic() < until:
         time.sleep(1)
 
@@ -172,7 +172,7 @@ def _first(browser: Browser) -> float:
 
 def _depth(browser: Browser) -> Iterator[Figure]:
     """Any depth, both directions, and any combination of filters: none is slower than the first page."""
-    head = Head.objects.get().seq
+    head = ChainHead.objects.get().seq
     deep = [f"{OURS}?{way}={head * part // 20}" for part in range(1, 20) for way in ("before", "after")]
     for what, paths in (
         ("any depth, both ways, p95", deep),

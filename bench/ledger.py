@@ -121,7 +121,7 @@ def _append(start: Barrier) -> None:
     for number in range(EACH):
         facts: dict[str, Any] = {"after": {"state": "failed"}, "request": {"name": "train", "type": "HPS"}}
         subject = Subject("creation", str(number), f"train-{number}")
-        record(EventType.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=subject, **facts)
+        record(EventType.CREATE_FAILED, Outcome.FAILED, on=subject, person_name="ada", **facts)
     connections.close_all()
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from bench.site import KEY, SECRET, Site
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
-from hyperclusters.clusters.models import Cluster, Creation, Network, Project, Source, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network, Project, State
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.modelarts import Credentials
 
@@ -67,7 +67,9 @@ def sign_in(person: User) -> str:
 def stock(crew: Crew, count: int) -> None:
     """So many clusters in the crew's projects, every other one made here. Their lists are not due for a day."""
     now = timezone.now()
-    Source.objects.filter(project__in=crew.projects).update(run_after=now + timedelta(days=1), listed_at=now)
+    ClusterListing.objects.filter(project__in=crew.projects).update(
+        run_after=now + timedelta(days=1), listed_at=now
+    )
     clusters = [
         Cluster(
             project=project,

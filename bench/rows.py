@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from hyperclusters.audit import search, triggers
 from hyperclusters.audit.chain import PendingEvent
-from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.models import ChainHead, Event
 
 PEOPLE, TEAMS, PROJECTS, ADDRESSES = 200, 20, 40, 300
 YEAR = timedelta(days=365)
@@ -37,7 +37,7 @@ def seed(count: int) -> None:
         if connection.vendor == "sqlite":
             triggers.remove_keeping(apps, editor)
             triggers.remove(apps, editor)
-    head = Head.objects.get()
+    head = ChainHead.objects.get()
     _write(_tuples(head, count))
     head.save()
     with connection.schema_editor() as editor:
@@ -69,7 +69,7 @@ def _write(rows: Iterator[tuple[Any, ...]]) -> None:
         cursor.execute("COMMIT")
 
 
-def _tuples(head: Head, count: int) -> Iterator[tuple[Any, ...]]:
+def _tuples(head: ChainHead, count: int) -> Iterator[tuple[Any, ...]]:
     pace = YEAR / count
     start = timezone.now() - YEAR
     for event in _events(random.Random(head.seq), count):  # noqa: S311 -- made-up data, the same each time

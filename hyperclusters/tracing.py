@@ -25,8 +25,8 @@ if settings.TRACES:
 
     class _RequestIds(RandomIdGenerator):
         def generate_trace_id(self) -> int:
-            asked_in = str(structlog.contextvars.get_contextvars().get("request_id") or "")
-            return int(asked_in, 16) if len(asked_in) == 32 else super().generate_trace_id()
+            request_id = str(structlog.contextvars.get_contextvars().get("request_id") or "")
+            return int(request_id, 16) if len(request_id) == 32 else super().generate_trace_id()
 
     # All or nothing: the IDs are not spread as ratio samplers want them; sample in the collector.
     provider = TracerProvider(

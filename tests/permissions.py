@@ -22,7 +22,7 @@ INTRODUCTION = """\
 ROUTES = """
 ## What each route needs
 
-Without what stands under 404 the object looks absent; without what stands under 403 the act is denied. HEAD is answered as GET. The JSON API (`api:…`) is for tokens alone: a token does what its owner may at that moment, within its scopes and, if it is bound to one team, in that team. An act that only takes POST leads a GET to its page.
+Without what stands under 404 the object looks absent; without what stands under 403 the act is denied. HEAD is answered as GET, but not by the API. The JSON API (`api:…`) is for tokens alone: a token does what its owner may at that moment, within its scopes and, if it is bound to one team, in that team. An act that only takes POST leads a GET to its page.
 
 """
 

@@ -33,7 +33,7 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
     Raises NotPermitted if deactivated; ChangeRefused: held already, asked already, against the team's rules.
     """
     change = {"role": role, "days": days, "reason": reason}
-    with audited_change(by=person, team=team, about=Subject("request", "", person.username), **change):
+    with audited_change(by=person, on=Subject("request", "", person.username, team=team), **change):
         if not User.objects.filter(pk=person.pk, is_active=True).exists():
             raise NotPermitted(Permission.VIEW)
         until = resolve_expiry(team, end=_length(days), reason=reason, since=clock.now())
@@ -44,10 +44,10 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
                 access_request.save()
         except IntegrityError:
             raise ChangeRefused(Cause.ASKED, team.name) from None
-        _record(
+        record(
             EventType.ACCESS_ASKED,
             Outcome.ACCEPTED,
-            access_request,
+            on=access_request,
             by=person,
             reason=reason,
             after=access_request.as_audit_json(),
@@ -61,7 +61,7 @@ def approve(access_request: AccessRequest, *, by: User, days: int | None, note: 
     Raises NotPermitted; ChangeRefused: one's own, decided meanwhile, and as `services.grant`.
     """
     change = {"role": access_request.role, "days": days, "reason": note}
-    with audited_change(by=by, team=access_request.team, about=access_request.subject, **change):
+    with audited_change(by=by, on=access_request, **change):
         require(by, Permission.GRANT, access_request.team)
         lock(access_request.team)
         before = access_request.as_audit_json()
@@ -71,10 +71,10 @@ def approve(access_request: AccessRequest, *, by: User, days: int | None, note: 
         if replaced:
             before |= {"held": replaced}
         reason = note or access_request.reason
-        _record(
+        record(
             EventType.ACCESS_APPROVED,
             Outcome.DONE,
-            access_request,
+            on=access_request,
             by=by,
             reason=reason,
             before=before,
@@ -85,16 +85,16 @@ def approve(access_request: AccessRequest, *, by: User, days: int | None, note: 
 
 def decline(access_request: AccessRequest, *, by: User, note: str) -> None:
     """Say no, and why. Raises NotPermitted; ChangeRefused: one's own, without a note, decided meanwhile."""
-    with audited_change(by=by, team=access_request.team, about=access_request.subject, reason=note):
+    with audited_change(by=by, on=access_request, reason=note):
         require(by, Permission.GRANT, access_request.team)
         if not note.strip():
             raise ChangeRefused(Cause.NO_REASON)
         before = access_request.as_audit_json()
         _decide(access_request, RequestState.DECLINED, by=by, note=note)
-        _record(
+        record(
             EventType.ACCESS_DECLINED,
             Outcome.DONE,
-            access_request,
+            on=access_request,
             by=by,
             reason=note,
             before=before,
@@ -104,15 +104,15 @@ def decline(access_request: AccessRequest, *, by: User, note: str) -> None:
 
 def withdraw(access_request: AccessRequest, *, by: User) -> None:
     """Take back one's own request. Raises NotPermitted for another's; ChangeRefused if it was decided meanwhile."""
-    with audited_change(by=by, team=access_request.team, about=access_request.subject):
+    with audited_change(by=by, on=access_request):
         if by != access_request.person:
             raise NotPermitted(Permission.GRANT, access_request.team)
         before = access_request.as_audit_json()
         _decide(access_request, RequestState.WITHDRAWN, by=by, note="")
-        _record(
+        record(
             EventType.ACCESS_WITHDRAWN,
             Outcome.DONE,
-            access_request,
+            on=access_request,
             by=by,
             before=before,
             after=access_request.as_audit_json(),
@@ -166,9 +166,3 @@ def _require_not_held(person: User, team: Team, role: Role, until: datetime | No
     grant = Grant.objects.active().of(person, team)
     if grant and (grant.is_above(role) or (grant.role == role and grant.lasts(until))):
         raise ChangeRefused(Cause.HELD, team.name)
-
-
-def _record(
-    event_type: EventType, outcome: Outcome, access_request: AccessRequest, *, by: User, **facts: Any
-) -> None:
-    record(event_type, outcome, person=by, team=access_request.team, subject=access_request.subject, **facts)

@@ -39,7 +39,7 @@ def review(
     `listed` are all that were looked at; what is neither kept nor ended stays undecided. Nobody keeps their own.
     Raises NotPermitted; ChangeRefused: one's own, without a reason, the last admin.
     """
-    with audited_change(by=by, team=team, about=team.subject, reason=reason):
+    with audited_change(by=by, on=team, reason=reason):
         require(by, Permission.GRANT, team)
         if not reason.strip():
             raise ChangeRefused(Cause.NO_REASON)
@@ -64,9 +64,8 @@ def review(
         record(
             EventType.ACCESS_REVIEWED,
             Outcome.DONE,
-            person=by,
-            team=team,
-            subject=team.subject,
+            on=team,
+            by=by,
             reason=reason,
             before={"grants": facts},
             after={"kept": done.kept, "ended": done.ended, "undecided": done.left},
@@ -85,7 +84,7 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
 
     Raises NotPermitted; ChangeRefused: oneself, without a reason, the last admin of a team or of the platform.
     """
-    with audited_change(by=by, team=None, about=person.subject, reason=reason):
+    with audited_change(by=by, on=person, reason=reason):
         if by is not None:
             require(by, Permission.APPOINT)
         if by == person:
@@ -103,8 +102,8 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
         record(
             EventType.PERSON_DEACTIVATED,
             Outcome.DONE,
-            person=by,
-            subject=person.subject,
+            on=person,
+            by=by,
             reason=reason,
             before={"active": True, "grants": [grant.as_audit_json() for grant in grants]},
             after={"active": False, "requests": withdrawn, "invitations": sent},
@@ -135,7 +134,7 @@ def _close_under_locks(person: User) -> list[Grant]:
     for grant in grants.all():
         require_an_admin_stays(grant)
     rows = User.objects.filter(pk=person.pk, is_active=True)
-    if not rows.update(is_active=False, session_round=F("session_round") + 1):
+    if not rows.update(is_active=False, session_version=F("session_version") + 1):
         raise ChangeRefused(Cause.INACTIVE, person.username)
     if any(grant.team not in locked for grant in grants):
         raise _GrantedMeanwhile
@@ -144,7 +143,7 @@ def _close_under_locks(person: User) -> list[Grant]:
 
 def reactivate(person: User, *, by: User, reason: str) -> None:
     """Let a person sign in again. Nothing that was ended comes back. Raises NotPermitted, ChangeRefused."""
-    with audited_change(by=by, team=None, about=person.subject, reason=reason):
+    with audited_change(by=by, on=person, reason=reason):
         require(by, Permission.APPOINT)
         if not reason.strip():
             raise ChangeRefused(Cause.NO_REASON)
@@ -153,8 +152,8 @@ def reactivate(person: User, *, by: User, reason: str) -> None:
         record(
             EventType.PERSON_REACTIVATED,
             Outcome.DONE,
-            person=by,
-            subject=person.subject,
+            on=person,
+            by=by,
             reason=reason,
             before={"active": False},
             after={"active": True},

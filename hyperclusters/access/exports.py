@@ -9,7 +9,7 @@ from hyperclusters.audit.export import Format, export
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import Manifest
-from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Team, User
@@ -27,15 +27,14 @@ def export_events(
     if person is not None:
         require(person, Permission.AUDIT)
     events = Event.objects.all() if person is None else visible_events(person)
-    through_seq = Head.objects.values_list("seq", flat=True).first() or 0
+    through_seq = ChainHead.objects.values_list("seq", flat=True).first() or 0
     by = person.username if person else "command"
     manifest = Manifest(event_filter.as_audit_json(), through_seq, by, clock.now().isoformat())
     record(
         EventType.AUDIT_EXPORTED,
         Outcome.DONE,
-        person=person,
-        team=team,
-        subject=Subject("audit", "", form.value),
+        on=Subject("audit", "", form.value, team=team),
+        by=person,
         after={"format": form.value, "filter": event_filter.as_audit_json(), "through_seq": through_seq},
     )
     return export(event_filter.apply(events), form, manifest)

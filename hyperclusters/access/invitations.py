@@ -28,7 +28,7 @@ def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: 
     Raises NotPermitted; ChangeRefused: one's own address, above one's own role, against the team's rules.
     """
     change = {"email": email, "role": role, "until": until, "reason": reason}
-    with audited_change(by=by, team=team, about=Subject("invitation", "", email), **change):
+    with audited_change(by=by, on=Subject("invitation", "", email, team=team), **change):
         require_may_give(by, role, team, to=None)
         if ascii_lower(email) == ascii_lower(by.email):
             raise ChangeRefused(Cause.ONESELF)
@@ -47,9 +47,8 @@ def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: 
         record(
             EventType.INVITED,
             Outcome.DONE,
-            person=by,
-            team=team,
-            subject=invitation.subject,
+            on=invitation,
+            by=by,
             reason=reason,
             after=invitation.as_audit_json(),
         )
@@ -77,7 +76,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
     address, used or expired, who invited may not give it any more, the team's rules, a stronger role that ends sooner.
     """
     team = invitation.team
-    with audited_change(by=person, team=team, about=invitation.subject, role=invitation.role):
+    with audited_change(by=person, on=invitation, role=invitation.role):
         if not person.email or ascii_lower(person.email) != ascii_lower(invitation.email):
             raise ChangeRefused(Cause.WRONG_PERSON)
         lock(team)
@@ -88,9 +87,8 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
         record(
             EventType.INVITATION_ACCEPTED,
             Outcome.DONE,
-            person=person,
-            team=team,
-            subject=invitation.subject,
+            on=invitation,
+            by=person,
             reason=invitation.reason,
             before=replaced.as_audit_json() if replaced else None,
             after=grant.as_audit_json()
@@ -129,8 +127,7 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
 
     Raises as `accept`; ValidationError on a bad name or password.
     """
-    team = invitation.team
-    with audited_change(by=None, team=team, about=invitation.subject, username=username):
+    with audited_change(by=None, on=invitation, username=username):
         if User.objects.by_address(invitation.email).exists():
             raise ChangeRefused(Cause.HELD)
         person = add_person(username=username, email=invitation.email, full_name=full_name, password=password)
@@ -140,15 +137,14 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
 
 def withdraw(invitation: Invitation, *, by: User) -> None:
     """Take an invitation back. Raises NotPermitted; ChangeRefused if it was used or has expired."""
-    with audited_change(by=by, team=invitation.team, about=invitation.subject):
+    with audited_change(by=by, on=invitation):
         require(by, Permission.GRANT, invitation.team)
         if not Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=clock.now()):
             raise ChangeRefused(Cause.USED)
         record(
             EventType.INVITATION_WITHDRAWN,
             Outcome.DONE,
-            person=by,
-            team=invitation.team,
-            subject=invitation.subject,
+            on=invitation,
+            by=by,
             before=invitation.as_audit_json(),
         )

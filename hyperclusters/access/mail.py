@@ -2,7 +2,7 @@
 team in which nobody will decide.
 
 What is to be told is a row whose `…_at` is empty. One conditional UPDATE fills it, so that several workers tell it once,
-and commits with a `Letter` for each address. Each letter goes out by itself: one that the mail server does not take, or
+and commits with an `OutgoingMail` for each address. Each letter goes out by itself: one that the mail server does not take, or
 that a worker was killed with, is due again after a pause that doubles, and holds up no other. A letter never keeps a
 change from being made.
 """
@@ -10,6 +10,7 @@ change from being made.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,8 +28,8 @@ from django.utils.translation import gettext as _
 from hyperclusters.audit import clock
 
 from . import invitations, team_admins
-from .models import AccessRequest, Grant, Invitation, Letter, RequestState, Team, User
-from .models.letter import PAUSE, TRIES
+from .models import AccessRequest, Grant, Invitation, OutgoingMail, RequestState, Team, User
+from .models.outgoing_mail import TRIES, pause
 from .permissions import Permission, platform_admins, who_can
 
 log = logging.getLogger(__name__)
@@ -49,60 +50,66 @@ class MailKind(Generic[R]):
 
 
 def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
-    """Send every letter that is due, one after the other for as long as `may_go_on` says so. Returns how many went out."""
+    """Send every mail that is due, one after the other for as long as `may_go_on` says so. Returns how many went out."""
     team_admins.record_teams_without_admin()
-    for mark, kind in KINDS.items():
-        if mark != Letter.FORMER_ADDRESS:  # those are written with the change
-            _address(mark, kind)
-    sent = 0
-    for letter in Letter.objects.due()[:AMONG]:
-        if not may_go_on():
-            break  # they are due for whoever comes next
-        again_at = clock.now() + PAUSE * 2**letter.tries
-        mine = Letter.objects.filter(pk=letter.pk, tries=letter.tries)
-        if not mine.update(tries=letter.tries + 1, due_at=again_at):
-            continue  # another worker has it
+    for sent_field, kind in KINDS.items():
+        if sent_field != OutgoingMail.FORMER_ADDRESS:  # those are written with the change
+            _address(sent_field, kind)
+    sent, holder = 0, uuid.uuid4().hex
+    while may_go_on() and (outgoing := OutgoingMail.objects.claim(holder)):
+        mine = OutgoingMail.objects.filter(pk=outgoing.pk, lease_holder=holder)
+        outgoing.tries += 1
+        # Before it is sent, so that a mail that kills its worker waits and comes to an end as well.
+        mine.update(tries=outgoing.tries, run_after=clock.now() + pause(outgoing.tries))
         try:
-            sent += _send(letter)
+            sent += _send(outgoing)
         except (OSError, ValueError) as error:
-            _reschedule(letter, error)
+            _reschedule(mine, outgoing, error)
             if not isinstance(error, REFUSED):
                 break  # the mail server is away: the others wait as well
         else:
-            Letter.objects.filter(pk=letter.pk).delete()
+            mine.delete()
     return sent
 
 
-def _address(mark: str, kind: MailKind[Any]) -> None:
+def _address(sent_field: str, kind: MailKind[Any]) -> None:
     """A letter to each address that is to be told of what is new."""
-    new = {f"{mark}__isnull": True}
+    new = {f"{sent_field}__isnull": True}
     for row in kind.rows().filter(**new)[:AMONG]:
         with transaction.atomic():
-            if type(row)._default_manager.filter(pk=row.pk, **new).update(**{mark: clock.now()}):
-                letters = [Letter(kind=mark, about=str(row.pk), address=to) for to in kind.write(row)[0]]
-                Letter.objects.bulk_create(letters, ignore_conflicts=True)  # one on its way tells the same
+            if type(row)._default_manager.filter(pk=row.pk, **new).update(**{sent_field: clock.now()}):
+                outgoing = [
+                    OutgoingMail(kind=sent_field, about=str(row.pk), address=to) for to in kind.write(row)[0]
+                ]
+                OutgoingMail.objects.bulk_create(
+                    outgoing, ignore_conflicts=True
+                )  # one on its way tells the same
 
 
-def _send(letter: Letter) -> int:
+def _send(outgoing: OutgoingMail) -> int:
     """Unless there is nothing to tell any more, or not to this address. Returns how many went out."""
-    kind = KINDS[letter.kind]
-    row = kind.rows().filter(pk=letter.about).first()
+    kind = KINDS[outgoing.kind]
+    row = kind.rows().filter(pk=outgoing.about).first()
     to, subject, text = kind.write(row) if row is not None else ([], "", "")
-    if letter.address not in to:
+    if outgoing.address not in to:
         return 0
-    send_mail(" ".join(subject.split()), text, settings.DEFAULT_FROM_EMAIL, [letter.address])
+    send_mail(" ".join(subject.split()), text, settings.DEFAULT_FROM_EMAIL, [outgoing.address])
     return 1
 
 
-def _reschedule(letter: Letter, error: Exception) -> None:
+def _reschedule(mine: QuerySet[OutgoingMail], outgoing: OutgoingMail, error: Exception) -> None:
     """For another try, unless that was the last."""
-    if letter.tries + 1 < TRIES:
-        log.warning("a letter was not taken by the mail server and is tried again: %s: %s", letter, error)
+    if outgoing.tries >= TRIES:
+        log.error(
+            "a mail was refused by the mail server in %s tries and is given up: %s: %s",
+            TRIES,
+            outgoing,
+            error,
+        )
+        mine.delete()
         return
-    log.error(
-        "a letter was not taken by the mail server in %s tries and is given up: %s: %s", TRIES, letter, error
-    )
-    Letter.objects.filter(pk=letter.pk).delete()
+    log.warning("a mail was refused by the mail server and is tried again: %s: %s", outgoing, error)
+    mine.update(lease_holder="", lease_expires_at=None)
 
 
 def _request_mail(access_request: AccessRequest) -> Text:
@@ -199,14 +206,14 @@ def _no_admin_mail(team: Team) -> Text:
 
 
 def _address_changed(person: User) -> Text:
-    letters = Letter.objects.filter(kind=Letter.FORMER_ADDRESS, about=str(person.pk))
+    letters = OutgoingMail.objects.filter(kind=OutgoingMail.FORMER_ADDRESS, about=str(person.pk))
     subject = _("The e-mail address of your hyperclusters account was changed")
     text = _(
         "Mails about the account %(person)s go to another address from now on. If you did not expect this, tell a "
         "platform admin.\n\n%(url)s"
     )
     return (
-        [letter.address for letter in letters],
+        [outgoing.address for outgoing in letters],
         subject,
         text
         % {
@@ -252,7 +259,7 @@ KINDS: dict[str, MailKind[Any]] = {
         lambda: Invitation.objects.open().select_related("team", "invited_by"), _invitation_mail
     ),
     "reminded_at": MailKind(lambda: _ending_soon().select_related("person", "team"), _expiry_mail),
-    Letter.FORMER_ADDRESS: MailKind(User.objects.all, _address_changed),
+    OutgoingMail.FORMER_ADDRESS: MailKind(User.objects.all, _address_changed),
     "expiry_mailed_at": MailKind(
         lambda: (
             apps.get_model("accounts", "ApiToken").objects.ending_soon().select_related("owner__service_team")

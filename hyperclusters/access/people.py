@@ -9,7 +9,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
 from .identifiers import ascii_lower
-from .models import Letter, User
+from .models import OutgoingMail, User
 from .permissions import Permission, require
 from .rules import audited_change
 
@@ -19,7 +19,7 @@ def correct(person: User, *, by: User | None, email: str, full_name: str, reason
 
     Raises NotPermitted; ChangeRefused without a reason; ValidationError on a bad or taken address or a bad name.
     """
-    with audited_change(by=by, team=None, about=person.subject, email=email, reason=reason):
+    with audited_change(by=by, on=person, email=email, reason=reason):
         if by is not None:
             require(by, Permission.APPOINT)
         if not reason.strip():
@@ -53,8 +53,8 @@ def _save(person: User, before: dict[str, str], *, by: User | None, reason: str)
         record(
             EventType.PERSON_CHANGED,
             Outcome.DONE,
-            person=by,
-            subject=person.subject,
+            on=person,
+            by=by,
             reason=reason,
             before=before,
             after=after,
@@ -65,12 +65,12 @@ def _redirect_mail(person: User, *, former: str) -> None:
     """What waits to be mailed goes to the new address; the former one is told of the change."""
     if not former or ascii_lower(former) == ascii_lower(person.email):
         return
-    waiting = Letter.objects.filter(address=former).exclude(
+    waiting = OutgoingMail.objects.filter(address=former).exclude(
         kind="mailed_at"
     )  # an invitation is the address's own
     if person.email:
         waiting.update(address=person.email)
     else:
         waiting.delete()
-    news = Letter(kind=Letter.FORMER_ADDRESS, about=str(person.pk), address=former)
-    Letter.objects.bulk_create([news], ignore_conflicts=True)
+    news = OutgoingMail(kind=OutgoingMail.FORMER_ADDRESS, about=str(person.pk), address=former)
+    OutgoingMail.objects.bulk_create([news], ignore_conflicts=True)

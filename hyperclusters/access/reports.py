@@ -48,14 +48,7 @@ def actions_of(role: Role) -> list[Permission]:
 def note_export(team: Team, *, by: User, rows: int) -> None:
     """That the list left the dashboard is an event of its own. Raises NotPermitted."""
     require(by, Permission.MEMBERS, team)
-    record(
-        EventType.ACCESS_EXPORTED,
-        Outcome.DONE,
-        person=by,
-        team=team,
-        subject=team.subject,
-        after={"rows": rows},
-    )
+    record(EventType.ACCESS_EXPORTED, Outcome.DONE, on=team, by=by, after={"rows": rows})
 
 
 def _row(team: Team, grant: Grant, allowed: list[Permission]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import Auditable, Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
@@ -20,34 +20,26 @@ Expiry = datetime | timedelta | None  # of access: a moment, so long from its be
 
 
 @contextmanager
-def audited_change(*, by: User | None, team: Team | None, about: Subject, **change: Any) -> Iterator[None]:
-    """One transaction. What is refused or not permitted inside is rolled back and kept in the ledger, with what was wished."""
+def audited_change(*, by: User | None, on: Auditable | Subject, **change: Any) -> Iterator[None]:
+    """One transaction. A change that is refused or not permitted inside is rolled back and recorded, with its values."""
     try:
         with transaction.atomic():
             yield
     except NotPermitted as denied:
-        _note(Outcome.DENIED, "not_permitted", by, team, about, change)
+        _record(Outcome.DENIED, "not_permitted", by, on, change)
         denied.is_noted = True
         raise
     except ChangeRefused as refused:
-        _note(Outcome.REFUSED, refused.cause, by, team, about, change)
+        _record(Outcome.REFUSED, refused.cause, by, on, change)
         raise
 
 
-def _note(
-    outcome: Outcome, cause: str, by: User | None, team: Team | None, about: Subject, change: dict[str, Any]
+def _record(
+    outcome: Outcome, cause: str, by: User | None, on: Auditable | Subject, change: dict[str, Any]
 ) -> None:
     reason = str(change.pop("reason", ""))
-    record(
-        EventType.GRANT_REFUSED,
-        outcome,
-        person=by,
-        team=team,
-        subject=about,
-        reason=reason,
-        request={name: str(value) if value is not None else "" for name, value in change.items()},
-        evidence=cause,
-    )
+    request = {name: str(value) if value is not None else "" for name, value in change.items()}
+    record(EventType.GRANT_REFUSED, outcome, on=on, by=by, reason=reason, request=request, evidence=cause)
 
 
 def lock(team: Team | None) -> Team | None:

@@ -6,9 +6,7 @@ added it.
 
 from __future__ import annotations
 
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
@@ -18,7 +16,7 @@ from .errors import Cause, ChangeRefused
 from .models import Grant, Role, Team, User
 from .permissions import Permission, require
 from .rules import Expiry, audited_change, lock
-from .services import grant
+from .services import create_grant
 
 
 def identities_of(team: Team) -> QuerySet[User]:
@@ -31,25 +29,19 @@ def add_service_identity(
 ) -> User:
     """A new identity `team.name` with this role. Raises NotPermitted; ChangeRefused; ValidationError on a bad or taken name."""
     username = f"{team.slug}.{name}"
-    with audited_change(by=by, team=team, about=Subject("service", "", username), role=role, reason=reason):
+    with audited_change(by=by, on=Subject("service", "", username, team), role=role, reason=reason):
         require(by, Permission.GRANT, team)
         if role not in {Role.VIEWER, Role.CREATOR}:
             raise ChangeRefused(Cause.SERVICE)
         identity = User(username=username, service_team=team)
         identity.set_unusable_password()
         identity.full_clean()
-        if User.objects.by_username(username).exists():
-            raise ValidationError({"username": _("Somebody has this user name already.")})
         identity.save()
+        record(EventType.SERVICE_ADDED, Outcome.DONE, on=identity, by=by, reason=reason)
+        first, _old = create_grant(person=identity, role=role, team=team, until=until, reason=reason, by=by)
         record(
-            EventType.SERVICE_ADDED,
-            Outcome.DONE,
-            person=by,
-            team=team,
-            subject=_subject(identity),
-            reason=reason,
+            EventType.GRANT_ADDED, Outcome.DONE, on=first, by=by, reason=reason, after=first.as_audit_json()
         )
-        grant(person=identity, role=role, team=team, until=until, reason=reason, by=by)
     return identity
 
 
@@ -59,7 +51,7 @@ def remove_service_identity(identity: User, *, by: User, reason: str) -> None:
     Raises NotPermitted; ChangeRefused without a reason, or for a person.
     """
     team = identity.service_team
-    with audited_change(by=by, team=team, about=_subject(identity), reason=reason):
+    with audited_change(by=by, on=identity, reason=reason):
         if team is None:
             raise ChangeRefused(Cause.SERVICE)
         require(by, Permission.GRANT, team)
@@ -73,13 +65,8 @@ def remove_service_identity(identity: User, *, by: User, reason: str) -> None:
             record(
                 EventType.SERVICE_REMOVED,
                 Outcome.DONE,
-                person=by,
-                team=team,
-                subject=_subject(identity),
+                on=identity,
+                by=by,
                 reason=reason,
                 before={"grants": before},
             )
-
-
-def _subject(identity: User) -> Subject:
-    return Subject("service", str(identity.pk or ""), identity.username)

@@ -37,7 +37,7 @@ def add_person(*, username: str, email: str = "", full_name: str = "", password:
     person.full_clean()
     with transaction.atomic():
         person.save()
-        record(EventType.PERSON_ADDED, Outcome.DONE, subject=person.subject)
+        record(EventType.PERSON_ADDED, Outcome.DONE, on=person)
     return person
 
 
@@ -49,7 +49,7 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
     team.full_clean()
     with transaction.atomic():
         team.save()
-        record(EventType.TEAM_ADDED, Outcome.DONE, person=by, team=team, subject=team.subject)
+        record(EventType.TEAM_ADDED, Outcome.DONE, on=team, by=by)
     return team
 
 
@@ -58,7 +58,7 @@ def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
 
     Raises NotPermitted (rules: the team's admins; quota: platform admins); ValidationError on a malformed value.
     """
-    with audited_change(by=by, team=team, about=team.subject, reason=reason, **rules):
+    with audited_change(by=by, on=team, reason=reason, **rules):
         if rules.keys() - {*Team.RULES, "quota"}:
             raise TypeError(f"no such rule: {', '.join(rules)}")
         if rules.keys() & set(Team.RULES):
@@ -75,9 +75,8 @@ def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
             record(
                 EventType.TEAM_CHANGED,
                 Outcome.DONE,
-                person=by,
-                team=team,
-                subject=team.subject,
+                on=team,
+                by=by,
                 reason=reason,
                 before=before,
                 after=rules,
@@ -98,13 +97,21 @@ def grant(
     Raises NotPermitted; ChangeRefused: to oneself, above one's own role, against the team's rules, the last admin.
     """
     change = {"person": person.username, "role": role, "until": until, "reason": reason}
-    with audited_change(by=by, team=team, about=Subject("grant", "", person.username), **change):
+    with audited_change(by=by, on=Subject("grant", "", person.username, team=team), **change):
         new_grant, replaced = create_grant(
             person=person, role=role, team=team, reason=reason, until=until, by=by
         )
         event_type = EventType.GRANT_CHANGED if replaced else EventType.GRANT_ADDED
         before = replaced.as_audit_json() if replaced else None
-        _record(event_type, new_grant, by=by, reason=reason, before=before, after=new_grant.as_audit_json())
+        record(
+            event_type,
+            Outcome.DONE,
+            on=new_grant,
+            by=by,
+            reason=reason,
+            before=before,
+            after=new_grant.as_audit_json(),
+        )
     return new_grant
 
 
@@ -144,13 +151,19 @@ def extend_grant(grant: Grant, *, until: Expiry, reason: str, by: User) -> Grant
     Raises NotPermitted; ChangeRefused: one's own, against the team's rules, the last admin, ended meanwhile.
     """
     change = {"person": grant.person.username, "role": grant.role, "until": until, "reason": reason}
-    with audited_change(by=by, team=grant.team, about=grant.subject, **change):
+    with audited_change(by=by, on=grant, **change):
         lock(grant.team)
         grant = _refetch(grant)
         before = grant.as_audit_json()
         move_end(grant, until=until, reason=reason, by=by)
-        _record(
-            EventType.GRANT_EXTENDED, grant, by=by, reason=reason, before=before, after=grant.as_audit_json()
+        record(
+            EventType.GRANT_EXTENDED,
+            Outcome.DONE,
+            on=grant,
+            by=by,
+            reason=reason,
+            before=before,
+            after=grant.as_audit_json(),
         )
     return grant
 
@@ -176,7 +189,7 @@ def end_grant(grant: Grant, *, reason: str, by: User | None = None) -> None:
     Raises NotPermitted; ChangeRefused if the team or the platform would be left without an admin.
     """
     change = {"person": grant.person.username, "role": grant.role, "reason": reason}
-    with audited_change(by=by, team=grant.team, about=grant.subject, **change):
+    with audited_change(by=by, on=grant, **change):
         lock(grant.team)
         revoke(grant, reason=reason, by=by)
 
@@ -189,7 +202,9 @@ def revoke(grant: Grant, *, reason: str, by: User | None) -> None:
     if Grant.objects.filter(pk=grant.pk, ended_at__isnull=True).exists():
         require_an_admin_stays(grant)
         _close(grant, at=clock.now(), reason=reason, by=by)
-        _record(EventType.GRANT_ENDED, grant, by=by, reason=reason, before=grant.as_audit_json())
+        record(
+            EventType.GRANT_ENDED, Outcome.DONE, on=grant, by=by, reason=reason, before=grant.as_audit_json()
+        )
 
 
 def _close(grant: Grant, *, at: datetime, reason: str, by: User | None) -> None:
@@ -203,7 +218,3 @@ def _refetch(grant: Grant) -> Grant:
     if fresh is None:
         raise ChangeRefused(Cause.NOT_HELD, grant.person.username)
     return fresh
-
-
-def _record(event_type: EventType, grant: Grant, *, by: User | None, **facts: Any) -> None:
-    record(event_type, Outcome.DONE, person=by, team=grant.team, subject=grant.subject, **facts)

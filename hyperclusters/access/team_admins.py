@@ -71,10 +71,4 @@ def _note(team: Team, at: datetime) -> None:
     with transaction.atomic():
         as_read = Team.objects.filter(pk=team.pk, unled_at=team.unled_at)
         if as_read.update(unled_at=at, unled_told_at=None):  # else another worker has noted it
-            record(
-                EventType.TEAM_UNLED,
-                Outcome.NOTED,
-                team=team,
-                subject=team.subject,
-                after={"from": at.isoformat()},
-            )
+            record(EventType.TEAM_UNLED, Outcome.NOTED, on=team, after={"from": at.isoformat()})

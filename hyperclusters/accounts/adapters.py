@@ -93,17 +93,14 @@ class AccountAdapter(DefaultAccountAdapter):
         request.session.cycle_key()  # Django keeps the ID when the same person signs in again
         recent_login.note_confirmation(request.session)
         steps = [each.get("type") or each["method"] for each in how]
-        record(EventType.SIGNED_IN, Outcome.DONE, person=user, after={"by": steps})
+        record(EventType.SIGNED_IN, Outcome.DONE, by=user, after={"by": steps})
         request.session.clear_expired()
         lockout.forget_old()
 
     def _ask_company_again(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Somebody with a right passkey, whom only the company knows, and has not confirmed for too long."""
         record(
-            EventType.SIGN_IN_FAILED,
-            Outcome.DENIED,
-            person=user,
-            reason="the company's confirmation is too old",
+            EventType.SIGN_IN_FAILED, Outcome.DENIED, by=user, reason="the company's confirmation is too old"
         )
         messages.warning(
             request,
@@ -119,7 +116,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         """Somebody with the right passkey or company account, whose account here was closed."""
-        record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person=user, reason="the account is not active")
+        record(EventType.SIGN_IN_FAILED, Outcome.DENIED, by=user, reason="the account is not active")
         messages.error(request, _("This account is not active. Whoever runs the platform can tell you why."))
         return redirect(settings.LOGIN_URL)
 

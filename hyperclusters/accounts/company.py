@@ -71,7 +71,7 @@ def unlink(account: CompanyAccount, *, reason: str) -> None:
         account.delete()
         before = {"issuer": account.issuer, "subject": account.subject}
         person = account.person
-        record(EventType.COMPANY_UNLINKED, Outcome.DONE, subject=person.subject, reason=reason, before=before)
+        record(EventType.COMPANY_UNLINKED, Outcome.DONE, on=person, reason=reason, before=before)
 
 
 def _account_of(claims: Claims) -> CompanyAccount | None:
@@ -100,8 +100,8 @@ def _link(claims: Claims) -> CompanyAccount:
     record(
         EventType.COMPANY_LINKED,
         Outcome.DONE,
-        person=person,
-        subject=person.subject,
+        on=person,
+        by=person,
         evidence=claims.address,
         after={"issuer": account.issuer, "subject": account.subject},
     )
@@ -128,8 +128,8 @@ def _follow_address(person: User, claims: Claims) -> None:
         record(
             EventType.PERSON_CHANGED,
             Outcome.REFUSED,
-            person=person,
-            subject=person.subject,
+            on=person,
+            by=person,
             reason="verified by the company's provider",
             request={"email": claims.address},
             evidence="address_taken",
@@ -173,9 +173,7 @@ def _note_unstated(person: User, groups: Groups, by_groups: list[Grant]) -> None
     problem = groups.problem or f"the claim {settings.OIDC_GROUPS_CLAIM} is missing"
     log.warning("groups of %s are not stated, so their roles stay: %s", person.username, problem)
     person.groups_problem = problem
-    record(
-        EventType.GROUPS_NOT_STATED, Outcome.NOTED, person=person, subject=person.subject, evidence=problem
-    )
+    record(EventType.GROUPS_NOT_STATED, Outcome.NOTED, on=person, by=person, evidence=problem)
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def remove_all(*, person: User) -> int:
         kinds = sorted(KINDS[factor.type] for factor in factors)
         factors.delete()
         end_sessions(person)
-        record(EventType.FACTOR_REMOVED, Outcome.DONE, subject=person.subject, before={"kinds": kinds})
+        record(EventType.FACTOR_REMOVED, Outcome.DONE, on=person, before={"kinds": kinds})
     return len(kinds)
 
 
@@ -173,7 +173,7 @@ def _added(person: User, factor: Authenticator) -> list[str]:
 
 def _record(action: EventType, person: User, factor: Authenticator, name: str, **more: Any) -> None:
     facts = {"kind": KINDS[factor.type]} | ({"name": name} if factor.type == "webauthn" else {}) | more
-    record(action, Outcome.DONE, person=person, subject=person.subject, after=facts)
+    record(action, Outcome.DONE, on=person, by=person, after=facts)
 
 
 def _lock(person: User) -> None:

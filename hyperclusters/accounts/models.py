@@ -144,10 +144,9 @@ class ApiToken(models.Model):
         """Whether a request with it is answered."""
         return self.revoked_at is None and self.expires_at > clock.now() and self.owner.is_active
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """As the ledger names it."""
-        return Subject("token", self.pk, self.name)
+        return Subject("token", self.pk, self.name, team=self.owner.service_team or self.team)
 
     def as_audit_json(self) -> dict[str, Any]:
         """What the ledger keeps of a token."""

@@ -82,7 +82,7 @@ def ask_for_reset(*, email: str) -> None:
     person = User.objects.by_address(email).filter(is_active=True).first()
     if person is not None and not person.has_usable_password():
         person = None
-    record(EventType.PASSWORD_RESET_ASKED, Outcome.ACCEPTED, person=person, person_name=email)
+    record(EventType.PASSWORD_RESET_ASKED, Outcome.ACCEPTED, by=person, person_name=email)
     if person is not None:
         text = render_to_string(
             "accounts/reset_mail.txt", {"person": person, "link": password_address(person)}
@@ -103,6 +103,4 @@ def _set(person: User, password: str, event_type: EventType, but: str | None) ->
         person.set_password(password)
         person.save(update_fields=["password"])
         ended = end_sessions(person, but=but)
-        record(
-            event_type, Outcome.DONE, person=person, subject=person.subject, after={"sessions_ended": ended}
-        )
+        record(event_type, Outcome.DONE, on=person, by=person, after={"sessions_ended": ended})

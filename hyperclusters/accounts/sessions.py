@@ -123,7 +123,7 @@ def end_one(*, person: User, handle: str) -> bool:
             return False
         session.delete()
         before = {"ip": session.ip, "agent": session.agent, "seen_at": session.seen_at.isoformat()}
-        record(EventType.SESSION_ENDED, Outcome.DONE, person=person, subject=person.subject, before=before)
+        record(EventType.SESSION_ENDED, Outcome.DONE, on=person, by=person, before=before)
     return True
 
 
@@ -131,13 +131,7 @@ def sign_out_everywhere(*, person: User) -> int:
     """End every session of this person, the one that asks included; how many there were."""
     with transaction.atomic():
         ended = end_sessions(person)
-        record(
-            EventType.SESSIONS_ENDED,
-            Outcome.DONE,
-            person=person,
-            subject=person.subject,
-            after={"sessions": ended},
-        )
+        record(EventType.SESSIONS_ENDED, Outcome.DONE, on=person, by=person, after={"sessions": ended})
     return ended
 
 

@@ -132,8 +132,8 @@ def _rejected(token: ApiToken | None, cause: str) -> TokenRejected:
     record(
         EventType.TOKEN_REJECTED,
         Outcome.DENIED,
-        person=token.owner if token else None,
-        subject=token.subject if token else Subject("token", "", ""),
+        on=token or Subject("token"),
+        by=token.owner if token else None,
         evidence=cause,
     )
     return TokenRejected(cause)
@@ -161,5 +161,4 @@ def _digest(text: str) -> str:
 
 
 def _record(event_type: EventType, token: ApiToken, *, by: User) -> None:
-    team = token.owner.service_team or token.team
-    record(event_type, Outcome.DONE, person=by, team=team, subject=token.subject, after=token.as_audit_json())
+    record(event_type, Outcome.DONE, on=token, by=by, after=token.as_audit_json())

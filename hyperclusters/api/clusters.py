@@ -189,7 +189,7 @@ def _deletion_out(deletion: Deletion) -> DeletionOut:
         code=deletion.code,
         message=deletion.message,
         cloud_request_id=deletion.upstream_request_id,
-        request_id=deletion.asked_in,
+        request_id=deletion.request_id,
         requested_by=deletion.requested_by.username,
         requested_at=deletion.requested_at,
         settled_at=deletion.settled_at,

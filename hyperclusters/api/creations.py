@@ -133,12 +133,12 @@ def creation_out(creation: Creation) -> CreationOut:
         code=creation.code,
         message=creation.message,
         cloud_request_id=creation.upstream_request_id,
-        request_id=creation.asked_in,
+        request_id=creation.request_id,
         requested_by=creation.requested_by.username,
         requested_at=creation.requested_at,
         settled_at=creation.settled_at,
         next_check_at=creation.run_after if is_waiting else None,
-        not_created_after=creation.horizon_at,
+        not_created_after=creation.not_created_after,
         url=creation.get_absolute_url(),
     )
 

@@ -42,6 +42,6 @@ def key_missing(request: PageRequest) -> HttpResponse:
 
 def note_replay(request: PageRequest, response: HttpResponse, row: Creation | Deletion) -> None:
     """Mark the answer if an earlier request made this row, and say where it is."""
-    if row.asked_in != request.META["REQUEST_ID"]:
+    if row.request_id != request.META["REQUEST_ID"]:
         response.headers["Idempotent-Replayed"] = "true"
     response.headers["Location"] = f"/api/v1/{row.KIND}s/{row.pk}"

@@ -22,8 +22,6 @@ def _patterns() -> Iterator[URLPattern]:
         bound
     ) in api._get_bound_routers():  # ninja's public `urls` has a pattern for each method of an address
         for route, endpoint in bound.path_operations.items():
-            for operation in endpoint.operations:
-                operation.methods += ["HEAD"] * ("GET" in operation.methods)
             view = endpoint.get_view()
             view.access = _declared(endpoint)  # type: ignore[attr-defined]  # as `@access` marks a view
             name = endpoint.operations[0].url_name

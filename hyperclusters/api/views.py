@@ -100,7 +100,6 @@ def openapi() -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
     result["components"]["schemas"] |= problem.pop("$defs", {}) | {"Problem": problem}
     for address, methods in result["paths"].items():
-        methods.pop("head", None)
         for method, operation in methods.items():
             _complete(address, method, operation)
     return result

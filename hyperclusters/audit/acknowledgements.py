@@ -22,7 +22,7 @@ from .anchors import Rollback
 from .chain import digest, key_id_of, seq_of, usable_key
 from .findings import ENOUGH, IntegrityIssue, IssueKind
 from .ledger import Person, Subject, record, sanitize
-from .models import Event, EventQuerySet, Head, Segment
+from .models import ChainHead, Event, EventQuerySet, Segment
 from .readable import values
 from .segments import is_sealed, records
 from .vocabulary import EventType, Outcome
@@ -145,9 +145,9 @@ def acknowledge(
     return record(
         EventType.AUDIT_ACKNOWLEDGED,
         Outcome.DONE,
-        person=person,
+        on=Subject("audit", "", "chain"),
+        by=person,
         person_name=person_name,
-        subject=Subject("audit", "", "chain"),
         reason=reason.strip(),
         after=after,
     )
@@ -157,7 +157,7 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
     """Record from which backup the database comes, and up to which event. With `is_acknowledged` the ledger's return to
     that event, and what anchors have seen of later ones until now, is acknowledged as well. Run it before web and workers.
     """
-    head = Head.objects.get()
+    head = ChainHead.objects.get()
     after: dict[str, Any] = {"file": str(file), "event": head.seq, "digest": head.digest, "from": here()}
     if file.is_file():
         with file.open("rb") as opened:
@@ -171,8 +171,8 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
     return record(
         EventType.AUDIT_RESTORED,
         Outcome.DONE,
+        on=Subject("audit", "", file.name),
         person_name=person_name,
-        subject=Subject("audit", "", file.name),
         reason=reason,
         after=after,
     )

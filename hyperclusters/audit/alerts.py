@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from . import clock
 from .chain import to_jsonl
 from .ledger import Subject, record
-from .models import DenialWindow, Duty, Event
+from .models import DenialWindow, Event, ScheduledTask
 from .push import new_events
 from .readable import values
 from .vocabulary import EventType, Outcome
@@ -35,9 +35,9 @@ BURST, WITHIN = 20, timedelta(minutes=5)  # so many denials of one person or add
 BATCH = 1000  # newest denials
 
 
-def warn(duty: Duty) -> None:
+def warn(task: ScheduledTask) -> None:
     """Go along the ledger from where the duty stands; each alert becomes one warning, or more if this is interrupted."""
-    batch = values(new_events(duty)[:AT_ONCE], "action", "outcome", "canonical", "digest")
+    batch = values(new_events(task)[:AT_ONCE], "action", "outcome", "canonical", "digest")
     for seq, action, _, text, sealed in batch:
         if action is None:
             log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
@@ -45,10 +45,10 @@ def warn(duty: Duty) -> None:
             log.warning("ALERT %s %s", action, to_jsonl(text, sealed))
     is_repeating = _repeated_denials()
     if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
-        _note_bursts(after=duty.seq)
+        _note_bursts(after=task.seq)
     if batch:
-        duty.seq = batch[-1][0]
-        duty.save(update_fields=["seq"])
+        task.seq = batch[-1][0]
+        task.save(update_fields=["seq"])
 
 
 def _note_bursts(after: int) -> None:
@@ -69,7 +69,7 @@ def _note_bursts(after: int) -> None:
             )
             if name and count >= BURST and not earlier.exists():
                 subject = Subject(f"denials:{kind}", name, name)
-                record(EventType.DENIALS_BURST, Outcome.NOTED, subject=subject, after={"denials": count})
+                record(EventType.DENIALS_BURST, Outcome.NOTED, on=subject, after={"denials": count})
 
 
 def _repeated_denials() -> QuerySet[DenialWindow]:

@@ -29,7 +29,7 @@ from . import clock
 from .chain import current_key, digest, timestamp
 from .chain_verifier import ChainPosition
 from .findings import IntegrityIssues, IssueKind
-from .models import AnchorFile, Head
+from .models import AnchorFile, ChainHead
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
@@ -93,7 +93,7 @@ def _append_to(path: Path) -> AnchorRecord:
             before = (
                 None  # the file was edited or cut: a new series, so that what is lost is not counted again
             )
-        head = Head.objects.get()
+        head = ChainHead.objects.get()
         line: AnchorRecord = {
             "file": before["file"] if before else secrets.token_hex(16),
             "line": before["line"] + 1 if before else 1,

@@ -32,7 +32,7 @@ from .findings import IntegrityIssue, IntegrityIssues, IssueKind
 from .fingerprints import with_contents
 from .ledger import Subject, record
 from .loose import Row
-from .models import Duty, Event, Head, Segment
+from .models import ChainHead, Event, ScheduledTask, Segment
 from .segments import covered
 from .vocabulary import EventType, Outcome
 
@@ -58,7 +58,7 @@ def archive(
 
 def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None]) -> Segment:
     findings = IntegrityIssues()
-    acknowledged = trusted(acknowledgements(), (), Head.objects.get().seq)
+    acknowledged = trusted(acknowledgements(), (), ChainHead.objects.get().seq)
     rollbacks = [each.rollback for each in acknowledged if each.rollback]
     anchor_positions = anchors.compare_anchors(findings, rollbacks)
     start = covered(findings)
@@ -166,9 +166,9 @@ def _last_before(before: datetime) -> int:
     """The last number that may go: all up to it are from before, the newest stays, and the alerts and every sink have had
     them. A sink that has not begun wants all there is; alerts that have not begin at the end."""
     first_to_stay = Event.objects.filter(at__gte=before).order_by("seq").values_list("seq", flat=True).first()
-    newest = Head.objects.get().seq
+    newest = ChainHead.objects.get().seq
     had = {"alerts": newest} | dict.fromkeys(push.sinks(), 0)
-    had |= Duty.objects.filter(name__in=had).values_list("name", "seq")
+    had |= ScheduledTask.objects.filter(name__in=had).values_list("name", "seq")
     limits = [newest - 1, *had.values()]
     return min([*limits, *([first_to_stay - 1] if first_to_stay else [])])
 
@@ -279,7 +279,7 @@ def _forget(segment: Segment, path: Path, folder: Path) -> None:
             cursor.execute("DELETE FROM audit_event WHERE seq <= %s", [segment.last])
         subject = Subject("audit", "", segment.file)
         fields = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
-        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, subject=subject, after=fields)
+        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, on=subject, after=fields)
         _publish(path, folder)
 
 

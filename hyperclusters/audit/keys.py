@@ -27,8 +27,8 @@ def activate(key_id: str, *, person_name: str = "") -> Event:
     return record(
         EventType.AUDIT_KEY_ACTIVATED,
         Outcome.DONE,
+        on=Subject("audit", "", key_id),
         person_name=person_name,
-        subject=Subject("audit", "", key_id),
         before={"key": now},
         after={"key": key_id},
     )

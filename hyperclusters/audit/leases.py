@@ -33,10 +33,14 @@ class LeasedQuerySet(models.QuerySet[L]):
         """Rows whose worker has not come back in time."""
         return self.filter(clock.due("lease_expires_at", self.lease_length()))
 
+    def is_time(self) -> Q:
+        """Whether a row's time has come."""
+        return clock.due("run_after", self.longest_wait())
+
     def due(self) -> Self:
-        """Rows that a worker may take up now: due, and held by nobody, or by somebody whose lease lapsed. The oldest first."""
+        """Rows that a worker may claim now: due, and without a lease or with one that lapsed. The oldest first."""
         free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length())
-        return self.filter(free, clock.due("run_after", self.longest_wait())).order_by("run_after", "pk")
+        return self.filter(free, self.is_time()).order_by("run_after", "pk")
 
     def claim(self, holder: str) -> L | None:
         """Lease the row that has been due longest. Several workers may call this at once: each row goes to one."""

@@ -32,11 +32,22 @@ class Project(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an event is about: a kind such as `creation`, its ID, and its name as people know it."""
+    """What an event is about: a kind such as `creation`, its ID, its name as people know it, and where it belongs."""
 
-    kind: str
-    id: str
-    name: str
+    kind: str = ""
+    id: str = ""
+    name: str = ""
+    team: Team | None = None
+    project: Project | None = None
+
+
+class Auditable(Protocol):
+    """A model that says how the ledger names its rows, so that no two calls name one row differently."""
+
+    def audit_subject(self) -> Subject: ...
+
+
+NOTHING = Subject()
 
 
 def sanitize(value: Any) -> Any:
@@ -69,14 +80,12 @@ def _escaped(character: str) -> str:
 
 
 def record(
-    action: EventType,
+    event_type: EventType,
     outcome: Outcome,
     *,
-    person: Person = None,
+    on: Auditable | Subject = NOTHING,
+    by: Person = None,
     person_name: str = "",
-    team: Team | None = None,
-    project: Project | None = None,
-    subject: Subject | None = None,
     reason: str = "",
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
@@ -93,22 +102,15 @@ def record(
     A denial, refusal or failed sign-in that repeats others is counted and becomes part of one summary (see `denials`).
     Where from (page, API and its token, worker, command; IP; request ID) is taken from `request_context`.
     """
-    user = person if isinstance(person, AbstractBaseUser) else None
     here = request_context.current()
     if here.token:
         after = (after or {}) | {"token": here.token}
     event = Event(
         at=clock.now(),
-        action=action,
+        action=event_type,
         outcome=outcome,
-        person_id=user.pk if user else None,
-        person_name=_short(user.get_username() if user else person_name, 150),
-        team_id=team.pk if team else None,
-        team_name=_short(team.name if team else "", 100),
-        project_name=_short(project.name if project else "", 64),
-        object_kind=subject.kind if subject else "",
-        object_id=_short(subject.id if subject else "", 64),
-        object_name=_short(subject.name if subject else "", 200),
+        **_actor(by, person_name),
+        **_object(on if isinstance(on, Subject) else on.audit_subject()),
         reason=sanitize(reason),
         before=sanitize(before),
         after=sanitize(after),
@@ -124,6 +126,26 @@ def record(
         if not is_repeated(event):
             transaction.on_commit(PendingEvent(event))
     return event
+
+
+def _actor(person: Person, name: str) -> dict[str, Any]:
+    user = person if isinstance(person, AbstractBaseUser) else None
+    return {
+        "person_id": user.pk if user else None,
+        "person_name": _short(user.get_username() if user else name, 150),
+    }
+
+
+def _object(subject: Subject) -> dict[str, Any]:
+    team, project = subject.team, subject.project
+    return {
+        "team_id": team.pk if team else None,
+        "team_name": _short(team.name if team else "", 100),
+        "project_name": _short(project.name if project else "", 64),
+        "object_kind": subject.kind,
+        "object_id": _short(subject.id, 64),
+        "object_name": _short(subject.name, 200),
+    }
 
 
 def _short(text: str, limit: int) -> str:

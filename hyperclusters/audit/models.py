@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 
 from .chain import GENESIS, digest, timestamp
+from .leases import Leased, LeasedQuerySet
 from .vocabulary import Outcome, actions
 
 
@@ -105,7 +108,7 @@ class Event(models.Model):
         return reverse("audit:event", args=[self.seq])
 
 
-class Head(models.Model):
+class ChainHead(models.Model):
     """Where the chain ends: one row, locked by whoever appends until the COMMIT. It only ever moves forward."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
@@ -115,7 +118,8 @@ class Head(models.Model):
     key_id = models.CharField(max_length=16, blank=True, default="", db_default="")
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_one_head")]
+        db_table = "audit_head"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="audit_one_head")]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.digest[:12]}"
@@ -189,19 +193,30 @@ class Segment(models.Model):
         return digest(key, "\n".join(map(str, values)))
 
 
-class Duty(models.Model):
-    """What the workers do for the ledger at set times. Claimed by one conditional UPDATE, as all work is."""
+class ScheduledTaskQuerySet(LeasedQuerySet["ScheduledTask"]):
+    def lease_length(self) -> timedelta:
+        """The longest that a task takes."""
+        return timedelta(hours=1)
+
+    def is_time(self) -> Q:
+        """Always: whoever claims a task says how long it waits, since each has an interval of its own."""
+        return Q()
+
+
+class ScheduledTask(Leased):
+    """What the workers do for the ledger at set times."""
 
     name = models.CharField(max_length=32, primary_key=True)
-    due_at = models.DateTimeField()
-    held_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=32, blank=True, db_default="")
     seq = models.BigIntegerField(default=0)  # for what goes along the ledger: done up to here
     failures = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=200, blank=True)
     is_late = models.BooleanField(default=False, db_default=False)  # an alert says that this sink is behind
 
+    objects = ScheduledTaskQuerySet.as_manager()
+
     class Meta:
-        verbose_name_plural = "duties"
+        db_table = "audit_duty"
 
     def __str__(self) -> str:
         return self.name

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.db.models import BigIntegerField, DateTimeField, F, Func, Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
-from .models import Event, EventQuerySet, Head
+from .models import ChainHead, Event, EventQuerySet
 from .readable import values
 from .times import EARLIEST, LATEST
 
@@ -145,7 +145,7 @@ def _events(
         wanted = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
     order = OLDEST_FIRST if upwards else NEWEST_FIRST
     rows = values(Event.objects.filter(seq__in=wanted).order_by(*order), *EventRow._fields[1:])
-    newest = Head.objects.values_list("seq", flat=True).first() if rows else None
+    newest = ChainHead.objects.values_list("seq", flat=True).first() if rows else None
     return [EventRow(*line) for line in rows], newest or 0
 
 

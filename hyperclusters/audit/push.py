@@ -22,7 +22,7 @@ from django.db import transaction
 from . import clock
 from .chain import to_jsonl
 from .ledger import Subject, record
-from .models import Duty, Event, EventQuerySet, Head, UndeliveredEvent
+from .models import ChainHead, Event, EventQuerySet, ScheduledTask, UndeliveredEvent
 from .readable import values
 from .vocabulary import EventType, Outcome
 
@@ -105,12 +105,12 @@ def sinks() -> dict[str, Sink]:
     return chosen
 
 
-def push(duty: Duty, sink: Sink, may_go_on: Callable[[], bool]) -> None:
+def push(task: ScheduledTask, sink: Sink, may_go_on: Callable[[], bool]) -> None:
     """Hand on what is new, batch by batch. A batch that is refused for what it holds comes again in halves; one that is
     not taken for another reason comes again later, after growing pauses."""
     size = AT_ONCE
     while may_go_on():
-        batch = values(new_events(duty)[:size], "canonical", "digest")
+        batch = values(new_events(task)[:size], "canonical", "digest")
         if not batch:
             return
         try:
@@ -120,19 +120,19 @@ def push(duty: Duty, sink: Sink, may_go_on: Callable[[], bool]) -> None:
             if status in REFUSALS and len(batch) > 1:
                 size = len(batch) // 2
                 continue
-            if status not in REFUSALS or (status != TOO_LARGE and _refuses_everything(duty)):
-                _try_later(duty, error, batch[0][0])
+            if status not in REFUSALS or (status != TOO_LARGE and _refuses_everything(task)):
+                _try_later(task, error, batch[0][0])
                 return
-            _set_aside(duty, batch[0][0], str(error))
+            _set_aside(task, batch[0][0], str(error))
         else:
-            _advance(duty, batch[-1][0])
+            _advance(task, batch[-1][0])
             size = min(size * 2, AT_ONCE)
 
 
-def new_events(duty: Duty) -> EventQuerySet:
+def new_events(task: ScheduledTask) -> EventQuerySet:
     """What the duty has not had yet, up to the chain's end: a forged number far beyond it must not hide what follows."""
-    head = Head.objects.first() or Head()
-    return Event.objects.filter(seq__gt=duty.seq, seq__lte=head.seq).order_by("seq")
+    head = ChainHead.objects.first() or ChainHead()
+    return Event.objects.filter(seq__gt=task.seq, seq__lte=head.seq).order_by("seq")
 
 
 def _line(seq: int, text: str | None, sealed: str | None) -> str:
@@ -141,44 +141,42 @@ def _line(seq: int, text: str | None, sealed: str | None) -> str:
     return to_jsonl(text, sealed)
 
 
-def _advance(duty: Duty, seq: int) -> None:
-    duty.seq, duty.failures, duty.error, duty.is_late = seq, 0, "", False
-    duty.save(update_fields=["seq", "failures", "error", "is_late"])
+def _advance(task: ScheduledTask, seq: int) -> None:
+    task.seq, task.failures, task.error, task.is_late = seq, 0, "", False
+    task.save(update_fields=["seq", "failures", "error", "is_late"])
 
 
-def _try_later(duty: Duty, error: Exception, seq: int) -> None:
+def _try_later(task: ScheduledTask, error: Exception, seq: int) -> None:
     """Pause. What has waited too long by now raises an alert, once until something is taken again."""
-    duty.failures += 1
-    duty.error = f"{type(error).__name__}: {error}"[:200]
-    pause = max(2**duty.failures if duty.failures < 9 else BACKOFF_AT_MOST, getattr(error, "retry_after", 0))
+    task.failures += 1
+    task.error = f"{type(error).__name__}: {error}"[:200]
+    pause = max(2**task.failures if task.failures < 9 else BACKOFF_AT_MOST, getattr(error, "retry_after", 0))
     now = clock.now()
-    duty.due_at = now + timedelta(seconds=min(pause, BACKOFF_AT_MOST))
-    waits_since = _time_of(new_events(duty))
+    task.run_after = now + timedelta(seconds=min(pause, BACKOFF_AT_MOST))
+    waits_since = _time_of(new_events(task))
     with transaction.atomic():
-        if waits_since and now - waits_since > LATE and not duty.is_late:
-            duty.is_late = True
-            subject = Subject("sink", duty.name, duty.name)
-            record(
-                EventType.PUSH_LATE, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=duty.error
-            )
-        duty.save(update_fields=["failures", "error", "due_at", "is_late"])
+        if waits_since and now - waits_since > LATE and not task.is_late:
+            task.is_late = True
+            subject = Subject("sink", task.name, task.name)
+            record(EventType.PUSH_LATE, Outcome.FAILED, on=subject, after={"seq": seq}, reason=task.error)
+        task.save(update_fields=["failures", "error", "run_after", "is_late"])
 
 
-def _refuses_everything(duty: Duty) -> bool:
+def _refuses_everything(task: ScheduledTask) -> bool:
     """Whether the events right before this one were refused as well: no event is wrong then, but the sink or its address."""
-    before = UndeliveredEvent.objects.filter(sink=duty.name, seq__gt=duty.seq - IN_A_ROW, seq__lte=duty.seq)
+    before = UndeliveredEvent.objects.filter(sink=task.name, seq__gt=task.seq - IN_A_ROW, seq__lte=task.seq)
     return before.count() == IN_A_ROW
 
 
-def _set_aside(duty: Duty, seq: int, error: str) -> None:
+def _set_aside(task: ScheduledTask, seq: int, error: str) -> None:
     """Leave out one event that the sink refuses by itself, and report it; the event stays in the ledger."""
     with transaction.atomic():
         UndeliveredEvent.objects.get_or_create(
-            sink=duty.name, seq=seq, defaults={"error": error[:200], "at": clock.now()}
+            sink=task.name, seq=seq, defaults={"error": error[:200], "at": clock.now()}
         )
-        subject = Subject("sink", duty.name, duty.name)
-        record(EventType.PUSH_REFUSED, Outcome.FAILED, subject=subject, after={"seq": seq}, reason=error)
-        _advance(duty, seq)
+        subject = Subject("sink", task.name, task.name)
+        record(EventType.PUSH_REFUSED, Outcome.FAILED, on=subject, after={"seq": seq}, reason=error)
+        _advance(task, seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,19 +194,19 @@ class SinkState:
 
 def sink_states() -> list[SinkState]:
     """The state of each sink that is switched on; one that no worker has begun with waits for every event."""
-    head = Head.objects.get().seq
-    begun = Duty.objects.in_bulk(list(sinks()))
-    return [_state(begun.get(name) or Duty(name=name), head) for name in sinks()]
+    head = ChainHead.objects.get().seq
+    begun = ScheduledTask.objects.in_bulk(list(sinks()))
+    return [_state(begun.get(name) or ScheduledTask(name=name), head) for name in sinks()]
 
 
-def _state(duty: Duty, head: int) -> SinkState:
-    refused = UndeliveredEvent.objects.filter(sink=duty.name)
+def _state(task: ScheduledTask, head: int) -> SinkState:
+    refused = UndeliveredEvent.objects.filter(sink=task.name)
     return SinkState(
-        name=duty.name.removeprefix("push to "),
-        seq=duty.seq,
-        waiting=max(head - duty.seq, 0),
-        waits_since=_time_of(new_events(duty)),
-        error=duty.error,
+        name=task.name.removeprefix("push to "),
+        seq=task.seq,
+        waiting=max(head - task.seq, 0),
+        waits_since=_time_of(new_events(task)),
+        error=task.error,
         undelivered=tuple(refused.order_by("-seq").values_list("seq", flat=True)[:10]),
         undelivered_count=refused.count(),
     )

@@ -30,15 +30,8 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
     # The object's ID stands for person, page and filters together, so that the last visit is found by an index.
     visit = hashlib.sha256(f"{who} {page} {team.pk if team else ''} {text}".encode()).hexdigest()[:32]
     if not _is_noted(visit):
-        subject = Subject("audit", visit, f"{page} {text}".strip())
-        record(
-            EventType.AUDIT_READ,
-            Outcome.DONE,
-            person=person,
-            team=team,
-            subject=subject,
-            after={"page": page} | chosen,
-        )
+        subject = Subject("audit", visit, f"{page} {text}".strip(), team)
+        record(EventType.AUDIT_READ, Outcome.DONE, on=subject, by=person, after={"page": page} | chosen)
 
 
 def forget_visits() -> None:

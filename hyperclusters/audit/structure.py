@@ -14,12 +14,12 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from . import triggers
-from .models import AnchorFile, Event, Head, Segment, Verification
+from .models import AnchorFile, ChainHead, Event, Segment, Verification
 from .search import INDEX_SQL, TABLE_SQL
 
 Things = dict[tuple[str, str], str]  # kind and name → definition
 TABLES: dict[str, type[models.Model]] = {
-    model._meta.db_table: model for model in (Event, Head, Segment, AnchorFile, Verification)
+    model._meta.db_table: model for model in (Event, ChainHead, Segment, AnchorFile, Verification)
 }
 
 POSTGRESQL = """

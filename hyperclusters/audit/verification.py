@@ -28,7 +28,7 @@ from .event_rows import (
 from .findings import ENOUGH, IntegrityIssue, IntegrityIssues, IssueKind
 from .fingerprints import with_contents
 from .ledger import Subject, record
-from .models import Duty, Event, Segment, Verification
+from .models import Event, ScheduledTask, Segment, Verification
 from .readable import UNREADABLE
 from .results import forgotten, known_findings, seal_of, sealed_rows, sealing_key, stored_rows, unique
 from .segments import covered
@@ -288,7 +288,7 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
 def integrity_status() -> IntegrityStatus:
     """How the ledger stands, by the last verifications. A row that was edited or invented counts as no verification."""
     latest = {row.kind: row for row in sealed_rows()}
-    duties = Duty.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
+    duties = ScheduledTask.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
     failures, error = duties.values_list("failures", "error").first() or (0, "")
     if not latest:
         return IntegrityStatus("never", failures=failures, error=error)
@@ -319,4 +319,4 @@ def _tell_changes(still_open: Sequence[IntegrityIssue], mended: Sequence[Integri
 
 def _record(action: EventType, outcome: Outcome, findings: Iterable[IntegrityIssue]) -> None:
     lines = [str(issue) for issue in findings][:20]
-    record(action, outcome, subject=Subject("audit", "", "chain"), after={"findings": lines})
+    record(action, outcome, on=Subject("audit", "", "chain"), after={"findings": lines})

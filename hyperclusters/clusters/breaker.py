@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import (
     ClockSkew,
@@ -66,13 +66,7 @@ def record_success(project: Project) -> None:
             blocked_until=None, blocked_cause="", blocked_code="", failures=0, trusted=True, probe_until=None
         )
         if closed and project.blocked_cause:
-            record(
-                EventType.PROJECT_UNBLOCKED,
-                Outcome.NOTED,
-                team=project.team,
-                project=project,
-                subject=_subject(project),
-            )
+            record(EventType.PROJECT_UNBLOCKED, Outcome.NOTED, on=project)
     if closed:
         project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
 
@@ -151,9 +145,7 @@ def note_skew(project: Project, error: ClockSkew) -> None:
         record(
             EventType.CLOCK_CORRECTED,
             Outcome.NOTED,
-            team=project.team,
-            project=project,
-            subject=_subject(project),
+            on=project,
             before={"seconds": before.total_seconds()},
             after={"seconds": error.offset.total_seconds()},
             upstream_request_id=error.request_id,
@@ -180,15 +172,9 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
             record(
                 EventType.PROJECT_BLOCKED,
                 Outcome.NOTED,
-                team=project.team,
-                project=project,
-                subject=_subject(project),
+                on=project,
                 after={"until": until.isoformat()},
                 evidence=error.code or error.cause,
                 upstream_request_id=error.request_id,
             )
     project.refresh_from_db(fields=["blocked_until", "blocked_cause", "trusted"])
-
-
-def _subject(project: Project) -> Subject:
-    return Subject("project", str(project.pk), project.name)

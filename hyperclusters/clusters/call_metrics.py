@@ -13,7 +13,7 @@ from django.db.models import F
 
 from hyperclusters.modelarts import Exchange, ModelArtsError
 
-from .models import CallTally
+from .models import CallCounter
 
 BOUNDS = {"within_300ms": 0.3, "within_1s": 1.0, "within_3s": 3.0, "within_10s": 10.0}  # seconds
 
@@ -40,7 +40,7 @@ def flush() -> None:
         calls = {key: dict(counts) for key, counts in _calls.items()}
         _calls.clear()
     for (call, result, status), counts in calls.items():
-        row, _ = CallTally.objects.get_or_create(call=call, result=result, status=status)
-        CallTally.objects.filter(pk=row.pk).update(
+        row, _ = CallCounter.objects.get_or_create(call=call, result=result, status=status)
+        CallCounter.objects.filter(pk=row.pk).update(
             **{name: F(name) + value for name, value in counts.items()}
         )

@@ -31,7 +31,6 @@ from .models import ConnectionTest, Diagnosis, Project
 from .operations.engine import MayBegin
 from .operations.facts import answer_facts
 from .operations.transitions import wake_workers
-from .projects import subject
 from .upstream import client_for
 
 KEPT = 20  # tests a project
@@ -65,17 +64,10 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
         test, is_new = ConnectionTest.objects.get_or_create(
             project=project,
             done_at=None,
-            defaults={"asked_by": by, "asked_in": request_context.current().request_id},
+            defaults={"asked_by": by, "request_id": request_context.current().request_id},
         )
         if is_new:
-            record(
-                EventType.PROJECT_TEST_ASKED,
-                Outcome.ACCEPTED,
-                person=by,
-                team=project.team,
-                project=project,
-                subject=subject(project),
-            )
+            record(EventType.PROJECT_TEST_ASKED, Outcome.ACCEPTED, on=project, by=by)
             wake_workers()
     return test
 
@@ -166,10 +158,8 @@ def _end(
         record(
             EventType.PROJECT_TESTED,
             Outcome.DONE if diagnosis in {Diagnosis.WELL, Diagnosis.CLOCK} and answer else Outcome.FAILED,
-            person=test.asked_by,
-            team=test.project.team,
-            project=test.project,
-            subject=subject(test.project),
+            on=test.project,
+            by=test.asked_by,
             evidence=str(diagnosis),
             response=answer_facts(exchange, error),
             upstream_request_id=str(facts["upstream_request_id"]),

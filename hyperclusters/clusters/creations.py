@@ -116,7 +116,7 @@ def withdraw(creation: Creation, *, by: User) -> None:
         State.CANCELLED,
         EventType.CREATE_WITHDRAWN,
         Outcome.DONE,
-        facts={"person": by, "after": {"sends": creation.attempts}},
+        facts={"by": by, "after": {"sends": creation.attempts}},
         evidence=of_attempts(creation),
         settled_at=clock.now(),
         lease_holder="",
@@ -130,14 +130,7 @@ def look_now(creation: Creation, *, by: User) -> None:
     unknown = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN)
     with transaction.atomic():
         if unknown.update(run_after=clock.now()):
-            record(
-                EventType.CREATE_LOOK_ASKED,
-                Outcome.ACCEPTED,
-                person=by,
-                team=creation.team,
-                project=creation.project,
-                subject=creation.subject,
-            )
+            record(EventType.CREATE_LOOK_ASKED, Outcome.ACCEPTED, on=creation, by=by)
             wake_workers()
 
 
@@ -188,7 +181,7 @@ def _accept(
         EventType.CREATE_REQUESTED,
         Outcome.ACCEPTED,
         after=after | {"despite": taken.cluster_id if taken else ""},
-        **_facts(person, project, wish) | {"subject": creation.subject},
+        **_facts(person, project, wish) | {"on": creation},
     )
     failpoint("request_recorded")
     wake_workers()
@@ -221,7 +214,7 @@ def _insert(
     try:
         with transaction.atomic():
             return Creation.objects.create(
-                asked_in=request_context.current().request_id,
+                request_id=request_context.current().request_id,
                 project=project,
                 requested_by=person,
                 token=token,
@@ -264,10 +257,8 @@ def _check_grammar(project: Project, wish: CreateRequest) -> None:
 def _facts(person: User, project: Project | None, wish: CreateRequest) -> dict[str, Any]:
     """What every event of a request says that did not become a creation."""
     return {
-        "person": person,
-        "team": project.team if project else None,
-        "project": project,
-        "subject": Subject("cluster", "", wish.name),
+        "by": person,
+        "on": Subject("cluster", "", wish.name, project.team if project else None, project),
         "reason": wish.reason,
         "request": _values(project, wish),
     }

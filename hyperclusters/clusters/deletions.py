@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -27,36 +26,36 @@ def request_deletion(
 
     Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent.
     """
-    project = cluster.project
-    asked: dict[str, Any] = {"person": person, "team": project.team, "project": project, "reason": reason}
     with (
         recorded(
             denied=EventType.DELETE_DENIED,
             refused=EventType.DELETE_REFUSED,
-            subject=cluster.subject,
-            **asked,
+            on=cluster,
+            by=person,
+            reason=reason,
         ),
         transaction.atomic(durable=True),
     ):
         hold_until_commit(cluster.pk)
-        locked = quotas.lock(project)
-        require(person, Permission.CREATE, locked.team)
+        project = quotas.lock(cluster.project)
+        require(person, Permission.CREATE, project.team)
         if token and (earlier := Deletion.objects.filter(token=token).first()):
             return _same_or_refuse(earlier, cluster, typed_name, reason)
-        _require_deletable(locked, cluster, typed_name)
+        _require_deletable(project, cluster, typed_name)
         deletion = Deletion.objects.create(
             cluster=cluster,
             requested_by=person,
             reason=reason,
             token=token,
-            asked_in=request_context.current().request_id,
+            request_id=request_context.current().request_id,
         )
         record(
             EventType.DELETE_REQUESTED,
             Outcome.ACCEPTED,
-            subject=deletion.subject,
+            on=deletion,
+            by=person,
+            reason=reason,
             after={"state": deletion.state, "cluster_id": cluster.cluster_id},
-            **asked,
         )
         wake_workers()
     return deletion
@@ -67,8 +66,8 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
 
     Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
     """
-    asked_in = request_context.current().request_id
-    mine = Deletion.objects.filter(cluster=cluster, requested_by=person, asked_in=asked_in)
+    request_id = request_context.current().request_id
+    mine = Deletion.objects.filter(cluster=cluster, requested_by=person, request_id=request_id)
     return read_back(cluster.pk, mine.first)
 
 

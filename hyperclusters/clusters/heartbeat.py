@@ -61,9 +61,7 @@ def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
         Heartbeat.objects.exclude(at__range=(now - FORGOTTEN, now + FORGOTTEN)).delete()
         if ahead is not None and not is_reported:
             after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
-            record(
-                EventType.CLOCK_WRONG, Outcome.NOTED, subject=Subject("host", host[:64], host), after=after
-            )
+            record(EventType.CLOCK_WRONG, Outcome.NOTED, on=Subject("host", host[:64], host), after=after)
     _log(ahead)
 
 

@@ -18,7 +18,7 @@ from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 from . import breaker, updates
 from .credentials import UnusableKey
 from .failpoints import failpoint
-from .models import Cluster, Creation, Project, Source
+from .models import Cluster, ClusterListing, Creation, Project
 from .upstream import client_for
 
 
@@ -28,11 +28,11 @@ class AlreadyBound(Exception):
 
 def ask_refresh(*, person: Person) -> int:
     """Have every source that this person sees listed at once, by the worker. Returns how many."""
-    sources = Source.objects.visible_to(person)
+    sources = ClusterListing.objects.visible_to(person)
     with transaction.atomic():
         count = sources.update(run_after=clock.now())
         if count:
-            record(EventType.LIST_REFRESH_ASKED, Outcome.ACCEPTED, person=person, after={"sources": count})
+            record(EventType.LIST_REFRESH_ASKED, Outcome.ACCEPTED, by=person, after={"sources": count})
     return count
 
 
@@ -41,47 +41,47 @@ def note_export(*, person: Person, kind: str, filters: dict[str, str], count: in
     record(
         EventType.CLUSTERS_EXPORTED,
         Outcome.DONE,
-        person=person,
+        by=person,
         after={"format": kind, "filters": filters, "count": count},
     )
 
 
-def claim_source(holder: str) -> Source | None:
+def claim_source(holder: str) -> ClusterListing | None:
     """Lease the source whose list has been due longest."""
-    source = Source.objects.claim(holder)
-    if source is not None:
+    cluster_listing = ClusterListing.objects.claim(holder)
+    if cluster_listing is not None:
         failpoint("source_claimed")
-    return source
+    return cluster_listing
 
 
-def sync(source: Source) -> bool:
+def sync(cluster_listing: ClusterListing) -> bool:
     """List one project's clusters of one type and bring our copy up to date.
 
     False if the list failed: nothing changes then. `listed_at` moves once all of the list is applied.
     """
-    project = source.project
+    project = cluster_listing.project
     try:
         client = client_for(project)
         if (
             later := breaker.next_call_at(project)
         ) is not None:  # after a pause, this list may be the probe that ends it
-            _release(source, later)
+            _release(cluster_listing, later)
             return False
         started_at = clock.now()
-        listed = client.list(type=ClusterType(source.type)).value
+        listed = client.list(type=ClusterType(cluster_listing.type)).value
     except UnusableKey as error:
-        _note_failure(source, error.cause, "")
+        _note_failure(cluster_listing, error.cause, "")
         return False
     except ModelArtsError as error:
         breaker.record_failure(project, error)
-        _note_failure(source, error.cause, error.code)
+        _note_failure(cluster_listing, error.cause, error.code)
         return False
     breaker.record_success(project)
     failpoint("sync_listed")
     try:
-        is_plausible = updates.apply(source, listed, started_at)
-        with updates.turn(source, started_at):
-            _note_listed(source, started_at, suspect=not is_plausible)
+        is_plausible = updates.apply(cluster_listing, listed, started_at)
+        with updates.turn(cluster_listing, started_at):
+            _note_listed(cluster_listing, started_at, suspect=not is_plausible)
             failpoint("sync_noted")
     except updates.Superseded:
         return True
@@ -122,12 +122,12 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     return cluster
 
 
-def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None:
-    recovered = source.failed_at is not None
+def _note_listed(cluster_listing: ClusterListing, started_at: datetime, *, suspect: bool) -> None:
+    recovered = cluster_listing.failed_at is not None
     # A suspect list is asked for again soon; nothing is taken as gone until the second one agrees.
     delay = min(10, settings.SYNC_INTERVAL) if suspect else settings.SYNC_INTERVAL
     _release(
-        source,
+        cluster_listing,
         clock.now() + timedelta(seconds=delay),
         listed_at=started_at,
         failed_at=None,
@@ -136,38 +136,44 @@ def _note_listed(source: Source, started_at: datetime, *, suspect: bool) -> None
         suspect_since=started_at if suspect else None,
     )
     if suspect:
-        _note(EventType.LIST_SUSPECT, Outcome.NOTED, source)
+        _note(EventType.LIST_SUSPECT, Outcome.NOTED, cluster_listing)
     elif recovered:
-        _note(EventType.LIST_RECOVERED, Outcome.NOTED, source)
+        _note(EventType.LIST_RECOVERED, Outcome.NOTED, cluster_listing)
 
 
-def _note_failure(source: Source, cause: str, code: str) -> None:
-    changed = source.failed_at is None or (source.failure_cause, source.failure_code) != (cause, code[:64])
-    blocked_until = Project.objects.values_list("blocked_until", flat=True).get(pk=source.project_id)
+def _note_failure(cluster_listing: ClusterListing, cause: str, code: str) -> None:
+    changed = cluster_listing.failed_at is None or (
+        cluster_listing.failure_cause,
+        cluster_listing.failure_code,
+    ) != (cause, code[:64])
+    blocked_until = Project.objects.values_list("blocked_until", flat=True).get(pk=cluster_listing.project_id)
     next_try = clock.now() + timedelta(seconds=settings.SYNC_INTERVAL)
     run_after = max(next_try, blocked_until) if blocked_until else next_try
     with transaction.atomic():
-        _release(source, run_after, failed_at=clock.now(), failure_cause=cause, failure_code=code[:64])
+        _release(
+            cluster_listing, run_after, failed_at=clock.now(), failure_cause=cause, failure_code=code[:64]
+        )
         if changed:
             _note(
                 EventType.LIST_FAILED,
                 Outcome.FAILED,
-                source,
+                cluster_listing,
                 evidence=cause,
                 response={"cause": cause, "code": code},
             )
 
 
-def _release(source: Source, run_after: datetime, **changes: Any) -> None:
+def _release(cluster_listing: ClusterListing, run_after: datetime, **changes: Any) -> None:
     """Give the source back. A refresh asked for meanwhile stays due: the list it wants had not begun yet."""
-    mine = Source.objects.filter(pk=source.pk)
-    mine.filter(run_after=source.run_after).update(run_after=run_after)
+    mine = ClusterListing.objects.filter(pk=cluster_listing.pk)
+    mine.filter(run_after=cluster_listing.run_after).update(run_after=run_after)
     mine.update(lease_holder="", lease_expires_at=None, **changes)
     for name, value in changes.items():
-        setattr(source, name, value)
+        setattr(cluster_listing, name, value)
 
 
-def _note(event_type: EventType, outcome: Outcome, source: Source, **facts: Any) -> None:
-    project = source.project
-    what = Subject("source", str(source.pk), f"{project.name} {source.type}")
-    record(event_type, outcome, team=project.team, project=project, subject=what, **facts)
+def _note(event_type: EventType, outcome: Outcome, cluster_listing: ClusterListing, **facts: Any) -> None:
+    project = cluster_listing.project
+    name = f"{project.name} {cluster_listing.type}"
+    on = Subject("source", str(cluster_listing.pk), name, project.team, project)
+    record(event_type, outcome, on=on, **facts)

@@ -12,12 +12,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from hyperclusters.audit import clock, push, verification
-from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.readable import values
 
 from .call_metrics import BOUNDS
 from .heartbeat import ALIVE
-from .models import CallTally, Creation, Deletion, Heartbeat, Project, Source, State
+from .models import CallCounter, ClusterListing, Creation, Deletion, Heartbeat, Project, State
 from .operations.transitions import is_overdue
 
 VERDICT_BOUNDS = (1, 5, 15, 60, 300, 1380)  # seconds; the last is the 23 minutes that are promised
@@ -107,11 +107,11 @@ def _calls() -> Iterator[Metric]:
     took = HistogramMetricFamily(
         "hyperclusters_upstream_seconds", "How long calls to the cloud took", labels=["call"]
     )
-    for row in CallTally.objects.all():
+    for row in CallCounter.objects.all():
         total.add_metric([row.call, row.result, str(row.status)], row.count)
     sums = {name: Sum(name) for name in BOUNDS}
     rows = (
-        CallTally.objects.order_by("call")
+        CallCounter.objects.order_by("call")
         .values("call")
         .annotate(n=Sum("count"), total=Sum("seconds"), **sums)
     )
@@ -137,10 +137,10 @@ def _projects(now: datetime) -> Iterator[Metric]:
 def _lists(now: datetime) -> Iterator[Metric]:
     age = _gauge("list_age_seconds", "Since the last complete list, or since connecting", ("project", "type"))
     failing = _gauge("list_failing", "1 if the last list failed", ("project", "type"))
-    for source in Source.objects.select_related("project"):
-        labels = [source.project.name, source.type]
-        age.add_metric(labels, _age(now, source.listed_at or source.project.created_at))
-        failing.add_metric(labels, source.is_failing)
+    for cluster_listing in ClusterListing.objects.select_related("project"):
+        labels = [cluster_listing.project.name, cluster_listing.type]
+        age.add_metric(labels, _age(now, cluster_listing.listed_at or cluster_listing.project.created_at))
+        failing.add_metric(labels, cluster_listing.is_failing)
     yield from (age, failing)
 
 
@@ -162,7 +162,7 @@ def _workers(now: datetime) -> Iterator[Metric]:
 
 
 def _ledger(now: datetime) -> Iterator[Metric]:
-    head = Head.objects.first() or Head()
+    head = ChainHead.objects.first() or ChainHead()
     events = _gauge("audit_head", "Number of the newest audit event")
     age = _gauge("audit_head_age_seconds", "Since the newest audit event")
     if head.seq:

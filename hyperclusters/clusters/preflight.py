@@ -8,7 +8,7 @@ from datetime import datetime
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, grants_for, may
 
-from .models import Cluster, Creation, Network, Project, Source
+from .models import Cluster, ClusterListing, Creation, Network, Project
 from .quotas import used, used_by
 
 
@@ -22,7 +22,7 @@ class Preflight:
     used_by_team: int | None  # none: the team has no quota
     same_name: Cluster | None
     unresolved: Creation | None
-    sources: list[Source]
+    sources: list[ClusterListing]
     may_override: bool  # whether the person may create despite a cluster of the name
     subnets: list[str]  # the ones known in this project, most used first
 
@@ -42,7 +42,7 @@ class Preflight:
     @property
     def listed_at(self) -> datetime | None:
         """When the cloud last gave both lists."""
-        times = [source.listed_at for source in self.sources]
+        times = [cluster_listing.listed_at for cluster_listing in self.sources]
         return min((at for at in times if at), default=None) if all(times) else None
 
 

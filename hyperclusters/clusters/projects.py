@@ -15,12 +15,12 @@ from django.utils.translation import gettext_lazy
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import Permission, require
 from hyperclusters.audit import clock
-from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ENDPOINTS, ClusterType, Credentials
 
 from .credentials import UnusableKey, key_ids, seal, unseal
-from .models import KeyKind, Project, Source
+from .models import ClusterListing, KeyKind, Project
 from .upstream import bound_to, is_allowed
 
 LONGEST_KEY = timedelta(hours=24)  # the life of a temporary key is 15 minutes to 24 hours (vendor)
@@ -61,16 +61,14 @@ def connect_project(
     project.full_clean()
     with transaction.atomic():
         project.save()
-        Source.objects.bulk_create(
-            Source(project=project, type=kind, run_after=clock.now()) for kind in ClusterType
+        ClusterListing.objects.bulk_create(
+            ClusterListing(project=project, type=kind, run_after=clock.now()) for kind in ClusterType
         )
         record(
             EventType.PROJECT_CONNECTED,
             Outcome.DONE,
-            person=by,
-            team=team,
-            project=project,
-            subject=subject(project),
+            on=project,
+            by=by,
             after={"endpoint": endpoint, "project_id": project_id} | _facts(project) | _key_facts(project),
         )
     return project
@@ -98,16 +96,7 @@ def change_project(
         if after == before:
             return False
         locked_project.save(update_fields=["name", "team", "region", "quota"])
-        record(
-            EventType.PROJECT_CHANGED,
-            Outcome.DONE,
-            person=by,
-            team=team,
-            project=locked_project,
-            subject=subject(locked_project),
-            before=before,
-            after=after,
-        )
+        record(EventType.PROJECT_CHANGED, Outcome.DONE, on=locked_project, by=by, before=before, after=after)
     return True
 
 
@@ -133,14 +122,12 @@ def replace_key(
             )
         locked_project.trusted, locked_project.probe_until, locked_project.failures = False, None, 0
         locked_project.save()
-        Source.objects.filter(project=locked_project).update(run_after=clock.now())
+        ClusterListing.objects.filter(project=locked_project).update(run_after=clock.now())
         record(
             EventType.PROJECT_KEY_REPLACED,
             Outcome.DONE,
-            person=by,
-            team=locked_project.team,
-            project=locked_project,
-            subject=subject(locked_project),
+            on=locked_project,
+            by=by,
             before=before,
             after=_key_facts(locked_project) | ({"calls": "resumed"} if was_refused else {}),
         )
@@ -170,9 +157,7 @@ def _reseal(pk: int) -> tuple[Project, bool]:
         record(
             EventType.PROJECT_KEY_RESEALED,
             Outcome.DONE,
-            team=locked_project.team,
-            project=locked_project,
-            subject=subject(locked_project),
+            on=locked_project,
             before={"sealed_with": before},
             after={"sealed_with": newest},
         )
@@ -183,11 +168,6 @@ def unreadable() -> list[str]:
     """Names of the projects whose key none of CREDENTIAL_KEYS opens."""
     projects = Project.objects.exclude(key_kind=KeyKind.MACHINE).exclude(sealed_with__in=key_ids())
     return [project.name for project in projects if not _opens(project)]
-
-
-def subject(project: Project) -> Subject:
-    """The project as the ledger names it."""
-    return Subject("project", str(project.pk), project.name)
 
 
 def _sealed_for(project: Project) -> str:

@@ -23,7 +23,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import HyperCluster, canonical_id
 
 from .failpoints import failpoint
-from .models import Cluster, Deletion, DeletionState, Network, Project, Source, State
+from .models import Cluster, ClusterListing, Deletion, DeletionState, Network, Project, State
 from .models.inventory import ClusterQuerySet
 from .operations.evidence import flag_contradictions
 
@@ -44,11 +44,11 @@ class Superseded(Exception):
 
 
 @contextmanager
-def turn(source: Source, started_at: datetime) -> Iterator[None]:
+def turn(source: ClusterListing, started_at: datetime) -> Iterator[None]:
     """A transaction for one part of a list. Locks the project's row and extends the lease. Raises Superseded."""
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=source.project_id)
-        row = Source.objects.filter(pk=source.pk)
+        row = ClusterListing.objects.filter(pk=source.pk)
         if row.filter(clock.since("listed_at", started_at)).exists():
             raise Superseded
         row.filter(lease_holder=source.lease_holder, lease_expires_at__isnull=False).update(
@@ -57,7 +57,7 @@ def turn(source: Source, started_at: datetime) -> Iterator[None]:
         yield
 
 
-def apply(source: Source, listed: Sequence[HyperCluster], started_at: datetime) -> bool:
+def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: datetime) -> bool:
     """Bring our copy up to date with a complete list that began at `started_at`. Raises Superseded.
 
     Returns False, having changed nothing, if the list is suddenly empty and no second one has said so yet.
@@ -162,7 +162,7 @@ def _batches(items: Sequence[HyperCluster]) -> Iterator[list[HyperCluster]]:
         yield batch
 
 
-def _take_over(source: Source, batch: Sequence[HyperCluster], at: datetime) -> None:
+def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: datetime) -> None:
     # First the names, then the clusters: a creation that is settled in between shows in the second read.
     lost = list(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", "reported_ids"))
     searched = {name for name, _ in lost} | {cluster_id for _, ids in lost for cluster_id in ids}
@@ -193,7 +193,7 @@ def _take_over(source: Source, batch: Sequence[HyperCluster], at: datetime) -> N
     _add(source, new, at)
 
 
-def _add(source: Source, items: Sequence[HyperCluster], at: datetime) -> None:
+def _add(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:
     """Write down clusters that were made elsewhere, each with its event."""
     new = {"project": source.project, "type": source.type, "found_at": at, "seen_at": at}
     clusters = Cluster.objects.bulk_create(
@@ -215,7 +215,7 @@ def _deleted_here(gone: Sequence[Cluster], started_at: datetime) -> set[Any]:
     return set(deleted.filter(cluster__in=gone).values_list("cluster_id", flat=True)) if gone else set()
 
 
-def _drop(source: Source, missing: Sequence[Any], at: datetime) -> list[Any]:
+def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> list[Any]:
     """Mark what is in no list any more as gone. Returns the clusters of which that cannot be said yet."""
     unclear = []
     clusters = Cluster.objects.present().of_type(source.type).filter(pk__in=missing)
@@ -254,5 +254,4 @@ def _difference(these: Defaults, those: Defaults) -> list[dict[str, Any]]:
 
 
 def _note(event: EventType, cluster: Cluster, **facts: Any) -> None:
-    project = cluster.project
-    record(event, Outcome.NOTED, team=project.team, project=project, subject=cluster.subject, **facts)
+    record(event, Outcome.NOTED, on=cluster, **facts)

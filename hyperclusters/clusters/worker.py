@@ -19,7 +19,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from hyperclusters import tracing
 from hyperclusters.access import mail
-from hyperclusters.audit import duties
+from hyperclusters.audit import tasks
 from hyperclusters.audit.request_context import RequestContext, request_context
 
 from . import call_metrics, connections, heartbeat, inventory
@@ -147,7 +147,7 @@ class Worker:
             sweep()
             if self.keeping is None or self.keeping.done():
                 self.keeping = self.keeper.submit(
-                    self._run, lambda _: duties.run_due(self.may_go_on), "ledger"
+                    self._run, lambda _: tasks.run_due(self.may_go_on), "ledger"
                 )
             self._mail()
             self.swept_at = time.monotonic()
@@ -173,12 +173,12 @@ def sweep() -> None:
 @contextmanager
 def carrying(item: object) -> Iterator[None]:
     """Events and log lines of this piece of work carry the request in which a person asked for it."""
-    asked_in = getattr(item, "asked_in", "")
+    request_id = getattr(item, "request_id", "")
     kind = type(item).__name__.lower()
     named = {kind: str(getattr(item, "pk", item))}
     with (
-        request_context(RequestContext(source="worker", request_id=asked_in)),
-        structlog.contextvars.bound_contextvars(request_id=asked_in, **named),
+        request_context(RequestContext(source="worker", request_id=request_id)),
+        structlog.contextvars.bound_contextvars(request_id=request_id, **named),
         tracing.span(f"work on {kind}", **named) if hasattr(item, "pk") else nullcontext(),
     ):
         yield

@@ -54,9 +54,8 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
         record(
             EventType.ACCESS_DENIED,
             Outcome.DENIED,
-            person=person if isinstance(person, User) else None,
-            team=getattr(exception, "team", None),
-            subject=Subject("page", "", redacted_path(request)),
+            on=Subject("page", "", redacted_path(request), team=getattr(exception, "team", None)),
+            by=person if isinstance(person, User) else None,
         )
     helps = who_helps(exception)
     if "query" in helps:
@@ -72,7 +71,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose protection token is missing or old, and an audit event where it would have had an effect."""
     if isinstance(getattr(request, "user", None), User):
         page = Subject("page", "", redacted_path(request))
-        record(EventType.ACCESS_DENIED, Outcome.DENIED, person=request.user, subject=page, evidence="csrf")
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, on=page, by=request.user, evidence="csrf")
     if _is_from_our_form(request, reason) and getattr(request, "left_out", None):
         return _form_again(request)
     if not reason.startswith("CSRF"):  # another site's form fills in nothing

@@ -14,8 +14,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hyperclusters.access import access_requests, invitations, mail
-from hyperclusters.access.models import AccessRequest, Grant, Letter, Role
-from hyperclusters.access.models.letter import TRIES
+from hyperclusters.access.models import AccessRequest, Grant, OutgoingMail, Role
+from hyperclusters.access.models.outgoing_mail import TRIES
 from hyperclusters.access.services import end_grant, grant
 from tests.conftest import People
 
@@ -24,7 +24,9 @@ WEEK = timedelta(days=7)
 
 def later() -> None:
     """The time has come to try again."""
-    Letter.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    past = timezone.now() - timedelta(seconds=1)
+    OutgoingMail.objects.update(run_after=past)
+    OutgoingMail.objects.exclude(lease_holder="").update(lease_expires_at=past)
 
 
 def got() -> list[str]:
@@ -93,7 +95,7 @@ def test_an_address_that_is_refused_holds_up_no_other_letter_and_is_tried_again_
     for _ in range(2):
         later()
         assert mail.send_due() == 0
-        pauses.append(Letter.objects.get().due_at - timezone.now())
+        pauses.append(OutgoingMail.objects.get().run_after - timezone.now())
     assert pauses[1] > pauses[0] * 1.9
     refuses.clear()
     assert mail.send_due() == 0
@@ -128,7 +130,7 @@ def test_a_letter_that_is_never_taken_is_given_up_aloud(
         later()
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * (TRIES - 1) + [logging.ERROR]
     assert all("wrong@example.com" in record.getMessage() for record in caplog.records)
-    assert not Letter.objects.exists()
+    assert not OutgoingMail.objects.exists()
 
 
 def test_a_letter_that_a_worker_was_killed_with_goes_out_later(
@@ -157,5 +159,5 @@ def test_a_letter_that_was_late_says_nothing_that_is_over_and_nothing_to_who_dec
     later()
     access_requests.withdraw(access_request, by=people.nina)
     end_grant(Grant.objects.active().get(person=people.ada), reason="moves on", by=people.tom)
-    assert [mail.send_due(), got(), Letter.objects.count()] == [1, ["tom@example.com"], 0]
+    assert [mail.send_due(), got(), OutgoingMail.objects.count()] == [1, ["tom@example.com"], 0]
     assert "mallory" in outbox.outbox[0].subject

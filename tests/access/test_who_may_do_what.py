@@ -22,7 +22,7 @@ from hyperclusters.access.permissions import (
     who_can,
 )
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
-from hyperclusters.audit.ledger import record
+from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import People, events
@@ -163,7 +163,7 @@ def test_the_audit_shows_everything_to_auditors_own_team_to_admins_and_nothing_t
     people: People,
 ) -> None:
     for team in (people.vision, people.speech, None):
-        record(EventType.LIST_FAILED, Outcome.FAILED, team=team)
+        record(EventType.LIST_FAILED, Outcome.FAILED, on=Subject(team=team))
     everything = set(Event.objects.values_list("seq", flat=True))
     assert set(visible_events(people.olga).values_list("seq", flat=True)) == everything
     assert {event.team_name for event in visible_events(people.tom)} == {"Vision"}

@@ -13,6 +13,8 @@ from tests.accounts.bent_provider import NULL, BentProvider
 from tests.conftest import People, confirm, events
 from tests.web.pages import SignIn, words
 
+pytestmark = pytest.mark.any_database
+
 DN = "CN=ML Vision,OU=Groups,DC=example"
 ROLES = [("ml", "vision", "creator"), ("audit", "", "auditor"), (DN, "speech", "viewer")]
 

@@ -86,7 +86,7 @@ def test_g49_strangers_in_many_networks_share_a_window(
     for n in range(60):
         with request_context(RequestContext("page", ip.format(n=n), "")):
             person = victims[n % 3] if action == EventType.PASSWORD_RESET_ASKED else None
-            record(action, Outcome.ACCEPTED if person else Outcome.DENIED, person=person, person_name=f"x{n}")
+            record(action, Outcome.ACCEPTED if person else Outcome.DENIED, by=person, person_name=f"x{n}")
     assert DenialWindow.objects.count() <= 13
     assert counted() == 60
     close_windows()

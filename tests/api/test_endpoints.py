@@ -238,6 +238,8 @@ def test_the_audit_is_read_exported_and_verified(
     lines = b"".join(api["olga"].get("/audit/export", project=projects.vision.name).streaming_content)
     assert len(lines.splitlines()) >= 6
     assert [event.source for event in events(action="audit:exported")] == ["api"]
+    headers = api["olga"].headers
+    assert api["olga"].client.head("/api/v1/audit/export", headers=headers).status_code == 405
     assert api["tom"].get("/audit/integrity").json()["state"] == "never"
 
 

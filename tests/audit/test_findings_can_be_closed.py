@@ -15,12 +15,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client as Browser
 
-from hyperclusters.audit import anchors, archive, chain, clock, duties, keys, verification
+from hyperclusters.audit import anchors, archive, chain, clock, keys, tasks, verification
 from hyperclusters.audit.acknowledgements import acknowledgements
 from hyperclusters.audit.chain import KeyMissing, PendingEvent
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import AnchorFile, Duty, Event, Head, Segment, Verification
+from hyperclusters.audit.models import AnchorFile, ChainHead, Event, ScheduledTask, Segment, Verification
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 from tests.audit.tampering import sql, unguarded
@@ -41,9 +41,7 @@ def noted(count: int = 1) -> None:
     with transaction.atomic():
         for number in range(count):
             record(
-                EventType.CREATE_FAILED,
-                Outcome.FAILED,
-                subject=Subject("creation", str(number), f"c-{number}"),
+                EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", str(number), f"c-{number}")
             )
 
 
@@ -122,12 +120,12 @@ def test_g02_a_process_without_the_current_key_records_nothing_and_is_not_ready(
 
     def work() -> None:
         with transaction.atomic():
-            Duty.objects.create(name="deed", due_at=clock.now())
+            ScheduledTask.objects.create(name="deed", run_after=clock.now())
             noted(1)
 
     with pytest.raises(KeyMissing, match="AUDIT_KEYS lacks 'k2'"):
         work()
-    assert not Duty.objects.exists()
+    assert not ScheduledTask.objects.exists()
     assert len(events()) == 2
     assert "ALERT AUDIT_KEYS lacks 'k2'" in caplog.text
     answer = Browser().get("/readyz")
@@ -140,7 +138,7 @@ def test_g02_a_process_without_the_current_key_records_nothing_and_is_not_ready(
 
 def appended(key: tuple[str, bytes], **changes: Any) -> int:
     """An event put behind the last one by somebody with a key of ours and every right on the database."""
-    head = Head.objects.get()
+    head = ChainHead.objects.get()
     values = mallory.fabricated(head.seq + 1, head.digest, *key, **changes)
     mallory.put(values)
     sql("UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1", head.seq + 1, values["digest"])
@@ -214,7 +212,7 @@ def test_g35_a_ledger_whose_key_was_replaced_by_a_restart_goes_on(database: None
     assert [event.key_id for event in events()] == ["k1", "k1", "k2", "k2"]
     assert chain.current_key() == SECOND
     noted(1)
-    assert (events()[-1].key_id, Head.objects.get().key_id) == ("k2", "k2")
+    assert (events()[-1].key_id, ChainHead.objects.get().key_id) == ("k2", "k2")
     assert found() == []
     settings.AUDIT_KEYS = [SECOND, FIRST, THIRD]
     keys.activate("k3")
@@ -332,7 +330,7 @@ def test_g21_whatever_was_found_can_be_closed_and_stays_closed_while_the_ledger_
         verification.note(verification.NEW, verification.verify_new())
     assert verification.integrity_status().state == "intact"
     call_command("verify_audit")
-    edit(Head.objects.get().seq)
+    edit(ChainHead.objects.get().seq)
     assert verified().state == "broken"
 
 
@@ -482,7 +480,7 @@ def test_g34_a_restore_says_what_it_came_from_and_is_closed_by_a_reason(
         acknowledged()
     assert verified().state == "intact"
     noted(5)
-    duties.run_due()
+    tasks.run_due()
     status = verified()
     assert (status.state, len(status.acknowledged)) == ("intact", 1)
 
@@ -634,7 +632,7 @@ def test_g40_a_verification_that_is_overdue_is_not_called_intact(
     hours = timedelta(hours=settings.AUDIT_VERIFY_HOURS)
     assert state_at(monkeypatch, timedelta(minutes=10)).state == "intact"
     assert state_at(monkeypatch, timedelta(minutes=20)).state == "overdue"
-    Duty.objects.update(due_at="2099-01-01T00:00:00Z")
+    ScheduledTask.objects.update(run_after="2099-01-01T00:00:00Z")
     at = clock.now() + hours + timedelta(hours=2)
     browser = as_("olga")
     with monkeypatch.context() as ahead:
@@ -654,13 +652,13 @@ def test_g40_the_verification_of_all_is_made_up_for_whatever_its_task_says(
     database: None, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     noted(3)
-    duties.run_due()
+    tasks.run_due()
     sql("UPDATE audit_duty SET due_at = '2099-01-01 00:00:00+00' WHERE name = 'verify whole'")
     at = clock.now() + timedelta(hours=settings.AUDIT_VERIFY_HOURS) + timedelta(hours=2)
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
         assert verification.integrity_status().state == "overdue"
-        duties.run_due()
+        tasks.run_due()
         assert verification.integrity_status().state == "intact"
         assert verification.integrity_status().whole_at == at
 
@@ -705,7 +703,7 @@ def test_g40_a_verification_from_the_future_is_none(database: None, monkeypatch:
 
 def test_g40_a_verification_that_was_invented_is_none(database: None) -> None:
     noted(3)
-    head = Head.objects.get()
+    head = ChainHead.objects.get()
     for kind in (verification.WHOLE, verification.NEW):
         Verification.objects.create(
             kind=kind, at=clock.now(), seconds=1, count=3, seq=head.seq, digest=head.digest, findings=[]
@@ -720,13 +718,13 @@ def test_g40_verifications_that_fail_are_counted_and_shown(
     with monkeypatch.context() as fault:
         fault.setattr(verification, "verify_new", lambda _go_on: 1 / 0)
         for _ in range(2):
-            Duty.objects.update(due_at=clock.now())
-            duties.run_due()
+            ScheduledTask.objects.update(run_after=clock.now())
+            tasks.run_due()
     status = verification.integrity_status()
     assert (status.failures, status.error) == (2, "ZeroDivisionError: division by zero")
     page = body(as_("olga").get("/audit/chain/"))
     assert "Failed verifications" in page
     assert "2 · <code" in page
-    Duty.objects.update(due_at=clock.now())
-    duties.run_due()
+    ScheduledTask.objects.update(run_after=clock.now())
+    tasks.run_due()
     assert verification.integrity_status().failures == 0

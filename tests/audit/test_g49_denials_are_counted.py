@@ -13,10 +13,10 @@ from django.db import connections, transaction
 from django.db.models import F
 from django.test import Client as Browser
 
-from hyperclusters.audit import denials, duties, verification
+from hyperclusters.audit import denials, tasks, verification
 from hyperclusters.audit.alerts import BURST
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import DenialWindow, Duty, Event
+from hyperclusters.audit.models import DenialWindow, Event, ScheduledTask
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import PASSWORD, People, denied, events
@@ -42,8 +42,8 @@ def pass_time(span: timedelta = denials.WINDOW) -> None:
 
 
 def run_duties() -> None:
-    Duty.objects.update(due_at=F("due_at") - timedelta(days=2))
-    duties.run_due()
+    ScheduledTask.objects.update(run_after=F("run_after") - timedelta(days=2))
+    tasks.run_due()
 
 
 def test_g49_189_guesses_from_one_address_cost_a_handful_of_events(people: People) -> None:
@@ -114,12 +114,7 @@ def test_g49_150_denied_pages_are_one_event_and_a_count(path: str, as_: SignIn) 
 def test_g49_denials_at_many_addresses_name_the_first_few_and_count_the_rest(people: People) -> None:
     with request_context(RequestContext("page", CAFE, "")):
         for n in range(100):
-            record(
-                EventType.ACCESS_DENIED,
-                Outcome.DENIED,
-                person=people.ada,
-                subject=Subject("page", "", f"/p/{n}"),
-            )
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, on=Subject("page", "", f"/p/{n}"), by=people.ada)
     pass_time()
     denials.close_windows()
     *own, summary = events(outcome="denied")
@@ -158,7 +153,7 @@ def test_g49_a_stranger_s_other_ways_of_failing_to_sign_in_are_bounded(
 def test_g49_two_people_or_two_addresses_are_told_apart(people: People) -> None:
     for person, ip in ((people.ada, CAFE), (people.tom, CAFE), (people.ada, "192.0.2.1"), (people.ada, CAFE)):
         with request_context(RequestContext("page", ip, "")):
-            record(EventType.ACCESS_DENIED, Outcome.DENIED, person=person, subject=Subject("page", "", "/p/"))
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, on=Subject("page", "", "/p/"), by=person)
     assert [(event.person_name, event.ip) for event in events(outcome="denied")] == [
         ("ada", CAFE),
         ("tom", CAFE),
@@ -170,10 +165,7 @@ def test_g49_what_a_worker_denies_has_an_event_each(people: People) -> None:
     with request_context(RequestContext("worker")):
         for n in range(20):
             record(
-                EventType.CREATE_DENIED,
-                Outcome.DENIED,
-                person=people.ada,
-                subject=Subject("creation", str(n), "same"),
+                EventType.CREATE_DENIED, Outcome.DENIED, on=Subject("creation", str(n), "same"), by=people.ada
             )
     assert len(events(outcome="denied")) == 20
 
@@ -201,9 +193,9 @@ def test_g49_a_window_that_a_clock_far_ahead_opened_is_over(people: People) -> N
 
 def test_g49_a_count_that_is_rolled_back_is_not_counted(people: People) -> None:
     with request_context(RequestContext("page", CAFE, "")):
-        record(EventType.ACCESS_DENIED, Outcome.DENIED, person=people.ada)
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, by=people.ada)
         with transaction.atomic():
-            record(EventType.ACCESS_DENIED, Outcome.DENIED, person=people.ada)
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, by=people.ada)
             transaction.set_rollback(True)
     assert denied() == 1
 
@@ -221,8 +213,8 @@ def test_g49_of_many_denials_at_once_each_is_in_exactly_one_event(people: People
                 record(
                     EventType.ACCESS_DENIED,
                     Outcome.DENIED,
-                    person=people.ada,
-                    subject=Subject("page", "", f"/{n % 3}/"),
+                    on=Subject("page", "", f"/{n % 3}/"),
+                    by=people.ada,
                 )
         finally:
             connections.close_all()

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hyperclusters.audit import duties, push
+from hyperclusters.audit import push, tasks
 from hyperclusters.audit.alerts import BURST
 from hyperclusters.audit.chain import digest, from_jsonl
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Duty, Event, UndeliveredEvent
+from hyperclusters.audit.models import Event, ScheduledTask, UndeliveredEvent
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.metrics import exposition
@@ -93,15 +93,15 @@ def noted(count: int) -> None:
 
 def again() -> None:
     """The duties, once time has passed."""
-    Duty.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    duties.run_due()
+    ScheduledTask.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    tasks.run_due()
 
 
 def test_every_event_is_posted_once_in_order_and_signed(
     database: None, collector: Collector, settings: Any
 ) -> None:
     noted(push.AT_ONCE + 5)
-    duties.run_due()
+    tasks.run_due()
     noted(2)
     again()
     assert collector.numbers() == [event.seq for event in events()]
@@ -120,20 +120,20 @@ def test_what_is_not_taken_is_posted_again_after_growing_pauses(
 ) -> None:
     noted(3)
     collector.answers = [answer, answer]
-    duties.run_due()
-    duty = Duty.objects.get(name="push to webhook")
-    assert (duty.seq, duty.failures) == (0, 1)
-    assert duty.error
-    first_pause = duty.due_at - timezone.now()
-    duties.run_due()
+    tasks.run_due()
+    task = ScheduledTask.objects.get(name="push to webhook")
+    assert (task.seq, task.failures) == (0, 1)
+    assert task.error
+    first_pause = task.run_after - timezone.now()
+    tasks.run_due()
     assert len(collector.got) == 1
     again()
-    duty.refresh_from_db()
-    assert duty.failures == 2
-    assert duty.due_at - timezone.now() > first_pause
+    task.refresh_from_db()
+    assert task.failures == 2
+    assert task.run_after - timezone.now() > first_pause
     again()
-    duty.refresh_from_db()
-    assert (duty.seq, duty.failures, duty.error) == (3, 0, "")
+    task.refresh_from_db()
+    assert (task.seq, task.failures, task.error) == (3, 0, "")
     assert collector.numbers() == [1, 2, 3] * 3
 
 
@@ -143,7 +143,7 @@ def test_a_collector_that_is_away_keeps_nothing_else_from_being_done(
     settings.AUDIT_WEBHOOK = "http://127.0.0.1:1/"
     settings.AUDIT_STDOUT = True
     noted(2)
-    duties.run_due()
+    tasks.run_due()
     assert [json.loads(line)["seq"] for line in capsys.readouterr().out.splitlines()] == [1, 2]
     again()
     noted(1)
@@ -152,8 +152,8 @@ def test_a_collector_that_is_away_keeps_nothing_else_from_being_done(
 
 
 def test_alerts_are_said_once_and_not_for_the_past(database: None, caplog: pytest.LogCaptureFixture) -> None:
-    record(EventType.CLUSTER_SEEN_OUTSIDE, Outcome.NOTED, subject=Subject("cluster", "1", "before"))
-    duties.run_due()
+    record(EventType.CLUSTER_SEEN_OUTSIDE, Outcome.NOTED, on=Subject("cluster", "1", "before"))
+    tasks.run_due()
     kinds = (
         EventType.CLUSTER_SEEN_OUTSIDE,
         EventType.CREATE_OVERDUE,
@@ -171,7 +171,7 @@ def test_alerts_are_said_once_and_not_for_the_past(database: None, caplog: pytes
 
 
 def test_a_burst_of_denials_is_one_event_for_the_person_and_one_for_the_address(database: None) -> None:
-    duties.run_due()
+    tasks.run_due()
     with request_context(RequestContext("page", "192.0.2.7", "")):
         for _ in range(BURST - 1):
             record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person_name="ada")
@@ -192,11 +192,11 @@ def test_g47_a_collector_that_refuses_large_batches_gets_smaller_ones(
 ) -> None:
     collector.refuses = lambda body: status if len(body) > 4_000 else 0
     noted(150)
-    duties.run_due()
+    tasks.run_due()
     numbers = collector.taken()
     assert numbers == [event.seq for event in events()]
-    duty = Duty.objects.get(name="push to webhook")
-    assert (duty.seq, duty.failures) == (numbers[-1], 0)
+    task = ScheduledTask.objects.get(name="push to webhook")
+    assert (task.seq, task.failures) == (numbers[-1], 0)
     assert len(collector.got) < 60
 
 
@@ -205,7 +205,7 @@ def test_g47_a_single_event_that_is_refused_is_set_aside_and_reported(
     status: int, database: None, collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
     collector.refuses = lambda body: status if b"too much" in body else 0
-    duties.run_due()
+    tasks.run_due()
     noted(4)
     record(EventType.SIGNED_OUT, Outcome.DONE, person_name="ada", reason="too much " * 400)
     noted(4)
@@ -229,8 +229,8 @@ def test_g47_a_collector_that_refuses_everything_is_waited_for(database: None, c
     for _ in range(4):
         again()
     assert UndeliveredEvent.objects.count() == push.IN_A_ROW
-    duty = Duty.objects.get(name="push to webhook")
-    assert duty.failures
+    task = ScheduledTask.objects.get(name="push to webhook")
+    assert task.failures
     collector.refuses = lambda _: 0
     again()
     assert collector.taken() == [event.seq for event in events() if event.seq > push.IN_A_ROW]
@@ -240,10 +240,10 @@ def test_g47_a_collector_that_refuses_everything_is_waited_for(database: None, c
 def test_g47_other_answers_pause_and_split_nothing(status: int, database: None, collector: Collector) -> None:
     noted(20)
     collector.answers = [status]
-    duties.run_due()
+    tasks.run_due()
     assert len(collector.got) == 1
     assert not UndeliveredEvent.objects.exists()
-    assert Duty.objects.get(name="push to webhook").failures == 1
+    assert ScheduledTask.objects.get(name="push to webhook").failures == 1
 
 
 @pytest.mark.parametrize(
@@ -263,8 +263,8 @@ def test_g47_a_retry_after_is_honoured_within_bounds(
     collector.retry_after = asked_for
     collector.answers = [503]
     noted(1)
-    duties.run_due()
-    pause = Duty.objects.get(name="push to webhook").due_at - timezone.now()
+    tasks.run_due()
+    pause = ScheduledTask.objects.get(name="push to webhook").run_after - timezone.now()
     assert least - 2 <= pause.total_seconds() <= most
 
 
@@ -312,9 +312,9 @@ def test_g47_a_broken_pipe_is_a_lag_like_any_other(
     noted(3)
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", Gone(error))
-        duties.run_due()
-    duty = Duty.objects.get(name="push to stdout")
-    assert (duty.seq, duty.failures) == (0, 1)
+        tasks.run_due()
+    task = ScheduledTask.objects.get(name="push to stdout")
+    assert (task.seq, task.failures) == (0, 1)
     (state,) = push.sink_states()
     assert (state.waiting, state.seq) == (3, 0)
     assert state.waits_since
@@ -327,7 +327,7 @@ def test_g47_the_page_and_the_metrics_say_how_far_a_sink_is_behind(
     people: People, as_: SignIn, collector: Collector
 ) -> None:
     collector.answers = [500]
-    duties.run_due()
+    tasks.run_due()
     page = words(as_("olga").get("/audit/chain/"))
     head = Event.objects.order_by("-seq").values_list("seq", flat=True)[0]
     assert f"{head} events waiting" in page

@@ -15,10 +15,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.audit import alerts, anchors, archive, clock, duties, event_rows, keys, verification
+from hyperclusters.audit import alerts, anchors, archive, clock, event_rows, keys, tasks, verification
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Duty, Event, Segment, Verification
+from hyperclusters.audit.models import Event, ScheduledTask, Segment, Verification
 from hyperclusters.audit.reading import VISIT, forget_visits, note_read
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit.tampering import sql, unguarded
@@ -30,9 +30,7 @@ def noted(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
             record(
-                EventType.CREATE_FAILED,
-                Outcome.FAILED,
-                subject=Subject("creation", str(number), f"c-{number}"),
+                EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", str(number), f"c-{number}")
             )
 
 
@@ -164,7 +162,7 @@ def test_g21_an_older_database_is_noticed_by_the_next_look_at_what_is_new(databa
 @pytest.fixture
 def later_release(database: None) -> Iterator[None]:
     """A later release has migrated the database, after this one's workers verified it."""
-    duties.run_due()
+    tasks.run_due()
     MigrationRecorder(connection).record_applied("audit", "9999_later")
     sql("ALTER TABLE audit_event ADD COLUMN later varchar(9) NULL")
     yield
@@ -174,8 +172,8 @@ def later_release(database: None) -> Iterator[None]:
 
 def test_g21_a_worker_of_the_release_before_leaves_the_ledger_to_later_workers(later_release: None) -> None:
     before = verification.integrity_status()
-    Duty.objects.filter(name__startswith="verify ").update(due_at=timezone.now())
-    duties.run_due()
+    ScheduledTask.objects.filter(name__startswith="verify ").update(run_after=timezone.now())
+    tasks.run_due()
     assert verification.integrity_status() == before
     assert before.state == "intact"
     with pytest.raises(CommandError, match="does not know 9999_later"):
@@ -187,7 +185,7 @@ def test_g21_what_no_later_worker_verifies_is_overdue(
 ) -> None:
     at = timezone.now() + 2 * verification.NEW_OVERDUE
     monkeypatch.setattr(clock, "now", lambda: at)
-    duties.run_due()
+    tasks.run_due()
     assert verification.integrity_status().state == "overdue"
 
 
@@ -236,7 +234,7 @@ def test_anchors_that_cannot_be_written_are_said_and_stop_nothing_else(
 ) -> None:
     (tmp_path / "file").touch()
     settings.AUDIT_ANCHORS = tmp_path / "file" / "anchors"
-    duties.run_due()
+    tasks.run_due()
     assert "cannot be written" in caplog.text
     assert verification.integrity_status().state == "intact"
     with pytest.raises(CommandError, match="cannot be written"):
@@ -245,43 +243,44 @@ def test_anchors_that_cannot_be_written_are_said_and_stop_nothing_else(
 
 def test_duties_are_done_once_whoever_asks_and_again_when_they_are_due(database: None) -> None:
     noted(2)
-    duties.run_due()
+    tasks.run_due()
     first = Verification.objects.get(kind=verification.WHOLE).at
-    duties.run_due()
+    tasks.run_due()
     assert Verification.objects.get(kind=verification.WHOLE).at == first
-    Duty.objects.update(
-        due_at=timezone.now() - timedelta(seconds=1), held_until=timezone.now() + timedelta(minutes=1)
+    ScheduledTask.objects.update(
+        run_after=timezone.now() - timedelta(seconds=1),
+        lease_expires_at=timezone.now() + timedelta(minutes=1),
     )
-    duties.run_due()  # another worker has them
+    tasks.run_due()  # another worker has them
     assert Verification.objects.get(kind=verification.WHOLE).at == first
-    Duty.objects.update(held_until=timezone.now() - timedelta(seconds=1))
-    duties.run_due()
+    ScheduledTask.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    tasks.run_due()
     assert Verification.objects.get(kind=verification.WHOLE).at > first
 
 
 def test_a_duty_that_fails_is_said_tried_again_soon_and_keeps_no_other_from_being_done(
     database: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def cut_off(_duty: Duty) -> None:
+    def cut_off(_duty: ScheduledTask) -> None:
         if connection.vendor == "postgresql":
             sql("SELECT pg_terminate_backend(pg_backend_pid())")
         raise OperationalError("the connection was reset")
 
     noted(2)
-    duties.run_due()
-    Duty.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    tasks.run_due()
+    ScheduledTask.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     seen = Verification.objects.get(kind=verification.NEW).at
     with monkeypatch.context() as fault:
         fault.setattr(alerts, "warn", cut_off)
         fault.setattr(verification, "verify_whole", lambda _go_on: 1 / 0)
-        duties.run_due()
+        tasks.run_due()
     assert Verification.objects.get(kind=verification.NEW).at > seen
     for name, error in (("alerts", "OperationalError"), ("verify whole", "ZeroDivisionError")):
         assert f"the audit's duty '{name}' ended with an error" in caplog.text
         assert error in caplog.text
-        duty = Duty.objects.get(name=name)
-        assert duty.held_until is None
-        assert duty.due_at - timezone.now() <= timedelta(seconds=duties.SOON)
+        task = ScheduledTask.objects.get(name=name)
+        assert task.lease_expires_at is None
+        assert task.run_after - timezone.now() <= timedelta(seconds=tasks.SOON)
 
 
 def test_a_duty_is_given_back_once_the_database_answers_again(
@@ -299,21 +298,23 @@ def test_a_duty_is_given_back_once_the_database_answers_again(
         return run(*statement)
 
     noted(2)
-    monkeypatch.setattr(duties, "DATABASE_AWAY", 0.0)
-    duties.run_due()
-    Duty.objects.filter(name="alerts").update(due_at=timezone.now() - timedelta(seconds=1))
+    monkeypatch.setattr(tasks, "DATABASE_AWAY", 0.0)
+    tasks.run_due()
+    ScheduledTask.objects.filter(name="alerts").update(run_after=timezone.now() - timedelta(seconds=1))
     with connection.execute_wrapper(execute):
-        duties.run_due()
+        tasks.run_due()
     assert left == 0
-    assert Duty.objects.get(name="alerts").held_until is None
-    assert Duty.objects.get(name="alerts").due_at - timezone.now() <= timedelta(seconds=duties.SOON)
+    assert ScheduledTask.objects.get(name="alerts").lease_expires_at is None
+    assert ScheduledTask.objects.get(name="alerts").run_after - timezone.now() <= timedelta(
+        seconds=tasks.SOON
+    )
 
 
 def test_a_verification_ends_when_its_process_is_to_stop(database: None) -> None:
     noted(2)
-    duties.run_due(lambda: False)
+    tasks.run_due(lambda: False)
     assert verification.integrity_status().state == "never"
-    duties.run_due()
+    tasks.run_due()
     assert verification.integrity_status().state == "intact"
 
 
@@ -367,17 +368,19 @@ def test_nothing_is_archived_where_nothing_is_old_enough_or_a_sink_has_not_had_i
         CommandError, match="handed on to every sink"
     ):  # switched on, and no worker has run since
         call_command("archive_audit", "--before", "2999-01-01", "--to", str(tmp_path))
-    Duty.objects.create(name="push to stdout", due_at=timezone.now() - timedelta(seconds=1), seq=2)
+    ScheduledTask.objects.create(
+        name="push to stdout", run_after=timezone.now() - timedelta(seconds=1), seq=2
+    )
     assert archived(tmp_path).last == 2
 
 
 def test_nothing_is_archived_that_might_still_be_an_alert(database: None, tmp_path: Path) -> None:
     noted(2)
-    duties.run_due()
+    tasks.run_due()
     noted(3)
     assert archived(tmp_path).last == 2
-    Duty.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    duties.run_due()
+    ScheduledTask.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    tasks.run_due()
     assert archived(tmp_path).last == 5
 
 

@@ -18,7 +18,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 root = add_person(username="root")
 for number in range(3):
-    record(EventType.CREATE_FAILED, Outcome.FAILED, person=root, subject=Subject("creation", str(number), 'a "b" é'),
+    record(EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", str(number), 'a "b" é'), by=root,
            reason='why "so"\\nand \\\\ so', after={"tiny": 1e-7, "huge": 1e16, "one": 1.0, "z": [1, None, True], "é": "\\x00"})
 """
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from hyperclusters.audit import anchors, duties, structure, verification
+from hyperclusters.audit import anchors, structure, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
 from hyperclusters.audit.chain_verifier import ChainPosition
 from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
@@ -44,13 +44,11 @@ def noted(number: int) -> None:
     record(
         EventType.CREATE_FAILED,
         Outcome.FAILED,
+        on=Subject("creation", str(number), f"train-{number} é", team=Person(), project=Person()),
         person_name="adé",
-        team=Person(),
-        project=Person(),
-        subject=Subject("creation", str(number), f"train-{number} é"),
         reason='why "so"\nand \\ so' if number % 2 else "whý",
         before={"state": "sendé", "n": 1},
-        after={"send": 1, "is": True, "seconds": 1.5, "tiny": 1e-7, "huge": 1e16},
+        after={"send": 1, "is": True, "seconds": 1.5, "tiny": 1e-07, "huge": 1e16},
         request={"body": '{"name": "x"}'},
         response={"status": 409},
         evidence="refusé",
@@ -319,7 +317,7 @@ def test_g40_a_scheduled_verification_keeps_the_finding_and_the_pill_says_broken
     settings.AUDIT_VERIFY_HOURS = 24
     value = "CAST(canonical AS BLOB)" if IS_SQLITE else "'{}'"
     mallory.unguarded(lambda: mallory.sql(f"UPDATE audit_event SET canonical = {value} WHERE seq = 5"))
-    duties.run_due()
+    tasks.run_due()
     assert verification.integrity_status().state == "broken"
     assert [
         each.first for each in verification.integrity_status().findings if each.kind != IssueKind.INDEX_EDITED
@@ -332,7 +330,7 @@ def test_g40_a_record_of_the_end_that_is_gone_is_kept_as_a_finding(ledger: None)
     """Nothing can be recorded any more then, the alert neither."""
     mallory.unguarded(lambda: mallory.sql("DELETE FROM audit_head"))
     with suppress(Exception):
-        duties.run_due()
+        tasks.run_due()
     assert verification.integrity_status().state == "broken"
 
 
@@ -462,9 +460,7 @@ def test_g40_no_false_alarm_over_hostile_texts(ledger: None) -> None:
     def write(texts: tuple[str, ...], told: tuple[Any, ...], number: int | None) -> None:
         team = Person()
         team.pk, team.name = number, texts[0]  # type: ignore[assignment]
-        record(EventType.CREATE_FAILED, Outcome.FAILED, person_name=texts[1], team=team, subject=Subject("creation", texts[2], texts[3]),
-               reason=texts[4], evidence=texts[5], upstream_request_id=texts[6],
-               before=told[0], after=told[1], request=told[2], response=told[3])  # fmt: skip
+        record(EventType.CREATE_FAILED, Outcome.FAILED, on=Subject('creation', texts[2], texts[3], team=team), person_name=texts[1], reason=texts[4], evidence=texts[5], upstream_request_id=texts[6], before=told[0], after=told[1], request=told[2], response=told[3])  # fmt: skip
 
     with transaction.atomic():
         write()

@@ -30,8 +30,8 @@ def noted(number: int) -> None:
     record(
         EventType.CREATE_FAILED,
         Outcome.FAILED,
+        on=Subject("creation", str(number), f"train-{number}"),
         person_name="ada",
-        subject=Subject("creation", str(number), f"train-{number}"),
         reason='why "so"\n' if number % 7 == 0 else "why",
         before={"state": "sending"},
         after={"state": "failed", "send": 1, "is": True, "seconds": 1.5, "name": "é"},

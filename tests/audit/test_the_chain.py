@@ -16,17 +16,14 @@ from django.utils import timezone
 from hyperclusters.audit import triggers
 from hyperclusters.audit.chain import COLUMNS, GENESIS, HeadLost, digest
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import events
 
 
 def noted(number: int, **facts: Any) -> Event:
     return record(
-        EventType.CREATE_FAILED,
-        Outcome.FAILED,
-        subject=Subject("creation", str(number), f"c-{number}"),
-        **facts,
+        EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", str(number), f"c-{number}"), **facts
     )
 
 
@@ -45,7 +42,7 @@ def assert_chained(keys: list[tuple[str, bytes]]) -> None:
             assert told[name] == getattr(event, name)
         assert told["at"] == f"{event.at:%Y-%m-%dT%H:%M:%S.%f}Z"
         previous = event.digest
-    head = Head.objects.get()
+    head = ChainHead.objects.get()
     assert (head.seq, head.digest) == (number, previous)
 
 

@@ -126,9 +126,8 @@ def test_names_are_frozen_as_they_were(people: People) -> None:
     record(
         EventType.SIGNED_OUT,
         Outcome.DONE,
-        person=people.ada,
-        team=people.vision,
-        subject=Subject("thing", "1", "Name"),
+        on=Subject("thing", "1", "Name", team=people.vision),
+        by=people.ada,
     )
     User.objects.filter(pk=people.ada.pk).update(username="married")
     people.vision.name = "Renamed"
@@ -159,8 +158,8 @@ def test_g31_hostile_text_is_kept_as_a_safe_escape_wherever_it_stands(
     record(
         EventType.SIGN_IN_FAILED,
         Outcome.DENIED,
+        on=Subject("thing", said, said),
         person_name=said,
-        subject=Subject("thing", said, said),
         reason=said,
         before=nested,
         after=nested,
@@ -181,8 +180,8 @@ def test_text_too_long_for_its_column_is_cut_visibly_and_still_kept(database: No
     record(
         EventType.SIGN_IN_FAILED,
         Outcome.DENIED,
+        on=Subject("thing", "i" * 1000, "\x00" * 1000),
         person_name="n" * 1000,
-        subject=Subject("thing", "i" * 1000, "\x00" * 1000),
         evidence="e" * 1000,
         upstream_request_id="r" * 1000,
         reason="kept whole " * 1000,
@@ -229,10 +228,10 @@ def test_an_event_is_found_by_name_part_and_by_whole_id(database: None) -> None:
         record(
             EventType.CREATE_FAILED,
             Outcome.FAILED,
-            subject=Subject("creation", "id-1", "Train_100%"),
+            on=Subject("creation", "id-1", "Train_100%"),
             upstream_request_id="cloud-1",
         )
-    record(EventType.CREATE_FAILED, Outcome.FAILED, subject=Subject("creation", "id-2", "other"))
+    record(EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", "id-2", "other"))
     for text in ("train", "N_1", "00%", "id-1", "request-1", "cloud-1"):
         assert found(text) == {"id-1"}, text
     for text in ("id-", "request", "t_ain", "trai%"):

@@ -18,7 +18,7 @@ from hyperclusters.audit.chain_verifier import END, RENUMBERED
 from hyperclusters.audit.findings import IntegrityIssue, IntegrityIssues, IssueKind
 from hyperclusters.audit.fingerprints import raw_fingerprint
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Event, Head, Segment, Verification
+from hyperclusters.audit.models import ChainHead, Event, Segment, Verification
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 from tests.audit.tampering import sql, unguarded
@@ -32,7 +32,7 @@ on_postgresql = pytest.mark.skipif(IS_SQLITE, reason="SQLite has no such thing")
 def noted(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
-            record(EventType.CREATE_FAILED, Outcome.FAILED, person_name="ada", subject=Subject("creation", str(number), f"c-{number}"))  # fmt: skip
+            record(EventType.CREATE_FAILED, Outcome.FAILED, on=Subject('creation', str(number), f'c-{number}'), person_name='ada')  # fmt: skip
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ HEAD_AND_NUMBERS: dict[str, tuple[Act, str]] = {
     "head's key": (lambda: sql("UPDATE audit_head SET key_id = 'other'"), f"({END})"),
     "first is 0": (lambda: mallory.move(1, 0), "edited: event 1 (seq)"),
     "first is -1": (lambda: mallory.move(1, -1), "edited: event 1 (seq)"),
-    "all shifted": (lambda: mallory.shift(1, Head.objects.get().seq, 100), "(seq)"),
+    "all shifted": (lambda: mallory.shift(1, ChainHead.objects.get().seq, 100), "(seq)"),
 }
 
 
@@ -88,7 +88,7 @@ def test_g21_the_end_and_the_numbers_are_judged_whatever_was_acknowledged(
 def test_g21_numbers_that_close_an_acknowledged_gap_are_named(ledger: None) -> None:
     unguarded(lambda: mallory.delete(4, 4))
     acknowledge()
-    last = Head.objects.get().seq
+    last = ChainHead.objects.get().seq
     unguarded(lambda: mallory.shift(5, last, -1))
     assert [str(each) for each in verification.still_open(verification.verify())] == [
         f"deleted: event 4 ({RENUMBERED})"

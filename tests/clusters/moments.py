@@ -84,7 +84,8 @@ def taken_for_lost(creation: Creation) -> Creation:
 def horizon_passes(creation: Creation) -> None:
     """No request signed for it can be acted on any more."""
     Creation.objects.filter(pk=creation.pk).update(
-        horizon_at=timezone.now() - timedelta(seconds=1), signed_at=F("signed_at") - timedelta(minutes=30)
+        not_created_after=timezone.now() - timedelta(seconds=1),
+        signed_at=F("signed_at") - timedelta(minutes=30),
     )
 
 

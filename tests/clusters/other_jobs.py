@@ -12,7 +12,7 @@ from django.utils import timezone
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import grant
 from hyperclusters.accounts.models import Attempt
-from hyperclusters.audit import clock, duties
+from hyperclusters.audit import clock, tasks
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -49,7 +49,7 @@ def beat(role: str = Heartbeat.WORKER) -> dict[str, Any]:
 def work() -> None:
     """Everything that is due."""
     worker.run_due(holder="other")
-    duties.run_due()
+    tasks.run_due()
 
 
 def look() -> int:
@@ -92,7 +92,7 @@ def give(username: str) -> None:
 def deny(username: str, times: int) -> None:
     """So many denials."""
     for _ in range(times):
-        record(EventType.ACCESS_DENIED, Outcome.DENIED, person=_person(username))
+        record(EventType.ACCESS_DENIED, Outcome.DENIED, by=_person(username))
 
 
 def visit() -> None:

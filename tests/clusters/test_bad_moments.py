@@ -20,12 +20,12 @@ from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.errors import NameTaken
 from hyperclusters.clusters.models import (
     Cluster,
+    ClusterListing,
     Creation,
     Deletion,
     DeletionState,
     Evidence,
     Project,
-    Source,
     State,
 )
 from hyperclusters.clusters.operations import retries
@@ -56,7 +56,7 @@ def made(people: People, projects: Projects, name: str = "doomed") -> Cluster:
     """A cluster made here, whose lists are not due for a long time."""
     creation = submit_creation(people.ada, projects.vision, name)
     run_worker()
-    Source.objects.update(run_after=timezone.now() + timedelta(minutes=4))
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(minutes=4))
     return Cluster.objects.get(creation=creation)
 
 
@@ -159,8 +159,10 @@ def test_g34_a_creation_that_waited_in_a_backup_is_not_sent_again_once_the_backu
     run_worker()
     Cluster.objects.all().delete()  # the backup is back: it knows of no cluster, and the creation waits
     Creation.objects.filter(pk=creation.pk).update(**waiting)
-    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-    inventory.sync(Source.objects.select_related("project__team").get(project=projects.vision, type="HPS"))
+    ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    inventory.sync(
+        ClusterListing.objects.select_related("project__team").get(project=projects.vision, type="HPS")
+    )
     run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.cause) == (State.REFUSED, "name_appeared")
@@ -191,7 +193,7 @@ def test_g12_none_of_them_is_not_contradicted_by_the_very_clusters_that_were_rul
     creation = run_worker_again(creation)
     assert creation.state == State.NEEDS_ATTENTION
     decide(creation, by=people.tom, cluster_id="", reason="both are of Speech")
-    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()
     creation.refresh_from_db()
     assert (creation.evidence, creation.conflict_at) == (Evidence.HUMAN, None)
@@ -347,7 +349,7 @@ def test_g09_an_outcome_open_for_half_an_hour_is_an_alert_whatever_it_waits_for(
     CREATIONS.send(claimed(CREATIONS.claim("A", State.QUEUED)))
     later = timezone.now() + timedelta(minutes=4)
     Creation.objects.update(
-        state=state, horizon_at=horizon(timezone.now() - timedelta(minutes=31)), run_after=later
+        state=state, not_created_after=horizon(timezone.now() - timedelta(minutes=31)), run_after=later
     )
     run_worker()
     run_worker()
@@ -361,7 +363,9 @@ def test_g09_a_deletion_open_for_half_an_hour_is_an_alert_too(
     cloud.simulator.fault("lost_request", "delete", times=1)
     DELETIONS.send(waiting())
     later = timezone.now() + timedelta(minutes=4)
-    Deletion.objects.update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)), run_after=later)
+    Deletion.objects.update(
+        not_created_after=horizon(timezone.now() - timedelta(minutes=31)), run_after=later
+    )
     run_worker()
     run_worker()
     assert told(deletion) == ["requested", "sending", "unknown", "overdue"]
@@ -381,7 +385,7 @@ def test_g06_a_cluster_that_one_list_left_out_is_back_with_the_next_and_its_name
         answer = listing(self, **request)
         return type(answer)(tuple(item for item in answer.value if item.name != "one"), answer.exchange)
 
-    sources = Source.objects.select_related("project__team")
+    sources = ClusterListing.objects.select_related("project__team")
     with monkeypatch.context() as patched:
         patched.setattr(Client, "list", without_one)
         assert inventory.sync(sources.get(project=projects.vision, type="HPS"))

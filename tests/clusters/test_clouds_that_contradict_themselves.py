@@ -18,12 +18,12 @@ from hyperclusters.clusters.creations import decide, withdraw
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import (
     Cluster,
+    ClusterListing,
     Creation,
     Deletion,
     DeletionState,
     Evidence,
     Project,
-    Source,
     State,
 )
 from hyperclusters.clusters.operations.creation import CREATIONS
@@ -46,6 +46,8 @@ from tests.conftest import (
     run_worker_again,
     submit_creation,
 )
+
+pytestmark = pytest.mark.any_database
 
 NAME = "Ring-East"
 ID = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
@@ -70,7 +72,7 @@ def answered(
     rule = {"kind": "custom", "deed": False, "body": text, "times": 1} | fault
     cloud.simulator.fault("garbage", "create", **rule)
     creation = submit_creation(people.ada, projects.vision, NAME, subnet_id=subnet_id)
-    Source.objects.update(run_after=timezone.now() + timedelta(days=1))
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(days=1))
     send_what_waits()
     return Creation.objects.get(pk=creation.pk)
 
@@ -82,7 +84,7 @@ def settled(creation: Creation, times: int = 3) -> Creation:
 
 
 def lists_are_due() -> None:
-    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()
 
 
@@ -537,7 +539,7 @@ def listed_as_hps(people: People, projects: Projects, cloud: Cloud) -> Cluster:
     run_worker()
     cloud.simulator.add_cluster(projects.vision.project_id, "doomed", "ECS", cluster_id=ID)
     known_by_list(projects, "doomed")
-    Source.objects.update(run_after=timezone.now() + timedelta(days=1))
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(days=1))
     return Cluster.objects.get()
 
 
@@ -581,7 +583,7 @@ def test_g42_a_cluster_that_is_deleted_under_neither_type_is_never_said_to_be_go
     long_ago = F("signed_at") - timedelta(minutes=30)
     past = timezone.now() - timedelta(seconds=1)
     Deletion.objects.update(
-        horizon_at=past, signed_at=long_ago, run_after=timezone.now() - timedelta(seconds=1)
+        not_created_after=past, signed_at=long_ago, run_after=timezone.now() - timedelta(seconds=1)
     )
     run_worker()
     deletion.refresh_from_db()

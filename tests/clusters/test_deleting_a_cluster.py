@@ -13,7 +13,7 @@ from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.services import end_grant
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName
-from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Project, Source, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Deletion, DeletionState, Project, State
 from hyperclusters.clusters.operations.deletion import DELETIONS
 from hyperclusters.modelarts import Client
 from hyperclusters.simulator import JournalEntry
@@ -26,7 +26,7 @@ def cluster(people: People, projects: Projects, cloud: Cloud) -> Cluster:
     """A cluster that Ada made."""
     creation = submit_creation(people.ada, projects.vision, "doomed")
     run_worker()
-    Source.objects.update(
+    ClusterListing.objects.update(
         run_after=timezone.now() + timedelta(minutes=4)
     )  # from here each call is about the deletion
     return Cluster.objects.get(creation=creation)
@@ -157,7 +157,7 @@ def test_an_unclear_answer_is_never_sent_again_and_settled_by_looking(
     assert deletion.state == (DeletionState.DELETED if deed else DeletionState.UNKNOWN)
     if not deed:  # past the moment at which the cloud could still act on it, it was not deleted
         past = timezone.now() - timedelta(seconds=1)
-        Deletion.objects.update(horizon_at=past, signed_at=past - timedelta(minutes=30))
+        Deletion.objects.update(not_created_after=past, signed_at=past - timedelta(minutes=30))
         deletion = again(deletion)
         assert (deletion.state, deletion.cause) == (DeletionState.FAILED, "still_there")
     assert len(deletes(cloud)) == 1

@@ -18,14 +18,14 @@ from hyperclusters.access.permissions import Permission as May
 from hyperclusters.access.permissions import may
 from hyperclusters.accounts import lockout
 from hyperclusters.accounts.models import Attempt, Session
-from hyperclusters.audit import clock, duties, push
+from hyperclusters.audit import clock, push, tasks
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.models import Duty
+from hyperclusters.audit.models import ScheduledTask
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker, connections, heartbeat, inventory
 from hyperclusters.clusters.metrics import exposition
-from hyperclusters.clusters.models import Creation, Heartbeat, Project, Source, State
+from hyperclusters.clusters.models import ClusterListing, Creation, Heartbeat, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.evidence import horizon, is_past_horizon
 from tests.clusters.moments import send_what_waits
@@ -119,23 +119,23 @@ def test_g38_nothing_stands_still_after_a_worker_whose_clock_was_wrong(
     count, now = lists(cloud), clock.now()
     with at(monkeypatch, now + LONGEST):
         run_worker()
-        duties.run_due()
+        tasks.run_due()
         inventory_is_due = lists(cloud) >= count + 4
         for _ in range(25):
-            record(EventType.ACCESS_DENIED, Outcome.DENIED, person=people.mallory)
-        Duty.objects.filter(name="alerts").update(due_at=clock.now())
-        duties.run_due()
+            record(EventType.ACCESS_DENIED, Outcome.DENIED, by=people.mallory)
+        ScheduledTask.objects.filter(name="alerts").update(run_after=clock.now())
+        tasks.run_due()
     stuck = Creation.objects.filter(name="left-behind", state=State.QUEUED)
-    horizon_at = Creation.objects.get(pk=unsettled.pk).horizon_at
+    not_created_after = Creation.objects.get(pk=unsettled.pk).not_created_after
     assert (
         wrong(
             leases=not stuck.exists()
             and (not claimed or Creation.objects.get(pk=claimed).state == State.CREATED),
             horizon=unsettled.state == State.UNKNOWN
-            and horizon_at is not None
-            and horizon_at < now + LONGEST * 5,
-            scheduled_tasks=not Duty.objects.exclude(
-                due_at__lte=now + DAY + LONGEST + timedelta(minutes=1)
+            and not_created_after is not None
+            and not_created_after < now + LONGEST * 5,
+            scheduled_tasks=not ScheduledTask.objects.exclude(
+                run_after__lte=now + DAY + LONGEST + timedelta(minutes=1)
             ).exists(),
             listings=inventory_is_due,
             alerts=len(events(action="audit:alert:denials")) == 1,
@@ -150,8 +150,8 @@ def test_g38_what_a_web_process_asks_for_by_a_wrong_clock_is_done_at_once(
     ahead: str, people: People, projects: Projects, cloud: Cloud
 ) -> None:
     run_worker()
-    duties.run_due()
-    Source.objects.update(run_after=clock.now() + timedelta(seconds=50))
+    tasks.run_due()
+    ClusterListing.objects.update(run_after=clock.now() + timedelta(seconds=50))
     with other(ahead) as web:
         creation = web("ask", name="from-the-web")
         web("give", username="nina")
@@ -159,9 +159,9 @@ def test_g38_what_a_web_process_asks_for_by_a_wrong_clock_is_done_at_once(
         web("visit")
     lapsed, count = Grant.objects.get(person=people.tom), lists(cloud)
     Grant.objects.filter(pk=lapsed.pk).update(until=clock.now())
-    Duty.objects.update(due_at=clock.now())
+    ScheduledTask.objects.update(run_after=clock.now())
     run_worker()
-    duties.run_due()
+    tasks.run_due()
     note_read(person=people.olga, page="list", filters={})
     recent = Attempt.objects.filter(clock.within("at", lockout.WINDOW), key="shared").count()
     visits = len(events(action="audit:read"))
@@ -301,13 +301,15 @@ def test_g38_a_horizon_that_no_clock_can_have_set_begins_anew(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(people, projects, cloud)
-    Creation.objects.update(horizon_at=clock.now() + timedelta(days=10), polls=5, run_after=clock.now())
+    Creation.objects.update(
+        not_created_after=clock.now() + timedelta(days=10), polls=5, run_after=clock.now()
+    )
     claimed = CREATIONS.claim("here", State.UNKNOWN)
     assert claimed is not None
     CREATIONS.poll(claimed)
     creation.refresh_from_db()
-    assert creation.horizon_at is not None
-    assert abs(creation.horizon_at - horizon(clock.now())) < timedelta(minutes=1)
+    assert creation.not_created_after is not None
+    assert abs(creation.not_created_after - horizon(clock.now())) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("seconds", [1800, -1800])
@@ -336,7 +338,7 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
     far = clock.now() + timedelta(days=10)
     creation = submit_creation(people.ada, projects.vision, "far")
     Creation.objects.update(run_after=far, lease_expires_at=far, lease_holder="gone")
-    Source.objects.update(run_after=far, lease_expires_at=far)
+    ClusterListing.objects.update(run_after=far, lease_expires_at=far)
     test = connections.ask_test(by=people.root, project=projects.vision)
     type(test).objects.update(lease_expires_at=far)
     Project.objects.update(
@@ -344,7 +346,7 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
     )
     project = Project.objects.get(pk=projects.vision.pk)
     longest = timedelta(seconds=push.BACKOFF_AT_MOST)
-    Duty.objects.create(name="alerts", due_at=far, held_until=far)
+    ScheduledTask.objects.create(name="alerts", run_after=far, lease_expires_at=far)
     claimed = CREATIONS.claim("here", State.QUEUED)
     assert (
         wrong(
@@ -353,10 +355,8 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
             work=claimed is not None and claimed.pk == creation.pk,
             lists=inventory.claim_source("here") is not None,
             tests=connections.claim_test("here") is not None,
-            duties=Duty.objects.filter(
-                clock.due("due_at", longest), clock.due("held_until", duties.HELD)
-            ).exists(),
-            duty=duties._claim("alerts", duties.SOON) is not None,
+            tasks=ScheduledTask.objects.due().filter(clock.due("run_after", longest)).exists(),
+            task=tasks._claim("alerts", tasks.SOON) is not None,
         )
         == []
     )

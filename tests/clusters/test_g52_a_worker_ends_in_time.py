@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from hyperclusters.access.invitations import invite
-from hyperclusters.access.models import Invitation, Letter, Role
-from hyperclusters.audit.models import Duty
+from hyperclusters.access.models import Invitation, OutgoingMail, Role
+from hyperclusters.audit.models import ScheduledTask
 from hyperclusters.clusters import connections
 from hyperclusters.clusters.models import ConnectionTest, Creation, Diagnosis, State
 from tests.clusters.other_process import ROOT, environment
@@ -114,8 +114,8 @@ def test_g52_letters_that_go_out_slowly_are_left_to_the_next_worker(people: Peop
         status, seconds = stopped_when_busy(partial(server.busy.wait, 60), tmp_path / "log", EMAIL_URL=url)
     assert (status, seconds < GRACE) == (0, True)
     assert Invitation.objects.exclude(mailed_at=None).count() == LETTERS
-    assert Letter.objects.count() == LETTERS - len(server.letters)
-    assert Letter.objects.due().count() == Letter.objects.count()  # and none of them has to wait
+    assert OutgoingMail.objects.count() == LETTERS - len(server.letters)
+    assert OutgoingMail.objects.due().count() == OutgoingMail.objects.count()  # and none of them has to wait
 
 
 def test_g52_what_cannot_be_stopped_is_left_and_named(people: People, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_g52_what_cannot_be_stopped_is_left_and_named(people: People, tmp_path: 
     assert (status, seconds < GRACE) == (1, True)
     assert "not everything ended within SHUTDOWN_GRACE" in (tmp_path / "log").read_text()
     assert "ledger" in (tmp_path / "log").read_text()
-    assert Duty.objects.get(name="push to webhook").seq == 0  # what was not taken is handed on again
+    assert ScheduledTask.objects.get(name="push to webhook").seq == 0  # what was not taken is handed on again
 
 
 def test_g52_a_connection_test_makes_no_second_call_when_told_to_stop(

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from hyperclusters.clusters.creations import look_now, withdraw
-from hyperclusters.clusters.models import Cluster, Creation, Evidence, Source, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Evidence, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.operations.transitions import StaleState
@@ -63,7 +63,7 @@ def test_g11_a_lost_creation_s_cluster_is_never_listed_as_made_outside(
 ) -> None:
     creation = lost(people, projects, cloud, deed=True)
     Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=1))
-    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()  # the inventory's list comes before the search
     assert not Cluster.objects.exists()
     run_worker_again(creation)
@@ -94,9 +94,9 @@ def test_g08_the_horizon_lies_behind_the_signature_s_life_and_all_margins(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     creation = lost(people, projects, cloud, deed=False)
-    assert creation.horizon_at is not None
+    assert creation.not_created_after is not None
     assert creation.signed_at is not None
-    span = creation.horizon_at - creation.signed_at
+    span = creation.not_created_after - creation.signed_at
     assert timedelta(minutes=21) <= span < timedelta(minutes=21, seconds=3)  # 15 + 1 + 5
 
 
@@ -125,7 +125,7 @@ def test_g08_a_list_begun_before_the_horizon_does_not_count_as_behind_it(
     people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creation = run_worker_again(lost(people, projects, cloud, deed=False), times=3)
-    Creation.objects.filter(pk=creation.pk).update(horizon_at=timezone.now() + timedelta(minutes=1))
+    Creation.objects.filter(pk=creation.pk).update(not_created_after=timezone.now() + timedelta(minutes=1))
     after_the_list(monkeypatch, lambda: horizon_passes(creation))
     assert run_worker_again(creation).state == State.UNKNOWN
 
@@ -148,7 +148,7 @@ def test_a_cluster_that_comes_up_after_the_verdict_contradicts_it_aloud(
     run_worker_again(creation, times=2)
     late = cloud.simulator.add_cluster(projects.vision.project_id, NAME)
     for _ in range(2):
-        Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+        ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
         run_worker()
     creation.refresh_from_db()
     assert creation.conflict_at is not None
@@ -326,7 +326,9 @@ def test_g09_an_outcome_open_for_half_an_hour_is_told_once(
     creation = lost(people, projects, cloud, deed=False)
     run_worker_again(creation)
     assert events(action="cluster:create:overdue") == []
-    Creation.objects.filter(pk=creation.pk).update(horizon_at=horizon(timezone.now() - timedelta(minutes=31)))
+    Creation.objects.filter(pk=creation.pk).update(
+        not_created_after=horizon(timezone.now() - timedelta(minutes=31))
+    )
     run_worker_again(creation, times=2)
     assert len(events(action="cluster:create:overdue", object_id=str(creation.pk))) == 1
 

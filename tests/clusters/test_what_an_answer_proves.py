@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hyperclusters.clusters.models import Creation, Evidence, Project, Source, State
+from hyperclusters.clusters.models import ClusterListing, Creation, Evidence, Project, State
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.modelarts import Client, ClusterType
 from tests.clusters.moments import around_the_create, send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
+
+pytestmark = pytest.mark.any_database
 
 REFUSALS = (400, 404, 405, 409, 411, 413, 414, 415, 422)
 AMBIGUOUS = (302, 304, 408, 418, 425, 451, 499, 500, 501, 502, 503, 504, 599)
@@ -49,7 +51,7 @@ def pause(action: str, until: str, **filters: Any) -> timedelta:
 
 def no_lists_meanwhile() -> None:
     """The inventory's own lists are not due, so that each call is about the creation."""
-    Source.objects.update(run_after=timezone.now() + timedelta(minutes=4))
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(minutes=4))
 
 
 def test_g01_a_create_without_its_record_is_seen_by_the_watch_that_every_test_keeps(
@@ -381,8 +383,8 @@ def test_g18_a_wrong_clock_is_corrected_once_and_the_creation_goes_through(
     corrected = events(action="project:clock:corrected", team_name="Vision")
     assert len(corrected) == 1
     # The horizon is a moment of our clock, whatever the cloud's says.
-    assert creation.horizon_at is not None
-    assert abs(creation.horizon_at - timezone.now() - timedelta(minutes=21)) < timedelta(minutes=1)
+    assert creation.not_created_after is not None
+    assert abs(creation.not_created_after - timezone.now() - timedelta(minutes=21)) < timedelta(minutes=1)
 
 
 def test_g18_a_clock_that_turns_wrong_between_list_and_create_costs_one_resend(

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from hyperclusters.audit import clock
 from hyperclusters.clusters import inventory
 from hyperclusters.clusters.inventory import ask_refresh
-from hyperclusters.clusters.models import Cluster, Project, Source
+from hyperclusters.clusters.models import Cluster, ClusterListing, Project
 from hyperclusters.simulator import SimulatedCluster
 from tests.clusters.moments import after_the_list, once
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
@@ -43,7 +43,7 @@ def minutes(number: float) -> timedelta:
 def lists_again() -> None:
     """Every list is due, calls are possible, and the worker makes them."""
     Project.objects.update(blocked_until=None)
-    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()
 
 
@@ -63,26 +63,26 @@ def test_a_list_that_cannot_be_made_is_given_back_for_its_next_turn(
     why: str, projects: Projects, cloud: Cloud, settings: Settings
 ) -> None:
     begun, pause = clock.now(), clock.now() + minutes(1)
-    source = inventory.claim_source("one")
-    assert source is not None
+    cluster_listing = inventory.claim_source("one")
+    assert cluster_listing is not None
     if why == "the cloud fails":
         cloud.simulator.fault("error", "list", status=503)
     elif why == "the key is unreadable":
         settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
     else:
-        Project.objects.filter(pk=source.project_id).update(blocked_until=pause)
-    assert inventory.sync(source) is False
-    source.refresh_from_db()
-    assert source.lease_expires_at is None
-    assert source.listed_at is None
+        Project.objects.filter(pk=cluster_listing.project_id).update(blocked_until=pause)
+    assert inventory.sync(cluster_listing) is False
+    cluster_listing.refresh_from_db()
+    assert cluster_listing.lease_expires_at is None
+    assert cluster_listing.listed_at is None
     if why == "calls are paused":
-        assert (source.run_after, source.failed_at) == (pause, None)
+        assert (cluster_listing.run_after, cluster_listing.failed_at) == (pause, None)
         assert cloud.simulator.journal() == []
     else:
         next_turn = timedelta(seconds=settings.SYNC_INTERVAL)
-        assert source.run_after >= begun + next_turn
-        assert source.failed_at is not None
-    assert not Source.objects.due().filter(pk=source.pk).exists()
+        assert cluster_listing.run_after >= begun + next_turn
+        assert cluster_listing.failed_at is not None
+    assert not ClusterListing.objects.due().filter(pk=cluster_listing.pk).exists()
 
 
 @pytest.fixture
@@ -141,11 +141,11 @@ def test_a_list_that_failed_removes_nothing_and_says_so(
         cloud.simulator.reset()
         cloud.simulator.fault(call="list", project=projects.vision.project_id, **fault)
         lists_again()
-        source = projects.vision.sources.get(type="HPS")
+        cluster_listing = projects.vision.sources.get(type="HPS")
         assert known() == {"outside"}, fault
-        assert source.is_failing, fault
-        assert source.listed_at is not None  # the age of what is still shown
-        assert not source.lease_expires_at
+        assert cluster_listing.is_failing, fault
+        assert cluster_listing.listed_at is not None  # the age of what is still shown
+        assert not cluster_listing.lease_expires_at
 
 
 def test_a_list_that_goes_on_failing_is_told_once(outside: SimulatedCluster, cloud: Cloud) -> None:
@@ -159,7 +159,7 @@ def test_a_list_that_works_again_is_told_once(outside: SimulatedCluster, cloud: 
     cloud.simulator.fault("error", "list", status=503, times=4)
     for _ in range(3):
         lists_again()
-    assert not Source.objects.filter(failed_at__isnull=False).exists()
+    assert not ClusterListing.objects.filter(failed_at__isnull=False).exists()
     assert len(events(action="cluster:list:recovered")) == 4
 
 
@@ -170,9 +170,9 @@ def test_one_project_s_failing_list_keeps_no_other_from_being_listed(
     cloud.simulator.add_cluster(projects.vision.project_id, "there")
     run_worker()
     assert known() == {"there"}
-    assert set(Source.objects.filter(failed_at__isnull=False).values_list("project__name", flat=True)) == {
-        projects.speech.name
-    }
+    assert set(
+        ClusterListing.objects.filter(failed_at__isnull=False).values_list("project__name", flat=True)
+    ) == {projects.speech.name}
 
 
 def test_a_cluster_that_vanished_is_kept_as_gone_and_comes_back(
@@ -196,8 +196,8 @@ def test_a_cluster_that_vanished_is_kept_as_gone_and_comes_back(
     cloud.simulator.fault(
         "garbage", "list", kind="custom", body=answer, project=projects.vision.project_id, times=2
     )
-    Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(4))
-    Source.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
+    ClusterListing.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(4))
+    ClusterListing.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()
     assert "outside" in known()
     assert len(events(action="cluster:seen:back")) == 1
@@ -209,9 +209,9 @@ def test_a_list_that_is_suddenly_empty_is_doubted_until_a_second_one_agrees(
     cloud.simulator.remove_cluster(outside.id)
     lists_again()
     assert known() == {"outside"}
-    source = projects.vision.sources.get(type="HPS")
-    assert source.suspect_since is not None
-    assert source.run_after < timezone.now() + timedelta(seconds=11)  # asked for again soon
+    cluster_listing = projects.vision.sources.get(type="HPS")
+    assert cluster_listing.suspect_since is not None
+    assert cluster_listing.run_after < timezone.now() + timedelta(seconds=11)  # asked for again soon
     assert len(events(action="cluster:list:suspect")) == 1
     lists_again()
     assert known() == set()
@@ -248,18 +248,18 @@ def test_a_list_begun_before_a_cluster_was_made_does_not_make_it_gone(
     cloud: Cloud,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Source.objects.filter(project=projects.vision, type="HPS").update(
+    ClusterListing.objects.filter(project=projects.vision, type="HPS").update(
         run_after=timezone.now() - timedelta(seconds=1)
     )
-    source = inventory.claim_source("slow")
-    assert source is not None
+    cluster_listing = inventory.claim_source("slow")
+    assert cluster_listing is not None
 
     def made_meanwhile() -> None:
         submit_creation(people.ada, projects.vision, "newer")
         run_worker()
 
     after_the_list(monkeypatch, once(made_meanwhile))
-    inventory.sync(source)
+    inventory.sync(cluster_listing)
     assert known() == {"outside", "newer"}
     assert events(action="cluster:seen:gone") == []
     assert events(action="cluster:seen:outside", object_name="newer") == []
@@ -285,7 +285,7 @@ def test_a_change_of_networks_and_name_is_taken_over(
     subnet = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
     network = {"hyper_cluster_subnet_id": subnet, "is_default": True}
     row = {"id": outside.id, "name": "renamed", "network_info": [network]}
-    Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(4))
+    ClusterListing.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(4))
     cloud.simulator.fault(
         "garbage",
         "list",
@@ -293,7 +293,7 @@ def test_a_change_of_networks_and_name_is_taken_over(
         body=json.dumps({"hyper_clusters": [row]}).encode(),
         project=projects.vision.project_id,
     )
-    Source.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
+    ClusterListing.objects.filter(type="HPS").update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()
     cluster = Cluster.objects.get()
     assert cluster.name == "renamed"
@@ -314,18 +314,18 @@ def test_g31_a_cloud_that_lists_one_cluster_under_both_types_stops_nothing(
 
 def test_two_workers_do_not_list_the_same_thing_at_once(projects: Projects, cloud: Cloud) -> None:
     claimed = [inventory.claim_source(f"worker-{number}") for number in range(5)]
-    sources = [source.pk for source in claimed if source]
+    sources = [cluster_listing.pk for cluster_listing in claimed if cluster_listing]
     assert len(sources) == len(set(sources)) == 4
     assert claimed[4] is None
 
 
 def test_a_list_whose_worker_died_is_due_again_after_its_lease(projects: Projects, cloud: Cloud) -> None:
-    source = inventory.claim_source("died")
-    assert source is not None
+    cluster_listing = inventory.claim_source("died")
+    assert cluster_listing is not None
     past = timezone.now() - timedelta(seconds=1)
-    Source.objects.filter(pk=source.pk).update(lease_expires_at=past, run_after=past)
+    ClusterListing.objects.filter(pk=cluster_listing.pk).update(lease_expires_at=past, run_after=past)
     run_worker()
-    assert Source.objects.get(pk=source.pk).listed_at is not None
+    assert ClusterListing.objects.get(pk=cluster_listing.pk).listed_at is not None
 
 
 def test_a_refresh_is_for_the_teams_that_one_may_look_into_and_is_audited(
@@ -345,20 +345,22 @@ def test_a_refresh_asked_for_while_a_list_is_under_way_is_not_lost(
     people: People, projects: Projects, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_worker()
-    source = projects.vision.sources.get(type="HPS")
-    Source.objects.filter(pk=source.pk).update(run_after=timezone.now() - timedelta(seconds=1))
+    cluster_listing = projects.vision.sources.get(type="HPS")
+    ClusterListing.objects.filter(pk=cluster_listing.pk).update(
+        run_after=timezone.now() - timedelta(seconds=1)
+    )
     held = inventory.claim_source("slow")
     assert held is not None
     after_the_list(monkeypatch, once(lambda: ask_refresh(person=people.ada)))
     inventory.sync(held)
-    assert Source.objects.get(pk=source.pk).run_after <= timezone.now()
+    assert ClusterListing.objects.get(pk=cluster_listing.pk).run_after <= timezone.now()
 
 
 def test_10_000_networks_of_one_cluster_are_kept(projects: Projects, cloud: Cloud) -> None:
     networks = [{"hyper_cluster_subnet_id": f"net-{number}"} for number in range(10_000)]
     row = {"id": "wide", "name": "wide", "network_info": networks}
     body = json.dumps({"hyper_clusters": [row]}).encode()
-    Source.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(60))
+    ClusterListing.objects.filter(type="ECS").update(run_after=timezone.now() + minutes(60))
     cloud.simulator.fault("garbage", "list", kind="custom", body=body, project=projects.vision.project_id)
     run_worker()
     assert Cluster.objects.get().networks.count() == 10_000

@@ -13,11 +13,13 @@ from django.utils import timezone
 from hyperclusters.audit.chain import append
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import inventory, updates
-from hyperclusters.clusters.models import Cluster, Project, Source
+from hyperclusters.clusters.models import Cluster, ClusterListing, Project
 from hyperclusters.clusters.preflight import preflight
 from hyperclusters.modelarts import HyperCluster, Network
 from tests.clusters.moments import Killed, kill
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
+
+pytestmark = pytest.mark.any_database
 
 ID = "74437437-6810-43b8-ba20-8f8e5bc034da"
 OTHER_ID = "84437437-6810-43b8-ba20-8f8e5bc034da"
@@ -36,11 +38,11 @@ def networks(*rows: tuple[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def source_of(project: Project, kind: str = "HPS") -> Source:
+def source_of(project: Project, kind: str = "HPS") -> ClusterListing:
     """A list that a worker has leased, as it is now."""
     later = timezone.now() + timedelta(seconds=30)
-    Source.objects.filter(project=project, type=kind).update(lease_holder="w", lease_expires_at=later)
-    return Source.objects.select_related("project__team").get(project=project, type=kind)
+    ClusterListing.objects.filter(project=project, type=kind).update(lease_holder="w", lease_expires_at=later)
+    return ClusterListing.objects.select_related("project__team").get(project=project, type=kind)
 
 
 def listed(cloud: Cloud, project: Project, body: Any, kind: str = "HPS") -> bool:
@@ -167,7 +169,7 @@ def test_g42_a_list_that_cannot_be_used_changes_nothing(
     assert not listed(cloud, projects.vision, UNUSABLE[case])
     assert Cluster.objects.present().get() == train
     assert known() == {A: True, B: False}
-    assert Source.objects.get(project=projects.vision, type="HPS").is_failing
+    assert ClusterListing.objects.get(project=projects.vision, type="HPS").is_failing
 
 
 @pytest.mark.parametrize("body", [{"hyper_clusters": None}, {"count": 0, "hyper_clusters": None}])
@@ -177,7 +179,7 @@ def test_g42_a_project_whose_list_is_null_is_empty_and_can_be_used(
     sent = json.dumps(body).encode()
     cloud.simulator.fault("garbage", "list", kind="custom", body=sent)
     run_worker()
-    assert not Source.objects.filter(failed_at__isnull=False).exists()
+    assert not ClusterListing.objects.filter(failed_at__isnull=False).exists()
     creation = submit_creation(people.ada, projects.vision)
     run_worker()
     creation.refresh_from_db()
@@ -280,9 +282,9 @@ def test_a_worker_killed_between_two_batches_leaves_the_rest_to_the_next_list(
         with pytest.raises(Killed):
             listed(cloud, projects.vision, rows)
     assert 0 < Cluster.objects.count() < 1000
-    source = Source.objects.get(project=projects.vision, type="HPS")
-    assert source.listed_at is None  # no complete list is claimed
-    assert source.lease_expires_at is not None
+    cluster_listing = ClusterListing.objects.get(project=projects.vision, type="HPS")
+    assert cluster_listing.listed_at is None  # no complete list is claimed
+    assert cluster_listing.lease_expires_at is not None
     assert listed(cloud, projects.vision, rows)
     assert Cluster.objects.present().count() == 1000
     assert Event.objects.filter(action="cluster:seen:outside").count() == 1000
@@ -296,18 +298,18 @@ def test_g12_a_list_that_began_earlier_undoes_nothing_that_a_later_one_said(
     train: Cluster, projects: Projects, cloud: Cloud
 ) -> None:
     early, late = timezone.now(), timezone.now() + timedelta(seconds=1)
-    source = source_of(projects.vision)
-    assert updates.apply(source, [item(OTHER_ID, "new")], late)
+    cluster_listing = source_of(projects.vision)
+    assert updates.apply(cluster_listing, [item(OTHER_ID, "new")], late)
     train.refresh_from_db()
     assert train.gone_at == late
-    assert updates.apply(source, [item(ID, "stale"), item(OTHER_ID, "stale", subnet_id=B)], early)
+    assert updates.apply(cluster_listing, [item(ID, "stale"), item(OTHER_ID, "stale", subnet_id=B)], early)
     train.refresh_from_db()
     assert (train.name, train.gone_at) == ("train", late)
     other = Cluster.objects.get(cluster_id=OTHER_ID)
     assert (other.name, [network.subnet_id for network in other.networks.all()]) == ("new", [A])
-    Source.objects.filter(pk=source.pk).update(listed_at=late)
+    ClusterListing.objects.filter(pk=cluster_listing.pk).update(listed_at=late)
     with pytest.raises(updates.Superseded):
-        updates.apply(source, [item(ID, "stale")], early)
+        updates.apply(cluster_listing, [item(ID, "stale")], early)
 
 
 def test_g42_a_name_that_a_creation_has_in_doubt_is_left_to_its_search_in_a_long_list_too(
@@ -317,7 +319,7 @@ def test_g42_a_name_that_a_creation_has_in_doubt_is_left_to_its_search_in_a_long
     cloud.simulator.fault("error", "create", status=502, deed=True)
     creation = submit_creation(people.ada, projects.vision, "c-500")
     inventory_later = timezone.now() + timedelta(hours=1)
-    Source.objects.update(run_after=inventory_later)
+    ClusterListing.objects.update(run_after=inventory_later)
     run_worker()
     creation.refresh_from_db()
     assert creation.state == "unknown"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.services import add_team
 from hyperclusters.accounts.models import CompanyAccount
-from hyperclusters.audit import duties, verification
+from hyperclusters.audit import tasks, verification
 from hyperclusters.audit.chain import COLUMNS, GENESIS, PendingEvent, digest
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
@@ -73,7 +73,7 @@ def test_g35_data_of_the_first_release_is_read_by_the_newest_and_both_can_write(
     meanwhile = connect(old, "meanwhile")  # a replica of the old release, not yet replaced
     ask(old, meanwhile)
     assert Project.objects.get(name="meanwhile").key_kind == KeyKind.STATIC
-    assert Project.objects.get(name="meanwhile").creations.get().asked_in == ""
+    assert Project.objects.get(name="meanwhile").creations.get().request_id == ""
 
 
 def test_g35_every_migration_goes_back(newest: Any) -> None:
@@ -195,7 +195,7 @@ def test_g35_a_ledger_of_the_release_before_is_intact_without_any_act(
     migrate(newest)
     assert verification.integrity_status().state == "never"  # that one had no seal
     append_as_before(1, "k2")  # a replica of the old release, not yet replaced
-    duties.run_due()
+    tasks.run_due()
     assert verification.integrity_status().findings == ()
     assert verification.integrity_status().state == "intact"
     record(EventType.AUDIT_READ, Outcome.DONE)

@@ -20,7 +20,7 @@ from hyperclusters.audit.verification import verify
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.errors import Blocked, DeletionOpen
-from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project, Source, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Deletion, Project, State
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
@@ -129,10 +129,10 @@ def worker(breakage: str = "") -> None:
 def pass_time(project: int, seconds: float) -> None:
     """Let time pass for one project: what lies ahead of its creations and lists comes nearer."""
     by = timedelta(seconds=seconds)
-    moments = ("signed_at", "horizon_at", "run_after", "lease_expires_at", "requested_at")
+    moments = ("signed_at", "not_created_after", "run_after", "lease_expires_at", "requested_at")
     for moving in _moving(project):
         moving.update(**{moment: F(moment) - by for moment in moments})
-    Source.objects.filter(project=project).update(
+    ClusterListing.objects.filter(project=project).update(
         run_after=F("run_after") - by, lease_expires_at=F("lease_expires_at") - by
     )
     pauses = ("blocked_until", "probe_until", "writes_until")
@@ -158,7 +158,7 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
         run_due()
         if not any(moving.exists() for moving in _moving(project)):
             break
-    Source.objects.filter(project=project).update(
+    ClusterListing.objects.filter(project=project).update(
         run_after=timezone.now() - timedelta(seconds=1), lease_expires_at=None
     )
     run_due()
@@ -167,7 +167,7 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
 @job
 def retire(project: int) -> None:
     """Have this project's lists never come due again: many scenes share a world, and each turn would list them all."""
-    Source.objects.filter(project=project).delete()
+    ClusterListing.objects.filter(project=project).delete()
 
 
 @job

@@ -8,7 +8,7 @@ from functools import partial
 from django.utils import timezone
 
 from hyperclusters.clusters import breaker, inventory
-from hyperclusters.clusters.models import Project, Source
+from hyperclusters.clusters.models import ClusterListing, Project
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import CredentialsRefused, Throttled
 from tests.faults.concurrency import Beside, Pause, run_concurrently
@@ -19,12 +19,14 @@ from tests.faults.races import RaceSetup, race, wrong
 def sync_and_bind(stage: RaceSetup) -> list[str]:
     """The inventory lists a new cluster at the moment in which its creation is settled: it is never made outside."""
     stage.ask()
-    source = Source.objects.select_related("project__team").get(project=stage.scene["project"], type="HPS")
-    Source.objects.filter(project=stage.scene["project"]).update(
+    cluster_listing = ClusterListing.objects.select_related("project__team").get(
+        project=stage.scene["project"], type="HPS"
+    )
+    ClusterListing.objects.filter(project=stage.scene["project"]).update(
         run_after=timezone.now() + timedelta(minutes=4)
     )
     stage.slow_create(after=0.02)
-    _, *synced = run_concurrently(run_due, *[partial(inventory.sync, source)] * 3)
+    _, *synced = run_concurrently(run_due, *[partial(inventory.sync, cluster_listing)] * 3)
     return wrong(
         G11_not_outside=stage.events("cluster:seen:outside") == 0,
         sync_ends_well=all(done is True for done in synced),
@@ -35,15 +37,17 @@ def sync_and_bind(stage: RaceSetup) -> list[str]:
 def sync_between_two_reads(stage: RaceSetup) -> list[str]:
     """The same, at the one moment that hurts: between the two reads with which a list is applied."""
     stage.ask()
-    source = Source.objects.select_related("project__team").get(project=stage.scene["project"], type="HPS")
-    Source.objects.filter(project=stage.scene["project"]).update(
+    cluster_listing = ClusterListing.objects.select_related("project__team").get(
+        project=stage.scene["project"], type="HPS"
+    )
+    ClusterListing.objects.filter(project=stage.scene["project"]).update(
         run_after=timezone.now() + timedelta(minutes=4)
     )
     with Pause("call_answered") as answered:
         sender = Beside(run_due)
         answered.wait()
         with Pause("sync_known") as known:
-            syncer = Beside(partial(inventory.sync, source))
+            syncer = Beside(partial(inventory.sync, cluster_listing))
             known.wait()
             answered.let_go()
             sender.join(
@@ -64,7 +68,7 @@ def refreshes(stage: RaceSetup) -> list[str]:
     """Two people ask, four workers answer: each list is fetched by one of them."""
     run_concurrently(*[partial(inventory.ask_refresh, person=stage.ada)] * 2)
     got = run_concurrently(*(partial(inventory.claim_source, f"holder-{n}") for n in range(4)))
-    numbers = [source.pk for source in got if isinstance(source, Source)]
+    numbers = [source.pk for source in got if isinstance(source, ClusterListing)]
     return wrong(
         each_once=len(numbers) == len(set(numbers)), no_error=not any(isinstance(s, Exception) for s in got)
     )

@@ -11,7 +11,7 @@ from hyperclusters.access.models import Role
 from hyperclusters.access.services import end_grant, grant
 from hyperclusters.audit import anchors
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.verification import verify
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Project
@@ -20,7 +20,7 @@ from tests.faults.races import RaceSetup, race, wrong
 
 
 def _record(stage: RaceSetup, mark: str) -> None:
-    record(EventType.SIGNED_OUT, Outcome.DONE, subject=Subject("race", mark, stage.scene["project_id"]))
+    record(EventType.SIGNED_OUT, Outcome.DONE, on=Subject("race", mark, stage.scene["project_id"]))
 
 
 def _lock(stage: RaceSetup) -> None:
@@ -56,7 +56,7 @@ def appends(stage: RaceSetup) -> list[str]:
     return wrong(
         no_one_fails=all(each is None for each in got),
         G19_all_are_there=mine.count() == 17 + 2 * 17,
-        G21_no_gap=Event.objects.count() == Head.objects.get().seq,
+        G21_no_gap=Event.objects.count() == ChainHead.objects.get().seq,
     )
 
 

@@ -142,7 +142,7 @@ def test_no_answer_waits_for_the_acknowledgement_of_its_head(simulator: Simulato
             times.append(time.perf_counter() - began)
         return statistics.median(times)
 
-    # Head and body that wait for each other's acknowledgement cost 40 ms; a list takes less than one.
+    # ChainHead and body that wait for each other's acknowledgement cost 40 ms; a list takes less than one.
     assert median("GET", b"") < 0.03
     assert median("POST", body) < 0.1
     connection.close()

@@ -76,9 +76,13 @@ def write(people: People, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable
                 record(
                     EventType.CREATE_SUCCEEDED if number % 3 else EventType.CREATE_FAILED,
                     Outcome.DONE if number % 3 else Outcome.FAILED,
+                    on=Subject(
+                        "thing",
+                        f"id-{number}",
+                        f"train-{number % 4}",
+                        team=people.vision if number % 2 else people.speech,
+                    ),
                     person_name="walker" if number % 10 else "runner",
-                    team=people.vision if number % 2 else people.speech,
-                    subject=Subject("thing", f"id-{number}", f"train-{number % 4}"),
                 )
 
     return write

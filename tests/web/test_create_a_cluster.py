@@ -29,7 +29,7 @@ from tests.web.pages import (
     words,
 )
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 

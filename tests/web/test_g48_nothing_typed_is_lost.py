@@ -32,7 +32,7 @@ from tests.web.pages import (
     words,
 )
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 LOGIN = "/accounts/login/"
 CHINESE = "".join(chr(0x4E00 + n * 37 % 20_000) for n in range(500))

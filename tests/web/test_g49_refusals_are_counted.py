@@ -100,14 +100,14 @@ def test_g49_no_kind_of_event_is_left_out(outcome: Outcome, people: People) -> N
         for action in kinds:
             for n in range(3):
                 subject = Subject("page", "", "/p/")
-                record(action, outcome, person=people.ada, subject=subject, reason=f"r{n}", evidence="cause")
+                record(action, outcome, on=subject, by=people.ada, reason=f"r{n}", evidence="cause")
     assert sorted(event.action for event in events(outcome=outcome)) == sorted(kinds)
 
 
 def test_g49_a_refusal_by_a_command_or_a_worker_has_an_event_each(people: People) -> None:
     with request_context(RequestContext("command")):
         for _ in range(5):
-            record(EventType.GRANT_REFUSED, Outcome.REFUSED, person=people.ada, evidence="cause")
+            record(EventType.GRANT_REFUSED, Outcome.REFUSED, by=people.ada, evidence="cause")
     assert len(events(outcome="refused")) == 5
 
 

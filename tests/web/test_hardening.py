@@ -26,7 +26,7 @@ from tests.conftest import Cloud, People, Projects, events, submit_creation
 from tests.web.pages import SignIn, body, submit, words
 from tests.web.test_every_page import CSP
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERYWHERE = {

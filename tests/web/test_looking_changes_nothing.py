@@ -18,7 +18,7 @@ from tests.permissions import table
 from tests.test_architecture import address_of
 from tests.web.pages import SignIn
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 EXPORTS = {
     "clusters:csv",

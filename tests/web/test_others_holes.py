@@ -15,7 +15,7 @@ from hyperclusters.clusters.models import Cluster, ConnectionTest, Creation, Pro
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.web.pages import HTMX, SignIn, body, holds_markup, main, submit, words
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 ELSEWHERE = (
     "//evil.example", "https://evil.example", "http:evil.example", "/\\evil.example", "\\\\evil.example", "///evil.example",

@@ -26,7 +26,7 @@ from hyperclusters.accounts.models import Scope
 from hyperclusters.accounts.token_format import token_id
 from hyperclusters.audit.chain import PendingEvent as Link
 from hyperclusters.audit.chain import append
-from hyperclusters.audit.ledger import record
+from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project
@@ -40,7 +40,7 @@ from tests.web.pages import HTMX
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.pages,
+    pytest.mark.any_database,
 ]  # pytest-django makes a database only for tests that are marked
 TABLE = table()
 PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")
@@ -163,7 +163,7 @@ def side(slug: str, admin: User) -> Side:
         ),
         cluster=cluster,
         deletion=Deletion.objects.create(cluster=cluster, requested_by=person, state="deleted"),
-        event=chained(record(EventType.LIST_FAILED, Outcome.FAILED, team=team)),
+        event=chained(record(EventType.LIST_FAILED, Outcome.FAILED, on=Subject(team=team))),
         grant=held,
         asked=access_requests.ask(
             person=add_person(username=f"asks-{slug}"), team=team, role=Role.VIEWER, days=7, reason="m"

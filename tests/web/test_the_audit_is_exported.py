@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,9 @@ def past(people: People) -> None:
         for number, name in enumerate((*FORMULAS, *PAYLOADS, "中文", 'a"b,c', "two\nlines")):
             outcome = Outcome.FAILED if number % 3 == 0 else Outcome.DONE
             subject = Subject("creation", f"id-{number}", name)
-            record(EventType.CREATE_FAILED, outcome, person=people.ada, team=people.vision, subject=subject, reason=name,
-                   evidence=name, response={"message": name})  # fmt: skip
+            record(EventType.CREATE_FAILED, outcome, on=replace(subject, team=people.vision), by=people.ada, reason=name, evidence=name, response={'message': name})  # fmt: skip
             record(
-                EventType.CREATE_FAILED, outcome, person=people.mallory, team=people.speech, subject=subject
+                EventType.CREATE_FAILED, outcome, on=replace(subject, team=people.speech), by=people.mallory
             )
 
 

@@ -41,9 +41,13 @@ def mixed(people: People) -> None:
                 record(
                     EventType.CREATE_SUCCEEDED if outcome == Outcome.DONE else EventType.CREATE_FAILED,
                     outcome,
-                    person=person,
-                    team=people.vision if person == people.ada else people.speech,
-                    subject=Subject("thing", f"id-{number}", f"train-{number}"),
+                    on=Subject(
+                        "thing",
+                        f"id-{number}",
+                        f"train-{number}",
+                        team=people.vision if person == people.ada else people.speech,
+                    ),
+                    by=person,
                     upstream_request_id=f"cloud-{number}",
                 )
 
@@ -147,7 +151,7 @@ def test_what_is_recorded_while_one_pages_moves_nothing(mixed: None, people: Peo
     was = list(Event.objects.order_by("-seq").values_list("seq", flat=True))
     first = page([Event.objects.all()])
     for _ in range(SIZE):
-        record(EventType.SIGNED_OUT, Outcome.DONE, person=people.ada)
+        record(EventType.SIGNED_OUT, Outcome.DONE, by=people.ada)
     numbers, shown = [event.seq for event in first.events], first
     while shown.older is not None:
         shown = page([Event.objects.all()], before=shown.older)

@@ -34,12 +34,14 @@ def past(people: People) -> list[int]:
     """120 events of Vision, 3 of Speech and 2 of nobody's, beside the ones that made the cast."""
     with transaction.atomic():
         for number in range(120):
-            subject = Subject("creation", f"id-{number}", f"train-{number}")
+            subject = Subject("creation", f"id-{number}", f"train-{number}", people.vision)
             outcome = Outcome.FAILED if number % 10 == 0 else Outcome.DONE
             action = EventType.CREATE_FAILED if number % 10 == 0 else EventType.CREATE_SUCCEEDED
-            record(action, outcome, person=people.ada, team=people.vision, subject=subject)
+            record(action, outcome, on=subject, by=people.ada)
         for _ in range(3):
-            record(EventType.CREATE_SUCCEEDED, Outcome.DONE, person=people.mallory, team=people.speech)
+            record(
+                EventType.CREATE_SUCCEEDED, Outcome.DONE, on=Subject(team=people.speech), by=people.mallory
+            )
         for _ in range(2):
             record(EventType.SIGN_IN_FAILED, Outcome.DENIED, person_name="stranger")
     return list(Event.objects.order_by("-seq").values_list("seq", flat=True))

@@ -12,9 +12,11 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from hyperclusters.audit.models import DenialWindow
-from hyperclusters.clusters.models import Cluster, Deletion, Source
+from hyperclusters.clusters.models import Cluster, ClusterListing, Deletion
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, NEW, PAYLOADS, SignIn, body, holds_markup, main, submit, words
+
+pytestmark = pytest.mark.any_database
 
 LIST = "/clusters/"
 SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
@@ -30,7 +32,7 @@ def fleet(people: People, projects: Projects, cloud: Cloud) -> dict[str, Cluster
     cloud.simulator.add_cluster(vision, "outside-hps")
     cloud.simulator.add_cluster(vision, "gone-hps")
     run_worker()
-    Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+    ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()
     Cluster.objects.filter(name="gone-hps").update(gone_at=timezone.now())
     return {cluster.name: cluster for cluster in Cluster.objects.all()}
@@ -250,7 +252,7 @@ def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so
 ) -> None:
     ada = as_("ada")
     with cloud.simulator.refusing():
-        Source.objects.update(run_after=timezone.now() - timedelta(seconds=1))
+        ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
         run_worker()
         answer = ada.get(LIST)
     assert sorted(names(body(answer))) == ["ada-hps", "outside-hps", "tom-ecs"]

@@ -19,6 +19,8 @@ from hyperclusters.clusters.models import Cluster, Creation, Network, State
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import HTMX, PAYLOADS, SignIn, body, holds_markup, main, words
 
+pytestmark = pytest.mark.any_database
+
 LIST = "/creations/"
 POLLING = {State.QUEUED, State.SENDING, State.UNKNOWN}
 VERDICTS: dict[State, tuple[dict[str, Any], str]] = {
@@ -391,10 +393,8 @@ def many(people: People, projects: Projects, count: int) -> None:
         for n in range(2)
     )
     for creation in creations:
-        subject = Subject("creation", str(creation.pk), creation.name)
-        record(
-            EventType.CREATE_SUCCEEDED, Outcome.DONE, person=people.ada, team=people.vision, subject=subject
-        )
+        subject = Subject("creation", str(creation.pk), creation.name, people.vision)
+        record(EventType.CREATE_SUCCEEDED, Outcome.DONE, on=subject, by=people.ada)
 
 
 @pytest.mark.parametrize("path", ["/", "/clusters/", LIST, "/audit/", "/clusters/new/?name=x"])

@@ -19,7 +19,7 @@ from pytest_django import Settings
 from hyperclusters.audit import clock, verification
 from hyperclusters.audit.findings import IntegrityIssue
 from hyperclusters.clusters import call_metrics, heartbeat
-from hyperclusters.clusters.models import CallTally, Creation, Project, Source, State
+from hyperclusters.clusters.models import CallCounter, ClusterListing, Creation, Project, State
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.modelarts import ClusterType
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
@@ -98,14 +98,14 @@ def test_what_should_wake_somebody_shows(people: People, cloud: Cloud, projects:
     creation = submit_creation(people.ada, projects.vision)
     long_ago = now - timedelta(hours=2)
     Creation.objects.filter(pk=creation.pk).update(
-        state=State.UNKNOWN, requested_at=long_ago, horizon_at=long_ago, run_after=long_ago
+        state=State.UNKNOWN, requested_at=long_ago, not_created_after=long_ago, run_after=long_ago
     )
     Project.objects.filter(pk=projects.vision.pk).update(
         blocked_until=now + timedelta(minutes=5),
         clock_offset=timedelta(hours=1),
         key_until=now + timedelta(minutes=30),
     )
-    Source.objects.filter(project=projects.speech, type="ECS").update(failed_at=now)
+    ClusterListing.objects.filter(project=projects.speech, type="ECS").update(failed_at=now)
     assert value("creations_overdue") == 1
     assert value("work_oldest_seconds", kind="creation", state="unknown") >= 7200
     assert value("queue_late_seconds", kind="creation") >= 7200
@@ -148,7 +148,7 @@ def test_the_labels_are_of_known_values_whatever_the_cloud_says(
 ) -> None:
     for number in range(5):
         cloud.simulator.fault("error", "list", status=599, error_code=f"Made.{number}", times=1)
-        Source.objects.update(run_after=timezone.now() - timedelta(seconds=1), lease_expires_at=None)
+        ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1), lease_expires_at=None)
         run_worker()
     kept = {labels for name, labels in samples() if name == "hyperclusters_upstream_calls_total"}
     assert not any("Made" in text for labels in kept for pair in labels for text in pair)
@@ -158,18 +158,18 @@ def test_calls_of_the_cloud_are_added_to_those_written_down_before(
     people: People, cloud: Cloud, projects: Projects
 ) -> None:
     call_metrics.flush()  # what earlier tests have counted
-    CallTally.objects.all().delete()
+    CallCounter.objects.all().delete()
     client = client_for(projects.vision)
     for calls in (1, 2):
         for _ in range(calls):
             client.list(type=ClusterType.HPS)
         call_metrics.flush()
-    row = CallTally.objects.get()
+    row = CallCounter.objects.get()
     assert (row.call, row.result, row.status, row.count) == ("list", "Answer", 200, 3)
     assert row.within_10s == 3
     assert 0 < row.seconds < 30
     call_metrics.flush()  # nothing is added twice
-    assert CallTally.objects.get().count == 3
+    assert CallCounter.objects.get().count == 3
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -13,7 +13,7 @@ from django.db import connection
 from hyperclusters.audit import alerts, push, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS
 from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
-from hyperclusters.audit.models import Duty, Event
+from hyperclusters.audit.models import Event, ScheduledTask
 from hyperclusters.audit.reading import forget_visits
 from hyperclusters.clusters import metrics
 from hyperclusters.clusters.models import Creation
@@ -85,10 +85,10 @@ def test_g40_no_stored_value_ends_in_an_error(
         assert "manifest" in post(olga, "csv").splitlines()[-1]
         assert "manifest" in json.loads(post(olga, "jsonl").splitlines()[-1])
         handed: list[str] = []
-        duty = Duty.objects.create(name=f"push {start}", due_at="2026-01-01T00:00:00Z")
-        push.push(duty, handed.extend, lambda: True)
-        assert len(handed) == duty.seq == Event.objects.latest("seq").seq
-        alerts.warn(Duty.objects.create(name=f"alerts {start}", due_at="2026-01-01T00:00:00Z"))
+        task = ScheduledTask.objects.create(name=f"push {start}", run_after="2026-01-01T00:00:00Z")
+        push.push(task, handed.extend, lambda: True)
+        assert len(handed) == task.seq == Event.objects.latest("seq").seq
+        alerts.warn(ScheduledTask.objects.create(name=f"alerts {start}", run_after="2026-01-01T00:00:00Z"))
         assert b"audit_head" in metrics.exposition()
         if not all(value == "NULL" or (name in NUMBERS and value == "17") for value in values):
             assert verification.verify().findings, values
@@ -109,12 +109,12 @@ def test_g40_a_number_at_the_end_of_the_range_hides_nothing(
     assert as_("ada").get(creation.get_absolute_url()).status_code == 200
     assert "manifest" in post(olga, "jsonl").splitlines()[-1]
     handed: list[str] = []
-    duty = Duty.objects.create(name="push", due_at="2026-01-01T00:00:00Z")
-    push.push(duty, handed.extend, lambda: True)
-    assert newest <= duty.seq < MOST
+    task = ScheduledTask.objects.create(name="push", run_after="2026-01-01T00:00:00Z")
+    push.push(task, handed.extend, lambda: True)
+    assert newest <= task.seq < MOST
     run_worker()
     submit_creation(creation.requested_by, creation.project, "after-it")
-    push.push(duty, handed.extend, lambda: True)
+    push.push(task, handed.extend, lambda: True)
     assert "after-it" in "".join(handed)
 
 

@@ -12,13 +12,13 @@ from django.utils import translation
 
 from hyperclusters.clusters.creation_reviews import account_for
 from hyperclusters.clusters.deletions import request_deletion
-from hyperclusters.clusters.models import Cluster, Creation, Source, State
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, State
 from hyperclusters.modelarts.codes import MEANINGS, Meaning
 from hyperclusters.web.causes import CODE_REMEDIES, CODES, cause_of, remedy
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
 
-pytestmark = pytest.mark.pages
+pytestmark = pytest.mark.any_database
 
 LIST = "/clusters/"
 TRIED_AGAIN = {Meaning.CLOCK, Meaning.THROTTLED}  # by the worker itself: no verdict yet
@@ -120,7 +120,7 @@ def test_g53_a_gateway_that_failed_is_not_said_to_have_refused(
 ) -> None:
     cloud.simulator.fault("error", "create", status=502, error_code="APIGW.0201", deed=True, times=1)
     creation = submit_creation(people.ada, projects.vision)
-    Source.objects.update(run_after=creation.requested_at.replace(year=2099))
+    ClusterListing.objects.update(run_after=creation.requested_at.replace(year=2099))
     run_worker()
     text = words(as_("ada").get(creation.get_absolute_url()))
     assert "did not accept the request" not in text
@@ -161,10 +161,10 @@ def test_t15_a_list_that_is_too_large_says_which_setting_to_raise(
 ) -> None:
     cloud.simulator.fault("oversized", "list")  # beyond the 1 MiB of the tests
     run_worker()
-    source = projects.vision.sources.get(type="HPS")
-    assert source.failure_cause == "list_too_large"
-    assert "UPSTREAM_LIST_MIB" in cause_of(source.failure_cause, "")
-    assert "UPSTREAM_LIST_MIB" in remedy(source.failure_cause, "")
+    cluster_listing = projects.vision.sources.get(type="HPS")
+    assert cluster_listing.failure_cause == "list_too_large"
+    assert "UPSTREAM_LIST_MIB" in cause_of(cluster_listing.failure_cause, "")
+    assert "UPSTREAM_LIST_MIB" in remedy(cluster_listing.failure_cause, "")
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def outside(projects: Projects, cloud: Cloud) -> Cluster:
     cloud.simulator.fault(
         "garbage", "list", kind="custom", body=sent, project=projects.vision.project_id, times=1
     )
-    Source.objects.filter(type="ECS").update(run_after="2099-01-01T00:00Z")
+    ClusterListing.objects.filter(type="ECS").update(run_after="2099-01-01T00:00Z")
     run_worker()
     return Cluster.objects.get()
 

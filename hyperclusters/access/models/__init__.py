@@ -3,7 +3,7 @@
 from .access_request import AccessRequest, RequestState
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role
 from .invitation import Invitation
-from .letter import Letter
+from .outgoing_mail import OutgoingMail
 from .person import User
 from .team import Team
 
@@ -13,7 +13,7 @@ __all__ = [
     "AccessRequest",
     "Grant",
     "Invitation",
-    "Letter",
+    "OutgoingMail",
     "RequestState",
     "Role",
     "Team",

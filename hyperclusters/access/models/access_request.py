@@ -64,10 +64,9 @@ class AccessRequest(models.Model):
     def __str__(self) -> str:
         return f"{self.person} asks for {self.role} in {self.team}"
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """This request as the ledger names it."""
-        return Subject("request", str(self.pk), self.person.username)
+        return Subject("request", str(self.pk), self.person.username, team=self.team)
 
     @property
     def length(self) -> str:

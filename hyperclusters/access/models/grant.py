@@ -104,10 +104,9 @@ class Grant(models.Model):
     def __str__(self) -> str:
         return f"{self.person} {self.role} {self.team or 'site'}"
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """This grant as the ledger names it."""
-        return Subject("grant", str(self.pk), self.person.username)
+        return Subject("grant", str(self.pk), self.person.username, team=self.team)
 
     @property
     def group(self) -> str:

@@ -46,10 +46,9 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"{self.email} {self.role} {self.team}"
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """This invitation as the ledger names it."""
-        return Subject("invitation", str(self.pk), self.email)
+        return Subject("invitation", str(self.pk), self.email, team=self.team)
 
     def as_audit_json(self) -> dict[str, Any]:
         """What the ledger keeps of an invitation."""

@@ -50,7 +50,8 @@ class User(AbstractBaseUser):
     service_team = models.ForeignKey(
         "access.Team", on_delete=models.PROTECT, null=True, blank=True, related_name="service_identities"
     )
-    session_round = models.PositiveIntegerField(default=0)  # grows to end every session that began before
+    # Grows to end every session that began before.
+    session_version = models.PositiveIntegerField(default=0, db_column="session_round")
 
     owes_second_factor = False  # of who is signed in: see accounts.backends
     groups_problem = ""  # why the company's sign-in did not state the groups: see accounts.company
@@ -86,10 +87,10 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.username
 
-    @property
-    def subject(self) -> Subject:
-        """This person as the ledger names it."""
-        return Subject("person", str(self.pk), self.username)
+    def audit_subject(self) -> Subject:
+        """This person or service identity as the ledger names it."""
+        kind = "service" if self.service_team_id else "person"
+        return Subject(kind, str(self.pk), self.username, team=self.service_team)
 
     @property
     def initials(self) -> str:
@@ -99,5 +100,5 @@ class User(AbstractBaseUser):
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What a session is tied to: another password, or another round, ends it at its next request."""
-        salt, value = "hyperclusters.access.session", f"{self.session_round}:{self.password}"
+        salt, value = "hyperclusters.access.session", f"{self.session_version}:{self.password}"
         return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()

@@ -68,10 +68,9 @@ class Team(models.Model):
             if Team.objects.filter(name_key=self.name_key).exists():
                 raise ValidationError({"name": _("A team has this name already.")})
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """This team as the ledger names it."""
-        return Subject("team", str(self.pk), self.name)
+        return Subject("team", str(self.pk), self.name, team=self)
 
     def fits(self, name: str) -> bool:
         """Whether a cluster may have this name here. In the pattern `*` stands for anything, `?` for one character."""

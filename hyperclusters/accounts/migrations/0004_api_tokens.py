@@ -9,7 +9,7 @@ import hyperclusters.audit.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0007_service_identities"),
+        ("access", "0008_service_identities"),
         ("accounts", "0003_company_accounts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

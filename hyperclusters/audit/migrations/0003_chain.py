@@ -31,7 +31,8 @@ def chain(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
                 kept = (None if value is None else document(value) for value in values)
                 rows.append((seq, key_id, text, previous, *kept, was))
             cursor.executemany(update, rows)
-    apps.get_model("audit", "Head").objects.create(id=1, seq=seq, digest=previous)
+    head = apps.get_model("audit", "Head")  # type: ignore[misc]  # the name that the model had then
+    head.objects.create(id=1, seq=seq, digest=previous)
 
 
 def batches(model: Any) -> Iterator[list[Any]]:

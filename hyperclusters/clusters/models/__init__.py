@@ -1,9 +1,9 @@
 """Projects, the inventory, creations and deletions."""
 
-from .connection import CallTally, ConnectionTest, Diagnosis
+from .connection import CallCounter, ConnectionTest, Diagnosis
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
-from .inventory import Cluster, Network, Source
+from .inventory import Cluster, ClusterListing, Network
 from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
 from .review import Judgement, Review
@@ -11,8 +11,9 @@ from .review import Judgement, Review
 __all__ = [
     "EVIDENCE_RANK",
     "UNRESOLVED",
-    "CallTally",
+    "CallCounter",
     "Cluster",
+    "ClusterListing",
     "ConnectionTest",
     "Creation",
     "Deletion",
@@ -26,6 +27,5 @@ __all__ = [
     "Operation",
     "Project",
     "Review",
-    "Source",
     "State",
 ]

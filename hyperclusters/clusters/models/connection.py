@@ -53,7 +53,7 @@ class ConnectionTest(Leased):
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="tests")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     asked_at = models.DateTimeField(default=clock.now)
-    asked_in = models.CharField(max_length=64, blank=True)  # the web request's ID
+    request_id = models.CharField(max_length=64, blank=True, db_column="asked_in")  # the web request's ID
     run_after = models.DateTimeField(default=clock.now, db_column="held_until")
     lease_holder = models.CharField(max_length=32, blank=True, db_default="")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -81,7 +81,7 @@ class ConnectionTest(Leased):
         return f"{self.project} {self.diagnosis or 'under way'}"
 
 
-class CallTally(models.Model):
+class CallCounter(models.Model):
     """How many calls ended in one way, over all processes and since the beginning."""
 
     call = models.CharField(max_length=8)  # create, list, show or delete
@@ -96,6 +96,7 @@ class CallTally(models.Model):
 
     class Meta:
         ordering = ["call", "result", "status"]
+        db_table = "clusters_calltally"
         constraints = [models.UniqueConstraint(fields=["call", "result", "status"], name="call_tally_once")]
 
     def __str__(self) -> str:

@@ -22,8 +22,8 @@ from .project import KEY_PAUSE
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
 
 
-class SourceQuerySet(LeasedQuerySet["Source"]):
-    def visible_to(self, person: permissions.Person) -> SourceQuerySet:
+class ClusterListingQuerySet(LeasedQuerySet["ClusterListing"]):
+    def visible_to(self, person: permissions.Person) -> ClusterListingQuerySet:
         """Lists of the teams this person may look into."""
         return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 
@@ -35,12 +35,12 @@ class SourceQuerySet(LeasedQuerySet["Source"]):
         """A list waits for its interval, or for the breaker's pause."""
         return max(timedelta(seconds=settings.SYNC_INTERVAL), self.lease_length(), KEY_PAUSE)
 
-    def with_related(self) -> SourceQuerySet:
+    def with_related(self) -> ClusterListingQuerySet:
         """With the project and its team."""
         return self.select_related("project__team")
 
 
-class Source(Leased):
+class ClusterListing(Leased):
     """One list of the cloud: a project's clusters of one type, and how fresh our copy of it is."""
 
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="sources")
@@ -52,9 +52,10 @@ class Source(Leased):
     failure_code = models.CharField(max_length=64, blank=True)
     suspect_since = models.DateTimeField(null=True)  # of a list that was suddenly empty, until a second one
 
-    objects = SourceQuerySet.as_manager()
+    objects = ClusterListingQuerySet.as_manager()
 
     class Meta:
+        db_table = "clusters_source"
         ordering = ["project__name", "-type"]
         constraints = [models.UniqueConstraint(fields=["project", "type"], name="source_once")]
 
@@ -151,10 +152,9 @@ class Cluster(models.Model):
         """Its type; both while the cloud lists it under both and no creation here proves one."""
         return [self.type] if self.creation_id else self.listed_as
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """As the ledger names it."""
-        return Subject("cluster", str(self.pk), self.name)
+        return Subject("cluster", str(self.pk), self.name, self.project.team, self.project)
 
     @property
     def is_odd(self) -> bool:

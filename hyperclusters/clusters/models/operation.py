@@ -75,7 +75,9 @@ class Operation(Leased):
     )
     requested_at = models.DateTimeField(default=clock.now)
     reason = models.CharField(max_length=500, blank=True)
-    asked_in = models.CharField(max_length=64, blank=True, db_default="")  # the web request's ID
+    request_id = models.CharField(
+        max_length=64, blank=True, db_default="", db_column="asked_in"
+    )  # the web request's ID
 
     state = models.CharField(max_length=16)
     version = models.PositiveIntegerField(default=0)  # grows with each transition: compare-and-swap
@@ -85,7 +87,8 @@ class Operation(Leased):
     # The last attempt whose answer is recorded.
     answered_attempts = models.PositiveIntegerField(default=0, db_default=0, db_column="answered_sends")
     signed_at = models.DateTimeField(null=True, blank=True)  # X-Sdk-Date of the last one
-    horizon_at = models.DateTimeField(null=True, blank=True)  # after this the cloud cannot act on it any more
+    # After this the cloud cannot act on it any more.
+    not_created_after = models.DateTimeField(null=True, blank=True, db_column="horizon_at")
     # Polls with complete answers since the outcome became unknown.
     polls = models.PositiveIntegerField(default=0, db_column="looks")
 
@@ -114,7 +117,6 @@ class Operation(Leased):
     def is_unresolved(self) -> bool:
         return self.state in self.UNRESOLVED
 
-    @property
-    def subject(self) -> Subject:
+    def audit_subject(self) -> Subject:
         """As the ledger names it."""
-        return Subject(self.KIND, str(self.pk), self.name)
+        return Subject(self.KIND, str(self.pk), self.name, self.team, self.project)

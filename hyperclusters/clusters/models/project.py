@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access import permissions
 from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import is_project_id
 
 
@@ -84,6 +85,10 @@ class Project(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("projects:project", args=[self.pk])
+
+    def audit_subject(self) -> Subject:
+        """This project as the ledger names it."""
+        return Subject("project", str(self.pk), self.name, self.team, self)
 
     def is_blocked(self) -> bool:
         """Whether the breaker keeps calls from being made."""

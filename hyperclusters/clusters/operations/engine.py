@@ -231,7 +231,7 @@ class Engine(ABC, Generic[O]):
             exchange=error.exchange if error else None,
             error=error,
             cause=cause,
-            run_after=poll_at(0, operation.horizon_at),
+            run_after=poll_at(0, operation.not_created_after),
         )
 
     def refusal(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:  # noqa: ARG002
@@ -263,7 +263,7 @@ class Engine(ABC, Generic[O]):
             attempts=operation.attempts + 1,
             polls=0,  # what was seen before this attempt says nothing about it
             signed_at=signed_at,
-            horizon_at=horizon(now),
+            not_created_after=horizon(now),
             # The call's deadline, and time to write its result.
             lease_expires_at=now + timedelta(seconds=settings.UPSTREAM_DEADLINE + LEASE_MARGIN),
             **columns,
@@ -298,5 +298,5 @@ class Engine(ABC, Generic[O]):
     def _poll_again(self, operation: O, run_after: datetime | None = None) -> None:
         failpoint("look_in_vain")
         rows = self.rows.filter(pk=operation.pk, state=UNKNOWN, version=operation.version)
-        next_at = run_after or poll_at(operation.polls, operation.horizon_at)
+        next_at = run_after or poll_at(operation.polls, operation.not_created_after)
         rows.update(polls=operation.polls, run_after=next_at)

@@ -16,11 +16,11 @@ from hyperclusters.clusters import breaker
 from hyperclusters.clusters.models import (
     EVIDENCE_RANK,
     Cluster,
+    ClusterListing,
     Creation,
     Evidence,
     Operation,
     Project,
-    Source,
     State,
 )
 from hyperclusters.clusters.operations.resolution import Resolution
@@ -66,15 +66,17 @@ def is_past_horizon(operation: Operation, started_at: datetime, exchange: Exchan
 
     A horizon further ahead than any can be was written by a wrong clock: a whole one begins now.
     """
-    if operation.horizon_at is None or operation.signed_at is None:
+    if operation.not_created_after is None or operation.signed_at is None:
         return False
     farthest = horizon(started_at)
-    if operation.horizon_at > farthest + clock.TOLERANCE:
+    if operation.not_created_after > farthest + clock.TOLERANCE:
         rows = type(operation)._default_manager.filter(pk=operation.pk, version=operation.version)
-        rows.update(horizon_at=farthest)
+        rows.update(not_created_after=farthest)
     answered_at = exchange.server_date and exchange.server_date - timedelta(seconds=exchange.elapsed)
     by_the_cloud = answered_at is None or answered_at > horizon(operation.signed_at)
-    return by_the_cloud and started_at > operation.horizon_at and clock.is_proved(farthest - started_at)
+    return (
+        by_the_cloud and started_at > operation.not_created_after and clock.is_proved(farthest - started_at)
+    )
 
 
 def of_attempts(creation: Creation) -> Evidence:
@@ -242,14 +244,16 @@ def _for_a_person(cause: str, choice: list[HyperCluster]) -> Resolution:
     )
 
 
-def flag_contradictions(source: Source, items: Sequence[HyperCluster], at: datetime) -> None:
+def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:
     """Flag the creations that were declared not to have made these, which the source lists for the first time at `at`.
 
     One whose attempts the cloud refused is flagged until its horizon: after it, the name is free for others.
     """
     names = [item.name for item in items]
     absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))
-    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0, name__in=names, type=source.type, horizon_at__gt=at)
+    refused = Q(
+        state__in=ENDED_WITHOUT, attempts__gt=0, name__in=names, type=source.type, not_created_after__gt=at
+    )
     suspects = source.project.creations.filter(
         absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
     )
@@ -262,10 +266,8 @@ def flag_contradictions(source: Source, items: Sequence[HyperCluster], at: datet
                 record(
                     EventType.CREATE_CONTRADICTED,
                     Outcome.FAILED,
-                    person=creation.requested_by,
-                    team=creation.team,
-                    project=creation.project,
-                    subject=creation.subject,
+                    on=creation,
+                    by=creation.requested_by,
                     after={"state": creation.state, "found": item.id},
                     evidence="listed",
                 )

@@ -78,7 +78,7 @@ class Resolution:
             "upstream_request_id": self.request_id,
             "reason": self.reason,
         }
-        return facts | ({"person": self.person} if self.person else {})
+        return facts | ({"by": self.person} if self.person else {})
 
 
 def undecided(resolution: Resolution, cause: str) -> Resolution:

@@ -38,11 +38,15 @@ def resend_at(operation: Operation, error: ModelArtsError) -> datetime | None:
     return None
 
 
-def poll_at(polls: int, horizon_at: datetime | None) -> datetime:
+def poll_at(polls: int, not_created_after: datetime | None) -> datetime:
     """When to poll next, after so many complete polls. One poll falls right behind the horizon."""
     now = clock.now()
     next_at = now + timedelta(seconds=POLLS[polls] if polls < len(POLLS) else POLL_INTERVAL)
-    return horizon_at + timedelta(seconds=1) if horizon_at and now < horizon_at < next_at else next_at
+    return (
+        not_created_after + timedelta(seconds=1)
+        if not_created_after and now < not_created_after < next_at
+        else next_at
+    )
 
 
 def retry_write(deadline: datetime | None, write: Callable[[], object]) -> None:

@@ -51,12 +51,10 @@ def transition(
         record(
             event,
             outcome,
-            team=operation.team,
-            project=operation.project,
-            subject=operation.subject,
+            on=operation,
             before={"state": before},
             after={"state": str(to)} | facts.pop("after", {}),
-            **{"person": operation.requested_by} | facts,
+            **{"by": operation.requested_by} | facts,
         )
         failpoint("move_recorded")
     operation.state, operation.version = to, operation.version + 1
@@ -85,8 +83,10 @@ def leased(operation: Operation) -> Iterator[None]:
 def is_overdue() -> Q:
     """Sent more than half an hour ago. Judged by the horizon, a time of our clock: the signature's is one of the cloud's."""
     now = clock.now()
-    lately = Q(horizon_at__gt=horizon(now - OVERDUE), horizon_at__lte=horizon(now) + clock.TOLERANCE)
-    return Q(horizon_at__isnull=False) & ~lately
+    lately = Q(
+        not_created_after__gt=horizon(now - OVERDUE), not_created_after__lte=horizon(now) + clock.TOLERANCE
+    )
+    return Q(not_created_after__isnull=False) & ~lately
 
 
 def warn_of_overdue(operations: OperationQuerySet[Any], event: EventType) -> None:
@@ -97,8 +97,7 @@ def warn_of_overdue(operations: OperationQuerySet[Any], event: EventType) -> Non
             if not rows.filter(pk=operation.pk).update(overdue_at=clock.now()):
                 continue  # another worker was faster
             failpoint("overdue_marked")
-            who = {"person": operation.requested_by, "team": operation.team, "project": operation.project}
-            record(event, Outcome.UNKNOWN, subject=operation.subject, **who)
+            record(event, Outcome.UNKNOWN, on=operation, by=operation.requested_by)
 
 
 def wake_workers() -> None:

@@ -63,7 +63,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
     answer: HttpResponse = factor_views.authenticate(request)
     if request.method == "POST" and isinstance(answer, TemplateResponse):
         person = (answer.context_data or {})["form"].user
-        record(EventType.SECOND_STEP_FAILED, Outcome.DENIED, person=person)
+        record(EventType.SECOND_STEP_FAILED, Outcome.DENIED, by=person)
         answer.status_code = 422
     return answer
 
@@ -104,10 +104,10 @@ def confirm(request: PageRequest) -> HttpResponse:
     if request.method == "POST":
         if form.is_valid():
             note_confirmation(request.session)
-            record(EventType.CONFIRMED, Outcome.DONE, person=person, after={"by": form.by})
+            record(EventType.CONFIRMED, Outcome.DONE, by=person, after={"by": form.by})
             return HttpResponseRedirect(target)
         event_type = EventType.SIGN_IN_LOCKED if form.is_locked else EventType.CONFIRM_FAILED
-        record(event_type, Outcome.DENIED, person=person, after={"by": form.by})
+        record(event_type, Outcome.DENIED, by=person, after={"by": form.by})
     linked = settings.OIDC_ISSUER and CompanyAccount.objects.filter(person=person).exists()
     context = {"form": form, "next": target, "company": linked and settings.OIDC_NAME}
     if has_passkey(person):
@@ -118,6 +118,6 @@ def confirm(request: PageRequest) -> HttpResponse:
 @access(post=SIGNED_IN, page="web:home", before_second_factor=True)
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Ends this session on the server."""
-    record(EventType.SIGNED_OUT, Outcome.DONE, person=request.user)
+    record(EventType.SIGNED_OUT, Outcome.DONE, by=request.user)
     logout(request)
     return redirect("accounts:login")

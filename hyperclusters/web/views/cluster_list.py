@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
 from hyperclusters.clusters.inventory import ask_refresh, note_export
-from hyperclusters.clusters.models import Cluster, Creation, Source
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.cluster_rows import ClusterRow, cluster_rows, page_rows
@@ -86,15 +86,20 @@ class Selection:
     """What an address asks for: the clusters in its order, the lists they come from, and what can be chosen."""
 
     rows: ClusterQuerySet
-    sources: list[Source]
+    sources: list[ClusterListing]
     filters: list[FilterMenu]
 
 
 def _selection(request: PageRequest) -> Selection:
     query = request.GET
-    sources = list(Source.objects.visible_to(request.user).select_related("project__team"))
-    projects = {source.project_id for source in sources}
-    teams = sorted({(source.project.team.slug, source.project.team.name) for source in sources})
+    cluster_listings = list(ClusterListing.objects.visible_to(request.user).select_related("project__team"))
+    projects = {cluster_listing.project_id for cluster_listing in cluster_listings}
+    teams = sorted(
+        {
+            (cluster_listing.project.team.slug, cluster_listing.project.team.name)
+            for cluster_listing in cluster_listings
+        }
+    )
     types = [(kind.value, kind.value) for kind in ClusterType]
     creations = Creation.objects.filter(project__in=projects)
     origins = [("here", _("made here")), ("outside", _("made outside"))]
@@ -109,7 +114,7 @@ def _selection(request: PageRequest) -> Selection:
         menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
     ]
     return Selection(
-        clusters.order_by(*ORDERS.get(query.get("sort", ""), ORDERS["newest"])), sources, filters
+        clusters.order_by(*ORDERS.get(query.get("sort", ""), ORDERS["newest"])), cluster_listings, filters
     )
 
 
@@ -156,7 +161,8 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "sources": selected.sources,
         "freshness": _freshness(selected.sources),
         "refreshing": any(
-            source.run_after <= clock.now() or source.lease_expires_at for source in selected.sources
+            cluster_listing.run_after <= clock.now() or cluster_listing.lease_expires_at
+            for cluster_listing in selected.sources
         ),
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
@@ -189,19 +195,20 @@ def _filtered(
     return rows
 
 
-def _freshness(sources: list[Source]) -> list[dict[str, Any]]:
+def _freshness(cluster_listings: list[ClusterListing]) -> list[dict[str, Any]]:
     """A line a type for what is well, by its oldest list; a line of its own for each list that is not."""
-    oldest: dict[str, Source] = {}
+    oldest: dict[str, ClusterListing] = {}
     troubled = []
-    for source in sources:
-        if source.is_failing or source.suspect_since or not source.listed_at:
-            troubled.append(source)
-        elif source.type not in oldest or source.listed_at < (
-            oldest[source.type].listed_at or source.listed_at
+    for cluster_listing in cluster_listings:
+        if cluster_listing.is_failing or cluster_listing.suspect_since or not cluster_listing.listed_at:
+            troubled.append(cluster_listing)
+        elif cluster_listing.type not in oldest or cluster_listing.listed_at < (
+            oldest[cluster_listing.type].listed_at or cluster_listing.listed_at
         ):
-            oldest[source.type] = source
-    several = len({source.project_id for source in sources}) > 1
+            oldest[cluster_listing.type] = cluster_listing
+    several = len({cluster_listing.project_id for cluster_listing in cluster_listings}) > 1
     lines = [{"source": oldest[kind], "project": ""} for kind in ClusterType if kind in oldest]
     return lines + [
-        {"source": source, "project": source.project.name if several else ""} for source in troubled
+        {"source": cluster_listing, "project": cluster_listing.project.name if several else ""}
+        for cluster_listing in troubled
     ]

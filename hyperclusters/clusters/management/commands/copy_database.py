@@ -13,7 +13,7 @@ from django.core.management.color import no_style
 from django.db import connection, connections, models, transaction
 
 from hyperclusters.audit.chain import DOCUMENTS, copy_events
-from hyperclusters.audit.models import Event, Head
+from hyperclusters.audit.models import ChainHead, Event
 
 SOURCE = "source"
 BATCH = 1000  # rows that are written at once
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SOURCE_DATABASE:
             raise CommandError("SOURCE_DATABASE_URL is not set: it names the database to copy from.")
-        if Head.objects.get().seq:
+        if ChainHead.objects.get().seq:
             raise CommandError(
                 "This database has events: copy into one that `migrate` has made and nobody has used."
             )
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         tables = [
             model
             for model in apps.get_models(include_auto_created=True)
-            if model._meta.managed and not model._meta.proxy and model not in {Event, Head}
+            if model._meta.managed and not model._meta.proxy and model not in {Event, ChainHead}
         ]
         try:
             with transaction.atomic():
@@ -91,7 +91,7 @@ def _copy_ledger() -> int:
     count = 0
     for events in _batches(Event):
         if not count and events[0].seq > 1:  # those before it are in archives
-            Head.objects.update(seq=events[0].seq - 1)
+            ChainHead.objects.update(seq=events[0].seq - 1)
         for event in events:
             fields = json.loads(event.canonical)
             for name in DOCUMENTS:  # the text knows how a number was written; PostgreSQL's document does not
@@ -99,9 +99,9 @@ def _copy_ledger() -> int:
                     setattr(event, name, fields[name])
         copy_events(connection, events)
         count += len(events)
-    head = Head.objects.using(SOURCE).get()
+    head = ChainHead.objects.using(SOURCE).get()
     if head.seq:
-        Head.objects.update(seq=head.seq, digest=head.digest, key_id=head.key_id)
+        ChainHead.objects.update(seq=head.seq, digest=head.digest, key_id=head.key_id)
     return count
 
 

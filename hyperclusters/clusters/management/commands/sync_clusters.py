@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hyperclusters.clusters.inventory import sync
-from hyperclusters.clusters.models import Source
+from hyperclusters.clusters.models import ClusterListing
 
 
 class Command(BaseCommand):
@@ -13,15 +13,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         failed = 0
-        for source in Source.objects.select_related("project__team"):
-            if sync(source):
-                present = source.project.clusters.present().of_type(source.type).count()
-                self.stdout.write(f"{source}: {present} clusters")
+        for cluster_listing in ClusterListing.objects.select_related("project__team"):
+            if sync(cluster_listing):
+                present = cluster_listing.project.clusters.present().of_type(cluster_listing.type).count()
+                self.stdout.write(f"{cluster_listing}: {present} clusters")
             else:
                 failed += 1
-                source.refresh_from_db()
+                cluster_listing.refresh_from_db()
                 self.stdout.write(
-                    f"{source}: failed ({source.failure_code or source.failure_cause or 'calls are stopped'})"
+                    f"{cluster_listing}: failed ({cluster_listing.failure_code or cluster_listing.failure_cause or 'calls are stopped'})"
                 )
         if failed:
             raise CommandError(f"{failed} lists failed; what was known before is kept.")

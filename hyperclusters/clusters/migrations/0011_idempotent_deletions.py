@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0009_one_lease"),
+        ("clusters", "0010_plain_names"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0006_one_person_an_address"),
+        ("access", "0007_one_lease"),
     ]
 
     operations = [
