@@ -15,9 +15,9 @@ from hyperclusters.clusters import deletions
 from hyperclusters.clusters.idempotency import token_for
 from hyperclusters.clusters.models import Cluster, Deletion, Project
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
-from hyperclusters.web.decorators import SIGNED_IN, access, on
-from hyperclusters.web.http import PageRequest
-from hyperclusters.web.ratelimit import limited, searches
+from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.ratelimit import limited, searches
 
 from . import idempotency
 from .app import api
