@@ -49,6 +49,7 @@
 | CREATIONS_PER_MINUTE | creations that one person may request, over all processes; 0 for no limit | `300` |
 | SEARCHES_PER_MINUTE | searches one person may make, per web process; 0 for no limit | `1200` |
 | EXPORTS_PER_MINUTE | exports one person may begin, per web process; 0 for no limit | `30` |
+| API_REQUESTS_PER_MINUTE | requests that one API token may make, over all processes; 0 for no limit | `600` |
 | SHUTDOWN_GRACE | seconds within which a worker that is told to stop exits | `40` |
 | KILL_AFTER | seconds after which your orchestrator (and the demo) kills a process that it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
@@ -167,6 +168,7 @@ WRITES_PER_MINUTE = number("WRITES_PER_MINUTE", 300, least=1, most=100_000)
 CREATIONS_PER_MINUTE = number("CREATIONS_PER_MINUTE", 300, least=0, most=100_000)
 SEARCHES_PER_MINUTE = number("SEARCHES_PER_MINUTE", 1200, least=0, most=100_000)
 EXPORTS_PER_MINUTE = number("EXPORTS_PER_MINUTE", 30, least=0, most=100_000)
+API_REQUESTS_PER_MINUTE = number("API_REQUESTS_PER_MINUTE", 600, least=0, most=100_000)
 SHUTDOWN_GRACE = number("SHUTDOWN_GRACE", 40, least=1, most=3_600)
 KILL_AFTER = number("KILL_AFTER", 60, least=1, most=7_200)
 if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
@@ -196,6 +198,7 @@ OIDC_MAX_AGE = number("OIDC_MAX_AGE", 24, least=1, most=24 * 366)
 check_oidc(OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, scopes=OIDC_SCOPES, group_roles=OIDC_GROUP_ROLES)
 
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""
+DEMO_TOKEN = _demo["DEMO_TOKEN"] if DEMO else ""
 DEMO_PEOPLE = accounts.PEOPLE if DEMO else {}
 
 INSTALLED_APPS = [

@@ -2,6 +2,8 @@
 
 from django.urls import include, path
 
+from hyperclusters.api import urls as api_urls
+from hyperclusters.api import views as api_views
 from hyperclusters.web.access.urls import access_urls, people_urls, teams_urls
 from hyperclusters.web.accounts.urls import accounts_urls, allauth_urls
 from hyperclusters.web.audit.urls import audit_urls
@@ -20,6 +22,8 @@ urlpatterns = [
     path("access/", include((access_urls, "access"))),
     path("people/", include((people_urls, "people"))),
     path("projects/", include((projects_urls, "projects"))),
+    path("api/", api_views.reference, name="api"),
+    path("api/v1/", include((api_urls.urlpatterns, "api"))),
     path("", include(unnamespaced_urls)),
 ]
 

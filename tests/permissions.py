@@ -22,7 +22,7 @@ INTRODUCTION = """\
 ROUTES = """
 ## What each route needs
 
-Without what stands under 404 the object looks absent; without what stands under 403 the act is denied. HEAD is answered as GET. An act that only takes POST leads a GET to its page.
+Without what stands under 404 the object looks absent; without what stands under 403 the act is denied. HEAD is answered as GET, but not by the API. The JSON API (`api:…`) is for tokens alone: a token does what its owner may at that moment, within its scopes and, if it is bound to one team, in that team. An act that only takes POST leads a GET to its page.
 
 """
 
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     """One method of one route."""
 
     route: str
-    method: str  # get or post
+    method: str  # get, post or delete
     rule: Rule
     access: access
 
@@ -42,7 +42,7 @@ def table() -> tuple[Entry, ...]:
         Entry(route, method, rule, declared)
         for route, pattern in routes()
         if isinstance(declared := getattr(pattern.callback, "access", None), access)
-        for method, rule in (("get", declared.get), ("post", declared.post))
+        for method, rule in (("get", declared.get), ("post", declared.post), ("delete", declared.delete))
         if rule
     )
 
@@ -57,7 +57,7 @@ def markdown() -> str:
     head = ["permission", "allows to", *Role.values]
     rows = [[permission.name, permission.value, *_marks(permission)] for permission in Permission]
     needs = [
-        [f"`{e.route}`", e.method.upper(), _who(e.rule), _visible(e.rule), _needs(e.rule), _besides(e.access)]
+        [f"`{e.route}`", e.method.upper(), _who(e), _visible(e.rule), _needs(e.rule), _besides(e)]
         for e in table()
     ]
     return (
@@ -78,8 +78,14 @@ def _marks(permission: Permission) -> list[str]:
     return ["yes" if role in allowed else "" for role in Role]
 
 
-def _who(rule: Rule) -> str:
-    return "everyone" if rule.is_public else "signed-in people"
+def _who(entry: Entry) -> str:
+    if entry.rule.is_public:
+        return "everyone"
+    return (
+        f"tokens with `{entry.rule.scope}`"
+        if entry.rule.scope
+        else ("every token" if entry.access.is_api else "signed-in people")
+    )
 
 
 def _visible(rule: Rule) -> str:
@@ -98,6 +104,6 @@ def _needs(rule: Rule) -> str:
     return f"{text}, or {rule.or_anywhere.name}" if rule.or_anywhere else text
 
 
-def _besides(declared: access) -> str:
-    recent = "recent sign-in" if declared.recent else ""
-    return "; ".join(filter(None, [recent, declared.note]))
+def _besides(entry: Entry) -> str:
+    recent = "recent sign-in" if entry.access.recent else ""
+    return "; ".join(filter(None, [recent, entry.access.note]))

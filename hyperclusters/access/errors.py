@@ -10,6 +10,7 @@ class Cause(StrEnum):
 
     ONESELF = "oneself"  # nobody grants to themselves, decides their own request, or keeps their own access
     ABOVE = "above_own_role"
+    SERVICE = "service_identity"  # beyond its team, above creator, or an act that only a person does
     LAST_ADMIN = "last_admin"  # of a team, or of the platform
     OPEN_ENDED = "open_ended"  # the team's grants must end
     TOO_LONG = "too_long"  # longer than the team allows

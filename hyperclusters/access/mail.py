@@ -17,6 +17,7 @@ from datetime import timedelta
 from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
 from typing import Any, Generic, TypeVar
 
+from django.apps import apps
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
@@ -171,6 +172,25 @@ def _expiry_mail(grant: Grant) -> Text:
     return _addresses([grant.person]), subject, text % facts
 
 
+def _token_mail(token: Any) -> Text:
+    """To a token's person; to the admins of a service identity's team."""
+    team = token.owner.service_team
+    readers = [grant.person for grant in who_can(Permission.GRANT, team)] if team else [token.owner]
+    page = team.get_absolute_url() if team else reverse("access:mine")
+    facts = {
+        "name": token.name,
+        "owner": token.owner.username,
+        "until": f"{token.expires_at:%Y-%m-%d %H:%M} UTC",
+        "url": _link(page),
+    }
+    subject = _("The API token “%(name)s” ends soon") % facts
+    text = _(
+        "The API token “%(name)s” of %(owner)s ends at %(until)s. What uses it will be rejected then.\n\n"
+        "Create another one: %(url)s"
+    )
+    return _addresses(readers), subject, text % facts
+
+
 def _no_admin_mail(team: Team) -> Text:
     facts = {
         "team": team.name,
@@ -240,5 +260,11 @@ KINDS: dict[str, MailKind[Any]] = {
     ),
     "reminded_at": MailKind(lambda: _ending_soon().select_related("person", "team"), _expiry_mail),
     OutgoingMail.FORMER_ADDRESS: MailKind(User.objects.all, _address_changed),
+    "expiry_mailed_at": MailKind(
+        lambda: (
+            apps.get_model("accounts", "ApiToken").objects.ending_soon().select_related("owner__service_team")
+        ),
+        _token_mail,
+    ),
     "unled_told_at": MailKind(lambda: Team.objects.filter(unled_at__isnull=False), _no_admin_mail),
 }

@@ -17,6 +17,7 @@ from .models import TEAM_ROLES, Grant, Role, Team, User
 
 Person = User | AnonymousUser
 _read: ContextVar[dict[int, list[Grant]] | None] = ContextVar("grants that were read", default=None)
+_only_team: ContextVar[int | None] = ContextVar("the one team in which grants count", default=None)
 
 
 class Permission(StrEnum):
@@ -78,11 +79,19 @@ def read_once() -> Iterator[None]:
 
     Code that writes calls `require`, which reads them again.
     """
-    token = _read.set({})
+    token, team = _read.set({}), _only_team.set(None)
     try:
         yield
     finally:
         _read.reset(token)
+        _only_team.reset(team)
+
+
+def limit_to_team(team_id: int) -> None:
+    """For the rest of this web request only grants of this team count, and no site role: what an API token is bound to."""
+    _only_team.set(team_id)
+    if (cache := _read.get()) is not None:
+        cache.clear()
 
 
 def active_grants(person: Person) -> list[Grant]:
@@ -172,6 +181,8 @@ def platform_admins() -> list[User]:
 def _active(person: User) -> list[Grant]:
     # Sorted here: in the database the names to sort by cost two joins more, on every page.
     grants = Grant.objects.active().filter(person=person).select_related("team").order_by()
+    if (team_id := _only_team.get()) is not None:
+        grants = grants.filter(team=team_id)
     return sorted(grants, key=lambda grant: (grant.team is None, str(grant.team)))
 
 

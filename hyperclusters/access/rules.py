@@ -56,8 +56,15 @@ def lock(team: Team | None) -> Team | None:
 def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User | None) -> None:
     """Who may grant a role: in a team its admins, up to their own role; admins and site roles also platform admins.
 
+    A service identity holds a role up to creator in its own team and no other.
     `by` is None only for a command on the server. Raises NotPermitted; ChangeRefused for oneself.
     """
+    if (
+        to is not None
+        and to.service_team_id
+        and (team is None or team.pk != to.service_team_id or role not in {Role.VIEWER, Role.CREATOR})
+    ):
+        raise ChangeRefused(Cause.SERVICE)
     if by is None:
         return
     if team is None or (role == Role.ADMIN and not may(by, Permission.GRANT, team)):

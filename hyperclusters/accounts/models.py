@@ -1,4 +1,4 @@
-"""Sessions, signed in or waiting for the second step; company accounts; failed attempts."""
+"""Sessions, signed in or waiting for the second step; company accounts; failed attempts; API tokens."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.models import User
+from hyperclusters.access.models import Team, User
 from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import Subject
 
 FACTORS = (
     Authenticator.Type.TOTP,
@@ -81,3 +84,76 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key[:8]} {self.at:%H:%M:%S}"
+
+
+class Scope(models.TextChoices):
+    """What a token may be used for, within what its owner may do."""
+
+    CLUSTERS_READ = "clusters:read", _("see clusters, creations and projects")
+    CLUSTERS_WRITE = "clusters:write", _("create, withdraw and delete")
+    AUDIT_READ = "audit:read", _("read and export the audit")
+    ACCESS_READ = "access:read", _("see teams, grants and requests")
+    ACCESS_WRITE = "access:write", _("grant, revoke and decide requests")
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def usable(self) -> ApiTokenQuerySet:
+        """Neither revoked nor past their end, of an active owner."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=clock.now(), owner__is_active=True)
+
+    def ending_soon(self) -> ApiTokenQuerySet:
+        """Those whose owner is warned now: they end within a week, and lived longer than that."""
+        soon, created = clock.now() + ApiToken.WARN, F("expires_at") - ApiToken.WARN - timedelta(days=1)
+        return self.usable().filter(expires_at__lte=soon, created_at__lte=created)
+
+
+class ApiToken(models.Model):
+    """A key of the JSON API. It acts as its owner, a person or a service identity. Only a keyed digest is stored."""
+
+    WARN = timedelta(days=7)  # before the end
+    LONGEST = timedelta(days=365)
+
+    id = models.CharField(max_length=12, primary_key=True)
+    digest = models.CharField(max_length=64)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(_("name"), max_length=64)
+    scopes = models.JSONField(default=list)
+    # The one team in which it may be used; null: in all of its owner's.
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="api_tokens")
+    created_at = models.DateTimeField(default=clock.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_ip = models.CharField(max_length=45, blank=True)
+    rate_spent_until = models.BigIntegerField(
+        default=0
+    )  # ms since 1970: its requests are paid for up to here
+    expiry_mailed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (hc_{self.pk})"
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a request with it is answered."""
+        return self.revoked_at is None and self.expires_at > clock.now() and self.owner.is_active
+
+    def audit_subject(self) -> Subject:
+        """As the ledger names it."""
+        return Subject("token", self.pk, self.name, team=self.owner.service_team or self.team)
+
+    def as_audit_json(self) -> dict[str, Any]:
+        """What the ledger keeps of a token."""
+        return {
+            "name": self.name,
+            "owner": self.owner.username,
+            "scopes": self.scopes,
+            "team": self.team.name if self.team else "",
+            "expires_at": self.expires_at.isoformat(),
+        }

@@ -100,9 +100,11 @@ def record(
     The event gets its number (`seq`) and its place in the chain as the last act of the transaction; until then it is
     in no table. Outside a transaction it is committed at once. `person_name` is for people without an account, such
     as the name typed in a failed sign-in. A repeated denial, refusal or failed sign-in is counted and becomes part of
-    one summary (see `denials`). The origin (page, worker, command; IP; request ID) comes from `request_context`.
+    one summary (see `denials`). The origin (page, API with its token, worker, command; IP; request ID) comes from `request_context`.
     """
     here = request_context.current()
+    if here.token:
+        after = (after or {}) | {"token": here.token}
     event = Event(
         at=clock.now(),
         action=event_type,

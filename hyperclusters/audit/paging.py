@@ -80,6 +80,7 @@ def page(
     before: int | None = None,
     after: int | None = None,
     span: Span = ALWAYS,
+    size: int = SIZE,
 ) -> Page:
     """The newest events, or those right before or after the event of a number; `after` takes precedence, and
     `after=0` is the last page. `span`: only events in it.
@@ -88,12 +89,12 @@ def page(
     the rows that are shown are read.
     """
     upwards = after is not None
-    return _page(alternatives, _position(after if upwards else before), span, upwards=upwards)
+    return _page(alternatives, _position(after if upwards else before), span, size, upwards=upwards)
 
 
 def page_at(alternatives: Sequence[EventQuerySet], at: datetime, *, span: Span = ALWAYS) -> Page:
     """The newest events up to this time."""
-    return _page(alternatives, NEWEST._replace(at=at), span, upwards=False)
+    return _page(alternatives, NEWEST._replace(at=at), span, SIZE, upwards=False)
 
 
 def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
@@ -105,14 +106,14 @@ def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
 
 
 def _page(
-    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
+    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, size: int, *, upwards: bool
 ) -> Page:
-    rows, through_seq = _events(alternatives, start, span, upwards=upwards)
+    rows, through_seq = _events(alternatives, start, span, size + 2, upwards=upwards)
     # The event that the page continues from usually fits: it is read as well, and shows that there is a page before.
     is_way_back = start is not None and bool(rows) and rows[0].seq == start.seq
     rows = rows[is_way_back:]
-    is_more = len(rows) > SIZE
-    visible_rows = rows[:SIZE][::-1] if upwards else rows[:SIZE]
+    is_more = len(rows) > size
+    visible_rows = rows[:size][::-1] if upwards else rows[:size]
     if not visible_rows:
         return Page([], None, None, through_seq)
     first, last = visible_rows[0], visible_rows[-1]
@@ -134,11 +135,10 @@ def _position(seq: int | None) -> Position | None:
 
 
 def _events(
-    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, *, upwards: bool
+    alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, count: int, *, upwards: bool
 ) -> tuple[list[EventRow], int]:
-    """A page from the given position on, included, and one more, in the direction of paging. Only the rows that are
-    shown are read whole. Also the newest number there is, or 0 if nothing was found."""
-    count = SIZE + 2
+    """`count` events from the given position on, included, in the direction of paging. Only these are read whole. Also
+    the newest number there is, or 0 if nothing was found."""
     wanted: Any
     if len(alternatives) == 1:  # both steps in one query
         wanted = _from(alternatives[0], start, span, upwards=upwards).values("seq")[:count]

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """`source` is `page`, `worker` or `command`; `ip` and `request_id` are empty where there is no web request."""
+    """`source` is `page`, `api`, `worker` or `command`; `ip` and `request_id` are empty where there is no web request.
+
+    `token`: the name and ID of the API token that a request came with.
+    """
 
     source: str = "command"
     ip: str = ""
     request_id: str = ""
+    token: str = ""
 
 
 _current: ContextVar[RequestContext] = ContextVar("origin", default=RequestContext())  # noqa: B039 -- frozen
@@ -21,6 +25,11 @@ _current: ContextVar[RequestContext] = ContextVar("origin", default=RequestConte
 def current() -> RequestContext:
     """The origin that `record` stores."""
     return _current.get()
+
+
+def switch_to_token(token: str) -> None:
+    """From now on, until the request's own context ends, its events say that they came by this API token."""
+    _current.set(replace(_current.get(), source="api", token=token))
 
 
 @contextmanager

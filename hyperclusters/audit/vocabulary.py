@@ -30,6 +30,12 @@ class EventType(models.TextChoices):
     COMPANY_UNLINKED = "access:company-account:unlinked", _("company account unlinked")
     GROUPS_NOT_STATED = "access:groups:not-stated", _("groups not stated by the company's provider")
 
+    TOKEN_CREATED = "access:token:created", _("API token created")
+    TOKEN_REVOKED = "access:token:revoked", _("API token revoked")
+    TOKEN_REJECTED = "access:token:rejected", _("API token rejected")
+    SERVICE_ADDED = "access:service:added", _("service identity added")
+    SERVICE_REMOVED = "access:service:removed", _("service identity removed")
+
     PERSON_ADDED = "access:person:added", _("person added")
     PERSON_CHANGED = "access:person:changed", _("address or name of a person changed")
     TEAM_ADDED = "access:team:added", _("team added")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import transaction
 
 from hyperclusters.access.models import User
@@ -11,14 +13,16 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from . import quotas
-from .errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, WrongName, recorded
-from .models import Cluster, Deletion
+from .errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, TokenUsed, WrongName, recorded
+from .models import Cluster, Deletion, Project
 from .operations.transitions import wake_workers
 from .readback import hold_until_commit, read_back
 
 
-def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason: str = "") -> Deletion:
-    """Commit the intent to delete and its audit event; the worker does the rest.
+def request_deletion(
+    *, person: User, cluster: Cluster, typed_name: str, reason: str = "", token: UUID | None = None
+) -> Deletion:
+    """Commit the intent to delete and its audit event; the worker does the rest. The same token again gives the same row.
 
     Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
@@ -33,11 +37,16 @@ def request_deletion(*, person: User, cluster: Cluster, typed_name: str, reason:
         transaction.atomic(durable=True),
     ):
         hold_until_commit(cluster.pk)
-        _require_deletable(person, cluster, typed_name)
+        project = quotas.lock(cluster.project)
+        require(person, Permission.CREATE, project.team)
+        if token and (earlier := Deletion.objects.filter(token=token).first()):
+            return _same_or_refuse(earlier, cluster, typed_name, reason)
+        _require_deletable(project, cluster, typed_name)
         deletion = Deletion.objects.create(
             cluster=cluster,
             requested_by=person,
             reason=reason,
+            token=token,
             request_id=request_context.current().request_id,
         )
         record(
@@ -62,13 +71,17 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
     return read_back(cluster.pk, mine.first)
 
 
-def _require_deletable(person: User, cluster: Cluster, typed_name: str) -> None:
-    """Check that nothing prevents deleting this cluster. Raises NotPermitted or CreationRefused.
+def _same_or_refuse(earlier: Deletion, cluster: Cluster, typed_name: str, reason: str) -> Deletion:
+    if (earlier.cluster_id, earlier.name, earlier.reason) != (cluster.pk, typed_name, reason):
+        raise TokenUsed(None)
+    return earlier
 
-    The locks make this valid against creations and deletions being accepted at the same time.
+
+def _require_deletable(project: Project, cluster: Cluster, typed_name: str) -> None:
+    """Nothing stands in the way of deleting this cluster, as it is now. Raises CreationRefused.
+
+    Call with the project locked: that makes this hold against creations and deletions that are being accepted right now.
     """
-    project = quotas.lock(cluster.project)
-    require(person, Permission.CREATE, project.team)
     cluster.refresh_from_db(fields=["name", "gone_at"])
     if typed_name != cluster.name:
         raise WrongName(typed_name)

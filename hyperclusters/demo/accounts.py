@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.accounts.token_format import generate_token
 from hyperclusters.environment import writable
 
 PEOPLE = {
@@ -25,13 +26,14 @@ PEOPLE = {
 
 
 def read_secrets(folder: Path) -> dict[str, str]:
-    """The demo's keys and password. The first call creates them in a file that only its owner can read."""
+    """The demo's keys, password and API token. The first call creates them in a file that only its owner can read."""
     path = folder / "secrets.json"
     fresh = {
         "SECRET_KEY": secrets.token_urlsafe(50),
         "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
         "AUDIT_KEYS": "demo:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "DEMO_PASSWORD": secrets.token_urlsafe(9),
+        "DEMO_TOKEN": generate_token(),
     }
     stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if fresh.keys() - stored.keys():  # the first start, or the first one that needs a new secret

@@ -12,6 +12,9 @@ from typing import Any
 from hyperclusters.access.access_requests import ask, decline
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.services import add_person, add_team, extend_grant, grant
+from hyperclusters.accounts.models import ApiToken, Scope
+from hyperclusters.accounts.token_format import token_id
+from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.inventory import ask_refresh
@@ -53,6 +56,19 @@ def set_passwords(password: str) -> None:
     for person in people:
         person.set_password(password)
         person.save(update_fields=["password"])
+
+
+def issue_token(text: str) -> None:
+    """Give ada this API token, good for a year, unless there is one that is good for another week."""
+    ada = User.objects.get(username="ada")
+    if ApiToken.objects.filter(pk=token_id(text), expires_at__gt=clock.now() + ApiToken.WARN).exists():
+        return
+    ApiToken.objects.filter(pk=token_id(text)).delete()
+    scopes, expires_at = (
+        [Scope.CLUSTERS_READ, Scope.CLUSTERS_WRITE, Scope.ACCESS_READ],
+        clock.now() + ApiToken.LONGEST,
+    )
+    create_token(by=ada, owner=ada, name="demo", scopes=scopes, expires_at=expires_at, text=text)
 
 
 def make(simulated: Simulated) -> None:

@@ -20,15 +20,19 @@ from django.utils import timezone
 from hyperclusters.access import access_requests, invitations
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
 from hyperclusters.access.permissions import may
+from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
+from hyperclusters.accounts.models import Scope
+from hyperclusters.accounts.token_format import token_id
 from hyperclusters.audit.chain import PendingEvent as Link
 from hyperclusters.audit.chain import append
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters.models import Cluster, Creation, Project
+from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared.decorators import OWN, VISIBLE
+from tests.api.client import issue
 from tests.conftest import confirm
 from tests.permissions import PAGE, Entry, markdown, table
 from tests.test_architecture import ROUTES
@@ -40,6 +44,7 @@ pytestmark = [
 ]  # pytest-django makes a database only for tests that are marked
 TABLE = table()
 PEOPLE = ("nobody", "nina", "viewer", "creator", "admin", "auditor", "root", "stranger")
+API_DONE = {200, 201, 202, 204, 400, 404, 409, 422}  # the same for an endpoint
 DONE = {200, 302, 404, 422}  # what a permitted act may come to, with the little that is posted here
 LEAVING = {"accounts:logout", "accounts:everywhere"}  # these lead to the sign-in page, whoever asks
 POSTED = {
@@ -63,6 +68,7 @@ class Side:
     grant: Grant
     asked: AccessRequest
     invitation: Any
+    deletion: Deletion
 
 
 @dataclass
@@ -74,6 +80,8 @@ class World:
     site_grant: Grant
     browsers: dict[str, Browser] = field(default_factory=dict)
     people: dict[str, User] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    services: dict[str, User] = field(default_factory=dict)
 
 
 @contextmanager
@@ -113,6 +121,11 @@ def build() -> World:
     for name, person in people.items():
         made.browsers[name] = Browser()
         made.browsers[name].force_login(person)
+        made.tokens[name] = issue(person)
+    for team, lead in ((own.team, admin["own"]), (other.team, admin["other"])):
+        made.services[team.slug] = add_service_identity(
+            team=team, name="robot", role=Role.CREATOR, reason="matrix", by=lead
+        )
     return made
 
 
@@ -135,19 +148,21 @@ def side(slug: str, admin: User) -> Side:
         sealed_credentials="x",
     )
     now = timezone.now()
+    cluster = Cluster.objects.create(
+        project=project,
+        cluster_id=str(uuid.uuid4()),
+        name=f"{slug}-b",
+        type="HPS",
+        found_at=now,
+        seen_at=now,
+    )
     return Side(
         team=team,
         creation=Creation.objects.create(
             project=project, name=f"{slug}-a", type="HPS", requested_by=person, token=uuid.uuid4()
         ),
-        cluster=Cluster.objects.create(
-            project=project,
-            cluster_id=str(uuid.uuid4()),
-            name=f"{slug}-b",
-            type="HPS",
-            found_at=now,
-            seen_at=now,
-        ),
+        cluster=cluster,
+        deletion=Deletion.objects.create(cluster=cluster, requested_by=person, state="deleted"),
         event=chained(record(EventType.LIST_FAILED, Outcome.FAILED, on=Subject(team=team))),
         grant=held,
         asked=access_requests.ask(
@@ -182,7 +197,12 @@ def path(route: str, at: Side, world: World) -> str:
         "test": [at.creation.project.pk],
         "remove_factor": [987_654_321],
         "reset": ["x", "y"],
+        "revoke_token": [token_id(issue(at.grant.person))],
+        "add_service": [at.team.slug],
+        "remove_service": [at.team.slug, world.services[at.team.slug].pk],
     }
+    if space == "api":
+        return reverse(route, args=api_keys(name, at))
     if space == "creations" and name in {"creation", "look", "decide"}:
         return reverse(route, args=[at.creation.pk])
     if space == "teams" and name in {"team", "who", "rules", "quota", "give", "review"}:
@@ -190,32 +210,71 @@ def path(route: str, at: Side, world: World) -> str:
     return reverse(route, args=keys.get(name, []))
 
 
+def api_keys(name: str, at: Side) -> list[Any]:
+    """What the address of an endpoint names."""
+    keys: dict[str, list[Any]] = {
+        "creation": [at.creation.pk],
+        "withdraw": [at.creation.pk],
+        "cluster": [at.cluster.pk],
+        "deletions": [at.cluster.pk],
+        "deletion": [at.deletion.pk],
+        "grants": [at.team.slug],
+        "grant": [at.team.slug, at.grant.pk],
+        "approve": [at.asked.pk],
+        "decline": [at.asked.pk],
+    }
+    return keys.get(name, [])
+
+
 # What an allowed act comes to where that is not the usual.
 ANSWERS = {
     "access:withdraw": {404},  # another's request
+    "access:revoke_token": {404},  # another's token
     "access:invitation": {404},  # a forged link
     "creations:of_form": {404},  # another's form
     "accounts:company": {404},  # no provider is set up here
     "accounts:reset": {410},
     "metrics": {404},  # without the token
     "web:draft": {404},  # of no form
+    "api:creations": API_DONE,  # the project may be another team's
     "openid_connect_callback": {404},
 }
 
 
 def expected(entry: Entry, person: User | AnonymousUser, at: Side, *, htmx: bool) -> set[int]:
     """What the table says that this person gets."""
+    if denial := expected_denial(entry, person, at, htmx=htmx):
+        return {denial}
+    if entry.access.is_api:
+        return API_DONE if entry.rule.kind else ANSWERS.get(entry.route, API_DONE - {404})
+    led_away = {204} if entry.access.recent else set()  # to where they show who they are
+    is_done = DONE if led_away or is_elsewhere(entry, person, at) else DONE - {404}
+    return ANSWERS.get(entry.route, is_done) | led_away
+
+
+def expected_denial(entry: Entry, person: User | AnonymousUser, at: Side, *, htmx: bool) -> int:
+    """The status of a denial; 0 for none."""
     rule = entry.rule
     if isinstance(person, AnonymousUser) and not rule.is_public:
-        return {204 if htmx else 302}
+        return 401 if entry.access.is_api else 204 if htmx else 302
     if rule.needs and rule.is_anywhere and not may(person, rule.needs):
-        return {403}
+        return 403
     if rule.kind and not may(person, VISIBLE[rule.kind], at.team):
-        return {404}
+        return 404
     if rule.needs and not rule.is_anywhere and not may(person, rule.needs, at.team):
-        return DONE if rule.or_anywhere and may(person, rule.or_anywhere) else {403}
-    led_away = {204} if entry.access.recent else set()  # to where they show who they are
-    return ANSWERS.get(entry.route, DONE if led_away else DONE - {404}) | led_away
+        return 0 if is_elsewhere(entry, person, at) else 403
+    return 0
+
+
+def is_elsewhere(entry: Entry, person: User | AnonymousUser, at: Side) -> bool:
+    """Whether only the permission that does as well lets this person do it here: then not all of it may be there."""
+    rule = entry.rule
+    return bool(
+        rule.or_anywhere
+        and rule.needs
+        and may(person, rule.or_anywhere)
+        and not may(person, rule.needs, at.team)
+    )
 
 
 def test_g23_every_route_has_its_entry_and_every_entry_its_route() -> None:
@@ -240,11 +299,7 @@ def test_g23_g24_everybody_gets_what_the_table_says(
                 for headers in ({}, HTMX):
                     with undone():
                         cookies = {key: value.value for key, value in browser.cookies.items()}
-                        answer = getattr(browser, entry.method)(
-                            path(entry.route, at, world),
-                            POSTED if entry.method == "post" else {},
-                            headers=headers,
-                        )
+                        answer = call(browser, entry, at, world, headers, world.tokens.get(name, ""))
                         allowed = expected(entry, person, at, htmx=bool(headers))
                     browser.cookies.clear()  # a message left in one would be told on the next page
                     browser.cookies.load(cookies)
@@ -259,6 +314,60 @@ def test_g23_g24_everybody_gets_what_the_table_says(
         assert wrong == []
 
 
+def call(
+    browser: Browser, entry: Entry, at: Side, world: World, headers: dict[str, str], token: str = ""
+) -> Any:
+    """Call a route as its kind wants it: a page with the session's cookie, an endpoint with a token and a JSON body."""
+    address = path(entry.route, at, world)
+    if not entry.access.is_api:
+        return getattr(browser, entry.method)(
+            address, POSTED if entry.method == "post" else {}, headers=headers
+        )
+    headers = headers | ({"Authorization": f"Bearer {token}"} if token else {})
+    if entry.method == "get":
+        answer: Any = browser.get(address, headers=headers)
+        if answer.streaming:  # an export has one of the process's places until it is read
+            list(answer.streaming_content)
+        return answer
+    if entry.method == "delete":
+        return browser.delete(address, query_params={"reason": "m"}, headers=headers)
+    return browser.post(
+        address,
+        BODIES.get(entry.route, {}),
+        content_type="application/json",
+        headers=headers | {"Idempotency-Key": "m"},
+    )
+
+
+BODIES = {
+    "api:creations": {"project": "project-own", "name": "matrix"},
+    "api:deletions": {"confirm_name": "another name"},
+    "api:grants": {"person": "nina", "role": "admin", "reason": "m"},
+    "api:decline": {"note": "m"},
+}
+
+
+@pytest.mark.parametrize(
+    "entry", [e for e in TABLE if e.access.is_api and not e.rule.is_public], ids=lambda e: e.route
+)
+def test_g23_a_session_opens_no_endpoint(entry: Entry, world: World, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock(), undone():
+        answer = call(world.browsers["admin"], entry, world.own, world, {})
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
+        assert not answer.cookies
+
+
+@pytest.mark.parametrize("entry", [e for e in TABLE if e.rule.scope], ids=lambda e: f"{e.method} {e.route}")
+def test_g23_a_token_without_the_scope_opens_nothing(
+    entry: Entry, world: World, django_db_blocker: Any
+) -> None:
+    with django_db_blocker.unblock(), undone():
+        others = set(Scope.values) - {entry.rule.scope}
+        token = issue(world.people["admin"], scopes=others)
+        answer = call(Browser(), entry, world.own, world, {}, token)
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
 UNLIKE_OTHERS = {"accounts:login", "set_language"}  # these lead away whatever they are asked by
 
 
@@ -269,8 +378,9 @@ def test_a_method_that_a_route_does_not_have_is_refused(
     has = {entry.method for entry in TABLE if entry.route == route}
     with django_db_blocker.unblock(), undone():
         browser = world.browsers["admin"]
+        token = {"Authorization": f"Bearer {world.tokens['admin']}"}
         for method in {"get", "post", "put", "delete", "patch"} - has:
-            answer = getattr(browser, method)(path(route, world.own, world))
+            answer = getattr(browser, method)(path(route, world.own, world), headers=token)
             led = answer.status_code in {204, 302} and method == "get"  # to the page that an act belongs to
             assert led or answer.status_code in {405, 404, 403} or route in UNLIKE_OTHERS, (
                 method,
@@ -299,7 +409,9 @@ def test_whoever_only_looks_at_the_address_of_an_act_is_led_to_its_page(
         assert Event.objects.exclude(action__startswith="audit:").count() == before
 
 
-@pytest.mark.parametrize("entry", [e for e in TABLE if e.method == "post"], ids=lambda e: e.route)
+@pytest.mark.parametrize(
+    "entry", [e for e in TABLE if e.method == "post" and not e.access.is_api], ids=lambda e: e.route
+)
 def test_a_post_without_the_csrf_token_changes_nothing(
     entry: Entry, world: World, django_db_blocker: Any
 ) -> None:
@@ -322,10 +434,24 @@ def test_g24_a_foreign_id_and_a_random_one_give_the_same_answer(
     with django_db_blocker.unblock(), undone():
         foreign = path(entry.route, world.other, world)
         random = re.sub(r"[0-9a-f-]{36}", str(uuid.uuid4()), foreign).replace("/other/", "/no-such-team/")
-        random = re.sub(r"/\d+/", "/987654321/", random)
+        random = re.sub(r"/\d+(?=/|$)", "/987654321", random)
         browser = world.browsers[name]
         browser.get("/")  # shows what earlier acts left to be said
-        first, second = (getattr(browser, entry.method)(address) for address in (foreign, random))
+        token = {"Authorization": f"Bearer {world.tokens[name]}"} if entry.access.is_api else {}
+        if entry.method == "delete":
+            foreign, random = f"{foreign}?reason=m", f"{random}?reason=m"
+        content = (
+            {"content_type": "application/json"} if entry.access.is_api and entry.method == "post" else {}
+        )
+        first, second = (
+            getattr(browser, entry.method)(
+                address,
+                BODIES.get(entry.route, {}) if content else {},
+                headers=token | {"Idempotency-Key": "m"},
+                **content,
+            )
+            for address in (foreign, random)
+        )
         (status, text, headers), (status_2, text_2, headers_2) = told(first, foreign), told(second, random)
         assert (status, headers) == (status_2, headers_2)
         assert text.splitlines() == text_2.splitlines()
@@ -378,7 +504,8 @@ def test_g25_somebody_removed_a_second_ago_has_nothing_left(world: World, django
         end_grant(person.grants.get(), reason="left")
         for entry in TABLE:
             if entry.rule.kind and not entry.rule.is_anywhere:
-                assert getattr(browser, entry.method)(path(entry.route, world.own, world)).status_code == 404
+                answer = call(browser, entry, world.own, world, {}, world.tokens["admin"])
+                assert answer.status_code == 404, entry
         answer = browser.get("/clusters/new/")
         assert answer.status_code == 403
         assert "was ended" in answer.content.decode()

@@ -46,6 +46,10 @@ class User(AbstractBaseUser):
     email = models.EmailField(_("e-mail address"), blank=True, validators=[validate_address])
     is_active = models.BooleanField(_("active"), default=True)
     joined_at = models.DateTimeField(default=clock.now)
+    # Whose service identity this is; null: a person. An identity has no password, address or company account.
+    service_team = models.ForeignKey(
+        "access.Team", on_delete=models.PROTECT, null=True, blank=True, related_name="service_identities"
+    )
     # Grows to end every session that began before.
     session_version = models.PositiveIntegerField(default=0, db_column="session_round")
 
@@ -84,8 +88,9 @@ class User(AbstractBaseUser):
         return self.username
 
     def audit_subject(self) -> Subject:
-        """This person as the ledger names it."""
-        return Subject("person", str(self.pk), self.username)
+        """This person or service identity as the ledger names it."""
+        kind = "service" if self.service_team_id else "person"
+        return Subject(kind, str(self.pk), self.username, team=self.service_team)
 
     @property
     def initials(self) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hyperclusters.web.access.views import grants, mine, people, teams
+from hyperclusters.web.access.views import grants, mine, people, teams, tokens
 
 teams_urls = [
     path("", teams.listing, name="list"),
@@ -13,12 +13,16 @@ teams_urls = [
     path("<slug:slug>/give/", grants.give, name="give"),
     path("<slug:slug>/grants/<int:pk>/", grants.grant, name="grant"),
     path("<slug:slug>/review/", grants.review, name="review"),
+    path("<slug:slug>/services/new/", tokens.add_service, name="add_service"),
+    path("<slug:slug>/services/<int:pk>/remove/", tokens.remove_service, name="remove_service"),
     path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),
     path("<slug:slug>/invitations/<uuid:pk>/withdraw/", grants.uninvite, name="uninvite"),
 ]
 access_urls = [
     path("", mine.mine, name="mine"),
     path("ask/", mine.ask, name="ask"),
+    path("tokens/new/", tokens.new, name="new_token"),
+    path("tokens/<str:pk>/revoke/", tokens.revoke, name="revoke_token"),
     path("requests/<int:pk>/withdraw/", mine.withdraw, name="withdraw"),
     path("invitations/<str:token>/", mine.invitation, name="invitation"),
 ]

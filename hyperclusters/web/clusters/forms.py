@@ -20,6 +20,12 @@ class OneTimeToken(forms.UUIDField):
 
     widget = forms.HiddenInput
 
+    def validate(self, value: Any) -> None:
+        """Random ones alone: the others stand for keys of API clients (see `clusters.idempotency`)."""
+        super().validate(value)
+        if value.version != 4:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+
 
 class CreationForm(forms.Form):
     """What to create. Values are taken as typed, to the byte: nothing is stripped that would be sent."""

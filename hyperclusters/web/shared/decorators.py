@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeVar
-
-from django.http import HttpResponseBase
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import NotPermitted, Permission, Person, may
 
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+View = TypeVar("View", bound=Callable[..., Any])  # an endpoint returns what ninja makes an answer of
 Kind = Literal["team", "cluster", "creation", "event"]
 # The permission without which an object of another team looks absent.
 VISIBLE: dict[Kind, Permission] = {
@@ -33,6 +31,11 @@ class Rule:
     is_own: bool = False  # 404 for an object of another person
     is_public: bool = False
     is_denied_by_view: bool = False
+    scope: str = ""  # of the JSON API: what the token must be good for
+
+    def with_scope(self, scope: str) -> Rule:
+        """The same for an endpoint of the JSON API whose token needs this scope."""
+        return replace(self, scope=scope)
 
     def require(self, person: Person, team: Team | None = None) -> None:
         """Raise NotPermitted unless the person has the permission in this team; without a team, in any."""
@@ -68,18 +71,21 @@ def on(kind: Kind, needs: Permission | None = None, *, or_anywhere: Permission |
 class access:  # noqa: N801 -- a decorator
     """Declare the methods of a view and what each needs. `AccessMiddleware` enforces it; other methods get 405.
 
-    HEAD is answered as GET. `page`: a view that only takes POST leads whoever comes by GET to this route, which has
+    HEAD is answered as GET, but not by the API. `page`: a view that only takes POST leads whoever comes by GET to this route, which has
     `keys` of the view's own address; with `get`, only those who have what that needs. `recent`: the person has shown
-    within five minutes who they are. `before_second_factor`: open to whoever still has to add a second factor.
+    within five minutes who they are. `is_api`: an endpoint of the JSON API: who calls proves it by a token, never by a
+    cookie. `before_second_factor`: open to whoever still has to add a second factor.
     `note`: what else docs/permissions.md says.
     """
 
     get: Rule | None = None
     post: Rule | None = None
+    delete: Rule | None = None
     page: str = ""
     keys: tuple[str, ...] = ()
     recent: bool = False
     before_second_factor: bool = False
+    is_api: bool = False
     note: str = ""
 
     def __call__(self, view: View) -> View:
@@ -90,9 +96,14 @@ class access:  # noqa: N801 -- a decorator
     @property
     def methods(self) -> list[str]:
         """The methods that are answered."""
-        return ["GET", "HEAD"] * bool(self.get or self.page) + ["POST"] * bool(self.post)
+        get = ["GET"] if self.is_api else ["GET", "HEAD"]
+        return get * bool(self.get or self.page) + ["POST"] * bool(self.post) + ["DELETE"] * bool(self.delete)
+
+    def rule_for(self, method: str | None) -> Rule | None:
+        """What this method needs."""
+        return {"POST": self.post, "DELETE": self.delete}.get(method or "", self.get)
 
     @property
     def is_public(self) -> bool:
         """Whether the view is open to people who are not signed in."""
-        return all(rule.is_public for rule in (self.get, self.post) if rule)
+        return all(rule.is_public for rule in (self.get, self.post, self.delete) if rule)

@@ -18,13 +18,24 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
 from hyperclusters.web.shared.drafts import note_not_taken
+from hyperclusters.web.shared.problems import is_api, problem
 from hyperclusters.web.texts.access import ended_grants, who_helps
 
 RETRY_AFTER = 10  # seconds until a busy database is worth another try
+CODES = {  # of the JSON API
+    400: "bad_request",
+    403: "not_permitted",
+    404: "not_found",
+    429: "rate_limited",
+    500: "internal_error",
+    503: "busy",
+}
 IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page
 
 
 def _page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:
+    if is_api(request):
+        return problem(request, status, CODES[status], text)
     is_in_frame = status in IN_FRAME and isinstance(getattr(request, "user", None), User)
     name = "errors/in_frame.html" if is_in_frame else "errors/error.html"
     return render(request, name, {"status": status, "title": title, "text": text, **more}, status=status)
@@ -145,6 +156,8 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
 
 def _plain_page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:
     """An error page that needs neither the database nor the request's context."""
+    if is_api(request):
+        return problem(request, status, CODES[status], text, sent="maybe")
     context = {"status": status, "title": title, "text": text, "request_id": request.META.get("REQUEST_ID")}
     return HttpResponse(get_template("errors/error.html").render(context | more), status=status)
 

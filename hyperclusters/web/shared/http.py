@@ -10,6 +10,7 @@ from django_htmx.middleware import HtmxDetails
 
 from hyperclusters.access.models import User
 from hyperclusters.accounts.adapters import is_own_path
+from hyperclusters.accounts.models import ApiToken
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.web.shared.decorators import Rule
 
@@ -22,6 +23,7 @@ class PageRequest(HttpRequest):
     user: User  # never anonymous here: the middleware has seen to that
     htmx: HtmxDetails
     session: SessionStore
+    token: ApiToken  # of a request to the JSON API
     rule: Rule  # what this method needs, by the view's `@access`
 
 

@@ -28,10 +28,12 @@ from django.utils.translation import gettext as _
 
 from hyperclusters import tracing
 from hyperclusters.access import permissions
+from hyperclusters.accounts import tokens
 from hyperclusters.accounts.recent_login import is_recent
 from hyperclusters.accounts.sessions import SessionStore
-from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.audit.request_context import RequestContext, request_context, switch_to_token
 from hyperclusters.logs import redacted_path
+from hyperclusters.web.shared import problems
 from hyperclusters.web.shared.decorators import access
 from hyperclusters.web.shared.drafts import note_not_taken
 from hyperclusters.web.shared.http import PageRequest, whole_page
@@ -155,6 +157,8 @@ class AccessMiddleware:
         declared: access | None = getattr(view, "access", None)
         if declared is None:
             raise ImproperlyConfigured(f"{view} has no @access.")
+        if declared.is_api:
+            return _check_token(request, declared)
         person = cast("permissions.Person", request.user)  # may be anonymous here
         page = ""
         if not declared.is_public and not person.is_authenticated:
@@ -167,11 +171,34 @@ class AccessMiddleware:
         return _check_method(request, declared, kwargs)
 
 
+def _check_token(request: PageRequest, declared: access) -> HttpResponse | None:
+    """Who calls the JSON API is its token's owner, whatever cookies came along. Raises NotPermitted."""
+    request.COOKIES, request.session = {}, SessionStore()
+    if declared.is_public:
+        return _check_method(request, declared, {})
+    try:
+        token = tokens.authenticate(request.headers.get("Authorization", ""), ip=client_ip(request))
+    except tokens.TokenRejected as rejected:
+        return problems.unauthorized(request, is_missing=rejected.cause == "missing")
+    except tokens.RateLimited as limited:
+        return problems.too_many(request, limited.seconds)
+    request.user, request.token = token.owner, token
+    switch_to_token(str(token))
+    if token.team_id:
+        permissions.limit_to_team(token.team_id)
+    rule = declared.rule_for(request.method)
+    if rule and rule.scope and rule.scope not in token.scopes:
+        return problems.scope_missing(request, rule.scope)
+    return _check_method(request, declared, {})
+
+
 def _check_method(request: PageRequest, declared: access, kwargs: dict[str, Any]) -> HttpResponse | None:
     if request.method not in declared.methods:
+        if declared.is_api:
+            return problems.method_not_allowed(request, declared.methods)
         return HttpResponseNotAllowed(declared.methods)
     is_post = request.method == "POST"
-    if rule := declared.post if is_post else declared.get:
+    if rule := declared.rule_for(request.method):
         request.rule = rule
         if rule.is_anywhere and not rule.is_denied_by_view:
             rule.require(request.user)

@@ -7,11 +7,11 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
 
 from hyperclusters.web.shared.errors import too_many
 
-View = Callable[..., HttpResponseBase]
+View = Callable[..., Any]
 FORGET_ABOVE = 10_000  # people and acts; those who may begin anew anyway are forgotten then
 
 _lock = threading.Lock()
@@ -28,7 +28,7 @@ def limited(
 
     def decorator(view: View) -> View:
         @wraps(view)
-        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             limit = getattr(settings, per_minute)
             if (
                 limit

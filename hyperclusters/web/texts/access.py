@@ -28,6 +28,9 @@ REFUSALS: dict[Cause, Text] = {
         "another admin can do it."
     ),
     Cause.ABOVE: _("This role is above your own. Nothing was changed."),
+    Cause.SERVICE: _(
+        "A service identity is at most a creator, and in its own team only. Nothing was changed."
+    ),
     Cause.LAST_ADMIN: _(
         "This is the only admin, and nobody would be left who decides. Nothing was changed: make somebody else an admin first."
     ),

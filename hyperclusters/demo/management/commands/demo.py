@@ -69,6 +69,7 @@ class Command(BaseCommand):
         if not folder.exists():
             seed.make(self._simulated())
         seed.set_passwords(settings.DEMO_PASSWORD)
+        seed.issue_token(settings.DEMO_TOKEN)
         folder.touch()
         connections.close_all()
         worker.start()
@@ -105,7 +106,8 @@ class Command(BaseCommand):
         people = "\n".join(f"  {name:<8} {what}" for name, what in PEOPLE.items())
         self._say(
             f"\nThe dashboard is at http://127.0.0.1:{self.port}\n\n{people}\n\n"
-            f"  password {settings.DEMO_PASSWORD}\n\n"
+            f"  password {settings.DEMO_PASSWORD}\n"
+            f"  ada's API token {settings.DEMO_TOKEN}\n\n"
             f"The simulated cloud is at http://127.0.0.1:{self.simulator_port}/_simulator/ · Ctrl-C stops everything.\n"
         )
 

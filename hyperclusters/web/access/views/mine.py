@@ -17,6 +17,7 @@ from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, platform_admins, roles_for
 from hyperclusters.access.team_admins import SOON
+from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
 from hyperclusters.web.access.form_pages import submit
 from hyperclusters.web.access.forms import AskForm, JoinForm
@@ -114,6 +115,7 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
         "waiting": [(each, form.deciders[each.team.slug]) for each in access_requests.pending()],
         "decided": access_requests.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "ended_grants": ended_grants(person),
+        "tokens": ApiToken.objects.filter(owner=person, revoked_at__isnull=True).select_related("team"),
         "soon": clock.now() + SOON,
         "form": form,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
@@ -27,7 +27,9 @@ from hyperclusters.access.permissions import (
     visible_events,
     who_can,
 )
+from hyperclusters.access.service_identities import identities_of
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins, teams_without_admin, with_admins
+from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
@@ -80,6 +82,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "invitations": Invitation.objects.open().filter(team=team).select_related("invited_by")[:PAGE_SIZE]
         if may_grant
         else [],
+        "services": _services(team) if may_grant else [],
         "projects": team.projects.count(),
         "used": used_by(team),
         "soon": clock.now() + SOON,
@@ -191,6 +194,12 @@ def _members(request: PageRequest, team: Team) -> dict[str, Any]:
         "is_filtered": bool(text or can or show),
         "others": who_can(Permission[can.upper()], team).filter(team__isnull=True) if can else [],
     }
+
+
+def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
+    """Each service identity with its tokens that are not revoked."""
+    active = Prefetch("api_tokens", ApiToken.objects.filter(revoked_at__isnull=True))
+    return [(each, list(each.api_tokens.all())) for each in identities_of(team).prefetch_related(active)]
 
 
 def _acts(team: Team) -> QuerySet[Event]:

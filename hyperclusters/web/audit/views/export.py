@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.exports import export_events
 from hyperclusters.access.permissions import Permission, audit_scope, visible_events
 from hyperclusters.audit.export import Format
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.web.audit.chart import count
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
@@ -37,12 +38,18 @@ def export(request: PageRequest) -> HttpResponseBase:
     form = next((each for each in Format if each == request.POST.get("format")), None)
     if request.method != "POST" or form is None or query.filter is None:
         return _form_page(request, query)
+    return start_export(request, query, form)
+
+
+def start_export(request: PageRequest, query: AuditQuery, form: Format) -> HttpResponseBase:
+    """The file with what is asked for, or 503 while the process writes as many as it can."""
     if not _writing.acquire(blocking=False):
         return busy(
             request, _("Two exports are being written already. Nothing was exported; try again in a minute.")
         )
     try:
-        lines = export_events(person=request.user, event_filter=query.filter, form=form, team=query.team)
+        event_filter = query.filter or EventFilter()
+        lines = export_events(person=request.user, event_filter=event_filter, form=form, team=query.team)
     except BaseException:
         _writing.release()
         raise

@@ -1,0 +1,130 @@
+"""The audit: read, exported, verified."""
+
+from django.http import HttpResponseBase
+from ninja import Query, Schema
+from ninja.errors import ValidationError
+from pydantic import Field
+
+from hyperclusters.access.permissions import AuditScope, Permission, audit_scope
+from hyperclusters.accounts.models import Scope
+from hyperclusters.audit.export import Format
+from hyperclusters.audit.filters import EventFilter
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.paging import Span, page
+from hyperclusters.audit.readable import events
+from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.verification import integrity_status
+from hyperclusters.web.audit.query import NAMES, AuditQuery, parse_query
+from hyperclusters.web.audit.views.export import start_export
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.ratelimit import limited, searches
+
+from .app import api
+from .paging import decode_number, encode
+from .schemas import EventOut, IntegrityOut, ObjectOut, Page, Paging, Search
+
+READERS = anywhere(Permission.AUDIT).with_scope(Scope.AUDIT_READ)
+
+
+class EventFilters(Schema):
+    """The filters of the audit's page."""
+
+    q: Search = Field("", description="Part of a name, or a whole ID or request ID")
+    range: Search = Field("", description="1h, 24h, 7d or 30d")
+    since: Search = Field("", description="UTC: 2026-11-25 or 2026-11-25T22:30")
+    until: Search = Field("", description="UTC; a date includes that day")
+    person: Search = ""
+    team: Search = Field("", description="Slug of the team")
+    project: Search = ""
+    action: Search = Field("", description="Such as cluster:create:requested")
+    outcome: Search = Field("", description="done, accepted, refused, denied, failed, unknown or noted")
+    cluster: Search = Field("", description="Name or ID of a cluster")
+    request: Search = Field("", description="Request ID, ours or the cloud's")
+    ip: Search = ""
+
+
+class EventPage(EventFilters, Paging):
+    pass
+
+
+@api.get("/audit/events", response=Page[EventOut], tags=["audit"], url_name="events")
+@access(get=READERS)
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
+    """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
+    scope, wanted, event_filter = _wanted(request)
+    found = page(
+        event_filter.alternatives(scope.parts(), at_any_time=True),
+        before=decode_number(filters.cursor),
+        span=Span(event_filter.since, event_filter.until),
+        size=filters.limit,
+    )
+    note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
+    rows = dict(events(Event.objects.filter(seq__in=[row.seq for row in found.events])))
+    items = [_event_out(row.seq, rows.get(row.seq)) for row in found.events]
+    return Page[EventOut](items=items, next=encode(str(found.older)) if found.older is not None else None)
+
+
+@api.get("/audit/export", tags=["audit"], url_name="export")
+@access(get=READERS)
+@limited("export", "EXPORTS_PER_MINUTE")
+def export_events(request: PageRequest, filters: Query[EventFilters]) -> HttpResponseBase:
+    """All events that you may read, as JSON Lines with a sealed manifest as the last line, in the order of the chain."""
+    _scope, wanted, _filter = _wanted(request)
+    return start_export(request, wanted, Format.JSONL)
+
+
+@api.get("/audit/integrity", response=IntegrityOut, tags=["audit"], url_name="integrity")
+@access(get=READERS)
+def read_integrity(request: PageRequest) -> IntegrityOut:
+    """Whether the audit is as it was written, by the last verifications."""
+    status = integrity_status()
+    return IntegrityOut(
+        state=status.state,
+        verified_at=status.at,
+        whole_verified_at=status.whole_at,
+        through_seq=status.seq,
+        open_findings=len(status.findings),
+    )
+
+
+def _wanted(request: PageRequest) -> tuple[AuditScope, AuditQuery, EventFilter]:
+    """What the address asks for, by the page's own rules. Raises ValidationError."""
+    scope = audit_scope(request.user)
+    wanted = parse_query(request.user, scope, request.GET)
+    if wanted.filter is None:
+        errors = [
+            {"loc": ("query", name), "msg": " ".join(map(str, texts))}
+            for name, texts in wanted.form.errors.items()
+            if name in NAMES
+        ]
+        raise ValidationError(errors)
+    return scope, wanted, wanted.filter
+
+
+def _event_out(seq: int, event: Event | None) -> EventOut:
+    if event is None:
+        return EventOut(seq=seq, is_readable=False)
+    about = ObjectOut(kind=event.object_kind, id=event.object_id, name=event.object_name)
+    return EventOut(
+        seq=seq,
+        at=event.at,
+        action=event.action,
+        outcome=event.outcome,
+        person=event.person_name,
+        team=event.team_name,
+        project=event.project_name,
+        object=about if event.object_kind else None,
+        reason=event.reason,
+        before=event.before,
+        after=event.after,
+        request=event.request,
+        response=event.response,
+        evidence=event.evidence,
+        source=event.source,
+        ip=event.ip,
+        request_id=event.request_id,
+        cloud_request_id=event.upstream_request_id,
+        digest=event.digest,
+    )

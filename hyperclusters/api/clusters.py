@@ -1,0 +1,205 @@
+"""Clusters and their deletions; projects."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+from django.db.models import F
+from django.http import Http404, HttpResponse
+from ninja import Query
+from pydantic import Field
+
+from hyperclusters.access.permissions import Permission, teams_where
+from hyperclusters.accounts.models import Scope
+from hyperclusters.clusters import deletions
+from hyperclusters.clusters.idempotency import token_for
+from hyperclusters.clusters.models import Cluster, Deletion, Project
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.ratelimit import limited, searches
+
+from . import idempotency
+from .app import api
+from .creations import not_recorded
+from .paging import page_by_key, page_by_time
+from .schemas import (
+    ClusterOut,
+    ClusterRef,
+    ClusterTypeName,
+    DeletionBody,
+    DeletionOut,
+    NetworkOut,
+    Page,
+    Paging,
+    ProjectOut,
+    Search,
+)
+
+READ = Scope.CLUSTERS_READ
+
+
+class ClusterFilters(Paging):
+    q: Search = Field("", description="Part of the name, cluster ID or subnet ID")
+    name: Search = Field("", description="The whole name")
+    project: Search = ""
+    team: Search = Field("", description="Slug of the team")
+    type: ClusterTypeName | None = None
+    gone: bool = Field(default=False, description="Those that are not in the cloud any more")
+
+
+@api.get("/clusters", response=Page[ClusterOut], tags=["clusters"], url_name="clusters")
+@access(get=SIGNED_IN.with_scope(READ))
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[ClusterOut]:
+    """Clusters of your teams as the cloud was last seen to have them, the newest first."""
+    rows = _clusters(request).filter(gone_at__isnull=not filters.gone)
+    if filters.q:
+        rows = rows.search(filters.q)
+    if filters.type:
+        rows = rows.of_type(filters.type)
+    exact = {"name": filters.name, "project__name": filters.project, "project__team__slug": filters.team}
+    rows = rows.filter(**{name: value for name, value in exact.items() if value})
+    found, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
+    return Page[ClusterOut](items=list(map(_cluster_out, found)), next=following)
+
+
+@api.get("/clusters/{uuid:cluster_id}", response=ClusterOut, tags=["clusters"], url_name="cluster")
+@access(get=on("cluster").with_scope(READ))
+def read_cluster(request: PageRequest, cluster_id: UUID) -> ClusterOut:
+    """One cluster."""
+    return _cluster_out(_visible(request, cluster_id))
+
+
+@api.post(
+    "/clusters/{uuid:cluster_id}/deletions",
+    response={202: DeletionOut},
+    tags=["clusters"],
+    url_name="deletions",
+    openapi_extra={"parameters": [idempotency.PARAMETER]},
+)
+@access(post=on("cluster", Permission.CREATE).with_scope(Scope.CLUSTERS_WRITE))
+def request_deletion(
+    request: PageRequest, response: HttpResponse, cluster_id: UUID, body: DeletionBody
+) -> DeletionOut | HttpResponse:
+    """Request that a cluster is deleted.
+
+    `confirm_name` must be its name. Read the deletion until `is_settled`.
+    """
+    if not (key := idempotency.key_of(request)):
+        return idempotency.key_missing(request)
+    cluster = _visible(request, cluster_id)
+    token = token_for(kind="deletion", person=request.user, project=cluster.project, key=key)
+    try:
+        deletion = deletions.request_deletion(
+            person=request.user,
+            cluster=cluster,
+            typed_name=body.confirm_name,
+            reason=body.reason,
+            token=token,
+        )
+    except DatabaseError:
+        connection.close()
+        found = deletions.find_recorded(person=request.user, cluster=cluster)
+        if found is None:
+            return not_recorded(request)
+        deletion = found
+    idempotency.note_replay(request, response, deletion)
+    return _deletion_out(deletion)
+
+
+@api.get("/deletions/{uuid:deletion_id}", response=DeletionOut, tags=["clusters"], url_name="deletion")
+@access(get=on("cluster").with_scope(READ))
+def read_deletion(request: PageRequest, deletion_id: UUID) -> DeletionOut:
+    """One deletion."""
+    rows = Deletion.objects.visible_to(request.user).select_related("cluster__project__team", "requested_by")
+    deletion = rows.filter(pk=deletion_id).first()
+    if deletion is None:
+        raise Http404
+    return _deletion_out(deletion)
+
+
+@api.get("/projects", response=Page[ProjectOut], tags=["projects"], url_name="projects")
+@access(get=SIGNED_IN.with_scope(READ))
+def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectOut]:
+    """Projects of your teams, by name."""
+    creating = set(teams_where(request.user, Permission.CREATE).values_list("pk", flat=True))
+    rows = Project.objects.where(request.user, Permission.VIEW).select_related("team")
+    found, following = page_by_key(rows, field="name", limit=filters.limit, cursor=filters.cursor)
+    items = [
+        ProjectOut(
+            name=project.name,
+            team=project.team.slug,
+            region=project.region,
+            project_id=project.project_id,
+            may_create=project.team_id in creating,
+            is_blocked=(is_blocked := project.is_blocked()),
+            blocked_until=project.blocked_until if is_blocked else None,
+        )
+        for project in found
+    ]
+    return Page[ProjectOut](items=items, next=following)
+
+
+def _clusters(request: PageRequest) -> ClusterQuerySet:
+    """With names of its project, team and maker alone: a list has many rows, and a model each would cost most of it."""
+    rows = Cluster.objects.visible_to(request.user).annotate(
+        project_name=F("project__name"),
+        team_slug=F("project__team__slug"),
+        maker=F("creation__requested_by__username"),
+    )
+    return rows.prefetch_related("networks")
+
+
+def _visible(request: PageRequest, pk: UUID) -> Cluster:
+    cluster = _clusters(request).filter(pk=pk).first()
+    if cluster is None:
+        raise Http404
+    return cluster
+
+
+def _cluster_out(cluster: Any) -> ClusterOut:
+    """A cluster of `_clusters`, as the API shows it."""
+    networks = [
+        NetworkOut(subnet_id=each.subnet_id, is_default=each.is_default) for each in cluster.networks.all()
+    ]
+    return ClusterOut(
+        id=cluster.pk,
+        cluster_id=cluster.cluster_id,
+        name=cluster.name,
+        type=cluster.type,
+        types=cluster.types,
+        networks=networks,
+        project=cluster.project_name,
+        team=cluster.team_slug,
+        created_by=cluster.maker,
+        creation=cluster.creation_id,
+        found_at=cluster.found_at,
+        last_seen_at=cluster.seen_at,
+        gone_at=cluster.gone_at,
+        url=cluster.get_absolute_url(),
+    )
+
+
+def _deletion_out(deletion: Deletion) -> DeletionOut:
+    cluster = deletion.cluster
+    return DeletionOut(
+        id=deletion.pk,
+        cluster=ClusterRef(id=cluster.pk, cluster_id=cluster.cluster_id),
+        name=cluster.name,
+        project=cluster.project.name,
+        team=cluster.project.team.slug,
+        reason=deletion.reason,
+        state=deletion.state,
+        is_settled=not deletion.is_unresolved,
+        attempts=deletion.attempts,
+        cause=deletion.cause,
+        code=deletion.code,
+        message=deletion.message,
+        cloud_request_id=deletion.upstream_request_id,
+        request_id=deletion.request_id,
+        requested_by=deletion.requested_by.username,
+        requested_at=deletion.requested_at,
+        settled_at=deletion.settled_at,
+        next_check_at=deletion.run_after if deletion.is_unresolved else None,
+    )

@@ -1,0 +1,273 @@
+"""What the JSON API takes and answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from hyperclusters.clusters.models import DeletionState, State
+
+from .paging import DEFAULT, MOST
+
+T = TypeVar("T")
+# No control characters: PostgreSQL takes no NUL, and none of the others belongs into a line of text.
+LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+SUBNET = "^$|^[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+Line = Annotated[str, Field(max_length=500, pattern=LINE)]
+Search = Annotated[str, Field(max_length=200, pattern=LINE)]
+ClusterTypeName = Literal["HPS", "ECS"]
+RoleName = Literal["viewer", "creator", "admin"]
+
+
+class Body(Schema):
+    """The body of a write: unknown fields are refused, and no type stands in for another."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Paging(Schema):
+    """The parameters of every list."""
+
+    limit: int = Field(DEFAULT, ge=1, le=MOST, description="Rows on a page")
+    cursor: str = Field(
+        "", max_length=300, pattern="^[A-Za-z0-9_-]*$", description="`next` of the page before"
+    )
+
+
+class Page(Schema, Generic[T]):
+    """A page of a list."""
+
+    items: list[T]
+    next: str | None = Field(description="The cursor of the next page; null on the last one")
+
+
+class CreationBody(Body):
+    project: Line = Field(description="Name of the project", examples=["vision-cn-southwest-2"])
+    name: Line = Field(
+        description="Name of the cluster: 1 to 64 letters, digits, `-`, `_` and `.`",
+        examples=["train-a3-west"],
+    )
+    type: ClusterTypeName = "HPS"
+    hyper_cluster_subnet_id: Line = Field(
+        "", description="A lower-case UUID; empty: the default network", json_schema_extra={"pattern": SUBNET}
+    )
+    reason: Line = Field("", description="Kept in the audit; some teams require it")
+
+
+class DeletionBody(Body):
+    confirm_name: Line = Field(
+        description="The cluster's name, as a confirmation", examples=["train-a3-west"]
+    )
+    reason: Line = ""
+
+
+class GrantBody(Body):
+    person: Line = Field(description="User name", examples=["nina"])
+    role: RoleName
+    until: datetime | None = Field(None, strict=False, description="End of the access; null: none")
+    reason: Line = Field(min_length=1, examples=["Joins the team"])
+
+
+class ApprovalBody(Body):
+    days: int | None = Field(None, ge=1, le=3650, description="Days from now on; null: as the request asks")
+    note: Line = ""
+
+
+class DeclineBody(Body):
+    note: Line = Field(min_length=1, description="Why; the person reads it")
+
+
+class ClusterRef(Schema):
+    id: UUID
+    cluster_id: str = Field(description="The cloud's ID")
+
+
+class CreationOut(Schema):
+    id: UUID
+    project: str
+    team: str
+    name: str
+    type: str
+    hyper_cluster_subnet_id: str
+    reason: str
+    state: Literal[tuple(State.values)]  # type: ignore[valid-type]  # one list of states, the model's
+    is_settled: bool = Field(description="Whether the state is final")
+    evidence: str = Field(description="What the state rests on: reply, listed, human, not_sent, refused, …")
+    conflict: bool = Field(description="Later evidence contradicts the state")
+    cluster: ClusterRef | None
+    attempts: int = Field(description="Requests to the cloud that were begun")
+    cause: str = Field(description="Slug of what went wrong")
+    code: str = Field(description="The cloud's error code")
+    message: str = Field(description="The cloud's words")
+    cloud_request_id: str
+    request_id: str = Field(description="ID of the request that asked for it, as in the audit")
+    requested_by: str
+    requested_at: datetime
+    settled_at: datetime | None
+    next_check_at: datetime | None = Field(description="When a worker takes it up next; null once settled")
+    not_created_after: datetime | None = Field(
+        description="After this time the cloud cannot act on it any more"
+    )
+    url: str = Field(description="Its page, for people")
+
+
+class DeletionOut(Schema):
+    id: UUID
+    cluster: ClusterRef
+    name: str
+    project: str
+    team: str
+    reason: str
+    state: Literal[tuple(DeletionState.values)]  # type: ignore[valid-type]  # as above
+    is_settled: bool
+    attempts: int
+    cause: str
+    code: str
+    message: str
+    cloud_request_id: str
+    request_id: str
+    requested_by: str
+    requested_at: datetime
+    settled_at: datetime | None
+    next_check_at: datetime | None
+
+
+class NetworkOut(Schema):
+    subnet_id: str
+    is_default: bool | None = Field(description="Null: the cloud has not said")
+
+
+class ClusterOut(Schema):
+    id: UUID
+    cluster_id: str
+    name: str
+    type: str
+    types: list[str] = Field(description="Both while the cloud lists it under both")
+    networks: list[NetworkOut]
+    project: str
+    team: str
+    created_by: str | None = Field(description="Who created it here; null: created elsewhere")
+    creation: UUID | None
+    found_at: datetime
+    last_seen_at: datetime
+    gone_at: datetime | None
+    url: str
+
+
+class ProjectOut(Schema):
+    name: str
+    team: str
+    region: str
+    project_id: str
+    may_create: bool
+    is_blocked: bool = Field(description="Calls to the cloud are stopped at the moment")
+    blocked_until: datetime | None
+
+
+class TeamOut(Schema):
+    slug: str
+    name: str
+    role: str | None = Field(description="Your role there; null: a site role lets you see it")
+
+
+class GrantOut(Schema):
+    id: int
+    team: str | None = Field(description="Null: a role for the whole site")
+    person: str
+    role: str
+    since: datetime
+    until: datetime | None
+    granted_by: str | None
+    reason: str
+
+
+class AccessRequestOut(Schema):
+    id: int
+    person: str
+    team: str
+    role: str
+    days: int | None
+    reason: str
+    state: str
+    requested_at: datetime
+
+
+class TokenOut(Schema):
+    id: str
+    name: str
+    scopes: list[str]
+    team: str | None
+    expires_at: datetime
+
+
+class MeOut(Schema):
+    username: str
+    full_name: str
+    kind: Literal["person", "service"]
+    grants: list[GrantOut]
+    token: TokenOut
+
+
+class ObjectOut(Schema):
+    kind: str
+    id: str
+    name: str
+
+
+class EventOut(Schema):
+    seq: int
+    is_readable: bool = Field(
+        default=True, description="False: a stored value was damaged; verification names it"
+    )
+    at: datetime | None = None
+    action: str = ""
+    outcome: str = ""
+    person: str = ""
+    team: str = ""
+    project: str = ""
+    object: ObjectOut | None = None
+    reason: str = ""
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
+    evidence: str = ""
+    source: str = ""
+    ip: str = ""
+    request_id: str = ""
+    cloud_request_id: str = ""
+    digest: str = ""
+
+
+class IntegrityOut(Schema):
+    state: str = Field(description="intact, broken, overdue or never")
+    verified_at: datetime | None
+    whole_verified_at: datetime | None
+    through_seq: int
+    open_findings: int
+
+
+class ErrorDetail(Schema):
+    field: str
+    message: str
+
+
+class Problem(Schema):
+    """An error as in RFC 9457."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Where the code is explained", examples=["/api/#name_taken"])
+    title: str
+    status: int
+    code: str = Field(description="For programs", examples=["name_taken"])
+    detail: str = Field(description="For people")
+    request_id: str = Field(description="Quote it when you ask for help")
+    sent: Literal["no", "maybe", "yes"] | None = Field(
+        None, description="On writes: whether anything went to the cloud"
+    )
+    errors: list[ErrorDetail] | None = Field(None, description="What is wrong with each field")

@@ -1,0 +1,119 @@
+"""The API's document, for programs and for people."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.web.shared.decorators import PUBLIC, access
+from hyperclusters.web.shared.problems import MEDIA_TYPE
+
+from .app import api
+from .idempotency import REPLAYED
+from .schemas import Problem
+
+# What any request may be answered, by what it is about.
+ALWAYS = {
+    401: "No usable token",
+    403: "Not permitted, or the token lacks the scope",
+    405: "No such method",
+    422: "Unknown or invalid fields or parameters",
+    429: "Too many requests; see Retry-After",
+    500: "Our fault",
+    503: "Busy, or calls to the cloud are stopped; see Retry-After",
+}
+ON_OBJECTS = {404: "Absent, or in a team that you are not in"}
+ON_WRITES = {
+    400: "Malformed, or without Idempotency-Key",
+    409: "Something stands in the way",
+    413: "Too large",
+}
+# Every code of an error; docs/api.md explains what to do.
+CODES = (
+    ("token_missing", _("401: no Authorization header")),
+    ("token_invalid", _("401: the token is unknown, expired or revoked")),
+    ("not_permitted", _("403: your role does not allow this")),
+    ("scope_missing", _("403: the token lacks the scope")),
+    ("not_found", _("404: absent, or in a team that you are not in")),
+    ("method_not_allowed", _("405: see Allow")),
+    ("malformed", _("400: the body is no JSON object")),
+    ("idempotency_key_missing", _("400: send an Idempotency-Key")),
+    ("idempotency_key_invalid", _("400: 1 to 255 visible ASCII characters")),
+    ("idempotency_key_reused", _("422: the key was used with another body")),
+    ("invalid", _("422: see errors")),
+    ("team_rules", _("422: against the team's rules")),
+    ("wrong_name_typed", _("422: confirm_name is not the cluster's name")),
+    ("name_unresolved", _("409: a creation of this name is not settled yet")),
+    ("name_taken", _("409: a cluster has this name")),
+    ("quota", _("409: the quota is used up")),
+    ("deletion_open", _("409: the cluster is being deleted already")),
+    ("already_gone", _("409: the cluster is gone")),
+    ("stale_state", _("409: it has moved on; read it again")),
+    ("too_many", _("429: too many creations within a minute")),
+    ("rate_limited", _("429: too many requests; see Retry-After")),
+    ("blocked", _("503: calls to the cloud are stopped; see Retry-After")),
+    ("busy", _("503: try again with the same key")),
+    ("internal_error", _("500: our fault; try again with the same key")),
+)
+PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+
+@access(get=PUBLIC, is_api=True)
+def document(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI 3.1 document."""
+    return JsonResponse(openapi())
+
+
+@access(get=PUBLIC)
+def reference(request: HttpRequest) -> HttpResponse:
+    """The same for people."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for address, methods in openapi()["paths"].items():
+        for method, operation in methods.items():
+            row = operation | {"method": method.upper(), "path": address, "fields": _fields(operation)}
+            groups.setdefault(operation["tags"][0], []).append(row)
+    context = {"groups": groups, "codes": CODES, "site": settings.SITE_URL}
+    return render(request, "api/reference.html", context)
+
+
+def _fields(operation: dict[str, Any]) -> list[tuple[str, bool, str]]:
+    """Name, whether it is required, and description of each field of the body."""
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    schema = openapi()["components"]["schemas"].get(body.get("$ref", "").rpartition("/")[2], {})
+    required = schema.get("required", [])
+    return [
+        (name, name in required, field.get("description", ""))
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """The document, with the errors that every endpoint has in common."""
+    result: dict[str, Any] = dict(api.get_openapi_schema(path_prefix="/api/v1/"))
+    result["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    result["components"]["schemas"] |= problem.pop("$defs", {}) | {"Problem": problem}
+    for address, methods in result["paths"].items():
+        for method, operation in methods.items():
+            _complete(address, method, operation)
+    return result
+
+
+def _complete(address: str, method: str, operation: dict[str, Any]) -> None:
+    errors = ALWAYS | (ON_OBJECTS if "{" in address or method == "post" else {})
+    if method != "get":
+        errors |= ON_WRITES
+    for status, text in errors.items():
+        operation["responses"][status] = {"description": text, "content": {MEDIA_TYPE: PROBLEM}}
+    if accepted := operation["responses"].get(202):
+        location = {"description": "Where to watch it", "schema": {"type": "string"}}
+        accepted["headers"] = {"Location": location, "Idempotent-Replayed": REPLAYED}
+    if address.endswith("/audit/export"):
+        lines = {"application/x-ndjson": {"schema": {"type": "string"}}}
+        operation["responses"][200] = {"description": "JSON Lines", "content": lines}
