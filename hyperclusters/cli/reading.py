@@ -103,7 +103,7 @@ RequestId = Annotated[
 Address = Annotated[str, typer.Option("--ip", help="IP address.", show_default=False)]
 
 
-def audit(
+def audit(  # noqa: PLR0917 -- typer reads the options from the arguments, and passes them by name
     search: SearchEvents = "",
     time_range: Range = "",
     since: Since = "",

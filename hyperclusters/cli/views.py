@@ -68,8 +68,15 @@ def emit_creations(rows: Iterable[Row]) -> None:
     """A list of creations."""
     columns = ("Name", "State", "Type", "Project", "Requested by", "Requested", "ID")
     cells = (
-        (row["name"], state_text(row), row["type"], row["project"], row["requested_by"])
-        + (when(row["requested_at"]), row["id"])
+        (
+            row["name"],
+            state_text(row),
+            row["type"],
+            row["project"],
+            row["requested_by"],
+            when(row["requested_at"]),
+            row["id"],
+        )
         for row in rows
     )
     emit_table(columns, cells)
@@ -102,8 +109,15 @@ def emit_clusters(rows: Iterable[Row]) -> None:
     """A list of clusters."""
     columns = ("Name", "Type", "Project", "Team", "Created by", "Last seen", "ID")
     cells = (
-        (row["name"], row["type"], row["project"], row["team"], row["created_by"] or "elsewhere")
-        + (when(row["last_seen_at"]), row["id"])
+        (
+            row["name"],
+            row["type"],
+            row["project"],
+            row["team"],
+            row["created_by"] or "elsewhere",
+            when(row["last_seen_at"]),
+            row["id"],
+        )
         for row in rows
     )
     emit_table(columns, cells)
@@ -123,8 +137,15 @@ def emit_grants(rows: Iterable[Row]) -> None:
     """Who has which role."""
     columns = ("Person", "Role", "Team", "Since", "Until", "Granted by", "Reason")
     cells = (
-        (row["person"], row["role"], row["team"] or "whole site", when(row["since"]))
-        + (when(row["until"]) or "no end", row["granted_by"], row["reason"])
+        (
+            row["person"],
+            row["role"],
+            row["team"] or "whole site",
+            when(row["since"]),
+            when(row["until"]) or "no end",
+            row["granted_by"],
+            row["reason"],
+        )
         for row in rows
     )
     emit_table(columns, cells)

@@ -17,7 +17,13 @@ Answer = tuple[int, dict[str, str], bytes]
 
 def problem(status: int, code: str, sent: str = "no", **headers: str) -> Answer:
     """An error as the API has it."""
-    body = {"status": status, "code": code, "detail": f"Because of {code}.", "request_id": "r-1", "sent": sent}
+    body = {
+        "status": status,
+        "code": code,
+        "detail": f"Because of {code}.",
+        "request_id": "r-1",
+        "sent": sent,
+    }
     return (
         status,
         {"Content-Type": "application/problem+json"} | {k.replace("_", "-"): v for k, v in headers.items()},

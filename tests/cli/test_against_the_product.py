@@ -127,11 +127,12 @@ def test_g51_lost_answers_and_a_killed_client_make_one_creation(
 def test_following_the_audit_prints_each_event_once_and_ends_by_ctrl_c(
     live_server: LiveServer, people: People, run: Run
 ) -> None:
-    environment = os.environ | {"HYPERCLUSTERS_URL": live_server.url, "HYPERCLUSTERS_TOKEN": issue(people.tom)}
+    environment = os.environ | {
+        "HYPERCLUSTERS_URL": live_server.url,
+        "HYPERCLUSTERS_TOKEN": issue(people.tom),
+    }
     command = [sys.executable, "-m", "hyperclusters.cli", "audit", "--follow", "--json", "--limit", "2"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         first = [json.loads(process.stdout.readline())["seq"] for _ in range(2)]
         later = json.loads(process.stdout.readline())["seq"]  # that the audit was read is an event too

@@ -27,7 +27,9 @@ def test_the_client_installs_without_the_server(tmp_path: Path) -> None:
     names = {path.name.lower() for path in files}
     assert "hyperclusters" in names
     assert not names & {"django", "psycopg", "gunicorn"}
-    inside = {path.name for path in next((place / "lib").glob("python*/site-packages/hyperclusters")).iterdir()}
+    inside = {
+        path.name for path in next((place / "lib").glob("python*/site-packages/hyperclusters")).iterdir()
+    }
     assert inside - {"__pycache__"} == {"__init__.py", "cli"}
     completion = subprocess.run(
         [place / "bin/hyperclusters"],
@@ -35,6 +37,10 @@ def test_the_client_installs_without_the_server(tmp_path: Path) -> None:
         text=True,
         check=False,
         cwd=tmp_path,
-        env={"_HYPERCLUSTERS_COMPLETE": "complete_bash", "COMP_WORDS": "hyperclusters cre", "COMP_CWORD": "1"},
+        env={
+            "_HYPERCLUSTERS_COMPLETE": "complete_bash",
+            "COMP_WORDS": "hyperclusters cre",
+            "COMP_CWORD": "1",
+        },
     )
     assert completion.stdout.split() == ["create", "creations"]
