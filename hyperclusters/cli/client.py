@@ -67,7 +67,7 @@ class Client:
                     response.read()
                     raise self._refusal(response, is_open=False)
                 yield response.iter_bytes()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             message = f"The answer of {self._url} broke off ({type(error).__name__}): it is not complete."
             raise Failure(message, ExitCode.UNREACHABLE) from None
 
@@ -79,7 +79,7 @@ class Client:
             wait = delay * SystemRandom().uniform(0.5, 1)
             try:
                 response = self._http.request(method, path, **request)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 is_open |= is_write and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 failure, reason = self._unreachable(error, is_open=is_open), "No answer"
             else:
@@ -105,12 +105,14 @@ class Client:
         except ValueError:
             raise Failure(f"{self._url} did not answer with JSON: is it the right address?") from None
 
-    def _unreachable(self, error: httpx.TransportError, *, is_open: bool) -> Failure:
+    def _unreachable(self, error: httpx.RequestError, *, is_open: bool) -> Failure:
         if is_open:
             return Failure(
                 f"{self._url} did not answer. The request may be recorded all the same.", ExitCode.UNKNOWN
             )
-        return Failure(f"Cannot reach {self._url} ({type(error).__name__}).", ExitCode.UNREACHABLE)
+        return Failure(
+            f"Cannot reach {self._url}: {str(error) or type(error).__name__}.", ExitCode.UNREACHABLE
+        )
 
     def _refusal(self, response: httpx.Response, *, is_open: bool) -> Failure:
         """What a status outside 2xx means to the person who typed the command."""

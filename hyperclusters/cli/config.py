@@ -65,12 +65,15 @@ def checked(url: str, token: str) -> Config:
 
 
 def store(config: Config) -> Path:
-    """Write the file, readable by its owner alone; the whole file or nothing."""
+    """Write the file, readable by its owner alone; the whole file or nothing. Raises Failure."""
     target = path()
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False) as file:  # mode 0600
-        json.dump({"url": config.url, "token": config.token}, file)
-    Path(file.name).replace(target)
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False) as file:  # mode 0600
+            json.dump({"url": config.url, "token": config.token}, file)
+        Path(file.name).replace(target)
+    except OSError as error:
+        raise Failure(f"Cannot write {target}: {error.strerror}.") from None
     return target
 
 

@@ -52,7 +52,10 @@ def list_clusters(
 
 
 def show(
-    cluster: Annotated[str, typer.Argument(help="ID, cloud ID or name of the cluster.", show_default=False)],
+    cluster: Annotated[
+        str,
+        typer.Argument(metavar="CLUSTER", help="ID, cloud ID or name of the cluster.", show_default=False),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show one cluster."""
@@ -62,7 +65,9 @@ def show(
 
 
 def creations(
-    creation: Annotated[str, typer.Argument(help="ID of one creation.", show_default=False)] = "",
+    creation: Annotated[
+        str, typer.Argument(metavar="CREATION", help="ID of one creation.", show_default=False)
+    ] = "",
     project: Project = "",
     state: Annotated[str, _filter("Such as unknown or needs_attention.")] = "",
     search: Search = "",
@@ -150,7 +155,7 @@ def export(
 
 
 def grants(
-    team: Annotated[str, typer.Argument(help="Short name of the team.", show_default=False)],
+    team: Annotated[str, typer.Argument(metavar="TEAM", help="Short name of the team.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
     """List who has which role in a team, and until when."""

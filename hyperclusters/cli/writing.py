@@ -50,7 +50,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="1 to 64 letters, digits, -, _ and .", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="1 to 64 letters, digits, -, _ and .", show_default=False)
+    ],
     project: Annotated[str, typer.Option(help="Name of the project.", show_default=False)],
     cluster_type: Annotated[ClusterType, typer.Option("--type", case_sensitive=False)] = ClusterType.HPS,
     subnet: Annotated[str, typer.Option(help="Subnet ID; without it the default network is used.")] = "",
@@ -74,7 +76,10 @@ def create(
 
 
 def delete(
-    cluster: Annotated[str, typer.Argument(help="ID, cloud ID or name of the cluster.", show_default=False)],
+    cluster: Annotated[
+        str,
+        typer.Argument(metavar="CLUSTER", help="ID, cloud ID or name of the cluster.", show_default=False),
+    ],
     confirm_name: Annotated[
         str, typer.Option(help="The cluster's name, as a confirmation. Asked for if missing.")
     ] = "",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hyperclusters.cli import client
+from hyperclusters.cli.app import COMMANDS
 from hyperclusters.cli.client import retry_after
 
 from .conftest import TOKEN, Run
@@ -193,8 +194,7 @@ def test_an_export_that_was_cut_short_is_no_success(run: Run) -> None:
 
 
 def test_help_has_an_example_of_each_command(run: Run) -> None:
-    names = "login whoami create list show delete creations audit export grants".split()
-    for name in names:
+    for name in [name for name, _command, _example in COMMANDS]:
         assert f"Example: hyperclusters {name}" in " ".join(run(name, "--help").out.split())
 
 
