@@ -22,7 +22,8 @@ STATES = {
 
 def state_text(row: Row) -> str:
     """The state of a creation or deletion in words."""
-    return STATES.get(row["state"], row["state"])
+    state = str(row["state"])
+    return STATES.get(state, state)
 
 
 def emit_creation(row: Row) -> None:

@@ -121,7 +121,7 @@ def test_g51_lost_answers_and_a_killed_client_make_one_creation(
     assert again.code == 0, again.err
     assert json.loads(again.out)["id"] == str(Creation.objects.get().pk)
     assert [entry.name for entry in cloud.posts] == ["once"]
-    assert run("create", "other", *PROJECT, "--key", "run-1", token=token).code == 1
+    assert run("create", "other", *PROJECT, "--key", "run-1", url=live_server.url, token=token).code == 1
 
 
 def test_following_the_audit_prints_each_event_once_and_ends_by_ctrl_c(

@@ -159,6 +159,22 @@ def test_text_of_the_server_cannot_steer_the_terminal(run: Run, name: str) -> No
     assert machine.out.isascii()
 
 
+@pytest.mark.parametrize(("typed", "code", "writes"), [("train", 0, 1), ("trian", 1, 0), ("", 1, 0)])
+def test_delete_asks_for_the_name_before_it_sends_anything(
+    run: Run, monkeypatch: pytest.MonkeyPatch, typed: str, code: int, writes: int
+) -> None:
+    deletion = ROW | {"state": "queued", "cluster": {"id": ROW["id"], "cluster_id": "c-1"}}
+    stdin = io.StringIO(f"{typed}\n")
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with serve(
+        ok({"id": ROW["id"], "name": "train", "cluster_id": "c-1", "project": "p"}), ok(deletion, 202)
+    ) as server:
+        ended = run("delete", ROW["id"], url=server.url)
+    assert (ended.code, len(server.keys)) == (code, writes), ended.err
+    assert "This deletes train (c-1) in p." in ended.err
+
+
 def test_login_stores_the_token_for_its_owner_alone_and_for_that_server_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
