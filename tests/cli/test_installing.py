@@ -16,9 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_client_installs_without_the_server(tmp_path: Path) -> None:
     place = tmp_path / "venv"
     venv.create(place, with_pip=False)
-    python = place / "bin/python"
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "install", str(ROOT)], check=True, timeout=300)
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet"]
+    subprocess.run([*uv, "--python", place / "bin/python", ROOT], check=True, timeout=300)
     shown = subprocess.run(
         [place / "bin/hyperclusters", "--help"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
