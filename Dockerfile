@@ -24,7 +24,8 @@ COPY deploy/probe.py deploy/probe.py
 RUN sh build.sh collect /venv /app /app/collected && mkdir /anchors
 
 FROM ${BASE}
-LABEL org.opencontainers.image.title="hyperclusters" org.opencontainers.image.licenses="Apache-2.0"
+LABEL org.opencontainers.image.title="hyperclusters" org.opencontainers.image.version="0.2.0" \
+    org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=hyperclusters.settings \
     DATA_DIR=/data STATIC_ROOT=/app/collected BIND=0.0.0.0:8000
 COPY --from=build /venv /venv

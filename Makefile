@@ -2,22 +2,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Secrets for commands that only look at the code; nothing is ever encrypted or signed with them.
+# Secrets for commands that only read the code; nothing is ever encrypted or signed with them.
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
 # Half of a test's time is waiting: two workers a core. The long files are collected first.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check messages permissions pictures bench soak mutants image sbom lock clean
+.PHONY: help demo test check messages permissions docs pictures bench soak mutants image sbom lock clean
 
-help:  ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
-demo: $(VENV)/run  ## run the dashboard on this machine with a simulated cloud
+demo: $(VENV)/run  ## run the dashboard here, with a simulated cloud
 	@exec $(BIN)/python manage.py demo
 
-test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on PostgreSQL; each runs whatever the one before says
+test: $(VENV)/dev  ## run every test on SQLite, then the database tests on PostgreSQL, even if the first part fails
 	@$(BIN)/python -m pytest $(PARALLEL); sqlite=$$?; \
 	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not any_database" \
 	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
@@ -28,52 +28,55 @@ test: $(VENV)/dev  ## the whole suite on SQLite, then what uses a database on Po
 	  [ $${half#*:} = 0 ] && echo "$${half%:*}: passed" || echo "$${half%:*}: FAILED ($${half#*:})"; done; \
 	[ $$sqlite$$postgresql$$icu = 000 ]
 
-check: $(VENV)/dev  ## format, lint, types, templates, migrations, architecture
+check: $(VENV)/dev  ## check format, lint, types, templates, migrations, architecture, documents, translations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/djlint templates --lint --quiet
 	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
-	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_translations.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_documents.py tests/test_translations.py
 
-messages: $(VENV)/dev  ## read the sentences out of the code again, and compile the translations (needs gettext)
+messages: $(VENV)/dev  ## extract the sentences and compile the translations (needs gettext)
 	$(LOOKING) $(BIN)/python manage.py makemessages -l zh_Hans --no-obsolete --no-location -i build -i tests -i bench -i $(VENV)
 	$(LOOKING) $(BIN)/python manage.py compilemessages -l zh_Hans -v0
 
-permissions: $(VENV)/dev  ## write docs/permissions.md from what the views declare
+permissions: $(VENV)/dev  ## write docs/permissions.md from the declarations on the views
 	$(LOOKING) $(BIN)/python manage.py shell -v0 -c "from tests.permissions import write; write()"
 
-pictures: $(VENV)/dev  ## every page as a picture, light and dark, wide and narrow, in both languages (PICTURES=part for some)
+docs: permissions  ## write every page of docs/ that comes from the code
+	$(LOOKING) $(BIN)/python manage.py shell -v0 -c "from tests.documents import write; write()"
+
+pictures: $(VENV)/dev  ## take pictures of every page, light and dark, wide and narrow, in both languages (PICTURES=part for some)
 	$(BIN)/python -m tests.browser.pictures $(PICTURES)
 
-bench: $(VENV)/dev  ## measure, side by side with the alternatives, on PostgreSQL (BENCH=part for one part)
+bench: $(VENV)/dev  ## measure the speed beside alternatives, on PostgreSQL (BENCH=part for one part)
 	$(BIN)/python tests/postgres.py --fsync $(BIN)/python -m bench $(BENCH)
 
-soak: $(VENV)/dev  ## every kill point, fault and race in full, then long runs of random kills, on SQLite and PostgreSQL
+soak: $(VENV)/dev  ## run every kill point, fault and race in full, then random kills, on SQLite and PostgreSQL
 	FAULTS=full RACES=50 $(BIN)/python -m pytest -q -n 4 --maxschedchunk 1 tests/faults
 	$(BIN)/python -m tests.faults.soak
 	FAULTS=full RACES=200 $(BIN)/python tests/postgres.py $(BIN)/python -m pytest -q -n 4 --maxschedchunk 1 tests/faults
 	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.faults.soak
 
-mutants: $(VENV)/dev  ## seed faults in modelarts, audit, access and clusters, and count what the tests catch (MUTANTS="audit --count 20")
+mutants: $(VENV)/dev  ## put faults into the code and count what the tests catch (MUTANTS="audit --count 20")
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
 	$(BIN)/python -m tests.mutants $(MUTANTS)
 
-image:  ## the image's steps in a clean folder: install, collect, migrate, serve, stop (no container engine needed)
+image:  ## run the image's steps in a clean folder: install, collect, migrate, serve, stop (no container engine needed)
 	@sh deploy/rehearse.sh
 
-sbom: $(VENV)/dev  ## what is installed, as CycloneDX, into build/sbom.json
+sbom: $(VENV)/dev  ## write the dependencies as CycloneDX into build/sbom.json
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements requirements.txt --of JSON -o build/sbom.json
 
-lock: $(VENV)/dev  ## lock the newest allowed versions of what is needed, with hashes
+lock: $(VENV)/dev  ## lock the newest allowed versions of the dependencies, with hashes
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements-tracing.in -o requirements-tracing.txt
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -c requirements-dev.txt requirements-mutants.in -o requirements-mutants.txt
 
-clean:  ## remove what was installed and made here, the demo's data included
+clean:  ## remove what was installed and created here, including the demo's data
 	rm -rf $(VENV) .demo build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/run: requirements.txt

@@ -1,4 +1,5 @@
-"""Readers for the environment's variables. Each raises ImproperlyConfigured, by the variable's name, for what it cannot use."""
+"""Reads environment variables. Each function raises ImproperlyConfigured, with the variable's name, for an unusable
+value."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def secret(name: str) -> str:
-    """A secret from the environment, or from the file that NAME_FILE names; its last line break is not part of it."""
+    """A secret from the environment, or from the file that NAME_FILE names, without its last line break."""
     value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
     if value and path:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: which one is meant?")
@@ -48,7 +49,7 @@ def secret(name: str) -> str:
 
 
 def writable(folder: Path) -> Path:
-    """This folder, made if need be. One that cannot be written stops the start."""
+    """This folder, created if necessary. One that cannot be written stops the start."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -59,7 +60,7 @@ def writable(folder: Path) -> Path:
 
 
 def database(name: str, url: str) -> dict[str, Any]:
-    """A database as Django wants it. The path of `sqlite:///PATH` is taken as it is: no sign in it means anything."""
+    """A database as Django expects it. The path of `sqlite:///PATH` is taken literally."""
     path = url.removeprefix("sqlite:///")
     if not url.startswith(("postgres://", "postgresql://", "sqlite:///")) or not path:
         raise ImproperlyConfigured(
@@ -94,7 +95,7 @@ def audited_database(name: str, url: str) -> dict[str, Any]:
     else:
         # A process that hangs inside a transaction must not stop the others: nobody waits longer than this for a lock
         # (least of all for the chain's head), and the server ends a session that sits idle on one. Without compiling
-        # queries (jit): to load the compiler alone, once a connection, costs an export's first byte 40 to 230 ms. With one
+        # queries (jit): loading the compiler alone, once per connection, costs an export's first byte 40 to 230 ms. With one
         # schema behind PostgreSQL's own, so that no setting of a role puts other tables or operators in front.
         config.setdefault("OPTIONS", {}).setdefault(
             "options",
@@ -138,7 +139,7 @@ def chain_keys(text: str) -> list[tuple[str, bytes]]:
 
 
 def site_url(text: str, hosts: list[str], scheme: str) -> str:
-    """The address for links in mails. Without a host that a mail's reader can open it stops the start."""
+    """The address for links in mails. Without a host that a mail's reader can open, it stops the start."""
     url = (text or f"{scheme}://{hosts[0] if hosts else 'localhost'}").removesuffix("/")
     if re.fullmatch(
         r"https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?",
@@ -157,7 +158,7 @@ def site_url(text: str, hosts: list[str], scheme: str) -> str:
 
 
 def group_roles(text: str) -> list[tuple[str, str, str]]:
-    """The entries of OIDC_GROUP_ROLES, separated by commas; what stands in double quotes may hold commas."""
+    """The entries of OIDC_GROUP_ROLES, separated by commas; double-quoted text may have commas."""
     try:
         rows = list(csv.reader([text], skipinitialspace=True))
     except csv.Error as error:

@@ -1,6 +1,6 @@
-"""How the log is written: one JSON object a line, each with the request it belongs to.
+"""Writes the log: one JSON object a line, each with its request.
 
-Whatever a line says is a value in it, escaped: nobody who can get a text into the log can write a line of their own.
+Whatever a line says is a value in it, escaped: nobody who can get a text into the log can forge a line.
 """
 
 from typing import Any
@@ -21,13 +21,13 @@ SHARED: list[Processor] = [
 
 
 def redacted_path(request: HttpRequest) -> str:
-    """The path as a log or the audit may have it: a link that by itself lets somebody in is not written down."""
+    """The path for the log and the audit, without the secret part of a link that signs somebody in."""
     token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
     return request.path.replace(token, "…") if isinstance(token, str) else request.path
 
 
 def _without_django_s_own(_: Any, __: str, line: Any) -> Any:
-    """Django passes the request itself and sockets along, whose repr is of no use in a log, and puts the path into words."""
+    """Drop the request and sockets that Django adds, whose repr is useless in a log, and the path in its text."""
     for name in ("server_time", "message"):  # the second is what another handler's formatter leaves behind
         line.pop(name, None)
     request = line.pop("request", None)
@@ -37,7 +37,7 @@ def _without_django_s_own(_: Any, __: str, line: Any) -> Any:
 
 
 def configuration(*, level: str) -> dict[str, Any]:
-    """What Django's LOGGING is set to."""
+    """The value of Django's LOGGING."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

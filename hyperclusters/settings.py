@@ -1,72 +1,72 @@
-"""Every setting of the dashboard, read once from the environment. What is missing or malformed stops the start, by name.
+"""Every setting of the dashboard, read once from the environment. A missing or malformed one stops the start and is named.
 
 | variable | meaning | default |
 |---|---|---|
-| SECRET_KEY | Django's signing key, 50 characters or more | required; the demo makes one |
-| CREDENTIAL_KEYS | Fernet keys for project credentials, newest first, separated by commas | required; the demo makes one |
-| AUDIT_KEYS | keys of the audit's chain as `id:base64`, separated by commas; old ones stay; `activate_audit_key` chooses the current one | required; the demo makes one |
-| AUDIT_ANCHORS | file beside the database to which the audit's state is written every hour; best on another machine's disk | `audit-anchors.jsonl` in DATA_DIR |
-| AUDIT_ANCHORS_COPY | second such file, on another disk: if one is lost, the other still tells | none |
+| SECRET_KEY | Django's signing key, 50 characters or more | required; the demo creates one |
+| CREDENTIAL_KEYS | Fernet keys for project credentials, newest first, separated by commas | required; the demo creates one |
+| AUDIT_KEYS | keys of the audit's chain as `id:base64`, separated by commas; old ones stay; `activate_audit_key` chooses the current one | required; the demo creates one |
+| AUDIT_ANCHORS | file to which workers write the audit's state every hour; best on another machine's disk | `audit-anchors.jsonl` in DATA_DIR |
+| AUDIT_ANCHORS_COPY | second such file, on another disk, in case one is lost | none |
 | AUDIT_VERIFY_HOURS | hours between two verifications of the whole audit | `24` |
 | AUDIT_STDOUT | `1`: the worker prints each audit event as a line of JSON, for log shippers | `0` |
 | AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
 | AUDIT_WEBHOOK_KEY | signs what is posted there, 32 characters or more | required with AUDIT_WEBHOOK |
-| DATABASE_URL | `postgres://…`, or `sqlite:///` and a path as it is, nothing in it quoted | SQLite file in DATA_DIR |
+| DATABASE_URL | `postgres://…`, or `sqlite:///` and a path, taken literally | SQLite file in DATA_DIR |
 | SOURCE_DATABASE_URL | for `manage.py copy_database`: the database to copy from | none |
-| APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database as web and workers sign in to it | none |
+| APP_DATABASE_URL | for `manage.py database_roles`, run as the owner: the database URL of web and workers | none |
 | DATA_DIR | folder for the SQLite file and collected static files | `data` (`.demo` in the demo) |
 | STATIC_ROOT | folder into which static files are collected | `static` in DATA_DIR |
-| ALLOWED_HOSTS | host names it serves, separated by commas | `localhost,127.0.0.1` |
+| ALLOWED_HOSTS | host names that it serves, separated by commas | `localhost,127.0.0.1` |
 | CSRF_TRUSTED_ORIGINS | origins allowed to post, such as `https://clusters.example.com` | none |
-| SITE_URL | how people reach it, for links in mails, such as `https://clusters.example.com` | from HTTPS and the first of ALLOWED_HOSTS, which must be a host's whole name then |
+| SITE_URL | the address for links in mails, such as `https://clusters.example.com` | from HTTPS and the first of ALLOWED_HOSTS, which must then be a complete host name |
 | EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (`consolemail://` in the demo) |
 | EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
-| HTTPS | `1` when people reach it by https: secure cookies, HSTS | `1` (`0` in the demo) |
-| HSTS_SECONDS | how long browsers insist on https once they have seen this host; 0 for not at all | `63072000` (two years) |
-| HSTS_SUBDOMAINS | `1` makes them insist for every name below this host as well | `0` |
-| HSTS_PRELOAD | `1` lets browsers ship this host in their list; needs HSTS_SUBDOMAINS and a year or more | `0` |
-| SESSION_IDLE | seconds without use after which a person is signed out; polling is no use | `1800` |
-| SESSION_LIMIT | seconds after signing in at which a person is signed out whatever they do | `43200` |
-| SECOND_FACTOR | `1` asks platform admins and auditors for an authenticator app or a passkey | `1` (`0` in the demo) |
+| HTTPS | `1` if people use https: secure cookies, HSTS | `1` (`0` in the demo) |
+| HSTS_SECONDS | seconds for which browsers insist on https after a visit; 0 turns it off | `63072000` (two years) |
+| HSTS_SUBDOMAINS | `1` includes every subdomain of this host | `0` |
+| HSTS_PRELOAD | `1` allows this host in browsers' preload lists; needs HSTS_SUBDOMAINS and a year or more | `0` |
+| SESSION_IDLE | seconds without use after which a person is signed out; polling does not count as use | `1800` |
+| SESSION_LIMIT | seconds after sign-in at which a person is signed out in any case | `43200` |
+| SECOND_FACTOR | `1` requires an authenticator app or a passkey from platform admins and auditors | `1` (`0` in the demo) |
 | OIDC_ISSUER | the company's OpenID Connect issuer, such as `https://id.example.com`; its callback is `/accounts/company/callback/` | none: no company sign-in |
-| OIDC_CLIENT_ID | how this dashboard is known there | required with OIDC_ISSUER |
-| OIDC_CLIENT_SECRET | its secret there | required with OIDC_ISSUER |
-| OIDC_NAME | what people call it: "Sign in with …" | `the company account` |
-| OIDC_SCOPES | what is asked for, separated by spaces | `openid profile email` |
+| OIDC_CLIENT_ID | this dashboard's client ID there | required with OIDC_ISSUER |
+| OIDC_CLIENT_SECRET | its client secret there | required with OIDC_ISSUER |
+| OIDC_NAME | its name on the button "Sign in with …" | `the company account` |
+| OIDC_SCOPES | scopes to request, separated by spaces | `openid profile email` |
 | OIDC_GROUPS_CLAIM | the claim that lists a person's groups, or the path to it, such as `realm_access.roles` | `groups` |
 | OIDC_GROUP_ROLES | which group gives which role, such as `ml-vision=vision:creator, audit=auditor`: a team by its slug, or a site role; a group with a comma in double quotes, `"CN=ML,OU=Groups"=vision:viewer` | none |
-| OIDC_MAX_AGE | hours after which whoever has no password here must sign in at the company again, passkey or not | `24` |
-| TRUSTED_PROXIES | how many proxies in front append to X-Forwarded-For | `0` |
-| UPSTREAM_HOSTS | hosts a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
-| METADATA_ENDPOINT | on a cloud machine `http://169.254.169.254`: projects may use the machine's own agency as their key | empty: none may |
-| UPSTREAM_DEADLINE | seconds that one call to the cloud may take in all | `30` |
+| OIDC_MAX_AGE | hours after which people without a password here must sign in at the company again, even with a passkey | `24` |
+| TRUSTED_PROXIES | number of proxies in front that append to X-Forwarded-For | `0` |
+| UPSTREAM_HOSTS | hosts that a project's endpoint may have, `*.` for subdomains | the vendor's two domains |
+| METADATA_ENDPOINT | on a cloud machine `http://169.254.169.254`: projects may use the machine's agency as their key | none: they may not |
+| UPSTREAM_DEADLINE | seconds that one call to the cloud may take in total | `30` |
 | UPSTREAM_CONNECT_TIMEOUT | seconds to connect to the cloud | `5` |
-| UPSTREAM_LIST_MIB | MiB that one list of clusters may have: 8 hold about 20,000 clusters; other answers may have 1 MiB | `8` |
-| UPSTREAM_PROCESSING_BOUND | seconds the cloud may still act on a request it took at the last moment | `300` |
-| UPSTREAM_SKEW_MARGIN | seconds by which its clock and ours may disagree | `60` |
+| UPSTREAM_LIST_MIB | largest list of clusters in MiB: 8 is enough for about 20,000 clusters; other answers may have 1 MiB | `8` |
+| UPSTREAM_PROCESSING_BOUND | seconds for which the cloud may still act on a request accepted at the last moment | `300` |
+| UPSTREAM_SKEW_MARGIN | seconds by which the cloud's clock and ours may differ | `60` |
 | SYNC_INTERVAL | seconds between two lists of one project and type | `60` |
-| WRITES_PER_MINUTE | creates and deletes that go out per project, over all workers | `300` |
-| CREATIONS_PER_MINUTE | creations one person may ask for, over all processes; 0 for no limit | `300` |
+| WRITES_PER_MINUTE | creates and deletes sent per project, over all workers | `300` |
+| CREATIONS_PER_MINUTE | creations that one person may request, over all processes; 0 for no limit | `300` |
 | SEARCHES_PER_MINUTE | searches one person may make, per web process; 0 for no limit | `1200` |
 | EXPORTS_PER_MINUTE | exports one person may begin, per web process; 0 for no limit | `30` |
 | API_REQUESTS_PER_MINUTE | requests that one API token may make, over all processes; 0 for no limit | `600` |
-| SHUTDOWN_GRACE | seconds in which a worker told to stop ends, whatever it is busy with | `40` |
-| KILL_AFTER | seconds after which your orchestrator (and the demo) kills what it told to stop | `60` |
+| SHUTDOWN_GRACE | seconds within which a worker that is told to stop exits | `40` |
+| KILL_AFTER | seconds after which your orchestrator (and the demo) kills a process that it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
 | BIND | address and port on which gunicorn listens | `127.0.0.1:8000` |
 | WEB_PROCESSES | web processes that one gunicorn starts | `2` |
 | WEB_THREADS | requests that one web process answers at a time | `8` |
-| METRICS_TOKEN | 16 characters or more: `/metrics` answers to whoever sends it as a bearer token | none: `/metrics` is off |
+| METRICS_TOKEN | 16 characters or more: `/metrics` needs it as a bearer token | none: `/metrics` is off |
 | OTEL_EXPORTER_OTLP_ENDPOINT | where traces go (OTLP by HTTP), such as `http://localhost:4318`; needs `requirements-tracing.txt` | none: no traces |
-| OTEL_SERVICE_NAME | what this process is called there | `hyperclusters` |
-| LOG_LEVEL | Python log level; the log is JSON, a line an entry, on stderr | `INFO` (`WARNING` in the demo) |
-| DEBUG | `1` shows stack traces to whoever asks; never in production | `0` |
-| DEMO | `1` marks the local demo: made-up people and a simulated cloud | `0` |
-| DEMO_PASSWORD | the one password of the demo's people | made at the first start |
+| OTEL_SERVICE_NAME | this process's name in traces | `hyperclusters` |
+| LOG_LEVEL | Python log level; the log is JSON lines on stderr | `INFO` (`WARNING` in the demo) |
+| DEBUG | `1` shows stack traces to everybody; never in production | `0` |
+| DEMO | `1` for the local demo: invented people and a simulated cloud | `0` |
+| DEMO_PASSWORD | the password of all the demo's people | created at the first start |
 | PORT, SIMULATOR_PORT | where the demo and its simulated cloud listen | `8000`, `9000` |
 | SIMULATOR_AK, SIMULATOR_SK | the demo's key for the simulated cloud | `DEMOACCESSKEY`, `demo-secret-key` |
 
-What is secret can stand in a file instead, named by SECRET_KEY_FILE and so on: SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS,
+Secrets can be in a file instead, named by SECRET_KEY_FILE and so on: SECRET_KEY, CREDENTIAL_KEYS, AUDIT_KEYS,
 AUDIT_WEBHOOK_KEY, DATABASE_URL, APP_DATABASE_URL, SOURCE_DATABASE_URL, EMAIL_URL, METRICS_TOKEN, OIDC_CLIENT_SECRET.
 """
 
@@ -96,7 +96,7 @@ from hyperclusters.environment import (
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Every variable of the table above, for the check that names mistyped ones.
+# Every variable of the table above, for the check that names misspelt ones.
 VARIABLES = frozenset(
     re.findall(r"[A-Z_]{2,}", " ".join(re.findall(r"(?m)^\| ([A-Z_, ]+) \|", __doc__ or "")))
 )
@@ -224,23 +224,23 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # These two are outermost, so that redirects, static files, errors and streams carry them as well.
-    "hyperclusters.web.middleware.headers",
+    "hyperclusters.web.shared.middleware.headers",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
     "django.middleware.gzip.GZipMiddleware",
-    "hyperclusters.web.middleware.request_context_middleware",
+    "hyperclusters.web.shared.middleware.request_context_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "hyperclusters.web.drafts.DraftMiddleware",  # before what turns a form away
+    "hyperclusters.web.shared.drafts.DraftMiddleware",  # before what turns a form away
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "hyperclusters.web.middleware.session_activity_middleware",
-    "hyperclusters.web.middleware.AccessMiddleware",
+    "hyperclusters.web.shared.middleware.session_activity_middleware",
+    "hyperclusters.web.shared.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -254,16 +254,17 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"lucide": "hyperclusters.web.icons"},
+            "libraries": {"lucide": "hyperclusters.web.shared.icons"},
             "context_processors": [
+                "hyperclusters.version",
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.messages.context_processors.messages",
-                "hyperclusters.web.context.page",
+                "hyperclusters.web.shared.context.page",
             ],
         },
     },
-    # For what has hundreds of cells: the tag event_rows.
+    # For tables with hundreds of cells: the tag event_rows.
     {"BACKEND": "django.template.backends.jinja2.Jinja2", "NAME": "jinja2", "DIRS": [BASE_DIR / "templates"]},
 ]
 
@@ -275,7 +276,7 @@ DATABASES = {
 APP_DATABASE_URL = secret("APP_DATABASE_URL")
 _source = secret("SOURCE_DATABASE_URL")
 SOURCE_DATABASE = database("SOURCE_DATABASE_URL", _source) if _source else {}
-# What counts wrong codes, and remembers those that were used, must be one for all web processes.
+# Counts of wrong codes and the record of used ones must be shared by all web processes.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -363,7 +364,7 @@ if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from beside the process, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes reach the process directly, without TLS
 SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -385,7 +386,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-CSRF_FAILURE_VIEW = "hyperclusters.web.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "hyperclusters.web.shared.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -399,7 +400,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-MESSAGE_STORAGE = "hyperclusters.web.messages.BoundCookie"
+MESSAGE_STORAGE = "hyperclusters.web.shared.messages.BoundCookie"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 

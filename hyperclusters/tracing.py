@@ -1,8 +1,9 @@
-"""Traces for who wishes for them: a span a web request, a piece of a worker's work, and a call to the cloud.
+"""Optional traces: a span for each web request, each piece of a worker's work, and each call to the cloud.
 
-Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set, and then nothing of OpenTelemetry is even imported. It needs what
-requirements-tracing.txt locks; its other OTEL_… variables mean what its manual says. A trace has the ID of the web
-request in which its work was asked for, so the ID on a page, in the log and in the audit finds it.
+Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set, and without it nothing of OpenTelemetry is imported. It needs
+requirements-tracing.txt; the other OTEL_… variables mean what OpenTelemetry's manual says. A trace has the ID of the
+web request that asked for the work, so the ID on a page, in the log and in the audit finds it. Attributes are a
+route, a status or an ID; never a path, a query or an exception's text.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ Value = str | int | float
 
 @contextmanager
 def span(name: str, **attributes: Value) -> Iterator[None]:
-    """What happens inside is one span. Of an exception nothing is told: its words may hold anything."""
+    """Everything inside is one span. An exception's text is not recorded: it may hold anything."""
     if not settings.TRACES:
         yield
         return
@@ -53,7 +54,7 @@ def span(name: str, **attributes: Value) -> Iterator[None]:
 
 
 def note(name: str, **attributes: Value) -> None:
-    """Name the present span, now that it is known what it is, and say this of it."""
+    """Name the current span, now that its subject is known, and add these attributes."""
     if settings.TRACES:
         present = get_current_span()
         present.update_name(name)
@@ -61,7 +62,7 @@ def note(name: str, **attributes: Value) -> None:
 
 
 def ended(name: str, seconds: float, **attributes: Value) -> None:
-    """A span that ends now and began so long ago."""
+    """Record a span that ends now and began that long ago."""
     if settings.TRACES:
         now = time.time_ns()
         _tracer.start_span(name, start_time=now - int(seconds * 1e9), attributes=_dotted(attributes)).end(now)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hyperclusters.access.models import Role
 from hyperclusters.access.permissions import POLICY, Permission, roles_for
 from hyperclusters.web.checks import routes
-from hyperclusters.web.decorators import VISIBLE, Rule, access
+from hyperclusters.web.shared.decorators import VISIBLE, Rule, access
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/permissions.md"
 INTRODUCTION = """\

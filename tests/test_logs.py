@@ -49,7 +49,7 @@ def test_one_request_can_be_followed_from_the_click_to_the_cloud(
     run_worker()
     lines = [line for line in log() if line.get("request_id") == request_id]
     told = {(line["logger"], line["event"], line.get("call", "")) for line in lines}
-    assert ("hyperclusters.web.middleware", "answered", "") in told
+    assert ("hyperclusters.web.shared.middleware", "answered", "") in told
     assert ("hyperclusters.modelarts.client", "called the cloud", "list") in told
     assert ("hyperclusters.modelarts.client", "called the cloud", "create") in told
     (call,) = [line for line in lines if line.get("call") == "create"]

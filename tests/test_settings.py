@@ -289,7 +289,7 @@ def test_every_secret_is_read_from_a_file_as_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     listed = re.search(
-        r"^What is secret can stand in a file .*?: ([A-Z_, \n]+)\.$",
+        r"^Secrets can be in a file .*?: ([A-Z_, \n]+)\.$",
         SETTINGS.read_text(),
         re.MULTILINE | re.DOTALL,
     )

@@ -98,7 +98,7 @@ def test_a_trace_leads_from_the_click_through_the_worker_to_the_cloud_by_the_req
 
 def test_without_the_setting_nothing_of_it_is_imported() -> None:
     code = (
-        "import django, sys; django.setup(); from hyperclusters.web import middleware; from hyperclusters.clusters import worker; "
+        "import django, sys; django.setup(); from hyperclusters.web.shared import middleware; from hyperclusters.clusters import worker; "
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
     environment = {"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}

@@ -22,7 +22,7 @@ MO = PO.with_suffix(".mo")
 # What sentences are read from; the simulator and the client speak no human language.
 EXTRACTED = ("manage.py", "hyperclusters", "templates")
 WITHOUT_SENTENCES = ("simulator", "modelarts", "__pycache__")
-TEMPLATES = [path for path in sorted((ROOT / "templates").rglob("*.html")) if "styleguide" not in path.parts]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 # Names that are the same in every language.
 NAMES = {"hyperclusters", "CSV", "JSON", "curl", "SDK", "UTC", "HPS", "ECS"}
 REMEDY = (

@@ -1,4 +1,4 @@
-"""Access asked for: by whom, for how long from the approval on, and what was decided."""
+"""Requests for access: who asks, for how long from the approval on, and the decision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .services import create_grant, move_end
 
 
 def waiting_for(person: Person) -> QuerySet[AccessRequest]:
-    """The requests that this person can decide: those of their teams, but their own."""
+    """The requests that this person can decide: those of their teams, except their own."""
     if not grants_for(person, Permission.GRANT):
         return AccessRequest.objects.none()
     mine = AccessRequest.objects.pending().filter(within(person, Permission.GRANT, team="team"))
@@ -28,9 +28,9 @@ def waiting_for(person: Person) -> QuerySet[AccessRequest]:
 
 
 def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) -> AccessRequest:
-    """Ask for a role in a team, or for more time in the one that one holds; `days` count from the approval on.
+    """Ask for a role in a team, or for more time in a role; `days` count from the approval on.
 
-    Raises NotPermitted if deactivated; ChangeRefused: held already, asked already, against the team's rules.
+    Raises NotPermitted if deactivated; ChangeRefused: has it already, asked already, against the team's rules.
     """
     change = {"role": role, "days": days, "reason": reason}
     with audited_change(by=person, on=Subject("request", "", person.username, team=team), **change):
@@ -56,7 +56,8 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
 
 
 def approve(access_request: AccessRequest, *, by: User, days: int | None, note: str = "") -> Grant:
-    """Give what was asked for, for `days` from now on. The reason is that of the request; the event's, the note if there is one.
+    """Grant what was requested, for `days` from now on. The grant has the request's reason; the event has the note,
+    if any.
 
     Raises NotPermitted; ChangeRefused: one's own, decided meanwhile, and as `services.grant`.
     """
@@ -84,7 +85,7 @@ def approve(access_request: AccessRequest, *, by: User, days: int | None, note: 
 
 
 def decline(access_request: AccessRequest, *, by: User, note: str) -> None:
-    """Say no, and why. Raises NotPermitted; ChangeRefused: one's own, without a note, decided meanwhile."""
+    """Decline with a reason. Raises NotPermitted; ChangeRefused: one's own, without a note, decided meanwhile."""
     with audited_change(by=by, on=access_request, reason=note):
         require(by, Permission.GRANT, access_request.team)
         if not note.strip():
@@ -103,7 +104,7 @@ def decline(access_request: AccessRequest, *, by: User, note: str) -> None:
 
 
 def withdraw(access_request: AccessRequest, *, by: User) -> None:
-    """Take back one's own request. Raises NotPermitted for another's; ChangeRefused if it was decided meanwhile."""
+    """Withdraw one's own request. Raises NotPermitted for another's; ChangeRefused if it was decided meanwhile."""
     with audited_change(by=by, on=access_request):
         if by != access_request.person:
             raise NotPermitted(Permission.GRANT, access_request.team)
@@ -120,10 +121,10 @@ def withdraw(access_request: AccessRequest, *, by: User) -> None:
 
 
 def _decide(access_request: AccessRequest, state: RequestState, *, by: User, note: str) -> None:
-    """One conditional UPDATE: of several decisions at one moment the first stands. Nobody decides their own.
+    """One conditional UPDATE: of several decisions at once the first stands. Nobody decides their own.
 
-    Its condition is on the row alone: with a join Django writes a subquery, which PostgreSQL does not judge again
-    after it has waited for the row, and two decisions would win.
+    Its condition is on the row alone: with a join Django writes a subquery, which PostgreSQL does not check again
+    after waiting for the row, and two decisions would win.
     """
     if by == access_request.person and state != RequestState.WITHDRAWN:
         raise ChangeRefused(Cause.ONESELF)
@@ -140,9 +141,9 @@ def _decide(access_request: AccessRequest, state: RequestState, *, by: User, not
 
 
 def _give(access_request: AccessRequest, *, end: Expiry, by: User) -> tuple[Grant, dict[str, Any] | None]:
-    """A new grant, or, where the person holds this role already, its later end; and what was held before.
+    """A new grant or, if the person has this role already, its later end; and the grant before.
 
-    One that was made longer meanwhile than the request asks for stays as it is. Raises ChangeRefused for a lesser role.
+    A grant that was extended further meanwhile stays as it is. Raises ChangeRefused for a lesser role.
     """
     person, role, team = access_request.person, Role(access_request.role), access_request.team
     grant = Grant.objects.active().of(person, team)
@@ -162,7 +163,7 @@ def _length(days: int | None) -> timedelta | None:
 
 
 def _require_not_held(person: User, team: Team, role: Role, until: datetime | None = None) -> None:
-    """Raises ChangeRefused if the person has this role, or a stronger one, as long already."""
+    """Raise ChangeRefused if the person already has this role, or a stronger one, for as long."""
     grant = Grant.objects.active().of(person, team)
     if grant and (grant.is_above(role) or (grant.role == role and grant.lasts(until))):
         raise ChangeRefused(Cause.HELD, team.name)

@@ -1,4 +1,4 @@
-"""Reviewing who has access, and ending it all for one person."""
+"""Reviews access, and ends all access of one person."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .permissions import Permission, require
 from .rules import audited_change, lock, require_an_admin_stays
 from .services import revoke
 
-TRIES = 5  # to close an account to which access is being given at that very moment
+TRIES = 5  # to close an account that is being granted access at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class ReviewCounts:
 def review(
     team: Team, *, by: User, listed: Collection[int], end: Collection[int], keep: Collection[int], reason: str
 ) -> ReviewCounts:
-    """Keep or end grants of a team in bulk: all of it or nothing, with one event that lists every grant and its decision.
+    """Keep or end grants of a team in bulk: all or nothing, with one event that lists every grant and its decision.
 
-    `listed` are all that were looked at; what is neither kept nor ended stays undecided. Nobody keeps their own.
-    Raises NotPermitted; ChangeRefused: one's own, without a reason, the last admin.
+    `listed` are all that were shown; what is neither kept nor ended stays undecided. Nobody keeps their own. Raises
+    NotPermitted; ChangeRefused: one's own, without a reason, the last admin.
     """
     with audited_change(by=by, on=team, reason=reason):
         require(by, Permission.GRANT, team)
@@ -80,7 +80,8 @@ def _decision(grant: Grant, end: Collection[int], keep: Collection[int]) -> str:
 
 
 def deactivate(person: User, *, by: User | None, reason: str) -> None:
-    """End a person's sessions, grants, requests and invitations at once. What they asked for and was not sent is refused.
+    """End a person's sessions, grants, requests and invitations at once. Their unsent requests for clusters are
+    refused.
 
     Raises NotPermitted; ChangeRefused: oneself, without a reason, the last admin of a team or of the platform.
     """
@@ -115,10 +116,11 @@ class _GrantedMeanwhile(Exception):
 
 
 def _close(person: User) -> list[Grant]:
-    """Let nobody sign in, and return the grants that have not ended, under their locks; an admin stays in each place.
+    """Stop the person from signing in, and return the open grants, locked; an admin stays in each place.
 
-    What is given between the locks and the closing may be in a team that is not locked. It cannot be locked then: who
-    gives holds the team before the person, and each would wait for the other. So all is let go and begun again.
+    A grant made between locking and closing may be in a team that is not locked. That team cannot be locked then:
+    granting locks the team before the person, and each would wait for the other. So everything is released and begun
+    again.
     """
     for _ in range(TRIES):
         with suppress(_GrantedMeanwhile), transaction.atomic():
@@ -142,7 +144,7 @@ def _close_under_locks(person: User) -> list[Grant]:
 
 
 def reactivate(person: User, *, by: User, reason: str) -> None:
-    """Let a person sign in again. Nothing that was ended comes back. Raises NotPermitted, ChangeRefused."""
+    """Let a person sign in again. Nothing that was ended is restored. Raises NotPermitted, ChangeRefused."""
     with audited_change(by=by, on=person, reason=reason):
         require(by, Permission.APPOINT)
         if not reason.strip():

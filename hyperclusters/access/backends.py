@@ -1,4 +1,4 @@
-"""Signing in with a password."""
+"""Authenticates by password."""
 
 from typing import Any
 
@@ -9,10 +9,11 @@ from .models import User
 
 
 class ActivePeople(BaseBackend):
-    """Active people with the right password. Unknown names take the time of a known one."""
+    """Active people with the right password. Unknown names take as long as known ones."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:  # noqa: ARG002
-        """The person of `username` and `password`, or None. Unknown names cost the same work: time tells nothing."""
+        """The person of `username` and `password`, or None. Unknown names cost the same work, so time reveals
+        nothing."""
         username, password = credentials.get("username"), credentials.get("password")
         if not username or password is None:
             return None
@@ -24,5 +25,5 @@ class ActivePeople(BaseBackend):
         return person if person.check_password(password) and person.is_active else None
 
     def get_user(self, user_id: int) -> User | None:
-        """The signed-in person, as long as they are active: deactivation ends sessions at the next request."""
+        """The signed-in person, while active: deactivation ends sessions at the next request."""
         return User.objects.filter(pk=user_id, is_active=True).first()

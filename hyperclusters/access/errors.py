@@ -1,4 +1,4 @@
-"""Why a change of access was not made. Nothing has changed then."""
+"""Why a change of access was refused. Nothing has changed then."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 class Cause(StrEnum):
     """A slug for the sentence that people read, and for the ledger."""
 
-    ONESELF = "oneself"  # nobody gives to themselves, decides their own request, or keeps their own access
+    ONESELF = "oneself"  # nobody grants to themselves, decides their own request, or keeps their own access
     ABOVE = "above_own_role"
     SERVICE = "service_identity"  # beyond its team, above creator, or an act that only a person does
     LAST_ADMIN = "last_admin"  # of a team, or of the platform
@@ -16,18 +16,18 @@ class Cause(StrEnum):
     TOO_LONG = "too_long"  # longer than the team allows
     PAST = "past"
     NO_REASON = "no_reason"
-    HELD = "held"  # the person has that much already
+    HELD = "held"  # the person has this already
     NOT_HELD = "not_held"  # the grant has ended meanwhile
     DECIDED = "decided"  # the request has been decided or withdrawn meanwhile
     ASKED = "asked"  # a request for this team waits already
     INACTIVE = "inactive"  # the person is deactivated
     USED = "used"  # the invitation was accepted, withdrawn, or has expired
     WRONG_PERSON = "wrong_person"  # the invitation is for another address
-    INVITER = "inviter"  # who invited may not give this any more
+    INVITER = "inviter"  # the person who invited may no longer grant this
 
 
 class ChangeRefused(Exception):
-    """Not done, for a reason that is not who asks: `cause` says which, `about` the team or person it is about."""
+    """Refused for another reason than the person's permission: `cause` names it, `about` the team or person."""
 
     def __init__(self, cause: Cause, about: str = "") -> None:
         super().__init__(f"refused: {cause} {about}".rstrip())

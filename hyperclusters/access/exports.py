@@ -1,4 +1,4 @@
-"""Who may take the ledger away as a file. Every export is itself an event, recorded before its first byte goes out."""
+"""Exports the ledger for people who may read it. Every export is itself an event, recorded before its first byte."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .permissions import Permission, require, visible_events
 def export_events(
     *, person: User | None, event_filter: EventFilter, form: Format, team: Team | None = None
 ) -> Iterator[bytes]:
-    """The file with the events that fit and that this person may read, in chunks; what it is, is recorded now.
+    """The file with the matching events that this person may read, in chunks; the export is recorded now.
 
-    `person` is None only for a command run on the server. `team`: where only one team's events are in it.
-    Raises NotPermitted.
+    `person` is None only for a command on the server. `team`: the only team whose events are in it. Raises
+    NotPermitted.
     """
     if person is not None:
         require(person, Permission.AUDIT)

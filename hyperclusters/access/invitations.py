@@ -1,4 +1,4 @@
-"""People who have no account yet are invited by e-mail: a signed link, good once, until it expires."""
+"""Invites people without an account by e-mail: a signed link that works once, until it expires."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SALT = "hyperclusters.access.invitation"
 
 
 def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: Expiry = None) -> Invitation:
-    """Invite whoever owns this address into a team. The worker mails the link.
+    """Invite the owner of this address into a team. The worker mails the link.
 
     Raises NotPermitted; ChangeRefused: one's own address, above one's own role, against the team's rules.
     """
@@ -56,7 +56,7 @@ def invite(*, email: str, team: Team, role: Role, reason: str, by: User, until: 
 
 
 def token(invitation: Invitation) -> str:
-    """What the link carries: the invitation's ID, signed. Nothing of it is kept anywhere."""
+    """The content of the link: the invitation's ID, signed. It is not stored."""
     return signing.dumps(str(invitation.pk), salt=SALT)
 
 
@@ -70,10 +70,10 @@ def by_token(text: str) -> Invitation | None:
 
 
 def accept(invitation: Invitation, *, person: User) -> Grant:
-    """The person of the invited address takes the role. Whoever invited must still be permitted to give it.
+    """Give the role to the person with the invited address. The person who invited must still be allowed to grant it.
 
-    Nobody loses by it: who holds as much for as long keeps that, and the event says so. Raises ChangeRefused: another
-    address, used or expired, who invited may not give it any more, the team's rules, a stronger role that ends sooner.
+    Nobody loses by it: a person who has as much for as long keeps that, and the event says so. Raises ChangeRefused:
+    another address, used or expired, no longer allowed to invite, the team's rules, a stronger role that ends sooner.
     """
     team = invitation.team
     with audited_change(by=person, on=invitation, role=invitation.role):
@@ -102,7 +102,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
 
 
 def _take(invitation: Invitation, person: User) -> tuple[Grant, Grant | None]:
-    """What the person holds from now on, and what they held before: the same if that is no less."""
+    """The person's grant from now on and the one before: the same if that is no less."""
     role, team = Role(invitation.role), invitation.team
     grant = Grant.objects.active().of(person, team)
     if grant and (grant.is_above(role) or grant.role == role) and grant.lasts(invitation.until):
@@ -123,9 +123,9 @@ def _take(invitation: Invitation, person: User) -> tuple[Grant, Grant | None]:
 
 
 def join(invitation: Invitation, *, username: str, password: str, full_name: str = "") -> User:
-    """An account for the invited address, and the role with it. Whoever has the link has proved the address.
+    """Add an account for the invited address, with the role. Having the link proves the address.
 
-    Raises as `accept`; ValidationError on a bad name or password.
+    Raises as `accept`; ValidationError for a bad name or password.
     """
     with audited_change(by=None, on=invitation, username=username):
         if User.objects.by_address(invitation.email).exists():
@@ -136,7 +136,7 @@ def join(invitation: Invitation, *, username: str, password: str, full_name: str
 
 
 def withdraw(invitation: Invitation, *, by: User) -> None:
-    """Take an invitation back. Raises NotPermitted; ChangeRefused if it was used or has expired."""
+    """Withdraw an invitation. Raises NotPermitted; ChangeRefused if it was used or has expired."""
     with audited_change(by=by, on=invitation):
         require(by, Permission.GRANT, invitation.team)
         if not Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=clock.now()):

@@ -1,10 +1,10 @@
-"""Letters about access: a request to those who can decide it, the decision, an invitation, an end that comes near, a
-team in which nobody will decide.
+"""Mails about access: a request to those who can decide it, the decision, an invitation, an end that is near, a team
+that will have no admin.
 
-What is to be told is a row whose `…_at` is empty. One conditional UPDATE fills it, so that several workers tell it once,
-and commits with an `OutgoingMail` for each address. Each letter goes out by itself: one that the mail server does not take, or
-that a worker was killed with, is due again after a pause that doubles, and holds up no other. A letter never keeps a
-change from being made.
+A row with an empty `…_at` has something to tell. One conditional UPDATE fills it, so that several workers tell it
+once, and commits with an `OutgoingMail` for each address. Each mail is sent by itself: one that the mail server refuses, or
+that a killed worker had, is due again after a pause that doubles, and delays no other. A mail never prevents a
+change.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from .permissions import Permission, platform_admins, who_can
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=3)  # before the end
-FIRST_DAY = timedelta(days=1)  # in which nobody is reminded: a grant for a day needs no letter
-AMONG = 50  # rows of a kind, and letters, in one go
-REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this letter, not any
+FIRST_DAY = timedelta(days=1)  # without a reminder: a grant for a day needs no mail
+AMONG = 50  # rows of a kind, and mails, per turn
+REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this mail, not any
 R = TypeVar("R", bound=Model)
 Text = tuple[list[str], str, str]  # to whom, the subject, the text
 
 
 @dataclass(frozen=True, slots=True)
 class MailKind(Generic[R]):
-    """The rows of which there is something to tell, told or not, and the letter about one."""
+    """A kind of rows that need a mail, sent or not, and the mail about one."""
 
     rows: Callable[[], QuerySet[R]]
     write: Callable[[R], Text]
 
 
 def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
-    """Send every mail that is due, one after the other for as long as `may_go_on` says so. Returns how many went out."""
+    """Send every due mail, one after the other while `may_go_on` allows it. Returns how many were sent."""
     team_admins.record_teams_without_admin()
     for sent_field, kind in KINDS.items():
         if sent_field != OutgoingMail.FORMER_ADDRESS:  # those are written with the change
@@ -66,14 +66,14 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
         except (OSError, ValueError) as error:
             _reschedule(mine, outgoing, error)
             if not isinstance(error, REFUSED):
-                break  # the mail server is away: the others wait as well
+                break  # the mail server does not answer: the others wait as well
         else:
             mine.delete()
     return sent
 
 
 def _address(sent_field: str, kind: MailKind[Any]) -> None:
-    """A letter to each address that is to be told of what is new."""
+    """Queue a mail for each address that must be told something new."""
     new = {f"{sent_field}__isnull": True}
     for row in kind.rows().filter(**new)[:AMONG]:
         with transaction.atomic():
@@ -83,11 +83,11 @@ def _address(sent_field: str, kind: MailKind[Any]) -> None:
                 ]
                 OutgoingMail.objects.bulk_create(
                     outgoing, ignore_conflicts=True
-                )  # one on its way tells the same
+                )  # a waiting mail tells the same
 
 
 def _send(outgoing: OutgoingMail) -> int:
-    """Unless there is nothing to tell any more, or not to this address. Returns how many went out."""
+    """Send it, unless there is nothing to tell any more, or not to this address. Returns how many were sent."""
     kind = KINDS[outgoing.kind]
     row = kind.rows().filter(pk=outgoing.about).first()
     to, subject, text = kind.write(row) if row is not None else ([], "", "")
@@ -98,7 +98,7 @@ def _send(outgoing: OutgoingMail) -> int:
 
 
 def _reschedule(mine: QuerySet[OutgoingMail], outgoing: OutgoingMail, error: Exception) -> None:
-    """For another try, unless that was the last."""
+    """Try it again later, unless that was the last try."""
     if outgoing.tries >= TRIES:
         log.error(
             "a mail was refused by the mail server in %s tries and is given up: %s: %s",

@@ -1,4 +1,4 @@
-"""What is stored of a person: corrected by a platform admin, or as the company's provider has verified it."""
+"""Changes a person's data: corrected by a platform admin, or as the company's provider has verified it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .rules import audited_change
 def correct(person: User, *, by: User | None, email: str, full_name: str, reason: str) -> None:
     """Change a person's address and full name. `by` is None for a command on the server.
 
-    Raises NotPermitted; ChangeRefused without a reason; ValidationError on a bad or taken address or a bad name.
+    Raises NotPermitted; ChangeRefused without a reason; ValidationError for a bad or used address or a bad name.
     """
     with audited_change(by=by, on=person, email=email, reason=reason):
         if by is not None:
@@ -32,7 +32,7 @@ def correct(person: User, *, by: User | None, email: str, full_name: str, reason
 
 
 def set_verified_address(person: User, email: str, *, reason: str) -> None:
-    """Take over what the company's provider says of an address; another case of its letters is no change."""
+    """Take over the address from the company's provider; a difference in case only is no change."""
     if ascii_lower(email) != ascii_lower(person.email):
         before = _facts(person)
         person.email = email
@@ -62,12 +62,12 @@ def _save(person: User, before: dict[str, str], *, by: User | None, reason: str)
 
 
 def _redirect_mail(person: User, *, former: str) -> None:
-    """What waits to be mailed goes to the new address; the former one is told of the change."""
+    """Send waiting mails to the new address; tell the former one of the change."""
     if not former or ascii_lower(former) == ascii_lower(person.email):
         return
     waiting = OutgoingMail.objects.filter(address=former).exclude(
         kind="mailed_at"
-    )  # an invitation is the address's own
+    )  # an invitation belongs to the address
     if person.email:
         waiting.update(address=person.email)
     else:

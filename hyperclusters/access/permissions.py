@@ -1,4 +1,5 @@
-"""The whole policy: who may do what. Pages, fragments, exports, commands and the worker all ask here."""
+"""The whole policy: who may do what. Pages, fragments, exports, commands and the worker all ask it.
+docs/permissions.md prints it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Allowed from this team role upwards, in that team; and to these site roles, in every team."""
+    """Allowed from this team role upwards in that team, and to these site roles in every team."""
 
     team: Role | None
     site: tuple[Role, ...] = ()
@@ -57,7 +58,7 @@ POLICY: dict[Permission, Rule] = {
 
 
 class NotPermitted(PermissionDenied):
-    """The person may not do this here. Says what was asked, never whether the object exists."""
+    """The person may not do this here. Names the request, never whether the object exists."""
 
     def __init__(self, permission: Permission, team: Team | None = None) -> None:
         super().__init__(f"not permitted: {permission.value}")
@@ -74,9 +75,9 @@ def roles_for(permission: Permission) -> tuple[Role, ...]:
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Inside, each person's grants are read from the database once, at the first question: one web request.
+    """Inside, each person's grants are read from the database once, at the first question: for one web request.
 
-    What writes asks by `require`, which reads them anew.
+    Code that writes calls `require`, which reads them again.
     """
     token, team = _read.set({}), _only_team.set(None)
     try:
@@ -94,7 +95,7 @@ def limit_to_team(team_id: int) -> None:
 
 
 def active_grants(person: Person) -> list[Grant]:
-    """The grants of this person that are in force, each with its team."""
+    """This person's active grants, each with its team."""
     if not isinstance(person, User):
         return []
     cache = _read.get()
@@ -106,7 +107,7 @@ def active_grants(person: Person) -> list[Grant]:
 
 
 def grants_for(person: Person, permission: Permission) -> list[Grant]:
-    """The active grants of this person that allow this, somewhere."""
+    """This person's active grants that allow this anywhere."""
     return _allowing(active_grants(person), permission)
 
 
@@ -119,36 +120,37 @@ def teams_where(person: Person, permission: Permission) -> QuerySet[Team]:
 
 
 def within(person: Person, permission: Permission, *, team: str) -> Q:
-    """The condition that a row is of a team in which this person may do this. `team`: the path to it from the row."""
+    """The condition that a row belongs to a team in which this person may do this. `team`: the path to it from the
+    row."""
     grants = grants_for(person, permission)
     return Q() if _everywhere(grants) else Q(**{f"{team}__in": _teams(grants)})
 
 
 def may(person: Person, permission: Permission, team: Team | None = None) -> bool:
-    """Whether this person may do this in this team; without a team, whether anywhere."""
+    """Whether this person may do this in this team; without a team, in any."""
     return _any(grants_for(person, permission), team)
 
 
 def require(person: Person, permission: Permission, team: Team | None = None) -> None:
-    """Raises NotPermitted unless the person may, by the grants as they are at this very moment."""
+    """Raise NotPermitted unless the person may, by the grants as they are right now."""
     grants = _active(person) if isinstance(person, User) else []
     if not _any(_allowing(grants, permission), team):
         raise NotPermitted(permission, team)
 
 
 def visible_events(person: Person) -> EventQuerySet:
-    """The audit events this person may read: every one for an auditor, their team's for a team admin."""
+    """The audit events that this person may read: all for an auditor, their teams' for a team admin."""
     return Event.objects.filter(within(person, Permission.AUDIT, team="team_id"))
 
 
 @dataclass(frozen=True, slots=True)
 class AuditScope:
-    """What one person may read of the audit, asked for once a page: every team's part (None), or these teams'."""
+    """What one person may read of the audit, asked once per page: every team's events (None), or these teams'."""
 
     teams: tuple[int, ...] | None
 
     def parts(self) -> list[EventQuerySet]:
-        """The events of `visible_events`, as one query or as one a team, so that each can walk one index in its order."""
+        """The events of `visible_events`, as one query or one per team, so that each can use one index in its order."""
         if self.teams is None:
             return [Event.objects.all()]
         return [Event.objects.filter(team_id=team) for team in self.teams]
@@ -163,7 +165,7 @@ def audit_scope(person: Person) -> AuditScope:
 
 
 def who_can(permission: Permission, team: Team) -> QuerySet[Grant]:
-    """The active grants that allow this in this team: who to ask."""
+    """The active grants that allow this in this team: the people to ask."""
     here = Q(team=team, role__in=roles_for(permission)) | Q(
         team__isnull=True, role__in=POLICY[permission].site
     )
@@ -171,7 +173,7 @@ def who_can(permission: Permission, team: Team) -> QuerySet[Grant]:
 
 
 def platform_admins() -> list[User]:
-    """The platform admins: who to ask where a team has nobody."""
+    """The platform admins: the people to ask if a team has nobody."""
     grants = Grant.objects.active().filter(role__in=POLICY[Permission.APPOINT].site)
     return [grant.person for grant in grants.select_related("person")]
 

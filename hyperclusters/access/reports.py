@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 def who_can_what(team: Team, permission: Permission | None = None) -> list[tuple[str, ...]]:
-    """A row of COLUMNS for each grant in force that allows anything (or this action) in this team, site roles included."""
+    """A row of COLUMNS for each active grant that allows anything (or this action) in this team, site roles included."""
     here = Q(team=team) | Q(team__isnull=True)
     grants = Grant.objects.active().filter(here).select_related("person", "team", "granted_by", "reviewed_by")
     return [
@@ -46,7 +46,7 @@ def actions_of(role: Role) -> list[Permission]:
 
 
 def note_export(team: Team, *, by: User, rows: int) -> None:
-    """That the list left the dashboard is an event of its own. Raises NotPermitted."""
+    """Record that the list was exported. Raises NotPermitted."""
     require(by, Permission.MEMBERS, team)
     record(EventType.ACCESS_EXPORTED, Outcome.DONE, on=team, by=by, after={"rows": rows})
 

@@ -1,4 +1,4 @@
-"""The rules that every change of access keeps, whoever asks for it and by whichever way."""
+"""The rules for every change of access, whoever makes it and in whichever way."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .errors import Cause, ChangeRefused
 from .models import TEAM_ROLES, Grant, Role, Team, User
 from .permissions import NotPermitted, Permission, may, require
 
-Expiry = datetime | timedelta | None  # of access: a moment, so long from its beginning on, or none
+Expiry = datetime | timedelta | None  # end of access: a time, a length from its beginning, or none
 
 
 @contextmanager
 def audited_change(*, by: User | None, on: Auditable | Subject, **change: Any) -> Iterator[None]:
-    """One transaction. A change that is refused or not permitted inside is rolled back and recorded, with its values."""
+    """One transaction. A refusal or denial inside is rolled back and recorded, with what was requested."""
     try:
         with transaction.atomic():
             yield
@@ -43,7 +43,7 @@ def _record(
 
 
 def lock(team: Team | None) -> Team | None:
-    """Hold the team, or who administers the platform, until the transaction ends: changes of access go one by one.
+    """Lock the team, or the platform admins, until the transaction ends: changes of access happen one by one.
 
     Returns the team as it is now.
     """
@@ -54,10 +54,10 @@ def lock(team: Team | None) -> Team | None:
 
 
 def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User | None) -> None:
-    """Who gives a role: in a team its admins, up to their own; its admins and the site roles: platform admins as well.
+    """Who may grant a role: in a team its admins, up to their own role; admins and site roles also platform admins.
 
     A service identity holds a role up to creator in its own team and no other.
-    `by` is None only for a command run on the server. Raises NotPermitted; ChangeRefused for oneself.
+    `by` is None only for a command on the server. Raises NotPermitted; ChangeRefused for oneself.
     """
     if (
         to is not None
@@ -81,12 +81,15 @@ def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User
 
 
 def require_may_take(by: User | None, grant: Grant) -> None:
-    """Who takes a role away: whoever may give it. So an admin may give up their own. Raises NotPermitted."""
+    """Whoever may grant a role may revoke it, so admins may give up their own. Raises NotPermitted."""
     require_may_give(by, Role(grant.role), grant.team, to=None)
 
 
 def resolve_expiry(team: Team | None, *, end: Expiry, reason: str, since: datetime) -> datetime | None:
-    """When access ends that begins at `since`, if that and the reason are within the team's rules. Raises ChangeRefused."""
+    """The end of access that begins at `since`, if it and the reason follow the team's rules. Raises ChangeRefused.
+
+    Call it under the lock: a length counts from the moment the grant begins, so a week is a week.
+    """
     if not reason.strip():
         raise ChangeRefused(Cause.NO_REASON)
     until = since + end if isinstance(end, timedelta) else end
@@ -103,15 +106,15 @@ def resolve_expiry(team: Team | None, *, end: Expiry, reason: str, since: dateti
 
 
 def require_an_admin_stays(grant: Grant, *, until: datetime | None = None) -> None:
-    """Call with the lock, before `grant` ends (at `until`, or now): somebody else must be left who administers.
+    """Call with the lock, before `grant` ends (at `until`, or now): another admin must remain.
 
-    Raises ChangeRefused. What gives nothing any more may go. A grant that runs out by its own date is no act, and is
-    not kept from it: people are warned of that (`team_admins`).
+    Raises ChangeRefused. A grant that is no longer in force may end. A grant that expires by its own date is not
+    prevented: people are warned of that (`team_admins`).
     """
     if not Grant.objects.active().filter(pk=grant.pk).exists():
         return
     if until is not None and grant.until is not None and until >= grant.until:
-        return  # not taken from, but given to
+        return  # not for revoking, only for granting
     if grant.role == Role.ADMIN and grant.team is not None:
         others = Grant.objects.active().filter(team=grant.team, role=Role.ADMIN)
     elif grant.role == Role.PLATFORM_ADMIN:

@@ -1,4 +1,7 @@
-"""People, teams and grants come to be, change and end here: permission, rules, and one audit event for each change."""
+"""Services for people, teams and grants: they check permission and rules, and record one event for each change.
+
+A change of role ends one grant and begins another; a changed end date keeps the grant.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ from .rules import (
 
 
 def add_person(*, username: str, email: str = "", full_name: str = "", password: str = "") -> User:
-    """A new account. Without a password nobody can sign in with one. Raises ValidationError on a bad name or password."""
+    """Add an account. Without a password nobody can sign in with one. Raises ValidationError for a bad name or
+    password."""
     person = User(username=username, email=email, full_name=full_name)
     if password:
         validate_password(password, person)
@@ -42,7 +46,7 @@ def add_person(*, username: str, email: str = "", full_name: str = "", password:
 
 
 def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
-    """A new team, without anybody in it. Raises NotPermitted; ValidationError on a bad or taken name."""
+    """Add a team without members. Raises NotPermitted; ValidationError for a bad or existing name."""
     if by is not None:
         require(by, Permission.APPOINT)
     team = Team(slug=slug, name=name)
@@ -54,9 +58,9 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
 
 
 def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
-    """Change what a team allows (`Team.RULES`) or how many clusters it may have (`quota`); what is not given stays.
+    """Change what a team allows (`Team.RULES`) or its number of clusters (`quota`); omitted values stay.
 
-    Raises NotPermitted (rules: the team's admins; quota: platform admins); ValidationError on a malformed value.
+    Raises NotPermitted (rules: the team's admins; quota: platform admins); ValidationError for a malformed value.
     """
     with audited_change(by=by, on=team, reason=reason, **rules):
         if rules.keys() - {*Team.RULES, "quota"}:
@@ -92,7 +96,7 @@ def grant(
     until: Expiry = None,
     by: User | None = None,
 ) -> Grant:
-    """Give a role; another one that the person holds there ends with it. `by` is None only for a command on the server.
+    """Grant a role; the person's other role there ends with it. `by` is None only for a command on the server.
 
     Raises NotPermitted; ChangeRefused: to oneself, above one's own role, against the team's rules, the last admin.
     """
@@ -118,12 +122,12 @@ def grant(
 def create_grant(
     *, person: User, role: Role, team: Team | None, reason: str, until: Expiry, by: User | None
 ) -> tuple[Grant, Grant | None]:
-    """The grant and the one it takes the place of. For services that write the event: call inside their transaction.
+    """The grant and the one it replaces. For services that record the event: call inside their transaction.
 
     Raises as `grant` does.
     """
     team = lock(team)
-    # Held as well, so that nothing is given beside a deactivation, which ends all there is.
+    # Locked as well, so that nothing is granted during a deactivation, which ends every grant.
     if User.objects.select_for_update(no_key=True).filter(pk=person.pk, is_active=True).first() is None:
         raise ChangeRefused(Cause.INACTIVE, person.username)
     require_may_give(by, role, team, to=person)
@@ -146,7 +150,7 @@ def create_grant(
 
 
 def extend_grant(grant: Grant, *, until: Expiry, reason: str, by: User) -> Grant:
-    """Move the end of a grant, in either direction; who gave it, when and why stays.
+    """Move the end of a grant, in either direction; its author, beginning and reason stay.
 
     Raises NotPermitted; ChangeRefused: one's own, against the team's rules, the last admin, ended meanwhile.
     """
@@ -169,9 +173,9 @@ def extend_grant(grant: Grant, *, until: Expiry, reason: str, by: User) -> Grant
 
 
 def move_end(grant: Grant, *, until: Expiry, reason: str, by: User, only_later: bool = False) -> None:
-    """As `extend_grant`, for services that hold the lock and write the event. A length counts from now on.
+    """As `extend_grant`, for services that have the lock and record the event. A length counts from now on.
 
-    `only_later`: what lasts as long already is left as it is.
+    `only_later`: a grant that lasts as long already stays as it is.
     """
     require_may_give(by, Role(grant.role), grant.team, to=grant.person)
     ends_at = resolve_expiry(grant.team, end=until, reason=reason, since=clock.now())
@@ -184,9 +188,9 @@ def move_end(grant: Grant, *, until: Expiry, reason: str, by: User, only_later: 
 
 
 def end_grant(grant: Grant, *, reason: str, by: User | None = None) -> None:
-    """End a grant now; it stays in the history. One that has ended already is left as it is.
+    """End a grant now; it stays in the history. A grant that has ended stays as it is.
 
-    Raises NotPermitted; ChangeRefused if the team or the platform would be left without an admin.
+    Raises NotPermitted; ChangeRefused if the team or the platform would have no admin left.
     """
     change = {"person": grant.person.username, "role": grant.role, "reason": reason}
     with audited_change(by=by, on=grant, **change):
@@ -195,7 +199,7 @@ def end_grant(grant: Grant, *, reason: str, by: User | None = None) -> None:
 
 
 def revoke(grant: Grant, *, reason: str, by: User | None) -> None:
-    """As `end_grant`, for services that hold the lock."""
+    """As `end_grant`, for services that have the lock."""
     require_may_take(by, grant)
     if not reason.strip():
         raise ChangeRefused(Cause.NO_REASON)

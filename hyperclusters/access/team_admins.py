@@ -1,4 +1,7 @@
-"""Until when somebody decides in each team. Access may run out by its own date: people are warned before nobody is left."""
+"""Knows until when each team has an admin. Access may expire: people are warned before nobody can decide.
+
+From a week before on pages warn, and each such moment is recorded once, as an alert and a mail to platform admins.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
     class Lead(TypedDict):
-        """Whether somebody decides in a team now, and when the last of them ends (None: never)."""
+        """Whether a team has an admin now, and when the last one's access ends (None: never)."""
 
         is_led: bool
         led_until: datetime | None
@@ -28,32 +31,33 @@ if TYPE_CHECKING:
 else:
     TeamWithAdmins = Team
 
-SOON = timedelta(days=7)  # from so long before an end on, pages and letters warn of it
+SOON = timedelta(days=7)  # how long before an end pages and mails warn of it
 
 
 def with_admins(teams: QuerySet[Team]) -> QuerySet[TeamWithAdmins]:
-    """Each with `is_led`, whether somebody decides there now, and `led_until`, when the last of them ends (None: never)."""
+    """Each team with `is_led`, whether it has an admin now, and `led_until`, when the last one's access ends (None:
+    never)."""
     leads = Grant.objects.active().filter(team=OuterRef("pk"), role__in=roles_for(Permission.GRANT))
     last = leads.order_by(F("until").desc(nulls_first=True), "pk").values("until")[:1]
     return teams.annotate(is_led=Exists(leads), led_until=Subquery(last))
 
 
 def teams_without_admin(teams: QuerySet[Team]) -> QuerySet[TeamWithAdmins]:
-    """Those in which nobody decides, and then those in which soon nobody will, each with its leads."""
+    """Teams without an admin, then teams that soon have none, each with its lead."""
     ends_soon = Q(is_led=False) | Q(led_until__lte=clock.now() + SOON)
     return with_admins(teams).filter(ends_soon).order_by("is_led", "led_until", "name", "pk")
 
 
 def teams_without_admin_for(person: Person) -> QuerySet[TeamWithAdmins]:
-    """The `teams_without_admin` for which this person can do something: their own, and for who appoints admins all."""
+    """The `teams_without_admin` that this person can help: their own; all of them for platform admins."""
     can = Permission.APPOINT if may(person, Permission.APPOINT) else Permission.GRANT
     return teams_without_admin(teams_where(person, can))
 
 
 def record_teams_without_admin() -> None:
-    """One event for each team and moment from which nobody will decide there; a letter follows it (`mail`).
+    """One event for each team and time from which it has no admin; a mail follows (`mail`).
 
-    A team that never had an admin is new, and is no news.
+    A team that never had an admin is new and causes none.
     """
     now = clock.now()
     teams = Team.objects.filter(unled_at__isnull=False)
@@ -70,5 +74,5 @@ def record_teams_without_admin() -> None:
 def _note(team: Team, at: datetime) -> None:
     with transaction.atomic():
         as_read = Team.objects.filter(pk=team.pk, unled_at=team.unled_at)
-        if as_read.update(unled_at=at, unled_told_at=None):  # else another worker has noted it
+        if as_read.update(unled_at=at, unled_told_at=None):  # else another worker has recorded it
             record(EventType.TEAM_UNLED, Outcome.NOTED, on=team, after={"from": at.isoformat()})

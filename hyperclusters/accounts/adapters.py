@@ -1,4 +1,8 @@
-"""What allauth asks of us: who may go on, where to, and what is written down."""
+"""Adapts allauth: who may go on, where to, and what is recorded.
+
+We use neither allauth's signals nor its account pages: those signals come after the commit, and a change and its
+event must commit together.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +47,12 @@ WRONG = gettext_lazy(
 
 
 def is_own_path(target: str) -> bool:
-    """Whether the address is a path of this site: nobody is sent elsewhere by a crafted link."""
+    """Whether the address is a path of this site: no crafted link leads elsewhere."""
     return target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Passwords, and the moment at which somebody is signed in by whatever means."""
+    """Passwords, and the one place where every way of signing in ends."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
         "too_many_login_attempts": TOO_MANY,
@@ -63,24 +67,24 @@ class AccountAdapter(DefaultAccountAdapter):
         return bool(url) and is_own_path(url)
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The address that the audit has, from the configured number of trusted proxies."""
+        """The address that the audit records, from the configured number of trusted proxies."""
         return request_context.current().ip or str(request.META.get("REMOTE_ADDR", ""))
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
-        """allauth's own words are not shown: our pages say what happened."""
+        """Drop allauth's messages: our pages say what happened."""
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count the attempt before the password is looked at, so that parallel guesses are counted too.
+        """Count the attempt before the password is checked, so that parallel guesses count too.
 
-        Raises ValidationError. What is kept here is taken back by allauth when the password was right.
+        Raises ValidationError. allauth takes the attempt stored here back when the password was right.
         """
         self._login_failed_rl_usage = lockout.count(request, credentials.get("username", ""))
         if not self._login_failed_rl_usage:
             raise self.validation_error("too_many_login_attempts")
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
-        """A new session, and the event. Every way of signing in ends here, after every step."""
-        if not user.is_active:  # closed while the second step was owed
+        """Start a new session and record the event. Every way of signing in ends here, after every step."""
+        if not user.is_active:  # deactivated before the second step
             raise ImmediateHttpResponse(self.respond_user_inactive(request, user))
         word_ends = company.confirmation_ends_at(cast("User", user))
         if word_ends is not None and word_ends <= clock.now():
@@ -98,7 +102,8 @@ class AccountAdapter(DefaultAccountAdapter):
         lockout.forget_old()
 
     def _ask_company_again(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
-        """Somebody with a right passkey, whom only the company knows, and has not confirmed for too long."""
+        """Turn away a person with a right passkey, known only to the company, who has not signed in there for too
+        long."""
         record(
             EventType.SIGN_IN_FAILED, Outcome.DENIED, by=user, reason="the company's confirmation is too old"
         )
@@ -115,7 +120,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
-        """Somebody with the right passkey or company account, whose account here was closed."""
+        """Turn away a person with the right passkey or company account whose account here is closed."""
         record(EventType.SIGN_IN_FAILED, Outcome.DENIED, by=user, reason="the account is not active")
         messages.error(request, _("This account is not active. Whoever runs the platform can tell you why."))
         return redirect(settings.LOGIN_URL)
@@ -148,7 +153,7 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
     """The company's OpenID Connect provider."""
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find or add the person, and give what their groups give, before anything else happens."""
+        """Find or add the person, and apply their groups, before anything else happens."""
         sociallogin.require_first_use()
         try:
             person = company.link_or_create_user(Claims.read(**sociallogin.account.extra_data))
@@ -164,9 +169,9 @@ class CompanyAdapter(DefaultSocialAccountAdapter):
             )
 
     def on_authentication_error(self, request: HttpRequest, *_: Any, **kwargs: Any) -> None:
-        """Cancelled there, an answer nobody waits for, or a provider that fails: the page offers to try again."""
+        """The sign-in was cancelled, is out of date, or the provider failed: the page offers to try again."""
         context = kwargs.get("extra_context") or {}
-        if "state_id" in context and request.user.is_authenticated:  # Back, to a sign-in that is done
+        if "state_id" in context and request.user.is_authenticated:  # Back to a sign-in that is complete
             raise ImmediateHttpResponse(redirect(settings.LOGIN_REDIRECT_URL))
         error = kwargs.get("exception")
         why = str(error) if isinstance(error, ProviderError) else type(error).__name__

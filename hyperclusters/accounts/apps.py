@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """How a person proves who they are, and for how long that holds."""
+    """How people prove who they are, and for how long that counts."""
 
     name = "hyperclusters.accounts"
     label = "accounts"

@@ -1,4 +1,4 @@
-"""Who a session belongs to."""
+"""Finds the person of a session."""
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -11,11 +11,11 @@ from .models import FACTORS
 
 
 class SignedInPeople(ActivePeople):
-    """As for a password; and whether the person owes a second factor."""
+    """As for a password; also whether the person lacks a required second factor."""
 
     def get_user(self, user_id: int) -> User | None:
         person = super().get_user(user_id)
-        # The grants are what the page will ask for as well: they are read once a request.
+        # The page needs the grants as well: they are read once per request.
         if (
             person
             and settings.SECOND_FACTOR

@@ -1,4 +1,5 @@
-"""What the settings of the company's sign-in name must exist. Asked at each start, and by `check --database default`."""
+"""Checks that what the settings of the company sign-in name exists. Runs at each start, and with `check --database
+default`."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from hyperclusters.access.models import Team
 
 @register(Tags.database)
 def teams_of_groups_exist(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Each team of OIDC_GROUP_ROLES exists: else the group gives nothing, in silence."""
+    """Each team of OIDC_GROUP_ROLES exists: otherwise the group silently gives nothing."""
     slugs = {team for _, team, _ in settings.OIDC_GROUP_ROLES if team}
     if not databases or not slugs:
         return []
     try:
         missing = slugs - set(Team.objects.filter(slug__in=slugs).values_list("slug", flat=True))
-    except DatabaseError:  # away, or not migrated yet: others will say so
+    except DatabaseError:  # away, or not migrated yet: other checks report it
         return []
     return [
         checks.Warning(f"OIDC_GROUP_ROLES names the team {slug!r}, which does not exist.", id="accounts.W001")

@@ -1,4 +1,4 @@
-"""What the company's provider says of a person, read so that nothing it sends can do harm."""
+"""Reads what the company's provider says about a person, so that nothing it sends can do harm."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hyperclusters.access.identifiers import clean_name, validate_address, visib
 
 NAME_LENGTH = 150
 SUBJECT_LENGTH = 255  # OpenID Connect Core, section 2
-JSON_WORDS = {"null", "true", "false"}  # in a text they name no group
+JSON_WORDS = {"null", "true", "false"}  # a text with one of these names no group
 
 
 class UnusableClaims(Exception):
@@ -24,7 +24,7 @@ class UnusableClaims(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The groups that a sign-in states. `names` is None where it does not state them, and `problem` says why."""
+    """The groups that a sign-in states. `names` is None if it does not state them, and `problem` says why."""
 
     names: frozenset[str] | None
     problem: str = ""
@@ -37,7 +37,7 @@ NOT_STATED = Groups(None)
 class Claims:
     """What is used of the ID token and of userinfo. `address` is empty unless the provider has verified it.
 
-    `disowned` is an address that the provider names and says is not verified.
+    `disowned` is an address that the provider names as not verified.
     """
 
     subject: str
@@ -49,9 +49,9 @@ class Claims:
 
     @classmethod
     def read(cls, *, id_token: dict[str, Any], userinfo: dict[str, Any]) -> Claims:
-        """Userinfo goes before the ID token, but groups that either cannot state are not stated by the other.
+        """Userinfo takes precedence over the ID token, but groups that either cannot state count as not stated.
 
-        Raises UnusableClaims if the subject is none.
+        Raises UnusableClaims if there is no subject.
         """
         sources = [userinfo, id_token]
         subject = id_token.get("sub")
@@ -90,7 +90,7 @@ def _first_text(sources: list[dict[str, Any]], name: str) -> str:
 
 
 def _address(sources: list[dict[str, Any]]) -> tuple[str, bool]:
-    """The address, and whether it is verified: said of this address in the same answer, and contradicted by none."""
+    """The address, and whether it is verified: stated for this address in the same answer, and contradicted by none."""
     address = _first_text(sources, "email")
     values = [source.get("email_verified") for source in sources if source.get("email") == address]
     values = [each for each in values if each is not None]
@@ -102,7 +102,7 @@ def _address(sources: list[dict[str, Any]]) -> tuple[str, bool]:
 
 
 def _groups(claims: dict[str, Any]) -> Groups:
-    """The groups that these claims state, in any shape that means one thing only."""
+    """The groups in these claims, in any shape with a single meaning."""
     value = _at_path(claims, settings.OIDC_GROUPS_CLAIM)
     if _is_overage(claims):
         return Groups(None, "the person is in too many groups for the provider to list")
@@ -115,7 +115,7 @@ def _groups(claims: dict[str, Any]) -> Groups:
 
 
 def _is_overage(claims: dict[str, Any]) -> bool:
-    """Whether the provider says that the groups are elsewhere; a mark that cannot be read counts as one that says so."""
+    """Whether the provider says that the groups are elsewhere; an unreadable mark counts as such."""
     name = settings.OIDC_GROUPS_CLAIM
     if claims.get("hasgroups") not in (None, False, "false") or any(
         each.startswith(f"{name}:src") for each in claims
@@ -128,7 +128,7 @@ def _is_overage(claims: dict[str, Any]) -> bool:
 
 
 def _at_path(claims: dict[str, Any], name: str) -> Any:
-    """The claim of this very name; else along a path, such as `realm_access.roles`."""
+    """The claim with this name, else the one along a path, such as `realm_access.roles`."""
     if name in claims:
         return claims[name]
     value: Any = claims
@@ -152,7 +152,7 @@ def _group_names(value: Any) -> frozenset[str] | None:
 
 
 def _readable(names: list[Any]) -> frozenset[str] | None:
-    """The names as texts; None if one of them is no text or number, is blank, or holds an invisible character."""
+    """The names as texts; None if one is neither text nor number, is blank, or has an invisible character."""
     if any(isinstance(name, bool) or not isinstance(name, str | int) for name in names):
         return None
     texts = frozenset(map(str, names))
@@ -160,7 +160,7 @@ def _readable(names: list[Any]) -> frozenset[str] | None:
 
 
 def _group_names_of_text(text: str) -> frozenset[str] | None:
-    """One group that OIDC_GROUP_ROLES names as a whole; a JSON list; else what commas separate; else what spaces do."""
+    """One group that OIDC_GROUP_ROLES names as a whole; a JSON list; else separated by commas; else by spaces."""
     if any(group == text for group, _, _ in settings.OIDC_GROUP_ROLES):
         return frozenset({text})
     if text in JSON_WORDS or text.startswith(("[", "{", '"')):
@@ -174,7 +174,7 @@ def _group_names_of_text(text: str) -> frozenset[str] | None:
 
 
 def _username(*proposals: str) -> str:
-    """A user name from the first proposal that can be written in ASCII without losing a letter; else `person`."""
+    """A user name from the first proposal that ASCII can express without losing a letter; else `person`."""
     for proposal in proposals:
         plain = "".join(
             each for each in unicodedata.normalize("NFKD", proposal) if not unicodedata.combining(each)

@@ -1,4 +1,8 @@
-"""People of the company's OpenID Connect provider: who they are here, and what their groups give them."""
+"""Finds people of the company's OpenID Connect provider, and applies their groups.
+
+Groups give ordinary grants with the reason "by group …", changed at each sign-in that lists groups. Grants made by
+hand stand.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +28,21 @@ from .claims import Claims, Groups
 from .models import CompanyAccount
 
 log = logging.getLogger(__name__)
-TRIES = 5  # a sign-in that loses a race for an account or a name is done again
+TRIES = 5  # a sign-in that loses a race for an account or a name is repeated
 
 
 class LoginRejected(Exception):
-    """What the provider said of this person is not enough for an account here."""
+    """The provider's claims are not enough for an account here."""
 
 
 class RaceLost(Exception):
-    """A sign-in at the same moment took the account or the name; done again, this one sees it."""
+    """A simultaneous sign-in took the account or the name; a second try sees it."""
 
 
 def link_or_create_user(claims: Claims, *, tries: int = TRIES) -> User:
-    """The person of this issuer and subject, linked or added at their first sign-in, with what their groups give.
+    """The person with this issuer and subject, linked or added at their first sign-in, with their groups applied.
 
-    Raises LoginRejected. Nothing that the provider said is stored but the subject, the name and a verified address.
+    Raises LoginRejected. Of the claims only the subject, the name and a verified address are stored.
     """
     try:
         with transaction.atomic():
@@ -50,7 +54,7 @@ def link_or_create_user(claims: Claims, *, tries: int = TRIES) -> User:
     except (
         IntegrityError,
         RaceLost,
-    ) as error:  # a sign-in at the same moment took the account, name or address
+    ) as error:  # a simultaneous sign-in took the account, name or address
         if tries > 1:
             return link_or_create_user(claims, tries=tries - 1)
         raise LoginRejected("somebody else took the account, name or address at the same moment") from error
@@ -58,7 +62,7 @@ def link_or_create_user(claims: Claims, *, tries: int = TRIES) -> User:
 
 
 def confirmation_ends_at(person: User) -> datetime | None:
-    """When the company's word for this person is too old (OIDC_MAX_AGE); None for whoever has a password here."""
+    """When this person must sign in at the company again (OIDC_MAX_AGE); None for people with a password here."""
     account = CompanyAccount.objects.filter(person=person).first() if settings.OIDC_ISSUER else None
     if account is None or person.has_usable_password():
         return None
@@ -66,7 +70,7 @@ def confirmation_ends_at(person: User) -> datetime | None:
 
 
 def unlink(account: CompanyAccount, *, reason: str) -> None:
-    """Forget the link, so that another account at the company may be linked to the person by its verified address."""
+    """Remove the link, so that another company account can be linked to the person by its verified address."""
     with transaction.atomic():
         account.delete()
         before = {"issuer": account.issuer, "subject": account.subject}
@@ -75,14 +79,14 @@ def unlink(account: CompanyAccount, *, reason: str) -> None:
 
 
 def _account_of(claims: Claims) -> CompanyAccount | None:
-    """The account of this issuer and subject. Those linked by an earlier release are this first issuer's."""
+    """The account of this issuer and subject. Accounts linked by an earlier release belong to this first issuer."""
     CompanyAccount.objects.filter(issuer="").update(issuer=settings.OIDC_ISSUER)
     accounts = CompanyAccount.objects.select_related("person")
     return accounts.filter(issuer=settings.OIDC_ISSUER, subject=claims.subject).first()
 
 
 def _link(claims: Claims) -> CompanyAccount:
-    """Link the subject to whoever has its verified address and no company account yet; else to a new person."""
+    """Link the subject to the person with its verified address and no company account; else to a new person."""
     if claims.disowned and User.objects.by_address(claims.disowned).exists():
         raise LoginRejected("its e-mail address is not verified, and somebody here has it")
     person = User.objects.by_address(claims.address).first()
@@ -120,7 +124,7 @@ def _add(claims: Claims) -> User:
 
 
 def _follow_address(person: User, claims: Claims) -> None:
-    """Take over a verified change of address; drop one that the provider says is not verified and only it ever gave."""
+    """Take over a verified change of address; drop one that the provider disowns and that only it ever gave."""
     if claims.address and not User.objects.by_address(claims.address).exclude(pk=person.pk).exists():
         set_verified_address(person, claims.address, reason="verified by the company's provider")
     elif claims.address:
@@ -139,9 +143,9 @@ def _follow_address(person: User, claims: Claims) -> None:
 
 
 def apply_groups(*, person: User, groups: Groups) -> None:
-    """Give what these groups give, and end what earlier ones gave. A grant that somebody made by hand stands.
+    """Grant what these groups give, and end what earlier groups gave. Grants made by hand stand.
 
-    Where the sign-in does not state the groups, every grant stays as it is; if that matters, there is an event.
+    If the sign-in does not state the groups, every grant stays as it is; if that matters, there is an event.
     """
     by_groups = [
         each
@@ -167,7 +171,7 @@ def apply_groups(*, person: User, groups: Groups) -> None:
 
 
 def _note_unstated(person: User, groups: Groups, by_groups: list[Grant]) -> None:
-    """Only if it matters: the person has roles by groups, or the provider tried to state the groups."""
+    """Record it if it matters: the person has roles by groups, or the provider tried to state the groups."""
     if not by_groups and not (groups.problem and settings.OIDC_GROUP_ROLES):
         return
     problem = groups.problem or f"the claim {settings.OIDC_GROUPS_CLAIM} is missing"
@@ -178,7 +182,7 @@ def _note_unstated(person: User, groups: Groups, by_groups: list[Grant]) -> None
 
 @contextmanager
 def _unless_refused(person: User) -> Iterator[None]:
-    """A team's rules and its last admin stand above what groups say: then the grant stays as it is, and signing in goes on."""
+    """A team's rules and its last admin outrank groups: then the grant stays as it is, and signing in continues."""
     try:
         with transaction.atomic():
             yield
@@ -187,7 +191,7 @@ def _unless_refused(person: User) -> Iterator[None]:
 
 
 def _wanted(groups: frozenset[str]) -> dict[tuple[Team | None, str], str]:
-    """What these groups give, each with the group it comes from: in a team the strongest role alone."""
+    """What these groups give, each with its group: in a team only the strongest role."""
     teams = Team.objects.in_bulk(
         [slug for _, slug, _ in settings.OIDC_GROUP_ROLES if slug], field_name="slug"
     )

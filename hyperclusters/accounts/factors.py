@@ -1,7 +1,7 @@
-"""Second factors: authenticator apps, passkeys, recovery codes. Each change ends in one audit event.
+"""Second factors: authenticator apps, passkeys, recovery codes. Each change is one audit event.
 
-The cryptography is allauth's. Its own views send their signals after the commit, so that a change could be kept whose
-event is lost; here both commit together.
+The cryptography is allauth's. Its views send their signals after the commit, so a change could be stored and its
+event lost; here both commit together.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from .models import FACTORS
 from .sessions import end_sessions
 
-CODE_LIVES = 30 * (2 * settings.MFA_TOTP_TOLERANCE + 1)  # seconds in which one code would be taken
+CODE_LIVES = 30 * (2 * settings.MFA_TOTP_TOLERANCE + 1)  # seconds in which one code would be accepted
 KINDS = {"totp": "authenticator app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
 
 new_secret = generate_totp_secret
 
 
 def has_factor(person: User) -> bool:
-    """Whether an authenticator app or a passkey is asked for when this person signs in."""
+    """Whether this person has an authenticator app or a passkey."""
     return bool(Authenticator.objects.filter(user=person, type__in=FACTORS).exists())
 
 
 def has_passkey(person: User) -> bool:
-    """Whether this person can show who they are with a passkey."""
+    """Whether this person has a passkey."""
     return bool(Authenticator.objects.filter(user=person, type=Authenticator.Type.WEBAUTHN).exists())
 
 
 def unused_codes(person: User) -> int:
-    """How many recovery codes this person has left."""
+    """The number of recovery codes that this person has left."""
     codes = Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).first()
     return len(codes.wrap().get_unused_codes()) if codes else 0
 
 
 def require_right_clock() -> None:
-    """allauth and the cache go by this machine's clock. Raises ValidationError if that is too wrong for one-time codes."""
+    """Raise ValidationError if this machine's clock, which allauth and the cache use, is too wrong for one-time
+    codes."""
     if clock.is_wrong():
         raise ValidationError(
             _(
@@ -61,13 +62,13 @@ def require_right_clock() -> None:
 
 
 def is_first_use(person: User, code: str) -> bool:
-    """Whether this one-time code was not used before. allauth forgets it before the code itself has run out."""
+    """Whether this one-time code was not used before. allauth forgets it before the code itself expires."""
     normal = "".join(character for character in code if character.isdigit())
     return cache.add(f"one-time-code:{person.pk}:{normal}", 1, timeout=CODE_LIVES)
 
 
 def add_authenticator_app(*, person: User, secret: str, code: str) -> list[str]:
-    """Add the app that shows this code for this secret; the recovery codes, if these are the first ones.
+    """Add the app that shows this code for this secret; also recovery codes, with the first factor.
 
     Raises ValidationError if the code is wrong or the person has an app already.
     """
@@ -82,13 +83,13 @@ def add_authenticator_app(*, person: User, secret: str, code: str) -> list[str]:
 
 
 def passkey_options(person: User) -> dict[str, Any]:
-    """What the browser needs to make a passkey; keeps the challenge in the session."""
+    """What the browser needs to create a passkey; stores the challenge in the session."""
     options: dict[str, Any] = webauthn.begin_registration(person, passwordless=True)
     return options
 
 
 def add_passkey(*, person: User, name: str, credential: dict[str, Any]) -> list[str]:
-    """Add what the browser made; the recovery codes, if these are the first ones. Raises ValidationError."""
+    """Add the passkey that the browser created; also recovery codes, with the first factor. Raises ValidationError."""
     webauthn.parse_registration_response(credential)
     if not webauthn.complete_registration(credential).is_user_verified():
         raise get_adapter().validation_error("incorrect_code")
@@ -98,7 +99,7 @@ def add_passkey(*, person: User, name: str, credential: dict[str, Any]) -> list[
 
 
 def remove_factor(*, person: User, pk: int) -> None:
-    """Remove an app or a passkey of one's own; recovery codes go with the last. Raises Authenticator.DoesNotExist."""
+    """Remove one's own app or passkey; recovery codes go with the last. Raises Authenticator.DoesNotExist."""
     with transaction.atomic():
         _lock(person)
         factor = Authenticator.objects.get(pk=pk, user=person, type__in=FACTORS)
@@ -110,9 +111,9 @@ def remove_factor(*, person: User, pk: int) -> None:
 
 
 def remove_all(*, person: User) -> int:
-    """Take every factor from somebody who lost theirs, end their sessions, and say how many factors there were.
+    """Remove all factors of a person who lost theirs, end their sessions, and return the number of factors.
 
-    For a command run on the server alone: nobody may do this in a page, not even to themselves.
+    Only for a command on the server: nobody may do this on a page, not even to themselves.
     """
     with transaction.atomic():
         _lock(person)
@@ -125,7 +126,7 @@ def remove_all(*, person: User) -> int:
 
 
 def new_recovery_codes(*, person: User) -> list[str]:
-    """Ten new codes; the old ones end. Raises ValidationError for who has no factor that they could stand in for."""
+    """Ten new codes; the old ones end. Raises ValidationError without a factor that they could replace."""
     with transaction.atomic():
         _lock(person)
         if not has_factor(person):
@@ -150,7 +151,7 @@ def unseal(sealed: str) -> str:
 
 
 def reseal_all() -> int:
-    """Encrypt every factor's secret anew with the newest key, and say how many; may be stopped and run again."""
+    """Encrypt every factor's secret with the newest key, and return how many; can be interrupted and run again."""
     changed = 0
     for pk in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).values_list("pk", flat=True):
         with transaction.atomic():
@@ -163,7 +164,7 @@ def reseal_all() -> int:
 
 
 def _added(person: User, factor: Authenticator) -> list[str]:
-    """Record it. The first factor brings recovery codes along, which is no event of its own."""
+    """Record it. The first factor brings recovery codes, which have no event of their own."""
     codes = Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES)
     first = not codes.exists()
     new_codes: list[str] = RecoveryCodes.activate(person).get_unused_codes() if first else []

@@ -1,4 +1,4 @@
-"""What allauth's own steps of signing in check, where ours is stricter."""
+"""Forms of allauth's sign-in steps, where our checks are stricter."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from django.utils.translation import gettext_lazy
 
 from .factors import is_first_use, require_right_clock
 
-CHALLENGE_LIVES = 900  # seconds that a stranger's cookie may bring it back
+CHALLENGE_LIVES = 900  # seconds for which a cookie may bring it back
 
 
 class SecondStepForm(AuthenticateForm):
-    """A code from the app, or a recovery code; each good once."""
+    """A code from the app, or a recovery code; each works once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,7 +50,7 @@ class SecondStepForm(AuthenticateForm):
 
 
 class PasskeySignInForm(LoginWebAuthnForm):
-    """A passkey's answer. A stranger's challenge is kept in their own cookie, so each is taken only once."""
+    """A passkey's answer. An anonymous caller's challenge is in their own cookie, so each is accepted only once."""
 
     def clean_credential(self) -> Authenticator:
         factor: Authenticator = super().clean_credential()

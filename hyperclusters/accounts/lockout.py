@@ -1,7 +1,8 @@
-"""Who may try a password, and how often: counted by account and network, and by network.
+"""Limits attempts at passwords: counted by account and network, and by network.
 
-A stranger who guesses can lock an account only for the network that they guess from; and where they share it, a browser
-in which its owner has signed in before is counted by itself. So nobody is locked out by somebody else for good.
+Somebody who guesses can lock an account only for their own network. A browser in which the account's owner has signed
+in before is counted by itself, also in that network. So nobody can lock somebody else out permanently. Counts are
+rows, shared by all processes.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ DEVICE_AGE = 180 * 86_400  # seconds
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One attempt, as it was counted."""
+    """One counted attempt."""
 
     rows: list[Attempt]
 
     def rollback(self) -> None:
-        """The password was right: it was no guess."""
+        """The password was right: it was not a guess."""
         Attempt.objects.filter(pk__in=[row.pk for row in self.rows]).delete()
 
 
 def count(request: HttpRequest, username: str) -> AttemptRecord | None:
-    """Counts one attempt, before the password is looked at; None if there were too many, and then it is not counted.
+    """Count one attempt before the password is checked; None if there were too many, and then it is not counted.
 
-    Its rows are committed before they are counted, so that of any number at once no more than allowed go through.
-    Unknown names count alike.
+    Its rows are committed before they are counted, so that no more than allowed of any number at once pass. Unknown
+    names count alike.
     """
     name, network = ascii_lower(username.strip()), network_of(request_context.current().ip)
     device = _device_of(request, name)
@@ -62,10 +63,10 @@ def count(request: HttpRequest, username: str) -> AttemptRecord | None:
 
 
 def audit_username(username: str) -> str:
-    """Whose account an attempt was for, as the audit keeps it.
+    """The account of an attempt, as the audit stores it.
 
-    A name that nobody has may be a password in the wrong field. Of it only a keyed mark is kept, by which attempts with
-    the same name are found together.
+    A name that nobody has may be a password in the wrong field. Only a keyed digest of it is stored, which attempts
+    with the same name share.
     """
     typed = username.strip()
     people = User.objects.by_username(typed) if typed.isprintable() else User.objects.none()
@@ -77,12 +78,12 @@ def audit_username(username: str) -> str:
 
 
 def forget_old() -> None:
-    """Drop what counts no more."""
+    """Delete attempts that no longer count."""
     Attempt.objects.exclude(clock.within("at", WINDOW)).delete()
 
 
 def remember_device(response: HttpResponse, person: User) -> None:
-    """This browser has proved to be this person's: from now on it is counted by itself."""
+    """Count this browser by itself from now on: it has proved to be this person's."""
     value = signing.dumps([ascii_lower(person.username), secrets.token_urlsafe(9)], salt=SALT)
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
@@ -95,18 +96,18 @@ def remember_device(response: HttpResponse, person: User) -> None:
 
 
 def device_owner(request: HttpRequest) -> str:
-    """The user name, in small ASCII letters, of who last signed in in this browser; empty if nobody is known to have."""
+    """The user name, in small ASCII letters, of the person who last signed in in this browser; empty if unknown."""
     return _device(request)[0]
 
 
 def _device_of(request: HttpRequest, name: str) -> str:
-    """The ID of a browser in which the person of this name has signed in before; else empty."""
+    """The ID of a browser in which the person with this name has signed in before; else empty."""
     owner, device = _device(request)
     return device if owner == name else ""
 
 
 def _device(request: HttpRequest) -> tuple[str, str]:
-    """Whose browser this is, and its ID."""
+    """The owner of this browser, and its ID."""
     try:
         owner, device = signing.loads(
             request.COOKIES.get(settings.DEVICE_COOKIE_NAME, ""), salt=SALT, max_age=DEVICE_AGE

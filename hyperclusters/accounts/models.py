@@ -1,5 +1,4 @@
-"""Sessions of people who are signed in, or have given their password and owe the second step; attempts that failed; API
-tokens."""
+"""Sessions, signed in or waiting for the second step; company accounts; failed attempts; API tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from hyperclusters.audit.ledger import Subject
 FACTORS = (
     Authenticator.Type.TOTP,
     Authenticator.Type.WEBAUTHN,
-)  # recovery codes only stand in for one of these
+)  # recovery codes only replace one of these
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -30,7 +29,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.unexpired().filter(started_at__isnull=False)
 
     def unexpired(self) -> SessionQuerySet:
-        """Those whose end lies ahead, but no further than any can."""
+        """Sessions that end in the future, but not later than possible."""
         return self.exclude(clock.due("expire_date", timedelta(seconds=settings.SESSION_IDLE)))
 
 
@@ -39,7 +38,7 @@ class Session(AbstractBaseSession):
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     handle = models.UUIDField(default=uuid.uuid4, unique=True)  # names it in pages: the key is a secret
-    started_at = models.DateTimeField(null=True)  # none while the second step is owed
+    started_at = models.DateTimeField(null=True)  # none before the second step
     seen_at = models.DateTimeField(default=clock.now)
     ip = models.CharField(max_length=45, blank=True)
     agent = models.CharField(max_length=300, blank=True)
@@ -58,7 +57,8 @@ class Session(AbstractBaseSession):
 
 
 class CompanyAccount(models.Model):
-    """Who a person is at the company's provider: its issuer, and the subject there, which means one person for ever."""
+    """A person's identity at the company's provider: its issuer and the subject there, which never means another
+    person."""
 
     person = models.OneToOneField(User, on_delete=models.CASCADE, related_name="company_account")
     issuer = models.CharField(max_length=500)  # empty: of an account linked before the issuer was stored
@@ -74,7 +74,7 @@ class CompanyAccount(models.Model):
 
 
 class Attempt(models.Model):
-    """One attempt to give a password, counted under a key (see lockout.py) until it proves to be right, or is old."""
+    """One attempt at a password, counted under a key (see lockout.py) until it proves right or is old."""
 
     key = models.CharField(max_length=64)
     at = models.DateTimeField(default=clock.now)

@@ -1,7 +1,7 @@
 """OpenID Connect with the company's provider: allauth's flow, with every answer checked before it is believed.
 
-What a provider answers is input like any other: it may be missing, endless, of another type, or about somebody else.
-Each such answer ends as a ProviderError, which `CompanyAdapter.on_authentication_error` turns into a page and an event.
+A provider's answer is input like any other: it may be missing, endless, of another type, or about somebody else. Each
+such answer ends as a ProviderError, which `CompanyAdapter.on_authentication_error` turns into a page and an event.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ COMPANY = "company"  # the provider's name in allauth
 
 
 class ProviderError(OAuth2Error):
-    """What the provider answered is not enough to sign anybody in. The text says what is wrong with it, and no secret."""
+    """The provider's answer is not enough to sign anybody in. The text says why, without secrets."""
 
 
 class CompanyOAuth2Adapter(OpenIDConnectOAuth2Adapter):
-    """allauth's own, with checked answers, a signed ID token, and userinfo where there is an endpoint for it."""
+    """allauth's adapter with checked answers, a signed ID token, and userinfo if there is an endpoint for it."""
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """What the provider says of itself. Raises ProviderError."""
+        """The provider's discovery document. Raises ProviderError."""
         if not hasattr(self, "_openid_config"):
             self._openid_config = _discovery(self.get_provider().server_url)
         return self._openid_config
 
     def get_client(self, request: HttpRequest, app: Any) -> OAuth2Client:
-        """allauth's, without asking the provider for anything: it would do so where it catches no error."""
+        """allauth's client, without a request to the provider: allauth would send one where it catches no error."""
         callback = self.get_callback_url(request, app)
         return OAuth2Client(request, app.client_id, app.secret, "POST", "", callback, scope_delimiter=" ")
 
     def get_access_token_data(
         self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None
     ) -> dict[str, Any]:
-        """Trade the code for tokens. Raises ProviderError."""
+        """Exchange the code for tokens. Raises ProviderError."""
         form = {
             "grant_type": "authorization_code",
             "code": request.GET.get("code", ""),
@@ -101,13 +101,13 @@ class CompanyOAuth2Adapter(OpenIDConnectOAuth2Adapter):
 
 
 class CompanyProvider(OpenIDConnectProvider):
-    """allauth's own, with the checked answers."""
+    """allauth's provider with checked answers."""
 
     oauth2_adapter_class = CompanyOAuth2Adapter
 
 
 class CompanyLogin(SocialLogin):
-    """A sign-in whose person is found by `company.link_or_create_user`, never in allauth's table or by address."""
+    """A sign-in whose person `company.link_or_create_user` finds, never allauth's table or an address."""
 
     def lookup(self) -> None:
         self._did_authenticate_by_email = None
@@ -117,9 +117,9 @@ class CompanyLogin(SocialLogin):
         return self.user is not None
 
     def require_first_use(self) -> None:
-        """Raises ProviderError unless the ID token was made for this very sign-in, and nobody was signed in by it before.
+        """Raise ProviderError unless the ID token was made for this sign-in and has signed nobody in before.
 
-        The browser's cookie holds the sign-in's state, so only the server can know that it was used.
+        The browser's cookie has the sign-in's state, so only the server can know that it was used.
         """
         nonce = (self.state.get("data") or {}).get("nonce")
         if self.account.extra_data["id_token"].get("nonce") != nonce:
@@ -129,7 +129,7 @@ class CompanyLogin(SocialLogin):
 
 
 def redirect_to_provider(request: HttpRequest, *, next_url: str, again: bool) -> HttpResponse:
-    """Off to the provider; with `again` it asks once more who is there."""
+    """Redirect to the provider; with `again` it asks for the sign-in again."""
     nonce = secrets.token_urlsafe(16)
     provider = get_adapter(request).get_provider(request, COMPANY)
     answer: HttpResponse = provider.redirect(
@@ -143,13 +143,13 @@ def redirect_to_provider(request: HttpRequest, *, next_url: str, again: bool) ->
 
 
 def back_from_provider(request: HttpRequest) -> HttpResponse:
-    """The person's browser is back. Every way in which that can fail ends in `on_authentication_error`."""
+    """The browser is back. Every failure ends in `on_authentication_error`."""
     answer: HttpResponse = OAuth2CallbackView.adapter_view(CompanyOAuth2Adapter(request, COMPANY))(request)
     return answer
 
 
 def _is_for_signatures(key: Any) -> bool:
-    """Whether the provider lets this key of its list verify signatures (RFC 7517, sections 4.2 and 4.3)."""
+    """Whether the provider allows this key to verify signatures (RFC 7517, sections 4.2 and 4.3)."""
     if not isinstance(key, dict) or key.get("use") not in (None, "sig"):
         return False
     operations = key.get("key_ops")
@@ -207,7 +207,7 @@ def _text(answer: dict[str, Any], name: str, where: str) -> str:
 
 
 def _answer(what: str, method: str, url: str, *, bearer: str = "", **more: Any) -> dict[str, Any]:
-    """One answer of the provider: a JSON object, at most so long, complete in time. Raises ProviderError."""
+    """One answer of the provider: a JSON object, limited in size and time. Raises ProviderError."""
     deadline = time.monotonic() + PATIENCE
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if bearer:
@@ -215,7 +215,7 @@ def _answer(what: str, method: str, url: str, *, bearer: str = "", **more: Any) 
     body = bytearray()
     try:
         with get_adapter().get_requests_session() as session:
-            # A redirect could lead to any address, and hand it the code, the secret or the token.
+            # A redirect could lead to any address, and pass it the code, the secret or the token.
             answer = session.request(method, url, headers=headers, stream=True, allow_redirects=False, **more)
             if answer.status_code != 200:
                 raise ProviderError(f"{what}: the provider answered {answer.status_code}")

@@ -1,4 +1,4 @@
-"""Passwords: changed, or set by a link. Each ends every other session, and in one audit event."""
+"""Changes passwords, directly or by a link. Each change ends every other session and is one audit event."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ _tokens = _Tokens()
 
 
 def open_account(*, username: str, email: str, full_name: str = "") -> tuple[User, str]:
-    """A new account without a password, and the address at which the person sets one within the hour.
+    """Add an account without a password; return it and the link for setting one within the hour.
 
-    Whoever invites somebody sends them the address; only its reader may choose. Raises ValidationError on a bad name.
+    The inviting person passes the link on; only its reader can choose the password. Raises ValidationError for a bad
+    name.
     """
     person = add_person(username=username, email=email, full_name=full_name)
     return person, password_address(person)
@@ -50,13 +51,13 @@ def password_address(person: User) -> str:
 
 
 def password_path(person: User) -> str:
-    """Where this person may set a password: good once, for an hour."""
+    """Where this person may set a password: works once, for an hour."""
     uid = urlsafe_base64_encode(force_bytes(person.pk))
     return reverse("accounts:reset", args=[uid, _tokens.make_token(person)])
 
 
 def person_of(uid: str, token: str) -> User | None:
-    """The active person of such a path; None if it was used, has expired, or is made up."""
+    """The active person of such a path; None if it was used, has expired, or is forged."""
     try:
         person = User.objects.filter(pk=int(force_str(urlsafe_base64_decode(uid))), is_active=True).first()
     except (ValueError, OverflowError):
@@ -70,14 +71,14 @@ def change_password(*, person: User, password: str, but: str | None = None) -> N
 
 
 def reset_password(*, person: User, password: str) -> None:
-    """Set the password of who came by a link, and end all their sessions."""
+    """Set the password of a person who came by a link, and end all their sessions."""
     _set(person, password, EventType.PASSWORD_RESET, None)
 
 
 def ask_for_reset(*, email: str) -> None:
-    """Mail a link to whoever has this address and a password. Says nothing of whether somebody has.
+    """Mail a link to the person with this address and a password. Does not reveal whether there is one.
 
-    The mail goes out beside the answer, so that the time to answer tells nothing either.
+    The mail is sent beside the answer, so that the time to answer reveals nothing either.
     """
     person = User.objects.by_address(email).filter(is_active=True).first()
     if person is not None and not person.has_usable_password():

@@ -1,4 +1,4 @@
-"""How long ago a person showed who they are. Sensitive acts want it to be within five minutes."""
+"""Recent sign-in: sensitive acts need one within five minutes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GOOD_FOR = 300  # seconds
 
 
 def note_confirmation(session: SessionBase) -> None:
-    """The person has just shown who they are, by whatever means."""
+    """The person has just confirmed who they are, in any way."""
     session[KEY] = clock.now().timestamp()
 
 

@@ -1,6 +1,8 @@
-"""Where a session is kept. Who is not signed in has it in a signed cookie, so that strangers write no rows.
+"""Sessions: a row for a person, a signed cookie for anonymous callers, so that those write no rows.
 
-This module is Django's SESSION_ENGINE: `SessionStore` is the name that Django looks for.
+This module is Django's SESSION_ENGINE: `SessionStore` is the name that Django looks for. A row's `expire_date` is the
+nearer of the idle limit and the absolute limit. Every request but a poll (`X-Poll`) counts as use. Ending a session
+deletes its row.
 """
 
 from __future__ import annotations
@@ -24,16 +26,17 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Session
 
-HALF_WAY = "account_login"  # where allauth keeps a sign-in that owes its second step
+HALF_WAY = "account_login"  # where allauth keeps a sign-in that lacks its second step
 STARTED = "started_at"
-COMPANY_WORD_ENDS = "company_word_ends"  # when whoever has no password must sign in at the company again
+COMPANY_WORD_ENDS = "company_word_ends"  # when a person without a password must sign in at the company again
 SALT = "hyperclusters.accounts.sessions.timed"
 STRANGER_AGE = timedelta(minutes=15)  # enough for the way to the company's provider and back
 SEEN_EVERY = timedelta(minutes=1)
 
 
 class SessionStore(db.SessionStore):
-    """A row for a person, a signed cookie for a stranger; signing in leads from one to the other, with a new key."""
+    """A row for a person, a signed cookie for anonymous callers; signing in leads from one to the other, with a new
+    key."""
 
     row: Session | None = None
 
@@ -42,7 +45,7 @@ class SessionStore(db.SessionStore):
         return Session
 
     def load(self) -> dict[str, Any]:
-        """What is kept under the key, or nothing: expired, ended, or not by us."""
+        """The data stored under the key; empty if expired, ended, or not by us."""
         key = self.session_key or ""
         if _is_signed(key):
             with suppress(signing.BadSignature):
@@ -64,7 +67,7 @@ class SessionStore(db.SessionStore):
             super().delete(session_key)
 
     def save(self, must_create: bool = False) -> None:
-        """Keep it where it belongs by now. Raises UpdateError if the row was ended meanwhile."""
+        """Store the session where it belongs now. Raises UpdateError if the row was ended meanwhile."""
         data = self._get_session(no_load=must_create)  # type: ignore[attr-defined]  # not in the stubs
         if PERSON not in data and HALF_WAY not in data:
             self.delete()
@@ -92,27 +95,27 @@ class SessionStore(db.SessionStore):
         )
 
     def note_use(self, *, agent: str) -> None:
-        """The person did something: the idle limit begins anew. Written at most once a minute."""
+        """The person did something: the idle limit starts again. Written at most once a minute."""
         if not self.row or not self.row.started_at:
             return
         now, ip = clock.now(), request_context.current().ip
         new = {"ip": ip, "agent": agent[:300]}
         if abs(now - self.row.seen_at) < SEEN_EVERY and new == {"ip": self.row.ip, "agent": self.row.agent}:
             return
-        with suppress(DatabaseError):  # a database that takes no entries still serves pages
+        with suppress(DatabaseError):  # a database that accepts no writes still serves pages
             mine = Session.objects.filter(pk=self.row.pk)
             expire_date = _end(now, self.row.started_at, self.get(COMPANY_WORD_ENDS))
             mine.update(seen_at=now, expire_date=expire_date, **new)
 
 
 def end_sessions(person: User, *, but: str | None = None) -> int:
-    """End every session of this person on the server, but for the one with this key; how many there were."""
+    """End this person's sessions on the server, except the one with this key. Returns how many there were."""
     ended = Session.objects.filter(person=person).exclude(session_key=but or "")
     return ended.delete()[0]
 
 
 def end_one(*, person: User, handle: str) -> bool:
-    """End the session of one's own that pages call by this handle; False if there is none."""
+    """End one's own session that pages call by this handle; False if there is none."""
     try:
         wanted = UUID(handle)
     except ValueError:
@@ -128,7 +131,7 @@ def end_one(*, person: User, handle: str) -> bool:
 
 
 def sign_out_everywhere(*, person: User) -> int:
-    """End every session of this person, the one that asks included; how many there were."""
+    """End every session of this person, the current one included. Returns how many there were."""
     with transaction.atomic():
         ended = end_sessions(person)
         record(EventType.SESSIONS_ENDED, Outcome.DONE, on=person, by=person, after={"sessions": ended})
@@ -140,7 +143,7 @@ def _is_signed(key: str) -> bool:
 
 
 def _end(seen_at: datetime, started_at: datetime | None, word_ends: str | None) -> datetime:
-    """The nearest of the idle limit, the limit of a session, and the end of the company's word (ISO 8601)."""
+    """The nearest of the idle limit, the absolute limit, and the end of the company sign-in (ISO 8601)."""
     ends = [seen_at + timedelta(seconds=settings.SESSION_IDLE)]
     if started_at:
         ends.append(started_at + timedelta(seconds=settings.SESSION_LIMIT))

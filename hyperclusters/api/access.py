@@ -9,8 +9,8 @@ from hyperclusters.access import access_requests, services
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, teams_where
 from hyperclusters.accounts.models import Scope
-from hyperclusters.web.decorators import SIGNED_IN, access, on
-from hyperclusters.web.http import PageRequest
+from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
+from hyperclusters.web.shared.http import PageRequest
 
 from .app import api
 from .paging import page_by_key, page_by_number

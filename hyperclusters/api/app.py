@@ -12,7 +12,7 @@ from ninja.errors import ValidationError
 from ninja.security import HttpBearer
 
 from hyperclusters.accounts.models import ApiToken
-from hyperclusters.web.http import PageRequest
+from hyperclusters.web.shared.http import PageRequest
 
 from .errors import add_handlers
 

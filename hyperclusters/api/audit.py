@@ -14,11 +14,11 @@ from hyperclusters.audit.paging import Span, page
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import integrity_status
-from hyperclusters.web.audit_filters import NAMES, AuditQuery, parse_query
-from hyperclusters.web.decorators import access, anywhere
-from hyperclusters.web.http import PageRequest
-from hyperclusters.web.ratelimit import limited, searches
-from hyperclusters.web.views.export import start_export
+from hyperclusters.web.audit.query import NAMES, AuditQuery, parse_query
+from hyperclusters.web.audit.views.export import start_export
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.ratelimit import limited, searches
 
 from .app import api
 from .paging import decode_number, encode

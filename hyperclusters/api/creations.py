@@ -15,10 +15,10 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.creations import CreateRequest
 from hyperclusters.clusters.idempotency import token_for
 from hyperclusters.clusters.models import Creation, Project, State
-from hyperclusters.web.decorators import SIGNED_IN, access, anywhere, on
-from hyperclusters.web.http import PageRequest
-from hyperclusters.web.problems import problem
-from hyperclusters.web.ratelimit import limited, searches
+from hyperclusters.web.shared.decorators import SIGNED_IN, access, anywhere, on
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.problems import problem
+from hyperclusters.web.shared.ratelimit import limited, searches
 
 from . import idempotency
 from .app import api

@@ -26,10 +26,10 @@ from hyperclusters.clusters.errors import (
     WrongName,
 )
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.web.access_words import access_refusal
-from hyperclusters.web.errors import database_unavailable, denied, not_found
-from hyperclusters.web.problems import problem
-from hyperclusters.web.sentences import refusal
+from hyperclusters.web.shared.errors import database_unavailable, denied, not_found
+from hyperclusters.web.shared.problems import problem
+from hyperclusters.web.texts.access import access_refusal
+from hyperclusters.web.texts.refusals import refusal
 
 FIELDS = {"subnet_id": "hyper_cluster_subnet_id"}  # the client's names for ours
 STATUS_OF_CAUSE = {Cause.NO_REASON: 422, Cause.PAST: 422, Cause.OPEN_ENDED: 422, Cause.TOO_LONG: 422}

@@ -9,8 +9,8 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from hyperclusters.clusters.models import Creation, Deletion
-from hyperclusters.web.http import PageRequest
-from hyperclusters.web.problems import problem
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.problems import problem
 
 KEY = re.compile(r"[!-~]{1,255}")
 PARAMETER: dict[str, Any] = {

@@ -8,7 +8,7 @@ from django.urls import URLPattern, path
 from ninja.operation import PathView
 from ninja.utils import replace_path_param_notation
 
-from hyperclusters.web.decorators import access
+from hyperclusters.web.shared.decorators import access
 
 from . import access as access_endpoints
 from . import audit, clusters, creations, views

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.web.decorators import PUBLIC, access
-from hyperclusters.web.problems import MEDIA_TYPE
+from hyperclusters.web.shared.decorators import PUBLIC, access
+from hyperclusters.web.shared.problems import MEDIA_TYPE
 
 from .app import api
 from .idempotency import REPLAYED

@@ -1,7 +1,8 @@
-"""Acknowledgements: events that say which findings of a verification somebody has looked into, and why they may stand.
+"""Acknowledgements: events that say which findings of a verification somebody looked into, and why they may stand.
 
-They are read from the sealed text of the ledger, so a row that was forged or edited acknowledges nothing. An acknowledged
-finding is still shown; it raises no alert and stops no archive.
+They are read from the ledger's sealed text, so a forged or edited row acknowledges nothing. A finding is known by its
+kind, its place and a digest of its content: anything else there is a new one. An acknowledged finding is still shown;
+it raises no alert and stops no archive.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class NotAcknowledged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What one event says. `rollback`: to which event the ledger went back, if it did."""
+    """The content of one event. `rollback`: the event to which the ledger went back, if it did."""
 
     seq: int
     key_id: str
@@ -47,7 +48,7 @@ class Acknowledgement:
 
     @classmethod
     def from_text(cls, text: str) -> Acknowledgement:
-        """Raises ValueError, KeyError or TypeError if the text is none of an acknowledgement."""
+        """Raises ValueError, KeyError or TypeError if the text is not that of an acknowledgement."""
         fields = json.loads(text)
         after = fields["after"]
         back = after.get("rolled_back_to")
@@ -68,7 +69,8 @@ class Acknowledgement:
 
 
 def acknowledgements() -> list[Acknowledgement]:
-    """All that carry the seal of one of our keys, oldest first; those in archives by the archives' sealed records."""
+    """Every acknowledgement with the seal of one of our keys, oldest first; archived ones come from the archives'
+    sealed records."""
     from_archives = [text for segment in records() or [] for text in _archived(segment)]
     items = []
     for text in [*from_archives, *genuine_texts(Event.objects.filter(action__in=ACTIONS))]:
@@ -85,12 +87,12 @@ def _is_genuine(seq: int, text: Any, sealed: Any) -> bool:
     keys = dict(settings.AUDIT_KEYS)
     try:
         return seq_of(text) == seq and digest(keys[key_id_of(text)], text) == sealed
-    except (ValueError, KeyError, TypeError, AttributeError):  # whatever stands there was not written by us
+    except (ValueError, KeyError, TypeError, AttributeError):  # we did not write what is there
         return False
 
 
 def genuine_texts(rows: EventQuerySet) -> list[str]:
-    """The sealed texts of these events, oldest first; what was not written by us is left out."""
+    """The sealed texts of these events, oldest first, without those that we did not write."""
     found = values(rows.order_by("seq"), "canonical", "digest")
     return [text for seq, text, sealed in found if _is_genuine(seq, text, sealed)]
 
@@ -101,8 +103,8 @@ def texts(first: int, last: int) -> list[str]:
 
 
 def open_alarm(known: Iterable[Acknowledgement], after: int) -> list[IntegrityIssue]:
-    """What events behind `after` say that was found, and no later event closes: neither one that all is whole again nor
-    an acknowledgement. The table of verifications can be put back to an older state; these events cannot."""
+    """The findings in events after `after` that no later event closes: neither "whole again" nor an acknowledgement.
+    The table of verifications can be put back to an older state; these events cannot."""
     closed = {sanitize(str(each)): one.seq for one in known for each in one.findings}  # the last one counts
     alarms = Event.objects.filter(action__in=(EventType.AUDIT_BROKEN, EventType.AUDIT_MENDED), seq__gt=after)
     found: dict[str, int] = {}
@@ -118,7 +120,7 @@ def open_alarm(known: Iterable[Acknowledgement], after: int) -> list[IntegrityIs
 def split(
     findings: Iterable[IntegrityIssue], acknowledged: Iterable[Acknowledgement]
 ) -> tuple[tuple[IntegrityIssue, ...], tuple[IntegrityIssue, ...]]:
-    """The findings that are open, and those that are acknowledged: exactly these, with exactly this content."""
+    """The open findings and the acknowledged ones: exactly these, with exactly this content."""
     closed = {_identity(issue) for each in acknowledged for issue in each.findings}
     every = list(findings)
     still_open = tuple(each for each in every if _identity(each) not in closed)
@@ -132,7 +134,7 @@ def _identity(issue: IntegrityIssue) -> tuple[Any, ...]:
 def acknowledge(
     findings: Sequence[IntegrityIssue], *, reason: str, person: Person = None, person_name: str = ""
 ) -> Event:
-    """Record that these findings were looked into and may stand. Raises NotAcknowledged."""
+    """Record that somebody looked into these findings and that they may stand. Raises NotAcknowledged."""
     if not findings:
         raise NotAcknowledged("nothing was found that is not acknowledged")
     if len(findings) >= ENOUGH:
@@ -154,9 +156,9 @@ def acknowledge(
 
 
 def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: bool) -> Event:
-    """Record from which backup the database comes, and up to which event. With `is_acknowledged` the ledger's return to
-    that event, and what anchors have seen of later ones until now, is acknowledged as well. Run it before web and workers.
-    """
+    """Record from which backup the database comes, and up to which event. With `is_acknowledged` this also
+    acknowledges the ledger's return to that event and what anchors have recorded of later events until now. Run it
+    before web and workers."""
     head = ChainHead.objects.get()
     after: dict[str, Any] = {"file": str(file), "event": head.seq, "digest": head.digest, "from": here()}
     if file.is_file():
@@ -181,7 +183,8 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
 def trusted(
     acknowledged: Iterable[Acknowledgement], findings: Sequence[IntegrityIssue], through: int
 ) -> list[Acknowledgement]:
-    """Those that count: no finding speaks of them, and what was not verified yet (behind `through`) has the current key."""
+    """The acknowledgements that count: no finding names them, and those not verified yet (after `through`) have the
+    current key."""
     key_id = current[0] if (current := usable_key()) else ""
     return [
         each
@@ -191,7 +194,7 @@ def trusted(
 
 
 def login() -> str:
-    """Who is signed in on this machine, for acts on the command line."""
+    """The user signed in on this machine, for acts on the command line."""
     with suppress(OSError, KeyError):
         return getuser()
     return ""

@@ -1,4 +1,4 @@
-"""What somebody should be woken for: events of these kinds become warnings in the log, and many denials an event."""
+"""Alerts: events of these kinds become warnings in the log, and many denials become an event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BATCH = 1000  # newest denials
 
 
 def warn(task: ScheduledTask) -> None:
-    """Go along the ledger from where the duty stands; each alert becomes one warning, or more if this is interrupted."""
+    """Read the ledger from the task's cursor on; each alert becomes one warning, or more if this is interrupted."""
     batch = values(new_events(task)[:AT_ONCE], "action", "outcome", "canonical", "digest")
     for seq, action, _, text, sealed in batch:
         if action is None:
@@ -52,7 +52,7 @@ def warn(task: ScheduledTask) -> None:
 
 
 def _note_bursts(after: int) -> None:
-    """One event for each person and each address that was denied too often; the next one not before the time is over."""
+    """One event for each person and each address that was denied too often; the next one only after that time."""
     denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:BATCH]
     newest = [row for row in values(denied, "at", "person_name", "ip") if row[1] is not None]
     repeated: dict[str, Counter[str]] = {"person": Counter(), "address": Counter()}
@@ -77,10 +77,9 @@ def _repeated_denials() -> QuerySet[DenialWindow]:
 
 
 def _count_recent(rows: list[tuple[int, datetime, str]], after: int, repeated: Counter[str]) -> Counter[str]:
-    """How many denials each name has had lately, of the names that have one behind `after` or a repeated one. `rows`:
-    newest first.
+    """The number of recent denials of each name that has one after `after` or a repeated one. `rows`: newest first.
 
-    They count back from the name's newest one, not from now: whoever recorded it may have had another clock than ours.
+    They count back from the name's newest one, not from now: another clock than ours may have recorded it.
     """
     times: dict[str, list[datetime]] = defaultdict(list)
     for seq, at, name in rows:

@@ -1,9 +1,10 @@
-"""Anchors: where the chain ended at a moment, kept in files outside the database and as lines of the log.
+"""Anchors: the end of the chain at a moment, kept in files outside the database and as lines of the log.
 
-Who rewrites the whole database, or puts back an older one, still has to meet what the anchors saw. Each line is sealed
-with the current key and names the seal of the line before it, and the database remembers how many lines there are. The
-lines of one file that follow one another are a series; where a file was lost or cut, a new series begins in its place, and
-what the old one has lost stays known.
+Each worker writes one every hour, also when nothing happened. Somebody who rewrites the whole database, or puts back
+an older one, still contradicts the anchors; only what came after the last anchor can be cut off unnoticed. Each line
+is sealed with the current key and names the seal of the line before it, and the database remembers how many lines
+there are. Consecutive lines of one file are a series; where a file was lost or cut, a new series begins in its place,
+and the loss of the old one stays known until it is acknowledged.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from .models import AnchorFile, ChainHead
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
-# A file of another host cannot be seen here. If nobody has written to it for so long, it counts as lost.
+# A file of another host is not visible here. After so long without a line it counts as lost.
 SILENT = timedelta(days=3)
 LAST_LINE = 4096  # bytes; a line has about 400
 
@@ -42,31 +43,32 @@ AnchorRecord = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """A return to event `seq` that somebody acknowledged at `at`: what anchors saw of later events before is no finding."""
+    """A return to event `seq` that somebody acknowledged at `at`: anchors of later events before that time are no
+    finding."""
 
     seq: int
     at: str
 
     def explains(self, line: AnchorRecord) -> bool:
-        """Whether this anchor saw an event of the history that was given up."""
+        """Whether this anchor recorded an event of the history that was given up."""
         return bool(line["seq"] > self.seq and line["at"] <= self.at)
 
 
 def paths() -> list[Path]:
-    """The files that this host keeps."""
+    """The files that this host writes."""
     return [settings.AUDIT_ANCHORS, *filter(None, [settings.AUDIT_ANCHORS_COPY])]
 
 
 def anchor() -> AnchorRecord:
-    """Write down in each file where the chain ends now, whether it has moved or not; the line of the first file.
+    """Write the chain's end to each file, whether it has moved or not; return the line of the first file.
 
-    Raises OSError if a file cannot be written, after the others were.
+    Raises OSError if a file cannot be written, after writing the others.
     """
     return _anchor_in(paths())[0]
 
 
 def anchor_if_due() -> AnchorRecord | None:
-    """Anchor where the last line is an hour old, or of another key, or of a clock that was an hour ahead, or lost."""
+    """Anchor if the last line is an hour old, has another key, comes from a clock that was an hour ahead, or is lost."""
     key_id, _ = current_key()
     written = _anchor_in([path for path in paths() if _is_due(path, key_id)])
     return written[0] if written else None
@@ -134,7 +136,7 @@ def _host() -> str:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads files of anchors: what they saw, and how many lines of each series are there."""
+    """Reads files of anchors: what they recorded, and how many lines each series has."""
 
     findings: IntegrityIssues
     rollbacks: Sequence[Rollback]
@@ -175,20 +177,20 @@ class _Reader:
 def compare_anchors(
     findings: IntegrityIssues, rollbacks: Sequence[Rollback] = ()
 ) -> dict[int, ChainPosition]:
-    """What the anchors saw, by number. What was done to the files themselves is added to `findings`.
+    """What the anchors recorded, by number. Findings about the files themselves are added to `findings`.
 
-    Read it before the chain's end is read: an anchor written in between would see more than the end says.
+    Read it before the chain's end: an anchor written in between would know more than the end says.
     """
     files = list(AnchorFile.objects.order_by("at"))
     reader = _Reader(findings, rollbacks)
     ours = [
         Path(file.path) for file in files if file.host == _host()
-    ]  # a setting may have named another path once
+    ]  # a setting may have named another path before
     for path in dict.fromkeys([*paths(), *ours]):
         try:
             reader.file(path)
         except OSError:
-            if path in paths():  # another one is the database's word, and its lines are missing then
+            if path in paths():  # another one is known from the database, and its lines are missing then
                 raise
     for file in files:
         lines = reader.read.get(file.id, 0)
@@ -198,7 +200,7 @@ def compare_anchors(
 
 
 def _is_lost(file: AnchorFile, files: Sequence[AnchorFile]) -> bool:
-    """Whether a file of which no line was read is lost, or may be on a host from where nobody looks now."""
+    """Whether a file without any readable line is lost, or may be on a host that is not looked at now."""
     if file.host:
         return file.host == _host() or clock.now() - file.at > SILENT
     # From a release that did not note the host: only the last one of a path where there is nothing else.
@@ -211,12 +213,12 @@ def _named(path: Path, series: str) -> str:
 
 
 def lines() -> list[AnchorRecord]:
-    """Every line that carries its seal."""
+    """Every line with a valid seal."""
     return [line for path in paths() for _, line in _lines(path) if _is_sealed(line)]
 
 
 def latest(rollbacks: Sequence[Rollback] = ()) -> ChainPosition | None:
-    """What the last anchor saw, if it can be read."""
+    """The last anchor, if it is readable."""
     records = [line for path in paths() if (line := _last_of(path)) and _is_sealed(line) and line["seq"]]
     valid = [line for line in records if not any(each.explains(line) for each in rollbacks)]
     if not valid:
@@ -253,8 +255,9 @@ def _is_sealed(line: AnchorRecord) -> bool:
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, AnchorRecord]]:
-    """Each line as it stands and as it reads; one that cannot be read is an empty one. What has no end is no line yet: it is being written, or a power
-    cut or a full disk broke it off. A whole one that was cut is missing then: the database knows how many there were."""
+    """Each line as it is stored and as it is read; an unreadable one is empty. A line without an end does not count:
+    it is being written, or a power cut or a full disk broke it off. A whole line that was cut is missing then: the
+    database knows how many there were."""
     if not path.is_file():
         return
     with path.open("rb") as file:
@@ -272,7 +275,7 @@ def _parsed(text: bytes) -> AnchorRecord:
 
 
 def _last(file: IO[bytes]) -> AnchorRecord | None:
-    """The last line that was written whole."""
+    """The last whole line."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - LAST_LINE, 0))
     whole = file.read().rpartition(b"\n")[0].splitlines()
@@ -282,7 +285,7 @@ def _last(file: IO[bytes]) -> AnchorRecord | None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[IO[bytes]]:
-    """The file, held against other processes; a line that a power cut left half written is taken off its end."""
+    """The file, locked against other processes; a half-written line at its end is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AuditConfig(AppConfig):
-    """Who did what, with which outcome: append-only."""
+    """The append-only audit."""
 
     name = "hyperclusters.audit"
     label = "audit"

@@ -1,8 +1,11 @@
-"""Older events moved to files that can be verified without the database. In the database a sealed record stays of each
-such segment, so that the chain goes on across the gap.
+"""Moves older events to files that can be verified without the database. A sealed record of each segment stays in the
+database, so that the chain continues across the gap.
 
-A segment is two files: the events as lines of JSON, each its text and digest (`chain.line`), and a manifest with the
-first and last place, the file's digest and the anchors that saw events in it, sealed as a whole.
+A segment is two files: the events as lines of JSON, each its text and digest (`chain.to_jsonl`), and a manifest with
+the first and last place, the file's digest and the anchors that recorded events in it, sealed as a whole. The files
+are made in a folder of the run's own and get their names right before the COMMIT, over nothing that exists. The
+triggers let nothing be deleted but what a record covers; a forged record lets rows go, and the next verification
+names it.
 """
 
 from __future__ import annotations
@@ -48,9 +51,9 @@ class NotArchived(Exception):
 def archive(
     *, before: datetime, folder: Path, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Segment:
-    """Move the events from before this time to two files in `folder`; the newest event always stays. Raises NotArchived.
+    """Move the events before this time to two files in `folder`; the newest event always stays. Raises NotArchived.
 
-    Needs the right to delete from the ledger, which on PostgreSQL the web and the workers should not have.
+    Needs the right to delete from the ledger, which web and workers should not have on PostgreSQL.
     """
     with _alone():
         return _archive(before, folder, progress)
@@ -106,7 +109,7 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
 
 
 def verify_file(path: Path) -> IntegrityIssues:
-    """Verify an archive by itself, with its manifest beside it and no database. Needs the keys."""
+    """Verify an archive with its manifest beside it and without a database. Needs the keys."""
     findings = IntegrityIssues()
     manifest = _manifest(Path(f"{path}.manifest"), findings)
     if not manifest:
@@ -142,8 +145,8 @@ def _walk_file(path: Path, manifest: dict[str, Any], findings: IntegrityIssues) 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold off other runs meanwhile. SQLite has no lock for that which would not hold off everybody else as well: there
-    of two runs the slower one finds at its end that it has nothing to do."""
+    """Hold off other runs meanwhile. SQLite has no lock for that which would not hold off everybody else: there, the
+    slower of two runs finds at its end that it has nothing to do."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -163,8 +166,8 @@ def _see_that_nobody_was_faster(seq: int) -> None:
 
 
 def _last_before(before: datetime) -> int:
-    """The last number that may go: all up to it are from before, the newest stays, and the alerts and every sink have had
-    them. A sink that has not begun wants all there is; alerts that have not begin at the end."""
+    """The last number that may go: all up to it are old enough, the newest stays, and the alerts and every sink have
+    had them. A sink that has not begun needs every event; alerts that have not begun start at the end."""
     first_to_stay = Event.objects.filter(at__gte=before).order_by("seq").values_list("seq", flat=True).first()
     newest = ChainHead.objects.get().seq
     had = {"alerts": newest} | dict.fromkeys(push.sinks(), 0)
@@ -183,7 +186,7 @@ def _walked(
 
 
 def _write(path: Path, lines: Iterator[str]) -> str:
-    """The file's digest, once it is safe on the disk."""
+    """The file's digest, once it is safely on the disk."""
     sha256 = hashlib.sha256()
     with create(path) as file:
         for each in lines:
@@ -196,7 +199,7 @@ def _write(path: Path, lines: Iterator[str]) -> str:
 
 
 def _segment(start: ChainPosition, verifier: ChainVerifier, name: str, sha256: str) -> Segment:
-    """The sealed record of what follows `start` up to where the walk is."""
+    """The sealed record of what follows `start` up to the verifier's position."""
     key_id, key = current_key()
     end = verifier.position
     events = Event.objects.filter(seq__gt=start.seq, seq__lte=end.seq)
@@ -270,8 +273,8 @@ def _sha256(path: Path) -> str:
 
 
 def _forget(segment: Segment, path: Path, folder: Path) -> None:
-    """In one transaction: the record that covers the events, their deletion, and the event that says so. The files get
-    their names right before the COMMIT, and keep them if it fails: nobody can be sure that it has."""
+    """In one transaction: the record that covers the events, their deletion, and the event that says so. The files
+    get their names right before the COMMIT, and keep them if it fails: it may have succeeded nevertheless."""
     with transaction.atomic():
         _see_that_nobody_was_faster(segment.first - 1)
         segment.save(force_insert=True)
@@ -284,7 +287,7 @@ def _forget(segment: Segment, path: Path, folder: Path) -> None:
 
 
 def _publish(source: Path, folder: Path) -> None:
-    """Move what was made to the folder, for good and over nothing that is there. Raises NotArchived."""
+    """Move the files to the folder for good, over nothing that exists. Raises NotArchived."""
     names = [path.name for path in source.iterdir()]
     if existing := [name for name in names if (folder / name).exists()]:
         raise NotArchived(f"{folder / existing[0]} is there already")

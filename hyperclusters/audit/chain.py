@@ -1,11 +1,14 @@
-"""The chain: each event is kept as an exact text that names the digest of the event before it, and the HMAC of that text.
+"""The chain: each event is stored as an exact text that names the digest of the event before it, and the HMAC-SHA256
+of that text.
 
-The text is what is chained, byte for byte as it is stored; the other columns are there to be searched. `append` is
-called by the database engines (`engines/`) right before a COMMIT, so nothing here may import a model.
+The text is chained byte for byte and never made again, so neither the order of JSON keys nor a way of writing times
+can raise a false alarm. The other columns exist to be searched and are compared with the text at verification. The
+number is the primary key: of two events that name the same predecessor the second is refused, so there is no fork.
+The database engines (`engines/`) call `append` right before a COMMIT, so nothing here may import a model.
 
-AUDIT_KEYS holds every key that a process can use; the ledger says which one is current. An activation event, sealed with
-the key before it, names the next key. Before any activation the key of the last event is current, and the first of
-AUDIT_KEYS in an empty ledger.
+AUDIT_KEYS holds every key that a process can use; the ledger says which one is current. An activation event, sealed
+with the key before it, names the next key. Before any activation the key of the last event is current, and the first
+of AUDIT_KEYS in an empty ledger.
 """
 
 from __future__ import annotations
@@ -50,29 +53,29 @@ TEXT = re.compile(
 AT_ONCE = 500  # rows of one INSERT
 ACTIVATION = "audit:key:activated"  # the event that makes another key current
 ACTIVATION_MARK = (
-    f'"action":"{ACTIVATION}"'  # in a text it stands behind number, key and time, and nowhere else
+    f'"action":"{ACTIVATION}"'  # in a text it comes after number, key and time, and nowhere else
 )
 MARK_FROM, MARK_UP_TO = 85, 240
-# The row is empty of a key until the first event after the migration that added the column.
+# The row has no key until the first event after the migration that added the column.
 CURRENT_KEY = "coalesce(nullif(key_id, ''), (SELECT key_id FROM audit_event WHERE audit_event.seq = audit_head.seq), '')"
 END = f"SELECT seq, digest, {CURRENT_KEY} FROM audit_head WHERE id = 1"  # noqa: S608 -- our own words
-LOCK = {"postgresql": " FOR UPDATE", "sqlite": ""}  # a write transaction of SQLite has the whole file
+LOCK = {"postgresql": " FOR UPDATE", "sqlite": ""}  # a write transaction of SQLite locks the whole file
 MOVE = "UPDATE audit_head SET seq = %s, digest = %s, key_id = %s WHERE id = 1"
 
 
 class HeadLost(DatabaseError):
-    """The row that says where the chain ends is not there: nothing can be recorded, so nothing may be done."""
+    """The row with the chain's end is missing: nothing can be recorded, so nothing may be done."""
 
 
 class KeyMissing(DatabaseError):
-    """This process does not have the key that the ledger names as current: it can record nothing, so it may do nothing."""
+    """This process lacks the key that the ledger names as current: it can record nothing, so it may do nothing."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"AUDIT_KEYS lacks {key_id!r}, the audit's current key: nothing can be recorded")
 
 
 class EventFields(Protocol):
-    """An event that is not chained yet, by the names of its columns."""
+    """An event that is not chained yet, by column names."""
 
     seq: int
     at: Any
@@ -84,17 +87,18 @@ class EventFields(Protocol):
 
 
 class PendingEvent:
-    """An event on its way into the ledger. Held by its transaction's `on_commit`, appended by the engine before the COMMIT."""
+    """An event on its way into the ledger. The transaction's `on_commit` holds it; the engine appends it before the
+    COMMIT."""
 
     def __init__(self, event: EventFields) -> None:
         self.event = event
         self._payload = payload(event)
 
     def __call__(self) -> None:
-        """What `on_commit` does with it afterwards: nothing is left to do."""
+        """`on_commit` calls this afterwards: nothing is left to do."""
 
     def seal(self, seq: int, previous: str, key_id: str, key: bytes) -> tuple[str, str]:
-        """Its text and its digest at this place of the chain."""
+        """The text and the digest at this place of the chain."""
         text = f'{{"previous":"{previous}","seq":{seq},"key":"{key_id}",{self._payload}'
         return text, digest(key, text)
 
@@ -105,13 +109,13 @@ def digest(key: bytes, text: str) -> str:
 
 
 def document(value: Any) -> str:
-    """JSON as PostgreSQL writes it, `sanitize` having sorted the keys: then the columns can be compared by the database."""
+    """JSON as PostgreSQL writes it (`sanitize` has sorted the keys), so that the database can compare the columns."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def payload(event: EventFields) -> str:
     """The text of an event from its time on: what is known before its place in the chain is."""
-    # A column that is younger than the migration that chains what was there before is empty then.
+    # A column that is younger than the migration that chains older events is empty then.
     values = {"at": timestamp(event.at)} | {name: getattr(event, name, "") for name in SCALARS}
     scalars = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     documents = ",".join(f'"{name}":{document(getattr(event, name))}' for name in DOCUMENTS)
@@ -126,8 +130,8 @@ def timestamp(at: Any) -> str:
 def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> None:
     """Give these events their places behind the chain's end, and insert them. The end stays locked until the COMMIT.
 
-    This is the last thing that a transaction does, so nobody who holds the lock waits for anybody: no deadlock
-    can come of it, whatever else transactions lock and in which order. Raises DatabaseError; KeyMissing is one.
+    This is the last act of a transaction, so nobody who holds the lock waits for another lock: no deadlock can
+    result, whatever else transactions lock and in which order. Raises DatabaseError, of which KeyMissing is one.
     """
     keys = dict(settings.AUDIT_KEYS)
     with database.cursor() as cursor:
@@ -149,7 +153,7 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> No
         while len(rows) > AT_ONCE:
             _insert(cursor, rows[:AT_ONCE])
             del rows[:AT_ONCE]
-        if database.vendor == "postgresql":  # one way to the server less while the others wait
+        if database.vendor == "postgresql":  # one round trip less while the others wait
             _insert(cursor, rows, f"; {MOVE}", [seq, previous, key_id])
         else:
             _insert(cursor, rows)
@@ -157,14 +161,14 @@ def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> No
 
 
 def copy_events(database: BaseDatabaseWrapper, events: Sequence[EventFields]) -> None:
-    """Insert events that have their places, from another database, with the bytes that `append` would have stored."""
+    """Insert events of another database at their places, with the bytes that `append` would have stored."""
     with database.cursor() as cursor:
         for start in range(0, len(events), AT_ONCE):
             _insert(cursor, [_row(database, event) for event in events[start : start + AT_ONCE]])
 
 
 def _end(cursor: Any, lock: str = "") -> tuple[int, str, str]:
-    """Where the chain ends, with which digest, and the ID of the current key. Raises HeadLost."""
+    """The number and the digest of the chain's end, and the ID of the current key. Raises HeadLost."""
     try:
         cursor.execute(END + lock)
         head = cursor.fetchone()
@@ -191,14 +195,14 @@ def _usable(key_id: str, keys: dict[str, bytes]) -> bytes:
 
 
 def current_key() -> tuple[str, bytes]:
-    """The key that the ledger says is current, with its ID. Raises KeyMissing, HeadLost or another DatabaseError."""
+    """The current key and its ID. Raises KeyMissing, HeadLost or another DatabaseError."""
     with connection.cursor() as cursor:
         _, _, key_id = _end(cursor)
     return key_id, _usable(key_id, dict(settings.AUDIT_KEYS))
 
 
 def usable_key() -> tuple[str, bytes] | None:
-    """The same, or None where this process lacks it or the ledger does not say."""
+    """The same, or None if this process lacks it or the ledger does not say."""
     try:
         return current_key()
     except (KeyMissing, HeadLost):
@@ -206,7 +210,7 @@ def usable_key() -> tuple[str, bytes] | None:
 
 
 def activated_key(text: str) -> str:
-    """The ID of the key that this event's text makes current; empty if it is no activation."""
+    """The ID of the key that this event's text activates; empty if it activates none."""
     if text.find(ACTIVATION_MARK, MARK_FROM, MARK_UP_TO) < 0:
         return ""
     after = json.loads(text)["after"]
@@ -236,21 +240,22 @@ def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]], also: str = "", behind
 
 
 def to_jsonl(text: str, sealed: str) -> str:
-    """One line of an archive or an export: the event's text with its digest as a last field. Valid JSON, and reversible."""
+    """One line of an archive or an export: the event's text with its digest as the last field. Valid JSON, and
+    reversible."""
     return f'{text[:-1]},"digest":"{sealed}"}}'
 
 
 def from_jsonl(line: str) -> tuple[str, str]:
-    """The text and the digest of such a line, whatever they say."""
+    """The text and the digest of such a line, unchecked."""
     return line[:-77] + "}", line[-66:-2]
 
 
 def seq_of(text: str) -> int:
-    """The number that an event's text gives itself. Raises ValueError if it is no such text."""
+    """The number in an event's text. Raises ValueError if it is not such a text."""
     return int(text[85 : text.index(",", 85)])
 
 
 def key_id_of(text: str) -> str:
-    """The ID of the key that an event's text names. Raises ValueError if it is no such text."""
+    """The ID of the key in an event's text. Raises ValueError if it is not such a text."""
     start = text.index('"key":"', 85) + 7
     return text[start : text.index('"', start)]

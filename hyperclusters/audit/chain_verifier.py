@@ -1,9 +1,9 @@
-"""Walks along a chain, event by event in constant memory, and says what was done to it where it does not hold.
+"""Verifies a chain event by event, in constant memory, and says what was done to it where it does not hold.
 
-An event is *genuine* if one of our keys made its digest: then its text was written by us, and the number and the
-predecessor in it are true. From the genuine events' own numbers follows what became of the others: a number that never
-comes was deleted, one that comes late was put elsewhere, and what is not genuine was edited where a number is missing
-for it, and inserted where none is.
+An event is *genuine* if one of our keys made its digest: then we wrote its text, and its number and predecessor are
+true. The genuine numbers tell what happened to the others: a number that never comes was deleted, one that comes late
+was moved, and a row that is not genuine was edited if a number is missing for it, and inserted otherwise. Keys follow
+the activation events; a seal of any other key is a finding.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .chain import ACTIVATION_MARK, GENESIS, MARK_FROM, MARK_UP_TO, TEXT, activa
 from .findings import IntegrityIssues, IssueKind
 from .loose import Loose, Row, unreadable_part
 
-HOLES_AT_MOST = 10_000  # numbers passed over that are kept in mind, in case their events come later
+HOLES_AT_MOST = 10_000  # skipped numbers to remember, in case their events come later
 END = "the record of the chain's end"
 RENUMBERED = "later events have taken their numbers"
 
 
 @dataclass(frozen=True, slots=True)
 class ChainPosition:
-    """A place in the chain: an event's number and digest, and the key that is current behind it (empty if not known)."""
+    """A place in the chain: an event's number and digest, and the key that is current after it (empty if unknown)."""
 
     seq: int = 0
     digest: str = GENESIS
@@ -32,11 +32,12 @@ class ChainPosition:
 
 @dataclass(slots=True)
 class ChainVerifier:
-    """`feed` it the rows in the order of their numbers, then `end` it; `findings` holds what was found.
+    """Call `feed` with the rows in the order of their numbers, then `end`; `findings` has the result.
 
-    `keys`: all of AUDIT_KEYS, by the order of which alone a key was replaced before there were activations; that is how
-    a walk from a start without a key goes on until it meets the first. `start`: the place before the first row. `anchors`: the places that anchors saw, by number.
-    `differing`: which columns of a row differ in meaning from its text; asked where the database says that they may.
+    `keys`: all of AUDIT_KEYS. Before there were activations their order alone said that a key was replaced, and a
+    start without a key uses it until the first activation. `start`: the place before the first row. `anchors`: the
+    places that anchors recorded, by number. `differing`: which columns of a row differ in meaning from its text;
+    called where the database says that they may.
     """
 
     keys: Sequence[tuple[str, bytes]]
@@ -52,9 +53,7 @@ class ChainVerifier:
     _holes: set[int] = field(default_factory=set)
     _number: int = field(init=False)  # of the row before
     _early: tuple[Row, int] | None = None  # with the number of the row before it
-    _displaced: dict[int, int] = field(
-        default_factory=dict
-    )  # where events stand that were put before their turn
+    _displaced: dict[int, int] = field(default_factory=dict)  # where events are that come before their turn
     _renumbered: tuple[int, int] | None = None  # events whose numbers nothing else explains
     _closed: set[int] = field(default_factory=set)  # the last number of each gap that later rows have closed
     _is_another_history: bool = False
@@ -66,7 +65,7 @@ class ChainVerifier:
         self._number = self.start.seq
 
     def feed(self, rows: Iterable[Row]) -> None:
-        """The next rows. This loop is what 100,000 rows a second go through; whatever is odd goes to `_consider`."""
+        """The next rows. 100,000 rows a second pass through this loop; anything odd goes to `_consider`."""
         sealing, anchors, loose = hmac.digest, self.anchors, self._unverified
         keys = dict(self.keys)
         key_id, key = self.key_id, keys.get(self.key_id, b"")
@@ -94,7 +93,7 @@ class ChainVerifier:
         self.position, self._number = ChainPosition(seq, previous, key_id), before
 
     def end(self, head: ChainPosition | None) -> None:
-        """All rows were fed. `head` is where the chain says that it ends; None if that record is gone."""
+        """All rows were fed. `head` is the recorded end of the chain; None if that record is gone."""
         self._settle_early()
         self._judge_unverified(max(head.seq if head else 0, self.position.seq), head.digest if head else "")
         if (furthest := max(self._displaced, default=0)) > self.position.seq:
@@ -121,7 +120,7 @@ class ChainVerifier:
             )
 
     def _is_end(self, head: ChainPosition) -> bool:
-        """Whether this is where the rows end, as far as they can tell: an edited last event has no digest to compare."""
+        """Whether the rows end here, as far as they can tell: an edited last event has no digest to compare."""
         if not self.position.digest:
             return head.seq == self.position.seq
         is_key = not head.key_id or not (self.count or self.start.key_id) or head.key_id == self.key_id
@@ -151,7 +150,8 @@ class ChainVerifier:
             self._accept(row, text_seq, self._number)
 
     def _settle_early(self, next_seq: int = 0) -> None:
-        """A row whose text says a later number than its turn: the chain goes on from it, or it was put there."""
+        """Handle a row whose text has a later number than its turn: the chain continues from it, or it was moved
+        here."""
         if self._early is None:
             return
         (row, before), self._early = self._early, None
@@ -162,7 +162,7 @@ class ChainVerifier:
             self._displaced[text_seq] = row[0]
 
     def _accept(self, row: Row, text_seq: int, before: int) -> None:
-        """A genuine event, next in the chain or after a hole. `before`: the number of the row before it."""
+        """Take a genuine event, next in the chain or after a gap. `before`: the number of the row before it."""
         _, _, sealed, text, agrees = row
         self._judge_unverified(text_seq - 1, text[13:77])
         is_gap = text_seq > self.position.seq + 1
@@ -181,7 +181,8 @@ class ChainVerifier:
         self.position = ChainPosition(text_seq, sealed)
 
     def _key_of(self, row: Row) -> str | None:
-        """Which of our keys made this row's digest. Anchors and archives carry seals of the same keys, over other texts."""
+        """Which of our keys made this row's digest. Anchors and archives have seals of the same keys, over other
+        texts."""
         _, _, sealed, text, _ = row
         if TEXT.match(text) is None:
             return None
@@ -228,7 +229,7 @@ class ChainVerifier:
                 self.findings.add(IssueKind.EDITED, text_seq, detail=", ".join(columns))
         elif self._renumbered or row[0] != before + 1:
             self._renumber(text_seq)
-        elif is_gap:  # else the rows before it have moved it, which is said of them
+        elif is_gap:  # else the rows before it have moved it, which is reported of them
             self._closed.add(text_seq - 1)
 
     def _renumber(self, text_seq: int) -> None:
@@ -236,15 +237,15 @@ class ChainVerifier:
         self._renumbered = min(first, text_seq), max(last, text_seq)
 
     def _judge_outside(self, row: Row) -> None:
-        """A row that is not genuine, with a number that comes before all that may be here."""
+        """Handle a row that is not genuine, with a number before everything that may be here."""
         unreadable = unreadable_part(row)
         self.findings.add(
             IssueKind.UNREADABLE if unreadable else IssueKind.INSERTED, row[0], detail=unreadable
         )
 
     def _judge_unverified(self, until: int, previous_digest: str) -> None:
-        """The rows that are not genuine stand where the numbers up to `until` are missing; `previous_digest` is the digest that
-        the next event names as the one before it. Those that find a number were edited, the others inserted."""
+        """Judge the rows that are not genuine by the missing numbers up to `until`; `previous_digest` is the digest
+        that the next event names as the one before it. Rows that match a number were edited, the others inserted."""
         if not (count := self._unverified.count):
             return
         edited = missing = min(count, until - self.position.seq)
@@ -264,12 +265,12 @@ class ChainVerifier:
         self._unverified.runs.clear()
 
     def _stranger(self) -> str:
-        """That the last loose row names none of our keys, if so."""
+        """Say so if the last loose row names none of our keys."""
         key_id = self._unverified.last[1]
         return "" if key_id in dict(self.keys) else f"sealed with {key_id!r}, which is none of AUDIT_KEYS"
 
     def _how(self, previous_digest: str) -> str:
-        """What was edited of the last loose row, by the digest that its successor names."""
+        """How the last loose row was edited, by the digest that its successor names."""
         _, _, sealed, text, _ = self._unverified.last
         if stranger := self._stranger():
             return stranger
@@ -279,7 +280,7 @@ class ChainVerifier:
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Neighbours taken together."""
+    """Neighbours as ranges."""
     first = last = None
     for number in sorted(numbers):
         if last is not None and number == last + 1:

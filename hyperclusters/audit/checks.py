@@ -1,4 +1,4 @@
-"""What must hold of the database before a process serves. Asked at each start, and by `check --database default`."""
+"""Checks of the database that run at each start, and with `check --database default`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWNS = """
 
 @register(Tags.database)
 def database_keeps_every_text(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """A PostgreSQL database is encoded in UTF-8: in any other encoding the first Chinese word cannot be stored."""
+    """A PostgreSQL database must be encoded in UTF-8: others cannot store the first Chinese word."""
     row = _ask("SHOW server_encoding") if databases else None
     if row in {None, "UTF8"}:
         return []
@@ -32,7 +32,7 @@ def database_keeps_every_text(*, databases: Sequence[str] | None = None, **_: An
 
 @register(Tags.database, deploy=True)
 def serving_role_only_adds_events(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """On PostgreSQL whoever serves is not the owner of the audit's table, who could change and delete events."""
+    """On PostgreSQL the serving role must not own the audit's table: an owner can change and delete events."""
     if not databases or not _ask(OWNS):
         return []
     return [
@@ -45,7 +45,7 @@ def serving_role_only_adds_events(*, databases: Sequence[str] | None = None, **_
 
 
 def _ask(query: str) -> Any:
-    """The one value that PostgreSQL answers; None on SQLite, and where it does not answer: others will say that."""
+    """The single value that PostgreSQL answers; None on SQLite, and if it does not answer: other checks report that."""
     if connection.vendor != "postgresql":
         return None
     try:

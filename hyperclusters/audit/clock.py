@@ -1,10 +1,14 @@
-"""One clock for everything that is judged by time: the database's on PostgreSQL, this machine's on SQLite.
+"""The clock that rows are judged by: the database's on PostgreSQL, this machine's on SQLite.
 
-Processes on several machines share one database, and their own clocks may disagree by hours. A process reads the
+Processes on several machines share one database, and their own clocks may differ by hours. A process reads the
 database's clock every few seconds and counts on from there by its monotonic clock, which nobody sets.
 
-Stored times can still lie ahead of now: the clock was set back, or a process wrote them by a wrong one. `due` and
+A stored time can be ahead of now: the clock was set back, or a process wrote the time by a wrong clock. `due` and
 `within` keep such a row from waiting until real time has caught up.
+
+Some things still use the machine's own clock, and may: log lines and file names, TLS, the company's ID token, the 180
+days of a known browser, allauth's rate limits. One-time codes use it too, so a process whose clock is wrong accepts
+none.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ DRIFT = 0.001  # how much faster or slower than the monotonic clock a clock may 
 
 
 class Reading(NamedTuple):
-    """The time by which rows are judged, and this process's monotonic time at that moment."""
+    """The time that rows are judged by, and this process's monotonic time at that moment."""
 
     at: datetime
     monotonic: float
@@ -46,7 +50,8 @@ _state = _State()
 
 
 def now() -> datetime:
-    """The time by which rows are judged, aware, in UTC. While the database does not answer it goes on from the last reading."""
+    """The time that rows are judged by, aware, in UTC. Counts on from the last reading while the database does not
+    answer."""
     monotonic = time.monotonic()
     if connection.vendor != "postgresql":
         reading = Reading(timezone.now(), monotonic)
@@ -64,66 +69,67 @@ def now() -> datetime:
 
 
 def difference() -> timedelta:
-    """By how much this machine's clock is ahead of the clock that rows are judged by: nothing on SQLite."""
+    """How far this machine's clock is ahead of the clock that rows are judged by: zero on SQLite."""
     return timezone.now() - now() if connection.vendor == "postgresql" else timedelta()
 
 
 def is_wrong() -> bool:
-    """Whether this machine's clock differs too much for what libraries judge by it, such as one-time codes."""
+    """Whether this machine's clock is too far off for what libraries judge by it, such as one-time codes."""
     return abs(difference()) > TOLERANCE
 
 
 def due(field: str, longest: timedelta) -> Q:
-    """Rows whose time has come. Nothing lawfully waits for more than `longest`: a time further ahead is due as well."""
+    """Rows whose time has come. Nothing may wait for more than `longest`: a time further ahead is due as well."""
     at = now()
     return Q(**{f"{field}__lte": at}) | Q(**{f"{field}__gt": at + longest + TOLERANCE})
 
 
 def is_due(at: datetime, longest: timedelta) -> bool:
-    """`due` for one time that is at hand."""
+    """`due` for one time."""
     return not timedelta(0) < at - now() <= longest + TOLERANCE
 
 
 def within(field: str, span: timedelta) -> Q:
-    """Rows of the last `span`, up to now. A time ahead of now was written by a wrong clock and says nothing."""
+    """Rows of the last `span`, up to now. A time ahead of now was written by a wrong clock and proves nothing."""
     at = now()
     return Q(**{f"{field}__gt": at - span, f"{field}__lte": at + TOLERANCE})
 
 
 def is_within(at: datetime, span: timedelta) -> bool:
-    """`within` for one time that is at hand."""
+    """`within` for one time."""
     return -TOLERANCE <= now() - at < span
 
 
 def since(field: str, start: datetime) -> Q:
-    """Rows after `start`, up to now. A time ahead of now was written by a wrong clock and says nothing."""
+    """Rows after `start`, up to now. A time ahead of now was written by a wrong clock and proves nothing."""
     return Q(**{f"{field}__gt": start, f"{field}__lte": now() + TOLERANCE})
 
 
 def is_since(at: datetime | None, start: datetime) -> bool:
-    """`since` for one time that is at hand; False for none."""
+    """`since` for one time; False for None."""
     return at is not None and start < at <= now() + TOLERANCE
 
 
 def doubt(reason: str) -> None:
-    """This process has reason to doubt the clock: a length of time is not proved if it began before."""
+    """Doubt the clock from now on: a length of time that began before is no longer proved."""
     if time.monotonic() - _state.doubted_at > 60:
         log.warning("the clock is in doubt: %s", reason)
     _state.doubted_at = time.monotonic()
 
 
 def is_proved(span: timedelta) -> bool:
-    """Whether so much time has passed for certain, when it has by the clock: not if the clock was in doubt meanwhile."""
+    """Whether a length of time that has passed by the clock has certainly passed: not if the clock was in doubt
+    meanwhile."""
     return time.monotonic() - _state.doubted_at > span.total_seconds()
 
 
 def forget() -> None:
-    """As if this process had not looked at the clock yet."""
+    """Forget every reading, as if this process had just begun."""
     _state.__dict__.clear()
 
 
 def _keep(reading: Reading) -> None:
-    """Keep the reading. A clock that was set, unlike one that drifts, moves against the monotonic one at once."""
+    """Store the reading. A clock that was set, unlike one that drifts, jumps against the monotonic clock."""
     before, _state.reading = _state.reading, reading
     if before is not None:
         passed = reading.monotonic - before.monotonic
@@ -133,7 +139,7 @@ def _keep(reading: Reading) -> None:
 
 
 def _read() -> Reading | None:
-    """The database's clock; None if it cannot be asked now. Asked below Django, so that it is in nobody's way."""
+    """The database's clock, or None if it does not answer. Bypasses Django, so that no transaction is in its way."""
     try:
         connection.ensure_connection()
         server = connection.connection

@@ -1,9 +1,9 @@
-"""Repeated denials, refusals and failed sign-ins are one event with a count, so that nobody can fill the ledger.
+"""Repeated denials, refusals and failed sign-ins become one event with a count, so that nobody can fill the ledger.
 
-A window is for one action, outcome, person (or all strangers) and network; for a refusal, also for its cause. The first
-denials about a few things, and the first refusal, are events at once. The rest is counted in a row, and becomes one
-event when the window is over. Each of them is thus in exactly one event. Once too many windows are open, those that
-would open another share one.
+A window has one action, outcome, person (or all anonymous callers) and network; for a refusal, also its cause. The
+first denials about a few things, and the first refusal, are events at once. The rest is counted in a row and becomes
+one event when the window is over. So each of them is in exactly one event. When too many windows are open, those that
+would open another share one. What a worker or a command refuses is always an event.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .vocabulary import EventType, Outcome
 
 WINDOW = timedelta(minutes=5)
 FIRST = 5  # things a window is about that get an event of their own
-LABELS = 20  # things that a summary names; the rest is counted under OTHERS
+LABELS = 20  # things that a summary names; others are counted under OTHERS
 OTHERS = "…"
 NETWORKS = 100  # open windows of one action and person (or all strangers), before others share one
 BY_STRANGERS = {EventType.SIGN_IN_FAILED, EventType.PASSWORD_RESET_ASKED}  # whatever their outcome
 
 
 def is_repeated(event: Event) -> bool:
-    """Whether this event is counted instead of recorded. Call it in the event's own transaction."""
+    """Whether this event is counted instead of recorded. Call it in the event's transaction."""
     if not event.ip or not _is_turned_away(event):
-        return False  # what a worker or a command does not do is the end of work that has its own history
+        return False  # a refusal by a worker or a command ends work that has its own history
     about = _about(event)
     key = _key(about, cause=event.evidence if event.outcome == Outcome.REFUSED else "")
     while True:
@@ -62,7 +62,7 @@ def close_windows() -> None:
 
 
 def network_of(ip: str) -> str:
-    """What one subscriber has: an IPv4 address, an IPv6 /64. A text that is no address stands for itself."""
+    """What one subscriber has: an IPv4 address, an IPv6 /64. A text that is not an address stands for itself."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:
@@ -94,7 +94,7 @@ def _is_counted(window: DenialWindow, event: Event) -> bool:
 
 
 def _summarize(window: DenialWindow) -> None:
-    """One event for all that was counted; none if nothing was. It commits with what closes the window."""
+    """One event for everything counted; none if nothing was. It commits together with the end of the window."""
     if not window.count or window.first_at is None or window.last_at is None:
         return
     about = [{"what": label, "count": count} for label, count in window.labels.items() if count]
@@ -120,20 +120,20 @@ COPIED = ("person_id", "person_name", "team_id", "team_name", "ip", "source")
 
 
 def _is_turned_away(event: Event) -> bool:
-    """A refusal without a person is of what a sign-in does by itself, and each sign-in has its event."""
+    """Whether a person was refused. Without a person, a refusal belongs to a sign-in, and each sign-in has its event."""
     if event.outcome == Outcome.REFUSED:
         return event.person_id is not None
     return event.outcome == Outcome.DENIED or event.action in BY_STRANGERS
 
 
 def _about(event: Event) -> dict[str, Any]:
-    """What a window takes from its first event. Strangers share one, so it names none of them."""
+    """What a window takes from its first event. Anonymous callers share one, so it names none of them."""
     values: dict[str, Any] = {name: getattr(event, name) for name in ("action", "outcome", *COPIED)}
     return values if _is_by(event) else values | {"person_id": None, "person_name": ""}
 
 
 def _is_by(event: Event) -> bool:
-    """Whether the event's person did it: whoever asks for a new password may be anybody."""
+    """Whether the event's person did it: anybody may ask for a new password."""
     return event.person_id is not None and event.action != EventType.PASSWORD_RESET_ASKED
 
 
@@ -143,16 +143,16 @@ def _key(about: dict[str, Any], *, cause: str) -> str:
 
 
 def _is_crowded(about: dict[str, Any], now: datetime) -> bool:
-    """Whether so many windows are open that one more network, team or cause gets none of its own."""
+    """Whether so many windows are open that a further network, team or cause shares one."""
     same = DenialWindow.objects.filter(action=about["action"], person_id=about["person_id"])
     return same.filter(opened_at__gt=now - WINDOW).count() >= NETWORKS
 
 
 def _label(event: Event) -> str:
-    """What an event is about: a page, an object, or for strangers the name that they tried."""
+    """What an event is about: a page, an object, or for anonymous callers the name that they tried."""
     return (event.object_name or ("" if _is_by(event) else event.person_name) or event.reason)[:100]
 
 
 def _over(now: datetime) -> QuerySet[DenialWindow]:
-    """Windows that are over; one that was opened by a clock far ahead counts as over too."""
+    """Windows that are over; one that a clock far ahead opened counts as over too."""
     return DenialWindow.objects.filter(Q(opened_at__lte=now - WINDOW) | Q(opened_at__gte=now + WINDOW))

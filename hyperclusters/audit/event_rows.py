@@ -1,4 +1,4 @@
-"""Reads the ledger's rows for a walk, and whether their columns hold the very bytes that their texts say."""
+"""Reads the ledger's rows for verification, and checks whether their columns hold the bytes that their texts say."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMBERS = ("person_id", "team_id")
 # driver could not decode a text).
 VALUE_ERRORS: dict[str, set[Any]] = {"postgresql": {"22", "54", "XX"}, "sqlite": {None, 1, 11, 18, 20}}
 
-# What the text must hold for a column, as JSON, in the database's own words; null where no text of ours can say what
+# What the text must have for a column, as JSON, in the database's own words; null where no text of ours can say what
 # the column holds. The database compares: to fetch every column costs more than to write this text.
 POSTGRESQL = {
     "text": "to_json({0})",
@@ -45,7 +45,7 @@ SQLITE = {
 
 
 def column_texts() -> dict[str, str]:
-    """For each name in the text, in the text's order, SQL for what stands there."""
+    """For each name in the text, in the text's order, SQL for the column's value."""
     words = POSTGRESQL if connection.vendor == "postgresql" else SQLITE
     scalars = {name: words["number" if name in NUMBERS else "text"] for name in SCALARS}
     columns = {"at": words["at"]} | scalars | dict.fromkeys(DOCUMENTS, words["document"])
@@ -57,9 +57,10 @@ def column_texts() -> dict[str, str]:
 
 
 def agreement() -> str:
-    """SQL that is true where the row's columns, put together as `chain` does, are its text, byte for byte.
+    """SQL that is true where the row's columns, joined as `chain` does it, are its text, byte for byte.
 
-    False proves nothing on PostgreSQL, which writes some numbers in documents otherwise: then `differing` looks closer.
+    False proves nothing on PostgreSQL, which writes some numbers in documents differently: then `differing` looks
+    closer.
     """
     parts = column_texts()
     # Documents come last and joined: printf stops at a NUL, which json_quote writes as an escape and a document does not.
@@ -74,7 +75,7 @@ def agreement() -> str:
 
 
 def rows(first: int, until: int) -> Iterator[list[Row]]:
-    """The rows numbered from `first` to `until`, some at a time, so that memory stays flat and no lock is kept.
+    """The rows numbered from `first` to `until`, in batches, so that memory stays flat and no lock is kept.
 
     A row that the database or its driver cannot read comes without a text; its key's ID says which columns those are.
     """
@@ -112,7 +113,8 @@ def _read(first: int, last: int) -> list[Row]:
 
 
 def savepoint() -> AbstractContextManager[None]:
-    """An error inside ends no transaction that is open. Outside of one there is none: on SQLite it would hold up writers."""
+    """An error inside ends no open transaction. Outside of one there is no savepoint: on SQLite it would block
+    writers."""
     return transaction.atomic() if connection.in_atomic_block else nullcontext()
 
 
@@ -123,7 +125,7 @@ def _fetch(query: str, *values: Any) -> list[Any]:
 
 
 def is_about_a_value(error: Exception) -> bool:
-    """Whether a stored value caused it, so that it comes again for this row and for no other."""
+    """Whether a stored value caused the error, so that it comes again for this row and for no other."""
     if not isinstance(error, DatabaseError):
         return True
     if connection.vendor == "postgresql":
@@ -145,7 +147,7 @@ def _unreadable(number: int) -> str:
 
 
 def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
-    """The same, with the next batch being read while one is looked at: the database works on another core."""
+    """The same, reading the next batch while one is checked: the database works on another core."""
     with ThreadPoolExecutor(1, thread_name_prefix="audit-rows") as reader:
         coming: Future[list[Row]] = reader.submit(next, batches, [])
         try:
@@ -157,8 +159,8 @@ def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
 
 
 def ends() -> tuple[ChainPosition | None, int]:
-    """Where the chain says that it ends, and the highest number there is, as of one moment. Raises ValueError if what
-    stands there is no place."""
+    """The recorded end of the chain and the highest number there is, as of one moment. Raises ValueError if the
+    record is not a place."""
     form = (
         "hex({})" if connection.vendor == "sqlite" else "encode(convert_to(CAST({} AS text), 'UTF8'), 'hex')"
     )
@@ -184,7 +186,7 @@ def highest() -> int:
 
 
 def without_number(limit: int) -> list[str]:
-    """What stands where a row's number should, of rows that have none: a table that was made again may allow that."""
+    """The contents of rows without a number: a table that was created again may allow them."""
     is_none, value = (
         ("seq IS NULL", "'NULL'")
         if connection.vendor == "postgresql"
@@ -199,9 +201,9 @@ def without_number(limit: int) -> list[str]:
 
 
 def differing(number: int, text: str) -> list[str]:
-    """The columns of this row that are not what its text says.
+    """The columns of this row that differ from its text.
 
-    Nothing but PostgreSQL's own way of writing a document (jsonb) or a time is overlooked.
+    Only PostgreSQL's own way of writing a document (jsonb) or a time is overlooked.
     """
     parts = column_texts()
     is_postgresql = connection.vendor == "postgresql"
@@ -229,5 +231,5 @@ def differing(number: int, text: str) -> list[str]:
 
 
 def text_of(name: str, value: Any) -> str:
-    """A value as it stands in the text."""
+    """A value as the text has it."""
     return document(value) if name in DOCUMENTS else json.dumps(value, ensure_ascii=False)

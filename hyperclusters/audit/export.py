@@ -1,8 +1,9 @@
-"""The ledger as a file: CSV for spreadsheets, JSON Lines for whoever wants to verify it without our database.
+"""Exports the ledger: CSV for spreadsheets, JSON Lines for verification without our database.
 
-A line of JSON Lines is `{"digest":"…","event":…}`, where the event is the very text that was chained, byte for byte, so
-that the digest can be computed again with the key that the text names. The last line of either format is the manifest
-(`manifest.py`), sealed over all that stands before it. A file without it was cut short.
+A line of JSON Lines is `{"digest":"…","event":…}`, where the event is the chained text, byte for byte, so that the
+digest can be computed again with the key that the text names. The last line of either format is the manifest
+(`manifest.py`), sealed over everything before it. A file without it was cut short. An export occupies one thread of a
+web process until its reader has everything.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from .models import Event, EventQuerySet
 from .readable import UNREADABLE, values
 from .spreadsheets import BOM, cell, cell_in_sql, row
 
-CHUNK = 64 * 1024  # bytes that go out at once
-BATCH = 1000  # rows that are read at once where the database cannot stream
+CHUNK = 64 * 1024  # bytes sent at once
+BATCH = 1000  # rows read at once where the database cannot stream
 COLUMNS = ("seq", "at", *SCALARS, *DOCUMENTS, "key_id", "digest")
-# These hold only what this dashboard itself puts there, and no spreadsheet changes it.
+# These hold only values of this dashboard, and no spreadsheet changes them.
 HARMLESS = {
     "seq",
     "at",
@@ -46,22 +47,22 @@ HARMLESS |= set(DOCUMENTS)  # JSON objects: they begin with a brace
 
 
 class Format(StrEnum):
-    """What can be asked for."""
+    """The formats of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"
 
 
 def export(rows: EventQuerySet, form: Format, manifest: Manifest) -> Iterator[bytes]:
-    """The file in chunks, in the order of the chain. Memory stays flat, and nothing that others wait for is held.
+    """The file in chunks, in the order of the chain. Memory stays flat, and no lock that others wait for is held.
 
-    PostgreSQL writes the lines itself (COPY), in one statement that only reads; elsewhere they are read by batches.
+    PostgreSQL writes the lines itself (COPY), in one statement that only reads; SQLite is read in batches.
     """
     rows = rows.filter(seq__lte=manifest.through_seq)
     sha256 = hashlib.sha256()
     buffer = bytearray(head(form))
     first = last = b""
-    yield _sent(buffer, sha256)  # whoever waits sees at once that it begins
+    yield _sent(buffer, sha256)  # the reader sees at once that it begins
     for line in _copied(rows, form) if connection.vendor == "postgresql" else _written(rows, form):
         first = first or bytes(line)
         last = line
@@ -76,7 +77,7 @@ def export(rows: EventQuerySet, form: Format, manifest: Manifest) -> Iterator[by
 
 
 def _sent(buffer: bytearray, sha256: Any) -> bytes:
-    """What is in the buffer, which is empty and counted in the file's digest then."""
+    """Return and clear the buffer, and add it to the file's digest."""
     chunk = bytes(buffer)
     sha256.update(chunk)
     buffer.clear()
@@ -84,12 +85,12 @@ def _sent(buffer: bytearray, sha256: Any) -> bytes:
 
 
 def head(form: Format) -> bytes:
-    """How the file begins."""
+    """The beginning of the file."""
     return f"{BOM}{row(COLUMNS)}".encode() if form == Format.CSV else b""
 
 
 def _copied(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
-    """Lines as PostgreSQL writes them."""
+    """The lines, written by PostgreSQL."""
     wanted = (
         _csv_columns()
         if form == Format.CSV
@@ -153,7 +154,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _place(line: bytes, form: Format) -> dict[str, Any]:
-    """Which event a line holds."""
+    """The event that a line holds."""
     if form == Format.CSV:
         cells = next(csv.reader(io.StringIO(line.decode(), newline="")))
         return {"seq": int(cells[0]), "digest": cells[-1]}

@@ -1,4 +1,4 @@
-"""Files that hold events: only their owner may read them."""
+"""Creates files that hold events, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import IO
 
 
 def create(path: Path) -> IO[bytes]:
-    """A new file for its owner alone. Raises FileExistsError."""
+    """Open a new file for its owner only. Raises FileExistsError."""
     return open(path, "xb", opener=_private)
 
 
 def overwrite(path: Path) -> IO[bytes]:
-    """The same, or an existing file with its own permissions, emptied."""
+    """The same; an existing file is emptied and keeps its permissions."""
     return open(path, "wb", opener=_private)
 
 

@@ -1,4 +1,11 @@
-"""What somebody looks for in the ledger, and the events that it means."""
+"""Filters over the ledger, and the queries that they mean.
+
+Each filter has an index that continues with time and number and then with what it may be combined with, so a page
+costs the same at any depth, and a combination without events is recognised in the index alone. Filters that are
+common by themselves but may share nothing have an index as a pair (`PAIRS`). An *or* (a text is a name, an ID or a
+request ID) becomes several queries; an admin of several teams is one query per team. SQLite has no statistics of
+values, so every filter but the leading one is hidden from its planner (`Unindexed`).
+"""
 
 from __future__ import annotations
 
@@ -16,16 +23,16 @@ from .models import PAIRS, EventQuerySet
 from .search import named_like
 from .times import LATEST
 
-# The filters by equality, the one that usually leaves the fewest events first: its index leads the way.
+# Filters by equality, the most selective first: its index is used.
 EQUAL = ("person_name", "ip", "project_name", "team_id", "action", "outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """What to look for; everything given must hold. Times are aware; `since` is included, `until` is not.
+    """What to look for; all conditions must hold. Times are aware; `since` is included, `until` is not.
 
     `about`: object IDs or names. `request`: a request ID, ours or the cloud's. `text`: a part of an object's name, or
-    an ID or request ID as a whole; `text_ids`: other object IDs that the text stands for.
+    a whole ID or request ID; `text_ids`: other object IDs that the text stands for.
     """
 
     since: datetime | None = None
@@ -42,16 +49,17 @@ class EventFilter:
     text_ids: tuple[str, ...] = ()
 
     def as_audit_json(self) -> dict[str, Any]:
-        """What was given, as the manifest of an export and the ledger keep it."""
+        """The conditions, as the ledger and the manifest of an export store them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _plain(value) for name, value in values.items() if value not in ("", None, ())}
 
     def alternatives(
         self, visible: Iterable[EventQuerySet], *, at_any_time: bool = False
     ) -> list[EventQuerySet]:
-        """The same filter as several queries, of which each can walk one index in the order of the list.
+        """The filter as several queries, each of which can use one index in the order of the list.
 
-        An event fits if it is in any of them; it may be in several. `at_any_time`: without the times, for who adds them.
+        An event fits if it is in any of them; it may be in several. `at_any_time`: without the times, for callers
+        that add them.
         """
         narrowed = [self._narrowed(rows) for rows in visible if self._may_fit(rows)]
         if not at_any_time:
@@ -62,7 +70,7 @@ class EventFilter:
         return narrowed
 
     def apply(self, visible: EventQuerySet) -> EventQuerySet:
-        """The same filter as one query, for whoever wants all of it."""
+        """The filter as one query, for callers that need every event."""
         rows = self._timed(self._narrowed(visible))
         for choice in (self._about(), self._request(), self._text()):
             if choice:
@@ -73,8 +81,8 @@ class EventFilter:
         return {name: value for name in EQUAL if (value := getattr(self, name)) not in ("", None)}
 
     def _may_fit(self, rows: EventQuerySet) -> bool:
-        """Whether, of three filters or more, each pair that has an index fits something: where one fits nothing the
-        database, which knows how common each filter is but not how common both are, may walk all that fits a third."""
+        """Whether each indexed pair of three or more filters has any event. Where a pair has none, the database,
+        which knows how common each filter is but not how common both are, might read all events of a third."""
         equal = self._equal()
         pairs = [pair for pair in PAIRS if equal.keys() >= set(pair)] if len(equal) > 2 else []
         return all(rows.filter(**{name: equal[name] for name in pair}).exists() for pair in pairs)
@@ -107,21 +115,21 @@ class EventFilter:
 
 
 class Unindexed(Func):
-    """A column that SQLite shall not choose an index by: it knows too little of the values to choose well.
+    """A column that SQLite must not choose an index by: it knows too little of the values to choose well.
 
-    PostgreSQL keeps statistics, and gets the column as it is.
+    PostgreSQL has statistics and gets the column as it is.
     """
 
     arity = 1
     template = "%(expressions)s"
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """SQLite's own way to say so: a unary plus."""
+        """SQLite's own way: a unary plus."""
         return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
 def _leading(names: list[str]) -> tuple[str, ...]:
-    """The one or two filters whose index is walked."""
+    """The one or two filters whose index is used."""
     pairs = (pair for pair in PAIRS if set(pair) <= set(names) and pair[0] == names[0])
     return next(pairs, tuple(names[:1]))
 

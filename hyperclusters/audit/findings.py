@@ -1,4 +1,4 @@
-"""What a verification may find: what was done, to which events, and what shows it."""
+"""The findings of a verification: what was done, to which events, and what shows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 WRITTEN = re.compile(
     r"([a-z ]+): (?:event|line)s? (-?[0-9]+)(?: to (-?[0-9]+))?(?: \((.*)\))?", re.DOTALL
 )  # see Finding.__str__
-ENOUGH = 200  # findings that are told one by one; a ledger with more is broken beyond doubt
+ENOUGH = 200  # findings listed one by one; a ledger with more is certainly broken
 
 
 class IssueKind(models.TextChoices):
@@ -36,10 +36,10 @@ class IssueKind(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class IntegrityIssue:
-    """`first` to `last` are numbers of events, or lines of an anchors' file for what was done to that. Both are 0 where
-    the detail says all.
+    """`first` to `last` are numbers of events, or lines of a file of anchors. Both are 0 where the detail says
+    everything.
 
-    `content` is a digest of what stands there now: other content at the same place is another finding.
+    `content` is a digest of the present content: other content at the same place is another finding.
     """
 
     kind: str
@@ -57,7 +57,7 @@ class IntegrityIssue:
 
     @classmethod
     def parse(cls, text: str) -> IntegrityIssue:
-        """The finding that `str` writes like this; one that says nothing but the text if it is none."""
+        """The finding that `str` writes like this; a finding with only the text if it is none."""
         if match := WRITTEN.fullmatch(text):
             kind, first, last, detail = match.groups(default="")
             return cls(kind, int(first), int(last or first), detail)
@@ -66,18 +66,18 @@ class IntegrityIssue:
 
     @property
     def identity(self) -> tuple[str, int, int, str, str]:
-        """What makes it this finding and no other. Events cut off at the end are deleted ones once others follow."""
+        """What tells this finding from others. Events cut off at the end become deleted ones once others follow."""
         kind = IssueKind.DELETED.value if self.kind == IssueKind.CUT else str(self.kind)
         return kind, self.first, self.last, self.detail, self.content
 
     def as_audit_json(self) -> dict[str, Any]:
-        """As it is stored."""
+        """The finding as it is stored."""
         return asdict(self)
 
 
 @dataclass(slots=True)
 class IntegrityIssues:
-    """What was found, neighbours of one kind taken together."""
+    """The findings, neighbours of one kind joined."""
 
     issues: list[IntegrityIssue] = field(default_factory=list)
     acknowledged: list[IntegrityIssue] = field(default_factory=list)  # in an archive, when it was written
@@ -86,7 +86,7 @@ class IntegrityIssues:
     def add(
         self, kind: IssueKind, first: int, last: int | None = None, detail: str = "", content: str = ""
     ) -> None:
-        """Note that this was done to these events."""
+        """Add that this was done to these events."""
         issues = IntegrityIssue(kind.value, first, first if last is None else last, detail, content)
         before = self.issues[-1] if self.issues else None
         if before and (before.kind, before.detail, before.last + 1) == (kind, detail, first):

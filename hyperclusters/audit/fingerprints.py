@@ -1,4 +1,4 @@
-"""What stands at the place of a finding, as a digest: other content at the same place is another finding."""
+"""Digests of what is at the place of a finding: other content at the same place is another finding."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .findings import IntegrityIssue, IssueKind
 def with_contents(
     findings: Iterable[IntegrityIssue], acknowledged: Iterable[IntegrityIssue]
 ) -> list[IntegrityIssue]:
-    """The findings with what stands at their places now: other content is another finding. An acknowledgement of a
-    release before names the same content by `raw_fingerprint`."""
+    """The findings with digests of what is at their places now. An acknowledgement of an earlier release names the
+    same content by `raw_fingerprint`."""
     standing = (
         IssueKind.EDITED,
         IssueKind.INSERTED,
@@ -50,8 +50,8 @@ RAW = {
 
 
 def fingerprint(first: int, last: int) -> str:
-    """A digest of what these rows hold, the same on both databases: the sealed text byte for byte, and each column that
-    says something else than the text."""
+    """A digest of these rows, the same on both databases: the sealed text byte for byte, and each column that says
+    something else than the text."""
     parts, raw = column_texts(), RAW[connection.vendor]
     texts = [raw.format(f'"{name}"') for name in ("key_id", "canonical", "digest")]
     columns = {"key_id" if name == "key" else name: sql for name, sql in parts.items() if name != "previous"}
@@ -75,7 +75,7 @@ def fingerprint(first: int, last: int) -> str:
 
 
 def _text_type() -> str:
-    """What a text is read as: SQLite's may hold bytes that are none."""
+    """The type a text is read as: SQLite's may hold bytes that are not text."""
     return "blob" if connection.vendor == "sqlite" else "text"
 
 
@@ -84,7 +84,7 @@ def _decoded(value: Any) -> str | None:
 
 
 def _told(text: Any) -> dict[str, Any] | None:
-    """What a sealed text says; None if it is none."""
+    """The content of a sealed text; None if it is none."""
     try:
         told = json.loads(text)
     except (ValueError, TypeError, RecursionError):
@@ -93,7 +93,7 @@ def _told(text: Any) -> dict[str, Any] | None:
 
 
 def _is_same(name: str, value: str | None, told: dict[str, Any]) -> bool:
-    """Whether a column's value is what the text says, whichever way PostgreSQL writes the numbers of a document."""
+    """Whether a column's value is that of the text, whichever way PostgreSQL writes the numbers of a document."""
     expected = text_of(name, told.get(name))
     if value == expected or value is None or name not in DOCUMENTS or connection.vendor == "sqlite":
         return value == expected
@@ -108,7 +108,7 @@ def _numbers(text: str) -> Any:
 
 
 def raw_fingerprint(first: int, last: int) -> str:
-    """As releases before made it: what this database holds, type for type, in its own words."""
+    """The digest of earlier releases: what this database holds, type for type, in its own form."""
     form = RAW["sqlite"] if connection.vendor == "sqlite" else "quote_nullable(CAST({0} AS text))"
     columns = " || ',' || ".join(form.format(f'"{name}"') for name in COLUMNS)
     content = hashlib.sha256()

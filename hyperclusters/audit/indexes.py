@@ -1,4 +1,4 @@
-"""Whether the indexes and the search find the very events that the table holds. A stale index hides events from pages."""
+"""Checks that indexes and search find exactly the events in the table. A stale index hides events from pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AVOIDED_BY_SEARCH = ("seqscan", "indexscan", "indexonlyscan")
 
 
 def inspect(findings: IntegrityIssues, first: int, last: int) -> None:
-    """Add what an index or the search says otherwise than the events from `first` to `last`."""
+    """Add the events from `first` to `last` for which an index or the search says something else than the table."""
     if connection.vendor == "postgresql":
         ordered = {index.name: ORDERED + ", ".join(index.fields) for index in Event._meta.indexes}
         _compare(findings, ordered | {"audit_event_pkey": ORDERED + "seq"}, AVOIDED, first, last)
@@ -49,12 +49,12 @@ def inspect(findings: IntegrityIssues, first: int, last: int) -> None:
 def _compare(
     findings: IntegrityIssues, queries: dict[str, str], avoided: Iterable[str], first: int, last: int
 ) -> None:
-    """Add the events that an index's query finds and the table does not hold, or the other way round. Each statement sees
-    one moment, whatever is archived meanwhile."""
+    """Add the events that an index's query finds and the table does not have, or the reverse. Each statement sees one
+    moment, whatever is archived meanwhile."""
     settings = [f"enable_{name}" for name in avoided]
     sums = ", ".join(f"({SUM.format(query)})" for query in (TABLE, *queries.values()))
     with transaction.atomic(), connection.cursor() as cursor:
-        # To merge the parts of several workers in order costs more than they save.
+        # Merging the parts of several workers in order costs more than they save.
         cursor.execute("; ".join([SERIAL, *(f"SET LOCAL {name} = off" for name in settings)]))
         cursor.execute(f"SELECT {sums}", [first, last] * (len(queries) + 1))
         table, *others = cursor.fetchone()

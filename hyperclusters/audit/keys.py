@@ -17,7 +17,7 @@ class NotActivated(Exception):
 def activate(key_id: str, *, person_name: str = "") -> Event:
     """From the next event on every process seals with this key; one that lacks it can record nothing.
 
-    Raises NotActivated, or KeyMissing where this process lacks the key that is current now.
+    Raises NotActivated, or KeyMissing if this process lacks the key that is current now.
     """
     now, _ = current_key()
     if key_id not in dict(settings.AUDIT_KEYS):

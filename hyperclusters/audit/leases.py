@@ -1,4 +1,4 @@
-"""Rows that several workers reach for. A lease gives a row to one of them, until it is given back or lapses."""
+"""Rows that several workers compete for. A lease gives a row to one worker until it is released or lapses."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from django.db.models import Q
 from . import clock
 
 L = TypeVar("L", bound="Leased")
-CLAIM_AMONG = 20  # rows looked at in one go; the ones that others take meanwhile are passed over
+CLAIM_AMONG = 20  # rows read in one query; those that others take meanwhile are skipped
 
 
 class LeasedQuerySet(models.QuerySet[L]):
-    """How rows are claimed. A model's own query set says how long its leases and its waits can be."""
+    """Queries that claim rows. A model's query set says how long its leases and its waits can be."""
 
     def lease_length(self) -> timedelta:
-        """How long a worker may take for one row."""
+        """The longest time that a worker may need for one row."""
         raise NotImplementedError
 
     def longest_wait(self) -> timedelta:
-        """The longest that a row lawfully waits until it is due."""
+        """The longest time that a row may wait until it is due."""
         raise NotImplementedError
 
     def with_related(self) -> Self:
-        """With what whoever claims a row needs of other tables."""
+        """Select what a worker needs of other tables."""
         return self
 
     def lapsed(self) -> Self:
-        """Rows whose worker has not come back in time."""
+        """Rows whose lease has lapsed."""
         return self.filter(clock.due("lease_expires_at", self.lease_length()))
 
     def is_time(self) -> Q:
@@ -38,7 +38,7 @@ class LeasedQuerySet(models.QuerySet[L]):
         return clock.due("run_after", self.longest_wait())
 
     def due(self) -> Self:
-        """Rows that a worker may claim now: due, and without a lease or with one that lapsed. The oldest first."""
+        """Rows that a worker may claim now, oldest first: due, and without a lease or with one that lapsed."""
         free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length())
         return self.filter(free, self.is_time()).order_by("run_after", "pk")
 
@@ -46,19 +46,19 @@ class LeasedQuerySet(models.QuerySet[L]):
         """Lease the row that has been due longest. Several workers may call this at once: each row goes to one."""
         for pk in self.due().values_list("pk", flat=True)[:CLAIM_AMONG]:
             if self.take(pk, holder):
-                # None if somebody has moved it on in this very moment.
+                # None if another process has just moved it on.
                 return self.with_related().filter(pk=pk, lease_holder=holder).first()
         return None
 
     def take(self, pk: Any, holder: str) -> bool:
-        """Lease this row. False if it is not due any more, or another worker was faster."""
+        """Lease this row. False if it is no longer due, or another worker was faster."""
         free = self.due().order_by().filter(pk=pk)
         lease_expires_at = clock.now() + self.lease_length()
         return bool(free.update(lease_holder=holder, lease_expires_at=lease_expires_at))
 
 
 class Leased(models.Model):
-    """A row that one worker at a time works on. Columns have the names that the release before gave them."""
+    """A row that one worker at a time works on. Columns keep the names of the release before."""
 
     run_after = models.DateTimeField(default=clock.now, db_column="due_at")
     lease_holder = models.CharField(max_length=32, blank=True)

@@ -18,21 +18,22 @@ Person = AbstractBaseUser | AnonymousUser | None
 
 
 class Team(Protocol):
-    """What the ledger needs to know of a team."""
+    """What the ledger needs of a team."""
 
     pk: Any
     name: Any
 
 
 class Project(Protocol):
-    """What the ledger needs to know of a project."""
+    """What the ledger needs of a project."""
 
     name: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an event is about: a kind such as `creation`, its ID, its name as people know it, and where it belongs."""
+    """What an event is about: a kind such as `creation`, its ID, its name as people know it, and its team and
+    project."""
 
     kind: str = ""
     id: str = ""
@@ -68,7 +69,7 @@ def sanitize(value: Any) -> Any:
 
 
 def _as_postgresql(key: str) -> tuple[int, bytes]:
-    """The order in which PostgreSQL keeps the keys of a JSON object: the shorter ones first."""
+    """The order in which PostgreSQL stores the keys of a JSON object: shorter keys first."""
     text = key.encode()
     return len(text), text
 
@@ -94,13 +95,12 @@ def record(
     evidence: str = "",
     upstream_request_id: str = "",
 ) -> Event:
-    """Append one event, in the caller's transaction: what it speaks of and the event commit together or not at all.
+    """Append one event in the caller's transaction: the change and its event commit together or not at all.
 
-    It gets its number (`seq`) and its place in the chain when the transaction commits, as the last thing that the
-    transaction does; until then it is in no table. Outside a transaction it is committed at once.
-    `person_name` is for whoever has no account, such as the name typed in a failed sign-in.
-    A denial, refusal or failed sign-in that repeats others is counted and becomes part of one summary (see `denials`).
-    Where from (page, API and its token, worker, command; IP; request ID) is taken from `request_context`.
+    The event gets its number (`seq`) and its place in the chain as the last act of the transaction; until then it is
+    in no table. Outside a transaction it is committed at once. `person_name` is for people without an account, such
+    as the name typed in a failed sign-in. A repeated denial, refusal or failed sign-in is counted and becomes part of
+    one summary (see `denials`). The origin (page, API with its token, worker, command; IP; request ID) comes from `request_context`.
     """
     here = request_context.current()
     if here.token:
@@ -122,7 +122,7 @@ def record(
         request_id=here.request_id,
         upstream_request_id=_short(upstream_request_id, 128),
     )
-    with transaction.atomic(savepoint=False):  # two statements less for each event of a longer transaction
+    with transaction.atomic(savepoint=False):  # saves two statements for each event of a longer transaction
         if not is_repeated(event):
             transaction.on_commit(PendingEvent(event))
     return event

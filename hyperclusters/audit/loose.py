@@ -1,4 +1,4 @@
-"""Rows of the ledger that none of our keys has sealed, until the walk knows what became of them."""
+"""Rows of the ledger that none of our keys has sealed, until the verifier knows what happened to them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 Row = tuple[
     int, str, str, str, bool
 ]  # number, key's ID, digest, text, and whether the other columns say the same
-UNREADABLE = "cannot be read: "  # begins the key's ID of a row without a text, which goes on with its unreadable columns
+UNREADABLE = (
+    "cannot be read: "  # begins the key's ID of a row without a text, followed by its unreadable columns
+)
 
 
 @dataclass(slots=True)
 class Loose:
-    """Rows in a row that are not genuine. `runs`: their numbers, first and last of neighbours, and why they cannot be
-    read, if that is so."""
+    """Consecutive rows that are not genuine. `runs`: first and last number of neighbours, and why they cannot be
+    read, if so."""
 
     count: int = 0
     last: Row = (0, "", "", "", True)
@@ -31,5 +33,5 @@ class Loose:
 
 
 def unreadable_part(row: Row) -> str:
-    """What of this row could not be read; empty if all could."""
+    """The part of this row that could not be read; empty if all could."""
     return row[1] if not row[3] and row[1].startswith(UNREADABLE) else ""

@@ -1,7 +1,7 @@
-"""The last line of an exported file: what was asked for, what is in it, and a seal over both.
+"""The last line of an exported file: the request, the content, and a seal over both.
 
-The seal is an HMAC with the current key of the ledger. It covers the manifest, and through `sha256` everything that stands
-before it in the file: who has no key can neither take a line out nor write another manifest.
+The seal is an HMAC with the current key of the ledger. It covers the manifest and, through `sha256`, everything
+before it in the file: without a key nobody can remove a line or write another manifest.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ PURPOSE = "export"  # a seal is never valid for anything else that the same key 
 
 @dataclass(slots=True)
 class Manifest:
-    """What a file holds; complete once its last event has gone out."""
+    """What a file holds; complete once its last event was sent."""
 
     filter: dict[str, Any]
-    through_seq: int  # no later event is in it, whatever was recorded while it was written
+    through_seq: int  # no later event is in it, even if recorded while it was written
     by: str
     at: str
     count: int = 0
@@ -30,14 +30,14 @@ class Manifest:
     last: dict[str, Any] | None = None
 
     def sealed(self, sha256: str) -> str:
-        """As it stands in the file. `sha256`: of everything before it."""
+        """The manifest as the file has it. `sha256`: of everything before it."""
         key_id, key = current_key()
         facts = {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256, "key": key_id}
         return _text(facts | {"seal": _seal(facts, key)})
 
 
 def read(text: str) -> dict[str, Any] | None:
-    """The facts of a manifest; None if the text is none."""
+    """The content of a manifest; None if the text is none."""
     try:
         facts = json.loads(text)["manifest"]
     except (ValueError, KeyError, TypeError, RecursionError):

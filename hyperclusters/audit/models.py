@@ -1,4 +1,4 @@
-"""The ledger. Its rows name people, teams and objects by value, so that they outlive what they speak of."""
+"""The ledger's tables. Rows name people, teams and objects by value, so that they outlive them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .vocabulary import Outcome, actions
 
 class EventQuerySet(models.QuerySet["Event"]):
     def for_object(self, kind: str, object_id: object) -> EventQuerySet:
-        """What happened to one object, oldest first."""
+        """The events of one object, oldest first."""
         return self.filter(object_kind=kind, object_id=str(object_id)).order_by("seq")
 
 
-# Filters that people combine, both common by themselves, of which nothing or little may fit both.
+# Filters that people combine: each common by itself, with few or no events in common.
 PAIRS = (
     ("person_name", "action"),
     ("person_name", "outcome"),
@@ -33,7 +33,7 @@ PAIRS = (
 
 
 class Event(models.Model):
-    """One line of the ledger. Written by `record` alone; the database refuses changes and deletions."""
+    """One line of the ledger. Only `record` writes it; the database refuses changes and deletions."""
 
     # Given by the chain, never by the database; an "auto" field is what SQLite keeps as the row's own number.
     seq = models.BigAutoField(primary_key=True)
@@ -67,7 +67,7 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-at", "-seq"]
-        # A list is ordered by time, and by number where times are equal. After what is looked for comes that order, so
+        # A list is ordered by time, and by number where times are equal. An index has what is looked for, then that order, so
         # that a page, or a span of time, is one range of the index; after that what it may be combined with, so that
         # nothing but the index is read until it is known which events are shown.
         indexes = [
@@ -109,7 +109,7 @@ class Event(models.Model):
 
 
 class ChainHead(models.Model):
-    """Where the chain ends: one row, locked by whoever appends until the COMMIT. It only ever moves forward."""
+    """The end of the chain: one row, locked by `append` until the COMMIT. It only moves forward."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     seq = models.BigIntegerField(default=0)
@@ -139,7 +139,7 @@ class AnchorFile(models.Model):
 
 
 class Verification(models.Model):
-    """How the last verification came out: of the whole ledger, and of what was new since the one before."""
+    """The result of the last verification: of the whole ledger, and of what was new since then."""
 
     kind = models.CharField(max_length=8, primary_key=True)  # whole, new
     at = models.DateTimeField()
@@ -158,7 +158,7 @@ class Verification(models.Model):
 
 
 class Segment(models.Model):
-    """Events that were moved to an archive: the chain goes on across the gap from `previous` to `digest`."""
+    """Events that were moved to an archive: the chain continues across the gap from `previous` to `digest`."""
 
     first = models.BigIntegerField(primary_key=True)
     last = models.BigIntegerField(unique=True)
@@ -175,7 +175,7 @@ class Segment(models.Model):
     end_key_id = models.CharField(
         max_length=16, blank=True, default="", db_default=""
     )  # `Walk.is_strict`: the key
-    acknowledged = models.JSONField(null=True)  # what the acknowledgements among these events say
+    acknowledged = models.JSONField(null=True)  # the acknowledgements among these events
 
     class Meta:
         ordering = ["first"]
@@ -184,7 +184,7 @@ class Segment(models.Model):
         return self.file
 
     def sealed_with(self, key: bytes) -> str:
-        """The seal that this record must have. One of a release before has none of the younger columns."""
+        """The seal that this record must have. A record of an earlier release has none of the newer columns."""
         values: list[Any] = [self.first, self.last, self.previous, self.digest, self.file, self.sha256]
         younger = (self.first_at, self.last_at, self.end_key_id, self.acknowledged)
         if any(younger):
@@ -204,11 +204,11 @@ class ScheduledTaskQuerySet(LeasedQuerySet["ScheduledTask"]):
 
 
 class ScheduledTask(Leased):
-    """What the workers do for the ledger at set times."""
+    """A scheduled task of the workers for the ledger."""
 
     name = models.CharField(max_length=32, primary_key=True)
     lease_holder = models.CharField(max_length=32, blank=True, db_default="")
-    seq = models.BigIntegerField(default=0)  # for what goes along the ledger: done up to here
+    seq = models.BigIntegerField(default=0)  # for tasks that follow the ledger: done up to here
     failures = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=200, blank=True)
     is_late = models.BooleanField(default=False, db_default=False)  # an alert says that this sink is behind
@@ -223,7 +223,7 @@ class ScheduledTask(Leased):
 
 
 class UndeliveredEvent(models.Model):
-    """An event that a sink refuses even by itself, so that those behind it are not kept back."""
+    """An event that a sink refuses even by itself, so that it does not block those behind it."""
 
     sink = models.CharField(max_length=32)
     seq = models.BigIntegerField()
@@ -238,9 +238,9 @@ class UndeliveredEvent(models.Model):
 
 
 class DenialWindow(models.Model):
-    """What one person at one address was denied or refused within a few minutes: some are events, the rest is counted.
+    """Denials or refusals of one person at one address within a few minutes: some are events, the rest is counted.
 
-    Its summary is one event, written once the window is over (see `denials`).
+    Its summary is one event, written when the window is over (see `denials`).
     """
 
     key = models.CharField(max_length=64, unique=True)  # of the columns up to `ip`, as a digest

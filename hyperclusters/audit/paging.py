@@ -1,5 +1,5 @@
-"""Pages of the ledger, newest first: by time, and by number where times are equal. Each page costs the same however deep
-it lies, in both directions."""
+"""Pages of the ledger, newest first: by time, and by number where times are equal. A page costs the same at any
+depth, in both directions: it is one range of one index. Nothing is counted before the rows are shown."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ NEWEST_FIRST, OLDEST_FIRST = ("-at", "-seq"), ("at", "seq")
 
 
 class EventRow(NamedTuple):
-    """What a list shows of an event, under the names that it has there. The rest of it may be large.
+    """What a list shows of an event, under the model's names. The other columns may be large.
 
-    An unreadable event has a number and nothing else: the rest is None."""
+    An unreadable event has a number and None for the rest.
+    """
 
     seq: int
     at: datetime
@@ -39,8 +40,8 @@ class EventRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events, newest first. `newer` and `older` are the numbers from which the next page begins, None at the end.
-    `through_seq`: the newest event that there was, whether it is on the page or not."""
+    """Events, newest first. `newer` and `older` are the numbers where the next page begins, None at the end.
+    `through_seq`: the newest event that existed, whether it is on the page or not."""
 
     events: list[EventRow]
     newer: int | None
@@ -49,14 +50,14 @@ class Page:
 
 
 class Position(NamedTuple):
-    """Where an event stands in the list."""
+    """An event's place in the list."""
 
     at: datetime
     seq: int
 
 
 class Span(NamedTuple):
-    """From when (included) until when (not included)."""
+    """From (included) and to (not included)."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -81,10 +82,10 @@ def page(
     span: Span = ALWAYS,
     size: int = SIZE,
 ) -> Page:
-    """The newest events, or the ones right before or right after the event of a number, of which `after` goes first;
-    `after=0` is the last page. `span`: only what lies in it.
+    """The newest events, or those right before or after the event of a number; `after` takes precedence, and
+    `after=0` is the last page. `span`: only events in it.
 
-    `alternatives`: queries of which an event must be in one (see Filter). Positions are looked for first, and then only
+    `alternatives`: queries of which an event must be in one (see EventFilter). Positions are found first, then only
     the rows that are shown are read.
     """
     upwards = after is not None
@@ -108,7 +109,7 @@ def _page(
     alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, size: int, *, upwards: bool
 ) -> Page:
     rows, through_seq = _events(alternatives, start, span, size + 2, upwards=upwards)
-    # Where one comes from is usually an event that fits: it is read along, and says that there is a way back.
+    # The event that the page continues from usually fits: it is read as well, and shows that there is a page before.
     is_way_back = start is not None and bool(rows) and rows[0].seq == start.seq
     rows = rows[is_way_back:]
     is_more = len(rows) > size
@@ -126,7 +127,7 @@ def _page(
 
 
 def _position(seq: int | None) -> Position | None:
-    """Where the event of this number stands; 0 is before every event, and a number that is not given yet after them."""
+    """The place of the event with this number; 0 is before every event, and an unused number after them."""
     if not seq:
         return None if seq is None else OLDEST
     rows = values(Event.objects.filter(seq__gte=seq).order_by("seq")[:1], "at")
@@ -136,8 +137,8 @@ def _position(seq: int | None) -> Position | None:
 def _events(
     alternatives: Sequence[EventQuerySet], start: Position | None, span: Span, count: int, *, upwards: bool
 ) -> tuple[list[EventRow], int]:
-    """So many events from the given position on, in the direction of paging: a page, that position itself, and one more.
-    Only these are read whole. And the newest number there is, or 0 if nothing was found."""
+    """`count` events from the given position on, included, in the direction of paging. Only these are read whole. Also
+    the newest number there is, or 0 if nothing was found."""
     wanted: Any
     if len(alternatives) == 1:  # both steps in one query
         wanted = _from(alternatives[0], start, span, upwards=upwards).values("seq")[:count]
@@ -150,8 +151,8 @@ def _events(
 
 
 def _from(rows: EventQuerySet, start: Position | None, span: Span, *, upwards: bool) -> EventQuerySet:
-    """The rows of the span from this position on, itself included, in the direction of paging. One condition says where
-    the walk along an index begins and one where it ends: of two beginnings a database may choose the farther one."""
+    """The rows of the span from this position on, included, in the direction of paging. One condition says where the
+    index range begins and one where it ends: of two beginnings a database may choose the farther one."""
     here, since = Row(F("at"), F("seq")), span.since
     until = None if span.until == LATEST else span.until  # nothing comes after the last moment
     if upwards:

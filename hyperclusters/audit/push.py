@@ -1,7 +1,8 @@
-"""Hands every event on to whoever collects them: as lines on stdout for log shippers, and posted to a webhook.
+"""Sends every event on: as lines on stdout for log shippers, and as posts to a webhook.
 
-At least once and in order: each sink has a cursor, which moves only after its batch was taken. Since events get their
-numbers under the chain's lock, none can come to light behind the cursor.
+At least once and in order: each sink has a cursor, which moves only after its batch was accepted; receivers tell
+duplicates by `seq`. Events get their numbers under the chain's lock, so none can appear behind the cursor. A post is
+`application/x-ndjson` with `X-Audit-Timestamp` and `X-Audit-Signature: v1=…` (see `signature`).
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ AT_ONCE = 100  # events a batch
 PATIENCE = 10.0  # seconds for each step of a post
 BACKOFF_AT_MOST = 300  # seconds; a Retry-After beyond it is cut to it
 TOO_LARGE = 413
-REFUSALS = {400, TOO_LARGE, 422}  # the sink answers, and will not take these very events
+REFUSALS = {400, TOO_LARGE, 422}  # the sink answers, and refuses exactly these events
 IN_A_ROW = 3  # single events refused with 400 or 422 one after another: then it is the sink that is wrong
 LATE = timedelta(minutes=15)  # an event that waits longer than this raises an alert
 Sink = Callable[[Sequence[str]], None]
 
 
 class NotDelivered(Exception):
-    """A sink did not say that it has the batch."""
+    """A sink did not confirm the batch."""
 
     def __init__(self, why: str, status: int = 0, retry_after: float = 0) -> None:
         super().__init__(why)
@@ -46,7 +47,7 @@ class NotDelivered(Exception):
 
 
 def to_stdout(lines: Sequence[str]) -> None:
-    """Print them. Raises NotTaken if stdout is closed, OSError if nobody reads it any more."""
+    """Print the events. Raises NotDelivered if stdout is closed, OSError if nobody reads it any more."""
     try:
         sys.stdout.write("".join(f"{each}\n" for each in lines))
         sys.stdout.flush()
@@ -55,7 +56,8 @@ def to_stdout(lines: Sequence[str]) -> None:
 
 
 def to_webhook(lines: Sequence[str]) -> None:
-    """Post them, signed with the moment, so that nobody can forge or replay a batch. Raises NotTaken or OSError."""
+    """Post the events, signed with the time, so that nobody can forge or replay a batch. Raises NotDelivered or
+    OSError."""
     address = urlsplit(settings.AUDIT_WEBHOOK)
     body = "".join(f"{each}\n" for each in lines).encode()
     now = str(int(clock.now().timestamp()))
@@ -74,14 +76,14 @@ def to_webhook(lines: Sequence[str]) -> None:
         raise NotDelivered(type(error).__name__) from error
     finally:
         connection.close()
-    if not 200 <= answer.status < 300:  # a redirect too: the address is the operator's, not the answer's
+    if not 200 <= answer.status < 300:  # redirects too: the operator sets the address, not the answer
         raise NotDelivered(
             f"HTTP {answer.status}", answer.status, _seconds(answer.getheader("Retry-After", ""))
         )
 
 
 def _seconds(text: str) -> float:
-    """What a Retry-After asks for: seconds, or a date; 0 if it is neither."""
+    """The seconds of a Retry-After (seconds or a date); 0 if it is neither."""
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
@@ -96,7 +98,7 @@ def signature(timestamp: str, body: bytes) -> str:
 
 
 def sinks() -> dict[str, Sink]:
-    """The sinks that are switched on, by the names of their duties."""
+    """The sinks that are switched on, by the names of their tasks."""
     chosen: dict[str, Sink] = {}
     if settings.AUDIT_STDOUT:
         chosen["push to stdout"] = to_stdout
@@ -106,8 +108,8 @@ def sinks() -> dict[str, Sink]:
 
 
 def push(task: ScheduledTask, sink: Sink, may_go_on: Callable[[], bool]) -> None:
-    """Hand on what is new, batch by batch. A batch that is refused for what it holds comes again in halves; one that is
-    not taken for another reason comes again later, after growing pauses."""
+    """Send new events, batch by batch. A batch that is refused for its content is sent again in halves; one that
+    fails for another reason is sent again later, after growing pauses."""
     size = AT_ONCE
     while may_go_on():
         batch = values(new_events(task)[:size], "canonical", "digest")
@@ -130,7 +132,8 @@ def push(task: ScheduledTask, sink: Sink, may_go_on: Callable[[], bool]) -> None
 
 
 def new_events(task: ScheduledTask) -> EventQuerySet:
-    """What the duty has not had yet, up to the chain's end: a forged number far beyond it must not hide what follows."""
+    """The events that the task has not sent, up to the chain's end: a forged number far beyond it must not hide what
+    follows."""
     head = ChainHead.objects.first() or ChainHead()
     return Event.objects.filter(seq__gt=task.seq, seq__lte=head.seq).order_by("seq")
 
@@ -147,7 +150,7 @@ def _advance(task: ScheduledTask, seq: int) -> None:
 
 
 def _try_later(task: ScheduledTask, error: Exception, seq: int) -> None:
-    """Pause. What has waited too long by now raises an alert, once until something is taken again."""
+    """Pause. Events that have waited too long raise an alert, once until something is accepted again."""
     task.failures += 1
     task.error = f"{type(error).__name__}: {error}"[:200]
     pause = max(2**task.failures if task.failures < 9 else BACKOFF_AT_MOST, getattr(error, "retry_after", 0))
@@ -163,13 +166,13 @@ def _try_later(task: ScheduledTask, error: Exception, seq: int) -> None:
 
 
 def _refuses_everything(task: ScheduledTask) -> bool:
-    """Whether the events right before this one were refused as well: no event is wrong then, but the sink or its address."""
+    """Whether the events right before this one were refused as well: then the sink or its address is wrong."""
     before = UndeliveredEvent.objects.filter(sink=task.name, seq__gt=task.seq - IN_A_ROW, seq__lte=task.seq)
     return before.count() == IN_A_ROW
 
 
 def _set_aside(task: ScheduledTask, seq: int, error: str) -> None:
-    """Leave out one event that the sink refuses by itself, and report it; the event stays in the ledger."""
+    """Skip one event that the sink refuses by itself, and report it; the event stays in the ledger."""
     with transaction.atomic():
         UndeliveredEvent.objects.get_or_create(
             sink=task.name, seq=seq, defaults={"error": error[:200], "at": clock.now()}
@@ -184,7 +187,7 @@ class SinkState:
     """How far a sink is behind the ledger."""
 
     name: str
-    seq: int  # has every event up to here, but for those set aside
+    seq: int  # has every event up to here, except those set aside
     waiting: int  # events
     waits_since: datetime | None
     error: str
@@ -193,7 +196,7 @@ class SinkState:
 
 
 def sink_states() -> list[SinkState]:
-    """The state of each sink that is switched on; one that no worker has begun with waits for every event."""
+    """The state of each sink that is switched on; one that no worker has begun waits for every event."""
     head = ChainHead.objects.get().seq
     begun = ScheduledTask.objects.in_bulk(list(sinks()))
     return [_state(begun.get(name) or ScheduledTask(name=name), head) for name in sinks()]
@@ -213,6 +216,6 @@ def _state(task: ScheduledTask, head: int) -> SinkState:
 
 
 def _time_of(rows: EventQuerySet) -> datetime | None:
-    """The time of the first of these events, if there is one and it can be read."""
+    """The time of the first of these events, if there is one and it is readable."""
     times = values(rows[:1], "at")
     return times[0][1] if times else None

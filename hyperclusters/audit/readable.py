@@ -1,5 +1,5 @@
-"""Events as pages, exports and alerts read them: a stored value that no column should hold makes one event unreadable,
-and never ends what reads it. Such values are put there past the triggers; verification names them."""
+"""Reads events for pages, exports and alerts. A value that a column should not hold makes one event unreadable, and
+ends nothing. Such values get there past the triggers; verification names them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import DatabaseError, models
 from .event_rows import is_about_a_value, savepoint
 from .models import Event, EventQuerySet
 
-# What reading a value may raise besides the database's errors: no text, no time, no JSON, or too much of it.
+# What reading a value may raise besides database errors: not a text, not a time, not JSON, or too much of it.
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 _TYPES: dict[type[models.Field[Any, Any]], tuple[type, ...]] = {
     models.DateTimeField: (datetime,),

@@ -1,4 +1,4 @@
-"""That the audit was read is part of the audit: one event a visit."""
+"""Records that somebody read the audit: one event per visit."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,17 +12,15 @@ from .vocabulary import EventType, Outcome
 
 VISIT = timedelta(minutes=10)
 MOST = 10_000
-_visits: dict[
-    str, datetime
-] = {}  # visits that this process has found in the ledger, and when they were noted
+_visits: dict[str, datetime] = {}  # visits that this process found in the ledger, and their times
 
 
 def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Team | None = None) -> None:
-    """Note that this person looks at this page of the audit (`list`, `event`, `review` …) with these filters.
+    """Record that this person reads this page of the audit (`list`, `event`, `review` …) with these filters.
 
-    One event a visit: looking at the same page with the same filters again within ten minutes is the same visit, and so
-    is paging through it: leave the place in the list (`before`, `after`) out of `filters`. Don't call it for fragments
-    that refresh themselves. `team` where only one team's events are shown.
+    One event per visit: the same page with the same filters within ten minutes is the same visit, and so is paging:
+    leave the place in the list (`before`, `after`) out of `filters`. Don't call it for fragments that refresh
+    themselves. `team`: the only team whose events are shown.
     """
     chosen = {name: value for name, value in sorted(filters.items()) if value}
     text = "&".join(f"{name}={value}" for name, value in chosen.items())
@@ -35,12 +33,12 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
 
 
 def forget_visits() -> None:
-    """As if this process had looked for no visit yet."""
+    """Forget the cached visits of this process."""
     _visits.clear()
 
 
 def _is_noted(visit: str) -> bool:
-    """Whether this visit is in the ledger. What was found there once stays there, and is not looked for at every page."""
+    """Whether this visit is in the ledger. A visit found once is remembered and not looked up at every page."""
     if (noted_at := _visits.get(visit)) and clock.is_within(noted_at, VISIT):
         return True
     about = Event.objects.for_object("audit", visit).filter(clock.within("at", VISIT))[:1]

@@ -1,4 +1,4 @@
-"""Where an act comes from: kept for the current thread of work, so that no service has to pass it on."""
+"""The origin of an act, stored for the current thread, so that no service has to pass it on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ _current: ContextVar[RequestContext] = ContextVar("origin", default=RequestConte
 
 
 def current() -> RequestContext:
-    """The origin that `record` writes down."""
+    """The origin that `record` stores."""
     return _current.get()
 
 
@@ -34,7 +34,7 @@ def switch_to_token(token: str) -> None:
 
 @contextmanager
 def request_context(context: RequestContext) -> Iterator[None]:
-    """Everything recorded inside carries this origin."""
+    """Everything recorded inside has this origin."""
     token = _current.set(context)
     try:
         yield

@@ -1,5 +1,5 @@
-"""The stored results of verifications. Anybody with rights on the database can edit these rows: only sealed ones count, and
-sealed events of the ledger say what older ones must not hide."""
+"""Stores the results of verifications. Anybody with rights on the database can edit these rows, so only sealed ones
+count, and sealed events of the ledger say what older results must not hide."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOCKS = timedelta(seconds=5)  # a row further ahead of the clock is no row of o
 
 
 def sealing_key() -> tuple[str, bytes]:
-    """The current key; where the record of the chain's end is gone, the first one. Raises KeyMissing."""
+    """The current key, or the first one if the record of the chain's end is gone. Raises KeyMissing."""
     try:
         return current_key()
     except HeadLost:
@@ -33,7 +33,7 @@ def sealing_key() -> tuple[str, bytes]:
 
 
 def seal_of(row: Verification, key: bytes) -> str:
-    """The seal of a row, over everything that it says."""
+    """The seal of a row, over all its values."""
     said = [row.kind, timestamp(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
     return digest(key, json.dumps(said, sort_keys=True))
 
@@ -50,7 +50,7 @@ def stored_rows(rows: QuerySet[Verification]) -> list[Verification]:
 
 
 def sealed_rows(stored: Iterable[Verification] | None = None) -> list[Verification]:
-    """The rows that say what a verification found: sealed with the current key, and not from the future."""
+    """The results that count: sealed with the current key, and not from the future."""
     try:
         key_id, key = sealing_key()
     except KeyMissing:
@@ -71,16 +71,16 @@ def sealed_rows(stored: Iterable[Verification] | None = None) -> list[Verificati
 def forgotten(
     acknowledged: Iterable[Acknowledgement], findings: Iterable[IntegrityIssue], verified: int
 ) -> list[IntegrityIssue]:
-    """What sealed events behind `verified` say that was found, and these findings do not: the rows were put back."""
+    """Findings in sealed events after `verified` that these results lack: the rows were put back."""
     remembered = {sanitize(str(issue)) for issue in findings}
     return [each for each in open_alarm(acknowledged, verified) if str(each) not in remembered]
 
 
 def known_findings(stored: Iterable[Verification]) -> tuple[IntegrityIssue, ...]:
-    """What these rows say that was found."""
+    """The findings in these rows."""
     return tuple(unique(IntegrityIssue(**facts) for row in stored for facts in row.findings))
 
 
 def unique(findings: Iterable[IntegrityIssue]) -> list[IntegrityIssue]:
-    """Each finding once, the last one of those that mean the same."""
+    """Each finding once; of those that mean the same, the last."""
     return list({issue.identity: issue for issue in findings}.values())

@@ -1,7 +1,7 @@
-"""Finding an event by a part of its object's name, at a speed that does not depend on how many events there are.
+"""Finds events by a part of their object's name, at a cost that does not depend on the number of events.
 
-PostgreSQL: a trigram index. SQLite: an FTS5 table with the trigram tokenizer, filled by a trigger in the transaction of
-the event itself; events are append-only, so it is never updated.
+PostgreSQL: a trigram index. SQLite: an FTS5 table with the trigram tokenizer, filled by a trigger in the event's own
+transaction; events are append-only, so it is never updated.
 """
 
 from django.apps.registry import Apps
@@ -13,7 +13,7 @@ from django.db.utils import ProgrammingError
 
 LEAST = 3  # characters: a trigram
 TABLE_SQL = "CREATE VIRTUAL TABLE audit_event_name USING fts5(object_name, content='', tokenize='trigram')"
-# A short pending list: every search reads it through.
+# A short pending list: every search reads all of it.
 INDEX_SQL = (
     "CREATE INDEX event_name_trigrams ON audit_event USING gin (UPPER(object_name::text) gin_trgm_ops) "
     "WITH (gin_pending_list_limit = 256)"
@@ -33,7 +33,7 @@ _NO_EXTENSION = (
 
 
 def named_like(text: str) -> Q:
-    """The object's name contains this, whatever the case; a text shorter than a trigram is the name itself."""
+    """The object's name contains this text, in any case; a text shorter than a trigram is the whole name."""
     if len(text) < LEAST:
         return Q(object_name=text)
     if connection.vendor != "sqlite":
@@ -44,9 +44,9 @@ def named_like(text: str) -> Q:
 
 
 def differing(first: int, last: int, limit: int) -> list[int]:
-    """SQLite: the events from `first` to `last` that the search knows by another name than their own, or not at all.
+    """SQLite: the events from `first` to `last` that the search has under another name, or not at all.
 
-    Indexes the names once more, in a temporary table, and compares every entry: 4 s of CPU for 100,000 events.
+    Indexes the names once more in a temporary table and compares every entry: 4 s of CPU for 100,000 events.
     """
     names = "SELECT seq, object_name FROM audit_event WHERE object_name <> '' AND seq BETWEEN %s AND %s"
     entries = "SELECT term, doc, offset FROM temp.{} WHERE doc BETWEEN %s AND %s"
@@ -73,7 +73,8 @@ def differing(first: int, last: int, limit: int) -> list[int]:
 
 
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Make the index (a migration's forward step). Raises RuntimeError, with what to do, if pg_trgm cannot be had."""
+    """Create the index (a migration's forward step). Raises RuntimeError, with what to do, if pg_trgm is not
+    available."""
     if schema_editor.connection.vendor == "sqlite":
         schema_editor.execute(TABLE_SQL)
         schema_editor.execute(
@@ -91,7 +92,7 @@ def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noq
 
 
 def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Take it away again. The extension stays: somebody else may use it."""
+    """Remove the index. The extension stays: others may use it."""
     if schema_editor.connection.vendor == "sqlite":
         schema_editor.execute("DROP TRIGGER audit_event_named")
         schema_editor.execute("DROP TABLE audit_event_name")

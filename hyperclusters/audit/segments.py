@@ -1,4 +1,4 @@
-"""The sealed records that archives leave in the database: up to where events were moved, and to which file."""
+"""The sealed records that archives leave in the database: up to which event, and in which file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def records(rows: QuerySet[Segment] | None = None) -> list[Segment] | None:
 
 
 def covered(findings: IntegrityIssues) -> ChainPosition:
-    """The place up to which events were moved to archives. What was done to their records is added to `findings`."""
+    """The place up to which events were moved to archives. Findings about their records are added to `findings`."""
     position = ChainPosition()
     found = records()
     if found is None:
@@ -50,13 +50,13 @@ def covered(findings: IntegrityIssues) -> ChainPosition:
 
 
 def archive_of(seq: int) -> Segment | None:
-    """The record of the archive that holds this event, if it was moved to one."""
+    """The record of the archive that holds this event, if it was moved."""
     found = records(Segment.objects.filter(first__lte=seq, last__gte=seq))
     return next((each for each in found or [] if is_sealed(each)), None)
 
 
 def archives_since(at: datetime | None = None) -> list[Segment]:
-    """The records of the archives that hold events from this time on, oldest first; of all without a time."""
+    """The records of the archives that hold events from this time on, oldest first; all without a time."""
     later = Q(last_at__gte=at) | Q(last_at__isnull=True, archived_at__gte=at) if at else Q()
     return [each for each in records(Segment.objects.filter(later)) or [] if is_sealed(each)]
 
@@ -67,7 +67,7 @@ def is_sealed(segment: Segment) -> bool:
 
 
 def _seal_of(segment: Segment) -> str:
-    """The seal that it must have; none if it names none of our keys, or a value in it cannot be sealed."""
+    """The seal that it must have; none if it names none of our keys, or has a value that cannot be sealed."""
     key = dict(settings.AUDIT_KEYS).get(segment.key_id)
     try:
         return segment.sealed_with(key) if key else ""

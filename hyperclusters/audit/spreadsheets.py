@@ -1,5 +1,5 @@
-"""CSV files for spreadsheets. One rule says which cells a spreadsheet would calculate or rewrite: those begin with an
-apostrophe. It is written twice, in Python and in SQL, because PostgreSQL writes the audit's files by itself."""
+"""Writes CSV files for spreadsheets. One rule says which cells a spreadsheet would calculate or rewrite: those begin
+with an apostrophe. The rule exists in Python and in SQL, because PostgreSQL writes the audit's files itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TRUTHS = {"true", "false"}
 
 
 def cell(value: object, *, is_address: bool = False) -> str:
-    """The value as a text that a spreadsheet shows as it is; nothing for None. A number stays one. An IP address looks
-    like a number, and is none to a spreadsheet."""
+    """The value as a text that a spreadsheet shows unchanged; empty for None. A number stays a number. An IP address
+    looks like a number to us, and not to a spreadsheet."""
     if isinstance(value, int):
         return str(value)
     text = "" if value is None else str(value)
@@ -32,7 +32,7 @@ def cell(value: object, *, is_address: bool = False) -> str:
 
 
 def cell_in_sql(column: str, *, is_address: bool = False) -> str:
-    """The same rule as an expression of PostgreSQL over a column of text, for a query that has parameters."""
+    """The same rule as a PostgreSQL expression over a text column, for a query with parameters."""
     codes = ", ".join(str(ord(character)) for character in FORMULA)
     core = "btrim({}, '{}')".format(column, NUMERIC.replace("%", "%%"))
     is_formula = f"ascii({column}) IN ({codes})"
@@ -42,7 +42,7 @@ def cell_in_sql(column: str, *, is_address: bool = False) -> str:
 
 
 def row(cells: Iterable[object]) -> str:
-    """One line of a file, every cell quoted as it is."""
+    """One line of a file, every cell quoted."""
     line = io.StringIO()
     csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(cells)
     return line.getvalue()

@@ -1,7 +1,7 @@
-"""What stands around the ledger's rows, and what the migrations made: tables, columns, indexes, triggers, rules.
+"""Checks what surrounds the ledger's rows against the migrations: tables, columns, indexes, triggers, rules.
 
-One catalogue query names each thing that decides which rows a query sees or what a change does. The models and `triggers`
-say what must be there. What is missing, changed or not ours is a finding.
+One catalogue query names everything that decides which rows a query sees or what a change does. The models and
+`triggers` say what must exist. What is missing, changed or not ours is a finding.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _expected() -> Things:
 
 
 def _comparable(kind: str, definition: str) -> str:
-    """PostgreSQL writes definitions in its own way: with schemas, and other brackets, blanks, quotes and capitals."""
+    """Normalise a definition: PostgreSQL adds schemas and changes brackets, blanks, quotes and capitals."""
     if connection.vendor == "sqlite":
         return definition
     if kind == "index":

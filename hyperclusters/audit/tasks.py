@@ -1,6 +1,6 @@
-"""What the workers do for the ledger at set times, besides their work: anchor it, verify it, hand it on, raise alerts.
+"""Scheduled tasks of the workers for the ledger: anchor it, verify it, send it on, raise alerts.
 
-Each duty is a row that several workers may reach for; one conditional UPDATE gives it to one of them for a while.
+Each task is a row that several workers compete for; one conditional UPDATE gives it to one of them for a while.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .chain import HeadLost
 from .models import ChainHead, ScheduledTask
 
 log = logging.getLogger(__name__)
-SOON = 5.0  # seconds between two looks of what goes along the ledger
-NEW_EVERY = 60.0  # and between two verifications of what is new
-DATABASE_AWAY = 1.0  # and between two attempts to give a duty back
+SOON = 5.0  # seconds between two runs of tasks that follow the ledger
+NEW_EVERY = 60.0  # and between two verifications of new events
+DATABASE_AWAY = 1.0  # and between two attempts to release a task
 Do = Callable[[ScheduledTask], None]
 
 
 class Stopped(Exception):
-    """The process is to end: what has not been verified is verified by the next one."""
+    """The process is stopping: the next one verifies the rest."""
 
 
 def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
-    """Do whatever is due and free, one after the other, in this thread. One that fails is said, and tried again soon."""
+    """Run every task that is due and free, in this thread. A failed task is logged and tried again soon."""
     _anchor()
     for name, (seconds, do) in _tasks(may_go_on).items():
         if (task := _claim(name, seconds)) is None:
@@ -40,14 +40,14 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
         try:
             do(task)
         except Stopped:
-            _give_back(task, was_run_after, may_go_on)  # due for whoever comes next
+            _give_back(task, was_run_after, may_go_on)  # due for the next worker
             return
         except Exception as error:
             log.exception("the audit's duty %r ended with an error; it is due again soon", name)
             task.run_after = clock.now() + timedelta(seconds=SOON)
             task.failures, task.error = task.failures + 1, f"{type(error).__name__}: {error}"[:200]
         else:
-            if name not in push.sinks():  # which count by themselves
+            if name not in push.sinks():  # these count by themselves
                 task.failures, task.error = 0, ""
         run_after = (
             clock.now() + timedelta(seconds=seconds) if task.run_after == was_run_after else task.run_after
@@ -81,7 +81,7 @@ def _tasks(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
 
 
 def _claim(name: str, seconds: float) -> ScheduledTask | None:
-    """The task, if it is due and nobody else has it. It waits for its interval, or for a sink's longest pause."""
+    """Claim the task if it is due and free. A task waits for its interval, or for a sink's longest pause."""
     # The past is handed on to sinks, but raises no alert.
     start = ChainHead.objects.get().seq if name == "alerts" else 0
     task, _ = ScheduledTask.objects.get_or_create(
@@ -94,10 +94,11 @@ def _claim(name: str, seconds: float) -> ScheduledTask | None:
 
 
 def _give_back(task: ScheduledTask, run_after: datetime, may_go_on: Callable[[], bool]) -> None:
-    """As soon as the database answers: what is not given back is nobody's for an hour. What lapsed is not ours to give."""
+    """Release the task as soon as the database answers: otherwise nobody has it for an hour. A lapsed lease is not
+    ours to release."""
     ours = ScheduledTask.objects.filter(name=task.name, lease_holder=task.lease_holder)
     while True:
-        close_old_connections()  # the one that an error ended, so that the next attempt opens another
+        close_old_connections()  # the connection that an error broke, so that the next attempt opens another
         try:
             ours.update(
                 lease_holder="",
@@ -115,7 +116,8 @@ def _give_back(task: ScheduledTask, run_after: datetime, may_go_on: Callable[[],
 
 
 def _anchor() -> None:
-    """Every worker keeps the file of its own machine; one that cannot be written is said, and keeps nothing else from being done."""
+    """Every worker writes the file of its own machine; a file that cannot be written is logged and stops nothing
+    else."""
     try:
         anchors.anchor_if_due()
     except (HeadLost, ChainHead.DoesNotExist):

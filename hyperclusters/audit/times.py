@@ -1,4 +1,4 @@
-"""Times that people and commands give: in UTC, one way of reading them for pages, forms and commands."""
+"""Parses times from people and commands, always in UTC, in one way for pages, forms and commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHAPE = re.compile(
 
 
 def parse_time(text: str, *, is_end: bool = False) -> datetime:
-    """The time in UTC that a text such as `2026-11-25` or `2026-11-25T22:30` means; an offset such as `+08:00` counts.
+    """The UTC time of a text such as `2026-11-25` or `2026-11-25T22:30`; an offset such as `+08:00` counts.
 
     A date alone is the beginning of that day or, with `is_end`, its end. Raises ValueError.
     """
@@ -30,10 +30,10 @@ def parse_time(text: str, *, is_end: bool = False) -> datetime:
 
 
 def end_of_day(day: date) -> datetime:
-    """The first moment after a day in UTC, or the last moment there is."""
+    """The first moment after a day in UTC, or the latest time there is."""
     return later(datetime.combine(day, time.min, UTC), timedelta(days=1))
 
 
 def later(at: datetime, span: timedelta) -> datetime:
-    """The time so much later, or the last moment there is."""
+    """The time plus a span, or the latest time there is."""
     return at + span if span <= LATEST - at else LATEST

@@ -1,6 +1,7 @@
-"""The database's own refusal to change or delete what the ledger holds, for both engines.
+"""Triggers on both engines that refuse to change or delete what the ledger holds.
 
-Each group is one migration's; what a later one replaces is dropped by it and made again backwards.
+Each group belongs to one migration; a later migration that replaces a group drops it and creates it again on the way
+back.
 """
 
 from django.apps.registry import Apps
@@ -120,7 +121,7 @@ def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noq
 
 
 def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Take that away again."""
+    """Remove them."""
     _drop(schema_editor, "events")
 
 
@@ -130,12 +131,13 @@ def install_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  
 
 
 def remove_head(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Take that away again."""
+    """Remove them."""
     _drop(schema_editor, "head")
 
 
 def install_next(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """An event has the number after the last. The group "head" has this trigger since; older databases get it here."""
+    """An event has the number after the last. The group "head" includes this trigger now; older databases get it
+    here."""
     name, vendor = "audit_event_next", schema_editor.connection.vendor
     catalogue = ("sqlite_master", "name") if vendor == "sqlite" else ("pg_trigger", "tgname")
     with schema_editor.connection.cursor() as cursor:
@@ -146,14 +148,14 @@ def install_next(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  
 
 
 def install_keeping(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """What an archive's record covers may be deleted, and nothing changes such a record."""
+    """Events that an archive's record covers may be deleted, and nothing changes such a record."""
     name = REPLACED[schema_editor.connection.vendor]
     _drop_one(schema_editor, name, _groups(schema_editor)["events"][name][0])
     _make(schema_editor, "keeping")
 
 
 def remove_keeping(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Take that away again: then no event may be deleted."""
+    """Remove them: then no event may be deleted."""
     name = REPLACED[schema_editor.connection.vendor]
     _drop(schema_editor, "keeping")
     _make_one(schema_editor, name, *_groups(schema_editor)["events"][name])
@@ -203,7 +205,7 @@ def _drop_one(editor: BaseDatabaseSchemaEditor, name: str, table: str) -> None:
 
 
 def definitions(vendor: str) -> dict[str, str]:
-    """Every trigger that the migrations leave, by name. PostgreSQL: a mark divides it from its function's body."""
+    """Every trigger that the migrations leave, by name. PostgreSQL: a mark separates it from its function's body."""
     groups = (SQLITE if vendor == "sqlite" else POSTGRES).values()
     found = {NAMED: NAMED_SQL} if vendor == "sqlite" else {}
     for name, (_, when, message) in (each for group in groups for each in group.items()):

@@ -1,4 +1,7 @@
-"""Verifies the ledger, keeps how it came out for pages to show, and raises an alert where it was tampered with."""
+"""Verifies the ledger, stores the result for pages, and raises an alert if somebody tampered with it.
+
+Workers verify new events every minute and everything every AUDIT_VERIFY_HOURS (`tasks`). Overdue is not intact.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ from .segments import covered
 from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
-Progress = Callable[[int, int], None]  # how many of how many; may raise to end it
+Progress = Callable[[int, int], None]  # done and total; may raise to end it
 WHOLE, NEW = "whole", "new"
 ATTEMPTS = 3
 GRACE = timedelta(hours=1)  # past AUDIT_VERIFY_HOURS, after which a verification of all is overdue
@@ -44,7 +47,7 @@ NEW_OVERDUE = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a verification found, of how many events, and up to which place."""
+    """The findings of a verification, the number of events, and the place up to which it went."""
 
     findings: list[IntegrityIssue]
     count: int
@@ -56,7 +59,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class IntegrityStatus:
-    """What is known of the ledger's state. `state`: `intact`, `broken`, `overdue` or `never` verified."""
+    """The known state of the ledger. `state`: `intact`, `broken`, `overdue` or `never` verified."""
 
     state: str
     at: datetime | None = None  # of the last verification, of new events or of all
@@ -69,17 +72,17 @@ class IntegrityStatus:
 
     @property
     def since(self) -> datetime | None:
-        """Since when nothing was verified that should have been."""
+        """The time since which verification is overdue."""
         return self.whole_at if self.whole_at and _is_whole_overdue(self.whole_at) else self.at
 
 
 def verify(progress: Progress = lambda _done, _all: None) -> Result:
-    """Verify all: every event that is in the database, the archives' records, and the anchors."""
+    """Verify every event in the database, the records of archives, and the anchors."""
     return _unless_archived(lambda: _verify(progress))
 
 
 def _unless_archived(verification: Callable[[], Result]) -> Result:
-    """The result of a verification from under which no archive took events; of the last of a few attempts."""
+    """The result of a verification during which no archive took events away; of the last of a few attempts."""
     for _ in range(ATTEMPTS):
         before = covered(IntegrityIssues())
         result = verification()
@@ -89,7 +92,7 @@ def _unless_archived(verification: Callable[[], Result]) -> Result:
 
 
 def _verify(progress: Progress, distrusted: tuple[IntegrityIssue, ...] = ()) -> Result:
-    """`distrusted`: findings of an earlier round that speak of acknowledgements, which then count for nothing."""
+    """`distrusted`: findings of an earlier round that name acknowledgements, which then do not count."""
     known_issues = known_findings(sealed_rows())
     said = [each for each in acknowledgements() if not each.is_covered(distrusted)]
     findings = IntegrityIssues()
@@ -123,7 +126,7 @@ def _unreadable(findings: IntegrityIssues, error: Exception, what: str) -> None:
 def _with_rollbacks(
     findings: Iterable[IntegrityIssue], acknowledgements: Iterable[Acknowledgement]
 ) -> list[IntegrityIssue]:
-    """What was found, and the acknowledged returns to an older state: the anchors that show those are not heeded."""
+    """The findings, and the acknowledged rollbacks: anchors that show those are ignored."""
     acknowledged = [each for one in acknowledgements for each in one.findings]
     backs = [
         each
@@ -136,7 +139,7 @@ def _with_rollbacks(
 
 
 def verify_whole(progress: Progress = lambda _done, _all: None) -> Result:
-    """Verify all, and what stands around it: tables, triggers, indexes and the search. For the command and workers."""
+    """Verify everything and what surrounds it: tables, triggers, indexes and the search. For the command and workers."""
     return _unless_archived(lambda: _verify_whole(progress))
 
 
@@ -154,7 +157,7 @@ def _inspect_structure(findings: IntegrityIssues) -> None:
 
 
 def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
-    """Verify what came after the last verification, and that the last anchor's event is still there."""
+    """Verify the events since the last verification, and that the last anchor's event still exists."""
     stored = sealed_rows()
     whole = next((row for row in stored if row.kind == WHOLE), None)
     done = max(stored, key=lambda row: row.seq, default=None)
@@ -216,19 +219,19 @@ def _walk(
 
 
 def still_open(result: Result) -> tuple[IntegrityIssue, ...]:
-    """What was found and is not acknowledged."""
+    """The findings that nobody has acknowledged."""
     return _split(result)[0]
 
 
 def summary(result: Result) -> str:
-    """How a verification came out that left nothing open."""
+    """The result of a verification without open findings, in words."""
     rate = result.count / max(result.seconds, 0.001)
     text = f"intact: {result.count} events up to {result.position.seq}, {rate:,.0f} a second"
     return text + count(_split(result)[1])
 
 
 def count(acknowledged: Sequence[IntegrityIssue]) -> str:
-    """The acknowledged findings, in words, to stand behind "intact"; nothing if there are none."""
+    """The number of acknowledged findings, in words, after "intact"; empty if there are none."""
     if not acknowledged:
         return ""
     number = f"{len(acknowledged)} acknowledged finding{'' if len(acknowledged) == 1 else 's'}"
@@ -240,8 +243,8 @@ def _split(result: Result) -> tuple[tuple[IntegrityIssue, ...], tuple[IntegrityI
 
 
 def note(kind: str, result: Result) -> None:
-    """Keep how it came out, sealed. What was not known before and is not acknowledged raises one alert event; a whole
-    verification that finds nothing ends an earlier alarm, but none that was raised while it ran: it may have passed that
+    """Store the result, sealed. A finding that is new and not acknowledged raises one alert event. A whole
+    verification without findings ends an earlier alarm, but not one raised while it ran: it may have passed that
     place before."""
     kind = WHOLE if result.is_whole else kind
     try:
@@ -250,20 +253,20 @@ def note(kind: str, result: Result) -> None:
     except (
         DatabaseError,
         *UNREADABLE,
-    ):  # such as an end of the chain that was edited: the finding is what is left
+    ):  # such as an edited end of the chain: the finding is what is left
         log.exception("ALERT the audit's verification cannot be recorded as an event")
         with transaction.atomic():
             _store(kind, result)
 
 
 def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequence[IntegrityIssue]]:
-    """Keep the result; what is open and was not known before, and what was known if nothing is left of it."""
+    """Store the result; return what is open and new, and what was known if nothing of it is left."""
     position = result.position if result.position.digest else ChainPosition(0)
     stored = stored_rows(Verification.objects.select_for_update())
     known_issues = known_findings(sealed_rows(stored))
     identities = {issue.identity for issue in known_issues}
     fresh = [issue for issue in result.findings if issue.identity not in identities]
-    # What a part of the ledger does not show again stays known until all was looked at.
+    # A finding that part of the ledger does not show again stays known until everything was verified.
     stays = [issue for issue in known_issues if kind == NEW or issue not in result.known]
     kept = unique([*stays, *result.findings])
     if kind == WHOLE:
@@ -286,7 +289,7 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
 
 
 def integrity_status() -> IntegrityStatus:
-    """How the ledger stands, by the last verifications. A row that was edited or invented counts as no verification."""
+    """The ledger's state by the last verifications. A row that was edited or invented counts as no verification."""
     latest = {row.kind: row for row in sealed_rows()}
     duties = ScheduledTask.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
     failures, error = duties.values_list("failures", "error").first() or (0, "")

@@ -1,4 +1,4 @@
-"""Verifies an exported file by itself: no database is asked, only the keys are needed."""
+"""Verifies an exported file without the database; only the keys are needed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MISSING = "the manifest is missing: the file was cut short"
 
 
 def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
-    """What is wrong with a file of JSON Lines, in words; nothing if it is as it was written.
+    """What is wrong with a file of JSON Lines, in words; empty if it is as it was written.
 
-    Each event is proved by its own digest, and that none is missing, added or moved by the seal of the manifest. A file
-    without a seal (`unsealed`) proves less: none is missing between two whose numbers follow one another, since each names
-    the digest before it; of the gaps that a filter leaves only the count in its manifest speaks.
+    Each event is proved by its digest; the seal of the manifest proves that none is missing, added or moved. A file
+    without a seal (`unsealed`) proves less: no event is missing between two consecutive numbers, since each names the
+    digest before it; for the gaps that a filter leaves there is only the count in the manifest.
     """
     sha256 = hashlib.sha256()
     count = 0
@@ -59,8 +59,8 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool 
 
 
 def verify_sheet(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
-    """What is wrong with a CSV file, as a whole: its cells have no digests of their own. A spreadsheet that has saved it
-    again has changed it. A file without a seal (`unsealed`) proves nothing but that it has an end."""
+    """What is wrong with a CSV file as a whole: its cells have no digests. A spreadsheet that saved it has changed
+    it. A file without a seal (`unsealed`) proves only that it has an end."""
     sha256 = hashlib.sha256()
     columns, end = 0, ""
     for line in lines:

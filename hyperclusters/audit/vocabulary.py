@@ -1,4 +1,4 @@
-"""The closed vocabulary of the ledger: what can have happened, and how it ended."""
+"""The closed vocabulary of the ledger: event types and outcomes. docs/events.md lists it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class EventType(models.TextChoices):
-    """What was done. New ones are added here; none is ever reused for another meaning."""
+    """What was done. Add new types here; never reuse a code for another meaning."""
 
     SIGNED_IN = "session:sign-in:succeeded", _("signed in")
     SIGN_IN_FAILED = "session:sign-in:failed", _("failed to sign in")
@@ -128,7 +128,7 @@ class EventType(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    """How it ended, in one word that people filter by."""
+    """How it ended, as people filter by it."""
 
     DONE = "done", _("Done")
     ACCEPTED = "accepted", _("Accepted")  # recorded; its verdict is an event of its own
@@ -140,5 +140,5 @@ class Outcome(models.TextChoices):
 
 
 def actions() -> list[tuple[str, Any]]:
-    """The choices of the ledger's column, by name: a migration holds no copy of the vocabulary that way."""
+    """The choices of the ledger's column, by name, so that a migration has no copy of the vocabulary."""
     return EventType.choices

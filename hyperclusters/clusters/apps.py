@@ -10,5 +10,5 @@ class ClustersConfig(AppConfig):
     label = "clusters"
 
     def ready(self) -> None:
-        """Add our checks to Django's; they read models, which are only there by now."""
+        """Add our checks to Django's; they read models, which exist only now."""
         import_module("hyperclusters.clusters.checks")

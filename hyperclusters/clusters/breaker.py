@@ -1,4 +1,9 @@
-"""When the cloud must not be called: one state per project, in the database, shared by all processes."""
+"""The circuit breaker and the write budget of a project, in the database, shared by all processes.
+
+A refused key opens the breaker for five minutes (the vendor locks a key after more than five bad signatures),
+throttling for as long as the cloud says (60 s at most), three failures in a row for 30 s. A milder answer never
+shortens a pause, and an answer to a call that began before the breaker opened does not close it.
+"""
 
 import logging
 from datetime import datetime, timedelta
@@ -37,8 +42,8 @@ THROTTLE_DEFAULT = 10.0
 def next_call_at(project: Project) -> datetime | None:
     """None if the cloud may be called now, else when to ask again. Ask right before the call.
 
-    Until the cloud has answered with this key, and again after each pause, one call is out at a time: with a wrong
-    key a crowd of them would get it locked before the first refusal is read.
+    Until the cloud has answered with this key, and again after each pause, one call at a time is allowed: with a
+    wrong key, many calls would get it locked before the first refusal is read.
     """
     project.refresh_from_db(fields=["blocked_until", "blocked_cause", "failures", "trusted", "clock_offset"])
     now = clock.now()
@@ -72,12 +77,12 @@ def record_success(project: Project) -> None:
 
 
 def release_probe(project: Project) -> None:
-    """The one call that is allowed until the key is proved was not made after all: another may be."""
+    """The one call that is allowed until the key is proved was not made: allow another."""
     Project.objects.filter(pk=project.pk, trusted=False).update(probe_until=None)
 
 
 def record_failure(project: Project, error: ModelArtsError) -> None:
-    """The cloud refused or did not answer: open the breaker where calling on would do harm or is in vain."""
+    """The cloud refused or did not answer: open the breaker if more calls would do harm or are useless."""
     release_probe(project)
     if isinstance(error, CredentialsRefused):
         _open(project, error, KEY_PAUSE)
@@ -94,13 +99,13 @@ def record_failure(project: Project, error: ModelArtsError) -> None:
 
 
 def _is_of_one_cluster(error: ModelArtsError) -> bool:
-    """Whether only the look-up of one ID failed: the cloud may serve all else, and the lists say whether it does."""
+    """Whether only the look-up of one ID failed: the cloud may work otherwise, and the lists show whether it does."""
     return error.exchange is not None and error.exchange.request.call == "show"
 
 
 def record_result(project: Project, error: ModelArtsError | None = None) -> None:
-    """Note what a call came to, by whoever has yet to write down what the cloud said: that is worth more, so a database
-    that does not take this is only logged. That the cloud says of a thing that it is not there is an answer too."""
+    """Record how a call ended, for callers that still have to record the cloud's answer. That matters more, so a
+    database error here is only logged. "Not found" is an answer too."""
     try:
         if error is None or (isinstance(error, NotFound) and proves_absence(error)):
             record_success(project)
@@ -111,8 +116,8 @@ def record_result(project: Project, error: ModelArtsError | None = None) -> None
 
 
 def take_write(project: Project) -> datetime | None:
-    """Take one call out of the project's write budget, which all processes share. None if it may go out now,
-    else when to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
+    """Take one call from the project's write budget, which all processes share. None if it may go out now, else when
+    to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
     with transaction.atomic(savepoint=False):
         row = Project.objects.select_for_update().values_list("writes_until", flat=True)
         until, later = _spend(row.get(pk=project.pk))
@@ -122,12 +127,12 @@ def take_write(project: Project) -> datetime | None:
 
 
 def next_write_at(project: Project) -> datetime | None:
-    """What `take_write` would say now, taking nothing: asked before work that is in vain without a write."""
+    """What `take_write` would say now, without taking: ask before work that is useless without a write."""
     return _spend(project.writes_until)[1]
 
 
 def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
-    """Up to when the budget is spent with one write more, and when that write may go out, if not now."""
+    """Until when the budget is spent with one more write, and when that write may go out, if not now."""
     step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
     ahead = step * max(settings.WRITES_PER_MINUTE // 10, 1)
     now = clock.now()
@@ -136,7 +141,7 @@ def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
 
 
 def note_skew(project: Project, error: ClockSkew) -> None:
-    """The cloud refuses our time: sign by its clock from now on, and say so."""
+    """The cloud refuses our time: sign by its clock from now on, and record that."""
     if error.offset is None or error.offset == project.clock_offset:
         return
     before = project.clock_offset
@@ -154,7 +159,7 @@ def note_skew(project: Project, error: ClockSkew) -> None:
 
 
 def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
-    """Stop calls until the pause is over; a longer pause that is under way stays."""
+    """Stop calls until the pause is over; a longer pause that has begun stays."""
     until = clock.now() + pause
     changes = {
         "blocked_until": until,

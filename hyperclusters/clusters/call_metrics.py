@@ -1,7 +1,7 @@
-"""How many calls the cloud was made, how they ended and how long they took, added up over all processes.
+"""Counts of calls to the cloud, how they ended and how long they took, summed over all processes.
 
-Counted in memory and written down with each heartbeat, so that a call costs no write of its own; a killed worker takes
-the counts of its last few seconds with it.
+Counted in memory and written with each heartbeat, so that a call costs no write of its own; a killed worker loses the
+counts of its last seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _calls: dict[Key, dict[str, float]] = defaultdict(lambda: defaultdict(float))
 
 
 def note(exchange: Exchange, error: ModelArtsError | None) -> None:
-    """Count one call. Its labels are of a few known values, whatever the cloud says."""
+    """Count one call. Its labels have a few known values, whatever the cloud says."""
     status = exchange.status if exchange.status is not None and 100 <= exchange.status < 600 else 0
     key = (exchange.request.call, type(error).__name__ if error else "Answer", status)
     with _lock:
@@ -35,7 +35,7 @@ def note(exchange: Exchange, error: ModelArtsError | None) -> None:
 
 
 def flush() -> None:
-    """Write down what was counted since the last time."""
+    """Write what was counted since the last time."""
     with _lock:
         calls = {key: dict(counts) for key, counts in _calls.items()}
         _calls.clear()

@@ -1,4 +1,4 @@
-"""What must hold before a process serves: said at the start, by name, and never with a secret."""
+"""Checks at the start of a process, reported by name and never with a secret."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from .projects import unreadable
 
 @register(Tags.database)
 def keys_open(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Every project's key can be read. Asked only where a database may be: `check --database default`, and each start."""
+    """Every project's key can be read. Runs only where a database is allowed: `check --database default`, and each
+    start."""
     if not databases:
         return []
     try:
         names = unreadable()
-    except DatabaseError:  # away, or not migrated yet: that is no word about keys, and others will say it
+    except (
+        DatabaseError
+    ):  # away, or not migrated yet: this says nothing about keys, and other checks report it
         return [
             checks.Warning(
                 "The database could not be asked whether the projects' keys can be read.", id="keys.W001"

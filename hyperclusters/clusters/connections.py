@@ -1,4 +1,4 @@
-"""Testing a project's way to the cloud: asked for on a page, made by a worker with one harmless list."""
+"""Tests a project's connection to the cloud: requested on a page, made by a worker with one harmless list."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .operations.transitions import wake_workers
 from .upstream import client_for
 
 KEPT = 20  # tests a project
-SKEW = timedelta(seconds=60)  # clocks that differ by more than this are worth a word
+SKEW = timedelta(seconds=60)  # report clocks that differ by more than this
 # What happened on the way, by the client's slugs.
 BY_CAUSE = {
     "dns_error": Diagnosis.LOOKUP,
@@ -58,7 +58,7 @@ BY_MEANING: dict[type[ModelArtsError], Diagnosis] = {
 
 
 def ask_test(*, by: User, project: Project) -> ConnectionTest:
-    """Have a worker test the connection now. One that is under way already is returned as it is. Raises NotPermitted."""
+    """Have a worker test the connection now. Returns a running test as it is. Raises NotPermitted."""
     require(by, Permission.CONNECT)
     with transaction.atomic():
         test, is_new = ConnectionTest.objects.get_or_create(
@@ -73,13 +73,13 @@ def ask_test(*, by: User, project: Project) -> ConnectionTest:
 
 
 def claim_test(holder: str) -> ConnectionTest | None:
-    """Lease the test that was asked for first."""
+    """Lease the oldest requested test."""
     return ConnectionTest.objects.filter(done_at__isnull=True).claim(holder)
 
 
 def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> None:
-    """Make one list of the cloud, and write down what it shows. A stopped project is not called: that would harm its key.
-    A list that was refused for its time is not made again if `may_begin` says no."""
+    """Make one list and record what it shows. A stopped project is not called: that would harm its key. A list that
+    was refused for its time is not made again if `may_begin` says no."""
     project = test.project
     try:
         if (later := breaker.next_call_at(project)) is not None:
@@ -100,7 +100,7 @@ def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> Non
 
 
 def _list(project: Project, may_begin: MayBegin) -> tuple[Answer[tuple[HyperCluster, ...]], timedelta | None]:
-    """The answer, and how far the cloud's clock was off ours if that is worth a word. One try more by its clock."""
+    """The answer, and how far the cloud's clock is off ours if that matters. One more try by its clock."""
     for attempt in (1, 2):
         try:
             answer = client_for(project).list(type=ClusterType.HPS)
@@ -150,7 +150,7 @@ def _end(
     with transaction.atomic():
         open_ = ConnectionTest.objects.filter(pk=test.pk, done_at__isnull=True)
         if not open_.update(done_at=clock.now(), **facts):
-            return  # our lease had lapsed, and another worker has made the test
+            return  # our lease lapsed, and another worker made the test
         recent_tests = ConnectionTest.objects.filter(project=test.project_id).values_list("pk", flat=True)[
             :KEPT
         ]

@@ -1,4 +1,4 @@
-"""What auditors do: review creations, and account for clusters that were made outside this dashboard."""
+"""What auditors do: review creations, and account for clusters made outside this dashboard."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .models import Cluster, Creation, Judgement, Review
 
 
 class NoteRequired(ValueError):
-    """A follow-up needs a note, and an acceptance a reason: whoever comes next must know why."""
+    """A follow-up needs a note, and an acceptance a reason."""
 
 
 def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: str = "") -> int:
-    """Mark these settled creations; each is an event of its own. Returns how many were marked.
+    """Mark these settled creations, with one event each. Returns how many were marked.
 
-    One that is not settled, or about which the same was said already, is left as it is. All are marked, or none.
-    Raises NotPermitted; NoteRequired for a follow-up without a note.
+    One that is not settled, or has this mark already, stays as it is. All are marked, or none. Raises NotPermitted;
+    NoteRequired for a follow-up without a note.
     """
     require(by, Permission.REVIEW)
     if judgement == Judgement.FOLLOW_UP and not note:
@@ -33,7 +33,7 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
     settled = Creation.objects.visible_to(by).filter(pk__in=list(creations), settled_at__isnull=False)
     marked = 0
     with transaction.atomic():
-        # In one order, so that two auditors who mark the same ones wait for each other.
+        # In one order, so that two auditors who mark the same creations wait for each other.
         for creation in (
             settled.select_for_update(of=("self",)).select_related("project__team").order_by("pk")
         ):
@@ -56,7 +56,7 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
 
 
 def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, reason: str = "") -> bool:
-    """Say whose a cluster made outside is, or why it may stay. False if it has turned out to be made here.
+    """Record the owner of a cluster made outside, or why it may stay. False if it turned out to be made here.
 
     Raises NotPermitted; NoteRequired if it is neither claimed for a person nor accepted with a reason.
     """

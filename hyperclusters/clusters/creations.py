@@ -1,4 +1,4 @@
-"""What people do with creations: ask for one, withdraw it, have it looked at, decide it."""
+"""What people do with creations: request, withdraw, check now, decide."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from .readback import hold_until_commit, read_back
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """What a person asks for, as typed. Checked against the vendor's grammar by `request_creation`."""
+    """What a person requests, as typed. `request_creation` checks it against the vendor's grammar."""
 
     name: str
     type: str
@@ -57,11 +57,11 @@ def request_creation(
     again_of: Creation | None = None,
     despite_cluster: bool = False,
 ) -> Creation:
-    """Commit the intent to create and its audit event; the worker does the rest. The same token again gives the same row.
+    """Commit the intent to create and its audit event; the worker does the rest. The same token gives the same row.
 
-    `despite_cluster`: create although a live cluster has this name, which only those may who decide in the team.
-    Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent. A database error means
-    that nothing was recorded and nothing was sent.
+    `despite_cluster`: create although a live cluster has this name; only people who decide in the team may. Raises
+    NotPermitted or CreationRefused: each has its audit event, and nothing was sent. A database error means that
+    nothing was recorded and nothing was sent.
     """
     asked = _facts(person, project, wish)
     with recorded(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **asked):
@@ -71,7 +71,7 @@ def request_creation(
 
 
 def find_recorded(*, person: User, token: UUID) -> Creation | None:
-    """The creation that this person's form recorded, read after a COMMIT that was not answered.
+    """The creation that this person's form recorded, read after a COMMIT without an answer.
 
     Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
     """
@@ -85,10 +85,10 @@ def note_attempt(
     values: dict[str, str],
     errors: dict[str, list[str]] | None = None,
 ) -> None:
-    """A form that could not even become a wish is an attempt too: keep what was tried and why it was not accepted.
+    """Record a form that could not become a request: what was tried and why it was not accepted.
 
-    `values` by the names of the form's fields, of any length. With `errors` it was refused for what it asked; without,
-    denied for who asked.
+    `values` by the names of the form's fields, of any length. With `errors` the content was refused; without, the
+    person was denied.
     """
     short = {name: text[:500] for name, text in values.items()}
     wish = CreateRequest(
@@ -105,7 +105,8 @@ def note_attempt(
 
 
 def withdraw(creation: Creation, *, by: User) -> None:
-    """Withdraw one's own creation while it waits to be sent, or to be sent again. Raises NotPermitted; StaleState if it is not waiting any more."""
+    """Withdraw a creation while it waits to be sent, or to be sent again. Raises NotPermitted; StaleState if it no
+    longer waits."""
     require(by, Permission.VIEW, creation.team)
     if by != creation.requested_by:
         require(by, Permission.DECIDE, creation.team)
@@ -125,7 +126,7 @@ def withdraw(creation: Creation, *, by: User) -> None:
 
 
 def look_now(creation: Creation, *, by: User) -> None:
-    """Have the worker look at an unresolved creation at once; one that is settled stays as it is. Raises NotPermitted."""
+    """Have the worker check an unresolved creation at once; a settled one stays as it is. Raises NotPermitted."""
     require(by, Permission.VIEW, creation.team)
     unknown = Creation.objects.filter(pk=creation.pk, state=State.UNKNOWN)
     with transaction.atomic():
@@ -135,7 +136,8 @@ def look_now(creation: Creation, *, by: User) -> None:
 
 
 def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -> None:
-    """Say which candidate an undecided creation made; empty: none of them. Raises NotPermitted, NotACandidate, StaleState."""
+    """Choose the candidate that an undecided creation made; empty: none of them. Raises NotPermitted, NotACandidate,
+    StaleState."""
     require(by, Permission.DECIDE, creation.team)
     if creation.state != State.NEEDS_ATTENTION:
         raise StaleState(f"creation {creation.pk} is {creation.state}")
@@ -166,7 +168,7 @@ def _accept(
     again_of: Creation | None,
     despite_cluster: bool,
 ) -> Creation:
-    # The row locks make the name and quota checks below hold against creations that are being accepted right now.
+    # The row locks make the name and quota checks below valid against creations being accepted at the same time.
     hold_until_commit(token)
     project = quotas.lock(project)
     require(person, Permission.CREATE, project.team)
@@ -191,7 +193,8 @@ def _accept(
 def _require_room(
     person: User, project: Project, wish: CreateRequest, despite_cluster: bool
 ) -> Cluster | None:
-    """Nothing stands in the way of this wish; the live cluster of its name, if that was knowingly passed over. Raises CreationRefused."""
+    """Check that nothing prevents this request. Returns the live cluster of its name, if the person chose to ignore
+    it. Raises CreationRefused."""
     quotas.check_rules(project.team, wish)
     if _asks_too_often(person):
         raise TooMany("too many creations within a minute")
@@ -209,7 +212,7 @@ def _require_room(
 def _insert(
     person: User, project: Project, wish: CreateRequest, token: UUID, again_of: Creation | None
 ) -> Creation:
-    # Others of this name that are known, even if gone. One that is not takes the name: see `CreationEngine.prepare`.
+    # Known clusters of this name, even if gone. An unknown one takes the name: see `CreationEngine.prepare`.
     known = project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)
     try:
         with transaction.atomic():
@@ -222,7 +225,7 @@ def _insert(
                 baseline=list(known),
                 **asdict(wish),
             )
-    except IntegrityError:  # the same token, posted for another project at the same moment
+    except IntegrityError:  # the same token, posted for another project at the same time
         raise TokenUsed(None) from None
 
 
@@ -255,7 +258,7 @@ def _check_grammar(project: Project, wish: CreateRequest) -> None:
 
 
 def _facts(person: User, project: Project | None, wish: CreateRequest) -> dict[str, Any]:
-    """What every event of a request says that did not become a creation."""
+    """The facts of every event about a request that did not become a creation."""
     return {
         "by": person,
         "on": Subject("cluster", "", wish.name, project.team if project else None, project),

@@ -1,4 +1,4 @@
-"""Project credentials at rest: encrypted, and bound to the row that they belong to."""
+"""Project credentials at rest: encrypted, and bound to their row."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from hyperclusters.modelarts import Credentials
 
 
 class UnusableKey(Exception):
-    """There is no key to sign with, so nothing can be sent. `cause` is a slug for the sentence people read."""
+    """There is no key to sign with, so nothing can be sent. `cause` is a slug for the sentence that people read."""
 
     cause = "unreadable_credentials"
 
@@ -46,7 +46,7 @@ def unseal(sealed: str, *, bound_to: str) -> Credentials:
 
 
 def key_ids() -> list[str]:
-    """What the keys of CREDENTIAL_KEYS are called in rows and messages, newest first. Nobody can tell a key by its ID."""
+    """The IDs of the keys of CREDENTIAL_KEYS in rows and messages, newest first. An ID does not reveal its key."""
     return [hashlib.sha256(key.encode()).hexdigest()[:12] for key in settings.CREDENTIAL_KEYS]
 
 

@@ -1,4 +1,4 @@
-"""Asking for a deletion. The worker does the rest."""
+"""Requests a deletion. The worker does the rest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def request_deletion(
 ) -> Deletion:
     """Commit the intent to delete and its audit event; the worker does the rest. The same token again gives the same row.
 
-    Raises NotPermitted, or a Refused: each has its audit event, and nothing was sent.
+    Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
     with (
         recorded(
@@ -62,7 +62,7 @@ def request_deletion(
 
 
 def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
-    """The deletion that this web request recorded, read after its COMMIT was not answered.
+    """The deletion that this web request recorded, read after a COMMIT without an answer.
 
     Waits a while for a transaction that is still open. Raises DatabaseError if it cannot be known yet.
     """

@@ -1,4 +1,4 @@
-"""Why something that a person asked for was not accepted. Nothing was sent then."""
+"""Why a request for a creation or deletion was not accepted. Nothing was sent then."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .models import Cluster, Creation, Deletion, Project
 
 
 class CreationRefused(Exception):
-    """Not accepted, and nothing was sent. `cause` is a slug for the sentence people read."""
+    """Not accepted, and nothing was sent. `cause` is a slug for the sentence that people read."""
 
     cause = "refused"
 
     def as_audit_json(self) -> dict[str, Any]:
-        """What the ledger keeps of the refusal."""
+        """The refusal, as the ledger stores it."""
         return {"cause": self.cause}
 
 
@@ -64,7 +64,7 @@ class NameTaken(CreationRefused):
 
 
 class QuotaReached(CreationRefused):
-    """The project, or its team, has as many clusters, made and being made, as it may have."""
+    """The project, or its team, has as many clusters and open creations as it may have."""
 
     cause = "quota"
 
@@ -78,7 +78,7 @@ class QuotaReached(CreationRefused):
 
 
 class AgainstRules(CreationRefused):
-    """The team's rules do not allow a creation like this. `fields` are the form's names for what they forbid."""
+    """The team's rules forbid this creation. `fields` are the names of the form's fields that break them."""
 
     cause = "team_rules"
 
@@ -92,13 +92,13 @@ class AgainstRules(CreationRefused):
 
 
 class TooMany(CreationRefused):
-    """The person has asked for as many creations as one may within a minute."""
+    """The person has requested as many creations as allowed within a minute."""
 
     cause = "too_many"
 
 
 class Blocked(CreationRefused):
-    """Calls to the cloud are stopped for this project at the moment."""
+    """Calls to the cloud are stopped for this project."""
 
     cause = "blocked"
 
@@ -111,7 +111,7 @@ class Blocked(CreationRefused):
 
 
 class TokenUsed(CreationRefused):
-    """The form's one-time token has already made a creation, with other values or by another person."""
+    """The form's one-time token has already created something, with other values or by another person."""
 
     cause = "token_used"
 
@@ -127,7 +127,7 @@ class WrongName(CreationRefused):
 
 
 class AlreadyGone(CreationRefused):
-    """The cluster is not in the cloud any more."""
+    """The cluster is no longer in the cloud."""
 
     cause = "already_gone"
 
@@ -143,14 +143,14 @@ class DeletionOpen(CreationRefused):
 
 
 class NotACandidate(CreationRefused):
-    """The cluster chosen is none of the candidates, or another creation has turned out to have made it."""
+    """The chosen cluster is not a candidate, or another creation made it."""
 
     cause = "not_a_candidate"
 
 
 @contextmanager
 def recorded(*, denied: EventType, refused: EventType, **facts: Any) -> Iterator[None]:
-    """Record why what is asked for inside is not accepted, after its transaction was rolled back."""
+    """Record the refusal of what is requested inside, after its transaction was rolled back."""
     try:
         yield
     except NotPermitted as denial:

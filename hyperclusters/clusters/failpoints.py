@@ -1,11 +1,11 @@
-"""Named places at which the fault tests end, hold or disturb a process. Everywhere else each is an empty function.
+"""Named places where the fault tests kill, hold or disturb a process. Elsewhere each is an empty function.
 
-They come alive only where HYPERCLUSTERS_FAILPOINTS=1 is set *and* UPSTREAM_HOSTS names this machine alone: a
-deployment that can reach a real cloud cannot be made to die here, whatever else its environment holds.
+They work only if HYPERCLUSTERS_FAILPOINTS=1 is set *and* UPSTREAM_HOSTS names this machine only: a deployment that
+can reach a real cloud cannot be killed here, whatever else its environment holds.
 
-Alive, FAILPOINT says what happens: `name:2` kills the process at the second time it gets to that place (SIGKILL, so
-that nothing is tidied up), `name:1:hold` makes it wait there until the file `name.go` appears in FAILPOINT_FOLDER,
-having left `name.held` there. Several are separated by commas.
+FAILPOINT says what happens: `name:2` kills the process when it reaches that place for the second time (SIGKILL, so
+that nothing is cleaned up); `name:1:hold` leaves `name.held` in FAILPOINT_FOLDER and waits until the file `name.go`
+appears there. Separate several with commas.
 """
 
 import os
@@ -22,20 +22,18 @@ THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 HELD_AT_MOST = 30.0  # seconds
 
 hits: Counter[str] = Counter()
-on_hit: dict[
-    str, Callable[[int], None]
-] = {}  # a test's own disturbance by place; gets how often it was reached
+on_hit: dict[str, Callable[[int], None]] = {}  # a test's disturbance by place; gets the number of visits
 _counting = threading.Lock()
 
 
 def may_live() -> bool:
-    """Whether both conditions hold: asked for, and no other machine can be called."""
+    """Whether both conditions hold."""
     hosts = set(settings.UPSTREAM_HOSTS)
     return os.environ.get("HYPERCLUSTERS_FAILPOINTS") == "1" and bool(hosts) and hosts <= THIS_MACHINE
 
 
 def _nothing(name: str) -> None:
-    """What a failpoint is outside the fault tests."""
+    """The failpoint outside the fault tests."""
 
 
 def _hit(name: str) -> None:

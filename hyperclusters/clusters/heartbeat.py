@@ -1,4 +1,4 @@
-"""Which processes are alive, as all processes see it, and whether their clocks agree."""
+"""Heartbeats: which processes are alive, and whether their clocks agree."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SAY_AGAIN = 60.0  # seconds between two log lines about one wrong clock
 
 
 class _Cache:
-    """What this process read last, and what it has said of its clock."""
+    """What this process read last, and what it reported of its clock."""
 
     last_beat: datetime | None = None
     wrong_host = ""
@@ -44,14 +44,14 @@ _cache = _Cache()
 
 
 def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
-    """Note that this process is alive, and by how much its clock is wrong. Those silent for a day are forgotten."""
+    """Record that this process is alive, and how wrong its clock is. Processes silent for a day are removed."""
     off, host = _seconds_ahead(holder), socket.gethostname()[:128]
-    ahead = off if _cache.was_off else None  # twice in a row: a busy machine may make it look so once
+    ahead = off if _cache.was_off else None  # twice in a row: a busy machine may look so once
     _cache.was_off = off is not None
-    # On SQLite this waits for other writers, and the time is right only after that.
+    # On SQLite this waits for other writers; the time is right only afterwards.
     with transaction.atomic():
         now = clock.now()
-        # One event for each machine. Read before our own beat is written, so that of two processes one always says it.
+        # One event for each machine. Read before our own beat is written, so that one of two processes always records it.
         is_reported = ahead is None or _cache.ahead is not None or _is_reported(host, now, ahead)
         Heartbeat.objects.update_or_create(
             holder=holder,
@@ -71,35 +71,35 @@ def beat_in_background() -> None:
 
 
 def stopped(holder: str) -> None:
-    """This worker has ended in order."""
+    """This worker has stopped in order."""
     Heartbeat.objects.filter(holder=holder).delete()
 
 
 def is_a_worker_alive() -> bool:
-    """Whether any worker was heard of within the last minute."""
+    """Whether any worker reported within the last minute."""
     _read()
     return _is_recent()
 
 
 def has_worker_beat() -> bool:
-    """The same for every page. A beat is good for its minute, so the database is asked about once a minute; a worker that
-    ended in order is missed when the minute is over."""
+    """The same for every page, cached: the database is asked about once a minute. A worker that stopped in order is
+    missed when the minute is over."""
     return _is_recent() or is_a_worker_alive()
 
 
 def host_with_wrong_clock() -> str:
-    """A machine of which a process says that its clock is wrong, as read with the workers' beats; empty if none does."""
+    """A machine with a process that reports a wrong clock, as read with the workers' beats; empty if there is none."""
     return _cache.wrong_host
 
 
 def seconds_ahead() -> float | None:
-    """By how much this process's own clock is ahead; None while it agrees."""
+    """How far this process's own clock is ahead; None while it agrees."""
     off = clock.difference()
     return off.total_seconds() if abs(off) > clock.TOLERANCE else _cache.ahead
 
 
 def forget_beats() -> None:
-    """As if this process had asked for no beat yet."""
+    """Forget the cached beats of this process."""
     _cache.__dict__.clear()
 
 
@@ -128,18 +128,19 @@ def _beat_for_ever() -> None:
 
 
 def _seconds_ahead(holder: str) -> float | None:
-    """By how much this process's clock is ahead; None while it agrees."""
+    """How far this process's clock is ahead; None while it agrees."""
     ahead = clock.difference() if connection.vendor == "postgresql" else _ahead_of_others(holder)
-    # What is wrong already is wrong until it is right again by a margin, or it would begin and end all the time.
+    # A wrong clock stays wrong until it is right by a margin, so that the state does not flip all the time.
     least = clock.TOLERANCE if _cache.ahead is None else clock.TOLERANCE / 2
     return ahead.total_seconds() if abs(ahead) > least else None
 
 
 def _ahead_of_others(holder: str) -> timedelta:
-    """SQLite, where each process has this machine's clock: by how much ours is ahead of another process's.
+    """SQLite, where each process uses this machine's clock: how far ours is ahead of another process's.
 
-    What is new since the last look was written between the two looks. A new beat is as old as it says; a new event may be
-    older, since its transaction takes its time. Nobody can tell which clock is right, so each process doubts its own.
+    Rows that are new since the last check were written between the two checks. A new beat is as old as it says; a new
+    event may be older, since its transaction takes time. Nobody can tell which clock is right, so each process doubts
+    its own.
     """
     now = clock.now()
     beats = dict(Heartbeat.objects.exclude(holder=holder).values_list("holder", "at"))
@@ -159,14 +160,14 @@ def _ahead_of_others(holder: str) -> timedelta:
 
 
 def _is_reported(host: str, now: datetime, ahead: float) -> bool:
-    """Whether a process of this machine has said so; its beats are dated by its clock, which may differ from ours."""
+    """Whether a process of this machine has reported it; its beats use its own clock, which may differ from ours."""
     reach = ALIVE + timedelta(seconds=abs(ahead))
     beats = Heartbeat.objects.filter(at__range=(now - reach, now + reach), host=host)
     return beats.filter(clock_ahead__isnull=False).exists()
 
 
 def _log(ahead: float | None) -> None:
-    """A line a minute while the clock is wrong."""
+    """Log a line a minute while the clock is wrong."""
     was, _cache.ahead = _cache.ahead, ahead
     if ahead is None:
         if was is not None:

@@ -1,4 +1,8 @@
-"""Our copy of what the cloud has: listed type by type, and never emptied by a list that failed."""
+"""Keeps our copy of what the cloud has: listed type by type, and never emptied by a failed list.
+
+HPS and ECS are listed apart, each with its own freshness. A list that fails, contradicts itself or has an unreadable
+row changes nothing. `"hyper_clusters": null`, or a count of 0 alone, is an empty list; `{}` is not a list.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +27,11 @@ from .upstream import client_for
 
 
 class AlreadyBound(Exception):
-    """One cluster cannot have been made by two creations."""
+    """Another creation made this cluster."""
 
 
 def ask_refresh(*, person: Person) -> int:
-    """Have every source that this person sees listed at once, by the worker. Returns how many."""
+    """Have the worker list every source that this person sees. Returns how many."""
     sources = ClusterListing.objects.visible_to(person)
     with transaction.atomic():
         count = sources.update(run_after=clock.now())
@@ -37,7 +41,7 @@ def ask_refresh(*, person: Person) -> int:
 
 
 def note_export(*, person: Person, kind: str, filters: dict[str, str], count: int) -> None:
-    """Keep that somebody took the list out as a file: what they asked for, and how many clusters they got."""
+    """Record that somebody downloaded the list: what they asked for, and how many clusters they got."""
     record(
         EventType.CLUSTERS_EXPORTED,
         Outcome.DONE,
@@ -57,14 +61,14 @@ def claim_source(holder: str) -> ClusterListing | None:
 def sync(cluster_listing: ClusterListing) -> bool:
     """List one project's clusters of one type and bring our copy up to date.
 
-    False if the list failed: nothing changes then. `listed_at` moves once all of the list is applied.
+    False if the list failed: nothing changes then. `listed_at` moves once the whole list is applied.
     """
     project = cluster_listing.project
     try:
         client = client_for(project)
         if (
             later := breaker.next_call_at(project)
-        ) is not None:  # after a pause, this list may be the probe that ends it
+        ) is not None:  # after a pause, this list may be the probe that ends the pause
             _release(cluster_listing, later)
             return False
         started_at = clock.now()
@@ -90,9 +94,9 @@ def sync(cluster_listing: ClusterListing) -> bool:
 
 
 def bind(creation: Creation, item: HyperCluster) -> Cluster:
-    """The cluster that this creation made; one that was taken for it before is left as made outside.
+    """Bind a cluster to the creation that made it; a cluster bound to the creation before is left as made outside.
 
-    Call within a transaction. Raises AlreadyBound if another creation made it.
+    Call it within a transaction. Raises AlreadyBound if another creation made it.
     """
     Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
     now = clock.now()
@@ -124,7 +128,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
 
 def _note_listed(cluster_listing: ClusterListing, started_at: datetime, *, suspect: bool) -> None:
     recovered = cluster_listing.failed_at is not None
-    # A suspect list is asked for again soon; nothing is taken as gone until the second one agrees.
+    # A suspect list is requested again soon; nothing is marked as gone until the second one agrees.
     delay = min(10, settings.SYNC_INTERVAL) if suspect else settings.SYNC_INTERVAL
     _release(
         cluster_listing,
@@ -164,7 +168,7 @@ def _note_failure(cluster_listing: ClusterListing, cause: str, code: str) -> Non
 
 
 def _release(cluster_listing: ClusterListing, run_after: datetime, **changes: Any) -> None:
-    """Give the source back. A refresh asked for meanwhile stays due: the list it wants had not begun yet."""
+    """Release the source. A refresh requested meanwhile stays due: its list had not begun yet."""
     mine = ClusterListing.objects.filter(pk=cluster_listing.pk)
     mine.filter(run_after=cluster_listing.run_after).update(run_after=run_after)
     mine.update(lease_holder="", lease_expires_at=None, **changes)

@@ -1,4 +1,4 @@
-"""The key of the machine that this process runs on, had from the cloud's metadata service and kept in memory alone."""
+"""The key of the machine that this process runs on, from the cloud's metadata service, kept in memory only."""
 
 import threading
 from datetime import timedelta
@@ -10,14 +10,16 @@ from hyperclusters.modelarts import Credentials, MetadataError, TemporaryKey, Tr
 
 from .credentials import UnusableKey
 
-RENEW_BEFORE = timedelta(minutes=40)  # the vendor's SDK asks anew when a key has no longer than this to live
+RENEW_BEFORE = timedelta(
+    minutes=40
+)  # the vendor's SDK fetches a new key when the old one has no longer than this to live
 
 _lock = threading.Lock()
 _held: dict[str, TemporaryKey] = {}
 
 
 def key(http: Transport) -> Credentials:
-    """The machine's key, asked for anew before it ends. While that fails, the one at hand serves until it does end.
+    """The machine's key, fetched again before it expires. While that fails, the old key is used until it expires.
 
     Raises UnusableKey.
     """
@@ -42,6 +44,6 @@ def _renewed(http: Transport, endpoint: str, held: TemporaryKey | None) -> Tempo
 
 
 def forget() -> None:
-    """Ask anew at the next call."""
+    """Fetch the key again at the next call."""
     with _lock:
         _held.clear()

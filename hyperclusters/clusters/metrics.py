@@ -1,4 +1,4 @@
-"""What an operator alarms on, read from the database when it is asked for: every process tells the same."""
+"""Metrics for operators, computed from the database at each scrape, so that every process reports the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+import hyperclusters
 from hyperclusters.audit import clock, push, verification
 from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.readable import values
@@ -25,7 +26,7 @@ VERDICTS = (State.CREATED, State.FAILED, State.NOT_CREATED)
 
 
 def exposition() -> bytes:
-    """All of it, in Prometheus' text format."""
+    """All metrics in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Dashboard())
     return generate_latest(registry)
@@ -34,6 +35,9 @@ def exposition() -> bytes:
 class _Dashboard(Collector):
     def collect(self) -> Iterator[Metric]:
         now = clock.now()
+        build = _gauge("build_info", "The release that answers", ("version",))
+        build.add_metric([hyperclusters.__version__], 1)
+        yield build
         yield from _work(now)
         yield _verdicts()
         yield from _calls()
@@ -80,7 +84,7 @@ def _work(now: datetime) -> Iterator[Metric]:
 
 
 def _verdicts() -> Metric:
-    """From the click to the verdict."""
+    """The time from the click to the verdict."""
     family = HistogramMetricFamily(
         "hyperclusters_verdict_seconds", "From a creation's request to its verdict", labels=["state"]
     )

@@ -1,4 +1,4 @@
-"""What stands in the way of a creation, known before the click. Advice only: `request_creation` decides."""
+"""What prevents a creation, known before the click. Advice only: `request_creation` decides."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Preflight:
     """For one person and project, and the name typed so far (may be empty)."""
 
     project: Project
-    access_expires_at: datetime | None  # when the person's right to create here ends
+    access_expires_at: datetime | None  # when the person's permission to create here ends
     used: int
     used_by_team: int | None  # none: the team has no quota
     same_name: Cluster | None
     unresolved: Creation | None
     sources: list[ClusterListing]
     may_override: bool  # whether the person may create despite a cluster of the name
-    subnets: list[str]  # the ones known in this project, most used first
+    subnets: list[str]  # known subnets of this project, most used first
 
     @property
     def is_name_free(self) -> bool:
@@ -47,7 +47,7 @@ class Preflight:
 
 
 def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
-    """Read what is known. The caller has made sure that this person may create in this project."""
+    """Read what is known. The caller has checked that this person may create in this project."""
     here = (grant for grant in grants_for(person, Permission.CREATE) if grant.team_id == project.team_id)
     grant = next(here, None)
     subnets = Network.objects.filter(cluster__project=project, cluster__gone_at__isnull=True)

@@ -1,4 +1,4 @@
-"""Connecting cloud projects to teams, and changing what is connected. Everything here is for platform admins."""
+"""Connects cloud projects to teams and changes them. Only platform admins may."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOT_LISTED = gettext_lazy("This endpoint is not on the list of hosts that may be
 
 
 def known_endpoints() -> dict[str, str]:
-    """The regions that have ModelArts and whose endpoints the operator's allow-list has, and those endpoints."""
+    """The regions that have ModelArts and whose endpoints the operator allows, with these endpoints."""
     return {region: endpoint for region, endpoint in ENDPOINTS.items() if is_allowed(endpoint)}
 
 
@@ -48,8 +48,8 @@ def connect_project(
 ) -> Project:
     """Connect a project. Without `credentials` its calls are signed with the key of the machine that makes them.
 
-    `key_until`: when a temporary key ends. Raises NotPermitted; ValidationError on a malformed value or an endpoint
-    that is not on the allow-list.
+    `key_until`: when a temporary key expires. Raises NotPermitted; ValidationError for a malformed value or an
+    endpoint that is not allowed.
     """
     require(by, Permission.CONNECT)
     if not is_allowed(endpoint):
@@ -77,7 +77,7 @@ def connect_project(
 def change_project(
     *, by: User, project: Project, name: str, team: Team, region: str, quota: int | None
 ) -> bool:
-    """Change what may change: endpoint and project ID are what the key is sealed for and the clusters belong to.
+    """Change what may change: the key is sealed for endpoint and project ID, and the clusters belong to them.
 
     Returns whether anything was different. Raises NotPermitted, ValidationError.
     """
@@ -103,9 +103,9 @@ def change_project(
 def replace_key(
     *, by: User, project: Project, credentials: Credentials | None, key_until: datetime | None = None
 ) -> None:
-    """Sign with another key from now on; calls that were stopped because of the old one go on.
+    """Sign with another key from now on; calls that were stopped because of the old key resume.
 
-    Until the cloud has answered with the new one, one call at a time is made. Raises NotPermitted, ValidationError.
+    Until the cloud has answered with the new key, one call at a time is made. Raises NotPermitted, ValidationError.
     """
     require(by, Permission.CONNECT)
     with transaction.atomic():
@@ -134,8 +134,8 @@ def replace_key(
 
 
 def reseal_keys() -> Iterator[tuple[Project, bool]]:
-    """Encrypt every project's key anew with the newest of CREDENTIAL_KEYS: yields each that is not yet, and whether it
-    could be. Each is committed by itself, so that whoever is killed half-way is just called again."""
+    """Encrypt every project's key with the newest of CREDENTIAL_KEYS: yields each project that needs it, and whether
+    it worked. Each is committed by itself: after an interruption, call it again."""
     stale = Project.objects.exclude(sealed_with=key_ids()[0]).exclude(key_kind=KeyKind.MACHINE)
     for pk in list(stale.order_by("pk").values_list("pk", flat=True)):
         yield _reseal(pk)
@@ -146,7 +146,7 @@ def _reseal(pk: int) -> tuple[Project, bool]:
         locked_project = Project.objects.select_for_update().select_related("team").get(pk=pk)
         before, newest = locked_project.sealed_with, key_ids()[0]
         if before == newest or locked_project.key_kind == KeyKind.MACHINE:
-            return locked_project, True  # somebody has replaced the key meanwhile
+            return locked_project, True  # somebody replaced the key meanwhile
         try:
             credentials = unseal(locked_project.sealed_credentials, bound_to=_sealed_for(locked_project))
         except UnusableKey:
@@ -215,7 +215,7 @@ def _facts(project: Project) -> dict[str, Any]:
 
 
 def _key_facts(project: Project) -> dict[str, Any]:
-    """What the ledger keeps of a key: never the key."""
+    """What the ledger stores of a key: never the key."""
     return {
         "key": str(project.key_kind),
         "key_until": project.key_until.isoformat() if project.key_until else "",

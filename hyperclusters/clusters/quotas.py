@@ -1,4 +1,7 @@
-"""What a team allows: which types and names, whether a reason is asked for, and how many clusters."""
+"""A team's rules and quotas: types, names, a required reason, and the number of clusters.
+
+Quotas are read under a lock, so parallel creations are counted exactly, and once more when a creation is claimed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:  # noqa: A002 -- the vendor's name
-    """Which of the team's rules a creation breaks, by the names of the form's fields."""
+    """The team's rules that a creation breaks, by the names of the form's fields."""
     broken = []
     if not team.fits(name):
         broken.append("name")
@@ -26,18 +29,18 @@ def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:
 
 
 def lock(project: Project) -> Project:
-    """The project and its team as they are now, held until the transaction ends: whoever counts waits for whoever adds."""
+    """The project and its team as they are now, locked until the transaction ends: counting waits for adding."""
     return Project.objects.select_for_update(of=("self", "team")).select_related("team").get(pk=project.pk)
 
 
 def check_rules(team: Team, request: CreateRequest) -> None:
-    """Raises AgainstRules."""
+    """Raise AgainstRules if the request breaks one."""
     if broken := broken_rules(team, name=request.name, type=request.type, reason=request.reason):
         raise AgainstRules(team, broken)
 
 
 def check_room(project: Project, *, more: int) -> None:
-    """Whether so many more fit, in the project's quota and in its team's. Call with the lock. Raises QuotaReached."""
+    """Raise QuotaReached unless so many more fit into the quotas of project and team. Call with the lock."""
     if project.quota is not None and used(project) + more > project.quota:
         raise QuotaReached(project.quota)
     team = project.team
@@ -46,9 +49,9 @@ def check_room(project: Project, *, more: int) -> None:
 
 
 def used(project: Project) -> int:
-    """How much of the project's quota is taken: clusters that exist and creations that may become one.
+    """How much of the project's quota is used: clusters that exist and creations that may become one.
 
-    The creations first: one that becomes a cluster between the two is then counted twice, never not at all.
+    The creations come first: one that becomes a cluster between the two queries is counted twice, never not at all.
     """
     return project.creations.unresolved().count() + project.clusters.present().count()
 

@@ -1,4 +1,4 @@
-"""Reading back what a COMMIT recorded whose reply was lost, also while that transaction is still open."""
+"""Reads back what a COMMIT recorded whose reply was lost, also while that transaction is still open."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-PATIENCE = 5  # seconds that an open transaction is waited for
+PATIENCE = 5  # seconds to wait for an open transaction
 
 T = TypeVar("T")
 
 
 def hold_until_commit(key: UUID) -> None:
-    """Lock `key` until this transaction ends, so that `read_back` can wait for that. Call it before anything is written.
+    """Lock `key` until this transaction ends, so that `read_back` can wait for that. Call it before writing anything.
 
-    Only PostgreSQL needs it: a proxy on the way to it can hold a COMMIT back and end the client's connection, and the
+    Only PostgreSQL needs it: a proxy in between can hold a COMMIT back and end the client's connection, and the
     transaction commits later. SQLite rolls back what its own process has not committed.
     """
     if connection.vendor == "postgresql":
@@ -25,7 +25,7 @@ def hold_until_commit(key: UUID) -> None:
 
 
 def read_back(key: UUID, read: Callable[[], T]) -> T:
-    """What `read` finds once no transaction holds `key` any more. After a database error, close the connection before.
+    """What `read` finds once no transaction holds `key` any more. After a database error, close the connection first.
 
     Raises DatabaseError if one still does after `PATIENCE` seconds, or if the database does not answer.
     """
@@ -41,5 +41,5 @@ def read_back(key: UUID, read: Callable[[], T]) -> T:
 
 
 def _number(key: UUID) -> int:
-    """The key as PostgreSQL's advisory locks want it: 64 bits, signed."""
+    """The key as PostgreSQL's advisory locks need it: 64 bits, signed."""
     return int.from_bytes(key.bytes[:8], "big", signed=True)

@@ -1,8 +1,13 @@
 """Applies a complete list to our copy of what the cloud has, in short transactions.
 
-A list is read and checked whole before any of it is applied. What it names is written first, what it lacks is
-marked as gone last. Each transaction is true by itself, so a worker that is killed in between leaves the rest to
-the next list. A list never changes a cluster that a later list, or a creation or deletion since, has changed.
+A list is read and checked whole before any of it is applied. Its clusters are written first, the missing ones are
+marked as gone last, and only then does it count as listed. Each transaction is true by itself, so a killed worker
+leaves the rest to the next list. A list never changes a cluster that a later list, or a creation or deletion since,
+has changed.
+
+What an answer leaves out stays as it was known: without `network_info` the networks stay, and `is_default` is null
+("not stated"). An empty array is a statement. A missing cluster is kept and marked as gone, unless it was seen after
+the list began or is too new to be listed.
 """
 
 from __future__ import annotations
@@ -29,18 +34,18 @@ from .operations.evidence import flag_contradictions
 
 BATCH = 200  # rows that one transaction writes: SQLite has one writer at a time, and people wait for it
 IN_ONE_QUERY = 5000  # IDs; a database takes only so many
-PAUSE = 0.1  # seconds; SQLite has no queue, and a writer that waits tries again after so long at most
+PAUSE = 0.1  # seconds; SQLite has no queue, and a waiting writer retries after at most this long
 LEASE = timedelta(seconds=30)  # for the next batch, beyond the lease that the call itself needs
 EVENT_NETWORKS = 100  # networks that one event names
 
-# While one of these holds a creation may have made a cluster that nobody has tied to it yet.
+# In these states a creation may have made a cluster that is not bound to it yet.
 LOST_NAMES = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 
 Defaults = dict[str, bool | None]  # networks by subnet ID: whether it is the default, None where never stated
 
 
 class Superseded(Exception):
-    """A list that began later is complete already: this one has nothing to add."""
+    """A list that began later is already complete: this one has nothing to add."""
 
 
 @contextmanager
@@ -60,8 +65,8 @@ def turn(source: ClusterListing, started_at: datetime) -> Iterator[None]:
 def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: datetime) -> bool:
     """Bring our copy up to date with a complete list that began at `started_at`. Raises Superseded.
 
-    Returns False, having changed nothing, if the list is suddenly empty and no second one has said so yet.
-    Clusters of a name or ID that a creation is still looking for are left to that search.
+    Returns False, having changed nothing, if the list is suddenly empty and no second list has confirmed it. Clusters
+    with a name or ID that a creation is still looking for are left to that search.
     """
     items = {canonical_id(item.id): item for item in listed}
     # Known over both types: a cloud that lists a cluster under both must not stop either list.
@@ -90,9 +95,9 @@ def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: da
 
 
 def take_over(cluster: Cluster, item: HyperCluster, *, kind: str) -> Defaults | None:
-    """Take over what `item`, listed under the type `kind`, says of a known cluster; what changes is an event.
+    """Copy what `item`, listed under the type `kind`, says about a known cluster; a change is an event.
 
-    What it leaves out stays. The caller saves the cluster and, where they changed, the networks returned.
+    What it leaves out stays. The caller saves the cluster and, if they changed, the returned networks.
     """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -112,7 +117,7 @@ def take_over(cluster: Cluster, item: HyperCluster, *, kind: str) -> Defaults | 
 
 
 def merged(known: Defaults, item: HyperCluster) -> Defaults:
-    """The networks of a cluster once `item` is known: those that it states, and those that it may have left out."""
+    """A cluster's networks once `item` is known: those that it states, and those that it may have left out."""
     networks = {} if item.networks_complete else dict(known)
     for network in item.networks:
         unstated = network.is_default is None
@@ -121,7 +126,7 @@ def merged(known: Defaults, item: HyperCluster) -> Defaults:
 
 
 def write_networks(networks: dict[Cluster, Defaults]) -> None:
-    """Make these the networks of these clusters."""
+    """Replace the networks of these clusters by these."""
     Network.objects.filter(cluster__in=networks).delete()
     Network.objects.bulk_create(
         Network(cluster=cluster, subnet_id=subnet_id, is_default=is_default)
@@ -141,7 +146,7 @@ def _known(project: Project, rows: ClusterQuerySet) -> dict[str, Cluster]:
 
 
 def _is_news(cluster: Cluster | None, item: HyperCluster, kind: str) -> bool:
-    """Whether a listed cluster is not known just so. Decided before anything is locked, and again after."""
+    """Whether a listed cluster differs from what is known. Checked before anything is locked, and again after."""
     if cluster is None or kind not in cluster.listed_as or cluster.name != item.name:
         return True
     old = _defaults(cluster)
@@ -149,7 +154,7 @@ def _is_news(cluster: Cluster | None, item: HyperCluster, kind: str) -> bool:
 
 
 def _batches(items: Sequence[HyperCluster]) -> Iterator[list[HyperCluster]]:
-    """Parts of a list, each of about as many clusters and networks as one transaction writes."""
+    """Parts of a list, each with about as many clusters and networks as one transaction writes."""
     batch: list[HyperCluster] = []
     rows = 0
     for item in items:
@@ -163,7 +168,7 @@ def _batches(items: Sequence[HyperCluster]) -> Iterator[list[HyperCluster]]:
 
 
 def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: datetime) -> None:
-    # First the names, then the clusters: a creation that is settled in between shows in the second read.
+    # Names first, then clusters: a creation that is settled in between shows in the second read.
     lost = list(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", "reported_ids"))
     searched = {name for name, _ in lost} | {cluster_id for _, ids in lost for cluster_id in ids}
     known = _known(source.project, Cluster.objects.with_ids(item.id for item in batch))
@@ -194,7 +199,7 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
 
 
 def _add(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:
-    """Write down clusters that were made elsewhere, each with its event."""
+    """Insert clusters that were created elsewhere, each with its event."""
     new = {"project": source.project, "type": source.type, "found_at": at, "seen_at": at}
     clusters = Cluster.objects.bulk_create(
         Cluster(cluster_id=item.id, name=item.name, **new) for item in items
@@ -207,7 +212,7 @@ def _add(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) ->
 
 
 def _deleted_here(gone: Sequence[Cluster], started_at: datetime) -> set[Any]:
-    """Which of these were deleted here a moment ago: the cloud's list may lag behind."""
+    """Which of these were just deleted here: the cloud's list may lag behind."""
     lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
     deleted = Deletion.objects.filter(
         clock.since("settled_at", started_at - lag), state=DeletionState.DELETED
@@ -216,7 +221,7 @@ def _deleted_here(gone: Sequence[Cluster], started_at: datetime) -> set[Any]:
 
 
 def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> list[Any]:
-    """Mark what is in no list any more as gone. Returns the clusters of which that cannot be said yet."""
+    """Mark clusters that no list has any more as gone. Returns those that cannot be marked yet."""
     unclear = []
     clusters = Cluster.objects.present().of_type(source.type).filter(pk__in=missing)
     for cluster in clusters.select_related("project__team"):
@@ -236,7 +241,7 @@ def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> list[
 
 
 def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
-    """Not if it was seen after this list began, nor while a new cluster may not have reached the list yet."""
+    """False if it was seen after this list began, or while a new cluster may not have reached the list yet."""
     bound = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
     settled = not clock.is_since(cluster.found_at, started_at - bound) and clock.is_proved(bound)
     was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
@@ -248,7 +253,7 @@ def _defaults(cluster: Cluster) -> Defaults:
 
 
 def _difference(these: Defaults, those: Defaults) -> list[dict[str, Any]]:
-    """What `these` have or say that `those` do not, as an event keeps it."""
+    """What `these` have or say that `those` do not, for an event."""
     only = [(key, value) for key, value in these.items() if those.get(key, "absent") != value]
     return [{"subnet_id": key, "is_default": value} for key, value in only[:EVENT_NETWORKS]]
 

@@ -1,4 +1,4 @@
-"""The one place that builds a client of the cloud."""
+"""The only place that builds a client of the cloud."""
 
 from datetime import datetime
 from functools import cache
@@ -44,7 +44,7 @@ def client_for(project: Project) -> Client:
 
 
 def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
-    """Count the call, and tell whoever follows it."""
+    """Count the call and record it as a span."""
     call_metrics.note(exchange, error)
     tracing.ended(
         f"ModelArts {exchange.request.call}",
@@ -65,17 +65,17 @@ def _key(project: Project) -> Credentials:
 
 
 def signing_time(project: Project) -> datetime:
-    """What X-Sdk-Date will say if a request is signed now: whole seconds, by the cloud's clock as far as we know it."""
+    """The X-Sdk-Date of a request signed now: whole seconds, by the cloud's clock as far as known."""
     return (clock.now() + project.clock_offset).replace(microsecond=0)
 
 
 def other_type(kind: ClusterType) -> ClusterType:
-    """The type that this one is not. The cloud keeps the two apart: a call sees the clusters of one alone."""
+    """The other cluster type. The cloud keeps the two apart: a call sees the clusters of one type only."""
     return ClusterType.ECS if kind == ClusterType.HPS else ClusterType.HPS
 
 
 def is_allowed(endpoint: str) -> bool:
-    """Whether the operator's allow-list has this endpoint's host. Plain http is for loopback alone."""
+    """Whether the operator's allow-list has this endpoint's host. Plain http is only for loopback."""
     if not is_endpoint(endpoint):
         return False
     parts = urlsplit(endpoint)

@@ -1,4 +1,4 @@
-"""The worker's loop: whatever is due, as many calls at once as allowed, until told to stop."""
+"""The worker's loop: runs due work, with as many calls at once as allowed, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -30,25 +30,21 @@ from .operations.engine import MayBegin
 from .operations.transitions import WAKE_CHANNEL, warn_of_overdue
 
 log = logging.getLogger(__name__)
-IDLE = (
-    0.1  # seconds between two looks at whether a SQLite file was written to; a submit is claimed within this
-)
+IDLE = 0.1  # seconds between two checks whether the SQLite file was written; a submit is claimed within this
 Job = Callable[..., object]
-IDLE_LISTENING = 0.5  # and until the next look for what became due by itself
+IDLE_LISTENING = 0.5  # and until the next check for work that became due by itself
 
 
 class Worker:
-    """One process's share of the work. `run` returns when `stop` was called and all work in flight is written down."""
+    """The work of one process. `run` returns when `stop` was called and all work in flight is recorded."""
 
     def __init__(self, *, concurrency: int | None = None) -> None:
         self.holder = secrets.token_hex(8)
         self.slots = concurrency or settings.WORKER_CONCURRENCY
         self.pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
-        self.keeper = ThreadPoolExecutor(
-            1, thread_name_prefix="ledger"
-        )  # a slow webhook holds up no creation
+        self.keeper = ThreadPoolExecutor(1, thread_name_prefix="ledger")  # a slow webhook delays no creation
         self.busy: set[Future[None]] = set()
-        self.activities: dict[str, str] = {}  # what each thread does now
+        self.activities: dict[str, str] = {}  # what each thread is doing
         self.keeping: Future[None] | None = None
         self.stopping = threading.Event()
         self.jobs = jobs(may_begin=self.may_go_on)
@@ -63,15 +59,15 @@ class Worker:
         self.wake.set()
 
     def may_go_on(self) -> bool:
-        """Whether this process is not to stop."""
+        """Whether this process is not stopping."""
         return not self.stopping.is_set()
 
     def unfinished(self) -> list[str]:
-        """What has not ended yet."""
+        """The work that has not ended yet."""
         return sorted(self.activities.values())
 
     def run(self) -> None:
-        """Work until stopped. A database that is away is waited for: what is due stays due."""
+        """Work until stopped. While the database is away, wait: due work stays due."""
         if connection.vendor == "postgresql":
             threading.Thread(target=self._listen, name="listener", daemon=True).start()
         with request_context(RequestContext(source="worker")):
@@ -84,13 +80,13 @@ class Worker:
                     log.exception("the database did not answer; trying again")
                     close_old_connections()
                     self.wake.wait(IDLE_LISTENING)
-        for pool in (self.pool, self.keeper):  # what has not begun is due for another worker
+        for pool in (self.pool, self.keeper):  # work that has not begun is due for another worker
             pool.shutdown(wait=True, cancel_futures=True)
         call_metrics.flush()
         heartbeat.stopped(self.holder)
 
     def _rest(self) -> None:
-        """Wait until there may be work: for PostgreSQL's word, or until the SQLite file has been written to."""
+        """Wait for possible work: for PostgreSQL's notification, or until the SQLite file was written."""
         if connection.vendor == "postgresql":
             self.wake.wait(IDLE_LISTENING)
             return
@@ -105,7 +101,7 @@ class Worker:
                 return
 
     def _listen(self) -> None:
-        """Be woken by whoever commits new work (PostgreSQL). Without it work is found by looking, a little later."""
+        """Wake when somebody commits new work (PostgreSQL). Without it, work is found by polling, a little later."""
         while not self.stopping.is_set():
             try:
                 with connection.cursor() as cursor:
@@ -120,7 +116,7 @@ class Worker:
         connection.close()
 
     def _run(self, work: Callable[[Any], object], item: object) -> None:
-        """One item in a thread of its own. A failure ends this item's turn only; it is due again a little later."""
+        """Run one item in its own thread. A failure ends only this item's turn; it is due again a little later."""
         name = threading.current_thread().name
         self.activities[name] = f"{type(item).__name__} {getattr(item, 'pk', item)}"
         try:
@@ -134,12 +130,12 @@ class Worker:
             del self.activities[name]
 
     def _mail(self) -> None:
-        """Send the letters that are due, in a thread: a slow mail server holds up no cluster."""
+        """Send due mails in a thread: a slow mail server delays no cluster."""
         if self.mailing is None or self.mailing.done():
             self.mailing = self.pool.submit(self._run, lambda _: mail.send_due(self.may_go_on), "letters")
 
     def step(self) -> bool:
-        """Start whatever is due and fits. True if something was started."""
+        """Start due work that fits. True if something was started."""
         self.busy = {future for future in self.busy if not future.done()}
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
@@ -164,7 +160,7 @@ class Worker:
 
 
 def sweep() -> None:
-    """What nobody claims: work whose sender never came back, and outcomes that have been open for too long."""
+    """Handle what nobody claims: work whose sender died, and outcomes that have been open for too long."""
     for engine in (CREATIONS, DELETIONS):
         engine.sweep()
         warn_of_overdue(engine.rows, engine.event("overdue"))
@@ -172,7 +168,7 @@ def sweep() -> None:
 
 @contextmanager
 def carrying(item: object) -> Iterator[None]:
-    """Events and log lines of this piece of work carry the request in which a person asked for it."""
+    """Events and log lines of this work carry the ID of the web request that asked for it."""
     request_id = getattr(item, "request_id", "")
     kind = type(item).__name__.lower()
     named = {kind: str(getattr(item, "pk", item))}
@@ -185,7 +181,7 @@ def carrying(item: object) -> Iterator[None]:
 
 
 def jobs(may_begin: MayBegin = lambda: True) -> tuple[tuple[Callable[[str], object], Job], ...]:
-    """How each kind of work is claimed and done, the most urgent first: what people wait for before what is refreshed."""
+    """How each kind of work is claimed and done, the most urgent first: what people wait for comes before refreshes."""
     return (
         (partial(CREATIONS.claim, state=QUEUED), partial(CREATIONS.send, may_begin=may_begin)),
         (partial(DELETIONS.claim, state=QUEUED), partial(DELETIONS.send, may_begin=may_begin)),
@@ -197,7 +193,7 @@ def jobs(may_begin: MayBegin = lambda: True) -> tuple[tuple[Callable[[str], obje
 
 
 def run_due(*, holder: str = "") -> int:
-    """Do everything that is due, one after the other, in this thread. Returns how many items were worked on."""
+    """Do everything that is due, in this thread. Returns how many items were worked on."""
     done = 0
     holder = holder or secrets.token_hex(8)
     with request_context(RequestContext(source="worker")):

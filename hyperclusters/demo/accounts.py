@@ -26,7 +26,7 @@ PEOPLE = {
 
 
 def read_secrets(folder: Path) -> dict[str, str]:
-    """The demo's own keys, password and API token. The first call makes them and writes a file that only its owner can read."""
+    """The demo's keys, password and API token. The first call creates them in a file that only its owner can read."""
     path = folder / "secrets.json"
     fresh = {
         "SECRET_KEY": secrets.token_urlsafe(50),
@@ -36,7 +36,7 @@ def read_secrets(folder: Path) -> dict[str, str]:
         "DEMO_TOKEN": generate_token(),
     }
     stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    if fresh.keys() - stored.keys():  # the first start, or the first one that needs another secret
+    if fresh.keys() - stored.keys():  # the first start, or the first one that needs a new secret
         stored = fresh | stored
         new = writable(folder) / "secrets.new"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

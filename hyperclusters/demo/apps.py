@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class DemoConfig(AppConfig):
-    """The local demo: its people, some past life, and its processes. Nobody imports it."""
+    """The local demo: its people, history and processes. Nothing imports it but the settings."""
 
     name = "hyperclusters.demo"
     label = "demo"

@@ -1,4 +1,4 @@
-"""The demo's processes: started, watched, started again when one dies, and stopped in order."""
+"""Starts, watches, restarts and stops the demo's processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESTART_PAUSE = 1.0  # seconds
 
 @dataclass
 class Process:
-    """One of them. `args` is its command line, `env` what it gets beyond our own environment."""
+    """One process. `args` is its command line, `env` its environment beyond ours."""
 
     name: str
     args: list[str]
@@ -32,7 +32,7 @@ class Process:
     started_at: float = 0.0
 
     def start(self) -> None:
-        """Start it, in a group of its own: Ctrl-C reaches us alone, and we stop it in order."""
+        """Start it in its own process group: Ctrl-C reaches only the demo, which stops it in order."""
         self.started_at = time.monotonic()
         self.child = subprocess.Popen(  # noqa: S603 -- our own command lines
             self.args,
@@ -53,7 +53,7 @@ class Process:
 
 
 def _end_with_parent() -> None:
-    """Have Linux end this process when the demo itself is killed, so that nothing keeps its ports."""
+    """Have Linux end this process when the demo is killed, so that nothing keeps its ports."""
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
@@ -71,7 +71,7 @@ def port_problem(port: int) -> str:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[bool]:
-    """Hold this folder for one demo at a time; False if another has it. The system lets go of it when we are killed."""
+    """Lock this folder for one demo at a time; False if another has it. The system releases it when we are killed."""
     with (folder / "demo.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,7 +82,7 @@ def folder_lock(folder: Path) -> Iterator[bool]:
 
 
 def wait_until_ready(process: Process, url: str, *, seconds: float = 30.0) -> None:
-    """Wait until this address answers well. Raises RuntimeError if the process ends first, or takes too long."""
+    """Wait until this address answers. Raises RuntimeError if the process ends first, or takes too long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if (status := process.has_died()) is not None:
@@ -96,7 +96,7 @@ def wait_until_ready(process: Process, url: str, *, seconds: float = 30.0) -> No
 
 
 def watch(processes: list[Process], *, should_stop: Callable[[], bool], say: Callable[[str], None]) -> None:
-    """Keep them running until told to stop. Whichever ends is started again, and that is said."""
+    """Keep them running until told to stop. A process that ends is restarted and reported."""
     while not should_stop():
         for process in processes:
             status = process.has_died()
@@ -107,7 +107,7 @@ def watch(processes: list[Process], *, should_stop: Callable[[], bool], say: Cal
 
 
 def stop_all(processes: list[Process]) -> None:
-    """Ask all to end, and wait; what does not end in time is killed."""
+    """Ask all to end, and wait; kill what does not end in time."""
     for process in processes:
         process.stop()
     until = time.monotonic() + settings.KILL_AFTER

@@ -1,4 +1,4 @@
-"""The demo's people, teams and past life, made by the product's own services and by real calls to the simulator."""
+"""Seeds the demo with people, teams and history, through the product's services and real calls to the simulator."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SPEECH_PROJECT_ID = "5f2c9d84b7a34e10a6d3c58e1b90f742"
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """Where the simulator is, and the key that it takes."""
+    """Where the simulator is, and the key that it accepts."""
 
     endpoint: str
     credentials: Credentials
 
     def switch(self, **switches: Any) -> None:
-        """Set the simulator's switches; none given puts them all back."""
+        """Set the simulator's behaviours; none given resets them all."""
         request = urllib.request.Request(  # noqa: S310 -- the demo's own simulator on loopback
             f"{self.endpoint}/_simulator/switches",
             method="PUT" if switches else "DELETE",
@@ -72,7 +72,7 @@ def issue_token(text: str) -> None:
 
 
 def make(simulated: Simulated) -> None:
-    """Everything that the demo starts with. Call once; needs the simulator to be up."""
+    """Create everything that the demo starts with. Call once; the simulator must run."""
     people = {name: _person(name) for name in PEOPLE}
     root, tom, ada, mallory = people["root"], people["tom"], people["ada"], people["mallory"]
     grant(person=root, role=Role.PLATFORM_ADMIN, team=None, reason="Runs the demo's platform")
@@ -99,7 +99,9 @@ def make(simulated: Simulated) -> None:
     )
     _create(mallory, north, CreateRequest("speech-asr-9", "HPS", reason="Speech recognition"))
     _create(mallory, north, CreateRequest("speech-tts-gateway", "ECS", reason="Voices for the spring demo"))
-    client_for(southwest).create(name="lab-shared", type=ClusterType.HPS)  # by somebody, past the dashboard
+    client_for(southwest).create(
+        name="lab-shared", type=ClusterType.HPS
+    )  # by somebody else, bypassing the dashboard
     simulated.switch(quota=0)
     _create(ada, southwest, CreateRequest("rl-sweep-7", "HPS", reason="Sweep over reward models"))
     simulated.switch()
@@ -108,7 +110,7 @@ def make(simulated: Simulated) -> None:
 
 
 def _people(people: dict[str, User], vision: Team) -> None:
-    """Some history of access: an end that comes near, a request that waits, one that was declined."""
+    """Some history of access: an end that is near, a request that waits, one that was declined."""
     tom, vera = people["tom"], people["vera"]
     until = clock.now() + timedelta(days=5)
     grant = Grant.objects.active().get(person=vera, team=vision)

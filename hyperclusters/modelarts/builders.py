@@ -1,4 +1,4 @@
-"""Builds the four requests, purely. Each raises `InvalidRequest` where the vendor's grammar is broken."""
+"""Builds the four requests as pure functions. Each raises `InvalidRequest` if the vendor's grammar is broken."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def create_request(
     type: ClusterType,  # noqa: A002 - the vendor's name
     subnet_id: str = "",
 ) -> Request:
-    """The POST that creates a hyper cluster. An empty `subnet_id` is left out: the cloud makes a network."""
+    """The POST that creates a hyper cluster. An empty `subnet_id` is left out: the cloud creates a network."""
     check("name", name, grammar.is_name)
     fields = {"name": name}
     if subnet_id:
@@ -50,12 +50,12 @@ def delete_request(
     cluster_id: str,
     type: ClusterType,  # noqa: A002 - the vendor's name
 ) -> Request:
-    """The DELETE of one hyper cluster, which is for good."""
+    """The DELETE of one hyper cluster, which is permanent."""
     return Request("DELETE", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"", "delete")
 
 
 def check(field: str, value: object, holds: Callable[[object], bool]) -> None:
-    """Raise `InvalidRequest` naming the field, never its value, where the predicate doesn't hold."""
+    """Raise `InvalidRequest` with the field, never its value, if the predicate is false."""
     if not holds(value):
         error = InvalidRequest(f"{field} is not valid", cause=f"invalid_{field}")
         error.field = field
@@ -73,5 +73,5 @@ def _collection(project_id: str) -> str:
 
 
 def _one(project_id: str, cluster_id: str) -> str:
-    check("cluster_id", cluster_id, grammar.is_safe_id)  # lenient: an odd ID is to be shown and deleted too
+    check("cluster_id", cluster_id, grammar.is_safe_id)  # lenient: an odd ID can be shown and deleted too
     return f"{_collection(project_id)}/{cluster_id}"

@@ -1,7 +1,7 @@
-"""What an answer, or the lack of one, means: by the cloud's code first, then by status.
+"""Classifies an answer, or the lack of one: by the cloud's code first, then by status.
 
-The question behind every line is what is *proven* about a create or a delete. Only answers that are known to
-come before execution count as a refusal; whatever is not listed here is an unknown outcome.
+Every line answers what is *proven* about a create or a delete. Only answers that are known to come before execution
+count as a refusal; everything else is an unknown outcome.
 """
 
 import re
@@ -20,7 +20,7 @@ from hyperclusters.modelarts.types import Exchange
 Meaning = type[errors.ModelArtsError]
 
 _LISTED: Final = frozenset({400, 401, 403, 404, 405, 409, 411, 413, 414, 415, 422, 429})
-_GATEWAY_REFUSES_HEADERS = 494  # listed with its code only: nobody else is known to use it
+_GATEWAY_REFUSES_HEADERS = 494  # only with its code: nobody else is known to use it
 
 _BY_MEANING: Final[dict[codes.Meaning, Meaning]] = {
     codes.Meaning.NOT_FOUND: errors.NotFound,
@@ -46,10 +46,10 @@ _SECONDS_PATTERN = re.compile(r"\d{1,9}", re.ASCII)
 def classify(
     exchange: Exchange, reply: RawResponse, *, cause: str, secrets: Iterable[str], now: datetime
 ) -> errors.ModelArtsError:
-    """The error that this exchange amounts to.
+    """The error that this exchange means.
 
-    `cause`: why the answer is none, where its status alone doesn't say so; empty otherwise. `now`: by the
-    clock that signed the request.
+    `cause`: why there is no answer, where the status alone doesn't say so; empty otherwise. `now`: by the clock that
+    signed the request.
     """
     details = Complaint() if reply.status is None else complaint(reply.body, secrets)
     refused = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
@@ -82,10 +82,10 @@ def classify(
 
 
 def proves_absence(error: errors.NotFound) -> bool:
-    """Whether the cloud itself says that there is none: a list without clusters, or one cluster that is not there.
+    """Whether the cloud itself says that nothing is there: no clusters in a list, or no such cluster.
 
-    Only its own code counts, and only on the status that goes with it: a 404 of a wrong path, or of some proxy,
-    must not pass for an empty list or for a deleted cluster.
+    Only its own code counts, and only with its status: a 404 of a wrong path or of some proxy must not count as an
+    empty list or a deleted cluster.
     """
     return (
         error.exchange is not None
@@ -95,7 +95,7 @@ def proves_absence(error: errors.NotFound) -> bool:
 
 
 def _meaning(method: str, status: int, code: str) -> Meaning | None:
-    """What a whole answer other than the expected one proves; None if nothing."""
+    """What a complete but unexpected answer proves; None if nothing."""
     code = codes.full_code(code)
     meaning = codes.meaning_of(code)
     by_code = _BY_MEANING[meaning] if meaning else None
@@ -119,7 +119,7 @@ def _by_status(method: str, status: int, code: str) -> Meaning | None:
 
 
 def _seconds(value: str, now: datetime) -> float | None:
-    """`Retry-After` in seconds; a date counts from `now`, by the server's own clock if it told it. None for anything unreadable."""
+    """`Retry-After` in seconds; a date counts from the server's `Date`, else from `now`. None if unreadable."""
     if _SECONDS_PATTERN.fullmatch(value):
         return float(value)
     moment = http_date(value)

@@ -30,16 +30,16 @@ class Client:
     """One project at one endpoint, with one key. Immutable and thread-safe.
 
     - `endpoint`: `http(s)://host[:port]`.
-    - `deadline`: seconds that one call may take in all, waiting for a connection included.
+    - `deadline`: seconds that one call may take in total, waiting for a connection included.
     - `connect_timeout`: seconds of those for DNS, TCP and TLS; a shared transport may allow fewer.
-    - `clock`: what time it is, aware; without it, this machine's clock.
+    - `clock`: returns the current time, aware; this machine's clock by default.
     - `clock_offset`: added to the clock when signing.
-    - `on_call`: told of each exchange once it is over, with its error or None.
-    - `list_limit`: bytes that a list may have. Every other answer may have 1 MiB.
-    - `http`: the process's shared transport; without it the client makes its own, and closes it.
+    - `on_call`: called with each exchange when it is over, and its error or None.
+    - `list_limit`: the largest list in bytes. Every other answer may have 1 MiB.
+    - `http`: the process's shared transport; without it the client creates its own, and closes it.
 
-    Each call raises `InvalidRequest` where the grammar is broken, before anything is built, `Unavailable`
-    where nothing was sent, and the other meanings in `errors`. Only create and delete raise `OutcomeUnknown`.
+    Each call raises `InvalidRequest` if the grammar is broken, before anything is built, `Unavailable` if nothing was
+    sent, and the other errors in `errors`. Only create and delete raise `OutcomeUnknown`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Client:
     ) -> Answer[HyperCluster]:
         """Create a hyper cluster; the answer's cluster has exactly this name.
 
-        `signed_at`: an aware moment to sign with as it is, for a caller that stores it before sending.
+        `signed_at`: an aware time to sign with as it is, for a caller that stores it before sending.
         """
         request = builders.create_request(
             project_id=self.project_id, name=name, type=type, subnet_id=subnet_id
@@ -92,7 +92,7 @@ class Client:
         return self._call(request, partial(parsing.read_created, name=name), signed_at=signed_at)
 
     def list(self, *, type: ClusterType) -> Answer[tuple[HyperCluster, ...]]:  # noqa: A002 - the vendor's name
-        """Every hyper cluster of this type: a list that is cut or has a bad row is `Unavailable`."""
+        """Every hyper cluster of this type; a list that is cut or has a bad row is `Unavailable`."""
         request = builders.list_request(project_id=self.project_id, type=type)
         try:
             return self._call(request, parsing.read_clusters, max_body=self._list_limit)
@@ -119,12 +119,12 @@ class Client:
         type: ClusterType,  # noqa: A002 - the vendor's name
         signed_at: datetime | None = None,
     ) -> Answer[None]:
-        """Remove a hyper cluster and its configuration, for good. `signed_at` as in `create`."""
+        """Delete a hyper cluster and its configuration permanently. `signed_at` as in `create`."""
         request = builders.delete_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
         return self._call(request, parsing.read_nothing, expected=204, signed_at=signed_at)
 
     def close(self) -> None:
-        """Close the connections, if they are the client's own."""
+        """Close the connections, if the client created them."""
         if self._owns_http:
             self._http.close()
 
@@ -145,7 +145,7 @@ class Client:
         signed_at: datetime | None = None,
         max_body: int = MAX_BODY,
     ) -> Answer[T]:
-        """Sign, send and read; `expected` is the one status with which `read` gets the body."""
+        """Sign, send and read; `expected` is the only status for which `read` gets the body."""
         signed_at = self._moment(signed_at)
         reply = self._http.send(
             method=request.method,
@@ -174,7 +174,7 @@ class Client:
         raise failure
 
     def _note(self, exchange: Exchange, error: ModelArtsError | None) -> None:
-        """One line in the log, without a body, and whoever else wants to know."""
+        """Log one line without a body, and call `on_call`."""
         facts = {
             "call": exchange.request.call,
             "endpoint": exchange.endpoint,
@@ -197,7 +197,7 @@ class Client:
         return signed_at.astimezone(UTC).replace(microsecond=0)
 
     def _headers(self, request: Request, signed_at: datetime) -> dict[str, str]:
-        """The headers as the official client sends them, and beyond what it signs: the ones of transport."""
+        """The headers that the official client sends; beyond those that it signs, the transport's."""
         signed = {
             "Host": self.endpoint.partition("://")[2],
             "Content-Type": "application/json;charset=utf-8" if request.body else "application/json",

@@ -1,4 +1,4 @@
-"""The cloud's error codes that are documented or were observed, and what each means. No other table names a code."""
+"""The documented or observed error codes of the cloud and their meanings. No other table names a code."""
 
 import re
 from enum import StrEnum
@@ -9,7 +9,7 @@ _BARE_CODE: Final = re.compile(r"\d{4}|\d{8}", re.ASCII)
 
 
 class Meaning(StrEnum):
-    """What an error code says. One sentence and one remedy belong to each."""
+    """The meaning of an error code. Each has one sentence and one remedy."""
 
     NOT_FOUND = "not_found"
     INVALID = "invalid"
@@ -44,5 +44,5 @@ def full_code(code: str) -> str:
 
 
 def meaning_of(code: str) -> Meaning | None:
-    """What a code means, in full or as a bare number; None for an unknown one."""
+    """The meaning of a code, in full or as a bare number; None for an unknown one."""
     return MEANINGS.get(full_code(code))

@@ -1,4 +1,4 @@
-"""Reads what an error body says: any encoding, any shape. Nothing here raises, and everything is safe to store."""
+"""Reads error bodies in any encoding and shape. Nothing here raises, and everything is safe to store."""
 
 import codecs
 import html
@@ -15,7 +15,7 @@ from hyperclusters.modelarts.safetext import printable, redact
 MESSAGE_LIMIT = 500
 CODE_LIMIT = 64
 REQUEST_ID_LIMIT = 128
-_LONGEST_COMPLAINT = 64 * 1024  # bytes of an error body that is searched for a code
+_LONGEST_COMPLAINT = 64 * 1024  # bytes of an error body that are searched for a code
 _DEEPEST = 4  # levels of nesting below the outermost object
 
 CODE_KEYS = ("error_code", "errorCode", "code")
@@ -29,7 +29,7 @@ _MARKUP_LIMIT = 4096  # characters; the pattern's time grows with the square of 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What an error body says, safe to store; each part is empty where the body has none.
+    """The content of an error body, safe to store; each part is empty if the body has none.
 
     `words`: a body without a message in a known place, as text.
     """
@@ -41,13 +41,13 @@ class Complaint:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object that keeps a key which it has twice."""
+    """A JSON object that keeps duplicate keys."""
 
 
 def decode(body: bytes) -> str:
     """The text of a body: UTF-8, UTF-16, UTF-32 or GB 18030 (GBK). Other bytes become escapes.
 
-    The last character is left out where it is cut.
+    A last character that was cut is left out.
     """
     for charset in (json.detect_encoding(body), "utf-8", "gb18030"):
         try:
@@ -58,7 +58,7 @@ def decode(body: bytes) -> str:
 
 
 def complaint(body: bytes, secrets: Iterable[str]) -> Complaint:
-    """What an error body complains of, whatever its encoding and shape."""
+    """The complaint of an error body in any encoding and shape."""
     secrets, text = tuple(secrets), decode(body[:_LONGEST_COMPLAINT])
     try:
         data = json.loads(text, object_pairs_hook=_Pairs)
@@ -95,7 +95,7 @@ def _objects(value: Any) -> Iterator[_Pairs]:
 def _code(levels: list[list[_Pairs]]) -> str:
     """The outermost code that names a service, else a known number, else any code.
 
-    Empty where two codes of one level differ: which of them counts is a guess, and a code can be proof.
+    Empty if two codes of one level differ: choosing one is a guess, and a code can be proof.
     """
     named = [{text for pairs in level for text in _named(pairs, CODE_KEYS)} for level in levels]
     fits: Callable[[str], object]
@@ -107,7 +107,7 @@ def _code(levels: list[list[_Pairs]]) -> str:
 
 
 def _first(levels: list[list[_Pairs]], keys: tuple[str, ...]) -> list[str]:
-    """What the outermost level that has one of these keys says under it."""
+    """The value of one of these keys at the outermost level that has one."""
     for level in levels:
         if texts := [text for pairs in level for text in _named(pairs, keys)]:
             return list(dict.fromkeys(texts))
@@ -123,7 +123,7 @@ def _named(pairs: _Pairs, keys: tuple[str, ...]) -> list[str]:
 
 
 def _texts(value: Any) -> list[str]:
-    """A text or number as text; of an array those in it."""
+    """A text or number as text; for an array, those in it."""
     if isinstance(value, list) and not isinstance(value, _Pairs):
         return [text for item in value if not isinstance(item, list) for text in _texts(item)]
     if isinstance(value, int) and not isinstance(value, bool):
@@ -132,7 +132,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _leaves(data: Any) -> list[str]:
-    """Every text and number of a JSON value, with its key; what a key calls secret is masked."""
+    """Every text and number of a JSON value, with its key; values under secret keys are masked."""
     leaves: list[str] = []
     waiting = deque([("", data)])
     while waiting and len(leaves) < 50:
@@ -148,7 +148,7 @@ def _leaves(data: Any) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text on one line; of HTML and XML the words."""
+    """Text on one line; for HTML and XML, their text."""
     if text.lstrip().startswith("<"):
         text = html.unescape(_MARKUP.sub(" ", text[:_MARKUP_LIMIT]))
     return " ".join(text[:_MARKUP_LIMIT].split())

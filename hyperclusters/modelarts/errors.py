@@ -1,4 +1,4 @@
-"""What can go wrong with a call, by meaning. Nobody above this room needs a status code."""
+"""Errors of a call, by meaning. Callers never need a status code."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -16,12 +16,12 @@ class Proof(StrEnum):
 
 
 class ModelArtsError(Exception):
-    """The base of every error of this room.
+    """The base of every error of this package.
 
-    `code`, `message` and `request_id` are the cloud's own words, made safe to store and show, and empty where
-    it gave none; where there was no answer, `message` is the network's word. `cause` is a short, stable slug
-    of what happened, such as `connect_timeout`, `status_502` or `wrong_name`. `exchange` is None where the
-    call was refused before a request existed.
+    `code`, `message` and `request_id` are the cloud's own words, made safe to store and show, and empty where it gave
+    none; without an answer, `message` is the network error. `cause` is a short, stable slug such as
+    `connect_timeout`, `status_502` or `wrong_name`. `exchange` is None if the call was refused before a request
+    existed.
     """
 
     default_proof: ClassVar[Proof] = Proof.NOT_EXECUTED
@@ -60,25 +60,24 @@ class Invalid(ModelArtsError):
 
 
 class Denied(ModelArtsError):
-    """The cloud doesn't permit this to the holder of the key."""
+    """The cloud doesn't permit this to the owner of the key."""
 
 
 class CredentialsRefused(Denied):
-    """The key or its signature is wrong. Never to be repeated: more than 5 in a row lock the key (vendor)."""
+    """The key or its signature is wrong. Never repeat it: more than 5 in a row lock the key (vendor)."""
 
 
 class ClockSkew(Denied):
     """`X-Sdk-Date` is more than 15 minutes from the cloud's clock.
 
-    `offset` is what to add to the client's clock (its `clock_offset`), None where the answer had
-    no readable date.
+    `offset` is what to add to the client's clock (its `clock_offset`), None if the answer had no readable date.
     """
 
     offset: timedelta | None = None
 
 
 class NotFound(ModelArtsError):
-    """There is no such cluster, or something that the request refers to isn't there."""
+    """There is no such cluster, or something that the request refers to doesn't exist."""
 
 
 class Exists(ModelArtsError):
@@ -90,7 +89,7 @@ class Quota(ModelArtsError):
 
 
 class Throttled(ModelArtsError):
-    """Too many requests; try later. `retry_after` is in seconds, None where the cloud gave no time."""
+    """Too many requests; try later. `retry_after` is in seconds, None if the cloud gave no time."""
 
     retry_after: float | None = None
 
@@ -106,6 +105,6 @@ class Unavailable(ModelArtsError):
 
 
 class OutcomeUnknown(ModelArtsError):
-    """A create or delete was sent, and what came back doesn't say whether it was carried out."""
+    """A create or delete was sent, and the answer doesn't say whether it was carried out."""
 
     default_proof = Proof.NOTHING

@@ -1,7 +1,7 @@
-"""The vendor's grammar, always matched whole.
+"""The vendor's grammar, always matched as a whole.
 
-Source: the vendor's page "Creating a Hyper Cluster" and its siblings. The predicates take any object, so
-that a value out of somebody's JSON can be asked about without being checked for its type first.
+Source: the vendor's page "Creating a Hyper Cluster" and its siblings. The predicates accept any object, so that
+values from JSON need no type check first.
 """
 
 import re
@@ -41,15 +41,15 @@ def is_cluster_id(value: object) -> TypeGuard[str]:
 
 
 def is_safe_id(value: object) -> TypeGuard[str]:
-    """Whether the cloud's word for an ID can be kept and used: 1 to 64 safe characters.
+    """Whether an ID from the cloud can be stored and used: 1 to 64 safe characters.
 
-    `.` and `..` are out: an ID becomes a segment of a path, and those two would name another resource.
+    Not `.` and `..`: an ID becomes a segment of a path, and those would name another resource.
     """
     return is_name(value) and value not in {".", ".."}
 
 
 def canonical_id(value: str) -> str:
-    """What the spellings of one ID share: a UUID of any version in lower case, any other ID as it is."""
+    """The same for all spellings of one ID: a UUID of any version in lower case, any other ID unchanged."""
     return value.lower() if _UUID_PATTERN.fullmatch(value) else value
 
 
@@ -60,5 +60,5 @@ def is_endpoint(value: object) -> TypeGuard[str]:
 
 
 def is_header_safe(value: object) -> TypeGuard[str]:
-    """Whether a key or token can stand in a header as it is."""
+    """Whether a key or token can be a header value as it is."""
     return isinstance(value, str) and _SECRET_PATTERN.fullmatch(value) is not None

@@ -1,6 +1,6 @@
-"""Keys of a cloud machine's own agency, from the metadata service that only the machine itself can reach.
+"""Fetches the key of a cloud machine's agency from the metadata service, which only the machine itself can reach.
 
-Source: `MetadataAccessor` of the vendor's SDK core 3.1.219 (paths, headers, names of the fields, format of the time).
+Source: `MetadataAccessor` of the vendor's SDK core 3.1.219 (paths, headers, field names, time format).
 """
 
 import json
@@ -16,12 +16,12 @@ TOKEN_PATH = "/meta-data/latest/api/token"  # noqa: S105 -- a path
 KEY_PATH = "/openstack/latest/securitykey"
 TOKEN_SECONDS = 6 * 3600
 TIMEOUT = 6.0  # seconds for each of the two calls
-WITHOUT_TOKENS = {404, 405, 503}  # what a metadata service says that knows no tokens
+WITHOUT_TOKENS = {404, 405, 503}  # the answer of a metadata service without tokens
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class MetadataError(Exception):
-    """No key could be had. `cause` is a slug, such as `metadata_unreachable`; nothing secret is in it."""
+    """There is no key. `cause` is a slug such as `metadata_unreachable`, without secrets."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
@@ -30,7 +30,7 @@ class MetadataError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TemporaryKey:
-    """A key and when it ends."""
+    """A key and its expiry."""
 
     credentials: Credentials = field(repr=False)
     until: datetime

@@ -1,7 +1,7 @@
-"""What httpx lacks for our calls, through the extension points of httpcore: a deadline for the whole call, and the
-fact whether a byte of the request may have left.
+"""Gives httpx what it lacks, through httpcore's extension points: a deadline for the whole call, and whether a byte
+of the request may have left.
 
-Instants are of the monotonic clock.
+Times are of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Address = tuple[Any, ...]
 
 
 class TransportError(Exception):
-    """A call that ended without a whole answer; `cause` is a slug such as `dns_timeout`."""
+    """A call that ended without a complete answer; `cause` is a slug such as `dns_timeout`."""
 
     def __init__(self, cause: str, detail: object = "") -> None:
         super().__init__(f"{cause}: {detail}")
@@ -31,7 +31,7 @@ class TransportError(Exception):
 
 
 def seconds_to(deadline: float, cause: str) -> float:
-    """Seconds left. Raises TransportError with this cause when there are none."""
+    """Seconds left. Raises TransportError with this cause if there are none."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TransportError(cause)
@@ -39,10 +39,10 @@ def seconds_to(deadline: float, cause: str) -> float:
 
 
 class NameLookups:
-    """Address lookups that can be waited for with a bound, which `getaddrinfo` itself lacks.
+    """Address lookups with a time limit, which `getaddrinfo` lacks.
 
-    A lookup that hangs can't be stopped, so calls for one host share it: a dead resolver holds one thread a
-    host, however many calls are waiting.
+    A lookup that hangs can't be stopped, so calls for one host share it: a dead resolver holds one thread per host,
+    however many calls wait.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class NameLookups:
     def _look_up(self, key: tuple[str, int], future: Future[list[Address]]) -> None:
         try:
             addresses = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
-        except BaseException as error:  # noqa: BLE001 - handed to those who wait
+        except BaseException as error:  # noqa: BLE001 - passed to the waiting callers
             outcome: BaseException | list[Address] = error
         else:
             outcome = [address for *_, address in addresses]
@@ -100,13 +100,13 @@ class CallNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """A connection to the first of the host's addresses that takes one."""
+        """A connection to the first of the host's addresses that accepts one."""
         addresses: list[Address] = [(host,)]
         if not _is_address(host):
             addresses = self.lookups.addresses(host, port, seconds_to(self.connect_deadline, "dns_timeout"))
         failure = TransportError("dns_error", "no address")
         for index, (address, *_) in enumerate(addresses):
-            # Each address gets its share of the time: a dead first one mustn't use up that of the others.
+            # Each address gets its share of the time: a dead first one must not use up all of it.
             seconds = seconds_to(self.connect_deadline, "connect_timeout") / (len(addresses) - index)
             try:
                 stream = httpcore.SyncBackend().connect_tcp(
@@ -145,7 +145,7 @@ class CallStream(httpcore.NetworkStream):
         return CallStream(stream, self._network)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as above
-        """Send these bytes. A write that the far side cuts off is httpcore's to judge: there may be an answer to read."""
+        """Send these bytes. httpcore judges a write that the other side cuts off: there may be an answer to read."""
         seconds = seconds_to(self._network.deadline, "deadline")
         self._network.may_have_left = True
         try:
@@ -167,7 +167,7 @@ class CallStream(httpcore.NetworkStream):
         self._stream.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks of a stream, such as its TLS object."""
+        """What httpcore needs of a stream, such as its TLS object."""
         return self._stream.get_extra_info(info)
 
 

@@ -1,6 +1,6 @@
-"""Reads answers: strict where an answer is to be proof, loose where the vendor's documentation is.
+"""Parses answers: strict where an answer is proof, lenient where the vendor's documentation is.
 
-Everything here takes bytes from outside and either gives a value or raises `MalformedError`, nothing else.
+Everything here takes bytes from outside and either returns a value or raises `MalformedError`.
 """
 
 import json
@@ -42,7 +42,7 @@ def read_cluster(body: bytes) -> HyperCluster:
 
 
 def read_shown(body: bytes, cluster_id: str) -> HyperCluster:
-    """The hyper cluster that a show answers with; it must be the one asked for."""
+    """The hyper cluster of a show's answer; it must be the requested one."""
     cluster = read_cluster(body)
     if cluster.id != grammar.canonical_id(cluster_id):
         raise MalformedError("wrong_id")
@@ -50,7 +50,7 @@ def read_shown(body: bytes, cluster_id: str) -> HyperCluster:
 
 
 def read_created(body: bytes, name: str) -> HyperCluster:
-    """The hyper cluster that a create answers with; another name than the one asked for proves nothing."""
+    """The hyper cluster of a create's answer; another name than the requested one proves nothing."""
     cluster = read_cluster(body)
     if cluster.name != name:
         raise MalformedError("wrong_name")
@@ -58,9 +58,9 @@ def read_created(body: bytes, name: str) -> HyperCluster:
 
 
 def named_ids(body: bytes) -> tuple[str, ...]:
-    """The usable IDs that the body of an answer names, UUIDs in lower case, in their order, at most 4.
+    """The usable IDs in the body of an answer, UUIDs in lower case, in order, at most 4.
 
-    Wherever they stand: a body that is cut, wrapped, contradicts itself or is no JSON can still name a cluster.
+    Anywhere in the body: one that is cut, wrapped, contradictory or not JSON can still name a cluster.
     """
     text = body.decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
     ids = map(grammar.canonical_id, filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
@@ -68,7 +68,7 @@ def named_ids(body: bytes) -> tuple[str, ...]:
 
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
-    """All hyper clusters of a list. One bad row makes it no list: nothing can be concluded from a part."""
+    """All hyper clusters of a list. One bad row makes it malformed: a part proves nothing."""
     data = _object(body)
     counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
     rows = data.get("hyper_clusters")
@@ -88,11 +88,11 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
 
 
 def read_nothing(body: bytes) -> None:
-    """The answer to a delete: 204 says it all."""
+    """The answer to a delete: a 204 is enough."""
 
 
 def http_date(value: str) -> datetime | None:
-    """The moment of an HTTP date in the one form that RFC 9110 lets senders use; None for anything else."""
+    """The time of an HTTP date in the only form that RFC 9110 lets senders use; None for anything else."""
     match = _HTTP_DATE.fullmatch(value)
     if match is None or match[2] not in _MONTHS:
         return None
@@ -118,7 +118,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _says_empty(data: dict[str, Any], counts: list[int]) -> bool:
-    """Whether a list without rows says that there are none: by null, or by a count of 0 and nothing else.
+    """Whether a list without rows says that it is empty: by null, or by a count of 0 and nothing else.
 
     An answer that also has a code or a message may be an error.
     """
@@ -147,7 +147,7 @@ def _cluster(data: Any) -> HyperCluster:
 
 
 def _networks(rows: Any) -> tuple[tuple[Network, ...], bool]:
-    """The networks that can be read, each once, and whether these are all that the answer has.
+    """The readable networks, each once, and whether they are all in the answer.
 
     A bad row says nothing against the cluster. Two rows that contradict each other state no default.
     """

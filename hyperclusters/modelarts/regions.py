@@ -1,6 +1,6 @@
-"""The regions that have ModelArts, as the vendor's own SDK lists them, and their endpoints.
+"""The regions that have ModelArts and their endpoints, as in the vendor's SDK.
 
-Source: `huaweicloudsdkmodelarts` 3.1.219; a test holds this equal to it.
+Source: `huaweicloudsdkmodelarts` 3.1.219; a test compares them.
 """
 
 ENDPOINTS: dict[str, str] = {

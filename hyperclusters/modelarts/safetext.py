@@ -1,11 +1,11 @@
-"""Makes the cloud's words safe to store, log and show: what it says is data, and may be hostile."""
+"""Makes the cloud's text safe to store, log and show: it is data and may be hostile."""
 
 import re
 from collections.abc import Iterable
 
-# Rights of the caller, encrypted for the vendor's eyes: long, and of no use to anybody here.
+# The caller's rights, encrypted for the vendor: long, and useless here.
 _DROPPED = re.compile(r'("encoded_authorization_message"\s*:\s*")[^"]*')
-_SHORTEST_SECRET = 4  # a shorter word would be blacked out everywhere and hide nothing
+_SHORTEST_SECRET = 4  # a shorter secret would be redacted everywhere and hide nothing
 
 
 def printable(text: str, limit: int) -> str:

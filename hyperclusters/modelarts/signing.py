@@ -10,12 +10,12 @@ ALGORITHM = "SDK-HMAC-SHA256"
 
 
 def sdk_date(moment: datetime) -> str:
-    """An aware UTC moment as `X-Sdk-Date` wants it."""
+    """An aware UTC time in the format of `X-Sdk-Date`."""
     return f"{moment:%Y%m%dT%H%M%SZ}"
 
 
 def query_string(query: Iterable[tuple[str, str]]) -> str:
-    """The query as it is both signed and sent: sorted, all but letters, digits and `-_.~` escaped."""
+    """The query as it is signed and sent: sorted, all but letters, digits and `-_.~` escaped."""
     return "&".join(f"{quote(key, safe='~')}={quote(value, safe='~')}" for key, value in sorted(query))
 
 
@@ -31,7 +31,7 @@ def authorization(
 ) -> str:
     """The `Authorization` header for a request with exactly these headers, all of which are signed.
 
-    `headers` must hold `Host` and `X-Sdk-Date`. Held equal to the vendor's own signer in tests.
+    `headers` must have `Host` and `X-Sdk-Date`. Tests compare it with the vendor's own signer.
     """
     signed = sorted((name.lower(), value.strip()) for name, value in headers.items())
     names = ";".join(name for name, _ in signed)

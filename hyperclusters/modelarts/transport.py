@@ -1,4 +1,4 @@
-"""One way to use HTTP: send once, on a connection of its own, and wait for the answer until the deadline."""
+"""Sends HTTP requests: once, on a connection of their own, waiting for the answer until the deadline."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MAX_BODY = 1024 * 1024  # bytes of an answer's body
 
 @dataclass(slots=True)
 class RawResponse:
-    """What came of one request.
+    """The result of one request.
 
-    `failure` is empty for a whole answer; else a slug, with `status`, `headers` (names in lower case) and
-    `body` being what arrived before. `may_have_left`: whether a byte of the request may have left this
-    machine. `elapsed`: seconds.
+    `failure` is empty for a complete answer; else a slug, and `status`, `headers` (names in lower case) and `body`
+    are what arrived before it. `may_have_left`: whether a byte of the request may have left this machine. `elapsed`:
+    seconds.
     """
 
     status: int | None = None
@@ -42,9 +42,9 @@ class RawResponse:
 class Transport:
     """An httpx client that a process shares. Thread-safe. Close it when done.
 
-    Each call has a connection of its own, so nothing that follows one answer can be taken for the next, and no
-    request is lost in a connection that the far side closes at that moment. Proxy variables of the environment
-    are not read, redirects not followed, cookies not kept, and nothing is ever sent twice.
+    Each call has its own connection, so nothing that follows one answer can be read as the next, and no request is
+    lost in a connection that the other side is closing. It ignores the environment's proxy variables, follows no
+    redirects, keeps no cookies, and never sends anything twice.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Transport:
     ) -> None:
         """`connect_timeout`: seconds for DNS, TCP and TLS together.
 
-        `verify`: whom to trust: a TLS context, the path of a file of CA certificates, or None for public CAs.
+        `verify`: a TLS context, the path of a file of CA certificates, or None for public CAs.
         """
         self._connect_timeout = connect_timeout
         self._places = threading.BoundedSemaphore(max_connections)
@@ -75,11 +75,10 @@ class Transport:
         connect_timeout: float,
         max_body: int = MAX_BODY,
     ) -> RawResponse:
-        """Send one request to `origin` (`https://host:port`), taking at most `deadline` seconds in all.
+        """Send one request to `origin` (`https://host:port`), taking at most `deadline` seconds in total.
 
-        `connect_timeout` seconds are for connecting, or the transport's own where that is shorter; `max_body`
-        bytes of the answer's body are read. Never raises for what the network or the other side does: that is
-        in the response.
+        Connecting may take `connect_timeout` seconds, or the transport's own limit if shorter; `max_body` bytes of
+        the answer's body are read. Never raises for what the network or the other side does: see the response.
         """
         started = time.monotonic()
         response = RawResponse()
@@ -100,7 +99,7 @@ class Transport:
         return response
 
     def _exchange(self, request: dict[str, Any], response: RawResponse, max_body: int) -> None:
-        """Fill in the response, whatever comes. `request`: what httpx.Request takes."""
+        """Fill in the response, whatever happens. `request`: the arguments of httpx.Request."""
         try:
             self._read(request, response, max_body)
         except TransportError as error:
@@ -109,7 +108,7 @@ class Transport:
             response.failure, response.detail = "protocol_error", str(error)
         except httpcore.LocalProtocolError as error:
             response.failure, response.detail = "request_error", str(error)
-        except Exception as error:  # noqa: BLE001 - whatever it was, it must not pass for an answer
+        except Exception as error:  # noqa: BLE001 - no error may count as an answer
             response.failure, response.detail = "unexpected", f"{type(error).__name__}: {error}"
 
     def _read(self, request: dict[str, Any], response: RawResponse, max_body: int) -> None:
@@ -184,7 +183,7 @@ class _ConnectionPerCall(httpx.BaseTransport):
 
 
 class _Body(httpx.SyncByteStream):
-    """A response's body, with which its connection ends."""
+    """A response's body; closing it closes the connection."""
 
     def __init__(self, answer: httpcore.Response, connection: httpcore.HTTPConnection) -> None:
         self._answer = answer

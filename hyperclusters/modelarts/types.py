@@ -1,4 +1,4 @@
-"""What goes to the cloud and what comes back, as frozen values."""
+"""Requests to the cloud and its answers, as frozen values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class ClusterType(StrEnum):
-    """The kind of servers that a hyper cluster connects. No answer carries it; what was asked tells it."""
+    """The kind of servers that a hyper cluster connects. No answer has it; the request does."""
 
     HPS = "HPS"  # supernode servers
     ECS = "ECS"  # elastic cloud servers
@@ -34,13 +34,12 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class HyperCluster:
-    """A hyper cluster as the cloud told it.
+    """A hyper cluster as the cloud describes it.
 
-    `id`: a UUID is in lower case, however the answer spells it: two spellings are one cluster.
-    `odd_id`: the ID is safe to use but doesn't match the documented pattern. It is kept, being proof that
-    the cluster exists, and flagged.
-    `networks_complete`: the answer has a `network_info` and all of it can be read. Otherwise the cluster may
-    have more networks than `networks`.
+    `id`: a UUID in lower case, however the answer spells it. `odd_id`: the ID is safe to use but doesn't match the
+    documented pattern. It is kept, because it proves that the cluster exists, and flagged. `networks_complete`: the
+    answer has a `network_info` and all of it is readable. Otherwise the cluster may have more networks than
+    `networks`.
     """
 
     id: str
@@ -52,7 +51,7 @@ class HyperCluster:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What will be sent, byte for byte, but for the headers that signing adds."""
+    """What will be sent, byte for byte, except the headers that signing adds."""
 
     method: str
     path: str
@@ -63,12 +62,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One call as it happened, with nothing secret in it and nothing that a database would refuse.
+    """One call as it happened, without secrets and anything that a database would refuse.
 
-    `signed_at` is the `X-Sdk-Date` sent: UTC, whole seconds. `status` is None where no answer began;
-    `body` is the answer's start, at most 4,096 characters, unprintable ones as escapes such as `\\x00`;
-    `elapsed` is in seconds; `server_date` is the answer's `Date` header. `cluster_ids` are the IDs that a 2xx
-    answer to a create names, readable or not: candidates for what the create made.
+    `signed_at` is the `X-Sdk-Date` sent: UTC, whole seconds. `status` is None if no answer began; `body` is the
+    answer's start, at most 4,096 characters, unprintable ones as escapes such as `\\x00`; `elapsed` is in seconds;
+    `server_date` is the answer's `Date` header. `cluster_ids` are the IDs in a 2xx answer to a create, readable or
+    not: candidates for what the create made.
     """
 
     request: Request
@@ -84,7 +83,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A value that the cloud gave, with the exchange that is the evidence for it."""
+    """A value from the cloud, with the exchange that is its evidence."""
 
     value: T
     exchange: Exchange

@@ -1,4 +1,4 @@
-"""A faithful local ModelArts for the demo and for tests. Imports nothing of the rest of the house."""
+"""A faithful local ModelArts for the demo and for tests. Imports nothing else of this repository."""
 
 from .behaviours import BehaviourError, Behaviours
 from .clusters import Network, SimulatedCluster

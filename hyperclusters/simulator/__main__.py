@@ -17,7 +17,7 @@ ENDING = {signal.SIGTERM, signal.SIGINT}
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence."""
+    """Reports errors in one sentence."""
 
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"simulator: {message}\n")
@@ -32,7 +32,7 @@ def port_number(text: str) -> int:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line; environment variables stand in for what it leaves out."""
+    """Parse the command line; environment variables replace missing arguments."""
     environ = os.environ
     parser = Parser(prog="simulator", description="A faithful local ModelArts for the demo and for tests.")
     parser.add_argument("--port", type=port_number, default=environ.get("SIMULATOR_PORT") or DEFAULT_PORT)
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
             port=options.port,
             host=options.host,
             access_key=options.access_key,
-            # Not an argument: command lines can be read by everybody on the machine.
+            # Not an argument: everybody on the machine can read command lines.
             secret_key=os.environ.get("SIMULATOR_SK") or DEFAULT_SECRET_KEY,
             projects=options.projects,
         )

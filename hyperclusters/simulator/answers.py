@@ -1,4 +1,4 @@
-"""Answers in the shapes that the vendor's gateway and ModelArts give."""
+"""Answers in the format of the vendor's gateway and of ModelArts."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -11,13 +11,13 @@ MODELARTS_NOT_FOUND = "ModelArts.6404"
 MODELARTS_EXISTS = "ModelArts.0103"
 MODELARTS_QUOTA = "ModelArts.0106"
 BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-# No code of the vendor's is known for this, so none is borrowed.
+# No code of the vendor is known for this, so none is used.
 SIMULATED_IN_USE = "ModelArts.SIMULATED_IN_USE"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, and how it is to leave: whole, not at all, byte by byte, or as raw bytes of a fault."""
+    """One answer, and how to send it: whole, not at all, byte by byte, or as raw bytes of a fault."""
 
     status: int
     body: bytes = b""
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def line(self) -> str:
-        """The status with its usual phrase, as WSGI wants it."""
+        """The status with its usual phrase, in WSGI's format."""
         try:
             return f"{self.status} {HTTPStatus(self.status).phrase}"
         except ValueError:
@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def summary(self) -> str:
-        """The word for the journal: the status, or that nothing was said."""
+        """The journal's word: the status, or that nothing was sent."""
         return "lost" if self.lost else "raw" if self.raw else str(self.status)
 
     @property
@@ -57,10 +57,10 @@ def json_answer(status: int, content: Any) -> Answer:
 
 
 def modelarts_error(code: str, message: str, status: int = HTTPStatus.BAD_REQUEST) -> Answer:
-    """An error as ModelArts words it."""
+    """An error in the format of ModelArts."""
     return json_answer(status, {"error_code": code, "error_msg": message})
 
 
 def gateway_error(status: int, code: str, message: str, request_id: str) -> Answer:
-    """An error as the API gateway in front of ModelArts words it."""
+    """An error in the format of the API gateway in front of ModelArts."""
     return json_answer(status, {"error_msg": message, "error_code": code, "request_id": request_id})

@@ -32,7 +32,7 @@ from .journal import NO_EFFECT
 
 @dataclass(frozen=True)
 class Call:
-    """A request that has been read: what is asked for, or what is wrong with it."""
+    """A parsed request: what it asks for, or what is wrong with it."""
 
     kind: CallKind
     target: Target
@@ -55,7 +55,7 @@ class Effect:
 
 
 def read_call(kind: CallKind, target: Target, request: Request) -> Call:
-    """Read a request; a broken grammar is kept as the call's problem."""
+    """Parse a request; a broken grammar is stored as the call's problem."""
     try:
         check_target(target)
         if kind == "create":
@@ -67,7 +67,7 @@ def read_call(kind: CallKind, target: Target, request: Request) -> Call:
 
 
 def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: float = 0) -> Effect:
-    """Do what a call asks for; with a delay, a deed takes hold that many seconds from now."""
+    """Perform a call; with a delay, its effect begins that many seconds from now."""
     if call.problem:
         return Effect(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
     if call.create_body:
@@ -85,7 +85,7 @@ def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: f
 
 
 def find(db: sqlite3.Connection, call: Call) -> SimulatedCluster | None:
-    """The cluster that a path names, if it is of that project and of the type asked for."""
+    """The cluster of a path, if it belongs to that project and the requested type."""
     cluster = clusters.find(db, call.target.cluster_id or "")
     if cluster and (cluster.project_id, cluster.type) == (call.target.project_id, call.type):
         return cluster
@@ -93,7 +93,7 @@ def find(db: sqlite3.Connection, call: Call) -> SimulatedCluster | None:
 
 
 def name_of(db: sqlite3.Connection, call: Call) -> str:
-    """The name of the cluster a request is about; empty for a list, or where there is none."""
+    """The name of the cluster of a request; empty for a list, or if there is none."""
     if call.create_body:
         return call.create_body.name
     cluster = find(db, call) if call.target.cluster_id else None

@@ -1,4 +1,4 @@
-"""The WSGI application: routes a request through the gateway's checks, the journal, faults and the deed."""
+"""The WSGI application: routes a request through the gateway's checks, the journal, faults and its effect."""
 
 import sqlite3
 import threading
@@ -26,7 +26,7 @@ OnRequest = Callable[[JournalEntry], None]
 
 
 class Application:
-    """One simulated ModelArts on one store. Callable as any WSGI application."""
+    """One simulated ModelArts on one store. Callable as a WSGI application."""
 
     def __init__(self, folder: Path, on_request: OnRequest | None = None) -> None:
         self.database = Database(folder)
@@ -47,7 +47,7 @@ class Application:
         return [answer.body]
 
     def respond(self, environ: WSGIEnvironment) -> Answer:
-        """The answer to a request, with how it is to leave."""
+        """The answer to a request, and how to send it."""
         request = Request(environ)
         request_id = uuid.uuid4().hex
         with self.database.read() as db:
@@ -85,7 +85,7 @@ class Application:
         return self._accepted(call, entry, state)
 
     def _accepted(self, call: Call, entry: JournalEntry, state: Behaviours) -> Answer:
-        """Journal, deed, answer. The row is there before anything else can be seen of the request."""
+        """Journal, effect, answer. The row exists before anything else of the request is visible."""
         with self.database.write(durable=call.changes) as db:
             name = api.name_of(db, call)
             entry = journal.add(db, replace(entry, name=name))
@@ -103,7 +103,7 @@ class Application:
         return answer
 
     def _tell(self, entry: JournalEntry) -> None:
-        """Call the watcher. What it finds wrong must not change the answer: it is kept for the test's end."""
+        """Call the watcher. A failure must not change the answer: it is stored for the test's end."""
         if self._on_request is None:
             return
         try:
@@ -113,7 +113,7 @@ class Application:
 
 
 def _deed(db: sqlite3.Connection, call: Call, fault: Fault | None, state: Behaviours) -> Effect:
-    """Do the deed as the fault lets it happen: now, later, or only as far as the answer it would have had."""
+    """Perform the effect as the fault allows: now, later, or only as far as the answer it would have had."""
     delay = faults.deed_delay(fault)
     if delay is not None:
         return api.perform(db, call, state, delay)

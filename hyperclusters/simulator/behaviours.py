@@ -1,6 +1,6 @@
-"""How the simulated cloud behaves where the vendor's documentation is silent, and what tests need to bend.
+"""How the simulated cloud behaves where the vendor's documentation is silent, and what tests need to change.
 
-Every switch is a field with its meaning beside it; help page, checks and store read them from here.
+Every behaviour is a field with its meaning; help page, checks and store read them from here.
 """
 
 import json
@@ -17,7 +17,7 @@ OWN = "not documented by the vendor: a switch of this simulator"
 
 
 class BehaviourError(ValueError):
-    """A switch, or a fault's parameter, that does not exist or cannot have this value."""
+    """An unknown behaviour or fault parameter, or a wrong value."""
 
 
 def _switch(default: Any, label: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
@@ -26,7 +26,7 @@ def _switch(default: Any, label: str, meaning: str, choices: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Behaviours:
-    """One state of all switches. The defaults are the documented behaviour, or the plainest where none is."""
+    """All behaviours. The defaults are as documented, or the simplest where nothing is documented."""
 
     unique_names: bool = _switch(
         False, OWN, "A second cluster of a name in a project is refused: 409 ModelArts.0103."
@@ -64,13 +64,13 @@ _FIELDS = {each.name: each for each in fields(Behaviours)}
 
 
 def current(db: sqlite3.Connection) -> Behaviours:
-    """The switches as every process sees them now."""
+    """The behaviours as every process sees them now."""
     row = db.execute("SELECT value FROM switches WHERE name = 'all'").fetchone()
     return _parsed(row["value"]) if row else Behaviours()
 
 
 def change(db: sqlite3.Connection, changes: Mapping[str, Any]) -> Behaviours:
-    """Change the switches that are named and leave the others. Raises SwitchError, and then changes none."""
+    """Change the named behaviours and leave the others. Raises BehaviourError, and then changes none."""
     checked = {name: _checked(name, value) for name, value in changes.items()}
     behaviours = Behaviours(**{**asdict(current(db)), **checked})
     db.execute("INSERT OR REPLACE INTO switches VALUES ('all', ?)", (json.dumps(asdict(behaviours)),))
@@ -78,7 +78,7 @@ def change(db: sqlite3.Connection, changes: Mapping[str, Any]) -> Behaviours:
 
 
 def reset(db: sqlite3.Connection) -> None:
-    """Put every switch back to its default."""
+    """Reset every behaviour to its default."""
     db.execute("DELETE FROM switches")
 
 
@@ -105,7 +105,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """The value if it is one of the choices. This and the next raise SwitchError."""
+    """The value if it is one of the choices. This and the next raise BehaviourError."""
     if not isinstance(value, str) or value not in choices:
         raise BehaviourError(f"{name} must be one of: {', '.join(choices)}")
     return value
@@ -126,7 +126,7 @@ def whole_number(name: str, value: Any, least: int = 0) -> int:
 
 
 def number(name: str, value: Any, least: float = 0.0, most: float = 1e9) -> float:
-    """The value if it is a number within the bounds, which no infinity and no NaN is."""
+    """The value if it is a number within the bounds, neither infinity nor NaN."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise BehaviourError(f"{name} must be a number from {least:g} to {most:g}")
     return float(value)

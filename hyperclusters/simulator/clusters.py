@@ -1,7 +1,7 @@
-"""The hyper clusters that the simulated cloud has.
+"""The hyper clusters of the simulated cloud.
 
-A cluster is a row with a beginning and an end. A deed that happens later is a row whose beginning lies ahead,
-so it needs no timer, outlives a restart, and every process sees it begin at the same moment.
+A cluster is a row with a beginning and an end. A later effect is a row that begins in the future, so it needs no
+timer, outlives a restart, and begins at the same time for every process.
 """
 
 import json
@@ -37,7 +37,7 @@ class SimulatedCluster:
     created_at: float
 
     def as_answer(self, network_info: str = "documented") -> dict[str, Any]:
-        """The documented answer: no type, status, owner or time. The switch `network_info` may bend it."""
+        """The documented answer: no type, status, owner or time. The behaviour `network_info` may change it."""
         rows = [
             {"hyper_cluster_subnet_id": net.subnet_id, "is_default": net.is_default} for net in self.networks
         ]
@@ -57,8 +57,8 @@ def new_cluster(
 ) -> SimulatedCluster:
     """A cluster that is not stored yet.
 
-    Without a subnet it gets a default network of its own. Whether a project's clusters share one default
-    network is not documented; a fresh one each lets no test pass by luck that mixes two clusters up.
+    Without a subnet it gets its own default network. Whether a project's clusters share one default network is not
+    documented; a fresh one each prevents a test that confuses two clusters from passing by luck.
     """
     networks = tuple(Network(subnet_id, is_default=False) for subnet_id in subnet_ids)
     return SimulatedCluster(
@@ -93,7 +93,7 @@ def add(db: sqlite3.Connection, cluster: SimulatedCluster, *, delay: float = 0, 
 
 
 def remove(db: sqlite3.Connection, cluster_id: str, *, delay: float = 0) -> bool:
-    """End a cluster `delay` seconds from now; False if there is none of this ID."""
+    """End a cluster `delay` seconds from now; False if there is none with this ID."""
     cluster = find(db, cluster_id)
     if cluster:
         db.execute(
@@ -104,7 +104,7 @@ def remove(db: sqlite3.Connection, cluster_id: str, *, delay: float = 0) -> bool
 
 
 def find(db: sqlite3.Connection, cluster_id: str) -> SimulatedCluster | None:
-    """The living cluster of this ID, whatever its project and type."""
+    """The living cluster with this ID, of any project and type."""
     row = db.execute(
         f"SELECT {_COLUMNS} FROM clusters WHERE id = :id AND {_ALIVE}",  # noqa: S608 - constants
         {"id": cluster_id, "now": time.time()},
@@ -113,7 +113,7 @@ def find(db: sqlite3.Connection, cluster_id: str) -> SimulatedCluster | None:
 
 
 def visible(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[SimulatedCluster]:
-    """What a list call shows: living clusters of one project and type, past their lag, oldest first."""
+    """The result of a list call: living clusters of one project and type, past their lag, oldest first."""
     condition = f"project_id = :project_id AND type = :type AND listed_from <= :now AND {_ALIVE}"
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM clusters WHERE {condition} ORDER BY number",  # noqa: S608 - constants
@@ -123,7 +123,7 @@ def visible(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[
 
 
 def existing(db: sqlite3.Connection, project_id: str | None = None) -> list[SimulatedCluster]:
-    """Every living cluster, of one project if one is given, oldest first; lag does not hide any."""
+    """Every living cluster, of one project if given, oldest first; including those that lag hides."""
     condition = f"{_ALIVE} AND (:project_id IS NULL OR project_id = :project_id)"
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM clusters WHERE {condition} ORDER BY number",  # noqa: S608 - constants
@@ -141,6 +141,6 @@ def _cluster(
     networks: str,
     created_at: float,
 ) -> SimulatedCluster:
-    """A stored cluster. Nothing of it ever changes, and lists name the same ones again and again."""
+    """A stored cluster. It never changes, and lists name the same ones repeatedly."""
     rows = tuple(Network(subnet_id, bool(default)) for subnet_id, default in json.loads(networks))
     return SimulatedCluster(id, project_id, name, type, rows, created_at)

@@ -1,4 +1,4 @@
-"""The control surface under /_simulator/, for this machine alone: switches, faults, journal, keys."""
+"""The control surface under /_simulator/, for this machine only: behaviours, faults, journal, keys."""
 
 import ipaddress
 import re
@@ -25,7 +25,7 @@ LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 class MissingError(LookupError):
-    """What a control path names does not exist."""
+    """The target of a control path does not exist."""
 
 
 def is_control(request: Request) -> bool:
@@ -34,7 +34,7 @@ def is_control(request: Request) -> bool:
 
 
 class Control:
-    """Answers control requests. `refuse` stops the server's listening for some seconds, where it can."""
+    """Answers control requests. `refuse` stops the server's listening for some seconds, if it can."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,7 +58,7 @@ class Control:
         }
 
     def answer(self, request: Request) -> Answer:
-        """Answer one control request; what is wrong with it is said in one sentence."""
+        """Answer one control request; errors are one sentence."""
         try:
             return self._routed(request)
         except MissingError as problem:
@@ -202,7 +202,7 @@ def _read_key(content: dict[str, Any]) -> Key:
 
 
 def _is_local(request: Request) -> bool:
-    """From a loopback address and meant for one: a name that merely resolves to this machine won't do."""
+    """From a loopback address and meant for one: a name that merely resolves to this machine is not enough."""
     try:
         peer = ipaddress.ip_address(str(request.environ.get("REMOTE_ADDR", "")))
         host = urlsplit(f"//{request.header('host')}").hostname

@@ -1,6 +1,6 @@
-"""The simulator's own SQLite file: connections, transactions, tables.
+"""The simulator's SQLite file: connections, transactions, tables.
 
-Several threads and several processes use one file. WAL lets readers go on while one writer commits.
+Several threads and several processes use one file. In WAL mode readers continue while one writer commits.
 """
 
 import sqlite3
@@ -72,7 +72,7 @@ class Database:
         self.path = folder / FILE_NAME
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
-        # SQLite's own waiting is by sleeping, up to 100 ms a nap; threads of one process queue here instead.
+        # SQLite waits by sleeping, up to 100 ms at a time; threads of one process queue here instead.
         self._writing = threading.Lock()
         with self.write() as db:
             for statement in TABLES.split(";"):
@@ -89,10 +89,10 @@ class Database:
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend a connection inside one transaction, committed on the way out, rolled back on an exception.
+        """Lend a connection inside one transaction, committed at the end, rolled back on an exception.
 
-        Durable commits are on the disk when this returns: those about clusters. The others outlive a killed
-        process but not a power cut, which is enough for switches and for the rows of calls that only read.
+        Durable commits are on the disk when this returns: those about clusters. The others outlive a killed process
+        but not a power cut, which is enough for behaviours and for the rows of calls that only read.
         """
         with self._writing, self.read() as db:
             db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -105,7 +105,7 @@ class Database:
                     db.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close every connection; those still lent are closed when they come back."""
+        """Close every connection; those still lent are closed when they are returned."""
         self._closed = True
         while self._idle:
             with suppress(IndexError):
@@ -114,7 +114,7 @@ class Database:
     def _borrow(self) -> sqlite3.Connection:
         with suppress(IndexError):
             return self._idle.pop()
-        # A connection wanders between threads, but only one at a time holds it.
+        # A connection moves between threads, but only one at a time uses it.
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         db.row_factory = sqlite3.Row
         _use_wal(db)
@@ -127,7 +127,7 @@ class Database:
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
-    """Switch the file to WAL. SQLite does not wait by itself where another process is doing the same: so this does."""
+    """Switch the file to WAL. SQLite does not wait while another process is doing the same, so this does."""
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Every kind of fault with its parameters and meanings; checks and the help page read them from here."""
+"""Every kind of fault with its parameters and meanings, for checks and the help page."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

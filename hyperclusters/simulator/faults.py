@@ -1,4 +1,4 @@
-"""Faults: explicit, one-off or lasting ways in which an answer, or the deed behind it, goes wrong."""
+"""Faults: explicit, one-off or permanent ways in which an answer, or the effect behind it, goes wrong."""
 
 import base64
 import dataclasses
@@ -33,7 +33,7 @@ GATEWAY_ERRORS: dict[int, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One rule: which requests it meets, and what happens to them. Which fields count depends on `fault`."""
+    """One rule: which requests it applies to, and what happens to them. Which fields count depends on `fault`."""
 
     fault: str
     call: str = "any"
@@ -59,12 +59,12 @@ class Fault:
 
     @property
     def title(self) -> str:
-        """How the journal names it."""
+        """The rule's name in the journal."""
         detail = {"error": self.status, "garbage": self.kind, "drip": self.part}.get(self.fault)
         return f"{self.fault} {detail}" if detail else self.fault
 
     def as_json(self) -> dict[str, Any]:
-        """The rule as it can be given back: the fields that count for it."""
+        """The rule as it can be posted again: the fields that count for it."""
         names = ["fault", *MATCHERS, *KINDS[self.fault].parameters]
         content = {name: value for name, value in asdict(self).items() if name in names}
         if "body" in content:
@@ -72,7 +72,7 @@ class Fault:
         return content
 
     def meets(self, call: Call, name: str) -> bool:
-        """Whether a request is one that this rule is for; chance and count aside."""
+        """Whether this rule applies to a request, apart from chance and count."""
         return (
             self.call in {"any", call.kind}
             and self.project in {None, call.target.project_id}
@@ -81,7 +81,7 @@ class Fault:
 
 
 def read(content: Mapping[str, Any]) -> Fault:
-    """A rule from what a person or a test wrote. Raises SwitchError with a sentence."""
+    """Parse a rule from a person or a test. Raises BehaviourError with a sentence."""
     kind = KINDS.get(str(content.get("fault")))
     if kind is None:
         raise BehaviourError(f"there is no fault {content.get('fault')!r}; there are: {', '.join(KINDS)}")
@@ -102,13 +102,13 @@ def read(content: Mapping[str, Any]) -> Fault:
 
 
 def add(db: sqlite3.Connection, fault: Fault) -> None:
-    """Put a rule behind those that are there."""
+    """Add a rule after the existing ones."""
     rule = json.dumps(fault.as_json())
     db.execute("INSERT INTO faults (rule, times_left) VALUES (?, ?)", (rule, fault.times))
 
 
 def replace(db: sqlite3.Connection, rules: Any) -> None:
-    """Put these rules in the place of all that are there. Raises SwitchError."""
+    """Replace all rules by these. Raises BehaviourError."""
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise BehaviourError("faults must be a list of objects")
     db.execute("DELETE FROM faults")
@@ -123,7 +123,7 @@ def waiting(db: sqlite3.Connection) -> list[dict[str, Any]]:
 
 
 def claim(db: sqlite3.Connection, call: Call, name: str) -> tuple[list[Fault], Fault | None]:
-    """Count down and give what strikes this request: every latency, and the first rule of another kind."""
+    """Count down and return what applies to this request: every latency, and the first rule of another kind."""
     latencies: list[Fault] = []
     striking: Fault | None = None
     for row in db.execute("SELECT * FROM faults ORDER BY number").fetchall():
@@ -140,7 +140,7 @@ def claim(db: sqlite3.Connection, call: Call, name: str) -> tuple[list[Fault], F
 
 
 def deed_delay(fault: Fault | None) -> float | None:
-    """When the deed happens under a fault: 0 for now, seconds from now, or None for never."""
+    """When the effect happens under a fault: 0 for now, seconds from now, or None for never."""
     if fault is None:
         return 0.0
     if fault.fault == "late_deed":
@@ -149,7 +149,7 @@ def deed_delay(fault: Fault | None) -> float | None:
 
 
 def apply_fault(fault: Fault, honest: Answer, request_id: str) -> Answer:
-    """What leaves instead of the honest answer."""
+    """The answer that is sent instead of the honest one."""
     match fault.fault:
         case "error":
             answer = _error(fault, request_id)
@@ -181,7 +181,7 @@ def _error(fault: Fault, request_id: str) -> Answer:
 
 
 def _is_due(db: sqlite3.Connection, row: sqlite3.Row, fault: Fault) -> bool:
-    """Toss the rule's own coin. The nth toss depends on seed and n alone, whichever process makes it."""
+    """Toss the rule's coin. The nth toss depends only on seed and n, in every process."""
     if fault.probability >= 1:
         return True
     db.execute("UPDATE faults SET draws = draws + 1 WHERE number = ?", (row["number"],))

@@ -1,4 +1,4 @@
-"""Answers that are not what the documentation promises, made from the honest one."""
+"""Answers that break the documentation, made from the honest one."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ MANY = 10_000
 
 
 def _each_cluster(content: Any, change: Callable[[dict[str, Any]], None]) -> Any:
-    """Change every cluster of an answer, be it one or a list."""
+    """Change every cluster of an answer, whether one or a list."""
     if isinstance(content, dict):
         for cluster in content.get("hyper_clusters", [content]):
             change(cluster)
@@ -55,7 +55,7 @@ GARBAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 def corrupt(kind: str, honest: Answer, body: bytes, content_type: str, status: int | None) -> Answer:
-    """The honest answer with its body made garbage; a body of the caller's own for the kind `custom`."""
+    """The honest answer with its body corrupted; a body of the caller's own for the kind `custom`."""
     types = {"html": "text/html", "custom": content_type}
     headers = (("Content-Type", types[kind]),) if kind in types else honest.headers
     answered = HTTPStatus.OK if kind == "error_code_200" else _status_with_body(honest)
@@ -64,7 +64,7 @@ def corrupt(kind: str, honest: Answer, body: bytes, content_type: str, status: i
 
 
 def pad(honest: Answer, size: int) -> Answer:
-    """The honest answer, filled up with spaces: still JSON, but far too long."""
+    """The honest answer, padded with spaces: still JSON, but far too long."""
     return replace(honest, status=_status_with_body(honest), body=honest.body.ljust(size))
 
 

@@ -40,7 +40,7 @@ def refuse_size(request_id: str) -> Answer:
 
 
 def refuse_length(request_id: str) -> Answer:
-    """The body is sent in chunks, so that its size is not known beforehand."""
+    """The body is sent in chunks, so its size is unknown beforehand."""
     return gateway_error(
         HTTPStatus.LENGTH_REQUIRED, BAD_REQUEST_SIZE, "Content-Length is required", request_id
     )
@@ -64,7 +64,7 @@ class Gateway:
         if key is None:
             return _unauthenticated("ak not exist", request_id)
         if key.is_locked:
-            # The words are a guess; that even right signatures are refused is documented.
+            # The wording is a guess; it is documented that even right signatures are refused.
             return _unauthenticated("ak is locked after too many failures", request_id)
         date = signature.read_date(request.header("x-sdk-date"))
         if date is None:
@@ -100,7 +100,7 @@ def _clock_refusal(date: datetime, now: float, request_id: str) -> Answer | None
 
 
 def _token_refusal(request: Request, key: Key, request_id: str) -> Answer | None:
-    # Which words the vendor uses here is not documented; the code and the status are those of any wrong key.
+    # The vendor's wording is not documented; the code and the status are those of any wrong key.
     if request.header("x-security-token") != key.security_token:
         return _unauthenticated("the security token does not belong to this key", request_id)
     if key.is_expired:

@@ -1,4 +1,4 @@
-"""What the documented grammar lets through, always matched whole."""
+"""The documented grammar, always matched as a whole."""
 
 import json
 import re
@@ -29,7 +29,7 @@ class InvalidParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """What a path names: the clusters of a project, or one of them."""
+    """The target of a path: the clusters of a project, or one of them."""
 
     project_id: str
     cluster_id: str | None
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class CreateBody:
-    """What a create asks for."""
+    """The content of a create."""
 
     name: str
     type: str
@@ -49,7 +49,7 @@ class CreateBody:
 
 
 def read_path(path: str) -> Target | None:
-    """The target of a path, or None where the vendor has no such path."""
+    """The target of a path, or None if the vendor has no such path."""
     match = PATH.fullmatch(path)
     return Target(match[1], match[2]) if match else None
 
@@ -69,7 +69,7 @@ def check_target(target: Target) -> None:
 
 
 def read_type(query: str) -> str:
-    """The `type` of list, show and delete; HPS where it is left out, as documented."""
+    """The `type` of list, show and delete; HPS if left out, as documented."""
     values = [value for key, value in read_query(query) if key == b"type"]
     if not values:
         return DEFAULT_TYPE
@@ -79,7 +79,7 @@ def read_type(query: str) -> str:
 
 
 def read_create_body(body: bytes) -> CreateBody:
-    """What a create's body asks for. Raises InvalidParameterError."""
+    """The content of a create's body. Raises InvalidParameterError."""
     fields = _json_object(body)
     name, subnet_id = fields.get("name"), fields.get("hyper_cluster_subnet_id")
     # The create page documents the default of `type` as "N/A". HPS here, because list, show and delete

@@ -1,4 +1,4 @@
-"""A request as WSGI hands it over, with headers as they were received."""
+"""A request from a WSGI environ, with headers as received."""
 
 import hashlib
 import json
@@ -42,12 +42,12 @@ class Request:
 
     @property
     def arrived_at(self) -> datetime:
-        """When the request line was read, where the server noted that; else now."""
+        """When the request line was read, if the server recorded that; else now."""
         return self.environ.get("simulator.arrived_at") or datetime.now(UTC)
 
     @property
     def content_length(self) -> int:
-        """The announced size of the body; a server passes on no other than digits."""
+        """The announced size of the body; the server passes on digits only."""
         return int(self.environ.get("CONTENT_LENGTH") or 0)
 
     @cached_property
@@ -64,7 +64,7 @@ class Request:
 
     @cached_property
     def body(self) -> bytes:
-        """The whole body. Raises IncompleteBodyError when the sender went away within it."""
+        """The whole body. Raises IncompleteBodyError if the sender stopped within it."""
         length = self.content_length
         content: bytes = self.environ["wsgi.input"].read(length) if length else b""
         if len(content) < length:

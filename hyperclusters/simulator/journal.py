@@ -1,6 +1,6 @@
-"""What the simulator was asked and what it did: the witness in tests.
+"""The requests to the simulator and their effects: the witness in tests.
 
-A row is committed when a request is accepted, and gets its effect in the very transaction of the deed.
+A row is committed when a request is accepted, and gets its effect in the transaction of that effect.
 """
 
 import sqlite3
@@ -16,9 +16,9 @@ NO_EFFECT = "none"
 class JournalEntry:
     """One request to the API.
 
-    `accepted` is False for what the gateway refused (key, signature, clock, project, size). `effect` is
-    "created <id>", "deleted <id>" or "none". `answer` is the status put on the wire, "lost" if the connection
-    was closed instead, "raw" for the bytes of a fault, "pending" while (or because) no answer was decided.
+    `accepted` is False for what the gateway refused (key, signature, clock, project, size). `effect` is "created
+    <id>", "deleted <id>" or "none". `answer` is the status sent, "lost" if the connection was closed instead, "raw"
+    for the bytes of a fault, "pending" while (or because) no answer was decided.
     """
 
     arrived_at: datetime
@@ -49,14 +49,14 @@ _NEWEST = "SELECT * FROM (SELECT * FROM journal WHERE seq > ? ORDER BY seq DESC 
 
 
 def add(db: sqlite3.Connection, entry: JournalEntry) -> JournalEntry:
-    """Write a new row; gives the entry with its number."""
+    """Write a new row; returns the entry with its number."""
     values = [getattr(entry, column) for column in _COLUMNS]
     values[0] = _as_text(entry.arrived_at)
     return replace(entry, seq=db.execute(_INSERT, values).lastrowid or 0)
 
 
 def finish(db: sqlite3.Connection, entry: JournalEntry) -> None:
-    """Write what became of an accepted request; in the deed's own transaction."""
+    """Write the effect of an accepted request, in the transaction of that effect."""
     outcome = (entry.effect, entry.fault, entry.answer, entry.seq)
     db.execute("UPDATE journal SET effect = ?, fault = ?, answer = ? WHERE seq = ?", outcome)
 

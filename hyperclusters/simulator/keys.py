@@ -30,7 +30,7 @@ class Key:
 
 
 def put(db: sqlite3.Connection, key: Key) -> None:
-    """Make a key known, or change it. A lock and a count of failures outlive this: a restart frees nobody."""
+    """Add or change a key. Its lock and count of failures stay: a restart unlocks nobody."""
     db.execute(
         "INSERT INTO keys (access_key, secret_key, security_token, expires_at, projects) "
         "VALUES (?, ?, ?, ?, ?) ON CONFLICT (access_key) DO UPDATE SET secret_key = excluded.secret_key, "
@@ -41,7 +41,7 @@ def put(db: sqlite3.Connection, key: Key) -> None:
 
 
 def find(db: sqlite3.Connection, access_key: str) -> Key | None:
-    """The key of this name."""
+    """The key with this name."""
     row = db.execute("SELECT * FROM keys WHERE access_key = ?", (access_key,)).fetchone()
     return _from_row(row) if row else None
 
@@ -52,12 +52,12 @@ def every(db: sqlite3.Connection) -> list[Key]:
 
 
 def remove(db: sqlite3.Connection, access_key: str) -> bool:
-    """Forget a key; False if it was not known."""
+    """Remove a key; False if it was unknown."""
     return db.execute("DELETE FROM keys WHERE access_key = ?", (access_key,)).rowcount > 0
 
 
 def note_failure(db: sqlite3.Connection, access_key: str, lock_seconds: float) -> None:
-    """Count a bad signature; the one past the allowed number locks the key and starts the count anew."""
+    """Count a bad signature; one more than allowed locks the key and resets the count."""
     db.execute("UPDATE keys SET failures = failures + 1 WHERE access_key = ?", (access_key,))
     db.execute(
         "UPDATE keys SET failures = 0, locked_until = ? WHERE access_key = ? AND failures > ?",
@@ -66,12 +66,12 @@ def note_failure(db: sqlite3.Connection, access_key: str, lock_seconds: float) -
 
 
 def note_success(db: sqlite3.Connection, access_key: str) -> None:
-    """A good signature ends a row of bad ones."""
+    """A good signature ends a series of bad ones."""
     db.execute("UPDATE keys SET failures = 0 WHERE access_key = ?", (access_key,))
 
 
 def unlock(db: sqlite3.Connection, access_key: str) -> None:
-    """Lift a lock before its time."""
+    """Unlock a key before its time."""
     db.execute("UPDATE keys SET failures = 0, locked_until = 0 WHERE access_key = ?", (access_key,))
 
 

@@ -1,4 +1,4 @@
-"""The help page: every call, switch and fault, what is set now, and what was asked last."""
+"""The help page: every call, behaviour and fault, the current settings, and the last requests."""
 
 import json
 import shlex
@@ -65,7 +65,7 @@ pre { font: 13px/1.5 ui-monospace, monospace; background: #8881; padding: .8rem;
 
 
 def render(host: str, state: Behaviours, rules: list[dict[str, Any]], recent: Sequence[JournalEntry]) -> str:
-    """The whole page. `host` is what the reader's own commands should name."""
+    """The whole page. `host` is the name for the reader's own commands."""
     parts = [
         "<h1>Simulated ModelArts</h1>",
         f"<p>{INTRODUCTION}</p>",

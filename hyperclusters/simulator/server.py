@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class BadRequestError(ValueError):
-    """What arrived is not HTTP as this server reads it."""
+    """The bytes are not HTTP as this server reads it."""
 
 
 class Body:
@@ -40,7 +40,7 @@ class Body:
         self.left = length
 
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, or all that is left; fewer only if the sender went away."""
+        """Up to `size` bytes, or all that is left; fewer only if the sender stopped."""
         if self._greeting and self.left:
             self._greeting.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._greeting = None
@@ -51,7 +51,7 @@ class Body:
 
 
 class Handler(socketserver.StreamRequestHandler):
-    """One connection: requests one after another until somebody closes."""
+    """One connection: requests one after another until one side closes."""
 
     disable_nagle_algorithm = True
     timeout = IDLE_SECONDS
@@ -86,7 +86,7 @@ class Handler(socketserver.StreamRequestHandler):
         body = cast("Body", environ["wsgi.input"])
         if answer.lost or answer.raw:
             return self._break_off(answer)
-        # Unread bytes of a body would be taken for the next request.
+        # Unread bytes of a body would be read as the next request.
         keep_alive = keep_alive and body.left == 0
         self._send(answer, keep_alive=keep_alive)
         if not keep_alive:
@@ -140,7 +140,7 @@ class Handler(socketserver.StreamRequestHandler):
             if not colon or not line.endswith("\n") or name != name.strip():
                 raise BadRequestError("a header is malformed or too long\n")
             if "_" in name:
-                continue  # it would pass for the header with hyphens
+                continue  # it would count as the header with hyphens
             key = name.upper().replace("-", "_")
             key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
             value = value.strip(" \t\r\n")
@@ -178,7 +178,7 @@ class Handler(socketserver.StreamRequestHandler):
         return False
 
     def _drain(self) -> None:
-        """Read what is still under way, else closing resets the connection before the answer is read."""
+        """Read what is still arriving; otherwise closing resets the connection before the answer is read."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(1.0)
         for _ in range(DRAIN_BYTES // LONGEST_LINE):
@@ -217,11 +217,11 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     @property
     def port(self) -> int:
-        """The port in use, also where the system chose it."""
+        """The port in use, also if the system chose it."""
         return int(self.socket.getsockname()[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection its thread; `close_connections` knows it from here on."""
+        """Give a connection its thread; `close_connections` knows it from now on."""
         with self._all_closed:
             self._connections.add(request)
         super().process_request(request, client_address)

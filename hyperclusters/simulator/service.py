@@ -1,4 +1,4 @@
-"""A server's life: started, stopped, and made to refuse connections for a while."""
+"""Starts and stops a server, and makes it refuse connections for a while."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ from .app import Application
 from .server import Server
 
 POLL_SECONDS = 0.5
-# Long enough for the answer to leave that says that connections will now be refused.
+# Long enough for the answer to leave that announces the refusals.
 GRACE_SECONDS = 0.05
 
 
@@ -27,11 +27,11 @@ class Service:
         self._serve(self._server)
 
     def pause(self) -> None:
-        """Stop listening and cut what is open: a connection is now refused."""
+        """Stop listening and cut open connections: new ones are refused."""
         with self._lock:
             server, self._server = self._server, None
         if server:
-            # Wakes the loop that waits for connections; where it does not, the loop looks up by itself.
+            # Wakes the loop that waits for connections; if it does not, the loop wakes by itself.
             with suppress(OSError):
                 server.socket.shutdown(socket.SHUT_RDWR)
             server.shutdown()
@@ -56,7 +56,7 @@ class Service:
         threading.Thread(target=self._refuse, args=(seconds,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stop for good: what is under way is broken off, the store is closed."""
+        """Stop for good: cut what is running, close the store."""
         self._ended.set()
         self._application.stopping.set()
         self.pause()

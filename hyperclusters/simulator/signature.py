@@ -1,6 +1,6 @@
-"""SDK-HMAC-SHA256 from the receiving side: what a request should have been signed with.
+"""SDK-HMAC-SHA256 on the receiving side: the signature that a request should have.
 
-Written from the signing guide alone, so that a signer tested against it is tested against a second opinion.
+Written from the signing guide alone, so that a signer is tested against a second opinion.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SDK_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Claim:
-    """What an Authorization header says about itself."""
+    """The content of an Authorization header."""
 
     access_key: str
     signed_headers: tuple[str, ...]
@@ -42,10 +42,10 @@ class Received:
 
 
 def read_claim(authorization: str) -> Claim | None:
-    """The claim of an Authorization header, or None if it is not one of this algorithm.
+    """The claim of an Authorization header, or None if it is not of this algorithm.
 
-    Any set of signed headers is taken that holds host and x-sdk-date: without those two a signature could be
-    replayed against another host or at another time.
+    Any set of signed headers with host and x-sdk-date is accepted: without those two a signature could be replayed
+    against another host or at another time.
     """
     match = AUTHORIZATION.fullmatch(authorization.strip())
     if not match:
@@ -55,7 +55,7 @@ def read_claim(authorization: str) -> Claim | None:
 
 
 def read_date(text: str) -> datetime | None:
-    """The moment that an X-Sdk-Date names, or None if it is not one."""
+    """The time of an X-Sdk-Date, or None if it is none."""
     if not SDK_DATE.fullmatch(text):
         return None
     try:
@@ -83,7 +83,7 @@ def sign(secret_key: str, canonical: bytes, headers: Mapping[str, bytes]) -> str
 def canonical_request(received: Received, names: tuple[str, ...]) -> bytes:
     """Method, path with a trailing slash, sorted query, the signed headers and the body's digest.
 
-    The digest is always that of the bytes received: a body that is declared unsigned does not pass.
+    The digest is always that of the received bytes: a body that is declared unsigned does not pass.
     """
     path = quote(received.path, safe="/~")
     pairs = sorted(read_query(received.query))

@@ -1,4 +1,4 @@
-"""The simulator as a Python object: on a socket in this process, with its switches, faults and journal."""
+"""The simulator as a Python object: on a socket in this process, with its behaviours, faults and journal."""
 
 import tempfile
 import time
@@ -23,10 +23,9 @@ DEFAULT_SECRET_KEY = "demo-secret-key"  # noqa: S105 - the simulator's documente
 class Simulator:
     """A local ModelArts. `wsgi` serves under any WSGI server; `start` serves it on a socket of its own.
 
-    `data` is the folder of its store, which outlives it; without one, a temporary folder that does not.
-    `projects` limits the default key to these project IDs. `on_request` is called in the handler's thread for
-    every create and delete that passed the gateway, before the deed; what it raises is raised again when the
-    `with` block is left.
+    `data` is the folder of its store, which outlives it; without one, a temporary folder. `projects` limits the
+    default key to these project IDs. `on_request` is called in the handler's thread for every create and delete that
+    passed the gateway, before its effect; what it raises is raised again at the end of the `with` block.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Simulator:
         projects: Iterable[str] | None = None,
         on_request: OnRequest | None = None,
     ) -> Self:
-        """Serve on a socket, in threads of this process; port 0 takes a free one. Raises OSError if busy."""
+        """Serve on a socket, in threads of this process; port 0 picks a free one. Raises OSError if busy."""
         simulator = cls(
             data, access_key=access_key, secret_key=secret_key, projects=projects, on_request=on_request
         )
@@ -78,11 +77,11 @@ class Simulator:
 
     @property
     def endpoint(self) -> str:
-        """The address for a client, without a slash at the end."""
+        """The address for a client, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
-        """Stop serving, break off what is under way, close the store."""
+        """Stop serving, cut what is running, close the store."""
         if self._service:
             self._service.stop()
         self._database.close()
@@ -111,34 +110,34 @@ class Simulator:
             self._service.resume()
 
     def set(self, **changes: Any) -> Behaviours:
-        """Change switches by name, see `Switches`. Raises SwitchError for an unknown name or wrong value."""
+        """Change behaviours by name, see `Behaviours`. Raises BehaviourError for an unknown name or wrong value."""
         with self._database.write() as db:
             return behaviours.change(db, changes)
 
     def fault(self, fault: str, call: str = "any", **parameters: Any) -> None:
-        """Add a fault, see `fault_kinds`: `fault("lost_answer", "create", times=1)`. Raises SwitchError."""
+        """Add a fault, see `fault_kinds`: `fault("lost_answer", "create", times=1)`. Raises BehaviourError."""
         rule = faults.read({"fault": fault, "call": call, **parameters})
         with self._database.write() as db:
             faults.add(db, rule)
 
     def reset(self) -> None:
-        """Default switches, no faults. Clusters, keys and the journal stay."""
+        """Default behaviours, no faults. Clusters, keys and the journal stay."""
         with self._database.write() as db:
             behaviours.reset(db)
             faults.replace(db, [])
 
     def behaviours(self) -> Behaviours:
-        """The switches as they are."""
+        """The current behaviours."""
         with self._database.read() as db:
             return behaviours.current(db)
 
     def journal(self, after: int = 0) -> list[JournalEntry]:
-        """What was asked and done since row `after`, oldest first."""
+        """The requests and their effects since row `after`, oldest first."""
         with self._database.read() as db:
             return journal.entries(db, after=after)
 
     def clusters(self, project_id: str | None = None) -> list[SimulatedCluster]:
-        """What exists now, oldest first."""
+        """The clusters that exist now, oldest first."""
         with self._database.read() as db:
             return clusters.existing(db, project_id)
 
@@ -151,14 +150,14 @@ class Simulator:
         subnet_ids: Iterable[str] = (),
         cluster_id: str = "",
     ) -> SimulatedCluster:
-        """Make a cluster as somebody outside would, past the API and the journal; with this ID, if one is given."""
+        """Create a cluster like an outsider, bypassing the API and the journal; with this ID, if given."""
         cluster = clusters.new_cluster(project_id, name, type, tuple(subnet_ids), cluster_id=cluster_id)
         with self._database.write(durable=True) as db:
             clusters.add(db, cluster)
         return cluster
 
     def remove_cluster(self, cluster_id: str) -> bool:
-        """End a cluster as somebody outside would; False if there is none of this ID."""
+        """Delete a cluster like an outsider; False if there is none with this ID."""
         with self._database.write(durable=True) as db:
             return clusters.remove(db, cluster_id)
 
@@ -171,18 +170,18 @@ class Simulator:
         expires_in: float | None = None,
         projects: Iterable[str] | None = None,
     ) -> None:
-        """Make a key known, or change it; temporary with a security token. `expires_in` is in seconds."""
+        """Add or change a key; temporary with a security token. `expires_in` is in seconds."""
         expires_at = None if expires_in is None else time.time() + expires_in
         allowed = None if projects is None else tuple(projects)
         with self._database.write() as db:
             keys.put(db, Key(access_key, secret_key, security_token, expires_at, allowed))
 
     def remove_key(self, access_key: str) -> bool:
-        """Forget a key; False if it was not known."""
+        """Remove a key; False if it was unknown."""
         with self._database.write() as db:
             return keys.remove(db, access_key)
 
     def unlock_key(self, access_key: str) -> None:
-        """Lift the lock of a key before its five minutes are over."""
+        """Unlock a key before its five minutes are over."""
         with self._database.write() as db:
             keys.unlock(db, access_key)

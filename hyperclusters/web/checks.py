@@ -28,7 +28,12 @@ OUR_PREFIXES = ("AUDIT_", "CREDENTIAL_", "HSTS_", "OIDC_", "UPSTREAM_")
 @register(deploy=True)
 def serves_people(**_: Any) -> list[CheckMessage]:
     """Nothing of a demo, of tests or of debugging is left."""
-    conditions = [
+    kinds = {"E": checks.Error, "W": checks.Warning}
+    return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in _faults() if is_so]
+
+
+def _faults() -> list[tuple[bool, str, str]]:
+    return [
         (settings.DEMO, "E001", "DEMO is on: made-up people, and a sign-in page that offers them."),
         (settings.DEBUG, "E002", "DEBUG is on: errors show the code and its values to whoever asks."),
         (settings.SECRET_KEY.startswith(KNOWN_KEYS), "E003", "SECRET_KEY is one that everybody knows."),
@@ -66,8 +71,6 @@ def serves_people(**_: Any) -> list[CheckMessage]:
             ),
         ),
     ]
-    kinds = {"E": checks.Error, "W": checks.Warning}
-    return [kinds[code[0]](text, id=f"hyperclusters.{code}") for is_so, code, text in conditions if is_so]
 
 
 @register(deploy=True)
@@ -124,7 +127,7 @@ def times_nest(**_: Any) -> list[CheckMessage]:
 @register(deploy=True)
 def headers_stand(**_: Any) -> list[CheckMessage]:
     """The middleware that gives every answer its headers is outermost."""
-    outermost = ["hyperclusters.web.middleware.headers", "csp.middleware.CSPMiddleware"]
+    outermost = ["hyperclusters.web.shared.middleware.headers", "csp.middleware.CSPMiddleware"]
     if settings.MIDDLEWARE[:2] == outermost:
         return []
     return [checks.Error(f"MIDDLEWARE must begin with {', '.join(outermost)}.", id="hyperclusters.E010")]

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.test import Client as Browser
 
 from hyperclusters.accounts.models import Attempt
-from hyperclusters.web.account_forms import SignInForm
+from hyperclusters.web.accounts.forms import SignInForm
 from tests.conftest import PASSWORD, People, denied, events
 from tests.web.pages import SignIn, words
 

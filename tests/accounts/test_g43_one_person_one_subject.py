@@ -18,7 +18,7 @@ from hyperclusters.access.models import Grant, Invitation, Role, User
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.accounts.passwords import ask_for_reset
-from hyperclusters.web.access_forms import GiveForm
+from hyperclusters.web.access.forms import GiveForm
 from tests.accounts.bent_provider import BentProvider
 from tests.conftest import PASSWORD, People, confirm, events
 from tests.web.pages import SignIn, words

@@ -125,7 +125,8 @@ def test_a_database_that_does_not_take_the_record_is_503_and_nothing_was_sent(
 
 def test_pages_of_a_list_stay_put_while_rows_come_in(api: dict[str, Api], projects: Projects) -> None:
     made = [make_cluster(projects.vision, f"c{number}", age=number) for number in range(1, 8)]
-    names, cursor = [], ""
+    names: list[str] = []
+    cursor: Any = ""
     for turn in range(4):
         page = api["vera"].get("/clusters", limit=2, cursor=cursor).json()
         names += [row["name"] for row in page["items"]]
@@ -223,7 +224,8 @@ def test_the_audit_is_read_exported_and_verified(
 ) -> None:
     for number in range(5):
         submit_creation(people.ada, projects.vision, f"c{number}")
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: Any = ""
     while cursor is not None:
         page = (
             api["tom"].get("/audit/events", action="cluster:create:requested", limit=2, cursor=cursor).json()

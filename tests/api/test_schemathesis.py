@@ -24,7 +24,7 @@ LEFT_OUT = "ignored_auth,positive_data_acceptance"
     ("name", "phases"),
     [
         ("tom", "examples,coverage,fuzzing"),
-        *((name, "examples,fuzzing") for name in ("ada", "olga", "root", "nina")),
+        *((name, "examples,fuzzing") for name in ("ada", "olga", "root")),
     ],
 )
 def test_every_answer_is_one_of_the_document(
@@ -44,7 +44,7 @@ def test_every_answer_is_one_of_the_document(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{live_server.url}/api/v1/openapi.json"),
             *("--header", f"Authorization: Bearer {issue(getattr(people, name))}"),
-            *("--phases", phases, "--max-examples", "2", "--seed", "15"),
+            *("--phases", phases, "--max-examples", "1", "--seed", "15"),
             *("--exclude-checks", LEFT_OUT, "--no-color", "--suppress-health-check", "all"),
         ],
         cwd=tmp_path,

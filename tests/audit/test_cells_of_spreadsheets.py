@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from hyperclusters.audit.spreadsheets import FORMULA, NUMERIC, WORDS, cell, cell_in_sql, row
-from hyperclusters.web.sheets import sheet
+from hyperclusters.web.shared.csv_files import sheet
 
 CHANGED = [
     "=1+1", "+1", "-2", "-rf", "@SUM(A1)", "|calc", "｜calc", "%x", "％x", "＝1+1", "＋1", "－1", "＠x", "\t=1", "\r=1", "\n=1", " =1",

@@ -13,7 +13,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.web.views import cluster_list
+from hyperclusters.web.clusters.views import cluster_list
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import create
 from tests.browser.inspection import Inspector

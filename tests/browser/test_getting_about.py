@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from hyperclusters.web.humanize import when
+from hyperclusters.web.shared.humanize import when
 from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, expect_rows, expect_state, reach
 from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker

@@ -20,7 +20,7 @@ from hyperclusters.clusters import heartbeat, inventory, upstream, worker
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.models import Creation, Heartbeat, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
-from hyperclusters.web.views.health import readyz
+from hyperclusters.web.pages.views.monitoring import readyz
 
 
 def _person(name: str) -> User:

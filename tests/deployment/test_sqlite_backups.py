@@ -52,7 +52,7 @@ WORDS = {"$FILE": "saved.sqlite3", "$WHY": "the disk broke"}
 
 def steps(database: str) -> list[list[str]]:
     """The commands that the manual gives for a restore on this database, in its order, behind `python manage.py`."""
-    section = MANUAL.partition(f"Back again, {database}")[2].partition("```")[2].partition("```")[0]
+    section = MANUAL.partition(f"To restore on {database}")[2].partition("```")[2].partition("```")[0]
     lines = re.findall(r"^python manage\.py (.*)$", section, re.MULTILINE)
     assert lines
     return [[WORDS.get(word, word) for word in shlex.split(line, comments=True)] for line in lines]

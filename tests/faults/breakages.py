@@ -1,4 +1,4 @@
-"""Deliberate breakages of the product, applied inside one child, so that the harness can show that it sees each of them."""
+"""Deliberate breakages of the product, applied inside one child, to show that the harness finds each of them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BREAKAGES: dict[str, Callable[[], None]] = {}
 
 
 def apply(name: str) -> None:
-    """Break this process's copy of the product. Empty: leave it whole."""
+    """Break this process's copy of the product. Empty: change nothing."""
     if name:
         BREAKAGES[name]()
 
 
 def breakage(function: Callable[[], None]) -> Callable[[], None]:
-    """Make a breakage known by its name."""
+    """Register a breakage by its name."""
     BREAKAGES[function.__name__] = function
     return function
 
@@ -41,7 +41,7 @@ def _put(place: Any, name: str, value: Callable[..., Any]) -> None:
 
 @breakage
 def intent_after_the_post() -> None:
-    """The create goes out first and is written down when it has come back."""
+    """The create is sent first and recorded when it has come back."""
 
     def commit_nothing(creation: Creation) -> bool:
         creation.signed_at = signing_time(creation.project)
@@ -58,7 +58,7 @@ def intent_after_the_post() -> None:
 
 @breakage
 def sent_again_after_a_read_timeout() -> None:
-    """No answer is taken for nothing done, so the create is sent again."""
+    """A missing answer counts as "nothing done", so the create is sent again."""
     classify = CREATIONS.failure
 
     def optimistic(creation: Creation, error: ModelArtsError) -> Resolution:
@@ -78,7 +78,7 @@ def sent_again_after_a_read_timeout() -> None:
 
 @breakage
 def lapsed_lease_is_failed() -> None:
-    """A sender that never came back is taken for one that sent nothing."""
+    """A sender that died counts as one that sent nothing."""
 
     def sweep() -> int:
         lapsed = Creation.objects.filter(state=State.SENDING, lease_expires_at__lte=timezone.now())
@@ -99,7 +99,7 @@ def lapsed_lease_is_failed() -> None:
 
 @breakage
 def one_of_two_candidates_is_adopted() -> None:
-    """Of several clusters that may be ours the newest is taken."""
+    """Of several clusters that may be ours the newest is chosen."""
     every = evidence.candidates
 
     def newest(creation: Creation, listed: Sequence[HyperCluster]) -> list[HyperCluster]:
@@ -110,7 +110,7 @@ def one_of_two_candidates_is_adopted() -> None:
 
 @breakage
 def failed_list_is_empty() -> None:
-    """A list that failed is read as one without clusters."""
+    """A failed list is read as an empty one."""
     ask = Client.list
 
     def hopeful(self: Client, *, type: ClusterType) -> Any:  # noqa: A002 -- the vendor's name
@@ -130,17 +130,17 @@ def no_horizon() -> None:
 
 @breakage
 def transition_without_an_event() -> None:
-    """State changes are not written to the audit."""
+    """State changes are not recorded in the audit."""
     _put(transitions, "record", lambda *_, **__: None)
 
 
 @breakage
 def sealed_with_another_key() -> None:
-    """Events get digests that no key of ours has made."""
+    """Events get digests that none of our keys has made."""
     _put(chain, "digest", lambda _key, text: hashlib.sha256(text.encode()).hexdigest())
 
 
 @breakage
 def cluster_owned_by_nobody() -> None:
-    """The cluster that a creation made is not kept as its own."""
+    """The cluster of a creation is not bound to it."""
     _put(creation_engine, "bind", lambda *_: None)

@@ -1,6 +1,6 @@
 """The simulated cloud in a process of its own, with a witness in its handler: `python -m tests.faults.cloud FOLDER`.
 
-At the first sight of a create the witness looks, over its own connection, whether the intent is committed (promise G1).
+When a create arrives, the witness checks over its own connection whether the intent is committed (promise G1).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EVENTS = "SELECT COUNT(*) FROM audit_event WHERE action = 'cluster:create:sendin
 
 
 class Witness:
-    """Notes every create for which fewer intents, or fewer events of them, are committed than creates were seen."""
+    """Records every create for which fewer intents, or fewer events of them, are committed than creates were seen."""
 
     def __init__(self, database_url: str, notes: Path) -> None:
         self._url = database_url
@@ -71,7 +71,7 @@ class Witness:
 
 
 def main(folder: Path) -> None:
-    """Serve until SIGTERM; the port is in the file `port` once it listens."""
+    """Serve until SIGTERM; once it listens, the file `port` has the port."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     witness = Witness(os.environ["DATABASE_URL"], folder / "witness")
     simulator = Simulator.start(

@@ -1,4 +1,4 @@
-"""What the cloud does with a create, whatever we come to hear of it."""
+"""What the cloud does with a create, whether we hear of it or not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLAIN_TRUTHS = ("created", "created late", "not created")
 
 
 def arm(world: Environment, scene: ProjectSetup, truth: str) -> None:
-    """Have the cloud do this with the scene's next create."""
+    """Make the cloud do this with the next create of the scene."""
     rule = TRUTHS[truth]
     if rule:
         fault, parameters = rule

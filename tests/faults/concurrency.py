@@ -1,4 +1,4 @@
-"""Acts that begin at one moment, each in a thread with its own database connection."""
+"""Runs acts at the same moment, each in a thread with its own database connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 20.0  # seconds
 
 
 def run_concurrently(*acts: Callable[[], Any]) -> list[Any]:
-    """What each act returned, or the exception that it raised, in order."""
+    """What each act returned or raised, in order."""
     barrier = threading.Barrier(len(acts))
     results: list[Any] = [None] * len(acts)
 
@@ -36,7 +36,8 @@ def run_concurrently(*acts: Callable[[], Any]) -> list[Any]:
 
 
 class Pause:
-    """Holds the thread that first gets to a failpoint until it is let go: one side of a race, stopped in the middle."""
+    """Holds the first thread that reaches a failpoint until it is released: one side of a race, stopped in the
+    middle."""
 
     def __init__(self, point: str) -> None:
         self._point = point
@@ -68,7 +69,7 @@ class Pause:
 
 
 class Beside:
-    """An act under way in a thread."""
+    """An act that runs in a thread."""
 
     def __init__(self, act: Callable[[], Any]) -> None:
         self.error: Exception | None = None

@@ -1,4 +1,4 @@
-"""What can happen to a database under a process that uses it, done to this thread's own connection."""
+"""What can happen to a database while a process uses it, done to this thread's own connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def strike(kind: str) -> None:
 
 
 def on(*engines: dict[str, Disturb]) -> Callable[[Disturb], Disturb]:
-    """Make a disturbance known for these engines."""
+    """Register a disturbance for these engines."""
 
     def known(function: Disturb) -> Disturb:
         for engine in engines:
@@ -94,7 +94,7 @@ def away(raw: Any) -> None:
 
 @on(ON_SQLITE, ON_POSTGRES)
 def reply_of_commit_lost(raw: Any) -> None:
-    """The next commit is done, and then the connection breaks before that is heard."""
+    """The next commit succeeds, and the connection breaks before its reply arrives."""
 
     def commit() -> None:
         del connection._commit  # type: ignore[attr-defined]
@@ -107,7 +107,7 @@ def reply_of_commit_lost(raw: Any) -> None:
 
 @on(ON_SQLITE, ON_POSTGRES)
 def reply_of_commit_lost_while_others_go_on(raw: Any) -> None:
-    """As `reply_of_commit_lost`, and before that is noticed another worker takes up whatever is not at rest."""
+    """As `reply_of_commit_lost`; before that is noticed, another worker takes up everything that is not at rest."""
 
     def commit() -> None:
         del connection._commit  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Acts of the product under a database that fails at one chosen place."""
+"""Runs the product's acts while the database fails at one chosen place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.faults.proxy import Proxy
 
 @job
 def disturbed(act: str, moment: str, kind: str, arguments: dict[str, Any], nth: int = 1) -> dict[str, Any]:
-    """Do a job with its database failing from the nth time that it gets to `moment`. What it raised, if it did."""
+    """Do a job whose database fails when it reaches `moment` for the nth time. Returns what it raised, if anything."""
     struck = _arm(moment, kind, nth)
     try:
         JOBS[act](**arguments)
@@ -33,7 +33,7 @@ def disturbed(act: str, moment: str, kind: str, arguments: dict[str, Any], nth: 
 
 @job
 def submit_page(project: int, person: int, name: str, token: str, moment: str, kind: str) -> dict[str, Any]:
-    """Post the form as a browser does, with the database failing at `moment`: what the person reads."""
+    """Post the form like a browser while the database fails at `moment`. Returns what the person reads."""
     browser = Browser(raise_request_exception=False, SERVER_NAME="localhost")
     browser.force_login(User.objects.get(pk=person))
     values = {"project": Project.objects.get(pk=project).name, "name": name, "type": "HPS", "token": token}

@@ -1,7 +1,8 @@
-"""Real processes at the price of a fork: a parent sets Django up, opens no connection, and forks a child for each job.
+"""Real processes at the price of a fork: a parent sets Django up, opens no connection, and forks a child for each
+job.
 
-The child is told what to do over a socket and answers there. If it is killed, the socket just ends: that is how the
-harness learns of it, as a caller of a dead process would.
+The child gets its job over a socket and answers there. If it is killed, the socket just ends: that is how the harness
+notices, like a caller of a dead process.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class Forks:
 
 
 def end_with_parent() -> None:
-    """Have Linux end this process when the one that started it ends, so that nothing is left behind."""
+    """Make Linux end this process when its parent ends, so that nothing is left behind."""
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
@@ -147,7 +148,7 @@ def serve(place: str) -> None:
 
 
 def _prepared() -> dict[str, Callable[..., Any]]:
-    """Everything that costs time, done once: Django, the product, the jobs."""
+    """Everything that takes time, done once: Django, the product, the jobs."""
     import django  # noqa: PLC0415 -- the harness's side of this module needs no Django
 
     django.setup()

@@ -1,4 +1,4 @@
-"""What the children do. Each job is an act of the product, or the harness reading what came of it."""
+"""The children's jobs. Each is an act of the product, or the harness reading the result."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ LONG = 1000
 
 
 def job(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function known to the children by its name."""
+    """Register a function by its name for the children."""
     JOBS[function.__name__] = function
     return function
 
 
 @job
 def migrate() -> None:
-    """Make the tables, and Root who connects projects."""
+    """Create the tables, and Root who connects projects."""
     call_command("migrate", verbosity=0)
     grant(person=add_person(username="root"), role=Role.PLATFORM_ADMIN, team=None, reason="the harness")
 
@@ -51,7 +51,7 @@ def migrate() -> None:
 @job
 @transaction.atomic
 def scene(endpoint: str, access_key: str, secret_key: str, quota: int | None = None) -> dict[str, Any]:
-    """A team, a person who may create in it, and its project: apart from every other scene."""
+    """A team, a person who may create in it, and its project, apart from every other scene."""
     mark = uuid.uuid4().hex
     team = add_team(slug=f"team-{mark[:12]}", name=f"Team {mark[:12]}")
     ada = add_person(username=f"ada-{mark[:12]}")
@@ -70,7 +70,7 @@ def scene(endpoint: str, access_key: str, secret_key: str, quota: int | None = N
 
 @job
 def submit(project: int, person: int, name: str, token: str, breakage: str = "") -> str:
-    """Ask for a creation as the form does."""
+    """Request a creation like the form."""
     breakages.apply(breakage)
     creation = request_creation(
         person=User.objects.get(pk=person),
@@ -83,7 +83,7 @@ def submit(project: int, person: int, name: str, token: str, breakage: str = "")
 
 @job
 def submit_all(wishes: list[dict[str, Any]]) -> list[int]:
-    """Send several forms, one after the other; which of them were turned away for now and must be sent again."""
+    """Send several forms, one after the other. Returns those that were turned away for now and must be sent again."""
     again = []
     for index, request in enumerate(wishes):
         try:
@@ -95,14 +95,14 @@ def submit_all(wishes: list[dict[str, Any]]) -> list[int]:
 
 @job
 def submit_many(project: int, person: int, token: str, times: int, at: float) -> list[str]:
-    """The same form so many times at once, from threads, at a moment that several processes keep."""
+    """Send the same form several times at once, from threads, at a time that several processes share."""
     time.sleep(max(at - time.time(), 0))
     return [str(key) for key in run_concurrently(*[lambda: submit(project, person, "alpha", token)] * times)]
 
 
 @job
 def submit_deletion(project: int, person: int, name: str) -> str:
-    """Ask for a deletion as the form does. Asked again, because the first answer was lost, it is the same one."""
+    """Request a deletion like the form. Requesting it again after a lost answer gives the same one."""
     cluster = Cluster.objects.get(project=project, name=name)
     try:
         deletion = request_deletion(person=User.objects.get(pk=person), cluster=cluster, typed_name=name)
@@ -149,7 +149,7 @@ def _moving(project: int) -> tuple[QuerySet[Any], ...]:
 
 @job
 def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
-    """Turn after turn until nothing of this project moves any more; then list once more."""
+    """Run turn after turn until nothing of this project moves any more; then list once more."""
     breakages.apply(breakage)
     for seconds in TURNS:
         if seconds > LONG:
@@ -166,7 +166,7 @@ def rest(project: int, patience: float = 0.0, breakage: str = "") -> None:
 
 @job
 def retire(project: int) -> None:
-    """Have this project's lists never come due again: many scenes share a world, and each turn would list them all."""
+    """Never list this project again: many scenes share a world, and each turn would list them all."""
     ClusterListing.objects.filter(project=project).delete()
 
 

@@ -1,4 +1,4 @@
-"""What must hold when everything is at rest: our rows and events against the cloud's own journal and store."""
+"""What must hold when everything is at rest: our rows and events against the cloud's journal and store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_MADE_BY = {
 
 @dataclass(frozen=True)
 class Records:
-    """One project at rest: what the database says, and what the cloud says."""
+    """One project at rest: what the database has, and what the cloud has."""
 
     creations: list[dict[str, Any]]
     events: list[dict[str, Any]]
@@ -40,7 +40,7 @@ class Records:
 
 
 def breaches(records: Records) -> list[str]:
-    """Every broken promise, each in one line that begins with its number. Empty is what we want."""
+    """Every broken promise, one line each that begins with its number. Should be empty."""
     names = [*records.witnessed, *(f"G3 the audit's chain: {line}" for line in records.chain)]
     for creation in records.creations:
         names += [
@@ -84,7 +84,7 @@ def _verdict(creation: dict[str, Any], records: Records) -> Iterator[str]:
 
 
 def _history(creation: dict[str, Any], records: Records) -> Iterator[str]:
-    """G19: one event a transition, each beginning where the last one ended."""
+    """G19: one event per transition, each beginning where the last one ended."""
     events = [event for event in records.events if event["creation"] == creation["id"]]
     if [event["seq"] for event in events] != sorted({event["seq"] for event in events}):
         yield "G21 events out of order"

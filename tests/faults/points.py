@@ -1,4 +1,4 @@
-"""Where processes are killed: the product's own failpoints, and more of them laid from outside around wire and database."""
+"""Where processes are killed: the product's failpoints, and more points added around network and database."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ STATEMENTS = ("statement_begun", "statement_done")
 
 
 def install() -> None:
-    """Lay the outer points, in the parent of the children. Without FAILPOINT they do nothing."""
+    """Add the outer points, in the parent of the children. Without FAILPOINT they do nothing."""
     _lay(BaseDatabaseWrapper, "commit", "commit")
     _lay(engines, "append", "append")
     _lay(signing, "authorization", "sign")

@@ -1,4 +1,4 @@
-"""A proxy in front of PostgreSQL that holds a COMMIT back and ends the client's connection, as failing networks do."""
+"""A proxy in front of PostgreSQL that delays a COMMIT and cuts the client's connection, as failing networks do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The races: each is played many times inside one child, with real threads on real connections.
+"""The races: each runs many times inside one child, with real threads on real connections.
 
-A race gets a fresh stage and returns what it found wrong by itself; afterwards the oracle judges the stage at rest.
+A race gets a fresh scene and returns what it found wrong by itself; afterwards the oracle judges the scene at rest.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class RaceSetup:
 
 
 def race(function: Callable[[RaceSetup], list[str]]) -> Callable[[RaceSetup], list[str]]:
-    """Make a race known by its name."""
+    """Register a race by its name."""
     RACES[function.__name__] = function
     return function
 
 
 @job
 def play(name: str, runs: int, endpoint: str, store: str, keys: list[str]) -> list[dict[str, Any]]:
-    """Play a race so many times. Each run: what it noticed, its scene, and the database's records of it at rest."""
+    """Run a race several times. Each run: its notes, its scene, and the database's records of it at rest."""
     cloud = Simulator(store, access_key=keys[0], secret_key=keys[1])
     played = []
     for _ in range(runs):

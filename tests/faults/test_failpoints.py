@@ -1,4 +1,4 @@
-"""The failpoints are out of reach wherever a real cloud could be called."""
+"""Failpoints do nothing where a real cloud could be called."""
 
 from __future__ import annotations
 

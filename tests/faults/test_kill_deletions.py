@@ -1,6 +1,6 @@
-"""kill -9 on the way of a deletion: it comes to rest, what it says is so, and nothing is deleted by a second call.
+"""kill -9 during a deletion: it comes to rest, its verdict is true, and no second call deletes anything.
 
-FAULTS=full plays every point with every truth; without it every fourth of these.
+FAULTS=full plays every point with every outcome; without it every fourth of these.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""kill -9 at every named point, under every truth of the cloud: after a restart everything comes to rest and is true.
+"""kill -9 at every named point, with every outcome of the cloud: after a restart everything comes to rest and is
+true.
 
-FAULTS=full dies at the first, second, third … time a process gets to a point, until a run ends unkilled, and at every
-single statement to the database. Without it each point is played once with each plain truth, and every 16th statement.
+FAULTS=full kills at the first, second, third … time that a process reaches a point, until a run ends without a kill,
+and at every statement to the database. Without it each point is played once with each plain outcome, and every 16th
+statement.
 """
 
 from __future__ import annotations

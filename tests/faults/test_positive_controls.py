@@ -1,4 +1,4 @@
-"""The harness is worth something only if it sees a broken product: each breakage here must be found by the oracle."""
+"""The harness is useful only if it finds a broken product: the oracle must find each breakage here."""
 
 from __future__ import annotations
 

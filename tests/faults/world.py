@@ -1,4 +1,4 @@
-"""A world to break: a database of its own, the simulated cloud in a process, and the parent of the children."""
+"""A world to break: its own database, the simulated cloud in a process, and the parent of the children."""
 
 from __future__ import annotations
 

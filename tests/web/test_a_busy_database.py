@@ -237,5 +237,5 @@ def test_an_error_of_ours_stays_a_500(as_: SignIn, monkeypatch: pytest.MonkeyPat
     def fail(*_: Any) -> None:
         raise ValueError("not the database")
 
-    monkeypatch.setattr("hyperclusters.web.context._nav", fail)
+    monkeypatch.setattr("hyperclusters.web.shared.context._nav", fail)
     assert patient(as_("ada")).get("/").status_code == 500

@@ -32,7 +32,7 @@ from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.times import LATEST, later, parse_time
 from hyperclusters.audit.verify_export import troubles
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.web.project_forms import KeyForm
+from hyperclusters.web.projects.forms import KeyForm
 from tests.conftest import People
 from tests.web.pages import SignIn, words
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
+from hyperclusters import __version__
 from hyperclusters.access import access_requests
 from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
@@ -19,7 +20,7 @@ from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.accounts.token_format import token_id
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.web.views import health
+from hyperclusters.web.pages.views import monitoring
 from tests.api.client import issue
 from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker, submit_creation
 from tests.permissions import table
@@ -397,7 +398,7 @@ def test_health_asks_nothing_of_the_database_and_readiness_does(database: None) 
         assert Browser().get("/healthz").json() == {"status": "ok"}
     assert len(captured) == 0
     ok = dict.fromkeys(("status", "database", "schema", "static", "audit", "clock"), "ok")
-    assert Browser().get("/readyz").json() == ok | {"worker": "none"}
+    assert Browser().get("/readyz").json() == ok | {"worker": "none", "version": __version__}
     beat("one")
     assert Browser().get("/readyz").json()["worker"] == "alive"
     with failing_database():
@@ -411,7 +412,9 @@ def test_readiness_wants_the_whole_schema_and_the_collected_files(
     database: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(health, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")}))
+        newer.setattr(
+            monitoring, "migrations_on_disk", lambda: frozenset({("clusters", "9999_next_release")})
+        )
         answer = Browser().get("/readyz")
     assert (answer.status_code, answer.json()["schema"]) == (503, "1 migrations are not applied")
     monkeypatch.setattr(staticfiles_storage, "hashed_files", {}, raising=False)

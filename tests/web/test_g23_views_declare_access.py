@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client as Browser
 from django.urls import include, path
 
-from hyperclusters.web.decorators import PUBLIC, access
+from hyperclusters.web.shared.decorators import PUBLIC, access
 from tests.web.pages import SignIn
 
 
@@ -32,7 +32,7 @@ urlpatterns = [
     path("declared/", declared),
     path("inner/", include(([path("undeclared/", undeclared, name="forgotten")], "inner"))),
 ]
-handler500 = "hyperclusters.web.errors.server_error"
+handler500 = "hyperclusters.web.shared.errors.server_error"
 
 
 def test_g23_a_view_without_a_declaration_answers_nobody(as_: SignIn, settings: Any) -> None:

@@ -10,7 +10,7 @@ from django.core import mail
 from django.test import Client as Browser
 from django.test import RequestFactory
 
-from hyperclusters.web.middleware import client_ip
+from hyperclusters.web.shared.middleware import client_ip
 from tests.conftest import People, denied, events
 
 PROXY = "192.0.2.7"

@@ -16,8 +16,8 @@ from hyperclusters.access import access_requests
 from hyperclusters.access.models import Grant, Role
 from hyperclusters.accounts.models import Session
 from hyperclusters.clusters.models import Cluster, Creation, State
-from hyperclusters.web import drafts
 from hyperclusters.web.checks import routes
+from hyperclusters.web.shared import drafts
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.web.pages import (
     NEW,

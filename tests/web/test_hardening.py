@@ -19,9 +19,9 @@ from pytest_django import Settings
 
 from hyperclusters import urls
 from hyperclusters.clusters.models import Creation
-from hyperclusters.web import ratelimit
 from hyperclusters.web.checks import variables_are_spelt_right
-from hyperclusters.web.decorators import PUBLIC, access
+from hyperclusters.web.shared import ratelimit
+from hyperclusters.web.shared.decorators import PUBLIC, access
 from tests.conftest import Cloud, People, Projects, events, submit_creation
 from tests.web.pages import SignIn, body, submit, words
 from tests.web.test_every_page import CSP

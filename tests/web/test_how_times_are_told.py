@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone, translation
 
-from hyperclusters.web.humanize import ago, when
+from hyperclusters.web.shared.humanize import ago, when
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from django.utils import translation
 from hyperclusters.access.models import Grant, Role, Team
 from hyperclusters.access.services import grant
 from hyperclusters.audit import clock
-from hyperclusters.web.access_forms import UntilForm
-from hyperclusters.web.project_forms import KeyForm
+from hyperclusters.web.access.forms import UntilForm
+from hyperclusters.web.projects.forms import KeyForm
 from tests.conftest import People, Projects, confirm
 from tests.web.pages import SignIn, body
 

@@ -10,7 +10,7 @@ from django.test import Client as Browser
 
 from hyperclusters.access.models import User
 from hyperclusters.accounts.models import Session
-from hyperclusters.web.account_forms import SignInForm
+from hyperclusters.web.accounts.forms import SignInForm
 from tests.conftest import PASSWORD, People, Projects, denied, events
 from tests.web.pages import HTMX, SignIn, body, words
 

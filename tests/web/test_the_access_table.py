@@ -31,7 +31,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project
 from hyperclusters.web.checks import routes
-from hyperclusters.web.decorators import OWN, VISIBLE
+from hyperclusters.web.shared.decorators import OWN, VISIBLE
 from tests.api.client import issue
 from tests.conftest import confirm
 from tests.permissions import PAGE, Entry, markdown, table

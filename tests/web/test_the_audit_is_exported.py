@@ -23,7 +23,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.spreadsheets import cell
 from hyperclusters.audit.verify_export import troubles
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.web.views import export as export_view
+from hyperclusters.web.audit.views import export as export_view
 from tests.conftest import People, events
 from tests.web.pages import PAYLOADS, SignIn, body, words
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import override
 
 from hyperclusters.access.models import User
-from hyperclusters.web.listing import Choice, FilterMenu
+from hyperclusters.web.shared.listing import Choice, FilterMenu
 from tests.web.pages import SignIn
 
 WHO = '{% load hyperclusters_tags %}{% cached_include "components/_who.html" initials="XY" username=name line=line %}'

@@ -20,8 +20,8 @@ from hyperclusters.modelarts.classification import classify
 from hyperclusters.modelarts.codes import MEANINGS
 from hyperclusters.modelarts.transport import RawResponse
 from hyperclusters.modelarts.types import ClusterType, Request
-from hyperclusters.web.causes import CODES, cause_of
-from hyperclusters.web.sentences import deletion_verdict, verdict
+from hyperclusters.web.texts.causes import CODES, cause_of
+from hyperclusters.web.texts.states import creation_status, deletion_status
 from tests.clusters.moments import send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import SignIn, main, submit, words
@@ -59,7 +59,7 @@ def test_g53_no_sentence_of_a_creation_says_more_than_its_answer_proves() -> Non
         error = error_of(status, code, request)
         creation = Creation(attempts=1, state=State.SENDING)
         finding = CREATIONS.failure(creation, error)
-        shown = verdict(unsaved(State(finding.state), error, evidence=finding.evidence or ""))
+        shown = creation_status(unsaved(State(finding.state), error, evidence=finding.evidence or ""))
         claims = {claim for claim in CLAIMS if claim in shown.text or claim in shown.title}
         seen[status, code] = (finding.state, bool(claims))
         if error.proves == Proof.NOTHING:
@@ -154,9 +154,9 @@ def test_without_an_attempt_pages_say_that_nothing_was_sent(
 def test_g53_a_deletion_refused_after_an_attempt_does_not_say_that_nothing_was_sent(
     sends: int, title: str
 ) -> None:
-    verdict = deletion_verdict(Deletion(state=DeletionState.REFUSED, attempts=sends, cause="right_lost"))
-    assert verdict.title == title
-    assert ("none was carried out" in verdict.text) == bool(sends)
+    status = deletion_status(Deletion(state=DeletionState.REFUSED, attempts=sends, cause="right_lost"))
+    assert status.title == title
+    assert ("none was carried out" in status.text) == bool(sends)
 
 
 def test_g53_the_audit_says_of_a_taken_name_what_was_known_when(

@@ -14,7 +14,7 @@ from hyperclusters.clusters.creation_reviews import account_for
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, State
 from hyperclusters.modelarts.codes import MEANINGS, Meaning
-from hyperclusters.web.causes import CODE_REMEDIES, CODES, cause_of, remedy
+from hyperclusters.web.texts.causes import CODE_REMEDIES, CODES, cause_of, remedy
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
 

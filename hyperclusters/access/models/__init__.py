@@ -1,4 +1,4 @@
-"""People, teams, grants, how grants come about (requests and invitations), and the letters about it."""
+"""People, teams, grants, requests, invitations, and the mails about them."""
 
 from .access_request import AccessRequest, RequestState
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role

@@ -1,4 +1,4 @@
-"""Access that was asked for."""
+"""Requests for access."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .team import Team
 
 
 class RequestState(models.TextChoices):
-    """Where a request for access stands."""
+    """The states of a request for access."""
 
     PENDING = "pending", gettext_lazy("Waiting")
     APPROVED = "approved", gettext_lazy("Approved")
@@ -28,12 +28,12 @@ class RequestState(models.TextChoices):
 
 class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
     def pending(self) -> AccessRequestQuerySet:
-        """Those that wait for a decision; a deactivated person's wait for nothing."""
+        """Requests that wait for a decision; those of deactivated people do not."""
         return self.filter(state=RequestState.PENDING, person__is_active=True)
 
 
 class AccessRequest(models.Model):
-    """A person asks for a role in a team, for so many days from the moment of approval on."""
+    """A person asks for a role in a team, for a number of days from the approval on."""
 
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="access_requests")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="access_requests")
@@ -70,7 +70,7 @@ class AccessRequest(models.Model):
 
     @property
     def length(self) -> str:
-        """For how long, in words."""
+        """The duration, in words."""
         if self.days is None:
             return _("without an end")
         if self.days % 7 == 0 and self.days < 30:
@@ -80,7 +80,7 @@ class AccessRequest(models.Model):
         return ngettext("for %(count)d day", "for %(count)d days", self.days) % {"count": self.days}
 
     def as_audit_json(self) -> dict[str, Any]:
-        """What the ledger keeps of a request."""
+        """The request, as the ledger stores it."""
         return {
             "person": self.person.username,
             "role": self.role,

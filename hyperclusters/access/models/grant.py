@@ -1,4 +1,4 @@
-"""Roles, and who holds which of them, where, until when."""
+"""Roles, and grants of roles: to whom, where, until when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .team import Team
 
 
 class Role(models.TextChoices):
-    """Team roles, weakest first, then the site-wide ones, which belong to no team."""
+    """Team roles, weakest first, then the site-wide roles, which belong to no team."""
 
     VIEWER = "viewer", _("Viewer")
     CREATOR = "creator", _("Creator")
@@ -34,7 +34,8 @@ LATELY = timedelta(days=14)
 
 class GrantQuerySet(models.QuerySet["Grant"]):
     def active(self) -> GrantQuerySet:
-        """In force this very moment: not ended, not run out, and the person not deactivated. Each begins as it is given."""
+        """Grants in force now: not ended, not expired, and the person not deactivated. A grant begins when it is
+        made."""
         now = clock.now()
         return self.filter(
             Q(until__isnull=True) | Q(until__gt=now),
@@ -43,11 +44,11 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         )
 
     def of(self, person: User, team: Team) -> Grant | None:
-        """The one that this person holds in this team, if any."""
+        """This person's active grant in this team, if any."""
         return self.filter(person=person, team=team).select_related("person", "team").first()
 
     def lost_by(self, person: User) -> GrantQuerySet:
-        """What this person held last until lately, in teams where they hold nothing now; the last one first."""
+        """The latest grants that this person lost recently, in teams where they have nothing now; the newest first."""
         now = clock.now()
         over = Q(ended_at__isnull=False) | Q(until__lte=now)
         lately = Q(ended_at__gt=now - LATELY) | Q(ended_at__isnull=True, until__gt=now - LATELY)
@@ -61,7 +62,7 @@ class GrantQuerySet(models.QuerySet["Grant"]):
 
 
 class Grant(models.Model):
-    """A person, a role, a team (none for a site role), from when to when, by whom, why. Ended ones are kept."""
+    """A person, a role, a team (none for a site role), from when to when, by whom, why. Ended grants are kept."""
 
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="grants")
@@ -79,7 +80,7 @@ class Grant(models.Model):
 
     objects = GrantQuerySet.as_manager()
 
-    BY_GROUP = "by group "  # how the reason begins where a group at the company gave it, and no person
+    BY_GROUP = "by group "  # the beginning of the reason if a company group gave it
 
     class Meta:
         ordering = ["team__name", "person__username", "-since", "pk"]
@@ -110,13 +111,13 @@ class Grant(models.Model):
 
     @property
     def group(self) -> str:
-        """The group at the company that gave it; empty if a person or a command did."""
+        """The company group that gave it; empty if a person or a command did."""
         is_by_group = self.granted_by_id is None and self.reason.startswith(self.BY_GROUP)
         return self.reason.removeprefix(self.BY_GROUP) if is_by_group else ""
 
     @property
     def returns_by_group(self) -> bool:
-        """Whether the company's next sign-in gives it again, as long as the person is in the group."""
+        """Whether the next company sign-in gives it again, while the person is in the group."""
         if not self.group:
             return False
         return (self.group, self.team.slug if self.team else "", self.role) in settings.OIDC_GROUP_ROLES
@@ -126,11 +127,11 @@ class Grant(models.Model):
         return TEAM_ROLES.index(Role(self.role)) > TEAM_ROLES.index(role)
 
     def lasts(self, until: datetime | None) -> bool:
-        """Whether it reaches as far as this end (None: without one)."""
+        """Whether it lasts until this end (None: no end)."""
         return self.until is None or (until is not None and until <= self.until)
 
     def as_audit_json(self) -> dict[str, Any]:
-        """What the ledger keeps of a grant."""
+        """The grant, as the ledger stores it."""
         return {
             "person": self.person.username,
             "role": self.role,

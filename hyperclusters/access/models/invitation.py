@@ -1,4 +1,4 @@
-"""Access that was offered to whoever owns an e-mail address."""
+"""Invitations to the owner of an e-mail address."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from .team import Team
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> InvitationQuerySet:
-        """Those that can still be accepted."""
+        """Invitations that can still be accepted."""
         return self.filter(accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=clock.now())
 
 
 class Invitation(models.Model):
-    """A role in a team for whoever owns an e-mail address. Good once, until it expires; the link is signed, not kept."""
+    """A role in a team for the owner of an e-mail address. Works once, until it expires; the signed link is not
+    stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField()
@@ -51,7 +52,7 @@ class Invitation(models.Model):
         return Subject("invitation", str(self.pk), self.email, team=self.team)
 
     def as_audit_json(self) -> dict[str, Any]:
-        """What the ledger keeps of an invitation."""
+        """The invitation, as the ledger stores it."""
         return {
             "email": self.email,
             "role": self.role,

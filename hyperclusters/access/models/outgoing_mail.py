@@ -1,4 +1,4 @@
-"""Mails that are on their way."""
+"""Mails that wait to be sent."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def pause(tries: int) -> timedelta:
 
 
 class OutgoingMail(Leased):
-    """To one address, about one row; deleted once the mail server has it. The text is written when it is sent."""
+    """A mail to one address, about one row; deleted once the mail server has it. The text is written when it is sent."""
 
-    kind = models.CharField(max_length=16)  # the field of that row which says that it was told
+    kind = models.CharField(max_length=16)  # the row's field that says that the mail was queued
     about = models.CharField(max_length=36)  # that row's primary key
     address = models.EmailField()
     tries = models.PositiveIntegerField(default=0)
     lease_holder = models.CharField(max_length=32, blank=True, db_default="")
 
-    FORMER_ADDRESS = "former_address"  # the kind that tells an address that it is a person's no more
+    FORMER_ADDRESS = "former_address"  # the kind that tells an address that it no longer belongs to a person
     objects = OutgoingMailQuerySet.as_manager()
 
     class Meta:

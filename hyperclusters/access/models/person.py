@@ -1,4 +1,4 @@
-"""People: who has an account."""
+"""People with an account."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class People(BaseUserManager["User"]):
         return self.by_username(username or "").get()
 
     def by_username(self, username: str) -> models.QuerySet[User]:
-        """Whoever has this user name, in whatever case of ASCII letters: one person or nobody."""
+        """The person with this user name, in any case of ASCII letters, or nobody."""
         return self.filter(username__ascii_lower=ascii_lower(username))
 
     def by_address(self, address: str) -> models.QuerySet[User]:
-        """Whoever has this e-mail address, in whatever case of ASCII letters: one person or nobody."""
+        """The person with this e-mail address, in any case of ASCII letters, or nobody."""
         return self.filter(email__ascii_lower=ascii_lower(address)).exclude(email="")
 
     def matching(self, text: str) -> models.QuerySet[User]:
-        """Whoever has this text in their user name or address."""
+        """People with this text in their user name or address."""
         part = ascii_lower(text)
         return self.filter(Q(username__ascii_lower__contains=part) | Q(email__ascii_lower__contains=part))
 
 
 class User(AbstractBaseUser):
-    """A person. What they may do is in their grants alone."""
+    """A person. Only their grants say what they may do."""
 
     username = models.CharField(
         _("user name"), max_length=64, unique=True, validators=[ASCIIUsernameValidator()]
@@ -78,7 +78,7 @@ class User(AbstractBaseUser):
         ]
 
     def clean(self) -> None:
-        """Keep the full name in one form. Raises ValidationError: see `clean_name`."""
+        """Store the full name in one form. Raises ValidationError: see `clean_name`."""
         try:
             self.full_name = clean_name(self.full_name)
         except ValidationError as error:
@@ -99,6 +99,6 @@ class User(AbstractBaseUser):
         return (words[0][0] + words[-1][0] if len(words) > 1 else self.username[:2]).upper()
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """What a session is tied to: another password, or another round, ends it at its next request."""
+        """What a session is bound to: another password or round ends it at its next request."""
         salt, value = "hyperclusters.access.session", f"{self.session_version}:{self.password}"
         return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()

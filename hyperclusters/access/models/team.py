@@ -1,4 +1,4 @@
-"""Teams, and what each of them allows."""
+"""Teams and their rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hyperclusters.audit.times import later
 
 
 class Team(models.Model):
-    """A group of people who share cloud projects, and what it allows: to whom how long, and which clusters."""
+    """A group of people who share cloud projects, and its rules: how long access may last, and which clusters."""
 
     slug = models.SlugField(max_length=64, unique=True)
     name = models.CharField(max_length=100, unique=True)
@@ -43,8 +43,8 @@ class Team(models.Model):
 
     unled_at = models.DateTimeField(
         null=True, blank=True, editable=False
-    )  # from when on nobody decides here, once told
-    unled_told_at = models.DateTimeField(null=True, blank=True, editable=False)  # the letter about it
+    )  # from when on the team has no admin, once reported
+    unled_told_at = models.DateTimeField(null=True, blank=True, editable=False)  # the mail about it
 
     RULES = ("allows_open_ended", "longest_days", "allowed_types", "name_pattern", "reason_required")
 
@@ -58,7 +58,7 @@ class Team(models.Model):
         return reverse("teams:team", args=[self.slug])
 
     def clean(self) -> None:
-        """Check the name of a new team. Raises ValidationError: see `clean_name`; or a team has it, in any case."""
+        """Check the name of a new team. Raises ValidationError (see `clean_name`), also if a team has it in any case."""
         if self._state.adding:
             try:
                 self.name = clean_name(self.name)
@@ -73,11 +73,11 @@ class Team(models.Model):
         return Subject("team", str(self.pk), self.name, team=self)
 
     def fits(self, name: str) -> bool:
-        """Whether a cluster may have this name here. In the pattern `*` stands for anything, `?` for one character."""
+        """Whether a cluster may have this name here. In the pattern `*` matches anything, `?` one character."""
         return not self.name_pattern or fnmatchcase(name, self.name_pattern)
 
     def latest_end(self, now: datetime) -> datetime | None:
-        """How far from now a grant may reach at most; None: as far as one likes."""
+        """The latest end of a grant made now; None: no limit."""
         return (
             later(now, timedelta(days=min(self.longest_days, timedelta.max.days)))
             if self.longest_days

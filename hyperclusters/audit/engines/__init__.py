@@ -1,8 +1,8 @@
-"""Django's database engines with one thing more: before each COMMIT they append what `record` was told to the chain.
+"""Django's database engines, which also append recorded events to the chain before each COMMIT.
 
-Subclassing an engine is Django's own way to extend one. It is done here because the chain's end must be the last
-lock that a transaction takes: taken at `record` it would be held while other rows are waited for, and the many
-services that record in the middle of their work would end in deadlocks.
+Subclassing an engine is Django's way to extend one. It is needed because the chain's end must be the last lock that a
+transaction takes: taken at `record`, it would be held while the transaction waits for other rows, and the many
+services that record in the middle of their work would deadlock.
 """
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -15,7 +15,7 @@ class AuditedDatabase(BaseDatabaseWrapper):
 
     def commit(self) -> None:
         """Append, then COMMIT. If the events cannot be appended nothing is committed, and the error is raised."""
-        # Django drops from `run_on_commit` whatever belongs to a savepoint that was rolled back.
+        # Django drops the `run_on_commit` entries of a savepoint that was rolled back.
         pending = [callback[1] for callback in self.run_on_commit if isinstance(callback[1], PendingEvent)]
         if pending:
             try:

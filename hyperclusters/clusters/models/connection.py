@@ -1,4 +1,4 @@
-"""Tests of a project's way to the cloud."""
+"""Tests of a project's connection to the cloud, and counts of calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hyperclusters.audit.leases import Leased, LeasedQuerySet
 
 
 class Diagnosis(models.TextChoices):
-    """What a test of the connection found."""
+    """The result of a connection test."""
 
     WELL = "well", _("Connected")
     CLOCK = "clock", _("Clocks differ")
@@ -35,11 +35,11 @@ class ConnectionTestQuerySet(LeasedQuerySet["ConnectionTest"]):
     """Tests of connections."""
 
     def lease_length(self) -> timedelta:
-        """For two lists: the second by the cloud's clock."""
+        """For two lists: the second uses the cloud's clock."""
         return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
 
     def longest_wait(self) -> timedelta:
-        """One waits until another call of the project has proved its key."""
+        """A test waits until another call of the project has proved its key."""
         return self.lease_length()
 
     def with_related(self) -> ConnectionTestQuerySet:
@@ -48,7 +48,7 @@ class ConnectionTestQuerySet(LeasedQuerySet["ConnectionTest"]):
 
 
 class ConnectionTest(Leased):
-    """One test of a project's way to the cloud: asked for on a page, made by a worker. The last ones are kept."""
+    """One test of a project's connection: requested on a page, made by a worker. The last ones are kept."""
 
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="tests")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -82,7 +82,7 @@ class ConnectionTest(Leased):
 
 
 class CallCounter(models.Model):
-    """How many calls ended in one way, over all processes and since the beginning."""
+    """How many calls ended in one way, over all processes since the beginning."""
 
     call = models.CharField(max_length=8)  # create, list, show or delete
     result = models.CharField(max_length=24)  # Answer, or the name of the error

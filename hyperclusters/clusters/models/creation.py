@@ -1,4 +1,4 @@
-"""One attempt to make a hyper cluster, from click to verdict."""
+"""A creation: one attempt to create a hyper cluster, from click to verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .operation import Operation, OperationQuerySet
 
 
 class State(models.TextChoices):
-    """Where a creation stands."""
+    """The states of a creation."""
 
     REFUSED = "refused", _("Refused")
     QUEUED = "queued", _("Waiting")
@@ -27,12 +27,12 @@ class State(models.TextChoices):
     CANCELLED = "cancelled", _("Withdrawn")
 
 
-# While one of these holds, no other creation of that name may begin in the project.
+# In these states no other creation of that name may begin in the project.
 UNRESOLVED = (State.QUEUED, State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 
 
 class Evidence(models.TextChoices):
-    """What a verdict rests on."""
+    """The evidence of a verdict."""
 
     REPLY = "reply", _("the cloud's own answer")
     LISTED = "listed", _("found in the cloud's list")
@@ -56,19 +56,19 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
     """Creations."""
 
     def makers(self) -> list[str]:
-        """The user names of those who made clusters by these, in order."""
+        """The user names of the people who created clusters by these creations, in order."""
         creations = self.filter(requested_by=models.OuterRef("pk"), state=State.CREATED)
         makers = User.objects.filter(models.Exists(creations)).order_by("username")
         return list(makers.values_list("username", flat=True))
 
     def reviewed_as(self, judgement: str) -> CreationQuerySet:
-        """Settled ones of which an auditor has said this; empty: of which none has said anything yet. Oldest first."""
+        """Settled creations with this judgement of an auditor; empty: those without a review. Oldest first."""
         condition = Q(review__judgement=judgement) if judgement else Q(review__isnull=True)
         return self.filter(condition, settled_at__isnull=False).order_by("settled_at", "pk")
 
 
 class Creation(Operation):
-    """What was asked, how far it got, and what the verdict rests on."""
+    """The request, its progress, and the evidence of its verdict."""
 
     UNRESOLVED = UNRESOLVED
     KIND = "creation"
@@ -85,9 +85,9 @@ class Creation(Operation):
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     delays = models.PositiveIntegerField(default=0)  # times the cloud could not be listed before sending
     baseline = models.JSONField(default=list)  # IDs that already carried this name before sending
-    # IDs that the cloud's answers to the create named: candidates, whatever stood beside them.
+    # IDs that the cloud's answers to the create named: candidates, whatever else the answer said.
     reported_ids = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
-    candidates = models.JSONField(default=list)  # the clusters among which a person must choose
+    candidates = models.JSONField(default=list)  # the clusters from which a person must choose
     evidence = models.CharField(max_length=24, choices=Evidence.choices, blank=True)
     conflict_at = models.DateTimeField(null=True, blank=True)  # later evidence contradicts the verdict
 

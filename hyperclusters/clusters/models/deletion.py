@@ -1,4 +1,4 @@
-"""One attempt to delete a hyper cluster."""
+"""A deletion: one attempt to delete a hyper cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .project import Project
 
 
 class DeletionState(models.TextChoices):
-    """Where a deletion stands."""
+    """The states of a deletion."""
 
     QUEUED = "queued", _("Waiting")
     SENDING = "sending", _("Being deleted")
@@ -33,7 +33,7 @@ class DeletionQuerySet(OperationQuerySet["Deletion"]):
 
 
 class Deletion(Operation):
-    """Who wanted which cluster gone, how far it got, and how it ended."""
+    """The request, its progress, and how it ended."""
 
     UNRESOLVED = OPEN
     KIND = "deletion"
@@ -42,7 +42,7 @@ class Deletion(Operation):
     # From an API client's idempotency key; null where the deletion was requested on a page.
     token = models.UUIDField(unique=True, null=True, blank=True, editable=False)
     state = models.CharField(max_length=16, choices=DeletionState.choices, default=DeletionState.QUEUED)
-    # The other type, once the cloud has said that there is no such cluster under the cluster's own.
+    # The other type, once the cloud has said that no such cluster exists under the cluster's own.
     other_type = models.CharField(max_length=8, blank=True, db_default="")
 
     objects = DeletionQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""What the cloud was last seen to have."""
+"""Our copy of what the cloud has."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TYPES = [(kind.value, kind.value) for kind in ClusterType]
 
 class ClusterListingQuerySet(LeasedQuerySet["ClusterListing"]):
     def visible_to(self, person: permissions.Person) -> ClusterListingQuerySet:
-        """Lists of the teams this person may look into."""
+        """Lists of the teams that this person may view."""
         return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 
     def lease_length(self) -> timedelta:
@@ -46,11 +46,13 @@ class ClusterListing(Leased):
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="sources")
     type = models.CharField(max_length=8, choices=TYPES)
     lease_holder = models.CharField(max_length=32, blank=True, db_column="holder")
-    listed_at = models.DateTimeField(null=True)  # begin of the last list that was complete
-    failed_at = models.DateTimeField(null=True)  # of the last one that was not, if later
+    listed_at = models.DateTimeField(null=True)  # start of the last complete list
+    failed_at = models.DateTimeField(null=True)  # of the last incomplete one, if later
     failure_cause = models.CharField(max_length=64, blank=True)
     failure_code = models.CharField(max_length=64, blank=True)
-    suspect_since = models.DateTimeField(null=True)  # of a list that was suddenly empty, until a second one
+    suspect_since = models.DateTimeField(
+        null=True
+    )  # of a list that was suddenly empty, until a second one confirms it
 
     objects = ClusterListingQuerySet.as_manager()
 
@@ -69,34 +71,34 @@ class ClusterListing(Leased):
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     def visible_to(self, person: permissions.Person) -> ClusterQuerySet:
-        """Clusters of the teams this person may look into."""
+        """Clusters of the teams that this person may view."""
         return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 
     def present(self) -> ClusterQuerySet:
-        """Those the cloud still had when it was last asked."""
+        """Clusters that the cloud still had when it was last asked."""
         return self.filter(gone_at__isnull=True)
 
     def of_type(self, kind: str) -> ClusterQuerySet:
-        """Those that the cloud lists under this type."""
+        """Clusters that the cloud lists under this type."""
         return self.filter(Q(type=kind) | Q(also_type=kind))
 
     def with_ids(self, cluster_ids: Iterable[str]) -> ClusterQuerySet:
-        """Those with these IDs, in whatever case the cloud writes them."""
+        """Clusters with these IDs, in any case."""
         lower = {cluster_id.lower() for cluster_id in cluster_ids}
         return self.alias(lower_id=Lower("cluster_id")).filter(lower_id__in=lower)
 
     def owned_by(self, username: str) -> ClusterQuerySet:
-        """Those that this person made here, or that an auditor has claimed for them."""
+        """Clusters that this person created here, or that an auditor has claimed for them."""
         claimed = Q(creation__isnull=True, review__claimed_for__username=username)
         return self.filter(Q(creation__requested_by__username=username) | claimed)
 
     def claimants(self) -> list[str]:
-        """The user names of those for whom any of these is claimed, in order."""
+        """The user names of the people for whom any of these is claimed, in order."""
         claimed = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
         return sorted(set(claimed.values_list("review__claimed_for__username", flat=True)))
 
     def unaccounted(self) -> ClusterQuerySet:
-        """Made outside this dashboard, still there, and nobody has said whose they are or why they may stay. Oldest first."""
+        """Clusters made outside, still present, neither claimed nor accepted. Oldest first."""
         unsaid = self.present().filter(creation__isnull=True, review__isnull=True)
         return unsaid.order_by("found_at", "pk")
 
@@ -107,7 +109,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
 
 class Cluster(models.Model):
-    """One hyper cluster. Never deleted here: what vanished in the cloud is kept as gone."""
+    """One hyper cluster. Never deleted here: one that vanished in the cloud is marked as gone."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey("clusters.Project", on_delete=models.PROTECT, related_name="clusters")
@@ -158,7 +160,7 @@ class Cluster(models.Model):
 
     @property
     def is_odd(self) -> bool:
-        """Whether its ID does not look as the vendor documents it. It is kept and used as it is."""
+        """Whether its ID does not match the documented pattern. It is kept and used as it is."""
         return CLUSTER_ID_PATTERN.fullmatch(self.cluster_id) is None
 
 

@@ -1,4 +1,4 @@
-"""What creations and deletions share: a row that is the record of what was asked for and a worker's item of work."""
+"""What creations and deletions share: a row that records the request and is a worker's item of work."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
     from .project import Project
 
 W = TypeVar("W", bound="Operation")
-LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its outcome can still be written down
+LEASE_MARGIN = 15  # seconds beyond a call's deadline in which its result can still be recorded
 # The states that operations of each kind have.
 QUEUED, SENDING, UNKNOWN, FAILED, REFUSED = "queued", "sending", "unknown", "failed", "refused"
 
 
 class OperationQuerySet(LeasedQuerySet[W]):
-    """Verbs for both kinds. `at_project` says how to get from the row to its project."""
+    """Queries for both kinds. `at_project` is the path from the row to its project."""
 
     at_project = "project"
 
     def visible_to(self, person: permissions.Person) -> Self:
-        """Operations of the teams this person may look into."""
+        """Operations of the teams that this person may view."""
         return self.filter(
             permissions.within(person, permissions.Permission.VIEW, team=f"{self.at_project}__team")
         )
 
     def unresolved(self) -> Self:
-        """Whatever has an outcome that is still open."""
+        """Operations whose outcome is still open."""
         return self.filter(state__in=self.model.UNRESOLVED)
 
     def lease_length(self) -> timedelta:
-        """For two calls, such as a list and a create, and to write down what they came to."""
+        """For two calls, such as a list and a create, and for recording their results."""
         return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN)
 
     def longest_wait(self) -> timedelta:
@@ -52,7 +52,7 @@ class OperationQuerySet(LeasedQuerySet[W]):
         return KEY_PAUSE
 
     def with_related(self) -> Self:
-        """With what every transition names: the project, its team, and who asked."""
+        """Select what every transition names: the project, its team, and the requester."""
         return self.select_related(f"{self.at_project}__team", "requested_by")
 
     def take(self, pk: Any, holder: str) -> bool:

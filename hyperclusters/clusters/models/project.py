@@ -1,4 +1,4 @@
-"""A cloud project that belongs to one team."""
+"""A cloud project of one team, with its breaker, and the heartbeats of processes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from hyperclusters.modelarts import is_project_id
 
 
 def validate_project_id(value: str) -> None:
-    """The vendor's grammar, matched whole, since the value becomes part of a URL path."""
+    """The vendor's grammar, matched as a whole, since the value becomes part of a URL path."""
     if not is_project_id(value):
         raise ValidationError(_("A project ID has 1 to 64 letters, digits or hyphens."))
 
 
 # The breaker's pause for a refused key: the vendor locks a key for 5 minutes after more than 5 bad signatures in a row.
-# Nothing waits longer: no retry, no look, no other pause.
+# Nothing waits longer: no retry, no poll, no other pause.
 KEY_PAUSE = timedelta(minutes=5)
 
 
 class KeyKind(models.TextChoices):
-    """Where the key comes from that a project's calls are signed with."""
+    """The source of the key that signs a project's calls."""
 
     STATIC = "static", _("Access key")
     TEMPORARY = "temporary", _("Temporary access key")
@@ -42,7 +42,11 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
 
 class Project(models.Model):
-    """Project ID + endpoint + credentials, owned by a team. The breaker's state is here, so that all processes share it."""
+    """Project ID + endpoint + credentials, owned by a team. The breaker's state is here, so that all processes share
+    it.
+
+    Endpoint and project ID never change: the key is sealed for them, and the clusters belong to them.
+    """
 
     name = models.SlugField(max_length=64, unique=True)
     team = models.ForeignKey("access.Team", on_delete=models.PROTECT, related_name="projects")
@@ -56,7 +60,7 @@ class Project(models.Model):
     sealed_credentials = models.TextField(blank=True)  # empty for the machine's own
     sealed_with = models.CharField(max_length=16, blank=True, db_default="")  # ID of the key that sealed them
     key_since = models.DateTimeField(default=clock.now, db_default=Now())
-    key_until = models.DateTimeField(null=True, blank=True)  # when a temporary one ends
+    key_until = models.DateTimeField(null=True, blank=True)  # when a temporary key expires
     created_at = models.DateTimeField(default=clock.now)
     quota = models.PositiveIntegerField(null=True, blank=True)
 
@@ -67,7 +71,7 @@ class Project(models.Model):
         default=0
     )  # since the last answer; the breaker opens at a number of them
     trusted = models.BooleanField(default=False)  # the cloud has answered since the breaker last opened
-    probe_until = models.DateTimeField(null=True, blank=True)  # while not trusted: the one call that is out
+    probe_until = models.DateTimeField(null=True, blank=True)  # while not trusted: the one call in flight
     writes_until = models.DateTimeField(null=True, blank=True)  # the write budget is spent up to here
     clock_offset = models.DurationField(default=timedelta)
 
@@ -76,7 +80,7 @@ class Project(models.Model):
     class Meta:
         ordering = ["name", "pk"]
         constraints = [
-            # One project here for one there: otherwise two rows could each take the same cluster for theirs.
+            # One row per cloud project: otherwise two rows could both own the same cluster.
             models.UniqueConstraint(fields=["endpoint", "project_id"], name="project_once"),
         ]
 
@@ -91,12 +95,12 @@ class Project(models.Model):
         return Subject("project", str(self.pk), self.name, self.team, self)
 
     def is_blocked(self) -> bool:
-        """Whether the breaker keeps calls from being made."""
+        """Whether the breaker stops calls."""
         return self.blocked_until is not None and not clock.is_due(self.blocked_until, KEY_PAUSE)
 
 
 class Heartbeat(models.Model):
-    """One running process, and when it was last heard of."""
+    """One running process, and when it last reported."""
 
     WORKER, WEB = "worker", "web"
 
@@ -105,7 +109,7 @@ class Heartbeat(models.Model):
     host = models.CharField(max_length=128)
     started_at = models.DateTimeField()
     at = models.DateTimeField()
-    clock_ahead = models.FloatField(null=True)  # seconds, while the process's own clock is wrong
+    clock_ahead = models.FloatField(null=True)  # seconds, while the process's clock is wrong
 
     class Meta:
         ordering = ["-at", "pk"]

@@ -1,4 +1,4 @@
-"""What an auditor has said of a creation, or of a cluster that was made outside this dashboard. The ledger has the history."""
+"""An auditor's latest word on a creation, or on a cluster made outside this dashboard. The ledger has the history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Judgement(models.TextChoices):
-    """How it stands."""
+    """The verdict of a review."""
 
     REVIEWED = "reviewed", _("Reviewed")
     FOLLOW_UP = "follow_up", _("Needs follow-up")

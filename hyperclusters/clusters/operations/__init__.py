@@ -1,1 +1,1 @@
-"""How creations and deletions get from the queue to a verdict."""
+"""Takes creations and deletions from the queue to a verdict."""

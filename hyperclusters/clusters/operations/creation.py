@@ -43,7 +43,7 @@ class CreationEngine(Engine[Creation]):
     verb = "create"
 
     def objection(self, operation: Creation) -> Resolution | None:
-        """The person's permission, and the team's rules as they are now."""
+        """The person's permission, and the team's current rules."""
         values = {"name": operation.name, "type": operation.type, "reason": operation.reason}
         objection = super().objection(operation)
         if objection is None and quotas.broken_rules(operation.team, **values):
@@ -51,9 +51,9 @@ class CreationEngine(Engine[Creation]):
         return objection
 
     def prepare(self, operation: Creation, client: Client) -> Resolution | None:
-        """Note the IDs that carry this name already: what comes up beside them afterwards is ours.
+        """Store the IDs that have this name already: a new one beside them afterwards is ours.
 
-        One that was not known when this was asked for takes the name, whoever made it: it may be this very creation's,
+        One that was unknown when this was requested takes the name, whoever made it: it may be this creation's own,
         if the database is a backup from before it was sent.
         """
         project = operation.project
@@ -73,7 +73,7 @@ class CreationEngine(Engine[Creation]):
         return None
 
     def _not_listed(self, creation: Creation, error: ModelArtsError, old_offset: timedelta) -> Resolution:
-        """Nothing is sent without a list. It is tried again later, and by the cloud's clock at once if that is news."""
+        """Nothing is sent without a list. Retry later, or at once by the cloud's clock if that offset is new."""
         may_retry = creation.delays < len(BACKOFF)
         run_after = None
         if isinstance(error, ClockSkew):
@@ -95,7 +95,7 @@ class CreationEngine(Engine[Creation]):
         )
 
     def quota_objection(self, operation: Creation) -> Resolution | None:
-        """The creation counts itself, so only a quota lowered since can say no."""
+        """The creation counts itself, so only a lowered quota can refuse it."""
         if operation.project.quota is None and operation.team.quota is None:
             return None
         try:
@@ -135,22 +135,22 @@ class CreationEngine(Engine[Creation]):
         )
 
     def failure(self, operation: Creation, error: ModelArtsError) -> Resolution:
-        """A refusal is evidence, of all attempts so far."""
+        """A refusal is evidence for all attempts so far."""
         resolution = super().failure(operation, error)
         if resolution.state == State.UNKNOWN:
             return resolution
         return replace(resolution, evidence=evidence.of_refusal(operation, error))
 
     def refusal(self, operation: Creation, cause: str, error: ModelArtsError | None = None) -> Resolution:
-        """Its evidence is what the attempts prove that came before."""
+        """Its evidence is what the earlier attempts prove."""
         return replace(super().refusal(operation, cause, error), evidence=evidence.of_attempts(operation))
 
     def observe(self, operation: Creation, client: Client, started_at: datetime) -> Resolution | None:
         """Look for the cluster in the cloud's list.
 
-        The list of the type that was sent is the proof: the cloud keeps the types apart, and we always send it. IDs that
-        an answer named are asked for one by one if that list lacks them, and before a creation is called absent the
-        other type's list is read as well.
+        The list of the type that was sent is the proof: the cloud keeps the types apart, and we always send one.
+        Reported IDs that the list lacks are asked for one by one, and before a creation is called absent the other
+        type's list is read as well.
         """
         try:
             answer = client.list(type=ClusterType(operation.type))
@@ -166,11 +166,11 @@ class CreationEngine(Engine[Creation]):
         return evidence.weigh(operation, seen, started_at)
 
     def poll(self, operation: Creation) -> None:
-        with suppress(AlreadyBound):  # another creation turned out to have made this cluster meanwhile
+        with suppress(AlreadyBound):  # another creation made this cluster, as found meanwhile
             super().poll(operation)
 
     def columns(self, operation: Creation, resolution: Resolution) -> dict[str, Any]:
-        """Its evidence, and the clusters that may be its."""
+        """Its evidence and its candidates."""
         return {
             "evidence": resolution.evidence or "",
             "candidates": [cluster_facts(item) for item in resolution.candidates],
@@ -178,18 +178,18 @@ class CreationEngine(Engine[Creation]):
         }
 
     def follow(self, operation: Creation, resolution: Resolution) -> None:
-        """The cluster that it made is its own. Raises AlreadyBound."""
+        """Bind the cluster to its creation. Raises AlreadyBound."""
         if resolution.state == State.CREATED and resolution.cluster:
             bind(operation, resolution.cluster)
 
     def apply_result(self, key: UUID, result: Resolution) -> Creation:
         try:
             return super().apply_result(key, result)
-        except AlreadyBound:  # the cloud named one cluster in its answers to two creations
+        except AlreadyBound:  # the cloud named one cluster in answers to two creations
             return super().apply_result(key, undecided(result, "known_id"))
 
     def reconcile_late_result(self, operation: Creation, result: Resolution) -> None:
-        """A confirmation or a contradiction beside the verdict; the stronger evidence stands."""
+        """Record a confirmation or a contradiction beside the verdict; the stronger evidence stands."""
         contradicts = evidence.contradicts(result, operation)
         stronger = result.is_verdict and evidence.is_stronger(result, operation)
         event, outcome, facts = result.event, Outcome.NOTED, result.as_audit_json()

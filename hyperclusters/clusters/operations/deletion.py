@@ -1,4 +1,8 @@
-"""What only deletions do: send a delete, and see under both types whether the cluster is still there."""
+"""What only deletions do: send a delete, and check under both types whether the cluster still exists.
+
+Unlike a creation, nothing is listed first and no quota is checked, because a delete adds nothing; a poll asks for one
+ID instead of a list; and no person decides.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +51,8 @@ class DeletionEngine(Engine[Deletion]):
         )
 
     def failure(self, operation: Deletion, error: ModelArtsError) -> Resolution:
-        """That the cloud has no such cluster under one type is no verdict yet: it may live under the other. Somebody else's
-        404 says nothing at all."""
+        """ "No such cluster" under one type is no verdict yet: it may live under the other. Somebody else's 404 proves
+        nothing."""
         if not isinstance(error, NotFound):
             return super().failure(operation, error)
         if proves_absence(error):
@@ -56,7 +60,7 @@ class DeletionEngine(Engine[Deletion]):
         return self.unknown(operation, error.cause, error)
 
     def observe(self, operation: Deletion, client: Client, started_at: datetime) -> Resolution | None:
-        """See whether the cluster is still there, under either type."""
+        """Check whether the cluster still exists, under either type."""
         kind = ClusterType(operation.type)
         try:
             shown, shown_as = locate(operation.project, client, operation.cluster.cluster_id, kind)
@@ -67,7 +71,7 @@ class DeletionEngine(Engine[Deletion]):
             return replace(gone, exchange=shown.exchange, error=shown)
         operation.polls += 1
         if not operation.other_type and (shown_as != kind or operation.cause == NOT_SEEN):
-            # It lives, and not under the type that was sent: delete it under the other one, as an attempt of its own.
+            # It exists, but not under the type that was sent: delete it under the other one, as an attempt of its own.
             other = other_type(kind)
             return Resolution(
                 DeletionState.QUEUED,
@@ -85,7 +89,7 @@ class DeletionEngine(Engine[Deletion]):
         return None
 
     def follow(self, operation: Deletion, resolution: Resolution) -> None:
-        """A cluster that was deleted is gone."""
+        """Mark a deleted cluster as gone."""
         if resolution.state == DeletionState.DELETED:
             Cluster.objects.filter(pk=operation.cluster_id, gone_at__isnull=True).update(gone_at=clock.now())
 

@@ -1,8 +1,8 @@
-"""Takes creations and deletions from the queue to a verdict. The order of the steps stands here, once for both:
+"""Takes creations and deletions from the queue to a verdict. The order of the steps is here, once for both:
 
-claim -> permission -> breaker -> preparation -> budget -> intent -> call -> result, and where that is unclear, poll.
+claim -> permission -> breaker -> preparation -> budget -> intent -> call -> result, and poll where that is unclear.
 
-Each step commits by itself. A worker that is killed leaves a lease that lapses: before the intent the operation is claimed
+Each step commits by itself. A killed worker leaves a lease that lapses: before the intent the operation is claimed
 again; after it the outcome is unknown, never failed.
 """
 
@@ -55,11 +55,11 @@ class Engine(ABC, Generic[O]):
     verb: str
 
     def event(self, step: str) -> EventType:
-        """The event of a step that both kinds have, such as `sending`."""
+        """The event of a step that both kinds share, such as `sending`."""
         return EventType(f"cluster:{self.verb}:{step}")
 
     def objection(self, operation: O) -> Resolution | None:
-        """Why it may not be sent any more: whoever asked for it may not do this now. A kind can have further rules."""
+        """Why it may not be sent any more: the requester lacks the permission now. A kind can add rules."""
         if may(operation.requested_by, Permission.CREATE, operation.team):
             return None
         refusal = self.refusal(operation, "right_lost")
@@ -70,7 +70,7 @@ class Engine(ABC, Generic[O]):
         return None
 
     def quota_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
-        """Why there is no room for it any more. Part of the transaction that commits the intent."""
+        """Why there is no room for it any more. Runs in the transaction that commits the intent."""
         return None
 
     @abstractmethod
@@ -83,10 +83,10 @@ class Engine(ABC, Generic[O]):
 
     @abstractmethod
     def success(self, operation: O, answer: Answer[Any], began_at: datetime) -> Resolution:
-        """What a valid answer proves to a call that began at `began_at`."""
+        """What a valid answer proves about a call that began at `began_at`."""
 
     def failure(self, operation: O, error: ModelArtsError) -> Resolution:
-        """What an error proves: sent again on proof alone, failed on a refusal, else unknown."""
+        """What an error proves: sent again only on proof, failed on a refusal, else unknown."""
         if error.proves == Proof.NOTHING:
             return self.unknown(operation, error.cause, error)
         run_after = resend_at(operation, error)
@@ -105,10 +105,10 @@ class Engine(ABC, Generic[O]):
 
     @abstractmethod
     def follow(self, operation: O, resolution: Resolution) -> None:
-        """Bring the cluster up to date with a resolution, in its transaction."""
+        """Update the cluster according to a resolution, in its transaction."""
 
     def reconcile_late_result(self, operation: O, result: Resolution) -> None:
-        """Keep a result that comes after the verdict: one more event, and the verdict stands."""
+        """Record a result that comes after the verdict: one more event, and the verdict stands."""
         transition(
             operation,
             operation.state,
@@ -123,9 +123,9 @@ class Engine(ABC, Generic[O]):
         return self.rows.filter(state=state).claim(holder)
 
     def send(self, operation: O, *, may_begin: MayBegin = lambda: True) -> None:
-        """Take a claimed, queued operation as far as it gets now: refused, delayed, or sent with its result written.
+        """Take a claimed, queued operation as far as it gets now: refused, delayed, or sent with its result recorded.
 
-        Nothing is sent once `may_begin` says no: the process is to stop, and the operation stays queued.
+        Nothing is sent once `may_begin` says no: the process is stopping, and the operation stays queued.
         """
         project = operation.project
         with (
@@ -149,12 +149,15 @@ class Engine(ABC, Generic[O]):
                 failpoint("intent_committed")
                 self._call(operation, client)
             elif not project.trusted:
-                breaker.release_probe(project)  # the one call that proves a key was not made
+                breaker.release_probe(project)  # the call that would have proved the key was not made
 
     def poll(self, operation: O) -> None:
-        """Look for the outcome of a claimed, unknown operation, by reading alone. It is resolved if something is proved."""
+        """Look for the outcome of a claimed, unknown operation, by reading only. Resolve it if something is proved."""
         project = operation.project
-        with leased(operation), suppress(StaleState):  # Stale: somebody else has come to a verdict meanwhile
+        with (
+            leased(operation),
+            suppress(StaleState),
+        ):  # Stale: another process has reached a verdict meanwhile
             failpoint("look_begun")
             started_at = clock.now()
             try:
@@ -170,11 +173,11 @@ class Engine(ABC, Generic[O]):
             if resolution is None:
                 self._poll_again(operation)
             else:
-                # StaleState if it has moved on: then what was read is about an earlier attempt and proves nothing of this.
+                # StaleState if it has moved on: then this is about an earlier attempt and proves nothing about the new one.
                 self.resolve(operation, resolution)
 
     def sweep(self) -> int:
-        """Make unknown, never failed, what was being sent by a worker whose lease lapsed. Returns how many."""
+        """Make operations unknown, never failed, whose sender's lease lapsed. Returns how many."""
         swept = 0
         for operation in self.rows.lapsed().filter(state=SENDING).with_related():
             with suppress(StaleState):
@@ -185,7 +188,7 @@ class Engine(ABC, Generic[O]):
         return swept
 
     def resolve(self, operation: O, resolution: Resolution) -> None:
-        """Take an open operation, as it was read, to what was found. Raises StaleState if it has moved since."""
+        """Apply a resolution to an open operation, as it was read. Raises StaleState if it has moved since."""
         with transaction.atomic():
             transition(
                 operation,
@@ -208,8 +211,8 @@ class Engine(ABC, Generic[O]):
             failpoint("verdict_bound")
 
     def apply_result(self, key: UUID, result: Resolution) -> O:
-        """Write the result of an attempt, whatever others have written since: a verdict where there is none yet, else
-        beside the verdict that stands. Returns the operation as it is then."""
+        """Record the result of an attempt, whatever others have written since: as the verdict if there is none yet,
+        else beside it. Returns the operation as it is then."""
         while True:
             operation: O = self.rows.with_related().get(pk=key)
             failpoint("settle_read")
@@ -223,7 +226,7 @@ class Engine(ABC, Generic[O]):
                 return operation
 
     def unknown(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:
-        """The call may have been carried out: its outcome is polled for, and it is never sent again."""
+        """The call may have been carried out: poll for its outcome, and never send it again."""
         return Resolution(
             UNKNOWN,
             self.event("unknown"),
@@ -239,7 +242,7 @@ class Engine(ABC, Generic[O]):
         return Resolution(REFUSED, self.event("refused"), Outcome.REFUSED, error=error, cause=cause)
 
     def _commit_intent(self, operation: O) -> bool:
-        """Commit that a call is about to go out. After this only proof takes the operation back to the queue."""
+        """Commit that a call is about to go out. After this, only proof takes the operation back to the queue."""
         failpoint("intent_begun")
         with transaction.atomic(durable=True):
             slot = breaker.take_write(operation.project)
@@ -279,7 +282,7 @@ class Engine(ABC, Generic[O]):
             breaker.record_result(operation.project, error)
             self.record_result(operation, self.failure(operation, error))
         except Exception:
-            # Whatever went wrong, the request may be out: the honest word is unknown. The bug itself is not hidden.
+            # Whatever went wrong, the request may be out, so the outcome is unknown. The bug itself is not hidden.
             self.record_result(operation, self.unknown(operation, "sender_crashed"))
             raise
         else:
@@ -288,7 +291,7 @@ class Engine(ABC, Generic[O]):
             self.record_result(operation, self.success(operation, answer, began_at))
 
     def record_result(self, operation: O, result: Resolution) -> None:
-        """`apply_result` until the database takes it or the lease ends: then it is looked for in the cloud."""
+        """`apply_result` until the database accepts it or the lease ends: then the cloud is polled."""
         result = replace(result, attempt=operation.attempts)
         retry_write(operation.lease_expires_at, partial(self.apply_result, operation.pk, result))
 

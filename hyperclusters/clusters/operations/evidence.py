@@ -45,8 +45,8 @@ ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 
 @dataclass(slots=True)
 class Sightings:
-    """What one poll saw: the clusters listed under the type that was sent, those under the other type that may be the
-    creation's, and IDs that the cloud's answers named and that could not be looked up."""
+    """What one poll saw: clusters listed under the type that was sent, those under the other type that may be the
+    creation's, and IDs from the cloud's answers that could not be looked up."""
 
     exchange: Exchange
     clusters: list[HyperCluster]
@@ -55,16 +55,17 @@ class Sightings:
 
 
 def horizon(now: datetime) -> datetime:
-    """When nothing signed now can be acted on any more."""
+    """The time after which the cloud can no longer act on anything signed now."""
     bound = settings.UPSTREAM_SKEW_MARGIN + settings.UPSTREAM_PROCESSING_BOUND
     return now + SIGNATURE_LIFE + timedelta(seconds=bound)
 
 
 def is_past_horizon(operation: Operation, started_at: datetime, exchange: Exchange) -> bool:
-    """Whether the cloud cannot act any more on what was sent, by all clocks: a poll that began at `started_at` was answered
-    after the horizon by our clock, which was not in doubt since, and by the cloud's, if the answer has a date.
+    """Whether the cloud can no longer act on what was sent, by all clocks: a poll that began at `started_at` was
+    answered after the horizon by our clock, which was not in doubt since, and by the cloud's, if the answer has a
+    date.
 
-    A horizon further ahead than any can be was written by a wrong clock: a whole one begins now.
+    A horizon further ahead than possible was written by a wrong clock: a whole one begins now.
     """
     if operation.not_created_after is None or operation.signed_at is None:
         return False
@@ -80,8 +81,8 @@ def is_past_horizon(operation: Operation, started_at: datetime, exchange: Exchan
 
 
 def of_attempts(creation: Creation) -> Evidence:
-    """What the attempts of a creation that waits prove. "Nothing was sent" is only for none at all, or for attempts
-    that provably never left."""
+    """What the attempts of a waiting creation prove. "Nothing was sent" is only for no attempt, or for attempts that
+    provably never left."""
     if not creation.attempts:
         return Evidence.NOT_SENT
     return Evidence(creation.evidence or Evidence.REFUSED)
@@ -94,19 +95,19 @@ def of_refusal(creation: Creation, error: ModelArtsError) -> Evidence:
 
 
 def is_stronger(resolution: Resolution, creation: Creation) -> bool:
-    """Whether its evidence outranks that of the creation's verdict."""
+    """Whether the resolution's evidence outranks that of the creation's verdict."""
     rank = EVIDENCE_RANK.get(resolution.evidence, 0) if resolution.evidence else 0
     return rank > EVIDENCE_RANK.get(Evidence(creation.evidence), 0)
 
 
 def contradicts(resolution: Resolution, creation: Creation) -> bool:
-    """Whether it speaks against the creation's verdict, which came before."""
+    """Whether the resolution contradicts the creation's earlier verdict."""
     if resolution.is_verdict:
         bound = getattr(creation, "cluster", None)
         item = resolution.cluster
         is_same = item is None or (bound is not None and bound.cluster_id == item.id)
         return creation.state != resolution.state or not is_same
-    # No verdict in itself: not sent, throttled, or unknown.
+    # Not a verdict: not sent, throttled, or unknown.
     if resolution.proves_nothing_done:
         return creation.state == State.CREATED
     names_one = bool(resolution.cluster_ids) and resolution.cause != "known_id"
@@ -116,7 +117,7 @@ def contradicts(resolution: Resolution, creation: Creation) -> bool:
 def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = None) -> bool:
     """Whether this cluster was known already, under any name and in any project, or another creation made it.
 
-    `before`: clusters that were first seen later do not count.
+    `before`: clusters first seen later do not count.
     """
     others = Cluster.objects.with_ids([cluster_id]).exclude(creation=creation)
     if before is not None:
@@ -125,7 +126,7 @@ def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = N
 
 
 def candidates(creation: Creation, listed: Iterable[HyperCluster]) -> list[HyperCluster]:
-    """The listed clusters that may be this creation's: its very name, not there before, nobody else's."""
+    """The listed clusters that may be this creation's: exactly its name, not in the baseline, not bound to another."""
     bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
         creation=creation
     )
@@ -139,9 +140,9 @@ def candidates(creation: Creation, listed: Iterable[HyperCluster]) -> list[Hyper
 
 
 def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
-    """Whether the cloud says that the subnet that was asked for is not the cluster's.
+    """Whether the cloud says that the cluster does not have the requested subnet.
 
-    A list may leave networks out, and the vendor documents the ID in an answer as a name: both say nothing.
+    A list may leave networks out, and the vendor documents the ID in an answer as a name: both prove nothing.
     """
     subnets = [canonical_id(network.subnet_id) for network in item.networks]
     says_all = bool(subnets) and item.networks_complete and all(map(is_subnet_id, subnets))
@@ -151,8 +152,8 @@ def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
 def locate(
     project: Project, client: Client, cluster_id: str, kind: ClusterType
 ) -> tuple[Answer[HyperCluster] | NotFound, ClusterType]:
-    """The cluster of this ID under this type, else under the other, and the type; NotFound if it is proved to be under
-    neither. Raises ModelArtsError if one of the two could not be asked."""
+    """The cluster with this ID under this type, else under the other, and the type; NotFound if it is proved to be
+    under neither. Raises ModelArtsError if one of the two could not be asked."""
     for each in (kind, other_type(kind)):
         try:
             answer = client.show(cluster_id=cluster_id, type=each)
@@ -168,7 +169,7 @@ def locate(
 
 
 def look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperCluster, ...]]) -> Sightings:
-    """The list, and the clusters of the named IDs that it leaves out, as `show` has them under either type."""
+    """The list, and the clusters of reported IDs that it lacks, as `show` has them under either type."""
     seen = Sightings(answer.exchange, list(answer.value))
     kind = ClusterType(creation.type)
     for cluster_id in set(creation.reported_ids) - {item.id for item in answer.value}:
@@ -183,7 +184,7 @@ def look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperCluste
 
 
 def namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
-    """New clusters of the very name under the type that was not sent. None if that list fails: it is no proof."""
+    """New clusters of exactly this name under the type that was not sent. Empty if that list fails: it is no proof."""
     try:
         items = client.list(type=other_type(ClusterType(creation.type))).value
     except ModelArtsError as error:
@@ -221,7 +222,7 @@ def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resoluti
 
 
 def _doubts(creation: Creation, seen: Sightings, candidate_ids: set[str]) -> dict[str, str]:
-    """The clusters that prove nothing by themselves, each with the reason: by ID, a slug."""
+    """The clusters that prove nothing by themselves: the reason (a slug) by ID."""
     doubts = dict.fromkeys((item.id for item in seen.under_other_type), "other_type")
     for item in seen.clusters:
         if item.id in creation.reported_ids and item.name != creation.name:
@@ -245,9 +246,9 @@ def _for_a_person(cause: str, choice: list[HyperCluster]) -> Resolution:
 
 
 def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:
-    """Flag the creations that were declared not to have made these, which the source lists for the first time at `at`.
+    """Flag creations whose verdict denies these clusters, which the source lists for the first time at `at`.
 
-    One whose attempts the cloud refused is flagged until its horizon: after it, the name is free for others.
+    A creation that the cloud refused is flagged until its horizon: after it, the name is free for others.
     """
     names = [item.name for item in items]
     absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))

@@ -1,4 +1,4 @@
-"""What the ledger and the rows keep of a call to the cloud."""
+"""What the ledger and the rows store of a call to the cloud."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT_OUT = "(left out)"
 
 
 def sent_facts(exchange: Exchange | None) -> dict[str, Any] | None:
-    """A request: everything that the cloud saw but the signature and the keys."""
+    """A request: everything that the cloud saw except the signature and the keys."""
     if exchange is None:
         return None
     return {
@@ -48,7 +48,7 @@ def answer_facts(exchange: Exchange | None, error: ModelArtsError | None = None)
 
 
 def error_fields(error: ModelArtsError | None, *, cause: str = "") -> dict[str, str]:
-    """What a row keeps of an error, so that pages can put it in words."""
+    """What a row stores of an error, so that pages can explain it."""
     return {
         "cause": cause or (error.cause if error else ""),
         "code": (error.code if error else "")[:64],
@@ -57,8 +57,8 @@ def error_fields(error: ModelArtsError | None, *, cause: str = "") -> dict[str, 
 
 
 def _redacted_body(body: str, allowed: frozenset[str]) -> str:
-    """A JSON body with the values of the allowed fields only. What is not JSON, or was cut, is odd and stays as it came;
-    `modelarts` has taken the project's own secrets out."""
+    """A JSON body with the values of the allowed fields only. A body that is not JSON, or was cut, stays as it came;
+    `modelarts` has removed the project's own secrets."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

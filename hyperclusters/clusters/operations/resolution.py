@@ -1,4 +1,4 @@
-"""What became of an operation, whoever learned it and however."""
+"""A resolution: the result of an operation, from whatever source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hyperclusters.modelarts import Exchange, HyperCluster, ModelArtsError, Netw
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What became of an operation: the state that follows, what that rests on, and where it was learned."""
+    """The result of an operation: the next state, its evidence, and its source."""
 
     state: str
     event: EventType
@@ -29,7 +29,7 @@ class Resolution:
     candidates: tuple[HyperCluster, ...] = ()
     person: User | None = None  # who decided, if a person did
     reason: str = ""
-    attempt: int = 0  # number of the attempt whose answer this is; 0 if it was learned in another way
+    attempt: int = 0  # number of the attempt that this answers; 0 if it comes from another source
     changes: dict[str, Any] = field(default_factory=dict)  # further columns of the row
     after: dict[str, Any] = field(default_factory=dict)  # further facts of the event
 
@@ -56,7 +56,7 @@ class Resolution:
         return self.error is not None and self.error.proves != Proof.NOTHING
 
     def as_audit_json(self) -> dict[str, Any]:
-        """What the ledger keeps of it."""
+        """The resolution, as the ledger stores it."""
         after = dict(self.after)
         if self.cluster:
             after["cluster"] = cluster_facts(self.cluster)
@@ -82,7 +82,7 @@ class Resolution:
 
 
 def undecided(resolution: Resolution, cause: str) -> Resolution:
-    """What is left of a resolution whose cluster proves nothing: a person must decide."""
+    """The resolution without its cluster, which proves nothing: a person must decide."""
     return replace(
         resolution,
         state=State.NEEDS_ATTENTION,
@@ -96,7 +96,7 @@ def undecided(resolution: Resolution, cause: str) -> Resolution:
 
 
 def cluster_facts(cluster: HyperCluster) -> dict[str, Any]:
-    """What the ledger keeps of a cluster."""
+    """A cluster, as the ledger stores it."""
     networks = [
         {"subnet_id": network.subnet_id, "is_default": network.is_default} for network in cluster.networks
     ]
@@ -104,6 +104,6 @@ def cluster_facts(cluster: HyperCluster) -> dict[str, Any]:
 
 
 def cluster_from(facts: dict[str, Any]) -> HyperCluster:
-    """The cluster of which `cluster_facts` kept these."""
+    """The cluster that `cluster_facts` stored."""
     networks = tuple(Network(row["subnet_id"], is_default=row["is_default"]) for row in facts["networks"])
     return HyperCluster(id=facts["id"], name=facts["name"], networks=networks)

@@ -1,4 +1,4 @@
-"""When to send again, when to poll again, and how long a result is tried to be written."""
+"""When to send again, when to poll again, and how long to try to record a result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ WRITE_PAUSE = 0.5  # seconds
 
 
 def backoff(tries: int, error: ModelArtsError) -> datetime:
-    """When to try again after so many tries: what the cloud asks for (60 s at most), else growing pauses with jitter."""
+    """When to try again after so many tries: when the cloud says (60 s at most), else after growing pauses with
+    jitter."""
     seconds = BACKOFF[min(max(tries, 0), len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads load
     if isinstance(error, Throttled) and error.retry_after is not None:
         seconds = min(max(error.retry_after, 1.0), RETRY_AFTER_CAP)
@@ -39,7 +40,7 @@ def resend_at(operation: Operation, error: ModelArtsError) -> datetime | None:
 
 
 def poll_at(polls: int, not_created_after: datetime | None) -> datetime:
-    """When to poll next, after so many complete polls. One poll falls right behind the horizon."""
+    """When to poll next, after so many complete polls. One poll falls right after the horizon."""
     now = clock.now()
     next_at = now + timedelta(seconds=POLLS[polls] if polls < len(POLLS) else POLL_INTERVAL)
     return (

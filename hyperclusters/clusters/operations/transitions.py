@@ -1,4 +1,4 @@
-"""How an operation is held by one worker, and how its state changes: one conditional UPDATE and one event."""
+"""Transitions of operations: one conditional UPDATE and one event. Also leases and overdue alerts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OVERDUE = timedelta(minutes=30)  # after which an open outcome is worth an alert
 
 
 class StaleState(Exception):
-    """Somebody else has moved this on; nothing was changed."""
+    """Another process has moved this on; nothing was changed."""
 
 
 def transition(
@@ -36,7 +36,7 @@ def transition(
     facts: dict[str, Any],
     **changes: Any,
 ) -> None:
-    """Take an operation from the state and version it was read in to another state. `facts` go to `record` as they are.
+    """Move an operation from the state and version in which it was read. `facts` are passed to `record`.
 
     Raises StaleState, having changed nothing, if another process was faster.
     """
@@ -64,14 +64,14 @@ def transition(
 
 @contextmanager
 def leased(operation: Operation) -> Iterator[None]:
-    """Give the lease back at the end, if it is still ours. After an error the operation is due a little later, or it
-    would be taken up again at once. While a request may be out the lease is left to lapse."""
+    """Release the lease at the end, if it is still ours. After an error the operation is due a little later, so that
+    it is not claimed again at once. While a request may be out, the lease is left to lapse."""
     rows = type(operation)._default_manager.filter(pk=operation.pk, lease_holder=operation.lease_holder)
     ours = rows.exclude(state=SENDING)
     try:
         yield
     except Exception:
-        with suppress(DatabaseError):  # the first error is the one to be raised
+        with suppress(DatabaseError):  # the first error is the one to raise
             ours.update(run_after=clock.now() + ERROR_PAUSE)
         raise
     finally:
@@ -81,7 +81,8 @@ def leased(operation: Operation) -> Iterator[None]:
 
 
 def is_overdue() -> Q:
-    """Sent more than half an hour ago. Judged by the horizon, a time of our clock: the signature's is one of the cloud's."""
+    """Sent more than half an hour ago. Judged by the horizon, which uses our clock: the signature's time uses the
+    cloud's."""
     now = clock.now()
     lately = Q(
         not_created_after__gt=horizon(now - OVERDUE), not_created_after__lte=horizon(now) + clock.TOLERANCE
@@ -101,7 +102,7 @@ def warn_of_overdue(operations: OperationQuerySet[Any], event: EventType) -> Non
 
 
 def wake_workers() -> None:
-    """Tell waiting workers that there is something to do. Where the database cannot, they look by themselves."""
+    """Tell waiting workers that there is work. Where the database cannot, they poll."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {WAKE_CHANNEL}")

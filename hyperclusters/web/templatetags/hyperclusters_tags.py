@@ -13,11 +13,11 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from hyperclusters.web.access_forms import LENGTHS
-from hyperclusters.web.audit_rows import Row
-from hyperclusters.web.causes import cloud_message, cloud_words
-from hyperclusters.web.humanize import is_any_moment, when
-from hyperclusters.web.sentences import KINDS, OUTCOME_KINDS
+from hyperclusters.web.access.forms import LENGTHS
+from hyperclusters.web.audit.event_rows import Row
+from hyperclusters.web.shared.humanize import is_any_moment, when
+from hyperclusters.web.texts.causes import cloud_message, cloud_words
+from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS
 
 register = template.Library()
 

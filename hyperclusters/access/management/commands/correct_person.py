@@ -1,4 +1,4 @@
-"""`manage.py correct_person`: another e-mail address or full name."""
+"""`manage.py correct_person`: change an e-mail address or full name."""
 
 from __future__ import annotations
 

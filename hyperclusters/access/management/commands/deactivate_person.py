@@ -1,4 +1,4 @@
-"""`manage.py deactivate_person`: somebody has left."""
+"""`manage.py deactivate_person`: deactivate a person who has left."""
 
 from __future__ import annotations
 

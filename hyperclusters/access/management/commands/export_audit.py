@@ -1,4 +1,4 @@
-"""`manage.py export_audit`: the ledger, or what fits a filter, as a file. The export itself is an event."""
+"""`manage.py export_audit`: export the ledger, or the events of a filter, to a file. The export itself is an event."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ from hyperclusters.audit.files import overwrite
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.times import parse_time
 
-EVERY = 0.2  # seconds between two words about the progress
+EVERY = 0.2  # seconds between two lines about the progress
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""`manage.py add_person`: the first account of an installation, or one more."""
+"""`manage.py add_person`: add an account, such as the first one of an installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py recover_person`: lets somebody in again who lost their password, their second factor, or both."""
+"""`manage.py recover_person`: let a person in again who lost their password, their second factor, or both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py unlink_company_account`: a person has another account at the company, or the company another provider."""
+"""`manage.py unlink_company_account`: for a person with a new company account, or a new provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The name under which Django looks for an engine."""
+"""PostgreSQL with the chain, under the name where Django looks for an engine."""
 
 from django.db.backends.postgresql import base
 
@@ -6,4 +6,4 @@ from hyperclusters.audit.engines import AuditedDatabase
 
 
 class DatabaseWrapper(AuditedDatabase, base.DatabaseWrapper):
-    """Django's own, and the chain."""
+    """Django's engine with the chain."""

@@ -1,4 +1,4 @@
-"""The name under which Django looks for an engine."""
+"""SQLite with the chain, under the name where Django looks for an engine."""
 
 import os
 from contextlib import suppress
@@ -10,12 +10,12 @@ from hyperclusters.audit.engines import AuditedDatabase
 
 
 class DatabaseWrapper(AuditedDatabase, base.DatabaseWrapper):
-    """Django's own, and the chain."""
+    """Django's engine with the chain."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A file that does not exist yet is made for its owner alone; SQLite gives the files beside it the same rights.
+        """Create a missing file readable by its owner only; SQLite gives the files beside it the same permissions.
 
-        One that exists is not opened here: closing it again would end the locks of this process's other connections.
+        An existing file is not opened here: closing it again would end the locks of this process's other connections.
         """
         with suppress(OSError):  # SQLite says what is wrong
             os.close(os.open(conn_params["database"], os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

@@ -1,4 +1,4 @@
-"""`manage.py acknowledge_audit`: record that what verify_audit finds was looked into, and why it may stand."""
+"""`manage.py acknowledge_audit`: record that somebody looked into the findings of verify_audit, and the reason."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 
 def conclude(command: BaseCommand) -> None:
-    """Anchor the ledger as it is now, verify it, and say how it stands."""
+    """Anchor the ledger, verify it, and print the result."""
     try:
         anchors.anchor()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`manage.py activate_audit_key ID`: from now on the audit is sealed with this key of AUDIT_KEYS."""
+"""`manage.py activate_audit_key ID`: make another key of AUDIT_KEYS the current one."""
 
 from argparse import ArgumentParser
 from typing import Any

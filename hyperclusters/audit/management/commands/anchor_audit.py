@@ -1,4 +1,4 @@
-"""`manage.py anchor_audit`: write down outside the database where the audit's chain ends now."""
+"""`manage.py anchor_audit`: write the end of the audit's chain to the files of anchors."""
 
 from typing import Any
 

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(f"Nothing was archived: {reason}.") from reason
         except OSError as error:
             raise CommandError(f"Nothing was archived: {error}.") from error
-        except ProgrammingError as error:  # PostgreSQL's word for a right that is missing
+        except ProgrammingError as error:  # PostgreSQL's code for a missing right
             raise CommandError(
                 f"Nothing was archived: {error}. Run this as the owner of the tables; web and workers may not."
             ) from error

@@ -1,4 +1,5 @@
-"""`manage.py database_roles`: give PostgreSQL's roles what each needs and no more. Run as the owner, after `migrate`."""
+"""`manage.py database_roles`: give PostgreSQL's roles what each needs and no more. Run it as the owner, after
+`migrate`."""
 
 from typing import Any
 
@@ -10,11 +11,11 @@ from psycopg import sql
 
 AUDITOR, ANCHOR = "hyperclusters_auditor", "hyperclusters_anchor"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
-# What web and workers may do where that is not everything. docs/architecture.md shows the same table.
+# What web and workers may do where that is not everything. docs/database-rights.md shows it.
 APP = {
     "audit_event": "SELECT, INSERT",
-    "audit_head": "SELECT, UPDATE",  # the chain's end, which a trigger lets move forward only
-    "audit_segment": "SELECT",  # whoever archives is the owner
+    "audit_head": "SELECT, UPDATE",  # the chain's end; a trigger lets it move forward only
+    "audit_segment": "SELECT",  # only the owner archives
     "django_migrations": "SELECT",
 }
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "APP_DATABASE_URL names the owner itself; use another role for web and workers."
             )
-        with transaction.atomic(), connection.cursor() as cursor:  # at no moment has a role less or more
+        with transaction.atomic(), connection.cursor() as cursor:  # no role ever has less or more
             for role in (app, AUDITOR, ANCHOR):
                 _make(cursor, role)
             login = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
@@ -61,7 +62,7 @@ class Command(BaseCommand):
 
 
 def _make(cursor: Any, role: str) -> None:
-    """The role, with nothing that an earlier run or somebody else gave it."""
+    """Create the role, or reset it to no rights."""
     cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role])
     role_row = cursor.fetchone()
     if role_row and role_row[0]:

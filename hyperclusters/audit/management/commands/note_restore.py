@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
 
 def add_reasons(parser: ArgumentParser) -> None:
-    """The arguments that `restore` has as well."""
+    """Add the arguments that `restore` has as well."""
     parser.add_argument(
         "--acknowledge",
         default="",
@@ -38,7 +38,7 @@ def add_reasons(parser: ArgumentParser) -> None:
 
 
 def note(command: BaseCommand, options: dict[str, Any]) -> None:
-    """Record the restore; if it is acknowledged, verify the audit and say how it stands."""
+    """Record the restore; if it is acknowledged, verify the audit and print the result."""
     reason = options["acknowledge"].strip()
     try:
         event = note_restore(

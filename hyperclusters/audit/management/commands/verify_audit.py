@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: is the ledger as it was written? Exits with 0 if it is, with 1 if not."""
+"""`manage.py verify_audit`: verify the ledger. Exits with 0 if it is as it was written, with 1 if not."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from hyperclusters.audit import structure, verification
 from hyperclusters.audit.archive import verify_file
 from hyperclusters.audit.findings import IntegrityIssue
 
-EVERY = 0.2  # seconds between two words about the progress
+EVERY = 0.2  # seconds between two lines about the progress
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""`manage.py verify_export FILE`: is an exported file as it was written? Exits with 1 if not."""
+"""`manage.py verify_export FILE`: verify an exported file. Exits with 1 if it was changed."""
 
 from argparse import ArgumentParser
 from itertools import islice
@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from hyperclusters.audit.spreadsheets import BOM
 from hyperclusters.audit.verify_export import troubles, verify_sheet
 
-ENOUGH = 100  # that are told one by one
+ENOUGH = 100  # printed one by one
 
 
 class Command(BaseCommand):

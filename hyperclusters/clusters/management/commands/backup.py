@@ -1,4 +1,4 @@
-"""`manage.py backup FILE`: a copy of the SQLite database as of one moment, while everything goes on."""
+"""`manage.py backup FILE`: copy the SQLite database as of one moment, while everything runs."""
 
 import os
 import sqlite3
@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-PAGES = 1000  # copied at a time; writers get their turn in between
+PAGES = 1000  # copied at a time, so that writers get their turn in between
 
 
 class Command(BaseCommand):

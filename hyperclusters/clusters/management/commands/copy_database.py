@@ -1,4 +1,4 @@
-"""`manage.py copy_database`: copy another database, such as SQLite's file, into this one, so that the audit stays proved."""
+"""`manage.py copy_database`: copy another database, such as a SQLite file, into this one and keep the audit provable."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from hyperclusters.audit.chain import DOCUMENTS, copy_events
 from hyperclusters.audit.models import ChainHead, Event
 
 SOURCE = "source"
-BATCH = 1000  # rows that are written at once
+BATCH = 1000  # rows written at once
 Model = type[models.Model]
 
 
@@ -54,14 +54,14 @@ class Command(BaseCommand):
 
 
 def _connect(source: dict[str, Any]) -> None:
-    """Open the source by Django's own engine, which only reads here."""
+    """Open the source with Django's own engine, which only reads here."""
     if source["ENGINE"].endswith("sqlite3") and not Path(source["NAME"]).is_file():
         raise CommandError(f"{source['NAME']} does not exist.")
     connections.settings[SOURCE] = connections.settings["default"] | {"OPTIONS": {}} | source
 
 
 def _empty(tables: list[Model]) -> None:
-    """Remove what migrations put there, such as the rights that Django lists: the source has its own."""
+    """Remove rows that migrations created, such as Django's permissions: the source has its own."""
     with connection.cursor() as cursor:
         for model in tables:
             cursor.execute(f'DELETE FROM "{model._meta.db_table}"')  # noqa: S608 -- a table's name
@@ -87,14 +87,14 @@ def _copy(model: Model) -> int:
 
 
 def _copy_ledger() -> int:
-    """The events as `record` would have stored them here, and where the chain ends."""
+    """The events as `record` would have stored them here, and the chain's end."""
     count = 0
     for events in _batches(Event):
-        if not count and events[0].seq > 1:  # those before it are in archives
+        if not count and events[0].seq > 1:  # earlier ones are in archives
             ChainHead.objects.update(seq=events[0].seq - 1)
         for event in events:
             fields = json.loads(event.canonical)
-            for name in DOCUMENTS:  # the text knows how a number was written; PostgreSQL's document does not
+            for name in DOCUMENTS:  # the text keeps how a number was written; PostgreSQL's document does not
                 if fields.get(name) == getattr(event, name):
                     setattr(event, name, fields[name])
         copy_events(connection, events)

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: do what is due, once; with --wait until every outcome is settled or needs a person."""
+"""`manage.py reconcile`: do due work once; with --wait, until every outcome is settled or needs a person."""
 
 import time
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""`manage.py restore FILE`: put a backup in the SQLite database's place."""
+"""`manage.py restore FILE`: replace the SQLite database by a backup."""
 
 import shutil
 import sqlite3
@@ -43,13 +43,13 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{here} is the backup now." + (f" What was there is kept as {old_file}." if old_file else "")
         )
-        call_command("migrate", verbosity=0)  # the backup may be of a release before
+        call_command("migrate", verbosity=0)  # the backup may be from an earlier release
         note(self, options)
         self.stdout.write("Now run sync_clusters; then start web and workers.")
         self.stdout.write("Clusters made since the backup come up as made outside this dashboard.")
 
     def _set_aside(self, here: Path) -> Path | None:
-        """Move the database away with what belongs to it. The log of one database must not be applied to another."""
+        """Move the database and its side files away. The log of one database must not be applied to another."""
         if not here.exists():
             return None
         old_file = here.with_name(f"{here.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -61,7 +61,7 @@ class Command(BaseCommand):
 
 
 def _damage(path: Path) -> str:
-    """What is wrong with the file, or nothing."""
+    """What is wrong with the file; empty if nothing is."""
     try:
         copy = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:

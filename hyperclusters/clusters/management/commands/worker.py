@@ -1,4 +1,4 @@
-"""`manage.py worker`: send creations, look for lost ones, keep the inventory fresh. Run as many as you like."""
+"""`manage.py worker`: send creations, look for lost ones, keep the inventory fresh. Run two or more."""
 
 import logging
 import os
@@ -13,8 +13,10 @@ from django.core.management.base import BaseCommand
 from hyperclusters.clusters.worker import Worker
 
 log = logging.getLogger(__name__)
-FAREWELL = 0.5  # seconds before the end of SHUTDOWN_GRACE: what does not end by itself is left as a kill would leave it
-NICENESS = 5  # where web and worker share a CPU, a page that somebody waits for comes first
+FAREWELL = (
+    0.5  # seconds before the end of SHUTDOWN_GRACE: work still running then is abandoned, as after a kill
+)
+NICENESS = 5  # where web and worker share a CPU, pages come first
 
 
 class Command(BaseCommand):

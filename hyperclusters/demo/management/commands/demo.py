@@ -1,4 +1,4 @@
-"""`manage.py demo`: simulator, worker and web on this machine, with made-up people and some past life."""
+"""`manage.py demo`: simulator, worker and web on this machine, with invented people and history."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         wait_until_ready(web, f"http://127.0.0.1:{self.port}/healthz")
 
     def _clear(self) -> None:
-        """Leftovers of a first start that was interrupted."""
+        """Remove what an interrupted first start left."""
         for path in settings.DATA_DIR.glob("hyperclusters.sqlite3*"):
             path.unlink()
         shutil.rmtree(settings.DATA_DIR / "simulator", ignore_errors=True)

@@ -20,14 +20,14 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sealed = Project.objects.exclude(key_kind=KeyKind.MACHINE)
-        left = sealed.exclude(sealed_with=key_ids()[0]).count()
-        self.stdout.write(f"{left} of {sealed.count()} keys are not encrypted with {key_ids()[0]} yet")
+        projects = Project.objects.exclude(key_kind=KeyKind.MACHINE)
+        count = projects.exclude(sealed_with=key_ids()[0]).count()
+        self.stdout.write(f"{count} of {projects.count()} keys are not encrypted with {key_ids()[0]} yet")
         failed = 0
-        for number, (project, done) in enumerate(reseal_keys(), 1):
-            failed += not done
-            state = "encrypted anew" if done else "cannot be read with any of CREDENTIAL_KEYS"
-            self.stdout.write(f"{number}/{left} {project.name}: {state}")
+        for number, (project, is_sealed) in enumerate(reseal_keys(), 1):
+            failed += not is_sealed
+            state = "encrypted anew" if is_sealed else "cannot be read with any of CREDENTIAL_KEYS"
+            self.stdout.write(f"{number}/{count} {project.name}: {state}")
         self.stdout.write(f"{factors.reseal_all()} second factors encrypted anew")
         if failed:
             raise CommandError(

@@ -1,0 +1,241 @@
+"""Forms about access: to give it, to change it, to ask for it, to take it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.access.identifiers import validate_address
+from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
+from hyperclusters.access.rules import Expiry
+from hyperclusters.audit import clock
+from hyperclusters.audit.times import end_of_day
+
+PRESETS = [
+    ("today", _("Today, until 24:00 UTC")),
+    ("7", _("1 week")),
+    ("30", _("30 days")),
+    ("date", _("Until the end of a day")),
+    ("open", _("Without an end")),
+]
+LENGTHS = [
+    ("1", _("1 day")),
+    ("7", _("1 week")),
+    ("30", _("30 days")),
+    ("90", _("90 days")),
+    ("", _("Without an end")),
+]
+
+
+ROLES_HELP = _(
+    "Viewers see clusters and creations. Creators also create and delete clusters. Admins also give access, decide what "
+    "needs a person, and read the team's audit."
+)
+
+
+class ReasonForm(forms.Form):
+    """Only why."""
+
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=500,
+        help_text=_("Recorded in the audit."),
+        error_messages={"required": _("Please say why: it is kept in the audit.")},
+    )
+
+
+class UntilForm(ReasonForm):
+    """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered.
+
+    With `grant` the form starts from the end that this grant has.
+    """
+
+    field_order = ["until", "date", "reason"]
+
+    until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
+    date = forms.DateField(
+        label=_("Last day"),
+        help_text=_("For “Until the end of a day”: it ends at 24:00 UTC."),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),  # as browsers read it
+    )
+
+    def __init__(self, *args: Any, team: Team | None, grant: Grant | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.team, self.grant = team, grant
+        if grant is not None:
+            last = (grant.until - timedelta(microseconds=1)).astimezone(UTC).date() if grant.until else None
+            self.initial.update(until="date" if last else "open", date=last)
+        self.fields["until"].choices = [  # type: ignore[attr-defined]
+            (value, word) for value, word in PRESETS if self._is_offered(value)
+        ]
+
+    def _is_offered(self, preset: str) -> bool:
+        longest = self.team.longest_days if self.team else None
+        if preset == "open":
+            return self.team is None or (self.team.allows_open_ended and longest is None)
+        return longest is None or not preset.isdigit() or int(preset) <= longest
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("until") == "date" and not data.get("date") and "date" not in self.errors:
+            self.add_error("date", _("Choose the day."))
+        return data
+
+    def end(self) -> Expiry:
+        """What was chosen, once the form is valid."""
+        preset: str = self.cleaned_data["until"]
+        if preset == "open":
+            return None
+        if preset.isdigit():
+            return timedelta(days=int(preset))
+        day = clock.now().date() if preset == "today" else self.cleaned_data["date"]
+        return end_of_day(day)
+
+
+class RoleForm(UntilForm):
+    """Which role, until when, why."""
+
+    field_order = ["role", "until", "date", "reason"]
+
+    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect, help_text=ROLES_HELP)
+
+    def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(role.value, role.label) for role in roles]
+        self.fields["role"].choices = choices  # type: ignore[attr-defined]
+        self.fields["role"].initial = choices[0][0] if len(choices) == 1 else None
+
+    def end(self) -> Expiry:
+        """What was chosen; where the grant's end was left alone, that one to the second."""
+        if self.grant is not None and not {"until", "date"} & set(self.changed_data):
+            return self.grant.until
+        return super().end()
+
+
+class GiveForm(RoleForm):
+    """To whom besides."""
+
+    field_order = ["who", "role", "until", "date", "reason"]
+
+    who = forms.CharField(
+        label=_("User name or e-mail address"),
+        max_length=254,
+        help_text=_("Whoever has no account yet is invited by e-mail."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )
+
+    def clean_who(self) -> User | str:
+        """The person; or the address, if nobody here has it."""
+        text: str = self.cleaned_data["who"]
+        find = User.objects.by_address if "@" in text else User.objects.by_username
+        if person := find(text).filter(is_active=True).first():
+            return person
+        if "@" not in text:
+            raise ValidationError(
+                _("Nobody here has this user name. Whoever has no account is invited by e-mail address.")
+            )
+        validate_address(text)
+        return text
+
+
+class SiteRoleForm(GiveForm):
+    """A role in the whole installation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, team=None, roles=SITE_ROLES, **kwargs)
+        self.fields["who"].help_text = ""
+        self.fields["role"].help_text = _(
+            "Auditors see every team and read the whole audit. Platform admins connect projects, add teams and appoint "
+            "their admins."
+        )
+
+    def clean_who(self) -> User | str:
+        who = super().clean_who()
+        if isinstance(who, str):
+            raise ValidationError(_("Nobody here has this address."))
+        return who
+
+
+class AskForm(forms.Form):
+    """Which team, which role, for how long, why."""
+
+    team = forms.ChoiceField(
+        label=_("Team"),
+        error_messages={
+            "required": _("Choose the team to which you ask for access."),
+            "invalid_choice": _("There is no such team."),
+        },
+    )
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[(role.value, role.label) for role in TEAM_ROLES],
+        initial=Role.CREATOR.value,
+        widget=forms.RadioSelect,
+        help_text=ROLES_HELP,
+    )
+    days = forms.TypedChoiceField(
+        label=_("For how long"),
+        choices=LENGTHS,
+        initial="7",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text=_("The time begins when somebody approves."),
+    )
+    reason = forms.CharField(
+        label=_("What for"),
+        max_length=500,
+        error_messages={"required": _("Please say what for: whoever decides reads it.")},
+    )
+
+    def __init__(self, *args: Any, teams: list[tuple[Team, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.teams = {team.slug: team for team, _who in teams}
+        self.deciders = {team.slug: who for team, who in teams}
+        offered = [(team.slug, f"{team.name} · {who}") for team, who in teams]
+        self.fields["team"].choices = [("", _("Choose a team")), *offered]  # type: ignore[attr-defined]
+
+    def clean_team(self) -> Team:
+        """The team itself."""
+        return self.teams[self.cleaned_data["team"]]
+
+
+class ApproveForm(forms.Form):
+    """For how long from now on, and a word with it."""
+
+    days = forms.TypedChoiceField(label=_("For how long"), required=False, coerce=int, empty_value=None)
+    note = forms.CharField(label=_("Note"), max_length=500, required=False)
+
+    def __init__(self, *args: Any, days: int | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = str(days) if days is not None else ""
+        choices: list[tuple[str, Any]] = list(LENGTHS)
+        if own not in dict(choices):
+            choices.insert(0, (own, _("%(days)s days") % {"days": own}))
+        self.fields["days"].choices = choices  # type: ignore[attr-defined]
+        self.fields["days"].initial = own
+
+
+class JoinForm(forms.Form):
+    """An account for somebody who was invited."""
+
+    username = forms.CharField(label=_("User name"), max_length=64)
+    full_name = forms.CharField(label=_("Full name"), max_length=150, required=False)
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("12 characters or more."),
+    )
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, User(username=self.cleaned_data.get("username", "")))
+        return password

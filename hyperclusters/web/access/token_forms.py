@@ -1,0 +1,87 @@
+"""Forms about API tokens and service identities."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.access.models import Role, Team, User
+from hyperclusters.accounts.models import Scope
+from hyperclusters.web.access.forms import RoleForm
+
+DAYS = [(7, _("1 week")), (30, _("30 days")), (90, _("90 days")), (365, _("1 year"))]
+
+
+class TokenForm(forms.Form):
+    """A new token: whose, what for, where, and how long."""
+
+    owner = forms.ChoiceField(label=_("Acts as"), widget=forms.Select(attrs={"class": "input"}))
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=64,
+        help_text=_("Where it is used, such as “nightly pipeline”. The audit shows it."),
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("May be used to"),
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.CLUSTERS_READ, Scope.CLUSTERS_WRITE],
+    )
+    team = forms.ChoiceField(
+        label=_("Only in team"), required=False, widget=forms.Select(attrs={"class": "input"})
+    )
+    days = forms.TypedChoiceField(
+        label=_("Ends after"),
+        choices=DAYS,
+        coerce=lambda days: timedelta(days=int(days)),
+        initial=90,
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, owners: list[User], teams: list[Team], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owners = {owner.username: owner for owner in owners}
+        self.teams = {team.slug: team for team in teams}
+        self.fields["owner"].choices = [(name, name) for name in self.owners]  # type: ignore[attr-defined]
+        every = [("", _("Every team of its owner"))]
+        named = [(slug, team.name) for slug, team in self.teams.items()]
+        self.fields["team"].choices = [*every, *named]  # type: ignore[attr-defined]
+
+    def clean_owner(self) -> User:
+        """The person or service identity."""
+        return self.owners[self.cleaned_data["owner"]]
+
+    def clean_team(self) -> Team | None:
+        """The one team, or None."""
+        return self.teams.get(self.cleaned_data["team"])
+
+
+class ServiceForm(RoleForm):
+    """A new service identity and its first grant."""
+
+    field_order = ["name", "role", "until", "date", "reason"]
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=40,
+        help_text=_("Small letters, digits and hyphens. The team's short name is put before it."),
+        validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Small letters, digits and hyphens."))],
+        widget=forms.TextInput(attrs={"class": "input mono", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
+        super().__init__(*args, team=team, roles=[Role.VIEWER, Role.CREATOR], **kwargs)
+        self.team: Team = team
+
+    def clean_name(self) -> str:
+        """A name that nobody has."""
+        name: str = self.cleaned_data["name"]
+        if User.objects.by_username(f"{self.team.slug}.{name}").exists():
+            raise ValidationError(_("Somebody has this user name already."))
+        return name

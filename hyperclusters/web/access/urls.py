@@ -1,0 +1,36 @@
+"""Teams and their grants, a person's own access, and people."""
+
+from django.urls import path
+
+from hyperclusters.web.access.views import grants, mine, people, teams, tokens
+
+teams_urls = [
+    path("", teams.listing, name="list"),
+    path("<slug:slug>/", teams.team, name="team"),
+    path("<slug:slug>/who.csv", teams.who, name="who"),
+    path("<slug:slug>/rules/", teams.rules, name="rules"),
+    path("<slug:slug>/quota/", teams.quota, name="quota"),
+    path("<slug:slug>/give/", grants.give, name="give"),
+    path("<slug:slug>/grants/<int:pk>/", grants.grant, name="grant"),
+    path("<slug:slug>/review/", grants.review, name="review"),
+    path("<slug:slug>/services/new/", tokens.add_service, name="add_service"),
+    path("<slug:slug>/services/<int:pk>/remove/", tokens.remove_service, name="remove_service"),
+    path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),
+    path("<slug:slug>/invitations/<uuid:pk>/withdraw/", grants.uninvite, name="uninvite"),
+]
+access_urls = [
+    path("", mine.mine, name="mine"),
+    path("ask/", mine.ask, name="ask"),
+    path("tokens/new/", tokens.new, name="new_token"),
+    path("tokens/<str:pk>/revoke/", tokens.revoke, name="revoke_token"),
+    path("requests/<int:pk>/withdraw/", mine.withdraw, name="withdraw"),
+    path("invitations/<str:token>/", mine.invitation, name="invitation"),
+]
+people_urls = [
+    path("", people.listing, name="list"),
+    path("appoint/", people.appoint, name="appoint"),
+    path("roles/<int:pk>/end/", people.dismiss, name="dismiss"),
+    path("<int:pk>/activity/", people.activity, name="activity"),
+    path("<int:pk>/correct/", people.correct, name="correct"),
+    path("teams/", people.add_team, name="add_team"),
+]

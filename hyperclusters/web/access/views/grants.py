@@ -1,0 +1,188 @@
+"""One person's access to a team: given, changed, ended, reviewed; and requests for it decided."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.forms import Form
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from hyperclusters.access import access_requests, access_reviews, invitations, services
+from hyperclusters.access.errors import ChangeRefused
+from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
+from hyperclusters.access.permissions import Permission, may
+from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for, submit
+from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
+from hyperclusters.web.access.views.teams import GRANTERS, team_of
+from hyperclusters.web.shared.decorators import access, on
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.listing import PAGE_SIZE
+from hyperclusters.web.texts.access import access_refusal
+
+# Platform admins give the role of admin, and no other.
+GIVERS = on("team", Permission.GRANT, or_anywhere=Permission.APPOINT)
+ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
+
+
+@access(get=GIVERS, post=GIVERS)
+@keeps_draft()
+def give(request: PageRequest, slug: str) -> HttpResponse:
+    """Give somebody a role, or invite them by e-mail."""
+    team = team_of(request, slug)
+    initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
+    form = GiveForm(posted(request), team=team, roles=_roles(request, team), initial=initial)
+    context = {"team": team, "title": _("Grant access"), "submit": _("Grant access")}
+    return form_page(request, form, lambda: _give(request, team, form), "access/teams/form.html", context)
+
+
+@access(get=GIVERS, post=GIVERS)
+@keeps_draft()
+def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
+    """One grant: another role, another end, or its end. Which of the three is asked for stands in `do`."""
+    team = team_of(request, slug)
+    grants = Grant.objects.active().filter(team=team).select_related("person", "team", "granted_by")
+    grant = get_object_or_404(grants, pk=pk)
+    roles, role, end = _roles(request, team), posted_for(request, "role"), posted_for(request, "until")
+    forms = {
+        "role": RoleForm(
+            role, team=team, grant=grant, roles=roles, initial={"role": grant.role}, prefix="role"
+        ),
+        "until": UntilForm(end, team=team, grant=grant, prefix="until"),
+        "end": ReasonForm(posted_for(request, "end"), prefix="end"),
+    }
+    context = {"team": team, "grant": grant, "roles": roles, "is_own": grant.person == request.user}
+    return forms_page(
+        request, forms, lambda form: _change(request, grant, form), "access/teams/grant.html", context
+    )
+
+
+@access(get=GRANTERS, post=GRANTERS)
+@keeps_draft()
+def review(request: PageRequest, slug: str) -> HttpResponse:
+    """Keep or end the access of many at once, page by page."""
+    team = team_of(request, slug)
+    request.rule.require(request.user, team)
+    draft = draft_for(request)
+    form = filled_form(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
+    if request.method == "POST" and (target := submit(form, lambda: _review(request, team, form))):
+        return redirect(target)
+    people = ("person", "granted_by", "reviewed_by")
+    grants = Grant.objects.active().filter(team=team).select_related("team", *people)
+    page = Paginator(grants.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    rows = [(grant, (draft or request.POST).get(f"g{grant.pk}", "later")) for grant in page]
+    context = {"team": team, "form": form, "page": page, "rows": rows}
+    return render(request, "access/teams/review.html", context, status=REFUSED if form.errors else 200)
+
+
+@access(get=GRANTERS, post=GRANTERS)
+@keeps_draft()
+def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
+    """Approve or decline a request. What is to be done stands in `do`."""
+    team = team_of(request, slug)
+    request.rule.require(request.user, team)
+    requests = AccessRequest.objects.filter(team=team).select_related("person", "team")
+    access_request = get_object_or_404(requests, pk=pk)
+    forms = {
+        "approve": ApproveForm(posted_for(request, "approve"), days=access_request.days, prefix="approve"),
+        "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
+    }
+    context = {"team": team, "access_request": access_request}
+    return forms_page(
+        request,
+        forms,
+        lambda form: _decide(request, access_request, form),
+        "access/teams/request.html",
+        context,
+    )
+
+
+@access(post=GRANTERS, page="teams:team", keys=("slug",))
+def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
+    """Take an invitation back."""
+    team = team_of(request, slug)
+    request.rule.require(request.user, team)
+    invitation = get_object_or_404(Invitation.objects.filter(team=team).select_related("team"), pk=pk)
+    try:
+        invitations.withdraw(invitation, by=request.user)
+        messages.success(request, _("The invitation is taken back; its link is void."))
+    except ChangeRefused as refused:
+        messages.warning(request, access_refusal(refused))
+    return redirect(team)
+
+
+def _roles(request: PageRequest, team: Team) -> list[Role]:
+    """What this person may give here: team admins every team role, platform admins an admin's. Raises NotPermitted."""
+    request.rule.require(request.user, team)
+    return list(TEAM_ROLES) if may(request.user, Permission.GRANT, team) else [Role.ADMIN]
+
+
+def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
+    who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.end()
+    terms: dict[str, Any] = {
+        "team": team,
+        "role": role,
+        "until": until,
+        "reason": form.cleaned_data["reason"],
+    }
+    if isinstance(who, str):
+        invitations.invite(email=who, by=request.user, **terms)
+        text = _("%(who)s is invited by e-mail. The link is good once, for 7 days.") % {"who": who}
+    else:
+        services.grant(person=who, by=request.user, **terms)
+        text = _("%(who)s is %(role)s here now.") % {"who": who.username, "role": role.label}
+    messages.success(request, text)
+    return team
+
+
+def _change(request: PageRequest, grant: Grant, form: Form) -> Team | None:
+    reason, by = form.cleaned_data["reason"], request.user
+    if isinstance(form, RoleForm):
+        role, until = Role(form.cleaned_data["role"]), form.end()
+        services.grant(person=grant.person, role=role, team=grant.team, until=until, reason=reason, by=by)
+        text = _("%(who)s has another role now.")
+    elif isinstance(form, UntilForm):
+        services.extend_grant(grant, until=form.end(), reason=reason, by=by)
+        text = _("The access of %(who)s has another end now.")
+    else:
+        services.end_grant(grant, reason=reason, by=by)
+        text = _(
+            "The access of %(who)s has ended. It holds from their next click on, and for what waits to be sent."
+        )
+    messages.success(request, text % {"who": grant.person.username})
+    return grant.team
+
+
+def _review(request: PageRequest, team: Team, form: Form) -> str:
+    decisions = {int(name[1:]): value for name, value in request.POST.items() if ROW.fullmatch(name)}
+    if not {"keep", "end"} & set(decisions.values()):
+        messages.warning(request, _("Nothing was decided."))
+        return request.get_full_path()
+    counts = access_reviews.review(
+        team,
+        by=request.user,
+        listed=decisions,
+        keep=[pk for pk, value in decisions.items() if value == "keep"],
+        end=[pk for pk, value in decisions.items() if value == "end"],
+        reason=form.cleaned_data["reason"],
+    )
+    text = _("Reviewed: %(kept)d kept, %(ended)d ended, %(left)d left undecided. The audit has the record.")
+    messages.success(request, text % {"kept": counts.kept, "ended": counts.ended, "left": counts.left})
+    return request.get_full_path()
+
+
+def _decide(request: PageRequest, access_request: AccessRequest, form: Form) -> Team:
+    who = {"who": access_request.person.username, "role": access_request.get_role_display()}
+    if isinstance(form, ApproveForm):
+        days, note = form.cleaned_data["days"], form.cleaned_data["note"]
+        access_requests.approve(access_request, by=request.user, days=days, note=note)
+        messages.success(request, _("%(who)s is %(role)s here now.") % who)
+    else:
+        access_requests.decline(access_request, by=request.user, note=form.cleaned_data["reason"])
+        messages.success(request, _("Declined. %(who)s is told why.") % who)
+    return access_request.team

@@ -1,0 +1,137 @@
+"""What I may do and until when; asking for access; taking up an invitation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from hyperclusters.access import access_requests, invitations
+from hyperclusters.access.errors import ChangeRefused
+from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
+from hyperclusters.access.permissions import Permission, active_grants, platform_admins, roles_for
+from hyperclusters.access.team_admins import SOON
+from hyperclusters.accounts.models import ApiToken
+from hyperclusters.audit import clock
+from hyperclusters.web.access.form_pages import submit
+from hyperclusters.web.access.forms import AskForm, JoinForm
+from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, ended_grants
+
+
+@access(get=SIGNED_IN)
+def mine(request: PageRequest) -> HttpResponse:
+    """What this person may do and until when, what they asked for, and the form to ask for more."""
+    prefilled = {
+        name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET
+    }
+    form = AskForm(teams=_teams(request.user), initial=prefilled)
+    return _page(request, form if prefilled else filled_form(form, draft_for(request, reverse("access:ask"))))
+
+
+@access(post=SIGNED_IN, page="access:mine")
+@keeps_draft()
+def ask(request: PageRequest) -> HttpResponse:
+    """Ask for a role in a team, or for more time."""
+    form = AskForm(request.POST, teams=_teams(request.user))
+
+    def act() -> str:
+        data = form.cleaned_data
+        terms = {"role": Role(data["role"]), "days": data["days"], "reason": data["reason"]}
+        access_requests.ask(person=request.user, team=data["team"], **terms)
+        messages.success(
+            request, _("You have asked. Those who can decide are told; you see the answer here.")
+        )
+        return "access:mine"
+
+    if target := submit(form, act):
+        return redirect(target)
+    return _page(request, form, status=REFUSED)
+
+
+@access(post=OWN, page="access:mine")
+def withdraw(request: PageRequest, pk: int) -> HttpResponse:
+    """Take back one's own request."""
+    mine = AccessRequest.objects.filter(person=request.user).select_related("person", "team")
+    try:
+        access_requests.withdraw(get_object_or_404(mine, pk=pk), by=request.user)
+    except ChangeRefused as refused:
+        messages.warning(request, access_refusal(refused))
+    return redirect("access:mine")
+
+
+@access(get=PUBLIC, post=PUBLIC, note="with the link")
+def invitation(request: PageRequest, token: str) -> HttpResponse:
+    """Take up an invitation: with one's account, or by making one. The link itself proves the address."""
+    invited = invitations.by_token(token)
+    if invited is None:
+        return render(request, "access/no_invitation.html", status=404)
+    person: User | AnonymousUser = request.user
+    form = JoinForm(None if isinstance(person, User) else posted(request))
+    refusal = ""
+    if request.method == "POST":
+        try:
+            if _accepted(person, invited, form):
+                return redirect("access:mine")
+        except ChangeRefused as refused:
+            refusal = access_refusal(refused)
+    has_account = User.objects.by_address(invited.email).exists()
+    context = {"invited": invited, "form": form, "refusal": refusal, "has_account": has_account}
+    status = REFUSED if refusal or form.errors else 200
+    return render(request, "access/invitation.html", context, status=status)
+
+
+def _accepted(person: User | AnonymousUser, invited: Invitation, form: JoinForm) -> bool:
+    if isinstance(person, User):
+        invitations.accept(invited, person=person)
+        return True
+    if not form.is_valid():
+        return False
+    try:
+        invitations.join(invited, **form.cleaned_data)
+    except ValidationError as error:
+        form.add_error(None, error.messages)
+        return False
+    return True
+
+
+def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpResponse:
+    person = request.user
+    access_requests = AccessRequest.objects.filter(person=person).select_related("team", "decided_by")
+    grants = [
+        {"grant": grant, "allows": ALLOWS[Role(grant.role)], "days": _days(grant)}
+        for grant in active_grants(person)
+    ]
+    context = {
+        "grants": grants,
+        "waiting": [(each, form.deciders[each.team.slug]) for each in access_requests.pending()],
+        "decided": access_requests.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
+        "ended_grants": ended_grants(person),
+        "tokens": ApiToken.objects.filter(owner=person, revoked_at__isnull=True).select_related("team"),
+        "soon": clock.now() + SOON,
+        "form": form,
+    }
+    return render(request, "access/mine.html", context, status=status)
+
+
+def _days(grant: Grant) -> int | None:
+    """For how long it was given: what one click asks for again. None: it has no end."""
+    return max((grant.until - grant.since).days, 1) if grant.until else None
+
+
+def _teams(person: User) -> list[tuple[Team, str]]:
+    """Every team and who decides there: what anybody who is signed in may know of it. Three queries, however many teams."""
+    deciders = defaultdict(list)
+    grants = Grant.objects.active().filter(role__in=roles_for(Permission.GRANT)).exclude(person=person)
+    for grant in grants.select_related("person").order_by("person__username"):
+        deciders[grant.team_id].append(grant.person.username)
+    appointing = platform_admins()
+    return [(team, decided_by(deciders[team.pk], appointing)) for team in Team.objects.all()]

@@ -1,0 +1,119 @@
+"""For platform admins: site roles, people, and new teams."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from hyperclusters.access import access_reviews, people, services
+from hyperclusters.access.models import Grant, Role, User
+from hyperclusters.access.permissions import Permission
+from hyperclusters.web.access.admin_forms import CorrectForm, TeamForm
+from hyperclusters.web.access.form_pages import form_page
+from hyperclusters.web.access.forms import ReasonForm, SiteRoleForm
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.drafts import keeps_draft
+from hyperclusters.web.shared.http import PageRequest, posted
+from hyperclusters.web.shared.listing import PAGE_SIZE, search_text
+
+APPOINTERS = anywhere(Permission.APPOINT)
+FORM = "access/people/form.html"
+
+
+@access(get=APPOINTERS)
+def listing(request: PageRequest) -> HttpResponse:
+    """Everybody with an account and what they hold; the site roles first."""
+    text = search_text(request.GET)
+    people = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
+    active = Grant.objects.active().select_related("team")
+    everybody = people.prefetch_related(Prefetch("grants", active, to_attr="active_grants"))
+    context = {
+        "page": Paginator(everybody, PAGE_SIZE).get_page(request.GET.get("page")),
+        "site": Grant.objects.active().filter(team__isnull=True).select_related("person", "granted_by"),
+        "is_filtered": bool(text),
+    }
+    return render(request, "access/people/list.html", context)
+
+
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
+@keeps_draft()
+def appoint(request: PageRequest) -> HttpResponse:
+    """Make somebody an auditor or a platform admin."""
+    form = SiteRoleForm(posted(request), initial={"until": "open", "who": request.GET.get("who", "")})
+
+    def act() -> str:
+        data = form.cleaned_data
+        terms = {"until": form.end(), "reason": data["reason"], "by": request.user}
+        services.grant(person=data["who"], role=Role(data["role"]), team=None, **terms)
+        return "people:list"
+
+    return form_page(request, form, act, FORM, {"title": _("Appoint"), "submit": _("Appoint")})
+
+
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
+@keeps_draft()
+def dismiss(request: PageRequest, pk: int) -> HttpResponse:
+    """End somebody's site role."""
+    site = Grant.objects.active().filter(team__isnull=True).select_related("person")
+    grant = get_object_or_404(site, pk=pk)
+    form = ReasonForm(posted(request))
+
+    def act() -> str:
+        services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
+        return "people:list"
+
+    title = _("End %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
+    context = {"title": title, "submit": _("End this role"), "danger": True, "grant": grant}
+    return form_page(request, form, act, FORM, context)
+
+
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
+@keeps_draft()
+def correct(request: PageRequest, pk: int) -> HttpResponse:
+    """Change a person's e-mail address or full name."""
+    person = get_object_or_404(User, pk=pk)
+    form = CorrectForm(posted(request), initial={"email": person.email, "full_name": person.full_name})
+
+    def act() -> str:
+        people.correct(person, by=request.user, **form.cleaned_data)
+        return "people:list"
+
+    title = _("Edit %(who)s") % {"who": person.username}
+    return form_page(request, form, act, FORM, {"title": title, "submit": _("Save")})
+
+
+@access(get=APPOINTERS, post=APPOINTERS, recent=True)
+@keeps_draft()
+def activity(request: PageRequest, pk: int) -> HttpResponse:
+    """Deactivate an account, or let its person sign in again."""
+    person = get_object_or_404(User, pk=pk)
+    is_active, form = person.is_active, ReasonForm(posted(request))
+
+    def act() -> str:
+        change = access_reviews.deactivate if is_active else access_reviews.reactivate
+        change(person, reason=form.cleaned_data["reason"], by=request.user)
+        return "people:list"
+
+    words = _("Deactivate %(who)s") if is_active else _("Let %(who)s sign in again")
+    title = words % {"who": person.username}
+    context = {"title": title, "submit": title, "danger": is_active, "person_shown": person}
+    return form_page(request, form, act, FORM, context)
+
+
+@access(get=APPOINTERS, post=APPOINTERS)
+@keeps_draft()
+def add_team(request: PageRequest) -> HttpResponse:
+    """A new team. Its first admin is appointed on its page."""
+    form = TeamForm(posted(request))
+
+    def act() -> str:
+        team = services.add_team(by=request.user, **form.cleaned_data)
+        messages.success(request, _("The team is there. Appoint its first admin now."))
+        return reverse("teams:give", args=[team.slug])
+
+    return form_page(request, form, act, FORM, {"title": _("New team"), "submit": _("Add the team")})

@@ -1,0 +1,17 @@
+"""The audit, its integrity, its export, and the review queue."""
+
+from django.urls import path
+
+from hyperclusters.web.audit.views import events, export, integrity, review
+
+audit_urls = [
+    path("", events.listing, name="list"),
+    path("summary/", events.summary, name="summary"),
+    path("chain/", integrity.chain, name="chain"),
+    path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
+    path("review/", review.queue, name="review"),
+    path("review/mark/", review.mark, name="mark"),
+    path("review/<uuid:pk>/", review.account, name="account"),
+    path("export/", export.export, name="export"),
+    path("<int:seq>/", events.event, name="event"),
+]

@@ -1,0 +1,163 @@
+"""The ledger, one line of it, and what it comes to."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import F
+from django.db.models.lookups import LessThanOrEqual
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import Team
+from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
+from hyperclusters.audit.filters import EventFilter, Unindexed
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.paging import Page, Span, beside, page, page_at
+from hyperclusters.audit.readable import events
+from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.segments import archive_of, archives_since
+from hyperclusters.audit.verification import integrity_status
+from hyperclusters.clusters.models import Cluster, Creation
+from hyperclusters.web.audit.chart import chart, count
+from hyperclusters.web.audit.event_rows import rows
+from hyperclusters.web.audit.query import AuditQuery, parse_query
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.http import PageRequest, render_page
+from hyperclusters.web.shared.listing import address
+from hyperclusters.web.shared.ratelimit import limited, searches
+
+
+@access(get=anywhere(Permission.AUDIT))
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+def listing(request: PageRequest) -> HttpResponse:
+    """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
+    scope = audit_scope(request.user)
+    query = parse_query(request.user, scope, request.GET)
+    page = _page(query, scope)
+    if request.method == "GET":
+        note_read(person=request.user, page="list", filters=query.filters, team=query.team)
+    context = {
+        "events": rows(page.events),
+        "steps": _steps(request.GET, page),
+        "here": address(request.GET),
+        "to_count": address(request.GET, upto=_newest(request.GET, page)),
+        "chain": integrity_status(),
+        "archives": archives_since()[-1:] if page.older is None else [],
+    }
+    return render(request, "audit/list.html", query.context | context)
+
+
+@access(get=anywhere(Permission.AUDIT))
+def summary(request: PageRequest) -> HttpResponse:
+    """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
+    query = parse_query(request.user, audit_scope(request.user), request.GET)
+    events = visible_events(request.user)
+    if query.filter and (upto := query.form.cleaned_data["upto"]) is not None:
+        events = events.filter(LessThanOrEqual(Unindexed(F("seq")), upto))
+    event_filter = query.filter or EventFilter()
+    context = {
+        "chart": chart(event_filter, events) if query.filter else None,
+        "count": count(event_filter, events) if query.filter else None,
+        "here": address(request.GET),
+    }
+    return render_page(request, "audit/summary.html", "audit/_summary.html", context)
+
+
+@access(get=anywhere(Permission.AUDIT, on="event"))
+def event(request: PageRequest, seq: int) -> HttpResponse:
+    """One event: all fields, request and answer side by side, its place in the chain."""
+    row = next(events(visible_events(request.user).filter(seq=seq)), None)
+    if row is None:
+        return _archived(request, seq)
+    event = row[1]
+    if request.method == "GET":
+        note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team(event))
+    if event is None:
+        return render(request, "audit/unreadable.html", {"seq": seq})
+    return render(request, "audit/event.html", _event_context(request, event))
+
+
+def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
+    older, newer = beside(visible_events(request.user), event)
+    changes = [(_("Before"), _pretty(event.before)), (_("After"), _pretty(event.after))]
+    return {
+        "event": event,
+        "row": rows([event])[0],
+        "bodies": [
+            (_("What was sent"), _pretty(event.request)),
+            (_("What came back"), _pretty(event.response)),
+        ],
+        "changes": [change for change in changes if change[1]],
+        "previous": event.canonical[13:77],
+        "object_url": _object_url(request, event),
+        "older": older,
+        "newer": newer,
+    }
+
+
+def _team(event: Event | None) -> Team | None:
+    return Team(pk=event.team_id, name=event.team_name) if event and event.team_id else None
+
+
+def _archived(request: PageRequest, seq: int) -> HttpResponse:
+    """410: the event was moved to an archive. The same for all numbers in it, whatever team an event belongs to."""
+    segment = archive_of(seq)
+    if segment is None:
+        raise Http404
+    return render(request, "audit/archived.html", {"seq": seq, "archives": [segment]}, status=410)
+
+
+def _page(query: AuditQuery, scope: AuditScope) -> Page:
+    if query.filter is None:
+        return Page([], None, None, 0)
+    values, span = query.form.cleaned_data, Span(query.filter.since, query.filter.until)
+    alternatives = query.filter.alternatives(scope.parts(), at_any_time=True)
+    if query.jump:
+        return page_at(alternatives, query.jump, span=span)
+    return page(alternatives, before=values["before"], after=values["after"], span=span)
+
+
+def _newest(query: QueryDict, page: Page) -> int | None:
+    """The newest event there was, which bounds what is counted: the note that this list was read comes later.
+
+    None where the list was asked for from another place on.
+    """
+    if any(query.get(name) for name in ("before", "after", "jump")):
+        return None
+    return page.through_seq
+
+
+def _steps(query: QueryDict, page: Page) -> list[tuple[str, str, str]]:
+    """The pager: address (empty at the end), words, and what it is to browsers."""
+    newer, older = page.newer is not None, page.older is not None
+    return [
+        (address(query) if newer else "", _("Newest"), ""),
+        (address(query, after=page.newer) if newer else "", _("Newer"), "prev"),
+        (address(query, before=page.older) if older else "", _("Older"), "next"),
+        (address(query, after=0) if older else "", _("Oldest"), ""),
+    ]
+
+
+def _object_url(request: PageRequest, event: Event) -> str:
+    """The page of what the event is about, if it has one that this person may see."""
+    models: dict[str, type[Creation | Cluster]] = {"creation": Creation, "cluster": Cluster}
+    model = models.get(event.object_kind)
+    if model is None or not event.object_id:
+        return ""
+    with suppress(ValidationError):  # a forged ID: verification names it
+        if target := model.objects.visible_to(request.user).filter(pk=event.object_id).first():
+            return target.get_absolute_url()
+    return ""
+
+
+def _pretty(value: Any) -> str:
+    """Indented JSON. A body that is JSON itself is unfolded for reading; what is stored stays as it was."""
+    if isinstance(value, dict) and isinstance(value.get("body"), str):
+        with suppress(ValueError, RecursionError):
+            value = value | {"body": json.loads(value["body"])}
+    return json.dumps(value, indent=2, ensure_ascii=False) if value else ""

@@ -1,0 +1,63 @@
+"""Whether the ledger is as it was written, and what auditors say of what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.permissions import Permission, may
+from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
+from hyperclusters.audit.findings import IntegrityIssue, IssueKind
+from hyperclusters.audit.push import sink_states
+from hyperclusters.audit.verification import IntegrityStatus, integrity_status
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text
+
+
+@access(get=anywhere(Permission.AUDIT))
+def chain(request: PageRequest) -> HttpResponse:
+    """Whether the ledger is whole, when that was last verified, and what was found. No event is shown."""
+    return _page(request, integrity_status())
+
+
+@access(post=anywhere(Permission.REVIEW), page="audit:chain")
+def acknowledge_findings(request: PageRequest) -> HttpResponse:
+    """Acknowledge exactly the findings that the page showed, with a reason."""
+    status, reason = integrity_status(), posted_text(request, "reason")
+    if request.POST.get("findings") != _mark(status.findings):
+        error = _("The findings have changed. Read them again before you acknowledge them.")
+        return _page(request, status, REFUSED, error=error, reason=reason)
+    try:
+        acknowledge(status.findings, reason=reason, person=request.user)
+    except NotAcknowledged:
+        error = _("Enter a reason. More than 200 findings cannot be acknowledged.")
+        return _page(request, status, REFUSED, error=error, reason=reason)
+    messages.success(request, _("The findings are acknowledged. New findings raise an alert as before."))
+    return redirect("audit:chain")
+
+
+def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, **form: Any) -> HttpResponse:
+    may_review = may(request.user, Permission.REVIEW)
+    context = {
+        "chain": status_now,
+        "findings": _rows(status_now.findings) if may_review else [],
+        "acknowledged": _rows(status_now.acknowledged) if may_review else [],
+        "mark": _mark(status_now.findings),
+        "sinks": sink_states(),
+    }
+    return render(request, "audit/chain.html", context | form, status=status)
+
+
+def _rows(findings: tuple[IntegrityIssue, ...]) -> list[tuple[IntegrityIssue, str]]:
+    return [(issue, str(IssueKind(issue.kind).label)) for issue in findings]
+
+
+def _mark(findings: tuple[IntegrityIssue, ...]) -> str:
+    """Changes with the findings, so that nobody acknowledges what they have not read."""
+    return hashlib.sha256(json.dumps([each.identity for each in findings]).encode()).hexdigest()

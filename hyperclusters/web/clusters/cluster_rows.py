@@ -1,0 +1,109 @@
+"""Rows of the list of clusters, each drawn once for what it shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
+
+from hyperclusters.audit import clock
+from hyperclusters.clusters.models import Network
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.web.shared.humanize import ago
+
+AT_ONCE = 5000  # IDs in one query; a database takes only so many
+COLUMNS = (
+    "pk",
+    "cluster_id",
+    "name",
+    "type",
+    "project__team__name",
+    "project__name",
+    "creation__requested_by__username",
+    "creation__requested_at",
+    "found_at",
+    "gone_at",
+    "also_type",
+    "review__claimed_for__username",
+    "review__by__username",
+    "review__at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRow:
+    """Everything that a row shows, and nothing else: two that are equal look the same."""
+
+    pk: UUID
+    cluster_id: str
+    name: str
+    type: str
+    team: str
+    project: str
+    networks: tuple[
+        tuple[str, bool | None], ...
+    ]  # subnet ID, whether it is the default one (None: not stated)
+    maker: str  # empty: made outside
+    since: datetime  # when it was asked for here, else when it was first seen
+    since_words: str
+    gone_at: datetime | None
+    gone_words: str
+    types: tuple[str, ...]  # both while the cloud lists it under both
+    owner: str  # for whom an auditor claimed it; empty: nobody, or made here
+    claimed_by: str
+    claimed_at: datetime | None
+    claimed_words: str
+
+    @property
+    def subnet_ids(self) -> list[str]:
+        return [subnet_id for subnet_id, _ in self.networks]
+
+
+def cluster_rows(clusters: ClusterQuerySet) -> list[str]:
+    """The clusters as HTML rows, in their order: two queries, however many."""
+    language = get_language()
+    return [_render(row, language) for row in page_rows(clusters)]
+
+
+def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
+    """What the list says of these clusters, in their order."""
+    rows = list(clusters.values_list(*COLUMNS))
+    networks = _networks([pk for pk, *_ in rows])
+    now, language = clock.now(), get_language()
+    for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:
+        also_type, owner, claimed_by, claimed_at = more
+        is_claimed = owner and not maker
+        yield ClusterRow(
+            *(pk, cluster_id, name, kind, team, project),
+            networks=tuple(networks[pk]),
+            maker=maker or "",
+            since=asked_at or found_at,
+            since_words=ago(asked_at or found_at, now, language),
+            gone_at=gone_at,
+            gone_words=ago(gone_at, now, language) if gone_at else "",
+            types=(kind, also_type) if also_type and not maker else (kind,),
+            owner=owner if is_claimed else "",
+            claimed_by=claimed_by if is_claimed else "",
+            claimed_at=claimed_at if is_claimed else None,
+            claimed_words=ago(claimed_at, now, language) if is_claimed else "",
+        )
+
+
+def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]:
+    networks: defaultdict[UUID, list[tuple[str, bool | None]]] = defaultdict(list)
+    for start in range(0, len(clusters), AT_ONCE):
+        rows = Network.objects.filter(cluster__in=clusters[start : start + AT_ONCE])
+        for cluster, subnet_id, is_default in rows.values_list("cluster_id", "subnet_id", "is_default"):
+            networks[cluster].append((subnet_id, is_default))
+    return networks
+
+
+@lru_cache(4096)
+def _render(row: ClusterRow, language: str | None) -> str:  # the language is part of the key
+    return render_to_string("clusters/_row.html", {"row": row})

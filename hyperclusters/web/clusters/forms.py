@@ -1,0 +1,119 @@
+"""What people type, checked and put into words."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.clusters.creations import CreateRequest
+from hyperclusters.clusters.models import Project
+from hyperclusters.modelarts import ClusterType, is_name, is_subnet_id
+from hyperclusters.web.texts.refusals import name_trouble, subnet_trouble
+
+
+class OneTimeToken(forms.UUIDField):
+    """The hidden token that makes a form good for one creation."""
+
+    widget = forms.HiddenInput
+
+    def validate(self, value: Any) -> None:
+        """Random ones alone: the others stand for keys of API clients (see `clusters.idempotency`)."""
+        super().validate(value)
+        if value.version != 4:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+
+
+class CreationForm(forms.Form):
+    """What to create. Values are taken as typed, to the byte: nothing is stripped that would be sent."""
+
+    SHOWN = ("project", "name", "type", "hyper_cluster_subnet_id", "reason")
+
+    project = forms.ChoiceField(
+        label=_("Project"),
+        error_messages={"invalid_choice": _("This is not one of the projects in which you may create.")},
+    )
+    name = forms.CharField(label=_("Name"), strip=False)
+    type = forms.ChoiceField(
+        label=_("Type"),
+        choices=[(kind.value, kind.value) for kind in ClusterType],
+        initial=ClusterType.HPS,
+        widget=forms.RadioSelect,
+    )
+    hyper_cluster_subnet_id = forms.CharField(label=_("Subnet ID"), required=False, strip=False)
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=500)
+    token = OneTimeToken(
+        error_messages={"required": _("This form is incomplete. Reload the page and try again.")}
+    )
+
+    despite = forms.BooleanField(
+        label=_("Create it although a cluster of this name is there"), required=False
+    )
+
+    def __init__(self, *args: Any, projects: list[Project], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.projects = {project.name: project for project in projects}
+        choices = [(project.name, f"{project.name} ({project.team.name})") for project in projects]
+        self.fields["project"].choices = choices  # type: ignore[attr-defined]
+        self.fields["token"].initial = uuid.uuid4
+        for name, attributes in WIDGETS.items():
+            self.fields[name].widget.attrs.update(attributes)
+
+    def full_clean(self) -> None:
+        """A form whose token is lost or malformed is refused, and shown again with a good one."""
+        super().full_clean()
+        if self.is_bound and "token" in self.errors:
+            self.data = self.data.copy()  # type: ignore[attr-defined]  # what was posted is a QueryDict
+            self.data["token"] = str(uuid.uuid4())  # type: ignore[index]
+
+    def clean_project(self) -> Project:
+        """The project itself."""
+        return self.projects[self.cleaned_data["project"]]
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if not is_name(name):
+            raise ValidationError(name_trouble(name), code="grammar")
+        return name
+
+    def clean_hyper_cluster_subnet_id(self) -> str:
+        subnet_id: str = self.cleaned_data["hyper_cluster_subnet_id"]
+        if subnet_id and not is_subnet_id(subnet_id):
+            raise ValidationError(subnet_trouble(subnet_id), code="grammar")
+        return subnet_id
+
+    def create_request(self) -> CreateRequest:
+        """What was asked for, once the form is valid."""
+        data = self.cleaned_data
+        return CreateRequest(
+            name=data["name"],
+            type=data["type"],
+            subnet_id=data["hyper_cluster_subnet_id"],
+            reason=data["reason"],
+        )
+
+
+WIDGETS: dict[str, dict[str, str]] = {
+    "project": {"class": "input"},
+    "name": {
+        "class": "input mono",
+        "autocomplete": "off",
+        "spellcheck": "false",
+        "autocapitalize": "off",
+        "aria-describedby": "id_name_note",
+    },
+    "hyper_cluster_subnet_id": {
+        "class": "input mono",
+        "autocomplete": "off",
+        "spellcheck": "false",
+        "autocapitalize": "off",
+        "list": "known-subnets",
+        "aria-describedby": "id_hyper_cluster_subnet_id_note",
+        "placeholder": _("Leave empty for the default network"),  # type: ignore[dict-item]
+    },
+    # The live check gets only its first character: an address has no room for long text.
+    "reason": {"class": "input", "maxlength": "500", "autocomplete": "off", "data-brief": ""},
+}

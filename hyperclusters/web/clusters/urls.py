@@ -1,0 +1,23 @@
+"""Clusters, and the attempts to create them."""
+
+from django.urls import path
+
+from hyperclusters.web.clusters.views import cluster, cluster_list, creations, new
+
+clusters_urls = [
+    path("", cluster_list.listing, name="list"),
+    path("clusters.csv", cluster_list.as_csv, name="csv"),
+    path("clusters.json", cluster_list.as_json, name="json"),
+    path("refresh/", cluster_list.refresh, name="refresh"),
+    path("new/", new.new, name="new"),
+    path("<uuid:pk>/", cluster.cluster, name="cluster"),
+    path("<uuid:pk>/delete/", cluster.delete, name="delete"),
+]
+creations_urls = [
+    path("", creations.listing, name="list"),
+    path("<uuid:pk>/", creations.creation, name="creation"),
+    path("form/<uuid:token>/", creations.of_form, name="of_form"),
+    path("<uuid:pk>/withdraw/", creations.withdraw, name="withdraw"),
+    path("<uuid:pk>/look/", creations.look, name="look"),
+    path("<uuid:pk>/decide/", creations.decide, name="decide"),
+]

@@ -1,0 +1,177 @@
+"""Attempts to create, and one of them step by step."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import DatabaseError
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.permissions import Permission, may, who_can
+from hyperclusters.audit import clock
+from hyperclusters.audit.segments import archives_since
+from hyperclusters.clusters import creations
+from hyperclusters.clusters.errors import NotACandidate
+from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, on
+from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
+from hyperclusters.web.shared.errors import never_recorded, not_recorded
+from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
+from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
+from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.texts.states import creation_status
+from hyperclusters.web.texts.timeline import timeline
+
+NONE_OF_THEM = "none"
+PAGES = "clusters/creations/"  # the folder of their templates
+
+
+@access(get=SIGNED_IN)
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+def listing(request: PageRequest) -> HttpResponse:
+    """Attempts of the teams this person may look into, newest first."""
+    visible = Creation.objects.visible_to(request.user).select_related(
+        "project__team", "requested_by", "cluster"
+    )
+    states = [(str(value), str(label)) for value, label in State.choices]
+    rows = visible
+    if state := chosen_value(request.GET, "state", states):
+        rows = rows.filter(state=state)
+    if text := search_text(request.GET):
+        rows = rows.filter(name__icontains=text)
+    context = {
+        "page": Paginator(rows.order_by("-requested_at", "pk"), PAGE_SIZE).get_page(request.GET.get("page")),
+        "filters": [menu(request.GET, "state", _("State"), states, everything=_("Any state"))],
+        "is_filtered": bool(request.GET.get("q") or request.GET.get("state")),
+    }
+    return render(request, f"{PAGES}list.html", context)
+
+
+@access(get=on("creation"))
+def creation(request: PageRequest, pk: str) -> HttpResponse:
+    """One attempt. While it is unresolved the page asks for its own middle part again and again."""
+    if _is_as_seen(request, pk):
+        return HttpResponse(status=204)  # what is shown is still so: htmx leaves it, and asks again
+    creation = _visible(request, pk)
+    context = {
+        "creation": creation,
+        "version": _version(creation.version, creation.polls, creation.requested_at),
+        "status": creation_status(creation),
+        "steps": timeline(creation),
+        "archives": archives_since(creation.requested_at),
+        "may_audit": may(request.user, Permission.AUDIT, creation.team),
+        "fragment": wants_fragment(request),
+        "poll": _poll(request, creation),
+        "may_withdraw": creation.state == State.QUEUED and _may_withdraw(request, creation),
+        "may_create": may(request.user, Permission.CREATE, creation.team),
+    }
+    if creation.state == State.NEEDS_ATTENTION:
+        context["may_decide"] = may(request.user, Permission.DECIDE, creation.team)
+        context["typed"] = draft_for(request, f"{request.path}decide/")
+        context["deciders"] = who_can(Permission.DECIDE, creation.team)
+    return render_page(request, f"{PAGES}creation.html", f"{PAGES}_creation.html", context)
+
+
+@access(get=OWN)
+def of_form(request: PageRequest, token: UUID) -> HttpResponse:
+    """The creation that a form of this person recorded, by the form's token."""
+    try:
+        recorded = creations.find_recorded(person=request.user, token=token)
+    except DatabaseError:
+        return not_recorded(request, {}, request.path)
+    return redirect(recorded) if recorded else never_recorded(request)
+
+
+@access(
+    post=on("creation", Permission.DECIDE),
+    page="creations:creation",
+    keys=("pk",),
+    note="the person who requested it",
+)
+def withdraw(request: PageRequest, pk: str) -> HttpResponse:
+    """Withdraw while it waits."""
+    creation = _visible(request, pk)
+    try:
+        creations.withdraw(creation, by=request.user)
+    except StaleState:
+        messages.warning(
+            request,
+            _("It was too late to withdraw this: it is not waiting any more. See below how it stands."),
+        )
+    return redirect(creation)
+
+
+@access(post=on("creation"), page="creations:creation", keys=("pk",))
+def look(request: PageRequest, pk: str) -> HttpResponse:
+    """Look in the cloud's list now instead of at the next turn."""
+    creation = _visible(request, pk)
+    creations.look_now(creation, by=request.user)
+    return redirect(creation)
+
+
+@access(post=on("creation", Permission.DECIDE), page="creations:creation", keys=("pk",))
+@keeps_draft()
+def decide(request: PageRequest, pk: str) -> HttpResponse:
+    """Say which candidate this creation made, or that none of them is it."""
+    creation = _visible(request, pk)
+    cluster_id, reason = request.POST.get("cluster_id", ""), request.POST.get("reason", "")[:500]
+    try:
+        creations.decide(
+            creation,
+            by=request.user,
+            cluster_id="" if cluster_id == NONE_OF_THEM else cluster_id or "-",
+            reason=reason,
+        )
+    except StaleState:
+        messages.warning(request, _("This was decided meanwhile. See below how it stands."))
+    except NotACandidate:
+        note_not_taken(request)
+        messages.error(request, _("Choose one of the clusters, or none of them. Nothing was decided."))
+    return redirect(creation)
+
+
+def _visible(request: PageRequest, pk: str) -> Creation:
+    visible = Creation.objects.visible_to(request.user)
+    return get_object_or_404(
+        visible.select_related("project__team", "requested_by", "cluster", "again_of"), pk=pk
+    )
+
+
+def _may_withdraw(request: PageRequest, creation: Creation) -> bool:
+    return request.user == creation.requested_by or may(request.user, Permission.DECIDE, creation.team)
+
+
+def _is_as_seen(request: PageRequest, pk: str) -> bool:
+    """Whether a page that asks again has it all already. Most asks end here, so this reads as little as it can."""
+    version = request.GET.get("seen")
+    if not version or not wants_fragment(request):
+        return False
+    now = Creation.objects.visible_to(request.user).filter(pk=pk)
+    row = now.values_list("version", "polls", "requested_at").first()
+    return row is not None and _version(*row) == version
+
+
+def _version(version: int, polls: int, requested_at: datetime) -> str:
+    """Changes when there is something else to show, or when it is time to ask less often."""
+    return f"{version}.{polls}.{_pace(requested_at)}"
+
+
+def _pace(requested_at: datetime) -> int:
+    """Milliseconds between two asks: few while somebody is likely to be watching for the answer."""
+    age = (clock.now() - requested_at).total_seconds()
+    return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else 5000
+
+
+def _poll(request: PageRequest, creation: Creation) -> int:
+    """Milliseconds until the page asks again, 0: never. Where many are under way each asks less often, so that
+    those who watch do not slow down what they wait for."""
+    if not creation.is_unresolved or creation.state == State.NEEDS_ATTENTION:
+        return 0
+    crowd = Creation.objects.visible_to(request.user).unresolved().count()
+    return _pace(creation.requested_at) * (1 + crowd // 10)

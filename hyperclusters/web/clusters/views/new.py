@@ -1,0 +1,151 @@
+"""The form that creates a hyper cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DatabaseError
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+
+from hyperclusters.access.permissions import NotPermitted, Permission, teams_where, who_can
+from hyperclusters.clusters import creations
+from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTaken, NameUnresolved, TokenUsed
+from hyperclusters.clusters.models import Creation, Project
+from hyperclusters.web.clusters.forms import CreationForm
+from hyperclusters.web.clusters.preview import chosen_project, preview
+from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
+from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
+from hyperclusters.web.texts.access import ended_grants
+from hyperclusters.web.texts.refusals import refusal, rule_broken
+
+CONFLICT = 409  # the same form made something else before
+CREATORS = anywhere(Permission.CREATE, is_denied_by_view=True)
+
+
+@access(get=CREATORS, post=CREATORS)
+@keeps_draft()
+def new(request: PageRequest) -> HttpResponse:
+    """The form and its live preview (GET), and the one service call that records what is asked (POST)."""
+    projects = list(Project.objects.where(request.user, Permission.CREATE).select_related("team"))
+    if not projects:
+        return _not_permitted(request)
+    if request.method == "POST":
+        return _submitted(request, projects)
+    draft = draft_for(request)
+    values = _values(draft or request.GET)
+    if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
+        values["reason"] = earlier.reason
+    context = preview(request.user, projects, values | {"as": request.GET.get("as", "")})
+    if request.htmx:
+        response = render(request, "clusters/_live.html", context | {"live": True})
+    else:
+        response = _form_page(request, filled_form(_blank(projects, values), draft), context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
+    """One attempt: recorded and on its way, or refused in words with everything kept that was typed."""
+    form = CreationForm(request.POST, projects=projects)
+    try:
+        if form.is_valid():
+            return redirect(_request_creation(request, form))
+        # Codes, because the ledger speaks no reader's language.
+        codes = {field: [e["code"] for e in errors] for field, errors in form.errors.get_json_data().items()}
+        project = chosen_project(projects, _values(request.POST))
+        creations.note_attempt(
+            person=request.user, project=project, values=_values(request.POST), errors=codes
+        )
+    except NotPermitted:
+        return _not_permitted(request, is_noted=True)
+    except TokenUsed as refused:
+        return render(request, "clusters/token_used.html", {"refused": refused}, status=CONFLICT)
+    except CreationRefused as refused:
+        _say(form, refused)
+    except DatabaseError:
+        return _database_failed(request, form)
+    return _form_page(request, form, preview(request.user, projects, _values(request.POST)), status=REFUSED)
+
+
+def _say(form: CreationForm, refused: CreationRefused) -> None:
+    """Put a refusal beside the field that it is about, or above them all."""
+    if isinstance(refused, AgainstRules):
+        for field in refused.fields:
+            form.add_error(field, rule_broken(refused.team, field))
+    else:
+        form.add_error("name" if isinstance(refused, NameTaken | NameUnresolved) else None, refusal(refused))
+
+
+def _request_creation(request: PageRequest, form: CreationForm) -> Creation:
+    data, earlier = form.cleaned_data, _earlier(request)
+    return creations.request_creation(
+        person=request.user,
+        project=data["project"],
+        wish=form.create_request(),
+        token=data["token"],
+        again_of=earlier if earlier and earlier.project == data["project"] else None,
+        despite_cluster=data["despite"],
+    )
+
+
+def _form_page(
+    request: PageRequest, form: CreationForm, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    again_of = (request.POST if request.method == "POST" else draft_for(request) or request.GET).get(
+        "again_of", ""
+    )
+    return render(request, "clusters/new.html", context | {"form": form, "again_of": again_of}, status=status)
+
+
+def _blank(projects: list[Project], values: dict[str, str]) -> CreationForm:
+    """A form not yet sent, prefilled with what the address says."""
+    project = chosen_project(projects, values) or projects[0]
+    form = CreationForm(projects=projects, initial=values | {"project": project.name})
+    if len(projects) == 1:  # nothing to choose before the name
+        form.fields["name"].widget.attrs["autofocus"] = True
+    return form
+
+
+def _values(query: QueryDict) -> dict[str, str]:
+    return {name: str(query[name]) for name in CreationForm.SHOWN if name in query}
+
+
+def _database_failed(request: PageRequest, form: CreationForm) -> HttpResponse:
+    """Read the record back by the form's token; without one nothing can have been recorded."""
+    values, token = _values(request.POST), form.cleaned_data.get("token")
+    if token is None:
+        return not_recorded(request, values)
+    return after_lost_commit(
+        request,
+        values,
+        lambda: creations.find_recorded(person=request.user, token=token),
+        where=reverse("creations:of_form", args=[token]),
+    )
+
+
+def _not_permitted(request: PageRequest, *, is_noted: bool = False) -> HttpResponse:
+    """Somebody who may create nowhere: said kindly, with who can help; a post by hand is kept in the audit."""
+    if request.method == "POST" and not is_noted:
+        creations.note_attempt(person=request.user, project=None, values=_values(request.POST))
+    admins = {
+        grant.person.username
+        for team in teams_where(request.user, Permission.VIEW)
+        for grant in who_can(Permission.GRANT, team)
+    }
+    context = {
+        "admins": sorted(admins),
+        "ended_grants": ended_grants(request.user),
+        "has_role": bool(teams_where(request.user, Permission.CREATE)),
+    }
+    return render(request, "clusters/not_permitted.html", context, status=403)
+
+
+def _earlier(request: PageRequest) -> Creation | None:
+    """The creation that is tried again, if the form or the address says so and the person may see it."""
+    earlier = as_uuid((request.POST if request.method == "POST" else request.GET).get("again_of", ""))
+    return Creation.objects.visible_to(request.user).filter(pk=earlier).first() if earlier else None

@@ -1,0 +1,20 @@
+"""The front page, what every page uses, and what machines ask for."""
+
+from django.urls import path
+from django.views.i18n import set_language
+
+from hyperclusters.web.pages.views import browser, home, jump, monitoring
+from hyperclusters.web.shared.decorators import PUBLIC, access
+
+pages_urls = [
+    path("", home.home, name="home"),
+    path("theme/", browser.theme, name="theme"),
+    path("jump/", jump.jump, name="jump"),
+    path("draft/", browser.draft, name="draft"),
+]
+unnamespaced_urls = [
+    path("language/", access(get=PUBLIC, post=PUBLIC)(set_language), name="set_language"),
+    path("healthz", monitoring.healthz, name="healthz"),
+    path("readyz", monitoring.readyz, name="readyz"),
+    path("metrics", monitoring.metrics, name="metrics"),
+]

@@ -1,0 +1,82 @@
+"""From a part of a name, or an ID, straight to the page of what it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import quote
+
+from django.db.models import F, Q
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Permission, may, teams_where
+from hyperclusters.clusters.models import Cluster, Creation, Project, State
+from hyperclusters.web.shared.context import entries
+from hyperclusters.web.shared.decorators import SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest, as_uuid, render_page
+from hyperclusters.web.shared.listing import search_text
+from hyperclusters.web.shared.ratelimit import limited, searches
+
+EACH = 6  # of a kind; the lists have the rest
+
+
+class Place(NamedTuple):
+    """Somewhere to go: its icon, its name, what else helps to tell it apart, and its address."""
+
+    icon: str
+    name: str
+    about: str
+    url: str
+
+
+@access(get=SIGNED_IN)
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+def jump(request: PageRequest) -> HttpResponse:
+    """What this person may open and holds the text in its name or ID; without a text, the pages there are."""
+    text = search_text(request.GET)
+    context = {"text": text, "places": [*_pages(request.user, text), *_things(request.user, text)]}
+    return render_page(request, "pages/jump/jump.html", "pages/jump/_found.html", context)
+
+
+def _pages(person: User, text: str) -> Iterator[Place]:
+    pages = [Place(entry.icon, str(entry.label), "", reverse(entry.page)) for entry in entries(person)]
+    if may(person, Permission.CREATE):
+        pages.append(Place("plus", _("New cluster"), "", reverse("clusters:new")))
+    pages.append(Place("shield-check", _("Security and sessions"), "", reverse("accounts:security")))
+    return (page for page in pages if text.casefold() in page.name.casefold())
+
+
+def _things(person: User, text: str) -> Iterator[Place]:
+    """Only what exists for this person: of another team's things nothing is found, as if they were not there."""
+    if not text:
+        return
+    yield from _clusters(person, text)
+    yield from _creations(person, text)
+    for team in teams_where(person, Permission.MEMBERS).filter(name__icontains=text)[:EACH]:
+        yield Place("users", team.name, _("Team"), reverse("teams:team", args=[team.slug]))
+    if may(person, Permission.CONNECT):
+        for project in Project.objects.filter(Q(name__icontains=text) | Q(project_id=text))[:EACH]:
+            yield Place("cable", project.name, _("Project"), reverse("projects:project", args=[project.pk]))
+    if may(person, Permission.AUDIT):
+        yield Place("book-open-text", text, _("In the audit"), f"{reverse('audit:list')}?q={quote(text)}")
+
+
+def _clusters(person: User, text: str) -> Iterator[Place]:
+    clusters = Cluster.objects.visible_to(person).search(text).select_related("project__team")
+    for cluster in clusters.order_by(F("gone_at").asc(nulls_first=True), "name", "pk")[:EACH]:
+        about = [cluster.type, cluster.project.team.name, *([_("gone")] if cluster.gone_at else [])]
+        yield Place("grid-2x2", cluster.name, " · ".join(about), cluster.get_absolute_url())
+
+
+def _creations(person: User, text: str) -> Iterator[Place]:
+    """Those that made no cluster, by their names; any by its ID or the cloud's request ID."""
+    fits = Q(name__icontains=text) & ~Q(state=State.CREATED) | Q(upstream_request_id=text)
+    if (own_id := as_uuid(text)) is not None:
+        fits |= Q(pk=own_id)
+    creations = Creation.objects.visible_to(person).filter(fits).select_related("project__team")
+    for creation in creations.order_by("-requested_at", "pk")[:EACH]:
+        about = [_("Creation"), creation.get_state_display(), creation.team.name]
+        yield Place("zap", creation.name, " · ".join(about), creation.get_absolute_url())

@@ -1,0 +1,173 @@
+"""Connecting projects: what platform admins type. A key goes in and never comes out again, not even after an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.access.models import Team
+from hyperclusters.clusters.models import KeyKind, Project
+from hyperclusters.clusters.projects import REGIONS, known_endpoints
+from hyperclusters.modelarts import Credentials, is_header_safe
+from hyperclusters.web.shared.fields import UtcDateTimeField
+
+PLAIN = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+SECRET = PLAIN | {"autocomplete": "new-password"}
+
+
+class Unshown(forms.TextInput):
+    """Readable while it is typed, never filled in by us."""
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002 -- nothing, whatever was typed
+        return None
+
+
+class KeyForm(forms.Form):
+    """The key that a project's calls are signed with."""
+
+    key_kind = forms.ChoiceField(
+        label=_("Key"),
+        choices=[(KeyKind.STATIC, KeyKind.STATIC.label), (KeyKind.MACHINE, KeyKind.MACHINE.label)],
+        initial=KeyKind.STATIC,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=_("The agency's key is had from the cloud's metadata service, and nothing is stored."),
+    )
+    access_key = forms.CharField(
+        label=_("Access key ID"), required=False, widget=Unshown(SECRET | {"autocomplete": "off"})
+    )
+    secret_key = forms.CharField(
+        label=_("Secret access key"),
+        required=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text=_("Encrypted before it is stored, and never shown again."),
+    )
+    security_token = forms.CharField(
+        label=_("Security token"),
+        required=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text=_("Only a temporary key has one."),
+    )
+    key_until = UtcDateTimeField(
+        label=_("Ends at (UTC)"),
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local", "class": "input"}, format="%Y-%m-%dT%H:%M"),
+        help_text=_("Only a temporary key ends. Nothing is sent with it afterwards."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.METADATA_ENDPOINT:
+            del self.fields["key_kind"]
+
+    def clean(self) -> dict[str, Any]:
+        """A key is whole, and can stand in a header as it is."""
+        data = super().clean() or self.cleaned_data
+        if self._is_machine():
+            return data
+        for name in ("access_key", "secret_key", "security_token"):
+            value = data.get(name, "")
+            if not value and name != "security_token":
+                self.add_error(name, gettext("This is missing."))
+            elif value and not is_header_safe(value):
+                self.add_error(name, gettext("A key has no spaces, line breaks or letters beyond ASCII."))
+        if data.get("security_token") and not data.get("key_until") and "key_until" not in self.errors:
+            self.add_error("key_until", gettext("Say when the temporary key ends."))
+        return data
+
+    def credentials(self) -> Credentials | None:
+        """What was typed, once the form is valid; None for the machine's own."""
+        if self._is_machine():
+            return None
+        data = self.cleaned_data
+        return Credentials(data["access_key"], data["secret_key"], data["security_token"])
+
+    def _is_machine(self) -> bool:
+        return self.cleaned_data.get("key_kind") == KeyKind.MACHINE
+
+
+class ProjectForm(forms.Form):
+    """What of a project may change later."""
+
+    name = forms.SlugField(
+        label=_("Name"),
+        max_length=64,
+        widget=forms.TextInput(PLAIN),
+        help_text=_("As people here know it, such as vision-cn-southwest-2."),
+    )
+    team = forms.ModelChoiceField(
+        label=_("Team"),
+        queryset=Team.objects.all(),
+        widget=forms.Select({"class": "input"}),
+        empty_label=_("Choose a team"),
+    )
+    region = forms.ChoiceField(label=_("Region"), required=False, widget=forms.Select({"class": "input"}))
+    quota = forms.IntegerField(
+        label=_("Quota"),
+        required=False,
+        min_value=0,
+        max_value=100_000,
+        widget=forms.NumberInput({"class": "input", "inputmode": "numeric"}),
+        help_text=_("How many clusters it may have, those being made included. Empty for no limit of ours."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        here = self.initial.get("region", "")
+        choices = [*REGIONS, here] if here and here not in REGIONS else REGIONS
+        self.fields["region"].choices = [("", gettext("none of these")), *((name, name) for name in choices)]  # type: ignore[attr-defined]
+
+    @classmethod
+    def of(cls, project: Project) -> ProjectForm:
+        """Filled in with what is."""
+        initial = {
+            "name": project.name,
+            "team": project.team_id,
+            "region": project.region,
+            "quota": project.quota,
+        }
+        form = cls(initial=initial)
+        form.fields["team"].help_text = gettext(
+            "Its clusters and creations go with it; the audit keeps naming the team of the time."
+        )
+        return form
+
+
+class ConnectForm(KeyForm, ProjectForm):
+    """A new project."""
+
+    field_order = (
+        "name", "team", "region", "endpoint", "project_id", "quota",
+        "key_kind", "access_key", "secret_key", "security_token", "key_until",
+    )  # fmt: skip
+
+    endpoint = forms.CharField(
+        label=_("Endpoint"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(PLAIN | {"list": "known-endpoints", "inputmode": "url"}),
+        help_text=_("Leave it empty for the region's own."),
+    )
+    project_id = forms.CharField(
+        label=_("Project ID"), max_length=64, strip=False, widget=forms.TextInput(PLAIN)
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """The endpoint is the one typed, or the region's own."""
+        data = super().clean()
+        endpoints = known_endpoints()
+        data["endpoint"] = data.get("endpoint", "").rstrip("/").lower() or endpoints.get(
+            data.get("region", ""), ""
+        )
+        if not data["endpoint"]:
+            error = gettext("Choose a region, or type the endpoint.")
+            if data.get("region"):
+                error = gettext(
+                    "This region's endpoint is not on the operator's list (UPSTREAM_HOSTS). Type one that is."
+                )
+            self.add_error("endpoint", error)
+        return data

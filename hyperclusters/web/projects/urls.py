@@ -1,0 +1,14 @@
+"""Projects."""
+
+from django.urls import path
+
+from hyperclusters.web.projects import views
+
+projects_urls = [
+    path("", views.listing, name="list"),
+    path("new/", views.connect, name="connect"),
+    path("<int:pk>/", views.project, name="project"),
+    path("<int:pk>/change/", views.change, name="change"),
+    path("<int:pk>/key/", views.key, name="key"),
+    path("<int:pk>/test/", views.test, name="test"),
+]

@@ -1,0 +1,140 @@
+"""What people read about access: why something was refused, what a role allows, who helps, who is missing."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.access.errors import Cause, ChangeRefused
+from hyperclusters.access.models import AccessRequest, Grant, Role, User
+from hyperclusters.access.permissions import (
+    NotPermitted,
+    Permission,
+    may,
+    platform_admins,
+    roles_for,
+    who_can,
+)
+from hyperclusters.access.team_admins import SOON, TeamWithAdmins
+from hyperclusters.audit import clock
+from hyperclusters.web.texts.causes import Text
+
+REFUSALS: dict[Cause, Text] = {
+    Cause.ONESELF: _(
+        "Nobody gives access to themselves, keeps their own or decides their own request. Nothing was changed: "
+        "another admin can do it."
+    ),
+    Cause.ABOVE: _("This role is above your own. Nothing was changed."),
+    Cause.SERVICE: _(
+        "A service identity is at most a creator, and in its own team only. Nothing was changed."
+    ),
+    Cause.LAST_ADMIN: _(
+        "This is the only admin, and nobody would be left who decides. Nothing was changed: make somebody else an admin first."
+    ),
+    Cause.OPEN_ENDED: _("This team gives access only with an end. Nothing was changed."),
+    Cause.TOO_LONG: _("This is longer than the team gives access for. Nothing was changed."),
+    Cause.PAST: _("This end has passed already. Nothing was changed."),
+    Cause.NO_REASON: _("Please say why: it is kept in the audit. Nothing was changed."),
+    Cause.HELD: _("They have that much, for that long, already. Nothing was changed."),
+    Cause.NOT_HELD: _("This access has ended meanwhile. Nothing more was changed."),
+    Cause.DECIDED: _("This request has been decided or withdrawn meanwhile. Nothing more was changed."),
+    Cause.ASKED: _("You have asked for access to this team already, and it waits for a decision."),
+    Cause.INACTIVE: _("This account is deactivated. Nothing was changed."),
+    Cause.USED: _("This invitation was used, was taken back, or has expired. Ask for another one."),
+    Cause.WRONG_PERSON: _(
+        "This invitation is for another e-mail address than that of your account. Nothing was changed."
+    ),
+    Cause.INVITER: _(
+        "Who invited you may not give this access any more. Ask an admin of the team for another invitation."
+    ),
+}
+
+ALLOWS: dict[Role, Text] = {
+    Role.VIEWER: _("see its clusters and creations"),
+    Role.CREATOR: _("see, create and delete clusters, withdraw what is not sent yet"),
+    Role.ADMIN: _("all that creators may; give access, decide what needs a person, read the team's audit"),
+    Role.AUDITOR: _("see every team, read the whole audit; changes nothing"),
+    Role.PLATFORM_ADMIN: _("connect projects, add teams, appoint admins and auditors"),
+}
+
+
+def access_refusal(refused: ChangeRefused) -> str:
+    """Why a change of access was not made. Every such sentence says that nothing was changed."""
+    return str(REFUSALS[refused.cause])
+
+
+def request_lines(person: User) -> list[str]:
+    """What this person has asked for and nobody has decided yet, and who does."""
+    text = gettext("You asked to be %(role)s in %(team)s: %(decided)s.")
+    lines = []
+    for request in AccessRequest.objects.pending().filter(person=person).select_related("team"):
+        admins = sorted(grant.person.username for grant in who_can(Permission.GRANT, request.team))
+        decided = decided_by(admins, [] if admins else platform_admins())
+        values = {"role": request.get_role_display(), "team": request.team.name, "decided": decided}
+        lines.append(text % values)
+    return lines
+
+
+def decided_by(names: list[str], appointers: list[User]) -> str:
+    """Who decides about access to a team: its admins, by name, or nobody until an admin is appointed."""
+    if names:
+        return gettext("decided by %(names)s") % {"names": ", ".join(names)}
+    return gettext("%(names)s can appoint an admin") % {"names": _names(appointers)}
+
+
+def _names(people: list[User]) -> str:
+    return ", ".join(person.username for person in people)
+
+
+def who_helps(denied: Exception | None) -> dict[str, str]:
+    """For a page that was denied: who can help, and where to ask, unless what it needs cannot be asked for there.
+
+    Says nothing of a team that was not named by it.
+    """
+    if isinstance(denied, NotPermitted) and not roles_for(denied.permission):
+        return {"names": _names(platform_admins())}
+    if not isinstance(denied, NotPermitted) or denied.team is None:
+        return {"names": "", "query": ""}
+    people = [grant.person for grant in who_can(Permission.GRANT, denied.team)] or platform_admins()
+    names = ", ".join(sorted(person.username for person in people))
+    role = next(
+        (role.value for role, actions in LEAST.items() if denied.permission in actions), Role.ADMIN.value
+    )
+    return {"names": names, "query": f"?team={denied.team.slug}&role={role}"}
+
+
+LEAST: dict[Role, set[Permission]] = {
+    Role.VIEWER: {Permission.VIEW, Permission.MEMBERS},
+    Role.CREATOR: {Permission.CREATE},
+}
+
+
+def no_admin_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
+    """The warning that nobody decides in a team (one of `team_admins`), or soon nobody will, with what this person can do."""
+    if team.is_led and (team.led_until is None or team.led_until > clock.now() + SOON):
+        return {}
+    if team.is_led:
+        title = gettext("From %(at)s on nobody decides in %(team)s")
+        text = gettext(
+            "The access of its last admin ends then. An admin is needed whose access lasts longer."
+        )
+    else:
+        title = gettext("Nobody decides in %(team)s")
+        text = gettext(
+            "It has no admin: nobody can give access there, decide requests or settle open outcomes."
+        )
+    at = date_format(timezone.localtime(team.led_until), "DATETIME_FORMAT") + " UTC" if team.led_until else ""
+    notice = {"kind": "warn" if team.is_led else "bad", "title": title % {"team": team.name, "at": at}}
+    if may(person, Permission.APPOINT) or may(person, Permission.GRANT, team):
+        url = reverse("teams:give", args=[team.slug]) + "?role=admin&until=open"
+        return notice | {"text": text, "url": url, "action": gettext("Appoint an admin")}
+    who = gettext("%(names)s can appoint one.") % {"names": _names(platform_admins())}
+    return notice | {"text": f"{text} {who}"}
+
+
+def ended_grants(person: User) -> list[Grant]:
+    """What this person could do until lately, so that a page that is closed to them now can say so."""
+    return list(Grant.objects.lost_by(person).select_related("team", "ended_by")[:3])

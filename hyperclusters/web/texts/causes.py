@@ -1,0 +1,216 @@
+"""What went wrong with a call to the cloud, in words: what happened, what to do, who can help."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.clusters.models import Deletion, Operation
+from hyperclusters.modelarts import Meaning, meaning_of
+
+Text = str | Promise
+
+# What went wrong on the way to the cloud or back, by the slug that the client or a service gives.
+CAUSES: dict[str, Text] = {
+    "connect_error": _(
+        "The cloud could not be reached: the connection was refused or cut before the request went out."
+    ),
+    "connect_timeout": _("The cloud could not be reached: connecting took too long."),
+    "dns_error": _("The cloud could not be reached: the name of its endpoint could not be looked up."),
+    "dns_timeout": _("The cloud could not be reached: looking up the name of its endpoint took too long."),
+    "tls_error": _("The cloud could not be reached: no trusted encrypted connection could be made."),
+    "tls_timeout": _("The cloud could not be reached: the encrypted connection took too long to set up."),
+    "pool_timeout": _("Too many calls were under way at once, so this one was not begun."),
+    "request_error": _("The request could not be put together, so it was not sent."),
+    "deadline": _("The cloud did not answer in time."),
+    "read_error": _("The connection broke before the answer was complete."),
+    "write_error": _("The connection broke while the request was being sent."),
+    "protocol_error": _("The connection was closed without a proper answer."),
+    "content_encoding": _("The cloud's answer was packed in a way we did not ask for, so it was not read."),
+    "too_large": _("The cloud's answer was far larger than it can rightly be, so it was not read."),
+    "list_too_large": _(
+        "The cloud's list is larger than this dashboard is set to read (UPSTREAM_LIST_MIB), so none of it was used."
+    ),
+    "unexpected": _("The call to the cloud ended in an unexpected way."),
+    "bad_json": _("The cloud's answer could not be read."),
+    "bad_shape": _("The cloud's answer did not have the documented form."),
+    "bad_list": _("The cloud's list did not have the documented form."),
+    "bad_row": _("The cloud's list had a row that could not be read, so none of it was used."),
+    "contradicting_rows": _(
+        "The cloud's list has one cluster twice, with different details, so none of it was used."
+    ),
+    "incomplete_list": _("The cloud's list has fewer clusters than it says, so none of it was used."),
+    "bad_id": _("The cloud's answer held no usable cluster ID."),
+    "bad_name": _("The cloud's answer held no usable name."),
+    "wrong_name": _("The cloud answered with a cluster of another name."),
+    "wrong_id": _("The cloud answered with another cluster."),
+    "error_code": _("The cloud said that it succeeded and gave an error code in the same answer."),
+    "sender_lost": _("The process that was sending it stopped before it could write down an answer."),
+    "sender_crashed": _("The dashboard failed while it was waiting for the answer."),
+    "name_taken": _("The project already has a cluster of this name."),
+    "name_appeared": _(
+        "The cloud's list has a cluster of this name that was not known when this was asked for. Somebody else made it, "
+        "or an earlier attempt of this request did, such as one before the database was restored from a backup."
+    ),
+    "known_id": _("The cloud answered with the ID of a cluster that was there before."),
+    "other_name": _(
+        "The cloud has the cluster whose ID it answered with, but under another name than was asked for."
+    ),
+    "other_network": _("The cloud has a cluster that fits, but in another network than was asked for."),
+    "other_type": _("The cloud has a cluster that fits, but under the other type."),
+    "id_not_shown": _(
+        "The cloud answered with the ID of a cluster, and could not be asked whether it has that cluster."
+    ),
+    "not_under_this_type": _(
+        "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
+    ),
+    "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
+    "several_candidates": _("Several new clusters of this name came up."),
+    "not_permitted": _("The person who asked is not permitted to do this here."),
+    "right_lost": _("The person who asked was not permitted to do this any more when its turn came."),
+    "team_rules": _("The team's rules do not allow it."),
+    "rules_tightened": _("The team's rules had come to forbid it when its turn came."),
+    "quota": _("The quota is used up."),
+    "quota_lowered": _("The quota had become smaller when its turn came, and others had taken it up."),
+    "unreadable_credentials": _(
+        "The project's credentials cannot be decrypted with the keys of this installation."
+    ),
+    "key_ended": _("The project's temporary key has ended."),
+    "metadata_off": _(
+        "The project uses the machine's own key, but this process was not told where to ask for it."
+    ),
+    "metadata_unreachable": _(
+        "The project uses the machine's own key, but the metadata service did not answer. Does this process run on a cloud machine?"
+    ),
+    "metadata_no_agency": _(
+        "The project uses the machine's own key, but the metadata service has none: no agency is set on the machine."
+    ),
+    "metadata_refused": _("The metadata service refused to give the machine's key."),
+    "metadata_unreadable": _("The metadata service's answer held no usable key."),
+    "odd_id": _("Its ID does not look as the vendor documents it; it is kept as it came."),
+}
+
+# What the cloud's error codes mean. A code that is not known is shown as it came.
+CODES: dict[Meaning, Text] = {
+    Meaning.CREDENTIALS: _("The cloud does not accept the project's access key or its signature."),
+    Meaning.CLOCK: _("The cloud's clock and ours are more than 15 minutes apart."),
+    Meaning.DENIED: _("The project's access key is not permitted to make this call."),
+    Meaning.THROTTLED: _("The cloud is being called too often."),
+    Meaning.ENDPOINT: _("The cloud knows no such call at this endpoint."),
+    Meaning.GATEWAY: _("The cloud's gateway did not accept the request."),
+    Meaning.EXISTS: _("The cloud already has a cluster of this name."),
+    Meaning.INVALID: _("The cloud did not accept one of the values."),
+    Meaning.QUOTA: _("The cloud's own quota is used up."),
+    Meaning.NOT_FOUND: _("The cloud did not find something that the request names."),
+}
+
+# What to do about it, and who can.
+CODE_REMEDIES: dict[Meaning, Text] = {
+    Meaning.CREDENTIALS: _(
+        "A platform admin must put the project's credentials right. Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
+    ),
+    Meaning.CLOCK: _("An operator can set the clock of the worker's machine by a time server."),
+    Meaning.DENIED: _("A platform admin can check what the access key is permitted to do."),
+    Meaning.THROTTLED: _("Try again in a minute."),
+    Meaning.ENDPOINT: _("A platform admin can check the project's endpoint."),
+    Meaning.GATEWAY: _("Give the details for the vendor's support to Huawei Cloud."),
+    Meaning.EXISTS: _("Use another name, or the cluster that is there."),
+    Meaning.INVALID: _("Correct the value that the cloud names, and try again."),
+    Meaning.QUOTA: _(
+        "A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."
+    ),
+    Meaning.NOT_FOUND: _(
+        "Use a subnet ID that an existing cluster of this project shows, or none. A platform admin can check the project ID."
+    ),
+}
+CREATE_REMEDY = _(
+    "The vendor names three reasons: the access key lacks the permission, the project lacks the required resources, or a value is not valid. A platform admin can check the first two in the vendor's console."
+)
+DELETE_REMEDY = _(
+    "If the cloud says that the cluster is in use, remove what uses it, then delete it again. Otherwise give the details for the vendor's support to Huawei Cloud."
+)
+REMEDIES: dict[str, Text] = {
+    "list_too_large": _("An operator can raise UPSTREAM_LIST_MIB."),
+    "unreadable_credentials": _("A platform admin must give the project its credentials again."),
+    "team_rules": _("The team's page says what it allows; its admins can change that."),
+    "rules_tightened": _("The team's page says what it allows; its admins can change that."),
+    "quota": _("A platform admin can raise the quota."),
+    "quota_lowered": _("A platform admin can raise the quota."),
+    "key_ended": _("A platform admin must give the project a new key."),
+    "metadata_off": _("A platform admin must give the project a key, or set METADATA_ENDPOINT."),
+    "metadata_no_agency": _("A platform admin can set an agency on the machine."),
+    "not_permitted": _("An admin of the team can give the access back; then try again."),
+    "right_lost": _("An admin of the team can give the access back; then try again."),
+}
+
+
+def join_sentences(*sentences: str) -> str:
+    """Sentences in a row. What stands between two is the language's own: Chinese has no space there."""
+    texts = ""
+    for sentence in filter(None, sentences):
+        texts = gettext("%(first)s %(second)s") % {"first": texts, "second": sentence} if texts else sentence
+    return texts
+
+
+def cause_of(cause: str, code: str, message: str = "", *, is_clear: bool | None = None) -> str:
+    """What went wrong, in a sentence: by the cloud's code if it is known, else by what happened on the way.
+
+    A code that is not known is shown as it came, with the cloud's own words. `is_clear`: whether the answer proves what
+    became of the request; a known code means what it says only then. None: as the status says.
+    """
+    words = f"{code}: {message}" if code and message else code or message
+    status = cause.removeprefix("status_") if cause.startswith("status_") else ""
+    if is_clear is None:
+        is_clear = not status or status[0] == "4"
+    if words and (not is_clear or (status and not code)):
+        return _unclear(cause, status, words)
+    if meaning := meaning_of(code):
+        return str(CODES[meaning])
+    if code:
+        return gettext("The cloud answered: “%(words)s”.") % {"words": words}
+    if cause in CAUSES:
+        return str(CAUSES[cause])
+    if status:
+        return gettext("The cloud answered with the status %(status)s and no code.") % {"status": status}
+    return gettext("The cause is noted as “%(cause)s”.") % {"cause": cause} if cause else ""
+
+
+def _unclear(cause: str, status: str, words: str) -> str:
+    """What came instead of a clear answer, with the cloud's own words: they are shown, and not interpreted."""
+    if status:
+        return gettext("The cloud answered with the status %(status)s: “%(words)s”.") % {
+            "status": status,
+            "words": words,
+        }
+    answered = gettext("The cloud answered: “%(words)s”.") % {"words": words}
+    return join_sentences(str(CAUSES[cause]), answered) if cause in CAUSES else answered
+
+
+def remedy(cause: str, code: str) -> str:
+    """What to do and who can, or nothing."""
+    meaning = meaning_of(code)
+    return str((CODE_REMEDIES[meaning] if meaning else REMEDIES.get(cause)) or "")
+
+
+def refusal_remedy(work: Operation) -> str:
+    """What to do about a creation or deletion that failed. For a refusal of the cloud there is always something."""
+    if not (work.code or work.cause.startswith("status_")):
+        return remedy(work.cause, "")
+    about_deletions = {None, Meaning.INVALID, Meaning.GATEWAY}
+    if isinstance(work, Deletion) and meaning_of(work.code) in about_deletions:
+        return remedy(work.cause, "") or str(DELETE_REMEDY)
+    return remedy(work.cause, work.code) or str(CREATE_REMEDY)
+
+
+def cloud_message(work: Operation) -> str:
+    """What the cloud said, as it came; nothing where no answer came, for then the words are the network's."""
+    answered = work.code or work.cause.startswith("status_") or work.cause == "bad_json"
+    return work.message if answered else ""
+
+
+def cloud_words(work: Operation) -> str:
+    """The cloud's code and words, where our sentence does not quote them already."""
+    message = cloud_message(work)
+    is_quoted = not meaning_of(work.code) if work.code else work.cause.startswith("status_")
+    return "" if is_quoted or not message else f"{work.code} {message}".strip()

@@ -1,0 +1,92 @@
+"""What a test of the connection found, in words: what it means, and what to do."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.clusters.models import ConnectionTest, Diagnosis
+from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
+from hyperclusters.web.texts.states import StatusText
+
+# What to look at, by what was found.
+ADVICE: dict[str, Text] = {
+    Diagnosis.CLOCK: _(
+        "Set this machine's clock by a time server: requests whose time is more than 15 minutes off are refused."
+    ),
+    Diagnosis.KEY: _(
+        "Replace the key below. Is the secret the one that belongs to this access key ID, and is the key enabled? "
+        "Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
+    ),
+    Diagnosis.DENIED: _(
+        "The key is genuine. Does the project ID belong to this region and to the key's account, and is the key "
+        "permitted to use ModelArts there?"
+    ),
+    Diagnosis.ENDPOINT: _(
+        "The host answers but has no hyper clusters under this address. Is it the endpoint of the right region?"
+    ),
+    Diagnosis.LOOKUP: _("Is the endpoint spelled right, and does the worker's machine have a name server?"),
+    Diagnosis.NETWORK: _(
+        "Look at the worker's machine: a firewall, a route or a missing proxy exception keeps it from the endpoint."
+    ),
+    Diagnosis.TLS: _(
+        "Something on the way answers in the cloud's place, or its certificate is not for this host."
+    ),
+    Diagnosis.SILENT: _("Try again in a minute. If it stays so, something on the way swallows answers."),
+    Diagnosis.THROTTLED: _("Try again in a minute."),
+    Diagnosis.STOPPED: _("Nothing was sent. Calls are tried again by themselves when the pause is over."),
+    Diagnosis.NO_KEY: _("Nothing was sent. Replace the key below."),
+}
+KINDS = {
+    Diagnosis.WELL: "good",
+    Diagnosis.CLOCK: "warn",
+    Diagnosis.THROTTLED: "warn",
+    Diagnosis.STOPPED: "warn",
+}
+
+
+def diagnosis(test: ConnectionTest) -> StatusText:
+    """A test in words."""
+    if test.done_at is None:
+        return StatusText(
+            "wait",
+            gettext("Testing the connection"),
+            gettext("A worker is making one list call. Nothing is changed."),
+        )
+    result = Diagnosis(test.diagnosis)
+    kind = KINDS.get(result, "bad")
+    if result == Diagnosis.WELL or test.clusters is not None:
+        return StatusText(
+            kind, str(result.label), join_sentences(_answered(test), _clock(test), _advice(result))
+        )
+    what = cause_of(test.cause, test.code, test.message)
+    return StatusText(kind, str(result.label), join_sentences(what, _clock(test), _advice(result)))
+
+
+def _answered(test: ConnectionTest) -> str:
+    count = test.clusters or 0
+    return ngettext(
+        "The cloud accepted the key and listed %(count)d HPS cluster in %(seconds)s s.",
+        "The cloud accepted the key and listed %(count)d HPS clusters in %(seconds)s s.",
+        count,
+    ) % {"count": count, "seconds": f"{test.seconds:.2f}"}
+
+
+def _clock(test: ConnectionTest) -> str:
+    if test.clock_offset is None:
+        return ""
+    seconds = round(test.clock_offset.total_seconds())
+    template = (
+        gettext(
+            "The cloud's clock is %(seconds)d s ahead of this machine's; requests are signed by the cloud's clock."
+        )
+        if seconds > 0
+        else gettext(
+            "The cloud's clock is %(seconds)d s behind this machine's; requests are signed by the cloud's clock."
+        )
+    )
+    return template % {"seconds": abs(seconds)}
+
+
+def _advice(kind: Diagnosis) -> str:
+    return str(ADVICE.get(kind, ""))

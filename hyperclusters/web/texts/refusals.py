@@ -1,0 +1,113 @@
+"""Why a request was not accepted, and what is wrong with a value. Every refusal says that nothing was sent."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from hyperclusters.access.models import Team
+from hyperclusters.clusters.errors import (
+    AgainstRules,
+    AlreadyGone,
+    Blocked,
+    CreationRefused,
+    DeletionOpen,
+    InvalidValues,
+    NameTaken,
+    NameUnresolved,
+    QuotaReached,
+    TokenUsed,
+    TooMany,
+    WrongName,
+)
+from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
+
+
+def refusal(refused: CreationRefused) -> str:
+    """Why something was not accepted. Every such sentence says that nothing was sent."""
+    if isinstance(refused, AgainstRules):
+        return rule_broken(refused.team, refused.fields[0])
+    if isinstance(refused, QuotaReached) and refused.team:
+        return ngettext(
+            "This team may have %(quota)d cluster, and has it. Nothing was sent.",
+            "This team may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
+            refused.quota,
+        ) % {"quota": refused.quota}
+    if isinstance(refused, QuotaReached):
+        return ngettext(
+            "This project may have %(quota)d cluster, and has it. Nothing was sent.",
+            "This project may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
+            refused.quota,
+        ) % {"quota": refused.quota}
+    if isinstance(refused, Blocked):
+        because = cause_of(refused.project.blocked_cause, refused.project.blocked_code)
+        return _(
+            "Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent."
+        ) % {"because": because}
+    return str(REFUSALS[type(refused)])
+
+
+def rule_broken(team: Team, field: str) -> str:
+    """Which rule of the team a creation breaks, by the form's field. Says that nothing was sent."""
+    facts = {"team": team.name, "pattern": team.name_pattern, "types": ", ".join(team.allowed_types)}
+    texts = {
+        "name": _("%(team)s gives its clusters names like %(pattern)s. Nothing was sent."),
+        "type": _("%(team)s allows only %(types)s. Nothing was sent."),
+        "reason": _("%(team)s asks for a reason. Nothing was sent."),
+    }
+    return texts[field] % facts
+
+
+REFUSALS: dict[type[CreationRefused], Text] = {
+    NameUnresolved: gettext_lazy(
+        "A creation of this name is not settled yet in this project. Nothing was sent: wait for its outcome."
+    ),
+    NameTaken: gettext_lazy(
+        "A cluster of this name is already there in this project. Nothing was sent: use another name."
+    ),
+    TokenUsed: gettext_lazy("This form was already used for another creation. Nothing more was sent."),
+    TooMany: gettext_lazy(
+        "You have asked for more creations than one person may within a minute. Nothing was sent: wait a little."
+    ),
+    InvalidValues: gettext_lazy("One of the values cannot be sent. Nothing was sent."),
+    WrongName: gettext_lazy("This is not the cluster's name. Nothing was sent."),
+    AlreadyGone: gettext_lazy("The cloud does not have this cluster any more. Nothing was sent."),
+    DeletionOpen: gettext_lazy("This cluster is being deleted already. Nothing more was sent."),
+}
+
+
+def name_trouble(name: str) -> str:
+    """What is wrong with a name, or nothing."""
+    rest = _("A name has 1 to 64 letters (A–Z, a–z), digits, “-”, “_” or “.”.")
+    alphabet = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+    wrong = [(position, character) for position, character in enumerate(name, 1) if character not in alphabet]
+    if wrong:
+        position, character = wrong[0]
+        where = {"position": position, "what": _visible(character), "rest": rest}
+        return _("%(what)s at position %(position)d cannot be in a name. %(rest)s") % where
+    if len(name) > 64:
+        too_many = len(name) - 64
+        length = ngettext(
+            "This is %(count)d character too long.", "This is %(count)d characters too long.", too_many
+        ) % {"count": too_many}
+        return join_sentences(length, rest)
+    return rest if not name else ""
+
+
+def subnet_trouble(subnet_id: str) -> str:
+    """What is wrong with a subnet ID."""
+    if subnet_id.strip() != subnet_id:
+        return _("There is a space or a line break around the subnet ID. Remove it.")
+    if subnet_id.lower() != subnet_id:
+        return _("A subnet ID has no capital letters.")
+    return _(
+        "This is not a subnet ID of a hyper cluster. It has 32 digits and letters a–f in the form "
+        "8-4-4-4-12, of UUID version 1 to 5."
+    )
+
+
+def _visible(character: str) -> str:
+    names = {" ": _("A space"), "\n": _("A line break"), "\r": _("A line break"), "\t": _("A tab")}
+    if character in names:
+        return str(names[character])
+    return f"“{character}”" if character.isprintable() else f"U+{ord(character):04X}"

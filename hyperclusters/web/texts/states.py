@@ -1,0 +1,186 @@
+"""The state of a creation or a deletion in words: what happened, whether anything was sent, what to do, who can help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
+from hyperclusters.web.texts.causes import CAUSES, cause_of, join_sentences, refusal_remedy, remedy
+
+# How a state looks: which of the five kinds of badge, and its icon.
+KINDS: dict[str, str] = {
+    State.REFUSED: "bad",
+    State.QUEUED: "idle",
+    State.SENDING: "wait",
+    State.UNKNOWN: "wait",
+    State.NEEDS_ATTENTION: "warn",
+    State.CREATED: "good",
+    State.FAILED: "bad",
+    State.NOT_CREATED: "warn",
+    State.CANCELLED: "idle",
+}
+
+OUTCOME_KINDS: dict[str, str] = {
+    "done": "good",
+    "accepted": "idle",
+    "refused": "warn",
+    "denied": "warn",
+    "failed": "bad",
+    "unknown": "wait",
+    "noted": "idle",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusText:
+    """The state of a creation in words: the sentence, what it means for the person, and its looks."""
+
+    kind: str
+    title: str
+    text: str
+
+
+def creation_status(creation: Creation) -> StatusText:
+    """The creation's state as a person should read it."""
+    title, text = _WORDS[State(creation.state)](creation)
+    if creation.conflict_at:
+        text = join_sentences(text, _("Later evidence contradicts this: see below, and tell operations."))
+    return StatusText(KINDS[creation.state], title, text)
+
+
+def _created(creation: Creation) -> tuple[str, str]:
+    how = {
+        Evidence.REPLY: _("The cloud confirmed it in its answer."),
+        Evidence.LISTED: _(
+            "We got no clear answer, but the cluster is in the cloud: this request created it."
+        ),
+        Evidence.HUMAN: _("A person decided which of the cloud's clusters is this one."),
+    }
+    odd = str(CAUSES["odd_id"]) if creation.cause == "odd_id" else ""
+    return _("Created"), join_sentences(how.get(Evidence(creation.evidence), ""), odd)
+
+
+def _queued(creation: Creation) -> tuple[str, str]:
+    if not creation.cause:
+        return _("Waiting to be sent"), _(
+            "It is recorded, and nothing was sent yet. You may close this page."
+        )
+    because = cause_of(creation.cause, creation.code, creation.message)
+    return _("Waiting to be tried again"), _(
+        "%(because)s Nothing was created; it will be tried again by itself."
+    ) % {"because": because}
+
+
+def _sending(creation: Creation) -> tuple[str, str]:
+    return _("Being created"), _("The request is on its way to the cloud. You may close this page.")
+
+
+def _unknown(creation: Creation) -> tuple[str, str]:
+    because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
+    return _("No clear answer from the cloud. It may exist."), _(
+        "%(because)s Don't create it again: we are looking for it in the cloud's list. You may close this page."
+    ) % {"because": because}
+
+
+def _undecided(creation: Creation) -> tuple[str, str]:
+    because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
+    if len(creation.candidates) == 1:
+        return _("A person must decide"), _(
+            "%(because)s Whether this request made it cannot be proved, so an admin of the team must choose."
+        ) % {"because": because}
+    return _("A person must decide"), _(
+        "%(because)s Which of them this request made cannot be proved, so an admin of the team must choose."
+    ) % {"because": because}
+
+
+def _failed(creation: Creation) -> tuple[str, str]:
+    because = cause_of(creation.cause, creation.code, creation.message, is_clear=True)
+    what_to_do = refusal_remedy(creation)
+    if creation.code or creation.cause.startswith("status_"):
+        return _("The cloud refused it"), join_sentences(because, _("Nothing was created."), what_to_do)
+    title = _("Not created: the cloud could not be reached")
+    return title, join_sentences(because, attempts_made(creation), what_to_do)
+
+
+def attempts_made(work: Creation | Deletion) -> str:
+    """What may be said of the attempts of work that was not carried out. "Nothing was sent" is for none at all."""
+    if not work.attempts:
+        return _("Nothing was sent.")
+    return ngettext(
+        "It was tried %(count)d time, and not carried out.",
+        "It was tried %(count)d times, and none was carried out.",
+        work.attempts,
+    ) % {"count": work.attempts}
+
+
+def _refused(creation: Creation) -> tuple[str, str]:
+    because = cause_of(creation.cause, creation.code, creation.message)
+    what_to_do = remedy(creation.cause, creation.code)
+    if (
+        creation.evidence == Evidence.LISTED
+    ):  # what is there may be this very request's, by an earlier attempt
+        return _("Refused: the name is taken"), join_sentences(because, what_to_do)
+    if not creation.attempts:
+        return _("Refused: nothing was sent"), join_sentences(because, what_to_do)
+    return _("Refused: nothing was created"), join_sentences(because, attempts_made(creation), what_to_do)
+
+
+def _not_created(creation: Creation) -> tuple[str, str]:
+    if creation.evidence == Evidence.HUMAN:
+        return _("Not created"), _(
+            "A person decided that this request made none of the clusters. You can try again."
+        )
+    return _("Not created"), _(
+        "The cloud refuses requests signed this long ago, and its list does not have this cluster: "
+        "it was not made and cannot be any more. You can try again."
+    )
+
+
+def _cancelled(creation: Creation) -> tuple[str, str]:
+    if creation.attempts:
+        return _("Withdrawn"), join_sentences(
+            _("It was withdrawn before it was sent again."), attempts_made(creation)
+        )
+    return _("Withdrawn"), _("It was withdrawn before anything was sent.")
+
+
+_WORDS = {
+    State.CREATED: _created,
+    State.QUEUED: _queued,
+    State.SENDING: _sending,
+    State.UNKNOWN: _unknown,
+    State.NEEDS_ATTENTION: _undecided,
+    State.FAILED: _failed,
+    State.REFUSED: _refused,
+    State.NOT_CREATED: _not_created,
+    State.CANCELLED: _cancelled,
+}
+
+
+def deletion_status(deletion: Deletion) -> StatusText:
+    """How a deletion stands, as a person should read it."""
+    state = DeletionState(deletion.state)
+    is_clear = False if state == DeletionState.UNKNOWN else None
+    because = cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
+    if state == DeletionState.QUEUED:
+        return StatusText(
+            "wait", _("Waiting to be deleted"), because or _("It is recorded, and nothing was sent yet.")
+        )
+    if state == DeletionState.SENDING:
+        return StatusText("wait", _("Being deleted"), _("The request is on its way to the cloud."))
+    if state == DeletionState.UNKNOWN:
+        looking = _("It is not sent again: we are looking whether the cluster is still there.")
+        return StatusText(
+            "wait", _("No clear answer from the cloud. It may be gone."), join_sentences(because, looking)
+        )
+    if state == DeletionState.DELETED:
+        return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
+    if state == DeletionState.REFUSED:
+        title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
+        return StatusText(
+            "bad", title, join_sentences(because, attempts_made(deletion) if deletion.attempts else "")
+        )
+    return StatusText("bad", _("Not deleted"), join_sentences(because, refusal_remedy(deletion)))

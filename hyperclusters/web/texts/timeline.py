@@ -1,0 +1,121 @@
+"""A creation told step by step, from its audit events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.readable import UNREADABLE, events
+from hyperclusters.audit.vocabulary import EventType
+from hyperclusters.clusters.models import Creation
+from hyperclusters.web.texts.causes import cause_of
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line: when, what, and what it rests on. `kind` is the colour, as for badges."""
+
+    kind: str
+    title: str
+    text: str
+    at: datetime | None
+
+
+def timeline(creation: Creation) -> list[Step]:
+    """What has happened so far, oldest first."""
+    steps: list[Step] = []
+    for seq, event in events(Event.objects.for_object("creation", creation.pk)):
+        try:
+            steps += _steps(event)
+        except UNREADABLE:  # also of a document that is another than the action's
+            name = _("Event %(number)d is unreadable") % {"number": seq}
+            steps.append(Step("bad", name, _("See the integrity check."), None))
+    return steps
+
+
+def _steps(event: Event | None) -> list[Step]:
+    """What one event tells. Raises one of UNREADABLE."""
+    if event is None:
+        raise ValueError("the event cannot be read")
+    steps: list[Step] = []
+    title, kind, details = STEPS.get(EventType(event.action), (event.get_action_display(), "idle", None))
+    if event.action == EventType.CREATE_SENDING:
+        count = len((event.after or {}).get("baseline", []))
+        text = _("No cluster of this name was there")
+        if count:
+            text = ngettext(
+                "%(count)d cluster of this name was there before",
+                "%(count)d clusters of this name were there before",
+                count,
+            ) % {"count": count}
+        steps.append(Step("good", _("Cloud listed first"), text, event.at))
+    steps.append(Step(kind, str(title), details(event) if details else "", event.at))
+    return steps
+
+
+def _requested(event: Event) -> str:
+    if not event.reason:
+        return _("by %(person)s") % {"person": event.person_name}
+    return _("by %(person)s: “%(reason)s”") % {"person": event.person_name, "reason": event.reason}
+
+
+def _sending(event: Event) -> str:
+    return _("Sending attempt %(number)d, recorded before the first byte") % {
+        "number": (event.after or {}).get("send", 1)
+    }
+
+
+def _answered(event: Event) -> str:
+    response = event.response or {}
+    cluster = (event.after or {}).get("cluster") or {}
+    parts = []
+    if cluster:
+        parts.append(_("ID %(id)s") % {"id": cluster.get("id", "")})
+    if response.get("seconds") is not None and response.get("status"):
+        parts.append(
+            _("answered %(status)s after %(seconds)s s")
+            % {"status": response["status"], "seconds": response["seconds"]}
+        )
+    if event.evidence == "listed":
+        parts.append(_("found in the cloud's list"))
+    return " · ".join(parts)
+
+
+def _cause(event: Event) -> str:
+    response = event.response or {}
+    return cause_of(
+        response.get("cause") or event.evidence,
+        response.get("code", ""),
+        response.get("message", ""),
+        is_clear=response.get("proves") != "nothing",
+    )
+
+
+def _person(event: Event) -> str:
+    return _("by %(person)s") % {"person": event.person_name}
+
+
+# Each step: its title, its colour, and what else the event tells.
+STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]] = {
+    EventType.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good", _requested),
+    EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending),
+    EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answered),
+    EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad", _cause),
+    EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _cause),
+    EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn", _cause),
+    EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn", _cause),
+    EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _cause),
+    EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad", _cause),
+    EventType.CREATE_LOOK_ASKED: (gettext_lazy("Asked to look again at once"), "idle", _person),
+    EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn", _cause),
+    EventType.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle", _person),
+    EventType.CREATE_DECIDED: (gettext_lazy("Decided"), "good", _person),
+    EventType.CREATE_ABSENT: (gettext_lazy("Proved absent"), "warn", None),
+    EventType.CREATE_OVERDUE: (gettext_lazy("Open for more than half an hour"), "warn", None),
+    EventType.CREATE_CONFIRMED: (gettext_lazy("Confirmed by later evidence"), "good", None),
+    EventType.CREATE_CONTRADICTED: (gettext_lazy("Contradicted by later evidence"), "bad", None),
+}
