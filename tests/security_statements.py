@@ -39,6 +39,15 @@ STATEMENTS = (
         ),
     ),
     Statement(
+        "An API token is proved at each request, and a session opens no endpoint",
+        (
+            "test_what_is_no_token_opens_nothing",
+            "test_each_character_of_a_token_counts",
+            "test_g23_a_session_opens_no_endpoint",
+            "test_an_ended_token_and_one_of_somebody_who_left_are_rejected",
+        ),
+    ),
+    Statement(
         "Anonymous requests write no session rows",
         ("test_g29_strangers_write_no_session_whatever_they_ask_for",),
     ),

@@ -45,7 +45,7 @@ def test_g34_a_dump_is_restored_into_an_empty_database_and_serves_again(tmp_path
             if step[0] != "database_roles":  # there is one role here
                 text = made.manage(*step)
                 assert step[0] != "note_restore" or "acknowledged: rolled back" in text
-        made.manage("shell", "-c", "from hyperclusters.audit import duties; duties.run_due()")
+        made.manage("shell", "-c", "from hyperclusters.audit import tasks; tasks.run_due()")
         assert made.manage("shell", "-v", "0", "-c", PILL).split() == ["intact", "1"]
         assert made.rows("SELECT name FROM clusters_cluster WHERE creation_id IS NULL") == [("made-since",)]
         with (

@@ -116,7 +116,7 @@ def test_g34_a_backup_under_load_is_restored_whole_and_what_came_after_is_found(
                 assert "is kept as" in text
                 assert "intact" in text
                 assert "acknowledged: rolled back" in text
-        here.shell("from hyperclusters.audit import duties; duties.run_due()")
+        here.shell("from hyperclusters.audit import tasks; tasks.run_due()")
         assert here.shell(PILL).split() == ["intact", "1"]
         creations, outside, every = map(int, here.shell(COUNT).split()[:3])
         assert 4 <= creations <= count

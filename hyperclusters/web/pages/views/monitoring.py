@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from hyperclusters import __version__
+import hyperclusters
 from hyperclusters.audit.chain import KeyMissing, current_key
 from hyperclusters.audit.structure import migrations_on_disk
 from hyperclusters.clusters.heartbeat import is_a_worker_alive, seconds_ahead
@@ -43,7 +43,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if not getattr(staticfiles_storage, "hashed_files", True):
         details["static"] = "not collected"
     ready = all(details.get(name) == "ok" for name in ("database", "schema", "static", "audit"))
-    status = {"status": "ok" if ready else "unavailable", "version": __version__}
+    status = {"status": "ok" if ready else "unavailable", "version": hyperclusters.__version__}
     return JsonResponse(status | details, status=200 if ready else 503)
 
 
