@@ -1,0 +1,1 @@
+"""The `hyperclusters` command: a client of the JSON API. Needs httpx and typer; nothing else of ours, no Django."""

@@ -1,0 +1,110 @@
+"""The command itself: what it offers, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from . import config, reading, writing
+from .client import Client
+from .errors import ExitCode, Failure
+from .output import emit, emit_fields, emit_json, progress, when
+from .writing import AsJson
+
+app = typer.Typer(
+    name="hyperclusters",
+    help="Create, watch and delete hyper clusters, and read the audit. Start with: hyperclusters login",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 usage, 3 outcome unknown or waiting for a decision, "
+    "4 not permitted, 5 server unreachable.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def login(
+    url: Annotated[
+        str,
+        typer.Option(help="The server, such as https://clusters.example.com.", envvar="HYPERCLUSTERS_URL"),
+    ] = "",
+) -> None:
+    """Store the server and an API token for later commands.
+
+    Asks for the token, or reads it from stdin where nobody can be asked. Create one on the page My access.
+    """
+    if sys.stdin.isatty():
+        url = url or typer.prompt("Server", err=True)
+        token = typer.prompt("API token", hide_input=True, err=True)
+    elif url:
+        token = sys.stdin.readline()
+    else:
+        raise typer.BadParameter("needed where nobody can be asked", param_hint="--url")
+    entered = config.checked(url, token)
+    with Client(entered) as client:
+        me = client.get("/me")
+    progress(f"Stored in {config.store(entered)}.")
+    emit(f"Signed in as {me['username']}.")
+
+
+def whoami(as_json: AsJson = False) -> None:
+    """Show who you are to the server, your roles, and what the token may do."""
+    loaded = config.load()
+    with Client(loaded) as client:
+        me = client.get("/me")
+    if as_json:
+        emit_json(me)
+        return
+    token = me["token"]
+    roles = (
+        f"{grant['role']} ({grant['team'] or 'whole site'})"
+        + (f" until {when(grant['until'])}" if grant["until"] else "")
+        for grant in me["grants"]
+    )
+    emit_fields(
+        [
+            ("Server", loaded.url),
+            ("User", me["username"]),
+            ("Name", me["full_name"]),
+            ("Roles", ", ".join(roles) or "none"),
+            ("Token", token["name"]),
+            ("Scopes", ", ".join(token["scopes"])),
+            ("Only in team", token["team"]),
+            ("Token ends", when(token["expires_at"])),
+        ]
+    )
+
+
+COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("login", login, "hyperclusters login --url https://clusters.example.com"),
+    ("whoami", whoami, "hyperclusters whoami"),
+    ("create", writing.create, "hyperclusters create train-a3 --project vision-cn-southwest-2 --wait"),
+    ("list", reading.list_clusters, "hyperclusters list --team vision --type HPS"),
+    ("show", reading.show, "hyperclusters show train-a3 --json"),
+    ("delete", writing.delete, "hyperclusters delete train-a3 --confirm-name train-a3 --wait"),
+    ("creations", reading.creations, "hyperclusters creations --state needs_attention"),
+    ("audit", reading.audit, "hyperclusters audit --person ada --range 24h --follow"),
+    ("export", reading.export, "hyperclusters export --since 2026-11-01 > audit.jsonl"),
+    ("grants", reading.grants, "hyperclusters grants vision"),
+)
+for _name, _command, _example in COMMANDS:
+    app.command(_name, epilog=f"Example: {_example}")(_command)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, or the process's own; its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets every line
+    try:
+        app(list(args) if args is not None else None)
+    except Failure as failure:
+        progress(f"Error: {failure}")
+        return failure.code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else ExitCode.DONE
+    return ExitCode.DONE

@@ -1,0 +1,168 @@
+"""Calls to the JSON API: repeated until there is an answer or the deadline passes, each time with the same key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from random import SystemRandom
+from typing import Any, Self
+
+import httpx
+
+from .config import Config
+from .errors import ExitCode, Failure
+from .output import progress
+
+RETRY_SECONDS = 120.0  # how long one call is repeated
+FIRST_DELAY, LONGEST_DELAY = 0.5, 10.0
+RETRIED = {429, 502, 503, 504}
+DENIED = {401, 403, 404}
+REFUSED = {400, 409, 413, 422}  # an answer to the key itself: no earlier attempt with it was recorded
+Query = dict[str, Any]
+
+
+class Client:
+    """A connection to one server. Use it as a context manager."""
+
+    def __init__(self, config: Config) -> None:
+        self._url = config.url
+        self._http = httpx.Client(
+            base_url=f"{config.url}/api/v1",
+            headers={"Authorization": f"Bearer {config.token}", "User-Agent": "hyperclusters-cli"},
+            timeout=httpx.Timeout(30, connect=10),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, *, seconds: float | None = None, **query: Any) -> Any:
+        """The JSON at this path. Empty parameters are left out."""
+        return self._call("GET", path, seconds, params=_filled(query))
+
+    def post(self, path: str, body: dict[str, Any], *, key: str, seconds: float | None = None) -> Any:
+        """The answer to a write. `key` makes it safe to repeat."""
+        return self._call("POST", path, seconds, json=body, headers={"Idempotency-Key": key})
+
+    def pages(self, path: str, *, page_size: int = 200, **query: Any) -> Iterator[dict[str, Any]]:
+        """The rows of a list, page by page."""
+        cursor = ""
+        while True:
+            page = self.get(path, limit=page_size, cursor=cursor, **query)
+            yield from page["items"]
+            if not (cursor := page["next"] or ""):
+                return
+
+    @contextmanager
+    def stream(self, path: str, query: Query) -> Iterator[Iterator[bytes]]:
+        """The body of a long answer in pieces. Not repeated once it has begun."""
+        try:
+            with self._http.stream("GET", path, params=_filled(query)) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise self._refusal(response, is_open=False)
+                yield response.iter_bytes()
+        except httpx.RequestError as error:
+            message = f"The answer of {self._url} broke off ({type(error).__name__}): it is not complete."
+            raise Failure(message, ExitCode.UNREACHABLE) from None
+
+    def _call(self, method: str, path: str, seconds: float | None, **request: Any) -> Any:
+        deadline = time.monotonic() + (RETRY_SECONDS if seconds is None else min(seconds, RETRY_SECONDS))
+        is_write = method != "GET"
+        is_open, delay = False, FIRST_DELAY  # is_open: an earlier attempt may have been recorded
+        while True:
+            wait = delay * SystemRandom().uniform(0.5, 1)
+            try:
+                response = self._http.request(method, path, **request)
+            except httpx.RequestError as error:
+                is_open |= is_write and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                failure, reason = self._unreachable(error, is_open=is_open), "No answer"
+            else:
+                if response.is_success:
+                    return self._json(response)
+                if response.status_code in REFUSED:
+                    is_open = False
+                is_open |= is_write and _may_be_recorded(response)
+                failure = self._refusal(response, is_open=is_open)
+                if response.status_code not in RETRIED and not (is_write and response.status_code == 500):
+                    raise failure
+                wait = max(wait, retry_after(response.headers.get("Retry-After", "")))
+                reason = f"HTTP {response.status_code}"
+            if time.monotonic() + wait > deadline:
+                raise failure
+            progress(f"{reason}; trying again in {wait:.1f} s")
+            time.sleep(wait)
+            delay = min(delay * 2, LONGEST_DELAY)
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError:
+            raise Failure(f"{self._url} did not answer with JSON: is it the right address?") from None
+
+    def _unreachable(self, error: httpx.RequestError, *, is_open: bool) -> Failure:
+        if is_open:
+            return Failure(
+                f"{self._url} did not answer. The request may be recorded all the same.", ExitCode.UNKNOWN
+            )
+        return Failure(
+            f"Cannot reach {self._url}: {str(error) or type(error).__name__}.", ExitCode.UNREACHABLE
+        )
+
+    def _refusal(self, response: httpx.Response, *, is_open: bool) -> Failure:
+        """What a status outside 2xx means to the person who typed the command."""
+        problem, status = _problem(response), response.status_code
+        lines = [str(problem.get("detail") or f"{self._url} answered {status} {response.reason_phrase}.")]
+        if response.has_redirect_location:
+            lines.append(
+                f"It points to {response.headers['Location']}: set HYPERCLUSTERS_URL to that server."
+            )
+        lines += [f"  {each.get('field')}: {each.get('message')}" for each in problem.get("errors") or []]
+        if seconds := retry_after(response.headers.get("Retry-After", "")):
+            lines.append(f"Try again in {seconds:.0f} s.")
+        if request_id := problem.get("request_id"):
+            lines.append(f"Request ID: {request_id}")
+        if is_open:
+            code = ExitCode.UNKNOWN
+        elif status in DENIED and (problem or status != 404):
+            code = ExitCode.NOT_PERMITTED
+        elif status in {502, 503, 504} and not problem:
+            code = ExitCode.UNREACHABLE
+        else:
+            code = ExitCode.FAILED
+        return Failure("\n".join(lines), code)
+
+
+def retry_after(value: str) -> float:
+    """Seconds in a `Retry-After` header, which is a number or a date; 0 if it is neither."""
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _may_be_recorded(response: httpx.Response) -> bool:
+    """Whether a write that was answered like this may have been recorded: a gateway's answer does not tell."""
+    return response.status_code >= 500 and _problem(response).get("sent") != "no"
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """The body of an error; empty if it is not the API's."""
+    if not response.headers.get("Content-Type", "").startswith("application/problem+json"):
+        return {}
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _filled(query: Query) -> Query:
+    return {name: value for name, value in query.items() if value not in ("", None, False)}

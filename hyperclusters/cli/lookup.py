@@ -1,0 +1,40 @@
+"""Finding the cluster that somebody names."""
+
+from __future__ import annotations
+
+import uuid
+
+from .client import Client
+from .errors import ExitCode, Failure
+from .output import Row
+
+
+def find_cluster(client: Client, text: str) -> Row:
+    """The cluster with this ID, cloud ID or name. Raises Failure unless it is exactly one."""
+    if is_uuid(text):
+        try:
+            row: Row = client.get(f"/clusters/{uuid.UUID(text)}")
+        except Failure as failure:
+            if failure.code != ExitCode.NOT_PERMITTED:
+                raise
+        else:
+            return row
+        rows = [row for row in client.pages("/clusters", q=text) if row["cluster_id"] == text.lower()]
+    else:
+        rows = list(client.pages("/clusters", name=text)) if text else []
+    if not rows:
+        message = f"There is no cluster {text}, or it belongs to a team that you are not in."
+        raise Failure(message, ExitCode.NOT_PERMITTED)
+    if len(rows) > 1:
+        ids = "\n".join(f"  {row['id']}  in {row['project']}" for row in rows)
+        raise Failure(f"Several clusters are named {text}. Use an ID:\n{ids}", ExitCode.USAGE)
+    return rows[0]
+
+
+def is_uuid(text: str) -> bool:
+    """Whether this is an ID and not a name."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,152 @@
+"""How each thing of the API is printed for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .output import Row, emit_fields, emit_table, when
+
+STATES = {
+    "queued": "Waiting to be sent",
+    "sending": "Being sent to the cloud",
+    "unknown": "Checking the cloud",
+    "needs_attention": "Needs a decision",
+    "created": "Created",
+    "deleted": "Deleted",
+    "failed": "Failed",
+    "not_created": "Not created",
+    "refused": "Refused",
+    "cancelled": "Withdrawn",
+}
+
+
+def state_text(row: Row) -> str:
+    """The state of a creation or deletion in words."""
+    state = str(row["state"])
+    return STATES.get(state, state)
+
+
+def emit_creation(row: Row) -> None:
+    """One creation."""
+    cluster = row["cluster"] or {}
+    subnet = row["hyper_cluster_subnet_id"] or "default network"
+    emit_fields(
+        [
+            *_operation(row),
+            ("Type", row["type"]),
+            ("Subnet", subnet),
+            ("Cluster", cluster.get("id")),
+            ("Cloud ID", cluster.get("cluster_id")),
+            *_outcome(row),
+        ]
+    )
+
+
+def emit_deletion(row: Row) -> None:
+    """One deletion."""
+    emit_fields([*_operation(row), ("Cluster", row["cluster"]["id"]), *_outcome(row)])
+
+
+def _operation(row: Row) -> list[tuple[str, object]]:
+    return [("ID", row["id"]), ("Name", row["name"]), ("State", state_text(row)), ("Project", row["project"])]
+
+
+def _outcome(row: Row) -> list[tuple[str, object]]:
+    return [
+        ("Reason", row["reason"]),
+        ("Cause", row["cause"]),
+        ("Error code", row["code"]),
+        ("Cloud's words", row["message"]),
+        ("Cloud request ID", row["cloud_request_id"]),
+        ("Requested by", row["requested_by"]),
+        ("Requested", when(row["requested_at"])),
+        ("Settled", when(row["settled_at"])),
+        ("Next check", when(row["next_check_at"])),
+    ]
+
+
+def emit_creations(rows: Iterable[Row]) -> None:
+    """A list of creations."""
+    columns = ("Name", "State", "Type", "Project", "Requested by", "Requested", "ID")
+    cells = (
+        (
+            row["name"],
+            state_text(row),
+            row["type"],
+            row["project"],
+            row["requested_by"],
+            when(row["requested_at"]),
+            row["id"],
+        )
+        for row in rows
+    )
+    emit_table(columns, cells)
+
+
+def emit_cluster(row: Row) -> None:
+    """One cluster."""
+    networks = ", ".join(
+        network["subnet_id"] + (" (default)" if network["is_default"] else "") for network in row["networks"]
+    )
+    emit_fields(
+        [
+            ("ID", row["id"]),
+            ("Name", row["name"]),
+            ("Cloud ID", row["cluster_id"]),
+            ("Type", " and ".join(row["types"]) or row["type"]),
+            ("Subnets", networks),
+            ("Project", row["project"]),
+            ("Team", row["team"]),
+            ("Created by", row["created_by"] or "created elsewhere"),
+            ("Creation", row["creation"]),
+            ("Found", when(row["found_at"])),
+            ("Last seen", when(row["last_seen_at"])),
+            ("Gone", when(row["gone_at"])),
+        ]
+    )
+
+
+def emit_clusters(rows: Iterable[Row]) -> None:
+    """A list of clusters."""
+    columns = ("Name", "Type", "Project", "Team", "Created by", "Last seen", "ID")
+    cells = (
+        (
+            row["name"],
+            row["type"],
+            row["project"],
+            row["team"],
+            row["created_by"] or "elsewhere",
+            when(row["last_seen_at"]),
+            row["id"],
+        )
+        for row in rows
+    )
+    emit_table(columns, cells)
+
+
+def event_cells(row: Row) -> tuple[object, ...]:
+    """A line of the audit."""
+    if not row["is_readable"]:
+        return (row["seq"], "", "damaged", "", "", "", "")
+    about = row["object"] or {}
+    words = (row["response"] or {}).get("error_msg") or row["reason"]
+    subject = about.get("name") or about.get("id")
+    return (row["seq"], when(row["at"]), row["action"], row["outcome"], row["person"], subject, words)
+
+
+def emit_grants(rows: Iterable[Row]) -> None:
+    """Who has which role."""
+    columns = ("Person", "Role", "Team", "Since", "Until", "Granted by", "Reason")
+    cells = (
+        (
+            row["person"],
+            row["role"],
+            row["team"] or "whole site",
+            when(row["since"]),
+            when(row["until"]) or "no end",
+            row["granted_by"],
+            row["reason"],
+        )
+        for row in rows
+    )
+    emit_table(columns, cells)
