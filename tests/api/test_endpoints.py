@@ -18,6 +18,8 @@ from tests.api.client import Api, issue
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import failing_database
 
+UNKNOWN = uuid.UUID(int=4, version=4)
+
 BODY = {"project": "vision-cn-southwest-2", "name": "train-a3-west"}
 
 
@@ -80,7 +82,7 @@ def test_unknown_parameters_and_bad_cursors_are_refused(api: dict[str, Api], pat
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/creations/", "/creations/1", "/../admin", f"/clusters/{uuid.uuid4()}"]
+    "path", ["/nothing", "/creations/", "/creations/1", "/../admin", f"/clusters/{UNKNOWN}"]
 )
 def test_an_address_that_is_not_there_answers_as_a_problem(api: dict[str, Api], path: str) -> None:
     answer = api["ada"].get(path)
