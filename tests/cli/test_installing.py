@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_client_installs_without_the_server(tmp_path: Path) -> None:
     place = tmp_path / "venv"
     venv.create(place, with_pip=False)
-    pip = [sys.executable, "-m", "pip", "--python", place / "bin/python", "install", "--quiet"]
-    subprocess.run([*pip, ROOT], check=True, timeout=300)
+    pip = [sys.executable, "-m", "pip", "--python", str(place / "bin/python"), "install", "--quiet"]
+    subprocess.run([*pip, str(ROOT)], check=True, timeout=300)
     shown = subprocess.run(
         [place / "bin/hyperclusters", "--help"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
