@@ -17,6 +17,7 @@ from .errors import Cause, ChangeRefused
 from .models import AccessRequest, Grant, Invitation, RequestState, Team, User
 from .permissions import Permission, require
 from .rules import audited_change, lock, require_an_admin_stays
+from .service_identities import end_tokens
 from .services import revoke
 
 TRIES = 5  # to close an account that is being granted access at the same time
@@ -99,6 +100,7 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
         )
         access_requests = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
         withdrawn = access_requests.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
+        tokens = end_tokens(person)
         sent = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
         record(
             EventType.PERSON_DEACTIVATED,
@@ -107,7 +109,7 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
             by=by,
             reason=reason,
             before={"active": True, "grants": [grant.as_audit_json() for grant in grants]},
-            after={"active": False, "requests": withdrawn, "invitations": sent},
+            after={"active": False, "requests": withdrawn, "invitations": sent, "tokens": tokens},
         )
 
 
@@ -149,6 +151,8 @@ def reactivate(person: User, *, by: User, reason: str) -> None:
         require(by, Permission.APPOINT)
         if not reason.strip():
             raise ChangeRefused(Cause.NO_REASON)
+        if person.service_team_id:
+            raise ChangeRefused(Cause.SERVICE)
         if not User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
             raise ChangeRefused(Cause.HELD, person.username)
         record(

@@ -17,13 +17,15 @@ from .rules import audited_change
 def correct(person: User, *, by: User | None, email: str, full_name: str, reason: str) -> None:
     """Change a person's address and full name. `by` is None for a command on the server.
 
-    Raises NotPermitted; ChangeRefused without a reason; ValidationError for a bad or used address or a bad name.
+    Raises NotPermitted; ChangeRefused without a reason or for a service identity; ValidationError for a bad or used address or a bad name.
     """
     with audited_change(by=by, on=person, email=email, reason=reason):
         if by is not None:
             require(by, Permission.APPOINT)
         if not reason.strip():
             raise ChangeRefused(Cause.NO_REASON)
+        if person.service_team_id:
+            raise ChangeRefused(Cause.SERVICE)
         person.refresh_from_db()
         before = _facts(person)
         person.email, person.full_name = email, full_name

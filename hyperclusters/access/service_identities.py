@@ -6,6 +6,7 @@ added it.
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.db.models import QuerySet
 
 from hyperclusters.audit import clock
@@ -45,6 +46,12 @@ def add_service_identity(
     return identity
 
 
+def end_tokens(person: User) -> int:
+    """Revoke every API token of an account for good. Returns how many there were."""
+    tokens = apps.get_model("accounts", "ApiToken").objects.filter(owner=person, revoked_at__isnull=True)
+    return int(tokens.update(revoked_at=clock.now()))
+
+
 def remove_service_identity(identity: User, *, by: User, reason: str) -> None:
     """End an identity with its grant; its tokens are rejected from the next request on. Its name stays taken.
 
@@ -69,4 +76,5 @@ def remove_service_identity(identity: User, *, by: User, reason: str) -> None:
                 by=by,
                 reason=reason,
                 before={"grants": before},
+                after={"tokens": end_tokens(identity)},
             )

@@ -92,6 +92,8 @@ def _link(claims: Claims) -> CompanyAccount:
     person = User.objects.by_address(claims.address).first()
     if person is None:
         person = _add(claims)
+    elif person.service_team_id:
+        raise LoginRejected(f"its e-mail address is that of {person.username}, which is a service identity")
     elif other := CompanyAccount.objects.filter(person=person).first():
         if (other.issuer, other.subject) == (settings.OIDC_ISSUER, claims.subject):
             raise RaceLost

@@ -59,7 +59,8 @@ def password_path(person: User) -> str:
 def person_of(uid: str, token: str) -> User | None:
     """The active person of such a path; None if it was used, has expired, or is forged."""
     try:
-        person = User.objects.filter(pk=int(force_str(urlsafe_base64_decode(uid))), is_active=True).first()
+        people = User.objects.filter(is_active=True, service_team=None)
+        person = people.filter(pk=int(force_str(urlsafe_base64_decode(uid)))).first()
     except (ValueError, OverflowError):
         return None
     return person if person and _tokens.check_token(person, token) else None

@@ -21,6 +21,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from .company import confirmation_ends_at
 from .models import ApiToken, Scope
 from .token_format import generate_token, token_id
 
@@ -112,10 +113,13 @@ def authenticate(header: str, *, ip: str) -> ApiToken:
     )
     if token is None or not hmac.compare_digest(token.digest, _digest(text)):
         raise _rejected(None, "unknown")
+    if not token.owner.is_active:
+        raise _rejected(token, "inactive")
     if not token.is_usable:
-        raise _rejected(
-            token, "revoked" if token.revoked_at else "expired" if token.owner.is_active else "inactive"
-        )
+        raise _rejected(token, "revoked" if token.revoked_at else "expired")
+    ends_at = confirmation_ends_at(token.owner)
+    if ends_at and ends_at <= clock.now():
+        raise _rejected(token, "unconfirmed")
     _note_use(token, ip)
     return token
 

@@ -100,7 +100,13 @@ def request_deletion(
         )
     except DatabaseError:
         connection.close()
-        found = deletions.find_recorded(person=request.user, cluster=cluster)
+        found = deletions.find_same(
+            person=request.user,
+            cluster=cluster,
+            typed_name=body.confirm_name,
+            reason=body.reason,
+            token=token,
+        )
         if found is None:
             return not_recorded(request)
         deletion = found

@@ -58,7 +58,7 @@ def request_creation(
         creation = creations.request_creation(person=request.user, project=project, wish=wish, token=token)
     except DatabaseError:
         connection.close()
-        found = creations.find_recorded(person=request.user, token=token)
+        found = creations.find_same(person=request.user, project=project, wish=wish, token=token)
         if found is None:
             return not_recorded(request)
         creation = found

@@ -82,7 +82,8 @@ def busy(request: HttpRequest, _error: Exception) -> HttpResponse:
 
 def stale(request: HttpRequest, _error: Exception) -> HttpResponse:
     """409: it has moved on since."""
-    return problem(request, 409, "stale_state", _("It is not in a state for this any more. Read it again."))
+    detail = _("It is not in a state for this any more. Read it again.")
+    return problem(request, 409, "stale_state", detail, sent="maybe")
 
 
 def change_refused(request: HttpRequest, error: ChangeRefused) -> HttpResponse:

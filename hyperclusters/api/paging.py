@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -62,7 +62,7 @@ def _decode(cursor: str, *parsers: Callable[[str], Any]) -> list[Any]:
     try:
         parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [parse(part) for parse, part in zip(parsers, parts, strict=True)]
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         error = {"loc": ("query", "cursor"), "msg": "Not a cursor of this list"}
         raise ValidationError([error]) from None
 
@@ -71,7 +71,7 @@ def _time(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(text)
-    return at
+    return at.astimezone(UTC)
 
 
 def _text(text: str) -> str:

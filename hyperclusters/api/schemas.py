@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from hyperclusters.clusters.models import DeletionState, State
 
@@ -65,10 +65,21 @@ class DeletionBody(Body):
     reason: Line = ""
 
 
+def _utc(at: datetime) -> datetime:
+    """In UTC, well before the last moment that a database keeps. Raises ValueError."""
+    if at.tzinfo is None:
+        raise ValueError("Say the time zone, as in 2027-01-31T18:00:00Z")
+    if not 1 < at.year < MAXYEAR:
+        raise ValueError("No time that can be kept")
+    return at.astimezone(UTC)
+
+
 class GrantBody(Body):
     person: Line = Field(description="User name", examples=["nina"])
     role: RoleName
-    until: datetime | None = Field(None, strict=False, description="End of the access; null: none")
+    until: Annotated[datetime, AfterValidator(_utc)] | None = Field(
+        None, strict=False, description="End of the access, with its time zone; null: none"
+    )
     reason: Line = Field(min_length=1, examples=["Joins the team"])
 
 

@@ -9,8 +9,11 @@ from .errors import ExitCode, Failure
 from .output import Row
 
 
-def find_cluster(client: Client, text: str) -> Row:
-    """The cluster with this ID, cloud ID or name. Raises Failure unless it is exactly one."""
+def find_cluster(client: Client, text: str, *, or_gone: bool = False) -> Row:
+    """The cluster with this ID, cloud ID or name. Raises Failure unless it is exactly one.
+
+    `or_gone`: if there is none, one that the cloud no longer has, so that a deletion can be repeated with its key.
+    """
     if is_uuid(text):
         try:
             row: Row = client.get(f"/clusters/{uuid.UUID(text)}")
@@ -22,6 +25,9 @@ def find_cluster(client: Client, text: str) -> Row:
         rows = [row for row in client.pages("/clusters", q=text) if row["cluster_id"] == text.lower()]
     else:
         rows = list(client.pages("/clusters", name=text)) if text else []
+    if not rows and or_gone and text:
+        gone = client.pages("/clusters", q=text, gone="true")
+        rows = [row for row in gone if text in {row["name"], row["cluster_id"]}]
     if not rows:
         message = f"There is no cluster {text}, or it belongs to a team that you are not in."
         raise Failure(message, ExitCode.NOT_PERMITTED)

@@ -93,7 +93,7 @@ def delete(
     if not confirm_name and not sys.stdin.isatty():
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--confirm-name")
     with Client(load()) as client:
-        found = find_cluster(client, cluster)
+        found = find_cluster(client, cluster, or_gone=bool(key))
         if not confirm_name:
             progress(f"This deletes {found['name']} ({found['cluster_id']}) in {found['project']}.")
             confirm_name = typer.prompt("Type its name to confirm", err=True)

@@ -70,6 +70,13 @@ def request_creation(
             return _accept(person, project, wish, token, again_of, despite_cluster)
 
 
+def find_same(*, person: User, project: Project, wish: CreateRequest, token: UUID) -> Creation | None:
+    """As `find_recorded`, for a token that an earlier request may have used. Raises TokenUsed if that asked for another
+    thing."""
+    earlier = find_recorded(person=person, token=token)
+    return _same_or_refuse(earlier, person, project, wish) if earlier else None
+
+
 def find_recorded(*, person: User, token: UUID) -> Creation | None:
     """The creation that this person's form recorded, read after a COMMIT without an answer.
 

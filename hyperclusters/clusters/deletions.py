@@ -71,6 +71,14 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
     return read_back(cluster.pk, mine.first)
 
 
+def find_same(
+    *, person: User, cluster: Cluster, typed_name: str, reason: str, token: UUID
+) -> Deletion | None:
+    """The deletion of this token, read after a COMMIT without an answer. Raises TokenUsed if it asked for another thing."""
+    earlier = read_back(cluster.pk, Deletion.objects.filter(token=token, requested_by=person).first)
+    return _same_or_refuse(earlier, cluster, typed_name, reason) if earlier else None
+
+
 def _same_or_refuse(earlier: Deletion, cluster: Cluster, typed_name: str, reason: str) -> Deletion:
     if (earlier.cluster_id, earlier.name, earlier.reason) != (cluster.pk, typed_name, reason):
         raise TokenUsed(None)

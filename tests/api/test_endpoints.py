@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +15,10 @@ from django.db import OperationalError
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import AccessRequest, Grant, Role
 from hyperclusters.audit import clock
+from hyperclusters.clusters import creations, deletions
+from hyperclusters.clusters.creations import CreateRequest, request_creation
+from hyperclusters.clusters.deletions import request_deletion
+from hyperclusters.clusters.errors import TokenUsed
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, Network, Project
 from tests.api.client import Api, issue
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
@@ -79,6 +85,44 @@ def test_a_body_that_is_too_large_is_refused(api: dict[str, Api], projects: Proj
 def test_unknown_parameters_and_bad_cursors_are_refused(api: dict[str, Api], path: str) -> None:
     answer = api["ada"].get(path)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    "parts", ["[Infinity]", "[1e400]", "[[]]", '["0001-01-01T00:00:00+14:00", "x"]', "[true]"]
+)
+@pytest.mark.parametrize(
+    "path", ["/creations", "/clusters", "/teams/vision/grants", "/access-requests", "/audit/events"]
+)
+def test_no_forged_cursor_breaks_a_list(api: dict[str, Api], path: str, parts: str) -> None:
+    cursor = base64.urlsafe_b64encode(parts.encode()).decode()
+    assert api["tom"].get(f"{path}?cursor={cursor}").status_code in {200, 422}
+
+
+@pytest.mark.parametrize(
+    "until", ["2099-01-31", "2099-01-31T00:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_an_end_needs_a_time_zone_and_a_year_that_can_be_kept(api: dict[str, Api], until: str) -> None:
+    body = {"person": "nina", "role": "viewer", "until": until, "reason": "x"}
+    assert api["tom"].post("/teams/vision/grants", body).status_code == 422
+
+
+def test_a_key_read_back_after_a_lost_answer_is_compared_with_what_it_asked_for(
+    people: People, projects: Projects
+) -> None:
+    cluster = make_cluster(projects.vision, "to-delete")
+    token, wish = uuid.uuid4(), CreateRequest("read-back", "HPS")
+    made = request_creation(person=people.ada, project=projects.vision, wish=wish, token=token)
+    same = partial(creations.find_same, person=people.ada, project=projects.vision, token=token)
+    assert same(wish=wish) == made
+    with pytest.raises(TokenUsed):
+        same(wish=CreateRequest("another", "HPS"))
+    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name=cluster.name, token=token)
+    found = partial(
+        deletions.find_same, person=people.ada, cluster=cluster, typed_name=cluster.name, token=token
+    )
+    assert found(reason="") == deletion
+    with pytest.raises(TokenUsed):
+        found(reason="another")
 
 
 @pytest.mark.parametrize(

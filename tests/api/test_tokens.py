@@ -11,15 +11,16 @@ import pytest
 from django.core import mail
 from django.test import Client as Browser
 
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.access_reviews import deactivate, reactivate
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.mail import send_due
 from hyperclusters.access.models import Grant, Role, User
+from hyperclusters.access.people import correct
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.reports import who_can_what
 from hyperclusters.access.service_identities import add_service_identity, remove_service_identity
 from hyperclusters.access.services import end_grant, grant
-from hyperclusters.accounts.models import ApiToken, Scope
+from hyperclusters.accounts.models import ApiToken, CompanyAccount, Scope
 from hyperclusters.accounts.token_format import generate_token, token_id
 from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
@@ -140,6 +141,26 @@ def test_an_ended_token_and_one_of_somebody_who_left_are_rejected(people: People
     assert causes == [("ada", "expired"), ("vera", "inactive")]
 
 
+def test_what_was_revoked_with_its_person_stays_so_when_the_person_comes_back(people: People) -> None:
+    token = issue(people.vera)
+    deactivate(people.vera, by=people.root, reason="left")
+    reactivate(people.vera, by=people.root, reason="is back")
+    assert Api(token).get("/me").status_code == 401
+    assert events(action="access:token:rejected")[-1].source == "api"
+
+
+def test_a_token_ends_with_the_company_sign_in_of_its_person(people: People, settings: Any) -> None:
+    settings.OIDC_ISSUER, settings.OIDC_MAX_AGE = "https://login.example.com", 24
+    token = issue(people.ada)
+    account = CompanyAccount.objects.create(person=people.ada, issuer=settings.OIDC_ISSUER, subject="a")
+    people.ada.set_unusable_password()
+    people.ada.save()
+    assert Api(token).get("/me").status_code == 200
+    CompanyAccount.objects.filter(pk=account.pk).update(confirmed_at=clock.now() - timedelta(hours=25))
+    assert Api(token).get("/me").status_code == 401
+    assert events(action="access:token:rejected")[-1].evidence == "unconfirmed"
+
+
 def test_a_token_never_does_more_than_its_person_at_that_moment(people: People, projects: Projects) -> None:
     ada = Api(issue(people.ada))
     creation = submit_creation(people.ada, projects.vision)
@@ -231,6 +252,10 @@ def test_a_service_identity_creates_and_survives_who_added_it(
     remove_service_identity(robot, by=people.nina, reason="not needed")
     assert Api(token).get("/me").status_code == 401
     assert not Grant.objects.active().filter(person=robot).exists()
+    with pytest.raises(ChangeRefused):
+        reactivate(robot, by=people.root, reason="again")
+    with pytest.raises(ChangeRefused):
+        correct(robot, by=people.root, email="robot@example.com", full_name="", reason="to sign in")
 
 
 def test_a_service_identity_gets_no_further_than_creator_in_its_team(people: People) -> None:

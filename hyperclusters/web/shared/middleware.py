@@ -176,6 +176,7 @@ def _check_token(request: PageRequest, declared: access) -> HttpResponse | None:
     request.COOKIES, request.session = {}, SessionStore()
     if declared.is_public:
         return _check_method(request, declared, {})
+    switch_to_token("")
     try:
         token = tokens.authenticate(request.headers.get("Authorization", ""), ip=client_ip(request))
     except tokens.TokenRejected as rejected:
