@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Secrets for commands that only read the code; nothing is ever encrypted or signed with them.
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
-# Half of a test's time is waiting: two workers a core. The long files are collected first.
+# Half of a test's time is waiting: two workers a core; a browser keeps a core busy. The long files are collected first.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -18,15 +18,16 @@ demo: $(VENV)/run  ## run the dashboard here, with a simulated cloud
 	@exec $(BIN)/python manage.py demo
 
 test: $(VENV)/dev  ## run every test on SQLite, then the database tests on PostgreSQL, even if the first part fails
-	@$(BIN)/python -m pytest $(PARALLEL); sqlite=$$?; \
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m browser; browser=$$?; \
+	$(BIN)/python -m pytest $(PARALLEL) -m "not browser"; sqlite=$$?; \
 	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not any_database" \
 	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \
 	  echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; fi; \
-	for half in SQLite:$$sqlite PostgreSQL:$$postgresql ICU:$$icu; do \
+	for half in Browser:$$browser SQLite:$$sqlite PostgreSQL:$$postgresql ICU:$$icu; do \
 	  [ $${half#*:} = 0 ] && echo "$${half%:*}: passed" || echo "$${half%:*}: FAILED ($${half#*:})"; done; \
-	[ $$sqlite$$postgresql$$icu = 000 ]
+	[ $$browser$$sqlite$$postgresql$$icu = 0000 ]
 
 check: $(VENV)/dev  ## check format, lint, types, templates, migrations, architecture, documents, translations
 	$(BIN)/ruff format --check .
