@@ -7,15 +7,19 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client as Browser
+from django.utils import timezone
 
 from hyperclusters.access import access_requests, invitations
 from hyperclusters.access.models import Grant, Role
+from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, grant
+from hyperclusters.accounts.tokens import create_token
 from hyperclusters.clusters.models import Cluster
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.permissions import table
@@ -88,6 +92,13 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         email="new@example.com", team=people.vision, role=Role.VIEWER, reason="r", by=people.tom
     )
     site = grant(person=add_person(username="second"), role=Role.AUDITOR, team=None, reason="r")
+    robot = add_service_identity(
+        team=people.vision, name="robot", role=Role.VIEWER, reason="r", by=people.tom
+    )
+    ends = timezone.now() + timedelta(days=9)
+    token, _text = create_token(
+        by=people.ada, owner=people.ada, name="t", scopes=["clusters:read"], expires_at=ends
+    )
     text = f"/creations/{creation.pk}/"
     team, project = "/teams/vision/", projects.vision.get_absolute_url()
     return {
@@ -126,6 +137,10 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "teams:request": f"{team}requests/{access_request.pk}/",
         "teams:uninvite": f"{team}invitations/{invited.pk}/withdraw/",
         "access:ask": "/access/ask/",
+        "access:new_token": "/access/tokens/new/",
+        "access:revoke_token": f"/access/tokens/{token.pk}/revoke/",
+        "teams:add_service": f"{team}services/new/",
+        "teams:remove_service": f"{team}services/{robot.pk}/remove/",
         "access:withdraw": f"/access/requests/{access_request.pk}/withdraw/",
         "access:invitation": "/access/invitations/none/",
         "projects:connect": "/projects/new/",
@@ -169,7 +184,10 @@ POSTED = {
 def test_g02_every_post_route_answers_503_and_never_500_while_another_process_holds_the_lock(
     addresses: dict[str, str], as_: SignIn, people: People
 ) -> None:
-    posts = {entry.route for entry in table() if entry.method == "post"}
+    # The API has its own test of this, with tokens.
+    posts = {
+        entry.route for entry in table() if entry.method == "post" and not entry.route.startswith("api:")
+    }
     assert posts <= addresses.keys()
     browsers = {name: patient(as_(name)) for name in ("root", "tom", "olga", "ada")}
     browsers |= {"nobody": patient(Browser())}
