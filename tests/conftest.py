@@ -44,10 +44,7 @@ KEY = Credentials("TESTKEY", "test-secret")
 PASSWORD = "correct horse battery"
 
 
-LONG = (
-    "tests/browser/",
-    "tests/faults/",
-)  # files of minutes: they start first, so that no worker ends with one
+LONG = "tests/faults/"  # files of minutes: they start first, so that no worker ends with one
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

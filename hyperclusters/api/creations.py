@@ -15,6 +15,7 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.creations import CreateRequest
 from hyperclusters.clusters.idempotency import token_for
 from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, anywhere, on
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.problems import problem
@@ -71,9 +72,7 @@ def request_creation(
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def list_creations(request: PageRequest, filters: Query[CreationFilters]) -> Page[CreationOut]:
     """Creations of your teams, newest first."""
-    rows = Creation.objects.visible_to(request.user).select_related(
-        "project__team", "requested_by", "cluster"
-    )
+    rows = _creations(request)
     if filters.q:
         rows = rows.filter(name__icontains=filters.q)
     exact = {"name": filters.name, "project__name": filters.project, "state": filters.state}
@@ -153,11 +152,13 @@ def _project(request: PageRequest, body: CreationBody) -> Project:
     return project
 
 
+def _creations(request: PageRequest) -> CreationQuerySet:
+    rows = Creation.objects.visible_to(request.user)
+    return rows.select_related("project__team", "requested_by", "cluster")
+
+
 def _visible(request: PageRequest, pk: UUID) -> Creation:
-    rows = Creation.objects.visible_to(request.user).select_related(
-        "project__team", "requested_by", "cluster"
-    )
-    creation = rows.filter(pk=pk).first()
+    creation = _creations(request).filter(pk=pk).first()
     if creation is None:
         raise Http404
     return creation

@@ -115,7 +115,9 @@ def _page(request: PageRequest, form: AskForm, status: int = 200) -> HttpRespons
         "waiting": [(each, form.deciders[each.team.slug]) for each in access_requests.pending()],
         "decided": access_requests.filter(decided_at__isnull=False).order_by("-decided_at", "pk")[:5],
         "ended_grants": ended_grants(person),
-        "tokens": ApiToken.objects.filter(owner=person, revoked_at__isnull=True).select_related("team"),
+        "tokens": ApiToken.objects.filter(owner=person, revoked_at__isnull=True).select_related(
+            "team", "owner"
+        ),
         "soon": clock.now() + SOON,
         "form": form,
     }

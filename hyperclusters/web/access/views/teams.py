@@ -198,7 +198,7 @@ def _members(request: PageRequest, team: Team) -> dict[str, Any]:
 
 def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
     """Each service identity with its tokens that are not revoked."""
-    active = Prefetch("api_tokens", ApiToken.objects.filter(revoked_at__isnull=True))
+    active = Prefetch("api_tokens", ApiToken.objects.filter(revoked_at__isnull=True).select_related("team"))
     return [(each, list(each.api_tokens.all())) for each in identities_of(team).prefetch_related(active)]
 
 
