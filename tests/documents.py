@@ -63,7 +63,7 @@ def rights() -> str:
         [(re.sub(r"\b[a-z]+_[a-z_]+\b", r"`\g<0>`", name), right) for name, right in rows],
     )
     return (
-        f"{text}\n`{AUDITOR}` may read the tables `audit_…` and nothing else. "
+        f"{text}\n`{AUDITOR}` may read the tables `audit_…` and `django_migrations`, and nothing else. "
         f"`{ANCHOR}` may also record in `audit_anchorfile` that it wrote an anchor.\n"
     )
 

@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ROOT / "hyperclusters" / "settings.py"
+DEMO_SECRETS = {"SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DEMO_PASSWORD", "DEMO_TOKEN"}
 KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 CANARY = "canary-" + "s3cr3t" * 10
 ENOUGH = {"SECRET_KEY": CANARY, "CREDENTIAL_KEYS": KEY, "AUDIT_KEYS": f"a:{KEY}"}
@@ -242,8 +243,8 @@ def test_the_demo_makes_its_secrets_once_and_keeps_them_to_itself(
     kept = tmp_path / "demo" / "secrets.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     made = json.loads(kept.read_text())
-    assert set(made) == {"SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DEMO_PASSWORD"}
-    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DEMO_PASSWORD"):
+    assert set(made) == DEMO_SECRETS
+    for name in DEMO_SECRETS:
         assert first[name] == second[name]
     assert len(made["SECRET_KEY"]) >= 50
     out, err = capfd.readouterr()
@@ -256,7 +257,7 @@ def test_two_demos_have_nothing_secret_in_common(monkeypatch: pytest.MonkeyPatch
     for folder in ("one", "two"):
         monkeypatch.setenv("DATA_DIR", str(tmp_path / folder))
         made.append(runpy.run_path(str(SETTINGS)))
-    for name in ("SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS", "DEMO_PASSWORD"):
+    for name in DEMO_SECRETS:
         assert made[0][name] != made[1][name]
 
 

@@ -195,11 +195,11 @@ def test_g39_one_event_leads_to_the_next_in_the_order_of_the_list(
 
 
 def test_g39_any_filter_shows_what_a_plain_comparison_shows(
-    write: Any, monkeypatch: pytest.MonkeyPatch
+    write: Any,
 ) -> None:
     """Generated ranges and combinations over a ledger with two clocks and many equal times, in pages of seven."""
     write(lambda number: START + timedelta(minutes=random.Random(number).randrange(30), hours=number % 2), 90)
-    monkeypatch.setattr(paging, "SIZE", 7)
+    page = partial(paging.page, size=7)
     events = sorted(written(), key=lambda event: (event.at, event.seq), reverse=True)
     times = st.none() | st.sampled_from(events).map(lambda event: event.at)
     teams = sorted({event.team_id for event in events if event.team_id})

@@ -444,7 +444,7 @@ def test_every_form_with_a_reason_keeps_drafts() -> None:
     without = {name for name, route in routes() if not hasattr(route.callback, "left_out")}
     assert {name for name in without if name.partition(":")[0] in {"teams", "people", "projects", "access"}} == {
         "teams:list", "teams:team", "teams:who", "teams:uninvite", "people:list", "projects:list", "projects:project",
-        "projects:test", "access:mine", "access:withdraw", "access:invitation",
+        "projects:test", "access:mine", "access:withdraw", "access:invitation", "access:revoke_token",
     }  # fmt: skip
 
 
