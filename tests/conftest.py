@@ -196,8 +196,8 @@ def people(database: None, rows_of_everybody: Rows) -> People:
     """Everybody, with their roles."""
     with transaction.atomic():
         rows_of_everybody.insert()
-    users, teams = User.objects.in_bulk(NAMES, field_name="username"), Team.objects.in_bulk(field_name="slug")
-    return People(**users, **teams)
+    rows: dict[str, Any] = User.objects.in_bulk(NAMES, field_name="username")
+    return People(**rows | Team.objects.in_bulk(field_name="slug"))
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from hyperclusters.access.permissions import AuditScope, Permission, audit_scope
 from hyperclusters.accounts.models import Scope
 from hyperclusters.audit.export import Format
 from hyperclusters.audit.filters import EventFilter
+from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Span, page
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
-from hyperclusters.audit.verification import integrity_status
 from hyperclusters.web.audit.query import NAMES, AuditQuery, parse_query
 from hyperclusters.web.audit.views.export import start_export
 from hyperclusters.web.shared.decorators import access, anywhere

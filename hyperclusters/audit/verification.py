@@ -1,6 +1,6 @@
-"""Verifies the ledger, stores the result for pages, and raises an alert if somebody tampered with it.
+"""Verifies the ledger, stores the result for pages (`integrity`), and raises an alert if somebody tampered with it.
 
-Workers verify new events every minute and everything every AUDIT_VERIFY_HOURS (`tasks`). Overdue is not intact.
+Workers verify new events every minute and everything every AUDIT_VERIFY_HOURS (`tasks`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from . import anchors, clock, indexes, structure
-from .acknowledgements import Acknowledgement, acknowledgements, open_alarm, split, trusted
+from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
 from .chain_verifier import END, ChainPosition, ChainVerifier
 from .event_rows import (
     LEAST,
@@ -30,8 +29,9 @@ from .event_rows import (
 )
 from .findings import ENOUGH, IntegrityIssue, IntegrityIssues, IssueKind
 from .fingerprints import with_contents
+from .integrity import NEW, WHOLE, is_whole_overdue
 from .ledger import Subject, record
-from .models import Event, ScheduledTask, Segment, Verification
+from .models import Event, Segment, Verification
 from .readable import UNREADABLE
 from .results import forgotten, known_findings, seal_of, sealed_rows, sealing_key, stored_rows, unique
 from .segments import covered
@@ -39,10 +39,7 @@ from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]  # done and total; may raise to end it
-WHOLE, NEW = "whole", "new"
 ATTEMPTS = 3
-GRACE = timedelta(hours=1)  # past AUDIT_VERIFY_HOURS, after which a verification of all is overdue
-NEW_OVERDUE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +52,6 @@ class Result:
     seconds: float
     known: tuple[IntegrityIssue, ...] = ()  # before a verification of all began
     is_whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IntegrityStatus:
-    """The known state of the ledger. `state`: `intact`, `broken`, `overdue` or `never` verified."""
-
-    state: str
-    at: datetime | None = None  # of the last verification, of new events or of all
-    whole_at: datetime | None = None  # of the last one of all
-    seq: int = 0  # verified up to this event
-    findings: tuple[IntegrityIssue, ...] = ()  # that nobody has acknowledged
-    acknowledged: tuple[IntegrityIssue, ...] = ()
-    failures: int = 0  # verifications that ended with an error since the last one that did not
-    error: str = ""
-
-    @property
-    def since(self) -> datetime | None:
-        """The time since which verification is overdue."""
-        return self.whole_at if self.whole_at and _is_whole_overdue(self.whole_at) else self.at
 
 
 def verify(progress: Progress = lambda _done, _all: None) -> Result:
@@ -161,7 +139,7 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     stored = sealed_rows()
     whole = next((row for row in stored if row.kind == WHOLE), None)
     done = max(stored, key=lambda row: row.seq, default=None)
-    if not whole or not done or not done.seq or _is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
+    if not whole or not done or not done.seq or is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
         return verify_whole(progress)
     known = acknowledgements()
     still_open, _ = split(known_findings(stored), trusted(known, known_findings(stored), done.seq))
@@ -184,10 +162,6 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
         return verify_whole(progress)
     acknowledged = [each for one in acks for each in one.findings]
     return replace(result, findings=with_contents(result.findings, acknowledged))
-
-
-def _is_whole_overdue(at: datetime) -> bool:
-    return clock.now() - at > timedelta(hours=settings.AUDIT_VERIFY_HOURS) + GRACE
 
 
 def _is_archived_beyond(seq: int) -> bool:
@@ -286,31 +260,6 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     row.seal = seal_of(row, key)
     row.save()
     return split(fresh, trusted(acknowledgements(), kept, position.seq))[0], () if kept else known_issues
-
-
-def integrity_status() -> IntegrityStatus:
-    """The ledger's state by the last verifications. A row that was edited or invented counts as no verification."""
-    latest = {row.kind: row for row in sealed_rows()}
-    duties = ScheduledTask.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
-    failures, error = duties.values_list("failures", "error").first() or (0, "")
-    if not latest:
-        return IntegrityStatus("never", failures=failures, error=error)
-    at, seq = max(row.at for row in latest.values()), max(row.seq for row in latest.values())
-    whole_at = latest[WHOLE].at if WHOLE in latest else None
-    findings = acknowledged = known_findings(latest.values())
-    verified = latest[WHOLE].seq if WHOLE in latest else 0
-    if findings or open_alarm((), verified):
-        known = trusted(acknowledgements(), findings, seq)
-        findings, acknowledged = split(findings, known)
-        findings = (*findings, *forgotten(known, findings, verified))
-    if findings:
-        state = "broken"
-    elif whole_at is None:
-        state = "never"
-    else:
-        is_overdue = _is_whole_overdue(whole_at) or clock.now() - at > NEW_OVERDUE
-        state = "overdue" if is_overdue else "intact"
-    return IntegrityStatus(state, at, whole_at, seq, findings, acknowledged, failures, error)
 
 
 def _tell_changes(still_open: Sequence[IntegrityIssue], mended: Sequence[IntegrityIssue]) -> None:

@@ -44,7 +44,7 @@ print(Event.objects.filter(action="cluster:seen:outside").count())
 
 
 PILL = """
-from hyperclusters.audit.verification import integrity_status
+from hyperclusters.audit.integrity import integrity_status
 print(integrity_status().state, len(integrity_status().acknowledged))
 """
 WORDS = {"$FILE": "saved.sqlite3", "$WHY": "the disk broke"}

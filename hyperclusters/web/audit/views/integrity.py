@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
+from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.audit.push import sink_states
-from hyperclusters.audit.verification import IntegrityStatus, integrity_status
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text
 
