@@ -20,6 +20,8 @@ from django.db import connection
 from hyperclusters.simulator import Simulator
 from tests.deployment.site import ROOT
 
+pytestmark = pytest.mark.any_database
+
 MANUAL = (ROOT / "docs/operating.md").read_text()
 LOAD = """
 import os, uuid
