@@ -186,10 +186,10 @@ def group_roles(text: str) -> list[tuple[str, str, str]]:
 
 def group_role(entry: str) -> tuple[str, str, str]:
     """`group=team:role` or `group=site role` as (group, team's slug or empty, role). Anything else stops the start."""
-    group, _, given = (part.strip() for part in entry.rpartition("="))
-    team, _, role = given.rpartition(":")
-    known = {"viewer", "creator", "admin"} if team else {"auditor", "platform_admin"}
-    if not group or role not in known:
+    group, _, role_name = (part.strip() for part in entry.rpartition("="))
+    team, _, role = role_name.rpartition(":")
+    roles = {"viewer", "creator", "admin"} if team else {"auditor", "platform_admin"}
+    if not group or role not in roles:
         raise ImproperlyConfigured(
             f"OIDC_GROUP_ROLES holds {entry!r}: write group=team:viewer, :creator or :admin, "
             "or group=auditor, group=platform_admin."

@@ -54,16 +54,18 @@ class EventPage(EventFilters, Paging):
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
     scope, wanted, event_filter = _wanted(request)
-    found = page(
+    event_page = page(
         event_filter.alternatives(scope.parts(), at_any_time=True),
         before=decode_number(filters.cursor),
         span=Span(event_filter.since, event_filter.until),
         size=filters.limit,
     )
     note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
-    rows = dict(events(Event.objects.filter(seq__in=[row.seq for row in found.events])))
-    items = [_event_out(row.seq, rows.get(row.seq)) for row in found.events]
-    return Page[EventOut](items=items, next=encode(str(found.older)) if found.older is not None else None)
+    rows = dict(events(Event.objects.filter(seq__in=[row.seq for row in event_page.events])))
+    items = [_event_out(row.seq, rows.get(row.seq)) for row in event_page.events]
+    return Page[EventOut](
+        items=items, next=encode(str(event_page.older)) if event_page.older is not None else None
+    )
 
 
 @api.get("/audit/export", tags=["audit"], url_name="export")

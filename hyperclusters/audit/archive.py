@@ -77,8 +77,8 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
         sha256 = _write(path / name, _walked(verifier, start.seq, last, progress))
         verifier.end(verifier.position)
         _see_that_nobody_was_faster(start.seq)
-        known = [each for one in acknowledged for each in one.findings]
-        still_open, closed = split(with_contents(findings.issues, known), acknowledged)
+        own_issues = [each for one in acknowledged for each in one.findings]
+        still_open, closed = split(with_contents(findings.issues, own_issues), acknowledged)
         is_doubtful = any(each.is_covered(findings.issues) for each in acknowledged)
         if still_open or is_doubtful or verifier.position.seq != last:
             raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))

@@ -54,9 +54,9 @@ def integrity_status() -> IntegrityStatus:
     findings = acknowledged = known_findings(latest.values())
     verified = latest[WHOLE].seq if WHOLE in latest else 0
     if findings or open_alarm((), verified):
-        known = trusted(acknowledgements(), findings, seq)
-        findings, acknowledged = split(findings, known)
-        findings = (*findings, *forgotten(known, findings, verified))
+        current = trusted(acknowledgements(), findings, seq)
+        findings, acknowledged = split(findings, current)
+        findings = (*findings, *forgotten(current, findings, verified))
     if findings:
         state = "broken"
     elif whole_at is None:

@@ -50,7 +50,7 @@ class Result:
     count: int
     position: ChainPosition
     seconds: float
-    known: tuple[IntegrityIssue, ...] = ()  # before a verification of all began
+    issues_before: tuple[IntegrityIssue, ...] = ()  # before a verification of all began
     is_whole: bool = False
 
 
@@ -72,26 +72,28 @@ def _unless_archived(verification: Callable[[], Result]) -> Result:
 def _verify(progress: Progress, distrusted: tuple[IntegrityIssue, ...] = ()) -> Result:
     """`distrusted`: findings of an earlier round that name acknowledgements, which then do not count."""
     known_issues = known_findings(sealed_rows())
-    said = [each for each in acknowledgements() if not each.is_covered(distrusted)]
+    acks = [each for each in acknowledgements() if not each.is_covered(distrusted)]
     findings = IntegrityIssues()
     anchor_positions: dict[int, ChainPosition] = {}
     try:
         with savepoint():
             anchor_positions = anchors.compare_anchors(
-                findings, [each.rollback for each in said if each.rollback]
+                findings, [each.rollback for each in acks if each.rollback]
             )
     except (DatabaseError, *UNREADABLE) as error:
         _unreadable(findings, error, "the records of anchors")
     start = covered(findings)
-    kept = {seq: position for seq, position in anchor_positions.items() if seq > start.seq}
+    later_anchors = {seq: position for seq, position in anchor_positions.items() if seq > start.seq}
     if (edge := anchor_positions.get(start.seq)) and edge.digest != start.digest:
         findings.add(IssueKind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
     for value in without_number(ENOUGH):
         findings.add(IssueKind.INSERTED, 0, detail=f"its number is {value}")
-    result = _walk(start, LEAST, kept, findings, progress)
-    if any(each.is_covered(result.findings) for each in said):
+    result = _walk(start, LEAST, later_anchors, findings, progress)
+    if any(each.is_covered(result.findings) for each in acks):
         return _verify(progress, (*distrusted, *result.findings))
-    return replace(result, findings=_with_rollbacks(result.findings, said), known=known_issues, is_whole=True)
+    return replace(
+        result, findings=_with_rollbacks(result.findings, acks), issues_before=known_issues, is_whole=True
+    )
 
 
 def _unreadable(findings: IntegrityIssues, error: Exception, what: str) -> None:
@@ -141,11 +143,11 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     done = max(stored, key=lambda row: row.seq, default=None)
     if not whole or not done or not done.seq or is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
         return verify_whole(progress)
-    known = acknowledgements()
-    still_open, _ = split(known_findings(stored), trusted(known, known_findings(stored), done.seq))
-    if forgotten(known, still_open, whole.seq):
+    current = acknowledgements()
+    still_open, _ = split(known_findings(stored), trusted(current, known_findings(stored), done.seq))
+    if forgotten(current, still_open, whole.seq):
         return verify_whole(progress)
-    acks = trusted(known, (), done.seq)
+    acks = trusted(current, (), done.seq)
     last = anchors.latest([each.rollback for each in acks if each.rollback])
     findings = IntegrityIssues()
     start = ChainPosition(done.seq, done.digest, done.chain_key_id)
@@ -241,8 +243,8 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     identities = {issue.identity for issue in known_issues}
     fresh = [issue for issue in result.findings if issue.identity not in identities]
     # A finding that part of the ledger does not show again stays known until everything was verified.
-    stays = [issue for issue in known_issues if kind == NEW or issue not in result.known]
-    kept = unique([*stays, *result.findings])
+    stays = [issue for issue in known_issues if kind == NEW or issue not in result.issues_before]
+    issues = unique([*stays, *result.findings])
     if kind == WHOLE:
         Verification.objects.filter(kind=NEW).delete()
     key_id, key = sealing_key()
@@ -253,13 +255,13 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
         count=result.count,
         seq=position.seq,
         digest=position.digest,
-        findings=[issue.as_audit_json() for issue in kept],
+        findings=[issue.as_audit_json() for issue in issues],
         chain_key_id=position.key_id,
         seal_key_id=key_id,
     )
     row.seal = seal_of(row, key)
     row.save()
-    return split(fresh, trusted(acknowledgements(), kept, position.seq))[0], () if kept else known_issues
+    return split(fresh, trusted(acknowledgements(), issues, position.seq))[0], () if issues else known_issues
 
 
 def _tell_changes(still_open: Sequence[IntegrityIssue], mended: Sequence[IntegrityIssue]) -> None:
