@@ -640,7 +640,7 @@ def test_g40_a_verification_that_is_overdue_is_not_called_intact(
         status = integrity.integrity_status()
         assert (status.state, status.since) == ("overdue", status.whole_at)
     with monkeypatch.context() as short:
-        short.setattr(verification, "NEW_OVERDUE", timedelta(0))
+        short.setattr(integrity, "NEW_OVERDUE", timedelta(0))
         for path in ("/audit/", "/audit/chain/"):
             page = body(browser.get(path))
             assert "Chain not verified" in page or "Not verified since" in page
