@@ -142,33 +142,30 @@ class Table:
 
     @classmethod
     def read(cls, name: str) -> Table:
+        """All there are, by their first column: the audit takes events in order alone."""
         with connection.cursor() as cursor:
-            table = cls(
-                name, [each.name for each in connection.introspection.get_table_description(cursor, name)], []
-            )
+            columns = [each.name for each in connection.introspection.get_table_description(cursor, name)]
             if connection.vendor == "postgresql":
-                with cursor.copy(f"COPY {table} TO STDOUT") as copy:
-                    table.rows = b"".join(copy)
-            else:
-                plain = ", ".join(
-                    f'+"{column}"' for column in table.columns
-                )  # without a type that Python converts
-                table.rows = cursor.execute(f'SELECT {plain} FROM "{name}"').fetchall()
-        return table
+                query = f'SELECT {_listed(columns)} FROM "{name}" ORDER BY 1'
+                with cursor.copy(f"COPY ({query}) TO STDOUT") as copy:
+                    return cls(name, columns, b"".join(copy))
+            plain = ", ".join(f'+"{column}"' for column in columns)  # without a type that Python converts
+            return cls(name, columns, cursor.execute(f'SELECT {plain} FROM "{name}" ORDER BY 1').fetchall())
 
     def insert(self) -> None:
+        """With columns by name: a migration that goes back and forth changes their order."""
+        into = f'"{self.name}" ({_listed(self.columns)})'
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                with cursor.copy(f"COPY {self} FROM STDIN") as copy:
+                with cursor.copy(f"COPY {into} FROM STDIN") as copy:
                     copy.write(self.rows)
             else:
                 values = ", ".join(["%s"] * len(self.columns))
-                cursor.executemany(f"INSERT INTO {self} VALUES ({values})", self.rows)
+                cursor.executemany(f"INSERT INTO {into} VALUES ({values})", self.rows)
 
-    def __str__(self) -> str:
-        """With its columns by name: a migration that goes back and forth changes their order."""
-        columns = ", ".join(f'"{column}"' for column in self.columns)
-        return f'"{self.name}" ({columns})'
+
+def _listed(columns: list[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
 
 
 @pytest.fixture

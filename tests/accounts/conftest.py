@@ -32,6 +32,6 @@ def bendable(bent_process: BentProvider, settings: Any) -> BentProvider:
         [],
     )
     settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
-    settings.SOCIALACCOUNT_REQUESTS_TIMEOUT = 1
+    settings.SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
     bent_process.says()
     return bent_process
