@@ -51,9 +51,8 @@ class Command(BaseCommand):
             _do(cursor, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}", app)
             for table in sorted(connection.introspection.table_names(cursor)):
                 _grant(cursor, APP.get(table, ALL), table, app)
-                if (
-                    table.startswith("audit_") or table == "django_migrations"
-                ):  # a later release's columns are not changes
+                # By the migrations a verification tells a later release's columns from changes.
+                if table.startswith("audit_") or table == "django_migrations":
                     _grant(cursor, "SELECT", table, AUDITOR)
                     _grant(cursor, "SELECT", table, ANCHOR)
             _grant(cursor, "INSERT, UPDATE", "audit_anchorfile", ANCHOR)
