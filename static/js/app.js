@@ -342,12 +342,13 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     chosen: $$("[type='radio']:checked", detail.target).map((each) => `[name="${CSS.escape(each.name)}"][value="${CSS.escape(each.value)}"]`),
   };
 });
-document.addEventListener("htmx:afterSettle", ({ detail }) => {
+// Right after the swap, before anything can be pressed. Each new element of the answer says so: the target may be the last.
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
   for (const id of before?.open ?? []) document.getElementById(id)?.setAttribute("open", "");
   for (const radio of before?.chosen ?? []) if ($(radio)) $(radio).checked = true;
-  if (before?.focus && document.activeElement === document.body) $(before.focus, detail.elt)?.focus();
-  const swapped = before?.selected && document.getElementById(before.target);
-  if (swapped) select(swapped, before.selected);
+  const swapped = before && (document.getElementById(before.target) ?? detail.elt);
+  if (before?.focus && document.activeElement === document.body) $(before.focus, swapped)?.focus();
+  if (before?.selected) select(swapped, before.selected);
   before = null;
   if (detail.requestConfig?.verb === "post") $(".errors", detail.elt)?.focus();
   $$(".toast:not([data-seen])").forEach(settleToast);

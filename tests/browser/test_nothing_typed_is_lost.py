@@ -230,8 +230,10 @@ def test_selected_text_and_the_chosen_tab_outlive_a_swap(window: Window, project
     page.goto("/clusters/new/")
     name_field(page).fill("first")
     expect(page.locator("#sent-json")).to_contain_text("first")
-    page.get_by_role("radio", name="curl").check()
+    old = page.locator("#live-part").element_handle()
+    page.get_by_role("radio", name="curl").check()  # leaving the name asks for the checks again
     expect(page.locator("#sent-curl")).to_be_visible()
+    page.wait_for_function("old => !old.isConnected", arg=old)
     expect(page.get_by_role("radio", name="curl")).to_be_focused()
     page.evaluate("getSelection().selectAllChildren(document.querySelector('.checks li span:last-child'))")
     chosen = page.evaluate("getSelection().toString()")
