@@ -18,6 +18,7 @@ BACKOFF = (2, 5, 15)  # seconds
 RETRY_AFTER_CAP = 60.0  # seconds
 POLLS = (2, 5, 15, 30)  # seconds before the first polls
 POLL_INTERVAL = 60  # seconds between later ones
+SAME_CLOCK = timedelta(seconds=5)  # what two readings of one clock may differ by
 WRITE_PAUSE = 0.5  # seconds
 
 
