@@ -95,7 +95,13 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
 
 
 def find_same(
-    *, person: User, cluster: Cluster, typed_name: str, reason: str, override_inside: bool, token: UUID
+    *,
+    person: User,
+    cluster: Cluster,
+    typed_name: str,
+    reason: str,
+    token: UUID,
+    override_inside: bool = False,
 ) -> Deletion | None:
     """The deletion of this token, read after a COMMIT without an answer. Raises TokenUsed if it asked for another thing."""
     earlier = read_back(cluster.pk, Deletion.objects.filter(token=token, requested_by=person).first)

@@ -39,17 +39,10 @@ from hyperclusters.clusters.models.operation import (
 from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.operations.facts import error_fields
 from hyperclusters.clusters.operations.resolution import Resolution
-from hyperclusters.clusters.operations.retries import (
-    BACKOFF,
-    SAME_CLOCK,
-    backoff,
-    poll_at,
-    resend_at,
-    retry_write,
-)
+from hyperclusters.clusters.operations.retries import list_again_at, poll_at, resend_at, retry_write
 from hyperclusters.clusters.operations.transitions import StaleState, leased, transition
 from hyperclusters.clusters.upstream import client_for, signing_time
-from hyperclusters.modelarts import Answer, Client, ClockSkew, ModelArtsError, Proof, Throttled, Unavailable
+from hyperclusters.modelarts import Answer, Client, ModelArtsError, Proof
 
 O = TypeVar("O", bound=Operation)  # noqa: E741 -- as K and V: one letter for a type
 MayBegin = Callable[[], bool]  # asked right before a request goes out: False once the process is to stop
@@ -258,18 +251,8 @@ class Engine(ABC, Generic[O]):
     def not_listed(
         self, operation: O, error: ModelArtsError, old_offset: timedelta, cause: str = ""
     ) -> Resolution:
-        """Nothing is sent without a list. Retry later, or at once by the cloud's clock if that offset is new.
-
-        `cause`: in place of the error's own.
-        """
-        may_retry = operation.delays < len(BACKOFF)
-        run_after = None
-        if isinstance(error, ClockSkew):
-            is_news = error.offset is not None and abs(error.offset - old_offset) > SAME_CLOCK
-            if operation.delays == 0 or (is_news and may_retry):
-                run_after = clock.now()
-        elif isinstance(error, Throttled | Unavailable) and may_retry:
-            run_after = backoff(operation.delays, error)
+        """Nothing is sent without a list: list again later, if that can help. `cause`: in place of the error's own."""
+        run_after = list_again_at(operation, error, old_offset)
         if run_after is None:
             return self.refusal(operation, cause or error.cause, error)
         return Resolution(

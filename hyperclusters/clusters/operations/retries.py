@@ -40,6 +40,18 @@ def resend_at(operation: Operation, error: ModelArtsError) -> datetime | None:
     return None
 
 
+def list_again_at(operation: Operation, error: ModelArtsError, old_offset: timedelta) -> datetime | None:
+    """When to list again before a call that must follow a list: later, or at once by the cloud's clock if that offset
+    is new. None: not again."""
+    may_retry = operation.delays < len(BACKOFF)
+    if isinstance(error, ClockSkew):
+        is_news = error.offset is not None and abs(error.offset - old_offset) > SAME_CLOCK
+        return clock.now() if operation.delays == 0 or (is_news and may_retry) else None
+    if isinstance(error, Throttled | Unavailable) and may_retry:
+        return backoff(operation.delays, error)
+    return None
+
+
 def poll_at(polls: int, not_created_after: datetime | None) -> datetime:
     """When to poll next, after so many complete polls. One poll falls right after the horizon."""
     now = clock.now()
