@@ -29,7 +29,9 @@ from .schemas import (
     ClusterTypeName,
     DeletionBody,
     DeletionOut,
+    InsideOut,
     NetworkOut,
+    OccupantOut,
     Page,
     Paging,
     ProjectOut,
@@ -46,6 +48,9 @@ class ClusterFilters(Paging):
     team: Search = Field("", description="Slug of the team")
     type: ClusterTypeName | None = None
     gone: bool = Field(default=False, description="Those that are not in the cloud any more")
+    empty: bool | None = Field(
+        None, description="Whether nothing is inside, by the last list; leaves out those that are not known"
+    )
 
 
 @api.get("/clusters", response=Page[ClusterOut], tags=["clusters"], url_name="clusters")
@@ -58,6 +63,8 @@ def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[
         rows = rows.search(filters.q)
     if filters.type:
         rows = rows.of_type(filters.type)
+    if filters.empty is not None:
+        rows = rows.empty(is_empty=filters.empty)
     exact = {"name": filters.name, "project__name": filters.project, "project__team__slug": filters.team}
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     page_rows, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
@@ -96,6 +103,7 @@ def request_deletion(
             cluster=cluster,
             typed_name=body.confirm_name,
             reason=body.reason,
+            override_inside=body.override_inside,
             token=token,
         )
     except DatabaseError:
@@ -105,6 +113,7 @@ def request_deletion(
             cluster=cluster,
             typed_name=body.confirm_name,
             reason=body.reason,
+            override_inside=body.override_inside,
             token=token,
         )
         if earlier is None:
@@ -149,7 +158,8 @@ def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectO
 
 def _clusters(request: PageRequest) -> ClusterQuerySet:
     """With names of its project, team and maker alone: a list has many rows, and a model each would cost most of it."""
-    rows = Cluster.objects.visible_to(request.user).annotate(
+    rows = Cluster.objects.visible_to(request.user).with_inside_listed_at()
+    rows = rows.annotate(
         project_name=F("project__name"),
         team_slug=F("project__team__slug"),
         maker=F("creation__requested_by__username"),
@@ -176,6 +186,7 @@ def _cluster_out(cluster: Any) -> ClusterOut:
         type=cluster.type,
         types=cluster.types,
         networks=networks,
+        inside=_inside_out(cluster),
         project=cluster.project_name,
         team=cluster.team_slug,
         created_by=cluster.maker,
@@ -184,6 +195,19 @@ def _cluster_out(cluster: Any) -> ClusterOut:
         last_seen_at=cluster.seen_at,
         gone_at=cluster.gone_at,
         url=cluster.get_absolute_url(),
+    )
+
+
+def _inside_out(cluster: Any) -> InsideOut | None:
+    if cluster.inside is None or cluster.inside_listed_at is None or cluster.gone_at:
+        return None
+    occupants: dict[str, list[OccupantOut]] = {"supernode": [], "group": []}
+    for row in cluster.inside:
+        occupants[row["kind"]].append(OccupantOut(**row))
+    return InsideOut(
+        checked_at=cluster.inside_listed_at,
+        supernodes=occupants["supernode"],
+        groups=occupants["group"],
     )
 
 
@@ -199,6 +223,8 @@ def _deletion_out(deletion: Deletion) -> DeletionOut:
         state=deletion.state,
         is_settled=not deletion.is_unresolved,
         attempts=deletion.attempts,
+        override_inside=deletion.override_inside,
+        blockers=[OccupantOut(**row) for row in deletion.blockers],
         cause=deletion.cause,
         code=deletion.code,
         message=deletion.message,

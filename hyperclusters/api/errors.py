@@ -21,6 +21,7 @@ from hyperclusters.clusters.errors import (
     Blocked,
     CreationRefused,
     InvalidValues,
+    OverrideUnexplained,
     TokenUsed,
     TooMany,
     WrongName,
@@ -98,7 +99,7 @@ def refused(request: HttpRequest, error: CreationRefused) -> HttpResponse:
         detail = _("This Idempotency-Key was used with another body. Use a new key for a new request.")
         return problem(request, 422, "idempotency_key_reused", detail)
     detail, status, retry_after = refusal(error), 409, None
-    if isinstance(error, InvalidValues | AgainstRules | WrongName):
+    if isinstance(error, InvalidValues | AgainstRules | OverrideUnexplained | WrongName):
         status = 422
     elif isinstance(error, TooMany):
         status, retry_after = 429, 60

@@ -63,6 +63,11 @@ class DeletionBody(Body):
         description="The cluster's name, as a confirmation", examples=["train-a3-west"]
     )
     reason: Line = ""
+    override_inside: bool = Field(
+        default=False,
+        description="Delete it even if something is inside or that can't be checked: for admins of the team, with a "
+        "reason",
+    )
 
 
 def _utc(at: datetime) -> datetime:
@@ -126,6 +131,19 @@ class CreationOut(Schema):
     url: str = Field(description="Its page, for people")
 
 
+class OccupantOut(Schema):
+    kind: Literal["supernode", "group"]
+    id: str
+    name: str
+    status: str = Field(description="The cloud's word, such as ACTIVE; empty for a group")
+
+
+class InsideOut(Schema):
+    checked_at: datetime = Field(description="When the cloud was last asked")
+    supernodes: list[OccupantOut]
+    groups: list[OccupantOut]
+
+
 class DeletionOut(Schema):
     id: UUID
     cluster: ClusterRef
@@ -136,6 +154,8 @@ class DeletionOut(Schema):
     state: Literal[tuple(DeletionState.values)]  # type: ignore[valid-type]  # as above
     is_settled: bool
     attempts: int
+    override_inside: bool
+    blockers: list[OccupantOut] = Field(description="What was inside right before it was sent or refused")
     cause: str
     code: str
     message: str
@@ -159,6 +179,9 @@ class ClusterOut(Schema):
     type: str
     types: list[str] = Field(description="Both while the cloud lists it under both")
     networks: list[NetworkOut]
+    inside: InsideOut | None = Field(
+        description="Supernodes and groups that refer to it; null: not reported for ECS, not known yet, or gone"
+    )
     project: str
     team: str
     created_by: str | None = Field(description="Who created it here; null: created elsewhere")

@@ -104,6 +104,7 @@ class EventType(models.TextChoices):
     DELETE_REQUESTED = "cluster:delete:requested", _("deletion requested")
     DELETE_REFUSED = "cluster:delete:refused", _("deletion refused")
     DELETE_DENIED = "cluster:delete:denied", _("deletion denied")
+    DELETE_DELAYED = "cluster:delete:delayed", _("deletion delayed")
     DELETE_SENDING = "cluster:delete:sending", _("deletion being sent")
     DELETE_NOT_SENT = "cluster:delete:not-sent", _("deletion not carried out")
     DELETE_SUCCEEDED = "cluster:delete:succeeded", _("cluster deleted")

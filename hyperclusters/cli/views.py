@@ -44,7 +44,8 @@ def emit_creation(row: Row) -> None:
 
 def emit_deletion(row: Row) -> None:
     """One deletion."""
-    emit_fields([*_operation(row), ("Cluster", row["cluster"]["id"]), *_outcome(row)])
+    blockers = ", ".join(f"{each['name'] or each['id']} ({each['kind']})" for each in row["blockers"])
+    emit_fields([*_operation(row), ("Cluster", row["cluster"]["id"]), ("Inside", blockers), *_outcome(row)])
 
 
 def _operation(row: Row) -> list[tuple[str, object]]:
@@ -95,6 +96,7 @@ def emit_cluster(row: Row) -> None:
             ("Cloud ID", row["cluster_id"]),
             ("Type", " and ".join(row["types"]) or row["type"]),
             ("Subnets", networks),
+            *_inside(row["inside"]),
             ("Project", row["project"]),
             ("Team", row["team"]),
             ("Created by", row["created_by"] or "created elsewhere"),
@@ -104,6 +106,15 @@ def emit_cluster(row: Row) -> None:
             ("Gone", when(row["gone_at"])),
         ]
     )
+
+
+def _inside(inside: Row | None) -> list[tuple[str, object]]:
+    """What is inside. Nothing is said where the server doesn't know it."""
+    if inside is None:
+        return []
+    names = [f"{each['name'] or each['id']} ({each['status']})" for each in inside["supernodes"]]
+    names += [f"{each['name'] or each['id']} (group)" for each in inside["groups"]]
+    return [("Inside", ", ".join(names) or "nothing"), ("Inside listed", when(inside["checked_at"]))]
 
 
 def emit_clusters(rows: Iterable[Row]) -> None:

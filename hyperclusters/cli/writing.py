@@ -84,12 +84,19 @@ def delete(
         str, typer.Option(help="The cluster's name, as a confirmation. Asked for if missing.")
     ] = "",
     reason: Reason = "",
+    override_inside: Annotated[
+        bool,
+        typer.Option(
+            "--override-inside",
+            help="Delete it even if something is inside or that can't be checked. For admins of the team, with a reason.",
+        ),
+    ] = False,
     key: Key = "",
     wait: Wait = False,
     timeout: Timeout = 1800,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a cluster. Asks for its name first."""
+    """Delete a cluster. Asks for its name first. Nothing is deleted while supernodes or groups are inside."""
     if not confirm_name and not sys.stdin.isatty():
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--confirm-name")
     with Client(load()) as client:
@@ -99,7 +106,9 @@ def delete(
             confirm_name = typer.prompt("Type its name to confirm", err=True)
         if confirm_name != target["name"]:
             raise Failure("This is not the cluster's name. Nothing was sent.")
-        body = {"confirm_name": confirm_name, "reason": reason}
+        body: dict[str, Any] = {"confirm_name": confirm_name, "reason": reason}
+        if override_inside:
+            body["override_inside"] = True
         row = _write(client, f"/clusters/{target['id']}/deletions", body, key, wait=wait, timeout=timeout)
     emit_json(row) if as_json else emit_deletion(row)
     _end(row, wait=wait)

@@ -13,16 +13,33 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from . import quotas
-from .errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, TokenUsed, WrongName, recorded
+from .errors import (
+    AlreadyGone,
+    Blocked,
+    DeletionOpen,
+    NameUnresolved,
+    OverrideUnexplained,
+    TokenUsed,
+    WrongName,
+    recorded,
+)
 from .models import Cluster, Deletion, Project
 from .operations.transitions import wake_workers
 from .readback import hold_until_commit, read_back
 
 
 def request_deletion(
-    *, person: User, cluster: Cluster, typed_name: str, reason: str = "", token: UUID | None = None
+    *,
+    person: User,
+    cluster: Cluster,
+    typed_name: str,
+    reason: str = "",
+    override_inside: bool = False,
+    token: UUID | None = None,
 ) -> Deletion:
     """Commit the intent to delete and its audit event; the worker does the rest. The same token again gives the same row.
+
+    `override_inside`: delete it whatever is inside. That needs an admin of the team, and a reason.
 
     Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
@@ -39,13 +56,18 @@ def request_deletion(
         hold_until_commit(cluster.pk)
         project = quotas.lock(cluster.project)
         require(person, Permission.CREATE, project.team)
+        if override_inside:
+            require(person, Permission.DECIDE, project.team)
         if token and (earlier := Deletion.objects.filter(token=token).first()):
-            return _same_or_refuse(earlier, cluster, typed_name, reason)
+            return _same_or_refuse(earlier, cluster, typed_name, reason, override_inside)
+        if override_inside and not reason.strip():
+            raise OverrideUnexplained
         _require_deletable(project, cluster, typed_name)
         deletion = Deletion.objects.create(
             cluster=cluster,
             requested_by=person,
             reason=reason,
+            override_inside=override_inside,
             token=token,
             request_id=request_context.current().request_id,
         )
@@ -55,7 +77,8 @@ def request_deletion(
             on=deletion,
             by=person,
             reason=reason,
-            after={"state": deletion.state, "cluster_id": cluster.cluster_id},
+            after={"state": deletion.state, "cluster_id": cluster.cluster_id}
+            | ({"override_inside": True} if override_inside else {}),
         )
         wake_workers()
     return deletion
@@ -72,15 +95,24 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
 
 
 def find_same(
-    *, person: User, cluster: Cluster, typed_name: str, reason: str, token: UUID
+    *,
+    person: User,
+    cluster: Cluster,
+    typed_name: str,
+    reason: str,
+    token: UUID,
+    override_inside: bool = False,
 ) -> Deletion | None:
     """The deletion of this token, read after a COMMIT without an answer. Raises TokenUsed if it asked for another thing."""
     earlier = read_back(cluster.pk, Deletion.objects.filter(token=token, requested_by=person).first)
-    return _same_or_refuse(earlier, cluster, typed_name, reason) if earlier else None
+    return _same_or_refuse(earlier, cluster, typed_name, reason, override_inside) if earlier else None
 
 
-def _same_or_refuse(earlier: Deletion, cluster: Cluster, typed_name: str, reason: str) -> Deletion:
-    if (earlier.cluster_id, earlier.name, earlier.reason) != (cluster.pk, typed_name, reason):
+def _same_or_refuse(
+    earlier: Deletion, cluster: Cluster, typed_name: str, reason: str, override_inside: bool
+) -> Deletion:
+    wanted = (cluster.pk, typed_name, reason, override_inside)
+    if (earlier.cluster_id, earlier.name, earlier.reason, earlier.override_inside) != wanted:
         raise TokenUsed(None)
     return earlier
 

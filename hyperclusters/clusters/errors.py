@@ -126,6 +126,12 @@ class WrongName(CreationRefused):
     cause = "wrong_name_typed"
 
 
+class OverrideUnexplained(CreationRefused):
+    """A deletion that overrides what is inside has no reason."""
+
+    cause = "override_unexplained"
+
+
 class AlreadyGone(CreationRefused):
     """The cluster is no longer in the cloud."""
 

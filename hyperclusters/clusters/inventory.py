@@ -19,10 +19,11 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
-from . import breaker, updates
+from . import breaker, inside, updates
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, ClusterListing, Creation, Project
+from .operations.engine import MayBegin
 from .upstream import client_for
 
 
@@ -58,8 +59,8 @@ def claim_source(holder: str) -> ClusterListing | None:
     return cluster_listing
 
 
-def sync(cluster_listing: ClusterListing) -> bool:
-    """List one project's clusters of one type and bring our copy up to date.
+def sync(cluster_listing: ClusterListing, *, may_begin: MayBegin = lambda: True) -> bool:
+    """List one project's clusters of one type and bring our copy up to date; for HPS then also what is inside them.
 
     False if the list failed: nothing changes then. `listed_at` moves once the whole list is applied.
     """
@@ -90,6 +91,8 @@ def sync(cluster_listing: ClusterListing) -> bool:
     except updates.Superseded:
         return True
     failpoint("sync_applied")
+    if cluster_listing.type == ClusterType.HPS:
+        inside.refresh(cluster_listing, client, may_begin)
     return True
 
 

@@ -50,6 +50,7 @@ SHOTS = (
     Shot("ada", "clusters-none-fits", "/clusters/?q=nothing-like-this"),
     Shot("nina", "clusters", "/clusters/"),
     Shot("ada", "cluster", "/clusters/?q=infer", ("table a.name",)),
+    Shot("tom", "cluster-inside", "/clusters/?q=train-a3-west&sort=name", ("table a.name",)),
     Shot("ada", "cluster-outside", "/clusters/?q=lab-shared", ("table a.name",)),
     Shot("ada", "new", "/clusters/new/"),
     Shot("ada", "new-taken", "/clusters/new/?name=train-a3-west"),

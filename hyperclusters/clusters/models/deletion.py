@@ -44,6 +44,10 @@ class Deletion(Operation):
     state = models.CharField(max_length=16, choices=DeletionState.choices, default=DeletionState.QUEUED)
     # The other type, once the cloud has said that no such cluster exists under the cluster's own.
     other_type = models.CharField(max_length=8, blank=True, db_default="")
+    # A team admin wants it deleted whatever is inside. The reason is the deletion's.
+    override_inside = models.BooleanField(default=False, db_default=False)
+    # What was inside right before it was sent or refused, by `inside.as_rows`.
+    blockers = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()))
 
     objects = DeletionQuerySet.as_manager()
 

@@ -54,6 +54,12 @@ class ClusterListing(Leased):
         null=True
     )  # of a list that was suddenly empty, until a second one confirms it
 
+    # Of the lists of supernodes and groups, which an HPS list is followed by.
+    inside_listed_at = models.DateTimeField(null=True)  # start of the last pair of complete lists
+    inside_failed_at = models.DateTimeField(null=True)  # of the last failed pair, if later
+    inside_failure_cause = models.CharField(max_length=64, blank=True, db_default="", default="")
+    inside_failure_code = models.CharField(max_length=64, blank=True, db_default="", default="")
+
     objects = ClusterListingQuerySet.as_manager()
 
     class Meta:
@@ -102,6 +108,16 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         unsaid = self.present().filter(creation__isnull=True, review__isnull=True)
         return unsaid.order_by("found_at", "pk")
 
+    def empty(self, *, is_empty: bool) -> ClusterQuerySet:
+        """Clusters with nothing inside or, otherwise, with something, by the last list. Not those that are unknown."""
+        return self.filter(inside__isnull=False, empty_since__isnull=not is_empty)
+
+    def with_inside_listed_at(self) -> ClusterQuerySet:
+        """With `inside_listed_at`: when what is inside was last listed. Null if the cloud does not report it."""
+        listings = ClusterListing.objects.filter(project=models.OuterRef("project"), type=ClusterType.HPS)
+        listed_at = models.Subquery(listings.values("inside_listed_at")[:1])
+        return self.annotate(inside_listed_at=listed_at)
+
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""
         subnet = Network.objects.filter(cluster=models.OuterRef("pk"), subnet_id__icontains=text)
@@ -121,6 +137,9 @@ class Cluster(models.Model):
     found_at = models.DateTimeField()  # when it was first known here
     seen_at = models.DateTimeField()  # when the cloud last said that it exists
     gone_at = models.DateTimeField(null=True, blank=True)
+    # What referred to it in the last complete lists, by `inside.as_rows`. Null: not known, or no HPS cluster.
+    inside = models.JSONField(null=True, blank=True)
+    empty_since = models.DateTimeField(null=True, blank=True)  # the first list with nothing inside
     creation = models.OneToOneField(
         "clusters.Creation", on_delete=models.PROTECT, null=True, blank=True, related_name="cluster"
     )
@@ -148,6 +167,11 @@ class Cluster(models.Model):
     def listed_as(self) -> list[str]:
         """The types under which the cloud lists it."""
         return sorted(filter(None, (self.type, self.also_type)), reverse=True)
+
+    @property
+    def reports_inside(self) -> bool:
+        """Whether the cloud says what is inside: for HPS alone."""
+        return ClusterType.HPS in self.listed_as
 
     @property
     def types(self) -> list[str]:

@@ -65,6 +65,8 @@ CAUSES: dict[str, Text] = {
     "not_under_this_type": _(
         "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
     ),
+    "not_empty": _("ModelArts lists supernodes or groups inside the cluster."),
+    "inside_unchecked": _("We couldn't check what is inside the cluster, so the deletion was not sent."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
     "several_candidates": _("Several new clusters of this name came up."),
     "not_permitted": _("The person who asked is not permitted to do this here."),
@@ -141,6 +143,10 @@ REMEDIES: dict[str, Text] = {
     "metadata_off": _("A platform admin must give the project a key, or set METADATA_ENDPOINT."),
     "metadata_no_agency": _("A platform admin can set an agency on the machine."),
     "not_permitted": _("An admin of the team can give the access back; then try again."),
+    "not_empty": _(
+        "Remove what is inside, then delete the cluster again. An admin of the team can override this with a reason."
+    ),
+    "inside_unchecked": _("Try again later. An admin of the team can override this with a reason."),
     "right_lost": _("An admin of the team can give the access back; then try again."),
 }
 

@@ -15,6 +15,7 @@ from hyperclusters.clusters.errors import (
     InvalidValues,
     NameTaken,
     NameUnresolved,
+    OverrideUnexplained,
     QuotaReached,
     TokenUsed,
     TooMany,
@@ -71,6 +72,7 @@ REFUSALS: dict[type[CreationRefused], Text] = {
     ),
     InvalidValues: gettext_lazy("One of the values cannot be sent. Nothing was sent."),
     WrongName: gettext_lazy("This is not the cluster's name. Nothing was sent."),
+    OverrideUnexplained: gettext_lazy("Enter a reason to override the check. Nothing was sent."),
     AlreadyGone: gettext_lazy("The cloud does not have this cluster any more. Nothing was sent."),
     DeletionOpen: gettext_lazy("This cluster is being deleted already. Nothing more was sent."),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db import DatabaseError
 from django.db.models import Q
 from django.http import HttpResponse
@@ -15,12 +17,15 @@ from hyperclusters.clusters.errors import CreationRefused
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.web.audit.event_rows import Row
 from hyperclusters.web.audit.event_rows import rows as event_rows
+from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.errors import after_lost_commit
 from hyperclusters.web.shared.http import REFUSED, PageRequest, render_page
 from hyperclusters.web.texts.refusals import refusal
 from hyperclusters.web.texts.states import deletion_status
+
+FIELDS = ("name", "reason", "override_inside")  # of the form to delete
 
 
 @access(get=on("cluster"))
@@ -36,34 +41,40 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
     cluster = _visible(request, pk)
     if request.method != "POST":
         return redirect(cluster)
-    typed_name, reason = request.POST.get("name", ""), request.POST.get("reason", "")[:500]
+    posted = {name: request.POST[name][:500] for name in FIELDS if name in request.POST}
     try:
-        deletions.request_deletion(person=request.user, cluster=cluster, typed_name=typed_name, reason=reason)
+        deletions.request_deletion(
+            person=request.user,
+            cluster=cluster,
+            typed_name=posted.get("name", ""),
+            reason=posted.get("reason", ""),
+            override_inside="override_inside" in posted,
+        )
     except CreationRefused as refused:
         return _cluster_page(request, cluster, refused=refusal(refused), status=REFUSED)
     except DatabaseError:
-        return after_lost_commit(
-            request,
-            {"name": typed_name, "reason": reason},
-            lambda: deletions.find_recorded(person=request.user, cluster=cluster) and cluster,
-            where=cluster.get_absolute_url(),
-        )
+        found = partial(deletions.find_recorded, person=request.user, cluster=cluster)
+        where = cluster.get_absolute_url()
+        return after_lost_commit(request, posted, lambda: found() and cluster, where=where)
     return redirect(cluster)
 
 
 def _cluster_page(
     request: PageRequest, cluster: Cluster, *, refused: str = "", status: int = 200
 ) -> HttpResponse:
+    team = cluster.project.team
     last = Deletion.objects.filter(cluster=cluster).select_related("requested_by").first()
     context = {
         "cluster": cluster,
         "events": _events(request, cluster),
         "archives": _archives(request, cluster),
         "source": cluster.project.sources.filter(type=cluster.type).first(),
+        "inside": inside_context(cluster),
         "deletion": last,
         "deletion_status": deletion_status(last) if last else None,
         "poll": bool(last and last.is_unresolved),
-        "may_delete": not cluster.gone_at and may(request.user, Permission.CREATE, cluster.project.team),
+        "may_delete": not cluster.gone_at and may(request.user, Permission.CREATE, team),
+        "may_override": cluster.reports_inside and may(request.user, Permission.DECIDE, team),
         "refused": refused,
         "typed": request.POST if request.method == "POST" else draft_for(request, f"{request.path}delete/"),
     }

@@ -16,14 +16,14 @@ from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, page_rows
+from hyperclusters.web.clusters.cluster_rows import OCCUPANT, ClusterRow, cluster_rows, page_rows
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import PAGE_SIZE, FilterMenu, address, chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 
-FILTERS = ("q", "team", "type", "by", "origin", "gone")
+FILTERS = ("q", "team", "type", "by", "origin", "gone", "empty")
 # The only orders there are: no word of the address reaches order_by.
 ORDERS = {
     "name": ("name", "pk"),
@@ -33,7 +33,7 @@ ORDERS = {
 }
 COLUMNS = (
     *("name", "cluster_id", "type", "networks", "team", "project", "made_by", "since", "gone_since"),
-    *("types", "claimed_for", "claimed_by", "claimed_at"),
+    *("types", "claimed_for", "claimed_by", "claimed_at", "inside", "inside_checked_at", "empty_since"),
 )
 
 
@@ -47,12 +47,9 @@ def listing(request: PageRequest) -> HttpResponse:
 @access(get=SIGNED_IN)
 @limited("export", "EXPORTS_PER_MINUTE")
 def as_csv(request: PageRequest) -> HttpResponse:
-    """What the list shows at this address, all its pages, for a spreadsheet. Networks are separated by spaces."""
-    rows = [
-        list((_facts(row) | {"networks": " ".join(row.subnet_ids), "types": " ".join(row.types)}).values())
-        for row in _exported(request, "csv")
-    ]
-    return sheet("clusters", COLUMNS, rows)
+    """What the list shows at this address, all its pages, for a spreadsheet. Several networks or names in one cell are
+    separated by spaces."""
+    return sheet("clusters", COLUMNS, [list(_cells(row).values()) for row in _exported(request, "csv")])
 
 
 @access(get=SIGNED_IN)
@@ -90,6 +87,7 @@ def _selection(request: PageRequest) -> Selection:
     teams = sorted({(listing.project.team.slug, listing.project.team.name) for listing in listings})
     types = [(kind.value, kind.value) for kind in ClusterType]
     creations = Creation.objects.filter(project__in=projects)
+    emptiness = [("yes", _("empty")), ("no", _("not empty"))]
     origins = [("here", _("made here")), ("outside", _("made outside"))]
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
     makers = [(name, name) for name in sorted({*creations.makers(), *visible.claimants()})]
@@ -104,12 +102,15 @@ def _selection(request: PageRequest) -> Selection:
         rows = rows.owned_by(maker)
     if origin := chosen_value(query, "origin", origins):
         rows = rows.filter(creation__isnull=origin == "outside")
+    if empty := chosen_value(query, "empty", emptiness):
+        rows = rows.empty(is_empty=empty == "yes")
     filters = [
         menu(query, "team", _("Team"), teams, everything=_("Every team")),
         menu(query, "type", _("Type"), types, everything=_("Both types")),
         menu(query, "by", _("Made by or claimed for"), makers, everything=_("Anybody")),
         menu(query, "origin", _("Origin"), origins, everything=_("Any origin")),
         menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
+        menu(query, "empty", _("Inside"), emptiness, everything=_("Anything inside or not")),
     ]
     order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
     return Selection(rows.order_by(*order), listings, filters)
@@ -144,7 +145,19 @@ def _facts(row: ClusterRow) -> dict[str, Any]:
         "claimed_for": row.owner,
         "claimed_by": row.claimed_by,
         "claimed_at": row.claimed_at.isoformat() if row.claimed_at else None,
+        "inside": None
+        if row.inside is None
+        else [dict(zip(OCCUPANT, occupant, strict=True)) for occupant in row.inside],
+        "inside_checked_at": row.inside_listed_at.isoformat() if row.inside_listed_at else None,
+        "empty_since": row.empty_since.isoformat() if row.empty_since else None,
     }
+
+
+def _cells(row: ClusterRow) -> dict[str, Any]:
+    """The facts of a row, each in one cell. `inside` has names, or "nothing"."""
+    names = None if row.inside is None else " ".join(occupant[2] for occupant in row.inside) or "nothing"
+    networks, types = " ".join(row.subnet_ids), " ".join(row.types)
+    return _facts(row) | {"networks": networks, "types": types, "inside": names}
 
 
 def _context(request: PageRequest) -> dict[str, Any]:
