@@ -12,8 +12,8 @@ from hyperclusters.audit import request_context
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from . import quotas
-from .errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, TokenUsed, WrongName, recorded
+from . import ownership, quotas
+from .errors import AlreadyGone, Blocked, ClusterLocked, DeletionOpen, NameUnresolved, TokenUsed, WrongName, recorded
 from .models import Cluster, Deletion, Project
 from .operations.transitions import wake_workers
 from .readback import hold_until_commit, read_back
@@ -24,6 +24,7 @@ def request_deletion(
 ) -> Deletion:
     """Commit the intent to delete and its audit event; the worker does the rest. The same token again gives the same row.
 
+    Creators delete clusters that they own; admins of the team delete all. A locked one nobody deletes.
     Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
     with (
@@ -41,6 +42,8 @@ def request_deletion(
         require(person, Permission.CREATE, project.team)
         if token and (earlier := Deletion.objects.filter(token=token).first()):
             return _same_or_refuse(earlier, cluster, typed_name, reason)
+        cluster.refresh_from_db(fields=["name", "gone_at", *ownership.FIELDS])
+        ownership.require_may_delete(person, cluster)
         _require_deletable(project, cluster, typed_name)
         deletion = Deletion.objects.create(
             cluster=cluster,
@@ -55,7 +58,11 @@ def request_deletion(
             on=deletion,
             by=person,
             reason=reason,
-            after={"state": deletion.state, "cluster_id": cluster.cluster_id},
+            after={
+                "state": deletion.state,
+                "cluster_id": cluster.cluster_id,
+                "owner": cluster.owner.username if cluster.owner else "",
+            },
         )
         wake_workers()
     return deletion
@@ -90,7 +97,8 @@ def _require_deletable(project: Project, cluster: Cluster, typed_name: str) -> N
 
     Call with the project locked: that makes this hold against creations and deletions that are being accepted right now.
     """
-    cluster.refresh_from_db(fields=["name", "gone_at"])
+    if cluster.is_locked:
+        raise ClusterLocked(cluster)
     if typed_name != cluster.name:
         raise WrongName(typed_name)
     if cluster.gone_at is not None:

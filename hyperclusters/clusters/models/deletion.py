@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.models import Team
+from hyperclusters.access.models import Team, User
 
 from .operation import Operation, OperationQuerySet
 from .project import Project
@@ -44,6 +44,12 @@ class Deletion(Operation):
     state = models.CharField(max_length=16, choices=DeletionState.choices, default=DeletionState.QUEUED)
     # The other type, once the cloud has said that no such cluster exists under the cluster's own.
     other_type = models.CharField(max_length=8, blank=True, db_default="")
+
+    # The lock that stopped it before it was sent.
+    locked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    lock_reason = models.CharField(max_length=500, blank=True, db_default="")
 
     objects = DeletionQuerySet.as_manager()
 

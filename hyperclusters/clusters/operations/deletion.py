@@ -12,6 +12,8 @@ from typing import Any
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.clusters import ownership
+from hyperclusters.clusters.errors import ClusterLocked
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
 from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
@@ -28,6 +30,26 @@ class DeletionEngine(Engine[Deletion]):
 
     rows = Deletion.objects.all()
     verb = "delete"
+
+    def objection(self, operation: Deletion) -> Resolution | None:
+        """Besides: the cluster belongs to somebody else by now, or it is locked."""
+        cluster = operation.cluster
+        if (objection := super().objection(operation)) is not None:
+            return objection
+        if not ownership.may_delete(operation.requested_by, cluster):
+            refusal = self.refusal(operation, "owner_changed")
+            return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
+        if not cluster.is_locked:
+            return None
+        changes = {"locked_by": cluster.locked_by, "lock_reason": cluster.lock_reason}
+        refusal = self.refusal(operation, ClusterLocked.cause)
+        return replace(refusal, changes=changes, after=cluster.lock_as_audit_json())
+
+    def final_objection(self, operation: Deletion) -> Resolution | None:
+        """The same, with the cluster's row locked: a lock or a hand-over comes before the intent, or waits for it."""
+        rows = Cluster.objects.select_for_update(no_key=True)
+        operation.cluster.refresh_from_db(fields=ownership.FIELDS, from_queryset=rows)
+        return self.objection(operation)
 
     def intent(self, operation: Deletion) -> tuple[dict[str, Any], dict[str, Any]]:
         """The type under which it is deleted."""
