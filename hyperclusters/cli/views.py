@@ -44,7 +44,8 @@ def emit_creation(row: Row) -> None:
 
 def emit_deletion(row: Row) -> None:
     """One deletion."""
-    emit_fields([*_operation(row), ("Cluster", row["cluster"]["id"]), *_outcome(row)])
+    lock = [("Locked by", row.get("locked_by")), ("Lock reason", row.get("lock_reason"))]
+    emit_fields([*_operation(row), ("Cluster", row["cluster"]["id"]), *lock, *_outcome(row)])
 
 
 def _operation(row: Row) -> list[tuple[str, object]]:
@@ -97,8 +98,12 @@ def emit_cluster(row: Row) -> None:
             ("Subnets", networks),
             ("Project", row["project"]),
             ("Team", row["team"]),
+            ("Owner", row.get("owner") or "nobody"),
             ("Created by", row["created_by"] or "created elsewhere"),
             ("Creation", row["creation"]),
+            ("Locked", when(row.get("locked_at"))),
+            ("Locked by", row.get("locked_by")),
+            ("Lock reason", row.get("lock_reason")),
             ("Found", when(row["found_at"])),
             ("Last seen", when(row["last_seen_at"])),
             ("Gone", when(row["gone_at"])),
@@ -108,14 +113,15 @@ def emit_cluster(row: Row) -> None:
 
 def emit_clusters(rows: Iterable[Row]) -> None:
     """A list of clusters."""
-    columns = ("Name", "Type", "Project", "Team", "Created by", "Last seen", "ID")
+    columns = ("Name", "Type", "Project", "Team", "Owner", "Locked", "Last seen", "ID")
     cells = (
         (
             row["name"],
             row["type"],
             row["project"],
             row["team"],
-            row["created_by"] or "elsewhere",
+            row.get("owner") or "nobody",
+            bool(row.get("locked_at")),
             when(row["last_seen_at"]),
             row["id"],
         )

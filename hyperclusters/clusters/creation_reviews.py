@@ -80,7 +80,9 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             "at": clock.now(),
         }
         Review.objects.update_or_create(cluster=cluster, defaults=values)
-        if claimed_for or (before and before.claimed_for_id == outside.owner_id):  # else it was handed over since
+        if claimed_for or (
+            before and before.claimed_for_id == outside.owner_id
+        ):  # else it was handed over since
             outside.owner = claimed_for
             outside.save(update_fields=["owner"])
         record(

@@ -13,7 +13,16 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from . import ownership, quotas
-from .errors import AlreadyGone, Blocked, ClusterLocked, DeletionOpen, NameUnresolved, TokenUsed, WrongName, recorded
+from .errors import (
+    AlreadyGone,
+    Blocked,
+    ClusterLocked,
+    DeletionOpen,
+    NameUnresolved,
+    TokenUsed,
+    WrongName,
+    recorded,
+)
 from .models import Cluster, Deletion, Project
 from .operations.transitions import wake_workers
 from .readback import hold_until_commit, read_back

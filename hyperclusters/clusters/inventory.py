@@ -116,9 +116,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     rows = Cluster.objects.filter(pk=cluster.pk)
     bound_before = rows.filter(creation=creation).update(gone_at=None)  # its owner may be another by now
     free = rows.filter(creation__isnull=True)
-    if not bound_before and not free.update(
-        creation=creation, owner=creation.requested_by, gone_at=None
-    ):
+    if not bound_before and not free.update(creation=creation, owner=creation.requested_by, gone_at=None):
         raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
     networks = updates.merged({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
     if networks is not None:

@@ -17,9 +17,9 @@ def give_owners(apps: Any, schema_editor: Any) -> None:
     creators = creations.filter(pk=OuterRef("creation")).values("requested_by")
     clusters.filter(creation__isnull=False).update(owner=Subquery(creators))
     claims = reviews.filter(cluster=OuterRef("pk"), claimed_for__isnull=False)
-    clusters.filter(creation__isnull=True, pk__in=reviews.filter(claimed_for__isnull=False).values("cluster")).update(
-        owner=Subquery(claims.values("claimed_for"))
-    )
+    clusters.filter(
+        creation__isnull=True, pk__in=reviews.filter(claimed_for__isnull=False).values("cluster")
+    ).update(owner=Subquery(claims.values("claimed_for")))
     if schema_editor.connection.vendor == "postgresql":
         # The check of the new references is deferred, and no index can be created on the table before it.
         schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -33,6 +33,10 @@ COLUMNS = (
     "review__claimed_for__username",
     "review__by__username",
     "review__at",
+    "owner__username",
+    "locked_at",
+    "locked_by__username",
+    "lock_reason",
 )
 
 
@@ -55,10 +59,14 @@ class ClusterRow:
     gone_at: datetime | None
     gone_words: str
     types: tuple[str, ...]  # both while the cloud lists it under both
-    owner: str  # for whom an auditor claimed it; empty: nobody, or made here
+    claimed_for: str  # by an auditor; empty: nobody, or made here
     claimed_by: str
     claimed_at: datetime | None
     claimed_words: str
+    owner: str  # empty: nobody
+    locked_at: datetime | None
+    locked_by: str
+    lock_reason: str
 
     @property
     def subnet_ids(self) -> list[str]:
@@ -77,8 +85,8 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
     for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:
-        also_type, owner, claimed_by, claimed_at = more
-        is_claimed = owner and not maker
+        also_type, claimed_for, claimed_by, claimed_at, owner, locked_at, locked_by, lock_reason = more
+        is_claimed = claimed_for and not maker
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),
             networks=tuple(networks[pk]),
@@ -88,10 +96,14 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             gone_at=gone_at,
             gone_words=ago(gone_at, now, language) if gone_at else "",
             types=(kind, also_type) if also_type and not maker else (kind,),
-            owner=owner if is_claimed else "",
+            claimed_for=claimed_for if is_claimed else "",
             claimed_by=claimed_by if is_claimed else "",
             claimed_at=claimed_at if is_claimed else None,
             claimed_words=ago(claimed_at, now, language) if is_claimed else "",
+            owner=owner or "",
+            locked_at=locked_at,
+            locked_by=locked_by or "",
+            lock_reason=lock_reason,
         )
 
 

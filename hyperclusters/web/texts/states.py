@@ -8,7 +8,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
-from hyperclusters.web.texts.causes import CAUSES, cause_of, join_sentences, refusal_remedy, remedy
+from hyperclusters.web.texts.causes import (
+    CAUSES,
+    REMEDIES,
+    cause_of,
+    join_sentences,
+    refusal_remedy,
+    remedy,
+)
+from hyperclusters.web.texts.ownership import lock_text
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
@@ -165,6 +173,8 @@ def deletion_status(deletion: Deletion) -> StatusText:
     state = DeletionState(deletion.state)
     is_clear = False if state == DeletionState.UNKNOWN else None
     because = cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
+    if deletion.locked_by:
+        because = join_sentences(lock_text(deletion), str(REMEDIES["locked"]))
     if state == DeletionState.QUEUED:
         return StatusText(
             "wait", _("Waiting to be deleted"), because or _("It is recorded, and nothing was sent yet.")
