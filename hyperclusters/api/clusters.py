@@ -81,8 +81,8 @@ def read_cluster(request: PageRequest, cluster_id: UUID) -> ClusterOut:
     openapi_extra={"parameters": [idempotency.PARAMETER]},
 )
 @access(
-    post=on("cluster", Permission.CREATE).with_scope(Scope.CLUSTERS_WRITE),
-    note="MANAGE for a cluster of somebody else or of nobody; not while it is locked",
+    post=on("cluster", Permission.MANAGE).with_scope(Scope.CLUSTERS_WRITE),
+    note="or the owner, with CREATE; nobody while it is locked",
 )
 def request_deletion(
     request: PageRequest, response: HttpResponse, cluster_id: UUID, body: DeletionBody

@@ -36,8 +36,8 @@ def cluster(request: PageRequest, pk: str) -> HttpResponse:
 
 @access(
     get=on("cluster"),
-    post=on("cluster", Permission.CREATE),
-    note="POST: MANAGE for a cluster of somebody else or of nobody; not while it is locked",
+    post=on("cluster", Permission.MANAGE),
+    note="POST: or the owner, with CREATE; nobody while it is locked",
 )
 @keeps_draft()
 def delete(request: PageRequest, pk: str) -> HttpResponse:

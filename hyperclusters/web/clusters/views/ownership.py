@@ -18,10 +18,10 @@ from hyperclusters.web.shared.http import PageRequest, posted_text
 
 
 @access(
-    post=on("cluster"),
+    post=on("cluster", Permission.MANAGE),
     page="clusters:cluster",
     keys=("pk",),
-    note="the owner while they are in the team, or MANAGE in its team",
+    note="or the owner, while they are in the team",
 )
 @keeps_draft()
 def hand_over(request: PageRequest, pk: str) -> HttpResponse:
