@@ -35,7 +35,7 @@ DENIALS: dict[str, tuple[str, str, dict[str, str]]] = {
     "creating without the right": ("vera", NEW, {"name": "n{n}", "project": VISION}),
     "deleting what nobody owns": ("ada", "/clusters/{pk}/delete/", {"name": "outside"}),
     "handing over without the right": ("ada", "/clusters/{pk}/owner/", {"person": "ada", "reason": "r"}),
-    "unlocking without the right": ("ada", "/clusters/{pk}/unlock/", {}),
+    "unlocking without the right": ("ada", "/clusters/{pk}/unlock/", {"reason": "r"}),
     "deleting without the right": ("vera", "/clusters/{pk}/delete/", {"name": "outside"}),
     "a closed page": ("ada", "/people/", {}),
     "a wrong password": ("ada", "/accounts/confirm/", {"password": "w{n}"}),
