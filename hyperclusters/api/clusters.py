@@ -47,6 +47,7 @@ class ClusterFilters(Paging):
     project: Search = ""
     team: Search = Field("", description="Slug of the team")
     type: ClusterTypeName | None = None
+    owner: Search = Field("", description="User name of the owner")
     gone: bool = Field(default=False, description="Those that are not in the cloud any more")
     empty: bool | None = Field(
         None, description="Whether nothing is inside, by the last list; leaves out those that are not known"
@@ -66,6 +67,7 @@ def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[
     if filters.empty is not None:
         rows = rows.empty(is_empty=filters.empty)
     exact = {"name": filters.name, "project__name": filters.project, "project__team__slug": filters.team}
+    exact["owner__username"] = filters.owner
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     page_rows, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
     return Page[ClusterOut](items=list(map(_cluster_out, page_rows)), next=following)
@@ -85,12 +87,16 @@ def read_cluster(request: PageRequest, cluster_id: UUID) -> ClusterOut:
     url_name="deletions",
     openapi_extra={"parameters": [idempotency.PARAMETER]},
 )
-@access(post=on("cluster", Permission.CREATE).with_scope(Scope.CLUSTERS_WRITE))
+@access(
+    post=on("cluster", Permission.MANAGE).with_scope(Scope.CLUSTERS_WRITE),
+    note="or the owner, with CREATE; nobody while it is locked",
+)
 def request_deletion(
     request: PageRequest, response: HttpResponse, cluster_id: UUID, body: DeletionBody
 ) -> DeletionOut | HttpResponse:
     """Request that a cluster is deleted.
 
+    Creators delete clusters that they own; admins of the team delete all. A locked cluster nobody deletes.
     `confirm_name` must be its name. Read the deletion until `is_settled`.
     """
     if not (key := idempotency.key_of(request)):
@@ -127,7 +133,9 @@ def request_deletion(
 @access(get=on("cluster").with_scope(READ))
 def read_deletion(request: PageRequest, deletion_id: UUID) -> DeletionOut:
     """One deletion."""
-    rows = Deletion.objects.visible_to(request.user).select_related("cluster__project__team", "requested_by")
+    rows = Deletion.objects.visible_to(request.user).select_related(
+        "cluster__project__team", "requested_by", "locked_by"
+    )
     deletion = rows.filter(pk=deletion_id).first()
     if deletion is None:
         raise Http404
@@ -163,6 +171,8 @@ def _clusters(request: PageRequest) -> ClusterQuerySet:
         project_name=F("project__name"),
         team_slug=F("project__team__slug"),
         maker=F("creation__requested_by__username"),
+        owner_name=F("owner__username"),
+        locked_by_name=F("locked_by__username"),
     )
     return rows.prefetch_related("networks")
 
@@ -191,6 +201,10 @@ def _cluster_out(cluster: Any) -> ClusterOut:
         team=cluster.team_slug,
         created_by=cluster.maker,
         creation=cluster.creation_id,
+        owner=cluster.owner_name,
+        locked_at=cluster.locked_at,
+        locked_by=cluster.locked_by_name,
+        lock_reason=cluster.lock_reason,
         found_at=cluster.found_at,
         last_seen_at=cluster.seen_at,
         gone_at=cluster.gone_at,
@@ -228,6 +242,8 @@ def _deletion_out(deletion: Deletion) -> DeletionOut:
         cause=deletion.cause,
         code=deletion.code,
         message=deletion.message,
+        locked_by=deletion.locked_by.username if deletion.locked_by else None,
+        lock_reason=deletion.lock_reason,
         cloud_request_id=deletion.upstream_request_id,
         request_id=deletion.request_id,
         requested_by=deletion.requested_by.username,

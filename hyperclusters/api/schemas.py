@@ -159,6 +159,8 @@ class DeletionOut(Schema):
     cause: str
     code: str
     message: str
+    locked_by: str | None = Field(description="Whose lock stopped it, with the cause `locked`")
+    lock_reason: str
     cloud_request_id: str
     request_id: str
     requested_by: str
@@ -186,6 +188,10 @@ class ClusterOut(Schema):
     team: str
     created_by: str | None = Field(description="Who created it here; null: created elsewhere")
     creation: UUID | None
+    owner: str | None = Field(description="Who answers for it; null: nobody")
+    locked_at: datetime | None = Field(description="Since when nobody may delete it; null: it is not locked")
+    locked_by: str | None
+    lock_reason: str
     found_at: datetime
     last_seen_at: datetime
     gone_at: datetime | None

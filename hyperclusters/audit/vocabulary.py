@@ -117,6 +117,12 @@ class EventType(models.TextChoices):
     CLUSTER_CLAIMED = "cluster:outside:claimed", _("cluster made outside claimed for a person")
     CLUSTER_ACCEPTED = "cluster:outside:accepted", _("cluster made outside accepted")
 
+    OWNER_CHANGED = "cluster:owner:changed", _("cluster handed over")
+    OWNER_REFUSED = "cluster:owner:refused", _("hand-over of a cluster refused")
+    LOCKED = "cluster:lock:set", _("cluster locked")
+    UNLOCKED = "cluster:lock:removed", _("cluster unlocked")
+    LOCK_REFUSED = "cluster:lock:refused", _("lock of a cluster not changed")
+
     CLUSTER_SEEN_OUTSIDE = "cluster:seen:outside", _("cluster made outside was found")
     CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")
     CLUSTER_BACK = "cluster:seen:back", _("cluster is back in the cloud")

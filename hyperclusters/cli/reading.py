@@ -37,6 +37,7 @@ def list_clusters(
     project: Project = "",
     team: Team = "",
     cluster_type: Annotated[str, typer.Option("--type", help="HPS or ECS.", show_default=False)] = "",
+    owner: Annotated[str, _filter("User name of the owner.")] = "",
     search: Search = "",
     gone: Annotated[
         bool, typer.Option("--gone", help="Those that the cloud does not have any more.")
@@ -46,6 +47,7 @@ def list_clusters(
 ) -> None:
     """List the clusters of your teams, newest first."""
     query = {"project": project, "team": team, "type": cluster_type.upper(), "q": search}
+    query["owner"] = owner
     with Client(load()) as client:
         rows = _first(client, "/clusters", limit, query | {"gone": "true" if gone else ""})
     _show(rows, emit_clusters, as_json=as_json)

@@ -45,7 +45,9 @@ def emit_creation(row: Row) -> None:
 def emit_deletion(row: Row) -> None:
     """One deletion."""
     blockers = ", ".join(f"{each['name'] or each['id']} ({each['kind']})" for each in row["blockers"])
-    emit_fields([*_operation(row), ("Cluster", row["cluster"]["id"]), ("Inside", blockers), *_outcome(row)])
+    lock = [("Locked by", row["locked_by"]), ("Lock reason", row["lock_reason"])]
+    cluster = [("Cluster", row["cluster"]["id"]), ("Inside", blockers), *lock]
+    emit_fields([*_operation(row), *cluster, *_outcome(row)])
 
 
 def _operation(row: Row) -> list[tuple[str, object]]:
@@ -99,8 +101,12 @@ def emit_cluster(row: Row) -> None:
             *_inside(row["inside"]),
             ("Project", row["project"]),
             ("Team", row["team"]),
+            ("Owner", row.get("owner") or "nobody"),
             ("Created by", row["created_by"] or "created elsewhere"),
             ("Creation", row["creation"]),
+            ("Locked", when(row.get("locked_at"))),
+            ("Locked by", row.get("locked_by")),
+            ("Lock reason", row.get("lock_reason")),
             ("Found", when(row["found_at"])),
             ("Last seen", when(row["last_seen_at"])),
             ("Gone", when(row["gone_at"])),
@@ -119,14 +125,15 @@ def _inside(inside: Row | None) -> list[tuple[str, object]]:
 
 def emit_clusters(rows: Iterable[Row]) -> None:
     """A list of clusters."""
-    columns = ("Name", "Type", "Project", "Team", "Created by", "Last seen", "ID")
+    columns = ("Name", "Type", "Project", "Team", "Owner", "Locked", "Last seen", "ID")
     cells = (
         (
             row["name"],
             row["type"],
             row["project"],
             row["team"],
-            row["created_by"] or "elsewhere",
+            row.get("owner") or "nobody",
+            bool(row.get("locked_at")),
             when(row["last_seen_at"]),
             row["id"],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -12,10 +13,11 @@ from hyperclusters.audit import request_context
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from . import quotas
+from . import ownership, quotas
 from .errors import (
     AlreadyGone,
     Blocked,
+    ClusterLocked,
     DeletionOpen,
     NameUnresolved,
     OverrideUnexplained,
@@ -39,8 +41,8 @@ def request_deletion(
 ) -> Deletion:
     """Commit the intent to delete and its audit event; the worker does the rest. The same token again gives the same row.
 
+    Creators delete clusters that they own; admins of the team delete all. A locked one nobody deletes.
     `override_inside`: delete it whatever is inside. That needs an admin of the team, and a reason.
-
     Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
     with (
@@ -60,9 +62,11 @@ def request_deletion(
             require(person, Permission.DECIDE, project.team)
         if token and (earlier := Deletion.objects.filter(token=token).first()):
             return _same_or_refuse(earlier, cluster, typed_name, reason, override_inside)
+        cluster.refresh_from_db(fields=["name", "gone_at", *ownership.FIELDS])
+        ownership.require_may_delete(person, cluster)
+        _require_deletable(project, cluster, typed_name)
         if override_inside and not reason.strip():
             raise OverrideUnexplained
-        _require_deletable(project, cluster, typed_name)
         deletion = Deletion.objects.create(
             cluster=cluster,
             requested_by=person,
@@ -77,11 +81,20 @@ def request_deletion(
             on=deletion,
             by=person,
             reason=reason,
-            after={"state": deletion.state, "cluster_id": cluster.cluster_id}
-            | ({"override_inside": True} if override_inside else {}),
+            after=_facts(deletion),
         )
         wake_workers()
     return deletion
+
+
+def _facts(deletion: Deletion) -> dict[str, Any]:
+    owner = deletion.cluster.owner
+    facts = {
+        "state": deletion.state,
+        "cluster_id": deletion.cluster.cluster_id,
+        "owner": owner.username if owner else "",
+    }
+    return facts | ({"override_inside": True} if deletion.override_inside else {})
 
 
 def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
@@ -122,7 +135,8 @@ def _require_deletable(project: Project, cluster: Cluster, typed_name: str) -> N
 
     Call with the project locked: that makes this hold against creations and deletions that are being accepted right now.
     """
-    cluster.refresh_from_db(fields=["name", "gone_at"])
+    if cluster.is_locked:
+        raise ClusterLocked(cluster)
     if typed_name != cluster.name:
         raise WrongName(typed_name)
     if cluster.gone_at is not None:

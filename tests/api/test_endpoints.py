@@ -116,9 +116,9 @@ def test_a_key_read_back_after_a_lost_answer_is_compared_with_what_it_asked_for(
     assert same(wish=wish) == made
     with pytest.raises(TokenUsed):
         same(wish=CreateRequest("another", "HPS"))
-    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name=cluster.name, token=token)
+    deletion = request_deletion(person=people.tom, cluster=cluster, typed_name=cluster.name, token=token)
     found = partial(
-        deletions.find_same, person=people.ada, cluster=cluster, typed_name=cluster.name, token=token
+        deletions.find_same, person=people.tom, cluster=cluster, typed_name=cluster.name, token=token
     )
     assert found(reason="") == deletion
     with pytest.raises(TokenUsed):

@@ -71,6 +71,10 @@ SEARCHES = [
     ("q=secret", []),
     ("type=ECS", ["tom-ecs"]),
     ("by=ada", ["ada-hps"]),
+    ("owner=ada", ["ada-hps"]),
+    ("owner=mallory", ["ada-hps", "outside-hps", "tom-ecs"]),
+    ("mine=1", ["ada-hps"]),
+    ("mine=1&type=ECS", []),
     ("by=mallory", ["ada-hps", "outside-hps", "tom-ecs"]),  # nobody this person may know of: no filter
     ("origin=outside", ["outside-hps"]),
     ("origin=here&type=HPS", ["ada-hps"]),
@@ -89,7 +93,7 @@ def test_searching_and_filtering_live_in_the_address(fleet: dict[str, Cluster], 
     assert {query: sorted(names(page)) for query, page in pages.items()} == dict(SEARCHES)
     for query, page in pages.items():
         assert "secret-of-speech" not in page
-        assert "mallory" not in page or "by=mallory" in query
+        assert "mallory" not in page or "=mallory" in query
 
 
 def test_a_cluster_is_found_by_its_id_and_the_auditor_finds_every_team_s(
@@ -145,6 +149,10 @@ def test_a_file_says_all_that_is_known_of_a_cluster(fleet: dict[str, Cluster], a
         "claimed_for": "",
         "claimed_by": "",
         "claimed_at": None,
+        "owner": "tom",
+        "locked_at": None,
+        "locked_by": "",
+        "lock_reason": "",
         "since": cluster.creation.requested_at.isoformat(),
         "gone_since": None,
         "inside": None,

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.models import Team
+from hyperclusters.access.models import Team, User
 
 from .operation import Operation, OperationQuerySet
 from .project import Project
@@ -48,6 +48,12 @@ class Deletion(Operation):
     override_inside = models.BooleanField(default=False, db_default=False)
     # What was inside right before it was sent or refused, by `inside.as_rows`.
     blockers = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()))
+
+    # The lock that stopped it before it was sent.
+    locked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    lock_reason = models.CharField(max_length=500, blank=True, db_default="")
 
     objects = DeletionQuerySet.as_manager()
 

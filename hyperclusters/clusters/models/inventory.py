@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 
 from hyperclusters.access import permissions
+from hyperclusters.access.models import Grant, User
 from hyperclusters.audit.leases import Leased, LeasedQuerySet
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
@@ -93,7 +94,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         lower = {cluster_id.lower() for cluster_id in cluster_ids}
         return self.alias(lower_id=Lower("cluster_id")).filter(lower_id__in=lower)
 
-    def owned_by(self, username: str) -> ClusterQuerySet:
+    def created_or_claimed(self, username: str) -> ClusterQuerySet:
         """Clusters that this person created here, or that an auditor has claimed for them."""
         claimed = Q(creation__isnull=True, review__claimed_for__username=username)
         return self.filter(Q(creation__requested_by__username=username) | claimed)
@@ -102,6 +103,25 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         """The user names of the people for whom any of these is claimed, in order."""
         claimed = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
         return sorted(set(claimed.values_list("review__claimed_for__username", flat=True)))
+
+    def owners(self) -> list[str]:
+        """The user names of the people who own any of these, in order."""
+        owned = self.order_by().filter(owner=models.OuterRef("pk"))
+        people = User.objects.filter(models.Exists(owned)).order_by("username")
+        return list(people.values_list("username", flat=True))
+
+    def without_owner(self) -> ClusterQuerySet:
+        """Present clusters whose owner has no active grant in the team any more. By name.
+
+        Also those that were created here and have no owner, as the release before wrote them.
+        """
+        grants = Grant.objects.active().filter(
+            person=models.OuterRef("owner"), team=models.OuterRef("project__team")
+        )
+        left = Q(owner__isnull=False) & ~models.Exists(grants)
+        return (
+            self.present().filter(left | Q(owner__isnull=True, creation__isnull=False)).order_by("name", "pk")
+        )
 
     def unaccounted(self) -> ClusterQuerySet:
         """Clusters made outside, still present, neither claimed nor accepted. Oldest first."""
@@ -144,6 +164,16 @@ class Cluster(models.Model):
         "clusters.Creation", on_delete=models.PROTECT, null=True, blank=True, related_name="cluster"
     )
 
+    # Who answers for it: who created it here, or for whom it was claimed, until it is handed over.
+    owner = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="owned_clusters"
+    )
+    locked_at = models.DateTimeField(null=True, blank=True)  # while nobody may delete it
+    locked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    lock_reason = models.CharField(max_length=500, blank=True, db_default="")
+
     objects = ClusterQuerySet.as_manager()
 
     class Meta:
@@ -181,6 +211,16 @@ class Cluster(models.Model):
     def audit_subject(self) -> Subject:
         """As the ledger names it."""
         return Subject("cluster", str(self.pk), self.name, self.project.team, self.project)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nobody may delete it."""
+        return self.locked_at is not None
+
+    def lock_as_audit_json(self) -> dict[str, str]:
+        """Its lock, as the ledger stores it."""
+        name = self.locked_by.username if self.locked_by else ""
+        return {"locked_by": name, "lock_reason": self.lock_reason}
 
     @property
     def is_odd(self) -> bool:

@@ -75,7 +75,7 @@ class CreationEngine(Engine[Creation]):
             resolution = replace(resolution, evidence=Evidence(operation.evidence))
         return resolution
 
-    def quota_objection(self, operation: Creation) -> Resolution | None:
+    def final_objection(self, operation: Creation) -> Resolution | None:
         """The creation counts itself, so only a lowered quota can refuse it."""
         if operation.project.quota is None and operation.team.quota is None:
             return None

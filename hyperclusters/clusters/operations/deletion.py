@@ -15,7 +15,8 @@ from typing import Any
 from hyperclusters.access.permissions import Permission
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters import inside
+from hyperclusters.clusters import inside, ownership
+from hyperclusters.clusters.errors import ClusterLocked
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
 from hyperclusters.clusters.operations.engine import Engine, MayBegin
 from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
@@ -46,9 +47,19 @@ class DeletionEngine(Engine[Deletion]):
     verb = "delete"
 
     def objection(self, operation: Deletion) -> Resolution | None:
-        """The person's permission; for an override, that of an admin."""
+        """Besides: an override needs an admin; the cluster belongs to somebody else by now; it is locked."""
         permission = Permission.DECIDE if operation.override_inside else Permission.CREATE
-        return self.permission_objection(operation, permission)
+        if (objection := self.permission_objection(operation, permission)) is not None:
+            return objection
+        cluster = operation.cluster
+        if not ownership.may_delete(operation.requested_by, cluster):
+            refusal = self.refusal(operation, "owner_changed")
+            return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
+        if not cluster.is_locked:
+            return None
+        changes = {"locked_by": cluster.locked_by, "lock_reason": cluster.lock_reason}
+        refusal = self.refusal(operation, ClusterLocked.cause)
+        return replace(refusal, changes=changes, after=cluster.lock_as_audit_json())
 
     def prepare(self, operation: Deletion, client: Client, may_begin: MayBegin) -> Resolution | None:
         """List what is inside. An override lets go what is there, or cannot be read, but not a key or time that is
@@ -73,6 +84,12 @@ class DeletionEngine(Engine[Deletion]):
             return None
         refusal = self.refusal(operation, NOT_EMPTY)
         return replace(refusal, changes={"blockers": rows}, after={"blockers": rows})
+
+    def final_objection(self, operation: Deletion) -> Resolution | None:
+        """The same, with the cluster's row locked: a lock or a hand-over comes before the intent, or waits for it."""
+        rows = Cluster.objects.select_for_update(no_key=True)
+        operation.cluster.refresh_from_db(fields=ownership.FIELDS, from_queryset=rows)
+        return self.objection(operation)
 
     def intent(self, operation: Deletion) -> tuple[dict[str, Any], dict[str, Any]]:
         """The type under which it is deleted, and what an override deletes with it."""

@@ -76,8 +76,8 @@ class Engine(ABC, Generic[O]):
         Once `may_begin` says no, nothing more is read, and nothing will be sent.
         """
 
-    def quota_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
-        """Why there is no room for it any more. Runs in the transaction that commits the intent."""
+    def final_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
+        """What only the transaction that commits the intent can know: no room any more, or a lock."""
         return None
 
     @abstractmethod
@@ -270,7 +270,7 @@ class Engine(ABC, Generic[O]):
         failpoint("intent_begun")
         with transaction.atomic(durable=True):
             slot = breaker.take_write(operation.project)
-            if slot is None and (objection := self.quota_objection(operation)) is not None:
+            if slot is None and (objection := self.final_objection(operation)) is not None:
                 self.resolve(operation, objection)
             elif slot is None:
                 self._begin(operation)

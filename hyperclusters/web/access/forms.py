@@ -34,8 +34,8 @@ LENGTHS = [
 
 
 ROLES_HELP = _(
-    "Viewers see clusters and creations. Creators also create and delete clusters. Admins also give access, decide what "
-    "needs a person, and read the team's audit."
+    "Viewers see clusters and creations. Creators also create clusters and delete their own. Admins also give access, "
+    "decide what needs a person, read the team's audit, and delete every cluster."
 )
 
 

@@ -38,6 +38,10 @@ COLUMNS = (
     "inside",
     "empty_since",
     "inside_listed_at",
+    "owner__username",
+    "locked_at",
+    "locked_by__username",
+    "lock_reason",
 )
 
 
@@ -60,7 +64,7 @@ class ClusterRow:
     gone_at: datetime | None
     gone_words: str
     types: tuple[str, ...]  # both while the cloud lists it under both
-    owner: str  # for whom an auditor claimed it; empty: nobody, or made here
+    claimed_for: str  # by an auditor; empty: nobody, or made here
     claimed_by: str
     claimed_at: datetime | None
     claimed_words: str
@@ -69,6 +73,10 @@ class ClusterRow:
     inside_words: str
     empty_since: datetime | None
     empty_words: str
+    owner: str  # empty: nobody
+    locked_at: datetime | None
+    locked_by: str
+    lock_reason: str
     inside_listed_at: datetime | None = field(default=None, compare=False)  # only files show it
 
     @property
@@ -88,9 +96,10 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
     for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:
-        also_type, owner, claimed_by, claimed_at, inside, empty_since, inside_listed_at = more
+        also_type, claimed_for, claimed_by, claimed_at, inside, empty_since, inside_listed_at, *rest = more
+        owner, locked_at, locked_by, lock_reason = rest
         is_reported = inside is not None and not gone_at
-        is_claimed = owner and not maker
+        is_claimed = claimed_for and not maker
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),
             networks=tuple(networks[pk]),
@@ -100,7 +109,7 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             gone_at=gone_at,
             gone_words=ago(gone_at, now, language) if gone_at else "",
             types=(kind, also_type) if also_type and not maker else (kind,),
-            owner=owner if is_claimed else "",
+            claimed_for=claimed_for if is_claimed else "",
             claimed_by=claimed_by if is_claimed else "",
             claimed_at=claimed_at if is_claimed else None,
             claimed_words=ago(claimed_at, now, language) if is_claimed else "",
@@ -109,6 +118,10 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             empty_since=empty_since if is_reported else None,
             empty_words=ago(empty_since, now, language) if is_reported and empty_since else "",
             inside_listed_at=inside_listed_at if is_reported else None,
+            owner=owner or "",
+            locked_at=locked_at,
+            locked_by=locked_by or "",
+            lock_reason=lock_reason,
         )
 
 

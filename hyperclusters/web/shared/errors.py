@@ -14,6 +14,7 @@ from django.template.loader import get_template
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Grant, User
+from hyperclusters.access.permissions import Permission
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
@@ -58,7 +59,12 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
             by=person if isinstance(person, User) else None,
         )
     helps = who_helps(exception)
-    if "query" in helps:
+    if getattr(exception, "permission", None) is Permission.MANAGE:
+        text = _(
+            "Only the owner of the cluster or an admin of its team may do this. Nothing was sent to the cloud."
+        )
+        helps.pop("query", None)
+    elif "query" in helps:
         text = _(
             "You may not do this. Nothing was sent to the cloud. An admin of the team can give you access."
         )

@@ -54,8 +54,11 @@ REFUSALS: dict[Cause, Text] = {
 
 ALLOWS: dict[Role, Text] = {
     Role.VIEWER: _("see its clusters and creations"),
-    Role.CREATOR: _("see, create and delete clusters, withdraw what is not sent yet"),
-    Role.ADMIN: _("all that creators may; give access, decide what needs a person, read the team's audit"),
+    Role.CREATOR: _("see, create and lock clusters, delete their own, withdraw what is not sent yet"),
+    Role.ADMIN: _(
+        "all that creators may; give access, decide what needs a person, read the team's audit, "
+        "unlock, delete and hand over every cluster"
+    ),
     Role.AUDITOR: _("see every team, read the whole audit; changes nothing"),
     Role.PLATFORM_ADMIN: _("connect projects, add teams, appoint admins and auditors"),
 }
@@ -108,7 +111,7 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
 
 LEAST: dict[Role, set[Permission]] = {
     Role.VIEWER: {Permission.VIEW, Permission.MEMBERS},
-    Role.CREATOR: {Permission.CREATE},
+    Role.CREATOR: {Permission.CREATE, Permission.LOCK},
 }
 
 

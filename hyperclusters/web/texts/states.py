@@ -8,8 +8,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
-from hyperclusters.web.texts.causes import CAUSES, cause_of, join_sentences, refusal_remedy, remedy
+from hyperclusters.web.texts.causes import (
+    CAUSES,
+    REMEDIES,
+    cause_of,
+    join_sentences,
+    refusal_remedy,
+    remedy,
+)
 from hyperclusters.web.texts.inside import names_text
+from hyperclusters.web.texts.ownership import lock_text
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
@@ -162,7 +170,9 @@ _WORDS = {
 
 
 def _deletion_cause(deletion: Deletion, *, is_clear: bool | None) -> str:
-    """What stands in the way; for what is inside, its names, or why that could not be read."""
+    """What stands in the way: whose lock, what is inside, or why that could not be read."""
+    if deletion.locked_by:
+        return join_sentences(lock_text(deletion), str(REMEDIES["locked"]))
     if deletion.blockers and deletion.cause == "not_empty":
         names = _("Inside: %(names)s.") % {"names": names_text(deletion.blockers)}
         return join_sentences(cause_of(deletion.cause, ""), names)
