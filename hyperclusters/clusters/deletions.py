@@ -45,6 +45,7 @@ def request_deletion(
         deletion = Deletion.objects.create(
             cluster=cluster,
             requested_by=person,
+            confirmed_name=typed_name,
             reason=reason,
             token=token,
             request_id=request_context.current().request_id,
@@ -80,7 +81,8 @@ def find_same(
 
 
 def _same_or_refuse(earlier: Deletion, cluster: Cluster, typed_name: str, reason: str) -> Deletion:
-    if (earlier.cluster_id, earlier.name, earlier.reason) != (cluster.pk, typed_name, reason):
+    confirmed_name = earlier.confirmed_name or earlier.name
+    if (earlier.cluster_id, confirmed_name, earlier.reason) != (cluster.pk, typed_name, reason):
         raise TokenUsed(None)
     return earlier
 
