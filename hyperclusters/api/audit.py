@@ -10,7 +10,7 @@ from hyperclusters.accounts.models import Scope
 from hyperclusters.audit.export import Format
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.paging import Span, page
+from hyperclusters.audit.paging import Span, page, written_after
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import integrity_status
@@ -45,7 +45,13 @@ class EventFilters(Schema):
 
 
 class EventPage(EventFilters, Paging):
-    pass
+    after: int | None = Field(
+        None,
+        ge=0,
+        lt=2**63,
+        description="Only events written after the one of this number, in the order of the ledger instead of by time. "
+        "To follow the audit, ask again with the last `seq`",
+    )
 
 
 @api.get("/audit/events", response=Page[EventOut], tags=["audit"], url_name="events")
@@ -54,15 +60,17 @@ class EventPage(EventFilters, Paging):
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
     scope, wanted, event_filter = _wanted(request)
+    note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
+    if filters.after is not None:
+        numbers = written_after(event_filter.alternatives(scope.parts()), filters.after, filters.limit)
+        return Page[EventOut](items=_items(numbers), next=None)
     found = page(
         event_filter.alternatives(scope.parts(), at_any_time=True),
         before=decode_number(filters.cursor),
         span=Span(event_filter.since, event_filter.until),
         size=filters.limit,
     )
-    note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
-    rows = dict(events(Event.objects.filter(seq__in=[row.seq for row in found.events])))
-    items = [_event_out(row.seq, rows.get(row.seq)) for row in found.events]
+    items = _items([row.seq for row in found.events])
     return Page[EventOut](items=items, next=encode(str(found.older)) if found.older is not None else None)
 
 
@@ -101,6 +109,12 @@ def _wanted(request: PageRequest) -> tuple[AuditScope, AuditQuery, EventFilter]:
         ]
         raise ValidationError(errors)
     return scope, wanted, wanted.filter
+
+
+def _items(numbers: list[int]) -> list[EventOut]:
+    """The events of these numbers, in their order."""
+    rows = dict(events(Event.objects.filter(seq__in=numbers)))
+    return [_event_out(seq, rows.get(seq)) for seq in numbers]
 
 
 def _event_out(seq: int, event: Event | None) -> EventOut:

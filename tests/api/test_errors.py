@@ -155,9 +155,7 @@ def test_nobody_learns_which_service_identities_other_teams_have(
     form = {"who": service, "role": "viewer", "until": "7", "reason": "x"}
     pages = [as_("tom").post("/teams/vision/give/", form | {"who": who}) for who in (service, "vision.none")]
     assert {page.status_code for page in pages} == {422}
-    assert [str(page.context["form"].errors["who"]) for page in pages][0] == str(
-        pages[1].context["form"].errors["who"]
-    )
+    assert len({str(page.context["form"].errors["who"]) for page in pages}) == 1
 
 
 def test_an_admin_grants_their_own_service_identity_another_role(people: People) -> None:
