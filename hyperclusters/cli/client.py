@@ -133,10 +133,10 @@ class Client:
                 f"It points to {response.headers['Location']}: set HYPERCLUSTERS_URL to that server."
             )
         errors = problem.get("errors")
-        for each in errors if isinstance(errors, list) else []:
-            lines.append(
-                f"  {each.get('field')}: {each.get('message')}" if isinstance(each, dict) else f"  {each}"
-            )
+        errors = errors if isinstance(errors, list) else []
+        lines += [
+            f"  {each.get('field')}: {each.get('message')}" for each in errors if isinstance(each, dict)
+        ]
         if seconds := retry_after(response.headers):
             lines.append(f"Try again in {seconds:.0f} s.")
         if request_id := problem.get("request_id"):

@@ -14,7 +14,11 @@ from django.db import OperationalError
 
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import AccessRequest, Grant, Role
+from hyperclusters.access.services import grant
 from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import creations, deletions
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.deletions import request_deletion
@@ -309,6 +313,28 @@ def test_the_audit_is_read_exported_and_verified(
     headers = api["olga"].headers
     assert api["olga"].client.head("/api/v1/audit/export", headers=headers).status_code == 200
     assert api["tom"].get("/audit/integrity").json()["state"] == "never"
+
+
+def test_the_audit_is_followed_in_the_order_of_the_ledger_whatever_times_events_have(
+    api: dict[str, Api], projects: Projects, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after, now = Event.objects.latest("seq").seq, clock.now()
+    for number, hours in enumerate((0, 9, -9, 0, 1)):  # one clock is wrong
+        monkeypatch.setattr(clock, "now", lambda at=now + timedelta(hours=hours): at)
+        record(EventType.TEAM_CHANGED, Outcome.DONE, on=people.vision, by=people.tom, reason=f"r{number}")
+    monkeypatch.undo()
+    query = {"action": str(EventType.TEAM_CHANGED), "limit": 2}
+    reasons: list[str] = []
+    while rows := api["tom"].get("/audit/events", after=after, **query).json()["items"]:
+        reasons += [row["reason"] for row in rows]
+        after = rows[-1]["seq"]
+    assert reasons == ["r0", "r1", "r2", "r3", "r4"]
+    assert api["tom"].get("/audit/events", after=after - 1, team="speech").status_code == 422
+    for wrong in ("-1", "x", 2**63):
+        assert api["tom"].get("/audit/events", after=wrong).status_code == 422
+    grant(person=people.mallory, role=Role.ADMIN, team=people.speech, reason="leads")
+    rows = api["mallory"].get("/audit/events", after=0, limit=200).json()["items"]
+    assert {row["team"] for row in rows} == {"Speech"}
 
 
 def test_projects_and_oneself(api: dict[str, Api], projects: Projects) -> None:
