@@ -60,18 +60,20 @@ class EventPage(EventFilters, Paging):
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
     scope, wanted, event_filter = _wanted(request)
-    note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
+    following = None
     if filters.after is not None:
         numbers = written_after(event_filter.alternatives(scope.parts()), filters.after, filters.limit)
-        return Page[EventOut](items=_items(numbers), next=None)
-    found = page(
-        event_filter.alternatives(scope.parts(), at_any_time=True),
-        before=decode_number(filters.cursor),
-        span=Span(event_filter.since, event_filter.until),
-        size=filters.limit,
-    )
-    items = _items([row.seq for row in found.events])
-    return Page[EventOut](items=items, next=encode(str(found.older)) if found.older is not None else None)
+    else:
+        found = page(
+            event_filter.alternatives(scope.parts(), at_any_time=True),
+            before=decode_number(filters.cursor),
+            span=Span(event_filter.since, event_filter.until),
+            size=filters.limit,
+        )
+        numbers = [row.seq for row in found.events]
+        following = encode(str(found.older)) if found.older is not None else None
+    note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
+    return Page[EventOut](items=_items(numbers), next=following)
 
 
 @api.get("/audit/export", tags=["audit"], url_name="export")

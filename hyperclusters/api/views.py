@@ -60,7 +60,7 @@ CODES = (
     ("already_gone", _("409: the cluster is gone")),
     ("stale_state", _("409: it has moved on; read it again")),
     *(
-        (str(cause), format_lazy("{}: {}", status, REFUSALS[cause]))
+        (str(cause), format_lazy(_("{}: {}"), status, REFUSALS[cause]))
         for cause, status in STATUS_OF_CAUSE.items()
     ),
     ("too_many", _("429: too many creations within a minute")),
@@ -115,6 +115,7 @@ def openapi() -> dict[str, Any]:
 
 
 def _complete(address: str, method: str, operation: dict[str, Any]) -> None:
+    operation["summary"] = operation["summary"].capitalize()  # "List Clusters" by ninja
     errors = ALWAYS | (ON_OBJECTS if "{" in address or method == "post" else {})
     if method != "get":
         errors |= ON_WRITES

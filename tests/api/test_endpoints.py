@@ -195,7 +195,7 @@ def test_clusters_are_found_and_shown_with_their_networks(api: dict[str, Api], p
     row = api["vera"].get("/clusters", name="lab").json()["items"][0]
     assert row == api["vera"].get(f"/clusters/{cluster.pk}").json()
     assert row["networks"] == [{"subnet_id": cluster.networks.get().subnet_id, "is_default": True}]
-    assert row["created_by"] is None
+    assert (row["created_by"], row["url"]) == (None, cluster.get_absolute_url())
     assert [
         api["vera"].get("/clusters", **{key: "x"}).json()["items"] for key in ("q", "project", "team")
     ] == [
