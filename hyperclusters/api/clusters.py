@@ -167,7 +167,7 @@ def _visible(request: PageRequest, pk: UUID) -> Cluster:
 def _clusters_out(clusters: list[Cluster]) -> list[ClusterOut]:
     """Clusters of `_clusters`, as the API shows them."""
     networks: dict[UUID, list[NetworkOut]] = {cluster.pk: [] for cluster in clusters}
-    rows = Network.objects.filter(cluster__in=networks).values_list("cluster", "subnet_id", "is_default")
+    rows = Network.objects.filter(cluster__in=networks).values_list("cluster_id", "subnet_id", "is_default")
     for pk, subnet_id, is_default in rows:
         networks[pk].append(NetworkOut(subnet_id=subnet_id, is_default=is_default))
     pages = reverse("clusters:list")  # once: an address for each costs as much as its row

@@ -54,7 +54,8 @@ class Client:
 
     def pages(self, path: str, *, page_size: int = 200, **query: Any) -> Iterator[dict[str, Any]]:
         """The rows of a list, page by page."""
-        cursor, cursors = "", {None}
+        cursor = ""
+        cursors: set[str] = set()
         while cursor not in cursors:
             cursors.add(cursor)
             page = self.get(path, limit=page_size, cursor=cursor, **query)

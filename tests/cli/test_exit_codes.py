@@ -220,4 +220,4 @@ def test_help_has_an_example_of_each_command(run: Run) -> None:
     [("7", 7), ("", 0), ("soon", 0), ("-1", 0), ("\u0663", 0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0)],
 )
 def test_retry_after_is_a_number_or_a_date(value: str, seconds: float) -> None:
-    assert retry_after(httpx.Headers({"Retry-After": value.encode()})) == seconds
+    assert retry_after(httpx.Headers([(b"Retry-After", value.encode())])) == seconds

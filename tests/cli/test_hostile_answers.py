@@ -129,10 +129,13 @@ def test_a_time_that_is_none_is_printed_as_it_came(run: Run, at: str) -> None:
     "text", [ID.upper(), f"{{{ID}}}", f"urn:uuid:{ID}", ID.replace("-", ""), f"URN:UUID:{ID}"]
 )
 def test_an_id_may_be_given_in_every_usual_form(run: Run, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = []
-    monkeypatch.setattr(
-        client.Client, "get", lambda _self, path, **_query: paths.append(path) or ROW | {"networks": []}
-    )
+    paths: list[str] = []
+
+    def get(_self: Any, path: str, **_query: Any) -> Any:
+        paths.append(path)
+        return ROW | {"networks": []}
+
+    monkeypatch.setattr(client.Client, "get", get)
     for command in (("creations", text, "--json"), ("show", text, "--json")):
         assert run(*command).code == 0
     assert paths == [f"/creations/{ID}", f"/clusters/{ID}"]
