@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 from django.db.models import F
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from ninja import Query
 from pydantic import Field
 
@@ -13,7 +14,7 @@ from hyperclusters.access.permissions import Permission, teams_where
 from hyperclusters.accounts.models import Scope
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.idempotency import token_for
-from hyperclusters.clusters.models import Cluster, Deletion, Project
+from hyperclusters.clusters.models import Cluster, Deletion, Network, Project
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.http import PageRequest
@@ -70,14 +71,14 @@ def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[
     exact["owner__username"] = filters.owner
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     page_rows, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
-    return Page[ClusterOut](items=list(map(_cluster_out, page_rows)), next=following)
+    return Page[ClusterOut](items=_clusters_out(page_rows), next=following)
 
 
 @api.get("/clusters/{uuid:cluster_id}", response=ClusterOut, tags=["clusters"], url_name="cluster")
 @access(get=on("cluster").with_scope(READ))
 def read_cluster(request: PageRequest, cluster_id: UUID) -> ClusterOut:
     """One cluster."""
-    return _cluster_out(_visible(request, cluster_id))
+    return _clusters_out([_visible(request, cluster_id)])[0]
 
 
 @api.post(
@@ -166,15 +167,17 @@ def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectO
 
 def _clusters(request: PageRequest) -> ClusterQuerySet:
     """With names of its project, team and maker alone: a list has many rows, and a model each would cost most of it."""
-    rows = Cluster.objects.visible_to(request.user).with_inside_listed_at()
-    rows = rows.annotate(
-        project_name=F("project__name"),
-        team_slug=F("project__team__slug"),
-        maker=F("creation__requested_by__username"),
-        owner_name=F("owner__username"),
-        locked_by_name=F("locked_by__username"),
+    return (
+        Cluster.objects.visible_to(request.user)
+        .with_inside_listed_at()
+        .annotate(
+            project_name=F("project__name"),
+            team_slug=F("project__team__slug"),
+            maker=F("creation__requested_by__username"),
+            owner_name=F("owner__username"),
+            locked_by_name=F("locked_by__username"),
+        )
     )
-    return rows.prefetch_related("networks")
 
 
 def _visible(request: PageRequest, pk: UUID) -> Cluster:
@@ -184,11 +187,17 @@ def _visible(request: PageRequest, pk: UUID) -> Cluster:
     return cluster
 
 
-def _cluster_out(cluster: Any) -> ClusterOut:
-    """A cluster of `_clusters`, as the API shows it."""
-    networks = [
-        NetworkOut(subnet_id=each.subnet_id, is_default=each.is_default) for each in cluster.networks.all()
-    ]
+def _clusters_out(clusters: list[Cluster]) -> list[ClusterOut]:
+    """Clusters of `_clusters`, as the API shows them."""
+    networks: dict[UUID, list[NetworkOut]] = {cluster.pk: [] for cluster in clusters}
+    rows = Network.objects.filter(cluster__in=networks).values_list("cluster_id", "subnet_id", "is_default")
+    for pk, subnet_id, is_default in rows:
+        networks[pk].append(NetworkOut(subnet_id=subnet_id, is_default=is_default))
+    pages = reverse("clusters:list")  # once: an address for each costs as much as its row
+    return [_cluster_out(cluster, networks[cluster.pk], f"{pages}{cluster.pk}/") for cluster in clusters]
+
+
+def _cluster_out(cluster: Any, networks: list[NetworkOut], url: str) -> ClusterOut:
     return ClusterOut(
         id=cluster.pk,
         cluster_id=cluster.cluster_id,
@@ -208,7 +217,7 @@ def _cluster_out(cluster: Any) -> ClusterOut:
         found_at=cluster.found_at,
         last_seen_at=cluster.seen_at,
         gone_at=cluster.gone_at,
-        url=cluster.get_absolute_url(),
+        url=url,
     )
 
 

@@ -1,4 +1,8 @@
-"""What the JSON API takes and answers."""
+"""What the JSON API takes and answers.
+
+Answers are plain pydantic models: ninja's `Schema` reads each of their fields through a wrapper for Django's models,
+which took a third of the time of a list.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hyperclusters.clusters.models import DeletionState, State
 
@@ -38,7 +42,7 @@ class Paging(Schema):
     )
 
 
-class Page(Schema, Generic[T]):
+class Page(BaseModel, Generic[T]):
     """A page of a list."""
 
     items: list[T]
@@ -97,12 +101,12 @@ class DeclineBody(Body):
     note: Line = Field(min_length=1, description="Why; the person reads it")
 
 
-class ClusterRef(Schema):
+class ClusterRef(BaseModel):
     id: UUID
     cluster_id: str = Field(description="The cloud's ID")
 
 
-class CreationOut(Schema):
+class CreationOut(BaseModel):
     id: UUID
     project: str
     team: str
@@ -131,20 +135,20 @@ class CreationOut(Schema):
     url: str = Field(description="Its page, for people")
 
 
-class OccupantOut(Schema):
+class OccupantOut(BaseModel):
     kind: Literal["supernode", "group"]
     id: str
     name: str
     status: str = Field(description="The cloud's word, such as ACTIVE; empty for a group")
 
 
-class InsideOut(Schema):
+class InsideOut(BaseModel):
     checked_at: datetime = Field(description="When the cloud was last asked")
     supernodes: list[OccupantOut]
     groups: list[OccupantOut]
 
 
-class DeletionOut(Schema):
+class DeletionOut(BaseModel):
     id: UUID
     cluster: ClusterRef
     name: str
@@ -169,12 +173,12 @@ class DeletionOut(Schema):
     next_check_at: datetime | None
 
 
-class NetworkOut(Schema):
+class NetworkOut(BaseModel):
     subnet_id: str
     is_default: bool | None = Field(description="Null: the cloud has not said")
 
 
-class ClusterOut(Schema):
+class ClusterOut(BaseModel):
     id: UUID
     cluster_id: str
     name: str
@@ -198,7 +202,7 @@ class ClusterOut(Schema):
     url: str
 
 
-class ProjectOut(Schema):
+class ProjectOut(BaseModel):
     name: str
     team: str
     region: str
@@ -208,13 +212,13 @@ class ProjectOut(Schema):
     blocked_until: datetime | None
 
 
-class TeamOut(Schema):
+class TeamOut(BaseModel):
     slug: str
     name: str
     role: str | None = Field(description="Your role there; null: a site role lets you see it")
 
 
-class GrantOut(Schema):
+class GrantOut(BaseModel):
     id: int
     team: str | None = Field(description="Null: a role for the whole site")
     person: str
@@ -225,7 +229,7 @@ class GrantOut(Schema):
     reason: str
 
 
-class AccessRequestOut(Schema):
+class AccessRequestOut(BaseModel):
     id: int
     person: str
     team: str
@@ -236,7 +240,7 @@ class AccessRequestOut(Schema):
     requested_at: datetime
 
 
-class TokenOut(Schema):
+class TokenOut(BaseModel):
     id: str
     name: str
     scopes: list[str]
@@ -244,7 +248,7 @@ class TokenOut(Schema):
     expires_at: datetime
 
 
-class MeOut(Schema):
+class MeOut(BaseModel):
     username: str
     full_name: str
     kind: Literal["person", "service"]
@@ -252,13 +256,13 @@ class MeOut(Schema):
     token: TokenOut
 
 
-class ObjectOut(Schema):
+class ObjectOut(BaseModel):
     kind: str
     id: str
     name: str
 
 
-class EventOut(Schema):
+class EventOut(BaseModel):
     seq: int
     is_readable: bool = Field(
         default=True, description="False: a stored value was damaged; verification names it"
@@ -283,7 +287,7 @@ class EventOut(Schema):
     digest: str = ""
 
 
-class IntegrityOut(Schema):
+class IntegrityOut(BaseModel):
     state: str = Field(description="intact, broken, overdue or never")
     verified_at: datetime | None
     whole_verified_at: datetime | None
@@ -291,12 +295,12 @@ class IntegrityOut(Schema):
     open_findings: int
 
 
-class ErrorDetail(Schema):
+class ErrorDetail(BaseModel):
     field: str
     message: str
 
 
-class Problem(Schema):
+class Problem(BaseModel):
     """An error as in RFC 9457."""
 
     model_config = ConfigDict(extra="allow")

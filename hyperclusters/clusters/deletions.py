@@ -70,6 +70,7 @@ def request_deletion(
         deletion = Deletion.objects.create(
             cluster=cluster,
             requested_by=person,
+            confirmed_name=typed_name,
             reason=reason,
             override_inside=override_inside,
             token=token,
@@ -124,8 +125,13 @@ def find_same(
 def _same_or_refuse(
     earlier: Deletion, cluster: Cluster, typed_name: str, reason: str, override_inside: bool
 ) -> Deletion:
-    wanted = (cluster.pk, typed_name, reason, override_inside)
-    if (earlier.cluster_id, earlier.name, earlier.reason, earlier.override_inside) != wanted:
+    before = (
+        earlier.cluster_id,
+        earlier.confirmed_name or earlier.name,
+        earlier.reason,
+        earlier.override_inside,
+    )
+    if before != (cluster.pk, typed_name, reason, override_inside):
         raise TokenUsed(None)
     return earlier
 

@@ -41,6 +41,8 @@ class Deletion(Operation):
     cluster = models.ForeignKey("clusters.Cluster", on_delete=models.PROTECT, related_name="deletions")
     # From an API client's idempotency key; null where the deletion was requested on a page.
     token = models.UUIDField(unique=True, null=True, blank=True, editable=False)
+    # The cluster's name as it was confirmed, whatever the cloud lists later; empty in rows from before.
+    confirmed_name = models.CharField(max_length=255, blank=True, db_default="")
     state = models.CharField(max_length=16, choices=DeletionState.choices, default=DeletionState.QUEUED)
     # The other type, once the cloud has said that no such cluster exists under the cluster's own.
     other_type = models.CharField(max_length=8, blank=True, db_default="")

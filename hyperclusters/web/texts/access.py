@@ -103,6 +103,8 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
         return {"names": "", "query": ""}
     people = [grant.person for grant in who_can(Permission.GRANT, denied.team)] or platform_admins()
     names = ", ".join(sorted(person.username for person in people))
+    if denied.permission is Permission.MANAGE:  # nobody asks to be an admin for one cluster
+        return {"names": names}
     role = next(
         (role.value for role, actions in LEAST.items() if denied.permission in actions), Role.ADMIN.value
     )
