@@ -21,7 +21,7 @@ test: $(VENV)/dev  ## run every test on SQLite, then the database tests on Postg
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m browser; browser=$$?; \
 	$(BIN)/python -m pytest $(PARALLEL) -m "not browser"; sqlite=$$?; \
 	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not any_database" \
-	  --ignore tests/modelarts --ignore tests/simulator; postgresql=$$?; \
+	  $(addprefix tests/,access accounts api audit clusters deployment faults web); postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \
 	  echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; fi; \

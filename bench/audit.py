@@ -26,8 +26,8 @@ from bench.site import Site
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.audit.export import COLUMNS
+from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import ChainHead
-from hyperclusters.audit.verification import integrity_status
 from hyperclusters.clusters.models import Project
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "1000000"))

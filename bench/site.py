@@ -67,7 +67,7 @@ def site() -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with _database(folder) as url:
-            os.environ |= _environ(folder, url)
+            os.environ |= environ(folder, url)
             django.setup()
             call_command("migrate", verbosity=0)
             call_command("collectstatic", verbosity=0, interactive=False)
@@ -102,7 +102,7 @@ def _wait_for(url: str, log: Path) -> None:
     raise RuntimeError(f"{url} does not answer:\n{log.read_text()[-2000:]}")
 
 
-def _environ(folder: Path, url: str) -> dict[str, str]:
+def environ(folder: Path, url: str) -> dict[str, str]:
     """Only what must be given; every other knob stands as people get it."""
     return {
         "DJANGO_SETTINGS_MODULE": "bench.settings",

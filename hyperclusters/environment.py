@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 
@@ -35,6 +36,23 @@ def number(name: str, default: int, *, least: int, most: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A list separated by commas."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def address(name: str, pattern: str, rule: str) -> str:
+    """An address, or empty. `rule` tells what `pattern` demands of its beginning."""
+    value = os.environ.get(name, "").strip()
+    if value and not re.match(pattern, value):
+        raise ImproperlyConfigured(f"{name} {rule}.")
+    return value
+
+
+def fernet_keys(text: str) -> list[str]:
+    """Keys separated by commas, newest first. One that is none stops the start."""
+    keys = [key.strip() for key in text.split(",")]
+    try:
+        return [key for key in keys if Fernet(key)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"CREDENTIAL_KEYS holds a malformed key: {error}") from None
 
 
 def secret(name: str) -> str:
@@ -168,10 +186,10 @@ def group_roles(text: str) -> list[tuple[str, str, str]]:
 
 def group_role(entry: str) -> tuple[str, str, str]:
     """`group=team:role` or `group=site role` as (group, team's slug or empty, role). Anything else stops the start."""
-    group, _, given = (part.strip() for part in entry.rpartition("="))
-    team, _, role = given.rpartition(":")
-    known = {"viewer", "creator", "admin"} if team else {"auditor", "platform_admin"}
-    if not group or role not in known:
+    group, _, role_name = (part.strip() for part in entry.rpartition("="))
+    team, _, role = role_name.rpartition(":")
+    roles = {"viewer", "creator", "admin"} if team else {"auditor", "platform_admin"}
+    if not group or role not in roles:
         raise ImproperlyConfigured(
             f"OIDC_GROUP_ROLES holds {entry!r}: write group=team:viewer, :creator or :admin, "
             "or group=auditor, group=platform_admin."

@@ -74,7 +74,6 @@ import os
 import re
 from pathlib import Path
 
-from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -82,10 +81,12 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters import logs
 from hyperclusters.demo import accounts
 from hyperclusters.environment import (
+    address,
     audited_database,
     chain_keys,
     check_oidc,
     database,
+    fernet_keys,
     flag,
     group_roles,
     mail_server,
@@ -119,29 +120,22 @@ SECRET_KEY = required("SECRET_KEY", "a random text of 50 characters or more that
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY must have 50 characters or more.")
 
-CREDENTIAL_KEYS = [
-    key.strip()
-    for key in required("CREDENTIAL_KEYS", "the keys that protect project credentials.").split(",")
-]
-try:
-    _fernets = [Fernet(key) for key in CREDENTIAL_KEYS]
-except ValueError as error:
-    raise ImproperlyConfigured(f"CREDENTIAL_KEYS holds a malformed key: {error}") from None
-
+CREDENTIAL_KEYS = fernet_keys(required("CREDENTIAL_KEYS", "the keys that protect project credentials."))
 AUDIT_KEYS = chain_keys(required("AUDIT_KEYS", "the keys that chain the audit, kept outside the database."))
 AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchors.jsonl").absolute()
 AUDIT_ANCHORS_COPY = Path(_copy).absolute() if (_copy := os.environ.get("AUDIT_ANCHORS_COPY")) else None
 AUDIT_VERIFY_HOURS = number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
 AUDIT_STDOUT = flag("AUDIT_STDOUT", default=False)
-AUDIT_WEBHOOK = os.environ.get("AUDIT_WEBHOOK", "").strip()
+AUDIT_WEBHOOK = address(
+    "AUDIT_WEBHOOK",
+    r"https://[^/@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)",
+    "must be an https:// address, or http:// to this machine",
+)
 AUDIT_WEBHOOK_KEY = secret("AUDIT_WEBHOOK_KEY")
-if AUDIT_WEBHOOK:
-    if not re.match(r"https://[^/@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", AUDIT_WEBHOOK):
-        raise ImproperlyConfigured("AUDIT_WEBHOOK must be an https:// address, or http:// to this machine.")
-    if len(AUDIT_WEBHOOK_KEY) < 32:
-        raise ImproperlyConfigured(
-            "AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set."
-        )
+if AUDIT_WEBHOOK and len(AUDIT_WEBHOOK_KEY) < 32:
+    raise ImproperlyConfigured(
+        "AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set."
+    )
 
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
@@ -155,9 +149,9 @@ SITE_URL = site_url(
 )
 
 UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
-METADATA_ENDPOINT = os.environ.get("METADATA_ENDPOINT", "").rstrip("/")
-if METADATA_ENDPOINT and not METADATA_ENDPOINT.startswith("http://"):
-    raise ImproperlyConfigured("METADATA_ENDPOINT must look like http://169.254.169.254, or be empty.")
+METADATA_ENDPOINT = address(
+    "METADATA_ENDPOINT", "http://", "must look like http://169.254.169.254, or be empty"
+).rstrip("/")
 UPSTREAM_DEADLINE = number("UPSTREAM_DEADLINE", 30, least=1, most=600)
 UPSTREAM_CONNECT_TIMEOUT = number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=60)
 UPSTREAM_LIST_MIB = number("UPSTREAM_LIST_MIB", 8, least=1, most=64)
@@ -303,7 +297,7 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = [
     "username*",
     "password1*",
-]  # nobody signs up; allauth checks that it fits the line above
+]  # nobody signs up; allauth compares it with the line above
 ACCOUNT_EMAIL_VERIFICATION = SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "5/5m/key",  # codes of the second step, by person; for passwords see accounts/lockout.py
@@ -319,22 +313,14 @@ MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_TOTP_ISSUER = "hyperclusters"
 MFA_TOTP_TOLERANCE = 1
 SOCIALACCOUNT_ADAPTER = "hyperclusters.accounts.adapters.CompanyAdapter"
+_company = {"provider_id": "company", "name": OIDC_NAME, "settings": {"server_url": OIDC_ISSUER}}
+_company |= {"client_id": OIDC_CLIENT_ID, "secret": OIDC_CLIENT_SECRET}
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
         "provider_class": "hyperclusters.accounts.oidc.CompanyProvider",
         "OAUTH_PKCE_ENABLED": True,
         "SCOPE": OIDC_SCOPES,
-        "APPS": [
-            {
-                "provider_id": "company",
-                "name": OIDC_NAME,
-                "client_id": OIDC_CLIENT_ID,
-                "secret": OIDC_CLIENT_SECRET,
-                "settings": {"server_url": OIDC_ISSUER},
-            }
-        ]
-        if OIDC_ISSUER
-        else [],
+        "APPS": [_company] if OIDC_ISSUER else [],
     }
 }
 
@@ -369,19 +355,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
-    "Permissions-Policy": ", ".join(
-        f"{feature}=()"
-        for feature in [
-            "accelerometer",
-            "camera",
-            "geolocation",
-            "gyroscope",
-            "magnetometer",
-            "microphone",
-            "payment",
-            "usb",
-        ]
-    ),
+    "Permissions-Policy": "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), "
+    "payment=(), usb=()",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -405,10 +380,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or ("WARNING" if DEMO else "INFO")
-if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
-    raise ImproperlyConfigured(
-        f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}."
-    )
+if LOG_LEVEL not in (_levels := ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")):
+    raise ImproperlyConfigured(f"LOG_LEVEL must be one of {', '.join(_levels)}, not {LOG_LEVEL!r}.")
 
 _email_url = secret("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
 _email = mail_server(_email_url)
@@ -421,9 +394,9 @@ DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
 SENDS_MAIL = not _email_url.startswith("dummymail:")
 LOGGING = logs.configuration(level=LOG_LEVEL)
 
-_traced = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-if _traced and not re.match(r"https?://[^/?#@\s]+", _traced):
-    raise ImproperlyConfigured("OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// or https:// address.")
+_traced = address(
+    "OTEL_EXPORTER_OTLP_ENDPOINT", r"https?://[^/?#@\s]+", "must be an http:// or https:// address"
+)
 TRACES = (os.environ.get("OTEL_SERVICE_NAME", "").strip() or "hyperclusters") if _traced else ""
 
 METRICS_TOKEN = secret("METRICS_TOKEN")

@@ -63,8 +63,8 @@ def list_teams(request: PageRequest, filters: Query[Paging]) -> Page[TeamOut]:
     """The teams that you may look into, by slug."""
     roles = {grant.team_id: grant.role for grant in active_grants(request.user)}
     rows = teams_where(request.user, Permission.MEMBERS)
-    found, following = page_by_key(rows, field="slug", limit=filters.limit, cursor=filters.cursor)
-    items = [TeamOut(slug=team.slug, name=team.name, role=roles.get(team.pk)) for team in found]
+    page_rows, following = page_by_key(rows, field="slug", limit=filters.limit, cursor=filters.cursor)
+    items = [TeamOut(slug=team.slug, name=team.name, role=roles.get(team.pk)) for team in page_rows]
     return Page[TeamOut](items=items, next=following)
 
 
@@ -77,8 +77,8 @@ def list_grants(request: PageRequest, slug: str, filters: Query[Paging]) -> Page
         .filter(team=_team(request, slug))
         .select_related("team", "person", "granted_by")
     )
-    found, following = page_by_number(rows, limit=filters.limit, cursor=filters.cursor)
-    return Page[GrantOut](items=[_grant_out(grant, grant.person) for grant in found], next=following)
+    page_rows, following = page_by_number(rows, limit=filters.limit, cursor=filters.cursor)
+    return Page[GrantOut](items=[_grant_out(grant, grant.person) for grant in page_rows], next=following)
 
 
 @api.post("/teams/{slug:slug}/grants", response={201: GrantOut}, tags=["access"], url_name="grants")
@@ -116,20 +116,20 @@ def revoke_grant(request: PageRequest, slug: str, grant_id: int, filters: Query[
 @access(get=SIGNED_IN.with_scope(Scope.ACCESS_READ))
 def list_access_requests(request: PageRequest, filters: Query[Paging]) -> Page[AccessRequestOut]:
     """The requests that wait for your decision, oldest first."""
-    found, following = page_by_number(
+    page_rows, following = page_by_number(
         access_requests.waiting_for(request.user), limit=filters.limit, cursor=filters.cursor
     )
-    return Page[AccessRequestOut](items=list(map(_request_out, found)), next=following)
+    return Page[AccessRequestOut](items=list(map(_request_out, page_rows)), next=following)
 
 
 @api.post("/access-requests/{int:request_id}/approve", response=GrantOut, tags=["access"], url_name="approve")
 @access(post=DECIDERS)
 def approve_access_request(request: PageRequest, request_id: int, body: ApprovalBody) -> GrantOut:
     """Grant what is asked for, from now on."""
-    asked = _waiting(request, request_id)
-    days = body.days if body.days is not None else asked.days
-    grant = access_requests.approve(asked, by=request.user, days=days, note=body.note)
-    return _grant_out(grant, asked.person)
+    access_request = _waiting(request, request_id)
+    days = body.days if body.days is not None else access_request.days
+    grant = access_requests.approve(access_request, by=request.user, days=days, note=body.note)
+    return _grant_out(grant, access_request.person)
 
 
 @api.post(
@@ -141,9 +141,9 @@ def approve_access_request(request: PageRequest, request_id: int, body: Approval
 @access(post=DECIDERS)
 def decline_access_request(request: PageRequest, request_id: int, body: DeclineBody) -> AccessRequestOut:
     """Say no, and why."""
-    asked = _waiting(request, request_id)
-    access_requests.decline(asked, by=request.user, note=body.note)
-    return _request_out(asked)
+    access_request = _waiting(request, request_id)
+    access_requests.decline(access_request, by=request.user, note=body.note)
+    return _request_out(access_request)
 
 
 def _team(request: PageRequest, slug: str) -> Team:
@@ -156,10 +156,10 @@ def _team(request: PageRequest, slug: str) -> Team:
 def _waiting(request: PageRequest, pk: int) -> AccessRequest:
     """A request in a team that the caller can see. Raises Http404; NotPermitted without the right to decide there."""
     rows = AccessRequest.objects.filter(team__in=teams_where(request.user, Permission.MEMBERS), pk=pk)
-    asked = rows.select_related("person", "team").first()
-    if asked is None:
+    access_request = rows.select_related("person", "team").first()
+    if access_request is None:
         raise Http404
-    return asked
+    return access_request
 
 
 def _grant_out(grant: Grant, person: User) -> GrantOut:
@@ -175,14 +175,14 @@ def _grant_out(grant: Grant, person: User) -> GrantOut:
     )
 
 
-def _request_out(asked: AccessRequest) -> AccessRequestOut:
+def _request_out(access_request: AccessRequest) -> AccessRequestOut:
     return AccessRequestOut(
-        id=asked.pk,
-        person=asked.person.username,
-        team=asked.team.slug,
-        role=asked.role,
-        days=asked.days,
-        reason=asked.reason,
-        state=asked.state,
-        requested_at=asked.asked_at,
+        id=access_request.pk,
+        person=access_request.person.username,
+        team=access_request.team.slug,
+        role=access_request.role,
+        days=access_request.days,
+        reason=access_request.reason,
+        state=access_request.state,
+        requested_at=access_request.asked_at,
     )

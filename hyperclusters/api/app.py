@@ -51,7 +51,7 @@ add_handlers(api)
 def refuse_unknown_parameters(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """422 for a query parameter that the endpoint does not have: a mistyped filter must not mean everything."""
     operation: Any = run.__self__  # type: ignore[attr-defined]  # ninja decorates the bound method
-    known = {
+    parameters = {
         name
         for model in operation.models
         if model.__ninja_param_source__ == "query"
@@ -60,7 +60,7 @@ def refuse_unknown_parameters(run: Callable[..., HttpResponseBase]) -> Callable[
 
     @wraps(run)
     def checked(request: PageRequest, **kwargs: Any) -> HttpResponseBase:
-        if unknown := sorted(request.GET.keys() - known):
+        if unknown := sorted(request.GET.keys() - parameters):
             errors = [{"loc": ("query", name), "msg": "Unknown parameter"} for name in unknown]
             return api.on_exception(request, ValidationError(errors))
         return run(request, **kwargs)

@@ -9,11 +9,11 @@ from hyperclusters.access.permissions import AuditScope, Permission, audit_scope
 from hyperclusters.accounts.models import Scope
 from hyperclusters.audit.export import Format
 from hyperclusters.audit.filters import EventFilter
+from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Span, page
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
-from hyperclusters.audit.verification import integrity_status
 from hyperclusters.web.audit.query import NAMES, AuditQuery, parse_query
 from hyperclusters.web.audit.views.export import start_export
 from hyperclusters.web.shared.decorators import access, anywhere
@@ -54,16 +54,18 @@ class EventPage(EventFilters, Paging):
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
     scope, wanted, event_filter = _wanted(request)
-    found = page(
+    event_page = page(
         event_filter.alternatives(scope.parts(), at_any_time=True),
         before=decode_number(filters.cursor),
         span=Span(event_filter.since, event_filter.until),
         size=filters.limit,
     )
     note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
-    rows = dict(events(Event.objects.filter(seq__in=[row.seq for row in found.events])))
-    items = [_event_out(row.seq, rows.get(row.seq)) for row in found.events]
-    return Page[EventOut](items=items, next=encode(str(found.older)) if found.older is not None else None)
+    rows = dict(events(Event.objects.filter(seq__in=[row.seq for row in event_page.events])))
+    items = [_event_out(row.seq, rows.get(row.seq)) for row in event_page.events]
+    return Page[EventOut](
+        items=items, next=encode(str(event_page.older)) if event_page.older is not None else None
+    )
 
 
 @api.get("/audit/export", tags=["audit"], url_name="export")

@@ -62,8 +62,8 @@ def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[
     exact = {"name": filters.name, "project__name": filters.project, "project__team__slug": filters.team}
     exact["owner__username"] = filters.owner
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    found, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
-    return Page[ClusterOut](items=list(map(_cluster_out, found)), next=following)
+    page_rows, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
+    return Page[ClusterOut](items=list(map(_cluster_out, page_rows)), next=following)
 
 
 @api.get("/clusters/{uuid:cluster_id}", response=ClusterOut, tags=["clusters"], url_name="cluster")
@@ -106,16 +106,16 @@ def request_deletion(
         )
     except DatabaseError:
         connection.close()
-        found = deletions.find_same(
+        earlier = deletions.find_same(
             person=request.user,
             cluster=cluster,
             typed_name=body.confirm_name,
             reason=body.reason,
             token=token,
         )
-        if found is None:
+        if earlier is None:
             return not_recorded(request)
-        deletion = found
+        deletion = earlier
     idempotency.note_replay(request, response, deletion)
     return _deletion_out(deletion)
 
@@ -139,7 +139,7 @@ def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectO
     """Projects of your teams, by name."""
     creating = set(teams_where(request.user, Permission.CREATE).values_list("pk", flat=True))
     rows = Project.objects.where(request.user, Permission.VIEW).select_related("team")
-    found, following = page_by_key(rows, field="name", limit=filters.limit, cursor=filters.cursor)
+    page_rows, following = page_by_key(rows, field="name", limit=filters.limit, cursor=filters.cursor)
     items = [
         ProjectOut(
             name=project.name,
@@ -150,7 +150,7 @@ def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectO
             is_blocked=(is_blocked := project.is_blocked()),
             blocked_until=project.blocked_until if is_blocked else None,
         )
-        for project in found
+        for project in page_rows
     ]
     return Page[ProjectOut](items=items, next=following)
 

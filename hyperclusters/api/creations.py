@@ -59,10 +59,10 @@ def request_creation(
         creation = creations.request_creation(person=request.user, project=project, wish=wish, token=token)
     except DatabaseError:
         connection.close()
-        found = creations.find_same(person=request.user, project=project, wish=wish, token=token)
-        if found is None:
+        earlier = creations.find_same(person=request.user, project=project, wish=wish, token=token)
+        if earlier is None:
             return not_recorded(request)
-        creation = found
+        creation = earlier
     idempotency.note_replay(request, response, creation)
     return creation_out(creation)
 
@@ -77,8 +77,10 @@ def list_creations(request: PageRequest, filters: Query[CreationFilters]) -> Pag
         rows = rows.filter(name__icontains=filters.q)
     exact = {"name": filters.name, "project__name": filters.project, "state": filters.state}
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    found, following = page_by_time(rows, field="requested_at", limit=filters.limit, cursor=filters.cursor)
-    return Page[CreationOut](items=list(map(creation_out, found)), next=following)
+    page_rows, following = page_by_time(
+        rows, field="requested_at", limit=filters.limit, cursor=filters.cursor
+    )
+    return Page[CreationOut](items=list(map(creation_out, page_rows)), next=following)
 
 
 @api.get("/creations/{uuid:creation_id}", response=CreationOut, tags=["creations"], url_name="creation")

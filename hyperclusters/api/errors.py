@@ -121,8 +121,8 @@ def _about(error: CreationRefused) -> dict[str, Any]:
         }
     if isinstance(error, AgainstRules):
         return {"errors": [{"field": field, "message": "against the team's rules"} for field in error.fields]}
-    found = {kind: getattr(error, kind, None) for kind in ("creation", "cluster", "deletion")}
-    return {kind: str(row.pk) for kind, row in found.items() if row is not None}
+    objects = {kind: getattr(error, kind, None) for kind in ("creation", "cluster", "deletion")}
+    return {kind: str(row.pk) for kind, row in objects.items() if row is not None}
 
 
 def _field(loc: tuple[object, ...]) -> str:

@@ -21,11 +21,11 @@ def page_by_time(rows: QuerySet[M], *, field: str, limit: int, cursor: str) -> t
     if cursor:
         at, pk = _decode(cursor, _time, UUID)
         rows = rows.filter(Q(**{f"{field}__lt": at}) | Q(**{field: at, "pk__gt": pk}))
-    found = list(rows.order_by(f"-{field}", "pk")[: limit + 1])
-    if len(found) <= limit:
-        return found, None
-    last = found[limit - 1]
-    return found[:limit], encode(getattr(last, field).isoformat(), str(last.pk))
+    page_rows = list(rows.order_by(f"-{field}", "pk")[: limit + 1])
+    if len(page_rows) <= limit:
+        return page_rows, None
+    last = page_rows[limit - 1]
+    return page_rows[:limit], encode(getattr(last, field).isoformat(), str(last.pk))
 
 
 def page_by_key(rows: QuerySet[M], *, field: str, limit: int, cursor: str) -> tuple[list[M], str | None]:
@@ -41,10 +41,10 @@ def page_by_number(rows: QuerySet[M], *, limit: int, cursor: str) -> tuple[list[
 def _page(rows: QuerySet[M], field: str, limit: int, after: Any) -> tuple[list[M], str | None]:
     if after is not None:
         rows = rows.filter(**{f"{field}__gt": after})
-    found = list(rows.order_by(field)[: limit + 1])
-    if len(found) <= limit:
-        return found, None
-    return found[:limit], encode(str(getattr(found[limit - 1], field)))
+    page_rows = list(rows.order_by(field)[: limit + 1])
+    if len(page_rows) <= limit:
+        return page_rows, None
+    return page_rows[:limit], encode(str(getattr(page_rows[limit - 1], field)))
 
 
 def encode(*parts: str) -> str:

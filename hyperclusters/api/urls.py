@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import wraps
-from typing import Any
+from collections.abc import Iterator
 
-from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from ninja.operation import PathView
 from ninja.utils import replace_path_param_notation
@@ -25,25 +22,10 @@ def _patterns() -> Iterator[URLPattern]:
         bound
     ) in api._get_bound_routers():  # ninja's public `urls` has a pattern for each method of an address
         for route, endpoint in bound.path_operations.items():
-            view = _answer_head(endpoint.get_view())
+            view = endpoint.get_view()
             view.access = _declared(endpoint)  # type: ignore[attr-defined]  # as `@access` marks a view
             name = endpoint.operations[0].url_name
             yield path(replace_path_param_notation(route).lstrip("/"), view, name=name)
-
-
-def _answer_head(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """HEAD as GET, which ninja does not; the server leaves out the body."""
-
-    @wraps(view)
-    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        method = request.method
-        request.method = "GET" if method == "HEAD" else method
-        try:
-            return view(request, **kwargs)
-        finally:
-            request.method = method
-
-    return answer
 
 
 def _declared(endpoint: PathView) -> access:

@@ -93,8 +93,8 @@ def _is_genuine(seq: int, text: Any, sealed: Any) -> bool:
 
 def genuine_texts(rows: EventQuerySet) -> list[str]:
     """The sealed texts of these events, oldest first, without those that we did not write."""
-    found = values(rows.order_by("seq"), "canonical", "digest")
-    return [text for seq, text, sealed in found if _is_genuine(seq, text, sealed)]
+    stored_events = values(rows.order_by("seq"), "canonical", "digest")
+    return [text for seq, text, sealed in stored_events if _is_genuine(seq, text, sealed)]
 
 
 def texts(first: int, last: int) -> list[str]:
@@ -102,19 +102,19 @@ def texts(first: int, last: int) -> list[str]:
     return genuine_texts(Event.objects.filter(action__in=ACTIONS, seq__range=(first, last)))
 
 
-def open_alarm(known: Iterable[Acknowledgement], after: int) -> list[IntegrityIssue]:
+def open_alarm(active: Iterable[Acknowledgement], after: int) -> list[IntegrityIssue]:
     """The findings in events after `after` that no later event closes: neither "whole again" nor an acknowledgement.
     The table of verifications can be put back to an older state; these events cannot."""
-    closed = {sanitize(str(each)): one.seq for one in known for each in one.findings}  # the last one counts
+    closed = {sanitize(str(each)): one.seq for one in active for each in one.findings}  # the last one counts
     alarms = Event.objects.filter(action__in=(EventType.AUDIT_BROKEN, EventType.AUDIT_MENDED), seq__gt=after)
-    found: dict[str, int] = {}
+    open_issues: dict[str, int] = {}
     for text in genuine_texts(alarms):
         event = json.loads(text)
         if event["action"] == EventType.AUDIT_MENDED:
-            found.clear()
+            open_issues.clear()
         else:
-            found |= dict.fromkeys((event["after"] or {}).get("findings", []), event["seq"])
-    return [IntegrityIssue.parse(each) for each, seq in found.items() if closed.get(each, 0) < seq]
+            open_issues |= dict.fromkeys((event["after"] or {}).get("findings", []), event["seq"])
+    return [IntegrityIssue.parse(each) for each, seq in open_issues.items() if closed.get(each, 0) < seq]
 
 
 def split(

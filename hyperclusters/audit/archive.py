@@ -68,13 +68,8 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
     last = _last_before(before)
     if last <= start.seq:
         raise NotArchived("there is nothing from before that time that has been handed on to every sink")
-    verifier = ChainVerifier(
-        settings.AUDIT_KEYS,
-        start,
-        {seq: each for seq, each in anchor_positions.items() if start.seq < seq <= last},
-        differing,
-        findings,
-    )
+    within = {seq: each for seq, each in anchor_positions.items() if start.seq < seq <= last}
+    verifier = ChainVerifier(settings.AUDIT_KEYS, start, within, differing, findings)
     name = f"audit-{start.seq + 1:012}-{last:012}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".archiving-", dir=folder) as own:
@@ -82,30 +77,25 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
         sha256 = _write(path / name, _walked(verifier, start.seq, last, progress))
         verifier.end(verifier.position)
         _see_that_nobody_was_faster(start.seq)
-        still_open, closed = split(
-            with_contents(findings.issues, [each for one in acknowledged for each in one.findings]),
-            acknowledged,
-        )
-        if (
-            still_open
-            or verifier.position.seq != last
-            or any(each.is_covered(findings.issues) for each in acknowledged)
-        ):
+        own_issues = [each for one in acknowledged for each in one.findings]
+        still_open, closed = split(with_contents(findings.issues, own_issues), acknowledged)
+        is_doubtful = any(each.is_covered(findings.issues) for each in acknowledged)
+        if still_open or is_doubtful or verifier.position.seq != last:
             raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
         segment = _segment(start, verifier, name, sha256)
         manifest = _manifest_of(segment, rollbacks)
-        triggers = {(each.kind, each.first, each.last, each.detail) for each in closed}
+        closed_places = {_place(each) for each in closed}
         there = _walk_file(path / name, manifest, IntegrityIssues()).issues
-        manifest["acknowledged"] = [
-            each.as_audit_json()
-            for each in there
-            if (each.kind, each.first, each.last, each.detail) in triggers
-        ]
+        manifest["acknowledged"] = [each.as_audit_json() for each in there if _place(each) in closed_places]
         _write_manifest(path / f"{name}.manifest", manifest)
         if issues := verify_file(path / name).issues:
             raise NotArchived("what was written does not verify: " + "; ".join(map(str, issues)))
         _forget(segment, path, folder)
     return segment
+
+
+def _place(issue: IntegrityIssue) -> tuple[str, int, int, str]:
+    return issue.kind, issue.first, issue.last, issue.detail
 
 
 def verify_file(path: Path) -> IntegrityIssues:

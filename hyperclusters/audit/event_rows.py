@@ -171,10 +171,10 @@ def ends() -> tuple[ChainPosition | None, int]:
     )
     with connection.cursor() as cursor:
         cursor.execute(query, [MOST])
-        *told, highest = cursor.fetchone()
-    if told[0] is None or (told[0] == "" and connection.vendor == "sqlite"):
+        *others, highest = cursor.fetchone()
+    if others[0] is None or (others[0] == "" and connection.vendor == "sqlite"):
         return None, highest or 0
-    seq, digest, key_id = (bytes.fromhex(value).decode() for value in told)
+    seq, digest, key_id = (bytes.fromhex(value).decode() for value in others)
     if seq != str(int(seq)):
         raise ValueError("a number is written otherwise")
     return ChainPosition(int(seq), digest, key_id), highest or 0

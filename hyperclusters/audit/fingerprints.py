@@ -61,14 +61,14 @@ def fingerprint(first: int, last: int) -> str:
     query = f"SELECT CAST(canonical AS {_text_type()}), {', '.join([*texts, *values, *exact])} FROM audit_event WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 -- names of columns
     with connection.cursor() as cursor:
         cursor.execute(query, [first, last])
-        while found := cursor.fetchmany(AT_ONCE):
-            for text, *row in found:
-                told = _told(text)
+        while batch := cursor.fetchmany(AT_ONCE):
+            for text, *row in batch:
+                event = _parse(text)
                 others = zip(columns, row[3 : 3 + len(columns)], row[3 + len(columns) :], strict=True)
                 differing = [
                     (name, _decoded(value) or bytes_of)
                     for name, value, bytes_of in others
-                    if told is None or not _is_same(name, _decoded(value), told)
+                    if event is None or not _is_same(name, _decoded(value), event)
                 ]
                 content.update(json.dumps([row[:3], differing]).encode())
     return content.hexdigest()
@@ -83,18 +83,18 @@ def _decoded(value: Any) -> str | None:
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
-def _told(text: Any) -> dict[str, Any] | None:
+def _parse(text: Any) -> dict[str, Any] | None:
     """The content of a sealed text; None if it is none."""
     try:
-        told = json.loads(text)
+        content = json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return None
-    return {"key_id": told.get("key")} | told if isinstance(told, dict) else None
+    return {"key_id": content.get("key")} | content if isinstance(content, dict) else None
 
 
-def _is_same(name: str, value: str | None, told: dict[str, Any]) -> bool:
+def _is_same(name: str, value: str | None, content: dict[str, Any]) -> bool:
     """Whether a column's value is that of the text, whichever way PostgreSQL writes the numbers of a document."""
-    expected = text_of(name, told.get(name))
+    expected = text_of(name, content.get(name))
     if value == expected or value is None or name not in DOCUMENTS or connection.vendor == "sqlite":
         return value == expected
     return bool(_numbers(value) == _numbers(expected))
@@ -115,7 +115,7 @@ def raw_fingerprint(first: int, last: int) -> str:
     with connection.cursor() as cursor:
         query = f"SELECT {columns} FROM audit_event WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 -- names of columns
         cursor.execute(query, [first, last])
-        while found := cursor.fetchmany(AT_ONCE):
-            for (text,) in found:
+        while batch := cursor.fetchmany(AT_ONCE):
+            for (text,) in batch:
                 content.update(text.encode())
     return content.hexdigest()

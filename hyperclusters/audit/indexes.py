@@ -58,7 +58,7 @@ def _compare(
         cursor.execute("; ".join([SERIAL, *(f"SET LOCAL {name} = off" for name in settings)]))
         cursor.execute(f"SELECT {sums}", [first, last] * (len(queries) + 1))
         table, *others = cursor.fetchone()
-        for name in (name for name, found in zip(queries, others, strict=True) if found != table):
+        for name in (name for name, owner in zip(queries, others, strict=True) if owner != table):
             for seq in _between(cursor, queries[name], first, last):
                 findings.add(IssueKind.INDEX_EDITED, seq, detail=f"index {name}")
         cursor.execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in [*settings, PARALLEL]))

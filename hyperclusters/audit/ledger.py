@@ -100,11 +100,8 @@ def record(
     The event gets its number (`seq`) and its place in the chain as the last act of the transaction; until then it is
     in no table. Outside a transaction it is committed at once. `person_name` is for people without an account, such
     as the name typed in a failed sign-in. A repeated denial, refusal or failed sign-in is counted and becomes part of
-    one summary (see `denials`). The origin (page, API with its token, worker, command; IP; request ID) comes from `request_context`.
+    one summary (see `denials`).
     """
-    here = request_context.current()
-    if here.token:
-        after = (after or {}) | {"token": here.token}
     event = Event(
         at=clock.now(),
         action=event_type,
@@ -113,19 +110,23 @@ def record(
         **_object(on if isinstance(on, Subject) else on.audit_subject()),
         reason=sanitize(reason),
         before=sanitize(before),
-        after=sanitize(after),
         request=sanitize(request),
         response=sanitize(response),
         evidence=_short(evidence, 200),
-        source=here.source,
-        ip=here.ip,
-        request_id=here.request_id,
         upstream_request_id=_short(upstream_request_id, 128),
+        **_origin(after),
     )
     with transaction.atomic(savepoint=False):  # saves two statements for each event of a longer transaction
         if not is_repeated(event):
             transaction.on_commit(PendingEvent(event))
     return event
+
+
+def _origin(after: dict[str, Any] | None) -> dict[str, Any]:
+    """Where the event came from, with the API token's name among the facts of `after`."""
+    here = request_context.current()
+    facts = (after or {}) | {"token": here.token} if here.token else after
+    return {"after": sanitize(facts), "source": here.source, "ip": here.ip, "request_id": here.request_id}
 
 
 def _actor(person: Person, name: str) -> dict[str, Any]:

@@ -34,8 +34,8 @@ def sealing_key() -> tuple[str, bytes]:
 
 def seal_of(row: Verification, key: bytes) -> str:
     """The seal of a row, over all its values."""
-    said = [row.kind, timestamp(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
-    return digest(key, json.dumps(said, sort_keys=True))
+    fields = [row.kind, timestamp(row.at), row.count, row.seq, row.digest, row.chain_key_id, row.findings]
+    return digest(key, json.dumps(fields, sort_keys=True))
 
 
 def stored_rows(rows: QuerySet[Verification]) -> list[Verification]:

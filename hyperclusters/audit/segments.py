@@ -32,10 +32,10 @@ def records(rows: QuerySet[Segment] | None = None) -> list[Segment] | None:
 def covered(findings: IntegrityIssues) -> ChainPosition:
     """The place up to which events were moved to archives. Findings about their records are added to `findings`."""
     position = ChainPosition()
-    found = records()
-    if found is None:
+    rows = records()
+    if rows is None:
         findings.add(IssueKind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
-    for segment in found or []:
+    for segment in rows or []:
         if [type(segment.first), type(segment.last), type(segment.digest)] != [int, int, str]:
             findings.add(IssueKind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
             continue
@@ -51,8 +51,8 @@ def covered(findings: IntegrityIssues) -> ChainPosition:
 
 def archive_of(seq: int) -> Segment | None:
     """The record of the archive that holds this event, if it was moved."""
-    found = records(Segment.objects.filter(first__lte=seq, last__gte=seq))
-    return next((each for each in found or [] if is_sealed(each)), None)
+    rows = records(Segment.objects.filter(first__lte=seq, last__gte=seq))
+    return next((each for each in rows or [] if is_sealed(each)), None)
 
 
 def archives_since(at: datetime | None = None) -> list[Segment]:

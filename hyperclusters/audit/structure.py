@@ -108,8 +108,8 @@ def _present() -> Things:
     query = SQLITE.format(tables=", ".join(f"'{name}'" for name in TABLES)) if is_sqlite else POSTGRESQL
     with connection.cursor() as cursor:
         cursor.execute(query, [] if is_sqlite else {"tables": list(TABLES)})
-        found = cursor.fetchall()
-    return {(kind, name): definition for kind, name, definition in found}
+        rows = cursor.fetchall()
+    return {(kind, name): definition for kind, name, definition in rows}
 
 
 def _expected() -> Things:

@@ -15,7 +15,7 @@ from functools import partial
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from . import alerts, anchors, clock, denials, push, structure, verification
+from . import alerts, anchors, clock, denials, integrity, push, structure, verification
 from .chain import HeadLost
 from .models import ChainHead, ScheduledTask
 
@@ -67,11 +67,11 @@ def _tasks(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
     ):  # else a worker of that release verifies, or the verification is overdue
         tasks["verify whole"] = (
             every,
-            lambda _: verification.note(verification.WHOLE, verification.verify_whole(go_on)),
+            lambda _: verification.note(integrity.WHOLE, verification.verify_whole(go_on)),
         )
         tasks["verify new"] = (
             NEW_EVERY,
-            lambda _: verification.note(verification.NEW, verification.verify_new(go_on)),
+            lambda _: verification.note(integrity.NEW, verification.verify_new(go_on)),
         )
     tasks["alerts"] = (SOON, alerts.warn)
     tasks["denials"] = (SOON, lambda _: denials.close_windows())

@@ -207,12 +207,12 @@ def _drop_one(editor: BaseDatabaseSchemaEditor, name: str, table: str) -> None:
 def definitions(vendor: str) -> dict[str, str]:
     """Every trigger that the migrations leave, by name. PostgreSQL: a mark separates it from its function's body."""
     groups = (SQLITE if vendor == "sqlite" else POSTGRES).values()
-    found = {NAMED: NAMED_SQL} if vendor == "sqlite" else {}
+    definitions = {NAMED: NAMED_SQL} if vendor == "sqlite" else {}
     for name, (_, when, message) in (each for group in groups for each in group.items()):
-        found[name] = (
+        definitions[name] = (
             _sqlite(name, when, message)
             if vendor == "sqlite"
             else f"{_postgresql(name, when)}{chr(1)}{_body(name, message)}"
         )
-    del found[REPLACED[vendor]]
-    return found
+    del definitions[REPLACED[vendor]]
+    return definitions

@@ -1,6 +1,6 @@
-"""Verifies the ledger, stores the result for pages, and raises an alert if somebody tampered with it.
+"""Verifies the ledger, stores the result for pages (`integrity`), and raises an alert if somebody tampered with it.
 
-Workers verify new events every minute and everything every AUDIT_VERIFY_HOURS (`tasks`). Overdue is not intact.
+Workers verify new events every minute and everything every AUDIT_VERIFY_HOURS (`tasks`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from . import anchors, clock, indexes, structure
-from .acknowledgements import Acknowledgement, acknowledgements, open_alarm, split, trusted
+from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
 from .chain_verifier import END, ChainPosition, ChainVerifier
 from .event_rows import (
     LEAST,
@@ -30,8 +29,9 @@ from .event_rows import (
 )
 from .findings import ENOUGH, IntegrityIssue, IntegrityIssues, IssueKind
 from .fingerprints import with_contents
+from .integrity import NEW, WHOLE, is_whole_overdue
 from .ledger import Subject, record
-from .models import Event, ScheduledTask, Segment, Verification
+from .models import Event, Segment, Verification
 from .readable import UNREADABLE
 from .results import forgotten, known_findings, seal_of, sealed_rows, sealing_key, stored_rows, unique
 from .segments import covered
@@ -39,10 +39,7 @@ from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]  # done and total; may raise to end it
-WHOLE, NEW = "whole", "new"
 ATTEMPTS = 3
-GRACE = timedelta(hours=1)  # past AUDIT_VERIFY_HOURS, after which a verification of all is overdue
-NEW_OVERDUE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +50,8 @@ class Result:
     count: int
     position: ChainPosition
     seconds: float
-    known: tuple[IntegrityIssue, ...] = ()  # before a verification of all began
+    issues_before: tuple[IntegrityIssue, ...] = ()  # before a verification of all began
     is_whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IntegrityStatus:
-    """The known state of the ledger. `state`: `intact`, `broken`, `overdue` or `never` verified."""
-
-    state: str
-    at: datetime | None = None  # of the last verification, of new events or of all
-    whole_at: datetime | None = None  # of the last one of all
-    seq: int = 0  # verified up to this event
-    findings: tuple[IntegrityIssue, ...] = ()  # that nobody has acknowledged
-    acknowledged: tuple[IntegrityIssue, ...] = ()
-    failures: int = 0  # verifications that ended with an error since the last one that did not
-    error: str = ""
-
-    @property
-    def since(self) -> datetime | None:
-        """The time since which verification is overdue."""
-        return self.whole_at if self.whole_at and _is_whole_overdue(self.whole_at) else self.at
 
 
 def verify(progress: Progress = lambda _done, _all: None) -> Result:
@@ -94,26 +72,28 @@ def _unless_archived(verification: Callable[[], Result]) -> Result:
 def _verify(progress: Progress, distrusted: tuple[IntegrityIssue, ...] = ()) -> Result:
     """`distrusted`: findings of an earlier round that name acknowledgements, which then do not count."""
     known_issues = known_findings(sealed_rows())
-    said = [each for each in acknowledgements() if not each.is_covered(distrusted)]
+    acks = [each for each in acknowledgements() if not each.is_covered(distrusted)]
     findings = IntegrityIssues()
     anchor_positions: dict[int, ChainPosition] = {}
     try:
         with savepoint():
             anchor_positions = anchors.compare_anchors(
-                findings, [each.rollback for each in said if each.rollback]
+                findings, [each.rollback for each in acks if each.rollback]
             )
     except (DatabaseError, *UNREADABLE) as error:
         _unreadable(findings, error, "the records of anchors")
     start = covered(findings)
-    kept = {seq: position for seq, position in anchor_positions.items() if seq > start.seq}
+    later_anchors = {seq: position for seq, position in anchor_positions.items() if seq > start.seq}
     if (edge := anchor_positions.get(start.seq)) and edge.digest != start.digest:
         findings.add(IssueKind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
     for value in without_number(ENOUGH):
         findings.add(IssueKind.INSERTED, 0, detail=f"its number is {value}")
-    result = _walk(start, LEAST, kept, findings, progress)
-    if any(each.is_covered(result.findings) for each in said):
+    result = _walk(start, LEAST, later_anchors, findings, progress)
+    if any(each.is_covered(result.findings) for each in acks):
         return _verify(progress, (*distrusted, *result.findings))
-    return replace(result, findings=_with_rollbacks(result.findings, said), known=known_issues, is_whole=True)
+    return replace(
+        result, findings=_with_rollbacks(result.findings, acks), issues_before=known_issues, is_whole=True
+    )
 
 
 def _unreadable(findings: IntegrityIssues, error: Exception, what: str) -> None:
@@ -161,13 +141,13 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     stored = sealed_rows()
     whole = next((row for row in stored if row.kind == WHOLE), None)
     done = max(stored, key=lambda row: row.seq, default=None)
-    if not whole or not done or not done.seq or _is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
+    if not whole or not done or not done.seq or is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
         return verify_whole(progress)
-    known = acknowledgements()
-    still_open, _ = split(known_findings(stored), trusted(known, known_findings(stored), done.seq))
-    if forgotten(known, still_open, whole.seq):
+    current = acknowledgements()
+    still_open, _ = split(known_findings(stored), trusted(current, known_findings(stored), done.seq))
+    if forgotten(current, still_open, whole.seq):
         return verify_whole(progress)
-    acks = trusted(known, (), done.seq)
+    acks = trusted(current, (), done.seq)
     last = anchors.latest([each.rollback for each in acks if each.rollback])
     findings = IntegrityIssues()
     start = ChainPosition(done.seq, done.digest, done.chain_key_id)
@@ -184,10 +164,6 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
         return verify_whole(progress)
     acknowledged = [each for one in acks for each in one.findings]
     return replace(result, findings=with_contents(result.findings, acknowledged))
-
-
-def _is_whole_overdue(at: datetime) -> bool:
-    return clock.now() - at > timedelta(hours=settings.AUDIT_VERIFY_HOURS) + GRACE
 
 
 def _is_archived_beyond(seq: int) -> bool:
@@ -267,8 +243,8 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     identities = {issue.identity for issue in known_issues}
     fresh = [issue for issue in result.findings if issue.identity not in identities]
     # A finding that part of the ledger does not show again stays known until everything was verified.
-    stays = [issue for issue in known_issues if kind == NEW or issue not in result.known]
-    kept = unique([*stays, *result.findings])
+    stays = [issue for issue in known_issues if kind == NEW or issue not in result.issues_before]
+    issues = unique([*stays, *result.findings])
     if kind == WHOLE:
         Verification.objects.filter(kind=NEW).delete()
     key_id, key = sealing_key()
@@ -279,38 +255,13 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
         count=result.count,
         seq=position.seq,
         digest=position.digest,
-        findings=[issue.as_audit_json() for issue in kept],
+        findings=[issue.as_audit_json() for issue in issues],
         chain_key_id=position.key_id,
         seal_key_id=key_id,
     )
     row.seal = seal_of(row, key)
     row.save()
-    return split(fresh, trusted(acknowledgements(), kept, position.seq))[0], () if kept else known_issues
-
-
-def integrity_status() -> IntegrityStatus:
-    """The ledger's state by the last verifications. A row that was edited or invented counts as no verification."""
-    latest = {row.kind: row for row in sealed_rows()}
-    duties = ScheduledTask.objects.filter(name__startswith="verify ", failures__gt=0).order_by("-failures")
-    failures, error = duties.values_list("failures", "error").first() or (0, "")
-    if not latest:
-        return IntegrityStatus("never", failures=failures, error=error)
-    at, seq = max(row.at for row in latest.values()), max(row.seq for row in latest.values())
-    whole_at = latest[WHOLE].at if WHOLE in latest else None
-    findings = acknowledged = known_findings(latest.values())
-    verified = latest[WHOLE].seq if WHOLE in latest else 0
-    if findings or open_alarm((), verified):
-        known = trusted(acknowledgements(), findings, seq)
-        findings, acknowledged = split(findings, known)
-        findings = (*findings, *forgotten(known, findings, verified))
-    if findings:
-        state = "broken"
-    elif whole_at is None:
-        state = "never"
-    else:
-        is_overdue = _is_whole_overdue(whole_at) or clock.now() - at > NEW_OVERDUE
-        state = "overdue" if is_overdue else "intact"
-    return IntegrityStatus(state, at, whole_at, seq, findings, acknowledged, failures, error)
+    return split(fresh, trusted(acknowledgements(), issues, position.seq))[0], () if issues else known_issues
 
 
 def _tell_changes(still_open: Sequence[IntegrityIssue], mended: Sequence[IntegrityIssue]) -> None:

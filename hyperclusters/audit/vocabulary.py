@@ -70,8 +70,8 @@ class EventType(models.TextChoices):
     DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
     CLOCK_WRONG = "audit:clock:wrong", _("clock of a machine is wrong")
 
-    PUSH_LATE = "audit:push:late", _("audit events not handed on for too long")
-    PUSH_REFUSED = "audit:push:refused", _("audit event refused by a sink and set aside")
+    PUSH_LATE = "audit:push:late", _("audit events not forwarded for too long")
+    PUSH_REFUSED = "audit:push:refused", _("audit event refused by its receiver and set aside")
 
     PROJECT_CONNECTED = "project:connected", _("project connected")
     PROJECT_CHANGED = "project:changed", _("project changed")

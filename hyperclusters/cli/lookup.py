@@ -26,8 +26,8 @@ def find_cluster(client: Client, text: str, *, or_gone: bool = False) -> Row:
     else:
         rows = list(client.pages("/clusters", name=text)) if text else []
     if not rows and or_gone and text:
-        gone = client.pages("/clusters", q=text, gone="true")
-        rows = [row for row in gone if text in {row["name"], row["cluster_id"]}]
+        matches = client.pages("/clusters", q=text, gone="true")
+        rows = [row for row in matches if text in {row["name"], row["cluster_id"]}]
     if not rows:
         message = f"There is no cluster {text}, or it belongs to a team that you are not in."
         raise Failure(message, ExitCode.NOT_PERMITTED)

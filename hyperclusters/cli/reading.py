@@ -133,7 +133,7 @@ def audit(  # noqa: PLR0917 -- typer reads the options from the arguments, and p
         if follow:
             _follow(client, query, limit, as_json=as_json)
         rows = _first(client, "/audit/events", limit, query)
-    _show(rows, lambda found: emit_table(EVENT_COLUMNS, map(event_cells, found)), as_json=as_json)
+    _show(rows, lambda events: emit_table(EVENT_COLUMNS, map(event_cells, events)), as_json=as_json)
 
 
 def export(

@@ -93,14 +93,14 @@ def delete(
     if not confirm_name and not sys.stdin.isatty():
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--confirm-name")
     with Client(load()) as client:
-        found = find_cluster(client, cluster, or_gone=bool(key))
+        target = find_cluster(client, cluster, or_gone=bool(key))
         if not confirm_name:
-            progress(f"This deletes {found['name']} ({found['cluster_id']}) in {found['project']}.")
+            progress(f"This deletes {target['name']} ({target['cluster_id']}) in {target['project']}.")
             confirm_name = typer.prompt("Type its name to confirm", err=True)
-        if confirm_name != found["name"]:
+        if confirm_name != target["name"]:
             raise Failure("This is not the cluster's name. Nothing was sent.")
         body = {"confirm_name": confirm_name, "reason": reason}
-        row = _write(client, f"/clusters/{found['id']}/deletions", body, key, wait=wait, timeout=timeout)
+        row = _write(client, f"/clusters/{target['id']}/deletions", body, key, wait=wait, timeout=timeout)
     emit_json(row) if as_json else emit_deletion(row)
     _end(row, wait=wait)
 

@@ -63,8 +63,8 @@ def request_creation(
     NotPermitted or CreationRefused: each has its audit event, and nothing was sent. A database error means that
     nothing was recorded and nothing was sent.
     """
-    asked = _facts(person, project, wish)
-    with recorded(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **asked):
+    facts = _facts(person, project, wish)
+    with recorded(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **facts):
         _check_grammar(project, wish)
         with transaction.atomic(durable=True):
             return _accept(person, project, wish, token, again_of, despite_cluster)
@@ -182,14 +182,14 @@ def _accept(
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
-    taken = _require_room(person, project, wish, despite_cluster)
+    namesake = _require_room(person, project, wish, despite_cluster)
     creation = _insert(person, project, wish, token, again_of)
     failpoint("request_saved")
     after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else ""}
     record(
         EventType.CREATE_REQUESTED,
         Outcome.ACCEPTED,
-        after=after | {"despite": taken.cluster_id if taken else ""},
+        after=after | {"despite": namesake.cluster_id if namesake else ""},
         **_facts(person, project, wish) | {"on": creation},
     )
     failpoint("request_recorded")
@@ -209,18 +209,18 @@ def _require_room(
         raise Blocked(project)
     if unresolved := project.creations.unresolved().filter(name=wish.name).first():
         raise NameUnresolved(unresolved)
-    taken = project.clusters.present().filter(name=wish.name).first()
-    if taken and not (despite_cluster and may(person, Permission.DECIDE, project.team)):
-        raise NameTaken(taken)
+    namesake = project.clusters.present().filter(name=wish.name).first()
+    if namesake and not (despite_cluster and may(person, Permission.DECIDE, project.team)):
+        raise NameTaken(namesake)
     quotas.check_room(project, more=1)
-    return taken
+    return namesake
 
 
 def _insert(
     person: User, project: Project, wish: CreateRequest, token: UUID, again_of: Creation | None
 ) -> Creation:
     # Known clusters of this name, even if gone. An unknown one takes the name: see `CreationEngine.prepare`.
-    known = project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)
+    cluster_ids = project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)
     try:
         with transaction.atomic():
             return Creation.objects.create(
@@ -229,7 +229,7 @@ def _insert(
                 requested_by=person,
                 token=token,
                 again_of=again_of,
-                baseline=list(known),
+                baseline=list(cluster_ids),
                 **asdict(wish),
             )
     except IntegrityError:  # the same token, posted for another project at the same time

@@ -15,7 +15,7 @@ RENEW_BEFORE = timedelta(
 )  # the vendor's SDK fetches a new key when the old one has no longer than this to live
 
 _lock = threading.Lock()
-_held: dict[str, TemporaryKey] = {}
+_keys: dict[str, TemporaryKey] = {}
 
 
 def key(http: Transport) -> Credentials:
@@ -27,23 +27,23 @@ def key(http: Transport) -> Credentials:
     if not endpoint:
         raise UnusableKey("METADATA_ENDPOINT is not set", cause="metadata_off")
     with _lock:
-        held, now = _held.get(endpoint), clock.now()
-        if held is None or held.until - now < RENEW_BEFORE:
-            held = _renewed(http, endpoint, held)
-            _held[endpoint] = held
-    return held.credentials
+        key, now = _keys.get(endpoint), clock.now()
+        if key is None or key.until - now < RENEW_BEFORE:
+            key = _renewed(http, endpoint, key)
+            _keys[endpoint] = key
+    return key.credentials
 
 
-def _renewed(http: Transport, endpoint: str, held: TemporaryKey | None) -> TemporaryKey:
+def _renewed(http: Transport, endpoint: str, key: TemporaryKey | None) -> TemporaryKey:
     try:
         return fetch_key(http, endpoint)
     except MetadataError as error:
-        if held is not None and held.until > clock.now():
-            return held
+        if key is not None and key.until > clock.now():
+            return key
         raise UnusableKey("the metadata service gave no key", cause=error.cause) from error
 
 
 def forget() -> None:
     """Fetch the key again at the next call."""
     with _lock:
-        _held.clear()
+        _keys.clear()

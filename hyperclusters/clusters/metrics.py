@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 import hyperclusters
-from hyperclusters.audit import clock, push, verification
+from hyperclusters.audit import clock, integrity, push
 from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.readable import values
 
@@ -175,7 +175,7 @@ def _ledger(now: datetime) -> Iterator[Metric]:
         if at:
             age.add_metric([], _age(now, at))
     yield from (events, age)
-    status = verification.integrity_status()
+    status = integrity.integrity_status()
     intact = _gauge(
         "audit_intact",
         "1 if the last verification of the chain found nothing, 0 if it is broken; neither if overdue",

@@ -35,9 +35,9 @@ def read_back(key: UUID, read: Callable[[], T]) -> T:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
         hold_until_commit(key)
-        found = read()
+        result = read()
         transaction.set_rollback(True)  # nothing was written, and a COMMIT may fail again
-        return found
+        return result
 
 
 def _number(key: UUID) -> int:

@@ -70,12 +70,12 @@ def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: da
     """
     items = {canonical_id(item.id): item for item in listed}
     # Known over both types: a cloud that lists a cluster under both must not stop either list.
-    known = _known(source.project, Cluster.objects.present())
-    present = {key: cluster for key, cluster in known.items() if source.type in cluster.listed_as}
+    by_id = _rows_by_id(source.project, Cluster.objects.present())
+    present = {key: cluster for key, cluster in by_id.items() if source.type in cluster.listed_as}
     if present and not items and source.suspect_since is None:
         return False
     failpoint("sync_known")
-    news = [item for key, item in items.items() if _is_news(known.get(key), item, source.type)]
+    news = [item for key, item in items.items() if _is_news(by_id.get(key), item, source.type)]
     for number, batch in enumerate(_batches(news)):
         if number and connection.vendor == "sqlite":
             time.sleep(PAUSE)
@@ -89,8 +89,8 @@ def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: da
         with turn(source, started_at):
             unclear += _drop(source, missing[start : start + BATCH], started_at)
     with turn(source, started_at):
-        seen = Cluster.objects.present().of_type(source.type).filter(project=source.project_id)
-        seen.exclude(clock.since("seen_at", started_at)).exclude(pk__in=unclear).update(seen_at=started_at)
+        rows = Cluster.objects.present().of_type(source.type).filter(project=source.project_id)
+        rows.exclude(clock.since("seen_at", started_at)).exclude(pk__in=unclear).update(seen_at=started_at)
     return True
 
 
@@ -116,12 +116,12 @@ def take_over(cluster: Cluster, item: HyperCluster, *, kind: str) -> Defaults | 
     return new if new != old else None
 
 
-def merged(known: Defaults, item: HyperCluster) -> Defaults:
+def merged(defaults: Defaults, item: HyperCluster) -> Defaults:
     """A cluster's networks once `item` is known: those that it states, and those that it may have left out."""
-    networks = {} if item.networks_complete else dict(known)
+    networks = {} if item.networks_complete else dict(defaults)
     for network in item.networks:
         unstated = network.is_default is None
-        networks[network.subnet_id] = known.get(network.subnet_id) if unstated else network.is_default
+        networks[network.subnet_id] = defaults.get(network.subnet_id) if unstated else network.is_default
     return networks
 
 
@@ -135,7 +135,7 @@ def write_networks(networks: dict[Cluster, Defaults]) -> None:
     )
 
 
-def _known(project: Project, rows: ClusterQuerySet) -> dict[str, Cluster]:
+def _rows_by_id(project: Project, rows: ClusterQuerySet) -> dict[str, Cluster]:
     """A project's clusters with their networks, by ID."""
     clusters = list(rows.filter(project=project))
     for cluster in clusters:
@@ -171,12 +171,12 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
     # Names first, then clusters: a creation that is settled in between shows in the second read.
     lost = list(source.project.creations.filter(state__in=LOST_NAMES).values_list("name", "reported_ids"))
     searched = {name for name, _ in lost} | {cluster_id for _, ids in lost for cluster_id in ids}
-    known = _known(source.project, Cluster.objects.with_ids(item.id for item in batch))
-    deleted_here = _deleted_here([cluster for cluster in known.values() if cluster.gone_at], at)
-    new, seen, back = [], [], []
+    by_id = _rows_by_id(source.project, Cluster.objects.with_ids(item.id for item in batch))
+    deleted_here = _deleted_here([cluster for cluster in by_id.values() if cluster.gone_at], at)
+    new, present, back = [], [], []
     networks: dict[Cluster, Defaults] = {}
     for item in batch:
-        cluster = known.get(canonical_id(item.id))
+        cluster = by_id.get(canonical_id(item.id))
         if cluster is None:
             if not searched & {item.name, item.id}:
                 new.append(item)
@@ -191,8 +191,8 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
         if (defaults := take_over(cluster, item, kind=source.type)) is not None:
             networks[cluster] = defaults
         cluster.seen_at = at
-        seen.append(cluster)
-    Cluster.objects.bulk_update(seen, ["name", "type", "also_type", "seen_at"])
+        present.append(cluster)
+    Cluster.objects.bulk_update(present, ["name", "type", "also_type", "seen_at"])
     Cluster.objects.filter(pk__in=[cluster.pk for cluster in back]).update(gone_at=None)
     write_networks(networks)
     _add(source, new, at)
@@ -211,13 +211,15 @@ def _add(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) ->
     flag_contradictions(source, items, at)
 
 
-def _deleted_here(gone: Sequence[Cluster], started_at: datetime) -> set[Any]:
+def _deleted_here(clusters: Sequence[Cluster], started_at: datetime) -> set[Any]:
     """Which of these were just deleted here: the cloud's list may lag behind."""
     lag = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
     deleted = Deletion.objects.filter(
         clock.since("settled_at", started_at - lag), state=DeletionState.DELETED
     )
-    return set(deleted.filter(cluster__in=gone).values_list("cluster_id", flat=True)) if gone else set()
+    return (
+        set(deleted.filter(cluster__in=clusters).values_list("cluster_id", flat=True)) if clusters else set()
+    )
 
 
 def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> list[Any]:

@@ -12,6 +12,8 @@ from hyperclusters.access.models import User
 from hyperclusters.access.services import add_person
 from tests.conftest import PASSWORD, People
 
+pytestmark = pytest.mark.any_database
+
 DOOR = ActivePeople()
 
 

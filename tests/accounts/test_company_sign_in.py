@@ -21,6 +21,8 @@ from tests.accounts.test_second_factors import EVIL, LOGIN, STEP, Clock, clock, 
 from tests.conftest import PASSWORD, People, events
 from tests.web.pages import words
 
+pytestmark = pytest.mark.any_database
+
 __all__ = ["clock"]
 START = "/accounts/company/"
 RETRY = f"{LOGIN}?company=again&next=%2F"

@@ -21,6 +21,8 @@ from hyperclusters.audit import clock
 from tests.conftest import PASSWORD, People, events
 from tests.web.pages import SignIn, words
 
+pytestmark = pytest.mark.any_database
+
 ASK, LOGIN = "/accounts/reset/", "/accounts/login/"
 NEW = "a very new password"
 TWICE = {"new_password1": NEW, "new_password2": NEW}

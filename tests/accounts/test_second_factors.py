@@ -23,6 +23,8 @@ from hyperclusters.accounts.passwords import change_password
 from tests.conftest import PASSWORD, People, confirm, events
 from tests.web.pages import HTMX, SignIn, body, words
 
+pytestmark = pytest.mark.any_database
+
 LOGIN, STEP, SECURITY, APP = (
     "/accounts/login/",
     "/accounts/login/second-step/",

@@ -24,7 +24,10 @@ LEFT_OUT = "ignored_auth,positive_data_acceptance"
     ("name", "phases"),
     [
         ("tom", "examples,coverage,fuzzing"),
-        *((name, "examples,fuzzing") for name in ("ada", "olga", "root")),
+        *(
+            pytest.param(name, "examples,fuzzing", marks=pytest.mark.any_database)
+            for name in ("ada", "olga", "root")
+        ),
     ],
 )
 def test_every_answer_is_one_of_the_document(

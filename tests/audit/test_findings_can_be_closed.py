@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client as Browser
 
-from hyperclusters.audit import anchors, archive, chain, clock, keys, tasks, verification
+from hyperclusters.audit import anchors, archive, chain, clock, integrity, keys, tasks, verification
 from hyperclusters.audit.acknowledgements import acknowledgements
 from hyperclusters.audit.chain import KeyMissing, PendingEvent
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
@@ -49,9 +49,9 @@ def found() -> list[tuple[str, int, int]]:
     return [(each.kind, each.first, each.last) for each in verification.verify().findings]
 
 
-def verified() -> verification.IntegrityStatus:
-    verification.note(verification.WHOLE, verification.verify())
-    return verification.integrity_status()
+def verified() -> integrity.IntegrityStatus:
+    verification.note(integrity.WHOLE, verification.verify())
+    return integrity.integrity_status()
 
 
 def acknowledged(reason: str = "the disk was repaired") -> None:
@@ -131,7 +131,7 @@ def test_g02_a_process_without_the_current_key_records_nothing_and_is_not_ready(
     answer = Browser().get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["audit"] == "AUDIT_KEYS lacks the audit's current key"
-    assert verification.integrity_status().state == "never"
+    assert integrity.integrity_status().state == "never"
     settings.AUDIT_KEYS = [SECOND, FIRST]
     assert Browser().get("/readyz").status_code == 200
 
@@ -197,7 +197,7 @@ def test_g21_an_archive_that_ends_at_an_activation_is_followed_by_the_new_key(
     noted(1)
     archive.archive(before=clock.now() + timedelta(hours=1), folder=tmp_path)
     assert Segment.objects.get().last == 3
-    verification.note(verification.WHOLE, verification.verify())
+    verification.note(integrity.WHOLE, verification.verify())
     noted(1)
     assert verification.verify_new().findings == []
     assert found() == []
@@ -324,11 +324,11 @@ def test_g21_whatever_was_found_can_be_closed_and_stays_closed_while_the_ledger_
     acknowledged()
     for _ in range(2):
         assert verified().state == "intact"
-        assert verification.integrity_status().acknowledged
+        assert integrity.integrity_status().acknowledged
         noted(4)
         anchors.anchor()
-        verification.note(verification.NEW, verification.verify_new())
-    assert verification.integrity_status().state == "intact"
+        verification.note(integrity.NEW, verification.verify_new())
+    assert integrity.integrity_status().state == "intact"
     call_command("verify_audit")
     edit(ChainHead.objects.get().seq)
     assert verified().state == "broken"
@@ -410,7 +410,7 @@ def test_g21_an_acknowledgement_that_was_not_sealed_in_its_place_has_no_effect(
     edit(2)
     verified()
     FORGERIES[forgery]()
-    for status in (verification.integrity_status(), verified(), verified()):
+    for status in (integrity.integrity_status(), verified(), verified()):
         assert status.state == "broken"
         assert IntegrityIssue(IssueKind.EDITED, 2, 2, "reason") in status.findings
 
@@ -618,11 +618,11 @@ def test_g21_a_file_of_anchors_that_cannot_be_written_keeps_the_other_from_nothi
 # Overdue is not intact.
 
 
-def state_at(monkeypatch: pytest.MonkeyPatch, later: timedelta) -> verification.IntegrityStatus:
+def state_at(monkeypatch: pytest.MonkeyPatch, later: timedelta) -> integrity.IntegrityStatus:
     at = clock.now() + later
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
-        return verification.integrity_status()
+        return integrity.integrity_status()
 
 
 def test_g40_a_verification_that_is_overdue_is_not_called_intact(
@@ -637,10 +637,10 @@ def test_g40_a_verification_that_is_overdue_is_not_called_intact(
     browser = as_("olga")
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
-        status = verification.integrity_status()
+        status = integrity.integrity_status()
         assert (status.state, status.since) == ("overdue", status.whole_at)
     with monkeypatch.context() as short:
-        short.setattr(verification, "NEW_OVERDUE", timedelta(0))
+        short.setattr(integrity, "NEW_OVERDUE", timedelta(0))
         for path in ("/audit/", "/audit/chain/"):
             page = body(browser.get(path))
             assert "Chain not verified" in page or "Not verified since" in page
@@ -657,10 +657,10 @@ def test_g40_the_verification_of_all_is_made_up_for_whatever_its_task_says(
     at = clock.now() + timedelta(hours=settings.AUDIT_VERIFY_HOURS) + timedelta(hours=2)
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
-        assert verification.integrity_status().state == "overdue"
+        assert integrity.integrity_status().state == "overdue"
         tasks.run_due()
-        assert verification.integrity_status().state == "intact"
-        assert verification.integrity_status().whole_at == at
+        assert integrity.integrity_status().state == "intact"
+        assert integrity.integrity_status().whole_at == at
 
 
 EDITS = {
@@ -685,9 +685,9 @@ def test_g40_a_verification_that_was_edited_counts_as_none_and_is_made_again(
     edit(2)
     verified()
     sql(EDITS[edit_of].format(now=f"{clock.now():%Y-%m-%d %H:%M:%S.%f}+00:00"))
-    assert verification.integrity_status().state == "never"
-    verification.note(verification.NEW, verification.verify_new())
-    status = verification.integrity_status()
+    assert integrity.integrity_status().state == "never"
+    verification.note(integrity.NEW, verification.verify_new())
+    status = integrity.integrity_status()
     assert (status.state, status.findings) == ("broken", (IntegrityIssue(IssueKind.EDITED, 2, 2, "reason"),))
     assert status.whole_at is not None
 
@@ -698,17 +698,17 @@ def test_g40_a_verification_from_the_future_is_none(database: None, monkeypatch:
     with monkeypatch.context() as ahead:
         ahead.setattr(clock, "now", lambda: at)
         verified()
-    assert verification.integrity_status().state == "never"
+    assert integrity.integrity_status().state == "never"
 
 
 def test_g40_a_verification_that_was_invented_is_none(database: None) -> None:
     noted(3)
     head = ChainHead.objects.get()
-    for kind in (verification.WHOLE, verification.NEW):
+    for kind in (integrity.WHOLE, integrity.NEW):
         Verification.objects.create(
             kind=kind, at=clock.now(), seconds=1, count=3, seq=head.seq, digest=head.digest, findings=[]
         )
-    assert verification.integrity_status().state == "never"
+    assert integrity.integrity_status().state == "never"
 
 
 def test_g40_verifications_that_fail_are_counted_and_shown(
@@ -720,11 +720,11 @@ def test_g40_verifications_that_fail_are_counted_and_shown(
         for _ in range(2):
             ScheduledTask.objects.update(run_after=clock.now())
             tasks.run_due()
-    status = verification.integrity_status()
+    status = integrity.integrity_status()
     assert (status.failures, status.error) == (2, "ZeroDivisionError: division by zero")
     page = body(as_("olga").get("/audit/chain/"))
     assert "Failed verifications" in page
     assert "2 · <code" in page
     ScheduledTask.objects.update(run_after=clock.now())
     tasks.run_due()
-    assert verification.integrity_status().failures == 0
+    assert integrity.integrity_status().failures == 0

@@ -15,7 +15,17 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.audit import alerts, anchors, archive, clock, event_rows, keys, tasks, verification
+from hyperclusters.audit import (
+    alerts,
+    anchors,
+    archive,
+    clock,
+    event_rows,
+    integrity,
+    keys,
+    tasks,
+    verification,
+)
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event, ScheduledTask, Segment, Verification
@@ -43,8 +53,8 @@ def tamper() -> None:
     unguarded(lambda: sql("UPDATE audit_event SET reason = 'changed' WHERE seq = 2"))
 
 
-def verified(kind: str = verification.WHOLE) -> None:
-    run = verification.verify if kind == verification.WHOLE else verification.verify_new
+def verified(kind: str = integrity.WHOLE) -> None:
+    run = verification.verify if kind == integrity.WHOLE else verification.verify_new
     verification.note(kind, run())
 
 
@@ -55,7 +65,7 @@ def test_g21_the_command_says_intact_and_exits_in_order(
     call_command("anchor_audit")
     call_command("verify_audit")
     assert "intact: 3 events up to 3" in capsys.readouterr().out
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
 
 
 def test_g21_the_command_says_what_is_broken_and_where_and_fails(database: None) -> None:
@@ -64,14 +74,14 @@ def test_g21_the_command_says_what_is_broken_and_where_and_fails(database: None)
     with pytest.raises(CommandError, match=r"edited: event 2 \(reason\)") as failed:
         call_command("verify_audit")
     assert failed.value.returncode == 1
-    status = verification.integrity_status()
+    status = integrity.integrity_status()
     assert (status.state, status.findings) == ("broken", (IntegrityIssue(IssueKind.EDITED, 2, 2, "reason"),))
 
 
 def test_g21_a_command_that_is_to_write_nothing_writes_nothing(database: None) -> None:
     noted(3)
     call_command("verify_audit", "--no-note")
-    assert verification.integrity_status() == verification.IntegrityStatus("never")
+    assert integrity.integrity_status() == integrity.IntegrityStatus("never")
     assert len(events()) == 3
 
 
@@ -88,18 +98,18 @@ def test_g21_a_breach_raises_one_alert_and_its_end_is_told(database: None) -> No
     tamper()
     for _ in range(3):
         verified()
-        verified(verification.NEW)
+        verified(integrity.NEW)
     assert len(events(action=EventType.AUDIT_BROKEN)) == 1
     assert events(action=EventType.AUDIT_BROKEN)[0].after == {"findings": ["edited: event 2 (reason)"]}
     unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 2"))
-    verified(verification.NEW)
-    assert verification.integrity_status().state == "broken"  # until all was looked at
+    verified(integrity.NEW)
+    assert integrity.integrity_status().state == "broken"  # until all was looked at
     verified()
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
     assert len(events(action=EventType.AUDIT_MENDED)) == 1
 
 
-@pytest.mark.parametrize("kind", [verification.NEW, verification.WHOLE])
+@pytest.mark.parametrize("kind", [integrity.NEW, integrity.WHOLE])
 def test_g21_a_breach_that_came_to_light_during_a_verification_of_all_is_not_ended_by_it(
     kind: str, database: None
 ) -> None:
@@ -111,17 +121,17 @@ def test_g21_a_breach_that_came_to_light_during_a_verification_of_all_is_not_end
     noted(3)
     unguarded(lambda: sql("UPDATE audit_event SET reason = 'changed' WHERE seq = 6"))
     verified(kind)
-    verified(verification.NEW)
-    verification.note(verification.WHOLE, slow)
-    status = verification.integrity_status()
+    verified(integrity.NEW)
+    verification.note(integrity.WHOLE, slow)
+    status = integrity.integrity_status()
     assert (status.state, status.findings) == ("broken", (IntegrityIssue(IssueKind.EDITED, 6, 6, "reason"),))
     assert not events(action=EventType.AUDIT_MENDED)
-    verified(verification.NEW)
+    verified(integrity.NEW)
     verified()
     assert len(events(action=EventType.AUDIT_BROKEN)) == 2
     unguarded(lambda: sql("UPDATE audit_event SET reason = '' WHERE seq = 6"))
     verified()
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
 
 
 def test_g21_a_breach_is_written_down_once_however_often_it_is_seen(database: None) -> None:
@@ -129,7 +139,7 @@ def test_g21_a_breach_is_written_down_once_however_often_it_is_seen(database: No
     tamper()
     verified()
     for _ in range(3):
-        verified(verification.NEW)
+        verified(integrity.NEW)
     assert [len(row.findings) for row in Verification.objects.all()] == [1, 1]
 
 
@@ -171,10 +181,10 @@ def later_release(database: None) -> Iterator[None]:
 
 
 def test_g21_a_worker_of_the_release_before_leaves_the_ledger_to_later_workers(later_release: None) -> None:
-    before = verification.integrity_status()
+    before = integrity.integrity_status()
     ScheduledTask.objects.filter(name__startswith="verify ").update(run_after=timezone.now())
     tasks.run_due()
-    assert verification.integrity_status() == before
+    assert integrity.integrity_status() == before
     assert before.state == "intact"
     with pytest.raises(CommandError, match="does not know 9999_later"):
         call_command("verify_audit")
@@ -183,10 +193,10 @@ def test_g21_a_worker_of_the_release_before_leaves_the_ledger_to_later_workers(l
 def test_g21_what_no_later_worker_verifies_is_overdue(
     later_release: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = timezone.now() + 2 * verification.NEW_OVERDUE
+    at = timezone.now() + 2 * integrity.NEW_OVERDUE
     monkeypatch.setattr(clock, "now", lambda: at)
     tasks.run_due()
-    assert verification.integrity_status().state == "overdue"
+    assert integrity.integrity_status().state == "overdue"
 
 
 def test_an_anchor_is_due_every_hour_also_when_nothing_happens_and_with_every_new_key(
@@ -236,7 +246,7 @@ def test_anchors_that_cannot_be_written_are_said_and_stop_nothing_else(
     settings.AUDIT_ANCHORS = tmp_path / "file" / "anchors"
     tasks.run_due()
     assert "cannot be written" in caplog.text
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("anchor_audit")
 
@@ -244,18 +254,18 @@ def test_anchors_that_cannot_be_written_are_said_and_stop_nothing_else(
 def test_duties_are_done_once_whoever_asks_and_again_when_they_are_due(database: None) -> None:
     noted(2)
     tasks.run_due()
-    first = Verification.objects.get(kind=verification.WHOLE).at
+    first = Verification.objects.get(kind=integrity.WHOLE).at
     tasks.run_due()
-    assert Verification.objects.get(kind=verification.WHOLE).at == first
+    assert Verification.objects.get(kind=integrity.WHOLE).at == first
     ScheduledTask.objects.update(
         run_after=timezone.now() - timedelta(seconds=1),
         lease_expires_at=timezone.now() + timedelta(minutes=1),
     )
     tasks.run_due()  # another worker has them
-    assert Verification.objects.get(kind=verification.WHOLE).at == first
+    assert Verification.objects.get(kind=integrity.WHOLE).at == first
     ScheduledTask.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     tasks.run_due()
-    assert Verification.objects.get(kind=verification.WHOLE).at > first
+    assert Verification.objects.get(kind=integrity.WHOLE).at > first
 
 
 def test_a_duty_that_fails_is_said_tried_again_soon_and_keeps_no_other_from_being_done(
@@ -269,12 +279,12 @@ def test_a_duty_that_fails_is_said_tried_again_soon_and_keeps_no_other_from_bein
     noted(2)
     tasks.run_due()
     ScheduledTask.objects.update(run_after=timezone.now() - timedelta(seconds=1))
-    seen = Verification.objects.get(kind=verification.NEW).at
+    seen = Verification.objects.get(kind=integrity.NEW).at
     with monkeypatch.context() as fault:
         fault.setattr(alerts, "warn", cut_off)
         fault.setattr(verification, "verify_whole", lambda _go_on: 1 / 0)
         tasks.run_due()
-    assert Verification.objects.get(kind=verification.NEW).at > seen
+    assert Verification.objects.get(kind=integrity.NEW).at > seen
     for name, error in (("alerts", "OperationalError"), ("verify whole", "ZeroDivisionError")):
         assert f"the audit's duty '{name}' ended with an error" in caplog.text
         assert error in caplog.text
@@ -313,9 +323,9 @@ def test_a_duty_is_given_back_once_the_database_answers_again(
 def test_a_verification_ends_when_its_process_is_to_stop(database: None) -> None:
     noted(2)
     tasks.run_due(lambda: False)
-    assert verification.integrity_status().state == "never"
+    assert integrity.integrity_status().state == "never"
     tasks.run_due()
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
 
 
 # Archives.
@@ -344,8 +354,8 @@ def test_g21_what_is_archived_leaves_the_database_and_stays_verifiable(
         lines = [json.loads(line) for line in (tmp_path / segment.file).read_text().splitlines()]
         assert [line["seq"] for line in lines] == list(range(segment.first, segment.last + 1))
     noted(1)
-    verified(verification.NEW)
-    assert verification.integrity_status().state == "intact"
+    verified(integrity.NEW)
+    assert integrity.integrity_status().state == "intact"
 
 
 def test_g21_a_ledger_that_does_not_verify_is_not_archived(database: None, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from hyperclusters.audit import anchors, structure, tasks, verification
+from hyperclusters.audit import anchors, integrity, structure, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
 from hyperclusters.audit.chain_verifier import ChainPosition
 from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
@@ -176,7 +176,7 @@ def test_g40_no_number_lies_outside_the_walk(number: int, ledger: None) -> None:
         assert found() == [(IssueKind.INSERTED, number, number, "")]
         if number <= 0:
             verification.note(
-                verification.WHOLE, verification.Result([], EVENTS, ChainPosition(EVENTS, "f" * 64), 0)
+                integrity.WHOLE, verification.Result([], EVENTS, ChainPosition(EVENTS, "f" * 64), 0)
             )
             assert (IssueKind.INSERTED, number) in [
                 (each.kind, each.first) for each in verification.verify_new().findings
@@ -318,9 +318,9 @@ def test_g40_a_scheduled_verification_keeps_the_finding_and_the_pill_says_broken
     value = "CAST(canonical AS BLOB)" if IS_SQLITE else "'{}'"
     mallory.unguarded(lambda: mallory.sql(f"UPDATE audit_event SET canonical = {value} WHERE seq = 5"))
     tasks.run_due()
-    assert verification.integrity_status().state == "broken"
+    assert integrity.integrity_status().state == "broken"
     assert [
-        each.first for each in verification.integrity_status().findings if each.kind != IssueKind.INDEX_EDITED
+        each.first for each in integrity.integrity_status().findings if each.kind != IssueKind.INDEX_EDITED
     ] == [5]
     with pytest.raises(CommandError, match="edited: event 5"):
         call_command("verify_audit", stdout=StringIO())
@@ -331,7 +331,7 @@ def test_g40_a_record_of_the_end_that_is_gone_is_kept_as_a_finding(ledger: None)
     mallory.unguarded(lambda: mallory.sql("DELETE FROM audit_head"))
     with suppress(Exception):
         tasks.run_due()
-    assert verification.integrity_status().state == "broken"
+    assert integrity.integrity_status().state == "broken"
 
 
 @pytest.mark.parametrize("number", [LEAST, -1, 0, 1, EVENTS, EVENTS + 2, MOST])

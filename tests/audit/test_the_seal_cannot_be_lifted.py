@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from hyperclusters.audit import anchors, archive, clock, indexes, structure, verification
+from hyperclusters.audit import anchors, archive, clock, indexes, integrity, structure, verification
 from hyperclusters.audit.chain_verifier import END, RENUMBERED
 from hyperclusters.audit.findings import IntegrityIssue, IntegrityIssues, IssueKind
 from hyperclusters.audit.fingerprints import raw_fingerprint
@@ -40,13 +40,13 @@ def ledger(database: None, settings: Any, tmp_path: Path) -> None:
     settings.AUDIT_ANCHORS = tmp_path / "anchors.jsonl"
     noted(9)
     verify()
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
 
 
 def verify() -> list[str]:
     """What a whole verification finds and nobody has acknowledged, stored for pages."""
     result = verification.verify_whole()
-    verification.note(verification.WHOLE, result)
+    verification.note(integrity.WHOLE, result)
     return [str(each) for each in verification.still_open(result)]
 
 
@@ -109,14 +109,14 @@ def test_g40_verifications_that_are_put_back_do_not_hide_a_sealed_alarm(ledger: 
     edit()
     assert verify() == ["edited: event 5 (reason)"]
     put_back(good)
-    status = verification.integrity_status()
+    status = integrity.integrity_status()
     assert (status.state, [str(each) for each in status.findings]) == ("broken", ["edited: event 5 (reason)"])  # fmt: skip
     assert [str(each) for each in verification.verify_new().findings] == ["edited: event 5 (reason)"]
     unguarded(
         lambda: mallory.change(5, reason="")
     )  # mended: the next verification of all looks past the alarm
     verify()
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
 
 
 def test_g40_an_acknowledged_alarm_is_closed_and_the_same_words_later_are_another(ledger: None) -> None:
@@ -124,11 +124,11 @@ def test_g40_an_acknowledged_alarm_is_closed_and_the_same_words_later_are_anothe
     verify()
     acknowledge()
     acknowledged = stored()
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().state == "intact"
     edit(reason="approved again")
     assert verify() == ["edited: event 5 (reason)"]
     put_back(acknowledged)
-    assert verification.integrity_status().state == "broken"
+    assert integrity.integrity_status().state == "broken"
 
 
 def archived(folder: Path) -> None:
@@ -141,14 +141,14 @@ def test_g40_a_row_of_an_archived_number_is_named(ledger: None, tmp_path: Path) 
     values = mallory.row(mallory.lowest())
     unguarded(lambda: mallory.put(values | {"seq": 5}))
     assert any(each.startswith("inserted: event 5 ") for each in verify())
-    assert verification.integrity_status().state == "broken"
+    assert integrity.integrity_status().state == "broken"
 
 
 def test_g40_a_forged_record_of_an_archive_is_named(ledger: None) -> None:
     Segment.objects.create(first=1, last=4, previous="0" * 64, digest="f" * 64, file="x", sha256="0" * 64,
                            archived_at=clock.now(), key_id="tests", seal="f" * 64)  # fmt: skip
     assert "archive edited: events 1 to 4 (the record of an archive)" in verify()
-    assert verification.integrity_status().state == "broken"
+    assert integrity.integrity_status().state == "broken"
 
 
 VALUES = ["x'ff00fe'", "CAST(x'c328' AS TEXT)", "'abc'", "''", "1e300", "9e999", "'[1]'", "'a' || char(0)", "9223372036854775807",
@@ -176,7 +176,7 @@ def test_g40_no_stored_value_around_the_rows_stops_a_verification(
             with mallory.undone():
                 sql(f"UPDATE {table} SET {column} = {value}")
                 names = [each.kind for each in verification.verify().findings]
-                verification.integrity_status()
+                integrity.integrity_status()
                 is_sealed = table in {"audit_head", "audit_segment"} and column != "archived_at"
                 if is_sealed and not names and (column[-6:], value) != ("key_id", "''"):
                     wrong.append((column, value))
@@ -190,7 +190,7 @@ def test_g40_an_end_that_cannot_be_read_is_kept_as_a_finding(value: str, ledger:
     unguarded(lambda: sql(f"UPDATE audit_head SET seq = {value}"))
     with pytest.raises(CommandError, match="the record of the chain's end"):
         call_command("verify_audit", stdout=StringIO(), stderr=StringIO())
-    assert verification.integrity_status().state == "broken"
+    assert integrity.integrity_status().state == "broken"
 
 
 def test_g40_the_structure_is_what_the_migrations_made(ledger: None) -> None:

@@ -10,6 +10,8 @@ import pytest
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
+pytestmark = pytest.mark.any_database
+
 HOUSE = Path(__file__).resolve().parents[2] / "hyperclusters"
 CODE = "\n".join(
     path.read_text()

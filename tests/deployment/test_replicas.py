@@ -32,7 +32,7 @@ SERVER = os.environ["DATABASE_URL"]
 PEOPLE = 20
 EACH = 2
 AGAIN = {502, 503, 504}  # what a proxy says for a web process that has died; a person sends the form again
-VERIFY = "from hyperclusters.audit import verification as v; v.note(v.WHOLE, v.verify())"
+VERIFY = "from hyperclusters.audit import integrity, verification as v; v.note(integrity.WHOLE, v.verify())"
 
 if CADDY is None and os.environ.get("CI") == "true":
     raise pytest.UsageError("Caddy is not installed, and on CI no test may be skipped.")

@@ -20,6 +20,8 @@ from django.db import connection
 from hyperclusters.simulator import Simulator
 from tests.deployment.site import ROOT
 
+pytestmark = pytest.mark.any_database
+
 MANUAL = (ROOT / "docs/operating.md").read_text()
 LOAD = """
 import os, uuid
@@ -44,7 +46,7 @@ print(Event.objects.filter(action="cluster:seen:outside").count())
 
 
 PILL = """
-from hyperclusters.audit.verification import integrity_status
+from hyperclusters.audit.integrity import integrity_status
 print(integrity_status().state, len(integrity_status().acknowledged))
 """
 WORDS = {"$FILE": "saved.sqlite3", "$WHY": "the disk broke"}

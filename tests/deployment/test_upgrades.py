@@ -16,7 +16,7 @@ from django.utils import timezone
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.services import add_team
 from hyperclusters.accounts.models import CompanyAccount
-from hyperclusters.audit import tasks, verification
+from hyperclusters.audit import integrity, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, GENESIS, PendingEvent, digest
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
@@ -229,11 +229,11 @@ def test_g35_a_ledger_of_the_release_before_is_intact_without_any_act(
     segment.save()
     Event.objects.filter(seq__lte=2)._raw_delete("default")
     migrate(newest)
-    assert verification.integrity_status().state == "never"  # that one had no seal
+    assert integrity.integrity_status().state == "never"  # that one had no seal
     append_as_before(1, "k2")  # a replica of the old release, not yet replaced
     tasks.run_due()
-    assert verification.integrity_status().findings == ()
-    assert verification.integrity_status().state == "intact"
+    assert integrity.integrity_status().findings == ()
+    assert integrity.integrity_status().state == "intact"
     record(EventType.AUDIT_READ, Outcome.DONE)
     assert Event.objects.order_by("seq").values_list("key_id", flat=True).last() == "k2"
     append_as_before(1, "k2")

@@ -27,7 +27,6 @@ from hyperclusters.audit import clock, paging
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.paging import page
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.times import LATEST, later, parse_time
 from hyperclusters.audit.verify_export import troubles

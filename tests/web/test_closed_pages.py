@@ -8,6 +8,8 @@ from django.test import Client as Browser
 from tests.conftest import People
 from tests.web.pages import SignIn, body, main
 
+pytestmark = pytest.mark.any_database
+
 MENU = '<nav class="side"'
 
 

@@ -15,6 +15,8 @@ from django.urls import include, path
 from hyperclusters.web.shared.decorators import PUBLIC, access
 from tests.web.pages import SignIn
 
+pytestmark = pytest.mark.any_database
+
 
 def undeclared(request: HttpRequest) -> HttpResponse:
     """A view that somebody forgot to mark."""

@@ -13,6 +13,8 @@ from django.test import RequestFactory
 from hyperclusters.web.shared.middleware import client_ip
 from tests.conftest import People, denied, events
 
+pytestmark = pytest.mark.any_database
+
 PROXY = "192.0.2.7"
 ENTRIES = {
     "203.0.113.8": "203.0.113.8",

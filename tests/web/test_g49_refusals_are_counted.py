@@ -16,6 +16,8 @@ from hyperclusters.clusters.models import Cluster, Creation
 from tests.conftest import Cloud, People, Projects, confirm, events, run_worker
 from tests.web.pages import NEW, VISION, SignIn, main, post_by_hand, submit
 
+pytestmark = pytest.mark.any_database
+
 TIMES = 9
 ASK = {"team": "speech", "role": "viewer", "days": "7", "reason": "r{n}"}
 GIVE = {"who": "tom", "role": "viewer", "until": "7", "reason": "r{n}"}

@@ -9,6 +9,8 @@ from django.utils import timezone, translation
 
 from hyperclusters.web.shared.humanize import ago, when
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.mark.parametrize(
     ("span", "english", "chinese"),

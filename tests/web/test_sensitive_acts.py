@@ -15,6 +15,8 @@ from hyperclusters.clusters.models import Project
 from tests.conftest import KEY, PASSWORD, Cloud, People, Projects, confirm, events
 from tests.web.pages import HTMX, SignIn, body, main, words
 
+pytestmark = pytest.mark.any_database
+
 ASKED = "/accounts/confirm/"
 
 

@@ -14,6 +14,8 @@ from hyperclusters.web.accounts.forms import SignInForm
 from tests.conftest import PASSWORD, People, Projects, denied, events
 from tests.web.pages import HTMX, SignIn, body, words
 
+pytestmark = pytest.mark.any_database
+
 LOGIN = "/accounts/login/"
 FOREIGN = [
     "https://evil.example/",

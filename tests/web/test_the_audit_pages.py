@@ -15,6 +15,8 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import SignIn, body, main, post_by_hand, words
 
+pytestmark = pytest.mark.any_database
+
 LIST = "/audit/"
 
 

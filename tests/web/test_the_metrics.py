@@ -16,7 +16,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from hyperclusters.audit import clock, verification
+from hyperclusters.audit import clock, integrity, verification
 from hyperclusters.audit.findings import IntegrityIssue
 from hyperclusters.clusters import call_metrics, heartbeat
 from hyperclusters.clusters.models import CallCounter, ClusterListing, Creation, Project, State
@@ -127,7 +127,7 @@ def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_w
     assert {number for _, number in never} == {float("inf")}
     assert not any(name.endswith("audit_intact") for name, _ in samples())
     found = verification.verify()
-    verification.note(verification.WHOLE, found)
+    verification.note(integrity.WHOLE, found)
     assert value("audit_intact") == 1
     assert value("audit_verified_age_seconds", what="whole") < 60
     later = clock.now() + timedelta(hours=30)
@@ -136,7 +136,7 @@ def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_w
         assert value("audit_verified_age_seconds", what="new") >= 30 * 3600 - 60
         assert not any(name.endswith("audit_intact") for name, _ in samples())  # overdue is neither
     verification.note(
-        verification.NEW, replace(found, is_whole=False, findings=[IntegrityIssue("edited", 7, 7)])
+        integrity.NEW, replace(found, is_whole=False, findings=[IntegrityIssue("edited", 7, 7)])
     )
     assert value("audit_intact") == 0
     assert value("audit_findings", state="open") == 1
@@ -178,7 +178,7 @@ def test_alarms_and_dashboard_ask_for_what_there_is(
 ) -> None:
     settings.AUDIT_STDOUT = True
     heartbeat.beat("one")
-    verification.note(verification.WHOLE, verification.verify())
+    verification.note(integrity.WHOLE, verification.verify())
     Project.objects.update(key_until=timezone.now() + timedelta(hours=1))
     submit_creation(people.ada, projects.vision)
     run_worker()

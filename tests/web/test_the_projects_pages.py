@@ -14,6 +14,8 @@ from hyperclusters.clusters.models import ConnectionTest, Project
 from tests.conftest import KEY, Cloud, People, Projects, confirm, events, run_worker
 from tests.web.pages import HTMX, SignIn, body, main, words
 
+pytestmark = pytest.mark.any_database
+
 CANARIES = {"access_key": "CANARYACCESS", "secret_key": "canary-secret", "security_token": "canary-token"}
 
 

@@ -14,6 +14,8 @@ from hyperclusters.access.models import User
 from hyperclusters.web.shared.listing import Choice, FilterMenu
 from tests.web.pages import SignIn
 
+pytestmark = pytest.mark.any_database
+
 WHO = '{% load hyperclusters_tags %}{% cached_include "components/_who.html" initials="XY" username=name line=line %}'
 
 

@@ -26,6 +26,8 @@ from tests.clusters.moments import send_what_waits
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 from tests.web.pages import SignIn, main, submit, words
 
+pytestmark = pytest.mark.any_database
+
 STATUSES = (
     *(200, 201, 204, 302, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 422, 425, 429, 494, 499),
     *(418, 500, 501, 502, 503, 504, 599),

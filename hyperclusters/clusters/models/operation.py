@@ -57,10 +57,10 @@ class OperationQuerySet(LeasedQuerySet[W]):
 
     def take(self, pk: Any, holder: str) -> bool:
         failpoint("claim_found")
-        taken = super().take(pk, holder)
-        if taken:
+        row = super().take(pk, holder)
+        if row:
             failpoint("claimed")
-        return taken
+        return row
 
 
 class Operation(Leased):

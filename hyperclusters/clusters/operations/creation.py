@@ -160,10 +160,10 @@ class CreationEngine(Engine[Creation]):
         breaker.record_success(operation.project)
         failpoint("look_listed")
         operation.polls += 1
-        seen = evidence.look_up(operation, client, answer)
+        sightings = evidence.look_up(operation, client, answer)
         if operation.polls > 1 and evidence.is_past_horizon(operation, started_at, answer.exchange):
-            seen.under_other_type += evidence.namesakes_of_other_type(operation, client)
-        return evidence.weigh(operation, seen, started_at)
+            sightings.under_other_type += evidence.namesakes_of_other_type(operation, client)
+        return evidence.weigh(operation, sightings, started_at)
 
     def poll(self, operation: Creation) -> None:
         with suppress(AlreadyBound):  # another creation made this cluster, as found meanwhile

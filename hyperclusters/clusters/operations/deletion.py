@@ -85,14 +85,14 @@ class DeletionEngine(Engine[Deletion]):
         """Check whether the cluster still exists, under either type."""
         kind = ClusterType(operation.type)
         try:
-            shown, shown_as = locate(operation.project, client, operation.cluster.cluster_id, kind)
+            answer, type_in_list = locate(operation.project, client, operation.cluster.cluster_id, kind)
         except ModelArtsError:
             return None
-        if isinstance(shown, NotFound):
-            gone = Resolution(DeletionState.DELETED, EventType.DELETE_SUCCEEDED, Outcome.DONE)
-            return replace(gone, exchange=shown.exchange, error=shown)
+        if isinstance(answer, NotFound):
+            success = Resolution(DeletionState.DELETED, EventType.DELETE_SUCCEEDED, Outcome.DONE)
+            return replace(success, exchange=answer.exchange, error=answer)
         operation.polls += 1
-        if not operation.other_type and (shown_as != kind or operation.cause == NOT_SEEN):
+        if not operation.other_type and (type_in_list != kind or operation.cause == NOT_SEEN):
             # It exists, but not under the type that was sent: delete it under the other one, as an attempt of its own.
             other = other_type(kind)
             return Resolution(
@@ -104,7 +104,7 @@ class DeletionEngine(Engine[Deletion]):
                 changes={"other_type": other},
                 after={"type": str(other)},
             )
-        if operation.polls > 1 and is_past_horizon(operation, started_at, shown.exchange):
+        if operation.polls > 1 and is_past_horizon(operation, started_at, answer.exchange):
             return Resolution(
                 DeletionState.FAILED, EventType.DELETE_FAILED, Outcome.FAILED, cause="still_there"
             )

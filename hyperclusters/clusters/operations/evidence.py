@@ -170,17 +170,19 @@ def locate(
 
 def look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperCluster, ...]]) -> Sightings:
     """The list, and the clusters of reported IDs that it lacks, as `show` has them under either type."""
-    seen = Sightings(answer.exchange, list(answer.value))
+    sightings = Sightings(answer.exchange, list(answer.value))
     kind = ClusterType(creation.type)
     for cluster_id in set(creation.reported_ids) - {item.id for item in answer.value}:
         try:
-            shown, shown_as = locate(creation.project, client, cluster_id, kind)
+            answer_by_id, type_in_list = locate(creation.project, client, cluster_id, kind)
         except ModelArtsError:
-            seen.unresolved_ids.append(cluster_id)
+            sightings.unresolved_ids.append(cluster_id)
             continue
-        if not isinstance(shown, NotFound):
-            (seen.clusters if shown_as == kind else seen.under_other_type).append(shown.value)
-    return seen
+        if not isinstance(answer_by_id, NotFound):
+            (sightings.clusters if type_in_list == kind else sightings.under_other_type).append(
+                answer_by_id.value
+            )
+    return sightings
 
 
 def namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperCluster]:
@@ -199,37 +201,38 @@ def namesakes_of_other_type(creation: Creation, client: Client) -> list[HyperClu
     ]
 
 
-def weigh(creation: Creation, seen: Sightings, started_at: datetime) -> Resolution | None:
+def weigh(creation: Creation, sightings: Sightings, started_at: datetime) -> Resolution | None:
     """What a poll that began at `started_at` proves. None: nothing yet."""
-    namesakes = candidates(creation, seen.clusters)
-    doubts = _doubts(creation, seen, {item.id for item in namesakes})
-    found = [item for item in namesakes if item.id not in doubts]
-    doubtful = [item for item in (*seen.clusters, *seen.under_other_type) if item.id in doubts]
-    if len(found) == 1 and not doubtful and not seen.unresolved_ids:
+    namesakes = candidates(creation, sightings.clusters)
+    doubts = _doubts(creation, sightings, {item.id for item in namesakes})
+    certain = [item for item in namesakes if item.id not in doubts]
+    doubtful = [item for item in (*sightings.clusters, *sightings.under_other_type) if item.id in doubts]
+    if len(certain) == 1 and not doubtful and not sightings.unresolved_ids:
         listed = Resolution(State.CREATED, EventType.CREATE_SUCCEEDED, Outcome.DONE, Evidence.LISTED)
-        return replace(listed, cluster=found[0])
-    if len(found) > 1 or doubtful:
-        cause = "several_candidates" if found else doubts[doubtful[0].id]
-        return _for_a_person(cause, [*found, *doubtful])
-    if creation.polls < 2 or not is_past_horizon(creation, started_at, seen.exchange):
+        return replace(listed, cluster=certain[0])
+    if len(certain) > 1 or doubtful:
+        cause = "several_candidates" if certain else doubts[doubtful[0].id]
+        return _for_a_person(cause, [*certain, *doubtful])
+    if creation.polls < 2 or not is_past_horizon(creation, started_at, sightings.exchange):
         return None
-    if seen.unresolved_ids:
+    if sightings.unresolved_ids:
         unseen = [
-            HyperCluster(each, name="", networks=(), networks_complete=False) for each in seen.unresolved_ids
+            HyperCluster(each, name="", networks=(), networks_complete=False)
+            for each in sightings.unresolved_ids
         ]
-        return _for_a_person("id_not_shown", [*found, *unseen])
+        return _for_a_person("id_not_shown", [*certain, *unseen])
     return Resolution(State.NOT_CREATED, EventType.CREATE_ABSENT, Outcome.FAILED, Evidence.ABSENT)
 
 
-def _doubts(creation: Creation, seen: Sightings, candidate_ids: set[str]) -> dict[str, str]:
+def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -> dict[str, str]:
     """The clusters that prove nothing by themselves: the reason (a slug) by ID."""
-    doubts = dict.fromkeys((item.id for item in seen.under_other_type), "other_type")
-    for item in seen.clusters:
+    doubts = dict.fromkeys((item.id for item in sightings.under_other_type), "other_type")
+    for item in sightings.clusters:
         if item.id in creation.reported_ids and item.name != creation.name:
             doubts[item.id] = "other_name"
         elif item.id in candidate_ids.union(creation.reported_ids) and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
-    for item in (*seen.clusters, *seen.under_other_type):
+    for item in (*sightings.clusters, *sightings.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):
             doubts[item.id] = "known_id"
     return doubts

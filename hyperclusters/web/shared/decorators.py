@@ -71,10 +71,10 @@ def on(kind: Kind, needs: Permission | None = None, *, or_anywhere: Permission |
 class access:  # noqa: N801 -- a decorator
     """Declare the methods of a view and what each needs. `AccessMiddleware` enforces it; other methods get 405.
 
-    HEAD is answered as GET. `page`: a view that only takes POST leads whoever comes by GET to this route, which has
-    `keys` of the view's own address; with `get`, only those who have what that needs. `recent`: the person has shown
-    within five minutes who they are. `is_api`: an endpoint of the JSON API: who calls proves it by a token, never by a
-    cookie. `before_second_factor`: open to whoever still has to add a second factor.
+    HEAD is answered as GET, except by the API, whose export is an event. `page`: a view that only takes POST leads
+    whoever comes by GET to this route, which has `keys` of the view's own address; with `get`, only those who have
+    what that needs. `recent`: the person has shown within five minutes who they are. `is_api`: an endpoint of the
+    JSON API: who calls proves it by a token, never by a cookie. `before_second_factor`: open to whoever still has to add a second factor.
     `note`: what else docs/permissions.md says.
     """
 
@@ -96,8 +96,8 @@ class access:  # noqa: N801 -- a decorator
     @property
     def methods(self) -> list[str]:
         """The methods that are answered."""
-        get, post, delete = self.get or self.page, self.post, self.delete
-        return ["GET", "HEAD"] * bool(get) + ["POST"] * bool(post) + ["DELETE"] * bool(delete)
+        get = ["GET"] if self.is_api else ["GET", "HEAD"]
+        return get * bool(self.get or self.page) + ["POST"] * bool(self.post) + ["DELETE"] * bool(self.delete)
 
     def rule_for(self, method: str | None) -> Rule | None:
         """What this method needs."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from hyperclusters.audit import anchors, verification
+from hyperclusters.audit import anchors, integrity, verification
 from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge, login
 
 
@@ -40,7 +40,7 @@ def conclude(command: BaseCommand) -> None:
     except OSError as error:
         command.stderr.write(f"The ledger could not be anchored: {error}")
     result = verification.verify_whole()
-    verification.note(verification.WHOLE, result)
+    verification.note(integrity.WHOLE, result)
     if findings := verification.still_open(result):
         raise CommandError("broken\n" + "\n".join(map(str, findings)))
     command.stdout.write(verification.summary(result))

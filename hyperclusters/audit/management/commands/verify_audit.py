@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from hyperclusters.audit import structure, verification
+from hyperclusters.audit import integrity, structure, verification
 from hyperclusters.audit.archive import verify_file
 from hyperclusters.audit.findings import IntegrityIssue
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         )
         if not options["no_note"]:
             try:
-                verification.note(verification.WHOLE, result)
+                verification.note(integrity.WHOLE, result)
             except DatabaseError as error:
                 self.stderr.write(f"The result could not be written down: {error}")
         self._say(verification.still_open(result), verification.summary(result))

@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
 from hyperclusters.audit.filters import EventFilter, Unindexed
+from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
-from hyperclusters.audit.verification import integrity_status
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_rows import rows

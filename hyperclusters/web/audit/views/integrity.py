@@ -8,25 +8,28 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit.acknowledgements import NotAcknowledged, acknowledge
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
+from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.audit.push import sink_states
-from hyperclusters.audit.verification import IntegrityStatus, integrity_status
 from hyperclusters.web.shared.decorators import access, anywhere
+from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text
 
 
 @access(get=anywhere(Permission.AUDIT))
 def chain(request: PageRequest) -> HttpResponse:
     """Whether the ledger is whole, when that was last verified, and what was found. No event is shown."""
-    return _page(request, integrity_status())
+    draft = draft_for(request, resolve_url("audit:acknowledge"))
+    return _page(request, integrity_status(), reason=draft.get("reason", "") if draft else "")
 
 
 @access(post=anywhere(Permission.REVIEW), page="audit:chain")
+@keeps_draft()
 def acknowledge_findings(request: PageRequest) -> HttpResponse:
     """Acknowledge exactly the findings that the page showed, with a reason."""
     status, reason = integrity_status(), posted_text(request, "reason")
