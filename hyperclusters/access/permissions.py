@@ -24,7 +24,9 @@ class Permission(StrEnum):
     """What the policy decides about."""
 
     VIEW = "view clusters and creations"
-    CREATE = "create clusters, withdraw one's own creations, delete clusters"
+    CREATE = "create clusters, withdraw one's own creations, delete one's own clusters"
+    LOCK = "lock clusters"
+    MANAGE = "hand over and delete every cluster, unlock clusters"
     DECIDE = "decide on creations that need a person"
     GRANT = "grant and end access"
     AUDIT = "read the audit"
@@ -47,6 +49,8 @@ class Rule:
 POLICY: dict[Permission, Rule] = {
     Permission.VIEW: Rule(Role.VIEWER, (Role.AUDITOR,)),
     Permission.CREATE: Rule(Role.CREATOR),
+    Permission.LOCK: Rule(Role.CREATOR),
+    Permission.MANAGE: Rule(Role.ADMIN),
     Permission.DECIDE: Rule(Role.ADMIN),
     Permission.GRANT: Rule(Role.ADMIN),
     Permission.AUDIT: Rule(Role.ADMIN, (Role.AUDITOR,)),

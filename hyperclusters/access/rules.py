@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from hyperclusters.audit.ledger import Auditable, Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -51,6 +52,12 @@ def lock(team: Team | None) -> Team | None:
         return Team.objects.select_for_update().get(pk=team.pk)
     list(_platform_admins().select_for_update(of=("self",)).order_by("pk"))
     return None
+
+
+def grantable_in(team: Team | None) -> Q:
+    """The accounts that can be granted a role in this team, or one of the whole site: active people and this team's own
+    service identities. Those of other teams look absent to whoever grants."""
+    return Q(is_active=True) & (Q(service_team=None) | Q(service_team=team))
 
 
 def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User | None) -> None:

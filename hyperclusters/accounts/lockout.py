@@ -1,4 +1,4 @@
-"""Limits attempts at passwords: counted by account and network, and by network.
+"""Limits attempts at passwords, counted by account and network, and by network; and rejected API tokens, by network.
 
 Somebody who guesses can lock an account only for their own network. A browser in which the account's owner has signed
 in before is counted by itself, also in that network. So nobody can lock somebody else out permanently. Counts are
@@ -8,6 +8,7 @@ rows, shared by all processes.
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,13 +54,28 @@ def count(request: HttpRequest, username: str) -> AttemptRecord | None:
     limits = {f"{name} from {network}": FOR_AN_ACCOUNT, f"from {network}": FOR_A_NETWORK}
     if device:
         limits = {f"{name} by {device}": FOR_AN_ACCOUNT}
-    keys = {hashlib.sha256(key.encode(errors="replace")).hexdigest(): most for key, most in limits.items()}
+    keys = {_digest(key): most for key, most in limits.items()}
     counted = AttemptRecord(Attempt.objects.bulk_create([Attempt(key=key) for key in keys]))
     recent = Attempt.objects.filter(clock.within("at", WINDOW))
     if any(recent.filter(key=key).count() > most for key, most in keys.items()):
         counted.rollback()
         return None
     return counted
+
+
+def count_rejected_token(ip: str) -> int:
+    """Count an API token that was rejected. Seconds until this network's next one is counted; 0 if this one was.
+
+    One too many is only looked up, so that guesses write nothing. Those of the same moment may all be counted.
+    """
+    key = _digest(f"token from {network_of(ip)}")
+    recent = Attempt.objects.filter(clock.within("at", WINDOW), key=key)
+    times = list(recent.order_by("-at").values_list("at", flat=True)[:FOR_A_NETWORK])
+    if len(times) == FOR_A_NETWORK:
+        return max(math.ceil((times[-1] + WINDOW - clock.now()).total_seconds()), 1)
+    forget_old()
+    Attempt.objects.create(key=key)
+    return 0
 
 
 def audit_username(username: str) -> str:
@@ -98,6 +114,10 @@ def remember_device(response: HttpResponse, person: User) -> None:
 def device_owner(request: HttpRequest) -> str:
     """The user name, in small ASCII letters, of the person who last signed in in this browser; empty if unknown."""
     return _device(request)[0]
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def _device_of(request: HttpRequest, name: str) -> str:

@@ -21,6 +21,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from . import lockout
 from .company import confirmation_ends_at
 from .models import ApiToken, Scope
 from .token_format import generate_token, token_id
@@ -37,7 +38,10 @@ class TokenRejected(Exception):
 
 
 class RateLimited(Exception):
-    """The token has made as many requests as it may in a minute; it may again after `seconds`."""
+    """The token has made as many requests as it may in a minute, or its network has sent too many that were rejected.
+
+    It may again after `seconds`.
+    """
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"wait {seconds} s")
@@ -112,14 +116,14 @@ def authenticate(header: str, *, ip: str) -> ApiToken:
         ApiToken.objects.select_related("owner__service_team", "team").filter(pk=pk).first() if pk else None
     )
     if token is None or not hmac.compare_digest(token.digest, _digest(text)):
-        raise _rejected(None, "unknown")
+        raise _rejected(None, "unknown", ip)
     if not token.owner.is_active:
-        raise _rejected(token, "inactive")
+        raise _rejected(token, "inactive", ip)
     if not token.is_usable:
-        raise _rejected(token, "revoked" if token.revoked_at else "expired")
+        raise _rejected(token, "revoked" if token.revoked_at else "expired", ip)
     ends_at = confirmation_ends_at(token.owner)
     if ends_at and ends_at <= clock.now():
-        raise _rejected(token, "unconfirmed")
+        raise _rejected(token, "unconfirmed", ip)
     _note_use(token, ip)
     return token
 
@@ -131,8 +135,14 @@ def _require_manager(by: User, owner: User) -> None:
     require(by, Permission.GRANT, owner.service_team)
 
 
-def _rejected(token: ApiToken | None, cause: str) -> TokenRejected:
-    """An event as well: of its owner if the secret was right, else a stranger's."""
+def _rejected(token: ApiToken | None, cause: str, ip: str) -> TokenRejected | RateLimited:
+    """An event as well: of its owner if the secret was right, else a stranger's.
+
+    A network that has sent too many is told when to come again, and nothing is written. Usable tokens from there are
+    accepted all the same.
+    """
+    if seconds := lockout.count_rejected_token(ip):
+        return RateLimited(seconds)
     record(
         EventType.TOKEN_REJECTED,
         Outcome.DENIED,

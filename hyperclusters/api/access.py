@@ -1,5 +1,6 @@
 """Who may do what: the caller, teams, grants and requests for access."""
 
+from django.db.models import prefetch_related_objects
 from django.http import Http404
 from ninja import Query, Schema, Status
 from ninja.errors import ValidationError
@@ -8,6 +9,7 @@ from pydantic import Field
 from hyperclusters.access import access_requests, services
 from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, teams_where
+from hyperclusters.access.rules import grantable_in
 from hyperclusters.accounts.models import Scope
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.http import PageRequest
@@ -42,11 +44,13 @@ class Revocation(Schema):
 def read_me(request: PageRequest) -> MeOut:
     """Who the token stands for, what they may do, and until when. Needs no scope."""
     person, token = request.user, request.token
+    grants = active_grants(person)
+    prefetch_related_objects(grants, "granted_by")
     return MeOut(
         username=person.username,
         full_name=person.full_name,
         kind="service" if person.service_team_id else "person",
-        grants=[_grant_out(grant, person) for grant in active_grants(person)],
+        grants=[_grant_out(grant, person) for grant in grants],
         token=TokenOut(
             id=token.pk,
             name=token.name,
@@ -87,7 +91,7 @@ def create_grant(request: PageRequest, slug: str, body: GrantBody) -> Status[Gra
     """Grant a role; another one that the person holds in the team ends with it."""
     team = _team(request, slug)
     request.rule.require(request.user, team)
-    person = User.objects.by_username(body.person).filter(is_active=True).first()
+    person = User.objects.by_username(body.person).filter(grantable_in(team)).first()
     if person is None:
         raise ValidationError([{"loc": ("body", "person"), "msg": "Nobody here has this user name"}])
     grant = services.grant(

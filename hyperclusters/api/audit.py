@@ -11,7 +11,7 @@ from hyperclusters.audit.export import Format
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.paging import Span, page
+from hyperclusters.audit.paging import Span, page, written_after
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.web.audit.query import NAMES, AuditQuery, parse_query
@@ -45,7 +45,13 @@ class EventFilters(Schema):
 
 
 class EventPage(EventFilters, Paging):
-    pass
+    after: int | None = Field(
+        None,
+        ge=0,
+        lt=2**63,
+        description="Only events written after the one of this number, in the order of the ledger instead of by time. "
+        "To follow the audit, ask again with the last `seq`",
+    )
 
 
 @api.get("/audit/events", response=Page[EventOut], tags=["audit"], url_name="events")
@@ -54,18 +60,20 @@ class EventPage(EventFilters, Paging):
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
     scope, wanted, event_filter = _wanted(request)
-    event_page = page(
-        event_filter.alternatives(scope.parts(), at_any_time=True),
-        before=decode_number(filters.cursor),
-        span=Span(event_filter.since, event_filter.until),
-        size=filters.limit,
-    )
+    following = None
+    if filters.after is not None:
+        numbers = written_after(event_filter.alternatives(scope.parts()), filters.after, filters.limit)
+    else:
+        event_page = page(
+            event_filter.alternatives(scope.parts(), at_any_time=True),
+            before=decode_number(filters.cursor),
+            span=Span(event_filter.since, event_filter.until),
+            size=filters.limit,
+        )
+        numbers = [row.seq for row in event_page.events]
+        following = encode(str(event_page.older)) if event_page.older is not None else None
     note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
-    rows = dict(events(Event.objects.filter(seq__in=[row.seq for row in event_page.events])))
-    items = [_event_out(row.seq, rows.get(row.seq)) for row in event_page.events]
-    return Page[EventOut](
-        items=items, next=encode(str(event_page.older)) if event_page.older is not None else None
-    )
+    return Page[EventOut](items=_items(numbers), next=following)
 
 
 @api.get("/audit/export", tags=["audit"], url_name="export")
@@ -103,6 +111,12 @@ def _wanted(request: PageRequest) -> tuple[AuditScope, AuditQuery, EventFilter]:
         ]
         raise ValidationError(errors)
     return scope, wanted, wanted.filter
+
+
+def _items(numbers: list[int]) -> list[EventOut]:
+    """The events of these numbers, in their order."""
+    rows = dict(events(Event.objects.filter(seq__in=numbers)))
+    return [_event_out(seq, rows.get(seq)) for seq in numbers]
 
 
 def _event_out(seq: int, event: Event | None) -> EventOut:

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 from django.db.models import F
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from ninja import Query
 from pydantic import Field
 
@@ -13,7 +14,7 @@ from hyperclusters.access.permissions import Permission, teams_where
 from hyperclusters.accounts.models import Scope
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.idempotency import token_for
-from hyperclusters.clusters.models import Cluster, Deletion, Project
+from hyperclusters.clusters.models import Cluster, Deletion, Network, Project
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.http import PageRequest
@@ -29,7 +30,9 @@ from .schemas import (
     ClusterTypeName,
     DeletionBody,
     DeletionOut,
+    InsideOut,
     NetworkOut,
+    OccupantOut,
     Page,
     Paging,
     ProjectOut,
@@ -45,7 +48,11 @@ class ClusterFilters(Paging):
     project: Search = ""
     team: Search = Field("", description="Slug of the team")
     type: ClusterTypeName | None = None
+    owner: Search = Field("", description="User name of the owner")
     gone: bool = Field(default=False, description="Those that are not in the cloud any more")
+    empty: bool | None = Field(
+        None, description="Whether nothing is inside, by the last list; leaves out those that are not known"
+    )
 
 
 @api.get("/clusters", response=Page[ClusterOut], tags=["clusters"], url_name="clusters")
@@ -58,17 +65,20 @@ def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[
         rows = rows.search(filters.q)
     if filters.type:
         rows = rows.of_type(filters.type)
+    if filters.empty is not None:
+        rows = rows.empty(is_empty=filters.empty)
     exact = {"name": filters.name, "project__name": filters.project, "project__team__slug": filters.team}
+    exact["owner__username"] = filters.owner
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     page_rows, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
-    return Page[ClusterOut](items=list(map(_cluster_out, page_rows)), next=following)
+    return Page[ClusterOut](items=_clusters_out(page_rows), next=following)
 
 
 @api.get("/clusters/{uuid:cluster_id}", response=ClusterOut, tags=["clusters"], url_name="cluster")
 @access(get=on("cluster").with_scope(READ))
 def read_cluster(request: PageRequest, cluster_id: UUID) -> ClusterOut:
     """One cluster."""
-    return _cluster_out(_visible(request, cluster_id))
+    return _clusters_out([_visible(request, cluster_id)])[0]
 
 
 @api.post(
@@ -78,12 +88,16 @@ def read_cluster(request: PageRequest, cluster_id: UUID) -> ClusterOut:
     url_name="deletions",
     openapi_extra={"parameters": [idempotency.PARAMETER]},
 )
-@access(post=on("cluster", Permission.CREATE).with_scope(Scope.CLUSTERS_WRITE))
+@access(
+    post=on("cluster", Permission.MANAGE).with_scope(Scope.CLUSTERS_WRITE),
+    note="or the owner, with CREATE; nobody while it is locked",
+)
 def request_deletion(
     request: PageRequest, response: HttpResponse, cluster_id: UUID, body: DeletionBody
 ) -> DeletionOut | HttpResponse:
     """Request that a cluster is deleted.
 
+    Creators delete clusters that they own; admins of the team delete all. A locked cluster nobody deletes.
     `confirm_name` must be its name. Read the deletion until `is_settled`.
     """
     if not (key := idempotency.key_of(request)):
@@ -96,6 +110,7 @@ def request_deletion(
             cluster=cluster,
             typed_name=body.confirm_name,
             reason=body.reason,
+            override_inside=body.override_inside,
             token=token,
         )
     except DatabaseError:
@@ -105,6 +120,7 @@ def request_deletion(
             cluster=cluster,
             typed_name=body.confirm_name,
             reason=body.reason,
+            override_inside=body.override_inside,
             token=token,
         )
         if earlier is None:
@@ -118,7 +134,9 @@ def request_deletion(
 @access(get=on("cluster").with_scope(READ))
 def read_deletion(request: PageRequest, deletion_id: UUID) -> DeletionOut:
     """One deletion."""
-    rows = Deletion.objects.visible_to(request.user).select_related("cluster__project__team", "requested_by")
+    rows = Deletion.objects.visible_to(request.user).select_related(
+        "cluster__project__team", "requested_by", "locked_by"
+    )
     deletion = rows.filter(pk=deletion_id).first()
     if deletion is None:
         raise Http404
@@ -149,12 +167,17 @@ def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectO
 
 def _clusters(request: PageRequest) -> ClusterQuerySet:
     """With names of its project, team and maker alone: a list has many rows, and a model each would cost most of it."""
-    rows = Cluster.objects.visible_to(request.user).annotate(
-        project_name=F("project__name"),
-        team_slug=F("project__team__slug"),
-        maker=F("creation__requested_by__username"),
+    return (
+        Cluster.objects.visible_to(request.user)
+        .with_inside_listed_at()
+        .annotate(
+            project_name=F("project__name"),
+            team_slug=F("project__team__slug"),
+            maker=F("creation__requested_by__username"),
+            owner_name=F("owner__username"),
+            locked_by_name=F("locked_by__username"),
+        )
     )
-    return rows.prefetch_related("networks")
 
 
 def _visible(request: PageRequest, pk: UUID) -> Cluster:
@@ -164,11 +187,17 @@ def _visible(request: PageRequest, pk: UUID) -> Cluster:
     return cluster
 
 
-def _cluster_out(cluster: Any) -> ClusterOut:
-    """A cluster of `_clusters`, as the API shows it."""
-    networks = [
-        NetworkOut(subnet_id=each.subnet_id, is_default=each.is_default) for each in cluster.networks.all()
-    ]
+def _clusters_out(clusters: list[Cluster]) -> list[ClusterOut]:
+    """Clusters of `_clusters`, as the API shows them."""
+    networks: dict[UUID, list[NetworkOut]] = {cluster.pk: [] for cluster in clusters}
+    rows = Network.objects.filter(cluster__in=networks).values_list("cluster_id", "subnet_id", "is_default")
+    for pk, subnet_id, is_default in rows:
+        networks[pk].append(NetworkOut(subnet_id=subnet_id, is_default=is_default))
+    pages = reverse("clusters:list")  # once: an address for each costs as much as its row
+    return [_cluster_out(cluster, networks[cluster.pk], f"{pages}{cluster.pk}/") for cluster in clusters]
+
+
+def _cluster_out(cluster: Any, networks: list[NetworkOut], url: str) -> ClusterOut:
     return ClusterOut(
         id=cluster.pk,
         cluster_id=cluster.cluster_id,
@@ -176,14 +205,32 @@ def _cluster_out(cluster: Any) -> ClusterOut:
         type=cluster.type,
         types=cluster.types,
         networks=networks,
+        inside=_inside_out(cluster),
         project=cluster.project_name,
         team=cluster.team_slug,
         created_by=cluster.maker,
         creation=cluster.creation_id,
+        owner=cluster.owner_name,
+        locked_at=cluster.locked_at,
+        locked_by=cluster.locked_by_name,
+        lock_reason=cluster.lock_reason,
         found_at=cluster.found_at,
         last_seen_at=cluster.seen_at,
         gone_at=cluster.gone_at,
-        url=cluster.get_absolute_url(),
+        url=url,
+    )
+
+
+def _inside_out(cluster: Any) -> InsideOut | None:
+    if cluster.inside is None or cluster.inside_listed_at is None or cluster.gone_at:
+        return None
+    occupants: dict[str, list[OccupantOut]] = {"supernode": [], "group": []}
+    for row in cluster.inside:
+        occupants[row["kind"]].append(OccupantOut(**row))
+    return InsideOut(
+        checked_at=cluster.inside_listed_at,
+        supernodes=occupants["supernode"],
+        groups=occupants["group"],
     )
 
 
@@ -199,9 +246,13 @@ def _deletion_out(deletion: Deletion) -> DeletionOut:
         state=deletion.state,
         is_settled=not deletion.is_unresolved,
         attempts=deletion.attempts,
+        override_inside=deletion.override_inside,
+        blockers=[OccupantOut(**row) for row in deletion.blockers],
         cause=deletion.cause,
         code=deletion.code,
         message=deletion.message,
+        locked_by=deletion.locked_by.username if deletion.locked_by else None,
+        lock_reason=deletion.lock_reason,
         cloud_request_id=deletion.upstream_request_id,
         request_id=deletion.request_id,
         requested_by=deletion.requested_by.username,

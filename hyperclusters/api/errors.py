@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
 from django.core.exceptions import ValidationError as InvalidModel
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,6 +21,7 @@ from hyperclusters.clusters.errors import (
     Blocked,
     CreationRefused,
     InvalidValues,
+    OverrideUnexplained,
     TokenUsed,
     TooMany,
     WrongName,
@@ -31,8 +32,21 @@ from hyperclusters.web.shared.problems import problem
 from hyperclusters.web.texts.access import access_refusal
 from hyperclusters.web.texts.refusals import refusal
 
-FIELDS = {"subnet_id": "hyper_cluster_subnet_id"}  # the client's names for ours
-STATUS_OF_CAUSE = {Cause.NO_REASON: 422, Cause.PAST: 422, Cause.OPEN_ENDED: 422, Cause.TOO_LONG: 422}
+FIELDS = {"subnet_id": "hyper_cluster_subnet_id", NON_FIELD_ERRORS: "body"}  # the client's names for ours
+# The causes that an endpoint can be refused for; the page /api/ lists them.
+STATUS_OF_CAUSE = {
+    Cause.ONESELF: 409,
+    Cause.ABOVE: 409,
+    Cause.SERVICE: 409,
+    Cause.LAST_ADMIN: 409,
+    Cause.HELD: 409,
+    Cause.DECIDED: 409,
+    Cause.INACTIVE: 409,
+    Cause.NO_REASON: 422,
+    Cause.PAST: 422,
+    Cause.OPEN_ENDED: 422,
+    Cause.TOO_LONG: 422,
+}
 
 
 def add_handlers(api: NinjaAPI) -> None:
@@ -62,7 +76,10 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 def invalid_model(request: HttpRequest, error: InvalidModel) -> HttpResponse:
     """422: values that our own rules refuse."""
-    return problem(request, 422, "invalid", " ".join(error.messages))
+    by_field: dict[str, list[str]] = {NON_FIELD_ERRORS: error.messages}
+    if hasattr(error, "error_dict"):
+        by_field = error.message_dict
+    return problem(request, 422, "invalid", " ".join(error.messages), errors=_errors(by_field))
 
 
 def malformed(request: HttpRequest, error: HttpError) -> HttpResponse:
@@ -98,7 +115,7 @@ def refused(request: HttpRequest, error: CreationRefused) -> HttpResponse:
         detail = _("This Idempotency-Key was used with another body. Use a new key for a new request.")
         return problem(request, 422, "idempotency_key_reused", detail)
     detail, status, retry_after = refusal(error), 409, None
-    if isinstance(error, InvalidValues | AgainstRules | WrongName):
+    if isinstance(error, InvalidValues | AgainstRules | OverrideUnexplained | WrongName):
         status = 422
     elif isinstance(error, TooMany):
         status, retry_after = 429, 60
@@ -112,17 +129,20 @@ def refused(request: HttpRequest, error: CreationRefused) -> HttpResponse:
 def _about(error: CreationRefused) -> dict[str, Any]:
     """What stands in the way, by its ID here."""
     if isinstance(error, InvalidValues):
-        return {
-            "errors": [
-                {"field": FIELDS.get(field, field), "message": text}
-                for field, texts in error.errors.items()
-                for text in texts
-            ]
-        }
+        return {"errors": _errors(error.errors)}
     if isinstance(error, AgainstRules):
         return {"errors": [{"field": field, "message": "against the team's rules"} for field in error.fields]}
     objects = {kind: getattr(error, kind, None) for kind in ("creation", "cluster", "deletion")}
     return {kind: str(row.pk) for kind, row in objects.items() if row is not None}
+
+
+def _errors(by_field: dict[str, list[str]]) -> list[dict[str, str]]:
+    """What is wrong with each field, by the client's names."""
+    return [
+        {"field": FIELDS.get(field, field), "message": text}
+        for field, texts in by_field.items()
+        for text in texts
+    ]
 
 
 def _field(loc: tuple[object, ...]) -> str:

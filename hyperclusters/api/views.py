@@ -8,12 +8,15 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.web.shared.decorators import PUBLIC, access
 from hyperclusters.web.shared.problems import MEDIA_TYPE
+from hyperclusters.web.texts.access import REFUSALS
 
 from .app import api
+from .errors import STATUS_OF_CAUSE
 from .idempotency import REPLAYED
 from .schemas import Problem
 
@@ -41,9 +44,11 @@ CODES = (
     ("scope_missing", _("403: the token lacks the scope")),
     ("not_found", _("404: absent, or in a team that you are not in")),
     ("method_not_allowed", _("405: see Allow")),
+    ("bad_request", _("400: the request itself is malformed")),
     ("malformed", _("400: the body is no JSON object")),
     ("idempotency_key_missing", _("400: send an Idempotency-Key")),
     ("idempotency_key_invalid", _("400: 1 to 255 visible ASCII characters")),
+    ("too_large", _("413: more than any request needs")),
     ("idempotency_key_reused", _("422: the key was used with another body")),
     ("invalid", _("422: see errors")),
     ("team_rules", _("422: against the team's rules")),
@@ -54,6 +59,10 @@ CODES = (
     ("deletion_open", _("409: the cluster is being deleted already")),
     ("already_gone", _("409: the cluster is gone")),
     ("stale_state", _("409: it has moved on; read it again")),
+    *(
+        (str(cause), format_lazy(_("{}: {}"), status, REFUSALS[cause]))
+        for cause, status in STATUS_OF_CAUSE.items()
+    ),
     ("too_many", _("429: too many creations within a minute")),
     ("rate_limited", _("429: too many requests; see Retry-After")),
     ("blocked", _("503: calls to the cloud are stopped; see Retry-After")),
@@ -106,6 +115,7 @@ def openapi() -> dict[str, Any]:
 
 
 def _complete(address: str, method: str, operation: dict[str, Any]) -> None:
+    operation["summary"] = operation["summary"].capitalize()  # "List Clusters" by ninja
     errors = ALWAYS | (ON_OBJECTS if "{" in address or method == "post" else {})
     if method != "get":
         errors |= ON_WRITES

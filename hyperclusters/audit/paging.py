@@ -97,6 +97,15 @@ def page_at(alternatives: Sequence[EventQuerySet], at: datetime, *, span: Span =
     return _page(alternatives, NEWEST._replace(at=at), span, SIZE, upwards=False)
 
 
+def written_after(alternatives: Sequence[EventQuerySet], seq: int, size: int) -> list[int]:
+    """The numbers of the first events after this one in the order of the ledger, whatever their times are.
+
+    For who has read up to `seq`: by time, an event that a wrong clock dated may come before others read already.
+    """
+    parts = (rows.filter(seq__gt=seq).order_by("seq")[:size] for rows in alternatives)
+    return sorted({number for part in parts for number in part.values_list("seq", flat=True)})[:size]
+
+
 def beside(rows: EventQuerySet, event: Event) -> tuple[int | None, int | None]:
     """The numbers of the next older and the next newer event among these rows."""
     here, others = Position(event.at, event.seq), rows.exclude(seq=event.seq)

@@ -104,6 +104,7 @@ class EventType(models.TextChoices):
     DELETE_REQUESTED = "cluster:delete:requested", _("deletion requested")
     DELETE_REFUSED = "cluster:delete:refused", _("deletion refused")
     DELETE_DENIED = "cluster:delete:denied", _("deletion denied")
+    DELETE_DELAYED = "cluster:delete:delayed", _("deletion delayed")
     DELETE_SENDING = "cluster:delete:sending", _("deletion being sent")
     DELETE_NOT_SENT = "cluster:delete:not-sent", _("deletion not carried out")
     DELETE_SUCCEEDED = "cluster:delete:succeeded", _("cluster deleted")
@@ -115,6 +116,12 @@ class EventType(models.TextChoices):
     CREATE_FLAGGED = "cluster:create:flagged", _("creation marked for follow-up")
     CLUSTER_CLAIMED = "cluster:outside:claimed", _("cluster made outside claimed for a person")
     CLUSTER_ACCEPTED = "cluster:outside:accepted", _("cluster made outside accepted")
+
+    OWNER_CHANGED = "cluster:owner:changed", _("cluster handed over")
+    OWNER_REFUSED = "cluster:owner:refused", _("hand-over of a cluster refused")
+    LOCKED = "cluster:lock:set", _("cluster locked")
+    UNLOCKED = "cluster:lock:removed", _("cluster unlocked")
+    LOCK_REFUSED = "cluster:lock:refused", _("lock of a cluster not changed")
 
     CLUSTER_SEEN_OUTSIDE = "cluster:seen:outside", _("cluster made outside was found")
     CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")

@@ -12,7 +12,7 @@ import typer
 from . import config, reading, writing
 from .client import Client
 from .errors import ExitCode, Failure
-from .output import emit, emit_fields, emit_json, progress, when
+from .output import discard_output, emit, emit_fields, emit_json, progress, when
 from .writing import AsJson
 
 app = typer.Typer(
@@ -97,14 +97,29 @@ for _name, _command, _example in COMMANDS:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, or the process's own; its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets every line
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode still gets every line
+            stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
     try:
-        app(list(args) if args is not None else None)
+        _run(sys.argv[1:] if args is None else args)
     except Failure as failure:
         progress(f"Error: {failure}")
         return failure.code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.DONE
     return ExitCode.DONE
+
+
+def _run(args: Sequence[str]) -> None:
+    """Raises SystemExit or Failure, and nothing else for whatever the server answers."""
+    if any("\ud800" <= character <= "\udfff" for text in args for character in text):
+        raise Failure("The arguments are not text in UTF-8.", ExitCode.USAGE)
+    try:
+        app(list(args))
+    except OSError as error:
+        discard_output()
+        raise Failure(f"{error.strerror or error}.") from None
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # The API's document says what answers look like, so their parts are not checked one by one.
+        message = "The server's answer is not what this client expects"
+        raise Failure(f"{message} ({type(error).__name__}: {error}). Is it the right address?") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import SystemRandom
 from typing import Any, Self
@@ -29,11 +28,15 @@ class Client:
 
     def __init__(self, config: Config) -> None:
         self._url = config.url
-        self._http = httpx.Client(
-            base_url=f"{config.url}/api/v1",
-            headers={"Authorization": f"Bearer {config.token}", "User-Agent": "hyperclusters-cli"},
-            timeout=httpx.Timeout(30, connect=10),
-        )
+        try:
+            self._http = httpx.Client(
+                base_url=f"{config.url}/api/v1",
+                headers={"Authorization": f"Bearer {config.token}", "User-Agent": "hyperclusters-cli"},
+                timeout=httpx.Timeout(30, connect=10),
+            )
+        except (ImportError, OSError, ValueError) as error:
+            message = f"The proxy or certificates that the environment names cannot be used: {error}."
+            raise Failure(message, ExitCode.USAGE) from None
 
     def __enter__(self) -> Self:
         return self
@@ -52,11 +55,14 @@ class Client:
     def pages(self, path: str, *, page_size: int = 200, **query: Any) -> Iterator[dict[str, Any]]:
         """The rows of a list, page by page."""
         cursor = ""
-        while True:
+        cursors: set[str] = set()
+        while cursor not in cursors:
+            cursors.add(cursor)
             page = self.get(path, limit=page_size, cursor=cursor, **query)
             yield from page["items"]
             if not (cursor := page["next"] or ""):
                 return
+        raise self.unexpected()
 
     @contextmanager
     def stream(self, path: str, query: Query) -> Iterator[Iterator[bytes]]:
@@ -84,14 +90,14 @@ class Client:
                 failure, reason = self._unreachable(error, is_open=is_open), "No answer"
             else:
                 if response.is_success:
-                    return self._json(response)
+                    return self._json(response, is_write=is_write)
                 if response.status_code in REFUSED:
                     is_open = False
                 is_open |= is_write and _may_be_recorded(response)
                 failure = self._refusal(response, is_open=is_open)
                 if response.status_code not in RETRIED and not (is_write and response.status_code == 500):
                     raise failure
-                wait = max(wait, retry_after(response.headers.get("Retry-After", "")))
+                wait = max(wait, retry_after(response.headers))
                 reason = f"HTTP {response.status_code}"
             if time.monotonic() + wait > deadline:
                 raise failure
@@ -99,11 +105,16 @@ class Client:
             time.sleep(wait)
             delay = min(delay * 2, LONGEST_DELAY)
 
-    def _json(self, response: httpx.Response) -> Any:
+    def unexpected(self, *, is_write: bool = False) -> Failure:
+        """For an answer that is not the API's. A write may have reached the API all the same."""
+        message = f"{self._url} did not answer as the API does: is it the right address?"
+        return Failure(message, ExitCode.UNKNOWN if is_write else ExitCode.FAILED)
+
+    def _json(self, response: httpx.Response, *, is_write: bool) -> Any:
         try:
             return response.json()
-        except ValueError:
-            raise Failure(f"{self._url} did not answer with JSON: is it the right address?") from None
+        except (ValueError, RecursionError):
+            raise self.unexpected(is_write=is_write) from None
 
     def _unreachable(self, error: httpx.RequestError, *, is_open: bool) -> Failure:
         if is_open:
@@ -122,8 +133,12 @@ class Client:
             lines.append(
                 f"It points to {response.headers['Location']}: set HYPERCLUSTERS_URL to that server."
             )
-        lines += [f"  {each.get('field')}: {each.get('message')}" for each in problem.get("errors") or []]
-        if seconds := retry_after(response.headers.get("Retry-After", "")):
+        errors = problem.get("errors")
+        errors = errors if isinstance(errors, list) else []
+        lines += [
+            f"  {each.get('field')}: {each.get('message')}" for each in errors if isinstance(each, dict)
+        ]
+        if seconds := retry_after(response.headers):
             lines.append(f"Try again in {seconds:.0f} s.")
         if request_id := problem.get("request_id"):
             lines.append(f"Request ID: {request_id}")
@@ -138,12 +153,14 @@ class Client:
         return Failure("\n".join(lines), code)
 
 
-def retry_after(value: str) -> float:
-    """Seconds in a `Retry-After` header, which is a number or a date; 0 if it is neither."""
+def retry_after(headers: httpx.Headers) -> float:
+    """Seconds in `Retry-After`, which is a number or a date by the server's clock; 0 if it is neither."""
+    value = headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return float(value)
     try:
-        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
+        return max(wait.total_seconds(), 0.0)
     except (ValueError, TypeError):
         return 0.0
 
@@ -159,10 +176,10 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
         return {}
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def _filled(query: Query) -> Query:
-    return {name: value for name, value in query.items() if value not in ("", None, False)}
+    return {name: value for name, value in query.items() if value not in ("", None) and value is not False}

@@ -14,6 +14,7 @@ import httpx
 from .errors import ExitCode, Failure
 
 TOKEN = re.compile(r"[!-~]{1,255}")
+HOST = re.compile(r"[^\s%]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def checked(url: str, token: str) -> Config:
         parts = httpx.URL(url)
     except httpx.InvalidURL:
         parts = httpx.URL()
-    is_plain = not (parts.userinfo or parts.query or parts.fragment)
-    if parts.scheme not in {"http", "https"} or not parts.host or not is_plain:
+    is_plain = not (parts.userinfo or parts.query or parts.fragment) and (parts.port or 1) < 65_536
+    if parts.scheme not in {"http", "https"} or not HOST.fullmatch(parts.host) or not is_plain:
         raise Failure("The server's address must look like https://clusters.example.com.", ExitCode.USAGE)
     if not TOKEN.fullmatch(token):
         raise Failure("This is not an API token: tokens begin with hc_.", ExitCode.USAGE)

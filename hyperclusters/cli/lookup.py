@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from .client import Client
 from .errors import ExitCode, Failure
 from .output import Row
+
+# Stricter than uuid.UUID, which takes hyphens and underscores anywhere.
+ID = re.compile(
+    r"(?:urn:uuid:)?\{?([0-9a-f]{8}(-?)[0-9a-f]{4}\2[0-9a-f]{4}\2[0-9a-f]{4}\2[0-9a-f]{12})\}?", re.IGNORECASE
+)
 
 
 def find_cluster(client: Client, text: str, *, or_gone: bool = False) -> Row:
@@ -14,20 +20,20 @@ def find_cluster(client: Client, text: str, *, or_gone: bool = False) -> Row:
 
     `or_gone`: if there is none, one that the cloud no longer has, so that a deletion can be repeated with its key.
     """
-    if is_uuid(text):
+    if pk := as_id(text):
         try:
-            row: Row = client.get(f"/clusters/{uuid.UUID(text)}")
+            row: Row = client.get(f"/clusters/{pk}")
         except Failure as failure:
             if failure.code != ExitCode.NOT_PERMITTED:
                 raise
         else:
             return row
-        rows = [row for row in client.pages("/clusters", q=text) if row["cluster_id"] == text.lower()]
+        rows = [row for row in client.pages("/clusters", q=pk) if row["cluster_id"] == pk]
     else:
         rows = list(client.pages("/clusters", name=text)) if text else []
     if not rows and or_gone and text:
-        matches = client.pages("/clusters", q=text, gone="true")
-        rows = [row for row in matches if text in {row["name"], row["cluster_id"]}]
+        matches = client.pages("/clusters", q=pk or text, gone="true")
+        rows = [row for row in matches if (pk or text) in {row["name"], row["cluster_id"]}]
     if not rows:
         message = f"There is no cluster {text}, or it belongs to a team that you are not in."
         raise Failure(message, ExitCode.NOT_PERMITTED)
@@ -37,10 +43,7 @@ def find_cluster(client: Client, text: str, *, or_gone: bool = False) -> Row:
     return rows[0]
 
 
-def is_uuid(text: str) -> bool:
-    """Whether this is an ID and not a name."""
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
+def as_id(text: str) -> str:
+    """The ID in its usual form, also from `urn:uuid:…`, braces or without hyphens; empty if this is a name."""
+    match = ID.fullmatch(text)
+    return str(uuid.UUID(match[1])) if match else ""

@@ -7,6 +7,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,8 +33,14 @@ def emit(text: str) -> None:
 
 def pipe_closed() -> None:
     """End the command quietly."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    discard_output()
     raise typer.Exit(0) from None
+
+
+def discard_output() -> None:
+    """Write the rest of stdout nowhere, also what is still to be flushed when the process ends."""
+    with suppress(OSError):  # it has no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def progress(text: str) -> None:
@@ -71,7 +78,7 @@ def when(value: Any) -> str:
         return ""
     try:
         return f"{datetime.fromisoformat(str(value)).astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"
-    except ValueError:
+    except (ValueError, OverflowError):
         return str(value)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Annotated, Any
 
 import typer
@@ -13,12 +14,12 @@ import typer
 from .client import Client, Query
 from .config import load
 from .errors import ExitCode, Failure
-from .lookup import find_cluster, is_uuid
+from .lookup import as_id, find_cluster
 from .output import Row, emit, emit_json, emit_table, pipe_closed, printable, progress
 from .views import emit_cluster, emit_clusters, emit_creation, emit_creations, emit_grants, event_cells
 from .writing import AsJson
 
-FOLLOW_SECONDS = 5.0
+FOLLOW_SECONDS, BATCH = 5.0, 200
 LONGEST_MANIFEST = 100_000
 EVENT_COLUMNS = ("Seq", "Time", "Action", "Outcome", "Person", "Object", "Reason or error")
 Limit = Annotated[int, typer.Option(min=1, help="Rows at most.")]
@@ -37,6 +38,7 @@ def list_clusters(
     project: Project = "",
     team: Team = "",
     cluster_type: Annotated[str, typer.Option("--type", help="HPS or ECS.", show_default=False)] = "",
+    owner: Annotated[str, _filter("User name of the owner.")] = "",
     search: Search = "",
     gone: Annotated[
         bool, typer.Option("--gone", help="Those that the cloud does not have any more.")
@@ -46,6 +48,7 @@ def list_clusters(
 ) -> None:
     """List the clusters of your teams, newest first."""
     query = {"project": project, "team": team, "type": cluster_type.upper(), "q": search}
+    query["owner"] = owner
     with Client(load()) as client:
         rows = _first(client, "/clusters", limit, query | {"gone": "true" if gone else ""})
     _show(rows, emit_clusters, as_json=as_json)
@@ -75,11 +78,12 @@ def creations(
     as_json: AsJson = False,
 ) -> None:
     """List creations, newest first, or show one."""
-    if creation and not is_uuid(creation):
+    pk = as_id(creation)
+    if creation and not pk:
         raise typer.BadParameter("not the ID of a creation; find one with --search", param_hint="CREATION")
     with Client(load()) as client:
-        if creation:
-            row = client.get(f"/creations/{creation}")
+        if pk:
+            row = client.get(f"/creations/{pk}")
             emit_json(row) if as_json else emit_creation(row)
             return
         rows = _first(client, "/creations", limit, {"project": project, "state": state, "q": search})
@@ -189,20 +193,23 @@ def _show(rows: list[Row], table: Callable[[Iterable[Row]], None], *, as_json: b
 
 
 def _follow(client: Client, query: Query, limit: int, *, as_json: bool) -> None:
-    """Print the last events and then each new one, until the person stops it."""
-    rows = list(islice(client.pages("/audit/events", page_size=min(limit, 200), **query), limit))
-    last = 0
+    """Print the last events and then each new one, until the person stops it.
+
+    In the order of the ledger: by its time an event may belong before others that were printed already.
+    """
+    count = max(limit, 50)  # a few more, as the newest by time need not be the last in the ledger
+    newest = islice(client.pages("/audit/events", page_size=min(count, 200), **query), count)
     try:
+        rows, last = sorted(newest, key=itemgetter("seq"))[-limit:], 0
         while True:
-            for row in reversed(rows):
+            for row in rows:
+                if row["seq"] <= last:
+                    raise client.unexpected()
                 emit_json(row, indent=None) if as_json else emit("  ".join(map(printable, event_cells(row))))
                 last = row["seq"]
-            time.sleep(FOLLOW_SECONDS)
-            rows = []
-            for row in client.pages("/audit/events", page_size=50, **query):
-                if row["seq"] <= last:
-                    break
-                rows.append(row)
+            if len(rows) < BATCH:
+                time.sleep(FOLLOW_SECONDS)
+            rows = client.get("/audit/events", after=last, limit=BATCH, **query)["items"]
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 

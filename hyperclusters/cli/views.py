@@ -44,7 +44,10 @@ def emit_creation(row: Row) -> None:
 
 def emit_deletion(row: Row) -> None:
     """One deletion."""
-    emit_fields([*_operation(row), ("Cluster", row["cluster"]["id"]), *_outcome(row)])
+    blockers = ", ".join(f"{each['name'] or each['id']} ({each['kind']})" for each in row["blockers"])
+    lock = [("Locked by", row["locked_by"]), ("Lock reason", row["lock_reason"])]
+    cluster = [("Cluster", row["cluster"]["id"]), ("Inside", blockers), *lock]
+    emit_fields([*_operation(row), *cluster, *_outcome(row)])
 
 
 def _operation(row: Row) -> list[tuple[str, object]]:
@@ -95,10 +98,15 @@ def emit_cluster(row: Row) -> None:
             ("Cloud ID", row["cluster_id"]),
             ("Type", " and ".join(row["types"]) or row["type"]),
             ("Subnets", networks),
+            *_inside(row["inside"]),
             ("Project", row["project"]),
             ("Team", row["team"]),
+            ("Owner", row.get("owner") or "nobody"),
             ("Created by", row["created_by"] or "created elsewhere"),
             ("Creation", row["creation"]),
+            ("Locked", when(row.get("locked_at"))),
+            ("Locked by", row.get("locked_by")),
+            ("Lock reason", row.get("lock_reason")),
             ("Found", when(row["found_at"])),
             ("Last seen", when(row["last_seen_at"])),
             ("Gone", when(row["gone_at"])),
@@ -106,16 +114,26 @@ def emit_cluster(row: Row) -> None:
     )
 
 
+def _inside(inside: Row | None) -> list[tuple[str, object]]:
+    """What is inside. Nothing is said where the server doesn't know it."""
+    if inside is None:
+        return []
+    names = [f"{each['name'] or each['id']} ({each['status']})" for each in inside["supernodes"]]
+    names += [f"{each['name'] or each['id']} (group)" for each in inside["groups"]]
+    return [("Inside", ", ".join(names) or "nothing"), ("Inside listed", when(inside["checked_at"]))]
+
+
 def emit_clusters(rows: Iterable[Row]) -> None:
     """A list of clusters."""
-    columns = ("Name", "Type", "Project", "Team", "Created by", "Last seen", "ID")
+    columns = ("Name", "Type", "Project", "Team", "Owner", "Locked", "Last seen", "ID")
     cells = (
         (
             row["name"],
             row["type"],
             row["project"],
             row["team"],
-            row["created_by"] or "elsewhere",
+            row.get("owner") or "nobody",
+            bool(row.get("locked_at")),
             when(row["last_seen_at"]),
             row["id"],
         )

@@ -29,6 +29,12 @@ class ClusterType(StrEnum):
     ECS = "ECS"
 
 
+def _seconds(value: float) -> float:
+    if not value >= 0:  # nan is neither
+        raise typer.BadParameter("not a number of seconds.")
+    return value
+
+
 def _key(value: str) -> str:
     if value and not (len(value) <= 255 and all("!" <= c <= "~" for c in value)):
         raise typer.BadParameter("1 to 255 visible ASCII characters, without blanks.")
@@ -45,7 +51,7 @@ Key = Annotated[
     ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the outcome; progress goes to stderr.")]
-Timeout = Annotated[float, typer.Option(min=0, help="Seconds to keep trying and waiting.")]
+Timeout = Annotated[float, typer.Option(min=0, help="Seconds to keep trying and waiting.", callback=_seconds)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -84,12 +90,19 @@ def delete(
         str, typer.Option(help="The cluster's name, as a confirmation. Asked for if missing.")
     ] = "",
     reason: Reason = "",
+    override_inside: Annotated[
+        bool,
+        typer.Option(
+            "--override-inside",
+            help="Delete it even if something is inside or that can't be checked. For admins of the team, with a reason.",
+        ),
+    ] = False,
     key: Key = "",
     wait: Wait = False,
     timeout: Timeout = 1800,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a cluster. Asks for its name first."""
+    """Delete a cluster. Asks for its name first. Nothing is deleted while supernodes or groups are inside."""
     if not confirm_name and not sys.stdin.isatty():
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--confirm-name")
     with Client(load()) as client:
@@ -97,9 +110,11 @@ def delete(
         if not confirm_name:
             progress(f"This deletes {target['name']} ({target['cluster_id']}) in {target['project']}.")
             confirm_name = typer.prompt("Type its name to confirm", err=True)
-        if confirm_name != target["name"]:
-            raise Failure("This is not the cluster's name. Nothing was sent.")
-        body = {"confirm_name": confirm_name, "reason": reason}
+            if confirm_name != target["name"]:
+                raise Failure("This is not the cluster's name. Nothing was sent.")
+        body: dict[str, Any] = {"confirm_name": confirm_name, "reason": reason}
+        if override_inside:
+            body["override_inside"] = True
         row = _write(client, f"/clusters/{target['id']}/deletions", body, key, wait=wait, timeout=timeout)
     emit_json(row) if as_json else emit_deletion(row)
     _end(row, wait=wait)
@@ -112,7 +127,7 @@ def _write(client: Client, path: str, body: dict[str, Any], key: str, *, wait: b
     deadline = time.monotonic() + timeout
     kind = "deletions" if path.endswith("/deletions") else "creations"
     try:
-        row: Row = client.post(path, body, key=key, seconds=timeout)
+        row = _operation(client, client.post(path, body, key=key, seconds=timeout))
         return _follow(client, f"/{kind}/{row['id']}", row, deadline) if wait else row
     except Failure as failure:
         if failure.code == ExitCode.UNKNOWN:
@@ -140,9 +155,17 @@ def _follow(client: Client, path: str, row: Row, deadline: float) -> Row:
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_POLL)
         try:
-            row = client.get(path, seconds=max(deadline - time.monotonic(), 0))
+            row = _operation(client, client.get(path, seconds=max(deadline - time.monotonic(), 0)))
         except Failure as failure:  # it is recorded: whatever stops us now, its outcome is open
             raise Failure(str(failure), ExitCode.UNKNOWN) from None
+
+
+def _operation(client: Client, row: Any) -> Row:
+    """The creation or deletion in an answer. Raises Failure if it is none: its outcome is open then."""
+    kinds = {"id": str, "state": str, "is_settled": bool}
+    if isinstance(row, dict) and all(isinstance(row.get(name), kind) for name, kind in kinds.items()):
+        return row
+    raise client.unexpected(is_write=True)
 
 
 def _is_at_rest(row: Row) -> bool:

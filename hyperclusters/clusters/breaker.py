@@ -91,16 +91,17 @@ def record_failure(project: Project, error: ModelArtsError) -> None:
         _open(project, error, timedelta(seconds=max(seconds, 1.0)))
     elif isinstance(error, ClockSkew):
         note_skew(project, error)
-    elif isinstance(error, Unavailable | OutcomeUnknown) and not _is_of_one_cluster(error):
+    elif isinstance(error, Unavailable | OutcomeUnknown) and not _is_a_side_call(error):
         Project.objects.filter(pk=project.pk).update(failures=F("failures") + 1)
         project.refresh_from_db(fields=["failures"])
         if project.failures >= OUTAGE_AFTER:
             _open(project, error, OUTAGE_PAUSE)
 
 
-def _is_of_one_cluster(error: ModelArtsError) -> bool:
-    """Whether only the look-up of one ID failed: the cloud may work otherwise, and the lists show whether it does."""
-    return error.exchange is not None and error.exchange.request.call == "show"
+def _is_a_side_call(error: ModelArtsError) -> bool:
+    """Whether only the look-up of one ID, or of what is inside clusters, failed: the cloud may work otherwise, and the
+    lists of clusters show whether it does."""
+    return error.exchange is not None and error.exchange.request.call in {"show", "supernodes", "groups"}
 
 
 def record_result(project: Project, error: ModelArtsError | None = None) -> None:

@@ -58,6 +58,8 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
 def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, reason: str = "") -> bool:
     """Record the owner of a cluster made outside, or why it may stay. False if it turned out to be made here.
 
+    An acceptance ends the claim before it, unless the cluster was handed over since.
+
     Raises NotPermitted; NoteRequired if it is neither claimed for a person nor accepted with a reason.
     """
     require(by, Permission.REVIEW, cluster.project.team)
@@ -65,8 +67,9 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
         raise NoteRequired("an acceptance needs a reason")
     judgement = Judgement.CLAIMED if claimed_for else Judgement.ACCEPTED
     with transaction.atomic():
-        outside = Cluster.objects.select_for_update(of=("self",)).filter(pk=cluster.pk, creation__isnull=True)
-        if not outside.exists():
+        rows = Cluster.objects.select_for_update(of=("self",)).select_related("owner")
+        outside = rows.filter(pk=cluster.pk, creation__isnull=True).first()
+        if outside is None:
             return False
         before = Review.objects.filter(cluster=cluster).first()
         values = {
@@ -77,6 +80,11 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             "at": clock.now(),
         }
         Review.objects.update_or_create(cluster=cluster, defaults=values)
+        if claimed_for or (
+            before and before.claimed_for_id == outside.owner_id
+        ):  # else it was handed over since
+            outside.owner = claimed_for
+            outside.save(update_fields=["owner"])
         record(
             EventType.CLUSTER_CLAIMED if claimed_for else EventType.CLUSTER_ACCEPTED,
             Outcome.DONE,
@@ -87,6 +95,7 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             after={
                 "cluster_id": cluster.cluster_id,
                 "claimed_for": claimed_for.username if claimed_for else "",
+                "owner": outside.owner.username if outside.owner else "",
             },
         )
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -12,18 +13,36 @@ from hyperclusters.audit import request_context
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from . import quotas
-from .errors import AlreadyGone, Blocked, DeletionOpen, NameUnresolved, TokenUsed, WrongName, recorded
+from . import ownership, quotas
+from .errors import (
+    AlreadyGone,
+    Blocked,
+    ClusterLocked,
+    DeletionOpen,
+    NameUnresolved,
+    OverrideUnexplained,
+    TokenUsed,
+    WrongName,
+    recorded,
+)
 from .models import Cluster, Deletion, Project
 from .operations.transitions import wake_workers
 from .readback import hold_until_commit, read_back
 
 
 def request_deletion(
-    *, person: User, cluster: Cluster, typed_name: str, reason: str = "", token: UUID | None = None
+    *,
+    person: User,
+    cluster: Cluster,
+    typed_name: str,
+    reason: str = "",
+    override_inside: bool = False,
+    token: UUID | None = None,
 ) -> Deletion:
     """Commit the intent to delete and its audit event; the worker does the rest. The same token again gives the same row.
 
+    Creators delete clusters that they own; admins of the team delete all. A locked one nobody deletes.
+    `override_inside`: delete it whatever is inside. That needs an admin of the team, and a reason.
     Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
     with (
@@ -39,13 +58,21 @@ def request_deletion(
         hold_until_commit(cluster.pk)
         project = quotas.lock(cluster.project)
         require(person, Permission.CREATE, project.team)
+        if override_inside:
+            require(person, Permission.DECIDE, project.team)
         if token and (earlier := Deletion.objects.filter(token=token).first()):
-            return _same_or_refuse(earlier, cluster, typed_name, reason)
+            return _same_or_refuse(earlier, cluster, typed_name, reason, override_inside)
+        cluster.refresh_from_db(fields=["name", "gone_at", *ownership.FIELDS])
+        ownership.require_may_delete(person, cluster)
         _require_deletable(project, cluster, typed_name)
+        if override_inside and not reason.strip():
+            raise OverrideUnexplained
         deletion = Deletion.objects.create(
             cluster=cluster,
             requested_by=person,
+            confirmed_name=typed_name,
             reason=reason,
+            override_inside=override_inside,
             token=token,
             request_id=request_context.current().request_id,
         )
@@ -55,10 +82,20 @@ def request_deletion(
             on=deletion,
             by=person,
             reason=reason,
-            after={"state": deletion.state, "cluster_id": cluster.cluster_id},
+            after=_facts(deletion),
         )
         wake_workers()
     return deletion
+
+
+def _facts(deletion: Deletion) -> dict[str, Any]:
+    owner = deletion.cluster.owner
+    facts = {
+        "state": deletion.state,
+        "cluster_id": deletion.cluster.cluster_id,
+        "owner": owner.username if owner else "",
+    }
+    return facts | ({"override_inside": True} if deletion.override_inside else {})
 
 
 def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
@@ -72,15 +109,29 @@ def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:
 
 
 def find_same(
-    *, person: User, cluster: Cluster, typed_name: str, reason: str, token: UUID
+    *,
+    person: User,
+    cluster: Cluster,
+    typed_name: str,
+    reason: str,
+    token: UUID,
+    override_inside: bool = False,
 ) -> Deletion | None:
     """The deletion of this token, read after a COMMIT without an answer. Raises TokenUsed if it asked for another thing."""
     earlier = read_back(cluster.pk, Deletion.objects.filter(token=token, requested_by=person).first)
-    return _same_or_refuse(earlier, cluster, typed_name, reason) if earlier else None
+    return _same_or_refuse(earlier, cluster, typed_name, reason, override_inside) if earlier else None
 
 
-def _same_or_refuse(earlier: Deletion, cluster: Cluster, typed_name: str, reason: str) -> Deletion:
-    if (earlier.cluster_id, earlier.name, earlier.reason) != (cluster.pk, typed_name, reason):
+def _same_or_refuse(
+    earlier: Deletion, cluster: Cluster, typed_name: str, reason: str, override_inside: bool
+) -> Deletion:
+    before = (
+        earlier.cluster_id,
+        earlier.confirmed_name or earlier.name,
+        earlier.reason,
+        earlier.override_inside,
+    )
+    if before != (cluster.pk, typed_name, reason, override_inside):
         raise TokenUsed(None)
     return earlier
 
@@ -90,7 +141,8 @@ def _require_deletable(project: Project, cluster: Cluster, typed_name: str) -> N
 
     Call with the project locked: that makes this hold against creations and deletions that are being accepted right now.
     """
-    cluster.refresh_from_db(fields=["name", "gone_at"])
+    if cluster.is_locked:
+        raise ClusterLocked(cluster)
     if typed_name != cluster.name:
         raise WrongName(typed_name)
     if cluster.gone_at is not None:

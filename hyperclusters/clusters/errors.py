@@ -126,6 +126,12 @@ class WrongName(CreationRefused):
     cause = "wrong_name_typed"
 
 
+class OverrideUnexplained(CreationRefused):
+    """A deletion that overrides what is inside has no reason."""
+
+    cause = "override_unexplained"
+
+
 class AlreadyGone(CreationRefused):
     """The cluster is no longer in the cloud."""
 
@@ -140,6 +146,48 @@ class DeletionOpen(CreationRefused):
     def __init__(self, deletion: Deletion) -> None:
         super().__init__(f"deletion {deletion.pk} is {deletion.state}")
         self.deletion = deletion
+
+
+class ClusterLocked(CreationRefused):
+    """The cluster is locked: nobody may delete it, or lock it a second time."""
+
+    cause = "locked"
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(f"cluster {cluster.cluster_id} is locked by {cluster.locked_by}")
+        self.cluster = cluster
+
+    def as_audit_json(self) -> dict[str, Any]:
+        return {"cause": self.cause} | self.cluster.lock_as_audit_json()
+
+
+class NotLocked(CreationRefused):
+    """The cluster is not locked."""
+
+    cause = "not_locked"
+
+
+class NotInTeam(CreationRefused):
+    """The person named as the new owner has no access to the cluster's team, or no account."""
+
+    cause = "not_in_team"
+
+    def __init__(self, username: str, team: Team) -> None:
+        super().__init__(f"{username} has no access to {team.name}")
+        self.username = username
+        self.team = team
+
+
+class OwnerAlready(CreationRefused):
+    """The person owns the cluster already."""
+
+    cause = "owner_already"
+
+
+class ReasonRequired(CreationRefused):
+    """A hand-over and a lock need a reason."""
+
+    cause = "no_reason"
 
 
 class NotACandidate(CreationRefused):

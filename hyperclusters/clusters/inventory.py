@@ -11,7 +11,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from hyperclusters.access.permissions import Person
 from hyperclusters.audit import clock
@@ -19,10 +18,11 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ClusterType, HyperCluster, ModelArtsError
 
-from . import breaker, updates
+from . import breaker, inside, updates
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, ClusterListing, Creation, Project
+from .operations.engine import MayBegin
 from .upstream import client_for
 
 
@@ -58,8 +58,8 @@ def claim_source(holder: str) -> ClusterListing | None:
     return cluster_listing
 
 
-def sync(cluster_listing: ClusterListing) -> bool:
-    """List one project's clusters of one type and bring our copy up to date.
+def sync(cluster_listing: ClusterListing, *, may_begin: MayBegin = lambda: True) -> bool:
+    """List one project's clusters of one type and bring our copy up to date; for HPS then also what is inside them.
 
     False if the list failed: nothing changes then. `listed_at` moves once the whole list is applied.
     """
@@ -90,15 +90,18 @@ def sync(cluster_listing: ClusterListing) -> bool:
     except updates.Superseded:
         return True
     failpoint("sync_applied")
+    if cluster_listing.type == ClusterType.HPS:
+        inside.refresh(cluster_listing, client, may_begin)
     return True
 
 
 def bind(creation: Creation, item: HyperCluster) -> Cluster:
     """Bind a cluster to the creation that made it; a cluster bound to the creation before is left as made outside.
 
+    Who asked for the creation becomes its owner. A cluster that was bound to it before belongs to nobody then.
     Call it within a transaction. Raises AlreadyBound if another creation made it.
     """
-    Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None)
+    Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None, owner=None)
     now = clock.now()
     existing = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
     cluster, is_new = Cluster.objects.get_or_create(
@@ -110,10 +113,13 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
             "found_at": now,
             "seen_at": now,
             "creation": creation,
+            "owner": creation.requested_by,
         },
     )
-    free = Cluster.objects.filter(Q(creation__isnull=True) | Q(creation=creation), pk=cluster.pk)
-    if not is_new and not free.update(creation=creation, gone_at=None):
+    rows = Cluster.objects.filter(pk=cluster.pk)
+    bound_before = rows.filter(creation=creation).update(gone_at=None)  # its owner may be another by now
+    free = rows.filter(creation__isnull=True)
+    if not bound_before and not free.update(creation=creation, owner=creation.requested_by, gone_at=None):
         raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
     networks = updates.merged({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
     if networks is not None:

@@ -188,7 +188,7 @@ def jobs(may_begin: MayBegin = lambda: True) -> tuple[tuple[Callable[[str], obje
         (connections.claim_test, partial(connections.run_test, may_begin=may_begin)),
         (partial(CREATIONS.claim, state=UNKNOWN), CREATIONS.poll),
         (partial(DELETIONS.claim, state=UNKNOWN), DELETIONS.poll),
-        (inventory.claim_source, inventory.sync),
+        (inventory.claim_source, partial(inventory.sync, may_begin=may_begin)),
     )
 
 

@@ -18,7 +18,7 @@ from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.inventory import ask_refresh
-from hyperclusters.clusters.models import Network, Project
+from hyperclusters.clusters.models import Cluster, Network, Project
 from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.clusters.worker import run_due
@@ -38,10 +38,23 @@ class Simulated:
 
     def switch(self, **switches: Any) -> None:
         """Set the simulator's behaviours; none given resets them all."""
+        self._call("PUT" if switches else "DELETE", "switches", switches)
+
+    def add_inside(self, cluster_name: str) -> None:
+        """Add two supernodes and their group to this HPS cluster."""
+        cluster = Cluster.objects.select_related("project").get(name=cluster_name)
+        facts = {"project_id": cluster.project.project_id}
+        for name, status in (("a3-node-1", "ACTIVE"), ("a3-node-2", "PROVISIONING")):
+            node = {"name": name, "status": status, "servers": 8, "hps_cluster_id": cluster.cluster_id}
+            self._call("POST", "hyperinstances", facts | node)
+        group = {"name": "a3-pool", "hyperinstance_cluster_id": cluster.cluster_id}
+        self._call("POST", "groups", facts | group)
+
+    def _call(self, method: str, path: str, content: dict[str, Any]) -> None:
         request = urllib.request.Request(  # noqa: S310 -- the demo's own simulator on loopback
-            f"{self.endpoint}/_simulator/switches",
-            method="PUT" if switches else "DELETE",
-            data=json.dumps(switches).encode() if switches else None,
+            f"{self.endpoint}/_simulator/{path}",
+            method=method,
+            data=json.dumps(content).encode() if content else None,
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=10):  # noqa: S310
@@ -102,6 +115,7 @@ def make(simulated: Simulated) -> None:
     client_for(southwest).create(
         name="lab-shared", type=ClusterType.HPS
     )  # by somebody else, bypassing the dashboard
+    simulated.add_inside("train-a3-west")
     simulated.switch(quota=0)
     _create(ada, southwest, CreateRequest("rl-sweep-7", "HPS", reason="Sweep over reward models"))
     simulated.switch()

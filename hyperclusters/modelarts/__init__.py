@@ -48,6 +48,8 @@ from hyperclusters.modelarts.types import (
     Exchange,
     HyperCluster,
     Network,
+    Occupant,
+    OccupantKind,
     Request,
 )
 
@@ -75,6 +77,8 @@ __all__ = [
     "ModelArtsError",
     "Network",
     "NotFound",
+    "Occupant",
+    "OccupantKind",
     "OutcomeUnknown",
     "Proof",
     "Quota",

@@ -1,11 +1,11 @@
-"""Builds the four requests as pure functions. Each raises `InvalidRequest` if the vendor's grammar is broken."""
+"""Builds the requests as pure functions. Each raises `InvalidRequest` if the vendor's grammar is broken."""
 
 import json
 from collections.abc import Callable
 
 from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.errors import InvalidRequest
-from hyperclusters.modelarts.types import ClusterType, Request
+from hyperclusters.modelarts.types import ClusterType, OccupantKind, Request
 
 
 def create_request(
@@ -54,6 +54,14 @@ def delete_request(
     return Request("DELETE", _one(project_id, cluster_id), (("type", _checked_type(type)),), b"", "delete")
 
 
+def occupants_request(*, project_id: str, kind: OccupantKind) -> Request:
+    """The GET of every supernode, or of every group, of a project. It takes no parameters."""
+    path = f"{_servers(project_id)}/hyperinstance"
+    if kind == OccupantKind.SUPERNODE:
+        return Request("GET", f"{path}/all", (), b"", "supernodes")
+    return Request("GET", f"{path}/groups", (), b"", "groups")
+
+
 def check(field: str, value: object, holds: Callable[[object], bool]) -> None:
     """Raise `InvalidRequest` with the field, never its value, if the predicate is false."""
     if not holds(value):
@@ -67,9 +75,13 @@ def _checked_type(value: object) -> str:
     return str(value)
 
 
-def _collection(project_id: str) -> str:
+def _servers(project_id: str) -> str:
     check("project_id", project_id, grammar.is_project_id)
-    return f"/v1/{project_id}/dev-servers/hyper-clusters"
+    return f"/v1/{project_id}/dev-servers"
+
+
+def _collection(project_id: str) -> str:
+    return f"{_servers(project_id)}/hyper-clusters"
 
 
 def _one(project_id: str, cluster_id: str) -> str:

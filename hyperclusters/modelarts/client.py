@@ -1,4 +1,4 @@
-"""The four calls of the ModelArts hyper-cluster API."""
+"""The calls of the ModelArts hyper-cluster API, and the two lists of what refers to a hyper cluster."""
 
 import logging
 from collections.abc import Callable
@@ -12,11 +12,22 @@ from hyperclusters.modelarts.classification import classify, proves_absence
 from hyperclusters.modelarts.errors import ModelArtsError, NotFound, Unavailable
 from hyperclusters.modelarts.safetext import printable, redact
 from hyperclusters.modelarts.transport import MAX_BODY, RawResponse, Transport
-from hyperclusters.modelarts.types import Answer, ClusterType, Credentials, Exchange, HyperCluster, Request
+from hyperclusters.modelarts.types import (
+    Answer,
+    ClusterType,
+    Credentials,
+    Exchange,
+    HyperCluster,
+    Occupant,
+    OccupantKind,
+    Request,
+)
 
 log = logging.getLogger(__name__)
 BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
 LIST_LIMIT = 8 * 1024 * 1024  # bytes of a list, which grows with every cluster; about 20,000 clusters
+
+LISTS = frozenset({"list", "supernodes", "groups"})
 
 T = TypeVar("T")
 OnCall = Callable[[Exchange, ModelArtsError | None], None]
@@ -99,13 +110,20 @@ class Client:
         except NotFound as error:
             if error.exchange is not None and proves_absence(error):
                 return Answer((), error.exchange)
-            raise Unavailable(
-                error.message,
-                code=error.code,
-                request_id=error.request_id,
-                exchange=error.exchange,
-                cause=error.cause,
-            ) from error
+            raise _unavailable(error) from error
+
+    def list_occupants(self, kind: OccupantKind) -> Answer[tuple[Occupant, ...]]:
+        """Every supernode, or every group, of the project, whatever hyper cluster it refers to.
+
+        The path and the fields are those of the vendor's SDK. The vendor does not document whether the list names
+        everything, how soon, or how it says that there is nothing. So only a whole list is an answer: one that is
+        cut, has an unreadable row or is an error of any kind, "not found" included, raises.
+        """
+        request = builders.occupants_request(project_id=self.project_id, kind=kind)
+        try:
+            return self._call(request, partial(parsing.read_occupants, kind=kind), max_body=self._list_limit)
+        except NotFound as error:
+            raise _unavailable(error) from error
 
     def show(self, *, cluster_id: str, type: ClusterType) -> Answer[HyperCluster]:  # noqa: A002 - the vendor's name
         """One hyper cluster."""
@@ -159,7 +177,7 @@ class Client:
         )
         exchange = self._exchange(request, signed_at, reply)
         cause = reply.failure
-        if cause == "too_large" and request.call == "list":
+        if cause == "too_large" and request.call in LISTS:
             cause = "list_too_large"  # a setting, not a broken answer
         if not cause and reply.status == expected:
             try:
@@ -240,6 +258,16 @@ class Client:
             server_date=parsing.http_date(reply.headers.get("date", "")),
             cluster_ids=parsing.named_ids(reply.body) if is_success and request.call == "create" else (),
         )
+
+
+def _unavailable(error: NotFound) -> Unavailable:
+    return Unavailable(
+        error.message,
+        code=error.code,
+        request_id=error.request_id,
+        exchange=error.exchange,
+        cause=error.cause,
+    )
 
 
 def _target(request: Request) -> str:

@@ -10,11 +10,13 @@ from typing import Any, NoReturn
 
 from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS
-from hyperclusters.modelarts.types import HyperCluster, Network
+from hyperclusters.modelarts.safetext import printable
+from hyperclusters.modelarts.types import HyperCluster, Network, Occupant, OccupantKind
 
 _MOST_IDS = 4  # kept of one answer
 _LONGEST_NAME = 255  # of a cluster made elsewhere; the documented limit is 64
 _COUNTS = ("count", "total_count", "total")
+_REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"')
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -87,6 +89,22 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
     return clusters
 
 
+def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
+    """All supernodes or groups of a list. Names and states are read leniently, references and the end strictly: a
+    part of a list proves nothing."""
+    data = _object(body)
+    counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
+    rows = data.get("data", "")
+    if rows is None and 0 in counts:
+        rows = []
+    if not isinstance(rows, list):
+        raise MalformedError("bad_list")
+    pages = data.get("pages")
+    if any(count > len(rows) for count in counts) or (type(pages) is int and pages > 1):
+        raise MalformedError("incomplete_list")
+    return tuple(_occupant(row, kind) for row in rows)
+
+
 def read_nothing(body: bytes) -> None:
     """The answer to a delete: a 204 is enough."""
 
@@ -144,6 +162,26 @@ def _cluster(data: Any) -> HyperCluster:
         odd_id=not grammar.is_cluster_id(cluster_id),
         networks_complete=networks_complete,
     )
+
+
+def _occupant(data: Any, kind: OccupantKind) -> Occupant:
+    if not isinstance(data, dict):
+        raise MalformedError("bad_row")
+    cluster_id = data.get(_REFERENCES[kind])
+    if cluster_id and not grammar.is_safe_id(cluster_id):
+        raise MalformedError("bad_row")
+    return Occupant(
+        kind=kind,
+        id=_text(data.get("id")),
+        name=_text(data.get("name")),
+        status=_text(data.get("status")),
+        cluster_id=grammar.canonical_id(cluster_id or ""),
+    )
+
+
+def _text(value: Any) -> str:
+    """Text to show; empty for what is no text."""
+    return printable(value, _LONGEST_NAME) if isinstance(value, str) else ""
 
 
 def _networks(rows: Any) -> tuple[tuple[Network, ...], bool]:

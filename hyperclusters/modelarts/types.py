@@ -49,6 +49,29 @@ class HyperCluster:
     networks_complete: bool = True
 
 
+class OccupantKind(StrEnum):
+    """What can refer to a hyper cluster."""
+
+    SUPERNODE = "supernode"  # the vendor's "hyperinstance"
+    GROUP = "group"  # of supernodes
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A supernode or a group, and the hyper cluster that it refers to.
+
+    `cluster_id`: a UUID in lower case; empty if it refers to none. The other values are text to show, with
+    unprintable characters as escapes, and may be empty. `status` is the vendor's word, such as `ACTIVE`; groups have
+    none.
+    """
+
+    kind: OccupantKind
+    id: str
+    name: str
+    status: str
+    cluster_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What will be sent, byte for byte, except the headers that signing adds."""
@@ -57,7 +80,7 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...]
     body: bytes
-    call: str = ""  # create, list, show or delete
+    call: str = ""  # create, list, show, delete, supernodes or groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""ModelArts behind the gateway: the four documented calls on the store."""
+"""ModelArts behind the gateway: the four documented calls, and the lists of what refers to a cluster."""
 
 import sqlite3
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from . import clusters
+from . import clusters, hyperinstances
 from .answers import (
     MODELARTS_EXISTS,
     MODELARTS_INVALID,
@@ -61,6 +61,8 @@ def read_call(kind: CallKind, target: Target, request: Request) -> Call:
         if kind == "create":
             create_body = read_create_body(request.body)
             return Call(kind, target, create_body.type, create_body)
+        if target.hyperinstances:
+            return Call(kind, target)
         return Call(kind, target, read_type(request.query))
     except InvalidParameterError as problem:
         return Call(kind, target, problem=str(problem))
@@ -72,7 +74,7 @@ def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: f
         return Effect(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
     if call.create_body:
         return _create(db, call, call.create_body, behaviours, delay)
-    if call.kind == "list":
+    if call.kind in {"list", "hyperinstances", "groups"}:
         return _list(db, call, behaviours)
     cluster = find(db, call)
     if cluster is None:
@@ -128,6 +130,9 @@ def _create(
 
 
 def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
+    if call.target.hyperinstances:
+        items = hyperinstances.existing(db, call.target.hyperinstances, call.target.project_id)
+        return Effect(json_answer(HTTPStatus.OK, hyperinstances.as_list(items)))
     listing = clusters.visible(db, call.target.project_id, call.type)
     if not listing and behaviours.error_on_empty_list:
         return Effect(modelarts_error(MODELARTS_NOT_FOUND, "There are no hyper clusters"))

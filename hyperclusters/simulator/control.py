@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import behaviours, clusters, faults, journal, keys, page
+from . import behaviours, clusters, faults, hyperinstances, journal, keys, page
 from .answers import JSON_TYPE, Answer, json_answer
 from .behaviours import BehaviourError, number, one_of, text
 from .database import Database
@@ -50,6 +50,8 @@ class Control:
             ("GET", "clusters"): self._show_clusters,
             ("POST", "clusters"): self._add_cluster,
             ("DELETE", "clusters/*"): self._remove_cluster,
+            **self._hyperinstance_routes("hyperinstances", "all"),
+            **self._hyperinstance_routes("groups", "groups"),
             ("GET", "keys"): self._show_keys,
             ("POST", "keys"): self._add_key,
             ("DELETE", "keys/*"): self._remove_key,
@@ -154,6 +156,30 @@ class Control:
             if not clusters.remove(db, cluster_id):
                 raise MissingError("there is no cluster of this ID")
         return Answer(HTTPStatus.NO_CONTENT)
+
+    def _hyperinstance_routes(
+        self, resource: str, kind: str
+    ) -> dict[tuple[str, str], Callable[[Request, str], Answer]]:
+        """Listing, adding and removing supernodes or groups."""
+
+        def show(_: Request, __: str) -> Answer:
+            with self._database.read() as db:
+                items = hyperinstances.existing(db, kind)
+            return json_answer(HTTPStatus.OK, {resource: [asdict(each) for each in items]})
+
+        def add(request: Request, _: str) -> Answer:
+            item = hyperinstances.new_hyperinstance(kind, request.json_object())
+            with self._database.write(durable=True) as db:
+                hyperinstances.add(db, item)
+            return json_answer(HTTPStatus.CREATED, asdict(item))
+
+        def remove(_: Request, item_id: str) -> Answer:
+            with self._database.write(durable=True) as db:
+                if not hyperinstances.remove(db, kind, item_id):
+                    raise MissingError(f"nothing of this ID is among the {resource}")
+            return Answer(HTTPStatus.NO_CONTENT)
+
+        return {("GET", resource): show, ("POST", resource): add, ("DELETE", f"{resource}/*"): remove}
 
     def _show_keys(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:

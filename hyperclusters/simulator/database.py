@@ -27,6 +27,17 @@ CREATE TABLE IF NOT EXISTS clusters (
     exists_until REAL
 );
 CREATE INDEX IF NOT EXISTS clusters_by_project ON clusters (project_id, type, number);
+CREATE TABLE IF NOT EXISTS hyperinstances (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    cluster_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    servers INTEGER NOT NULL,
+    created_at REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     arrived_at TEXT NOT NULL,

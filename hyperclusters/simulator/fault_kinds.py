@@ -72,7 +72,7 @@ _seconds = partial(number, most=LONGEST_SECONDS)
 _deed = Parameter(true_or_false, "whether the deed is done all the same")
 
 MATCHERS = {
-    "call": Parameter(partial(one_of, choices=("any", *CALL_KINDS)), "any, create, list, show or delete"),
+    "call": Parameter(partial(one_of, choices=("any", *CALL_KINDS)), "any, " + ", ".join(CALL_KINDS)),
     "times": Parameter(
         partial(whole_number, least=1), "strike the next N requests, then no more", optional=True
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
-CallKind = Literal["create", "list", "show", "delete"]
+CallKind = Literal["create", "list", "show", "delete", "hyperinstances", "groups"]
 CALL_KINDS: tuple[str, ...] = get_args(CallKind)
 TYPES = ("HPS", "ECS")
 DEFAULT_TYPE = "HPS"
@@ -15,11 +15,15 @@ PROJECT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 NAME = re.compile(r"[-_.a-zA-Z0-9]{1,64}")
 SUBNET_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 CLUSTER_ID = re.compile(r".{1,64}", re.DOTALL)
-PATH = re.compile(r"/v1/([^/]+)/dev-servers/hyper-clusters(?:/([^/]+))?")
+PATH = re.compile(r"/v1/([^/]+)/dev-servers/(?:hyper-clusters(?:/([^/]+))?|hyperinstance/(all|groups))")
 
 METHODS: dict[bool, dict[str, CallKind]] = {
     False: {"POST": "create", "GET": "list"},
     True: {"GET": "show", "DELETE": "delete"},
+}
+HYPERINSTANCE_METHODS: dict[str, dict[str, CallKind]] = {
+    "all": {"GET": "hyperinstances"},
+    "groups": {"GET": "groups"},
 }
 
 
@@ -29,13 +33,16 @@ class InvalidParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a path: the clusters of a project, or one of them."""
+    """The target of a path: the clusters of a project, one of them, or all that may refer to them."""
 
     project_id: str
     cluster_id: str | None
+    hyperinstances: str | None = None  # all or groups
 
     @property
     def methods(self) -> dict[str, CallKind]:
+        if self.hyperinstances:
+            return HYPERINSTANCE_METHODS[self.hyperinstances]
         return METHODS[self.cluster_id is not None]
 
 
@@ -51,7 +58,7 @@ class CreateBody:
 def read_path(path: str) -> Target | None:
     """The target of a path, or None if the vendor has no such path."""
     match = PATH.fullmatch(path)
-    return Target(match[1], match[2]) if match else None
+    return Target(match[1], match[2], match[3]) if match else None
 
 
 def read_query(query: str) -> list[tuple[bytes, bytes]]:

@@ -11,7 +11,8 @@ from .behaviours import Behaviours
 from .fault_kinds import KINDS, MATCHERS
 from .journal import JournalEntry
 
-BASE = "/v1/{project_id}/dev-servers/hyper-clusters"
+SERVERS = "/v1/{project_id}/dev-servers"
+BASE = f"{SERVERS}/hyper-clusters"
 CALLS = (
     (
         "create",
@@ -22,6 +23,8 @@ CALLS = (
     ("list", f"GET {BASE}?type=", "type HPS or ECS, HPS if left out; one type a call", "200"),
     ("show", f"GET {BASE}/{{id}}?type=", "type HPS or ECS, HPS if left out", "200"),
     ("delete", f"DELETE {BASE}/{{id}}?type=", "type HPS or ECS, HPS if left out; for ever", "204"),
+    ("hyperinstances", f"GET {SERVERS}/hyperinstance/all", "nothing: every supernode of the project", "200"),
+    ("groups", f"GET {SERVERS}/hyperinstance/groups", "nothing: every group of the project", "200"),
 )
 COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     ("GET", "switches", None),
@@ -34,6 +37,17 @@ COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     ("POST", "clusters", {"project_id": "p1", "name": "from-outside", "type": "ECS"}),
     ("GET", "clusters", None),
     ("DELETE", "clusters/THE-ID", None),
+    (
+        "POST",
+        "hyperinstances",
+        {"project_id": "p1", "name": "node-1", "hps_cluster_id": "THE-ID", "status": "ACTIVE", "servers": 8},
+    ),
+    ("GET", "hyperinstances", None),
+    ("DELETE", "hyperinstances/THE-ID", None),
+    ("POST", "groups", {"project_id": "p1", "name": "group-1", "hyperinstance_cluster_id": "THE-ID"}),
+    ("GET", "groups", None),
+    ("DELETE", "groups/THE-ID", None),
+    ("POST", "faults", {"fault": "error", "call": "hyperinstances", "status": 500}),
     ("POST", "keys", {"access_key": "SHORT", "secret_key": "s", "security_token": "t", "expires_in": 900}),
     ("GET", "keys", None),
     ("DELETE", "keys/SHORT", None),

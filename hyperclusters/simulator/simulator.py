@@ -8,10 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import behaviours, clusters, faults, journal, keys
+from . import behaviours, clusters, faults, hyperinstances, journal, keys
 from .app import Application, OnRequest
 from .behaviours import Behaviours
 from .clusters import SimulatedCluster
+from .hyperinstances import Hyperinstance
 from .journal import JournalEntry
 from .keys import Key
 from .service import Service
@@ -160,6 +161,26 @@ class Simulator:
         """Delete a cluster like an outsider; False if there is none with this ID."""
         with self._database.write(durable=True) as db:
             return clusters.remove(db, cluster_id)
+
+    def add_hyperinstance(self, project_id: str, name: str, cluster_id: str, **details: Any) -> Hyperinstance:
+        """Add a supernode that refers to a cluster; `status` and `servers` as the control surface takes them."""
+        content = {"project_id": project_id, "name": name, "hps_cluster_id": cluster_id, **details}
+        return self._add(hyperinstances.new_hyperinstance("all", content))
+
+    def add_group(self, project_id: str, name: str, cluster_id: str) -> Hyperinstance:
+        """Add a group that refers to a cluster."""
+        content = {"project_id": project_id, "name": name, "hyperinstance_cluster_id": cluster_id}
+        return self._add(hyperinstances.new_hyperinstance("groups", content))
+
+    def remove_hyperinstance(self, item: Hyperinstance) -> bool:
+        """Remove a supernode or a group; False if it is not there."""
+        with self._database.write(durable=True) as db:
+            return hyperinstances.remove(db, item.kind, item.id)
+
+    def _add(self, item: Hyperinstance) -> Hyperinstance:
+        with self._database.write(durable=True) as db:
+            hyperinstances.add(db, item)
+        return item
 
     def add_key(
         self,

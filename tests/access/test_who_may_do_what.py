@@ -31,12 +31,14 @@ from tests.conftest import People, events
 # Per role: what it allows in its own team (for a site role: in any), and what in another team.
 ALLOWED: dict[str, tuple[set[Permission], set[Permission]]] = {
     "viewer": ({Permission.VIEW, Permission.MEMBERS}, set()),
-    "creator": ({Permission.VIEW, Permission.MEMBERS, Permission.CREATE}, set()),
+    "creator": ({Permission.VIEW, Permission.MEMBERS, Permission.CREATE, Permission.LOCK}, set()),
     "admin": (
         {
             Permission.VIEW,
             Permission.MEMBERS,
             Permission.CREATE,
+            Permission.LOCK,
+            Permission.MANAGE,
             Permission.DECIDE,
             Permission.GRANT,
             Permission.AUDIT,

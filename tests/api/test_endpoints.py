@@ -14,7 +14,11 @@ from django.db import OperationalError
 
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import AccessRequest, Grant, Role
+from hyperclusters.access.services import grant
 from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import creations, deletions
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.deletions import request_deletion
@@ -116,13 +120,16 @@ def test_a_key_read_back_after_a_lost_answer_is_compared_with_what_it_asked_for(
     assert same(wish=wish) == made
     with pytest.raises(TokenUsed):
         same(wish=CreateRequest("another", "HPS"))
-    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name=cluster.name, token=token)
+    deletion = request_deletion(person=people.tom, cluster=cluster, typed_name=cluster.name, token=token)
     found = partial(
-        deletions.find_same, person=people.ada, cluster=cluster, typed_name=cluster.name, token=token
+        deletions.find_same, person=people.tom, cluster=cluster, typed_name=cluster.name, token=token
     )
     assert found(reason="") == deletion
     with pytest.raises(TokenUsed):
         found(reason="another")
+    Cluster.objects.filter(pk=cluster.pk).update(name="listed-otherwise")
+    cluster.refresh_from_db()
+    assert found(reason="") == deletion
 
 
 @pytest.mark.parametrize(
@@ -188,7 +195,7 @@ def test_clusters_are_found_and_shown_with_their_networks(api: dict[str, Api], p
     row = api["vera"].get("/clusters", name="lab").json()["items"][0]
     assert row == api["vera"].get(f"/clusters/{cluster.pk}").json()
     assert row["networks"] == [{"subnet_id": cluster.networks.get().subnet_id, "is_default": True}]
-    assert row["created_by"] is None
+    assert (row["created_by"], row["url"]) == (None, cluster.get_absolute_url())
     assert [
         api["vera"].get("/clusters", **{key: "x"}).json()["items"] for key in ("q", "project", "team")
     ] == [
@@ -218,6 +225,23 @@ def test_a_deletion_is_requested_once_and_carried_out(
     assert api["ada"].post(path, body, key="d").json()["id"] == first.json()["id"]
     assert Deletion.objects.count() == 1
     assert len([entry for entry in cloud.simulator.journal() if entry.method == "DELETE"]) == 1
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["stored", "row from before"])
+def test_g51_a_deletion_is_found_by_its_key_whatever_the_cloud_lists_since(
+    api: dict[str, Api], projects: Projects, is_old: bool
+) -> None:
+    cluster = make_cluster(projects.vision, "first-name")
+    path, body = f"/clusters/{cluster.pk}/deletions", {"confirm_name": "first-name", "reason": "done"}
+    first = api["ada"].post(path, body, key="d").json()
+    if is_old:
+        Deletion.objects.update(confirmed_name="")
+    else:
+        Cluster.objects.filter(pk=cluster.pk).update(name="second-name")
+    again = api["ada"].post(path, body, key="d")
+    assert (again.status_code, again.json()["id"]) == (202, first["id"])
+    other = api["ada"].post(path, body | {"confirm_name": "second-name"}, key="d")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
 def test_a_waiting_creation_is_withdrawn_and_a_settled_one_is_not(
@@ -287,8 +311,30 @@ def test_the_audit_is_read_exported_and_verified(
     assert len(lines.splitlines()) >= 6
     assert [event.source for event in events(action="audit:exported")] == ["api"]
     headers = api["olga"].headers
-    assert api["olga"].client.head("/api/v1/audit/export", headers=headers).status_code == 405
+    assert api["olga"].client.head("/api/v1/audit/export", headers=headers).status_code == 200
     assert api["tom"].get("/audit/integrity").json()["state"] == "never"
+
+
+def test_the_audit_is_followed_in_the_order_of_the_ledger_whatever_times_events_have(
+    api: dict[str, Api], projects: Projects, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after, now = Event.objects.latest("seq").seq, clock.now()
+    for number, hours in enumerate((0, 9, -9, 0, 1)):  # one clock is wrong
+        monkeypatch.setattr(clock, "now", lambda at=now + timedelta(hours=hours): at)
+        record(EventType.TEAM_CHANGED, Outcome.DONE, on=people.vision, by=people.tom, reason=f"r{number}")
+    monkeypatch.undo()
+    query = {"action": str(EventType.TEAM_CHANGED), "limit": 2}
+    reasons: list[str] = []
+    while rows := api["tom"].get("/audit/events", after=after, **query).json()["items"]:
+        reasons += [row["reason"] for row in rows]
+        after = rows[-1]["seq"]
+    assert reasons == ["r0", "r1", "r2", "r3", "r4"]
+    assert api["tom"].get("/audit/events", after=after - 1, team="speech").status_code == 422
+    for wrong in ("-1", "x", 2**63):
+        assert api["tom"].get("/audit/events", after=wrong).status_code == 422
+    grant(person=people.mallory, role=Role.ADMIN, team=people.speech, reason="leads")
+    rows = api["mallory"].get("/audit/events", after=0, limit=200).json()["items"]
+    assert {row["team"] for row in rows} == {"Speech"}
 
 
 def test_projects_and_oneself(api: dict[str, Api], projects: Projects) -> None:

@@ -1,7 +1,11 @@
-"""G51 over two web processes: many clients with one key, and clients that repeat while a process is killed."""
+"""G51 over two web processes: many clients with one key, and clients that repeat while a process is killed.
+
+LOAD sets how many clients there are, how often each key is sent, and how many keys: `LOAD=50,20,50 pytest …`.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -19,7 +23,7 @@ from tests.api.client import issue
 from tests.clusters.other_process import ROOT, environment
 from tests.conftest import Cloud, People, Projects, run_worker
 
-THREADS, KEYS = 20, 5
+CLIENTS, REQUESTS, KEYS = map(int, os.environ.get("LOAD", "20,8,5").split(","))
 
 
 @pytest.fixture
@@ -72,12 +76,12 @@ def test_g51_one_key_from_many_clients_and_through_a_kill_is_one_creation(
     people: People, projects: Projects, cloud: Cloud, web: list[tuple[str, subprocess.Popen[bytes]]]
 ) -> None:
     token, addresses = issue(people.ada), [address for address, _process in web]
-    with ThreadPoolExecutor(THREADS) as pool:
-        ids = set(pool.map(lambda turn: create(addresses, token, 0, turn), range(THREADS)))
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        ids = set(pool.map(lambda turn: create(addresses, token, 0, turn), range(CLIENTS)))
         assert len(ids) == 1
         calls = [
             pool.submit(create, addresses, token, number, turn)
-            for turn in range(8)
+            for turn in range(REQUESTS)
             for number in range(1, KEYS)
         ]
         calls[0].result()

@@ -20,7 +20,8 @@ from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.reports import who_can_what
 from hyperclusters.access.service_identities import add_service_identity, remove_service_identity
 from hyperclusters.access.services import end_grant, grant
-from hyperclusters.accounts.models import ApiToken, CompanyAccount, Scope
+from hyperclusters.accounts.lockout import FOR_A_NETWORK, WINDOW
+from hyperclusters.accounts.models import ApiToken, Attempt, CompanyAccount, Scope
 from hyperclusters.accounts.token_format import generate_token, token_id
 from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
@@ -281,3 +282,54 @@ def test_a_service_identity_gets_no_further_than_creator_in_its_team(people: Peo
             expires_at=clock.now() + timedelta(days=1),
         )
     assert Creation.objects.count() == 0
+
+
+def test_g49_rejected_tokens_of_a_network_are_limited_and_usable_ones_are_not(people: People) -> None:
+    good, ended = issue(people.ada), issue(people.ada)
+    ApiToken.objects.filter(pk=token_id(ended)).update(revoked_at=clock.now())
+    guesses = [ended, *(generate_token() for _ in range(FOR_A_NETWORK - 1))]
+    assert {Api(guess).get("/me").status_code for guess in guesses} == {401}
+    rows = Event.objects.count(), Attempt.objects.count()
+    for guess in (generate_token(), ended, good[:-1], "x" * 10_000):
+        answer = Api(guess).get("/me")
+        assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+        assert 1 <= int(answer["Retry-After"]) <= WINDOW.total_seconds()
+    assert (Event.objects.count(), Attempt.objects.count()) == rows
+    assert Api(good).get("/me").status_code == 200
+    elsewhere = Browser(REMOTE_ADDR="192.0.2.7")
+    assert elsewhere.get("/api/v1/me", headers={"Authorization": f"Bearer {ended}"}).status_code == 401
+    assert Browser().get("/api/v1/me").status_code == 401  # no token is no guess
+    Attempt.objects.update(at=clock.now() - WINDOW)
+    assert Api(ended).get("/me").status_code == 401
+    assert Attempt.objects.count() == 1  # what no longer counts is not kept
+
+
+def damaged(good: str) -> list[str]:
+    last = "0" if good[-1] != "0" else "1"
+    return [
+        *(good[:length] for length in range(0, len(good), 6)),
+        good.swapcase(),
+        good[:3] + good[3:].swapcase(),
+        good.lower(),
+        good[:-1] + last,
+        good[:20] + "é" + good[21:],
+        good[:20] + "０" + good[21:],  # a digit, but not ours
+        good + "\x00",
+        good + "0" * 10_240,
+        good[:30] + " " + good[30:],
+        f"{good},Bearer {good}",  # what servers make of two headers
+        f"{good}, {good}",
+        f"{good} {good}",
+        f'"{good}"',
+    ]
+
+
+def test_a_token_that_is_damaged_in_any_way_opens_nothing(people: People) -> None:
+    good = issue(people.ada)
+    for text in damaged(good):
+        Attempt.objects.all().delete()
+        answer = Browser().get("/api/v1/me", headers={"Authorization": f"Bearer {text}"})
+        assert answer.status_code == 401, text
+        assert good[15:55] not in answer.content.decode()
+    assert not any(good[15:55] in text for text in Event.objects.values_list("canonical", flat=True))
+    assert Api(good).get("/me").status_code == 200

@@ -33,7 +33,7 @@ LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 
 
 class Shot(NamedTuple):
-    """A page: for whom, its name in the file's name, its address, and the links to follow from there."""
+    """A page: for whom, its name in the file's name, its address, and the links to follow or parts to open there."""
 
     person: str
     name: str
@@ -50,7 +50,9 @@ SHOTS = (
     Shot("ada", "clusters-none-fits", "/clusters/?q=nothing-like-this"),
     Shot("nina", "clusters", "/clusters/"),
     Shot("ada", "cluster", "/clusters/?q=infer", ("table a.name",)),
+    Shot("tom", "cluster-inside", "/clusters/?q=train-a3-west&sort=name", ("table a.name",)),
     Shot("ada", "cluster-outside", "/clusters/?q=lab-shared", ("table a.name",)),
+    Shot("tom", "cluster-danger", "/clusters/?q=lab-shared", ("table a.name", ".danger summary")),
     Shot("ada", "new", "/clusters/new/"),
     Shot("ada", "new-taken", "/clusters/new/?name=train-a3-west"),
     Shot("nina", "new", "/clusters/new/"),
@@ -208,7 +210,11 @@ class Camera:
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         page.goto(shot.path)
         for selector in shot.follow:
-            page.goto(page.locator(selector).first.get_attribute("href") or "")
+            step = page.locator(selector).first
+            if address := step.get_attribute("href"):
+                page.goto(address)
+            else:
+                step.click()  # opens a part of the page
         page.wait_for_load_state("networkidle")
         for width, scheme in product(WIDTHS, SCHEMES):
             page.set_viewport_size({"width": width, "height": 900})

@@ -206,9 +206,10 @@ def test_a_deletion_wants_the_name_and_is_followed_to_its_end_without_reloading(
 ) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "old-one")
     run_worker()
-    page = window("ada")
+    page = window("tom")
     page.goto("/clusters/")
     page.get_by_role("link", name="old-one").click()
+    page.get_by_text("Danger zone").click()
     page.get_by_label("Type old-one to confirm").fill("old-one")
     page.get_by_role("button", name="Delete cluster").click()
     expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()

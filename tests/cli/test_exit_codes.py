@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from hyperclusters.cli import client
@@ -71,7 +72,7 @@ def creation(state: str, **more: Any) -> Answer:
         (problem(500, "internal_error", sent="maybe"), 3),
         ((502, HTML, b"Bad gateway"), 3),
         ((302, HTML | {"Location": "https://elsewhere.example/"}, b""), 1),
-        ((200, HTML, b"<h1>Welcome</h1>"), 1),
+        ((200, HTML, b"<h1>Welcome</h1>"), 3),
         (DROP, 3),
         (creation("queued"), 0),
         (creation("created"), 0),
@@ -219,4 +220,4 @@ def test_help_has_an_example_of_each_command(run: Run) -> None:
     [("7", 7), ("", 0), ("soon", 0), ("-1", 0), ("\u0663", 0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0)],
 )
 def test_retry_after_is_a_number_or_a_date(value: str, seconds: float) -> None:
-    assert retry_after(value) == seconds
+    assert retry_after(httpx.Headers([(b"Retry-After", value.encode())])) == seconds

@@ -251,7 +251,7 @@ def test_g18_a_deletion_refused_for_its_time_is_sent_once_more_by_the_cloud_s_cl
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     deletion = request_deletion(person=people.ada, cluster=made(people, projects), typed_name="doomed")
-    cloud.simulator.set(clock_offset=3600)
+    cloud.simulator.fault("error", "delete", status=401, error_code="APIGW.0303", times=1)
     DELETIONS.send(waiting())
     deletion.refresh_from_db()
     assert (deletion.state, deletion.attempts) == (DeletionState.QUEUED, 1)
@@ -259,6 +259,18 @@ def test_g18_a_deletion_refused_for_its_time_is_sent_once_more_by_the_cloud_s_cl
     deletion.refresh_from_db()
     assert (deletion.state, deletion.attempts) == (DeletionState.DELETED, 2)
     assert told(deletion) == ["requested", "sending", "not-sent", "sending", "succeeded"]
+
+
+def test_g18_the_lists_before_a_deletion_are_read_once_more_by_the_cloud_s_clock(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    deletion = request_deletion(person=people.ada, cluster=made(people, projects), typed_name="doomed")
+    cloud.simulator.set(clock_offset=3600)
+    for _ in range(2):
+        DELETIONS.send(waiting())
+    deletion.refresh_from_db()
+    assert (deletion.state, deletion.attempts) == (DeletionState.DELETED, 1)
+    assert told(deletion) == ["requested", "delayed", "sending", "succeeded"]
 
 
 def test_g08_what_was_seen_before_an_attempt_of_a_deletion_does_not_count_for_it(

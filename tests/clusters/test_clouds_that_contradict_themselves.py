@@ -544,7 +544,7 @@ def listed_as_hps(people: People, projects: Projects, cloud: Cloud) -> Cluster:
 
 
 def deleted(people: People, cluster: Cluster, times: int = 3) -> Deletion:
-    deletion = request_deletion(person=people.ada, cluster=cluster, typed_name="doomed")
+    deletion = request_deletion(person=people.tom, cluster=cluster, typed_name="doomed")
     for _ in range(times):
         Deletion.objects.filter(pk=deletion.pk).update(run_after=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)

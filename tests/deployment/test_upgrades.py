@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from hyperclusters.audit.chain import COLUMNS, GENESIS, PendingEvent, digest
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters.models import KeyKind, Project, State
+from hyperclusters.clusters.models import Cluster, KeyKind, Project, State
 from tests.accounts.bent_provider import BentProvider
 from tests.accounts.conftest import bendable, bent_process
 
@@ -80,11 +81,46 @@ def test_g35_every_migration_goes_back(newest: Any) -> None:
     migrate([("clusters", "0001_initial"), ("audit", "0001_initial")])
 
 
+BEFORE_OWNERS = "0011_idempotent_deletions"
 BEFORE_IDENTITIES = [
     ("access", "0005_one_clock"),
     ("accounts", "0002_one_clock"),
     ("socialaccount", "0006_alter_socialaccount_extra_data"),
 ]
+
+
+def test_clusters_of_the_release_before_get_their_owners(newest: Any) -> None:
+    others = [(app, name) for app, name in newest if app != "clusters"]
+    old = migrate([("clusters", BEFORE_OWNERS), *others])
+    ada, olga, nina = (
+        old.get_model("access", "User").objects.create(username=name, password="!")
+        for name in ("ada", "olga", "nina")
+    )
+    team = old.get_model("access", "Team").objects.create(slug="vision", name="Vision")
+    project = old.get_model("clusters", "Project").objects.create(
+        name="p", team=team, endpoint="http://127.0.0.1:1", project_id="p", sealed_credentials="x"
+    )
+    creation = old.get_model("clusters", "Creation").objects.create(
+        project=project, name="made", type="HPS", token=uuid.uuid4(), requested_by=ada, state="created"
+    )
+
+    def cluster(apps: Any, name: str, **more: Any) -> Any:
+        now = timezone.now()
+        return apps.get_model("clusters", "Cluster").objects.create(
+            project_id=project.pk, cluster_id=name, name=name, type="HPS", found_at=now, seen_at=now, **more
+        )
+
+    cluster(old, "made", creation=creation)
+    claimed, accepted = cluster(old, "claimed"), cluster(old, "accepted")
+    cluster(old, "new")
+    review = old.get_model("clusters", "Review").objects
+    review.create(cluster=claimed, judgement="claimed", claimed_for=nina, by=olga, at=timezone.now())
+    review.create(cluster=accepted, judgement="accepted", by=olga, at=timezone.now())
+    migrate(newest)
+    cluster(old, "meanwhile")  # a replica of the old release, not yet replaced
+    owners = dict(Cluster.objects.values_list("name", "owner__username"))
+    assert owners == {"made": "ada", "claimed": "nina", "accepted": None, "new": None, "meanwhile": None}
+    assert not Cluster.objects.filter(locked_at__isnull=False).exists()
 
 
 def test_g35_g43_people_of_each_kind_are_the_same_people_after_the_upgrade(

@@ -210,13 +210,15 @@ def answering(data: bytes) -> Script:
 
 
 def healthy(visit: Visit) -> None:
-    """Answers each of the four calls as documented."""
+    """Answers each call as documented."""
     while True:
         request = visit.read_request()
         if request.method == "DELETE":
             visit.send(b"HTTP/1.1 204 No Content\r\n\r\n")
         elif request.method == "GET" and request.target.partition("?")[0].endswith("hyper-clusters"):
             visit.send(answer(200, as_json({"hyper_clusters": [CLUSTER]}), "X-Request-Id: req-1"))
+        elif "/hyperinstance/" in request.target:
+            visit.send(answer(200, as_json({"data": [], "total": 0}), "X-Request-Id: req-1"))
         else:
             name = json.loads(request.body)["name"] if request.body else NAME
             visit.send(answer(200, as_json(CLUSTER | {"name": name}), "X-Request-Id: req-1"))

@@ -14,13 +14,22 @@ from huaweicloudsdkmodelarts.v1 import (
     DeleteHyperClusterRequest,
     GetHyperClusterRequest,
     HyperClusterCreateRequest,
+    ListAllHyperinstancesRequest,
     ListHyperClusterRequest,
+    ListHyperinstanceGroupRequest,
     ModelArtsClient,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyperclusters.modelarts import Client, ClusterType, Credentials, create_request, list_request
+from hyperclusters.modelarts import (
+    Client,
+    ClusterType,
+    Credentials,
+    OccupantKind,
+    create_request,
+    list_request,
+)
 from hyperclusters.modelarts.signing import authorization, query_string, sdk_date
 from tests.modelarts.cloud import (
     CLUSTER_ID,
@@ -185,6 +194,8 @@ OFFICIAL_CALLS = {
     "delete": lambda client: client.delete_hyper_cluster(
         DeleteHyperClusterRequest(id=CLUSTER_ID, type="HPS")
     ),
+    "supernodes": lambda client: client.list_all_hyperinstances(ListAllHyperinstancesRequest()),
+    "groups": lambda client: client.list_hyperinstance_group(ListHyperinstanceGroupRequest()),
 }
 OUR_CALLS = {
     "create": lambda client: client.create(name=NAME, type=ClusterType.HPS, subnet_id=SUBNET_ID),
@@ -192,6 +203,8 @@ OUR_CALLS = {
     "list": lambda client: client.list(type=ClusterType.ECS),
     "show": lambda client: client.show(cluster_id=CLUSTER_ID, type=ClusterType.HPS),
     "delete": lambda client: client.delete(cluster_id=CLUSTER_ID, type=ClusterType.HPS),
+    "supernodes": lambda client: client.list_occupants(OccupantKind.SUPERNODE),
+    "groups": lambda client: client.list_occupants(OccupantKind.GROUP),
 }
 
 

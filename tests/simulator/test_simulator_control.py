@@ -75,14 +75,16 @@ def test_the_help_page_shows_the_last_fifty_requests(caller: Caller) -> None:
 
 def test_every_command_of_the_help_page_works_as_written(simulator: Simulator, caller: Caller) -> None:
     commands = [line for line in page(caller).splitlines() if "curl " in line]
-    assert len(commands) == 15
+    assert len(commands) == 22
     for command in commands:
         words = shlex.split(command[command.index("curl ") :])
         method = words[words.index("-X") + 1] if "-X" in words else "GET"
         url = next(word for word in words if word.startswith("http"))
         body = words[words.index("-d") + 1] if "-d" in words else ""
         if "THE-ID" in url:
-            url = url.replace("THE-ID", simulator.clusters()[0].id)
+            resource = url.split("/")[-2]
+            existing = caller.control("GET", resource).json[resource]
+            url = url.replace("THE-ID", existing[0]["id"])
         headers = dict(word.split(": ") for word in words if word.startswith("Content-Type"))
         reply = caller.bare(method, url.removeprefix(simulator.endpoint), body.encode(), headers)
         assert reply.status in {200, 201, 202, 204}, (command, reply)

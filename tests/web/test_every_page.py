@@ -50,7 +50,10 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "clusters:refresh"): row("302 302 302 302 302 302 302"),
     ("get", "clusters:cluster"): row("200 200 200 200 404 404 404"),
     ("get", "clusters:delete"): row("302 302 302 302 404 404 404"),
-    ("post", "clusters:delete"): row("422 422 403 403 404 404 404"),
+    ("post", "clusters:delete"): row("403 422 403 403 404 404 404"),  # nobody owns it
+    ("post", "clusters:owner"): row("403 422 403 403 404 404 404"),
+    ("post", "clusters:lock"): row("422 422 403 403 404 404 404"),
+    ("post", "clusters:unlock"): row("403 422 403 403 404 404 404"),
     ("get", "creations:list"): row("200 200 200 200 200 200 200"),
     ("get", "creations:creation"): row("200 200 200 200 404 404 404"),
     ("get", "creations:of_form"): row("302 404 404 404 404 404 404"),  # one's own form alone
@@ -209,6 +212,9 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "clusters:new": "/clusters/new/",
         "clusters:cluster": cluster,
         "clusters:delete": f"{cluster}delete/",
+        "clusters:owner": f"{cluster}owner/",
+        "clusters:lock": f"{cluster}lock/",
+        "clusters:unlock": f"{cluster}unlock/",
         "creations:list": "/creations/",
         "creations:creation": waiting,
         "creations:withdraw": f"{waiting}withdraw/",

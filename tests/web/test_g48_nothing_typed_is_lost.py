@@ -112,7 +112,9 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
     project, why = projects.vision.get_absolute_url(), "because 我们 <b>need</b> it"
     return {
         "create": ("ada", NEW, TYPED),
-        "delete": ("ada", f"/clusters/{cluster.pk}/delete/", {"name": "outsid", "reason": why}),
+        "delete": ("tom", f"/clusters/{cluster.pk}/delete/", {"name": "outsid", "reason": why}),
+        "owner": ("tom", f"/clusters/{cluster.pk}/owner/", {"person": "nobody", "reason": why}),
+        "lock": ("ada", f"/clusters/{cluster.pk}/lock/", {"reason": why}),
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
         "give": ("tom", "/teams/vision/give/", {"who": "ninna", "role": "viewer", "until": "date", "date": "2027-03-01", "reason": why}),
@@ -141,7 +143,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 
 
 FORMS = (
-    "create", "delete", "decide", "ask", "give", "role", "until", "end", "review", "approve", "decline", "rules",
+    "create", "delete", "owner", "lock", "decide", "ask", "give", "role", "until", "end", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "change", "key", "mark", "account",
     "acknowledge", "new_token", "add_service",
 )  # fmt: skip
@@ -347,13 +349,16 @@ def test_g48_a_reused_form_keeps_what_was_typed_in_a_new_one(projects: Projects,
     assert value_of(page, "token") != token
 
 
-@pytest.mark.parametrize("form", ["give", "ask", "delete", "rules", "add_team", "account", "appoint"])
+@pytest.mark.parametrize(
+    "form", ["give", "ask", "delete", "owner", "rules", "add_team", "account", "appoint"]
+)
 def test_g48_another_language_after_an_error_keeps_what_was_typed(
     form: str, forms: dict[str, tuple[str, str, dict[str, str]]]
 ) -> None:
     name, path, typed = forms[form]
     wrong = {
         "delete": {},
+        "owner": {},
         "add_team": {"slug": "not a slug"},
         "account": {"person": "nobody"},
         "rules": {"longest_days": "x"},
@@ -374,7 +379,7 @@ def test_g48_a_cluster_that_is_deleted_with_a_wrong_name_keeps_name_and_reason(
     forms: dict[str, tuple[str, str, dict[str, str]]], as_: SignIn
 ) -> None:
     _, path, typed = forms["delete"]
-    answer = as_("ada").post(path, typed)
+    answer = as_("tom").post(path, typed)
     assert answer.status_code == 422
     assert shows(body(answer), typed) == []
 

@@ -28,11 +28,16 @@ REFUSALS: dict[str, tuple[str, str, dict[str, str], str]] = {
     "a name that breaks the grammar": ("ada", NEW, {"name": "bad name {n}"}, "invalid"),
     "a name that is taken": ("ada", NEW, {"name": "outside", "reason": "r{n}"}, "name_taken"),
     "a project that is none": ("ada", NEW, {"name": "n{n}", "project": "p{n}"}, "invalid"),
+    "a hand-over to nobody here": ("tom", "/clusters/{pk}/owner/", {"person": "x{n}", "reason": "r"}, "not_in_team"),
+    "a lock without a reason": ("ada", "/clusters/{pk}/lock/", {"reason": ""}, "no_reason"),
     "a deletion by another name": ("tom", "/clusters/{pk}/delete/", {"name": "x{n}", "reason": "r"}, "wrong_name_typed"),
 }  # fmt: skip
 DENIALS: dict[str, tuple[str, str, dict[str, str]]] = {
     "giving without the right": ("vera", "/teams/vision/give/", GIVE),
     "creating without the right": ("vera", NEW, {"name": "n{n}", "project": VISION}),
+    "deleting what nobody owns": ("ada", "/clusters/{pk}/delete/", {"name": "outside"}),
+    "handing over without the right": ("ada", "/clusters/{pk}/owner/", {"person": "ada", "reason": "r"}),
+    "unlocking without the right": ("ada", "/clusters/{pk}/unlock/", {"reason": "r"}),
     "deleting without the right": ("vera", "/clusters/{pk}/delete/", {"name": "outside"}),
     "a closed page": ("ada", "/people/", {}),
     "a wrong password": ("ada", "/accounts/confirm/", {"password": "w{n}"}),

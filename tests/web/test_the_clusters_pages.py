@@ -24,12 +24,13 @@ SUBNET = "3f1f6e1c-1d2c-4a5b-8c9d-0123456789ab"
 
 @pytest.fixture
 def fleet(people: People, projects: Projects, cloud: Cloud) -> dict[str, Cluster]:
-    """Two made here, one outside, one gone, and one of another team."""
+    """Two made here, one with a node in it outside, one gone, and one of another team."""
     vision = projects.vision.project_id
     submit_creation(people.ada, projects.vision, "ada-hps")
     submit_creation(people.tom, projects.vision, "tom-ecs", type="ECS", subnet_id=SUBNET)
     submit_creation(people.mallory, projects.speech, "secret-of-speech")
-    cloud.simulator.add_cluster(vision, "outside-hps")
+    outside = cloud.simulator.add_cluster(vision, "outside-hps")
+    cloud.simulator.add_hyperinstance(vision, "=node-1", outside.id)
     cloud.simulator.add_cluster(vision, "gone-hps")
     run_worker()
     ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
@@ -70,10 +71,17 @@ SEARCHES = [
     ("q=secret", []),
     ("type=ECS", ["tom-ecs"]),
     ("by=ada", ["ada-hps"]),
+    ("owner=ada", ["ada-hps"]),
+    ("owner=mallory", ["ada-hps", "outside-hps", "tom-ecs"]),
+    ("mine=1", ["ada-hps"]),
+    ("mine=1&type=ECS", []),
     ("by=mallory", ["ada-hps", "outside-hps", "tom-ecs"]),  # nobody this person may know of: no filter
     ("origin=outside", ["outside-hps"]),
     ("origin=here&type=HPS", ["ada-hps"]),
     ("gone=1", ["gone-hps"]),
+    ("empty=yes", ["ada-hps"]),
+    ("empty=no", ["outside-hps"]),
+    ("empty=perhaps", ["ada-hps", "outside-hps", "tom-ecs"]),
     ("team=vision", ["ada-hps", "outside-hps", "tom-ecs"]),
     ("team=speech", ["ada-hps", "outside-hps", "tom-ecs"]),
 ]
@@ -85,7 +93,7 @@ def test_searching_and_filtering_live_in_the_address(fleet: dict[str, Cluster], 
     assert {query: sorted(names(page)) for query, page in pages.items()} == dict(SEARCHES)
     for query, page in pages.items():
         assert "secret-of-speech" not in page
-        assert "mallory" not in page or "by=mallory" in query
+        assert "mallory" not in page or "=mallory" in query
 
 
 def test_a_cluster_is_found_by_its_id_and_the_auditor_finds_every_team_s(
@@ -141,9 +149,30 @@ def test_a_file_says_all_that_is_known_of_a_cluster(fleet: dict[str, Cluster], a
         "claimed_for": "",
         "claimed_by": "",
         "claimed_at": None,
+        "owner": "tom",
+        "locked_at": None,
+        "locked_by": "",
+        "lock_reason": "",
         "since": cluster.creation.requested_at.isoformat(),
         "gone_since": None,
+        "inside": None,
+        "inside_checked_at": None,
+        "empty_since": None,
     }
+
+
+def test_a_file_says_what_is_inside(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    vera = as_("vera")
+    told = {each["name"]: each for each in vera.get(f"{LIST}clusters.json?type=HPS").json()["clusters"]}
+    (node,) = told["outside-hps"]["inside"]
+    assert (node["kind"], node["name"], node["status"]) == ("supernode", "=node-1", "ACTIVE")
+    assert told["outside-hps"]["empty_since"] is None
+    empty = told["ada-hps"]
+    assert (empty["inside"], empty["empty_since"]) == ([], fleet["ada-hps"].empty_since.isoformat())  # type: ignore[union-attr]
+    assert empty["inside_checked_at"] == told["outside-hps"]["inside_checked_at"] >= empty["empty_since"]
+    text = vera.get(f"{LIST}clusters.csv?type=HPS").content.decode("utf-8-sig")
+    sheet = {each["name"]: each["inside"] for each in csv.DictReader(io.StringIO(text))}
+    assert sheet == {"outside-hps": "'=node-1", "ada-hps": "nothing"}
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula(

@@ -83,7 +83,6 @@ class Creation(Operation):
     )
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
-    delays = models.PositiveIntegerField(default=0)  # times the cloud could not be listed before sending
     baseline = models.JSONField(default=list)  # IDs that already carried this name before sending
     # IDs that the cloud's answers to the create named: candidates, whatever else the answer said.
     reported_ids = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.models import Team
+from hyperclusters.access.models import Team, User
 
 from .operation import Operation, OperationQuerySet
 from .project import Project
@@ -41,9 +41,21 @@ class Deletion(Operation):
     cluster = models.ForeignKey("clusters.Cluster", on_delete=models.PROTECT, related_name="deletions")
     # From an API client's idempotency key; null where the deletion was requested on a page.
     token = models.UUIDField(unique=True, null=True, blank=True, editable=False)
+    # The cluster's name as it was confirmed, whatever the cloud lists later; empty in rows from before.
+    confirmed_name = models.CharField(max_length=255, blank=True, db_default="")
     state = models.CharField(max_length=16, choices=DeletionState.choices, default=DeletionState.QUEUED)
     # The other type, once the cloud has said that no such cluster exists under the cluster's own.
     other_type = models.CharField(max_length=8, blank=True, db_default="")
+    # A team admin wants it deleted whatever is inside. The reason is the deletion's.
+    override_inside = models.BooleanField(default=False, db_default=False)
+    # What was inside right before it was sent or refused, by `inside.as_rows`.
+    blockers = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()))
+
+    # The lock that stopped it before it was sent.
+    locked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    lock_reason = models.CharField(max_length=500, blank=True, db_default="")
 
     objects = DeletionQuerySet.as_manager()
 

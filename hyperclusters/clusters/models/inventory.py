@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 
 from hyperclusters.access import permissions
+from hyperclusters.access.models import Grant, User
 from hyperclusters.audit.leases import Leased, LeasedQuerySet
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
@@ -54,6 +55,12 @@ class ClusterListing(Leased):
         null=True
     )  # of a list that was suddenly empty, until a second one confirms it
 
+    # Of the lists of supernodes and groups, which an HPS list is followed by.
+    inside_listed_at = models.DateTimeField(null=True)  # start of the last pair of complete lists
+    inside_failed_at = models.DateTimeField(null=True)  # of the last failed pair, if later
+    inside_failure_cause = models.CharField(max_length=64, blank=True, db_default="", default="")
+    inside_failure_code = models.CharField(max_length=64, blank=True, db_default="", default="")
+
     objects = ClusterListingQuerySet.as_manager()
 
     class Meta:
@@ -87,7 +94,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         lower = {cluster_id.lower() for cluster_id in cluster_ids}
         return self.alias(lower_id=Lower("cluster_id")).filter(lower_id__in=lower)
 
-    def owned_by(self, username: str) -> ClusterQuerySet:
+    def created_or_claimed(self, username: str) -> ClusterQuerySet:
         """Clusters that this person created here, or that an auditor has claimed for them."""
         claimed = Q(creation__isnull=True, review__claimed_for__username=username)
         return self.filter(Q(creation__requested_by__username=username) | claimed)
@@ -97,10 +104,39 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         claimed = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
         return sorted(set(claimed.values_list("review__claimed_for__username", flat=True)))
 
+    def owners(self) -> list[str]:
+        """The user names of the people who own any of these, in order."""
+        owned = self.order_by().filter(owner=models.OuterRef("pk"))
+        people = User.objects.filter(models.Exists(owned)).order_by("username")
+        return list(people.values_list("username", flat=True))
+
+    def without_owner(self) -> ClusterQuerySet:
+        """Present clusters whose owner has no active grant in the team any more. By name.
+
+        Also those that were created here and have no owner, as the release before wrote them.
+        """
+        grants = Grant.objects.active().filter(
+            person=models.OuterRef("owner"), team=models.OuterRef("project__team")
+        )
+        left = Q(owner__isnull=False) & ~models.Exists(grants)
+        return (
+            self.present().filter(left | Q(owner__isnull=True, creation__isnull=False)).order_by("name", "pk")
+        )
+
     def unaccounted(self) -> ClusterQuerySet:
         """Clusters made outside, still present, neither claimed nor accepted. Oldest first."""
         unsaid = self.present().filter(creation__isnull=True, review__isnull=True)
         return unsaid.order_by("found_at", "pk")
+
+    def empty(self, *, is_empty: bool) -> ClusterQuerySet:
+        """Clusters with nothing inside or, otherwise, with something, by the last list. Not those that are unknown."""
+        return self.filter(inside__isnull=False, empty_since__isnull=not is_empty)
+
+    def with_inside_listed_at(self) -> ClusterQuerySet:
+        """With `inside_listed_at`: when what is inside was last listed. Null if the cloud does not report it."""
+        listings = ClusterListing.objects.filter(project=models.OuterRef("project"), type=ClusterType.HPS)
+        listed_at = models.Subquery(listings.values("inside_listed_at")[:1])
+        return self.annotate(inside_listed_at=listed_at)
 
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""
@@ -121,9 +157,22 @@ class Cluster(models.Model):
     found_at = models.DateTimeField()  # when it was first known here
     seen_at = models.DateTimeField()  # when the cloud last said that it exists
     gone_at = models.DateTimeField(null=True, blank=True)
+    # What referred to it in the last complete lists, by `inside.as_rows`. Null: not known, or no HPS cluster.
+    inside = models.JSONField(null=True, blank=True)
+    empty_since = models.DateTimeField(null=True, blank=True)  # the first list with nothing inside
     creation = models.OneToOneField(
         "clusters.Creation", on_delete=models.PROTECT, null=True, blank=True, related_name="cluster"
     )
+
+    # Who answers for it: who created it here, or for whom it was claimed, until it is handed over.
+    owner = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="owned_clusters"
+    )
+    locked_at = models.DateTimeField(null=True, blank=True)  # while nobody may delete it
+    locked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    lock_reason = models.CharField(max_length=500, blank=True, db_default="")
 
     objects = ClusterQuerySet.as_manager()
 
@@ -150,6 +199,11 @@ class Cluster(models.Model):
         return sorted(filter(None, (self.type, self.also_type)), reverse=True)
 
     @property
+    def reports_inside(self) -> bool:
+        """Whether the cloud says what is inside: for HPS alone."""
+        return ClusterType.HPS in self.listed_as
+
+    @property
     def types(self) -> list[str]:
         """Its type; both while the cloud lists it under both and no creation here proves one."""
         return [self.type] if self.creation_id else self.listed_as
@@ -157,6 +211,16 @@ class Cluster(models.Model):
     def audit_subject(self) -> Subject:
         """As the ledger names it."""
         return Subject("cluster", str(self.pk), self.name, self.project.team, self.project)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nobody may delete it."""
+        return self.locked_at is not None
+
+    def lock_as_audit_json(self) -> dict[str, str]:
+        """Its lock, as the ledger stores it."""
+        name = self.locked_by.username if self.locked_by else ""
+        return {"locked_by": name, "lock_reason": self.lock_reason}
 
     @property
     def is_odd(self) -> bool:

@@ -86,6 +86,8 @@ class Operation(Leased):
     attempts = models.PositiveIntegerField(default=0, db_column="sends")  # requests begun
     # The last attempt whose answer is recorded.
     answered_attempts = models.PositiveIntegerField(default=0, db_default=0, db_column="answered_sends")
+    # Times that the cloud could not be listed before sending.
+    delays = models.PositiveIntegerField(default=0, db_default=0)
     signed_at = models.DateTimeField(null=True, blank=True)  # X-Sdk-Date of the last one
     # After this the cloud cannot act on it any more.
     not_created_after = models.DateTimeField(null=True, blank=True, db_column="horizon_at")

@@ -18,22 +18,16 @@ from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind
 from hyperclusters.clusters.models import Creation, Evidence, State
 from hyperclusters.clusters.operations import evidence
-from hyperclusters.clusters.operations.engine import Engine
+from hyperclusters.clusters.operations.engine import Engine, MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
-from hyperclusters.clusters.operations.retries import BACKOFF, backoff
 from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.modelarts import (
     Answer,
     Client,
-    ClockSkew,
     ClusterType,
     HyperCluster,
     ModelArtsError,
-    Throttled,
-    Unavailable,
 )
-
-SAME_CLOCK = timedelta(seconds=5)  # what two readings of one clock may differ by
 
 
 class CreationEngine(Engine[Creation]):
@@ -50,7 +44,7 @@ class CreationEngine(Engine[Creation]):
             objection = self.refusal(operation, "rules_tightened")
         return objection
 
-    def prepare(self, operation: Creation, client: Client) -> Resolution | None:
+    def prepare(self, operation: Creation, client: Client, may_begin: MayBegin) -> Resolution | None:  # noqa: ARG002 -- one call
         """Store the IDs that have this name already: a new one beside them afterwards is ours.
 
         One that was unknown when this was requested takes the name, whoever made it: it may be this creation's own,
@@ -62,7 +56,7 @@ class CreationEngine(Engine[Creation]):
         except ModelArtsError as error:
             old_offset = project.clock_offset
             breaker.record_failure(project, error)
-            return self._not_listed(operation, error, old_offset)
+            return self.not_listed(operation, error, old_offset)
         failpoint("baseline_listed")
         breaker.record_success(project)
         present = [item.id for item in listed if item.name == operation.name]
@@ -72,29 +66,16 @@ class CreationEngine(Engine[Creation]):
         operation.baseline = present
         return None
 
-    def _not_listed(self, creation: Creation, error: ModelArtsError, old_offset: timedelta) -> Resolution:
-        """Nothing is sent without a list. Retry later, or at once by the cloud's clock if that offset is new."""
-        may_retry = creation.delays < len(BACKOFF)
-        run_after = None
-        if isinstance(error, ClockSkew):
-            is_news = error.offset is not None and abs(error.offset - old_offset) > SAME_CLOCK
-            if creation.delays == 0 or (is_news and may_retry):
-                run_after = clock.now()
-        elif isinstance(error, Throttled | Unavailable) and may_retry:
-            run_after = backoff(creation.delays, error)
-        if run_after is None:
-            return self.refusal(creation, error.cause, error)
-        return Resolution(
-            State.QUEUED,
-            EventType.CREATE_DELAYED,
-            Outcome.FAILED,
-            evidence=Evidence(creation.evidence) if creation.evidence else None,
-            error=error,
-            run_after=run_after,
-            changes={"delays": creation.delays + 1},
-        )
+    def not_listed(
+        self, operation: Creation, error: ModelArtsError, old_offset: timedelta, cause: str = ""
+    ) -> Resolution:
+        """Its evidence is what the earlier attempts prove."""
+        resolution = super().not_listed(operation, error, old_offset, cause)
+        if resolution.state == State.QUEUED and operation.evidence:
+            resolution = replace(resolution, evidence=Evidence(operation.evidence))
+        return resolution
 
-    def quota_objection(self, operation: Creation) -> Resolution | None:
+    def final_objection(self, operation: Creation) -> Resolution | None:
         """The creation counts itself, so only a lowered quota can refuse it."""
         if operation.project.quota is None and operation.team.quota is None:
             return None

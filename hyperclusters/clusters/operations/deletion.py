@@ -1,7 +1,9 @@
 """What only deletions do: send a delete, and check under both types whether the cluster still exists.
 
-Unlike a creation, nothing is listed first and no quota is checked, because a delete adds nothing; a poll asks for one
-ID instead of a list; and no person decides.
+Right before each delete of an HPS cluster the worker lists what is inside. Anything inside refuses the deletion, and so
+does a list that cannot be read, unless a team admin overrides that. What comes between these lists and the delete is
+not seen. Unlike a creation, no quota is checked, because a delete adds nothing; a poll asks for one ID instead of a
+list; and no person decides.
 """
 
 from __future__ import annotations
@@ -10,17 +12,32 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from hyperclusters.access.permissions import Permission
 from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.clusters import inside, ownership
+from hyperclusters.clusters.errors import ClusterLocked
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
-from hyperclusters.clusters.operations.engine import Engine
+from hyperclusters.clusters.operations.engine import Engine, MayBegin
 from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.clusters.upstream import other_type
-from hyperclusters.modelarts import Answer, Client, ClusterType, ModelArtsError, NotFound, proves_absence
+from hyperclusters.modelarts import (
+    Answer,
+    Client,
+    ClockSkew,
+    ClusterType,
+    CredentialsRefused,
+    ModelArtsError,
+    NotFound,
+    Throttled,
+    proves_absence,
+)
 
 # The cause of an unknown outcome: the cloud has no such cluster under the type that was sent.
 NOT_SEEN = "not_under_this_type"
+# Why it was not sent: something is inside; that could not be read.
+NOT_EMPTY, UNCHECKED = "not_empty", "inside_unchecked"
 
 
 class DeletionEngine(Engine[Deletion]):
@@ -29,9 +46,57 @@ class DeletionEngine(Engine[Deletion]):
     rows = Deletion.objects.all()
     verb = "delete"
 
+    def objection(self, operation: Deletion) -> Resolution | None:
+        """Besides: an override needs an admin; the cluster belongs to somebody else by now; it is locked."""
+        permission = Permission.DECIDE if operation.override_inside else Permission.CREATE
+        if (objection := self.permission_objection(operation, permission)) is not None:
+            return objection
+        cluster = operation.cluster
+        if not ownership.may_delete(operation.requested_by, cluster):
+            refusal = self.refusal(operation, "owner_changed")
+            return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
+        if not cluster.is_locked:
+            return None
+        changes = {"locked_by": cluster.locked_by, "lock_reason": cluster.lock_reason}
+        refusal = self.refusal(operation, ClusterLocked.cause)
+        return replace(refusal, changes=changes, after=cluster.lock_as_audit_json())
+
+    def prepare(self, operation: Deletion, client: Client, may_begin: MayBegin) -> Resolution | None:
+        """List what is inside. An override lets go what is there, or cannot be read, but not a key or time that is
+        refused."""
+        operation.blockers = []
+        if ClusterType.HPS not in {operation.type, *operation.cluster.listed_as}:
+            return None
+        project = operation.project
+        old_offset = project.clock_offset
+        try:
+            occupants = inside.read_occupants(project, client, may_begin)
+        except ModelArtsError as error:
+            if operation.override_inside and not isinstance(
+                error, CredentialsRefused | ClockSkew | Throttled
+            ):
+                operation.blockers = None  # not known
+                return None
+            return self.not_listed(operation, error, old_offset, UNCHECKED)
+        rows = inside.as_rows(occupants or (), operation.cluster.cluster_id)
+        operation.blockers = rows
+        if not rows or operation.override_inside:
+            return None
+        refusal = self.refusal(operation, NOT_EMPTY)
+        return replace(refusal, changes={"blockers": rows}, after={"blockers": rows})
+
+    def final_objection(self, operation: Deletion) -> Resolution | None:
+        """The same, with the cluster's row locked: a lock or a hand-over comes before the intent, or waits for it."""
+        rows = Cluster.objects.select_for_update(no_key=True)
+        operation.cluster.refresh_from_db(fields=ownership.FIELDS, from_queryset=rows)
+        return self.objection(operation)
+
     def intent(self, operation: Deletion) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The type under which it is deleted."""
-        return {}, {"type": operation.type}
+        """The type under which it is deleted, and what an override deletes with it."""
+        facts: dict[str, Any] = {"type": operation.type}
+        if operation.override_inside:
+            facts |= {"override_inside": True, "blockers": operation.blockers}
+        return {"blockers": operation.blockers or []}, facts
 
     def call(self, operation: Deletion, client: Client) -> Answer[None]:
         return client.delete(

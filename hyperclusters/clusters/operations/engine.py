@@ -39,7 +39,7 @@ from hyperclusters.clusters.models.operation import (
 from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.operations.facts import error_fields
 from hyperclusters.clusters.operations.resolution import Resolution
-from hyperclusters.clusters.operations.retries import poll_at, resend_at, retry_write
+from hyperclusters.clusters.operations.retries import list_again_at, poll_at, resend_at, retry_write
 from hyperclusters.clusters.operations.transitions import StaleState, leased, transition
 from hyperclusters.clusters.upstream import client_for, signing_time
 from hyperclusters.modelarts import Answer, Client, ModelArtsError, Proof
@@ -60,17 +60,24 @@ class Engine(ABC, Generic[O]):
 
     def objection(self, operation: O) -> Resolution | None:
         """Why it may not be sent any more: the requester lacks the permission now. A kind can add rules."""
-        if may(operation.requested_by, Permission.CREATE, operation.team):
+        return self.permission_objection(operation, Permission.CREATE)
+
+    def permission_objection(self, operation: O, permission: Permission) -> Resolution | None:
+        """Why it may not be sent any more, if the requester lacks this permission now."""
+        if may(operation.requested_by, permission, operation.team):
             return None
         refusal = self.refusal(operation, "right_lost")
         return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
 
-    def prepare(self, operation: O, client: Client) -> Resolution | None:  # noqa: ARG002 -- for subclasses
-        """Read from the cloud what must be known before the call. A resolution ends this turn: nothing is sent."""
-        return None
+    @abstractmethod
+    def prepare(self, operation: O, client: Client, may_begin: MayBegin) -> Resolution | None:
+        """Read from the cloud what must be known before the call. A resolution ends this turn: nothing is sent.
 
-    def quota_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
-        """Why there is no room for it any more. Runs in the transaction that commits the intent."""
+        Once `may_begin` says no, nothing more is read, and nothing will be sent.
+        """
+
+    def final_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
+        """What only the transaction that commits the intent can know: no room any more, or a lock."""
         return None
 
     @abstractmethod
@@ -143,7 +150,7 @@ class Engine(ABC, Generic[O]):
                 self.resolve(operation, obstacle)
             elif (later := breaker.next_write_at(project) or breaker.next_call_at(project)) is not None:
                 self._postpone(operation, later)
-            elif (obstacle := self.prepare(operation, client)) is not None:
+            elif (obstacle := self.prepare(operation, client, may_begin)) is not None:
                 self.resolve(operation, obstacle)
             elif may_begin() and self._commit_intent(operation):
                 failpoint("intent_committed")
@@ -241,12 +248,29 @@ class Engine(ABC, Generic[O]):
         """It is not sent, or not again."""
         return Resolution(REFUSED, self.event("refused"), Outcome.REFUSED, error=error, cause=cause)
 
+    def not_listed(
+        self, operation: O, error: ModelArtsError, old_offset: timedelta, cause: str = ""
+    ) -> Resolution:
+        """Nothing is sent without a list: list again later, if that can help. `cause`: in place of the error's own."""
+        run_after = list_again_at(operation, error, old_offset)
+        if run_after is None:
+            return self.refusal(operation, cause or error.cause, error)
+        return Resolution(
+            QUEUED,
+            self.event("delayed"),
+            Outcome.FAILED,
+            error=error,
+            cause=cause,
+            run_after=run_after,
+            changes={"delays": operation.delays + 1},
+        )
+
     def _commit_intent(self, operation: O) -> bool:
         """Commit that a call is about to go out. After this, only proof takes the operation back to the queue."""
         failpoint("intent_begun")
         with transaction.atomic(durable=True):
             slot = breaker.take_write(operation.project)
-            if slot is None and (objection := self.quota_objection(operation)) is not None:
+            if slot is None and (objection := self.final_objection(operation)) is not None:
                 self.resolve(operation, objection)
             elif slot is None:
                 self._begin(operation)

@@ -18,6 +18,7 @@ BACKOFF = (2, 5, 15)  # seconds
 RETRY_AFTER_CAP = 60.0  # seconds
 POLLS = (2, 5, 15, 30)  # seconds before the first polls
 POLL_INTERVAL = 60  # seconds between later ones
+SAME_CLOCK = timedelta(seconds=5)  # what two readings of one clock may differ by
 WRITE_PAUSE = 0.5  # seconds
 
 
@@ -36,6 +37,18 @@ def resend_at(operation: Operation, error: ModelArtsError) -> datetime | None:
         return clock.now() if operation.attempts == 1 and error.offset is not None else None
     if isinstance(error, Throttled | Unavailable) and operation.attempts <= RESENDS:
         return backoff(operation.attempts - 1, error)
+    return None
+
+
+def list_again_at(operation: Operation, error: ModelArtsError, old_offset: timedelta) -> datetime | None:
+    """When to list again before a call that must follow a list: later, or at once by the cloud's clock if that offset
+    is new. None: not again."""
+    may_retry = operation.delays < len(BACKOFF)
+    if isinstance(error, ClockSkew):
+        is_news = error.offset is not None and abs(error.offset - old_offset) > SAME_CLOCK
+        return clock.now() if operation.delays == 0 or (is_news and may_retry) else None
+    if isinstance(error, Throttled | Unavailable) and may_retry:
+        return backoff(operation.delays, error)
     return None
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.identifiers import validate_address
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
-from hyperclusters.access.rules import Expiry
+from hyperclusters.access.rules import Expiry, grantable_in
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
 
@@ -34,8 +34,8 @@ LENGTHS = [
 
 
 ROLES_HELP = _(
-    "Viewers see clusters and creations. Creators also create and delete clusters. Admins also give access, decide what "
-    "needs a person, and read the team's audit."
+    "Viewers see clusters and creations. Creators also create clusters and delete their own. Admins also give access, "
+    "decide what needs a person, read the team's audit, and delete every cluster."
 )
 
 
@@ -135,7 +135,7 @@ class GiveForm(RoleForm):
         """The person; or the address, if nobody here has it."""
         text: str = self.cleaned_data["who"]
         find = User.objects.by_address if "@" in text else User.objects.by_username
-        if person := find(text).filter(is_active=True).first():
+        if person := find(text).filter(grantable_in(self.team)).first():
             return person
         if "@" not in text:
             raise ValidationError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
@@ -16,8 +16,10 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Network
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.web.shared.humanize import ago
+from hyperclusters.web.texts.inside import count_text
 
 AT_ONCE = 5000  # IDs in one query; a database takes only so many
+OCCUPANT = ("kind", "id", "name", "status")
 COLUMNS = (
     "pk",
     "cluster_id",
@@ -33,6 +35,13 @@ COLUMNS = (
     "review__claimed_for__username",
     "review__by__username",
     "review__at",
+    "inside",
+    "empty_since",
+    "inside_listed_at",
+    "owner__username",
+    "locked_at",
+    "locked_by__username",
+    "lock_reason",
 )
 
 
@@ -55,10 +64,20 @@ class ClusterRow:
     gone_at: datetime | None
     gone_words: str
     types: tuple[str, ...]  # both while the cloud lists it under both
-    owner: str  # for whom an auditor claimed it; empty: nobody, or made here
+    claimed_for: str  # by an auditor; empty: nobody, or made here
     claimed_by: str
     claimed_at: datetime | None
     claimed_words: str
+    # What is inside: kind, ID, name and status of each. None: not reported, not known, or gone.
+    inside: tuple[tuple[str, str, str, str], ...] | None
+    inside_words: str
+    empty_since: datetime | None
+    empty_words: str
+    owner: str  # empty: nobody
+    locked_at: datetime | None
+    locked_by: str
+    lock_reason: str
+    inside_listed_at: datetime | None = field(default=None, compare=False)  # only files show it
 
     @property
     def subnet_ids(self) -> list[str]:
@@ -73,12 +92,14 @@ def cluster_rows(clusters: ClusterQuerySet) -> list[str]:
 
 def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
-    rows = list(clusters.values_list(*COLUMNS))
+    rows = list(clusters.with_inside_listed_at().values_list(*COLUMNS))
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
     for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:
-        also_type, owner, claimed_by, claimed_at = more
-        is_claimed = owner and not maker
+        also_type, claimed_for, claimed_by, claimed_at, inside, empty_since, inside_listed_at, *rest = more
+        owner, locked_at, locked_by, lock_reason = rest
+        is_reported = inside is not None and not gone_at
+        is_claimed = claimed_for and not maker
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),
             networks=tuple(networks[pk]),
@@ -88,10 +109,19 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             gone_at=gone_at,
             gone_words=ago(gone_at, now, language) if gone_at else "",
             types=(kind, also_type) if also_type and not maker else (kind,),
-            owner=owner if is_claimed else "",
+            claimed_for=claimed_for if is_claimed else "",
             claimed_by=claimed_by if is_claimed else "",
             claimed_at=claimed_at if is_claimed else None,
             claimed_words=ago(claimed_at, now, language) if is_claimed else "",
+            inside=tuple(tuple(each[name] for name in OCCUPANT) for each in inside) if is_reported else None,
+            inside_words=count_text(len(inside)) if is_reported else "",
+            empty_since=empty_since if is_reported else None,
+            empty_words=ago(empty_since, now, language) if is_reported and empty_since else "",
+            inside_listed_at=inside_listed_at if is_reported else None,
+            owner=owner or "",
+            locked_at=locked_at,
+            locked_by=locked_by or "",
+            lock_reason=lock_reason,
         )
 
 

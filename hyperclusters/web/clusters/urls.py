@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hyperclusters.web.clusters.views import cluster, cluster_list, creations, new
+from hyperclusters.web.clusters.views import cluster, cluster_list, creations, new, ownership
 
 clusters_urls = [
     path("", cluster_list.listing, name="list"),
@@ -12,6 +12,9 @@ clusters_urls = [
     path("new/", new.new, name="new"),
     path("<uuid:pk>/", cluster.cluster, name="cluster"),
     path("<uuid:pk>/delete/", cluster.delete, name="delete"),
+    path("<uuid:pk>/owner/", ownership.hand_over, name="owner"),
+    path("<uuid:pk>/lock/", ownership.lock, name="lock"),
+    path("<uuid:pk>/unlock/", ownership.unlock, name="unlock"),
 ]
 creations_urls = [
     path("", creations.listing, name="list"),

@@ -11,15 +11,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import redirect, render
 from django.template.loader import get_template
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.models import Grant, User
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import NotPermitted, Permission, roles_for
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
 from hyperclusters.web.shared.drafts import note_not_taken
 from hyperclusters.web.shared.problems import is_api, problem
 from hyperclusters.web.texts.access import ended_grants, who_helps
+from hyperclusters.web.texts.causes import Text
 
 RETRY_AFTER = 10  # seconds until a busy database is worth another try
 CODES = {  # of the JSON API
@@ -33,12 +35,16 @@ CODES = {  # of the JSON API
 IN_FRAME = {403, 404}  # the database answers, and whoever is signed in goes on to another page
 
 
-def _page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:
+def _page(
+    request: HttpRequest, status: int, title: Text, text: Text, more: Callable[[], dict[str, Any]] = dict
+) -> HttpResponse:
+    """`more`: what else a page shows. An answer of the API reads and translates none of it, nor the title."""
     if is_api(request):
-        return problem(request, status, CODES[status], text)
+        return problem(request, status, CODES[status], str(text))
     is_in_frame = status in IN_FRAME and isinstance(getattr(request, "user", None), User)
     name = "errors/in_frame.html" if is_in_frame else "errors/error.html"
-    return render(request, name, {"status": status, "title": title, "text": text, **more}, status=status)
+    context = {"status": status, "title": title, "text": text}
+    return render(request, name, context | more(), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -57,14 +63,23 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
             on=Subject("page", "", redacted_path(request), team=getattr(exception, "team", None)),
             by=person if isinstance(person, User) else None,
         )
-    helps = who_helps(exception)
-    if "query" in helps:
+    if getattr(exception, "permission", None) is Permission.MANAGE:
+        text = _(
+            "Only the owner of the cluster or an admin of its team may do this. Nothing was sent to the cloud."
+        )
+    elif isinstance(exception, NotPermitted) and not roles_for(exception.permission):
+        text = _("You may not do this: no role in a team allows it. Nothing was sent to the cloud.")
+    else:
         text = _(
             "You may not do this. Nothing was sent to the cloud. An admin of the team can give you access."
         )
-    else:
-        text = _("You may not do this: no role in a team allows it. Nothing was sent to the cloud.")
-    return _page(request, 403, _("Not permitted"), text, helps=helps, ended_grants=_ended_grants(request))
+    return _page(
+        request,
+        403,
+        _("Not permitted"),
+        text,
+        lambda: _ended_grants(request) | {"helps": who_helps(exception)},
+    )
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -106,13 +121,13 @@ def _form_again(request: HttpRequest) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: absent, or not visible to this person; the two look the same."""
     text = _("There is nothing here, or it belongs to a team that you are not in.")
-    return _page(request, 404, _("Not found"), text, ended_grants=_ended_grants(request))
+    return _page(request, 404, _("Not found"), text, lambda: _ended_grants(request))
 
 
-def _ended_grants(request: HttpRequest) -> list[Grant]:
+def _ended_grants(request: HttpRequest) -> dict[str, Any]:
     """What this person could do until lately: it depends on them alone, never on what they asked for."""
     person = getattr(request, "user", None)
-    return ended_grants(person) if isinstance(person, User) else []
+    return {"ended_grants": ended_grants(person) if isinstance(person, User) else []}
 
 
 def too_many(request: HttpRequest, seconds: float = 60) -> HttpResponse:
@@ -154,10 +169,10 @@ def database_unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _plain_page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:
+def _plain_page(request: HttpRequest, status: int, title: Text, text: Text, **more: Any) -> HttpResponse:
     """An error page that needs neither the database nor the request's context."""
     if is_api(request):
-        return problem(request, status, CODES[status], text, sent="maybe")
+        return problem(request, status, CODES[status], str(text), sent="maybe")
     context = {"status": status, "title": title, "text": text, "request_id": request.META.get("REQUEST_ID")}
     return HttpResponse(get_template("errors/error.html").render(context | more), status=status)
 

@@ -54,8 +54,11 @@ REFUSALS: dict[Cause, Text] = {
 
 ALLOWS: dict[Role, Text] = {
     Role.VIEWER: _("see its clusters and creations"),
-    Role.CREATOR: _("see, create and delete clusters, withdraw what is not sent yet"),
-    Role.ADMIN: _("all that creators may; give access, decide what needs a person, read the team's audit"),
+    Role.CREATOR: _("see, create and lock clusters, delete their own, withdraw what is not sent yet"),
+    Role.ADMIN: _(
+        "all that creators may; give access, decide what needs a person, read the team's audit, "
+        "unlock, delete and hand over every cluster"
+    ),
     Role.AUDITOR: _("see every team, read the whole audit; changes nothing"),
     Role.PLATFORM_ADMIN: _("connect projects, add teams, appoint admins and auditors"),
 }
@@ -100,6 +103,8 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
         return {"names": "", "query": ""}
     people = [grant.person for grant in who_can(Permission.GRANT, denied.team)] or platform_admins()
     names = ", ".join(sorted(person.username for person in people))
+    if denied.permission is Permission.MANAGE:  # nobody asks to be an admin for one cluster
+        return {"names": names}
     role = next(
         (role.value for role, actions in LEAST.items() if denied.permission in actions), Role.ADMIN.value
     )
@@ -108,7 +113,7 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
 
 LEAST: dict[Role, set[Permission]] = {
     Role.VIEWER: {Permission.VIEW, Permission.MEMBERS},
-    Role.CREATOR: {Permission.CREATE},
+    Role.CREATOR: {Permission.CREATE, Permission.LOCK},
 }
 
 

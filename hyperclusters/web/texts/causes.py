@@ -65,10 +65,16 @@ CAUSES: dict[str, Text] = {
     "not_under_this_type": _(
         "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
     ),
+    "not_empty": _("ModelArts lists supernodes or groups inside the cluster."),
+    "inside_unchecked": _("We couldn't check what is inside the cluster, so the deletion was not sent."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
     "several_candidates": _("Several new clusters of this name came up."),
     "not_permitted": _("The person who asked is not permitted to do this here."),
     "right_lost": _("The person who asked was not permitted to do this any more when its turn came."),
+    "locked": _("The cluster is locked."),
+    "owner_changed": _(
+        "The cluster does not belong to who asked, and they are no admin of the team: only its owner or an admin may delete it."
+    ),
     "team_rules": _("The team's rules do not allow it."),
     "rules_tightened": _("The team's rules had come to forbid it when its turn came."),
     "quota": _("The quota is used up."),
@@ -137,10 +143,15 @@ REMEDIES: dict[str, Text] = {
     "rules_tightened": _("The team's page says what it allows; its admins can change that."),
     "quota": _("A platform admin can raise the quota."),
     "quota_lowered": _("A platform admin can raise the quota."),
+    "locked": _("An admin of the team can unlock it."),
     "key_ended": _("A platform admin must give the project a new key."),
     "metadata_off": _("A platform admin must give the project a key, or set METADATA_ENDPOINT."),
     "metadata_no_agency": _("A platform admin can set an agency on the machine."),
     "not_permitted": _("An admin of the team can give the access back; then try again."),
+    "not_empty": _(
+        "Remove what is inside, then delete the cluster again. An admin of the team can override this with a reason."
+    ),
+    "inside_unchecked": _("Try again later. An admin of the team can override this with a reason."),
     "right_lost": _("An admin of the team can give the access back; then try again."),
 }
 

@@ -10,17 +10,24 @@ from hyperclusters.clusters.errors import (
     AgainstRules,
     AlreadyGone,
     Blocked,
+    ClusterLocked,
     CreationRefused,
     DeletionOpen,
     InvalidValues,
     NameTaken,
     NameUnresolved,
+    NotInTeam,
+    NotLocked,
+    OverrideUnexplained,
+    OwnerAlready,
     QuotaReached,
+    ReasonRequired,
     TokenUsed,
     TooMany,
     WrongName,
 )
 from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
+from hyperclusters.web.texts.ownership import ownership_refusal
 
 
 def refusal(refused: CreationRefused) -> str:
@@ -44,6 +51,8 @@ def refusal(refused: CreationRefused) -> str:
         return _(
             "Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent."
         ) % {"because": because}
+    if isinstance(refused, ClusterLocked | NotInTeam):
+        return ownership_refusal(refused)
     return str(REFUSALS[type(refused)])
 
 
@@ -71,7 +80,11 @@ REFUSALS: dict[type[CreationRefused], Text] = {
     ),
     InvalidValues: gettext_lazy("One of the values cannot be sent. Nothing was sent."),
     WrongName: gettext_lazy("This is not the cluster's name. Nothing was sent."),
+    OverrideUnexplained: gettext_lazy("Enter a reason to override the check. Nothing was sent."),
     AlreadyGone: gettext_lazy("The cloud does not have this cluster any more. Nothing was sent."),
+    NotLocked: gettext_lazy("This cluster is not locked any more. Nothing was changed."),
+    OwnerAlready: gettext_lazy("This person owns the cluster already. Nothing was changed."),
+    ReasonRequired: gettext_lazy("Enter a reason: it is kept in the audit. Nothing was changed."),
     DeletionOpen: gettext_lazy("This cluster is being deleted already. Nothing more was sent."),
 }
 

@@ -8,7 +8,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
-from hyperclusters.web.texts.causes import CAUSES, cause_of, join_sentences, refusal_remedy, remedy
+from hyperclusters.web.texts.causes import (
+    CAUSES,
+    REMEDIES,
+    cause_of,
+    join_sentences,
+    refusal_remedy,
+    remedy,
+)
+from hyperclusters.web.texts.inside import names_text
+from hyperclusters.web.texts.ownership import lock_text
 
 # How a state looks: which of the five kinds of badge, and its icon.
 KINDS: dict[str, str] = {
@@ -160,11 +169,24 @@ _WORDS = {
 }
 
 
+def _deletion_cause(deletion: Deletion, *, is_clear: bool | None) -> str:
+    """What stands in the way: whose lock, what is inside, or why that could not be read."""
+    if deletion.locked_by:
+        return join_sentences(lock_text(deletion), str(REMEDIES["locked"]))
+    if deletion.blockers and deletion.cause == "not_empty":
+        names = _("Inside: %(names)s.") % {"names": names_text(deletion.blockers)}
+        return join_sentences(cause_of(deletion.cause, ""), names)
+    because = cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
+    if deletion.cause == "inside_unchecked" and deletion.code:
+        return join_sentences(cause_of(deletion.cause, ""), because)
+    return because
+
+
 def deletion_status(deletion: Deletion) -> StatusText:
     """How a deletion stands, as a person should read it."""
     state = DeletionState(deletion.state)
     is_clear = False if state == DeletionState.UNKNOWN else None
-    because = cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
+    because = _deletion_cause(deletion, is_clear=is_clear)
     if state == DeletionState.QUEUED:
         return StatusText(
             "wait", _("Waiting to be deleted"), because or _("It is recorded, and nothing was sent yet.")
@@ -180,7 +202,6 @@ def deletion_status(deletion: Deletion) -> StatusText:
         return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))
     if state == DeletionState.REFUSED:
         title = _("Not deleted") if deletion.attempts else _("Not deleted: nothing was sent")
-        return StatusText(
-            "bad", title, join_sentences(because, attempts_made(deletion) if deletion.attempts else "")
-        )
+        attempts = attempts_made(deletion) if deletion.attempts else ""
+        return StatusText("bad", title, join_sentences(because, attempts, remedy(deletion.cause, "")))
     return StatusText("bad", _("Not deleted"), join_sentences(because, refusal_remedy(deletion)))

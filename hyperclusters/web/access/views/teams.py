@@ -34,6 +34,8 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType
+from hyperclusters.clusters.models import Cluster
+from hyperclusters.clusters.ownership import people_of
 from hyperclusters.clusters.quotas import used_by
 from hyperclusters.web.access.admin_forms import QuotaForm, RulesForm
 from hyperclusters.web.access.form_pages import form_page
@@ -84,6 +86,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         else [],
         "services": _services(team) if may_grant else [],
         "projects": team.projects.count(),
+        **_without_owner(request, team),
         "used": used_by(team),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
@@ -194,6 +197,14 @@ def _members(request: PageRequest, team: Team) -> dict[str, Any]:
         "is_filtered": bool(text or can or show),
         "others": who_can(Permission[can.upper()], team).filter(team__isnull=True) if can else [],
     }
+
+
+def _without_owner(request: PageRequest, team: Team) -> dict[str, Any]:
+    """Clusters whose owner is not in the team any more, and who can have them, for who may hand them over."""
+    if not may(request.user, Permission.MANAGE, team):
+        return {}
+    clusters = Cluster.objects.without_owner().filter(project__team=team).select_related("project", "owner")
+    return {"without_owner": clusters[:PAGE_SIZE], "people": people_of(team)}
 
 
 def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import F, OrderBy
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -16,24 +17,27 @@ from hyperclusters.clusters.inventory import ask_refresh, note_export
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, page_rows
+from hyperclusters.web.clusters.cluster_rows import OCCUPANT, ClusterRow, cluster_rows, page_rows
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import PAGE_SIZE, FilterMenu, address, chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 
-FILTERS = ("q", "team", "type", "by", "origin", "gone")
+FILTERS = ("q", "mine", "team", "type", "owner", "by", "origin", "gone", "empty")
 # The only orders there are: no word of the address reaches order_by.
-ORDERS = {
+ORDERS: dict[str, tuple[str | OrderBy, ...]] = {
     "name": ("name", "pk"),
     "-name": ("-name", "pk"),
     "newest": ("-found_at", "pk"),
     "oldest": ("found_at", "pk"),
+    "owner": (F("owner__username").asc(nulls_last=True), "name", "pk"),
+    "-owner": (F("owner__username").desc(nulls_last=True), "-name", "pk"),
 }
 COLUMNS = (
     *("name", "cluster_id", "type", "networks", "team", "project", "made_by", "since", "gone_since"),
-    *("types", "claimed_for", "claimed_by", "claimed_at"),
+    *("types", "claimed_for", "claimed_by", "claimed_at", "inside", "inside_checked_at", "empty_since"),
+    *("owner", "locked_at", "locked_by", "lock_reason"),
 )
 
 
@@ -47,12 +51,9 @@ def listing(request: PageRequest) -> HttpResponse:
 @access(get=SIGNED_IN)
 @limited("export", "EXPORTS_PER_MINUTE")
 def as_csv(request: PageRequest) -> HttpResponse:
-    """What the list shows at this address, all its pages, for a spreadsheet. Networks are separated by spaces."""
-    rows = [
-        list((_facts(row) | {"networks": " ".join(row.subnet_ids), "types": " ".join(row.types)}).values())
-        for row in _exported(request, "csv")
-    ]
-    return sheet("clusters", COLUMNS, rows)
+    """What the list shows at this address, all its pages, for a spreadsheet. Several networks or names in one cell are
+    separated by spaces."""
+    return sheet("clusters", COLUMNS, [list(_cells(row).values()) for row in _exported(request, "csv")])
 
 
 @access(get=SIGNED_IN)
@@ -90,10 +91,16 @@ def _selection(request: PageRequest) -> Selection:
     teams = sorted({(listing.project.team.slug, listing.project.team.name) for listing in listings})
     types = [(kind.value, kind.value) for kind in ClusterType]
     creations = Creation.objects.filter(project__in=projects)
+    emptiness = [("yes", _("empty")), ("no", _("not empty"))]
     origins = [("here", _("made here")), ("outside", _("made outside"))]
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
     makers = [(name, name) for name in sorted({*creations.makers(), *visible.claimants()})]
+    owners, mine = [(name, name) for name in visible.owners()], [("1", _("mine"))]
     rows = visible.filter(gone_at__isnull=query.get("gone") != "1")
+    if chosen_value(query, "mine", mine):
+        rows = rows.filter(owner=request.user)
+    if owner := chosen_value(query, "owner", owners):
+        rows = rows.filter(owner__username=owner)
     if text := search_text(query):
         rows = rows.search(text)
     if team := chosen_value(query, "team", teams):
@@ -101,15 +108,20 @@ def _selection(request: PageRequest) -> Selection:
     if kind := chosen_value(query, "type", types):
         rows = rows.of_type(kind)
     if maker := chosen_value(query, "by", makers):
-        rows = rows.owned_by(maker)
+        rows = rows.created_or_claimed(maker)
     if origin := chosen_value(query, "origin", origins):
         rows = rows.filter(creation__isnull=origin == "outside")
+    if empty := chosen_value(query, "empty", emptiness):
+        rows = rows.empty(is_empty=empty == "yes")
     filters = [
+        menu(query, "mine", _("Whose"), mine, everything=_("everybody's")),
         menu(query, "team", _("Team"), teams, everything=_("Every team")),
         menu(query, "type", _("Type"), types, everything=_("Both types")),
+        menu(query, "owner", _("Owner"), owners, everything=_("Anybody")),
         menu(query, "by", _("Made by or claimed for"), makers, everything=_("Anybody")),
         menu(query, "origin", _("Origin"), origins, everything=_("Any origin")),
         menu(query, "gone", _("State"), [("1", _("gone"))], everything=_("present")),
+        menu(query, "empty", _("Inside"), emptiness, everything=_("Anything inside or not")),
     ]
     order = ORDERS.get(query.get("sort", ""), ORDERS["newest"])
     return Selection(rows.order_by(*order), listings, filters)
@@ -141,10 +153,26 @@ def _facts(row: ClusterRow) -> dict[str, Any]:
         "since": row.since.isoformat(),
         "gone_since": row.gone_at.isoformat() if row.gone_at else None,
         "types": list(row.types),
-        "claimed_for": row.owner,
+        "claimed_for": row.claimed_for,
         "claimed_by": row.claimed_by,
         "claimed_at": row.claimed_at.isoformat() if row.claimed_at else None,
+        "inside": None
+        if row.inside is None
+        else [dict(zip(OCCUPANT, occupant, strict=True)) for occupant in row.inside],
+        "inside_checked_at": row.inside_listed_at.isoformat() if row.inside_listed_at else None,
+        "empty_since": row.empty_since.isoformat() if row.empty_since else None,
+        "owner": row.owner,
+        "locked_at": row.locked_at.isoformat() if row.locked_at else None,
+        "locked_by": row.locked_by,
+        "lock_reason": row.lock_reason,
     }
+
+
+def _cells(row: ClusterRow) -> dict[str, Any]:
+    """The facts of a row, each in one cell. `inside` has names, or "nothing"."""
+    names = None if row.inside is None else " ".join(occupant[2] for occupant in row.inside) or "nothing"
+    networks, types = " ".join(row.subnet_ids), " ".join(row.types)
+    return _facts(row) | {"networks": networks, "types": types, "inside": names}
 
 
 def _context(request: PageRequest) -> dict[str, Any]:
@@ -162,6 +190,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
         ),
         "sort": query.get("sort", "newest") if query.get("sort") in ORDERS else "newest",
         "sort_name": address(query, sort="-name" if query.get("sort") == "name" else "name"),
+        "sort_owner": address(query, sort="-owner" if query.get("sort") == "owner" else "owner"),
         "sort_age": address(query, sort="oldest" if query.get("sort", "newest") == "newest" else "newest"),
         "here": request.get_full_path() if request.method != "POST" else "",
         "base": address(query),

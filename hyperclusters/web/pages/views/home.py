@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 
@@ -47,11 +47,20 @@ def _inbox(person: User) -> dict[str, Any]:
         "waiting": waiting_for(person)[:10],
         "undecided": _creations(person).filter(_to_decide(person))[:10],
     }
+    if may(person, Permission.MANAGE):
+        inbox["without_owner"] = _teams_with_clusters_to_hand_over(person)
     if may(person, Permission.REVIEW):
         parts = queues(person)
         parts.pop(OPEN)  # waits for the cloud
         inbox["to_review"] = [(name, n) for name, rows in parts.items() if (n := rows.count())]
     return inbox
+
+
+def _teams_with_clusters_to_hand_over(person: User) -> QuerySet[Any, Any]:
+    """This admin's teams that have clusters whose owner is not in the team any more, each with their number."""
+    clusters = Cluster.objects.filter(within(person, Permission.MANAGE, team="project__team"))
+    teams = clusters.without_owner().values("project__team__slug", "project__team__name")
+    return teams.annotate(n=Count("pk")).order_by("project__team__name")
 
 
 def _unmade(person: User) -> list[Creation]:

@@ -1,0 +1,67 @@
+"""Handing a cluster over, locking and unlocking it: forms of its page."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.permissions import Permission
+from hyperclusters.clusters import ownership
+from hyperclusters.clusters.errors import CreationRefused
+from hyperclusters.clusters.models import Deletion, DeletionState
+from hyperclusters.web.clusters.views.cluster import cluster_page, visible_cluster
+from hyperclusters.web.shared.decorators import access, on
+from hyperclusters.web.shared.drafts import keeps_draft
+from hyperclusters.web.shared.http import PageRequest, posted_text
+
+
+@access(
+    post=on("cluster", Permission.MANAGE),
+    page="clusters:cluster",
+    keys=("pk",),
+    note="or the owner, while they are in the team",
+)
+@keeps_draft()
+def hand_over(request: PageRequest, pk: str) -> HttpResponse:
+    """Make another person of the team the owner. Returns to the team's page if the form stands there."""
+    cluster = visible_cluster(request, pk)
+    to, reason = posted_text(request, "person", 150), posted_text(request, "reason")
+    try:
+        cluster = ownership.hand_over(by=request.user, cluster=cluster, to=to, reason=reason)
+    except CreationRefused as refused:
+        return cluster_page(request, cluster, refused=refused)
+    text = _("%(cluster)s belongs to %(person)s now.")
+    messages.success(request, text % {"cluster": cluster.name, "person": cluster.owner})
+    return redirect(cluster.project.team if request.POST.get("back") == "team" else cluster)
+
+
+@access(post=on("cluster", Permission.LOCK), page="clusters:cluster", keys=("pk",))
+@keeps_draft()
+def lock(request: PageRequest, pk: str) -> HttpResponse:
+    """Lock a cluster: nobody can delete it until an admin of its team unlocks it."""
+    cluster = visible_cluster(request, pk)
+    try:
+        ownership.lock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
+    except CreationRefused as refused:
+        return cluster_page(request, cluster, refused=refused)
+    sent = Deletion.objects.filter(cluster=cluster, state__in=[DeletionState.SENDING, DeletionState.UNKNOWN])
+    if sent.exists():
+        messages.warning(request, _("Locked, but a deletion was sent before: the lock cannot stop that."))
+    else:
+        messages.success(request, _("Locked: nobody can delete this cluster."))
+    return redirect(cluster)
+
+
+@access(post=on("cluster", Permission.MANAGE), page="clusters:cluster", keys=("pk",))
+@keeps_draft()
+def unlock(request: PageRequest, pk: str) -> HttpResponse:
+    """Unlock a cluster."""
+    cluster = visible_cluster(request, pk)
+    try:
+        ownership.unlock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
+    except CreationRefused as refused:
+        return cluster_page(request, cluster, refused=refused)
+    messages.success(request, _("Unlocked."))
+    return redirect(cluster)

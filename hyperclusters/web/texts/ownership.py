@@ -1,0 +1,45 @@
+"""Who owns and locks a cluster, and who may delete it, in words."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Permission, may
+from hyperclusters.clusters import ownership
+from hyperclusters.clusters.errors import ClusterLocked, NotInTeam
+from hyperclusters.clusters.models import Cluster, Deletion
+from hyperclusters.web.texts.causes import REMEDIES, join_sentences
+
+
+def lock_text(locked: Cluster | Deletion) -> str:
+    """Who locked the cluster and why: as it is locked now, or as it was when a deletion was stopped."""
+    name = locked.locked_by.username if locked.locked_by else ""
+    return _("%(person)s locked this cluster: “%(reason)s”.") % {"person": name, "reason": locked.lock_reason}
+
+
+def ownership_refusal(refused: ClusterLocked | NotInTeam) -> str:
+    """Why a locked cluster was not deleted, or not handed over to somebody."""
+    if isinstance(refused, ClusterLocked):
+        unlock = _("Nothing was sent. An admin of the team can unlock it.")
+        return join_sentences(lock_text(refused.cluster), unlock)
+    text = _("Nobody called “%(name)s” has access to %(team)s. Nothing was changed.")
+    return text % {"name": refused.username, "team": refused.team.name}
+
+
+def delete_obstacle(person: User, cluster: Cluster) -> str:
+    """Why this person cannot delete the cluster now, and who can help; empty if they can."""
+    team = cluster.project.team
+    if cluster.is_locked:
+        is_admin = may(person, Permission.MANAGE, team)
+        remedy = _("Unlock it first.") if is_admin else str(REMEDIES["locked"])
+        return join_sentences(lock_text(cluster), remedy)
+    if ownership.may_delete(person, cluster):
+        return ""
+    if cluster.owner is None:
+        text = _("Nobody owns this cluster, so only an admin of %(team)s may delete it.")
+    elif cluster.owner == person:
+        text = _("You own this cluster, but to delete it you need the role of creator in %(team)s.")
+    else:
+        text = _("Only its owner %(owner)s or an admin of %(team)s may delete this cluster.")
+    return text % {"team": team.name, "owner": cluster.owner.username if cluster.owner else ""}
