@@ -61,6 +61,8 @@ def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOu
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
     scope, wanted, event_filter = _wanted(request)
     following = None
+    if filters.after is not None and filters.cursor:
+        raise ValidationError([{"loc": ("query", "cursor"), "msg": "Not together with after"}])
     if filters.after is not None:
         numbers = written_after(event_filter.alternatives(scope.parts()), filters.after, filters.limit)
     else:

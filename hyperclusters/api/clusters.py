@@ -247,7 +247,7 @@ def _deletion_out(deletion: Deletion) -> DeletionOut:
         is_settled=not deletion.is_unresolved,
         attempts=deletion.attempts,
         override_inside=deletion.override_inside,
-        blockers=[OccupantOut(**row) for row in deletion.blockers],
+        blockers=None if deletion.blockers is None else [OccupantOut(**row) for row in deletion.blockers],
         cause=deletion.cause,
         code=deletion.code,
         message=deletion.message,

@@ -143,7 +143,7 @@ class OccupantOut(BaseModel):
 
 
 class InsideOut(BaseModel):
-    checked_at: datetime = Field(description="When the cloud was last asked")
+    checked_at: datetime = Field(description="When the last complete check began")
     supernodes: list[OccupantOut]
     groups: list[OccupantOut]
 
@@ -159,7 +159,9 @@ class DeletionOut(BaseModel):
     is_settled: bool
     attempts: int
     override_inside: bool
-    blockers: list[OccupantOut] = Field(description="What was inside right before it was sent or refused")
+    blockers: list[OccupantOut] | None = Field(
+        description="What was inside right before it was sent or refused. Null: not asked, or no whole answer"
+    )
     cause: str
     code: str
     message: str

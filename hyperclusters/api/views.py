@@ -52,6 +52,7 @@ CODES = (
     ("idempotency_key_reused", _("422: the key was used with another body")),
     ("invalid", _("422: see errors")),
     ("team_rules", _("422: against the team's rules")),
+    ("override_unexplained", _("422: override_inside needs a reason")),
     ("wrong_name_typed", _("422: confirm_name is not the cluster's name")),
     ("name_unresolved", _("409: a creation of this name is not settled yet")),
     ("name_taken", _("409: a cluster has this name")),

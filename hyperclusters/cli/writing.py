@@ -102,7 +102,7 @@ def delete(
     timeout: Timeout = 1800,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a cluster. Asks for its name first. Nothing is deleted while supernodes or groups are inside."""
+    """Delete a cluster. Asks for its name first. Refused if ModelArts lists supernodes or groups inside."""
     if not confirm_name and not sys.stdin.isatty():
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--confirm-name")
     with Client(load()) as client:

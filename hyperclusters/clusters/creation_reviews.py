@@ -58,7 +58,7 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
 def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, reason: str = "") -> bool:
     """Record the owner of a cluster made outside, or why it may stay. False if it turned out to be made here.
 
-    An acceptance ends the claim before it, unless the cluster was handed over since.
+    Whoever it was handed to since the last claim stays its owner.
 
     Raises NotPermitted; NoteRequired if it is neither claimed for a person nor accepted with a reason.
     """
@@ -80,9 +80,8 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             "at": clock.now(),
         }
         Review.objects.update_or_create(cluster=cluster, defaults=values)
-        if claimed_for or (
-            before and before.claimed_for_id == outside.owner_id
-        ):  # else it was handed over since
+        old_owner = outside.owner
+        if outside.owner_id == (before.claimed_for_id if before else None):
             outside.owner = claimed_for
             outside.save(update_fields=["owner"])
         record(
@@ -91,7 +90,10 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             on=cluster,
             by=by,
             reason=reason,
-            before={"review": before.judgement} if before else None,
+            before={
+                "review": before.judgement if before else "",
+                "owner": old_owner.username if old_owner else "",
+            },
             after={
                 "cluster_id": cluster.cluster_id,
                 "claimed_for": claimed_for.username if claimed_for else "",

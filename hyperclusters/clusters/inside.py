@@ -57,7 +57,10 @@ def refresh(listing: ClusterListing, client: Client, may_begin: Callable[[], boo
     try:
         occupants = read_occupants(listing.project, client, may_begin)
     except ModelArtsError as error:
-        ClusterListing.objects.filter(pk=listing.pk).update(
+        rows = ClusterListing.objects.filter(pk=listing.pk).exclude(
+            clock.since("inside_listed_at", started_at)
+        )
+        rows.update(
             inside_failed_at=clock.now(),
             inside_failure_cause=error.cause,
             inside_failure_code=error.code[:64],
@@ -93,6 +96,10 @@ def _apply(listing: ClusterListing, occupants: Iterable[Occupant], started_at: d
                 cluster.inside, cluster.empty_since = rows, None
                 changed.append(cluster)
         Cluster.objects.bulk_update(changed, ["inside", "empty_since"], batch_size=200)
+        others = Cluster.objects.filter(project=listing.project_id, inside__isnull=False)
+        others.exclude(type=ClusterType.HPS).exclude(also_type=ClusterType.HPS).update(
+            inside=None, empty_since=None
+        )
         for start in range(0, len(empty), AT_ONCE):
             some = Cluster.objects.filter(pk__in=empty[start : start + AT_ONCE])
             some.update(inside=[], empty_since=started_at)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Coalesce
 
 from hyperclusters.access.permissions import Person
 from hyperclusters.audit import clock
@@ -98,10 +99,9 @@ def sync(cluster_listing: ClusterListing, *, may_begin: MayBegin = lambda: True)
 def bind(creation: Creation, item: HyperCluster) -> Cluster:
     """Bind a cluster to the creation that made it; a cluster bound to the creation before is left as made outside.
 
-    Who asked for the creation becomes its owner. A cluster that was bound to it before belongs to nobody then.
-    Call it within a transaction. Raises AlreadyBound if another creation made it.
+    Who asked for the creation becomes its owner, unless it has one. Call it within a transaction. Raises AlreadyBound if another creation made it.
     """
-    Cluster.objects.filter(creation=creation).exclude(cluster_id=item.id).update(creation=None, owner=None)
+    _unbind_others(creation, item.id)
     now = clock.now()
     existing = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
     cluster, is_new = Cluster.objects.get_or_create(
@@ -119,7 +119,8 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     rows = Cluster.objects.filter(pk=cluster.pk)
     bound_before = rows.filter(creation=creation).update(gone_at=None)  # its owner may be another by now
     free = rows.filter(creation__isnull=True)
-    if not bound_before and not free.update(creation=creation, owner=creation.requested_by, gone_at=None):
+    owner = Coalesce("owner", creation.requested_by_id)
+    if not bound_before and not free.update(creation=creation, owner=owner, gone_at=None):
         raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
     networks = updates.merged({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
     if networks is not None:
@@ -130,6 +131,19 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
         cluster.save(update_fields=["name", "type", "also_type"])
     failpoint("cluster_bound")
     return cluster
+
+
+def _unbind_others(creation: Creation, cluster_id: str) -> None:
+    """Leave clusters that were bound to this creation by mistake as made outside. Its requester owns them no more."""
+    others = Cluster.objects.filter(creation=creation).exclude(cluster_id=cluster_id)
+    for cluster in others.select_related("project__team"):
+        cluster.creation = None
+        if cluster.owner_id == creation.requested_by_id:
+            cluster.owner = None
+            before = {"owner": creation.requested_by.username}
+            after = {"owner": "", "cluster_id": cluster.cluster_id}
+            record(EventType.OWNER_CHANGED, Outcome.NOTED, on=cluster, before=before, after=after)
+        cluster.save(update_fields=["creation", "owner"])
 
 
 def _note_listed(cluster_listing: ClusterListing, started_at: datetime, *, suspect: bool) -> None:

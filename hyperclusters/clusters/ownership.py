@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import transaction
 
@@ -65,7 +66,7 @@ def hand_over(*, by: User, cluster: Cluster, to: str, reason: str) -> Cluster:
 
     Raises NotPermitted unless `by` is the owner and in the team, or its admin; CreationRefused.
     """
-    with _change(cluster, by, reason, refused=EventType.OWNER_REFUSED) as row:
+    with _change(cluster, by, reason, refused=EventType.OWNER_REFUSED, request={"owner": to}) as row:
         team = row.project.team
         if row.owner_id != by.pk or not people_of(team).filter(person=by).exists():
             require(by, Permission.MANAGE, team)
@@ -129,12 +130,15 @@ def unlock(*, by: User, cluster: Cluster, reason: str = "") -> Cluster:
 
 
 @contextmanager
-def _change(cluster: Cluster, by: User, reason: str, *, refused: EventType) -> Iterator[Cluster]:
+def _change(
+    cluster: Cluster, by: User, reason: str, *, refused: EventType, request: dict[str, Any] | None = None
+) -> Iterator[Cluster]:
     """The cluster as it is now, locked; what is refused inside is recorded.
 
     The team is locked before it: nobody is deactivated and no access ends between the check and the COMMIT.
     """
-    with recorded(denied=refused, refused=refused, on=cluster, by=by, reason=reason), transaction.atomic():
+    facts = {"on": cluster, "by": by, "reason": reason, "request": request}
+    with recorded(denied=refused, refused=refused, **facts), transaction.atomic():
         rules.lock(cluster.project.team)
         rows = Cluster.objects.select_for_update(of=("self",), no_key=True)
         row = rows.select_related("project__team", "owner", "locked_by").get(pk=cluster.pk)

@@ -64,8 +64,9 @@ def raised() -> set[str]:
         for node in ast.walk(function):
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Cause":
                 causes.add(str(Cause[node.attr]))
-            elif isinstance(node, ast.Call) and hasattr(refusals, getattr(node.func, "id", "")):
-                causes.add(getattr(getattr(refusals, node.func.id), "cause", ""))  # type: ignore[attr-defined]
+            elif isinstance(node, ast.Raise):
+                name = getattr(getattr(node.exc, "func", node.exc), "id", "")
+                causes.add(getattr(getattr(refusals, name, None), "cause", ""))
     return causes - {"", "token_used"}  # idempotency_key_reused, to a client
 
 

@@ -166,7 +166,9 @@ def test_g50_a_supernode_that_appears_after_the_page_stops_the_deletion(
         {"kind": "group", "name": "pool", "status": ""},
     ]
     assert (deletion.state, deletion.cause, deletion.attempts) == (DeletionState.REFUSED, "not_empty", 0)
-    assert [blocker | {"id": ""} for blocker in deletion.blockers] == [each | {"id": ""} for each in blockers]
+    assert [blocker | {"id": ""} for blocker in deletion.blockers or ()] == [
+        each | {"id": ""} for each in blockers
+    ]
     (event,) = events(action="cluster:delete:refused")
     assert (event.after or {})["blockers"] == deletion.blockers
     assert (calls(cloud, "delete"), Cluster.objects.get(pk=cluster.pk).gone_at) == ([], None)
@@ -240,7 +242,7 @@ def test_g50_an_admin_overrides_with_a_reason_and_the_audit_says_what_was_inside
             delete(reason=reason)
     deletion = ended(delete(reason="rack is retired"))
     assert (deletion.state, deletion.override_inside) == (DeletionState.DELETED, True)
-    assert [blocker["name"] for blocker in deletion.blockers] == ["node-1"]
+    assert [blocker["name"] for blocker in deletion.blockers or ()] == ["node-1"]
     (requested,) = events(action="cluster:delete:requested")
     assert ((requested.after or {})["override_inside"], requested.reason) == (True, "rack is retired")
     (sending,) = events(action="cluster:delete:sending")
@@ -334,3 +336,14 @@ def test_what_refers_to_no_cluster_is_inside_of_none(
     assert found is not None
     assert [type(item) for item in found] == [Occupant]
     assert inside.as_rows(found, cluster.cluster_id) == []
+
+
+def test_a_cluster_that_is_listed_as_ecs_from_now_on_reports_nothing_inside(
+    cluster: Cluster, cloud: Cloud
+) -> None:
+    cloud.simulator.add_hyperinstance(VISION_ID, "node-1", cluster.cluster_id)
+    refresh()
+    Cluster.objects.filter(pk=cluster.pk).update(type="ECS")
+    inside._apply(listing(), (), clock.now())
+    cluster.refresh_from_db()
+    assert (cluster.inside, cluster.empty_since) == (None, None)

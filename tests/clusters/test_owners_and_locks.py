@@ -133,6 +133,30 @@ def test_a_cluster_that_turns_out_to_be_another_s_loses_the_creator_as_its_owner
     with transaction.atomic():
         bind(creation, HyperCluster(outside.cluster_id, outside.name, ()))
     assert (owner_of(cluster), owner_of(outside)) == ("", "ada")
+    (event,) = events(action="cluster:owner:changed", object_id=str(cluster.pk))
+    assert (event.before, (event.after or {})["owner"], event.person_name) == ({"owner": "ada"}, "", "")
+
+
+def test_a_claim_and_evidence_take_nothing_from_whom_the_cluster_was_handed_to(
+    people: People, cluster: Cluster, outside: Cluster
+) -> None:
+    account_for(by=people.olga, cluster=outside, claimed_for=people.ada)
+    hand_over(by=people.ada, cluster=outside, to="vera", reason="hers")
+    account_for(by=people.olga, cluster=outside, claimed_for=people.tom)
+    event = events(action="cluster:outside:claimed")[-1]
+    assert ((event.before or {})["owner"], (event.after or {})["owner"]) == ("vera", "vera")
+    creation = cluster.creation
+    assert creation is not None
+    hand_over(by=people.ada, cluster=cluster, to="vera", reason="hers too")
+    with transaction.atomic():
+        bind(creation, HyperCluster(outside.cluster_id, outside.name, ()))
+    assert (owner_of(cluster), owner_of(outside)) == ("vera", "vera")
+
+
+def test_a_refused_hand_over_says_to_whom(people: People, cluster: Cluster) -> None:
+    with pytest.raises(NotInTeam):
+        hand_over(by=people.ada, cluster=cluster, to="mallory", reason="hers")
+    assert events(action="cluster:owner:refused")[-1].request == {"owner": "mallory"}
 
 
 @pytest.mark.parametrize("by", ["ada", "tom"])

@@ -95,7 +95,8 @@ def supernode_before_the_check_ends(stage: RaceSetup) -> list[str]:
     return wrong(
         sender_ends_well=error is None,
         G50_nothing_is_sent=deletes(stage) == 0,
-        refused_and_named=row.state == "refused" and [each["name"] for each in row.blockers] == ["node"],
+        refused_and_named=row.state == "refused"
+        and [each["name"] for each in row.blockers or ()] == ["node"],
         it_lives=Cluster.objects.get(pk=cluster.pk).gone_at is None,
     )
 

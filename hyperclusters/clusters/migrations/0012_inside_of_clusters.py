@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="deletion",
             name="blockers",
-            field=models.JSONField(blank=True, db_default=models.Value([], models.JSONField()), default=list),
+            field=models.JSONField(blank=True, null=True),
         ),
         migrations.AddField(
             model_name="deletion",

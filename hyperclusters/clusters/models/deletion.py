@@ -48,8 +48,8 @@ class Deletion(Operation):
     other_type = models.CharField(max_length=8, blank=True, db_default="")
     # A team admin wants it deleted whatever is inside. The reason is the deletion's.
     override_inside = models.BooleanField(default=False, db_default=False)
-    # What was inside right before it was sent or refused, by `inside.as_rows`.
-    blockers = models.JSONField(default=list, blank=True, db_default=models.Value([], models.JSONField()))
+    # What was inside right before it was sent or refused, by `inside.as_rows`; null where nobody could look.
+    blockers = models.JSONField(null=True, blank=True)
 
     # The lock that stopped it before it was sent.
     locked_by = models.ForeignKey(

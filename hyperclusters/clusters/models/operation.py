@@ -44,7 +44,7 @@ class OperationQuerySet(LeasedQuerySet[W]):
         return self.filter(state__in=self.model.UNRESOLVED)
 
     def lease_length(self) -> timedelta:
-        """For two calls, such as a list and a create, and for recording their results."""
+        """For two calls before the intent, which renews it, and for recording their results."""
         return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + LEASE_MARGIN)
 
     def longest_wait(self) -> timedelta:

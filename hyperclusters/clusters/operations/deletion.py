@@ -64,7 +64,7 @@ class DeletionEngine(Engine[Deletion]):
     def prepare(self, operation: Deletion, client: Client, may_begin: MayBegin) -> Resolution | None:
         """List what is inside. An override lets go what is there, or cannot be read, but not a key or time that is
         refused."""
-        operation.blockers = []
+        operation.blockers = None  # not known
         if ClusterType.HPS not in {operation.type, *operation.cluster.listed_as}:
             return None
         project = operation.project
@@ -75,7 +75,6 @@ class DeletionEngine(Engine[Deletion]):
             if operation.override_inside and not isinstance(
                 error, CredentialsRefused | ClockSkew | Throttled
             ):
-                operation.blockers = None  # not known
                 return None
             return self.not_listed(operation, error, old_offset, UNCHECKED)
         rows = inside.as_rows(occupants or (), operation.cluster.cluster_id)
@@ -96,7 +95,7 @@ class DeletionEngine(Engine[Deletion]):
         facts: dict[str, Any] = {"type": operation.type}
         if operation.override_inside:
             facts |= {"override_inside": True, "blockers": operation.blockers}
-        return {"blockers": operation.blockers or []}, facts
+        return {"blockers": operation.blockers}, facts
 
     def call(self, operation: Deletion, client: Client) -> Answer[None]:
         return client.delete(

@@ -66,7 +66,7 @@ CAUSES: dict[str, Text] = {
         "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
     ),
     "not_empty": _("ModelArts lists supernodes or groups inside the cluster."),
-    "inside_unchecked": _("We couldn't check what is inside the cluster, so the deletion was not sent."),
+    "inside_unchecked": _("We couldn't check what is inside the cluster, so we didn't send the deletion."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
     "several_candidates": _("Several new clusters of this name came up."),
     "not_permitted": _("The person who asked is not permitted to do this here."),

@@ -96,7 +96,7 @@ def account(request: PageRequest, pk: UUID) -> HttpResponse:
     cluster = get_object_or_404(visible, pk=pk)
     name, reason = posted_text(request, "person", 150), posted_text(request, "reason")
     try:
-        owner = User.objects.get(username=name, is_active=True) if name else None
+        owner = User.objects.get(username=name, is_active=True, service_team__isnull=True) if name else None
         is_noted = creation_reviews.account_for(
             by=request.user, cluster=cluster, claimed_for=owner, reason=reason
         )

@@ -169,8 +169,10 @@ def _facts(row: ClusterRow) -> dict[str, Any]:
 
 
 def _cells(row: ClusterRow) -> dict[str, Any]:
-    """The facts of a row, each in one cell. `inside` has names, or "nothing"."""
-    names = None if row.inside is None else " ".join(occupant[2] for occupant in row.inside) or "nothing"
+    """The facts of a row, each in one cell. `inside` has names, an ID where there is no name, or "nothing"."""
+    names = None
+    if row.inside is not None:
+        names = " ".join(name or each_id for _kind, each_id, name, _status in row.inside) or "nothing"
     networks, types = " ".join(row.subnet_ids), " ".join(row.types)
     return _facts(row) | {"networks": networks, "types": types, "inside": names}
 
