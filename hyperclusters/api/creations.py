@@ -114,7 +114,7 @@ def not_recorded(request: PageRequest) -> HttpResponse:
 
 def creation_out(creation: Creation) -> CreationOut:
     """As the API shows it."""
-    cluster = getattr(creation, "cluster", None)
+    cluster = getattr(creation, "cluster", None) if creation.state != State.QUEUED else None
     is_waiting = creation.is_unresolved and creation.state != State.NEEDS_ATTENTION
     return CreationOut(
         id=creation.pk,

@@ -28,9 +28,14 @@ def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:
     return broken
 
 
-def lock(project: Project) -> Project:
-    """The project and its team as they are now, locked until the transaction ends: counting waits for adding."""
-    return Project.objects.select_for_update(of=("self", "team")).select_related("team").get(pk=project.pk)
+def read(project: Project) -> Project:
+    """The project and its team as they are now. If either has a quota, they are locked until the transaction ends, so
+    that counting waits for adding."""
+    rows = Project.objects.select_related("team")
+    current = rows.get(pk=project.pk)
+    if current.quota is None and current.team.quota is None:
+        return current
+    return rows.select_for_update(of=("self", "team"), no_key=True).get(pk=project.pk)
 
 
 def check_rules(team: Team, request: CreateRequest) -> None:
@@ -39,12 +44,12 @@ def check_rules(team: Team, request: CreateRequest) -> None:
         raise AgainstRules(team, broken)
 
 
-def check_room(project: Project, *, more: int) -> None:
-    """Raise QuotaReached unless so many more fit into the quotas of project and team. Call with the lock."""
-    if project.quota is not None and used(project) + more > project.quota:
+def check_room(project: Project) -> None:
+    """Raise QuotaReached if the project or its team has more than its quota. `project` as `read` here."""
+    if project.quota is not None and used(project) > project.quota:
         raise QuotaReached(project.quota)
     team = project.team
-    if team.quota is not None and used_by(team) + more > team.quota:
+    if team.quota is not None and used_by(team) > team.quota:
         raise QuotaReached(team.quota, team)
 
 

@@ -135,8 +135,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
     def with_inside_listed_at(self) -> ClusterQuerySet:
         """With `inside_listed_at`: when what is inside was last listed. Null if the cloud does not report it."""
         listings = ClusterListing.objects.filter(project=models.OuterRef("project"), type=ClusterType.HPS)
-        listed_at = models.Subquery(listings.values("inside_listed_at")[:1])
-        return self.annotate(inside_listed_at=listed_at)
+        return self.annotate(inside_listed_at=models.Subquery(listings.order_by().values("inside_listed_at")))
 
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""
@@ -202,11 +201,6 @@ class Cluster(models.Model):
     def reports_inside(self) -> bool:
         """Whether the cloud says what is inside: for HPS alone."""
         return ClusterType.HPS in self.listed_as
-
-    @property
-    def types(self) -> list[str]:
-        """Its type; both while the cloud lists it under both and no creation here proves one."""
-        return [self.type] if self.creation_id else self.listed_as
 
     def audit_subject(self) -> Subject:
         """As the ledger names it."""
