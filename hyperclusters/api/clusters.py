@@ -42,14 +42,8 @@ from .schemas import (
 READ = Scope.CLUSTERS_READ
 COLUMNS = (
     *("pk", "cluster_id", "name", "type", "also_type", "project__name", "project__team__slug", "creation_id"),
-    *(
-        "creation__requested_by__username",
-        "owner__username",
-        "locked_at",
-        "locked_by__username",
-        "lock_reason",
-    ),
-    *("found_at", "seen_at", "gone_at", "inside", "inside_listed_at"),
+    *("creation__requested_by__username", "owner__username", "locked_at", "locked_by__username"),
+    *("lock_reason", "found_at", "seen_at", "gone_at", "inside", "inside_listed_at"),
 )
 
 

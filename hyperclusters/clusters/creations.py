@@ -19,6 +19,7 @@ from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
 from . import quotas
 from .errors import (
+    AgainstRules,
     Blocked,
     CreationRefused,
     InvalidValues,
@@ -70,8 +71,8 @@ def request_creation(
         try:
             with transaction.atomic(durable=True):
                 return _accept(person, project, wish, token, again_of, despite_cluster)
-        except (CreationRefused, IntegrityError) as error:
-            return _earlier_or_refuse(error, person, project, wish, token)
+        except CreationRefused as refusal:
+            return _earlier_or_refuse(refusal, person, project, wish, token)
 
 
 def find_same(*, person: User, project: Project, wish: CreateRequest, token: UUID) -> Creation | None:
@@ -186,51 +187,57 @@ def _accept(
     require(person, Permission.CREATE, project.team)
     failpoint("request_checked")
     _require_allowed(person, project, wish)
-    creation = Creation.objects.create(
-        request_id=request_context.current().request_id,
-        project=project,
-        requested_by=person,
-        token=token,
-        again_of=again_of,
-        **asdict(wish),
-    )
+    try:
+        creation = Creation.objects.create(
+            request_id=request_context.current().request_id,
+            project=project,
+            requested_by=person,
+            token=token,
+            again_of=again_of,
+            **asdict(wish),
+        )
+    except IntegrityError:
+        raise TokenUsed(None) from None
     failpoint("request_saved")
-    namesakes = list(project.clusters.filter(name=wish.name))
-    namesake = next((cluster for cluster in namesakes if cluster.gone_at is None), None)
-    if namesake and not (despite_cluster and may(person, Permission.DECIDE, project.team)):
-        raise NameTaken(namesake)
-    quotas.check_room(project)
-    if namesakes:  # even if gone; one that is unknown here takes the name: see `CreationEngine.prepare`
-        creation.baseline = [cluster.cluster_id for cluster in namesakes]
-        creation.save(update_fields=["baseline"])
-    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else ""}
-    record(
-        EventType.CREATE_REQUESTED,
-        Outcome.ACCEPTED,
-        after=after | {"despite": namesake.cluster_id if namesake else ""},
-        **_facts(person, project, wish) | {"on": creation},
-    )
+    is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
+    despite = _require_room(creation, may_share_name=is_shared)
+    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
+    facts = _facts(person, project, wish) | {"on": creation, "after": after}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
     failpoint("request_recorded")
     wake_workers()
     return creation
 
 
+def _require_room(creation: Creation, *, may_share_name: bool) -> str:
+    """Store the clusters of its name as its baseline, also gone ones. Returns the live one's ID, if there is one.
+    Raises NameTaken, QuotaReached."""
+    namesakes = list(creation.project.clusters.filter(name=creation.name))
+    live = next((cluster for cluster in namesakes if cluster.gone_at is None), None)
+    if live and not may_share_name:
+        raise NameTaken(live)
+    quotas.check_room(creation.project)
+    if namesakes:
+        creation.baseline = [cluster.cluster_id for cluster in namesakes]
+        creation.save(update_fields=["baseline"])
+    return live.cluster_id if live else ""
+
+
 def _earlier_or_refuse(
-    error: Exception, person: User, project: Project, wish: CreateRequest, token: UUID
+    refusal: CreationRefused, person: User, project: Project, wish: CreateRequest, token: UUID
 ) -> Creation:
-    """The creation of this token, whatever stands in the way of another one. Raises CreationRefused."""
+    """The creation of this token, whatever prevents another one. Raises CreationRefused."""
     if earlier := Creation.objects.filter(token=token).first():
         return _same_or_refuse(earlier, person, project, wish)
-    if isinstance(error, IntegrityError) and (
-        unresolved := project.creations.unresolved().filter(name=wish.name).first()
-    ):
-        raise NameUnresolved(unresolved) from None
-    raise error
+    if isinstance(refusal, TokenUsed):  # not the token, so the name, of a creation that may be settled now
+        raise NameUnresolved(project.creations.filter(name=wish.name)[0]) from None
+    raise refusal
 
 
 def _require_allowed(person: User, project: Project, wish: CreateRequest) -> None:
     """Raise CreationRefused if the team's rules, the person's rate or the circuit breaker forbid it."""
-    quotas.check_rules(project.team, wish)
+    if broken := quotas.broken_rules(project.team, name=wish.name, type=wish.type, reason=wish.reason):
+        raise AgainstRules(project.team, broken)
     lately = clock.within("requested_at", timedelta(minutes=1))
     most = settings.CREATIONS_PER_MINUTE
     if 0 < most <= Creation.objects.filter(lately, requested_by=person).count():
@@ -242,9 +249,7 @@ def _require_allowed(person: User, project: Project, wish: CreateRequest) -> Non
 def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: CreateRequest) -> Creation:
     if earlier.requested_by_id != person.pk:
         raise TokenUsed(None)
-    was = CreateRequest(
-        name=earlier.name, type=earlier.type, subnet_id=earlier.subnet_id, reason=earlier.reason
-    )
+    was = CreateRequest(earlier.name, earlier.type, earlier.subnet_id, earlier.reason)
     if earlier.project_id != project.pk or was != wish:
         raise TokenUsed(earlier)
     return earlier
@@ -264,14 +269,10 @@ def _check_grammar(project: Project, wish: CreateRequest) -> None:
 
 def _facts(person: User, project: Project | None, wish: CreateRequest) -> dict[str, Any]:
     """The facts of every event about a request that did not become a creation."""
+    values = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
     return {
         "by": person,
         "on": Subject("cluster", "", wish.name, project.team if project else None, project),
         "reason": wish.reason,
-        "request": _values(project, wish),
+        "request": values | ({"project": project.name} if project else {}),
     }
-
-
-def _values(project: Project | None, wish: CreateRequest) -> dict[str, Any]:
-    values = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
-    return values | ({"project": project.name} if project else {})
