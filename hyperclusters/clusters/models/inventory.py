@@ -202,6 +202,11 @@ class Cluster(models.Model):
         """Whether the cloud says what is inside: for HPS alone."""
         return ClusterType.HPS in self.listed_as
 
+    @property
+    def types(self) -> list[str]:
+        """Its type; both while the cloud lists it under both and no creation here proves one."""
+        return [self.type] if self.creation_id else self.listed_as
+
     def audit_subject(self) -> Subject:
         """As the ledger names it."""
         return Subject("cluster", str(self.pk), self.name, self.project.team, self.project)
