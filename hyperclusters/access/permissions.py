@@ -102,8 +102,8 @@ def active_grants(person: Person) -> list[Grant]:
     """This person's active grants, each with its team."""
     if not isinstance(person, User):
         return []
-    read = _read.get()
-    cache = {} if read is None else read
+    if (cache := _read.get()) is None:
+        cache = {}
     if person.pk not in cache:
         grants = _active(person).select_related("team")
         # Sorted here: in the database the names to sort by cost two joins more, on every page.
