@@ -112,9 +112,7 @@ def authenticate(header: str, *, ip: str) -> ApiToken:
     if scheme.lower() != "bearer" or not text:
         raise TokenRejected("missing")
     pk = token_id(text)
-    token = (
-        ApiToken.objects.select_related("owner__service_team", "team").filter(pk=pk).first() if pk else None
-    )
+    token = ApiToken.objects.select_related("owner").filter(pk=pk).first() if pk else None
     if token is None or not hmac.compare_digest(token.digest, _digest(text)):
         raise _rejected(None, "unknown", ip)
     if not token.owner.is_active:

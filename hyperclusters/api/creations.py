@@ -114,7 +114,7 @@ def not_recorded(request: PageRequest) -> HttpResponse:
 
 def creation_out(creation: Creation) -> CreationOut:
     """As the API shows it."""
-    cluster = getattr(creation, "cluster", None)
+    cluster = getattr(creation, "cluster", None) if creation.state != State.QUEUED else None
     is_waiting = creation.is_unresolved and creation.state != State.NEEDS_ATTENTION
     return CreationOut(
         id=creation.pk,
@@ -147,11 +147,11 @@ def creation_out(creation: Creation) -> CreationOut:
 def _project(request: PageRequest, body: CreationBody) -> Project:
     """The project that the caller can see. Raises Http404; the attempt is kept in the audit."""
     visible = Project.objects.where(request.user, Permission.VIEW).select_related("team")
-    project = visible.filter(name=body.project).first()
-    if project is None:
+    try:
+        return visible.get(name=body.project)
+    except Project.DoesNotExist:
         creations.note_attempt(person=request.user, project=None, values=body.dict())
-        raise Http404
-    return project
+        raise Http404 from None
 
 
 def _creations(request: PageRequest) -> CreationQuerySet:

@@ -19,7 +19,9 @@ from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
 from . import quotas
 from .errors import (
+    AgainstRules,
     Blocked,
+    CreationRefused,
     InvalidValues,
     NameTaken,
     NameUnresolved,
@@ -30,7 +32,7 @@ from .errors import (
 )
 from .failpoints import failpoint
 from .inventory import AlreadyBound
-from .models import Cluster, Creation, Evidence, Project, State
+from .models import Creation, Evidence, Project, State
 from .operations.creation import CREATIONS
 from .operations.evidence import of_attempts
 from .operations.resolution import Resolution, cluster_from
@@ -66,8 +68,11 @@ def request_creation(
     facts = _facts(person, project, wish)
     with recorded(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **facts):
         _check_grammar(project, wish)
-        with transaction.atomic(durable=True):
-            return _accept(person, project, wish, token, again_of, despite_cluster)
+        try:
+            with transaction.atomic(durable=True):
+                return _accept(person, project, wish, token, again_of, despite_cluster)
+        except CreationRefused as refusal:
+            return _earlier_or_refuse(refusal, person, project, wish, token)
 
 
 def find_same(*, person: User, project: Project, wish: CreateRequest, token: UUID) -> Creation | None:
@@ -175,78 +180,76 @@ def _accept(
     again_of: Creation | None,
     despite_cluster: bool,
 ) -> Creation:
-    # The row locks make the name and quota checks below valid against creations being accepted at the same time.
+    """Insert before looking for clusters: the unique constraints decide about the token and the name without a lock,
+    and a creation that settles at this moment is either in the way, or its cluster is found."""
     hold_until_commit(token)
-    project = quotas.lock(project)
+    project = quotas.read(project)
     require(person, Permission.CREATE, project.team)
-    if earlier := Creation.objects.filter(token=token).first():
-        return _same_or_refuse(earlier, person, project, wish)
     failpoint("request_checked")
-    namesake = _require_room(person, project, wish, despite_cluster)
-    creation = _insert(person, project, wish, token, again_of)
+    _require_allowed(person, project, wish)
+    try:
+        creation = Creation.objects.create(
+            request_id=request_context.current().request_id,
+            project=project,
+            requested_by=person,
+            token=token,
+            again_of=again_of,
+            **asdict(wish),
+        )
+    except IntegrityError:
+        raise TokenUsed(None) from None
     failpoint("request_saved")
-    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else ""}
-    record(
-        EventType.CREATE_REQUESTED,
-        Outcome.ACCEPTED,
-        after=after | {"despite": namesake.cluster_id if namesake else ""},
-        **_facts(person, project, wish) | {"on": creation},
-    )
+    is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
+    despite = _require_room(creation, may_share_name=is_shared)
+    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
+    facts = _facts(person, project, wish) | {"on": creation, "after": after}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
     failpoint("request_recorded")
     wake_workers()
     return creation
 
 
-def _require_room(
-    person: User, project: Project, wish: CreateRequest, despite_cluster: bool
-) -> Cluster | None:
-    """Check that nothing prevents this request. Returns the live cluster of its name, if the person chose to ignore
-    it. Raises CreationRefused."""
-    quotas.check_rules(project.team, wish)
-    if _asks_too_often(person):
+def _require_room(creation: Creation, *, may_share_name: bool) -> str:
+    """Store the clusters of its name as its baseline, also gone ones. Returns the live one's ID, if there is one.
+    Raises NameTaken, QuotaReached."""
+    namesakes = list(creation.project.clusters.filter(name=creation.name))
+    live = next((cluster for cluster in namesakes if cluster.gone_at is None), None)
+    if live and not may_share_name:
+        raise NameTaken(live)
+    quotas.check_room(creation.project)
+    if namesakes:
+        creation.baseline = [cluster.cluster_id for cluster in namesakes]
+        creation.save(update_fields=["baseline"])
+    return live.cluster_id if live else ""
+
+
+def _earlier_or_refuse(
+    refusal: CreationRefused, person: User, project: Project, wish: CreateRequest, token: UUID
+) -> Creation:
+    """The creation of this token, whatever prevents another one. Raises CreationRefused."""
+    if earlier := Creation.objects.filter(token=token).first():
+        return _same_or_refuse(earlier, person, project, wish)
+    if isinstance(refusal, TokenUsed):  # not the token, so the name, of a creation that may be settled now
+        raise NameUnresolved(project.creations.filter(name=wish.name)[0]) from None
+    raise refusal
+
+
+def _require_allowed(person: User, project: Project, wish: CreateRequest) -> None:
+    """Raise CreationRefused if the team's rules, the person's rate or the circuit breaker forbid it."""
+    if broken := quotas.broken_rules(project.team, name=wish.name, type=wish.type, reason=wish.reason):
+        raise AgainstRules(project.team, broken)
+    lately = clock.within("requested_at", timedelta(minutes=1))
+    most = settings.CREATIONS_PER_MINUTE
+    if 0 < most <= Creation.objects.filter(lately, requested_by=person).count():
         raise TooMany("too many creations within a minute")
     if project.is_blocked():
         raise Blocked(project)
-    if unresolved := project.creations.unresolved().filter(name=wish.name).first():
-        raise NameUnresolved(unresolved)
-    namesake = project.clusters.present().filter(name=wish.name).first()
-    if namesake and not (despite_cluster and may(person, Permission.DECIDE, project.team)):
-        raise NameTaken(namesake)
-    quotas.check_room(project, more=1)
-    return namesake
-
-
-def _insert(
-    person: User, project: Project, wish: CreateRequest, token: UUID, again_of: Creation | None
-) -> Creation:
-    # Known clusters of this name, even if gone. An unknown one takes the name: see `CreationEngine.prepare`.
-    cluster_ids = project.clusters.filter(name=wish.name).values_list("cluster_id", flat=True)
-    try:
-        with transaction.atomic():
-            return Creation.objects.create(
-                request_id=request_context.current().request_id,
-                project=project,
-                requested_by=person,
-                token=token,
-                again_of=again_of,
-                baseline=list(cluster_ids),
-                **asdict(wish),
-            )
-    except IntegrityError:  # the same token, posted for another project at the same time
-        raise TokenUsed(None) from None
-
-
-def _asks_too_often(person: User) -> bool:
-    recent = Creation.objects.filter(clock.within("requested_at", timedelta(minutes=1)), requested_by=person)
-    return 0 < settings.CREATIONS_PER_MINUTE <= recent.count()
 
 
 def _same_or_refuse(earlier: Creation, person: User, project: Project, wish: CreateRequest) -> Creation:
     if earlier.requested_by_id != person.pk:
         raise TokenUsed(None)
-    was = CreateRequest(
-        name=earlier.name, type=earlier.type, subnet_id=earlier.subnet_id, reason=earlier.reason
-    )
+    was = CreateRequest(earlier.name, earlier.type, earlier.subnet_id, earlier.reason)
     if earlier.project_id != project.pk or was != wish:
         raise TokenUsed(earlier)
     return earlier
@@ -266,14 +269,10 @@ def _check_grammar(project: Project, wish: CreateRequest) -> None:
 
 def _facts(person: User, project: Project | None, wish: CreateRequest) -> dict[str, Any]:
     """The facts of every event about a request that did not become a creation."""
+    values = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
     return {
         "by": person,
         "on": Subject("cluster", "", wish.name, project.team if project else None, project),
         "reason": wish.reason,
-        "request": _values(project, wish),
+        "request": values | ({"project": project.name} if project else {}),
     }
-
-
-def _values(project: Project | None, wish: CreateRequest) -> dict[str, Any]:
-    values = {"name": wish.name, "type": wish.type, "hyper_cluster_subnet_id": wish.subnet_id}
-    return values | ({"project": project.name} if project else {})

@@ -56,7 +56,7 @@ def request_deletion(
         transaction.atomic(durable=True),
     ):
         hold_until_commit(cluster.pk)
-        project = quotas.lock(cluster.project)
+        project = quotas.read(cluster.project)
         require(person, Permission.CREATE, project.team)
         if override_inside:
             require(person, Permission.DECIDE, project.team)
@@ -137,10 +137,7 @@ def _same_or_refuse(
 
 
 def _require_deletable(project: Project, cluster: Cluster, typed_name: str) -> None:
-    """Nothing stands in the way of deleting this cluster, as it is now. Raises CreationRefused.
-
-    Call with the project locked: that makes this hold against creations and deletions that are being accepted right now.
-    """
+    """Nothing stands in the way of deleting this cluster, as it is now. Raises CreationRefused."""
     if cluster.is_locked:
         raise ClusterLocked(cluster)
     if typed_name != cluster.name:

@@ -5,15 +5,10 @@ Quotas are read under a lock, so parallel creations are counted exactly, and onc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hyperclusters.access.models import Team
 
-from .errors import AgainstRules, QuotaReached
+from .errors import QuotaReached
 from .models import Cluster, Creation, Project
-
-if TYPE_CHECKING:
-    from .creations import CreateRequest
 
 
 def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:  # noqa: A002 -- the vendor's name
@@ -28,23 +23,23 @@ def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:
     return broken
 
 
-def lock(project: Project) -> Project:
-    """The project and its team as they are now, locked until the transaction ends: counting waits for adding."""
-    return Project.objects.select_for_update(of=("self", "team")).select_related("team").get(pk=project.pk)
+def read(project: Project) -> Project:
+    """The project and its team as they are now; locked until the transaction ends if either has a quota, so that
+    counting waits for adding."""
+    rows = Project.objects.select_related("team")
+    current = rows.get(pk=project.pk)
+    if current.quota is None and current.team.quota is None:
+        return current
+    # Not against foreign keys: an insertion may wait for a creation that settles, and its cluster refers to the project.
+    return rows.select_for_update(of=("self", "team"), no_key=True).get(pk=project.pk)
 
 
-def check_rules(team: Team, request: CreateRequest) -> None:
-    """Raise AgainstRules if the request breaks one."""
-    if broken := broken_rules(team, name=request.name, type=request.type, reason=request.reason):
-        raise AgainstRules(team, broken)
-
-
-def check_room(project: Project, *, more: int) -> None:
-    """Raise QuotaReached unless so many more fit into the quotas of project and team. Call with the lock."""
-    if project.quota is not None and used(project) + more > project.quota:
+def check_room(project: Project) -> None:
+    """Raise QuotaReached if the project or its team has more than its quota. `project` as `read` here."""
+    if project.quota is not None and used(project) > project.quota:
         raise QuotaReached(project.quota)
     team = project.team
-    if team.quota is not None and used_by(team) + more > team.quota:
+    if team.quota is not None and used_by(team) > team.quota:
         raise QuotaReached(team.quota, team)
 
 

@@ -135,8 +135,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
     def with_inside_listed_at(self) -> ClusterQuerySet:
         """With `inside_listed_at`: when what is inside was last listed. Null if the cloud does not report it."""
         listings = ClusterListing.objects.filter(project=models.OuterRef("project"), type=ClusterType.HPS)
-        listed_at = models.Subquery(listings.values("inside_listed_at")[:1])
-        return self.annotate(inside_listed_at=listed_at)
+        return self.annotate(inside_listed_at=models.Subquery(listings.order_by().values("inside_listed_at")))
 
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""

@@ -80,7 +80,7 @@ class CreationEngine(Engine[Creation]):
         if operation.project.quota is None and operation.team.quota is None:
             return None
         try:
-            quotas.check_room(quotas.lock(operation.project), more=0)
+            quotas.check_room(quotas.read(operation.project))
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")
         return None
