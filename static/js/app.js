@@ -381,6 +381,7 @@ function sayUnchecked(form) {
   words.className = "help warn-c";
   words.textContent = live.dataset.notChecked;
   $$(".note", form).forEach((note) => note.replaceChildren());
+  $("[name='subnets_of']", form).value = ""; // the next answer has them again
   $("#id_name_note").replaceChildren(words);
   const check = document.createElement("li");
   check.textContent = live.dataset.notChecked;

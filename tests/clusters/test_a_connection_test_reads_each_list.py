@@ -29,17 +29,16 @@ def tested(people: People, projects: Projects, **options: Any) -> ConnectionTest
 
 
 def kinds(test: ConnectionTest) -> list[str]:
-    assert [row["list"] for row in test.lists] == NAMES
+    assert [row["list"] for row in test.lists or []] == NAMES
     return [str(line["kind"]) for line in list_lines(test)]
 
 
 def test_every_list_is_read_once_and_counted(people: People, projects: Projects, cloud: Cloud) -> None:
-    cluster = cloud.simulator.add_cluster(projects.vision.project_id, "theirs")
+    cloud.simulator.add_cluster(projects.vision.project_id, "theirs")
     cloud.simulator.add_cluster(projects.vision.project_id, "ecs", type="ECS")
-    assert cluster.cluster_id
     test = tested(people, projects)
     assert (test.diagnosis, kinds(test)) == (Diagnosis.WELL, ["good"] * 4)
-    assert [row["count"] for row in test.lists] == [1, 1, 0, 0]
+    assert [row["count"] for row in test.lists or []] == [1, 1, 0, 0]
     calls = [entry.call for entry in cloud.simulator.journal()]
     assert calls == ["list", "list", "hyperinstances", "groups"]
     assert cloud.posts == []

@@ -12,7 +12,7 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.preflight import Preflight, preflight
 from hyperclusters.clusters.quotas import broken_rules
 from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
-from hyperclusters.web.clusters.subnets import subnet_choices, subnet_note
+from hyperclusters.web.clusters.subnets import subnets_context
 from hyperclusters.web.texts.refusals import name_trouble, rule_broken
 
 SNIPPETS = ("json", "curl", "sdk")
@@ -23,15 +23,12 @@ def preview(person: User, projects: list[Project], values: dict[str, str]) -> di
     project = chosen_project(projects, values) or projects[0]
     name, subnet_id = values.get("name", ""), values.get("hyper_cluster_subnet_id", "")
     kind = ClusterType(values["type"]) if values.get("type") in set(ClusterType) else ClusterType.HPS
-    choices = subnet_choices(project, subnet_id)
     ahead = preflight(person=person, project=project, name=name if is_name(name) else "")
     return {
         "preflight": ahead,
         "name_note": _name_note(name, ahead),
         "broken": _broken_fields(values, ahead, kind),
-        "subnets": choices,
-        "subnet_note": subnet_note(choices, subnet_id),
-        "subnets_are_news": values.get("subnets_of") != choices.key,
+        **subnets_context(project, subnet_id, values.get("subnets_of")),
         "shown_as": values["as"] if values.get("as") in SNIPPETS else SNIPPETS[0],
         "sent": _snippets(ahead.project, name, kind, subnet_id),
     }

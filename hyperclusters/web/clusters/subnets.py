@@ -18,7 +18,7 @@ FEW_ROWS = 6  # need no click to be seen
 
 @dataclass(frozen=True, slots=True)
 class SubnetChoices:
-    """What the list shows. `key` changes with it."""
+    """What the list shows."""
 
     rows: list[Subnet]
     total: int
@@ -26,7 +26,6 @@ class SubnetChoices:
     search: str  # empty: not searched
     chosen: str
     used: Subnet | None  # the chosen one, if it is known
-    key: str
 
     @property
     def is_open(self) -> bool:
@@ -34,8 +33,19 @@ class SubnetChoices:
         return bool(self.search) or (self.total <= FEW_ROWS and not self.chosen)
 
 
-def subnet_choices(project: Project, typed: str) -> SubnetChoices:
-    """The subnets of a project. `typed`: an ID, or a part of an ID or of a cluster's name."""
+def subnets_context(project: Project, typed: str, key_on_page: str | None) -> dict[str, object]:
+    """Context for the list and the note beside the field; empty if the page shows them for the same entries already.
+
+    `typed`: an ID, or a part of an ID or of a cluster's name.
+    """
+    key = f"{project.name}|{typed}"
+    if key == key_on_page:
+        return {}
+    choices = _choices(project, typed)
+    return {"subnets": choices, "subnets_key": key, "subnet_note": _note(choices, typed)}
+
+
+def _choices(project: Project, typed: str) -> SubnetChoices:
     subnets = known_subnets(project)
     text = typed.strip()
     chosen = text if is_subnet_id(text) else ""
@@ -48,11 +58,10 @@ def subnet_choices(project: Project, typed: str) -> SubnetChoices:
         search=search,
         chosen=chosen,
         used=next((subnet for subnet in subnets if subnet.subnet_id == chosen), None),
-        key=f"{project.name}|{text}",
     )
 
 
-def subnet_note(choices: SubnetChoices, typed: str) -> dict[str, object]:
+def _note(choices: SubnetChoices, typed: str) -> dict[str, object]:
     """What to say of what is typed: who uses the subnet, how many match, or what is wrong with it."""
     if choices.chosen and choices.chosen == typed:
         if choices.used and (users := choices.used.clusters):

@@ -40,8 +40,8 @@ def new(request: PageRequest) -> HttpResponse:
     values = _values(draft or request.GET)
     if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
         values["reason"] = earlier.reason
-    beside = {name: request.GET.get(name, "") for name in ("as", "subnets_of")}
-    context = preview(request.user, projects, values | beside)
+    beside = ("as", "subnets_of") if request.htmx else ("as",)
+    context = preview(request.user, projects, values | {name: request.GET.get(name, "") for name in beside})
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
