@@ -228,10 +228,8 @@ def _end(
         open_ = ConnectionTest.objects.filter(pk=test.pk, done_at__isnull=True)
         if not open_.update(done_at=clock.now(), **facts):
             return  # our lease lapsed, and another worker made the test
-        recent_tests = ConnectionTest.objects.filter(project=test.project_id).values_list("pk", flat=True)[
-            :KEPT
-        ]
-        ConnectionTest.objects.filter(project=test.project_id).exclude(pk__in=list(recent_tests)).delete()
+        tests = ConnectionTest.objects.filter(project=test.project_id)
+        tests.exclude(pk__in=list(tests.values_list("pk", flat=True)[:KEPT])).delete()
         record(
             EventType.PROJECT_TESTED,
             Outcome.DONE if diagnosis in {Diagnosis.WELL, Diagnosis.CLOCK} and answer else Outcome.FAILED,

@@ -50,7 +50,9 @@ def test_each_subnet_says_which_clusters_use_it_their_types_and_whether_it_is_a_
     add(projects.vision, "infer", (A, False), type="ECS")
     add(projects.vision, "old", C, gone_at=clock.now())
     add(projects.speech, "foreign", "d" + A[1:])
-    first, a, b, c = rows(as_("ada").get(NEW))
+    page = as_("ada").get(NEW)
+    first, a, b, c = rows(page)
+    assert "Leave empty for the default network." in words(page)
     assert first == "Default network No subnet ID is sent"
     assert a == f"{A} infer, train-a3 HPS ECS default"
     assert b == f"{B} train-a3 HPS"

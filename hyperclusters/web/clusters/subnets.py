@@ -67,7 +67,7 @@ def _note(choices: SubnetChoices, typed: str) -> dict[str, object]:
         if choices.used and (users := choices.used.clusters):
             return {"kind": "", "text": _("Used by"), "clusters": users[:3], "more": len(users[3:])}
         return {"kind": "", "text": _("No cluster of this project uses it, as far as we know.")}
-    if choices.matches and choices.search == typed and not is_subnet_id(typed.lower()):
+    if choices.matches and typed and choices.search == typed and not is_subnet_id(typed.lower()):
         text = ngettext(
             "%(n)d known subnet matches. Choose one.",
             "%(n)d known subnets match. Choose one.",
