@@ -18,7 +18,7 @@ NAMES = ["HPS", "ECS", "supernodes", "groups"]
 REFUSED = {"status": 403, "error_code": "ModelArts.6407"}
 
 
-def tested(people: People, projects: Projects, **options: Any) -> ConnectionTest:
+def outcome_of(people: People, projects: Projects, **options: Any) -> ConnectionTest:
     """A test as the worker makes it, without the lists that a worker makes beside it."""
     ask_test(by=people.root, project=projects.vision)
     test = claim_test("here")
@@ -36,7 +36,7 @@ def kinds(test: ConnectionTest) -> list[str]:
 def test_every_list_is_read_once_and_counted(people: People, projects: Projects, cloud: Cloud) -> None:
     cloud.simulator.add_cluster(projects.vision.project_id, "theirs")
     cloud.simulator.add_cluster(projects.vision.project_id, "ecs", type="ECS")
-    test = tested(people, projects)
+    test = outcome_of(people, projects)
     assert (test.diagnosis, kinds(test)) == (Diagnosis.WELL, ["good"] * 4)
     assert [row["count"] for row in test.lists or []] == [1, 1, 0, 0]
     calls = [entry.call for entry in cloud.simulator.journal()]
@@ -57,7 +57,7 @@ def test_a_missing_right_is_named_for_its_list(
     people: People, projects: Projects, cloud: Cloud, as_: SignIn,
 ) -> None:  # fmt: skip
     cloud.simulator.fault("error", call, status=403, error_code=code)
-    test = tested(people, projects)
+    test = outcome_of(people, projects)
     assert (test.diagnosis, diagnosis(test).kind) == (Diagnosis.PARTLY, "warn")
     assert [place for place, kind in enumerate(kinds(test)) if kind == "bad"] == [place]
     page = words(confirm(as_("root")).get(projects.vision.get_absolute_url()))
@@ -76,7 +76,7 @@ def test_a_missing_right_to_ecs_clusters_alone_is_named(
         cloud.simulator.fault("error", "list", times=1, **REFUSED)
         return True
 
-    test = tested(people, projects, may_begin=may_begin)
+    test = outcome_of(people, projects, may_begin=may_begin)
     assert (test.diagnosis, kinds(test)) == (Diagnosis.PARTLY, ["good", "bad", "good", "good"])
     assert list_lines(test)[1]["text"] == "The key lacks the right to list ECS clusters."
 
@@ -85,7 +85,7 @@ def test_without_the_right_to_hps_clusters_the_other_lists_are_read_too(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "list", times=1, **REFUSED)
-    test = tested(people, projects)
+    test = outcome_of(people, projects)
     assert (test.diagnosis, kinds(test)) == (Diagnosis.DENIED, ["bad", "good", "good", "good"])
     assert list_lines(test)[0]["text"] == "The key lacks the right to list HPS clusters."
 
@@ -106,7 +106,7 @@ def test_a_list_that_fails_otherwise_is_no_missing_right(
 ) -> None:
     fault, parameters = FAULTS[case]
     cloud.simulator.fault(fault, "hyperinstances", **parameters)
-    test = tested(people, projects)
+    test = outcome_of(people, projects)
     assert (test.diagnosis, kinds(test)[:3]) == (Diagnosis.PARTLY, ["good", "good", "bad"])
     assert "lacks the right" not in str(list_lines(test)[2]["text"])
     assert kinds(test)[3] == ("warn" if case == "throttled" else "good")  # no call while calls are stopped
@@ -116,7 +116,7 @@ def test_g17_a_key_that_is_refused_on_the_way_is_not_sent_again(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     cloud.simulator.fault("error", "hyperinstances", status=401, error_code="APIGW.0301")
-    test = tested(people, projects)
+    test = outcome_of(people, projects)
     assert kinds(test) == ["good", "good", "bad", "warn"]
     assert [entry.call for entry in cloud.simulator.journal()] == ["list", "list", "hyperinstances"]
 
@@ -124,7 +124,7 @@ def test_g17_a_key_that_is_refused_on_the_way_is_not_sent_again(
 def test_g52_a_worker_that_is_to_stop_reads_no_other_list(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    test = tested(people, projects, may_begin=lambda: False)
+    test = outcome_of(people, projects, may_begin=lambda: False)
     assert (test.diagnosis, kinds(test)) == (Diagnosis.PARTLY, ["good", "warn", "warn", "warn"])
     assert len(cloud.simulator.journal()) == 1
 
