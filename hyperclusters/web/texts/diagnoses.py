@@ -25,7 +25,7 @@ ADVICE: dict[str, Text] = {
         "permitted to use ModelArts there?"
     ),
     Diagnosis.PARTLY: _(
-        "Below is what happened to each list. Add the missing rights to the key, then test again."
+        "Below is what happened to each list. Where a right is missing, add it to the key, then test again."
     ),
     Diagnosis.ENDPOINT: _(
         "The host answers but has no hyper clusters under this address. Is it the endpoint of the right region?"
