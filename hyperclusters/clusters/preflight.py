@@ -8,7 +8,7 @@ from datetime import datetime
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, grants_for, may
 
-from .models import Cluster, ClusterListing, Creation, Network, Project
+from .models import Cluster, ClusterListing, Creation, Project
 from .quotas import used, used_by
 
 
@@ -24,7 +24,6 @@ class Preflight:
     unresolved: Creation | None
     sources: list[ClusterListing]
     may_override: bool  # whether the person may create despite a cluster of the name
-    subnets: list[str]  # known subnets of this project, most used first
 
     @property
     def is_name_free(self) -> bool:
@@ -50,7 +49,6 @@ def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
     """Read what is known. The caller has checked that this person may create in this project."""
     here = (grant for grant in grants_for(person, Permission.CREATE) if grant.team_id == project.team_id)
     grant = next(here, None)
-    subnets = Network.objects.filter(cluster__project=project, cluster__gone_at__isnull=True)
     return Preflight(
         project=project,
         access_expires_at=grant.until if grant else None,
@@ -60,9 +58,4 @@ def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
         unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
         sources=list(project.sources.all()),
         may_override=may(person, Permission.DECIDE, project.team),
-        subnets=list(
-            dict.fromkeys(
-                subnets.order_by("-cluster__found_at", "pk").values_list("subnet_id", flat=True)[:50]
-            )
-        )[:8],
     )

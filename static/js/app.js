@@ -60,6 +60,19 @@ function fill({ dataset }) {
   field.focus();
 }
 
+// The arrows go from the field through the known subnets, and back.
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const details = event.target.closest("[data-subnets]") && $("[data-subnets] details");
+  if (!step || !details || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const [field, ...rows] = $$("[data-subnets] input:not([type='hidden']), [data-subnets] [data-fill]");
+  const here = rows.indexOf(event.target);
+  if (here < 0 && (event.target !== field || step < 0)) return;
+  event.preventDefault();
+  details.open = true;
+  (rows[here + step] ?? (here + step < 0 ? field : event.target)).focus();
+});
+
 // Menus are details elements; a click elsewhere or Escape closes them.
 const openMenus = () => $$(":is(.chip-menu, .account, .topmenu)[open]");
 
@@ -70,7 +83,10 @@ document.addEventListener("click", (event) => {
     if (!own) menu.open = false;
   }
   if (on("[data-copy], [data-copy-from]")) copy(on("[data-copy], [data-copy-from]"));
-  else if (on("[data-fill]")) fill(on("[data-fill]"));
+  else if (on("[data-fill]")) {
+    event.preventDefault(); // it fills in by a round trip where there are no scripts
+    fill(on("[data-fill]"));
+  }
   else if (on("[data-dismiss]")) on(".toast, .notice").remove();
   else if (on("[data-open]") && !event.ctrlKey && !event.metaKey) {
     event.preventDefault(); // a link leads to the same on a page of its own
@@ -365,6 +381,7 @@ function sayUnchecked(form) {
   words.className = "help warn-c";
   words.textContent = live.dataset.notChecked;
   $$(".note", form).forEach((note) => note.replaceChildren());
+  $("[name='subnets_of']", form).value = ""; // the next answer has them again
   $("#id_name_note").replaceChildren(words);
   const check = document.createElement("li");
   check.textContent = live.dataset.notChecked;

@@ -83,6 +83,24 @@ def test_a_bad_subnet_says_why_and_stops_when_a_known_one_is_picked(form: Page) 
     expect(preview(form)).to_contain_text(SUBNET)
 
 
+def test_a_subnet_is_found_by_a_cluster_s_name_and_chosen_by_keys(form: Page) -> None:
+    subnet, note = form.get_by_label("Subnet ID"), form.locator("#id_hyper_cluster_subnet_id_note")
+    form.get_by_label("Name", exact=True).fill("by-keys")
+    subnet.fill("TAK")
+    expect(note).to_contain_text("1 known subnet matches")
+    subnet.press("ArrowDown")
+    expect(form.get_by_title(SUBNET)).to_be_focused()
+    form.keyboard.press("ArrowUp")
+    expect(subnet).to_be_focused()
+    subnet.press("ArrowDown")
+    form.keyboard.press("Enter")
+    expect(subnet).to_have_value(SUBNET)
+    expect(subnet).to_be_focused()
+    expect(note).to_contain_text("Used by taken")
+    subnet.press("Enter")  # creates, although the subnets' buttons come before that one
+    form.wait_for_url(CREATION)
+
+
 def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
     form.get_by_label("Name", exact=True).fill("train-ecs")
     form.get_by_text("ECS", exact=True).click()

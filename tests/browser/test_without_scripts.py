@@ -43,6 +43,23 @@ def test_signing_in_and_out_works(plain: Window, people: People, watch: Watch) -
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_a_subnet_is_searched_and_chosen(plain: Window, projects: Projects, cloud: Cloud) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "taken", subnet_ids=[SUBNET])
+    cloud.simulator.add_cluster(projects.vision.project_id, "other")
+    run_worker()
+    page = plain("ada")
+    page.goto("/clusters/new/")
+    page.get_by_label("Name", exact=True).fill("no-scripts")
+    page.get_by_label("Subnet ID").fill("tak")
+    page.get_by_role("button", name="Search subnets").click()
+    expect(page.locator("#subnets li")).to_have_count(1)
+    page.get_by_title(SUBNET).click()
+    expect(page.get_by_label("Subnet ID")).to_have_value(SUBNET)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("no-scripts")
+    page.get_by_label("Name", exact=True).press("Enter")
+    page.wait_for_url(CREATION)
+
+
 def test_creating_works_and_its_page_follows_by_itself(
     plain: Window, projects: Projects, cloud: Cloud, start_worker: Start, watch: Watch
 ) -> None:

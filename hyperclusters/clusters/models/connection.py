@@ -17,6 +17,7 @@ class Diagnosis(models.TextChoices):
     """The result of a connection test."""
 
     WELL = "well", _("Connected")
+    PARTLY = "partly", _("Connected in part")
     CLOCK = "clock", _("Clocks differ")
     KEY = "key", _("Key not accepted")
     DENIED = "denied", _("Not permitted")
@@ -35,8 +36,8 @@ class ConnectionTestQuerySet(LeasedQuerySet["ConnectionTest"]):
     """Tests of connections."""
 
     def lease_length(self) -> timedelta:
-        """For two lists: the second uses the cloud's clock."""
-        return timedelta(seconds=2 * settings.UPSTREAM_DEADLINE + 10)
+        """For four lists, the first of them twice: the second time by the cloud's clock."""
+        return timedelta(seconds=5 * settings.UPSTREAM_DEADLINE + 10)
 
     def longest_wait(self) -> timedelta:
         """A test waits until another call of the project has proved its key."""
@@ -66,6 +67,9 @@ class ConnectionTest(Leased):
     seconds = models.FloatField(null=True, blank=True)
     clusters = models.PositiveIntegerField(null=True, blank=True)
     clock_offset = models.DurationField(null=True, blank=True)  # the cloud's clock minus ours
+    lists = models.JSONField(
+        null=True, blank=True
+    )  # a row for each list, by `connections`; null or empty: none was read
 
     objects = ConnectionTestQuerySet.as_manager()
 

@@ -110,9 +110,8 @@ WIDGETS: dict[str, dict[str, str]] = {
         "autocomplete": "off",
         "spellcheck": "false",
         "autocapitalize": "off",
-        "list": "known-subnets",
         "aria-describedby": "id_hyper_cluster_subnet_id_note",
-        "placeholder": _("Leave empty for the default network"),  # type: ignore[dict-item]
+        "placeholder": _("Search or paste a subnet ID"),  # type: ignore[dict-item]
     },
     # The live check gets only its first character: an address has no room for long text.
     "reason": {"class": "input", "maxlength": "500", "autocomplete": "off", "data-brief": ""},

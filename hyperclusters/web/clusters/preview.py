@@ -12,7 +12,8 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.preflight import Preflight, preflight
 from hyperclusters.clusters.quotas import broken_rules
 from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
-from hyperclusters.web.texts.refusals import name_trouble, rule_broken, subnet_trouble
+from hyperclusters.web.clusters.subnets import subnets_context
+from hyperclusters.web.texts.refusals import name_trouble, rule_broken
 
 SNIPPETS = ("json", "curl", "sdk")
 
@@ -27,7 +28,7 @@ def preview(person: User, projects: list[Project], values: dict[str, str]) -> di
         "preflight": ahead,
         "name_note": _name_note(name, ahead),
         "broken": _broken_fields(values, ahead, kind),
-        "subnet_note": subnet_trouble(subnet_id) if subnet_id and not is_subnet_id(subnet_id) else "",
+        **subnets_context(project, subnet_id, values.get("subnets_of")),
         "shown_as": values["as"] if values.get("as") in SNIPPETS else SNIPPETS[0],
         "sent": _snippets(ahead.project, name, kind, subnet_id),
     }

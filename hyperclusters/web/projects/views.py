@@ -23,7 +23,7 @@ from hyperclusters.web.projects.forms import ConnectForm, KeyForm, ProjectForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted, wants_fragment
-from hyperclusters.web.texts.diagnoses import diagnosis
+from hyperclusters.web.texts.diagnoses import diagnosis, list_lines
 
 CONNECTORS = anywhere(Permission.CONNECT)
 SECRETS = ("access_key", "secret_key", "security_token")  # never in a draft
@@ -121,7 +121,8 @@ def _project(pk: int) -> Project:
 
 def _test_context(project: Project) -> dict[str, Any]:
     last = project.tests.first()
-    return {"project": project, "test": last, "diagnosis": diagnosis(last) if last else None}
+    words = {"diagnosis": diagnosis(last), "lists": list_lines(last)} if last else {}
+    return {"project": project, "test": last} | words
 
 
 def _page(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +24,9 @@ ADVICE: dict[str, Text] = {
         "The key is genuine. Does the project ID belong to this region and to the key's account, and is the key "
         "permitted to use ModelArts there?"
     ),
+    Diagnosis.PARTLY: _(
+        "Below is what happened to each list. Where a right is missing, add it to the key, then test again."
+    ),
     Diagnosis.ENDPOINT: _(
         "The host answers but has no hyper clusters under this address. Is it the endpoint of the right region?"
     ),
@@ -37,8 +42,17 @@ ADVICE: dict[str, Text] = {
     Diagnosis.STOPPED: _("Nothing was sent. Calls are tried again by themselves when the pause is over."),
     Diagnosis.NO_KEY: _("Nothing was sent. Replace the key below."),
 }
+LISTS: dict[str, tuple[Text, Text, Text]] = {  # by list: what it names, read, and without the right to it
+    "HPS": (_("HPS clusters"), _("The key may list HPS clusters."), _("The key lacks the right to list HPS clusters.")),
+    "ECS": (_("ECS clusters"), _("The key may list ECS clusters."), _("The key lacks the right to list ECS clusters.")),
+    "supernodes": (_("Supernodes"), _("The key may list supernodes."), _("The key lacks the right to list supernodes.")),
+    "groups": (_("Groups"), _("The key may list groups of supernodes."), _("The key lacks the right to list groups of supernodes.")),
+}  # fmt: skip
+NOT_READ = _("This list was not read.")
+INSIDE_UNKNOWN = _("What is inside HPS clusters stays unknown, and deleting one needs an override.")
 KINDS = {
     Diagnosis.WELL: "good",
+    Diagnosis.PARTLY: "warn",
     Diagnosis.CLOCK: "warn",
     Diagnosis.THROTTLED: "warn",
     Diagnosis.STOPPED: "warn",
@@ -51,7 +65,7 @@ def diagnosis(test: ConnectionTest) -> StatusText:
         return StatusText(
             "wait",
             gettext("Testing the connection"),
-            gettext("A worker is making one list call. Nothing is changed."),
+            gettext("A worker is reading the cloud's lists. Nothing is changed."),
         )
     result = Diagnosis(test.diagnosis)
     kind = KINDS.get(result, "bad")
@@ -61,6 +75,25 @@ def diagnosis(test: ConnectionTest) -> StatusText:
         )
     what = cause_of(test.cause, test.code, test.message)
     return StatusText(kind, str(result.label), join_sentences(what, _clock(test), _advice(result)))
+
+
+def list_lines(test: ConnectionTest) -> list[dict[str, object]]:
+    """A line for each list that a test read or tried to read: kind, name, sentence, count and the cloud's code."""
+    return [_list_line(row) for row in test.lists or [] if row["list"] in LISTS]
+
+
+def _list_line(row: dict[str, Any]) -> dict[str, object]:
+    name, may_read, lacks_right = LISTS[row["list"]]
+    line = {"name": name, "count": row.get("count"), "code": row.get("code", "")}
+    if row["diagnosis"] == Diagnosis.WELL:
+        return line | {"kind": "good", "text": may_read}
+    if row["cause"] == "not_read":
+        return line | {"kind": "warn", "text": NOT_READ}
+    effect = str(INSIDE_UNKNOWN) if row["list"] in {"supernodes", "groups"} else ""
+    if row["diagnosis"] == Diagnosis.DENIED:
+        return line | {"kind": "bad", "text": join_sentences(str(lacks_right), effect)}
+    why = cause_of(row["cause"], row["code"], row["message"])
+    return line | {"kind": "bad", "text": join_sentences(why, effect)}
 
 
 def _answered(test: ConnectionTest) -> str:

@@ -16,6 +16,7 @@ from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import deletions, ownership
 from hyperclusters.clusters.errors import CreationRefused
 from hyperclusters.clusters.models import Cluster, Deletion
+from hyperclusters.clusters.subnets import networks_of
 from hyperclusters.web.audit.event_rows import Row
 from hyperclusters.web.audit.event_rows import rows as event_rows
 from hyperclusters.web.clusters.inside import inside_context
@@ -77,6 +78,7 @@ def cluster_page(
         "archives": _archives(request, cluster),
         "source": cluster.project.sources.filter(type=cluster.type).first(),
         "inside": inside_context(cluster),
+        "networks": networks_of(cluster),
         "deletion": last,
         "deletion_status": deletion_status(last) if last else None,
         "poll": bool(last and last.is_unresolved),

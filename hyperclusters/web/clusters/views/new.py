@@ -17,7 +17,7 @@ from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.web.clusters.forms import CreationForm
 from hyperclusters.web.clusters.preview import chosen_project, preview
 from hyperclusters.web.shared.decorators import access, anywhere
-from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
 from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
 from hyperclusters.web.texts.access import ended_grants
@@ -40,7 +40,8 @@ def new(request: PageRequest) -> HttpResponse:
     values = _values(draft or request.GET)
     if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
         values["reason"] = earlier.reason
-    context = preview(request.user, projects, values | {"as": request.GET.get("as", "")})
+    beside = ("as", "subnets_of") if request.htmx else ("as",)
+    context = preview(request.user, projects, values | {name: request.GET.get(name, "") for name in beside})
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
@@ -51,6 +52,8 @@ def new(request: PageRequest) -> HttpResponse:
 
 def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
     """One attempt: recorded and on its way, or refused in words with everything kept that was typed."""
+    if "find" in request.POST or "pick" in request.POST:
+        return _with_subnets(request, projects)
     form = CreationForm(request.POST, projects=projects)
     try:
         if form.is_valid():
@@ -70,6 +73,16 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
     except DatabaseError:
         return _database_failed(request, form)
     return _form_page(request, form, preview(request.user, projects, _values(request.POST)), status=REFUSED)
+
+
+def _with_subnets(request: PageRequest, projects: list[Project]) -> HttpResponse:
+    """The form again without scripts: its subnets searched, or one of them filled in. Nothing is requested."""
+    typed = request.POST.copy()
+    typed["hyper_cluster_subnet_id"] = typed.get("pick", typed.get("hyper_cluster_subnet_id", ""))
+    note_not_taken(request)
+    values = _values(typed)
+    form = filled_form(_blank(projects, values), typed)
+    return _form_page(request, form, preview(request.user, projects, values))
 
 
 def _say(form: CreationForm, refused: CreationRefused) -> None:

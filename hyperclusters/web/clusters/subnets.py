@@ -1,0 +1,77 @@
+"""The subnets to choose from, searched by what is typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from hyperclusters.clusters.models import Project
+from hyperclusters.clusters.subnets import Subnet, known_subnets
+from hyperclusters.modelarts import is_subnet_id
+from hyperclusters.web.texts.refusals import subnet_trouble
+
+MOST_ROWS = 500  # in a page; a search reaches the others
+FEW_ROWS = 6  # need no click to be seen
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetChoices:
+    """What the list shows."""
+
+    rows: list[Subnet]
+    total: int
+    matches: int
+    search: str  # empty: not searched
+    chosen: str
+    used: Subnet | None  # the chosen one, if it is known
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the rows show without a click."""
+        return bool(self.search) or (self.total <= FEW_ROWS and not self.chosen)
+
+
+def subnets_context(project: Project, typed: str, key_on_page: str | None) -> dict[str, object]:
+    """Context for the list and the note beside the field; empty if the page shows them for the same entries already.
+
+    `typed`: an ID, or a part of an ID or of a cluster's name.
+    """
+    key = f"{project.name}|{typed}"
+    if key == key_on_page:
+        return {}
+    choices = _choices(project, typed)
+    return {"subnets": choices, "subnets_key": key, "subnet_note": _note(choices, typed)}
+
+
+def _choices(project: Project, typed: str) -> SubnetChoices:
+    subnets = known_subnets(project)
+    text = typed.strip()
+    chosen = text if is_subnet_id(text) else ""
+    search = "" if chosen else text
+    matching = [subnet for subnet in subnets if subnet.matches(search)]
+    return SubnetChoices(
+        rows=matching[:MOST_ROWS],
+        total=len(subnets),
+        matches=len(matching),
+        search=search,
+        chosen=chosen,
+        used=next((subnet for subnet in subnets if subnet.subnet_id == chosen), None),
+    )
+
+
+def _note(choices: SubnetChoices, typed: str) -> dict[str, object]:
+    """What to say of what is typed: who uses the subnet, how many match, or what is wrong with it."""
+    if choices.chosen and choices.chosen == typed:
+        if choices.used and (users := choices.used.clusters):
+            return {"kind": "", "text": _("Used by"), "clusters": users[:3], "more": len(users[3:])}
+        return {"kind": "", "text": _("No cluster of this project uses it, as far as we know.")}
+    if choices.matches and typed and choices.search == typed and not is_subnet_id(typed.lower()):
+        text = ngettext(
+            "%(n)d known subnet matches. Choose one.",
+            "%(n)d known subnets match. Choose one.",
+            choices.matches,
+        )
+        return {"kind": "", "text": text % {"n": choices.matches}}
+    return {"kind": "err", "text": subnet_trouble(typed)} if typed else {}
