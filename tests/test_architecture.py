@@ -85,6 +85,7 @@ ROUTES = {
     "clusters:owner",
     "clusters:lock",
     "clusters:unlock",
+    "clusters:capacity",
     "creations:list",
     "creations:creation",
     "creations:withdraw",

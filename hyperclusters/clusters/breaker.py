@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 OUTAGE_PAUSE = timedelta(seconds=30)
 OUTAGE_AFTER = 3
+SIDE_CALLS = frozenset({"show", "supernodes", "groups", "capacity"})
 PROBE_PAUSE = timedelta(seconds=0.5)
 THROTTLE_DEFAULT = 10.0
 
@@ -99,9 +100,9 @@ def record_failure(project: Project, error: ModelArtsError) -> None:
 
 
 def _is_a_side_call(error: ModelArtsError) -> bool:
-    """Whether only the look-up of one ID, or of what is inside clusters, failed: the cloud may work otherwise, and the
-    lists of clusters show whether it does."""
-    return error.exchange is not None and error.exchange.request.call in {"show", "supernodes", "groups"}
+    """Whether only a read beside the lists of clusters failed: the cloud may work otherwise, and those lists show
+    whether it does."""
+    return error.exchange is not None and error.exchange.request.call in SIDE_CALLS
 
 
 def record_result(project: Project, error: ModelArtsError | None = None) -> None:

@@ -138,6 +138,12 @@ class AlreadyGone(CreationRefused):
     cause = "already_gone"
 
 
+class NotReported(CreationRefused):
+    """ModelArts doesn't report this for a cluster of this type."""
+
+    cause = "not_reported"
+
+
 class DeletionOpen(CreationRefused):
     """The cluster is being deleted already."""
 

@@ -50,6 +50,17 @@ class Simulated:
         group = {"name": "a3-pool", "hyperinstance_cluster_id": cluster.cluster_id}
         self._call("POST", "groups", facts | group)
 
+    def add_capacity(self, cluster_name: str) -> None:
+        """Add what the cloud answers about this HPS cluster's capacity: one zone is sold out."""
+        cluster = Cluster.objects.select_related("project").get(name=cluster_name)
+        row = {
+            "project_id": cluster.project.project_id,
+            "hyperinstance_cluster_id": cluster.cluster_id,
+            "flavor": "demo.supernode.a3",
+        }
+        for zone, is_sold_out in (("zone-1", True), ("zone-2", False)):
+            self._call("POST", "capacities", row | {"availability_zone": zone, "is_sold_out": is_sold_out})
+
     def _call(self, method: str, path: str, content: dict[str, Any]) -> None:
         request = urllib.request.Request(  # noqa: S310 -- the demo's own simulator on loopback
             f"{self.endpoint}/_simulator/{path}",
@@ -116,6 +127,7 @@ def make(simulated: Simulated) -> None:
         name="lab-shared", type=ClusterType.HPS
     )  # by somebody else, bypassing the dashboard
     simulated.add_inside("train-a3-west")
+    simulated.add_capacity("train-a3-west")
     simulated.switch(quota=0)
     _create(ada, southwest, CreateRequest("rl-sweep-7", "HPS", reason="Sweep over reward models"))
     simulated.switch()

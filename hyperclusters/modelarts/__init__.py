@@ -43,6 +43,7 @@ from hyperclusters.modelarts.regions import ENDPOINTS
 from hyperclusters.modelarts.transport import Transport
 from hyperclusters.modelarts.types import (
     Answer,
+    Capacity,
     ClusterType,
     Credentials,
     Exchange,
@@ -60,6 +61,7 @@ __all__ = [
     "PROJECT_ID_PATTERN",
     "SUBNET_ID_PATTERN",
     "Answer",
+    "Capacity",
     "Client",
     "ClockSkew",
     "ClusterType",

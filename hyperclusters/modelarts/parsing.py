@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS
 from hyperclusters.modelarts.safetext import printable
-from hyperclusters.modelarts.types import HyperCluster, Network, Occupant, OccupantKind
+from hyperclusters.modelarts.types import Capacity, HyperCluster, Network, Occupant, OccupantKind
 
 _MOST_IDS = 4  # kept of one answer
+_MOST_CAPACITIES = 500  # rows of one answer
 _LONGEST_NAME = 255  # of a cluster made elsewhere; the documented limit is 64
 _COUNTS = ("count", "total_count", "total")
 _REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
+_NO_CAPACITY = Capacity("", "", "", None)
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"')
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -105,6 +107,20 @@ def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
     return tuple(_occupant(row, kind) for row in rows)
 
 
+def read_capacities(body: bytes, cluster_id: str) -> tuple[Capacity, ...]:
+    """The capacities of one hyper cluster, each once. Rows about another cluster, and rows that say nothing, are left
+    out. `{"capacities": null}` is an empty list; `{}` is no list."""
+    rows = _object(body).get("capacities", "")
+    if rows is None:
+        rows = []
+    if not isinstance(rows, list):
+        raise MalformedError("bad_list")
+    if len(rows) > _MOST_CAPACITIES:
+        raise MalformedError("too_large")
+    mine = (_capacity(row) for row in rows if _is_about(row, cluster_id))
+    return tuple(dict.fromkeys(capacity for capacity in mine if capacity != _NO_CAPACITY))
+
+
 def read_nothing(body: bytes) -> None:
     """The answer to a delete: a 204 is enough."""
 
@@ -176,6 +192,24 @@ def _occupant(data: Any, kind: OccupantKind) -> Occupant:
         name=_text(data.get("name")),
         status=_text(data.get("status")),
         cluster_id=grammar.canonical_id(cluster_id or ""),
+    )
+
+
+def _is_about(data: Any, cluster_id: str) -> bool:
+    """Whether a row is about this cluster, or does not say about which."""
+    if not isinstance(data, dict):
+        raise MalformedError("bad_row")
+    other = data.get("hyperinstance_cluster_id")
+    return not isinstance(other, str) or other.lower() in {"", cluster_id.lower()}
+
+
+def _capacity(data: dict[str, Any]) -> Capacity:
+    is_sold_out = data.get("is_sold_out")
+    return Capacity(
+        flavor=_text(data.get("flavor")),
+        resource_flavor=_text(data.get("resource_flavor")),
+        zone=_text(data.get("availability_zone")),
+        is_sold_out=is_sold_out if isinstance(is_sold_out, bool) else None,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
-CallKind = Literal["create", "list", "show", "delete", "hyperinstances", "groups"]
+CallKind = Literal["create", "list", "show", "delete", "hyperinstances", "groups", "capacity"]
 CALL_KINDS: tuple[str, ...] = get_args(CallKind)
 TYPES = ("HPS", "ECS")
 DEFAULT_TYPE = "HPS"
@@ -15,7 +15,10 @@ PROJECT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 NAME = re.compile(r"[-_.a-zA-Z0-9]{1,64}")
 SUBNET_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 CLUSTER_ID = re.compile(r".{1,64}", re.DOTALL)
-PATH = re.compile(r"/v1/([^/]+)/dev-servers/(?:hyper-clusters(?:/([^/]+))?|hyperinstance/(all|groups))")
+PATH = re.compile(
+    r"/v1/([^/]+)/dev-servers/"
+    r"(?:hyper-clusters(?:/([^/]+))?|hyperinstance/(all|groups|cluster-capacity-evaluations))"
+)
 
 METHODS: dict[bool, dict[str, CallKind]] = {
     False: {"POST": "create", "GET": "list"},
@@ -24,7 +27,11 @@ METHODS: dict[bool, dict[str, CallKind]] = {
 HYPERINSTANCE_METHODS: dict[str, dict[str, CallKind]] = {
     "all": {"GET": "hyperinstances"},
     "groups": {"GET": "groups"},
+    "cluster-capacity-evaluations": {"POST": "capacity"},
 }
+MOST_CAPACITY_IDS = 5
+LONGEST_CAPACITY_ID = 128
+CAPACITY_FILTERS = ("flavor", "availability_zone", "resource_flavor")
 
 
 class InvalidParameterError(ValueError):
@@ -33,11 +40,11 @@ class InvalidParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a path: the clusters of a project, one of them, or all that may refer to them."""
+    """The target of a path: the clusters of a project, one of them, or what ModelArts reports besides."""
 
     project_id: str
     cluster_id: str | None
-    hyperinstances: str | None = None  # all or groups
+    hyperinstances: str | None = None  # a key of HYPERINSTANCE_METHODS
 
     @property
     def methods(self) -> dict[str, CallKind]:
@@ -53,6 +60,14 @@ class CreateBody:
     name: str
     type: str
     subnet_id: str | None
+
+
+@dataclass(frozen=True)
+class CapacityBody:
+    """The content of a request for capacities: of which clusters, and which rows. No IDs: of every cluster."""
+
+    cluster_ids: tuple[str, ...]
+    filters: dict[str, str]
 
 
 def read_path(path: str) -> Target | None:
@@ -101,6 +116,20 @@ def read_create_body(body: bytes) -> CreateBody:
     if not isinstance(subnet_id, str) or not SUBNET_ID.fullmatch(subnet_id):
         raise InvalidParameterError("hyper_cluster_subnet_id must be a UUID in lower case")
     return CreateBody(name, cluster_type, subnet_id)
+
+
+def read_capacity_body(body: bytes) -> CapacityBody:
+    """The content of a request for capacities. Raises InvalidParameterError."""
+    fields = _json_object(body)
+    ids = fields.get("hyperinstance_cluster_ids", [])
+    if not isinstance(ids, list) or len(ids) > MOST_CAPACITY_IDS:
+        raise InvalidParameterError(f"hyperinstance_cluster_ids must be 0 to {MOST_CAPACITY_IDS} IDs")
+    if not all(isinstance(each, str) and 0 < len(each) <= LONGEST_CAPACITY_ID for each in ids):
+        raise InvalidParameterError("each of hyperinstance_cluster_ids must have 1 to 128 characters")
+    filters = {name: fields[name] for name in CAPACITY_FILTERS if name in fields}
+    if not all(isinstance(value, str) and value for value in filters.values()):
+        raise InvalidParameterError(f"{', '.join(CAPACITY_FILTERS)} must be text")
+    return CapacityBody(tuple(ids), filters)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

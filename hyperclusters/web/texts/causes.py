@@ -71,6 +71,9 @@ CAUSES: dict[str, Text] = {
     "several_candidates": _("Several new clusters of this name came up."),
     "not_permitted": _("The person who asked is not permitted to do this here."),
     "right_lost": _("The person who asked was not permitted to do this any more when its turn came."),
+    "calls_stopped": _(
+        "Calls to the cloud are stopped for this project, so nothing was sent. Try again later."
+    ),
     "locked": _("The cluster is locked."),
     "owner_changed": _(
         "The cluster does not belong to who asked, and they are no admin of the team: only its owner or an admin may delete it."
