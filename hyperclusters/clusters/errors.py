@@ -144,6 +144,18 @@ class NotReported(CreationRefused):
     cause = "not_reported"
 
 
+class TracesOff(CreationRefused):
+    """The project's settings don't allow asking CTS, or the cluster was created here."""
+
+    cause = "traces_off"
+
+
+class TracesTooOld(CreationRefused):
+    """CTS keeps nothing of the time at which the cluster was first seen."""
+
+    cause = "traces_too_old"
+
+
 class DeletionOpen(CreationRefused):
     """The cluster is being deleted already."""
 

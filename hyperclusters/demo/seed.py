@@ -19,7 +19,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Network, Project
-from hyperclusters.clusters.projects import connect_project
+from hyperclusters.clusters.projects import change_project, connect_project
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.demo.accounts import PEOPLE
@@ -60,6 +60,22 @@ class Simulated:
         }
         for zone, is_sold_out in (("zone-1", True), ("zone-2", False)):
             self._call("POST", "capacities", row | {"availability_zone": zone, "is_sold_out": is_sold_out})
+
+    def add_trace(self, cluster_name: str) -> None:
+        """Add what CTS answers about this cluster: who created it, and when."""
+        cluster = Cluster.objects.select_related("project").get(name=cluster_name)
+        row = {
+            "project_id": cluster.project.project_id,
+            "resource_id": cluster.cluster_id,
+            "resource_name": cluster.name,
+            "trace_name": "createHyperCluster",
+            "user": "lab-operator",
+            "code": "200",
+            "source_ip": "192.0.2.17",
+            "request_id": uuid.uuid4().hex,
+            "time": int(cluster.found_at.timestamp() * 1000) - 40_000,
+        }
+        self._call("POST", "traces", row)
 
     def _call(self, method: str, path: str, content: dict[str, Any]) -> None:
         request = urllib.request.Request(  # noqa: S310 -- the demo's own simulator on loopback
@@ -133,6 +149,16 @@ def make(simulated: Simulated) -> None:
     simulated.switch()
     ask_refresh(person=people["olga"])
     run_due()
+    change_project(
+        by=root,
+        project=southwest,
+        name=southwest.name,
+        team=vision,
+        region=southwest.region,
+        quota=southwest.quota,
+        reads_traces=True,
+    )
+    simulated.add_trace("lab-shared")
 
 
 def _people(people: dict[str, User], vision: Team) -> None:

@@ -42,7 +42,7 @@ def read_json(body: bytes) -> Any:
 
 def read_cluster(body: bytes) -> HyperCluster:
     """One hyper cluster."""
-    return _cluster(_object(body))
+    return _cluster(read_object(body))
 
 
 def read_shown(body: bytes, cluster_id: str) -> HyperCluster:
@@ -73,7 +73,7 @@ def named_ids(body: bytes) -> tuple[str, ...]:
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
     """All hyper clusters of a list. One bad row makes it malformed: a part proves nothing."""
-    data = _object(body)
+    data = read_object(body)
     counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
     rows = data.get("hyper_clusters")
     if rows is None and _says_empty(data, counts):
@@ -94,7 +94,7 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
 def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
     """All supernodes or groups of a list. Names and states are read leniently, references and the end strictly: a
     part of a list proves nothing."""
-    data = _object(body)
+    data = read_object(body)
     counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
     rows = data.get("data", "")
     if rows is None and 0 in counts:
@@ -110,7 +110,7 @@ def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
 def read_capacities(body: bytes, cluster_id: str) -> tuple[Capacity, ...]:
     """The capacities of one hyper cluster, each once. Rows about another cluster, and rows that say nothing, are left
     out. `{"capacities": null}` is an empty list; `{}` is no list."""
-    rows = _object(body).get("capacities", "")
+    rows = read_object(body).get("capacities", "")
     if rows is None:
         rows = []
     if not isinstance(rows, list):
@@ -137,7 +137,8 @@ def http_date(value: str) -> datetime | None:
         return None
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of an answer that states no error."""
     data = read_json(body)
     if not isinstance(data, dict):
         raise MalformedError("bad_shape")
@@ -188,9 +189,9 @@ def _occupant(data: Any, kind: OccupantKind) -> Occupant:
         raise MalformedError("bad_row")
     return Occupant(
         kind=kind,
-        id=_text(data.get("id")),
-        name=_text(data.get("name")),
-        status=_text(data.get("status")),
+        id=read_text(data.get("id")),
+        name=read_text(data.get("name")),
+        status=read_text(data.get("status")),
         cluster_id=grammar.canonical_id(cluster_id or ""),
     )
 
@@ -206,14 +207,14 @@ def _is_about(data: Any, cluster_id: str) -> bool:
 def _capacity(data: dict[str, Any]) -> Capacity:
     is_sold_out = data.get("is_sold_out")
     return Capacity(
-        flavor=_text(data.get("flavor")),
-        resource_flavor=_text(data.get("resource_flavor")),
-        zone=_text(data.get("availability_zone")),
+        flavor=read_text(data.get("flavor")),
+        resource_flavor=read_text(data.get("resource_flavor")),
+        zone=read_text(data.get("availability_zone")),
         is_sold_out=is_sold_out if isinstance(is_sold_out, bool) else None,
     )
 
 
-def _text(value: Any) -> str:
+def read_text(value: Any) -> str:
     """Text to show; empty for what is no text."""
     return printable(value, _LONGEST_NAME) if isinstance(value, str) else ""
 

@@ -94,7 +94,7 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...]
     body: bytes
-    call: str = ""  # create, list, show, delete, supernodes, groups or capacity
+    call: str = ""  # create, list, show, delete, supernodes, groups, capacity or traces
 
     @property
     def only_reads(self) -> bool:

@@ -1,4 +1,4 @@
-"""ModelArts behind the gateway: the four documented calls, and what it reports of clusters besides."""
+"""ModelArts and CTS behind the gateway: the four documented calls, and what is reported of clusters besides."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -24,9 +24,11 @@ from .grammar import (
     CreateBody,
     InvalidParameterError,
     Target,
+    TraceQuery,
     check_target,
     read_capacity_body,
     read_create_body,
+    read_trace_query,
     read_type,
 )
 from .http_request import Request
@@ -42,6 +44,7 @@ class Call:
     type: str = ""
     create_body: CreateBody | None = None
     capacity_body: CapacityBody | None = None
+    trace_query: TraceQuery | None = None
     problem: str = ""
 
     @property
@@ -67,6 +70,8 @@ def read_call(kind: CallKind, target: Target, request: Request) -> Call:
             return Call(kind, target, create_body.type, create_body)
         if kind == "capacity":
             return Call(kind, target, capacity_body=read_capacity_body(request.body))
+        if kind == "traces":
+            return Call(kind, target, trace_query=read_trace_query(request.query))
         if target.hyperinstances:
             return Call(kind, target)
         return Call(kind, target, read_type(request.query))
@@ -80,7 +85,7 @@ def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: f
         return Effect(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
     if call.create_body:
         return _create(db, call, call.create_body, behaviours, delay)
-    if call.kind in {"list", "hyperinstances", "groups", "capacity"}:
+    if call.kind in {"list", "hyperinstances", "groups", "capacity", "traces"}:
         return _list(db, call, behaviours)
     cluster = find(db, call)
     if cluster is None:
@@ -138,6 +143,10 @@ def _create(
 def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
     if call.capacity_body:
         return _evaluate_capacity(db, call.target.project_id, call.capacity_body)
+    if call.trace_query:
+        return Effect(
+            json_answer(HTTPStatus.OK, reports.traces(db, call.target.project_id, call.trace_query))
+        )
     if call.target.hyperinstances:
         items = hyperinstances.existing(db, call.target.hyperinstances, call.target.project_id)
         return Effect(json_answer(HTTPStatus.OK, hyperinstances.as_list(items)))

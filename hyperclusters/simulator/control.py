@@ -53,6 +53,7 @@ class Control:
             **self._hyperinstance_routes("hyperinstances", "all"),
             **self._hyperinstance_routes("groups", "groups"),
             **self._report_routes("capacities"),
+            **self._report_routes("traces"),
             ("GET", "keys"): self._show_keys,
             ("POST", "keys"): self._add_key,
             ("DELETE", "keys/*"): self._remove_key,

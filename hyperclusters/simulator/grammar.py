@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
-CallKind = Literal["create", "list", "show", "delete", "hyperinstances", "groups", "capacity"]
+CallKind = Literal["create", "list", "show", "delete", "hyperinstances", "groups", "capacity", "traces"]
 CALL_KINDS: tuple[str, ...] = get_args(CallKind)
 TYPES = ("HPS", "ECS")
 DEFAULT_TYPE = "HPS"
@@ -19,6 +19,7 @@ PATH = re.compile(
     r"/v1/([^/]+)/dev-servers/"
     r"(?:hyper-clusters(?:/([^/]+))?|hyperinstance/(all|groups|cluster-capacity-evaluations))"
 )
+CTS_PATH = re.compile(r"/v3/([^/]+)/traces")
 
 METHODS: dict[bool, dict[str, CallKind]] = {
     False: {"POST": "create", "GET": "list"},
@@ -28,9 +29,13 @@ HYPERINSTANCE_METHODS: dict[str, dict[str, CallKind]] = {
     "all": {"GET": "hyperinstances"},
     "groups": {"GET": "groups"},
     "cluster-capacity-evaluations": {"POST": "capacity"},
+    "traces": {"GET": "traces"},
 }
 MOST_CAPACITY_IDS = 5
 LONGEST_CAPACITY_ID = 128
+MOST_TRACES = 200
+TRACE_NUMBERS = {"limit": "10", "from": "0", "to": "253402300799000"}
+TRACE_FILTERS = ("service_type", "user", "resource_id", "resource_name", "trace_name")
 CAPACITY_FILTERS = ("flavor", "availability_zone", "resource_flavor")
 
 
@@ -40,7 +45,7 @@ class InvalidParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a path: the clusters of a project, one of them, or what ModelArts reports besides."""
+    """The target of a path: the clusters of a project, one of them, or what is reported besides."""
 
     project_id: str
     cluster_id: str | None
@@ -70,8 +75,20 @@ class CapacityBody:
     filters: dict[str, str]
 
 
+@dataclass(frozen=True)
+class TraceQuery:
+    """The query of a request for traces: at most so many, between these milliseconds, with these values."""
+
+    limit: int
+    since: int
+    until: int
+    filters: dict[str, str]
+
+
 def read_path(path: str) -> Target | None:
     """The target of a path, or None if the vendor has no such path."""
+    if match := CTS_PATH.fullmatch(path):
+        return Target(match[1], None, "traces")
     match = PATH.fullmatch(path)
     return Target(match[1], match[2], match[3]) if match else None
 
@@ -98,6 +115,22 @@ def read_type(query: str) -> str:
     if len(values) > 1 or values[0].decode("latin-1") not in TYPES:
         raise InvalidParameterError("type must be HPS or ECS")
     return values[0].decode("latin-1")
+
+
+def read_trace_query(query: str) -> TraceQuery:
+    """The query of a request for traces. Raises InvalidParameterError."""
+    values = {
+        key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in read_query(query)
+    }
+    numbers = {name: values.pop(name, default) for name, default in TRACE_NUMBERS.items()}
+    if not all(value.isascii() and value.isdigit() for value in numbers.values()):
+        raise InvalidParameterError(f"{', '.join(TRACE_NUMBERS)} must be whole numbers")
+    limit, since, until = (int(numbers[name]) for name in TRACE_NUMBERS)
+    if values.pop("trace_type", "system") != "system" or not 1 <= limit <= MOST_TRACES:
+        raise InvalidParameterError("trace_type must be system, and limit 1 to 200")
+    if unknown := set(values) - set(TRACE_FILTERS):
+        raise InvalidParameterError(f"there is no {', '.join(sorted(unknown))}")
+    return TraceQuery(limit, since, until, values)
 
 
 def read_create_body(body: bytes) -> CreateBody:

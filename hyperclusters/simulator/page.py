@@ -26,6 +26,12 @@ CALLS = (
     ("hyperinstances", f"GET {SERVERS}/hyperinstance/all", "nothing: every supernode of the project", "200"),
     ("groups", f"GET {SERVERS}/hyperinstance/groups", "nothing: every group of the project", "200"),
     (
+        "traces",
+        "GET /v3/{project_id}/traces?from=&to=&limit=&resource_id=&resource_name=",
+        "CTS: system traces between two times in milliseconds, by ID, name, user or trace name",
+        "200",
+    ),
+    (
         "capacity",
         f"POST {SERVERS}/hyperinstance/cluster-capacity-evaluations",
         "JSON body: hyperinstance_cluster_ids (0 to 5), flavor, availability_zone, resource_flavor",
@@ -64,6 +70,19 @@ COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
             "is_sold_out": True,
         },
     ),
+    (
+        "POST",
+        "traces",
+        {
+            "project_id": "p1",
+            "resource_id": "THE-ID",
+            "trace_name": "act",
+            "user": "eve",
+            "time": 1795700000000,
+        },
+    ),
+    ("GET", "traces", None),
+    ("DELETE", "traces", None),
     ("GET", "capacities", None),
     ("DELETE", "capacities", None),
     ("POST", "faults", {"fault": "error", "call": "hyperinstances", "status": 500}),

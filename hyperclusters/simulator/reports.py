@@ -1,19 +1,23 @@
-"""What the simulated cloud reports because somebody put it there: the capacities of clusters.
+"""What the simulated cloud reports because somebody put it there: capacities of clusters, and traces of CTS.
 
-Paths and fields are those of the vendor's SDK; how the call behaves is not documented.
+Paths and fields are those of the vendor's SDK; how the calls behave is not documented.
 """
 
 import json
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
-from .behaviours import BehaviourError, text, true_or_false
-from .grammar import PROJECT_ID
+from .behaviours import BehaviourError, text, true_or_false, whole_number
+from .grammar import PROJECT_ID, TraceQuery
 
 # The kinds by their names on the control surface, each with the fields of a row.
 FIELDS: dict[str, tuple[str, ...]] = {
     "capacities": (
         "hyperinstance_cluster_id", "flavor", "resource_flavor", "availability_zone", "is_sold_out",
+    ),
+    "traces": (
+        "resource_id", "resource_name", "trace_name", "user", "service_type", "code", "source_ip", "request_id", "time",
     ),
 }  # fmt: skip
 
@@ -25,7 +29,7 @@ def checked(kind: str, content: dict[str, Any]) -> dict[str, Any]:
         raise BehaviourError(f"there is no {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     if not PROJECT_ID.fullmatch(text("project_id", content.get("project_id"))):
         raise BehaviourError("project_id must match the documented grammar")
-    checks = {"is_sold_out": true_or_false}
+    checks: dict[str, Callable[[str, Any], Any]] = {"is_sold_out": true_or_false, "time": whole_number}
     return {name: checks.get(name, text)(name, value) for name, value in content.items()}
 
 
@@ -66,3 +70,19 @@ def capacities(
         for row in rows
     ]
     return {"capacities": answers}
+
+
+def traces(db: sqlite3.Connection, project_id: str, query: TraceQuery) -> dict[str, Any]:
+    """The body of a call for traces: those that match, newest first. Times are in milliseconds."""
+    rows = [
+        row
+        for row in existing(db, "traces", project_id)
+        if query.since < row.get("time", 0) < query.until
+        and all(row.get(name) == value for name, value in query.filters.items())
+    ]
+    rows.sort(key=lambda row: row.get("time", 0), reverse=True)
+    answers = [
+        {name: row.get(name) for name in FIELDS["traces"]} | {"user": {"name": row.get("user")}}
+        for row in rows[: query.limit]
+    ]
+    return {"traces": answers, "meta_data": {"count": len(answers)}}

@@ -187,6 +187,10 @@ class Simulator:
         }  # fmt: skip
         self._add_report("capacities", row)
 
+    def add_trace(self, project_id: str, at: float, **fields: str) -> None:
+        """Add what CTS answers about a resource: a trace of this time, in seconds since 1970."""
+        self._add_report("traces", {"project_id": project_id, "time": int(at * 1000), **fields})
+
     def _add_report(self, kind: str, content: dict[str, Any]) -> None:
         row = reports.checked(kind, content)
         with self._database.write() as db:

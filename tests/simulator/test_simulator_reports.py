@@ -1,4 +1,4 @@
-"""Capacities: set by the control surface, read by the official client, journalled, and able to fail."""
+"""Capacities and traces: set by the control surface, listed, journalled, and able to fail."""
 
 from typing import Any
 
@@ -68,3 +68,20 @@ def test_the_path_takes_no_other_method(caller: Caller) -> None:
     path = f"/v1/{PROJECT}/dev-servers/hyperinstance/cluster-capacity-evaluations"
     refused = caller.bare("GET", path)
     assert (refused.status, refused.headers["Allow"]) == (405, "POST")
+
+
+def test_traces_are_listed_newest_first_within_their_times_and_filters(
+    simulator: Simulator, caller: Caller
+) -> None:
+    path = f"/v3/{PROJECT}/traces"
+    for second, name in ((1, "a"), (2, "b"), (3, "a")):
+        row = {"project_id": PROJECT, "resource_name": name, "user": "eve", "time": second * 1000}
+        assert caller.control("POST", "traces", row).status == 201
+    found = caller.send("GET", f"{path}?from=0&to=9000&resource_name=a").json["traces"]
+    assert [each["time"] for each in found] == [3000, 1000]
+    assert found[0]["user"] == {"name": "eve"}
+    assert len(caller.send("GET", f"{path}?from=1000&to=3000").json["traces"]) == 1
+    assert len(caller.send("GET", f"{path}?limit=2").json["traces"]) == 2
+    for query in ("limit=0", "limit=201", "from=x", "trace_type=data", "colour=red"):
+        assert caller.send("GET", f"{path}?{query}").status == 400
+    assert {entry.call for entry in simulator.journal()} == {"traces"}

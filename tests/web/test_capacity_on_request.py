@@ -71,7 +71,7 @@ def test_a_person_asks_and_reads_what_is_sold_out_and_since_when_it_is_known(
     Inquiry.objects.update(done_at=timezone.now() - timedelta(minutes=7))
     assert "ModelArts answered 7 minutes ago" in words(vera.get(cluster.get_absolute_url()))
     asked, answered = events(action__startswith="cluster:capacity:")
-    assert (asked.action, asked.outcome, asked.actor_name) == ("cluster:capacity:asked", "accepted", "vera")
+    assert (asked.action, asked.outcome, asked.person_name) == ("cluster:capacity:asked", "accepted", "vera")
     assert (answered.action, answered.outcome) == ("cluster:capacity:answered", "done")
     assert answered.request_id == asked.request_id
     assert (answered.upstream_request_id, answered.after) == (

@@ -17,6 +17,7 @@ class InquiryKind(StrEnum):
     """What is asked."""
 
     CAPACITY = "capacity"  # which flavors are sold out, for an HPS cluster
+    TRACES = "traces"  # whom CTS names, for a cluster created elsewhere
 
 
 class InquiryQuerySet(LeasedQuerySet["Inquiry"]):

@@ -18,6 +18,7 @@ from hyperclusters.audit.leases import Leased, LeasedQuerySet
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
 
+from .inquiry import Inquiry, InquiryKind
 from .project import KEY_PAUSE
 
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
@@ -137,6 +138,11 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         listings = ClusterListing.objects.filter(project=models.OuterRef("project"), type=ClusterType.HPS)
         listed_at = models.Subquery(listings.values("inside_listed_at")[:1])
         return self.annotate(inside_listed_at=listed_at)
+
+    def with_trace_rows(self) -> ClusterQuerySet:
+        """With `trace_rows`: what CTS named when it was last asked, by `inquiries`. Null without an answer."""
+        answers = Inquiry.objects.answered().filter(cluster=models.OuterRef("pk"), kind=InquiryKind.TRACES)
+        return self.annotate(trace_rows=models.Subquery(answers.values("rows")[:1]))
 
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""

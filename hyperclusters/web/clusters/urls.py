@@ -16,6 +16,7 @@ clusters_urls = [
     path("<uuid:pk>/lock/", ownership.lock, name="lock"),
     path("<uuid:pk>/unlock/", ownership.unlock, name="unlock"),
     path("<uuid:pk>/capacity/", inquiries.capacity, name="capacity"),
+    path("<uuid:pk>/traces/", inquiries.traces, name="traces"),
 ]
 creations_urls = [
     path("", creations.listing, name="list"),

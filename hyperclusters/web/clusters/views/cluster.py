@@ -15,10 +15,10 @@ from hyperclusters.audit.models import Segment
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import deletions, ownership
 from hyperclusters.clusters.errors import CreationRefused
-from hyperclusters.clusters.models import Cluster, Deletion, InquiryKind
+from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.web.audit.event_rows import Row
 from hyperclusters.web.audit.event_rows import rows as event_rows
-from hyperclusters.web.clusters.inquiries import inquiry_context
+from hyperclusters.web.clusters.inquiries import capacity_context, traces_context
 from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
@@ -78,7 +78,8 @@ def cluster_page(
         "archives": _archives(request, cluster),
         "source": cluster.project.sources.filter(type=cluster.type).first(),
         "inside": inside_context(cluster),
-        "capacity": inquiry_context(cluster, InquiryKind.CAPACITY) if cluster.reports_inside else None,
+        "capacity": capacity_context(cluster),
+        "traces": traces_context(request.user, cluster),
         "deletion": last,
         "deletion_status": deletion_status(last) if last else None,
         "poll": bool(last and last.is_unresolved),
