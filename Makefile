@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 # Secrets for commands that only read the code; nothing is ever encrypted or signed with them.
 LOOKING := SECRET_KEY=only-to-look-at-the-code-$(shell printf 'x%.0s' $$(seq 40)) CREDENTIAL_KEYS=dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= AUDIT_KEYS=looking:dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk= DATA_DIR=build
 
-# Half of a test's time is waiting: two workers a core; a browser keeps a core busy. The long files are collected first.
-PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
+# Half of a test's time is waiting: three workers a core; a browser keeps a core busy. The long files are collected first.
+PARALLEL := -n 6 --dist loadfile --no-loadscope-reorder
+# What `make check` runs.
+STATIC := tests/test_architecture.py tests/test_documents.py tests/test_translations.py
+# Compiling every file in every process costs more than a test.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check messages permissions docs pictures bench soak mutants image sbom lock clean
@@ -17,10 +21,10 @@ help:  ## list the commands
 demo: $(VENV)/run  ## run the dashboard here, with a simulated cloud
 	@exec $(BIN)/python manage.py demo
 
-test: $(VENV)/dev  ## run every test on SQLite, then the database tests on PostgreSQL, even if the first part fails
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m browser; browser=$$?; \
-	$(BIN)/python -m pytest $(PARALLEL) -m "not browser"; sqlite=$$?; \
-	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not browser and not any_database" \
+test: $(VENV)/dev  ## run the tests on SQLite, then the database tests on PostgreSQL, even if the first part fails
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser; browser=$$?; \
+	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=,tests/browser $(STATIC)); sqlite=$$?; \
+	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not any_database" \
 	  $(addprefix tests/,access accounts api audit clusters deployment faults web); postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \
@@ -36,7 +40,7 @@ check: $(VENV)/dev  ## check format, lint, types, templates, migrations, archite
 	$(BIN)/djlint templates --lint --quiet
 	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
-	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_documents.py tests/test_translations.py
+	$(BIN)/python -m pytest -q $(STATIC)
 
 messages: $(VENV)/dev  ## extract the sentences and compile the translations (needs gettext)
 	$(LOOKING) $(BIN)/python manage.py makemessages -l zh_Hans --no-obsolete --no-location -i build -i tests -i bench -i $(VENV)
