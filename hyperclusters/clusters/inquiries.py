@@ -41,8 +41,8 @@ class _Kind:
 
     permission: Permission
     ask: Ask
-    asked: EventType
-    answered: EventType
+    request_event: EventType
+    answer_event: EventType
 
 
 def ask_capacity(*, by: User, cluster: Cluster) -> Inquiry:
@@ -115,7 +115,7 @@ def _request(by: User, cluster: Cluster, kind: InquiryKind) -> Inquiry:
             defaults={"asked_by": by, "request_id": request_context.current().request_id},
         )
         if is_new:
-            record(KINDS[kind].asked, Outcome.ACCEPTED, on=cluster, by=by)
+            record(KINDS[kind].request_event, Outcome.ACCEPTED, on=cluster, by=by)
             wake_workers()
     return inquiry
 
@@ -184,7 +184,7 @@ def _end(
             return  # our lease lapsed, and another worker asked
         _remove_old(inquiry)
         record(
-            kind.answered,
+            kind.answer_event,
             Outcome.FAILED if rows is None else Outcome.DONE,
             on=inquiry.cluster,
             by=inquiry.asked_by,
@@ -198,5 +198,5 @@ def _end(
 def _remove_old(inquiry: Inquiry) -> None:
     """Remove all but the last inquiries and the last answer."""
     same = Inquiry.objects.filter(cluster=inquiry.cluster_id, kind=inquiry.kind)
-    recent = [*same.values_list("pk", flat=True)[:KEPT], *same.answered().values_list("pk", flat=True)[:1]]
+    recent = [*same.values_list("pk", flat=True)[:KEPT], *same.with_answer().values_list("pk", flat=True)[:1]]
     same.exclude(pk__in=recent).delete()

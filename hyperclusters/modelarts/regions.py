@@ -39,5 +39,5 @@ def cts_endpoint(endpoint: str) -> str:
     """
     if endpoint.startswith("http://127.0.0.1:"):
         return endpoint
-    regions = (region for region, known in ENDPOINTS.items() if known == endpoint)
+    regions = (region for region, own in ENDPOINTS.items() if own == endpoint)
     return next((f"https://cts.{region}.myhuaweicloud.com" for region in regions), "")

@@ -191,7 +191,7 @@ class Control:
                 return json_answer(HTTPStatus.OK, {kind: reports.existing(db, kind)})
 
         def add(request: Request, _: str) -> Answer:
-            row = reports.checked(kind, request.json_object())
+            row = reports.read_row(kind, request.json_object())
             with self._database.write() as db:
                 reports.add(db, kind, row)
             return json_answer(HTTPStatus.CREATED, row)

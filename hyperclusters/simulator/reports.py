@@ -22,7 +22,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def checked(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+def read_row(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     """A row from what a person or a test says of it. Raises BehaviourError."""
     known = ("project_id", *FIELDS[kind])
     if unknown := set(content) - set(known):

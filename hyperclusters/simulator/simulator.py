@@ -192,7 +192,7 @@ class Simulator:
         self._add_report("traces", {"project_id": project_id, "time": int(at * 1000), **fields})
 
     def _add_report(self, kind: str, content: dict[str, Any]) -> None:
-        row = reports.checked(kind, content)
+        row = reports.read_row(kind, content)
         with self._database.write() as db:
             reports.add(db, kind, row)
 

@@ -35,7 +35,7 @@ class InquiryQuerySet(LeasedQuerySet["Inquiry"]):
         """With the cluster, its project and team, and who asked."""
         return self.select_related("cluster__project__team", "asked_by")
 
-    def answered(self) -> InquiryQuerySet:
+    def with_answer(self) -> InquiryQuerySet:
         """Those to which the cloud gave a usable answer."""
         return self.filter(rows__isnull=False)
 

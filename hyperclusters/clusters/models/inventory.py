@@ -141,7 +141,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
     def with_trace_rows(self) -> ClusterQuerySet:
         """With `trace_rows`: what CTS named when it was last asked, by `inquiries`. Null without an answer."""
-        answers = Inquiry.objects.answered().filter(cluster=models.OuterRef("pk"), kind=InquiryKind.TRACES)
+        answers = Inquiry.objects.with_answer().filter(cluster=models.OuterRef("pk"), kind=InquiryKind.TRACES)
         return self.annotate(trace_rows=models.Subquery(answers.values("rows")[:1]))
 
     def search(self, text: str) -> ClusterQuerySet:

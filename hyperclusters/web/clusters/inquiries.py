@@ -35,7 +35,7 @@ def _context(cluster: Cluster, kind: InquiryKind) -> dict[str, Any]:
     last = inquiries.first()
     is_failed = last is not None and last.done_at is not None and last.rows is None
     return {
-        "answer": inquiries.answered().first(),
+        "answer": inquiries.with_answer().first(),
         "is_open": last is not None and last.done_at is None,
         "failed_at": last.done_at if last and is_failed else None,
         "failure": cause_of(last.cause, last.code, last.message) if last and is_failed else "",
