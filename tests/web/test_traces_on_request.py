@@ -75,7 +75,8 @@ def test_an_admin_or_auditor_asks_and_reads_whom_cts_names(
     text = words(browser.get(cluster.get_absolute_url()))
     at = cluster.found_at - timedelta(minutes=3)
     assert f"CTS names user eve at {at:%Y-%m-%d %H:%M} UTC. createIt · 200 · 192.0.2.7" in text
-    assert f"CTS answered just now · asked for by {name}" in text
+    assert "CTS answered" in text
+    assert f"· asked for by {name}" in text
     assert NO_TRACE not in text
     (call,) = calls(cloud)
     assert f"resource_id={cluster.cluster_id}" in call.path
@@ -203,7 +204,7 @@ def test_a_failure_is_said_leaves_the_last_answer_and_stops_no_call_to_modelarts
     settings.UPSTREAM_DEADLINE = 0.5 if fault == "latency" else settings.UPSTREAM_DEADLINE
     cloud.simulator.fault(fault, "traces", **parameters)
     page = press(cluster, as_)
-    assert "The last look failed just now" in page
+    assert "The last look failed" in page
     assert text in page
     assert NO_TRACE not in page
     assert "CTS names user eve" in page
