@@ -58,6 +58,7 @@ CODES = (
     ("quota", _("409: the quota is used up")),
     ("deletion_open", _("409: the cluster is being deleted already")),
     ("already_gone", _("409: the cluster is gone")),
+    ("locked", _("409: the cluster is locked")),
     ("stale_state", _("409: it has moved on; read it again")),
     *(
         (str(cause), format_lazy(_("{}: {}"), status, REFUSALS[cause]))

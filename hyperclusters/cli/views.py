@@ -44,8 +44,8 @@ def emit_creation(row: Row) -> None:
 
 def emit_deletion(row: Row) -> None:
     """One deletion."""
-    blockers = ", ".join(f"{each['name'] or each['id']} ({each['kind']})" for each in row["blockers"])
-    lock = [("Locked by", row["locked_by"]), ("Lock reason", row["lock_reason"])]
+    blockers = ", ".join(f"{each['name'] or each['id']} ({each['kind']})" for each in row.get("blockers", ()))
+    lock = [("Locked by", row.get("locked_by")), ("Lock reason", row.get("lock_reason"))]
     cluster = [("Cluster", row["cluster"]["id"]), ("Inside", blockers), *lock]
     emit_fields([*_operation(row), *cluster, *_outcome(row)])
 

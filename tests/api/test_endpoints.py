@@ -233,14 +233,14 @@ def test_g51_a_deletion_is_found_by_its_key_whatever_the_cloud_lists_since(
 ) -> None:
     cluster = make_cluster(projects.vision, "first-name")
     path, body = f"/clusters/{cluster.pk}/deletions", {"confirm_name": "first-name", "reason": "done"}
-    first = api["ada"].post(path, body, key="d").json()
+    first = api["tom"].post(path, body, key="d").json()
     if is_old:
         Deletion.objects.update(confirmed_name="")
     else:
         Cluster.objects.filter(pk=cluster.pk).update(name="second-name")
-    again = api["ada"].post(path, body, key="d")
+    again = api["tom"].post(path, body, key="d")
     assert (again.status_code, again.json()["id"]) == (202, first["id"])
-    other = api["ada"].post(path, body | {"confirm_name": "second-name"}, key="d")
+    other = api["tom"].post(path, body | {"confirm_name": "second-name"}, key="d")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
@@ -311,7 +311,7 @@ def test_the_audit_is_read_exported_and_verified(
     assert len(lines.splitlines()) >= 6
     assert [event.source for event in events(action="audit:exported")] == ["api"]
     headers = api["olga"].headers
-    assert api["olga"].client.head("/api/v1/audit/export", headers=headers).status_code == 200
+    assert api["olga"].client.head("/api/v1/audit/export", headers=headers).status_code == 405
     assert api["tom"].get("/audit/integrity").json()["state"] == "never"
 
 

@@ -154,7 +154,14 @@ def _prepared() -> dict[str, Callable[..., Any]]:
     django.setup()
     points = import_module("tests.faults.points")  # these import models, which need what is above
     jobs = import_module("tests.faults.jobs")
-    for more in ("races_of_people", "races_of_workers", "races_of_lists", "races_of_the_ledger", "disturbed"):
+    for more in (
+        "races_of_people",
+        "races_of_workers",
+        "races_of_deletions",
+        "races_of_lists",
+        "races_of_the_ledger",
+        "disturbed",
+    ):
         import_module(f"tests.faults.{more}")
     points.install()
     values: dict[str, Callable[..., Any]] = jobs.JOBS

@@ -41,6 +41,8 @@ ON_THE_WAY = (
     "sync_seen",
     "sync_noted",
     "sync_applied",
+    "inside_listed",
+    "inside_applied",
 )
 # Reached only when an earlier process has died with a creation in its hands.
 IN_RECOVERY = ("swept", "look_begun", "look_listed", "look_weighed", "look_in_vain", "overdue_marked")

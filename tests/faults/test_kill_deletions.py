@@ -15,6 +15,7 @@ POINTS = (
     "claim_found",
     "claimed",
     "send_permitted",
+    "inside_listed",
     "intent_begun",
     "move_updated",
     "move_recorded",

@@ -182,6 +182,18 @@ def test_what_would_fail_in_silence_is_named_at_the_start(
     assert "u:p@h" not in done.stderr
 
 
+def test_a_group_s_team_that_does_not_exist_is_named_at_the_start(
+    projects: Projects, settings: Settings
+) -> None:
+    settings.OIDC_GROUP_ROLES = (
+        ("g", projects.vision.team.slug, "creator"),
+        ("h", "visoin", "viewer"),
+        ("i", "", "auditor"),
+    )
+    warnings = [each.msg for each in run_checks(databases=["default"]) if each.id == "accounts.W001"]
+    assert warnings == ["OIDC_GROUP_ROLES names the team 'visoin', which does not exist."]
+
+
 def test_variables_of_others_are_not_ours_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "HOME",
