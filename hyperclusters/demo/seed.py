@@ -149,16 +149,20 @@ def make(simulated: Simulated) -> None:
     simulated.switch()
     ask_refresh(person=people["olga"])
     run_due()
+    _allow_traces(root, southwest)
+    simulated.add_trace("lab-shared")
+
+
+def _allow_traces(by: User, project: Project) -> None:
     change_project(
-        by=root,
-        project=southwest,
-        name=southwest.name,
-        team=vision,
-        region=southwest.region,
-        quota=southwest.quota,
+        by=by,
+        project=project,
+        name=project.name,
+        team=project.team,
+        region=project.region,
+        quota=project.quota,
         reads_traces=True,
     )
-    simulated.add_trace("lab-shared")
 
 
 def _people(people: dict[str, User], vision: Team) -> None:

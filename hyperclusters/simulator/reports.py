@@ -20,6 +20,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "resource_id", "resource_name", "trace_name", "user", "service_type", "code", "source_ip", "request_id", "time",
     ),
 }  # fmt: skip
+CHECKS: dict[str, Callable[[str, Any], Any]] = {"is_sold_out": true_or_false, "time": whole_number}
 
 
 def read_row(kind: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -29,8 +30,12 @@ def read_row(kind: str, content: dict[str, Any]) -> dict[str, Any]:
         raise BehaviourError(f"there is no {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     if not PROJECT_ID.fullmatch(text("project_id", content.get("project_id"))):
         raise BehaviourError("project_id must match the documented grammar")
-    checks: dict[str, Callable[[str, Any], Any]] = {"is_sold_out": true_or_false, "time": whole_number}
-    return {name: checks.get(name, text)(name, value) for name, value in content.items()}
+    return {name: _read_value(name, value) for name, value in content.items()}
+
+
+def _read_value(name: str, value: Any) -> Any:
+    check: Callable[[str, Any], Any] = CHECKS.get(name) or text
+    return check(name, value)
 
 
 def add(db: sqlite3.Connection, kind: str, row: dict[str, Any]) -> None:
