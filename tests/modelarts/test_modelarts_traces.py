@@ -69,15 +69,14 @@ def test_a_trace_names_who_did_what_and_when(cloud: Cloud) -> None:
 
 def test_the_request_is_the_official_clients(cloud: Cloud) -> None:
     """As `list_traces` of `huaweicloudsdkcts` 3.1.219 sends it."""
-    listed(cloud, 200, {"traces": []}, resource_name="a b/é")
-    request = cloud.requests[-1]
-    assert (request.method, request.body) == ("GET", b"")
-    assert request.target == (
-        f"/v3/{PROJECT}/traces?from=1763596800000&limit=50"
-        "&resource_name=a%20b%2F%C3%A9&to=1763892120000&trace_type=system"
-    ).replace("1763596800000", str(int(SINCE.timestamp() * 1000))).replace(
-        "1763892120000", str(int(UNTIL.timestamp() * 1000))
-    )
+    since, until = (int(moment.timestamp() * 1000) for moment in (SINCE, UNTIL))
+    for name, encoded in (("a b/é", "a%20b%2F%C3%A9"), (NAME, NAME)):
+        listed(cloud, 200, {"traces": []}, resource_name=name)
+        request = cloud.requests[-1]
+        assert (request.method, request.body) == ("GET", b"")
+        assert request.target == (
+            f"/v3/{PROJECT}/traces?from={since}&limit=50&resource_name={encoded}&to={until}&trace_type=system"
+        )
     assert request.headers["content-type"] == "application/json"
     assert request.headers["x-project-id"] == PROJECT
     assert is_signed(request, KEY)
