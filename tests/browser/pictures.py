@@ -74,6 +74,7 @@ SHOTS = (
     Shot("olga", "chain", "/audit/chain/"),
     Shot("olga", "review", "/audit/review/"),
     Shot("olga", "review-outside", "/audit/review/?show=outside"),
+    Shot("olga", "cluster-traces", "/clusters/?q=lab-shared", ("table a.name", "#ask-traces")),
     Shot("olga", "review-follow-up", "/audit/review/?show=follow-up"),
     Shot("olga", "export", "/audit/export/"),
     Shot("tom", "audit", "/audit/"),
