@@ -85,6 +85,8 @@ ROUTES = {
     "clusters:owner",
     "clusters:lock",
     "clusters:unlock",
+    "clusters:capacity",
+    "clusters:traces",
     "creations:list",
     "creations:creation",
     "creations:withdraw",

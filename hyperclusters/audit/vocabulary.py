@@ -123,6 +123,12 @@ class EventType(models.TextChoices):
     UNLOCKED = "cluster:lock:removed", _("cluster unlocked")
     LOCK_REFUSED = "cluster:lock:refused", _("lock of a cluster not changed")
 
+    CAPACITY_ASKED = "cluster:capacity:asked", _("capacity of a cluster asked for")
+    CAPACITY_ANSWERED = "cluster:capacity:answered", _("capacity of a cluster read from the cloud")
+
+    TRACES_ASKED = "cluster:traces:asked", _("CTS asked about a cluster created elsewhere")
+    TRACES_ANSWERED = "cluster:traces:answered", _("CTS traces of a cluster read")
+
     CLUSTER_SEEN_OUTSIDE = "cluster:seen:outside", _("cluster made outside was found")
     CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")
     CLUSTER_BACK = "cluster:seen:back", _("cluster is back in the cloud")

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 OUTAGE_PAUSE = timedelta(seconds=30)
 OUTAGE_AFTER = 3
+SIDE_CALLS = frozenset({"show", "supernodes", "groups", "capacity", "traces"})
 PROBE_PAUSE = timedelta(seconds=0.5)
 THROTTLE_DEFAULT = 10.0
 
@@ -86,7 +87,7 @@ def record_failure(project: Project, error: ModelArtsError) -> None:
     release_probe(project)
     if isinstance(error, CredentialsRefused):
         _open(project, error, KEY_PAUSE)
-    elif isinstance(error, Throttled):
+    elif isinstance(error, Throttled) and not _is_of_another_service(error):
         seconds = THROTTLE_DEFAULT if error.retry_after is None else min(error.retry_after, RETRY_AFTER_CAP)
         _open(project, error, timedelta(seconds=max(seconds, 1.0)))
     elif isinstance(error, ClockSkew):
@@ -99,9 +100,14 @@ def record_failure(project: Project, error: ModelArtsError) -> None:
 
 
 def _is_a_side_call(error: ModelArtsError) -> bool:
-    """Whether only the look-up of one ID, or of what is inside clusters, failed: the cloud may work otherwise, and the
-    lists of clusters show whether it does."""
-    return error.exchange is not None and error.exchange.request.call in {"show", "supernodes", "groups"}
+    """Whether only a read beside the lists of clusters failed: the cloud may work otherwise, and those lists show
+    whether it does."""
+    return error.exchange is not None and error.exchange.request.call in SIDE_CALLS
+
+
+def _is_of_another_service(error: ModelArtsError) -> bool:
+    """Whether CTS answered, whose limits are not those of ModelArts. The key and the clock are the same."""
+    return error.exchange is not None and error.exchange.request.call == "traces"
 
 
 def record_result(project: Project, error: ModelArtsError | None = None) -> None:

@@ -138,6 +138,24 @@ class AlreadyGone(CreationRefused):
     cause = "already_gone"
 
 
+class NotReported(CreationRefused):
+    """ModelArts doesn't report this for a cluster of this type."""
+
+    cause = "not_reported"
+
+
+class TracesOff(CreationRefused):
+    """The project's settings don't allow asking CTS, or the cluster was created here."""
+
+    cause = "traces_off"
+
+
+class TracesTooOld(CreationRefused):
+    """CTS keeps nothing of the time at which the cluster was first seen."""
+
+    cause = "traces_too_old"
+
+
 class DeletionOpen(CreationRefused):
     """The cluster is being deleted already."""
 

@@ -75,9 +75,18 @@ def connect_project(
 
 
 def change_project(
-    *, by: User, project: Project, name: str, team: Team, region: str, quota: int | None
+    *,
+    by: User,
+    project: Project,
+    name: str,
+    team: Team,
+    region: str,
+    quota: int | None,
+    reads_traces: bool,
 ) -> bool:
     """Change what may change: the key is sealed for endpoint and project ID, and the clusters belong to them.
+
+    `reads_traces`: whether admins and auditors may ask CTS with the project's key.
 
     Returns whether anything was different. Raises NotPermitted, ValidationError.
     """
@@ -85,17 +94,13 @@ def change_project(
     with transaction.atomic():
         locked_project = Project.objects.select_for_update().select_related("team").get(pk=project.pk)
         before = _facts(locked_project)
-        locked_project.name, locked_project.team, locked_project.region, locked_project.quota = (
-            name,
-            team,
-            region,
-            quota,
-        )
+        locked_project.name, locked_project.team, locked_project.region = name, team, region
+        locked_project.quota, locked_project.reads_traces = quota, reads_traces
         locked_project.full_clean()
         after = _facts(locked_project)
         if after == before:
             return False
-        locked_project.save(update_fields=["name", "team", "region", "quota"])
+        locked_project.save(update_fields=["name", "team", "region", "quota", "reads_traces"])
         record(EventType.PROJECT_CHANGED, Outcome.DONE, on=locked_project, by=by, before=before, after=after)
     return True
 
@@ -211,6 +216,7 @@ def _facts(project: Project) -> dict[str, Any]:
         "team": project.team.name,
         "region": project.region,
         "quota": project.quota,
+        "reads_traces": project.reads_traces,
     }
 
 

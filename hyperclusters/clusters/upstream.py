@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import cache
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,7 +15,9 @@ from hyperclusters.modelarts import (
     Credentials,
     Exchange,
     ModelArtsError,
+    TraceClient,
     Transport,
+    cts_endpoint,
     is_endpoint,
 )
 
@@ -22,16 +25,34 @@ from . import call_metrics, machine
 from .credentials import UnusableKey, unseal
 from .models import KeyKind, Project
 
+C = TypeVar("C", bound=Client)
+
 
 def bound_to(*, endpoint: str, project_id: str) -> str:
     """What a project's credentials are sealed for."""
     return f"{endpoint}|{project_id}"
 
 
+class NoTraceService(Exception):
+    """Where CTS is for this project is not known, or its host is not on the operator's list."""
+
+
 def client_for(project: Project) -> Client:
     """A client with the project's credentials, over this process's one connection pool. Raises UnusableKey."""
-    return Client(
-        endpoint=project.endpoint,
+    return _client(Client, project, project.endpoint)
+
+
+def trace_client_for(project: Project) -> TraceClient:
+    """The same for CTS in the project's region. Raises UnusableKey, NoTraceService."""
+    endpoint = cts_endpoint(project.endpoint)
+    if not is_allowed(endpoint):
+        raise NoTraceService(project.endpoint)
+    return _client(TraceClient, project, endpoint)
+
+
+def _client(kind: type[C], project: Project, endpoint: str) -> C:
+    return kind(
+        endpoint=endpoint,
         project_id=project.project_id,
         credentials=_key(project),
         deadline=settings.UPSTREAM_DEADLINE,

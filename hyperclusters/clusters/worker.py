@@ -22,7 +22,7 @@ from hyperclusters.access import mail
 from hyperclusters.audit import tasks
 from hyperclusters.audit.request_context import RequestContext, request_context
 
-from . import call_metrics, connections, heartbeat, inventory
+from . import call_metrics, connections, heartbeat, inquiries, inventory
 from .models.operation import QUEUED, UNKNOWN
 from .operations.creation import CREATIONS
 from .operations.deletion import DELETIONS
@@ -186,6 +186,7 @@ def jobs(may_begin: MayBegin = lambda: True) -> tuple[tuple[Callable[[str], obje
         (partial(CREATIONS.claim, state=QUEUED), partial(CREATIONS.send, may_begin=may_begin)),
         (partial(DELETIONS.claim, state=QUEUED), partial(DELETIONS.send, may_begin=may_begin)),
         (connections.claim_test, partial(connections.run_test, may_begin=may_begin)),
+        (inquiries.claim_inquiry, inquiries.run_inquiry),
         (partial(CREATIONS.claim, state=UNKNOWN), CREATIONS.poll),
         (partial(DELETIONS.claim, state=UNKNOWN), DELETIONS.poll),
         (inventory.claim_source, partial(inventory.sync, may_begin=may_begin)),

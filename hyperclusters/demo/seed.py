@@ -19,7 +19,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Network, Project
-from hyperclusters.clusters.projects import connect_project
+from hyperclusters.clusters.projects import change_project, connect_project
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.demo.accounts import PEOPLE
@@ -49,6 +49,33 @@ class Simulated:
             self._call("POST", "hyperinstances", facts | node)
         group = {"name": "a3-pool", "hyperinstance_cluster_id": cluster.cluster_id}
         self._call("POST", "groups", facts | group)
+
+    def add_capacity(self, cluster_name: str) -> None:
+        """Add what the cloud answers about this HPS cluster's capacity: one zone is sold out."""
+        cluster = Cluster.objects.select_related("project").get(name=cluster_name)
+        row = {
+            "project_id": cluster.project.project_id,
+            "hyperinstance_cluster_id": cluster.cluster_id,
+            "flavor": "demo.supernode.a3",
+        }
+        for zone, is_sold_out in (("zone-1", True), ("zone-2", False)):
+            self._call("POST", "capacities", row | {"availability_zone": zone, "is_sold_out": is_sold_out})
+
+    def add_trace(self, cluster_name: str) -> None:
+        """Add what CTS answers about this cluster: who created it, and when."""
+        cluster = Cluster.objects.select_related("project").get(name=cluster_name)
+        row = {
+            "project_id": cluster.project.project_id,
+            "resource_id": cluster.cluster_id,
+            "resource_name": cluster.name,
+            "trace_name": "createHyperCluster",
+            "user": "lab-operator",
+            "code": "200",
+            "source_ip": "192.0.2.17",
+            "request_id": uuid.uuid4().hex,
+            "time": int(cluster.found_at.timestamp() * 1000) - 40_000,
+        }
+        self._call("POST", "traces", row)
 
     def _call(self, method: str, path: str, content: dict[str, Any]) -> None:
         request = urllib.request.Request(  # noqa: S310 -- the demo's own simulator on loopback
@@ -116,11 +143,26 @@ def make(simulated: Simulated) -> None:
         name="lab-shared", type=ClusterType.HPS
     )  # by somebody else, bypassing the dashboard
     simulated.add_inside("train-a3-west")
+    simulated.add_capacity("train-a3-west")
     simulated.switch(quota=0)
     _create(ada, southwest, CreateRequest("rl-sweep-7", "HPS", reason="Sweep over reward models"))
     simulated.switch()
     ask_refresh(person=people["olga"])
     run_due()
+    _allow_traces(root, southwest)
+    simulated.add_trace("lab-shared")
+
+
+def _allow_traces(by: User, project: Project) -> None:
+    change_project(
+        by=by,
+        project=project,
+        name=project.name,
+        team=project.team,
+        region=project.region,
+        quota=project.quota,
+        reads_traces=True,
+    )
 
 
 def _people(people: dict[str, User], vision: Team) -> None:

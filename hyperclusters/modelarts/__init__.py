@@ -39,10 +39,12 @@ from hyperclusters.modelarts.grammar import (
     is_subnet_id,
 )
 from hyperclusters.modelarts.metadata import MetadataError, TemporaryKey, fetch_key
-from hyperclusters.modelarts.regions import ENDPOINTS
+from hyperclusters.modelarts.regions import ENDPOINTS, cts_endpoint
+from hyperclusters.modelarts.traces import Trace, TraceClient
 from hyperclusters.modelarts.transport import Transport
 from hyperclusters.modelarts.types import (
     Answer,
+    Capacity,
     ClusterType,
     Credentials,
     Exchange,
@@ -60,6 +62,7 @@ __all__ = [
     "PROJECT_ID_PATTERN",
     "SUBNET_ID_PATTERN",
     "Answer",
+    "Capacity",
     "Client",
     "ClockSkew",
     "ClusterType",
@@ -85,10 +88,13 @@ __all__ = [
     "Request",
     "TemporaryKey",
     "Throttled",
+    "Trace",
+    "TraceClient",
     "Transport",
     "Unavailable",
     "canonical_id",
     "create_request",
+    "cts_endpoint",
     "delete_request",
     "fetch_key",
     "is_endpoint",

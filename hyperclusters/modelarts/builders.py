@@ -62,6 +62,14 @@ def occupants_request(*, project_id: str, kind: OccupantKind) -> Request:
     return Request("GET", f"{path}/groups", (), b"", "groups")
 
 
+def capacity_request(*, project_id: str, cluster_id: str) -> Request:
+    """The POST that reads the capacity of one hyper cluster, for every flavor and zone."""
+    check("cluster_id", cluster_id, grammar.is_safe_id)
+    path = f"{_servers(project_id)}/hyperinstance/cluster-capacity-evaluations"
+    body = json.dumps({"hyperinstance_cluster_ids": [cluster_id]}).encode()
+    return Request("POST", path, (), body, "capacity")
+
+
 def check(field: str, value: object, holds: Callable[[object], bool]) -> None:
     """Raise `InvalidRequest` with the field, never its value, if the predicate is false."""
     if not holds(value):

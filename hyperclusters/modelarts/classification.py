@@ -15,7 +15,7 @@ from hyperclusters.modelarts.complaints import Complaint, complaint
 from hyperclusters.modelarts.parsing import http_date
 from hyperclusters.modelarts.safetext import printable
 from hyperclusters.modelarts.transport import RawResponse
-from hyperclusters.modelarts.types import Exchange
+from hyperclusters.modelarts.types import Exchange, Request
 
 Meaning = type[errors.ModelArtsError]
 
@@ -53,7 +53,6 @@ def classify(
     """
     details = Complaint() if reply.status is None else complaint(reply.body, secrets)
     refused = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
-    changes = exchange.request.method != "GET"
     proves = None
     kind: Meaning | None
     if reply.failure and not reply.may_have_left:
@@ -61,9 +60,9 @@ def classify(
     elif reply.failure or reply.status is None:
         kind = None
     else:
-        kind = _meaning(exchange.request.method, reply.status, details.code)
+        kind = _meaning(exchange.request, reply.status, details.code)
     if kind is None:
-        kind = errors.OutcomeUnknown if changes else errors.Unavailable
+        kind = errors.Unavailable if exchange.request.only_reads else errors.OutcomeUnknown
     error = kind(
         details.message
         or (details.words if refused or cause == "bad_json" else "")
@@ -94,27 +93,27 @@ def proves_absence(error: errors.NotFound) -> bool:
     )
 
 
-def _meaning(method: str, status: int, code: str) -> Meaning | None:
+def _meaning(request: Request, status: int, code: str) -> Meaning | None:
     """What a complete but unexpected answer proves; None if nothing."""
     code = codes.full_code(code)
     meaning = codes.meaning_of(code)
     by_code = _BY_MEANING[meaning] if meaning else None
     gateway_refused = status == _GATEWAY_REFUSES_HEADERS and code == "APIGW.0201"
-    error_in_200 = status == HTTPStatus.OK and method == "GET"
+    error_in_200 = status == HTTPStatus.OK and request.only_reads
     if gateway_refused or error_in_200:
         return by_code
     if status not in _LISTED:
         return None
-    return by_code or _by_status(method, status, code)
+    return by_code or _by_status(request, status, code)
 
 
-def _by_status(method: str, status: int, code: str) -> Meaning | None:
-    if status in {401, 403} and method != "GET" and not codes.VENDOR_CODE.fullmatch(code):
+def _by_status(request: Request, status: int, code: str) -> Meaning | None:
+    if status in {401, 403} and not request.only_reads and not codes.VENDOR_CODE.fullmatch(code):
         # Only the gateway and ModelArts are known to refuse before they act. Without a code of theirs this
         # may come from anything on the way, the way back included.
         return None
     if status == HTTPStatus.CONFLICT:
-        return errors.Exists if method == "POST" else errors.Invalid
+        return errors.Exists if request.call == "create" else errors.Invalid
     return _BY_STATUS.get(status, errors.Invalid)
 
 

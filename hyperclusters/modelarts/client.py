@@ -1,4 +1,4 @@
-"""The calls of the ModelArts hyper-cluster API, and the two lists of what refers to a hyper cluster."""
+"""The calls of the ModelArts hyper-cluster API, and what ModelArts reports of a hyper cluster besides."""
 
 import logging
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from hyperclusters.modelarts.safetext import printable, redact
 from hyperclusters.modelarts.transport import MAX_BODY, RawResponse, Transport
 from hyperclusters.modelarts.types import (
     Answer,
+    Capacity,
     ClusterType,
     Credentials,
     Exchange,
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
 LIST_LIMIT = 8 * 1024 * 1024  # bytes of a list, which grows with every cluster; about 20,000 clusters
 
-LISTS = frozenset({"list", "supernodes", "groups"})
+LISTS = frozenset({"list", "supernodes", "groups"})  # may be as large as `list_limit`
 
 T = TypeVar("T")
 OnCall = Callable[[Exchange, ModelArtsError | None], None]
@@ -124,6 +125,15 @@ class Client:
             return self._call(request, partial(parsing.read_occupants, kind=kind), max_body=self._list_limit)
         except NotFound as error:
             raise _unavailable(error) from error
+
+    def evaluate_capacity(self, *, cluster_id: str) -> Answer[tuple[Capacity, ...]]:
+        """Which flavors ModelArts calls sold out for one HPS hyper cluster, and in which zones. Changes nothing.
+
+        Path and fields are those of the vendor's SDK. What an answer is based on, how long it stays true and what an
+        empty one means are not documented. More than 500 rows, or 1 MiB, raise.
+        """
+        request = builders.capacity_request(project_id=self.project_id, cluster_id=cluster_id)
+        return self._call(request, partial(parsing.read_capacities, cluster_id=cluster_id))
 
     def show(self, *, cluster_id: str, type: ClusterType) -> Answer[HyperCluster]:  # noqa: A002 - the vendor's name
         """One hyper cluster."""

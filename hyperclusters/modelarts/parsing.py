@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 from hyperclusters.modelarts import grammar
 from hyperclusters.modelarts.complaints import CODE_KEYS, MESSAGE_KEYS
 from hyperclusters.modelarts.safetext import printable
-from hyperclusters.modelarts.types import HyperCluster, Network, Occupant, OccupantKind
+from hyperclusters.modelarts.types import Capacity, HyperCluster, Network, Occupant, OccupantKind
 
 _MOST_IDS = 4  # kept of one answer
+_MOST_CAPACITIES = 500  # rows of one answer
 _LONGEST_NAME = 255  # of a cluster made elsewhere; the documented limit is 64
 _COUNTS = ("count", "total_count", "total")
 _REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
+_NO_CAPACITY = Capacity("", "", "", None)
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"')
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -40,7 +42,7 @@ def read_json(body: bytes) -> Any:
 
 def read_cluster(body: bytes) -> HyperCluster:
     """One hyper cluster."""
-    return _cluster(_object(body))
+    return _cluster(read_object(body))
 
 
 def read_shown(body: bytes, cluster_id: str) -> HyperCluster:
@@ -71,7 +73,7 @@ def named_ids(body: bytes) -> tuple[str, ...]:
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
     """All hyper clusters of a list. One bad row makes it malformed: a part proves nothing."""
-    data = _object(body)
+    data = read_object(body)
     counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
     rows = data.get("hyper_clusters")
     if rows is None and _says_empty(data, counts):
@@ -92,7 +94,7 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
 def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
     """All supernodes or groups of a list. Names and states are read leniently, references and the end strictly: a
     part of a list proves nothing."""
-    data = _object(body)
+    data = read_object(body)
     counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
     rows = data.get("data", "")
     if rows is None and 0 in counts:
@@ -103,6 +105,20 @@ def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
     if any(count > len(rows) for count in counts) or (type(pages) is int and pages > 1):
         raise MalformedError("incomplete_list")
     return tuple(_occupant(row, kind) for row in rows)
+
+
+def read_capacities(body: bytes, cluster_id: str) -> tuple[Capacity, ...]:
+    """The capacities of one hyper cluster, each once. Rows about another cluster, and rows that say nothing, are left
+    out. `{"capacities": null}` is an empty list; `{}` is no list."""
+    rows = read_object(body).get("capacities", "")
+    if rows is None:
+        rows = []
+    if not isinstance(rows, list):
+        raise MalformedError("bad_list")
+    if len(rows) > _MOST_CAPACITIES:
+        raise MalformedError("too_large")
+    mine = (_capacity(row) for row in rows if _is_about(row, cluster_id))
+    return tuple(dict.fromkeys(capacity for capacity in mine if capacity != _NO_CAPACITY))
 
 
 def read_nothing(body: bytes) -> None:
@@ -121,7 +137,8 @@ def http_date(value: str) -> datetime | None:
         return None
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of an answer that states no error."""
     data = read_json(body)
     if not isinstance(data, dict):
         raise MalformedError("bad_shape")
@@ -172,14 +189,32 @@ def _occupant(data: Any, kind: OccupantKind) -> Occupant:
         raise MalformedError("bad_row")
     return Occupant(
         kind=kind,
-        id=_text(data.get("id")),
-        name=_text(data.get("name")),
-        status=_text(data.get("status")),
+        id=read_text(data.get("id")),
+        name=read_text(data.get("name")),
+        status=read_text(data.get("status")),
         cluster_id=grammar.canonical_id(cluster_id or ""),
     )
 
 
-def _text(value: Any) -> str:
+def _is_about(data: Any, cluster_id: str) -> bool:
+    """Whether a row is about this cluster, or does not say about which."""
+    if not isinstance(data, dict):
+        raise MalformedError("bad_row")
+    other = data.get("hyperinstance_cluster_id")
+    return not isinstance(other, str) or other.lower() in {"", cluster_id.lower()}
+
+
+def _capacity(data: dict[str, Any]) -> Capacity:
+    is_sold_out = data.get("is_sold_out")
+    return Capacity(
+        flavor=read_text(data.get("flavor")),
+        resource_flavor=read_text(data.get("resource_flavor")),
+        zone=read_text(data.get("availability_zone")),
+        is_sold_out=is_sold_out if isinstance(is_sold_out, bool) else None,
+    )
+
+
+def read_text(value: Any) -> str:
     """Text to show; empty for what is no text."""
     return printable(value, _LONGEST_NAME) if isinstance(value, str) else ""
 

@@ -1,6 +1,6 @@
-"""The regions that have ModelArts and their endpoints, as in the vendor's SDK.
+"""The regions that have ModelArts, their endpoints, and those of CTS, as in the vendor's SDK.
 
-Source: `huaweicloudsdkmodelarts` 3.1.219; a test compares them.
+Source: `huaweicloudsdkmodelarts` and `huaweicloudsdkcts` 3.1.219; a test compares the first.
 """
 
 ENDPOINTS: dict[str, str] = {
@@ -30,3 +30,14 @@ ENDPOINTS: dict[str, str] = {
         "tr-west-1",
     )
 } | {"ap-southeast-1": "https://modelarts.ap-southeast-1.myhuaweicloud.cn"}
+
+
+def cts_endpoint(endpoint: str) -> str:
+    """The endpoint of CTS in the region of a ModelArts endpoint. A simulator on loopback answers for both services.
+
+    Empty if the endpoint is not one of ENDPOINTS: its region is not known then.
+    """
+    if endpoint.startswith("http://127.0.0.1:"):
+        return endpoint
+    regions = (region for region, own in ENDPOINTS.items() if own == endpoint)
+    return next((f"https://cts.{region}.myhuaweicloud.com" for region in regions), "")

@@ -73,6 +73,20 @@ class Occupant:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """Whether ModelArts calls one flavor sold out in one zone, for one hyper cluster.
+
+    `flavor`, `resource_flavor` and `zone` are text to show, as the answer has it, with unprintable characters as
+    escapes; each may be empty. `is_sold_out` is None if the answer does not say.
+    """
+
+    flavor: str
+    resource_flavor: str
+    zone: str
+    is_sold_out: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What will be sent, byte for byte, except the headers that signing adds."""
 
@@ -80,7 +94,12 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...]
     body: bytes
-    call: str = ""  # create, list, show, delete, supernodes or groups
+    call: str = ""  # create, list, show, delete, supernodes, groups, capacity or traces
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether it changes nothing in the cloud. The POST for a capacity reads too."""
+        return self.method == "GET" or self.call == "capacity"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""ModelArts behind the gateway: the four documented calls, and the lists of what refers to a cluster."""
+"""ModelArts and CTS behind the gateway: the four documented calls, and what is reported of clusters besides."""
 
 import sqlite3
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from . import clusters, hyperinstances
+from . import clusters, hyperinstances, reports
 from .answers import (
     MODELARTS_EXISTS,
     MODELARTS_INVALID,
@@ -18,12 +18,17 @@ from .answers import (
 from .behaviours import Behaviours
 from .clusters import SimulatedCluster
 from .grammar import (
+    DEFAULT_TYPE,
     CallKind,
+    CapacityBody,
     CreateBody,
     InvalidParameterError,
     Target,
+    TraceQuery,
     check_target,
+    read_capacity_body,
     read_create_body,
+    read_trace_query,
     read_type,
 )
 from .http_request import Request
@@ -38,6 +43,8 @@ class Call:
     target: Target
     type: str = ""
     create_body: CreateBody | None = None
+    capacity_body: CapacityBody | None = None
+    trace_query: TraceQuery | None = None
     problem: str = ""
 
     @property
@@ -61,6 +68,10 @@ def read_call(kind: CallKind, target: Target, request: Request) -> Call:
         if kind == "create":
             create_body = read_create_body(request.body)
             return Call(kind, target, create_body.type, create_body)
+        if kind == "capacity":
+            return Call(kind, target, capacity_body=read_capacity_body(request.body))
+        if kind == "traces":
+            return Call(kind, target, trace_query=read_trace_query(request.query))
         if target.hyperinstances:
             return Call(kind, target)
         return Call(kind, target, read_type(request.query))
@@ -74,7 +85,7 @@ def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: f
         return Effect(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
     if call.create_body:
         return _create(db, call, call.create_body, behaviours, delay)
-    if call.kind in {"list", "hyperinstances", "groups"}:
+    if call.kind in {"list", "hyperinstances", "groups", "capacity", "traces"}:
         return _list(db, call, behaviours)
     cluster = find(db, call)
     if cluster is None:
@@ -130,6 +141,12 @@ def _create(
 
 
 def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
+    if call.capacity_body:
+        return _evaluate_capacity(db, call.target.project_id, call.capacity_body)
+    if call.trace_query:
+        return Effect(
+            json_answer(HTTPStatus.OK, reports.traces(db, call.target.project_id, call.trace_query))
+        )
     if call.target.hyperinstances:
         items = hyperinstances.existing(db, call.target.hyperinstances, call.target.project_id)
         return Effect(json_answer(HTTPStatus.OK, hyperinstances.as_list(items)))
@@ -138,6 +155,17 @@ def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
         return Effect(modelarts_error(MODELARTS_NOT_FOUND, "There are no hyper clusters"))
     rows = [cluster.as_answer(behaviours.network_info) for cluster in listing]
     return Effect(json_answer(HTTPStatus.OK, {"hyper_clusters": rows}))
+
+
+def _evaluate_capacity(db: sqlite3.Connection, project_id: str, wanted: CapacityBody) -> Effect:
+    names = {each.id: each.name for each in clusters.existing(db, project_id) if each.type == DEFAULT_TYPE}
+    for cluster_id in wanted.cluster_ids:
+        if cluster_id not in names:
+            message = f"Hyper cluster {cluster_id} does not exist"
+            return Effect(modelarts_error(MODELARTS_NOT_FOUND, message))
+    if wanted.cluster_ids:
+        names = {cluster_id: names[cluster_id] for cluster_id in wanted.cluster_ids}
+    return Effect(json_answer(HTTPStatus.OK, reports.capacities(db, project_id, names, wanted.filters)))
 
 
 def _delete(

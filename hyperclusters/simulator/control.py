@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import behaviours, clusters, faults, hyperinstances, journal, keys, page
+from . import behaviours, clusters, faults, hyperinstances, journal, keys, page, reports
 from .answers import JSON_TYPE, Answer, json_answer
 from .behaviours import BehaviourError, number, one_of, text
 from .database import Database
@@ -52,6 +52,8 @@ class Control:
             ("DELETE", "clusters/*"): self._remove_cluster,
             **self._hyperinstance_routes("hyperinstances", "all"),
             **self._hyperinstance_routes("groups", "groups"),
+            **self._report_routes("capacities"),
+            **self._report_routes("traces"),
             ("GET", "keys"): self._show_keys,
             ("POST", "keys"): self._add_key,
             ("DELETE", "keys/*"): self._remove_key,
@@ -180,6 +182,26 @@ class Control:
             return Answer(HTTPStatus.NO_CONTENT)
 
         return {("GET", resource): show, ("POST", resource): add, ("DELETE", f"{resource}/*"): remove}
+
+    def _report_routes(self, kind: str) -> dict[tuple[str, str], Callable[[Request, str], Answer]]:
+        """Listing and adding rows of one kind, and removing them all."""
+
+        def show(_: Request, __: str) -> Answer:
+            with self._database.read() as db:
+                return json_answer(HTTPStatus.OK, {kind: reports.existing(db, kind)})
+
+        def add(request: Request, _: str) -> Answer:
+            row = reports.read_row(kind, request.json_object())
+            with self._database.write() as db:
+                reports.add(db, kind, row)
+            return json_answer(HTTPStatus.CREATED, row)
+
+        def remove(_: Request, __: str) -> Answer:
+            with self._database.write() as db:
+                reports.remove_all(db, kind)
+            return Answer(HTTPStatus.NO_CONTENT)
+
+        return {("GET", kind): show, ("POST", kind): add, ("DELETE", kind): remove}
 
     def _show_keys(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:

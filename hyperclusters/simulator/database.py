@@ -38,6 +38,12 @@ CREATE TABLE IF NOT EXISTS hyperinstances (
     servers INTEGER NOT NULL,
     created_at REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS reports (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    content TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     arrived_at TEXT NOT NULL,

@@ -25,6 +25,18 @@ CALLS = (
     ("delete", f"DELETE {BASE}/{{id}}?type=", "type HPS or ECS, HPS if left out; for ever", "204"),
     ("hyperinstances", f"GET {SERVERS}/hyperinstance/all", "nothing: every supernode of the project", "200"),
     ("groups", f"GET {SERVERS}/hyperinstance/groups", "nothing: every group of the project", "200"),
+    (
+        "traces",
+        "GET /v3/{project_id}/traces?from=&to=&limit=&resource_id=&resource_name=",
+        "CTS: system traces between two times in milliseconds, by ID, name, user or trace name",
+        "200",
+    ),
+    (
+        "capacity",
+        f"POST {SERVERS}/hyperinstance/cluster-capacity-evaluations",
+        "JSON body: hyperinstance_cluster_ids (0 to 5), flavor, availability_zone, resource_flavor",
+        "200",
+    ),
 )
 COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     ("GET", "switches", None),
@@ -47,6 +59,32 @@ COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     ("POST", "groups", {"project_id": "p1", "name": "group-1", "hyperinstance_cluster_id": "THE-ID"}),
     ("GET", "groups", None),
     ("DELETE", "groups/THE-ID", None),
+    (
+        "POST",
+        "capacities",
+        {
+            "project_id": "p1",
+            "hyperinstance_cluster_id": "THE-ID",
+            "flavor": "a-flavor",
+            "availability_zone": "a-zone",
+            "is_sold_out": True,
+        },
+    ),
+    (
+        "POST",
+        "traces",
+        {
+            "project_id": "p1",
+            "resource_id": "THE-ID",
+            "trace_name": "act",
+            "user": "eve",
+            "time": 1795700000000,
+        },
+    ),
+    ("GET", "traces", None),
+    ("DELETE", "traces", None),
+    ("GET", "capacities", None),
+    ("DELETE", "capacities", None),
     ("POST", "faults", {"fault": "error", "call": "hyperinstances", "status": 500}),
     ("POST", "keys", {"access_key": "SHORT", "secret_key": "s", "security_token": "t", "expires_in": 900}),
     ("GET", "keys", None),

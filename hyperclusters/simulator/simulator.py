@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import behaviours, clusters, faults, hyperinstances, journal, keys
+from . import behaviours, clusters, faults, hyperinstances, journal, keys, reports
 from .app import Application, OnRequest
 from .behaviours import Behaviours
 from .clusters import SimulatedCluster
@@ -176,6 +176,25 @@ class Simulator:
         """Remove a supernode or a group; False if it is not there."""
         with self._database.write(durable=True) as db:
             return hyperinstances.remove(db, item.kind, item.id)
+
+    def add_capacity(
+        self, project_id: str, cluster_id: str, flavor: str, zone: str, *, is_sold_out: bool
+    ) -> None:
+        """Add what a capacity call answers for a cluster."""
+        row = {
+            "project_id": project_id, "hyperinstance_cluster_id": cluster_id, "flavor": flavor,
+            "resource_flavor": flavor, "availability_zone": zone, "is_sold_out": is_sold_out,
+        }  # fmt: skip
+        self._add_report("capacities", row)
+
+    def add_trace(self, project_id: str, at: float, **fields: str) -> None:
+        """Add what CTS answers about a resource: a trace of this time, in seconds since 1970."""
+        self._add_report("traces", {"project_id": project_id, "time": int(at * 1000), **fields})
+
+    def _add_report(self, kind: str, content: dict[str, Any]) -> None:
+        row = reports.read_row(kind, content)
+        with self._database.write() as db:
+            reports.add(db, kind, row)
 
     def _add(self, item: Hyperinstance) -> Hyperinstance:
         with self._database.write(durable=True) as db:

@@ -51,6 +51,9 @@ SHOTS = (
     Shot("nina", "clusters", "/clusters/"),
     Shot("ada", "cluster", "/clusters/?q=infer", ("table a.name",)),
     Shot("tom", "cluster-inside", "/clusters/?q=train-a3-west&sort=name", ("table a.name",)),
+    Shot(
+        "tom", "cluster-capacity", "/clusters/?q=train-a3-west&sort=name", ("table a.name", "#ask-capacity")
+    ),
     Shot("ada", "cluster-outside", "/clusters/?q=lab-shared", ("table a.name",)),
     Shot("tom", "cluster-danger", "/clusters/?q=lab-shared", ("table a.name", ".danger summary")),
     Shot("ada", "new", "/clusters/new/"),
@@ -71,6 +74,7 @@ SHOTS = (
     Shot("olga", "chain", "/audit/chain/"),
     Shot("olga", "review", "/audit/review/"),
     Shot("olga", "review-outside", "/audit/review/?show=outside"),
+    Shot("olga", "cluster-traces", "/clusters/?q=lab-shared", ("table a.name", "#ask-traces")),
     Shot("olga", "review-follow-up", "/audit/review/?show=follow-up"),
     Shot("olga", "export", "/audit/export/"),
     Shot("tom", "audit", "/audit/"),

@@ -36,7 +36,13 @@ def test_changing_a_project_is_for_platform_admins(name: str, people: People, pr
     locked_project = projects.vision
     with pytest.raises(NotPermitted):
         services.change_project(
-            by=by, project=locked_project, name="x", team=people.speech, region="", quota=1
+            by=by,
+            project=locked_project,
+            name="x",
+            team=people.speech,
+            region="",
+            quota=1,
+            reads_traces=False,
         )
     with pytest.raises(NotPermitted):
         services.replace_key(by=by, project=locked_project, credentials=SECRET)
@@ -47,7 +53,13 @@ def test_changing_a_project_is_for_platform_admins(name: str, people: People, pr
 
 
 def test_a_change_is_one_event_with_what_was_and_what_is(people: People, projects: Projects) -> None:
-    values = {"name": "renamed", "team": people.speech, "region": "cn-north-9", "quota": 3}
+    values = {
+        "name": "renamed",
+        "team": people.speech,
+        "region": "cn-north-9",
+        "quota": 3,
+        "reads_traces": True,
+    }
     assert services.change_project(by=people.root, project=projects.vision, **values)  # type: ignore[arg-type]
     (event,) = events(action="project:changed")
     assert event.before == {
@@ -55,8 +67,9 @@ def test_a_change_is_one_event_with_what_was_and_what_is(people: People, project
         "team": "Vision",
         "region": "cn-southwest-2",
         "quota": None,
+        "reads_traces": False,
     }
-    assert event.after == {"name": "renamed", "team": "Speech", "region": "cn-north-9", "quota": 3}
+    assert event.after == values | {"team": "Speech"}
     assert (event.person_name, event.team_name) == ("root", "Speech")
     assert not services.change_project(by=people.root, project=projects.vision, **values)  # type: ignore[arg-type]
     assert len(events(action="project:changed")) == 1
@@ -71,6 +84,7 @@ def test_a_name_that_is_taken_changes_nothing(people: People, projects: Projects
             team=people.vision,
             region="",
             quota=None,
+            reads_traces=False,
         )
     assert Project.objects.get(pk=projects.vision.pk).name == "vision-cn-southwest-2"
     assert events(action="project:changed") == []

@@ -217,6 +217,8 @@ def healthy(visit: Visit) -> None:
             visit.send(b"HTTP/1.1 204 No Content\r\n\r\n")
         elif request.method == "GET" and request.target.partition("?")[0].endswith("hyper-clusters"):
             visit.send(answer(200, as_json({"hyper_clusters": [CLUSTER]}), "X-Request-Id: req-1"))
+        elif request.target.endswith("/cluster-capacity-evaluations"):
+            visit.send(answer(200, as_json({"capacities": []}), "X-Request-Id: req-1"))
         elif "/hyperinstance/" in request.target:
             visit.send(answer(200, as_json({"data": [], "total": 0}), "X-Request-Id: req-1"))
         else:

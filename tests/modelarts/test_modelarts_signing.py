@@ -14,8 +14,10 @@ from huaweicloudsdkmodelarts.v1 import (
     DeleteHyperClusterRequest,
     GetHyperClusterRequest,
     HyperClusterCreateRequest,
+    HyperinstanceClustersCapacityRequest,
     ListAllHyperinstancesRequest,
     ListHyperClusterRequest,
+    ListHyperinstanceClustersCapacityRequest,
     ListHyperinstanceGroupRequest,
     ModelArtsClient,
 )
@@ -196,6 +198,11 @@ OFFICIAL_CALLS = {
     ),
     "supernodes": lambda client: client.list_all_hyperinstances(ListAllHyperinstancesRequest()),
     "groups": lambda client: client.list_hyperinstance_group(ListHyperinstanceGroupRequest()),
+    "capacity": lambda client: client.list_hyperinstance_clusters_capacity(
+        ListHyperinstanceClustersCapacityRequest(
+            HyperinstanceClustersCapacityRequest(hyperinstance_cluster_ids=[CLUSTER_ID])
+        )
+    ),
 }
 OUR_CALLS = {
     "create": lambda client: client.create(name=NAME, type=ClusterType.HPS, subnet_id=SUBNET_ID),
@@ -205,6 +212,7 @@ OUR_CALLS = {
     "delete": lambda client: client.delete(cluster_id=CLUSTER_ID, type=ClusterType.HPS),
     "supernodes": lambda client: client.list_occupants(OccupantKind.SUPERNODE),
     "groups": lambda client: client.list_occupants(OccupantKind.GROUP),
+    "capacity": lambda client: client.evaluate_capacity(cluster_id=CLUSTER_ID),
 }
 
 

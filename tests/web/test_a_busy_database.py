@@ -126,6 +126,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "clusters:owner": f"/clusters/{cluster.pk}/owner/",
         "clusters:lock": f"/clusters/{cluster.pk}/lock/",
         "clusters:unlock": f"/clusters/{cluster.pk}/unlock/",
+        "clusters:capacity": f"/clusters/{cluster.pk}/capacity/",
+        "clusters:traces": f"/clusters/{cluster.pk}/traces/",
         "creations:withdraw": f"{text}withdraw/",
         "creations:look": f"{text}look/",
         "creations:decide": f"{text}decide/",

@@ -54,6 +54,8 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "clusters:owner"): row("403 422 403 403 404 404 404"),
     ("post", "clusters:lock"): row("422 422 403 403 404 404 404"),
     ("post", "clusters:unlock"): row("403 422 403 403 404 404 404"),
+    ("post", "clusters:capacity"): row("302 302 302 302 404 404 404"),
+    ("post", "clusters:traces"): row("403 302 403 302 404 404 404"),
     ("get", "creations:list"): row("200 200 200 200 200 200 200"),
     ("get", "creations:creation"): row("200 200 200 200 404 404 404"),
     ("get", "creations:of_form"): row("302 404 404 404 404 404 404"),  # one's own form alone
@@ -215,6 +217,8 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "clusters:owner": f"{cluster}owner/",
         "clusters:lock": f"{cluster}lock/",
         "clusters:unlock": f"{cluster}unlock/",
+        "clusters:capacity": f"{cluster}capacity/",
+        "clusters:traces": f"{cluster}traces/",
         "creations:list": "/creations/",
         "creations:creation": waiting,
         "creations:withdraw": f"{waiting}withdraw/",

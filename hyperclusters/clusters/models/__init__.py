@@ -3,6 +3,7 @@
 from .connection import CallCounter, ConnectionTest, Diagnosis
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
+from .inquiry import Inquiry, InquiryKind
 from .inventory import Cluster, ClusterListing, Network
 from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
@@ -21,6 +22,8 @@ __all__ = [
     "Diagnosis",
     "Evidence",
     "Heartbeat",
+    "Inquiry",
+    "InquiryKind",
     "Judgement",
     "KeyKind",
     "Network",

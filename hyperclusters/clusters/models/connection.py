@@ -88,7 +88,7 @@ class ConnectionTest(Leased):
 class CallCounter(models.Model):
     """How many calls ended in one way, over all processes since the beginning."""
 
-    call = models.CharField(max_length=16)  # create, list, show, delete, supernodes or groups
+    call = models.CharField(max_length=16)  # as `modelarts.Request.call`
     result = models.CharField(max_length=24)  # Answer, or the name of the error
     status = models.PositiveSmallIntegerField()  # 0 where there was no answer
     count = models.PositiveBigIntegerField(default=0)

@@ -18,6 +18,7 @@ from hyperclusters.audit.leases import Leased, LeasedQuerySet
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
 
+from .inquiry import Inquiry, InquiryKind
 from .project import KEY_PAUSE
 
 TYPES = [(kind.value, kind.value) for kind in ClusterType]
@@ -136,6 +137,11 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         """With `inside_listed_at`: when what is inside was last listed. Null if the cloud does not report it."""
         listings = ClusterListing.objects.filter(project=models.OuterRef("project"), type=ClusterType.HPS)
         return self.annotate(inside_listed_at=models.Subquery(listings.order_by().values("inside_listed_at")))
+
+    def with_trace_rows(self) -> ClusterQuerySet:
+        """With `trace_rows`: what CTS named when it was last asked, by `inquiries`. Null without an answer."""
+        answers = Inquiry.objects.with_answer().filter(cluster=models.OuterRef("pk"), kind=InquiryKind.TRACES)
+        return self.annotate(trace_rows=models.Subquery(answers.values("rows")[:1]))
 
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""

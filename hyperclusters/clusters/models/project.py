@@ -63,6 +63,7 @@ class Project(models.Model):
     key_until = models.DateTimeField(null=True, blank=True)  # when a temporary key expires
     created_at = models.DateTimeField(default=clock.now)
     quota = models.PositiveIntegerField(null=True, blank=True)
+    reads_traces = models.BooleanField(default=False, db_default=False)  # people may ask CTS with its key
 
     blocked_until = models.DateTimeField(null=True, blank=True)
     blocked_cause = models.CharField(max_length=64, blank=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hyperclusters.web.clusters.views import cluster, cluster_list, creations, new, ownership
+from hyperclusters.web.clusters.views import cluster, cluster_list, creations, inquiries, new, ownership
 
 clusters_urls = [
     path("", cluster_list.listing, name="list"),
@@ -15,6 +15,8 @@ clusters_urls = [
     path("<uuid:pk>/owner/", ownership.hand_over, name="owner"),
     path("<uuid:pk>/lock/", ownership.lock, name="lock"),
     path("<uuid:pk>/unlock/", ownership.unlock, name="unlock"),
+    path("<uuid:pk>/capacity/", inquiries.capacity, name="capacity"),
+    path("<uuid:pk>/traces/", inquiries.traces, name="traces"),
 ]
 creations_urls = [
     path("", creations.listing, name="list"),

@@ -129,12 +129,25 @@ class ProjectForm(forms.Form):
             "team": project.team_id,
             "region": project.region,
             "quota": project.quota,
+            "reads_traces": project.reads_traces,
         }
         form = cls(initial=initial)
         form.fields["team"].help_text = gettext(
             "Its clusters and creations go with it; the audit keeps naming the team of the time."
         )
         return form
+
+
+class SettingsForm(ProjectForm):
+    """What may change of a project that is connected."""
+
+    reads_traces = forms.BooleanField(
+        label=_("Allow asking CTS"),
+        required=False,
+        help_text=_(
+            "Admins and auditors may then ask CTS, with the project's key, about clusters created elsewhere. Nothing is asked by itself."
+        ),
+    )
 
 
 class ConnectForm(KeyForm, ProjectForm):

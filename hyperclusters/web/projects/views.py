@@ -19,7 +19,7 @@ from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
 from hyperclusters.clusters.quotas import used
-from hyperclusters.web.projects.forms import ConnectForm, KeyForm, ProjectForm
+from hyperclusters.web.projects.forms import ConnectForm, KeyForm, SettingsForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted, wants_fragment
@@ -73,8 +73,8 @@ def project(request: PageRequest, pk: int) -> HttpResponse:
 @access(get=CONNECTORS, post=CONNECTORS, page="projects:project", keys=("pk",), recent=True)
 @keeps_draft()
 def change(request: PageRequest, pk: int) -> HttpResponse:
-    """Change name, team, region or quota."""
-    project, form = _project(pk), ProjectForm(request.POST)
+    """Change name, team, region, quota, or whether people may ask CTS."""
+    project, form = _project(pk), SettingsForm(request.POST)
     if form.is_valid():
         try:
             if change_project(by=request.user, project=project, **form.cleaned_data):
@@ -129,13 +129,13 @@ def _page(
     request: PageRequest,
     project: Project,
     *,
-    form: ProjectForm | None = None,
+    form: SettingsForm | None = None,
     key_form: KeyForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     drafts = [draft_for(request, reverse(f"projects:{act}", args=[project.pk])) for act in ("change", "key")]
     context = _test_context(project) | {
-        "form": form or filled_form(ProjectForm.of(project), drafts[0]),
+        "form": form or filled_form(SettingsForm.of(project), drafts[0]),
         "key_form": key_form or filled_form(KeyForm(), drafts[1]),
         "used": used(project),
         "may_change": is_recent(request.session),

@@ -71,6 +71,13 @@ CAUSES: dict[str, Text] = {
     "several_candidates": _("Several new clusters of this name came up."),
     "not_permitted": _("The person who asked is not permitted to do this here."),
     "right_lost": _("The person who asked was not permitted to do this any more when its turn came."),
+    "calls_stopped": _(
+        "Calls to the cloud are stopped for this project, so nothing was sent. Try again later."
+    ),
+    "traces_off": _("The project's settings don't allow us to ask CTS, so nothing was sent."),
+    "no_trace_service": _(
+        "We don't know where CTS is for this project's endpoint, or the operator does not allow its host (UPSTREAM_HOSTS)."
+    ),
     "locked": _("The cluster is locked."),
     "owner_changed": _(
         "The cluster does not belong to who asked, and they are no admin of the team: only its owner or an admin may delete it."

@@ -18,12 +18,15 @@ from hyperclusters.clusters.errors import (
     NameUnresolved,
     NotInTeam,
     NotLocked,
+    NotReported,
     OverrideUnexplained,
     OwnerAlready,
     QuotaReached,
     ReasonRequired,
     TokenUsed,
     TooMany,
+    TracesOff,
+    TracesTooOld,
     WrongName,
 )
 from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
@@ -82,6 +85,11 @@ REFUSALS: dict[type[CreationRefused], Text] = {
     WrongName: gettext_lazy("This is not the cluster's name. Nothing was sent."),
     OverrideUnexplained: gettext_lazy("Enter a reason to override the check. Nothing was sent."),
     AlreadyGone: gettext_lazy("The cloud does not have this cluster any more. Nothing was sent."),
+    NotReported: gettext_lazy("ModelArts doesn't report this for ECS clusters. Nothing was sent."),
+    TracesOff: gettext_lazy("The project's settings don't allow us to ask CTS. Nothing was sent."),
+    TracesTooOld: gettext_lazy(
+        "CTS keeps traces for seven days, and this cluster was first seen earlier. Nothing was sent."
+    ),
     NotLocked: gettext_lazy("This cluster is not locked any more. Nothing was changed."),
     OwnerAlready: gettext_lazy("This person owns the cluster already. Nothing was changed."),
     ReasonRequired: gettext_lazy("Enter a reason: it is kept in the audit. Nothing was changed."),

@@ -23,6 +23,7 @@ from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid, posted_text
 from hyperclusters.web.shared.listing import PAGE_SIZE
+from hyperclusters.web.texts.traces import traces_summary
 
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
 
@@ -46,6 +47,9 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         OPEN: _("No outcome yet"),
     }
     page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
+    if tab == OUTSIDE:
+        for cluster in page:
+            cluster.traces_summary = traces_summary(cluster.trace_rows)
     context = {
         "tab": tab,
         "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
@@ -123,7 +127,7 @@ def queues(person: User) -> dict[str, QuerySet[Any]]:
     return {
         NEW: creations.reviewed_as(""),
         FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP),
-        OUTSIDE: clusters.unaccounted(),
+        OUTSIDE: clusters.unaccounted().with_trace_rows(),
         OPEN: creations.unresolved().order_by("requested_at", "pk"),
     }
 

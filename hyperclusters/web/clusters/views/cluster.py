@@ -19,6 +19,7 @@ from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.subnets import networks_of
 from hyperclusters.web.audit.event_rows import Row
 from hyperclusters.web.audit.event_rows import rows as event_rows
+from hyperclusters.web.clusters.inquiries import capacity_context, traces_context
 from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
@@ -79,6 +80,8 @@ def cluster_page(
         "source": cluster.project.sources.filter(type=cluster.type).first(),
         "inside": inside_context(cluster),
         "networks": networks_of(cluster),
+        "capacity": capacity_context(cluster),
+        "traces": traces_context(request.user, cluster),
         "deletion": last,
         "deletion_status": deletion_status(last) if last else None,
         "poll": bool(last and last.is_unresolved),
