@@ -120,7 +120,7 @@ def look(request: PageRequest, pk: str) -> HttpResponse:
 def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
     creation = _visible(request, pk)
-    cluster_id, reason = posted_text(request, "cluster_id"), posted_text(request, "reason")
+    cluster_id, reason = request.POST.get("cluster_id", ""), posted_text(request, "reason")
     try:
         creations.decide(
             creation,
