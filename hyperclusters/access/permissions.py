@@ -26,7 +26,8 @@ class Permission(StrEnum):
     VIEW = "view clusters and creations"
     CREATE = "create clusters, withdraw one's own creations, delete one's own clusters"
     LOCK = "lock clusters"
-    MANAGE = "hand over and delete every cluster, unlock clusters"
+    MANAGE = "hand over and delete every cluster"
+    UNLOCK = "unlock clusters"
     DECIDE = "decide on creations that need a person"
     GRANT = "grant and end access"
     AUDIT = "read the audit"
@@ -51,6 +52,7 @@ POLICY: dict[Permission, Rule] = {
     Permission.CREATE: Rule(Role.CREATOR),
     Permission.LOCK: Rule(Role.CREATOR),
     Permission.MANAGE: Rule(Role.ADMIN),
+    Permission.UNLOCK: Rule(Role.ADMIN),
     Permission.DECIDE: Rule(Role.ADMIN),
     Permission.GRANT: Rule(Role.ADMIN),
     Permission.AUDIT: Rule(Role.ADMIN, (Role.AUDITOR,)),

@@ -105,7 +105,7 @@ def request_deletion(
 ) -> DeletionOut | HttpResponse:
     """Request that a cluster is deleted.
 
-    Creators delete clusters that they own; admins of the team delete all. A locked cluster nobody deletes.
+    Creators delete clusters that they own; admins of the team delete all. Nobody deletes a locked cluster here.
     `confirm_name` must be its name. Read the deletion until `is_settled`.
     """
     if not (key := idempotency.key_of(request)):

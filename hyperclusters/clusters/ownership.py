@@ -112,7 +112,7 @@ def lock(*, by: User, cluster: Cluster, reason: str) -> Cluster:
 def unlock(*, by: User, cluster: Cluster, reason: str = "") -> Cluster:
     """Let it be deleted again. Raises NotPermitted unless `by` is an admin of the team; CreationRefused."""
     with _change(cluster, by, reason, refused=EventType.LOCK_REFUSED) as row:
-        require(by, Permission.MANAGE, row.project.team)
+        require(by, Permission.UNLOCK, row.project.team)
         if not row.is_locked:
             raise NotLocked(row.cluster_id)
         before = row.lock_as_audit_json()

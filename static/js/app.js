@@ -339,7 +339,7 @@ function select(element, { start, text }) {
 }
 
 // htmx: what the swap would lose is put back (focus on things without an ID, selected text, opened details, what was chosen
-// while the request was out), failures are said.
+// while the request was out, what is typed into a form beside what asked), failures are said.
 let before = null;
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.requestConfig.verb === "get" && isInUse({ target: detail.target, elt: detail.requestConfig.elt })) {
@@ -354,6 +354,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     focus: !active.id && selector && detail.target.contains(active) ? selector : null,
     selected: selected(detail.target),
     target: detail.target.id,
+    typed: detail.requestConfig.verb === "get" ? typedFields(detail.target) : [],
     open: $$("details[id][open]", detail.target).map((each) => each.id),
     chosen: $$("[type='radio']:checked", detail.target).map((each) => `[name="${CSS.escape(each.name)}"][value="${CSS.escape(each.value)}"]`),
   };
@@ -361,6 +362,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 // Right after the swap, before anything can be pressed. Each new element of the answer says so: the target may be the last.
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   for (const id of before?.open ?? []) document.getElementById(id)?.setAttribute("open", "");
+  for (const [id, value] of before?.typed ?? []) if (document.getElementById(id)) document.getElementById(id).value = value;
   for (const radio of before?.chosen ?? []) if ($(radio)) $(radio).checked = true;
   const swapped = before && (document.getElementById(before.target) ?? detail.elt);
   if (before?.focus && document.activeElement === document.body) $(before.focus, swapped)?.focus();
@@ -413,6 +415,7 @@ const isTyped = (field) => {
   return field.matches("textarea, input:not([type='hidden'], [type='submit'])") && field.value !== "";
 };
 const typedForms = () => $$("form[data-draft]").filter((form) => [...form.elements].some(isTyped));
+const typedFields = (target) => $$("form[data-draft] :is(input[id], textarea[id])", target).filter(isTyped).map(({ id, value }) => [id, value]);
 let lastForm = null;
 document.addEventListener("input", ({ target }) => (lastForm = target.form));
 

@@ -39,6 +39,7 @@ ALLOWED: dict[str, tuple[set[Permission], set[Permission]]] = {
             Permission.CREATE,
             Permission.LOCK,
             Permission.MANAGE,
+            Permission.UNLOCK,
             Permission.DECIDE,
             Permission.GRANT,
             Permission.AUDIT,

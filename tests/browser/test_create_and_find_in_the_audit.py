@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from hyperclusters.clusters.models import Creation
+from hyperclusters.clusters.models import Cluster, Creation
 from tests.browser.conftest import Start, Window
 from tests.browser.doings import CREATION, SUBNET, create, expect_state, row
 from tests.conftest import Cloud, People, Projects, run_worker, run_worker_again, submit_creation
@@ -218,6 +218,32 @@ def test_a_deletion_wants_the_name_and_is_followed_to_its_end_without_reloading(
     expect(page.get_by_role("heading", name="Deleted", exact=True)).to_be_visible()
     assert page.evaluate("window.here")
     assert cloud.simulator.clusters() == []
+
+
+def test_a_refused_deletion_brings_its_form_back_and_keeps_what_is_typed_beside_it(
+    window: Window, projects: Projects, cloud: Cloud, start_worker: Start
+) -> None:
+    cluster = cloud.simulator.add_cluster(projects.vision.project_id, "full-one")
+    run_worker()
+    page = window("tom")
+    page.goto(Cluster.objects.get().get_absolute_url())
+    page.get_by_text("Danger zone").click()
+    page.get_by_label("Type full-one to confirm").fill("full-one")
+    page.get_by_role("button", name="Delete cluster").click()
+    expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
+    page.evaluate(HERE)
+    page.get_by_text("Danger zone").click()
+    page.get_by_text("Hand over to another person").click()
+    page.locator("#lock-reason").fill("needed until Friday")
+    page.get_by_label("New owner").fill("vera")
+    page.get_by_role("heading", name="full-one").click()  # nothing has the focus now
+    cloud.simulator.add_hyperinstance(projects.vision.project_id, "node-1", cluster.id)
+    start_worker()
+    expect(page.get_by_role("heading", name="Not deleted: nothing was sent")).to_be_visible()
+    expect(page.get_by_label("Delete it even if something is inside or we can't check")).to_be_visible()
+    expect(page.locator("#lock-reason")).to_have_value("needed until Friday")
+    expect(page.get_by_label("New owner")).to_have_value("vera")
+    assert page.evaluate("window.here")
 
 
 def test_the_page_says_so_while_no_worker_is_running_and_stops_once_one_is(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from hyperclusters.access.access_reviews import deactivate
@@ -17,7 +19,7 @@ from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.ownership import hand_over, lock
 from tests.api.client import Api, issue
 from tests.cli.conftest import Run, run
-from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
+from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import SignIn, body, words
 
 __all__ = ["run"]  # a fixture
@@ -71,24 +73,25 @@ def test_everybody_gets_the_forms_for_what_they_may_do_and_a_sentence_for_the_re
 def test_the_danger_zone_is_closed_until_something_was_refused(cluster: Cluster, as_: SignIn) -> None:
     ada = as_("ada")
     assert "<details" in body(ada.get(cluster.get_absolute_url()))
-    assert '<details class="pad" open>' not in body(ada.get(cluster.get_absolute_url()))
+    assert ZONE_OPEN not in body(ada.get(cluster.get_absolute_url()))
     answer = ada.post(f"{cluster.get_absolute_url()}delete/", {"name": "other"})
-    assert (answer.status_code, body(answer).count('<details class="pad" open>')) == (422, 1)
+    assert (answer.status_code, body(answer).count(ZONE_OPEN)) == (422, 1)
     assert "This is not the cluster's name." in words(answer)
 
 
 def test_locking_and_unlocking_by_the_forms(cluster: Cluster, as_: SignIn) -> None:
     url = cluster.get_absolute_url()
     answer = as_("ada").post(f"{url}lock/", {"reason": "training"}, follow=True)
-    assert "Locked: nobody can delete this cluster." in words(answer)
+    assert "Locked: nobody can delete this cluster here." in words(answer)
     for name in ("ada", "tom"):
         answer = as_(name).post(f"{url}delete/", {"name": "adas"})
         assert answer.status_code == 422
-        assert "ada locked this cluster: “training”. Nothing was sent." in words(answer)
+        assert "ada locked this cluster: “training”. Nothing was changed." in words(answer)
     assert "Locked" in words(as_("vera").get(LIST))
     answer = as_("ada").post(f"{url}unlock/")
     assert answer.status_code == 403
-    assert "Only the owner of the cluster or an admin of its team may do this." in words(answer)
+    assert "Only an admin of its team may unlock a cluster. Nothing was changed." in words(answer)
+    assert "Only the owner" not in words(answer)
     assert "Unlocked." in words(as_("tom").post(f"{url}unlock/", follow=True))
     assert as_("ada").post(f"{url}delete/", {"name": "adas"}).status_code == 302
 
@@ -106,6 +109,89 @@ def test_a_deletion_that_a_lock_stopped_says_who_locked_it_and_why(
         answer
     )
     assert "<b>still" not in body(answer)
+
+
+ZONE_OPEN = '<details class="pad" id="danger-zone" open>'
+ALONE = '<div class="errors page-error" role="alert"'
+
+
+def zone(answer: Any) -> tuple[int, bool, int]:
+    """The status, whether the danger zone is open, and how many errors stand outside of a form."""
+    return answer.status_code, ZONE_OPEN in body(answer), body(answer).count(ALONE)
+
+
+def test_each_refusal_is_read_although_its_form_is_not_on_the_page(
+    people: People, cluster: Cluster, as_: SignIn
+) -> None:
+    url, tom = cluster.get_absolute_url(), as_("tom")
+    answer = tom.post(f"{url}unlock/", {"reason": "r"})
+    assert zone(answer) == (422, True, 1)
+    assert "This cluster is not locked any more. Nothing was changed." in words(answer)
+    lock(by=people.ada, cluster=cluster, reason="training")
+    for form, typed in (("lock", {"reason": "r"}), ("delete", {"name": "adas"})):
+        answer = tom.post(f"{url}{form}/", typed)
+        assert zone(answer) == (422, True, 1), form
+        text = "ada locked this cluster: “training”. Nothing was changed. An admin of the team can unlock it."
+        assert text in words(answer), form
+    assert zone(tom.get(url))[2] == 0
+
+
+def test_each_refusal_is_read_while_a_deletion_is_under_way(
+    people: People, cluster: Cluster, as_: SignIn
+) -> None:
+    request_deletion(person=people.ada, cluster=cluster, typed_name="adas")
+    for name, text in (("adas", "This cluster is being deleted already."), ("x", "not the cluster's name.")):
+        answer = as_("tom").post(f"{cluster.get_absolute_url()}delete/", {"name": name})
+        assert zone(answer) == (422, True, 1)
+        assert text in words(answer)
+
+
+@pytest.mark.parametrize("form", ["owner", "lock", "unlock", "delete"])
+def test_each_refusal_is_read_on_the_page_of_a_cluster_that_is_gone(
+    form: str, cluster: Cluster, as_: SignIn
+) -> None:
+    Cluster.objects.update(gone_at=timezone.now())
+    typed = {"person": "vera", "reason": "r", "name": "adas"}
+    answer = as_("tom").post(f"{cluster.get_absolute_url()}{form}/", typed)
+    assert zone(answer) == (422, False, 1)
+    assert "The cloud does not have this cluster any more." in words(answer)
+
+
+def test_the_danger_zone_stays_closed_when_a_hand_over_is_refused(cluster: Cluster, as_: SignIn) -> None:
+    answer = as_("ada").post(f"{cluster.get_absolute_url()}owner/", {"person": "mallory", "reason": "r"})
+    assert zone(answer) == (422, False, 0)
+    assert "Nobody called “mallory” has access to Vision." in words(answer)
+
+
+NULS = {"\0": "", "a\0b": "ab", "\0 x \0": "x"}
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("form", ["owner", "lock", "unlock", "delete"])
+@pytest.mark.parametrize("reason", NULS, ids=ascii)
+def test_a_reason_with_nul_is_recorded_without_it(
+    form: str, reason: str, people: People, cluster: Cluster, as_: SignIn
+) -> None:
+    if form == "unlock":
+        lock(by=people.ada, cluster=cluster, reason="r")
+    needs_reason = form in {"owner", "lock"}
+    typed = {"person": "vera", "name": "adas", "reason": reason}
+    answer = as_("tom").post(f"{cluster.get_absolute_url()}{form}/", typed)
+    assert answer.status_code == (422 if needs_reason and not NULS[reason] else 302)
+    assert (
+        events(person_name="tom", object_kind="deletion" if form == "delete" else "cluster")[-1].reason
+        == NULS[reason]
+    )
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("form", ["owner", "lock", "unlock", "delete"])
+def test_nul_in_every_field_is_no_fault_of_ours(form: str, cluster: Cluster, as_: SignIn) -> None:
+    fields = ("person", "name", "reason", "back", "override_inside")
+    for name, status in (("tom", 422), ("vera", 403), ("mallory", 404)):
+        answer = as_(name).post(f"{cluster.get_absolute_url()}{form}/", dict.fromkeys(fields, "x\0"))
+        expected = 302 if (name, form) == ("tom", "lock") else status
+        assert answer.status_code == expected, name
 
 
 def test_a_lock_after_the_delete_went_out_says_that_it_is_too_late(

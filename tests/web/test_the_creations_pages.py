@@ -245,7 +245,7 @@ def test_an_admin_decides_among_the_candidates_and_the_others_see_who_can(
     for nonsense in ("", "-", "zzz", "none\x00"):
         answer = tom.post(f"{url}decide/", {"cluster_id": nonsense}, follow=True)
         assert "Nothing was decided" in words(answer)
-    tom.post(f"{url}decide/", {"cluster_id": other.id, "reason": "seen in the console"})
+    tom.post(f"{url}decide/", {"cluster_id": other.id, "reason": "seen in\0 the console"})
     page = main(tom.get(url))
     assert "A person decided which of the cloud's clusters is this one." in page
     assert Cluster.objects.get(cluster_id=other.id).creation_id == creation.pk

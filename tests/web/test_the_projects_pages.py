@@ -143,7 +143,9 @@ def test_the_button_tests_again_with_and_without_a_script(as_: SignIn, projects:
     assert body(fragment).lstrip().startswith("<section")
     assert root.post(f"{page}test/")["Location"] == page
     assert ConnectionTest.objects.count() == 1
-    assert '<noscript><meta http-equiv="refresh"' in body(root.get(page))
+    assert 'http-equiv="refresh"' not in body(root.get(page)), "what is typed into its forms would be lost"
+    assert f'<noscript><a class="btn" href="{page}">Refresh</a></noscript>' in body(root.get(page))
+    assert '<noscript><meta http-equiv="refresh"' in body(as_("root").get(page)), "before the forms are there"
 
 
 def test_settings_are_changed_and_a_mistake_changes_nothing(

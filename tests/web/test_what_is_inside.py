@@ -11,7 +11,7 @@ from django.utils import timezone
 from hyperclusters.clusters.models import Cluster, ClusterListing, Deletion, Project
 from tests.api.client import Api, issue
 from tests.conftest import VISION_ID, Cloud, People, Projects, events, run_worker, submit_creation
-from tests.web.pages import SignIn, body, words
+from tests.web.pages import HTMX, SignIn, body, words
 
 pytestmark = pytest.mark.any_database
 
@@ -67,7 +67,9 @@ def test_an_empty_cluster_says_since_when(
     ada = as_("ada")
     text = words(ada.get(cluster.get_absolute_url()))
     assert "ModelArts has listed nothing inside since 3 days ago ." in text
-    assert "We check right before deleting" in text
+    assert (
+        "We ask ModelArts right before deleting, and don't delete if it lists a supernode or a group." in text
+    )
     assert "Empty since 3 days ago" in words(ada.get("/clusters/"))
 
 
@@ -115,6 +117,48 @@ def test_g50_the_form_shows_what_is_inside_and_the_verdict_names_it(
     assert "Inside: <b>node</b> (supernode), late (supernode), pool-1 (group)." in text
     assert "Remove what is inside, then delete the cluster again." in text
     assert deletes(cloud) == 0
+
+
+def test_a_settled_deletion_brings_the_forms_along(cluster: Cluster, cloud: Cloud, as_: SignIn) -> None:
+    tom, url = as_("tom"), cluster.get_absolute_url()
+    tom.post(f"{url}delete/", {"name": "doomed"})
+    waiting = tom.get(url, headers=HTMX)
+    assert body(waiting).lstrip().startswith("<article")
+    assert "HX-Retarget" not in waiting
+    run_worker()
+    settled = tom.get(url, headers=HTMX)
+    assert settled["HX-Retarget"] == "#cluster-page"
+    assert body(settled).lstrip().startswith('<div class="stack" id="cluster-page">')
+    assert "Inside: <b>node</b> (supernode)" in words(settled)
+    assert "Delete it even if something is inside" in words(settled)
+    assert "HX-Retarget" not in tom.get(url)
+
+
+def test_a_deletion_that_succeeds_takes_the_forms_away(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    ada, url = as_("ada"), created(people, projects, "empty").get_absolute_url()
+    ada.post(f"{url}delete/", {"name": "empty"})
+    assert f"{url}lock/" in body(ada.get(url))
+    run_worker()
+    settled = ada.get(url, headers=HTMX)
+    assert settled["HX-Retarget"] == "#cluster-page"
+    assert "<form" not in body(settled)
+
+
+def test_g48_a_page_with_forms_does_not_reload_itself_without_scripts(
+    cluster: Cluster, cloud: Cloud, as_: SignIn
+) -> None:
+    url = cluster.get_absolute_url()
+    as_("ada").post(f"{url}delete/", {"name": "doomed"})
+    refresh_link = f'<noscript><a class="btn" href="{url}">Refresh</a></noscript>'
+    for name, has_forms in (("ada", True), ("tom", True), ("vera", False)):
+        page = body(as_(name).get(url))
+        assert ('http-equiv="refresh"' in page, refresh_link in page) == (not has_forms, has_forms), name
+    run_worker()
+    for name in ("ada", "vera"):
+        page = body(as_(name).get(url))
+        assert ('http-equiv="refresh"' in page, refresh_link in page) == (False, False), name
 
 
 def test_g50_the_verdict_says_that_it_could_not_be_checked(

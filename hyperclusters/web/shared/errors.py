@@ -14,13 +14,13 @@ from django.template.loader import get_template
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import NotPermitted, Permission, roles_for
+from hyperclusters.access.permissions import NotPermitted, roles_for
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.logs import redacted_path
 from hyperclusters.web.shared.drafts import note_not_taken
 from hyperclusters.web.shared.problems import is_api, problem
-from hyperclusters.web.texts.access import ended_grants, who_helps
+from hyperclusters.web.texts.access import DENIALS, ended_grants, who_helps
 from hyperclusters.web.texts.causes import Text
 
 RETRY_AFTER = 10  # seconds until a busy database is worth another try
@@ -63,10 +63,8 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
             on=Subject("page", "", redacted_path(request), team=getattr(exception, "team", None)),
             by=person if isinstance(person, User) else None,
         )
-    if getattr(exception, "permission", None) is Permission.MANAGE:
-        text = _(
-            "Only the owner of the cluster or an admin of its team may do this. Nothing was sent to the cloud."
-        )
+    if isinstance(exception, NotPermitted) and exception.permission in DENIALS:
+        text = DENIALS[exception.permission]
     elif isinstance(exception, NotPermitted) and not roles_for(exception.permission):
         text = _("You may not do this: no role in a team allows it. Nothing was sent to the cloud.")
     else:

@@ -51,8 +51,11 @@ def posted(request: PageRequest) -> QueryDict | None:
 
 
 def posted_text(request: PageRequest, name: str, length: int = 500) -> str:
-    """What was typed into a field that no form checks, without blanks around it, cut to so many characters."""
-    return request.POST.get(name, "").strip()[:length]
+    """What was typed into a field that no form checks, without blanks around it, cut to so many characters.
+
+    Without NUL, which PostgreSQL's text cannot hold.
+    """
+    return request.POST.get(name, "").replace("\x00", "").strip()[:length]
 
 
 def own_path(target: str, otherwise: str) -> str:

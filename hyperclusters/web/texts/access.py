@@ -64,6 +64,15 @@ ALLOWS: dict[Role, Text] = {
 }
 
 
+# Why somebody may not do it, where a role is not all that counts or only admins may. Others are asked for access.
+DENIALS: dict[Permission, Text] = {
+    Permission.MANAGE: _(
+        "Only the owner of the cluster or an admin of its team may do this. Nothing was sent to the cloud."
+    ),
+    Permission.UNLOCK: _("Only an admin of its team may unlock a cluster. Nothing was changed."),
+}
+
+
 def access_refusal(refused: ChangeRefused) -> str:
     """Why a change of access was not made. Every such sentence says that nothing was changed."""
     return str(REFUSALS[refused.cause])
@@ -103,7 +112,7 @@ def who_helps(denied: Exception | None) -> dict[str, str]:
         return {"names": "", "query": ""}
     people = [grant.person for grant in who_can(Permission.GRANT, denied.team)] or platform_admins()
     names = ", ".join(sorted(person.username for person in people))
-    if denied.permission is Permission.MANAGE:  # nobody asks to be an admin for one cluster
+    if denied.permission in DENIALS:  # nobody asks to be an admin for one cluster
         return {"names": names}
     role = next(
         (role.value for role, actions in LEAST.items() if denied.permission in actions), Role.ADMIN.value

@@ -19,9 +19,9 @@ def lock_text(locked: Cluster | Deletion) -> str:
 
 
 def ownership_refusal(refused: ClusterLocked | NotInTeam) -> str:
-    """Why a locked cluster was not deleted, or not handed over to somebody."""
+    """Why a locked cluster was not deleted or locked again, or not handed over to somebody."""
     if isinstance(refused, ClusterLocked):
-        unlock = _("Nothing was sent. An admin of the team can unlock it.")
+        unlock = _("Nothing was changed. An admin of the team can unlock it.")
         return join_sentences(lock_text(refused.cluster), unlock)
     text = _("Nobody called “%(name)s” has access to %(team)s. Nothing was changed.")
     return text % {"name": refused.username, "team": refused.team.name}
@@ -31,7 +31,7 @@ def delete_obstacle(person: User, cluster: Cluster) -> str:
     """Why this person cannot delete the cluster now, and who can help; empty if they can."""
     team = cluster.project.team
     if cluster.is_locked:
-        is_admin = may(person, Permission.MANAGE, team)
+        is_admin = may(person, Permission.UNLOCK, team)
         remedy = _("Unlock it first.") if is_admin else str(REMEDIES["locked"])
         return join_sentences(lock_text(cluster), remedy)
     if ownership.may_delete(person, cluster):

@@ -1,4 +1,4 @@
-"""Why a request was not accepted, and what is wrong with a value. Every refusal says that nothing was sent."""
+"""Why a request was not accepted, and what is wrong with a value. Every refusal says that nothing was sent or changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from hyperclusters.web.texts.ownership import ownership_refusal
 
 
 def refusal(refused: CreationRefused) -> str:
-    """Why something was not accepted. Every such sentence says that nothing was sent."""
+    """Why something was not accepted. Every such sentence says that nothing was sent or changed."""
     if isinstance(refused, AgainstRules):
         return rule_broken(refused.team, refused.fields[0])
     if isinstance(refused, QuotaReached) and refused.team:

@@ -9,7 +9,9 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django_htmx.http import retarget
 
+from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, may, visible_events
 from hyperclusters.audit.models import Segment
 from hyperclusters.audit.segments import archives_since
@@ -24,7 +26,7 @@ from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.errors import after_lost_commit
-from hyperclusters.web.shared.http import REFUSED, PageRequest, render_page
+from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text, render_page, wants_fragment
 from hyperclusters.web.texts.ownership import delete_obstacle
 from hyperclusters.web.texts.refusals import refusal
 from hyperclusters.web.texts.states import deletion_status
@@ -50,12 +52,13 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
     cluster = visible_cluster(request, pk)
     if request.method != "POST":
         return redirect(cluster)
-    posted = {name: request.POST[name][:500] for name in FIELDS if name in request.POST}
+    posted = {name: posted_text(request, name) for name in FIELDS if name in request.POST}
+    typed_name = request.POST.get("name", "")  # to confirm with: nothing is taken away
     try:
         deletions.request_deletion(
             person=request.user,
             cluster=cluster,
-            typed_name=posted.get("name", ""),
+            typed_name=typed_name,
             reason=posted.get("reason", ""),
             override_inside="override_inside" in posted,
         )
@@ -73,6 +76,7 @@ def cluster_page(
 ) -> HttpResponse:
     """The page; after a POST that was refused, with what was typed and why."""
     last = Deletion.objects.filter(cluster=cluster).select_related("requested_by", "locked_by").first()
+    poll = bool(last and last.is_unresolved)
     context = {
         "cluster": cluster,
         "events": _events(request, cluster),
@@ -84,30 +88,52 @@ def cluster_page(
         "traces": traces_context(request.user, cluster),
         "deletion": last,
         "deletion_status": deletion_status(last) if last else None,
-        "poll": bool(last and last.is_unresolved),
-        **_forms(request, cluster, refused),
+        "poll": poll,
+        **_forms(request, cluster, refused, is_deleting=poll),
     }
+    fragment = "clusters/_cluster.html" if poll else "clusters/_page.html"
     status = REFUSED if refused else 200
-    return render_page(request, "clusters/cluster.html", "clusters/_cluster.html", context, status=status)
+    response = render_page(request, "clusters/cluster.html", fragment, context, status=status)
+    if wants_fragment(request) and not poll and request.htmx.target == "cluster":
+        retarget(response, "#cluster-page")  # a deletion is settled: other forms are on the page now
+    return response
 
 
-def _forms(request: PageRequest, cluster: Cluster, refused: CreationRefused | None) -> dict[str, Any]:
-    """What this person may change; for each form what was typed into it and why it was not taken."""
+def _forms(
+    request: PageRequest, cluster: Cluster, refused: CreationRefused | None, *, is_deleting: bool
+) -> dict[str, Any]:
+    """What this person may change; for each form what was typed into it and why it was not taken.
+
+    `page_error`: why a form was not taken that is not on the page.
+    """
     team, url = cluster.project.team, cluster.get_absolute_url()
     posted = request.path.removeprefix(url).rstrip("/") if request.method == "POST" else ""
-    may_hand_over = not cluster.gone_at and ownership.may_hand_over(request.user, cluster)
+    obstacle = delete_obstacle(request.user, cluster)
+    forms = _forms_on_page(request.user, cluster, may_delete=not (obstacle or is_deleting))
+    error = refusal(refused) if refused else ""
     return {
-        "people": ownership.people_of(team).exclude(person=cluster.owner_id) if may_hand_over else [],
-        "may_hand_over": may_hand_over,
-        "may_lock": may(request.user, Permission.LOCK, team),
-        "may_unlock": may(request.user, Permission.MANAGE, team),
+        "forms": forms,
+        "people": ownership.people_of(team).exclude(person=cluster.owner_id) if "owner" in forms else [],
         "may_override": cluster.reports_inside and may(request.user, Permission.DECIDE, team),
-        "obstacle": delete_obstacle(request.user, cluster),
-        "errors": {posted: refusal(refused)} if refused else {},
+        "obstacle": obstacle,
+        "errors": {posted: error},
+        "page_error": "" if posted in forms else error,
         "typed": {
             form: request.POST if form == posted else draft_for(request, f"{url}{form}/") for form in FORMS
         },
     }
+
+
+def _forms_on_page(person: User, cluster: Cluster, *, may_delete: bool) -> set[str]:
+    """The forms that this person gets, as the cluster is now."""
+    team = cluster.project.team
+    offers = {
+        "owner": ownership.may_hand_over(person, cluster),
+        "lock": not cluster.is_locked and may(person, Permission.LOCK, team),
+        "unlock": cluster.is_locked and may(person, Permission.UNLOCK, team),
+        "delete": may_delete,
+    }
+    return {form for form, is_offered in offers.items() if is_offered and not cluster.gone_at}
 
 
 def _archives(request: PageRequest, cluster: Cluster) -> list[Segment]:

@@ -22,7 +22,7 @@ from hyperclusters.clusters.operations.transitions import StaleState
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
-from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
+from hyperclusters.web.shared.http import PageRequest, posted_text, render_page, wants_fragment
 from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
 from hyperclusters.web.shared.ratelimit import limited, searches
 from hyperclusters.web.texts.states import creation_status
@@ -120,7 +120,7 @@ def look(request: PageRequest, pk: str) -> HttpResponse:
 def decide(request: PageRequest, pk: str) -> HttpResponse:
     """Say which candidate this creation made, or that none of them is it."""
     creation = _visible(request, pk)
-    cluster_id, reason = request.POST.get("cluster_id", ""), request.POST.get("reason", "")[:500]
+    cluster_id, reason = request.POST.get("cluster_id", ""), posted_text(request, "reason")
     try:
         creations.decide(
             creation,

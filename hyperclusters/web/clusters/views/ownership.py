@@ -40,7 +40,7 @@ def hand_over(request: PageRequest, pk: str) -> HttpResponse:
 @access(post=on("cluster", Permission.LOCK), page="clusters:cluster", keys=("pk",))
 @keeps_draft()
 def lock(request: PageRequest, pk: str) -> HttpResponse:
-    """Lock a cluster: nobody can delete it until an admin of its team unlocks it."""
+    """Lock a cluster: nobody can delete it here until an admin of its team unlocks it."""
     cluster = visible_cluster(request, pk)
     try:
         ownership.lock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
@@ -50,11 +50,11 @@ def lock(request: PageRequest, pk: str) -> HttpResponse:
     if sent.exists():
         messages.warning(request, _("Locked, but a deletion was sent before: the lock cannot stop that."))
     else:
-        messages.success(request, _("Locked: nobody can delete this cluster."))
+        messages.success(request, _("Locked: nobody can delete this cluster here."))
     return redirect(cluster)
 
 
-@access(post=on("cluster", Permission.MANAGE), page="clusters:cluster", keys=("pk",))
+@access(post=on("cluster", Permission.UNLOCK), page="clusters:cluster", keys=("pk",))
 @keeps_draft()
 def unlock(request: PageRequest, pk: str) -> HttpResponse:
     """Unlock a cluster."""
