@@ -119,7 +119,7 @@ def test_a_known_subnet_of_the_project_is_offered_and_those_of_another_project_a
     theirs = cloud.simulator.add_cluster(projects.speech.project_id, "theirs").networks[0].subnet_id
     run_worker()
     form = body(as_("ada").get(NEW))
-    assert f'<option value="{ours}">' in form
+    assert ours in form
     assert theirs not in form
 
 

@@ -126,12 +126,13 @@ def test_a_settled_deletion_brings_the_forms_along(cluster: Cluster, cloud: Clou
     assert body(waiting).lstrip().startswith("<article")
     assert "HX-Retarget" not in waiting
     run_worker()
-    settled = tom.get(url, headers=HTMX)
+    settled = tom.get(url, headers=HTMX | {"HX-Target": "cluster"})
     assert settled["HX-Retarget"] == "#cluster-page"
     assert body(settled).lstrip().startswith('<div class="stack" id="cluster-page">')
     assert "Inside: <b>node</b> (supernode)" in words(settled)
     assert "Delete it even if something is inside" in words(settled)
     assert "HX-Retarget" not in tom.get(url)
+    assert "HX-Retarget" not in tom.get(url, headers=HTMX | {"HX-Target": "capacity"})
 
 
 def test_a_deletion_that_succeeds_takes_the_forms_away(
@@ -141,7 +142,7 @@ def test_a_deletion_that_succeeds_takes_the_forms_away(
     ada.post(f"{url}delete/", {"name": "empty"})
     assert f"{url}lock/" in body(ada.get(url))
     run_worker()
-    settled = ada.get(url, headers=HTMX)
+    settled = ada.get(url, headers=HTMX | {"HX-Target": "cluster"})
     assert settled["HX-Retarget"] == "#cluster-page"
     assert "<form" not in body(settled)
 
@@ -169,7 +170,7 @@ def test_g50_the_verdict_says_that_it_could_not_be_checked(
     ada.post(f"{cluster.get_absolute_url()}delete/", {"name": "doomed"})
     run_worker()
     text = words(ada.get(cluster.get_absolute_url()))
-    assert "We couldn't check what is inside the cluster, so the deletion was not sent." in text
+    assert "We couldn't check what is inside the cluster, so we didn't send the deletion." in text
     assert "The project's access key is not permitted to make this call." in text
     assert deletes(cloud) == 0
 
