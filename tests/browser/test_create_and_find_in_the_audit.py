@@ -54,7 +54,7 @@ def test_a_known_subnet_is_picked_by_a_click_and_both_clusters_are_listed_with_t
     expect(row(page, "known")).to_be_visible()  # the list asks for itself until the first lists are there
     page.goto("/clusters/new/")
     page.get_by_label("Name", exact=True).fill("train-ecs")
-    page.get_by_text("ECS", exact=True).click()
+    page.locator("#id_type").get_by_text("ECS", exact=True).click()
     page.get_by_title(SUBNET).click()
     expect(page.get_by_label("Subnet ID")).to_have_value(SUBNET)
     expect(page.get_by_label("Subnet ID")).to_be_focused()
