@@ -40,7 +40,7 @@ class Process:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.popen.send_signal(number)
-        code = self.popen.wait(10)
+        code = self.popen.wait(30)
         assert self.popen.stdout is not None
         self.popen.stdout.close()
         return code
