@@ -45,14 +45,9 @@ def request_deletion(
     `override_inside`: delete it whatever is inside. That needs an admin of the team, and a reason.
     Raises NotPermitted or CreationRefused: each has its audit event, and nothing was sent.
     """
+    facts: dict[str, Any] = {"by": person, "reason": reason}
     with (
-        recorded(
-            denied=EventType.DELETE_DENIED,
-            refused=EventType.DELETE_REFUSED,
-            on=cluster,
-            by=person,
-            reason=reason,
-        ),
+        recorded(denied=EventType.DELETE_DENIED, refused=EventType.DELETE_REFUSED, on=cluster, **facts),
         transaction.atomic(durable=True),
     ):
         hold_until_commit(cluster.pk)
@@ -63,7 +58,8 @@ def request_deletion(
         if token and (earlier := Deletion.objects.filter(token=token).first()):
             return _same_or_refuse(earlier, cluster, typed_name, reason, override_inside)
         cluster.refresh_from_db(fields=["name", "gone_at", *ownership.FIELDS])
-        ownership.require_may_delete(person, cluster)
+        if cluster.owner_id != person.pk:
+            require(person, Permission.MANAGE, project.team)
         _require_deletable(project, cluster, typed_name)
         if override_inside and not reason.strip():
             raise OverrideUnexplained
@@ -76,14 +72,8 @@ def request_deletion(
             token=token,
             request_id=request_context.current().request_id,
         )
-        record(
-            EventType.DELETE_REQUESTED,
-            Outcome.ACCEPTED,
-            on=deletion,
-            by=person,
-            reason=reason,
-            after=_facts(deletion),
-        )
+        after = _facts(deletion)
+        record(EventType.DELETE_REQUESTED, Outcome.ACCEPTED, on=deletion, after=after, **facts)
         wake_workers()
     return deletion
 

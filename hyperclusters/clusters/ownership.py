@@ -48,13 +48,6 @@ def may_hand_over(person: User, cluster: Cluster) -> bool:
     return is_own or may(person, Permission.MANAGE, team)
 
 
-def require_may_delete(person: User, cluster: Cluster) -> None:
-    """Raise NotPermitted unless the person may delete it, by the grants as they are right now."""
-    require(person, Permission.CREATE, cluster.project.team)
-    if cluster.owner_id != person.pk:
-        require(person, Permission.MANAGE, cluster.project.team)
-
-
 def people_of(team: Team) -> GrantQuerySet:
     """The active grants of the people in a team, without service identities: who can own its clusters."""
     grants = Grant.objects.active().filter(team=team, person__service_team__isnull=True)

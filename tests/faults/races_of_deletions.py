@@ -42,6 +42,21 @@ def locker(person: User, cluster: Cluster) -> Callable[[], None]:
     return act
 
 
+def act_while_sender_waits(point: str, act: Callable[[], object]) -> Exception | None:
+    """Stop a sender at this point, act, and let it go on to its end; what it raised."""
+    with Pause(point) as pause:
+        sender = Beside(run_due)
+        pause.wait()
+        act()
+        pause.let_go()
+    return sender.join()
+
+
+def supernode_adder(stage: RaceSetup, cluster: Cluster) -> Callable[[], object]:
+    """Put a supernode into the cluster."""
+    return lambda: stage.cloud.add_hyperinstance(stage.scene["project_id"], "node", cluster.cluster_id)
+
+
 @race
 def lock_and_deletion(stage: RaceSetup) -> list[str]:
     """Whichever commits first counts: after a lock nothing is sent."""
@@ -67,12 +82,7 @@ def lock_and_deletion(stage: RaceSetup) -> list[str]:
 def lock_between_check_and_intent(stage: RaceSetup) -> list[str]:
     """A lock that comes after everything was checked still stops the call."""
     cluster = waiting_deletion(stage)
-    with Pause("intent_begun") as pause:
-        sender = Beside(run_due)
-        pause.wait()
-        locker(stage.ada, cluster)()
-        pause.let_go()
-    error = sender.join()
+    error = act_while_sender_waits("intent_begun", locker(stage.ada, cluster))
     row = Deletion.objects.get(cluster=cluster)
     return wrong(
         sender_ends_well=error is None,
@@ -85,12 +95,7 @@ def lock_between_check_and_intent(stage: RaceSetup) -> list[str]:
 def supernode_before_the_check_ends(stage: RaceSetup) -> list[str]:
     """A supernode that comes after the claim stops it, whatever the page said at the click."""
     cluster = waiting_deletion(stage)
-    with Pause("send_permitted") as pause:
-        sender = Beside(run_due)
-        pause.wait()
-        stage.cloud.add_hyperinstance(stage.scene["project_id"], "node", cluster.cluster_id)
-        pause.let_go()
-    error = sender.join()
+    error = act_while_sender_waits("send_permitted", supernode_adder(stage, cluster))
     row = Deletion.objects.get(cluster=cluster)
     return wrong(
         sender_ends_well=error is None,
@@ -105,14 +110,9 @@ def supernode_before_the_check_ends(stage: RaceSetup) -> list[str]:
 def supernode_between_check_and_call(stage: RaceSetup) -> list[str]:
     """No check can see what comes after it: the cloud refuses, and its refusal is the verdict."""
     cluster = waiting_deletion(stage)
-    with Pause("call_begun") as pause:
-        sender = Beside(run_due)
-        pause.wait()
-        stage.cloud.add_hyperinstance(stage.scene["project_id"], "node", cluster.cluster_id)
-        only = {"project": stage.scene["project_id"], "times": 1}
-        stage.cloud.fault("error", "delete", status=409, **only)
-        pause.let_go()
-    error = sender.join()
+    only = {"project": stage.scene["project_id"], "times": 1}
+    stage.cloud.fault("error", "delete", status=409, **only)
+    error = act_while_sender_waits("call_begun", supernode_adder(stage, cluster))
     row = Deletion.objects.get(cluster=cluster)
     return wrong(
         sender_ends_well=error is None,
