@@ -5,6 +5,7 @@ from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inquiry import Inquiry, InquiryKind
 from .inventory import Cluster, ClusterListing, Network
+from .lookup import ProjectLookup
 from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
 from .review import Judgement, Review
@@ -29,6 +30,7 @@ __all__ = [
     "Network",
     "Operation",
     "Project",
+    "ProjectLookup",
     "Review",
     "State",
 ]

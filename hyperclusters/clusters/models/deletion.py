@@ -50,6 +50,11 @@ class Deletion(Operation):
     override_inside = models.BooleanField(default=False, db_default=False)
     # What was inside right before it was sent or refused, by `inside.as_rows`; null where nobody could look.
     blockers = models.JSONField(null=True, blank=True)
+    blockers_count = models.PositiveIntegerField(
+        null=True, blank=True
+    )  # where `blockers` has the first of many only
+    # Why what is inside could not be read, where that refused it.
+    inside_failure_cause = models.CharField(max_length=64, blank=True, db_default="", default="")
 
     # The lock that stopped it before it was sent.
     locked_by = models.ForeignKey(

@@ -164,6 +164,9 @@ class Cluster(models.Model):
     gone_at = models.DateTimeField(null=True, blank=True)
     # What referred to it in the last complete lists, by `inside.as_rows`. Null: not known, or no HPS cluster.
     inside = models.JSONField(null=True, blank=True)
+    inside_count = models.PositiveIntegerField(
+        null=True, blank=True
+    )  # where `inside` has the first of many only
     empty_since = models.DateTimeField(null=True, blank=True)  # the first list with nothing inside
     creation = models.OneToOneField(
         "clusters.Creation", on_delete=models.PROTECT, null=True, blank=True, related_name="cluster"

@@ -78,6 +78,9 @@ CAUSES: dict[str, Text] = {
     "no_trace_service": _(
         "We don't know where CTS is for this project's endpoint, or the operator does not allow its host (UPSTREAM_HOSTS)."
     ),
+    "no_iam_service": _(
+        "We don't know where IAM is for this endpoint, or the operator does not allow its host (UPSTREAM_HOSTS)."
+    ),
     "locked": _("The cluster is locked."),
     "owner_changed": _(
         "The cluster does not belong to who asked, and they are no admin of the team: only its owner or an admin may delete it."
