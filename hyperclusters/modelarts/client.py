@@ -121,7 +121,8 @@ class Client:
 
         The path and the fields are those of the vendor's SDK. The vendor does not document whether the list names
         everything, how soon, or how it says that there is nothing. So only a whole list is an answer: one that is
-        cut, has an unreadable row or is an error of any kind, "not found" included, raises.
+        cut, has an unreadable row, has rows without any reference field or is an error of any kind, "not found"
+        included, raises.
         """
         request = builders.occupants_request(project_id=self.project_id, kind=kind)
         try:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
 
+from .inventory import occupant_total
 from .operation import Operation, OperationQuerySet
 from .project import Project
 
@@ -75,6 +76,11 @@ class Deletion(Operation):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def blockers_total(self) -> int:
+        """How many supernodes and groups were inside."""
+        return occupant_total(self.blockers, self.blockers_count)
 
     @property
     def project(self) -> Project:
