@@ -23,7 +23,7 @@ from hyperclusters.modelarts import (
     is_endpoint,
 )
 
-from . import call_metrics, machine
+from . import counters, machine
 from .credentials import UnusableKey, unseal
 from .models import KeyKind, Project
 
@@ -81,7 +81,7 @@ def _client(
 
 def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
     """Count the call and record it as a span."""
-    call_metrics.note(exchange, error)
+    counters.count_call(exchange, error)
     tracing.ended(
         f"ModelArts {exchange.request.call}",
         exchange.elapsed,

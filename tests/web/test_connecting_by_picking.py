@@ -546,7 +546,7 @@ def test_a_second_click_connects_nothing_twice(root: Browser, typed: dict[str, s
     page = asked(root, typed)
     lookup = ProjectLookup.objects.get()
     assert root.post(page, choice(people, project_id=PICKED)).status_code == 302
-    values = {"name": "again", "team": people.vision, "project_id": "another", "quota": None}
+    values: dict[str, Any] = {"name": "again", "team": people.vision, "project_id": "another", "quota": None}
     assert lookups.connect_found(by=people.root, lookup=lookup, **values) is None
     assert Project.objects.count() == 1
 

@@ -11,7 +11,7 @@ import hyperclusters.audit.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0016_inquiries"),
+        ("clusters", "0017_request_counters"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
