@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -93,6 +94,13 @@ def test_root_picks_a_project_without_typing_the_key_again(
     run_worker()
     assert "The cloud accepted the key" in words(root.get(project.get_absolute_url()))
     assert calls(cloud) == 1
+
+
+def test_a_browser_lets_the_key_go_before_the_other_required_fields_are_filled_in(root: Browser) -> None:
+    page = body(root.get(NEW))
+    button = next(tag for tag in re.findall(r"<button[^>]*>", page) if 'name="find"' in tag)
+    assert "formnovalidate" in button
+    assert re.search(r'<input[^>]*name="project_id"[^>]* required', page)
 
 
 def test_the_list_asks_for_itself_and_comes_as_a_part_that_loses_no_field(
