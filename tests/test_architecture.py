@@ -97,6 +97,7 @@ ROUTES = {
     "audit:event",
     "projects:list",
     "projects:connect",
+    "projects:pick",
     "projects:project",
     "projects:change",
     "projects:key",

@@ -15,7 +15,7 @@ from hyperclusters.accounts.models import Scope
 from hyperclusters.clusters import deletions
 from hyperclusters.clusters.idempotency import token_for
 from hyperclusters.clusters.models import Cluster, Deletion, Network, Project
-from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.clusters.models.inventory import ClusterQuerySet, occupant_total
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.ratelimit import limited, searches
@@ -43,7 +43,7 @@ READ = Scope.CLUSTERS_READ
 COLUMNS = (
     *("pk", "cluster_id", "name", "type", "also_type", "project__name", "project__team__slug", "creation_id"),
     *("creation__requested_by__username", "owner__username", "locked_at", "locked_by__username"),
-    *("lock_reason", "found_at", "seen_at", "gone_at", "inside", "inside_listed_at"),
+    *("lock_reason", "found_at", "seen_at", "gone_at", "inside", "inside_count", "inside_listed_at"),
 )
 
 
@@ -229,6 +229,7 @@ def _inside_out(cluster: Any) -> InsideOut | None:
         occupants[row["kind"]].append(OccupantOut(**row))
     return InsideOut(
         checked_at=cluster.inside_listed_at,
+        count=occupant_total(cluster.inside, cluster.inside_count),
         supernodes=occupants["supernode"],
         groups=occupants["group"],
     )
@@ -248,6 +249,8 @@ def _deletion_out(deletion: Deletion) -> DeletionOut:
         attempts=deletion.attempts,
         override_inside=deletion.override_inside,
         blockers=None if deletion.blockers is None else [OccupantOut(**row) for row in deletion.blockers],
+        blockers_count=None if deletion.blockers is None else deletion.blockers_total,
+        inside_failure_cause=deletion.inside_failure_cause,
         cause=deletion.cause,
         code=deletion.code,
         message=deletion.message,

@@ -144,6 +144,7 @@ class OccupantOut(BaseModel):
 
 class InsideOut(BaseModel):
     checked_at: datetime = Field(description="When the last complete check began")
+    count: int = Field(description="How many there are; the lists have the first 200 together")
     supernodes: list[OccupantOut]
     groups: list[OccupantOut]
 
@@ -160,7 +161,11 @@ class DeletionOut(BaseModel):
     attempts: int
     override_inside: bool
     blockers: list[OccupantOut] | None = Field(
-        description="What was inside right before it was sent or refused. Null: not asked, or no whole answer"
+        description="What was inside right before it was sent or refused, the first 200. Null: not asked, or no whole answer"
+    )
+    blockers_count: int | None = Field(description="How many there were; null as `blockers`")
+    inside_failure_cause: str = Field(
+        description="Why what is inside could not be read, with the cause `inside_unchecked`"
     )
     cause: str
     code: str

@@ -80,6 +80,8 @@ class EventType(models.TextChoices):
     PROJECT_KEY_RESEALED = "project:key:resealed", _("project's key encrypted anew")
     PROJECT_TEST_ASKED = "project:test:asked", _("test of the connection asked for")
     PROJECT_TESTED = "project:test:ended", _("connection tested")
+    PROJECTS_ASKED = "project:lookup:asked", _("IAM asked for the projects of a key")
+    PROJECTS_ANSWERED = "project:lookup:answered", _("projects of a key read from IAM")
     PROJECT_BLOCKED = "project:breaker:opened", _("calls to the cloud stopped")
     PROJECT_UNBLOCKED = "project:breaker:closed", _("calls to the cloud resumed")
     CLOCK_CORRECTED = "project:clock:corrected", _("clock difference to the cloud noted")

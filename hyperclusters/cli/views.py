@@ -44,9 +44,8 @@ def emit_creation(row: Row) -> None:
 
 def emit_deletion(row: Row) -> None:
     """One deletion."""
-    blockers = ", ".join(
-        f"{each['name'] or each['id']} ({each['kind']})" for each in row.get("blockers") or ()
-    )
+    names = [f"{each['name'] or each['id']} ({each['kind']})" for each in row.get("blockers") or ()]
+    blockers = ", ".join(_with_rest(names, row.get("blockers_count")))
     lock = [("Locked by", row.get("locked_by")), ("Lock reason", row.get("lock_reason"))]
     cluster = [("Cluster", row["cluster"]["id"]), ("Inside", blockers), *lock]
     emit_fields([*_operation(row), *cluster, *_outcome(row)])
@@ -122,7 +121,14 @@ def _inside(inside: Row | None) -> list[tuple[str, object]]:
         return []
     names = [f"{each['name'] or each['id']} ({each['status']})" for each in inside["supernodes"]]
     names += [f"{each['name'] or each['id']} (group)" for each in inside["groups"]]
+    names = _with_rest(names, inside.get("count"))
     return [("Inside", ", ".join(names) or "nothing"), ("Inside listed", when(inside["checked_at"]))]
+
+
+def _with_rest(names: list[str], count: int | None) -> list[str]:
+    """The names, and how many the server left out. A server of the release before counts nothing."""
+    more = (count or 0) - len(names)
+    return [*names, f"and {more} more"] if more > 0 else names
 
 
 def emit_clusters(rows: Iterable[Row]) -> None:

@@ -18,6 +18,7 @@ from hyperclusters.modelarts import Client, ClusterType, ModelArtsError, Occupan
 from . import breaker
 from .failpoints import failpoint
 from .models import Cluster, ClusterListing, Project
+from .models.inventory import MOST_OCCUPANTS
 
 Row = dict[str, str]
 AT_ONCE = 500  # clusters in one UPDATE; a database takes only so many
@@ -49,6 +50,11 @@ def as_rows(occupants: Iterable[Occupant], cluster_id: str) -> list[Row]:
     mine = [item for item in occupants if item.cluster_id.lower() == cluster_id.lower()]
     mine.sort(key=lambda item: (item.kind == OccupantKind.GROUP, item.name, item.id))
     return [_row(item) for item in mine]
+
+
+def stored(rows: list[Row]) -> tuple[list[Row], int | None]:
+    """What one row of ours has of them: the first, and how many there are where that is not all."""
+    return rows[:MOST_OCCUPANTS], len(rows) if len(rows) > MOST_OCCUPANTS else None
 
 
 def refresh(listing: ClusterListing, client: Client, may_begin: Callable[[], bool]) -> None:
@@ -86,23 +92,24 @@ def _apply(listing: ClusterListing, occupants: Iterable[Occupant], started_at: d
             inside_failure_code="",
         )
         clusters = Cluster.objects.present().of_type(ClusterType.HPS).filter(project=listing.project_id)
-        known = clusters.only("cluster_id", "inside", "empty_since")
+        known = clusters.only("cluster_id", "inside", "inside_count", "empty_since")
         empty, changed = [], []
         for cluster in known:
-            rows = as_rows(by_cluster.get(cluster.cluster_id.lower(), ()), cluster.cluster_id)
+            mine = by_cluster.get(cluster.cluster_id.lower(), ())
+            rows, count = stored(as_rows(mine, cluster.cluster_id))
             if not rows and cluster.inside != []:
                 empty.append(cluster.pk)
-            elif rows and cluster.inside != rows:
-                cluster.inside, cluster.empty_since = rows, None
+            elif rows and (cluster.inside, cluster.inside_count) != (rows, count):
+                cluster.inside, cluster.inside_count, cluster.empty_since = rows, count, None
                 changed.append(cluster)
-        Cluster.objects.bulk_update(changed, ["inside", "empty_since"], batch_size=200)
+        Cluster.objects.bulk_update(changed, ["inside", "inside_count", "empty_since"], batch_size=200)
         others = Cluster.objects.filter(project=listing.project_id, inside__isnull=False)
         others.exclude(type=ClusterType.HPS).exclude(also_type=ClusterType.HPS).update(
-            inside=None, empty_since=None
+            inside=None, inside_count=None, empty_since=None
         )
         for start in range(0, len(empty), AT_ONCE):
             some = Cluster.objects.filter(pk__in=empty[start : start + AT_ONCE])
-            some.update(inside=[], empty_since=started_at)
+            some.update(inside=[], inside_count=None, empty_since=started_at)
         failpoint("inside_applied")
 
 

@@ -191,18 +191,26 @@ def _opens(project: Project) -> bool:
 
 def _set_key(project: Project, credentials: Credentials | None, until: datetime | None) -> None:
     project.key_since = clock.now()
+    project.key_kind, project.key_until = checked_key(credentials, until)
+    if credentials is None:
+        project.sealed_credentials, project.sealed_with = "", ""
+        return
+    project.sealed_credentials = seal(credentials, bound_to=_sealed_for(project))
+    project.sealed_with = key_ids()[0]
+
+
+def checked_key(credentials: Credentials | None, until: datetime | None) -> tuple[KeyKind, datetime | None]:
+    """The kind of a key, and when it ends. Raises ValidationError for an end that cannot be, or if no machine's key
+    can be had."""
     if credentials is None:
         if not settings.METADATA_ENDPOINT:
             raise ValidationError(
                 {"key_kind": _("METADATA_ENDPOINT is not set, so no machine's key can be had.")}
             )
-        project.key_kind, project.sealed_credentials, project.sealed_with = KeyKind.MACHINE, "", ""
-        project.key_until = None
-        return
-    project.key_kind = KeyKind.TEMPORARY if credentials.security_token else KeyKind.STATIC
-    project.key_until = _checked_end(until) if credentials.security_token else None
-    project.sealed_credentials = seal(credentials, bound_to=_sealed_for(project))
-    project.sealed_with = key_ids()[0]
+        return KeyKind.MACHINE, None
+    if credentials.security_token:
+        return KeyKind.TEMPORARY, _checked_end(until)
+    return KeyKind.STATIC, None
 
 
 def _checked_end(until: datetime | None) -> datetime:

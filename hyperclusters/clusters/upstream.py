@@ -1,6 +1,6 @@
 """The only place that builds a client of the cloud."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -15,9 +15,11 @@ from hyperclusters.modelarts import (
     Credentials,
     Exchange,
     ModelArtsError,
+    ProjectClient,
     TraceClient,
     Transport,
     cts_endpoint,
+    iam_endpoint,
     is_endpoint,
 )
 
@@ -39,7 +41,7 @@ class NoTraceService(Exception):
 
 def client_for(project: Project) -> Client:
     """A client with the project's credentials, over this process's one connection pool. Raises UnusableKey."""
-    return _client(Client, project, project.endpoint)
+    return _project_client(Client, project, project.endpoint)
 
 
 def trace_client_for(project: Project) -> TraceClient:
@@ -47,17 +49,30 @@ def trace_client_for(project: Project) -> TraceClient:
     endpoint = cts_endpoint(project.endpoint)
     if not is_allowed(endpoint):
         raise NoTraceService(project.endpoint)
-    return _client(TraceClient, project, endpoint)
+    return _project_client(TraceClient, project, endpoint)
 
 
-def _client(kind: type[C], project: Project, endpoint: str) -> C:
+def iam_client(endpoint: str, credentials: Credentials | None, clock_offset: timedelta) -> ProjectClient:
+    """A client of IAM in the region of a ModelArts endpoint, for a key that no project has yet; None for the machine's
+    own. Raises UnusableKey."""
+    key = credentials or machine.key(_transport())
+    return _client(ProjectClient, iam_endpoint(endpoint), "", key, clock_offset)
+
+
+def _project_client(kind: type[C], project: Project, endpoint: str) -> C:
+    return _client(kind, endpoint, project.project_id, _key(project), project.clock_offset)
+
+
+def _client(
+    kind: type[C], endpoint: str, project_id: str, credentials: Credentials, clock_offset: timedelta
+) -> C:
     return kind(
         endpoint=endpoint,
-        project_id=project.project_id,
-        credentials=_key(project),
+        project_id=project_id,
+        credentials=credentials,
         deadline=settings.UPSTREAM_DEADLINE,
         clock=clock.now,
-        clock_offset=project.clock_offset,
+        clock_offset=clock_offset,
         list_limit=settings.UPSTREAM_LIST_MIB * 1024 * 1024,
         http=_transport(),
         on_call=_note,

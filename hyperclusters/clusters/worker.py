@@ -23,7 +23,7 @@ from hyperclusters.access import mail
 from hyperclusters.audit import tasks
 from hyperclusters.audit.request_context import RequestContext, request_context
 
-from . import connections, counters, heartbeat, inquiries, inventory
+from . import connections, counters, heartbeat, inquiries, inventory, lookups
 from .models.operation import QUEUED, UNKNOWN
 from .monthly_reports import create_report, last_month
 from .operations.creation import CREATIONS
@@ -175,7 +175,9 @@ class Worker:
 
 
 def sweep() -> None:
-    """Handle what nobody claims: work whose sender died, and outcomes that have been open for too long."""
+    """Handle what nobody claims: work whose sender died, outcomes that have been open for too long, and keys whose time
+    is over."""
+    lookups.remove_expired()
     for engine in (CREATIONS, DELETIONS):
         engine.sweep()
         warn_of_overdue(engine.rows, engine.event("overdue"))
@@ -202,6 +204,7 @@ def jobs(may_begin: MayBegin = lambda: True) -> tuple[tuple[Callable[[str], obje
         (partial(DELETIONS.claim, state=QUEUED), partial(DELETIONS.send, may_begin=may_begin)),
         (connections.claim_test, partial(connections.run_test, may_begin=may_begin)),
         (inquiries.claim_inquiry, inquiries.run_inquiry),
+        (lookups.claim_lookup, lookups.run_lookup),
         (partial(CREATIONS.claim, state=UNKNOWN), CREATIONS.poll),
         (partial(DELETIONS.claim, state=UNKNOWN), DELETIONS.poll),
         (inventory.claim_source, partial(inventory.sync, may_begin=may_begin)),

@@ -61,6 +61,18 @@ class Simulated:
         for zone, is_sold_out in (("zone-1", True), ("zone-2", False)):
             self._call("POST", "capacities", row | {"availability_zone": zone, "is_sold_out": is_sold_out})
 
+    def add_projects(self) -> None:
+        """Add what IAM answers about the demo's account: the connected projects, and some to connect."""
+        ids = {"cn-southwest-2_vision": VISION_PROJECT_ID, "cn-north-9_speech": SPEECH_PROJECT_ID}
+        for name in (
+            "cn-southwest-2",
+            "cn-southwest-2_research",
+            "cn-southwest-2_vision",
+            "cn-north-9_speech",
+        ):
+            project_id = ids.get(name) or uuid.uuid5(uuid.NAMESPACE_DNS, name).hex
+            self._call("POST", "projects", {"project_id": project_id, "name": name})
+
     def add_trace(self, cluster_name: str) -> None:
         """Add what CTS answers about this cluster: who created it, and when."""
         cluster = Cluster.objects.select_related("project").get(name=cluster_name)
@@ -144,6 +156,7 @@ def make(simulated: Simulated) -> None:
     )  # by somebody else, bypassing the dashboard
     simulated.add_inside("train-a3-west")
     simulated.add_capacity("train-a3-west")
+    simulated.add_projects()
     simulated.switch(quota=0)
     _create(ada, southwest, CreateRequest("rl-sweep-7", "HPS", reason="Sweep over reward models"))
     simulated.switch()

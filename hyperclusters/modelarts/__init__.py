@@ -39,7 +39,8 @@ from hyperclusters.modelarts.grammar import (
     is_subnet_id,
 )
 from hyperclusters.modelarts.metadata import MetadataError, TemporaryKey, fetch_key
-from hyperclusters.modelarts.regions import ENDPOINTS, cts_endpoint
+from hyperclusters.modelarts.projects import CloudProject, ProjectClient
+from hyperclusters.modelarts.regions import ENDPOINTS, cts_endpoint, iam_endpoint, region_of
 from hyperclusters.modelarts.traces import Trace, TraceClient
 from hyperclusters.modelarts.transport import Transport
 from hyperclusters.modelarts.types import (
@@ -65,6 +66,7 @@ __all__ = [
     "Capacity",
     "Client",
     "ClockSkew",
+    "CloudProject",
     "ClusterType",
     "Credentials",
     "CredentialsRefused",
@@ -83,6 +85,7 @@ __all__ = [
     "Occupant",
     "OccupantKind",
     "OutcomeUnknown",
+    "ProjectClient",
     "Proof",
     "Quota",
     "Request",
@@ -97,6 +100,7 @@ __all__ = [
     "cts_endpoint",
     "delete_request",
     "fetch_key",
+    "iam_endpoint",
     "is_endpoint",
     "is_header_safe",
     "is_name",
@@ -106,5 +110,6 @@ __all__ = [
     "list_request",
     "meaning_of",
     "proves_absence",
+    "region_of",
     "show_request",
 ]

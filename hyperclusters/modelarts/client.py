@@ -54,11 +54,13 @@ class Client:
     sent, and the other errors in `errors`. Only create and delete raise `OutcomeUnknown`.
     """
 
+    needs_project = True  # a client of a service whose calls name no project says otherwise
+
     def __init__(
         self,
         *,
         endpoint: str,
-        project_id: str,
+        project_id: str = "",
         credentials: Credentials,
         deadline: float = 30.0,
         connect_timeout: float = 5.0,
@@ -69,7 +71,8 @@ class Client:
         on_call: OnCall | None = None,
     ) -> None:
         builders.check("endpoint", endpoint, grammar.is_endpoint)
-        builders.check("project_id", project_id, grammar.is_project_id)
+        if self.needs_project:
+            builders.check("project_id", project_id, grammar.is_project_id)
         builders.check("access_key", credentials.access_key, grammar.is_header_safe)
         builders.check("secret_key", credentials.secret_key, grammar.is_header_safe)
         builders.check("security_token", credentials.security_token or "-", grammar.is_header_safe)
@@ -118,7 +121,8 @@ class Client:
 
         The path and the fields are those of the vendor's SDK. The vendor does not document whether the list names
         everything, how soon, or how it says that there is nothing. So only a whole list is an answer: one that is
-        cut, has an unreadable row or is an error of any kind, "not found" included, raises.
+        cut, has an unreadable row, has rows without any reference field or is an error of any kind, "not found"
+        included, raises.
         """
         request = builders.occupants_request(project_id=self.project_id, kind=kind)
         try:
@@ -229,9 +233,10 @@ class Client:
         signed = {
             "Host": self.endpoint.partition("://")[2],
             "Content-Type": "application/json;charset=utf-8" if request.body else "application/json",
-            "X-Project-Id": self.project_id,
             "X-Sdk-Date": signing.sdk_date(signed_at),
         }
+        if self.needs_project:
+            signed["X-Project-Id"] = self.project_id
         if self._credentials.security_token:
             signed["X-Security-Token"] = self._credentials.security_token
         authorization = signing.authorization(

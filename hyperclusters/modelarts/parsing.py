@@ -93,7 +93,7 @@ def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:
 
 def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
     """All supernodes or groups of a list. Names and states are read leniently, references and the end strictly: a
-    part of a list proves nothing."""
+    part of a list proves nothing, and neither do rows none of which has the field that names a cluster."""
     data = read_object(body)
     counts = [data[key] for key in _COUNTS if type(data.get(key)) is int]
     rows = data.get("data", "")
@@ -104,7 +104,12 @@ def read_occupants(body: bytes, kind: OccupantKind) -> tuple[Occupant, ...]:
     pages = data.get("pages")
     if any(count > len(rows) for count in counts) or (type(pages) is int and pages > 1):
         raise MalformedError("incomplete_list")
-    return tuple(_occupant(row, kind) for row in rows)
+    occupants = tuple(_occupant(row, kind) for row in rows)
+    if rows and not any(_REFERENCES[kind] in row for row in rows):
+        raise MalformedError(
+            "no_references"
+        )  # a field of another name, or of none: either way it tells nothing
+    return occupants
 
 
 def read_capacities(body: bytes, cluster_id: str) -> tuple[Capacity, ...]:

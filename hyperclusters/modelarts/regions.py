@@ -1,6 +1,7 @@
-"""The regions that have ModelArts, their endpoints, and those of CTS, as in the vendor's SDK.
+"""The regions that have ModelArts, their endpoints, and those of CTS and IAM there, as in the vendor's SDK.
 
-Source: `huaweicloudsdkmodelarts` and `huaweicloudsdkcts` 3.1.219; a test compares the first.
+Source: `huaweicloudsdkmodelarts`, `huaweicloudsdkcts` and `huaweicloudsdkiam` 3.1.219; tests compare the first and the
+last.
 """
 
 ENDPOINTS: dict[str, str] = {
@@ -32,12 +33,24 @@ ENDPOINTS: dict[str, str] = {
 } | {"ap-southeast-1": "https://modelarts.ap-southeast-1.myhuaweicloud.cn"}
 
 
-def cts_endpoint(endpoint: str) -> str:
-    """The endpoint of CTS in the region of a ModelArts endpoint. A simulator on loopback answers for both services.
+def region_of(endpoint: str) -> str:
+    """The region of a ModelArts endpoint; empty if it is not one of ENDPOINTS."""
+    return next((region for region, own in ENDPOINTS.items() if own == endpoint), "")
 
-    Empty if the endpoint is not one of ENDPOINTS: its region is not known then.
-    """
+
+def cts_endpoint(endpoint: str) -> str:
+    """The endpoint of CTS in the region of a ModelArts endpoint; empty if its region is not known."""
+    return _endpoint_beside(endpoint, "cts")
+
+
+def iam_endpoint(endpoint: str) -> str:
+    """The endpoint of IAM in the region of a ModelArts endpoint; empty if its region is not known."""
+    return _endpoint_beside(endpoint, "iam")
+
+
+def _endpoint_beside(endpoint: str, service: str) -> str:
+    """Of another service in the same region. A simulator on loopback answers for every service."""
     if endpoint.startswith("http://127.0.0.1:"):
         return endpoint
-    regions = (region for region, own in ENDPOINTS.items() if own == endpoint)
-    return next((f"https://cts.{region}.myhuaweicloud.com" for region in regions), "")
+    region = region_of(endpoint)
+    return f"https://{service}.{region}.myhuaweicloud.com" if region else ""

@@ -94,7 +94,7 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...]
     body: bytes
-    call: str = ""  # create, list, show, delete, supernodes, groups, capacity or traces
+    call: str = ""  # create, list, show, delete, supernodes, groups, capacity, traces or projects
 
     @property
     def only_reads(self) -> bool:

@@ -1,4 +1,4 @@
-"""ModelArts and CTS behind the gateway: the four documented calls, and what is reported of clusters besides."""
+"""ModelArts, CTS and IAM behind the gateway: the four documented calls, and what is reported besides."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def perform(db: sqlite3.Connection, call: Call, behaviours: Behaviours, delay: f
         return Effect(modelarts_error(MODELARTS_INVALID, f"Invalid parameter: {call.problem}"))
     if call.create_body:
         return _create(db, call, call.create_body, behaviours, delay)
-    if call.kind in {"list", "hyperinstances", "groups", "capacity", "traces"}:
+    if call.kind not in {"show", "delete"}:
         return _list(db, call, behaviours)
     cluster = find(db, call)
     if cluster is None:
@@ -147,6 +147,8 @@ def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
         return Effect(
             json_answer(HTTPStatus.OK, reports.traces(db, call.target.project_id, call.trace_query))
         )
+    if call.kind == "projects":
+        return Effect(json_answer(HTTPStatus.OK, reports.projects(db)))
     if call.target.hyperinstances:
         items = hyperinstances.existing(db, call.target.hyperinstances, call.target.project_id)
         return Effect(json_answer(HTTPStatus.OK, hyperinstances.as_list(items)))

@@ -54,6 +54,7 @@ class Control:
             **self._hyperinstance_routes("groups", "groups"),
             **self._report_routes("capacities"),
             **self._report_routes("traces"),
+            **self._report_routes("projects"),
             ("GET", "keys"): self._show_keys,
             ("POST", "keys"): self._add_key,
             ("DELETE", "keys/*"): self._remove_key,

@@ -109,7 +109,7 @@ def _token_refusal(request: Request, key: Key, request_id: str) -> Answer | None
 
 
 def _project_refusal(target: Target, key: Key, request_id: str) -> Answer | None:
-    if key.projects is None or target.project_id in key.projects:
+    if not target.project_id or key.projects is None or target.project_id in key.projects:
         return None
     message = "The project of the path is not one that this key may use"
     return gateway_error(HTTPStatus.FORBIDDEN, FORBIDDEN, message, request_id)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
-CallKind = Literal["create", "list", "show", "delete", "hyperinstances", "groups", "capacity", "traces"]
+CallKind = Literal[
+    "create", "list", "show", "delete", "hyperinstances", "groups", "capacity", "traces", "projects"
+]
 CALL_KINDS: tuple[str, ...] = get_args(CallKind)
 TYPES = ("HPS", "ECS")
 DEFAULT_TYPE = "HPS"
@@ -19,6 +21,7 @@ PATH = re.compile(
     r"/v1/([^/]+)/dev-servers/"
     r"(?:hyper-clusters(?:/([^/]+))?|hyperinstance/(all|groups|cluster-capacity-evaluations))"
 )
+IAM_PATH = "/v3/auth/projects"
 CTS_PATH = re.compile(r"/v3/([^/]+)/traces")
 
 METHODS: dict[bool, dict[str, CallKind]] = {
@@ -30,6 +33,7 @@ HYPERINSTANCE_METHODS: dict[str, dict[str, CallKind]] = {
     "groups": {"GET": "groups"},
     "cluster-capacity-evaluations": {"POST": "capacity"},
     "traces": {"GET": "traces"},
+    "projects": {"GET": "projects"},
 }
 MOST_CAPACITY_IDS = 5
 LONGEST_CAPACITY_ID = 128
@@ -45,7 +49,8 @@ class InvalidParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a path: the clusters of a project, one of them, or what is reported besides."""
+    """The target of a path: the clusters of a project, one of them, or what is reported besides. IAM's names no
+    project."""
 
     project_id: str
     cluster_id: str | None
@@ -87,6 +92,8 @@ class TraceQuery:
 
 def read_path(path: str) -> Target | None:
     """The target of a path, or None if the vendor has no such path."""
+    if path == IAM_PATH:
+        return Target("", None, "projects")
     if match := CTS_PATH.fullmatch(path):
         return Target(match[1], None, "traces")
     match = PATH.fullmatch(path)
@@ -101,7 +108,7 @@ def read_query(query: str) -> list[tuple[bytes, bytes]]:
 
 def check_target(target: Target) -> None:
     """Raise InvalidParameterError for a project ID or cluster ID outside the grammar."""
-    if not PROJECT_ID.fullmatch(target.project_id):
+    if target.hyperinstances != "projects" and not PROJECT_ID.fullmatch(target.project_id):
         raise InvalidParameterError("project_id must be 1 to 64 letters, digits or hyphens")
     if target.cluster_id is not None and not CLUSTER_ID.fullmatch(target.cluster_id):
         raise InvalidParameterError("id must be 1 to 64 characters")

@@ -31,6 +31,7 @@ CALLS = (
         "CTS: system traces between two times in milliseconds, by ID, name, user or trace name",
         "200",
     ),
+    ("projects", "GET /v3/auth/projects", "IAM: nothing: every project that was added", "200"),
     (
         "capacity",
         f"POST {SERVERS}/hyperinstance/cluster-capacity-evaluations",
@@ -83,6 +84,9 @@ COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     ),
     ("GET", "traces", None),
     ("DELETE", "traces", None),
+    ("POST", "projects", {"project_id": "p1", "name": "cn-north-4_vision", "enabled": True}),
+    ("GET", "projects", None),
+    ("DELETE", "projects", None),
     ("GET", "capacities", None),
     ("DELETE", "capacities", None),
     ("POST", "faults", {"fault": "error", "call": "hyperinstances", "status": 500}),

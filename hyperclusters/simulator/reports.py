@@ -1,6 +1,7 @@
-"""What the simulated cloud reports because somebody put it there: capacities of clusters, and traces of CTS.
+"""What the simulated cloud reports because somebody put it there: capacities of clusters, traces of CTS, projects of
+IAM.
 
-Paths and fields are those of the vendor's SDK; how the calls behave is not documented.
+Paths and fields are those of the vendor's SDK. How the calls behave is documented for IAM alone.
 """
 
 import json
@@ -19,8 +20,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "traces": (
         "resource_id", "resource_name", "trace_name", "user", "service_type", "code", "source_ip", "request_id", "time",
     ),
+    "projects": ("name", "enabled"),
 }  # fmt: skip
-CHECKS: dict[str, Callable[[str, Any], Any]] = {"is_sold_out": true_or_false, "time": whole_number}
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "is_sold_out": true_or_false, "enabled": true_or_false, "time": whole_number,
+}  # fmt: skip
 
 
 def read_row(kind: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -91,3 +95,21 @@ def traces(db: sqlite3.Connection, project_id: str, query: TraceQuery) -> dict[s
         for row in rows[: query.limit]
     ]
     return {"traces": answers, "meta_data": {"count": len(answers)}}
+
+
+def projects(db: sqlite3.Connection) -> dict[str, Any]:
+    """The body of a call for projects: every one that was added, whatever key asks."""
+    answers = [
+        {
+            "id": row["project_id"],
+            "name": row.get("name", ""),
+            "enabled": row.get("enabled", True),
+            "is_domain": False,
+            "description": "",
+            "parent_id": "",
+            "domain_id": "",
+            "links": {"self": ""},
+        }
+        for row in existing(db, "projects")
+    ]
+    return {"projects": answers, "links": {"self": "", "previous": None, "next": None}}

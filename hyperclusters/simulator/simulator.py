@@ -191,6 +191,10 @@ class Simulator:
         """Add what CTS answers about a resource: a trace of this time, in seconds since 1970."""
         self._add_report("traces", {"project_id": project_id, "time": int(at * 1000), **fields})
 
+    def add_project(self, project_id: str, name: str, *, is_enabled: bool = True) -> None:
+        """Add what IAM answers to a call for projects."""
+        self._add_report("projects", {"project_id": project_id, "name": name, "enabled": is_enabled})
+
     def _add_report(self, kind: str, content: dict[str, Any]) -> None:
         row = reports.read_row(kind, content)
         with self._database.write() as db:

@@ -33,14 +33,21 @@ LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 
 
 class Shot(NamedTuple):
-    """A page: for whom, its name in the file's name, its address, and the links to follow or parts to open there."""
+    """A page: for whom, its name in the file's name, its address, and the links to follow, the parts to open and the
+    fields to fill in there, each with its text."""
 
     person: str
     name: str
     path: str
-    follow: tuple[str, ...] = ()
+    follow: tuple[str | tuple[str, str], ...] = ()
 
 
+KEY = (
+    ("#id_name", "research-cn-southwest-2"),
+    ("#id_endpoint", "{simulator}"),
+    ("#id_access_key", "DEMOACCESSKEY"),
+    ("#id_secret_key", "demo-secret-key"),
+)
 SHOTS = (
     Shot("", "sign-in", "/accounts/login/"),
     Shot("", "not-found", "/nothing/"),
@@ -97,6 +104,13 @@ SHOTS = (
     Shot("root", "projects", "/projects/"),
     Shot("root", "project", "/projects/", ("table a.name",)),
     Shot("root", "project-connect", "/projects/new/"),
+    Shot(
+        "root",
+        "project-pick",
+        "/projects/new/?region=cn-southwest-2",
+        (*KEY, "#find-projects", "[name=picked]:enabled"),
+    ),
+    Shot("root", "project-pick-none", "/projects/new/?region=cn-north-4", (*KEY, "#find-projects")),
     Shot("root", "people", "/people/"),
     Shot("root", "appoint", "/people/appoint/"),
     Shot("root", "dismiss", "/people/", ("a[href$='/end/']",)),
@@ -159,8 +173,9 @@ def simulate(simulator: str, what: str, **wish: Any) -> Any:
 class Camera:
     """Signs people in, once each, and takes their pages."""
 
-    def __init__(self, browser: Browser, base: str, password: str) -> None:
+    def __init__(self, browser: Browser, base: str, simulator: str, password: str) -> None:
         self.browser, self.base, self.password = browser, base, password
+        self.simulator = simulator.removesuffix("/_simulator")
         self.sessions: dict[str, Any] = {}
         self.troubles: list[str] = []
         self.taken = 0
@@ -213,9 +228,12 @@ class Camera:
     def _take(self, page: Page, shot: Shot, lang: str) -> None:
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         page.goto(shot.path)
-        for selector in shot.follow:
+        for each in shot.follow:
+            selector, text = (each, "") if isinstance(each, str) else each
             step = page.locator(selector).first
-            if address := step.get_attribute("href"):
+            if text:
+                step.fill(text.format(simulator=self.simulator))
+            elif address := step.get_attribute("href"):
                 page.goto(address)
             else:
                 step.click()  # opens a part of the page
@@ -240,7 +258,7 @@ def main(parts: list[str]) -> None:
     OUT.mkdir(parents=True)
     with demo() as (base, simulator, password), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        camera = Camera(browser, base, password)
+        camera = Camera(browser, base, simulator, password)
         simulate(simulator, "faults", fault="lost_request", call="create", name="lost-answer")
         simulate(simulator, "faults", fault="lost_answer", call="create", name="two-of-a-name")
         camera.create("lost-answer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,9 @@ from hyperclusters.clusters.models import Cluster, ClusterListing, Deletion, Del
 from hyperclusters.clusters.operations.deletion import DELETIONS
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.modelarts import Occupant
+from hyperclusters.web.texts.states import deletion_status
 from tests.conftest import VISION_ID, Cloud, People, Projects, events, run_worker, submit_creation
+from tests.web.pages import SignIn, words
 
 LISTS = {"hyperinstances", "groups"}
 
@@ -187,6 +190,7 @@ def test_g50_a_supernode_that_appears_after_the_page_stops_the_deletion(
         {"fault": "garbage", "kind": "error_code_200"},
         {"fault": "garbage", "kind": "custom", "body": b'{"data": [], "total": 1}'},
         {"fault": "garbage", "kind": "custom", "body": b'{"data": [{"hps_cluster_id": 7}]}'},
+        {"fault": "garbage", "kind": "custom", "body": b'{"data": [{"id": "n", "cluster": "x"}]}'},
     ],
     ids=str,
 )
@@ -202,6 +206,88 @@ def test_g50_without_both_lists_nothing_is_sent(
     steps = [event.action for event in events(object_id=str(deletion.pk))]
     assert steps[-1] == "cluster:delete:refused"
     assert set(steps[1:-1]) <= {"cluster:delete:delayed"}
+
+
+UNCHECKED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no reference": (
+        {"fault": "garbage", "kind": "custom", "body": b'{"data": [{"id": "n"}]}'},
+        "no_references",
+        "No row of the cloud's list has the field that names a cluster",
+    ),
+    "cut": ({"fault": "garbage", "kind": "cut_json"}, "bad_json", "The cloud's answer could not be read."),
+    "a right": ({"fault": "error", "status": 403}, "status_403", "not permitted to make this call"),
+    "no code": (
+        {"fault": "raw_answer", "body": b"HTTP/1.1 418 x\r\nContent-Length: 0\r\n\r\n"},
+        "status_418",
+        "The cloud answered with the status 418 and no code.",
+    ),
+    "lost": ({"fault": "lost_request"}, "protocol_error", "closed without a proper answer"),
+}
+
+
+@pytest.mark.parametrize("case", UNCHECKED)
+def test_g50_a_list_that_could_not_be_read_says_why(
+    case: str, people: People, cluster: Cluster, cloud: Cloud
+) -> None:
+    fault, cause, sentence = UNCHECKED[case]
+    cloud.simulator.fault(call="hyperinstances", **fault)
+    deletion = ended(request_deletion(person=people.ada, cluster=cluster, typed_name="doomed"))
+    assert (deletion.cause, deletion.inside_failure_cause) == ("inside_unchecked", cause)
+    text = deletion_status(deletion).text
+    assert "We couldn't check what is inside the cluster" in text
+    assert sentence in text
+    assert "An admin of the team can override this" in text
+    (event,) = events(action="cluster:delete:refused")
+    assert (event.response or {})["cause"] == cause
+    refresh()
+    assert (listing().inside_failure_cause, Cluster.objects.get().inside) == (cause, [])
+
+
+def test_a_deletion_of_the_release_before_says_what_it_knows(people: People, cluster: Cluster) -> None:
+    deletion = Deletion(cluster=cluster, requested_by=people.ada, state="refused", cause="inside_unchecked")
+    assert "We couldn't check what is inside the cluster" in deletion_status(deletion).text
+    deletion.code = "ModelArts.6407"
+    assert "not permitted to make this call" in deletion_status(deletion).text
+
+
+def test_g50_of_hundreds_inside_the_first_are_stored_and_the_count_is_exact(
+    people: People, cluster: Cluster, cloud: Cloud, as_: SignIn
+) -> None:
+    nodes = [
+        {"id": f"n{n}", "name": f"node-{n:03d}", "hps_cluster_id": cluster.cluster_id} for n in range(250)
+    ]
+    data = json.dumps({"data": nodes}).encode()
+    cloud.simulator.fault("garbage", "hyperinstances", kind="custom", body=data)
+    refresh()
+    cluster.refresh_from_db()
+    assert (len(rows(cluster)), cluster.inside_count, cluster.inside_total) == (200, 250, 250)
+    vera = as_("vera")
+    page = words(vera.get(cluster.get_absolute_url()))
+    assert "node-199" in page
+    assert "node-200" not in page
+    assert "and 50 more" in page
+    assert "250 inside" in words(vera.get("/clusters/"))
+    (row,) = vera.get("/clusters/clusters.json").json()["clusters"]
+    assert (len(row["inside"]), row["inside_count"]) == (200, 250)
+    deletion = ended(request_deletion(person=people.ada, cluster=cluster, typed_name="doomed"))
+    assert (len(deletion.blockers or ()), deletion.blockers_count) == (200, 250)
+    assert "245 more" in deletion_status(deletion).text
+    (event,) = events(action="cluster:delete:refused")
+    assert (len((event.after or {})["blockers"]), (event.after or {})["blockers_count"]) == (200, 250)
+    cloud.simulator.reset()
+    refresh()
+    cluster.refresh_from_db()
+    assert (cluster.inside, cluster.inside_count, cluster.inside_total) == ([], None, 0)
+
+
+@pytest.mark.parametrize(
+    ("length", "count", "total"),
+    [(0, 250, 0), (7, 250, 7), (200, 250, 250), (200, None, 200), (300, 250, 300)],
+)
+def test_a_count_that_the_release_before_left_behind_is_not_believed(
+    length: int, count: int, total: int
+) -> None:
+    assert Cluster(inside=[{}] * length, inside_count=count).inside_total == total
 
 
 def test_g50_a_list_that_fails_for_a_moment_only_delays_a_deletion(

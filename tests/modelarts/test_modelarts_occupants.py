@@ -37,6 +37,14 @@ def test_a_list_names_what_refers_to_which_cluster(stage: ScriptedCloud, kind: O
     assert found[0] == Occupant(kind, "node-1", "Node 1", "ACTIVE", CLUSTER_ID)
 
 
+def test_one_row_with_the_field_proves_that_the_list_tells_it(stage: ScriptedCloud) -> None:
+    rows = [NODE, NODE | {"hps_cluster_id": None}]
+    assert [item.cluster_id for item in listed(stage, OccupantKind.SUPERNODE, 200, {"data": rows})] == [
+        "",
+        "",
+    ]
+
+
 @pytest.mark.parametrize(
     "body", [{"data": []}, {"data": [], "total": 0, "pages": 0}, {"data": None, "total": 0}], ids=str
 )
@@ -62,6 +70,7 @@ UNUSABLE: dict[str, tuple[int, Any]] = {
     "a row that is no object": (200, {"data": [NODE, None]}),
     "a reference that is no text": (200, {"data": [NODE | {"hps_cluster_id": 7}]}),
     "a reference that is no ID": (200, {"data": [NODE | {"hps_cluster_id": "../x"}]}),
+    "no row with the field": (200, {"data": [NODE, NODE | {"hyperinstance_cluster_id": CLUSTER_ID}]}),
     "an error in a 200": (200, {"data": [], "error_code": "ModelArts.6404"}),
     "cut": (200, b'{"data": ['),
     "no such thing": (400, {"error_code": "ModelArts.6404"}),

@@ -75,7 +75,7 @@ def test_the_help_page_shows_the_last_fifty_requests(caller: Caller) -> None:
 
 def test_every_command_of_the_help_page_works_as_written(simulator: Simulator, caller: Caller) -> None:
     commands = [line for line in page(caller).splitlines() if "curl " in line]
-    assert len(commands) == 28
+    assert len(commands) == 31
     for command in commands:
         words = shlex.split(command[command.index("curl ") :])
         method = words[words.index("-X") + 1] if "-X" in words else "GET"

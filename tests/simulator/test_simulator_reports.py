@@ -1,9 +1,11 @@
-"""Capacities and traces: set by the control surface, listed, journalled, and able to fail."""
+"""Capacities, traces and projects: set by the control surface, listed, journalled, and able to fail."""
 
 from typing import Any
 
 import pytest
+from huaweicloudsdkcore.auth.credentials import GlobalCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException, ServerResponseException
+from huaweicloudsdkiam.v3 import IamClient, KeystoneListAuthProjectsRequest
 from huaweicloudsdkmodelarts.v1 import (
     HyperinstanceClustersCapacityRequest,
     ListHyperinstanceClustersCapacityRequest,
@@ -85,3 +87,35 @@ def test_traces_are_listed_newest_first_within_their_times_and_filters(
     for query in ("limit=0", "limit=201", "from=x", "trace_type=data", "colour=red"):
         assert caller.send("GET", f"{path}?{query}").status == 400
     assert {entry.call for entry in simulator.journal()} == {"traces"}
+
+
+def iam(simulator: Simulator, secret_key: str = "") -> Any:
+    credentials = GlobalCredentials(simulator.access_key, secret_key or simulator.secret_key, "an-account")
+    return IamClient.new_builder().with_credentials(credentials).with_endpoint(simulator.endpoint).build()
+
+
+def test_the_official_client_lists_the_projects_that_were_added(simulator: Simulator, caller: Caller) -> None:
+    simulator.add_key(simulator.access_key, simulator.secret_key, projects=[PROJECT])
+    row = {"project_id": PROJECT, "name": "cn-north-4_vision"}
+    assert caller.control("POST", "projects", row).status == 201
+    simulator.add_project("another", "cn-north-9", is_enabled=False)
+    found = iam(simulator).keystone_list_auth_projects(KeystoneListAuthProjectsRequest()).projects
+    assert [(each.id, each.name, each.enabled) for each in found] == [
+        (PROJECT, "cn-north-4_vision", True),
+        ("another", "cn-north-9", False),
+    ]
+    assert [(entry.call, entry.project_id) for entry in simulator.journal()] == [("projects", "")]
+    assert len(caller.control("GET", "projects").json["projects"]) == 2
+    assert caller.control("DELETE", "projects").status == 204
+    assert iam(simulator).keystone_list_auth_projects(KeystoneListAuthProjectsRequest()).projects == []
+
+
+def test_projects_are_listed_for_a_right_key_by_get_alone(simulator: Simulator, caller: Caller) -> None:
+    with pytest.raises(ClientRequestException) as refused:
+        iam(simulator, "wrong").keystone_list_auth_projects(KeystoneListAuthProjectsRequest())
+    assert (refused.value.status_code, refused.value.error_code) == (401, "APIGW.0301")
+    simulator.fault("error", "projects", status=403, error_code="IAM.0003")
+    with pytest.raises(ClientRequestException):
+        iam(simulator).keystone_list_auth_projects(KeystoneListAuthProjectsRequest())
+    assert caller.bare("POST", "/v3/auth/projects").headers["Allow"] == "GET"
+    assert caller.control("POST", "projects", {"project_id": "p", "enabled": "yes"}).status == 400

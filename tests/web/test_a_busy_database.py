@@ -149,6 +149,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "access:withdraw": f"/access/requests/{access_request.pk}/withdraw/",
         "access:invitation": "/access/invitations/none/",
         "projects:connect": "/projects/new/",
+        "projects:pick": f"/projects/new/{uuid.uuid4()}/",
         "projects:change": f"{project}change/",
         "projects:key": f"{project}key/",
         "projects:test": f"{project}test/",

@@ -2,16 +2,19 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hyperclusters.access.models import Grant
 from hyperclusters.access.services import end_grant
 from hyperclusters.audit.models import DenialWindow
 from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.modelarts import ClusterType, create_request
 from tests.conftest import Cloud, People, Projects, denied, events, run_worker, submit_creation
 from tests.web.pages import (
@@ -505,3 +508,29 @@ def test_a_link_to_an_attempt_of_another_team_is_not_kept(
     theirs = submit_creation(people.mallory, projects.speech, "theirs")
     submit(as_("ada"), name="mine", again_of=str(theirs.pk))
     assert Creation.objects.get(name="mine").again_of is None
+
+
+def statements(act: Callable[[], object]) -> list[str]:
+    """What an act asks of the database, without the ends of its transactions."""
+    with CaptureQueriesContext(connection) as queries:
+        act()
+    return [
+        row["sql"]
+        for row in queries
+        if not row["sql"].startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE"))
+    ]
+
+
+def test_a_creation_takes_few_statements_on_the_page_and_in_the_worker(
+    projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    ada = as_("ada")
+    submit(ada, name="first")  # what a process reads once is read
+    run_worker()
+    token = fresh_token(ada)
+    asked = statements(lambda: submit(ada, token=token, name="second"))
+    claimed = CREATIONS.claim("here", state="queued")
+    assert claimed is not None
+    sent = statements(lambda: CREATIONS.send(claimed))
+    assert len(asked) <= 12, asked
+    assert len(sent) <= 21, sent

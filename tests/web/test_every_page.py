@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -67,6 +68,8 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "projects:list"): row("403 403 403 403 200 403 403"),
     ("get", "projects:connect"): row("403 403 403 403 302 403 403"),
     ("post", "projects:connect"): row("403 403 403 403 302 403 403"),  # 302: first the password again
+    ("get", "projects:pick"): row("403 403 403 403 302 403 403"),
+    ("post", "projects:pick"): row("403 403 403 403 302 403 403"),
     ("get", "projects:change"): row("403 403 403 403 302 403 403"),
     ("get", "projects:key"): row("403 403 403 403 302 403 403"),
     ("get", "projects:project"): row("403 403 403 403 200 403 403"),
@@ -232,6 +235,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "audit:event": events(team_name="Vision")[-1].get_absolute_url(),
         "projects:list": "/projects/",
         "projects:connect": "/projects/new/",
+        "projects:pick": f"/projects/new/{uuid.uuid4()}/",
         "projects:project": projects.vision.get_absolute_url(),
         "projects:change": f"{projects.vision.get_absolute_url()}change/",
         "projects:key": f"{projects.vision.get_absolute_url()}key/",

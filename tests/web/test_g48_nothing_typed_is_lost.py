@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import uuid
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -131,6 +132,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "activity": ("root", f"/people/{people.mallory.pk}/activity/", {"reason": why}),
         "add_team": ("root", "/people/teams/", {"name": "Third team", "slug": "third-team"}),
         "connect": ("root", "/projects/new/", {"name": "third", "project_id": "c" * 32, "quota": "5", "endpoint": "https://x.example"}),
+        "pick": ("root", f"/projects/new/{uuid.uuid4()}/?name=third", {"name": "fourth", "project_id": "c" * 32, "quota": "5"}),
         "change": ("root", f"{project}change/", {"name": "renamed", "team": str(people.speech.pk), "region": "", "quota": "8"}),
         "key": ("root", f"{project}key/", {"key_until": "2027-01-01T10:00"}),
         "mark": ("olga", "/audit/review/mark/?show=new", {"creation": str(old.pk), "note": why}),
@@ -144,7 +146,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 
 FORMS = (
     "create", "delete", "owner", "lock", "decide", "ask", "give", "role", "until", "end", "review", "approve", "decline", "rules",
-    "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "change", "key", "mark", "account",
+    "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
     "acknowledge", "new_token", "add_service",
 )  # fmt: skip
 SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
@@ -231,7 +233,8 @@ def test_g48_a_form_that_another_site_may_have_sent_fills_in_nothing(
 @pytest.mark.parametrize(
     "form",
     sorted(
-        set(FORMS) & {"appoint", "dismiss", "activity", "correct", "connect", "change", "key", "new_token"}
+        set(FORMS)
+        & {"appoint", "dismiss", "activity", "correct", "connect", "pick", "change", "key", "new_token"}
     ),
 )
 def test_g48_having_to_confirm_who_one_is_keeps_what_was_typed(

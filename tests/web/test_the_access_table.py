@@ -198,6 +198,7 @@ def path(route: str, at: Side, world: World) -> str:
         "event": [at.event.pk],
         "account": [at.cluster.pk],
         "project": [at.creation.project.pk],
+        "pick": [uuid.uuid4()],
         "change": [at.creation.project.pk],
         "key": [at.creation.project.pk],
         "test": [at.creation.project.pk],

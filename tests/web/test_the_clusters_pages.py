@@ -156,6 +156,7 @@ def test_a_file_says_all_that_is_known_of_a_cluster(fleet: dict[str, Cluster], a
         "since": cluster.creation.requested_at.isoformat(),
         "gone_since": None,
         "inside": None,
+        "inside_count": None,
         "inside_checked_at": None,
         "empty_since": None,
     }

@@ -183,6 +183,20 @@ def test_what_cts_no_longer_keeps_is_not_asked_for(
     assert calls(cloud) == []
 
 
+def test_a_trace_up_to_an_hour_after_the_first_sight_counts_and_none_later(
+    cluster: Cluster, cloud: Cloud, as_: SignIn
+) -> None:
+    Cluster.objects.update(found_at=timezone.now() - timedelta(hours=3))
+    cluster.refresh_from_db()
+    known = {"resource_id": cluster.cluster_id, "resource_name": cluster.name, "trace_name": "createIt"}
+    for minutes, user in ((59, "late-writer"), (61, "too-late")):
+        at = cluster.found_at + timedelta(minutes=minutes)
+        cloud.simulator.add_trace(VISION_ID, at.timestamp(), user=user, **known)
+    text = press(cluster, as_)
+    assert "late-writer" in text
+    assert "too-late" not in text
+
+
 FAILURES: dict[str, tuple[str, dict[str, Any], str]] = {
     "not permitted": ("error", {"status": 403}, "The project's access key is not permitted to make this call."),
     "out of order": ("error", {"status": 503}, "The cloud answered"),

@@ -6,6 +6,7 @@ from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inquiry import Inquiry, InquiryKind
 from .inventory import Cluster, ClusterListing, Network
+from .lookup import ProjectLookup
 from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
 from .report import MonthlyReport
@@ -32,6 +33,7 @@ __all__ = [
     "Network",
     "Operation",
     "Project",
+    "ProjectLookup",
     "RequestCounter",
     "Review",
     "State",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
 
+from .inventory import occupant_total
 from .operation import Operation, OperationQuerySet
 from .project import Project
 
@@ -50,6 +51,11 @@ class Deletion(Operation):
     override_inside = models.BooleanField(default=False, db_default=False)
     # What was inside right before it was sent or refused, by `inside.as_rows`; null where nobody could look.
     blockers = models.JSONField(null=True, blank=True)
+    blockers_count = models.PositiveIntegerField(
+        null=True, blank=True
+    )  # where `blockers` has the first of many only
+    # Why what is inside could not be read, where that refused it.
+    inside_failure_cause = models.CharField(max_length=64, blank=True, db_default="", default="")
 
     # The lock that stopped it before it was sent.
     locked_by = models.ForeignKey(
@@ -70,6 +76,11 @@ class Deletion(Operation):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def blockers_total(self) -> int:
+        """How many supernodes and groups were inside."""
+        return occupant_total(self.blockers, self.blockers_count)
 
     @property
     def project(self) -> Project:

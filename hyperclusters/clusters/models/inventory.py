@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -75,6 +76,15 @@ class ClusterListing(Leased):
     @property
     def is_failing(self) -> bool:
         return self.failed_at is not None
+
+
+MOST_OCCUPANTS = 200  # rows of what is inside that one row of ours has
+
+
+def occupant_total(rows: list[Any] | None, count: int | None) -> int:
+    """How many supernodes and groups there are. `count` is for a list that has the first of many only."""
+    length = len(rows or ())
+    return max(count or 0, length) if length >= MOST_OCCUPANTS else length
 
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):
@@ -164,6 +174,9 @@ class Cluster(models.Model):
     gone_at = models.DateTimeField(null=True, blank=True)
     # What referred to it in the last complete lists, by `inside.as_rows`. Null: not known, or no HPS cluster.
     inside = models.JSONField(null=True, blank=True)
+    inside_count = models.PositiveIntegerField(
+        null=True, blank=True
+    )  # where `inside` has the first of many only
     empty_since = models.DateTimeField(null=True, blank=True)  # the first list with nothing inside
     creation = models.OneToOneField(
         "clusters.Creation", on_delete=models.PROTECT, null=True, blank=True, related_name="cluster"
@@ -207,6 +220,11 @@ class Cluster(models.Model):
     def reports_inside(self) -> bool:
         """Whether the cloud says what is inside: for HPS alone."""
         return ClusterType.HPS in self.listed_as
+
+    @property
+    def inside_total(self) -> int:
+        """How many supernodes and groups refer to it, by the last list."""
+        return occupant_total(self.inside, self.inside_count)
 
     @property
     def types(self) -> list[str]:

@@ -64,7 +64,7 @@ class DeletionEngine(Engine[Deletion]):
     def prepare(self, operation: Deletion, client: Client, may_begin: MayBegin) -> Resolution | None:
         """List what is inside. An override lets go what is there, or cannot be read, but not a key or time that is
         refused."""
-        operation.blockers = None  # not known
+        operation.blockers, operation.blockers_count = None, None  # not known
         if ClusterType.HPS not in {operation.type, *operation.cluster.listed_as}:
             return None
         project = operation.project
@@ -76,13 +76,15 @@ class DeletionEngine(Engine[Deletion]):
                 error, CredentialsRefused | ClockSkew | Throttled
             ):
                 return None
-            return self.not_listed(operation, error, old_offset, UNCHECKED)
+            resolution = self.not_listed(operation, error, old_offset, UNCHECKED)
+            why = {"inside_failure_cause": error.cause}
+            return replace(resolution, changes=resolution.changes | why)
         rows = inside.as_rows(occupants or (), operation.cluster.cluster_id)
-        operation.blockers = rows
+        operation.blockers, operation.blockers_count = inside.stored(rows)
         if not rows or operation.override_inside:
             return None
-        refusal = self.refusal(operation, NOT_EMPTY)
-        return replace(refusal, changes={"blockers": rows}, after={"blockers": rows})
+        found = _blockers(operation)
+        return replace(self.refusal(operation, NOT_EMPTY), changes=found, after=found)
 
     def final_objection(self, operation: Deletion) -> Resolution | None:
         """The same, with the cluster's row locked: a lock or a hand-over comes before the intent, or waits for it."""
@@ -94,8 +96,8 @@ class DeletionEngine(Engine[Deletion]):
         """The type under which it is deleted, and what an override deletes with it."""
         facts: dict[str, Any] = {"type": operation.type}
         if operation.override_inside:
-            facts |= {"override_inside": True, "blockers": operation.blockers}
-        return {"blockers": operation.blockers}, facts
+            facts |= {"override_inside": True} | _blockers(operation)
+        return _blockers(operation), facts
 
     def call(self, operation: Deletion, client: Client) -> Answer[None]:
         return client.delete(
@@ -156,6 +158,11 @@ class DeletionEngine(Engine[Deletion]):
         """Mark a deleted cluster as gone."""
         if resolution.state == DeletionState.DELETED:
             Cluster.objects.filter(pk=operation.cluster_id, gone_at__isnull=True).update(gone_at=clock.now())
+
+
+def _blockers(operation: Deletion) -> dict[str, Any]:
+    """What is inside, as its row and the ledger store it."""
+    return {"blockers": operation.blockers, "blockers_count": operation.blockers_count}
 
 
 DELETIONS = DeletionEngine()

@@ -14,7 +14,7 @@ from django.utils.translation import get_language
 
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Network
-from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.clusters.models.inventory import ClusterQuerySet, occupant_total
 from hyperclusters.web.shared.humanize import ago
 from hyperclusters.web.texts.inside import count_text
 
@@ -36,6 +36,7 @@ COLUMNS = (
     "review__by__username",
     "review__at",
     "inside",
+    "inside_count",
     "empty_since",
     "inside_listed_at",
     "owner__username",
@@ -70,6 +71,7 @@ class ClusterRow:
     claimed_words: str
     # What is inside: kind, ID, name and status of each. None: not reported, not known, or gone.
     inside: tuple[tuple[str, str, str, str], ...] | None
+    inside_total: int | None  # how many there are; `inside` has the first of many
     inside_words: str
     empty_since: datetime | None
     empty_words: str
@@ -96,9 +98,10 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
     for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:
-        also_type, claimed_for, claimed_by, claimed_at, inside, empty_since, inside_listed_at, *rest = more
-        owner, locked_at, locked_by, lock_reason = rest
+        also_type, claimed_for, claimed_by, claimed_at, inside, inside_count, *rest = more
+        empty_since, inside_listed_at, owner, locked_at, locked_by, lock_reason = rest
         is_reported = inside is not None and not gone_at
+        inside_total = occupant_total(inside, inside_count)
         is_claimed = claimed_for and not maker
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),
@@ -114,7 +117,8 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             claimed_at=claimed_at if is_claimed else None,
             claimed_words=ago(claimed_at, now, language) if is_claimed else "",
             inside=tuple(tuple(each[name] for name in OCCUPANT) for each in inside) if is_reported else None,
-            inside_words=count_text(len(inside)) if is_reported else "",
+            inside_total=inside_total if is_reported else None,
+            inside_words=count_text(inside_total) if is_reported else "",
             empty_since=empty_since if is_reported else None,
             empty_words=ago(empty_since, now, language) if is_reported and empty_since else "",
             inside_listed_at=inside_listed_at if is_reported else None,

@@ -19,7 +19,8 @@ def inside_context(cluster: Cluster) -> dict[str, Any]:
     return {
         "is_known": cluster.inside is not None,
         "occupants": occupant_texts(rows),
-        "names": names_text(rows),
+        "more": cluster.inside_total - len(rows),
+        "names": names_text(rows, cluster.inside_total),
         "listed_at": listing.inside_listed_at if listing else None,
         "failed_at": listing.inside_failed_at if listing else None,
         "failure": cause_of(listing.inside_failure_cause, listing.inside_failure_code) if listing else "",

@@ -184,3 +184,41 @@ class ConnectForm(KeyForm, ProjectForm):
                 )
             self.add_error("endpoint", error)
         return data
+
+
+class FindForm(ConnectForm):
+    """The key, and where to ask for its projects. What names the new project can follow later."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("name", "team", "project_id"):
+            self.fields[name].required = False
+
+
+class PickForm(ProjectForm):
+    """A new project whose key was typed in the step before."""
+
+    picked = forms.CharField(required=False, max_length=64, strip=False)
+    project_id = forms.CharField(
+        label=_("Other project ID"),
+        required=False,
+        max_length=64,
+        strip=False,
+        widget=forms.TextInput(PLAIN | {"list": "found-projects"}),
+        help_text=_("For a project that is not listed."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["region"]  # the key's own
+
+    def clean(self) -> dict[str, Any]:
+        """One project: picked or typed."""
+        data = super().clean() or self.cleaned_data
+        picked, typed = data.pop("picked", ""), data.get("project_id", "")
+        if picked and typed and picked != typed:
+            self.add_error("project_id", gettext("Choose a project or type an ID, not both."))
+        elif not picked and not typed and "project_id" not in self.errors:
+            self.add_error("project_id", gettext("Choose a project, or type its ID."))
+        data["project_id"] = typed or picked
+        return data

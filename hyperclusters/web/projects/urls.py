@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from hyperclusters.web.projects import views
+from hyperclusters.web.projects import lookups, views
 
 projects_urls = [
     path("", views.listing, name="list"),
     path("new/", views.connect, name="connect"),
+    path("new/<uuid:pk>/", lookups.pick, name="pick"),
     path("<int:pk>/", views.project, name="project"),
     path("<int:pk>/change/", views.change, name="change"),
     path("<int:pk>/key/", views.key, name="key"),

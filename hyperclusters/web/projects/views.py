@@ -20,6 +20,7 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
 from hyperclusters.clusters.quotas import used
 from hyperclusters.web.projects.forms import ConnectForm, KeyForm, SettingsForm
+from hyperclusters.web.projects.lookups import carried, find
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted, wants_fragment
@@ -40,9 +41,13 @@ def listing(request: PageRequest) -> HttpResponse:
 @keeps_draft(*SECRETS)
 @sensitive_post_parameters()
 def connect(request: PageRequest) -> HttpResponse:
-    """Connect a project, and have the connection tested at once."""
-    form = filled_form(ConnectForm(posted(request)), draft_for(request))
-    if request.method == "POST" and form.is_valid():
+    """Connect a project, and have the connection tested at once; or have the projects of the key listed first."""
+    form = filled_form(ConnectForm(posted(request), initial=carried(request.GET)), draft_for(request))
+    if "find" in request.POST:
+        form, response = find(request)
+        if response:
+            return response
+    elif request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in CONNECTED}
         try:
             new_project = connect_project(by=request.user, credentials=form.credentials(), **values)

@@ -41,6 +41,9 @@ CAUSES: dict[str, Text] = {
         "The cloud's list has one cluster twice, with different details, so none of it was used."
     ),
     "incomplete_list": _("The cloud's list has fewer clusters than it says, so none of it was used."),
+    "no_references": _(
+        "No row of the cloud's list has the field that names a cluster, so we can't tell what is inside."
+    ),
     "bad_id": _("The cloud's answer held no usable cluster ID."),
     "bad_name": _("The cloud's answer held no usable name."),
     "wrong_name": _("The cloud answered with a cluster of another name."),
@@ -77,6 +80,9 @@ CAUSES: dict[str, Text] = {
     "traces_off": _("The project's settings don't allow us to ask CTS, so nothing was sent."),
     "no_trace_service": _(
         "We don't know where CTS is for this project's endpoint, or the operator does not allow its host (UPSTREAM_HOSTS)."
+    ),
+    "no_iam_service": _(
+        "We don't know where IAM is for this endpoint, or the operator does not allow its host (UPSTREAM_HOSTS)."
     ),
     "locked": _("The cluster is locked."),
     "owner_changed": _(

@@ -44,13 +44,13 @@ def count_text(count: int) -> str:
     return ngettext("%(count)d inside", "%(count)d inside", count) % {"count": count} if count else _("Empty")
 
 
-def names_text(rows: Sequence[Row]) -> str:
-    """The names of what is inside, each with its kind; the first few of many."""
+def names_text(rows: Sequence[Row], total: int) -> str:
+    """The names of what is inside, each with its kind; the first few of many. `total`: how many there are."""
     names = [
         _("%(name)s (%(kind)s)") % {"name": row["name"] or row["id"], "kind": _kind(row)}
         for row in rows[:MOST_NAMES]
     ]
-    if more := len(rows) - len(names):
+    if more := total - len(names):
         names.append(ngettext("%(count)d more", "%(count)d more", more) % {"count": more})
     return _(", ").join(names)
 

@@ -174,12 +174,15 @@ def _deletion_cause(deletion: Deletion, *, is_clear: bool | None) -> str:
     if deletion.locked_by:
         return join_sentences(lock_text(deletion), str(REMEDIES["locked"]))
     if deletion.blockers and deletion.cause == "not_empty":
-        names = _("Inside: %(names)s.") % {"names": names_text(deletion.blockers)}
+        names = _("Inside: %(names)s.") % {"names": names_text(deletion.blockers, deletion.blockers_total)}
         return join_sentences(cause_of(deletion.cause, ""), names)
-    because = cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
-    if deletion.cause == "inside_unchecked" and deletion.code:
-        return join_sentences(cause_of(deletion.cause, ""), because)
-    return because
+    if deletion.cause != "inside_unchecked":
+        return cause_of(deletion.cause, deletion.code, deletion.message, is_clear=is_clear)
+    why = deletion.inside_failure_cause
+    because = (
+        cause_of(why, deletion.code, deletion.message, is_clear=is_clear) if why or deletion.code else ""
+    )
+    return join_sentences(cause_of(deletion.cause, ""), because)
 
 
 def deletion_status(deletion: Deletion) -> StatusText:

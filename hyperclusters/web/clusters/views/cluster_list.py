@@ -37,7 +37,7 @@ ORDERS: dict[str, tuple[str | OrderBy, ...]] = {
 COLUMNS = (
     *("name", "cluster_id", "type", "networks", "team", "project", "made_by", "since", "gone_since"),
     *("types", "claimed_for", "claimed_by", "claimed_at", "inside", "inside_checked_at", "empty_since"),
-    *("owner", "locked_at", "locked_by", "lock_reason"),
+    *("owner", "locked_at", "locked_by", "lock_reason", "inside_count"),
 )
 
 
@@ -165,6 +165,7 @@ def _facts(row: ClusterRow) -> dict[str, Any]:
         "locked_at": row.locked_at.isoformat() if row.locked_at else None,
         "locked_by": row.locked_by,
         "lock_reason": row.lock_reason,
+        "inside_count": row.inside_total,
     }
 
 
