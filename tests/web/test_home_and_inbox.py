@@ -26,7 +26,7 @@ HOME, INBOX = "/", "/inbox/"
 def main(browser: Browser, path: str = HOME) -> str:
     """What the page says between its frame's parts."""
     page = body(browser.get(path))
-    return re.sub(r"<[^>]+>|\s+", " ", page[page.index('<main id="main"') : page.index("</main>")])
+    return " ".join(re.sub(r"<[^>]+>", " ", page[page.index('<main id="main"') : page.index("</main>")]).split())
 
 
 def asked(people: People, role: Role = Role.CREATOR) -> AccessRequest:

@@ -110,7 +110,7 @@ def _needs(request: PageRequest) -> dict[str, Any]:
 
 
 def _draft(request: PageRequest, asked: AccessRequest) -> QueryDict | None:
-    return draft_for(request, reverse("web:decide", args=[asked.pk]))
+    return draft_for(request, reverse("web:decide_request", args=[asked.pk]))
 
 
 def _questions(person: User) -> QuerySet[Review]:
