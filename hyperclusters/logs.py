@@ -9,20 +9,11 @@ import structlog
 from django.http import HttpRequest
 from structlog.typing import Processor
 
-
-def _without_traceback_of_refusals(_: Any, __: str, line: Any) -> Any:
-    """Drop the traceback of a request that was answered with 403 or 404, say: nothing is broken."""
-    if 400 <= line.get("status_code", 0) < 500:
-        line.pop("exc_info", None)
-    return line
-
-
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.ExtraAdder(),
-    _without_traceback_of_refusals,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,

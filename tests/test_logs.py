@@ -122,12 +122,3 @@ def test_nobody_writes_a_line_of_their_own_into_the_log() -> None:
             written = formatter.format(record)
             assert len(written.splitlines()) == 1
             assert written.isprintable()
-
-
-@pytest.mark.django_db
-def test_a_page_that_is_refused_leaves_a_line_and_no_traceback(
-    as_: SignIn, people: People, log: Read
-) -> None:
-    assert as_("nina").get("/audit/").status_code == 403
-    (line,) = [line for line in log() if line["logger"] == "django.request"]
-    assert (line["status_code"], "exception" in line) == (403, False)
