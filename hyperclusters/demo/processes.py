@@ -86,7 +86,7 @@ def folder_lock(folder: Path) -> Iterator[bool]:
             yield True
 
 
-def wait_until_ready(process: Process, url: str, *, seconds: float = 30.0) -> None:
+def wait_until_ready(process: Process, url: str, *, seconds: float = 60.0) -> None:
     """Wait until this address answers. Raises RuntimeError if the process ends first, or takes too long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -233,7 +233,8 @@ def test_g48_a_form_that_another_site_may_have_sent_fills_in_nothing(
 @pytest.mark.parametrize(
     "form",
     sorted(
-        set(FORMS) & {"appoint", "dismiss", "activity", "correct", "connect", "change", "key", "new_token", "retire"}
+        set(FORMS)
+        & {"appoint", "dismiss", "activity", "correct", "connect", "change", "key", "new_token", "retire"}
     ),
 )
 def test_g48_having_to_confirm_who_one_is_keeps_what_was_typed(

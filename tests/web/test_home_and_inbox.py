@@ -26,7 +26,9 @@ HOME, INBOX = "/", "/inbox/"
 def main(browser: Browser, path: str = HOME) -> str:
     """What the page says between its frame's parts."""
     page = body(browser.get(path))
-    return " ".join(re.sub(r"<[^>]+>", " ", page[page.index('<main id="main"') : page.index("</main>")]).split())
+    return " ".join(
+        re.sub(r"<[^>]+>", " ", page[page.index('<main id="main"') : page.index("</main>")]).split()
+    )
 
 
 def asked(people: People, role: Role = Role.CREATOR) -> AccessRequest:

@@ -53,16 +53,12 @@ def _fixed(request: PageRequest) -> Iterator[Place]:
     for entry in entries(person):
         yield Place(entry.icon, str(entry.label), "", reverse(entry.page))
     yield Place("shield-check", _("Security and sessions"), "", reverse("accounts:security"))
-    links = [
-        ("key", _("Ask for access"), "access:mine"),
-        ("key-round", _("Create an API token"), "access:new_token"),
-    ]
     if may(person, Permission.CREATE):
-        links.insert(0, ("plus", _("New cluster"), "clusters:new"))
+        yield Place("plus", _("New cluster"), "", reverse("clusters:new"))
+    yield Place("key", _("Ask for access"), _("Action"), reverse("access:mine"))
+    yield Place("key-round", _("Create an API token"), _("Action"), reverse("access:new_token"))
     if may(person, Permission.CONNECT):
-        links.append(("cable", _("Connect a project"), "projects:connect"))
-    for icon, name, page in links:
-        yield Place(icon, name, _("Action"), reverse(page))
+        yield Place("cable", _("Connect a project"), _("Action"), reverse("projects:connect"))
     yield from _acts(request)
 
 
