@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from hyperclusters.audit.request_context import RequestContext, request_context
 
 from . import connections, counters, heartbeat, inquiries, inventory
 from .models.operation import QUEUED, UNKNOWN
+from .monthly_reports import create_report, last_month
 from .operations.creation import CREATIONS
 from .operations.deletion import DELETIONS
 from .operations.engine import MayBegin
@@ -52,6 +54,7 @@ class Worker:
         self.data_version = 0
         self.swept_at = self.alive_at = float("-inf")
         self.mailing: Future[None] | None = None
+        self.month: date | None = None  # its report needs no further thought
 
     def stop(self) -> None:
         """Claim nothing more; finish what is in flight."""
@@ -142,6 +145,12 @@ class Worker:
         if self.mailing is None or self.mailing.done():
             self.mailing = self.pool.submit(self._run, lambda _: mail.send_due(self.may_go_on), "letters")
 
+    def _keep_ledger(self, _: object) -> None:
+        tasks.run_due(self.may_go_on)
+        if (month := last_month()) != self.month:
+            create_report(month)
+            self.month = month
+
     def step(self) -> bool:
         """Start due work that fits. True if something was started."""
         self.busy = {future for future in self.busy if not future.done()}
@@ -150,9 +159,7 @@ class Worker:
             counters.flush()
             sweep()
             if self.keeping is None or self.keeping.done():
-                self.keeping = self.keeper.submit(
-                    self._run, lambda _: tasks.run_due(self.may_go_on), "ledger"
-                )
+                self.keeping = self.keeper.submit(self._run, self._keep_ledger, "ledger")
             self._mail()
             self.swept_at = time.monotonic()
         if len(self.busy) >= self.slots:

@@ -8,6 +8,7 @@ from .inquiry import Inquiry, InquiryKind
 from .inventory import Cluster, ClusterListing, Network
 from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
+from .report import MonthlyReport
 from .review import Judgement, Review
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "InquiryKind",
     "Judgement",
     "KeyKind",
+    "MonthlyReport",
     "Network",
     "Operation",
     "Project",
