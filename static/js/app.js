@@ -178,7 +178,8 @@ if ($(".side") && location.pathname !== jumpField?.form.getAttribute("action")) 
 function offerRecents() {
   const list = $(".found[data-for=''] .places");
   if (!list || $("[data-recent]", list)) return;
-  for (const { url, name } of recents.slice(0, 5).reverse()) {
+  const isListed = (url) => $$("a", list).some((link) => link.getAttribute("href") === url);
+  for (const { url, name } of recents.filter(({ url }) => !isListed(url)).slice(0, 5).reverse()) {
     const item = document.createElement("li");
     const link = document.createElement("a");
     const about = document.createElement("span");

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("clusters", "0017_request_counters")]
+    dependencies = [("clusters", "0018_monthly_reports")]
 
     operations = [
         migrations.AddField(
