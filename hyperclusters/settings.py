@@ -19,7 +19,7 @@
 | ALLOWED_HOSTS | host names that it serves, separated by commas | `localhost,127.0.0.1` |
 | CSRF_TRUSTED_ORIGINS | origins allowed to post, such as `https://clusters.example.com` | none |
 | SITE_URL | the address for links in mails, such as `https://clusters.example.com` | from HTTPS and the first of ALLOWED_HOSTS, which must then be a complete host name |
-| EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (`consolemail://` in the demo) |
+| EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (in the demo: files in `mail` in DATA_DIR) |
 | EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
 | HTTPS | `1` if people use https: secure cookies, HSTS | `1` (`0` in the demo) |
 | HSTS_SECONDS | seconds for which browsers insist on https after a visit; 0 turns it off | `63072000` (two years) |
@@ -60,7 +60,7 @@
 | METRICS_TOKEN | 16 characters or more: `/metrics` needs it as a bearer token | none: `/metrics` is off |
 | OTEL_EXPORTER_OTLP_ENDPOINT | where traces go (OTLP by HTTP), such as `http://localhost:4318`; needs `requirements-tracing.txt` | none: no traces |
 | OTEL_SERVICE_NAME | this process's name in traces | `hyperclusters` |
-| LOG_LEVEL | Python log level; the log is JSON lines on stderr | `INFO` (`WARNING` in the demo) |
+| LOG_LEVEL | Python log level; the log is JSON lines on stderr (in the demo in `demo.log` in DATA_DIR) | `INFO` (`WARNING` in the demo) |
 | DEBUG | `1` shows stack traces to everybody; never in production | `0` |
 | DEMO | `1` for the local demo: invented people and a simulated cloud | `0` |
 | DEMO_PASSWORD | the password of all the demo's people | created at the first start |
@@ -390,9 +390,10 @@ LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or ("WARNING" if DEMO else "
 if LOG_LEVEL not in (_levels := ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")):
     raise ImproperlyConfigured(f"LOG_LEVEL must be one of {', '.join(_levels)}, not {LOG_LEVEL!r}.")
 
-_email_url = secret("EMAIL_URL") or ("consolemail://" if DEMO else "dummymail://")
-_email = mail_server(_email_url)
-EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+_email_url = secret("EMAIL_URL") or ("" if DEMO else "dummymail://")
+_email = mail_server(_email_url or "consolemail://")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"] if _email_url else "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = str(DATA_DIR / "mail")  # of the demo
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"], _email["EMAIL_HOST_PASSWORD"]
 EMAIL_USE_TLS, EMAIL_USE_SSL = "EMAIL_USE_TLS" in _email, "EMAIL_USE_SSL" in _email

@@ -39,6 +39,7 @@ class SessionStore(db.SessionStore):
     key."""
 
     row: Session | None = None
+    has_idled_out = False  # the key was somebody's session, which ended because they did nothing
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -56,6 +57,7 @@ class SessionStore(db.SessionStore):
             self.row = Session.objects.unexpired().filter(session_key=key).first()
             if self.row:
                 return self.decode(self.row.session_data)
+            self.has_idled_out = _has_idled_out(Session.objects.filter(session_key=key).first())
         self._session_key = None
         return {}
 
@@ -136,6 +138,14 @@ def sign_out_everywhere(*, person: User) -> int:
         ended = end_sessions(person)
         record(EventType.SESSIONS_ENDED, Outcome.DONE, on=person, by=person, after={"sessions": ended})
     return ended
+
+
+def _has_idled_out(row: Session | None) -> bool:
+    """Whether this session ended by the idle limit: not by its absolute limit, which had not come."""
+    if row is None or row.started_at is None:
+        return False
+    idle, limit = timedelta(seconds=settings.SESSION_IDLE), timedelta(seconds=settings.SESSION_LIMIT)
+    return row.seen_at + idle <= clock.now() < row.started_at + limit
 
 
 def _is_signed(key: str) -> bool:

@@ -9,16 +9,21 @@ A stored time can be ahead of now: the clock was set back, or a process wrote th
 Some things still use the machine's own clock, and may: log lines and file names, TLS, the company's ID token, the 180
 days of a known browser, allauth's rate limits. One-time codes use it too, so a process whose clock is wrong accepts
 none.
+
+The demo writes a history of weeks in seconds: `replay` gives its ledger a clock of its own. Nothing else can open it.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Q
 from django.utils import timezone
@@ -44,6 +49,7 @@ class _State:
     reading: Reading | None = None
     tried_at = float("-inf")  # monotonic; a database that does not answer is not asked at every call
     doubted_at = float("-inf")  # monotonic
+    replayed: Reading | None = None  # while the demo writes its history: the time that it set last
 
 
 _state = _State()
@@ -53,6 +59,8 @@ def now() -> datetime:
     """The time that rows are judged by, aware, in UTC. Counts on from the last reading while the database does not
     answer."""
     monotonic = time.monotonic()
+    if _state.replayed is not None:
+        return _state.replayed.at + timedelta(seconds=monotonic - _state.replayed.monotonic)
     if connection.vendor != "postgresql":
         reading = Reading(timezone.now(), monotonic)
         if _state.reading is None or monotonic - _state.reading.monotonic > FRESH:
@@ -66,6 +74,37 @@ def now() -> datetime:
         return timezone.now()
     at, since = _state.reading
     return at + timedelta(seconds=time.monotonic() - since)
+
+
+@contextmanager
+def replay(start: datetime) -> Iterator[Callable[[datetime], None]]:
+    """Let the demo write its history: inside, `now` runs on from `start`, and from each time that the yielded function
+    is given.
+
+    Raises RuntimeError unless this is the demo, on SQLite, and its ledger has no event yet: no other installation can
+    record an invented time, and the demo cannot once something real is in its ledger. Time never runs back, nor ahead
+    of the real one: ValueError.
+    """
+    if not settings.DEMO or connection.vendor != "sqlite" or _has_events():
+        raise RuntimeError("Only the demo writes a history, before the first event of its ledger.")
+
+    def set_to(at: datetime) -> None:
+        if not now() <= at <= timezone.now():
+            raise ValueError("time runs forward, up to the real time")
+        _state.replayed = Reading(at, time.monotonic())
+
+    _state.replayed = Reading(start, time.monotonic())
+    try:
+        yield set_to
+    finally:
+        _state.replayed = None
+
+
+def _has_events() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq FROM audit_head WHERE id = 1")
+        row = cursor.fetchone()
+    return row is None or row[0] != 0
 
 
 def difference() -> timedelta:

@@ -76,6 +76,9 @@ class EventType(models.TextChoices):
 
     PROJECT_CONNECTED = "project:connected", _("project connected")
     PROJECT_CHANGED = "project:changed", _("project changed")
+    PROJECT_RETIRED = "project:retired", _("project retired")
+    PROJECT_RESTORED = "project:restored", _("project restored")
+    PROJECT_RETIRE_REFUSED = "project:retire:refused", _("retiring a project refused")
     PROJECT_KEY_REPLACED = "project:key:replaced", _("project's key replaced")
     PROJECT_KEY_RESEALED = "project:key:resealed", _("project's key encrypted anew")
     PROJECT_TEST_ASKED = "project:test:asked", _("test of the connection asked for")

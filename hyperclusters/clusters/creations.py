@@ -26,6 +26,7 @@ from .errors import (
     NameTaken,
     NameUnresolved,
     NotACandidate,
+    ProjectRetired,
     TokenUsed,
     TooMany,
     recorded,
@@ -242,6 +243,8 @@ def _require_allowed(person: User, project: Project, wish: CreateRequest) -> Non
     most = settings.CREATIONS_PER_MINUTE
     if 0 < most <= Creation.objects.filter(lately, requested_by=person).count():
         raise TooMany("too many creations within a minute")
+    if project.retired_at:
+        raise ProjectRetired
     if project.is_blocked():
         raise Blocked(project)
 

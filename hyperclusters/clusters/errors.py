@@ -110,6 +110,12 @@ class Blocked(CreationRefused):
         return {"cause": self.cause, "because": self.project.blocked_cause, "code": self.project.blocked_code}
 
 
+class ProjectRetired(CreationRefused):
+    """The project is retired: nothing is created in it."""
+
+    cause = "project_retired"
+
+
 class TokenUsed(CreationRefused):
     """The form's one-time token has already created something, with other values or by another person."""
 

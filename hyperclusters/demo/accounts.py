@@ -18,6 +18,7 @@ PEOPLE = {
     "ada": _("creates clusters in team Vision"),
     "tom": _("leads team Vision"),
     "vera": _("may look in team Vision"),
+    "sam": _("leads team Speech"),
     "mallory": _("creates clusters in team Speech"),
     "olga": _("audits every team"),
     "root": _("runs the platform"),

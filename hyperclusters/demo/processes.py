@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -23,10 +24,11 @@ RESTART_PAUSE = 1.0  # seconds
 
 @dataclass
 class Process:
-    """One process. `args` is its command line, `env` its environment beyond ours."""
+    """One process. `args` is its command line, `log` the file of its output, `env` its environment beyond ours."""
 
     name: str
     args: list[str]
+    log: Path
     env: dict[str, str] = field(default_factory=dict)
     child: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -34,13 +36,16 @@ class Process:
     def start(self) -> None:
         """Start it in its own process group: Ctrl-C reaches only the demo, which stops it in order."""
         self.started_at = time.monotonic()
-        self.child = subprocess.Popen(  # noqa: S603 -- our own command lines
-            self.args,
-            env=os.environ | self.env,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 -- no threads here
-        )
+        with self.log.open("ab") as log:
+            self.child = subprocess.Popen(  # noqa: S603 -- our own command lines
+                self.args,
+                env=os.environ | self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 -- no threads here
+            )
 
     def has_died(self) -> int | None:
         """The exit status if it has ended."""
@@ -81,7 +86,7 @@ def folder_lock(folder: Path) -> Iterator[bool]:
             yield True
 
 
-def wait_until_ready(process: Process, url: str, *, seconds: float = 30.0) -> None:
+def wait_until_ready(process: Process, url: str, *, seconds: float = 60.0) -> None:
     """Wait until this address answers. Raises RuntimeError if the process ends first, or takes too long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -95,9 +100,36 @@ def wait_until_ready(process: Process, url: str, *, seconds: float = 30.0) -> No
     )
 
 
-def watch(processes: list[Process], *, should_stop: Callable[[], bool], say: Callable[[str], None]) -> None:
-    """Keep them running until told to stop. A process that ends is restarted and reported."""
+class ErrorLines:
+    """What matters of a growing log of JSON lines: the text of each error, not again and again."""
+
+    def __init__(self, log: Path) -> None:
+        self.last = ""
+        self.file = log.open("rb")
+        self.file.seek(0, os.SEEK_END)
+
+    def read(self) -> Iterator[str]:
+        """The new ones."""
+        for line in self.file.read().splitlines():
+            with suppress(ValueError, AttributeError, KeyError):
+                entry = json.loads(line)
+                text = f"Error: {' '.join(str(entry['event']).split())[:200]}"
+                if entry.get("level") in {"error", "critical"} and text != self.last:
+                    self.last = text
+                    yield text
+
+
+def watch(
+    processes: list[Process],
+    *,
+    should_stop: Callable[[], bool],
+    say: Callable[[str], None],
+    errors: ErrorLines,
+) -> None:
+    """Keep them running until told to stop. A process that ends is restarted and reported, as each error of the log."""
     while not should_stop():
+        for text in errors.read():
+            say(text)
         for process in processes:
             status = process.has_died()
             if status is not None and time.monotonic() - process.started_at > RESTART_PAUSE:

@@ -131,7 +131,7 @@ document.addEventListener("keydown", (event) => {
 // Jumping: Ctrl+K opens it, arrows go through what was found, Enter takes the first, once it is for what was typed.
 const jump = $("#jump");
 const jumpField = $("#jump-q");
-const places = () => $$(".places a", jump);
+const places = () => $$(".places :is(a, button)", jump);
 const isForTyped = () => $(".found", jump).dataset.for === jumpField.value.trim();
 
 document.addEventListener("keydown", (event) => {
@@ -156,6 +156,7 @@ jump?.addEventListener("keydown", (event) => {
 });
 
 jump?.addEventListener("submit", (event) => {
+  if (event.target.matches(".places form")) return; // an act, not the search
   event.preventDefault();
   if (isForTyped()) places()[0]?.click();
   else jump.dataset.hurry = ""; // the answer is on its way
@@ -164,6 +165,34 @@ jump?.addEventListener("htmx:afterSettle", () => {
   if ("hurry" in jump.dataset && isForTyped()) places()[0]?.click();
 });
 jumpField?.addEventListener("input", () => delete jump.dataset.hurry);
+
+// The pages visited last, in this tab until somebody signs out, are offered before all others while nothing is typed.
+const ownTitle = document.title;
+const thisPage = location.pathname + location.search;
+const recents = $(".side") ? JSON.parse(sessionStorage.getItem("recents") ?? "[]").filter(({ url }) => url !== thisPage) : [];
+if ($(".side") && location.pathname !== jumpField?.form.getAttribute("action")) {
+  const page = { url: thisPage, name: ownTitle.replace(/ · hyperclusters$/, "") };
+  sessionStorage.setItem("recents", JSON.stringify([page, ...recents].slice(0, 6)));
+} else if (location.pathname === live.dataset.signInUrl) sessionStorage.removeItem("recents");
+
+function offerRecents() {
+  const list = $(".found[data-for=''] .places");
+  if (!list || $("[data-recent]", list)) return;
+  const isListed = (url) => $$("a", list).some((link) => link.getAttribute("href") === url);
+  for (const { url, name } of recents.filter(({ url }) => !isListed(url)).slice(0, 5).reverse()) {
+    const item = document.createElement("li");
+    const link = document.createElement("a");
+    const about = document.createElement("span");
+    [link.href, item.dataset.recent, about.className, about.textContent] = [url, "", "mut", live.dataset.recent];
+    const words = document.createElement("b");
+    words.textContent = name;
+    link.append(words, about);
+    item.append(link);
+    list.prepend(item);
+  }
+}
+offerRecents();
+document.addEventListener("htmx:afterSwap", offerRecents);
 if (/Mac|iP/.test(navigator.platform)) $$("[data-mod]").forEach((kbd) => (kbd.textContent = "⌘ K"));
 
 const keysSwitch = $("#keys-on");
@@ -371,6 +400,11 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.requestConfig?.verb === "post") $(".errors", detail.elt)?.focus();
   $$(".toast:not([data-seen])").forEach(settleToast);
   tellTimes();
+});
+// What settled meanwhile stands in the window's title, until the page is left.
+document.addEventListener("htmx:afterSwap", () => {
+  const { title } = $("#news")?.dataset ?? {};
+  if (title) document.title = `${title} · ${ownTitle}`;
 });
 function settleToast(toast) {
   toast.dataset.seen = "";

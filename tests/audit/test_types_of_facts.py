@@ -12,13 +12,15 @@ from django.core.management import call_command
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.reports import note_export
+from hyperclusters.audit import clock
 from hyperclusters.audit.chain import DOCUMENTS
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import verify
 from hyperclusters.clusters import breaker, inventory
 from hyperclusters.clusters.models import Project
-from hyperclusters.demo.seed import Simulated, make
+from hyperclusters.demo.seed import make
+from hyperclusters.demo.simulated import Simulated
 from hyperclusters.modelarts.errors import Throttled
 from hyperclusters.simulator import Simulator
 from tests.conftest import KEY
@@ -50,10 +52,13 @@ def conflicts() -> dict[str, dict[str, set[str]]]:
 
 
 @pytest.fixture
-def past(database: None, tmp_path: Path) -> None:
+def past(database: None, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo's history, and what people and workers do besides."""
+    monkeypatch.setattr(clock, "_has_events", lambda: False)  # of tests before this one
+    settings.DEMO = True
     with Simulator.start(tmp_path, access_key=KEY.access_key, secret_key=KEY.secret_key) as simulator:
         make(Simulated(simulator.endpoint, KEY))
+    settings.DEMO = False
     olga, tom, vision = (
         User.objects.get(username="olga"),
         User.objects.get(username="tom"),

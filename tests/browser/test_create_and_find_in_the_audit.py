@@ -169,7 +169,7 @@ def test_of_two_candidates_tom_chooses_one_and_ada_may_not(
     toms = window("tom")
     toms.goto("/")
     inbox = toms.locator("#waiting")
-    expect(inbox.get_by_role("heading", name="Waiting for you")).to_be_visible()
+    expect(inbox.get_by_role("heading", name="Needs you")).to_be_visible()
     inbox.get_by_role("link", name="Decide twins").click()
     expect(toms.locator(".radio b")).to_have_count(3)
     toms.get_by_text(twin.id).click()

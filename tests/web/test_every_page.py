@@ -43,6 +43,11 @@ def row(statuses: str) -> dict[str, int]:
 #                       ada tom vera olga root nina mallory
 ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "web:home"): row("200 200 200 200 200 200 200"),
+    ("get", "web:inbox"): row("200 200 200 200 200 200 200"),
+    ("get", "web:news"): row("200 200 200 200 200 200 200"),
+    ("post", "web:read_inbox"): row("302 302 302 302 302 302 302"),
+    ("post", "web:decide_request"): row("403 302 403 403 403 403 403"),
+    ("post", "web:dismiss_failure"): row("302 404 404 404 404 404 404"),  # ada's own
     ("get", "clusters:list"): row("200 200 200 200 200 200 200"),
     ("get", "clusters:csv"): row("200 200 200 200 200 200 200"),
     ("get", "clusters:json"): row("200 200 200 200 200 200 200"),
@@ -72,6 +77,9 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "projects:pick"): row("403 403 403 403 302 403 403"),
     ("get", "projects:change"): row("403 403 403 403 302 403 403"),
     ("get", "projects:key"): row("403 403 403 403 302 403 403"),
+    ("get", "projects:retire"): row("403 403 403 403 302 403 403"),
+    ("post", "projects:retire"): row("403 403 403 403 302 403 403"),
+    ("post", "projects:restore"): row("403 403 403 403 302 403 403"),
     ("get", "projects:project"): row("403 403 403 403 200 403 403"),
     ("post", "projects:change"): row("403 403 403 403 302 403 403"),
     ("post", "projects:key"): row("403 403 403 403 302 403 403"),
@@ -192,6 +200,11 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
     )
     return {
         "web:home": "/",
+        "web:inbox": "/inbox/",
+        "web:news": "/inbox/news/",
+        "web:read_inbox": "/inbox/read/",
+        "web:decide_request": f"/home/requests/{access_request.pk}/",
+        "web:dismiss_failure": f"/home/dismiss/{creation.pk}/",
         "web:theme": "/theme/",
         "web:draft": "/draft/",
         "web:jump": "/jump/",
@@ -239,6 +252,8 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "projects:project": projects.vision.get_absolute_url(),
         "projects:change": f"{projects.vision.get_absolute_url()}change/",
         "projects:key": f"{projects.vision.get_absolute_url()}key/",
+        "projects:retire": f"{projects.vision.get_absolute_url()}retire/",
+        "projects:restore": f"{projects.vision.get_absolute_url()}restore/",
         "projects:test": f"{projects.vision.get_absolute_url()}test/",
         "audit:summary": "/audit/summary/",
         "audit:chain": "/audit/chain/",

@@ -125,6 +125,8 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "review": ("tom", "/teams/vision/review/", {f"g{grant.pk}": "end", "reason": why}),
         "approve": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "approve", "approve-days": "30", "approve-note": why}),
         "decline": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "decline", "decline-reason": why}),
+        "decline_on_home": ("tom", f"/home/requests/{access_request.pk}/", {"do": "decline", "reason": why}),
+        "retire": ("root", f"{project}retire/", {"reason": why}),
         "rules": ("tom", "/teams/vision/rules/", {"name_pattern": "vision-*", "longest_days": "9", "reason": why}),
         "quota": ("root", "/teams/vision/quota/", {"quota": "77", "reason": why}),
         "appoint": ("root", "/people/appoint/", {"who": "vera", "role": "auditor", "until": "30", "reason": why}),
@@ -147,7 +149,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 FORMS = (
     "create", "delete", "owner", "lock", "decide", "ask", "give", "role", "until", "end", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
-    "acknowledge", "new_token", "add_service",
+    "acknowledge", "new_token", "add_service", "decline_on_home", "retire",
 )  # fmt: skip
 SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
 HIDDEN = {"do"}
@@ -234,7 +236,18 @@ def test_g48_a_form_that_another_site_may_have_sent_fills_in_nothing(
     "form",
     sorted(
         set(FORMS)
-        & {"appoint", "dismiss", "activity", "correct", "connect", "pick", "change", "key", "new_token"}
+        & {
+            "appoint",
+            "dismiss",
+            "activity",
+            "correct",
+            "connect",
+            "pick",
+            "change",
+            "key",
+            "new_token",
+            "retire",
+        }
     ),
 )
 def test_g48_having_to_confirm_who_one_is_keeps_what_was_typed(

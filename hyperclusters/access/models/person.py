@@ -52,6 +52,7 @@ class User(AbstractBaseUser):
     )
     # Grows to end every session that began before.
     session_version = models.PositiveIntegerField(default=0, db_column="session_round")
+    inbox_read_at = models.DateTimeField(null=True, blank=True)  # notices up to here are read
 
     owes_second_factor = False  # of who is signed in: see accounts.backends
     groups_problem = ""  # why the company's sign-in did not state the groups: see accounts.company

@@ -31,6 +31,9 @@ class State(models.TextChoices):
 UNRESOLVED = (State.QUEUED, State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 
 
+FAILURES = (State.REFUSED, State.FAILED, State.NOT_CREATED)
+
+
 class Evidence(models.TextChoices):
     """The evidence of a verdict."""
 
@@ -61,6 +64,18 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
         makers = User.objects.filter(models.Exists(creations)).order_by("username")
         return list(makers.values_list("username", flat=True))
 
+    def failures_of(self, person: User) -> CreationQuerySet:
+        """This person's attempts that made no cluster, newest first, but for those that they dismissed, or whose name
+        was created later in the same project."""
+        later = Creation.objects.filter(
+            project=models.OuterRef("project"),
+            name=models.OuterRef("name"),
+            requested_at__gt=models.OuterRef("requested_at"),
+            state=State.CREATED,
+        )
+        failed = self.filter(state__in=FAILURES, requested_by=person, dismissed_at__isnull=True)
+        return failed.exclude(models.Exists(later)).order_by("-requested_at", "pk")
+
     def reviewed_as(self, judgement: str) -> CreationQuerySet:
         """Settled creations with this judgement of an auditor; empty: those without a review. Oldest first."""
         condition = Q(review__judgement=judgement) if judgement else Q(review__isnull=True)
@@ -89,6 +104,9 @@ class Creation(Operation):
     candidates = models.JSONField(default=list)  # the clusters from which a person must choose
     evidence = models.CharField(max_length=24, choices=Evidence.choices, blank=True)
     conflict_at = models.DateTimeField(null=True, blank=True)  # later evidence contradicts the verdict
+    dismissed_at = models.DateTimeField(
+        null=True, blank=True
+    )  # who requested it needs no reminder of its failure
 
     objects = CreationQuerySet.as_manager()
 

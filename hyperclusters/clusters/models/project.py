@@ -37,8 +37,10 @@ class KeyKind(models.TextChoices):
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def where(self, person: permissions.Person, permission: permissions.Permission) -> ProjectQuerySet:
-        """The projects of the teams in which this person may do this."""
-        return self.filter(permissions.within(person, permission, team="team"))
+        """The projects of the teams in which this person may do this. Nobody may create in a retired one."""
+        rows = self.filter(permissions.within(person, permission, team="team"))
+        is_create = permission == permissions.Permission.CREATE
+        return rows.filter(retired_at__isnull=True) if is_create else rows
 
 
 class Project(models.Model):
@@ -63,6 +65,7 @@ class Project(models.Model):
     key_until = models.DateTimeField(null=True, blank=True)  # when a temporary key expires
     created_at = models.DateTimeField(default=clock.now)
     quota = models.PositiveIntegerField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)  # since when nothing is created or listed
     reads_traces = models.BooleanField(default=False, db_default=False)  # people may ask CTS with its key
 
     blocked_until = models.DateTimeField(null=True, blank=True)

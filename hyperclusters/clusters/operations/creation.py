@@ -16,7 +16,7 @@ from hyperclusters.clusters import breaker, quotas
 from hyperclusters.clusters.errors import QuotaReached
 from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind
-from hyperclusters.clusters.models import Creation, Evidence, State
+from hyperclusters.clusters.models import Creation, Evidence, Project, State
 from hyperclusters.clusters.operations import evidence
 from hyperclusters.clusters.operations.engine import Engine, MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
@@ -38,6 +38,10 @@ class CreationEngine(Engine[Creation]):
 
     def objection(self, operation: Creation) -> Resolution | None:
         """The person's permission, and the team's current rules."""
+        if Project.objects.filter(pk=operation.project_id, retired_at__isnull=False).exists():
+            return self.refusal(
+                operation, "project_retired"
+            )  # retired in the moment in which it was requested
         values = {"name": operation.name, "type": operation.type, "reason": operation.reason}
         objection = super().objection(operation)
         if objection is None and quotas.broken_rules(operation.team, **values):

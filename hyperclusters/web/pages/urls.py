@@ -3,11 +3,16 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from hyperclusters.web.pages.views import browser, home, jump, monitoring
+from hyperclusters.web.pages.views import browser, home, inbox, jump, monitoring
 from hyperclusters.web.shared.decorators import PUBLIC, access
 
 pages_urls = [
     path("", home.home, name="home"),
+    path("home/requests/<int:pk>/", home.decide, name="decide_request"),
+    path("home/dismiss/<uuid:pk>/", home.dismiss, name="dismiss_failure"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/read/", inbox.read, name="read_inbox"),
+    path("inbox/news/", inbox.news, name="news"),
     path("theme/", browser.theme, name="theme"),
     path("jump/", jump.jump, name="jump"),
     path("draft/", browser.draft, name="draft"),

@@ -1,4 +1,4 @@
-"""Connecting projects: what platform admins type. A key goes in and never comes out again, not even after an error."""
+"""Connecting projects: what platform admins type. A secret goes in and never comes out again, not even after an error."""
 
 from __future__ import annotations
 
@@ -19,13 +19,6 @@ PLAIN = {"class": "input mono", "autocomplete": "off", "spellcheck": "false", "a
 SECRET = PLAIN | {"autocomplete": "new-password"}
 
 
-class Unshown(forms.TextInput):
-    """Readable while it is typed, never filled in by us."""
-
-    def format_value(self, value: Any) -> None:  # noqa: ARG002 -- nothing, whatever was typed
-        return None
-
-
 class KeyForm(forms.Form):
     """The key that a project's calls are signed with."""
 
@@ -37,9 +30,7 @@ class KeyForm(forms.Form):
         widget=forms.RadioSelect,
         help_text=_("The agency's key is had from the cloud's metadata service, and nothing is stored."),
     )
-    access_key = forms.CharField(
-        label=_("Access key ID"), required=False, widget=Unshown(SECRET | {"autocomplete": "off"})
-    )
+    access_key = forms.CharField(label=_("Access key ID"), required=False, widget=forms.TextInput(PLAIN))
     secret_key = forms.CharField(
         label=_("Secret access key"),
         required=False,
@@ -163,7 +154,7 @@ class ConnectForm(KeyForm, ProjectForm):
         required=False,
         max_length=200,
         widget=forms.TextInput(PLAIN | {"list": "known-endpoints", "inputmode": "url"}),
-        help_text=_("Leave it empty for the region's own."),
+        help_text=_("Leave it empty if you chose a region."),
     )
     project_id = forms.CharField(
         label=_("Project ID"), max_length=64, strip=False, widget=forms.TextInput(PLAIN)

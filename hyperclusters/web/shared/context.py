@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, active_grants, may
+from hyperclusters.audit import clock
 from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import Creation
+from hyperclusters.web.texts.notices import unread
 
 THEMES = ("light", "dark")
 BADGE = 99  # more than this is not counted on every page
@@ -55,6 +57,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "worker_alive": cache(has_worker_beat),
         "wrong_clock": cache(host_with_wrong_clock),
         "may_create": cache(lambda: may(person, Permission.CREATE)),
+        "news_since": cache(lambda: _news_since(person)),
     }
 
 
@@ -84,6 +87,12 @@ def entries(person: User) -> "list[Entry]":
 _url = cache(reverse)
 
 
+def _news_since(person: User) -> str:
+    """The time from which a page asks whether this person's creations have settled; empty if none is under way."""
+    is_waiting = Creation.objects.unresolved().filter(requested_by=person).exists()
+    return clock.now().isoformat() if is_waiting else ""
+
+
 def _running(person: User) -> int:
     return Creation.objects.visible_to(person).unresolved().count()
 
@@ -108,6 +117,7 @@ class Entry:
 
 ENTRIES = (
     Entry("web:home", "house", _("Home")),
+    Entry("web:inbox", "inbox", _("Inbox"), count=unread, badge_label=_("unread")),
     Entry("clusters:list", "grid-2x2", _("Clusters")),
     Entry("creations:list", "zap", _("Creations"), count=_running, badge_label=_("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),

@@ -179,6 +179,7 @@ class AccessMiddleware:
         page = ""
         if not declared.is_public and not person.is_authenticated:
             page = redirect_to_login(_address(request), resolve_url(settings.LOGIN_URL)).url
+            page += "&ended=idle" if request.session.has_idled_out else ""
         elif not declared.is_public and not declared.before_second_factor and request.user.owes_second_factor:
             page = resolve_url("accounts:security")
         if page:

@@ -51,6 +51,7 @@ CAUSES: dict[str, Text] = {
     "error_code": _("The cloud said that it succeeded and gave an error code in the same answer."),
     "sender_lost": _("The process that was sending it stopped before it could write down an answer."),
     "sender_crashed": _("The dashboard failed while it was waiting for the answer."),
+    "project_retired": _("The project was retired before this was sent."),
     "name_taken": _("The project already has a cluster of this name."),
     "name_appeared": _(
         "The cloud's list has a cluster of this name that was not known when this was asked for. Somebody else made it, "

@@ -39,7 +39,9 @@ ADVICE: dict[str, Text] = {
     ),
     Diagnosis.SILENT: _("Try again in a minute. If it stays so, something on the way swallows answers."),
     Diagnosis.THROTTLED: _("Try again in a minute."),
-    Diagnosis.STOPPED: _("Nothing was sent. Calls are tried again by themselves when the pause is over."),
+    Diagnosis.STOPPED: _(
+        "This test sent nothing: an earlier call failed, and calls are paused. They resume by themselves."
+    ),
     Diagnosis.NO_KEY: _("Nothing was sent. Replace the key below."),
 }
 LISTS: dict[str, tuple[Text, Text, Text]] = {  # by list: what it names, read, and without the right to it

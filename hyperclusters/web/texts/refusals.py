@@ -21,6 +21,7 @@ from hyperclusters.clusters.errors import (
     NotReported,
     OverrideUnexplained,
     OwnerAlready,
+    ProjectRetired,
     QuotaReached,
     ReasonRequired,
     TokenUsed,
@@ -81,6 +82,7 @@ REFUSALS: dict[type[CreationRefused], Text] = {
     TooMany: gettext_lazy(
         "You have asked for more creations than one person may within a minute. Nothing was sent: wait a little."
     ),
+    ProjectRetired: gettext_lazy("This project is retired. Nothing was sent: choose another one."),
     InvalidValues: gettext_lazy("One of the values cannot be sent. Nothing was sent."),
     WrongName: gettext_lazy("This is not the cluster's name. Nothing was sent."),
     OverrideUnexplained: gettext_lazy("Enter a reason to override the check. Nothing was sent."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -16,7 +17,16 @@ from django.db import connections
 
 from hyperclusters.demo import seed
 from hyperclusters.demo.accounts import PEOPLE
-from hyperclusters.demo.processes import Process, folder_lock, port_problem, stop_all, wait_until_ready, watch
+from hyperclusters.demo.processes import (
+    ErrorLines,
+    Process,
+    folder_lock,
+    port_problem,
+    stop_all,
+    wait_until_ready,
+    watch,
+)
+from hyperclusters.demo.simulated import Simulated
 from hyperclusters.environment import number
 from hyperclusters.modelarts import Credentials
 
@@ -44,23 +54,33 @@ class Command(BaseCommand):
 
     def _run(self) -> None:
         self.stopping = False
+        self.log = settings.DATA_DIR / "demo.log"
+        errors = self._redirect_log()
         for number_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number_, self._stop)
         processes = [self._simulator(), self._worker(), self._web()]
         try:
             self._start(*processes)
             self._greet()
-            watch(processes, should_stop=lambda: self.stopping, say=self._say)
+            watch(processes, should_stop=lambda: self.stopping, say=self._say, errors=errors)
         except RuntimeError as error:
             raise CommandError(str(error)) from error
         finally:
             self._say("Stopping …")
             stop_all(processes)
 
+    def _redirect_log(self) -> ErrorLines:
+        """The terminal is for what matters: all else goes to a file."""
+        stream = self.log.open("a", encoding="utf-8")
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(stream)
+        return ErrorLines(self.log)
+
     def _start(self, simulator: Process, worker: Process, web: Process) -> None:
         folder = settings.DATA_DIR / "past-is-made"
         if not folder.exists():
-            self._say("First start: making the demo's people and some past life …")
+            self._say("First start: writing the demo's people and a month of history …")
             self._clear()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
@@ -82,33 +102,39 @@ class Command(BaseCommand):
             path.unlink()
         shutil.rmtree(settings.DATA_DIR / "simulator", ignore_errors=True)
 
-    def _simulated(self) -> seed.Simulated:
+    def _simulated(self) -> Simulated:
         key = os.environ.get("SIMULATOR_AK") or "DEMOACCESSKEY"
         secret = os.environ.get("SIMULATOR_SK") or "demo-secret-key"
-        return seed.Simulated(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))
+        return Simulated(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))
 
     def _simulator(self) -> Process:
         data = str(settings.DATA_DIR / "simulator")
         port = str(self.simulator_port)
         return Process(
-            "simulator", [sys.executable, "-m", "hyperclusters.simulator", "--port", port, "--data", data]
+            "simulator",
+            [sys.executable, "-m", "hyperclusters.simulator", "--port", port, "--data", data],
+            self.log,
         )
 
     def _worker(self) -> Process:
-        return Process("worker", [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"], _CHILD)
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
+        return Process("worker", command, self.log, _CHILD)
 
     def _web(self) -> Process:
         address = f"127.0.0.1:{self.port}"
         gunicorn = [sys.executable, "-m", "gunicorn", "hyperclusters.wsgi", "--bind", address]
-        return Process("web server", [*gunicorn, "--threads", "8", "--log-level", "warning"], _CHILD)
+        return Process(
+            "web server", [*gunicorn, "--threads", "8", "--log-level", "warning"], self.log, _CHILD
+        )
 
     def _greet(self) -> None:
         people = "\n".join(f"  {name:<8} {what}" for name, what in PEOPLE.items())
         self._say(
-            f"\nThe dashboard is at http://127.0.0.1:{self.port}\n\n{people}\n\n"
+            f"\nSimulated cloud: http://127.0.0.1:{self.simulator_port}/_simulator/\n"
+            f"Mails: {settings.EMAIL_FILE_PATH}\nLog: {self.log}\nCtrl-C stops everything.\n\n"
+            f"The dashboard is at http://127.0.0.1:{self.port}\n\n{people}\n\n"
             f"  password {settings.DEMO_PASSWORD}\n"
-            f"  ada's API token {settings.DEMO_TOKEN}\n\n"
-            f"The simulated cloud is at http://127.0.0.1:{self.simulator_port}/_simulator/ · Ctrl-C stops everything.\n"
+            f"  ada's API token {settings.DEMO_TOKEN}"
         )
 
     def _say(self, text: str) -> None:

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
 from hyperclusters.accounts import oidc
@@ -32,6 +33,14 @@ from hyperclusters.web.shared.http import PageRequest, own_path
 
 def _target(request: HttpRequest, otherwise: str = settings.LOGIN_REDIRECT_URL) -> str:
     return own_path(request.POST.get("next") or request.GET.get("next") or "", resolve_url(otherwise))
+
+
+def _idle_limit() -> str:
+    """How long somebody may do nothing before they are signed out, in words."""
+    minutes = round(settings.SESSION_IDLE / 60)
+    if minutes % 60:
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    return ngettext("%(n)d hour", "%(n)d hours", minutes // 60) % {"n": minutes // 60}
 
 
 @access(get=PUBLIC, post=PUBLIC)
@@ -52,6 +61,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if settings.DEMO:
         context["demo_password"] = settings.DEMO_PASSWORD
     context |= {"company": settings.OIDC_ISSUER and settings.OIDC_NAME, "mails": settings.SENDS_MAIL}
+    context["idle_limit"] = request.GET.get("ended") == "idle" and _idle_limit()
     context["company_first"] = request.GET.get("company") == "again"
     return render(request, "accounts/login.html", context, status=422 if form.errors else 200)
 

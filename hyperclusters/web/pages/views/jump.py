@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
@@ -24,29 +26,58 @@ EACH = 6  # of a kind; the lists have the rest
 
 
 class Place(NamedTuple):
-    """Somewhere to go: its icon, its name, what else helps to tell it apart, and its address."""
+    """Somewhere to go: its icon, its name, what else helps to tell it apart, and its address. With `fields`, something
+    to do: they are posted there."""
 
     icon: str
     name: str
     about: str
     url: str
+    fields: tuple[tuple[str, str], ...] | None = None
 
 
 @access(get=SIGNED_IN)
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def jump(request: PageRequest) -> HttpResponse:
-    """What this person may open and holds the text in its name or ID; without a text, the pages there are."""
+    """What this person may open and holds the text in its name or ID; without a text, the pages and
+    acts there are."""
     text = search_text(request.GET)
-    context = {"text": text, "places": [*_pages(request.user, text), *_things(request.user, text)]}
+    fitting = [each for each in _fixed(request) if text.casefold() in each.name.casefold()]
+    context = {"text": text, "places": [*fitting, *_things(request.user, text)]}
     return render_page(request, "pages/jump/jump.html", "pages/jump/_found.html", context)
 
 
-def _pages(person: User, text: str) -> Iterator[Place]:
-    pages = [Place(entry.icon, str(entry.label), "", reverse(entry.page)) for entry in entries(person)]
+def _fixed(request: PageRequest) -> Iterator[Place]:
+    """The pages, then what can be done from any page."""
+    person = request.user
+    for entry in entries(person):
+        yield Place(entry.icon, str(entry.label), "", reverse(entry.page))
+    yield Place("shield-check", _("Security and sessions"), "", reverse("accounts:security"))
     if may(person, Permission.CREATE):
-        pages.append(Place("plus", _("New cluster"), "", reverse("clusters:new")))
-    pages.append(Place("shield-check", _("Security and sessions"), "", reverse("accounts:security")))
-    return (page for page in pages if text.casefold() in page.name.casefold())
+        yield Place("plus", _("New cluster"), "", reverse("clusters:new"))
+    yield Place("key", _("Ask for access"), _("Action"), reverse("access:mine"))
+    yield Place("key-round", _("Create an API token"), _("Action"), reverse("access:new_token"))
+    if may(person, Permission.CONNECT):
+        yield Place("cable", _("Connect a project"), _("Action"), reverse("projects:connect"))
+    yield from _acts(request)
+
+
+def _acts(request: PageRequest) -> Iterator[Place]:
+    """What is done at once, and leads back to the page on which it was chosen."""
+    here = ("next", (request.htmx and request.htmx.current_url_abs_path) or reverse("web:home"))
+    themes = (
+        ("moon", _("Dark theme"), "dark"),
+        ("sun", _("Light theme"), "light"),
+        ("monitor", _("System theme"), ""),
+    )
+    for icon, name, theme in themes:
+        yield Place(icon, name, _("Action"), reverse("web:theme"), (("theme", theme), here))
+    for code, language in settings.LANGUAGES:
+        if code != get_language():
+            name = _("Language: %(language)s") % {"language": language}
+            fields = (("language", code), here)
+            yield Place("languages", name, _("Action"), reverse("set_language"), fields)
+    yield Place("log-out", _("Sign out"), _("Action"), reverse("accounts:logout"), ())
 
 
 def _things(person: User, text: str) -> Iterator[Place]:

@@ -11,7 +11,7 @@ import hyperclusters.audit.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0017_request_counters"),
+        ("clusters", "0019_dismissed_failures_and_retired_projects"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
