@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
-from hyperclusters.audit.filters import EventFilter, Unindexed
+from hyperclusters.audit.filters import Unindexed
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
@@ -24,12 +24,14 @@ from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit.chart import chart, count
-from hyperclusters.web.audit.event_rows import rows
+from hyperclusters.web.audit.event_rows import days, rows
+from hyperclusters.web.audit.menus import filter_context, views
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.views import saved_views
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -37,32 +39,37 @@ from hyperclusters.web.shared.ratelimit import limited, searches
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     scope = audit_scope(request.user)
-    query = parse_query(request.user, scope, request.GET)
+    query = parse_query(request.user, scope, request.GET, people_only=True)
     page = _page(query, scope)
     if request.method == "GET":
         note_read(person=request.user, page="list", filters=query.filters, team=query.team)
+    events = rows(page.events)
     context = {
-        "events": rows(page.events),
+        "events": events,
+        "days": days(events),
         "steps": _steps(request.GET, page),
-        "here": address(request.GET),
         "to_count": address(request.GET, upto=_newest(request.GET, page)),
+        "to_export": address(request.GET, reads=request.GET.get("reads") or "0"),
         "chain": integrity_status(),
         "archives": archives_since()[-1:] if page.older is None else [],
+        "views": views(request.GET),
+        "saved": saved_views(request, "audit"),
     }
-    return render(request, "audit/list.html", query.context | context)
+    return render(
+        request, "audit/list.html", filter_context(query, scope, request.GET) | _no_match(query) | context
+    )
 
 
 @access(get=anywhere(Permission.AUDIT))
 def summary(request: PageRequest) -> HttpResponse:
-    """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
-    query = parse_query(request.user, audit_scope(request.user), request.GET)
+    """How many events match, up to a bound, and how creations ended over time. The list asks for it once it is shown."""
+    query = parse_query(request.user, audit_scope(request.user), request.GET, people_only=True)
     events = visible_events(request.user)
     if query.filter and (upto := query.form.cleaned_data["upto"]) is not None:
         events = events.filter(LessThanOrEqual(Unindexed(F("seq")), upto))
-    event_filter = query.filter or EventFilter()
     context = {
-        "chart": chart(event_filter, events) if query.filter else None,
-        "count": count(event_filter, events) if query.filter else None,
+        "chart": chart(query.filter, events, request.GET) if query.filter else None,
+        "count": count(query.filter, events) if query.filter else None,
         "here": address(request.GET),
     }
     return render_page(request, "audit/summary.html", "audit/_summary.html", context)
@@ -110,6 +117,21 @@ def _archived(request: PageRequest, seq: int) -> HttpResponse:
     if segment is None:
         raise Http404
     return render(request, "audit/archived.html", {"seq": seq, "archives": [segment]}, status=410)
+
+
+def _no_match(query: AuditQuery) -> dict[str, str]:
+    """What an empty list says: where only people's events were looked for, the others may match."""
+    if query.filter and query.filter.people_only and not query.filters:
+        return {
+            "no_match": _("Nobody has done anything yet that you may see."),
+            "no_match_url": "?reads=1",
+            "no_match_action": _("Show reads and system events"),
+        }
+    return {
+        "no_match": _("No event that you may see matches this search and these filters."),
+        "no_match_url": "?",
+        "no_match_action": _("Clear filters"),
+    }
 
 
 def _page(query: AuditQuery, scope: AuditScope) -> Page:
