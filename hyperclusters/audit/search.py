@@ -56,8 +56,8 @@ INDEX_SQL = (
     f"WITH (gin_pending_list_limit = 256) WHERE {SEARCHED}"
 )
 NAMED_SQL = (
-    f"CREATE TRIGGER audit_event_named AFTER INSERT ON audit_event WHEN NEW.{SEARCHED} "
-    f"BEGIN INSERT INTO audit_event_name (rowid, words) VALUES (NEW.seq, {sqlite_words('NEW.')}); END"  # noqa: S608 -- our own words
+    f"CREATE TRIGGER audit_event_named AFTER INSERT ON audit_event WHEN NEW.{SEARCHED} "  # noqa: S608 -- our own words
+    f"BEGIN INSERT INTO audit_event_name (rowid, words) VALUES (NEW.seq, {sqlite_words('NEW.')}); END"
 )
 FILL_SQL = f"INSERT INTO audit_event_name (rowid, words) SELECT seq, {sqlite_words()} FROM audit_event WHERE {SEARCHED}"  # noqa: S608 -- our own words
 

@@ -50,7 +50,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.GRANT_CHANGED: _("changed the access of %(what)s"),
     EventType.GRANT_EXTENDED: _("changed when the access of %(what)s ends"),
     EventType.GRANT_REFUSED: _("tried to change the access of %(what)s"),
-    EventType.ACCESS_ASKED: _("requested access to %(what)s"),
+    EventType.ACCESS_ASKED: _("requested access"),
     EventType.ACCESS_APPROVED: _("approved the access request of %(what)s"),
     EventType.ACCESS_DECLINED: _("declined the access request of %(what)s"),
     EventType.ACCESS_WITHDRAWN: _("withdrew the access request of %(what)s"),

@@ -11,6 +11,7 @@ from django.db.models import F
 from django.db.models.lookups import LessThanOrEqual
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team
@@ -22,16 +23,19 @@ from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
+from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit.chart import chart, count
-from hyperclusters.web.audit.event_rows import days, rows
+from hyperclusters.web.audit.event_rows import days, rows, what_was_read
 from hyperclusters.web.audit.menus import filter_context, views
+from hyperclusters.web.audit.periods import exact_moment
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import limited, searches
 from hyperclusters.web.shared.views import saved_views
+from hyperclusters.web.texts.events import SOURCES, evidence_text
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -91,15 +95,22 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
 
 def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     older, newer = beside(visible_events(request.user), event)
-    changes = [(_("Before"), _pretty(event.before)), (_("After"), _pretty(event.after))]
+    parts = [
+        [(_("Request to the cloud"), event.request), (_("Answer of the cloud"), event.response)],
+        [(_("Before"), event.before), (_("After"), event.after)],
+    ]
+    pairs = [[(label, _pretty(value)) for label, value in pair if value] for pair in parts]
+    name = event.object_name
     return {
         "event": event,
         "row": rows([event])[0],
-        "bodies": [
-            (_("What was sent"), _pretty(event.request)),
-            (_("What came back"), _pretty(event.response)),
-        ],
-        "changes": [change for change in changes if change[1]],
+        "when": exact_moment(event.at),
+        "source": SOURCES.get(event.source, event.source),
+        "evidence": evidence_text(event.evidence, get_language() or ""),
+        "object_name": what_was_read(name)
+        if event.action == EventType.AUDIT_READ
+        else name or event.object_id,
+        "pairs": [pair for pair in pairs if pair],
         "previous": event.canonical[13:77],
         "object_url": _object_url(request, event),
         "older": older,
