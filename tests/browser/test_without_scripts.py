@@ -129,7 +129,7 @@ def test_the_audit_is_searched_and_filtered(
     expect(rows).to_have_count(1)
     expect(rows.get_by_title("cluster:create:succeeded")).to_be_visible()
     rows.get_by_role("link").first.click()
-    expect(page.get_by_role("heading", name="What came back")).to_be_visible()
+    expect(page.get_by_role("heading", name="Response")).to_be_visible()
     page.go_back()
     page.get_by_role("link", name="Clear").click()
     page.get_by_label("Search").fill("his")

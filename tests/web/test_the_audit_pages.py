@@ -192,8 +192,8 @@ def test_an_event_shows_what_was_sent_and_what_came_back(
         creation.name,
         cluster.id,
         cloud.posts[0].request_id,
-        "What was sent",
-        "What came back",
+        "Request",
+        "Response",
     ):
         assert word in text
     for word in ('"method": "POST"', '"status": 200', '"type": "HPS"', cloud.simulator.endpoint):

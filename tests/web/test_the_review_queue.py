@@ -121,7 +121,7 @@ def test_a_cluster_made_outside_waits_until_it_is_claimed_or_accepted(
     (event,) = events(action="cluster:outside:claimed")
     assert (event.after or {})["claimed_for"] == "ada"
     assert (event.team_name, event.object_name, event.reason) == ("Vision", "outside", "made in the console")
-    assert "Every cluster is accounted for" in words(olga.get(f"{QUEUE}?show=outside"))
+    assert "Every cluster has an owner or a reason" in words(olga.get(f"{QUEUE}?show=outside"))
     assert account_for(by=people.olga, cluster=cluster, reason="shared by all")
     assert len(events(action="cluster:outside:accepted")) == 1
 
@@ -133,7 +133,7 @@ def test_a_person_who_does_not_exist_is_said_and_what_was_typed_stays(
     typed = {"person": "addda", "reason": "made in the console"}
     answer = as_("olga").post(f"{QUEUE}{cluster.pk}/?show=outside", typed)
     assert answer.status_code == 422
-    assert "There is nobody called addda. Nothing was noted." in main(answer)
+    assert "There is no person called addda. Nothing was saved." in main(answer)
     assert (value_of(answer, "person"), value_of(answer, "reason")) == ("addda", "made in the console")
     assert not Review.objects.exists()
     assert not events(action="cluster:outside:accepted")

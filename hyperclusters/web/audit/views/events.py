@@ -96,7 +96,7 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
 def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     older, newer = beside(visible_events(request.user), event)
     parts = [
-        [(_("Request to the cloud"), event.request), (_("Answer of the cloud"), event.response)],
+        [(_("Request"), event.request), (_("Response"), event.response)],
         [(_("Before"), event.before), (_("After"), event.after)],
     ]
     pairs = [[(label, _pretty(value)) for label, value in pair if value] for pair in parts]
