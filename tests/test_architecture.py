@@ -56,6 +56,8 @@ ROUTES = {
     "web:home",
     "web:jump",
     "web:draft",
+    "web:save_view",
+    "web:delete_view",
     "web:theme",
     "accounts:login",
     "accounts:logout",

@@ -103,6 +103,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
     team, project = "/teams/vision/", projects.vision.get_absolute_url()
     return {
         "web:theme": "/theme/",
+        "web:save_view": "/views/",
+        "web:delete_view": "/views/1/delete/",
         "web:draft": "/draft/?for=/clusters/new/",
         "set_language": "/language/",
         "accounts:login": "/accounts/login/",
