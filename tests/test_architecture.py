@@ -63,6 +63,8 @@ ROUTES = {
     "projects:restore",
     "web:jump",
     "web:draft",
+    "web:save_view",
+    "web:delete_view",
     "web:theme",
     "accounts:login",
     "accounts:logout",

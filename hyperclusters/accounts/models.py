@@ -157,3 +157,19 @@ class ApiToken(models.Model):
             "team": self.team.name if self.team else "",
             "expires_at": self.expires_at.isoformat(),
         }
+
+
+class SavedView(models.Model):
+    """A list as a person likes to see it: the page's filters, sort and columns, as they stand in its address."""
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_views")
+    page = models.CharField(max_length=16)
+    name = models.CharField(_("name"), max_length=60)
+    query = models.CharField(max_length=2000, blank=True)
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [models.UniqueConstraint(fields=["person", "page", "name"], name="one_view_of_a_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.page})"

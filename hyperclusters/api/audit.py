@@ -24,24 +24,35 @@ from .app import api
 from .paging import decode_number, encode
 from .schemas import EventOut, IntegrityOut, ObjectOut, Page, Paging, Search
 
+Several = list[Search]
 READERS = anywhere(Permission.AUDIT).with_scope(Scope.AUDIT_READ)
 
 
 class EventFilters(Schema):
     """The filters of the audit's page."""
 
-    q: Search = Field("", description="Part of a name, or a whole ID or request ID")
-    range: Search = Field("", description="1h, 24h, 7d or 30d")
+    q: Search = Field("", description="Part of a name, an ID, a request ID, a reason or an error code")
+    range: Search = Field(
+        "", description="1h, 24h, today, yesterday, 7d, last-week, 30d or this-month; days and weeks in UTC"
+    )
     since: Search = Field("", description="UTC: 2026-11-25 or 2026-11-25T22:30")
     until: Search = Field("", description="UTC; a date includes that day")
-    person: Search = ""
-    team: Search = Field("", description="Slug of the team")
-    project: Search = ""
-    action: Search = Field("", description="Such as cluster:create:requested")
-    outcome: Search = Field("", description="done, accepted, refused, denied, failed, unknown or noted")
-    cluster: Search = Field("", description="Name or ID of a cluster")
-    request: Search = Field("", description="Request ID, ours or the cloud's")
+    person: Several = Field([], description="User names; repeat it for any of several")
+    team: Several = Field([], description="Slugs of teams")
+    project: Several = []
+    action: Several = Field([], description="Such as cluster:create:requested; repeat it for any of several")
+    outcome: Several = Field(
+        [],
+        description="done, accepted, refused, denied, failed, unknown or noted; repeat it for any of several",
+    )
+    cluster: Search = Field("", description="Whole name or ID of an object, such as a cluster")
+    request: Search = Field("", description="Whole request ID, ours or the cloud's")
+    code: Search = Field("", description="Part of an error code of the cloud")
+    reason: Search = Field("", description="Part of a reason")
     ip: Search = ""
+    reads: Search = Field(
+        "", description="0: without reads of the audit and what the system noticed by itself, as on the page"
+    )
 
 
 class EventPage(EventFilters, Paging):

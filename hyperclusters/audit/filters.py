@@ -2,9 +2,9 @@
 
 Each filter has an index that continues with time and number and then with what it may be combined with, so a page
 costs the same at any depth, and a combination without events is recognised in the index alone. Filters that are
-common by themselves but may share nothing have an index as a pair (`PAIRS`). An *or* (a text is a name, an ID or a
-request ID) becomes several queries; an admin of several teams is one query per team. SQLite has no statistics of
-values, so every filter but the leading one is hidden from its planner (`Unindexed`).
+common by themselves but may share nothing have an index as a pair (`PAIRS`). An *or* (one of several actions; a text is
+a part of an event or of a cluster's ID) becomes several queries; an admin of several teams is one query per team.
+SQLite has no statistics of values, so every filter but the leading one is hidden from its planner (`Unindexed`).
 """
 
 from __future__ import annotations
@@ -13,45 +13,58 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import reduce
+from itertools import product
 from operator import or_
 from typing import Any
 
 from django.db.models import F, Func, Q
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, In
 
 from .models import PAIRS, EventQuerySet
-from .search import named_like
+from .people import by_people
+from .search import LEAST, containing
 from .times import LATEST
+from .vocabulary import EventType
 
 # Filters by equality, the most selective first: its index is used.
 EQUAL = ("person_name", "ip", "project_name", "team_id", "action", "outcome")
+AT_ONCE = 12  # values of a filter that are asked for one by one, each in the order of its index
+Texts = str | tuple[str, ...]  # one value, or any of several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
     """What to look for; all conditions must hold. Times are aware; `since` is included, `until` is not.
 
-    `about`: object IDs or names. `request`: a request ID, ours or the cloud's. `text`: a part of an object's name, or
-    a whole ID or request ID; `text_ids`: other object IDs that the text stands for.
+    `about`: object IDs or names. `request`: a request ID, ours or the cloud's. `text`: a part of what an event says
+    (see `search`); `text_ids`: object IDs that the text also stands for. `reason`, `code`: parts of these.
+    `people_only`: without reads of the audit and what workers noticed, unless actions are chosen.
     """
 
     since: datetime | None = None
     until: datetime | None = None
-    person_name: str = ""
-    team_id: int | None = None
-    project_name: str = ""
-    action: str = ""
-    outcome: str = ""
-    ip: str = ""
+    person_name: Texts = ""
+    team_id: int | tuple[int, ...] | None = None
+    project_name: Texts = ""
+    action: Texts = ""
+    outcome: Texts = ""
+    ip: Texts = ""
     about: tuple[str, ...] = ()
     request: str = ""
+    reason: str = ""
+    code: str = ""
     text: str = ""
     text_ids: tuple[str, ...] = ()
+    people_only: bool = False
 
     def as_audit_json(self) -> dict[str, Any]:
         """The conditions, as the ledger and the manifest of an export store them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: _plain(value) for name, value in values.items() if value not in ("", None, ())}
+        return {
+            name: _plain(value)
+            for name, value in values.items()
+            if value not in ("", None, ()) and value is not False
+        }
 
     def alternatives(
         self, visible: Iterable[EventQuerySet], *, at_any_time: bool = False
@@ -61,7 +74,7 @@ class EventFilter:
         An event fits if it is in any of them; it may be in several. `at_any_time`: without the times, for callers
         that add them.
         """
-        narrowed = [self._narrowed(rows) for rows in visible if self._may_fit(rows)]
+        narrowed = [part for rows in visible if self._may_fit(rows) for part in self._narrowed(rows)]
         if not at_any_time:
             narrowed = [self._timed(rows) for rows in narrowed]
         for choice in (self._about(), self._request(), self._text()):
@@ -71,27 +84,57 @@ class EventFilter:
 
     def apply(self, visible: EventQuerySet) -> EventQuerySet:
         """The filter as one query, for callers that need every event."""
-        rows = self._timed(self._narrowed(visible))
+        rows = visible
+        for name, values in self._equal().items():
+            rows = rows.filter(**{f"{name}__in": values})
+        rows = self._timed(self._by_people(self._saying(rows)))
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 rows = rows.filter(reduce(or_, choice))
         return rows
 
-    def _equal(self) -> dict[str, Any]:
-        return {name: value for name in EQUAL if (value := getattr(self, name)) not in ("", None)}
+    def _equal(self) -> dict[str, tuple[Any, ...]]:
+        values = {name: getattr(self, name) for name in EQUAL}
+        several = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
+        return {name: value for name, value in several.items() if value not in (("",), (None,), ())}
 
     def _may_fit(self, rows: EventQuerySet) -> bool:
         """Whether each indexed pair of three or more filters has any event. Where a pair has none, the database,
         which knows how common each filter is but not how common both are, might read all events of a third."""
         equal = self._equal()
         pairs = [pair for pair in PAIRS if equal.keys() >= set(pair)] if len(equal) > 2 else []
-        return all(rows.filter(**{name: equal[name] for name in pair}).exists() for pair in pairs)
+        return all(rows.filter(**{f"{name}__in": equal[name] for name in pair}).exists() for pair in pairs)
 
-    def _narrowed(self, rows: EventQuerySet) -> EventQuerySet:
+    def _narrowed(self, rows: EventQuerySet) -> list[EventQuerySet]:
+        """One query for each value of the filter whose index is used, so that each is in the order of the list."""
         equal = self._equal()
         leading = _leading(list(equal))
-        for name, value in equal.items():
-            rows = rows.filter(Exact(F(name) if name in leading else Unindexed(F(name)), value))
+        chosen = list(product(*(equal[name] for name in leading)))
+        if len(chosen) > AT_ONCE:  # so many are common enough to read by time
+            leading, chosen = (), [()]
+        rows = self._by_people(self._saying(rows))
+        for name, values in equal.items():
+            if name not in leading:
+                column = Unindexed(F(name))
+                rows = rows.filter(Exact(column, values[0]) if len(values) == 1 else In(column, values))
+        return [
+            rows.filter(*(Exact(F(name), value) for name, value in zip(leading, values, strict=True)))
+            for values in chosen
+        ]
+
+    def _by_people(self, rows: EventQuerySet) -> EventQuerySet:
+        if not self.people_only or self.action:
+            return rows
+        if self.person_name:
+            return rows.exclude(action=EventType.AUDIT_READ)
+        return rows.filter(by_people())
+
+    def _saying(self, rows: EventQuerySet) -> EventQuerySet:
+        """The search's index finds the few that may fit."""
+        for text, name in ((self.reason, "reason"), (self.code, "response__code")):
+            if text:
+                rows = rows.filter(**{f"{name}__icontains": text})
+                rows = rows.filter(containing(text)) if len(text) >= LEAST else rows
         return rows
 
     def _timed(self, rows: EventQuerySet) -> EventQuerySet:
@@ -107,11 +150,11 @@ class EventFilter:
         return [Q(request_id=value), Q(upstream_request_id=value)] if value else []
 
     def _text(self) -> list[Q]:
-        text = self.text
-        if not text:
+        if not self.text:
             return []
-        ids = Q(object_id__in=(text, *self.text_ids))
-        return [ids, Q(request_id=text), Q(upstream_request_id=text), named_like(text)]
+        unread = ~Q(action=EventType.AUDIT_READ)
+        ids = [Q(object_id__in=self.text_ids) & unread] if self.text_ids else []
+        return [*ids, containing(self.text) & unread]
 
 
 class Unindexed(Func):

@@ -36,6 +36,9 @@ class EventRow(NamedTuple):
     evidence: str
     source: str
     upstream_request_id: str
+    object_kind: str
+    request_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

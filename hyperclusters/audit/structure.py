@@ -13,9 +13,9 @@ from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from . import triggers
+from . import people, triggers
 from .models import AnchorFile, ChainHead, Event, Segment, Verification
-from .search import INDEX_SQL, TABLE_SQL
+from .search import INDEX, INDEX_SQL, TABLE_SQL
 
 Things = dict[tuple[str, str], str]  # kind and name → definition
 TABLES: dict[str, type[models.Model]] = {
@@ -69,7 +69,8 @@ UNION ALL SELECT 'column', ours.name || '.' || one.name, lower(one.type) || CASE
     || CASE WHEN hidden THEN ' generated' ELSE '' END
 FROM ours, pragma_table_xinfo(ours.name) one WHERE ours.type IN ('table', 'view')
 UNION ALL SELECT 'index', list.name, group_concat(one.name || CASE WHEN "desc" THEN ' desc' ELSE '' END
-    || CASE WHEN coll = 'BINARY' THEN '' ELSE ' ' || coll END, ', ') || CASE WHEN partial THEN ' partial' ELSE '' END
+    || CASE WHEN coll = 'BINARY' THEN '' ELSE ' ' || coll END, ', ') || CASE WHEN partial
+    THEN (SELECT substr(sql, instr(sql, ' WHERE ')) FROM sqlite_master one WHERE one.name = list.name) ELSE '' END
 FROM pragma_index_list('audit_event') list, pragma_index_xinfo(list.name) one WHERE one."key" GROUP BY list.name
 UNION ALL SELECT 'trigger', name, sql FROM ours WHERE type = 'trigger'
 """
@@ -127,10 +128,14 @@ def _expected() -> Things:
     if is_sqlite:
         things["table", "audit_event_name"] = TABLE_SQL
         things |= {("index", name): columns for name, columns in indexes.items()}
+        for name, columns in people.INDEXES.items():
+            things["index", name] = f"{columns} WHERE {people.PEOPLE_SQL}"
     else:
         btree = "CREATE {} {} ON audit_event USING btree ({})"
         things["index", "audit_event_pkey"] = btree.format("UNIQUE INDEX", "audit_event_pkey", "seq")
-        things["index", "event_name_trigrams"] = INDEX_SQL
+        things["index", INDEX] = INDEX_SQL
+        for name, columns in people.INDEXES.items():
+            things["index", name] = f"{btree.format('INDEX', name, columns)} WHERE {people.PEOPLE_SQL}"
         things |= {("index", name): btree.format("INDEX", name, columns) for name, columns in indexes.items()}
     definitions = triggers.definitions(connection.vendor)
     return things | {("trigger", name): definition for name, definition in definitions.items()}
@@ -142,6 +147,6 @@ def _comparable(kind: str, definition: str) -> str:
         return definition
     if kind == "index":
         definition = re.sub(r"\S+\.(audit_event|gin_trgm_ops)\b", r"\1", definition)
-        return re.sub(r"[\s()']|::text", "", definition).lower()
+        return re.sub(r"[\s()']|::(text|character varying)", "", definition).lower()
     head, mark, body = definition.partition(chr(1))
     return re.sub(r"[\s()]", "", head).lower() + mark + body if kind == "trigger" else definition

@@ -127,7 +127,7 @@ def _verify_whole(progress: Progress) -> Result:
     result = _verify(progress)
     findings = IntegrityIssues()
     _inspect_structure(findings)
-    indexes.inspect(findings, covered(IntegrityIssues()).seq + 1, result.position.seq)
+    indexes.inspect(findings, covered(IntegrityIssues()).seq + 1, result.position.seq, result.findings)
     return replace(result, findings=[*result.findings, *findings.issues])
 
 

@@ -94,17 +94,40 @@ def creations(
 EVENT_FILTERS = {"search": "q", "time_range": "range", "request_id": "request"}
 EVENT_FILTERS |= {
     name: name
-    for name in ("since", "until", "person", "team", "project", "action", "outcome", "cluster", "ip")
+    for name in (
+        "since",
+        "until",
+        "person",
+        "team",
+        "project",
+        "action",
+        "outcome",
+        "cluster",
+        "code",
+        "reason",
+        "ip",
+    )
 }
 SearchEvents = Annotated[
-    str, typer.Option("--search", "-q", help="Part of a name, or a whole ID.", show_default=False)
+    str, typer.Option("--search", "-q", help="Part of a name, ID, reason or error code.", show_default=False)
 ]
-Range = Annotated[str, typer.Option("--range", help="1h, 24h, 7d or 30d.", show_default=False)]
+Range = Annotated[
+    str,
+    typer.Option(
+        "--range", help="1h, 24h, today, yesterday, 7d, last-week, 30d or this-month.", show_default=False
+    ),
+]
 Since = Annotated[str, _filter("From this time on, in UTC: 2026-11-25 or 2026-11-25T22:30.")]
 Until = Annotated[str, _filter("Up to this time, in UTC.")]
-Person = Annotated[str, _filter("User name.")]
-Action = Annotated[str, _filter("Such as cluster:create:requested.")]
-Outcome = Annotated[str, _filter("done, accepted, refused, denied, failed, unknown or noted.")]
+Several = list[str] | None  # an option that may be repeated
+Person = Annotated[Several, _filter("User name. Repeat it for any of several.")]
+Action = Annotated[Several, _filter("Such as cluster:create:requested. Repeat it for any of several.")]
+Outcome = Annotated[
+    Several,
+    _filter("done, accepted, refused, denied, failed, unknown or noted. Repeat it for any of several."),
+]
+Code = Annotated[str, _filter("Part of an error code of the cloud.")]
+Reason = Annotated[str, _filter("Part of a reason.")]
 Cluster = Annotated[str, _filter("Name or ID of a cluster.")]
 RequestId = Annotated[
     str, typer.Option("--request", help="Request ID, ours or the cloud's.", show_default=False)
@@ -117,13 +140,15 @@ def audit(  # noqa: PLR0917 -- typer reads the options from the arguments, and p
     time_range: Range = "",
     since: Since = "",
     until: Until = "",
-    person: Person = "",
+    person: Person = None,
     team: Team = "",
     project: Project = "",
-    action: Action = "",
-    outcome: Outcome = "",
+    action: Action = None,
+    outcome: Outcome = None,
     cluster: Cluster = "",
     request_id: RequestId = "",
+    code: Code = "",
+    reason: Reason = "",
     ip: Address = "",
     limit: Limit = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new events as they come.")] = False,
@@ -138,18 +163,20 @@ def audit(  # noqa: PLR0917 -- typer reads the options from the arguments, and p
     _show(rows, lambda events: emit_table(EVENT_COLUMNS, map(event_cells, events)), as_json=as_json)
 
 
-def export(
+def export(  # noqa: PLR0917 -- as above
     search: SearchEvents = "",
     time_range: Range = "",
     since: Since = "",
     until: Until = "",
-    person: Person = "",
+    person: Person = None,
     team: Team = "",
     project: Project = "",
-    action: Action = "",
-    outcome: Outcome = "",
+    action: Action = None,
+    outcome: Outcome = None,
     cluster: Cluster = "",
     request_id: RequestId = "",
+    code: Code = "",
+    reason: Reason = "",
     ip: Address = "",
 ) -> None:
     """Write the audit to stdout as JSON Lines, oldest first. The last line is a sealed manifest."""

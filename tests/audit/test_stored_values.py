@@ -25,6 +25,7 @@ from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.search import sqlite_words
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 
@@ -383,14 +384,16 @@ def test_g40_a_trigger_that_was_changed_is_named(name: str, ledger: None) -> Non
 )
 @pytest.mark.parametrize("hidden", [True, False])
 def test_g40_a_search_that_hides_or_invents_an_event_is_named(hidden: bool, ledger: None) -> None:
-    name = mallory.row(5)["object_name"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sqlite_words()} FROM audit_event WHERE seq = 5")
+        (words,) = cursor.fetchone()
     with transaction.atomic():
         mallory.sql(
-            "INSERT INTO audit_event_name (audit_event_name, rowid, object_name) VALUES ('delete', 5, %s)",
-            name,
+            "INSERT INTO audit_event_name (audit_event_name, rowid, words) VALUES ('delete', 5, %s)",
+            words,
         )
         if not hidden:
-            mallory.sql("INSERT INTO audit_event_name (rowid, object_name) VALUES (5, 'another-name')")
+            mallory.sql("INSERT INTO audit_event_name (rowid, words) VALUES (5, 'another-name')")
         assert [(each.kind, each.first) for each in verification.verify_whole().findings] == [
             (IssueKind.INDEX_EDITED, 5)
         ]

@@ -223,7 +223,7 @@ def found(text: str) -> set[str]:
     return ids
 
 
-def test_an_event_is_found_by_name_part_and_by_whole_id(database: None) -> None:
+def test_an_event_is_found_by_a_part_of_its_name_or_of_any_id(database: None) -> None:
     with request_context(RequestContext("page", "", "request-1")):
         record(
             EventType.CREATE_FAILED,
@@ -232,7 +232,8 @@ def test_an_event_is_found_by_name_part_and_by_whole_id(database: None) -> None:
             upstream_request_id="cloud-1",
         )
     record(EventType.CREATE_FAILED, Outcome.FAILED, on=Subject("creation", "id-2", "other"))
-    for text in ("train", "N_1", "00%", "id-1", "request-1", "cloud-1"):
+    for text in ("train", "N_1", "00%", "id-1", "request-1", "cloud-1", "quest", "oud-"):
         assert found(text) == {"id-1"}, text
-    for text in ("id-", "request", "t_ain", "trai%"):
+    assert found("id-") == {"id-1", "id-2"}
+    for text in ("t_ain", "trai%", "id", "id-1\nrequest"):
         assert not found(text), text

@@ -13,12 +13,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from hyperclusters.audit import anchors, archive, clock, indexes, integrity, structure, verification
+from hyperclusters.audit import anchors, archive, clock, indexes, integrity, people, structure, verification
 from hyperclusters.audit.chain_verifier import END, RENUMBERED
 from hyperclusters.audit.findings import IntegrityIssue, IntegrityIssues, IssueKind
 from hyperclusters.audit.fingerprints import raw_fingerprint
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import ChainHead, Event, Segment, Verification
+from hyperclusters.audit.search import INDEX
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit import tampering as mallory
 from tests.audit.tampering import sql, unguarded
@@ -228,7 +229,7 @@ STRUCTURE: dict[str, list[str]] = {
     "trigger of verifications": ["CREATE TRIGGER z BEFORE UPDATE ON audit_verification BEGIN SELECT RAISE(IGNORE); END"],
     "collated table": ["ALTER TABLE audit_anchorfile ADD COLUMN mine text COLLATE NOCASE"],
     "search": ["DROP TABLE audit_event_name",
-               "CREATE VIRTUAL TABLE audit_event_name USING fts5(object_name, content='', tokenize='unicode61')"],
+               "CREATE VIRTUAL TABLE audit_event_name USING fts5(words, content='', tokenize='unicode61')"],
     "view": ["ALTER TABLE audit_anchorfile RENAME TO other", "CREATE VIEW audit_anchorfile AS SELECT * FROM other"],
 }  # fmt: skip
 
@@ -249,7 +250,7 @@ def test_g40_what_was_changed_around_the_rows_is_named(
 
 
 @on_postgresql
-@pytest.mark.parametrize("index", ["audit_event_pkey", "event_name_trigrams", *(index.name for index in Event._meta.indexes)])  # fmt: skip
+@pytest.mark.parametrize("index", ["audit_event_pkey", INDEX, *people.INDEXES, *(index.name for index in Event._meta.indexes)])  # fmt: skip
 def test_g40_an_index_that_loses_an_event_is_named(index: str, ledger: None) -> None:
     off = f"UPDATE pg_index SET indisready = %s WHERE indexrelid = '{index}'::regclass"
     values = mallory.row(5)

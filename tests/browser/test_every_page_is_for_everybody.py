@@ -142,7 +142,7 @@ def test_the_audit_is_for_everybody(past: None, window: Window) -> None:
     inspector.look(page, "audit, none fits")
     answered = Event.objects.filter(action="cluster:create:succeeded", object_name=LONG).get()
     page.goto(answered.get_absolute_url())
-    expect(page.get_by_role("heading", name="What came back")).to_be_visible()
+    expect(page.get_by_role("heading", name="Response")).to_be_visible()
     inspector.look(page, "event")
     inspector.judge()
 

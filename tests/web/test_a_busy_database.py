@@ -108,6 +108,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "projects:retire": f"{project}retire/",
         "projects:restore": f"{project}restore/",
         "web:theme": "/theme/",
+        "web:save_view": "/views/",
+        "web:delete_view": "/views/1/delete/",
         "web:draft": "/draft/?for=/clusters/new/",
         "set_language": "/language/",
         "accounts:login": "/accounts/login/",

@@ -221,7 +221,7 @@ def test_g39_any_filter_shows_what_a_plain_comparison_shows(
                 not values[n] or getattr(event, n) == values[n] for n in ("person_name", "outcome", "team_id")
             )
             in_time = event.at >= (values["since"] or event.at) and event.at < (values["until"] or LATEST)
-            return equal and in_time and (not text or text in (event.object_name, event.object_id))
+            return equal and in_time and (not text or text in f"{event.object_name} {event.object_id}")
 
         fitting = [event.seq for event in events if fits(event)]
         parts = event_filter.alternatives([Event.objects.filter(object_kind="thing")], at_any_time=True)
@@ -278,9 +278,10 @@ def test_rows_and_fields_say_that_they_are_in_utc_and_keep_what_was_typed(write:
     write(in_order, 3)
     answer = as_("olga").get(f"{LIST}?until=2026-11-20&since=2026-11-20T09:30:01")
     text = answer.content.decode()
-    assert "When (UTC)" in words(answer)
+    assert "Time (UTC)" in words(answer)
     assert "Times are in UTC" in words(answer)
-    assert '<time class="id utc" datetime="2026-11-20T09:31:00.250000Z">2026-11-20 09:31:00</time>' in text
+    assert '<time class="utc" datetime="2026-11-20T09:31:00.250000Z">09:31:00</time>' in text
+    assert "20 Nov 2026" in words(answer)
     assert '<input type="text" class="input" id="id_until" name="until" value="2026-11-20"' in text
     assert (
         '<input type="datetime-local" class="input" id="id_since" name="since" value="2026-11-20T09:30:01"'
@@ -321,7 +322,8 @@ def test_any_time_that_is_given_has_the_right_result_or_a_clear_error(
         assert len(response.context["events"]) == fits, text
         if name != "jump":
             assert summary.context["count"] == (fits, False), text
-            assert len(summary.context["chart"].bars) == 30
+            chart = summary.context["chart"]
+            assert chart is None or 24 <= len(chart.bars) <= 60, text
             answer: Any = olga.post(
                 f"{EXPORT}?ip=192.0.2.7&{name}={text.replace('+', '%2B')}", {"format": "csv"}
             )

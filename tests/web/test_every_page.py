@@ -139,6 +139,8 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "accounts:login"): row("200 200 200 200 200 200 200"),
     ("get", "web:jump"): row("200 200 200 200 200 200 200"),
     ("post", "web:draft"): row("404 404 404 404 404 404 404"),  # of no form
+    ("post", "web:save_view"): row("404 404 404 404 404 404 404"),  # of no page
+    ("post", "web:delete_view"): row("404 404 404 404 404 404 404"),  # there is none
     ("post", "web:theme"): row("302 302 302 302 302 302 302"),
     ("post", "set_language"): row("302 302 302 302 302 302 302"),
     ("get", "set_language"): row("302 302 302 302 302 302 302"),
@@ -206,6 +208,8 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "web:decide_request": f"/home/requests/{access_request.pk}/",
         "web:dismiss_failure": f"/home/dismiss/{creation.pk}/",
         "web:theme": "/theme/",
+        "web:save_view": "/views/",
+        "web:delete_view": "/views/1/delete/",
         "web:draft": "/draft/",
         "web:jump": "/jump/",
         "accounts:login": "/accounts/login/",

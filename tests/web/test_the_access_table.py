@@ -182,6 +182,7 @@ def path(route: str, at: Side, world: World) -> str:
         "grant": [at.team.slug, at.grant.pk],
         "request": [at.team.slug, at.asked.pk],
         "uninvite": [at.team.slug, at.invitation.pk],
+        "delete_view": [987_654_321],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
         "of_form": [at.creation.token],
@@ -249,6 +250,8 @@ ANSWERS = {
     "accounts:reset": {410},
     "metrics": {404},  # without the token
     "web:draft": {404},  # of no form
+    "web:save_view": {404},  # of no page
+    "web:delete_view": {404},  # another's view
     "api:creations": API_DONE,  # the project may be another team's
     "openid_connect_callback": {404},
 }

@@ -78,7 +78,7 @@ def test_a_follow_up_without_a_note_keeps_what_was_ticked_and_asks_for_the_note(
 
 def test_a_follow_up_of_nothing_says_that_nothing_was_chosen(creations: list[Creation], as_: SignIn) -> None:
     text = post(as_("olga"), [], "follow_up", "")
-    assert "No creation was chosen" in text
+    assert "Select a creation first" in text
     assert "needs a note" not in text
 
 
@@ -104,9 +104,9 @@ def test_the_same_mark_again_and_one_without_an_outcome_change_nothing(
 
 def test_marking_nothing_or_garbage_marks_nothing(creations: list[Creation], as_: SignIn) -> None:
     olga = as_("olga")
-    assert "nothing was marked" in post(olga, [])
+    assert "Nothing was marked" in post(olga, [])
     garbage = olga.post(MARK, {"creation": ["x", "' OR 1=1", "\x00"], "judgement": "reviewed"}, follow=True)
-    assert "nothing was marked" in words(garbage)
+    assert "Nothing was marked" in words(garbage)
     assert not Review.objects.exists()
 
 
@@ -116,12 +116,12 @@ def test_a_cluster_made_outside_waits_until_it_is_claimed_or_accepted(
     olga, cluster = as_("olga"), Cluster.objects.get(name="outside")
     assert "outside" in main(olga.get(f"{QUEUE}?show=outside"))
     empty = olga.post(f"{QUEUE}{cluster.pk}/", {"person": " "})
-    assert (empty.status_code, "Choose a person, or give a reason" in words(empty)) == (422, True)
+    assert (empty.status_code, "Enter an owner or a reason" in words(empty)) == (422, True)
     olga.post(f"{QUEUE}{cluster.pk}/", {"person": "ada", "reason": "made in the console"})
     (event,) = events(action="cluster:outside:claimed")
     assert (event.after or {})["claimed_for"] == "ada"
     assert (event.team_name, event.object_name, event.reason) == ("Vision", "outside", "made in the console")
-    assert "Every cluster is accounted for" in words(olga.get(f"{QUEUE}?show=outside"))
+    assert "Every cluster has an owner or a reason" in words(olga.get(f"{QUEUE}?show=outside"))
     assert account_for(by=people.olga, cluster=cluster, reason="shared by all")
     assert len(events(action="cluster:outside:accepted")) == 1
 
@@ -133,7 +133,7 @@ def test_a_person_who_does_not_exist_is_said_and_what_was_typed_stays(
     typed = {"person": "addda", "reason": "made in the console"}
     answer = as_("olga").post(f"{QUEUE}{cluster.pk}/?show=outside", typed)
     assert answer.status_code == 422
-    assert "There is nobody called addda. Nothing was noted." in main(answer)
+    assert "There is no person called addda. Nothing was saved." in main(answer)
     assert (value_of(answer, "person"), value_of(answer, "reason")) == ("addda", "made in the console")
     assert not Review.objects.exists()
     assert not events(action="cluster:outside:accepted")

@@ -2,100 +2,189 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from django.utils.translation import get_language, gettext, gettext_lazy
+from django.utils.translation import get_language, gettext
 
 from hyperclusters.audit.chain import timestamp
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import EventRow
+from hyperclusters.audit.readable import values
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters.models import Evidence
+from hyperclusters.web.audit.periods import PERIODS, day
+from hyperclusters.web.audit.query import AuditForm, action_options, outcome_options
 from hyperclusters.web.shared.listing import quote_key
-from hyperclusters.web.texts.causes import CAUSES
+from hyperclusters.web.texts.causes import cause_of
+from hyperclusters.web.texts.events import (
+    PAGES,
+    RESULTS,
+    SOURCES,
+    evidence_text,
+    names_object,
+    sentence_parts,
+)
 from hyperclusters.web.texts.states import OUTCOME_KINDS
 
 LIST = "/audit/"
-PAGES = {
-    "list": gettext_lazy("events"),
-    "event": gettext_lazy("one event"),
-    "review": gettext_lazy("the review queue"),
-    "report": gettext_lazy("a monthly report"),
-}
+FAILURES = {Outcome.FAILED, Outcome.REFUSED, Outcome.DENIED, Outcome.UNKNOWN}
+OPERATIONS = {
+    "creation",
+    "deletion",
+}  # kinds of objects whose events belong together, whichever request they are of
+LONG = 160  # characters of a message that a row shows
 
 
 class Row(NamedTuple):
-    """One event, as a tuple: a template unpacks it once instead of looking each field up. The addresses lead to the event, and to what else its person did or happened to its object."""
+    """One event, as a tuple: a template unpacks it once instead of looking each field up.
+
+    The addresses lead to the event, and to what else its person did or happened to its object. `before` and `after`
+    stand around the object; `word` is the action by itself. `code` and `message` say why it failed, or what for it was
+    done.
+    """
 
     url: str
     iso: str
     when: str
+    time: str
     person: str
     person_url: str
     source: str
     action: str
     word: str
+    before: str
     what: str
     what_url: str
+    after: str
     team: str
     kind: str
     outcome: str
+    code: str
+    message: str
     cloud: str
-    cloud_short: str
-    evidence: str
+    group: str
+    seq: int
+
+
+class Group(NamedTuple):
+    """The events of one request on this page: the newest leads, the others can be opened."""
+
+    lead: Row
+    others: list[Row]
+
+
+class Day(NamedTuple):
+    """The groups whose leading event is of one day."""
+
+    word: str
+    groups: list[Group]
 
 
 def rows(events: Iterable[Event | EventRow]) -> list[Row]:
-    """These events in the language of this request."""
+    """These events in the language of this request. One query more where some of them failed."""
     language = get_language() or ""
-    actions, outcomes, evidence = _actions(language), _outcomes(language), _evidence(language)
+    events = list(events)
+    answers = _answers(events)
     return [
-        _unreadable(event.seq)
-        if event.at is None
-        else _row(
-            event,
-            actions.get(event.action, event.action),
-            *outcomes.get(event.outcome, ("bad", event.outcome)),
-            evidence.get(event.evidence, event.evidence),
-        )
+        _unreadable(event.seq) if event.at is None else _row(event, answers.get(event.seq) or {}, language)
         for event in events
     ]
+
+
+def days(page: Sequence[Row]) -> list[Day]:
+    """The rows by day, with the events of one request behind the newest of them."""
+    groups: dict[str, Group] = {}
+    for row in page:
+        if row.group in groups:
+            groups[row.group].others.append(row)
+        else:
+            groups[row.group or row.url] = Group(row, [])
+    parts = groupby(groups.values(), key=lambda group: group.lead.iso[:10])
+    return [Day(_day(list_), list_) for list_ in (list(part) for _, part in parts)]
+
+
+def _day(groups: list[Group]) -> str:
+    iso = groups[0].lead.iso
+    return _day_words(iso[:10], get_language() or "") if iso else gettext("Unreadable")
+
+
+@cache
+def _day_words(iso: str, _language: str) -> str:
+    return day(datetime.fromisoformat(iso))
+
+
+def _answers(events: list[Event | EventRow]) -> dict[int, Any]:
+    """What came back, of the events that failed: only there a list shows code and message."""
+    wanted = [event.seq for event in events if event.outcome in FAILURES]
+    if not wanted:
+        return {}
+    return dict(values(Event.objects.filter(seq__in=wanted), "response"))
 
 
 def _unreadable(seq: int) -> Row:
     """An event with a stored value that cannot be read."""
     words = {
         "word": gettext("Unreadable: see the integrity check"),
+        "before": gettext("Unreadable: see the integrity check"),
         "kind": "bad",
         "outcome": gettext("Unreadable"),
     }
-    texts = dict.fromkeys(Row._fields, "") | {"url": _address(seq), "when": f"#{seq}"} | words
-    return Row(**texts)
+    texts = (
+        dict.fromkeys(Row._fields, "") | {"url": _address(seq), "when": f"#{seq}", "time": f"#{seq}"} | words
+    )
+    return Row(**texts | {"seq": seq})  # type: ignore[arg-type]
 
 
-def _row(event: Event | EventRow, word: str, kind: str, outcome: str, evidence: str) -> Row:
-    name, cloud = event.object_name, event.upstream_request_id
+def _row(event: Event | EventRow, answer: dict[str, Any], language: str) -> Row:
+    action, name = event.action, event.object_name
     iso = timestamp(event.at)
+    word = _actions(language).get(action, action)
+    before, after = sentence_parts(action, language) or (word, "")
+    what = what_was_read(name) if action == EventType.AUDIT_READ else name
+    if not what and (before.endswith(" ") or after):
+        before, after = word, ""
+    code, message = _result(event, answer, language)
     return Row(
         url=_address(event.seq),
         iso=iso,
         when=f"{iso[:10]} {iso[11:19]}",
+        time=iso[11:19],
         person=event.person_name,
         person_url=f"{LIST}?person={quote_key(event.person_name)}",
-        source=event.source,
-        action=event.action,
+        source=str(SOURCES.get(event.source, event.source)),
+        action=action,
         word=word,
-        what=_what_was_read(name) if event.action == EventType.AUDIT_READ else name,
-        what_url=f"{LIST}?cluster={quote_key(name)}",
+        before=before,
+        what=what if names_object(action, language) or action not in _actions(language) else "",
+        what_url="" if action == EventType.AUDIT_READ else f"{LIST}?cluster={quote_key(name)}",
+        after=after,
         team=event.team_name,
-        kind=kind,
-        outcome=outcome,
-        cloud=cloud,
-        cloud_short=f"{cloud[:8]}…{cloud[-6:]}" if len(cloud) > 17 else cloud,
-        evidence=evidence,
+        kind=OUTCOME_KINDS.get(event.outcome, "bad"),
+        outcome=str(RESULTS.get(action) or _outcomes(language).get(event.outcome, event.outcome)),
+        code=code,
+        message=message,
+        cloud=event.upstream_request_id,
+        group=event.object_id if event.object_kind in OPERATIONS else event.request_id,
+        seq=event.seq,
     )
+
+
+def _result(event: Event | EventRow, answer: dict[str, Any], language: str) -> tuple[str, str]:
+    """The code and the message of a failure; of anything else its reason or evidence."""
+    if event.outcome not in FAILURES:
+        quoted = gettext("“%(reason)s”") % {"reason": event.reason[:LONG]} if event.reason else ""
+        return "", quoted or evidence_text(event.evidence, language)
+    code = str(answer.get("code") or "")
+    message = str(answer.get("message") or "")[:LONG]
+    cause = str(answer.get("cause") or "")
+    if not message:
+        message = evidence_text(event.evidence, language) if event.evidence else cause_of(cause, code)
+    if not code and event.outcome == Outcome.FAILED:
+        code = gettext("no code")
+    return code, message or event.reason[:LONG]
 
 
 def _address(seq: int) -> str:
@@ -103,22 +192,38 @@ def _address(seq: int) -> str:
     return f"{LIST}{seq}/" if seq > 0 else f"{LIST}chain/"
 
 
-def _what_was_read(name: str) -> str:
-    """A visit as `note_read` names it, in words: "list team=a&range=7d" is "events · team=a · range=7d"."""
+def what_was_read(name: str) -> str:
+    """A visit as `note_read` names it, in words: "list team=a&range=7d" is "all events · Team: a · Time: Last 7 days"."""
     page, _blank, filters = name.partition(" ")
-    return " · ".join([str(PAGES.get(page, page)), *filter(None, filters.split("&"))])
+    words = [str(PAGES.get(page, page))]
+    for each in filter(None, filters.split("&")):
+        key, mark, value = each.partition("=")
+        label = _labels(get_language() or "").get(key, key)
+        values_ = [_value_words(get_language() or "").get((key, part), part) for part in value.split(",")]
+        words.append(f"{label}: {', '.join(values_)}" if mark else each)
+    return " · ".join(words)
 
 
 @cache
-def _actions(_language: str) -> dict[str, str]:
-    return {value: (words := str(label))[:1].upper() + words[1:] for value, label in EventType.choices}
+def _labels(_language: str) -> dict[str, str]:
+    return {name: str(field.label) for name, field in AuditForm.base_fields.items() if field.label}
 
 
 @cache
-def _outcomes(_language: str) -> dict[str, tuple[str, str]]:
-    return {value: (OUTCOME_KINDS[value], str(label)) for value, label in Outcome.choices}
+def _value_words(language: str) -> dict[tuple[str, str], str]:
+    options = {
+        "action": action_options(language),
+        "outcome": outcome_options(language),
+        "range": [(name, str(word)) for name, word in PERIODS.items()],
+    }
+    return {(name, value): word for name, pairs in options.items() for value, word in pairs}
 
 
 @cache
-def _evidence(_language: str) -> dict[str, str]:
-    return {value: str(words) for value, words in (*CAUSES.items(), *Evidence.choices)}
+def _actions(language: str) -> dict[str, str]:
+    return dict(action_options(language))
+
+
+@cache
+def _outcomes(language: str) -> dict[str, str]:
+    return dict(outcome_options(language))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -16,54 +17,56 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import AuditScope
-from hyperclusters.audit import clock
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Deletion
-from hyperclusters.web.shared.fields import UtcDateTimeField
-from hyperclusters.web.shared.listing import FilterMenu, menu
+from hyperclusters.web.audit.periods import PERIODS, period
+from hyperclusters.web.shared.fields import RepeatedField, UtcDateTimeField
+from hyperclusters.web.shared.listing import Options
 
-PRESETS = {
-    "1h": (_("Last hour"), timedelta(hours=1)),
-    "24h": (_("Last 24 hours"), timedelta(hours=24)),
-    "7d": (_("Last 7 days"), timedelta(days=7)),
-    "30d": (_("Last 30 days"), timedelta(days=30)),
-}
-SPAN = ("range", "since", "until")
-MENU_FIELDS = ("range", "team", "project", "action", "outcome")
-TEXT_FIELDS = ("person", "cluster", "request", "ip")
+SEVERAL = ("person", "team", "project", "action", "outcome")  # may be repeated in the address
+TEXT_FIELDS = ("cluster", "request", "code", "reason", "ip")
 TIME_FIELDS = ("since", "until", "jump")
-PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")  # what a browser's field for times can hold
-NAMES = ("q", *MENU_FIELDS, *TEXT_FIELDS, *SPAN)  # what narrows the list
+SPAN = ("range", "since", "until")
+NAMES = ("q", *SEVERAL, *TEXT_FIELDS, *SPAN)  # what narrows the list
 MOST = 2**63 - 1
+PART_OF_ID = re.compile(r"[0-9A-Fa-f-]{6,}")
+CLUSTERS = 50  # clusters whose ID a text may be a part of
 
 
 @cache
-def _options(_language: str | None) -> tuple[list[tuple[str, str]], ...]:
-    """What can be chosen everywhere: times, actions, outcomes; in the language of this request."""
-    ranges = [(key, str(words)) for key, (words, _) in PRESETS.items()]
-    actions = [(value, str(label).capitalize()) for value, label in sorted(EventType.choices)]
-    return ranges, actions, [(value, str(label)) for value, label in Outcome.choices]
+def action_options(_language: str | None) -> Options:
+    """Every action and its words, in the language of this request."""
+    return [(value, (words := str(label))[:1].upper() + words[1:]) for value, label in EventType.choices]
+
+
+@cache
+def outcome_options(_language: str | None) -> Options:
+    """Every outcome and its words."""
+    return [(value, str(label)) for value, label in Outcome.choices]
 
 
 class AuditForm(forms.Form):
     """What the address may hold. What it does not understand is said, and then nothing is shown."""
 
     q = forms.CharField(label=_("Search"), required=False, max_length=200)
-    range = forms.ChoiceField(label=_("Time"), required=False, choices=lambda: _options(get_language())[0])
+    range = forms.ChoiceField(label=_("Time"), required=False, choices=lambda: list(PERIODS.items()))
     since = UtcDateTimeField(label=_("From (UTC)"), required=False)
     until = UtcDateTimeField(label=_("To (UTC)"), required=False, is_end=True)
     jump = UtcDateTimeField(label=_("Jump to (UTC)"), required=False, is_end=True)
-    person = forms.CharField(label=_("Person"), required=False, max_length=150)
-    team = forms.ChoiceField(label=_("Team"), required=False)
-    project = forms.ChoiceField(label=_("Project"), required=False)
-    action = forms.ChoiceField(label=_("Action"), required=False, choices=lambda: _options(get_language())[1])
-    outcome = forms.ChoiceField(
-        label=_("Outcome"), required=False, choices=lambda: _options(get_language())[2]
+    person = RepeatedField(label=_("Person"), required=False)
+    team = RepeatedField(label=_("Team"), required=False)
+    project = RepeatedField(label=_("Project"), required=False)
+    action = RepeatedField(label=_("Action"), required=False, choices=lambda: action_options(get_language()))
+    outcome = RepeatedField(
+        label=_("Outcome"), required=False, choices=lambda: outcome_options(get_language())
     )
-    cluster = forms.CharField(label=_("Cluster name or ID"), required=False, max_length=200)
+    cluster = forms.CharField(label=_("Object name or ID"), required=False, max_length=200)
     request = forms.CharField(label=_("Request ID"), required=False, max_length=128)
+    code = forms.CharField(label=_("Error code"), required=False, max_length=64)
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=200)
     ip = forms.CharField(label=_("IP address"), required=False, max_length=45)
+    reads = forms.ChoiceField(label=_("Reads and system"), required=False, choices=[("0", "0"), ("1", "1")])
     before = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     after = forms.IntegerField(required=False, min_value=0, max_value=MOST)
     upto = forms.IntegerField(required=False, min_value=0, max_value=MOST)
@@ -71,54 +74,36 @@ class AuditForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """What somebody asked the audit for: the form, its menus, and the filter, which is None if it was not understood."""
+    """What somebody asked the audit for: the form, and the filter, which is None if it was not understood.
+
+    `teams`, `projects`: those to choose from.
+    """
 
     form: AuditForm
+    parameters: QueryDict
     filter: EventFilter | None
-    menus: list[FilterMenu]
     team: Team | None  # where only one team's events are visible
+    teams: Options
+    projects: Options
 
     @property
     def filters(self) -> dict[str, str]:
         """What narrows the list, by its name in the address."""
-        return {name: value for name in NAMES if (value := self.form.data.get(name, ""))}
-
-    @property
-    def context(self) -> dict[str, Any]:
-        """What the filters' template needs."""
-        return {
-            "form": self.form,
-            "menus": self.menus,
-            "typed": self.fields,
-            "menu_values": [(name, value) for name in MENU_FIELDS if (value := self.form.data.get(name, ""))],
-            "is_mistyped": not {*TEXT_FIELDS, *TIME_FIELDS}.isdisjoint(self.form.errors),
-            "has_typed": any(value for _, _, value, _, _ in self.fields),
-            "is_filtered": bool(self.filters),
-        }
+        values = {name: ",".join(filter(None, self.parameters.getlist(name))) for name in NAMES}
+        return {name: value for name, value in values.items() if value}
 
     @property
     def words(self) -> list[tuple[str, str]]:
         """The same in words."""
         fields = self.form.fields
-        return [
-            (str(fields[name].label), str(dict(getattr(fields[name], "choices", ())).get(value, value)))
-            for name, value in self.filters.items()
-        ]
-
-    @property
-    def fields(self) -> list[tuple[str, Any, str, str, bool]]:
-        """What is typed in: name, label, what was typed, the kind of field, and whether it was not understood."""
-        return [
-            (name, self.form.fields[name].label, value, self._kind(name, value), name in self.form.errors)
-            for name in (*TEXT_FIELDS, *TIME_FIELDS)
-            for value in [self.form.data.get(name, "")]
-        ]
-
-    @staticmethod
-    def _kind(name: str, value: str) -> str:
-        """A browser's field for times shows nothing of a date alone, or of what is no time."""
-        is_time = name in TIME_FIELDS and (not value or PLAIN_TIME.fullmatch(value))
-        return "datetime-local" if is_time else "text"
+        pairs = []
+        for name in self.filters:
+            options = {value: str(word) for value, word in getattr(fields[name], "choices", ())}
+            values = filter(None, self.parameters.getlist(name))
+            pairs.append((str(fields[name].label), ", ".join(options.get(value, value) for value in values)))
+        if self.filter and self.filter.people_only and not self.filter.action:
+            pairs.append((gettext("Reads and system"), gettext("left out")))
+        return pairs
 
     @property
     def jump(self) -> datetime | None:
@@ -127,61 +112,67 @@ class AuditQuery:
         return at
 
 
-def parse_query(person: User, scope: AuditScope, query: QueryDict) -> AuditQuery:
-    """Read the address. The teams and projects to choose from are those whose audit this person may read."""
+def parse_query(
+    person: User, scope: AuditScope, query: QueryDict, *, people_only: bool = False
+) -> AuditQuery:
+    """Read the address. The teams and projects to choose from are those whose audit this person may read.
+
+    `people_only`: whether reads and what workers noticed are left out where the address does not say it.
+    """
     teams = Team.objects.all() if scope.teams is None else Team.objects.filter(pk__in=scope.teams)
     rows = list(teams.order_by("name").values_list("pk", "slug", "name", "projects__name"))
     ids = {slug: pk for pk, slug, _, _ in rows}
     team_options = list({slug: name for _, slug, name, _ in rows}.items())
-    project_options = [(name, name) for name in sorted(project for *_, project in rows if project)]
+    project_options = [(name, name) for name in sorted({project for *_, project in rows if project})]
     form = AuditForm(query)
-    form.fields["team"].choices = team_options  # type: ignore[attr-defined]
-    form.fields["project"].choices = project_options  # type: ignore[attr-defined]
-    event_filter = _filter(person, form.cleaned_data, ids) if form.is_valid() else None
+    for name, options in (("team", team_options), ("project", project_options)):
+        form.fields[name].choices = options or [("", "")]  # type: ignore[attr-defined]
+    event_filter = _filter(person, form.cleaned_data, ids, people_only) if form.is_valid() else None
     only = rows[0] if scope.teams and len(scope.teams) == 1 else None
     team = Team(pk=only[0], slug=only[1], name=only[2]) if only else None
-    return AuditQuery(form, event_filter, _menus(query, team_options, project_options), team)
+    return AuditQuery(form, query, event_filter, team, team_options, project_options)
 
 
-def _filter(person: User, values: dict[str, Any], teams: dict[str, int]) -> EventFilter:
-    span = PRESETS[values["range"]][1] if values["range"] else None
-    since = values["since"] or (clock.now() - span if span and not values["until"] else None)
+def _filter(person: User, values: dict[str, Any], teams: dict[str, int], people_only: bool) -> EventFilter:
+    since, until = values["since"], values["until"]
+    if values["range"]:
+        chosen = period(values["range"])
+        # A time that is typed counts more than one that is chosen.
+        since, until = since or (None if until else chosen.since), until or (None if since else chosen.until)
+    text = values["q"]
     return EventFilter(
         since=since,
-        until=values["until"],
-        person_name=values["person"],
-        team_id=teams[values["team"]] if values["team"] else None,
-        project_name=values["project"],
-        action=values["action"],
-        outcome=values["outcome"],
+        until=until,
+        person_name=_one_or_several(values["person"]) or "",
+        team_id=_one_or_several([teams[slug] for slug in values["team"]]),
+        project_name=_one_or_several(values["project"]) or "",
+        action=_one_or_several(values["action"]) or "",
+        outcome=_one_or_several(values["outcome"]) or "",
         ip=values["ip"],
         about=_about(person, values["cluster"]) if values["cluster"] else (),
         request=values["request"],
-        text=values["q"],
-        text_ids=_about(person, values["q"])[1:] if len(values["q"]) > 30 else (),  # as long as an ID
+        reason=values["reason"],
+        code=values["code"],
+        text=text,
+        text_ids=_ids(person, Q(cluster_id__contains=text.lower())) if PART_OF_ID.fullmatch(text) else (),
+        people_only=people_only if values["reads"] == "" else values["reads"] == "0",
     )
+
+
+def _one_or_several(values: Iterable[Any]) -> Any:
+    several = tuple(values)
+    return several[0] if len(several) == 1 else several or None
 
 
 def _about(person: User, text: str) -> tuple[str, ...]:
     """What the ledger calls a cluster: by its name, or, for the cloud's ID, by the IDs it has here."""
-    clusters = Cluster.objects.visible_to(person).filter(Q(cluster_id=text))
-    ids = [pk for pair in clusters.values_list("pk", "creation") for pk in pair if pk]
-    ids += Deletion.objects.filter(cluster__in=clusters).values_list("pk", flat=True)
-    return (text, *map(str, ids))
+    return (text, *_ids(person, Q(cluster_id=text)))
 
 
-def _menus(
-    query: QueryDict, teams: list[tuple[str, str]], projects: list[tuple[str, str]]
-) -> list[FilterMenu]:
-    ranges, actions, outcomes = _options(get_language())
-    timeless = query.copy()
-    for name in SPAN[1:]:
-        timeless.pop(name, None)
-    menus = [
-        menu(timeless, "range", gettext("Time"), ranges, everything=gettext("Any time")),
-        menu(query, "team", gettext("Team"), teams, everything=gettext("Every team")),
-        menu(query, "project", gettext("Project"), projects, everything=gettext("Every project")),
-        menu(query, "action", gettext("Action"), actions, everything=gettext("Any action")),
-        menu(query, "outcome", gettext("Outcome"), outcomes, everything=gettext("Any outcome")),
-    ]
-    return [each for each in menus if len(each.choices) > 2]  # one team alone is no choice
+def _ids(person: User, condition: Q) -> tuple[str, ...]:
+    """The IDs under which the ledger has these clusters, their creations and their deletions."""
+    rows = list(Cluster.objects.visible_to(person).filter(condition).values_list("pk", "creation")[:CLUSTERS])
+    ids = [pk for pair in rows for pk in pair if pk]
+    if rows:
+        ids += Deletion.objects.filter(cluster__in=[pk for pk, _ in rows]).values_list("pk", flat=True)
+    return tuple(map(str, ids))

@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.i18n import set_language
 
-from hyperclusters.web.pages.views import browser, home, inbox, jump, monitoring
+from hyperclusters.web.pages.views import browser, home, inbox, jump, monitoring, saved_views
 from hyperclusters.web.shared.decorators import PUBLIC, access
 
 pages_urls = [
@@ -16,6 +16,8 @@ pages_urls = [
     path("theme/", browser.theme, name="theme"),
     path("jump/", jump.jump, name="jump"),
     path("draft/", browser.draft, name="draft"),
+    path("views/", saved_views.save, name="save_view"),
+    path("views/<int:pk>/delete/", saved_views.delete, name="delete_view"),
 ]
 unnamespaced_urls = [
     path("language/", access(get=PUBLIC, post=PUBLIC)(set_language), name="set_language"),

@@ -29,3 +29,22 @@ class UtcDateTimeField(forms.DateTimeField):
             return parse_time(str(value), is_end=self.is_end)
         except ValueError:
             raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class RepeatedField(forms.MultipleChoiceField):
+    """Several values of one parameter. Empty ones, which a form of empty fields sends, are none.
+
+    Without `choices` any text may be a value, such as the name of a person who has left.
+    """
+
+    widget = forms.MultipleHiddenInput
+    MOST = 200  # values
+    LONGEST = 150  # characters
+
+    def to_python(self, value: Any) -> list[str]:
+        return [text for text in dict.fromkeys(super().to_python(value)) if text][: self.MOST]
+
+    def valid_value(self, value: str) -> bool:
+        if self.choices:
+            return super().valid_value(value)
+        return len(value) <= self.LONGEST and "\x00" not in value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +12,9 @@ from django.http import QueryDict
 
 PAGE_SIZE = 50  # rows
 SHORT = 300  # characters
+CHIP = 32  # characters of values that a filter's button shows; beyond them it says how many they are
+PLACES = ("page", "before", "after", "jump", "upto")  # parameters that say where in a list one is
+Options = list[tuple[str, str]]  # values and their words
 
 
 class Choice(NamedTuple):
@@ -21,30 +25,65 @@ class Choice(NamedTuple):
     chosen: bool
 
 
+class Box(NamedTuple):
+    """One value of a filter that takes several: what the address holds, its words, and whether it is chosen now."""
+
+    value: str
+    word: str
+    chosen: bool
+
+
+class Group(NamedTuple):
+    """Values that belong together, under a heading or none."""
+
+    word: str
+    boxes: tuple[Box, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class FilterMenu:
-    """One filter: its name, what is chosen (empty for everything), and what can be."""
+    """One filter: its label, what is chosen (empty for everything), and what can be.
+
+    A filter of one value has links (`choices`). A filter of several values has boxes (`groups`) that are sent with the
+    form around the menu as `name=a&name=b`. `entry`: the label of a field for a value that has no box.
+    """
 
     label: str
     chosen: str
-    choices: tuple[Choice, ...]
+    choices: tuple[Choice, ...] = ()
+    name: str = ""
+    groups: tuple[Group, ...] = ()
+    entry: str = ""
 
     @property
     def is_short(self) -> bool:
         """Whether it is worth remembering how it looks: an address may hold anything, and so take much memory."""
-        return len(self.choices[0].url) < SHORT
+        return len(self.choices[0].url) < SHORT if self.choices else len(self.chosen) <= CHIP
+
+    @property
+    def boxes(self) -> int:
+        """How many values it offers."""
+        return sum(len(group.boxes) for group in self.groups)
+
+    @property
+    def count(self) -> int:
+        """How many values are chosen."""
+        return sum(box.chosen for group in self.groups for box in group.boxes)
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether there is anything to choose."""
+        return bool(self.entry or self.chosen) or len(self.choices) > 1 or self.boxes > 1
 
 
 def address(query: QueryDict, **changes: Any) -> str:
     """The same page with some parameters changed or, given an empty value, left out; always from its first page."""
     parameters = query.copy()
-    for name in ("page", "before", "after", "jump", "upto"):
+    for name in PLACES:
         parameters.pop(name, None)
     for name, value in changes.items():
-        if value in ("", None):
-            parameters.pop(name, None)
-        else:
-            parameters[name] = str(value)
+        values = value if isinstance(value, list | tuple) else [value]
+        parameters.setlist(name, [str(each) for each in values if each not in ("", None)])
     return f"?{parameters.urlencode()}" if parameters else "?"
 
 
@@ -59,6 +98,76 @@ def menu(
     choices = [Choice(everything, others, chosen=not words)]
     choices += [Choice(word, f"{lead}{name}={quote_key(key)}", chosen=key == value) for key, word in options]
     return FilterMenu(label, words, tuple(choices))
+
+
+def menu_of_several(
+    query: QueryDict,
+    name: str,
+    label: str,
+    options: Options | list[tuple[str, Options]],
+    *,
+    entry: str = "",
+) -> FilterMenu:
+    """A filter on the parameter `name`, which may be repeated.
+
+    `options`: (value, words) pairs, or (heading, pairs) for each group of them. `entry`: the label of a field for
+    other values; those in the address get boxes of their own. Without it, values that are no option choose nothing.
+    """
+    values = [value for value in dict.fromkeys(query.getlist(name)) if value]
+    groups = [(word, each) for word, each in options if isinstance(each, list)]
+    pairs = [(value, word) for value, word in options if isinstance(word, str)]
+    groups = groups or [("", pairs)]
+    known = {value: word for _, each in groups for value, word in each}
+    if entry and (others := [(value, value) for value in values if value not in known]):
+        groups = [("", others), *groups]
+    words = [known.get(value, value) for value in values if value in known or entry]
+    joined = ", ".join(words)
+    chosen = set(values)
+    return FilterMenu(
+        label,
+        joined if len(joined) <= CHIP else str(len(words)),
+        name=name,
+        groups=tuple(
+            Group(heading, tuple(Box(value, word, value in chosen) for value, word in each))
+            for heading, each in groups
+            if each
+        ),
+        entry=entry,
+    )
+
+
+class View(NamedTuple):
+    """A list as somebody likes to see it: its words, its address, and whether it is the one they see."""
+
+    word: str
+    url: str
+    chosen: bool
+
+
+def view(query: QueryDict, word: str, filters: Mapping[str, Iterable[str]]) -> View:
+    """A view of the list whose address is `query`: with these parameters and no others, from its first page."""
+    wanted = QueryDict(mutable=True)
+    for name, values in filters.items():
+        wanted.setlist(name, list(values))
+    return View(word, f"?{wanted.urlencode()}", narrows_alike(query, wanted))
+
+
+def narrows_alike(one: QueryDict, other: QueryDict) -> bool:
+    """Whether two addresses show the same list, wherever in it one is."""
+    return _narrowing(one) == _narrowing(other)
+
+
+def _narrowing(query: QueryDict) -> dict[str, list[str]]:
+    """What an address narrows a list by, whatever the order."""
+    values = {name: sorted(filter(None, query.getlist(name))) for name in query if name not in PLACES}
+    return {name: each for name, each in values.items() if each}
+
+
+def carried_fields(query: QueryDict, menus: Iterable[FilterMenu], *fields: str) -> list[tuple[str, str]]:
+    """The parameters that a form of filters must carry along: those that none of its menus and fields sends, and that
+    do not say where in the list one is."""
+    own = {"q", *PLACES, *fields, *(menu.name for menu in menus)}
+    return [(name, value) for name, values in query.lists() if name not in own for value in values if value]
 
 
 @lru_cache(4096)

@@ -8,14 +8,16 @@ from typing import Any
 
 from django import template
 from django.db.models import Model
+from django.http import QueryDict
 from django.template import engines
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.web.access.forms import LENGTHS
-from hyperclusters.web.audit.event_rows import Row
+from hyperclusters.web.audit.event_rows import Day, Row
 from hyperclusters.web.shared.humanize import is_any_moment, when
+from hyperclusters.web.shared.listing import FilterMenu, carried_fields
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
 from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS
 
@@ -41,14 +43,32 @@ def _render(_name: str, _language: str | None, **values: Hashable) -> str:
 
 
 @register.simple_tag
-def event_rows(events: list[Row], brief: bool) -> str:
-    """These events as the rows of a table. `brief`: without what they are about, and IDs.
+def event_rows(events: list[Row]) -> str:
+    """These events as the rows of a table: without what they are about, and IDs.
 
     By Jinja2, and from a macro, whose answer is markup because the engine escaped it.
     """
-    template: Any = engines["jinja2"].get_template("audit/_event_rows.jinja")
-    markup: str = template.template.module.rows(events, brief, _("Copy the cloud's request ID"))
+    markup: str = _event_macros().rows(events)
     return markup
+
+
+@register.simple_tag
+def event_days(days: list[Day]) -> str:
+    """These events by day, those of one request behind the newest of them."""
+    words = {"open": _("Events of this request"), "copy": _("Copy the cloud's request ID")}
+    markup: str = _event_macros().days(days, words)
+    return markup
+
+
+def _event_macros() -> Any:
+    template: Any = engines["jinja2"].get_template("audit/_event_rows.jinja")
+    return template.template.module
+
+
+@register.simple_tag
+def carried(query: QueryDict, filters: list[FilterMenu]) -> list[tuple[str, str]]:
+    """The parameters that a form of these filters must carry along."""
+    return carried_fields(query, filters)
 
 
 @register.filter

@@ -11,25 +11,31 @@ from django.db.models import F
 from django.db.models.lookups import LessThanOrEqual
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
-from hyperclusters.audit.filters import EventFilter, Unindexed
+from hyperclusters.audit.filters import Unindexed
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
+from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.audit.chart import chart, count
-from hyperclusters.web.audit.event_rows import rows
+from hyperclusters.web.audit.event_rows import days, rows, what_was_read
+from hyperclusters.web.audit.menus import filter_context, views
+from hyperclusters.web.audit.periods import exact_moment
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.views import saved_views
+from hyperclusters.web.texts.events import SOURCES, evidence_text
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -37,32 +43,37 @@ from hyperclusters.web.shared.ratelimit import limited, searches
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     scope = audit_scope(request.user)
-    query = parse_query(request.user, scope, request.GET)
+    query = parse_query(request.user, scope, request.GET, people_only=True)
     page = _page(query, scope)
     if request.method == "GET":
         note_read(person=request.user, page="list", filters=query.filters, team=query.team)
+    events = rows(page.events)
     context = {
-        "events": rows(page.events),
+        "events": events,
+        "days": days(events),
         "steps": _steps(request.GET, page),
-        "here": address(request.GET),
         "to_count": address(request.GET, upto=_newest(request.GET, page)),
+        "to_export": address(request.GET, reads=request.GET.get("reads") or "0"),
         "chain": integrity_status(),
         "archives": archives_since()[-1:] if page.older is None else [],
+        "views": views(request.GET),
+        "saved": saved_views(request, "audit"),
     }
-    return render(request, "audit/list.html", query.context | context)
+    return render(
+        request, "audit/list.html", filter_context(query, scope, request.GET) | _no_match(query) | context
+    )
 
 
 @access(get=anywhere(Permission.AUDIT))
 def summary(request: PageRequest) -> HttpResponse:
-    """How many events fit, up to a bound, and how creations ended day by day. The list asks for it once it is shown."""
-    query = parse_query(request.user, audit_scope(request.user), request.GET)
+    """How many events match, up to a bound, and how creations ended over time. The list asks for it once it is shown."""
+    query = parse_query(request.user, audit_scope(request.user), request.GET, people_only=True)
     events = visible_events(request.user)
     if query.filter and (upto := query.form.cleaned_data["upto"]) is not None:
         events = events.filter(LessThanOrEqual(Unindexed(F("seq")), upto))
-    event_filter = query.filter or EventFilter()
     context = {
-        "chart": chart(event_filter, events) if query.filter else None,
-        "count": count(event_filter, events) if query.filter else None,
+        "chart": chart(query.filter, events, request.GET) if query.filter else None,
+        "count": count(query.filter, events) if query.filter else None,
         "here": address(request.GET),
     }
     return render_page(request, "audit/summary.html", "audit/_summary.html", context)
@@ -84,15 +95,22 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
 
 def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     older, newer = beside(visible_events(request.user), event)
-    changes = [(_("Before"), _pretty(event.before)), (_("After"), _pretty(event.after))]
+    parts = [
+        [(_("Request"), event.request), (_("Response"), event.response)],
+        [(_("Before"), event.before), (_("After"), event.after)],
+    ]
+    pairs = [[(label, _pretty(value)) for label, value in pair if value] for pair in parts]
+    name = event.object_name
     return {
         "event": event,
         "row": rows([event])[0],
-        "bodies": [
-            (_("What was sent"), _pretty(event.request)),
-            (_("What came back"), _pretty(event.response)),
-        ],
-        "changes": [change for change in changes if change[1]],
+        "when": exact_moment(event.at),
+        "source": SOURCES.get(event.source, event.source),
+        "evidence": evidence_text(event.evidence, get_language() or ""),
+        "object_name": what_was_read(name)
+        if event.action == EventType.AUDIT_READ
+        else name or event.object_id,
+        "pairs": [pair for pair in pairs if pair],
         "previous": event.canonical[13:77],
         "object_url": _object_url(request, event),
         "older": older,
@@ -110,6 +128,21 @@ def _archived(request: PageRequest, seq: int) -> HttpResponse:
     if segment is None:
         raise Http404
     return render(request, "audit/archived.html", {"seq": seq, "archives": [segment]}, status=410)
+
+
+def _no_match(query: AuditQuery) -> dict[str, str]:
+    """What an empty list says: where only people's events were looked for, the others may match."""
+    if query.filter and query.filter.people_only and not query.filters:
+        return {
+            "no_match": _("Nobody has done anything yet that you may see."),
+            "no_match_url": "?reads=1",
+            "no_match_action": _("Show reads and system events"),
+        }
+    return {
+        "no_match": _("No event that you may see matches this search and these filters."),
+        "no_match_url": "?",
+        "no_match_action": _("Clear filters"),
+    }
 
 
 def _page(query: AuditQuery, scope: AuditScope) -> Page:

@@ -43,8 +43,8 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
     words = {
         NEW: _("To review"),
         FOLLOW_UP: _("Follow-up"),
-        OUTSIDE: _("Made outside"),
-        OPEN: _("No outcome yet"),
+        OUTSIDE: _("Created elsewhere"),
+        OPEN: _("Outcome unknown"),
     }
     page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
     if tab == OUTSIDE:
@@ -80,7 +80,7 @@ def mark(request: PageRequest) -> HttpResponse:
     judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
     note = posted_text(request, "note")
     if not chosen:
-        messages.warning(request, _("No creation was chosen, so nothing was marked."))
+        messages.warning(request, _("Select a creation first. Nothing was marked."))
         return _back(request)
     try:
         count = creation_reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
@@ -105,14 +105,14 @@ def account(request: PageRequest, pk: UUID) -> HttpResponse:
             by=request.user, cluster=cluster, claimed_for=owner, reason=reason
         )
     except User.DoesNotExist:
-        error = _("There is nobody called %(name)s. Nothing was noted.") % {"name": name}
+        error = _("There is no person called %(name)s. Nothing was saved.") % {"name": name}
     except creation_reviews.NoteRequired:
-        error = _("Choose a person, or give a reason. Nothing was noted.")
+        error = _("Enter an owner or a reason. Nothing was saved.")
     else:
         if is_noted:
-            messages.success(request, _("Noted for %(name)s.") % {"name": cluster.name})
+            messages.success(request, _("Saved for %(name)s.") % {"name": cluster.name})
         else:
-            messages.warning(request, _("This cluster has turned out to be made here. Nothing was noted."))
+            messages.warning(request, _("This cluster was created here after all. Nothing was saved."))
         return _back(request)
     values = {"person": name, "reason": reason}
     return _queue(request, OUTSIDE, REFUSED, error=error, about=cluster, typed=values)

@@ -1,0 +1,207 @@
+"""Events as sentences: who did it stands before, what it was done to in its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from hyperclusters.audit.vocabulary import EventType
+from hyperclusters.clusters.models import Evidence
+from hyperclusters.clusters.models.connection import Diagnosis
+from hyperclusters.web.texts.access import REFUSALS as ACCESS_REFUSALS
+from hyperclusters.web.texts.causes import CAUSES, cause_of
+from hyperclusters.web.texts.refusals import REFUSALS
+
+SLUG = re.compile(r"[a-z][a-z0-9_]*")
+MARK = "%(what)s"
+SENTENCES: dict[str, str | Promise] = {
+    EventType.SIGNED_IN: _("signed in to the dashboard"),
+    EventType.SIGN_IN_FAILED: _("tried to sign in"),
+    EventType.SIGNED_OUT: _("signed out of the dashboard"),
+    EventType.SIGN_IN_LOCKED: _("was locked out of signing in for a while"),
+    EventType.SECOND_STEP_FAILED: _("failed the second step of signing in"),
+    EventType.CONFIRMED: _("confirmed their identity"),
+    EventType.CONFIRM_FAILED: _("failed to confirm their identity"),
+    EventType.SESSION_ENDED: _("ended a session on another device"),
+    EventType.SESSIONS_ENDED: _("signed out on all devices"),
+    EventType.PASSWORD_CHANGED: _("changed a password"),
+    EventType.PASSWORD_RESET_ASKED: _("requested a password reset"),
+    EventType.PASSWORD_RESET: _("set a new password by a link"),
+    EventType.FACTOR_ADDED: _("added a second factor for %(what)s"),
+    EventType.FACTOR_REMOVED: _("removed a second factor of %(what)s"),
+    EventType.RECOVERY_CODES_MADE: _("created recovery codes for %(what)s"),
+    EventType.COMPANY_LINKED: _("linked a company account to %(what)s"),
+    EventType.COMPANY_UNLINKED: _("unlinked the company account of %(what)s"),
+    EventType.GROUPS_NOT_STATED: _("signed in, but the company's provider stated no groups"),
+    EventType.TOKEN_CREATED: _("created the API token %(what)s"),
+    EventType.TOKEN_REVOKED: _("revoked the API token %(what)s"),
+    EventType.TOKEN_REJECTED: _("used an API token that was rejected: %(what)s"),
+    EventType.SERVICE_ADDED: _("added the service identity %(what)s"),
+    EventType.SERVICE_REMOVED: _("removed the service identity %(what)s"),
+    EventType.PERSON_ADDED: _("added the person %(what)s"),
+    EventType.PERSON_CHANGED: _("changed the details of %(what)s"),
+    EventType.TEAM_ADDED: _("added the team %(what)s"),
+    EventType.GRANT_ADDED: _("gave access to %(what)s"),
+    EventType.GRANT_ENDED: _("ended the access of %(what)s"),
+    EventType.GRANT_CHANGED: _("changed the access of %(what)s"),
+    EventType.GRANT_EXTENDED: _("changed when the access of %(what)s ends"),
+    EventType.GRANT_REFUSED: _("tried to change the access of %(what)s"),
+    EventType.ACCESS_ASKED: _("requested access"),
+    EventType.ACCESS_APPROVED: _("approved the access request of %(what)s"),
+    EventType.ACCESS_DECLINED: _("declined the access request of %(what)s"),
+    EventType.ACCESS_WITHDRAWN: _("withdrew the access request of %(what)s"),
+    EventType.INVITED: _("invited %(what)s"),
+    EventType.INVITATION_ACCEPTED: _("accepted the invitation for %(what)s"),
+    EventType.INVITATION_WITHDRAWN: _("withdrew the invitation of %(what)s"),
+    EventType.ACCESS_REVIEWED: _("reviewed the access to %(what)s"),
+    EventType.ACCESS_EXPORTED: _("exported the access list of %(what)s"),
+    EventType.TEAM_CHANGED: _("changed the rules of %(what)s"),
+    EventType.TEAM_UNLED: _("%(what)s is about to lose its last admin"),
+    EventType.PERSON_DEACTIVATED: _("deactivated %(what)s"),
+    EventType.PERSON_REACTIVATED: _("reactivated %(what)s"),
+    EventType.ACCESS_DENIED: _("tried to open %(what)s"),
+    EventType.AUDIT_READ: _("read the audit: %(what)s"),
+    EventType.AUDIT_EXPORTED: _("exported the audit as %(what)s"),
+    EventType.AUDIT_BROKEN: _("The integrity check found tampering"),
+    EventType.AUDIT_MENDED: _("The integrity check finds the audit intact again"),
+    EventType.AUDIT_ACKNOWLEDGED: _("acknowledged findings of the integrity check"),
+    EventType.AUDIT_RESTORED: _("restored the database from a backup"),
+    EventType.AUDIT_KEY_ACTIVATED: _("activated the audit key %(what)s"),
+    EventType.REPORT_CREATED: _("created the monthly report %(what)s"),
+    EventType.AUDIT_ARCHIVED: _("moved older events to the archive %(what)s"),
+    EventType.DENIALS_BURST: _("Many denials in a short time: %(what)s"),
+    EventType.CLOCK_WRONG: _("The clock of %(what)s is wrong"),
+    EventType.PUSH_LATE: _("Events are not reaching %(what)s"),
+    EventType.PUSH_REFUSED: _("%(what)s refused an event"),
+    EventType.PROJECT_CONNECTED: _("connected the project %(what)s"),
+    EventType.PROJECT_CHANGED: _("changed the project %(what)s"),
+    EventType.PROJECT_KEY_REPLACED: _("replaced the key of %(what)s"),
+    EventType.PROJECT_KEY_RESEALED: _("re-encrypted the key of %(what)s"),
+    EventType.PROJECT_TEST_ASKED: _("started a connection test of %(what)s"),
+    EventType.PROJECT_RETIRED: _("retired the project %(what)s"),
+    EventType.PROJECT_RESTORED: _("brought back the project %(what)s"),
+    EventType.PROJECT_RETIRE_REFUSED: _("tried to retire the project %(what)s"),
+    EventType.PROJECTS_ASKED: _("asked the cloud for the projects of a key"),
+    EventType.PROJECTS_ANSWERED: _("listed the projects of a key"),
+    EventType.PROJECT_TESTED: _("tested the connection of %(what)s"),
+    EventType.PROJECT_BLOCKED: _("Cloud calls of %(what)s are paused"),
+    EventType.PROJECT_UNBLOCKED: _("Cloud calls of %(what)s are active again"),
+    EventType.CLOCK_CORRECTED: _("The clock of %(what)s differs from the cloud's"),
+    EventType.CREATE_REQUESTED: _("requested the cluster %(what)s"),
+    EventType.CREATE_REFUSED: _("tried to create %(what)s"),
+    EventType.CREATE_DENIED: _("tried to create %(what)s"),
+    EventType.CREATE_DELAYED: _("has to wait for the creation of %(what)s"),
+    EventType.CREATE_SENDING: _("is creating %(what)s"),
+    EventType.CREATE_NOT_SENT: _("tried to create %(what)s, which was not sent"),
+    EventType.CREATE_SUCCEEDED: _("created %(what)s"),
+    EventType.CREATE_FAILED: _("tried to create %(what)s"),
+    EventType.CREATE_UNKNOWN: _("may have created %(what)s"),
+    EventType.CREATE_LOOK_ASKED: _("checked the cloud for %(what)s"),
+    EventType.CREATE_UNDECIDED: _("may have created %(what)s: somebody must decide"),
+    EventType.CREATE_DECIDED: _("decided what became of %(what)s"),
+    EventType.CREATE_ABSENT: _("tried to create %(what)s, which is not in the cloud"),
+    EventType.CREATE_WITHDRAWN: _("withdrew the creation of %(what)s"),
+    EventType.CREATE_CONFIRMED: _("tried to create %(what)s: later evidence confirms the outcome"),
+    EventType.CREATE_CONTRADICTED: _("tried to create %(what)s: later evidence contradicts the outcome"),
+    EventType.CREATE_OVERDUE: _("has no outcome for %(what)s for more than 30 minutes"),
+    EventType.DELETE_REQUESTED: _("requested the deletion of %(what)s"),
+    EventType.DELETE_REFUSED: _("tried to delete %(what)s"),
+    EventType.DELETE_DENIED: _("tried to delete %(what)s"),
+    EventType.DELETE_DELAYED: _("has to wait for the deletion of %(what)s"),
+    EventType.DELETE_SENDING: _("is deleting %(what)s"),
+    EventType.DELETE_NOT_SENT: _("tried to delete %(what)s, which was not sent"),
+    EventType.DELETE_SUCCEEDED: _("deleted %(what)s"),
+    EventType.DELETE_FAILED: _("tried to delete %(what)s"),
+    EventType.DELETE_UNKNOWN: _("may have deleted %(what)s"),
+    EventType.DELETE_OVERDUE: _("has no outcome for the deletion of %(what)s for more than 30 minutes"),
+    EventType.CREATE_REVIEWED: _("reviewed the creation of %(what)s"),
+    EventType.CREATE_FLAGGED: _("asked for a follow-up on %(what)s"),
+    EventType.CLUSTER_CLAIMED: _("named an owner for %(what)s, created elsewhere"),
+    EventType.CLUSTER_ACCEPTED: _("accepted %(what)s, created elsewhere"),
+    EventType.OWNER_CHANGED: _("changed the owner of %(what)s"),
+    EventType.OWNER_REFUSED: _("tried to change the owner of %(what)s"),
+    EventType.LOCKED: _("locked %(what)s"),
+    EventType.UNLOCKED: _("unlocked %(what)s"),
+    EventType.LOCK_REFUSED: _("tried to change the lock of %(what)s"),
+    EventType.CAPACITY_ASKED: _("requested the capacity of %(what)s"),
+    EventType.CAPACITY_ANSWERED: _("read the capacity of %(what)s"),
+    EventType.TRACES_ASKED: _("asked CTS about %(what)s"),
+    EventType.TRACES_ANSWERED: _("read the CTS traces of %(what)s"),
+    EventType.CLUSTER_SEEN_OUTSIDE: _("%(what)s was created elsewhere"),
+    EventType.CLUSTER_GONE: _("%(what)s is gone from the cloud"),
+    EventType.CLUSTER_BACK: _("%(what)s is back in the cloud"),
+    EventType.CLUSTER_CHANGED: _("%(what)s changed in the cloud"),
+    EventType.CLUSTERS_EXPORTED: _("exported the list of clusters"),
+    EventType.LIST_REFRESH_ASKED: _("refreshed the list of clusters"),
+    EventType.LIST_FAILED: _("The clusters of %(what)s can't be listed"),
+    EventType.LIST_RECOVERED: _("The clusters of %(what)s can be listed again"),
+    EventType.LIST_SUSPECT: _("The cluster list of %(what)s was suddenly empty"),
+}
+PAGES: dict[str, str | Promise] = {
+    "list": _("all events"),
+    "event": _("one event"),
+    "review": _("review queue"),
+    "api": _("by the API"),
+}
+# Words of outcomes that say what was done, where "Done" would say nothing.
+RESULTS: dict[str, str | Promise] = {
+    EventType.CREATE_SUCCEEDED: _("Created"),
+    EventType.DELETE_SUCCEEDED: _("Deleted"),
+}
+SOURCES: dict[str, str | Promise] = {
+    "page": _("Somebody"),
+    "api": _("API client"),
+    "worker": _("System"),
+    "command": _("Command line"),
+}
+
+
+@cache
+def sentence_parts(action: str, _language: str) -> tuple[str, str] | None:
+    """What stands before and after the object; None for an action that this release does not know."""
+    if action not in SENTENCES:
+        return None
+    before, mark, after = str(SENTENCES[action]).partition(MARK)
+    return before, after if mark else ""
+
+
+@cache
+def names_object(action: str, _language: str) -> bool:
+    """Whether the sentence has a place for the object."""
+    return MARK in str(SENTENCES.get(action, ""))
+
+
+# Words of the ledger's slugs of evidence beside the cloud's causes.
+EVIDENCE: dict[str, str | Promise] = {
+    "csrf": _("The form was too old or came from another site."),
+    "repeated": _("Repeated: the event has the count."),
+    "address_taken": _("The e-mail address belongs to another person."),
+    "no_reason": _("A reason is missing."),
+    "not_a_candidate": _("The chosen cluster is not one of the candidates."),
+}
+
+
+@cache
+def evidence_words(_language: str) -> dict[str, str]:
+    """What each slug of evidence says. A refusal of ours has the sentence that its person read."""
+    sources: tuple[Iterable[tuple[str, str | Promise]], ...] = (
+        ((each.cause, words) for each, words in REFUSALS.items()),
+        ((str(cause), words) for cause, words in ACCESS_REFUSALS.items()),
+        Diagnosis.choices,
+        CAUSES.items(),
+        Evidence.choices,
+        EVIDENCE.items(),
+    )
+    return {slug: str(words) for pairs in sources for slug, words in pairs}
+
+
+def evidence_text(evidence: str, language: str) -> str:
+    """The evidence of an event as a sentence; text that is no slug stays as it is."""
+    words = evidence_words(language).get(evidence) or cause_of(
+        evidence if SLUG.fullmatch(evidence) else "", ""
+    )
+    return words or evidence
