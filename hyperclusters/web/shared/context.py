@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.access_requests import waiting_for
+from hyperclusters.access.layers import highest
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, active_grants, may
 from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
@@ -120,7 +121,7 @@ ENTRIES = (
 
 
 def _person_line(person: User) -> str:
-    grants = active_grants(person)
+    grants = highest(active_grants(person))
     if not grants:
         return gettext("No access yet")
     if len(grants) > 2:
