@@ -239,7 +239,7 @@ def test_so_many_days_are_exactly_that_and_as_many_as_the_team_allows_are_not_to
     tom.post("/teams/vision/give/", {"who": "nina", "role": "viewer", "until": str(days), "reason": "x"})
     given = held(people.nina, team)
     assert given.until == given.since + timedelta(days=days)
-    request = {"do": "until", "until-until": str(days), "until-reason": "again"}
+    request = {"role": "viewer", "until": str(days), "reason": "again"}
     assert tom.post(f"/teams/vision/grants/{given.pk}/", request).status_code == 302
     with refused(Cause.TOO_LONG):
         grant(person=people.mallory, role=Role.VIEWER, team=team, until=timedelta(days=31), reason="x")
@@ -519,7 +519,7 @@ def test_the_story_of_a_newcomer_by_plain_posts(people: People, projects: Projec
     tom.post(f"/teams/vision/requests/{pk}/", {"do": "approve", "approve-days": "7"})
     assert nina.get("/clusters/new/").status_code == 200
     grant = held(people.nina, people.vision)
-    tom.post(f"/teams/vision/grants/{grant.pk}/", {"do": "end", "end-reason": "The benchmark runs"})
+    tom.post(f"/teams/vision/grants/{grant.pk}/revoke/", {"reason": "The benchmark runs"})
     answer = nina.get("/clusters/new/")
     assert answer.status_code == 403
     assert "Your access as Creator in Vision was ended by tom: “The benchmark runs”" in words(answer)

@@ -220,7 +220,7 @@ def test_the_pages_of_teams_of_access_and_of_the_platform_are_for_everybody(
     for person, paths in {
         "tom": ("/", "/teams/", vision, f"{vision}?q=nobody", f"{vision}give/", f"{vision}review/", f"{vision}rules/",
                 f"{vision}services/new/", "/access/tokens/new/", "/api/",
-                f"{vision}grants/{grant.pk}/", f"{vision}requests/{access_request.pk}/"),
+                f"{vision}grants/{grant.pk}/", f"{vision}grants/{grant.pk}/revoke/", f"{vision}requests/{access_request.pk}/"),
         "vera": ("/access/", vision),
         "nina": ("/access/", "/access/?team=vision&role=admin"),
         "root": (f"{vision}quota/", "/people/", "/people/?q=nobody", "/people/appoint/", "/people/teams/",

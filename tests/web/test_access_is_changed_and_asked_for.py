@@ -10,37 +10,33 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.services import extend_grant
+from hyperclusters.access.services import extend_grant, grant
 from tests.conftest import People, events
-from tests.web.pages import SignIn, body, main, words
+from tests.web.pages import HTMX, SignIn, body, main, words
 
 
 def held(person: User) -> Grant:
     return Grant.objects.active().select_related("person", "team").get(person=person)
 
 
-def shown(browser: Browser, grant: Grant) -> dict[str, str]:
-    """What the two forms of a grant's page start from: `role` and `until`, each with its preset and its day."""
-    forms = browser.get(f"/teams/vision/grants/{grant.pk}/").context["forms"]
-    return {
-        name: f"{forms[name]['until'].value()} {forms[name]['date'].value() or ''}".strip()
-        for name in ("role", "until")
-    }
+def shown(browser: Browser, grant: Grant) -> str:
+    """The end that the form of a person's access starts from: the preset, and its day."""
+    form = browser.get(f"/teams/vision/grants/{grant.pk}/").context["form"]
+    return f"{form['until'].value()} {form['date'].value() or ''}".strip()
 
 
-def change_role(browser: Browser, grant: Grant, **changes: str) -> None:
-    """Send the form for another role as it is shown, with one role or another and these changes."""
-    form = browser.get(f"/teams/vision/grants/{grant.pk}/").context["forms"]["role"]
-    request = {form.add_prefix(name): str(form[name].value() or "") for name in ("until", "date")}
-    request |= {"do": "role", "role-role": "viewer", "role-reason": "looks only"}
-    request |= {form.add_prefix(name): value for name, value in changes.items()}
+def change(browser: Browser, grant: Grant, **changes: str) -> None:
+    """Send the form as the page has it, for a viewer and with these changes."""
+    form = browser.get(f"/teams/vision/grants/{grant.pk}/").context["form"]
+    request = {name: str(form[name].value() or "") for name in ("until", "date")}
+    request |= {"role": "viewer", "reason": "looks only"} | changes
     assert browser.post(f"/teams/vision/grants/{grant.pk}/", request).status_code == 302
 
 
-def test_another_role_leaves_open_ended_access_open_ended(people: People, as_: SignIn) -> None:
+def test_another_role_leaves_access_without_an_end_date_without_one(people: People, as_: SignIn) -> None:
     tom = as_("tom")
-    assert shown(tom, held(people.ada)) == {"role": "open", "until": "open"}
-    change_role(tom, held(people.ada))
+    assert shown(tom, held(people.ada)) == "open"
+    change(tom, held(people.ada))
     assert (held(people.ada).role, held(people.ada).until) == (Role.VIEWER, None)
 
 
@@ -56,13 +52,81 @@ def test_another_role_keeps_the_end_to_the_second_unless_another_is_chosen(
 ) -> None:
     tom = as_("tom")
     extend_grant(held(people.ada), until=end, reason="x", by=people.tom)
-    assert shown(tom, held(people.ada)) == {"role": f"date {day}", "until": f"date {day}"}
-    change_role(tom, held(people.ada))
+    assert shown(tom, held(people.ada)) == f"date {day}"
+    change(tom, held(people.ada))
     assert (held(people.ada).role, held(people.ada).until) == (Role.VIEWER, end)
-    change_role(tom, held(people.ada), role="creator", date="2099-03-07")
-    assert held(people.ada).until == datetime(2099, 3, 8, tzinfo=UTC)
-    change_role(tom, held(people.ada), until="open")
-    assert held(people.ada).until is None
+    change(tom, held(people.ada), role="creator", date="2099-03-07")
+    creator = Grant.objects.active().get(person=people.ada, role=Role.CREATOR)
+    assert creator.until == datetime(2099, 3, 8, tzinfo=UTC)
+    change(tom, creator, role="creator", until="open")
+    assert Grant.objects.active().get(person=people.ada, role=Role.CREATOR).until is None
+
+
+def test_one_form_says_what_will_be_true_and_a_temporary_role_leaves_the_lower_one(
+    people: People, as_: SignIn
+) -> None:
+    tom, vera = as_("tom"), held(people.vera)
+    path = f"/teams/vision/grants/{vera.pk}/"
+    choices = {"role": "creator", "until": "date", "date": "2099-12-02"}
+    assert "vera is Viewer with no end date." in words(tom.get(path))
+    fragment = words(tom.get(path, choices, headers=HTMX))
+    assert "Viewer stays vera is Creator until 2 Dec 2099, then Viewer again." in fragment
+    assert "Change access" not in fragment
+    answer = tom.post(path, choices | {"reason": "to repeat the run"}, follow=True)
+    assert "vera is Creator until 2 Dec 2099, then Viewer again." in words(answer)
+    page = words(tom.get(path))
+    assert "Viewer + Creator until 2 Dec 2099" in page
+    assert "Creator until 2 Dec 2099 by tom" in page
+    for role, keep, sentence in (
+        ("viewer", "", "Replaces Creator vera is Viewer with no end date."),
+        ("viewer", "on", "Creator stays vera is Creator until 2 Dec 2099, then Viewer again."),
+        ("creator", "", "Replaces Viewer vera is Creator with no end date."),
+        ("admin", "", "Replaces Creator, Viewer vera is Admin with no end date."),
+    ):
+        terms = {"role": role, "until": "open"} | ({"keep": keep} if keep else {})
+        assert sentence in words(tom.get(path, terms, headers=HTMX)), sentence
+
+
+@pytest.mark.parametrize(("query", "left"), [("", ["viewer"]), ("?all=1", [])])
+def test_revoking_asks_once_for_a_reason_and_says_what_is_left(
+    query: str, left: list[str], people: People, as_: SignIn
+) -> None:
+    until = timezone.now() + timedelta(days=7)
+    creator = grant(person=people.vera, role=Role.CREATOR, team=people.vision, until=until, reason="x")
+    path = f"/teams/vision/grants/{creator.pk}/revoke/{query}"
+    tom = as_("tom")
+    text = words(tom.get(path))
+    assert ("vera is Viewer with no end date." in text, "vera has no access." in text) == (
+        bool(left),
+        not left,
+    )
+    assert tom.post(path, {}).status_code == 422
+    assert tom.post(path, {"reason": "The run is over"}).status_code == 302
+    assert [each.role for each in Grant.objects.active().filter(person=people.vera)] == left
+    assert tom.get(path).status_code == 404
+
+
+def test_a_platform_admin_is_offered_only_what_they_may_change(people: People, as_: SignIn) -> None:
+    """A person with a lasting lower role: only that of an admin is a platform admin's to give and to revoke."""
+    until = timezone.now() + timedelta(days=7)
+    admin = grant(person=people.vera, role=Role.ADMIN, team=people.vision, until=until, reason="x")
+    viewer = Grant.objects.active().get(person=people.vera, role=Role.VIEWER)
+    page = body(as_("root").get(f"/teams/vision/grants/{admin.pk}/"))
+    assert f"/grants/{admin.pk}/revoke/" in page
+    assert "?all=1" not in page
+    assert f"/grants/{viewer.pk}/revoke/" not in page
+
+
+def test_giving_access_never_takes_any_away(people: People, as_: SignIn) -> None:
+    tom = as_("tom")
+    give = {"who": "ada", "role": "viewer", "reason": "x"}
+    answer = tom.post("/teams/vision/give/", give | {"until": "open"})
+    assert answer.status_code == 422
+    assert "They have that much, for that long, already." in words(answer)
+    extend_grant(held(people.ada), until=timezone.now() + timedelta(days=7), reason="x", by=people.tom)
+    assert tom.post("/teams/vision/give/", give | {"until": "open"}).status_code == 302
+    roles = Grant.objects.active().filter(person=people.ada).values_list("role", flat=True)
+    assert sorted(roles) == ["creator", "viewer"]
 
 
 def test_a_review_in_which_nothing_is_decided_says_so_and_is_no_event(people: People, as_: SignIn) -> None:

@@ -247,6 +247,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "teams:quota": "/teams/vision/quota/",
         "teams:give": "/teams/vision/give/",
         "teams:grant": f"/teams/vision/grants/{people.vera.grants.get().pk}/",
+        "teams:revoke": f"/teams/vision/grants/{people.vera.grants.get().pk}/revoke/",
         "teams:review": "/teams/vision/review/",
         "teams:request": f"/teams/vision/requests/{access_request.pk}/",
         "teams:add_service": "/teams/vision/services/new/",

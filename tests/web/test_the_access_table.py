@@ -462,7 +462,7 @@ def test_g24_a_foreign_id_and_a_random_one_give_the_same_answer(
         assert text.splitlines() == text_2.splitlines()
 
 
-INSIDE = [e for e in TABLE if e.route in {"teams:grant", "teams:request", "teams:uninvite"}]
+INSIDE = [e for e in TABLE if e.route in {"teams:grant", "teams:revoke", "teams:request", "teams:uninvite"}]
 
 
 @pytest.mark.parametrize("entry", INSIDE, ids=[f"{e.method} {e.route}" for e in INSIDE])
@@ -471,8 +471,15 @@ def test_g24_another_team_s_object_is_absent_under_the_address_of_one_s_own_team
 ) -> None:
     with django_db_blocker.unblock(), undone():
         address = path(entry.route, world.other, world).replace("/other/", "/own/")
-        for do in ("end", "approve", "decline"):
-            request = {"do": do, "end-reason": "x", "decline-reason": "x", "approve-days": "7"}
+        for do in ("approve", "decline"):
+            request = {
+                "do": do,
+                "reason": "x",
+                "role": "viewer",
+                "until": "7",
+                "decline-reason": "x",
+                "approve-days": "7",
+            }
             answer = getattr(world.browsers["admin"], entry.method)(address, request)
             assert answer.status_code == 404, do
 
@@ -493,6 +500,7 @@ def test_ids_of_odd_shapes_are_absent(key: str, world: World, django_db_blocker:
         for pattern in (
             "/teams/{}/",
             "/teams/own/grants/{}/",
+            "/teams/own/grants/{}/revoke/",
             "/teams/own/requests/{}/",
             "/people/{}/activity/",
             "/clusters/{}/",

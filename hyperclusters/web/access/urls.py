@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hyperclusters.web.access.views import grants, mine, people, teams, tokens
+from hyperclusters.web.access.views import grants, member, mine, people, teams, tokens
 
 teams_urls = [
     path("", teams.listing, name="list"),
@@ -11,7 +11,8 @@ teams_urls = [
     path("<slug:slug>/rules/", teams.rules, name="rules"),
     path("<slug:slug>/quota/", teams.quota, name="quota"),
     path("<slug:slug>/give/", grants.give, name="give"),
-    path("<slug:slug>/grants/<int:pk>/", grants.grant, name="grant"),
+    path("<slug:slug>/grants/<int:pk>/", member.grant, name="grant"),
+    path("<slug:slug>/grants/<int:pk>/revoke/", member.revoke, name="revoke"),
     path("<slug:slug>/review/", grants.review, name="review"),
     path("<slug:slug>/services/new/", tokens.add_service, name="add_service"),
     path("<slug:slug>/services/<int:pk>/remove/", tokens.remove_service, name="remove_service"),

@@ -1,4 +1,4 @@
-"""One person's access to a team: given, changed, ended, reviewed; and requests for it decided."""
+"""Access to a team: given and reviewed; requests for it decided."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for, submit
-from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
+from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm
 from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
 from hyperclusters.web.shared.listing import PAGE_SIZE
 from hyperclusters.web.texts.access import access_refusal
+from hyperclusters.web.texts.grants import access_text
 
 # Platform admins give the role of admin, and no other.
 GIVERS = on("team", Permission.GRANT, or_anywhere=Permission.APPOINT)
@@ -36,30 +37,9 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
     initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
-    form = GiveForm(posted(request), team=team, roles=_roles(request, team), initial=initial)
+    form = GiveForm(posted(request), team=team, roles=grantable_roles(request, team), initial=initial)
     context = {"team": team, "title": _("Grant access"), "submit": _("Grant access")}
     return form_page(request, form, lambda: _give(request, team, form), "access/teams/form.html", context)
-
-
-@access(get=GIVERS, post=GIVERS)
-@keeps_draft()
-def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
-    """One grant: another role, another end, or its end. Which of the three is asked for stands in `do`."""
-    team = team_of(request, slug)
-    grants = Grant.objects.active().filter(team=team).select_related("person", "team", "granted_by")
-    grant = get_object_or_404(grants, pk=pk)
-    roles, role, end = _roles(request, team), posted_for(request, "role"), posted_for(request, "until")
-    forms = {
-        "role": RoleForm(
-            role, team=team, grant=grant, roles=roles, initial={"role": grant.role}, prefix="role"
-        ),
-        "until": UntilForm(end, team=team, grant=grant, prefix="until"),
-        "end": ReasonForm(posted_for(request, "end"), prefix="end"),
-    }
-    context = {"team": team, "grant": grant, "roles": roles, "is_own": grant.person == request.user}
-    return forms_page(
-        request, forms, lambda form: _change(request, grant, form), "access/teams/grant.html", context
-    )
 
 
 @access(get=GRANTERS, post=GRANTERS)
@@ -116,7 +96,7 @@ def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     return redirect(team)
 
 
-def _roles(request: PageRequest, team: Team) -> list[Role]:
+def grantable_roles(request: PageRequest, team: Team) -> list[Role]:
     """What this person may give here: team admins every team role, platform admins an admin's. Raises NotPermitted."""
     request.rule.require(request.user, team)
     return list(TEAM_ROLES) if may(request.user, Permission.GRANT, team) else [Role.ADMIN]
@@ -134,28 +114,10 @@ def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
         invitations.invite(email=who, by=request.user, **terms)
         text = _("%(who)s is invited by e-mail. The link is good once, for 7 days.") % {"who": who}
     else:
-        services.grant(person=who, by=request.user, **terms)
-        text = _("%(who)s is %(role)s here now.") % {"who": who.username, "role": role.label}
+        services.grant(person=who, by=request.user, keep_higher=True, **terms)
+        text = access_text(who.username, Grant.objects.active().of(who, team))
     messages.success(request, text)
     return team
-
-
-def _change(request: PageRequest, grant: Grant, form: Form) -> Team | None:
-    reason, by = form.cleaned_data["reason"], request.user
-    if isinstance(form, RoleForm):
-        role, until = Role(form.cleaned_data["role"]), form.end()
-        services.grant(person=grant.person, role=role, team=grant.team, until=until, reason=reason, by=by)
-        text = _("%(who)s has another role now.")
-    elif isinstance(form, UntilForm):
-        services.extend_grant(grant, until=form.end(), reason=reason, by=by)
-        text = _("The access of %(who)s has another end now.")
-    else:
-        services.end_grant(grant, reason=reason, by=by)
-        text = _(
-            "The access of %(who)s has ended. It holds from their next click on, and for what waits to be sent."
-        )
-    messages.success(request, text % {"who": grant.person.username})
-    return grant.team
 
 
 def _review(request: PageRequest, team: Team, form: Form) -> str:
