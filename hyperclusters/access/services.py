@@ -59,6 +59,32 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
     return team
 
 
+def rename_team(team: Team, *, name: str, by: User, reason: str) -> None:
+    """Give a team another name; its slug, and so its addresses, stay.
+
+    Raises NotPermitted; ChangeRefused without a reason; ValidationError for a bad or existing name.
+    """
+    with audited_change(by=by, on=team, name=name, reason=reason):
+        require(by, Permission.APPOINT)
+        if not reason.strip():
+            raise ChangeRefused(Cause.NO_REASON)
+        team = Team.objects.select_for_update().get(pk=team.pk)
+        before = team.name
+        team.set_name(name)
+        team.full_clean()
+        team.save(update_fields=["name", "name_key"])
+        if team.name != before:
+            record(
+                EventType.TEAM_CHANGED,
+                Outcome.DONE,
+                on=team,
+                by=by,
+                reason=reason,
+                before={"name": before},
+                after={"name": team.name},
+            )
+
+
 def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
     """Change what a team allows (`Team.RULES`) or its number of clusters (`quota`); omitted values stay.
 

@@ -163,5 +163,5 @@ def test_who_asked_a_team_without_an_admin_reads_who_can_appoint_one(people: Peo
 
 def test_the_end_of_access_is_one_sentence_in_chinese(people: People, as_: SignIn) -> None:
     extend_grant(held(people.ada), until=timedelta(days=6), reason="x", by=people.tom)
-    text = main(as_("tom").get("/teams/vision/", headers={"Accept-Language": "zh-hans"}))
+    text = main(as_("ada").get("/access/", headers={"Accept-Language": "zh-hans"}))
     assert "6 天后 到期" in text  # the space stands for the tag between them

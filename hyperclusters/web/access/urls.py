@@ -2,14 +2,16 @@
 
 from django.urls import path
 
-from hyperclusters.web.access.views import grants, member, mine, people, teams, tokens
+from hyperclusters.web.access.views import grants, member, mine, owners, people, team_rules, teams, tokens
 
 teams_urls = [
     path("", teams.listing, name="list"),
     path("<slug:slug>/", teams.team, name="team"),
     path("<slug:slug>/who.csv", teams.who, name="who"),
-    path("<slug:slug>/rules/", teams.rules, name="rules"),
-    path("<slug:slug>/quota/", teams.quota, name="quota"),
+    path("<slug:slug>/rules/", team_rules.rules, name="rules"),
+    path("<slug:slug>/quota/", team_rules.quota, name="quota"),
+    path("<slug:slug>/owners/", owners.hand_over, name="owners"),
+    path("<slug:slug>/name/", team_rules.rename, name="rename"),
     path("<slug:slug>/give/", grants.give, name="give"),
     path("<slug:slug>/grants/<int:pk>/", member.grant, name="grant"),
     path("<slug:slug>/grants/<int:pk>/revoke/", member.revoke, name="revoke"),

@@ -17,7 +17,7 @@ from hyperclusters.access.layers import highest
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, active_grants, may
 from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
-from hyperclusters.clusters.models import Creation
+from hyperclusters.clusters.models import Cluster, Creation
 
 THEMES = ("light", "dark")
 BADGE = 99  # more than this is not counted on every page
@@ -92,7 +92,9 @@ def _running(person: User) -> int:
 def _to_review(person: User) -> int:
     # In no order: to count the first of a queue in its order the database would sort all of it.
     waiting = Creation.objects.visible_to(person).reviewed_as("").order_by()
-    return len(waiting.values_list("pk")[:BADGE])
+    elsewhere = Cluster.objects.visible_to(person).unaccounted().order_by()
+    n = len(waiting.values_list("pk")[:BADGE])
+    return n + len(elsewhere.values_list("pk")[:BADGE])
 
 
 @dataclass(frozen=True, slots=True)

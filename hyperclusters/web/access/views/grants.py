@@ -16,12 +16,14 @@ from hyperclusters.access import access_requests, access_reviews, invitations, s
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
+from hyperclusters.access.team_admins import SOON
+from hyperclusters.audit import clock
 from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for, submit
 from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm
-from hyperclusters.web.access.views.teams import GRANTERS, team_of
+from hyperclusters.web.access.views.teams import GRANTERS, filtered_members, grants_of_people, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.http import REFUSED, PageRequest, own_path, posted
 from hyperclusters.web.shared.listing import PAGE_SIZE
 from hyperclusters.web.texts.access import access_refusal
 from hyperclusters.web.texts.grants import access_text
@@ -52,18 +54,24 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     form = filled_form(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
     if request.method == "POST" and (target := submit(form, lambda: _review(request, team, form))):
         return redirect(target)
-    people = ("person", "granted_by", "reviewed_by")
-    grants = Grant.objects.active().filter(team=team).select_related("team", *people)
-    page = Paginator(grants.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-    rows = [(grant, (draft or request.POST).get(f"g{grant.pk}", "later")) for grant in page]
-    context = {"team": team, "form": form, "page": page, "rows": rows}
+    members, filters, is_filtered = filtered_members(request, team)
+    page = Paginator(members.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    layers = grants_of_people(team, [member.person_id for member in page])
+    marks = draft or request.POST
+    rows = [
+        (each, member, marks.get(f"g{each.pk}", "later"))
+        for member in page
+        for each in layers[member.person_id]
+    ]
+    context = {"team": team, "form": form, "page": page, "rows": rows, "filters": filters}
+    context |= {"is_filtered": is_filtered, "soon": clock.now() + SOON}
     return render(request, "access/teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=GRANTERS, post=GRANTERS)
 @keeps_draft()
 def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
-    """Approve or decline a request. What is to be done stands in `do`."""
+    """Approve or decline a request, as `do` says, and go back to the list that it was decided in."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
     requests = AccessRequest.objects.filter(team=team).select_related("person", "team")
@@ -73,13 +81,15 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
     }
     context = {"team": team, "access_request": access_request}
-    return forms_page(
-        request,
-        forms,
-        lambda form: _decide(request, access_request, form),
-        "access/teams/request.html",
-        context,
+    page, back = "access/teams/request.html", own_path(request.POST.get("back", ""), team.get_absolute_url())
+    answer = forms_page(
+        request, forms, lambda form: _decide(request, access_request, form, back), page, context
     )
+    if answer.status_code == REFUSED and "back" in request.POST:  # from a list, which has no room for errors
+        form = forms[request.POST["do"]]
+        messages.warning(request, " ".join(str(each) for errors in form.errors.values() for each in errors))
+        return redirect(back)
+    return answer
 
 
 @access(post=GRANTERS, page="teams:team", keys=("slug",))
@@ -122,8 +132,12 @@ def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
 
 def _review(request: PageRequest, team: Team, form: Form) -> str:
     decisions = {int(name[1:]): value for name, value in request.POST.items() if ROW.fullmatch(name)}
+    if request.POST.get("rest") == "keep":
+        own = Grant.objects.filter(person=request.user, pk__in=decisions).values_list("pk", flat=True)
+        rest = [pk for pk, value in decisions.items() if value not in {"keep", "end"} and pk not in set(own)]
+        decisions |= dict.fromkeys(rest, "keep")
     if not {"keep", "end"} & set(decisions.values()):
-        messages.warning(request, _("Nothing was decided."))
+        messages.warning(request, _("Nothing was decided. Choose Keep or Revoke for somebody, or keep all."))
         return request.get_full_path()
     counts = access_reviews.review(
         team,
@@ -133,18 +147,19 @@ def _review(request: PageRequest, team: Team, form: Form) -> str:
         end=[pk for pk, value in decisions.items() if value == "end"],
         reason=form.cleaned_data["reason"],
     )
-    text = _("Reviewed: %(kept)d kept, %(ended)d ended, %(left)d left undecided. The audit has the record.")
+    text = _("Review saved: %(kept)d kept, %(ended)d revoked, %(left)d not decided.")
     messages.success(request, text % {"kept": counts.kept, "ended": counts.ended, "left": counts.left})
     return request.get_full_path()
 
 
-def _decide(request: PageRequest, access_request: AccessRequest, form: Form) -> Team:
-    who = {"who": access_request.person.username, "role": access_request.get_role_display()}
+def _decide(request: PageRequest, access_request: AccessRequest, form: Form, back: str) -> str:
     if isinstance(form, ApproveForm):
         days, note = form.cleaned_data["days"], form.cleaned_data["note"]
-        access_requests.approve(access_request, by=request.user, days=days, note=note)
-        messages.success(request, _("%(who)s is %(role)s here now.") % who)
+        grant = access_requests.approve(access_request, by=request.user, days=days, note=note)
+        grants = Grant.objects.active().of(grant.person, grant.team)
+        messages.success(request, access_text(grant.person.username, grants))
     else:
         access_requests.decline(access_request, by=request.user, note=form.cleaned_data["reason"])
-        messages.success(request, _("Declined. %(who)s is told why.") % who)
-    return access_request.team
+        text = _("Declined. %(who)s can read your reason.") % {"who": access_request.person.username}
+        messages.success(request, text)
+    return back
