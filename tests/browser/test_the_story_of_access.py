@@ -32,8 +32,8 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
     nina.get_by_label("Team").select_option("vision")
     nina.locator("#ask").get_by_text("Creator", exact=True).click()
     nina.locator("#ask").get_by_label("Reason").fill("Evaluation of the spring model")
-    nina.get_by_role("button", name="Ask", exact=True).click()
-    expect(nina.get_by_text("To be Creator in Vision")).to_be_visible()
+    nina.get_by_role("button", name="Send request").click()
+    expect(nina.get_by_text("Creator in Vision")).to_be_visible()
 
     tom.goto("/")
     assert badge(tom, "Teams").startswith("1")

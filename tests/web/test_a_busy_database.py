@@ -156,6 +156,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "projects:change": f"{project}change/",
         "projects:key": f"{project}key/",
         "projects:test": f"{project}test/",
+        "people:invite": "/people/invite/",
         "people:appoint": "/people/appoint/",
         "people:dismiss": f"/people/roles/{site.pk}/end/",
         "people:activity": f"/people/{people.mallory.pk}/activity/",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client as Browser
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.services import extend_grant, grant
+from hyperclusters.access.services import extend_grant, grant, set_rules
 from tests.conftest import People, events
 from tests.web.pages import HTMX, SignIn, body, main, words
 
@@ -122,7 +123,7 @@ def test_giving_access_never_takes_any_away(people: People, as_: SignIn) -> None
     give = {"who": "ada", "role": "viewer", "reason": "x"}
     answer = tom.post("/teams/vision/give/", give | {"until": "open"})
     assert answer.status_code == 422
-    assert "They have that much, for that long, already." in words(answer)
+    assert "already has as much access for as long" in words(answer)
     extend_grant(held(people.ada), until=timezone.now() + timedelta(days=7), reason="x", by=people.tom)
     assert tom.post("/teams/vision/give/", give | {"until": "open"}).status_code == 302
     roles = Grant.objects.active().filter(person=people.ada).values_list("role", flat=True)
@@ -151,7 +152,7 @@ def test_who_has_asked_reads_who_decides_at_home_and_on_the_page_of_their_access
     assert 'href="/access/"' in body(home)
     assert (
         "· decided by tom"
-        in main(nina.get("/access/")).partition("You have asked")[2].partition("Withdraw")[0]
+        in main(nina.get("/access/")).partition("Your requests")[2].partition("Withdraw")[0]
     )
 
 
@@ -165,3 +166,87 @@ def test_the_end_of_access_is_one_sentence_in_chinese(people: People, as_: SignI
     extend_grant(held(people.ada), until=timedelta(days=6), reason="x", by=people.tom)
     text = main(as_("ada").get("/access/", headers={"Accept-Language": "zh-hans"}))
     assert "6 天后 到期" in text  # the space stands for the tag between them
+
+
+@pytest.mark.parametrize("back", ["/", "/teams/vision/", "https://evil.example/"])
+def test_a_request_is_decided_in_the_list_and_leads_back_to_it(
+    back: str, people: People, as_: SignIn
+) -> None:
+    terms: dict[str, Any] = {"team": people.vision, "role": Role.VIEWER, "days": 7, "reason": "x"}
+    first, second = (access_requests.ask(person=who, **terms) for who in (people.nina, people.mallory))
+    tom, here = as_("tom"), back if back.startswith("/") else "/teams/vision/"
+    form = {"do": "approve", "approve-days": "7", "back": back}
+    assert tom.post(f"/teams/vision/requests/{first.pk}/", form)["Location"] == here
+    page = words(tom.get("/teams/vision/"))
+    assert "mallory requests Viewer" in page
+    assert "nina requests" not in page
+    empty = {"do": "decline", "decline-reason": " ", "back": back}
+    answer = tom.post(f"/teams/vision/requests/{second.pk}/", empty)
+    assert (answer.status_code, answer["Location"]) == (302, here)
+    assert "Enter a reason." in words(tom.get("/teams/vision/"))
+    form = {"do": "decline", "decline-reason": "Not this week", "back": back}
+    assert tom.post(f"/teams/vision/requests/{second.pk}/", form)["Location"] == here
+    assert "requests" not in main(tom.get("/teams/vision/"))
+
+
+def test_keeping_all_others_keeps_everybody_but_oneself_and_whom_one_revokes(
+    people: People, as_: SignIn
+) -> None:
+    until = timezone.now() + timedelta(days=7)
+    extra = grant(person=people.vera, role=Role.CREATOR, team=people.vision, until=until, reason="a run")
+    tom, grants = as_("tom"), Grant.objects.active().filter(team=people.vision)
+    page = body(tom.get("/teams/vision/review/"))
+    assert page.count("<select") == grants.count()
+    assert 'type="radio"' not in page
+    form = {f"g{each.pk}": "later" for each in grants} | {
+        f"g{extra.pk}": "end",
+        "reason": "Q4",
+        "rest": "keep",
+    }
+    answer = tom.post("/teams/vision/review/", form, follow=True)
+    assert "Review saved: 2 kept, 1 revoked, 1 not decided." in words(answer)
+    kept = Grant.objects.filter(reviewed_by=people.tom).values_list("person__username", "role")
+    assert sorted(kept) == [("ada", "creator"), ("vera", "viewer")]
+    assert "vera" not in main(tom.get("/teams/vision/review/?show=unreviewed"))
+    assert "tom" in main(tom.get("/teams/vision/review/?show=unreviewed"))
+
+
+def test_a_member_is_one_row_with_their_roles_in_rising_order(people: People, as_: SignIn) -> None:
+    until = datetime(2099, 12, 3, tzinfo=UTC)
+    grant(
+        person=people.vera, role=Role.CREATOR, team=people.vision, until=until, reason="a run", by=people.tom
+    )
+    page = as_("tom").get("/teams/vision/")
+    assert "Viewer + Creator until 2 Dec 2099" in main(page)
+    assert page.context["page"].paginator.count == 3
+    assert "3 members" in words(page)
+    only = main(as_("tom").get("/teams/vision/?show=layered"))
+    assert "vera" in only
+    assert "ada" not in only
+
+
+def test_rules_and_quota_say_what_they_mean_before_an_error(people: People, as_: SignIn) -> None:
+    rules = words(as_("tom").get("/teams/vision/rules/"))
+    assert "Leave empty for no limit." in rules
+    assert "At the limit new creations are refused" in words(as_("root").get("/teams/vision/quota/"))
+    set_rules(people.vision, by=people.tom, longest_days=90)
+    give = words(as_("tom").get("/teams/vision/give/"))
+    assert "Vision allows up to 90 days." in give
+    assert "No end date" not in give
+
+
+def test_a_platform_admin_adds_a_person_to_a_team(people: People, as_: SignIn) -> None:
+    root, form = as_("root"), {"team": "speech", "role": "admin", "until": "open", "reason": "leads"}
+    assert "Invitation sent to new@example.com." in words(
+        root.post("/people/invite/", form | {"who": "new@example.com"}, follow=True)
+    )
+    root.post("/people/invite/", form | {"who": "nina"})
+    assert Grant.objects.active().get(person=people.nina).role == Role.ADMIN
+    for changes in ({"team": ""}, {"team": "none"}, {"who": "nobody"}, {"role": "viewer"}, {"reason": ""}):
+        assert root.post("/people/invite/", form | {"who": "vera"} | changes).status_code == 422, changes
+    grant(person=people.root, role=Role.ADMIN, team=people.vision, reason="also leads")
+    viewer = form | {"who": "nina", "role": "viewer"}
+    answer = root.post("/people/invite/", viewer)
+    assert "Only an admin of Speech can add others than admins." in words(answer)
+    assert root.post("/people/invite/", viewer | {"team": "vision"}).status_code == 302
+    assert as_("tom").get("/people/invite/").status_code == 403

@@ -264,6 +264,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "access:withdraw": f"/access/requests/{access_request.pk}/withdraw/",
         "access:invitation": "/access/invitations/forged/",
         "people:list": "/people/",
+        "people:invite": "/people/invite/",
         "people:appoint": "/people/appoint/",
         "people:dismiss": f"/people/roles/{people.olga.grants.get().pk}/end/",
         "people:activity": f"/people/{people.nina.pk}/activity/",

@@ -138,6 +138,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "add_service": ("tom", "/teams/vision/services/new/", {"name": "deploy", "role": "creator", "until": "30", "reason": why}),
         "correct": ("root", f"/people/{people.ada.pk}/correct/", {"email": "ada@new.example", "full_name": "Ada L", "reason": why}),
         "account": ("olga", "/audit/review/elsewhere/?show=outside", {"cluster": str(cluster.pk), "person": "ada", "reason": why}),
+        "invite": ("root", "/people/invite/", {"who": "new@example.com", "team": "vision", "role": "admin", "until": "30", "reason": why}),
         "rename": ("root", "/teams/vision/name/", {"name": "Vision lab", "reason": why}),
     }  # fmt: skip
 
@@ -145,7 +146,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 FORMS = (
     "create", "delete", "owner", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "change", "key", "mark", "account",
-    "acknowledge", "new_token", "add_service", "rename",
+    "acknowledge", "new_token", "add_service", "rename", "invite",
 )  # fmt: skip
 SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
 HIDDEN = {"do"}

@@ -180,6 +180,7 @@ def path(route: str, at: Side, world: World) -> str:
     space, _, name = route.partition(":")
     keys: dict[str, list[Any]] = {
         "grant": [at.team.slug, at.grant.pk],
+        "revoke": [at.team.slug, at.grant.pk],
         "request": [at.team.slug, at.asked.pk],
         "uninvite": [at.team.slug, at.invitation.pk],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
@@ -211,7 +212,7 @@ def path(route: str, at: Side, world: World) -> str:
         return reverse(route, args=api_keys(name, at))
     if space == "creations" and name in {"creation", "look", "decide"}:
         return reverse(route, args=[at.creation.pk])
-    if space == "teams" and name in {"team", "who", "rules", "quota", "give", "review"}:
+    if space == "teams" and name in {"team", "who", "rules", "quota", "rename", "owners", "give", "review"}:
         return reverse(route, args=[at.team.slug])
     return reverse(route, args=keys.get(name, []))
 

@@ -116,7 +116,7 @@ def test_a_cluster_made_outside_waits_until_it_is_claimed_or_accepted(
     olga, cluster = as_("olga"), Cluster.objects.get(name="outside")
     assert "outside" in main(olga.get(f"{QUEUE}?show=outside"))
     empty = olga.post(f"{QUEUE}{cluster.pk}/", {"person": " "})
-    assert (empty.status_code, "Choose a person, or give a reason" in words(empty)) == (422, True)
+    assert (empty.status_code, "Choose an owner, or enter a reason" in words(empty)) == (422, True)
     olga.post(f"{QUEUE}{cluster.pk}/", {"person": "ada", "reason": "made in the console"})
     (event,) = events(action="cluster:outside:claimed")
     assert (event.after or {})["claimed_for"] == "ada"
@@ -133,7 +133,7 @@ def test_a_person_who_does_not_exist_is_said_and_what_was_typed_stays(
     typed = {"person": "addda", "reason": "made in the console"}
     answer = as_("olga").post(f"{QUEUE}{cluster.pk}/?show=outside", typed)
     assert answer.status_code == 422
-    assert "There is nobody called addda. Nothing was noted." in main(answer)
+    assert "There is nobody called addda. Nothing was saved." in main(answer)
     assert (value_of(answer, "person"), value_of(answer, "reason")) == ("addda", "made in the console")
     assert not Review.objects.exists()
     assert not events(action="cluster:outside:accepted")

@@ -189,6 +189,20 @@ class GiveForm(RoleForm):
         return text
 
 
+class AddPersonForm(GiveForm):
+    """A person's access to a team that is chosen as well: for somebody with an account, or invited by e-mail."""
+
+    field_order = ["who", "team", "role", "until", "date", "reason"]
+
+    def __init__(self, *args: Any, teams: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, team=None, **kwargs)
+        choices = [("", _("Choose a team")), *teams]
+        self.fields["team"] = forms.ChoiceField(
+            label=_("Team"), choices=choices, error_messages={"required": _("Choose a team.")}
+        )
+        self.order_fields(self.field_order)
+
+
 class SiteRoleForm(GiveForm):
     """A role in the whole installation."""
 

@@ -31,6 +31,7 @@ access_urls = [
 ]
 people_urls = [
     path("", people.listing, name="list"),
+    path("invite/", people.invite, name="invite"),
     path("appoint/", people.appoint, name="appoint"),
     path("roles/<int:pk>/end/", people.dismiss, name="dismiss"),
     path("<int:pk>/activity/", people.activity, name="activity"),

@@ -40,8 +40,10 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     team = team_of(request, slug)
     initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
     form = GiveForm(posted(request), team=team, roles=grantable_roles(request, team), initial=initial)
-    context = {"team": team, "title": _("Grant access"), "submit": _("Grant access")}
-    return form_page(request, form, lambda: _give(request, team, form), "access/teams/form.html", context)
+    context = {"team": team, "title": _("Give access"), "submit": _("Give access")}
+    return form_page(
+        request, form, lambda: give_access(request, team, form), "access/teams/form.html", context
+    )
 
 
 @access(get=GRANTERS, post=GRANTERS)
@@ -100,7 +102,7 @@ def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     invitation = get_object_or_404(Invitation.objects.filter(team=team).select_related("team"), pk=pk)
     try:
         invitations.withdraw(invitation, by=request.user)
-        messages.success(request, _("The invitation is taken back; its link is void."))
+        messages.success(request, _("Invitation withdrawn. Its link no longer works."))
     except ChangeRefused as refused:
         messages.warning(request, access_refusal(refused))
     return redirect(team)
@@ -112,7 +114,8 @@ def grantable_roles(request: PageRequest, team: Team) -> list[Role]:
     return list(TEAM_ROLES) if may(request.user, Permission.GRANT, team) else [Role.ADMIN]
 
 
-def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
+def give_access(request: PageRequest, team: Team, form: GiveForm) -> Team:
+    """Grant what the form says, or invite whom it names. Raises as `services.grant`, `invitations.invite`."""
     who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.end()
     terms: dict[str, Any] = {
         "team": team,
@@ -122,7 +125,7 @@ def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
     }
     if isinstance(who, str):
         invitations.invite(email=who, by=request.user, **terms)
-        text = _("%(who)s is invited by e-mail. The link is good once, for 7 days.") % {"who": who}
+        text = _("Invitation sent to %(who)s. Its link works once, within 7 days.") % {"who": who}
     else:
         services.grant(person=who, by=request.user, keep_higher=True, **terms)
         text = access_text(who.username, Grant.objects.active().of(who, team))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -89,12 +89,6 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
     may_grant = may(request.user, Permission.GRANT, team)
     tabs = _tabs(request, team, may_grant=may_grant)
     tab = chosen_value(request.GET, "tab", [each[:2] for each in tabs]) or MEMBERS
-    part: dict[str, Callable[[PageRequest, Team], dict[str, Any]]] = {
-        MEMBERS: _people,
-        RULES: lambda _request, _team: {},
-        SERVICES: lambda _request, team: {"services": _services(team)},
-        HISTORY: _history,
-    }
     context = {
         "team": team,
         "tab": tab,
@@ -106,7 +100,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
     }
-    return render(request, "access/teams/team.html", context | part[tab](request, team))
+    return render(request, "access/teams/team.html", context | _part(request, team, tab))
 
 
 @access(get=on("team"))
@@ -138,6 +132,14 @@ def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
         }
         for team in teams
     ]
+
+
+def _part(request: PageRequest, team: Team, tab: str) -> dict[str, Any]:
+    if tab == SERVICES:
+        return {"services": _services(team)}
+    if tab == HISTORY:
+        return _history(request, team)
+    return {} if tab == RULES else _people(request, team)
 
 
 def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[str, str, int | None]]:
