@@ -30,16 +30,16 @@ def access_text(person: str, grants: Iterable[Grant]) -> str:
     parts = [_until_text(after[0]), *map(_then_text, after[1:])]
     if after[-1][1] is not None:
         parts.append(gettext("then no access"))
-    return gettext("%(who)s is %(access)s.") % {"who": person, "access": ", ".join(parts)}
+    return gettext("%(who)s is %(access)s.") % {"who": person, "access": gettext(", ").join(parts)}
 
 
 def change_text(role: str, replaced: list[Grant], remaining: list[Grant]) -> str:
     """What a change takes away and what stays: "Replaces Admin. Viewer stays." Empty if it only adds."""
     gone = [each.get_role_display() for each in replaced if each.role != role]
     stays = [each.get_role_display() for each in remaining]
-    lines = [gettext("Replaces %(roles)s") % {"roles": ", ".join(gone)}] if gone else []
+    lines = [gettext("Replaces %(roles)s") % {"roles": gettext(", ").join(gone)}] if gone else []
     if stays:
-        lines.append(gettext("%(roles)s stays") % {"roles": ", ".join(stays)})
+        lines.append(gettext("%(roles)s stays") % {"roles": gettext(", ").join(stays)})
     return " · ".join(lines)
 
 
