@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -13,6 +13,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
+from .layers import covering, replaced_as_audit_json
 from .models import AccessRequest, Grant, RequestState, Role, Team, User
 from .permissions import NotPermitted, Permission, Person, grants_for, require, within
 from .rules import Expiry, audited_change, lock, resolve_expiry
@@ -37,7 +38,8 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
         if not User.objects.filter(pk=person.pk, is_active=True).exists():
             raise NotPermitted(Permission.VIEW)
         until = resolve_expiry(team, end=_length(days), reason=reason, since=clock.now())
-        _require_not_held(person, team, role, until)
+        if covering(Grant.objects.active().of(person, team), role, until):
+            raise ChangeRefused(Cause.HELD, team.name)
         access_request = AccessRequest(person=person, team=team, role=role, days=days, reason=reason)
         try:
             with transaction.atomic():
@@ -143,16 +145,21 @@ def _decide(access_request: AccessRequest, state: RequestState, *, by: User, not
 def _give(access_request: AccessRequest, *, end: Expiry, by: User) -> tuple[Grant, dict[str, Any] | None]:
     """A new grant or, if the person has this role already, its later end; and the grant before.
 
-    A grant that was extended further meanwhile stays as it is. Raises ChangeRefused for a lesser role.
+    A grant that was extended further meanwhile stays as it is. Raises ChangeRefused if it would add nothing.
     """
     person, role, team = access_request.person, Role(access_request.role), access_request.team
-    grant = Grant.objects.active().of(person, team)
-    if grant is None or grant.role != role:
-        _require_not_held(person, team, role)
-        new_grant, old = create_grant(
-            person=person, role=role, team=team, reason=access_request.reason, until=end, by=by
+    grant = Grant.objects.active().of(person, team).filter(role=role).first()
+    if grant is None:
+        new_grant, replaced = create_grant(
+            person=person,
+            role=role,
+            team=team,
+            reason=access_request.reason,
+            until=end,
+            by=by,
+            keep_higher=True,
         )
-        return new_grant, old.as_audit_json() if old else None
+        return new_grant, replaced_as_audit_json(replaced)
     before = grant.as_audit_json()
     move_end(grant, until=end, reason=access_request.reason, by=by, only_later=True)
     return grant, before
@@ -160,10 +167,3 @@ def _give(access_request: AccessRequest, *, end: Expiry, by: User) -> tuple[Gran
 
 def _length(days: int | None) -> timedelta | None:
     return timedelta(days=days) if days is not None else None
-
-
-def _require_not_held(person: User, team: Team, role: Role, until: datetime | None = None) -> None:
-    """Raise ChangeRefused if the person already has this role, or a stronger one, for as long."""
-    grant = Grant.objects.active().of(person, team)
-    if grant and (grant.is_above(role) or (grant.role == role and grant.lasts(until))):
-        raise ChangeRefused(Cause.HELD, team.name)

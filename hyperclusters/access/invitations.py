@@ -13,6 +13,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
 from .identifiers import ascii_lower
+from .layers import covering, replaced_as_audit_json
 from .models import Grant, Invitation, Role, Team, User
 from .permissions import NotPermitted, Permission, require
 from .rules import Expiry, audited_change, lock, require_may_give, resolve_expiry
@@ -73,7 +74,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
     """Give the role to the person with the invited address. The person who invited must still be allowed to grant it.
 
     Nobody loses by it: a person who has as much for as long keeps that, and the event says so. Raises ChangeRefused:
-    another address, used or expired, no longer allowed to invite, the team's rules, a stronger role that ends sooner.
+    another address, used or expired, no longer allowed to invite, the team's rules.
     """
     team = invitation.team
     with audited_change(by=person, on=invitation, role=invitation.role):
@@ -90,7 +91,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
             on=invitation,
             by=person,
             reason=invitation.reason,
-            before=replaced.as_audit_json() if replaced else None,
+            before=replaced_as_audit_json(replaced),
             after=grant.as_audit_json()
             | {
                 "grant": str(grant.pk),
@@ -101,14 +102,11 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
     return grant
 
 
-def _take(invitation: Invitation, person: User) -> tuple[Grant, Grant | None]:
-    """The person's grant from now on and the one before: the same if that is no less."""
+def _take(invitation: Invitation, person: User) -> tuple[Grant, list[Grant]]:
+    """The person's grant from now on and those before: the same one if that is no less."""
     role, team = Role(invitation.role), invitation.team
-    grant = Grant.objects.active().of(person, team)
-    if grant and (grant.is_above(role) or grant.role == role) and grant.lasts(invitation.until):
-        return grant, grant
-    if grant and grant.is_above(role):
-        raise ChangeRefused(Cause.HELD, team.name)
+    if grant := covering(Grant.objects.active().of(person, team), role, invitation.until):
+        return grant, [grant]
     try:
         return create_grant(
             person=person,
@@ -117,6 +115,7 @@ def _take(invitation: Invitation, person: User) -> tuple[Grant, Grant | None]:
             reason=invitation.reason,
             until=invitation.until,
             by=invitation.invited_by,
+            keep_higher=True,
         )
     except NotPermitted:
         raise ChangeRefused(Cause.INVITER, invitation.invited_by.username) from None

@@ -28,6 +28,7 @@ from django.utils.translation import gettext as _
 from hyperclusters.audit import clock
 
 from . import invitations, team_admins
+from .layers import stages
 from .models import AccessRequest, Grant, Invitation, OutgoingMail, RequestState, Team, User
 from .models.outgoing_mail import TRIES, pause
 from .permissions import Permission, platform_admins, who_can
@@ -169,6 +170,12 @@ def _expiry_mail(grant: Grant) -> Text:
     }
     subject = _("Your access to %(team)s ends soon") % facts
     text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s")
+    if grant.team and (then := stages(Grant.objects.active().of(grant.person, grant.team))[1:]):
+        facts["then"] = str(then[0][0].label)
+        text = _(
+            "You are %(role)s in %(team)s until %(until)s, then %(then)s. If you need it longer, ask with a click: "
+            "%(url)s"
+        )
     return _addresses([grant.person]), subject, text % facts
 
 
@@ -241,7 +248,8 @@ def _link(path: str) -> str:
 
 def _ending_soon() -> QuerySet[Grant]:
     now = clock.now()
-    return Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
+    ending = Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
+    return ending.not_outlasted()
 
 
 DECIDED = [RequestState.APPROVED, RequestState.DECLINED]

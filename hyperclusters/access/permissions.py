@@ -101,7 +101,7 @@ def limit_to_team(team_id: int) -> None:
 
 
 def active_grants(person: Person) -> list[Grant]:
-    """This person's active grants, each with its team."""
+    """This person's active grants, each with its team; those of one team in rising order."""
     if not isinstance(person, User):
         return []
     if (cache := _read.get()) is None:
@@ -109,7 +109,10 @@ def active_grants(person: Person) -> list[Grant]:
     if person.pk not in cache:
         grants = _active(person).select_related("team")
         # Sorted here: in the database the names to sort by cost two joins more, on every page.
-        cache[person.pk] = sorted(grants, key=lambda grant: (grant.team is None, str(grant.team)))
+        cache[person.pk] = sorted(
+            grants,
+            key=lambda grant: (grant.team is None, str(grant.team), list(Role).index(Role(grant.role))),
+        )
     return cache[person.pk]
 
 
@@ -177,7 +180,7 @@ def who_can(permission: Permission, team: Team) -> QuerySet[Grant]:
     here = Q(team=team, role__in=roles_for(permission)) | Q(
         team__isnull=True, role__in=POLICY[permission].site
     )
-    return Grant.objects.active().filter(here).select_related("person", "team")
+    return Grant.objects.active().effective().filter(here).select_related("person", "team")
 
 
 def platform_admins() -> list[User]:

@@ -14,7 +14,7 @@ from hyperclusters.audit.ledger import Auditable, Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
-from .models import TEAM_ROLES, Grant, Role, Team, User
+from .models import Grant, Role, Team, User
 from .permissions import NotPermitted, Permission, may, require
 
 Expiry = datetime | timedelta | None  # end of access: a time, a length from its beginning, or none
@@ -78,10 +78,10 @@ def require_may_give(by: User | None, role: Role, team: Team | None, *, to: User
         require(by, Permission.APPOINT, None)
     else:
         require(by, Permission.GRANT, team)
-        own = Grant.objects.active().filter(person=by, team=team).values_list("role", flat=True).first()
-        if own is None:  # ended since the request began
+        own = list(Grant.objects.active().of(by, team))
+        if not own:  # ended since the request began
             raise NotPermitted(Permission.GRANT, team)
-        if TEAM_ROLES.index(role) > TEAM_ROLES.index(Role(own)):
+        if all(each.is_below(role) for each in own):
             raise ChangeRefused(Cause.ABOVE)
     if by == to:
         raise ChangeRefused(Cause.ONESELF)

@@ -1,6 +1,7 @@
 """Services for people, teams and grants: they check permission and rules, and record one event for each change.
 
-A change of role ends one grant and begins another; a changed end date keeps the grant.
+A change of role ends what it replaces and begins a grant; lower grants that last longer stay beneath it (`layers`).
+A changed end date keeps the grant.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
-from .models import SITE_ROLES, Grant, Role, Team, User
+from .layers import covering, replaced_as_audit_json, replaced_by
+from .models import Grant, Role, Team, User
 from .permissions import Permission, require
 from .rules import (
     Expiry,
@@ -57,6 +59,32 @@ def add_team(*, slug: str, name: str, by: User | None = None) -> Team:
     return team
 
 
+def rename_team(team: Team, *, name: str, by: User, reason: str) -> None:
+    """Give a team another name; its slug, and so its addresses, stay.
+
+    Raises NotPermitted; ChangeRefused without a reason; ValidationError for a bad or existing name.
+    """
+    with audited_change(by=by, on=team, name=name, reason=reason):
+        require(by, Permission.APPOINT)
+        if not reason.strip():
+            raise ChangeRefused(Cause.NO_REASON)
+        team = Team.objects.select_for_update().get(pk=team.pk)
+        before = team.name
+        team.set_name(name)
+        team.full_clean()
+        team.save(update_fields=["name", "name_key"])
+        if team.name != before:
+            record(
+                EventType.TEAM_CHANGED,
+                Outcome.DONE,
+                on=team,
+                by=by,
+                reason=reason,
+                before={"name": before},
+                after={"name": team.name},
+            )
+
+
 def set_rules(team: Team, *, by: User, reason: str = "", **rules: Any) -> None:
     """Change what a team allows (`Team.RULES`) or its number of clusters (`quota`); omitted values stay.
 
@@ -95,34 +123,50 @@ def grant(
     reason: str,
     until: Expiry = None,
     by: User | None = None,
+    keep_higher: bool = False,
 ) -> Grant:
-    """Grant a role; the person's other role there ends with it. `by` is None only for a command on the server.
+    """Grant a role. It replaces the person's grants there, except lower ones that last longer: those stay beneath it.
 
-    Raises NotPermitted; ChangeRefused: to oneself, above one's own role, against the team's rules, the last admin.
+    `keep_higher`: higher ones stay as well, so nothing is taken away. `by` is None only for a command on the server.
+
+    Raises NotPermitted; ChangeRefused: to oneself, above one's own role, against the team's rules, the last admin; with
+    `keep_higher` if the person has as much for as long already.
     """
     change = {"person": person.username, "role": role, "until": until, "reason": reason}
     with audited_change(by=by, on=Subject("grant", "", person.username, team=team), **change):
         new_grant, replaced = create_grant(
-            person=person, role=role, team=team, reason=reason, until=until, by=by
+            person=person,
+            role=role,
+            team=team,
+            reason=reason,
+            until=until,
+            by=by,
+            keep_higher=keep_higher,
         )
         event_type = EventType.GRANT_CHANGED if replaced else EventType.GRANT_ADDED
-        before = replaced.as_audit_json() if replaced else None
         record(
             event_type,
             Outcome.DONE,
             on=new_grant,
             by=by,
             reason=reason,
-            before=before,
+            before=replaced_as_audit_json(replaced),
             after=new_grant.as_audit_json(),
         )
     return new_grant
 
 
 def create_grant(
-    *, person: User, role: Role, team: Team | None, reason: str, until: Expiry, by: User | None
-) -> tuple[Grant, Grant | None]:
-    """The grant and the one it replaces. For services that record the event: call inside their transaction.
+    *,
+    person: User,
+    role: Role,
+    team: Team | None,
+    reason: str,
+    until: Expiry,
+    by: User | None,
+    keep_higher: bool = False,
+) -> tuple[Grant, list[Grant]]:
+    """The grant and those it replaces. For services that record the event: call inside their transaction.
 
     Raises as `grant` does.
     """
@@ -133,11 +177,11 @@ def create_grant(
     require_may_give(by, role, team, to=person)
     now = clock.now()
     ends_at = resolve_expiry(team, end=until, reason=reason, since=now)
-    grants = Grant.objects.filter(person=person, team=team, ended_at__isnull=True)
-    old = (
-        (grants.filter(role=role) if role in SITE_ROLES else grants).select_related("person", "team").first()
-    )
-    if old is not None:
+    grants = list(Grant.objects.of(person, team).filter(ended_at__isnull=True))
+    if keep_higher and covering(grants, role, ends_at):
+        raise ChangeRefused(Cause.HELD, person.username)
+    replaced = replaced_by(grants, role, ends_at, keep_higher=keep_higher)
+    for old in replaced:
         if role not in {old.role, Role.ADMIN}:
             require_may_take(by, old)
         if role != old.role or ends_at is not None:
@@ -146,7 +190,7 @@ def create_grant(
     new_grant = Grant.objects.create(
         person=person, role=role, team=team, since=now, until=ends_at, granted_by=by, reason=reason
     )
-    return new_grant, old
+    return new_grant, replaced
 
 
 def extend_grant(grant: Grant, *, until: Expiry, reason: str, by: User) -> Grant:
@@ -196,6 +240,17 @@ def end_grant(grant: Grant, *, reason: str, by: User | None = None) -> None:
     with audited_change(by=by, on=grant, **change):
         lock(grant.team)
         revoke(grant, reason=reason, by=by)
+
+
+def end_all_grants(person: User, team: Team, *, reason: str, by: User | None = None) -> int:
+    """End every grant of a person in a team, with one event each. Returns how many there were. Raises as `end_grant`."""
+    subject = Subject("grant", "", person.username, team=team)
+    with audited_change(by=by, on=subject, person=person.username, reason=reason):
+        lock(team)
+        grants = list(Grant.objects.active().of(person, team))
+        for each in grants:
+            revoke(each, reason=reason, by=by)
+    return len(grants)
 
 
 def revoke(grant: Grant, *, reason: str, by: User | None) -> None:

@@ -75,7 +75,7 @@ def list_teams(request: PageRequest, filters: Query[Paging]) -> Page[TeamOut]:
 @api.get("/teams/{slug:slug}/grants", response=Page[GrantOut], tags=["access"], url_name="grants")
 @access(get=on("team").with_scope(Scope.ACCESS_READ))
 def list_grants(request: PageRequest, slug: str, filters: Query[Paging]) -> Page[GrantOut]:
-    """The grants in force in a team, oldest first."""
+    """The grants in force in a team, oldest first. A person may have one of each role: the highest counts."""
     rows = (
         Grant.objects.active()
         .filter(team=_team(request, slug))
@@ -88,7 +88,7 @@ def list_grants(request: PageRequest, slug: str, filters: Query[Paging]) -> Page
 @api.post("/teams/{slug:slug}/grants", response={201: GrantOut}, tags=["access"], url_name="grants")
 @access(post=GIVERS)
 def create_grant(request: PageRequest, slug: str, body: GrantBody) -> Status[GrantOut]:
-    """Grant a role; another one that the person holds in the team ends with it."""
+    """Grant a role. It replaces what the person has in the team, except lower roles that last longer."""
     team = _team(request, slug)
     request.rule.require(request.user, team)
     person = User.objects.by_username(body.person).filter(grantable_in(team)).first()

@@ -49,8 +49,8 @@ def may_hand_over(person: User, cluster: Cluster) -> bool:
 
 
 def people_of(team: Team) -> GrantQuerySet:
-    """The active grants of the people in a team, without service identities: who can own its clusters."""
-    grants = Grant.objects.active().filter(team=team, person__service_team__isnull=True)
+    """The people in a team, each by the grant that counts, without service identities: who can own its clusters."""
+    grants = Grant.objects.active().effective().filter(team=team, person__service_team__isnull=True)
     return grants.select_related("person").order_by("person__username")
 
 

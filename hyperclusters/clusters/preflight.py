@@ -47,11 +47,11 @@ class Preflight:
 
 def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
     """Read what is known. The caller has checked that this person may create in this project."""
-    here = (grant for grant in grants_for(person, Permission.CREATE) if grant.team_id == project.team_id)
-    grant = next(here, None)
+    grants = grants_for(person, Permission.CREATE)
+    ends = [grant.until for grant in grants if grant.team_id == project.team_id]
     return Preflight(
         project=project,
-        access_expires_at=grant.until if grant else None,
+        access_expires_at=None if None in ends else max(filter(None, ends), default=None),
         used=used(project),
         used_by_team=used_by(project.team) if project.team.quota is not None else None,
         same_name=project.clusters.present().filter(name=name).first() if name else None,

@@ -270,8 +270,15 @@ addEventListener("pageshow", (event) => event.persisted && $$("[data-sent]").for
 // One box that ticks all the others of its form.
 document.addEventListener("change", ({ target }) => {
   if (!target.matches("[data-check-all]")) return;
-  for (const box of $$("input[type='checkbox'][name]", target.form)) box.checked = target.checked;
+  for (const box of $$("tbody input[type='checkbox'][name]", target.form)) box.checked = target.checked;
 });
+
+// How many rows are ticked.
+function countSelected() {
+  for (const count of $$("[data-selected]")) count.textContent = $$("tbody :checked", count.closest("form")).length;
+}
+document.addEventListener("change", countSelected);
+countSelected();
 
 // A download that shows how far it is. The file is kept in pieces, which the browser may put on disk; its last line says
 // that it is whole. Without scripts, or if anything fails before it begins, the browser downloads it by itself.

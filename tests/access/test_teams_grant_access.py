@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests, access_reviews, invitations
 from hyperclusters.access.errors import Cause, ChangeRefused
+from hyperclusters.access.layers import stages
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
 from hyperclusters.access.permissions import POLICY, NotPermitted, Permission, Rule, may
 from hyperclusters.access.reports import who_can_what
@@ -238,7 +239,7 @@ def test_so_many_days_are_exactly_that_and_as_many_as_the_team_allows_are_not_to
     tom.post("/teams/vision/give/", {"who": "nina", "role": "viewer", "until": str(days), "reason": "x"})
     given = held(people.nina, team)
     assert given.until == given.since + timedelta(days=days)
-    request = {"do": "until", "until-until": str(days), "until-reason": "again"}
+    request = {"role": "viewer", "until": str(days), "reason": "again"}
     assert tom.post(f"/teams/vision/grants/{given.pk}/", request).status_code == 302
     with refused(Cause.TOO_LONG):
         grant(person=people.mallory, role=Role.VIEWER, team=team, until=timedelta(days=31), reason="x")
@@ -309,7 +310,7 @@ def test_what_was_lost_is_said_once_a_team_by_its_last_grant(people: People, as_
 def test_the_latest_changes_of_access_are_changes(people: People, as_: SignIn) -> None:
     as_("vera").get("/teams/vision/rules/")
     as_("vera").get("/teams/vision/who.csv")
-    changes = words(as_("tom").get("/teams/vision/")).partition("Latest changes of access")[2]
+    changes = words(as_("tom").get("/teams/vision/?tab=history")).partition("Latest changes of access")[2]
     assert "Access granted" in changes
     assert "denied" not in changes
     assert "exported" not in changes
@@ -321,7 +322,8 @@ def test_a_review_that_is_refused_keeps_what_was_marked(people: People, as_: Sig
     answer = as_("tom").post("/teams/vision/review/", request)
     assert answer.status_code == 422
     assert held(people.ada, people.vision) == ada
-    marked = re.findall(r'name="g(\d+)" value="end" checked', answer.content.decode())
+    page = answer.content.decode()
+    marked = re.findall(r'name="g(\d+)"(?:(?!</select>).)*value="end" selected', page, flags=re.DOTALL)
     assert sorted(marked) == sorted([str(ada.pk), str(tom.pk)])
 
 
@@ -330,7 +332,7 @@ def test_asking_starts_with_no_team_and_says_so(people: People, as_: SignIn) -> 
     assert re.search(r'<option value="" selected>\s*Choose a team', nina.get("/access/").content.decode())
     answer = nina.post("/access/ask/", {"role": "viewer", "days": "7", "reason": "x"})
     assert answer.status_code == 422
-    assert "Choose the team to which you ask for access." in words(answer)
+    assert "Choose a team." in words(answer)
     assert 'value="vision" selected' in nina.get("/access/?team=vision").content.decode()
 
 
@@ -373,7 +375,7 @@ def test_an_invitation_is_good_once_for_its_address_until_it_expires(people: Peo
         ("viewer", 9, "viewer", 7, ("viewer", 9)),
         ("viewer", 7, "viewer", 9, ("viewer", 9)),
         ("viewer", 9, "creator", 7, ("creator", 7)),
-        ("creator", 7, "viewer", 9, None),
+        ("creator", 7, "viewer", 9, ("creator", 7)),
     ],
 )
 def test_nobody_loses_by_accepting_an_invitation_that_was_overtaken(
@@ -381,7 +383,7 @@ def test_nobody_loses_by_accepting_an_invitation_that_was_overtaken(
     days: int | None,
     invited_as: str,
     invited_for: int | None,
-    left: tuple[str, int | None] | None,
+    left: tuple[str, int | None],
     people: People,
 ) -> None:
     now = timezone.now()
@@ -393,18 +395,16 @@ def test_nobody_loses_by_accepting_an_invitation_that_was_overtaken(
     invited = invitations.invite(
         email="nina@example.com", role=Role(invited_as), until=end(invited_for), **request
     )
-    given = grant(person=people.nina, role=Role(role), until=end(days), **request)
-    if left is None:  # who creates, but not for as long as they could look: the link stays good until then
-        with refused(Cause.HELD):
-            invitations.accept(invited, person=people.nina)
-        assert held(people.nina, people.vision) == given
-        assert invitations.by_token(invitations.token(invited))
-        return
-    now_held = invitations.accept(invited, person=people.nina)
-    assert held(people.nina, people.vision) == now_held
-    assert (now_held.role, now_held.until) == (left[0], end(left[1]))
+    grant(person=people.nina, role=Role(role), until=end(days), **request)
+    accepted = invitations.accept(invited, person=people.nina)
+    grants = list(Grant.objects.active().of(people.nina, people.vision))
+    first, *then = stages(grants)
+    assert accepted in grants
+    assert first == (left[0], end(left[1]))
+    longest = max([days or 99, invited_for or 99])  # as long as before, and as long as invited for
+    assert ([first, *then][-1][1] or end(99)) == end(longest)
     assert last().action == "access:invitation:accepted"
-    assert (last().before["role"], last().after["role"]) == (role, left[0])
+    assert last().after["role"] == accepted.role
     assert last().after["invited_as"] == invited_as
     assert not invitations.by_token(invitations.token(invited))
 
@@ -515,12 +515,12 @@ def test_the_story_of_a_newcomer_by_plain_posts(people: People, projects: Projec
     request = {"team": "vision", "role": "creator", "days": "7", "reason": "Porting the speech benchmark"}
     assert nina.post("/access/ask/", request).status_code == 302
     assert "waiting for you" in words(tom.get("/"))
-    assert "asks to be Creator for 1 week" in words(tom.get("/"))
+    assert "requests Creator for 1 week" in words(tom.get("/"))
     pk = AccessRequest.objects.get().pk
     tom.post(f"/teams/vision/requests/{pk}/", {"do": "approve", "approve-days": "7"})
     assert nina.get("/clusters/new/").status_code == 200
     grant = held(people.nina, people.vision)
-    tom.post(f"/teams/vision/grants/{grant.pk}/", {"do": "end", "end-reason": "The benchmark runs"})
+    tom.post(f"/teams/vision/grants/{grant.pk}/revoke/", {"reason": "The benchmark runs"})
     answer = nina.get("/clusters/new/")
     assert answer.status_code == 403
     assert "Your access as Creator in Vision was ended by tom: “The benchmark runs”" in words(answer)

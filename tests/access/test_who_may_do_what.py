@@ -177,7 +177,9 @@ def test_the_audit_shows_everything_to_auditors_own_team_to_admins_and_nothing_t
 # Grants.
 
 
-def test_a_person_holds_one_role_a_team_and_the_history_of_the_others(two_teams: tuple[Team, Team]) -> None:
+def test_a_role_without_an_end_replaces_the_lower_one_which_stays_in_the_history(
+    two_teams: tuple[Team, Team],
+) -> None:
     own, other = two_teams
     person = someone("viewer", own)
     grant(person=person, role=Role.CREATOR, team=own, reason="promoted")
@@ -206,10 +208,10 @@ def test_the_database_itself_keeps_roles_to_their_scope(role: str, two_teams: tu
         Grant.objects.create(person=person, role="superuser", team=None, reason="by hand")
 
 
-def test_the_database_itself_lets_one_running_grant_a_team_in(two_teams: tuple[Team, Team]) -> None:
+def test_the_database_itself_lets_one_running_grant_of_a_role_in(two_teams: tuple[Team, Team]) -> None:
     person = someone("viewer", two_teams[0])
     with pytest.raises(IntegrityError), transaction.atomic():
-        Grant.objects.create(person=person, role="admin", team=two_teams[0], reason="by hand")
+        Grant.objects.create(person=person, role="viewer", team=two_teams[0], reason="by hand")
     grant(person=person, role=Role.AUDITOR, team=None, reason="once")
     with pytest.raises(IntegrityError), transaction.atomic():
         Grant.objects.create(person=person, role="auditor", team=None, reason="twice")

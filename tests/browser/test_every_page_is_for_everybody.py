@@ -218,12 +218,12 @@ def test_the_pages_of_teams_of_access_and_of_the_platform_are_for_everybody(
     vision, project = "/teams/vision/", projects.vision.get_absolute_url()
     inspector = Inspector()
     for person, paths in {
-        "tom": ("/", "/teams/", vision, f"{vision}?q=nobody", f"{vision}give/", f"{vision}review/", f"{vision}rules/",
+        "tom": ("/", "/teams/", vision, f"{vision}?q=nobody", f"{vision}?tab=services", f"{vision}?tab=history", f"{vision}give/", f"{vision}review/", f"{vision}rules/",
                 f"{vision}services/new/", "/access/tokens/new/", "/api/",
-                f"{vision}grants/{grant.pk}/", f"{vision}requests/{access_request.pk}/"),
+                f"{vision}grants/{grant.pk}/", f"{vision}grants/{grant.pk}/revoke/", f"{vision}requests/{access_request.pk}/"),
         "vera": ("/access/", vision),
         "nina": ("/access/", "/access/?team=vision&role=admin"),
-        "root": (f"{vision}quota/", "/people/", "/people/?q=nobody", "/people/appoint/", "/people/teams/",
+        "root": (f"{vision}quota/", "/people/", "/people/invite/", f"{vision}name/", f"{vision}?tab=rules", "/people/?q=nobody", "/people/appoint/", "/people/teams/",
                  f"/people/roles/{auditor.pk}/end/", f"/people/{people.ada.pk}/activity/", "/projects/", "/projects/new/",
                  project),
     }.items():  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from functools import partial
 
 from hyperclusters.access.access_requests import approve, ask, decline
 from hyperclusters.access.access_requests import withdraw as withdraw_request
 from hyperclusters.access.access_reviews import deactivate
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.services import add_person, end_grant, grant
+from hyperclusters.access.services import add_person, end_grant, extend_grant, grant
 from hyperclusters.clusters.creations import CreateRequest, request_creation, withdraw
 from hyperclusters.clusters.credentials import seal
 from hyperclusters.clusters.errors import NameTaken, NameUnresolved, QuotaReached, TokenUsed
@@ -134,6 +135,33 @@ def last_two_admins(stage: RaceSetup) -> list[str]:
     left = Grant.objects.active().filter(team=team, role=Role.ADMIN).count()
     odd = {kind for kind in kinds(got) if kind not in {"NoneType", "Grant", "ChangeRefused", "NotPermitted"}}
     return wrong(G26_one_admin_is_left=left == 1, no_other_error=not odd)
+
+
+@race
+def layers_of_one_person(stage: RaceSetup) -> list[str]:
+    """Grants of one person, an extension and an end at one moment: one of each role, and what stands beneath stays."""
+    team, people = (
+        stage.project.team,
+        [add_person(username=f"{name}-{uuid.uuid4().hex[:8]}") for name in ("tom", "nina")],
+    )
+    grant(person=people[0], role=Role.ADMIN, team=team, reason="race")
+    give = partial(grant, person=people[1], team=team, reason="race", by=people[0])
+    give(role=Role.VIEWER)
+    temporary = give(role=Role.CREATOR, until=timedelta(days=7))
+    got = run_concurrently(
+        partial(give, role=Role.CREATOR, until=timedelta(days=8)),
+        partial(give, role=Role.ADMIN, until=timedelta(days=1)),
+        partial(give, role=Role.CREATOR, until=timedelta(days=9)),
+        lambda: extend_grant(temporary, until=timedelta(days=30), reason="race", by=people[0]),
+        lambda: end_grant(temporary, reason="race", by=people[0]),
+    )
+    left = list(Grant.objects.active().filter(person=people[1]).values_list("role", flat=True))
+    odd = {kind for kind in kinds(got) if kind not in {"NoneType", "Grant", "ChangeRefused"}}
+    return wrong(
+        one_of_each_role=len(left) == len(set(left)),
+        the_lowest_stays=Role.VIEWER in left,
+        no_other_error=not odd,
+    )
 
 
 @race

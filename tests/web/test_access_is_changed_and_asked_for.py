@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client as Browser
@@ -10,37 +11,33 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.services import extend_grant
+from hyperclusters.access.services import extend_grant, grant, set_rules
 from tests.conftest import People, events
-from tests.web.pages import SignIn, body, main, words
+from tests.web.pages import HTMX, SignIn, body, main, words
 
 
 def held(person: User) -> Grant:
     return Grant.objects.active().select_related("person", "team").get(person=person)
 
 
-def shown(browser: Browser, grant: Grant) -> dict[str, str]:
-    """What the two forms of a grant's page start from: `role` and `until`, each with its preset and its day."""
-    forms = browser.get(f"/teams/vision/grants/{grant.pk}/").context["forms"]
-    return {
-        name: f"{forms[name]['until'].value()} {forms[name]['date'].value() or ''}".strip()
-        for name in ("role", "until")
-    }
+def shown(browser: Browser, grant: Grant) -> str:
+    """The end that the form of a person's access starts from: the preset, and its day."""
+    form = browser.get(f"/teams/vision/grants/{grant.pk}/").context["form"]
+    return f"{form['until'].value()} {form['date'].value() or ''}".strip()
 
 
-def change_role(browser: Browser, grant: Grant, **changes: str) -> None:
-    """Send the form for another role as it is shown, with one role or another and these changes."""
-    form = browser.get(f"/teams/vision/grants/{grant.pk}/").context["forms"]["role"]
-    request = {form.add_prefix(name): str(form[name].value() or "") for name in ("until", "date")}
-    request |= {"do": "role", "role-role": "viewer", "role-reason": "looks only"}
-    request |= {form.add_prefix(name): value for name, value in changes.items()}
+def change(browser: Browser, grant: Grant, **changes: str) -> None:
+    """Send the form as the page has it, for a viewer and with these changes."""
+    form = browser.get(f"/teams/vision/grants/{grant.pk}/").context["form"]
+    request = {name: str(form[name].value() or "") for name in ("until", "date")}
+    request |= {"role": "viewer", "reason": "looks only"} | changes
     assert browser.post(f"/teams/vision/grants/{grant.pk}/", request).status_code == 302
 
 
-def test_another_role_leaves_open_ended_access_open_ended(people: People, as_: SignIn) -> None:
+def test_another_role_leaves_access_without_an_end_date_without_one(people: People, as_: SignIn) -> None:
     tom = as_("tom")
-    assert shown(tom, held(people.ada)) == {"role": "open", "until": "open"}
-    change_role(tom, held(people.ada))
+    assert shown(tom, held(people.ada)) == "open"
+    change(tom, held(people.ada))
     assert (held(people.ada).role, held(people.ada).until) == (Role.VIEWER, None)
 
 
@@ -56,13 +53,81 @@ def test_another_role_keeps_the_end_to_the_second_unless_another_is_chosen(
 ) -> None:
     tom = as_("tom")
     extend_grant(held(people.ada), until=end, reason="x", by=people.tom)
-    assert shown(tom, held(people.ada)) == {"role": f"date {day}", "until": f"date {day}"}
-    change_role(tom, held(people.ada))
+    assert shown(tom, held(people.ada)) == f"date {day}"
+    change(tom, held(people.ada))
     assert (held(people.ada).role, held(people.ada).until) == (Role.VIEWER, end)
-    change_role(tom, held(people.ada), role="creator", date="2099-03-07")
-    assert held(people.ada).until == datetime(2099, 3, 8, tzinfo=UTC)
-    change_role(tom, held(people.ada), until="open")
-    assert held(people.ada).until is None
+    change(tom, held(people.ada), role="creator", date="2099-03-07")
+    creator = Grant.objects.active().get(person=people.ada, role=Role.CREATOR)
+    assert creator.until == datetime(2099, 3, 8, tzinfo=UTC)
+    change(tom, creator, role="creator", until="open")
+    assert Grant.objects.active().get(person=people.ada, role=Role.CREATOR).until is None
+
+
+def test_one_form_says_what_will_be_true_and_a_temporary_role_leaves_the_lower_one(
+    people: People, as_: SignIn
+) -> None:
+    tom, vera = as_("tom"), held(people.vera)
+    path = f"/teams/vision/grants/{vera.pk}/"
+    choices = {"role": "creator", "until": "date", "date": "2099-12-02"}
+    assert "vera is Viewer with no end date." in words(tom.get(path))
+    fragment = words(tom.get(path, choices, headers=HTMX))
+    assert "Viewer stays vera is Creator until 2 Dec 2099, then Viewer again." in fragment
+    assert "Change access" not in fragment
+    answer = tom.post(path, choices | {"reason": "to repeat the run"}, follow=True)
+    assert "vera is Creator until 2 Dec 2099, then Viewer again." in words(answer)
+    page = words(tom.get(path))
+    assert "Viewer + Creator until 2 Dec 2099" in page
+    assert "Creator until 2 Dec 2099 by tom" in page
+    for role, keep, sentence in (
+        ("viewer", "", "Replaces Creator vera is Viewer with no end date."),
+        ("viewer", "on", "Creator stays vera is Creator until 2 Dec 2099, then Viewer again."),
+        ("creator", "", "Replaces Viewer vera is Creator with no end date."),
+        ("admin", "", "Replaces Creator, Viewer vera is Admin with no end date."),
+    ):
+        terms = {"role": role, "until": "open"} | ({"keep": keep} if keep else {})
+        assert sentence in words(tom.get(path, terms, headers=HTMX)), sentence
+
+
+@pytest.mark.parametrize(("query", "left"), [("", ["viewer"]), ("?all=1", [])])
+def test_revoking_asks_once_for_a_reason_and_says_what_is_left(
+    query: str, left: list[str], people: People, as_: SignIn
+) -> None:
+    until = timezone.now() + timedelta(days=7)
+    creator = grant(person=people.vera, role=Role.CREATOR, team=people.vision, until=until, reason="x")
+    path = f"/teams/vision/grants/{creator.pk}/revoke/{query}"
+    tom = as_("tom")
+    text = words(tom.get(path))
+    assert ("vera is Viewer with no end date." in text, "vera has no access." in text) == (
+        bool(left),
+        not left,
+    )
+    assert tom.post(path, {}).status_code == 422
+    assert tom.post(path, {"reason": "The run is over"}).status_code == 302
+    assert [each.role for each in Grant.objects.active().filter(person=people.vera)] == left
+    assert tom.get(path).status_code == 404
+
+
+def test_a_platform_admin_is_offered_only_what_they_may_change(people: People, as_: SignIn) -> None:
+    """A person with a lasting lower role: only that of an admin is a platform admin's to give and to revoke."""
+    until = timezone.now() + timedelta(days=7)
+    admin = grant(person=people.vera, role=Role.ADMIN, team=people.vision, until=until, reason="x")
+    viewer = Grant.objects.active().get(person=people.vera, role=Role.VIEWER)
+    page = body(as_("root").get(f"/teams/vision/grants/{admin.pk}/"))
+    assert f"/grants/{admin.pk}/revoke/" in page
+    assert "?all=1" not in page
+    assert f"/grants/{viewer.pk}/revoke/" not in page
+
+
+def test_giving_access_never_takes_any_away(people: People, as_: SignIn) -> None:
+    tom = as_("tom")
+    give = {"who": "ada", "role": "viewer", "reason": "x"}
+    answer = tom.post("/teams/vision/give/", give | {"until": "open"})
+    assert answer.status_code == 422
+    assert "already has as much access for as long" in words(answer)
+    extend_grant(held(people.ada), until=timezone.now() + timedelta(days=7), reason="x", by=people.tom)
+    assert tom.post("/teams/vision/give/", give | {"until": "open"}).status_code == 302
+    roles = Grant.objects.active().filter(person=people.ada).values_list("role", flat=True)
+    assert sorted(roles) == ["creator", "viewer"]
 
 
 def test_a_review_in_which_nothing_is_decided_says_so_and_is_no_event(people: People, as_: SignIn) -> None:
@@ -87,7 +152,7 @@ def test_who_has_asked_reads_who_decides_at_home_and_on_the_page_of_their_access
     assert 'href="/access/"' in body(home)
     assert (
         "· decided by tom"
-        in main(nina.get("/access/")).partition("You have asked")[2].partition("Withdraw")[0]
+        in main(nina.get("/access/")).partition("Your requests")[2].partition("Withdraw")[0]
     )
 
 
@@ -99,5 +164,89 @@ def test_who_asked_a_team_without_an_admin_reads_who_can_appoint_one(people: Peo
 
 def test_the_end_of_access_is_one_sentence_in_chinese(people: People, as_: SignIn) -> None:
     extend_grant(held(people.ada), until=timedelta(days=6), reason="x", by=people.tom)
-    text = main(as_("tom").get("/teams/vision/", headers={"Accept-Language": "zh-hans"}))
+    text = main(as_("ada").get("/access/", headers={"Accept-Language": "zh-hans"}))
     assert "6 天后 到期" in text  # the space stands for the tag between them
+
+
+@pytest.mark.parametrize("back", ["/", "/teams/vision/", "https://evil.example/"])
+def test_a_request_is_decided_in_the_list_and_leads_back_to_it(
+    back: str, people: People, as_: SignIn
+) -> None:
+    terms: dict[str, Any] = {"team": people.vision, "role": Role.VIEWER, "days": 7, "reason": "x"}
+    first, second = (access_requests.ask(person=who, **terms) for who in (people.nina, people.mallory))
+    tom, here = as_("tom"), back if back.startswith("/") else "/teams/vision/"
+    form = {"do": "approve", "approve-days": "7", "back": back}
+    assert tom.post(f"/teams/vision/requests/{first.pk}/", form)["Location"] == here
+    page = words(tom.get("/teams/vision/"))
+    assert "mallory requests Viewer" in page
+    assert "nina requests" not in page
+    empty = {"do": "decline", "decline-reason": " ", "back": back}
+    answer = tom.post(f"/teams/vision/requests/{second.pk}/", empty)
+    assert (answer.status_code, answer["Location"]) == (302, here)
+    assert "Enter a reason." in words(tom.get("/teams/vision/"))
+    form = {"do": "decline", "decline-reason": "Not this week", "back": back}
+    assert tom.post(f"/teams/vision/requests/{second.pk}/", form)["Location"] == here
+    assert "requests" not in main(tom.get("/teams/vision/"))
+
+
+def test_keeping_all_others_keeps_everybody_but_oneself_and_whom_one_revokes(
+    people: People, as_: SignIn
+) -> None:
+    until = timezone.now() + timedelta(days=7)
+    extra = grant(person=people.vera, role=Role.CREATOR, team=people.vision, until=until, reason="a run")
+    tom, grants = as_("tom"), Grant.objects.active().filter(team=people.vision)
+    page = body(tom.get("/teams/vision/review/"))
+    assert page.count("<select") == grants.count()
+    assert 'type="radio"' not in page
+    form = {f"g{each.pk}": "later" for each in grants} | {
+        f"g{extra.pk}": "end",
+        "reason": "Q4",
+        "rest": "keep",
+    }
+    answer = tom.post("/teams/vision/review/", form, follow=True)
+    assert "Review saved: 2 kept, 1 revoked, 1 not decided." in words(answer)
+    kept = Grant.objects.filter(reviewed_by=people.tom).values_list("person__username", "role")
+    assert sorted(kept) == [("ada", "creator"), ("vera", "viewer")]
+    assert "vera" not in main(tom.get("/teams/vision/review/?show=unreviewed"))
+    assert "tom" in main(tom.get("/teams/vision/review/?show=unreviewed"))
+
+
+def test_a_member_is_one_row_with_their_roles_in_rising_order(people: People, as_: SignIn) -> None:
+    until = datetime(2099, 12, 3, tzinfo=UTC)
+    grant(
+        person=people.vera, role=Role.CREATOR, team=people.vision, until=until, reason="a run", by=people.tom
+    )
+    page = as_("tom").get("/teams/vision/")
+    assert "Viewer + Creator until 2 Dec 2099" in main(page)
+    assert page.context["page"].paginator.count == 3
+    assert "3 members" in words(page)
+    only = main(as_("tom").get("/teams/vision/?show=layered"))
+    assert "vera" in only
+    assert "ada" not in only
+
+
+def test_rules_and_quota_say_what_they_mean_before_an_error(people: People, as_: SignIn) -> None:
+    rules = words(as_("tom").get("/teams/vision/rules/"))
+    assert "Leave empty for no limit." in rules
+    assert "At the limit new creations are refused" in words(as_("root").get("/teams/vision/quota/"))
+    set_rules(people.vision, by=people.tom, longest_days=90)
+    give = words(as_("tom").get("/teams/vision/give/"))
+    assert "Vision allows up to 90 days." in give
+    assert "No end date" not in give
+
+
+def test_a_platform_admin_adds_a_person_to_a_team(people: People, as_: SignIn) -> None:
+    root, form = as_("root"), {"team": "speech", "role": "admin", "until": "open", "reason": "leads"}
+    assert "Invitation sent to new@example.com." in words(
+        root.post("/people/invite/", form | {"who": "new@example.com"}, follow=True)
+    )
+    root.post("/people/invite/", form | {"who": "nina"})
+    assert Grant.objects.active().get(person=people.nina).role == Role.ADMIN
+    for changes in ({"team": ""}, {"team": "none"}, {"who": "nobody"}, {"role": "viewer"}, {"reason": ""}):
+        assert root.post("/people/invite/", form | {"who": "vera"} | changes).status_code == 422, changes
+    grant(person=people.root, role=Role.ADMIN, team=people.vision, reason="also leads")
+    viewer = form | {"who": "nina", "role": "viewer"}
+    answer = root.post("/people/invite/", viewer)
+    assert "Only an admin of Speech can add others than admins." in words(answer)
+    assert root.post("/people/invite/", viewer | {"team": "vision"}).status_code == 302
+    assert as_("tom").get("/people/invite/").status_code == 403

@@ -119,9 +119,8 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
         "give": ("tom", "/teams/vision/give/", {"who": "ninna", "role": "viewer", "until": "date", "date": "2027-03-01", "reason": why}),
-        "role": ("tom", f"/teams/vision/grants/{grant.pk}/", {"do": "role", "role-role": "admin", "role-until": "30", "role-reason": why}),
-        "until": ("tom", f"/teams/vision/grants/{grant.pk}/", {"do": "until", "until-until": "date", "until-date": "2027-03-01", "until-reason": why}),
-        "end": ("tom", f"/teams/vision/grants/{grant.pk}/", {"do": "end", "end-reason": why}),
+        "access": ("tom", f"/teams/vision/grants/{grant.pk}/", {"role": "admin", "until": "date", "date": "2027-03-01", "reason": why}),
+        "revoke": ("tom", f"/teams/vision/grants/{grant.pk}/revoke/?all=1", {"reason": why}),
         "review": ("tom", "/teams/vision/review/", {f"g{grant.pk}": "end", "reason": why}),
         "approve": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "approve", "approve-days": "30", "approve-note": why}),
         "decline": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "decline", "decline-reason": why}),
@@ -142,14 +141,16 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "new_token": ("ada", "/access/tokens/new/", {"owner": "ada", "name": "a pipeline", "days": "30"}),
         "add_service": ("tom", "/teams/vision/services/new/", {"name": "deploy", "role": "creator", "until": "30", "reason": why}),
         "correct": ("root", f"/people/{people.ada.pk}/correct/", {"email": "ada@new.example", "full_name": "Ada L", "reason": why}),
-        "account": ("olga", f"/audit/review/{cluster.pk}/?show=outside", {"person": "ada", "reason": why}),
+        "account": ("olga", "/audit/review/elsewhere/?show=outside", {"cluster": str(cluster.pk), "person": "ada", "reason": why}),
+        "invite": ("root", "/people/invite/", {"who": "new@example.com", "team": "vision", "role": "admin", "until": "30", "reason": why}),
+        "rename": ("root", "/teams/vision/name/", {"name": "Vision lab", "reason": why}),
     }  # fmt: skip
 
 
 FORMS = (
-    "create", "delete", "owner", "lock", "decide", "ask", "give", "role", "until", "end", "review", "approve", "decline", "rules",
+    "create", "delete", "owner", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
-    "acknowledge", "new_token", "add_service", "decline_on_home", "retire",
+    "acknowledge", "new_token", "add_service", "decline_on_home", "retire", "rename", "invite",
 )  # fmt: skip
 SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
 HIDDEN = {"do"}

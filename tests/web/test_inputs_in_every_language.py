@@ -103,11 +103,11 @@ def test_changing_the_role_alone_keeps_the_end_in_every_language(
     page = body(tom.get(path))
     assert full.until
     forms = [
-        each for each in re.findall(r"<form\b.*?</form>", page, flags=re.DOTALL) if 'value="role"' in each
+        each for each in re.findall(r"<form\b.*?</form>", page, flags=re.DOTALL) if 'name="role"' in each
     ]
     values = form_values(forms[0])
-    assert values["role-date"] == (full.until - timedelta(days=1)).date().isoformat()
-    answer = tom.post(path, values | {"role-role": "creator", "role-reason": "because"})
+    assert values["date"] == (full.until - timedelta(days=1)).date().isoformat()
+    answer = tom.post(path, values | {"role": "creator", "reason": "because"})
     assert answer.status_code == 302
     now = Grant.objects.active().get(person=people.nina, team=people.vision)
     assert (now.role, now.until) == (Role.CREATOR, full.until)

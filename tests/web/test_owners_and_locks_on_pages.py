@@ -228,9 +228,14 @@ def test_a_team_s_admin_finds_clusters_whose_owner_left_and_hands_them_over(
     assert "ada account deactivated" in page
     for name in ("vera", "olga"):
         assert "new owner" not in words(as_(name).get("/")) + words(as_(name).get(team))
-    posted = {"person": "tom", "reason": "ada left", "back": "team"}
-    answer = as_("tom").post(f"{cluster.get_absolute_url()}owner/", posted)
+    posted = {"cluster": str(cluster.pk), "person": "tom", "reason": "ada left"}
+    for missing in ("cluster", "person", "reason"):
+        refused = as_("tom").post(f"{team}owners/", {**posted, missing: ""}, follow=True)
+        assert "new owner" in words(refused), missing
+    assert as_("vera").post(f"{team}owners/", posted).status_code == 403
+    answer = as_("tom").post(f"{team}owners/", posted)
     assert answer["Location"] == team
+    assert events(action="cluster:owner:changed")[-1].reason == "ada left"
     assert "new owner" not in words(as_("tom").get("/")) + words(as_("tom").get(team))
 
 

@@ -180,6 +180,7 @@ def path(route: str, at: Side, world: World) -> str:
     space, _, name = route.partition(":")
     keys: dict[str, list[Any]] = {
         "grant": [at.team.slug, at.grant.pk],
+        "revoke": [at.team.slug, at.grant.pk],
         "request": [at.team.slug, at.asked.pk],
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
@@ -217,7 +218,7 @@ def path(route: str, at: Side, world: World) -> str:
         return reverse(route, args=api_keys(name, at))
     if space == "creations" and name in {"creation", "look", "decide"}:
         return reverse(route, args=[at.creation.pk])
-    if space == "teams" and name in {"team", "who", "rules", "quota", "give", "review"}:
+    if space == "teams" and name in {"team", "who", "rules", "quota", "rename", "owners", "give", "review"}:
         return reverse(route, args=[at.team.slug])
     return reverse(route, args=keys.get(name, []))
 
@@ -472,7 +473,7 @@ def test_g24_a_foreign_id_and_a_random_one_give_the_same_answer(
         assert text.splitlines() == text_2.splitlines()
 
 
-INSIDE = [e for e in TABLE if e.route in {"teams:grant", "teams:request", "teams:uninvite"}]
+INSIDE = [e for e in TABLE if e.route in {"teams:grant", "teams:revoke", "teams:request", "teams:uninvite"}]
 
 
 @pytest.mark.parametrize("entry", INSIDE, ids=[f"{e.method} {e.route}" for e in INSIDE])
@@ -481,8 +482,15 @@ def test_g24_another_team_s_object_is_absent_under_the_address_of_one_s_own_team
 ) -> None:
     with django_db_blocker.unblock(), undone():
         address = path(entry.route, world.other, world).replace("/other/", "/own/")
-        for do in ("end", "approve", "decline"):
-            request = {"do": do, "end-reason": "x", "decline-reason": "x", "approve-days": "7"}
+        for do in ("approve", "decline"):
+            request = {
+                "do": do,
+                "reason": "x",
+                "role": "viewer",
+                "until": "7",
+                "decline-reason": "x",
+                "approve-days": "7",
+            }
             answer = getattr(world.browsers["admin"], entry.method)(address, request)
             assert answer.status_code == 404, do
 
@@ -503,6 +511,7 @@ def test_ids_of_odd_shapes_are_absent(key: str, world: World, django_db_blocker:
         for pattern in (
             "/teams/{}/",
             "/teams/own/grants/{}/",
+            "/teams/own/grants/{}/revoke/",
             "/teams/own/requests/{}/",
             "/people/{}/activity/",
             "/clusters/{}/",

@@ -116,7 +116,7 @@ def test_a_cluster_made_outside_waits_until_it_is_claimed_or_accepted(
     olga, cluster = as_("olga"), Cluster.objects.get(name="outside")
     assert "outside" in main(olga.get(f"{QUEUE}?show=outside"))
     empty = olga.post(f"{QUEUE}{cluster.pk}/", {"person": " "})
-    assert (empty.status_code, "Enter an owner or a reason" in words(empty)) == (422, True)
+    assert (empty.status_code, "Choose an owner, or enter a reason" in words(empty)) == (422, True)
     olga.post(f"{QUEUE}{cluster.pk}/", {"person": "ada", "reason": "made in the console"})
     (event,) = events(action="cluster:outside:claimed")
     assert (event.after or {})["claimed_for"] == "ada"

@@ -72,7 +72,7 @@ class AccessRequest(models.Model):
     def length(self) -> str:
         """The duration, in words."""
         if self.days is None:
-            return _("without an end")
+            return _("with no end date")
         if self.days % 7 == 0 and self.days < 30:
             return ngettext("for %(count)d week", "for %(count)d weeks", self.days // 7) % {
                 "count": self.days // 7

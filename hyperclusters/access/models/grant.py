@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.conf import settings
@@ -43,9 +46,18 @@ class GrantQuerySet(models.QuerySet["Grant"]):
             person__is_active=True,
         )
 
-    def of(self, person: User, team: Team) -> Grant | None:
-        """This person's active grant in this team, if any."""
-        return self.filter(person=person, team=team).select_related("person", "team").first()
+    def effective(self) -> GrantQuerySet:
+        """Those that count now: of each person's grants in a team the highest, and every site role."""
+        return self.exclude(_any_of_them(lambda above: Q(role__in=above[1:])))
+
+    def not_outlasted(self) -> GrantQuerySet:
+        """Those whose end takes something away: no higher grant of the person there lasts as long."""
+        as_long = Q(until__isnull=True) | Q(until__gte=models.OuterRef("until"))
+        return self.exclude(_any_of_them(lambda above: as_long & Q(role__in=above[1:])))
+
+    def of(self, person: User, team: Team | None) -> GrantQuerySet:
+        """This person's grants in this team, or in the whole site."""
+        return self.filter(person=person, team=team).select_related("person", "team")
 
     def lost_by(self, person: User) -> GrantQuerySet:
         """The latest grants that this person lost recently, in teams where they have nothing now; the newest first."""
@@ -61,8 +73,22 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         return mine.order_by("-since", "pk")
 
 
+def _any_of_them(condition: Callable[[Sequence[Role]], Q]) -> Q:
+    """Whether the person of a grant has an active grant in its team that meets this condition, which gets the grant's
+    role and those above it."""
+    others = Grant.objects.active().filter(person=models.OuterRef("person"), team=models.OuterRef("team"))
+    each = (
+        Q(role=role) & Q(models.Exists(others.filter(condition(TEAM_ROLES[n:]))))
+        for n, role in enumerate(TEAM_ROLES)
+    )
+    return reduce(or_, each)
+
+
 class Grant(models.Model):
-    """A person, a role, a team (none for a site role), from when to when, by whom, why. Ended grants are kept."""
+    """A person, a role, a team (none for a site role), from when to when, by whom, why. Ended grants are kept.
+
+    A person may have several grants in a team, one of each role: the highest counts.
+    """
 
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="grants")
@@ -91,9 +117,9 @@ class Grant(models.Model):
                 name="grant_role_fits_scope",
             ),
             models.UniqueConstraint(
-                fields=["person", "team"],
+                fields=["person", "team", "role"],
                 condition=Q(ended_at__isnull=True, team__isnull=False),
-                name="grant_one_role_a_team",
+                name="grant_one_of_each_role_a_team",
             ),
             models.UniqueConstraint(
                 fields=["person", "role"],
@@ -125,6 +151,10 @@ class Grant(models.Model):
     def is_above(self, role: Role) -> bool:
         """Whether it allows more than this role of the same team."""
         return TEAM_ROLES.index(Role(self.role)) > TEAM_ROLES.index(role)
+
+    def is_below(self, role: Role) -> bool:
+        """Whether it allows less than this role of the same team."""
+        return TEAM_ROLES.index(Role(self.role)) < TEAM_ROLES.index(role)
 
     def lasts(self, until: datetime | None) -> bool:
         """Whether it lasts until this end (None: no end)."""

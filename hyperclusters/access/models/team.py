@@ -60,13 +60,17 @@ class Team(models.Model):
     def clean(self) -> None:
         """Check the name of a new team. Raises ValidationError (see `clean_name`), also if a team has it in any case."""
         if self._state.adding:
-            try:
-                self.name = clean_name(self.name)
-            except ValidationError as error:
-                raise ValidationError({"name": error}) from error
-            self.name_key = name_key(self.name)
-            if Team.objects.filter(name_key=self.name_key).exists():
-                raise ValidationError({"name": _("A team has this name already.")})
+            self.set_name(self.name)
+
+    def set_name(self, name: str) -> None:
+        """Give the team this name, not yet saved. Raises ValidationError as `clean`."""
+        try:
+            self.name = clean_name(name)
+        except ValidationError as error:
+            raise ValidationError({"name": error}) from error
+        self.name_key = name_key(self.name)
+        if Team.objects.filter(name_key=self.name_key).exclude(pk=self.pk).exists():
+            raise ValidationError({"name": _("A team has this name already.")})
 
     def audit_subject(self) -> Subject:
         """This team as the ledger names it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team
@@ -25,16 +26,33 @@ class RulesForm(TeamModelForm):
         choices=[(kind.value, kind.value) for kind in ClusterType],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text=_("None marked: every type."),
+        help_text=_("Leave both unticked to allow both."),
     )
-    reason = forms.CharField(label=_("Why"), max_length=500, required=False)
+    reason = forms.CharField(
+        label=_("Reason"), max_length=500, required=False, help_text=_("Optional. Kept in the audit.")
+    )
 
     class Meta:
         model = Team
         fields = list(Team.RULES)
+        labels = {
+            "allows_open_ended": _("Access may have no end date"),
+            "longest_days": _("Longest access, in days"),
+            "name_pattern": _("Cluster names"),
+            "reason_required": _("A creation needs a reason"),
+        }
         help_texts = {
-            "name_pattern": _("“*” stands for anything, “?” for one character: vision-*. Empty: any name."),
-            "longest_days": _("Empty: as long as one likes."),
+            "allows_open_ended": _(
+                "Untick to ask for an end date. Access that people have already stays as it is."
+            ),
+            "longest_days": _(
+                "Leave empty for no limit. With a limit, access always has an end date. It holds for new access, "
+                "requests and invitations."
+            ),
+            "name_pattern": _(
+                "“*” stands for any characters, “?” for one: vision-*. Leave empty for any name."
+            ),
+            "reason_required": _("The form for a new cluster then asks for one."),
         }
 
 
@@ -42,13 +60,26 @@ class QuotaForm(forms.Form):
     """How many clusters a team may have in all its projects."""
 
     quota = forms.IntegerField(
-        label=_("Clusters in all its projects"),
+        label=_("Most clusters in all projects"),
         min_value=0,
         max_value=1_000_000,
         required=False,
-        help_text=_("Made and being made. Empty: as many as its projects allow."),
     )
-    reason = forms.CharField(label=_("Why"), max_length=500, required=False)
+    reason = forms.CharField(
+        label=_("Reason"), max_length=500, required=False, help_text=_("Optional. Kept in the audit.")
+    )
+
+    def __init__(self, *args: Any, used: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        text = ngettext(
+            "%(n)d cluster counts now, including creations under way.",
+            "%(n)d clusters count now, including creations under way.",
+            used,
+        ) % {"n": used}
+        rest = gettext(
+            "At the limit new creations are refused; clusters stay. Leave empty for no limit of the team."
+        )
+        self.fields["quota"].help_text = f"{text} {rest}"
 
 
 class TeamForm(TeamModelForm):
@@ -58,7 +89,21 @@ class TeamForm(TeamModelForm):
         model = Team
         fields = ["name", "slug"]
         labels = {"name": _("Name"), "slug": _("Short name")}
-        help_texts = {"slug": _("Its name in addresses: letters, digits and hyphens.")}
+        help_texts = {
+            "slug": _(
+                "Used in addresses, the API and commands: letters, digits and hyphens. It never changes."
+            )
+        }
+
+
+class RenameForm(ReasonForm):
+    """Another name for a team."""
+
+    field_order = ["name", "reason"]
+
+    name = forms.CharField(
+        label=_("Name"), max_length=100, help_text=_("Addresses, links and the API keep the short name.")
+    )
 
 
 class CorrectForm(ReasonForm):

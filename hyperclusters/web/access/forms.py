@@ -9,59 +9,68 @@ from typing import Any
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.identifiers import validate_address
+from hyperclusters.access.layers import replaced_by
 from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.rules import Expiry, grantable_in
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
 
 PRESETS = [
-    ("today", _("Today, until 24:00 UTC")),
+    ("today", _("Today")),
     ("7", _("1 week")),
     ("30", _("30 days")),
-    ("date", _("Until the end of a day")),
-    ("open", _("Without an end")),
+    ("date", _("Date")),
+    ("open", _("No end date")),
 ]
 LENGTHS = [
     ("1", _("1 day")),
     ("7", _("1 week")),
     ("30", _("30 days")),
     ("90", _("90 days")),
-    ("", _("Without an end")),
+    ("", _("No end date")),
 ]
 
 
 ROLES_HELP = _(
-    "Viewers see clusters and creations. Creators also create clusters and delete their own. Admins also give access, "
-    "decide what needs a person, read the team's audit, and delete every cluster."
+    "Viewers see clusters. Creators also create clusters and delete their own. Admins also give access, read the "
+    "team's audit and delete every cluster."
 )
+
+
+class RadioRow(forms.RadioSelect):
+    """Radio buttons in one row, as one control."""
+
+    is_row = True
 
 
 class ReasonForm(forms.Form):
     """Only why."""
 
     reason = forms.CharField(
-        label=_("Why"),
+        label=_("Reason"),
         max_length=500,
-        help_text=_("Recorded in the audit."),
-        error_messages={"required": _("Please say why: it is kept in the audit.")},
+        help_text=_("Kept in the audit."),
+        error_messages={"required": _("Enter a reason. It is kept in the audit.")},
     )
 
 
 class UntilForm(ReasonForm):
-    """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered.
+    """When access ends: a preset, or the end of a day (UTC), or not at all. What the team does not allow is not offered,
+    and the help says why.
 
     With `grant` the form starts from the end that this grant has.
     """
 
     field_order = ["until", "date", "reason"]
 
-    until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=forms.RadioSelect)
+    until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=RadioRow)
     date = forms.DateField(
         label=_("Last day"),
-        help_text=_("For “Until the end of a day”: it ends at 24:00 UTC."),
+        help_text=_("Access ends on that day at 24:00 UTC."),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),  # as browsers read it
     )
@@ -75,6 +84,15 @@ class UntilForm(ReasonForm):
         self.fields["until"].choices = [  # type: ignore[attr-defined]
             (value, word) for value, word in PRESETS if self._is_offered(value)
         ]
+        self.fields["until"].help_text = self._limit()
+
+    def _limit(self) -> str:
+        if self.team is not None and (days := self.team.longest_days):
+            text = ngettext("%(team)s allows %(n)d day at most.", "%(team)s allows up to %(n)d days.", days)
+            return text % {"team": self.team.name, "n": days}
+        if self.team is not None and not self.team.allows_open_ended:
+            return gettext("%(team)s asks for an end date.") % {"team": self.team.name}
+        return ""
 
     def _is_offered(self, preset: str) -> bool:
         longest = self.team.longest_days if self.team else None
@@ -85,7 +103,7 @@ class UntilForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if data.get("until") == "date" and not data.get("date") and "date" not in self.errors:
-            self.add_error("date", _("Choose the day."))
+            self.add_error("date", _("Choose the last day."))
         return data
 
     def end(self) -> Expiry:
@@ -104,7 +122,7 @@ class RoleForm(UntilForm):
 
     field_order = ["role", "until", "date", "reason"]
 
-    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect, help_text=ROLES_HELP)
+    role = forms.ChoiceField(label=_("Role"), widget=RadioRow, help_text=ROLES_HELP)
 
     def __init__(self, *args: Any, roles: Iterable[Role], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -119,6 +137,32 @@ class RoleForm(UntilForm):
         return super().end()
 
 
+class ChangeForm(RoleForm):
+    """Another role, or another end, for a person who has access. It starts from the highest of their grants."""
+
+    field_order = ["role", "until", "date", "keep", "reason"]
+
+    keep = forms.BooleanField(label=_("Keep a higher role until it ends"), required=False)
+
+    def __init__(self, *args: Any, grants: list[Grant], **kwargs: Any) -> None:
+        super().__init__(*args, grant=grants[0], initial={"role": grants[0].role}, **kwargs)
+        self.grants = grants
+        if all(each.until is None or each.role == Role.VIEWER for each in grants):
+            del self.fields["keep"]
+
+    def replaced(self) -> list[Grant]:
+        """The grants that end with what was chosen, once role and end are valid."""
+        role, end = Role(self.cleaned_data["role"]), self.end()
+        until = clock.now() + end if isinstance(end, timedelta) else end
+        return replaced_by(self.grants, role, until, keep_higher=self.cleaned_data.get("keep", False))
+
+    @property
+    def same(self) -> Grant | None:
+        """The grant of the chosen role, if only its end changes."""
+        replaced = self.replaced()
+        return replaced[0] if [each.role for each in replaced] == [self.cleaned_data["role"]] else None
+
+
 class GiveForm(RoleForm):
     """To whom besides."""
 
@@ -127,7 +171,7 @@ class GiveForm(RoleForm):
     who = forms.CharField(
         label=_("User name or e-mail address"),
         max_length=254,
-        help_text=_("Whoever has no account yet is invited by e-mail."),
+        help_text=_("Enter an e-mail address to invite a person without an account."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
 
@@ -139,10 +183,24 @@ class GiveForm(RoleForm):
             return person
         if "@" not in text:
             raise ValidationError(
-                _("Nobody here has this user name. Whoever has no account is invited by e-mail address.")
+                _("No account has this user name. To invite a person, enter their e-mail address.")
             )
         validate_address(text)
         return text
+
+
+class AddPersonForm(GiveForm):
+    """A person's access to a team that is chosen as well: for somebody with an account, or invited by e-mail."""
+
+    field_order = ["who", "team", "role", "until", "date", "reason"]
+
+    def __init__(self, *args: Any, teams: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, team=None, **kwargs)
+        choices = [("", _("Choose a team")), *teams]
+        self.fields["team"] = forms.ChoiceField(
+            label=_("Team"), choices=choices, error_messages={"required": _("Choose a team.")}
+        )
+        self.order_fields(self.field_order)
 
 
 class SiteRoleForm(GiveForm):
@@ -169,15 +227,15 @@ class AskForm(forms.Form):
     team = forms.ChoiceField(
         label=_("Team"),
         error_messages={
-            "required": _("Choose the team to which you ask for access."),
-            "invalid_choice": _("There is no such team."),
+            "required": _("Choose a team."),
+            "invalid_choice": _("This team does not exist. Choose another one."),
         },
     )
     role = forms.ChoiceField(
         label=_("Role"),
         choices=[(role.value, role.label) for role in TEAM_ROLES],
         initial=Role.CREATOR.value,
-        widget=forms.RadioSelect,
+        widget=RadioRow,
         help_text=ROLES_HELP,
     )
     days = forms.TypedChoiceField(
@@ -187,12 +245,13 @@ class AskForm(forms.Form):
         required=False,
         coerce=int,
         empty_value=None,
-        help_text=_("The time begins when somebody approves."),
+        help_text=_("The time starts when your request is approved."),
     )
     reason = forms.CharField(
-        label=_("What for"),
+        label=_("Reason"),
         max_length=500,
-        error_messages={"required": _("Please say what for: whoever decides reads it.")},
+        help_text=_("The people who decide read it."),
+        error_messages={"required": _("Enter a reason. The people who decide read it.")},
     )
 
     def __init__(self, *args: Any, teams: list[tuple[Team, str]], **kwargs: Any) -> None:

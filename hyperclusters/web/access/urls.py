@@ -2,16 +2,19 @@
 
 from django.urls import path
 
-from hyperclusters.web.access.views import grants, mine, people, teams, tokens
+from hyperclusters.web.access.views import grants, member, mine, owners, people, team_rules, teams, tokens
 
 teams_urls = [
     path("", teams.listing, name="list"),
     path("<slug:slug>/", teams.team, name="team"),
     path("<slug:slug>/who.csv", teams.who, name="who"),
-    path("<slug:slug>/rules/", teams.rules, name="rules"),
-    path("<slug:slug>/quota/", teams.quota, name="quota"),
+    path("<slug:slug>/rules/", team_rules.rules, name="rules"),
+    path("<slug:slug>/quota/", team_rules.quota, name="quota"),
+    path("<slug:slug>/owners/", owners.hand_over, name="owners"),
+    path("<slug:slug>/name/", team_rules.rename, name="rename"),
     path("<slug:slug>/give/", grants.give, name="give"),
-    path("<slug:slug>/grants/<int:pk>/", grants.grant, name="grant"),
+    path("<slug:slug>/grants/<int:pk>/", member.grant, name="grant"),
+    path("<slug:slug>/grants/<int:pk>/revoke/", member.revoke, name="revoke"),
     path("<slug:slug>/review/", grants.review, name="review"),
     path("<slug:slug>/services/new/", tokens.add_service, name="add_service"),
     path("<slug:slug>/services/<int:pk>/remove/", tokens.remove_service, name="remove_service"),
@@ -28,6 +31,7 @@ access_urls = [
 ]
 people_urls = [
     path("", people.listing, name="list"),
+    path("invite/", people.invite, name="invite"),
     path("appoint/", people.appoint, name="appoint"),
     path("roles/<int:pk>/end/", people.dismiss, name="dismiss"),
     path("<int:pk>/activity/", people.activity, name="activity"),

@@ -11,6 +11,7 @@ audit_urls = [
     path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
     path("review/", review.queue, name="review"),
     path("review/mark/", review.mark, name="mark"),
+    path("review/elsewhere/", review.account_all, name="account_all"),
     path("review/<uuid:pk>/", review.account, name="account"),
     path("reports/", reports.listing, name="reports"),
     path("reports/<slug:month>/", reports.report, name="report"),

@@ -13,11 +13,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.access_requests import waiting_for
+from hyperclusters.access.layers import highest
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, active_grants, may
 from hyperclusters.audit import clock
 from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
-from hyperclusters.clusters.models import Creation
+from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.web.texts.notices import unread
 
 THEMES = ("light", "dark")
@@ -100,7 +101,9 @@ def _running(person: User) -> int:
 def _to_review(person: User) -> int:
     # In no order: to count the first of a queue in its order the database would sort all of it.
     waiting = Creation.objects.visible_to(person).reviewed_as("").order_by()
-    return len(waiting.values_list("pk")[:BADGE])
+    elsewhere = Cluster.objects.visible_to(person).unaccounted().order_by()
+    n = len(waiting.values_list("pk")[:BADGE])
+    return n + len(elsewhere.values_list("pk")[:BADGE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ ENTRIES = (
 
 
 def _person_line(person: User) -> str:
-    grants = active_grants(person)
+    grants = highest(active_grants(person))
     if not grants:
         return gettext("No access yet")
     if len(grants) > 2:

@@ -19,6 +19,7 @@ from hyperclusters.web.audit.event_rows import Day, Row
 from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.shared.listing import FilterMenu, carried_fields
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
+from hyperclusters.web.texts.grants import day, last_day
 from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS
 
 register = template.Library()
@@ -90,6 +91,8 @@ def as_offered(days: int) -> int:
     return next((length for length in offered if length >= days), offered[-1])
 
 
+register.filter("day", day)
+register.filter("last_day", last_day)
 register.filter("cloud_message", cloud_message)
 register.filter("cloud_words", cloud_words)
 register.filter("when", when)

@@ -24,31 +24,33 @@ from hyperclusters.web.texts.causes import Text
 
 REFUSALS: dict[Cause, Text] = {
     Cause.ONESELF: _(
-        "Nobody gives access to themselves, keeps their own or decides their own request. Nothing was changed: "
-        "another admin can do it."
+        "You can't give access to yourself, keep your own or decide your own request. Nothing was changed. "
+        "Ask another admin."
     ),
     Cause.ABOVE: _("This role is above your own. Nothing was changed."),
     Cause.SERVICE: _(
-        "A service identity is at most a creator, and in its own team only. Nothing was changed."
+        "A service identity can be a viewer or a creator, in its own team only. Nothing was changed."
     ),
-    Cause.LAST_ADMIN: _(
-        "This is the only admin, and nobody would be left who decides. Nothing was changed: make somebody else an admin first."
+    Cause.LAST_ADMIN: _("This is the last admin. Nothing was changed. Make another person an admin first."),
+    Cause.OPEN_ENDED: _("This team asks for an end date. Nothing was changed. Choose one."),
+    Cause.TOO_LONG: _(
+        "This is longer than the team allows. Nothing was changed. Choose an earlier end date."
     ),
-    Cause.OPEN_ENDED: _("This team gives access only with an end. Nothing was changed."),
-    Cause.TOO_LONG: _("This is longer than the team gives access for. Nothing was changed."),
-    Cause.PAST: _("This end has passed already. Nothing was changed."),
-    Cause.NO_REASON: _("Please say why: it is kept in the audit. Nothing was changed."),
-    Cause.HELD: _("They have that much, for that long, already. Nothing was changed."),
+    Cause.PAST: _("This end date has passed. Nothing was changed. Choose a later one."),
+    Cause.NO_REASON: _("Enter a reason. It is kept in the audit. Nothing was changed."),
+    Cause.HELD: _(
+        "This person already has as much access for as long. Nothing was changed. To lower it, use Change on the team's page."
+    ),
     Cause.NOT_HELD: _("This access has ended meanwhile. Nothing more was changed."),
     Cause.DECIDED: _("This request has been decided or withdrawn meanwhile. Nothing more was changed."),
-    Cause.ASKED: _("You have asked for access to this team already, and it waits for a decision."),
+    Cause.ASKED: _("Your request for this team is waiting for a decision already."),
     Cause.INACTIVE: _("This account is deactivated. Nothing was changed."),
     Cause.USED: _("This invitation was used, was taken back, or has expired. Ask for another one."),
     Cause.WRONG_PERSON: _(
         "This invitation is for another e-mail address than that of your account. Nothing was changed."
     ),
     Cause.INVITER: _(
-        "Who invited you may not give this access any more. Ask an admin of the team for another invitation."
+        "The person who invited you can no longer give this access. Ask an admin of the team for another invitation."
     ),
 }
 

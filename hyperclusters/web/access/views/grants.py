@@ -1,4 +1,4 @@
-"""One person's access to a team: given, changed, ended, reviewed; and requests for it decided."""
+"""Access to a team: given and reviewed; requests for it decided."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from hyperclusters.access import access_requests, access_reviews, invitations, s
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
+from hyperclusters.access.team_admins import SOON
+from hyperclusters.audit import clock
 from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for, submit
-from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm, RoleForm, UntilForm
-from hyperclusters.web.access.views.teams import GRANTERS, team_of
+from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm
+from hyperclusters.web.access.views.teams import GRANTERS, filtered_members, grants_of_people, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.http import REFUSED, PageRequest, own_path, posted
 from hyperclusters.web.shared.listing import PAGE_SIZE
 from hyperclusters.web.texts.access import access_refusal
+from hyperclusters.web.texts.grants import access_text
 
 # Platform admins give the role of admin, and no other.
 GIVERS = on("team", Permission.GRANT, or_anywhere=Permission.APPOINT)
@@ -36,29 +39,10 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
     initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
-    form = GiveForm(posted(request), team=team, roles=_roles(request, team), initial=initial)
-    context = {"team": team, "title": _("Grant access"), "submit": _("Grant access")}
-    return form_page(request, form, lambda: _give(request, team, form), "access/teams/form.html", context)
-
-
-@access(get=GIVERS, post=GIVERS)
-@keeps_draft()
-def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
-    """One grant: another role, another end, or its end. Which of the three is asked for stands in `do`."""
-    team = team_of(request, slug)
-    grants = Grant.objects.active().filter(team=team).select_related("person", "team", "granted_by")
-    grant = get_object_or_404(grants, pk=pk)
-    roles, role, end = _roles(request, team), posted_for(request, "role"), posted_for(request, "until")
-    forms = {
-        "role": RoleForm(
-            role, team=team, grant=grant, roles=roles, initial={"role": grant.role}, prefix="role"
-        ),
-        "until": UntilForm(end, team=team, grant=grant, prefix="until"),
-        "end": ReasonForm(posted_for(request, "end"), prefix="end"),
-    }
-    context = {"team": team, "grant": grant, "roles": roles, "is_own": grant.person == request.user}
-    return forms_page(
-        request, forms, lambda form: _change(request, grant, form), "access/teams/grant.html", context
+    form = GiveForm(posted(request), team=team, roles=grantable_roles(request, team), initial=initial)
+    context = {"team": team, "title": _("Give access"), "submit": _("Give access")}
+    return form_page(
+        request, form, lambda: give_access(request, team, form), "access/teams/form.html", context
     )
 
 
@@ -72,18 +56,24 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     form = filled_form(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
     if request.method == "POST" and (target := submit(form, lambda: _review(request, team, form))):
         return redirect(target)
-    people = ("person", "granted_by", "reviewed_by")
-    grants = Grant.objects.active().filter(team=team).select_related("team", *people)
-    page = Paginator(grants.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-    rows = [(grant, (draft or request.POST).get(f"g{grant.pk}", "later")) for grant in page]
-    context = {"team": team, "form": form, "page": page, "rows": rows}
+    members, filters, is_filtered = filtered_members(request, team)
+    page = Paginator(members.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    layers = grants_of_people(team, [member.person_id for member in page])
+    marks = draft or request.POST
+    rows = [
+        (each, member, marks.get(f"g{each.pk}", "later"))
+        for member in page
+        for each in layers[member.person_id]
+    ]
+    context = {"team": team, "form": form, "page": page, "rows": rows, "filters": filters}
+    context |= {"is_filtered": is_filtered, "soon": clock.now() + SOON}
     return render(request, "access/teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=GRANTERS, post=GRANTERS)
 @keeps_draft()
 def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
-    """Approve or decline a request. What is to be done stands in `do`."""
+    """Approve or decline a request, as `do` says, and go back to the list that it was decided in."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
     requests = AccessRequest.objects.filter(team=team).select_related("person", "team")
@@ -93,13 +83,15 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "decline": ReasonForm(posted_for(request, "decline"), prefix="decline"),
     }
     context = {"team": team, "access_request": access_request}
-    return forms_page(
-        request,
-        forms,
-        lambda form: _decide(request, access_request, form),
-        "access/teams/request.html",
-        context,
+    page, back = "access/teams/request.html", own_path(request.POST.get("back", ""), team.get_absolute_url())
+    answer = forms_page(
+        request, forms, lambda form: _decide(request, access_request, form, back), page, context
     )
+    if answer.status_code == REFUSED and "back" in request.POST:  # from a list, which has no room for errors
+        form = forms[request.POST["do"]]
+        messages.warning(request, " ".join(str(each) for errors in form.errors.values() for each in errors))
+        return redirect(back)
+    return answer
 
 
 @access(post=GRANTERS, page="teams:team", keys=("slug",))
@@ -110,19 +102,20 @@ def uninvite(request: PageRequest, slug: str, pk: str) -> HttpResponse:
     invitation = get_object_or_404(Invitation.objects.filter(team=team).select_related("team"), pk=pk)
     try:
         invitations.withdraw(invitation, by=request.user)
-        messages.success(request, _("The invitation is taken back; its link is void."))
+        messages.success(request, _("Invitation withdrawn. Its link no longer works."))
     except ChangeRefused as refused:
         messages.warning(request, access_refusal(refused))
     return redirect(team)
 
 
-def _roles(request: PageRequest, team: Team) -> list[Role]:
+def grantable_roles(request: PageRequest, team: Team) -> list[Role]:
     """What this person may give here: team admins every team role, platform admins an admin's. Raises NotPermitted."""
     request.rule.require(request.user, team)
     return list(TEAM_ROLES) if may(request.user, Permission.GRANT, team) else [Role.ADMIN]
 
 
-def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
+def give_access(request: PageRequest, team: Team, form: GiveForm) -> Team:
+    """Grant what the form says, or invite whom it names. Raises as `services.grant`, `invitations.invite`."""
     who, role, until = form.cleaned_data["who"], Role(form.cleaned_data["role"]), form.end()
     terms: dict[str, Any] = {
         "team": team,
@@ -132,36 +125,22 @@ def _give(request: PageRequest, team: Team, form: GiveForm) -> Team:
     }
     if isinstance(who, str):
         invitations.invite(email=who, by=request.user, **terms)
-        text = _("%(who)s is invited by e-mail. The link is good once, for 7 days.") % {"who": who}
+        text = _("Invitation sent to %(who)s. Its link works once, within 7 days.") % {"who": who}
     else:
-        services.grant(person=who, by=request.user, **terms)
-        text = _("%(who)s is %(role)s here now.") % {"who": who.username, "role": role.label}
+        services.grant(person=who, by=request.user, keep_higher=True, **terms)
+        text = access_text(who.username, Grant.objects.active().of(who, team))
     messages.success(request, text)
     return team
 
 
-def _change(request: PageRequest, grant: Grant, form: Form) -> Team | None:
-    reason, by = form.cleaned_data["reason"], request.user
-    if isinstance(form, RoleForm):
-        role, until = Role(form.cleaned_data["role"]), form.end()
-        services.grant(person=grant.person, role=role, team=grant.team, until=until, reason=reason, by=by)
-        text = _("%(who)s has another role now.")
-    elif isinstance(form, UntilForm):
-        services.extend_grant(grant, until=form.end(), reason=reason, by=by)
-        text = _("The access of %(who)s has another end now.")
-    else:
-        services.end_grant(grant, reason=reason, by=by)
-        text = _(
-            "The access of %(who)s has ended. It holds from their next click on, and for what waits to be sent."
-        )
-    messages.success(request, text % {"who": grant.person.username})
-    return grant.team
-
-
 def _review(request: PageRequest, team: Team, form: Form) -> str:
     decisions = {int(name[1:]): value for name, value in request.POST.items() if ROW.fullmatch(name)}
+    if request.POST.get("rest") == "keep":
+        own = Grant.objects.filter(person=request.user, pk__in=decisions).values_list("pk", flat=True)
+        rest = [pk for pk, value in decisions.items() if value not in {"keep", "end"} and pk not in set(own)]
+        decisions |= dict.fromkeys(rest, "keep")
     if not {"keep", "end"} & set(decisions.values()):
-        messages.warning(request, _("Nothing was decided."))
+        messages.warning(request, _("Nothing was decided. Choose Keep or Revoke for somebody, or keep all."))
         return request.get_full_path()
     counts = access_reviews.review(
         team,
@@ -171,18 +150,19 @@ def _review(request: PageRequest, team: Team, form: Form) -> str:
         end=[pk for pk, value in decisions.items() if value == "end"],
         reason=form.cleaned_data["reason"],
     )
-    text = _("Reviewed: %(kept)d kept, %(ended)d ended, %(left)d left undecided. The audit has the record.")
+    text = _("Review saved: %(kept)d kept, %(ended)d revoked, %(left)d not decided.")
     messages.success(request, text % {"kept": counts.kept, "ended": counts.ended, "left": counts.left})
     return request.get_full_path()
 
 
-def _decide(request: PageRequest, access_request: AccessRequest, form: Form) -> Team:
-    who = {"who": access_request.person.username, "role": access_request.get_role_display()}
+def _decide(request: PageRequest, access_request: AccessRequest, form: Form, back: str) -> str:
     if isinstance(form, ApproveForm):
         days, note = form.cleaned_data["days"], form.cleaned_data["note"]
-        access_requests.approve(access_request, by=request.user, days=days, note=note)
-        messages.success(request, _("%(who)s is %(role)s here now.") % who)
+        grant = access_requests.approve(access_request, by=request.user, days=days, note=note)
+        grants = Grant.objects.active().of(grant.person, grant.team)
+        messages.success(request, access_text(grant.person.username, grants))
     else:
         access_requests.decline(access_request, by=request.user, note=form.cleaned_data["reason"])
-        messages.success(request, _("Declined. %(who)s is told why.") % who)
-    return access_request.team
+        text = _("Declined. %(who)s can read your reason.") % {"who": access_request.person.username}
+        messages.success(request, text)
+    return back

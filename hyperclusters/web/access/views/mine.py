@@ -47,9 +47,8 @@ def ask(request: PageRequest) -> HttpResponse:
         data = form.cleaned_data
         terms = {"role": Role(data["role"]), "days": data["days"], "reason": data["reason"]}
         access_requests.ask(person=request.user, team=data["team"], **terms)
-        messages.success(
-            request, _("You have asked. Those who can decide are told; you see the answer here.")
-        )
+        text = _("Request sent: %(deciders)s. You'll see the decision here.")
+        messages.success(request, text % {"deciders": form.deciders[data["team"].slug]})
         return "access:mine"
 
     if target := submit(form, act):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from hyperclusters.access import access_reviews, people, services
-from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.permissions import Permission
+from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
+from hyperclusters.access.permissions import Permission, teams_where
 from hyperclusters.web.access.admin_forms import CorrectForm, TeamForm
 from hyperclusters.web.access.form_pages import form_page
-from hyperclusters.web.access.forms import ReasonForm, SiteRoleForm
+from hyperclusters.web.access.forms import AddPersonForm, ReasonForm, SiteRoleForm
+from hyperclusters.web.access.views.grants import give_access
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import keeps_draft
 from hyperclusters.web.shared.http import PageRequest, posted
@@ -23,6 +26,10 @@ from hyperclusters.web.shared.listing import PAGE_SIZE, search_text
 
 APPOINTERS = anywhere(Permission.APPOINT)
 FORM = "access/people/form.html"
+ADD_HELP = gettext_lazy(
+    "An e-mail address without an account gets an invitation: its link works once, within 7 days, and its owner chooses "
+    "a user name and a password. Platform admins add admins; a team's admins add viewers and creators on its page."
+)
 
 
 @access(get=APPOINTERS)
@@ -30,7 +37,7 @@ def listing(request: PageRequest) -> HttpResponse:
     """Everybody with an account and what they hold; the site roles first."""
     text = search_text(request.GET)
     people = (User.objects.matching(text) if text else User.objects.all()).order_by("username", "pk")
-    active = Grant.objects.active().select_related("team")
+    active = Grant.objects.active().effective().select_related("team").order_by("team__name", "pk")
     everybody = people.prefetch_related(Prefetch("grants", active, to_attr="active_grants"))
     context = {
         "page": Paginator(everybody, PAGE_SIZE).get_page(request.GET.get("page")),
@@ -50,9 +57,35 @@ def appoint(request: PageRequest) -> HttpResponse:
         data = form.cleaned_data
         terms = {"until": form.end(), "reason": data["reason"], "by": request.user}
         services.grant(person=data["who"], role=Role(data["role"]), team=None, **terms)
+        text = _("%(who)s is %(role)s.") % {"who": data["who"].username, "role": Role(data["role"]).label}
+        messages.success(request, text)
         return "people:list"
 
-    return form_page(request, form, act, FORM, {"title": _("Appoint"), "submit": _("Appoint")})
+    return form_page(
+        request, form, act, FORM, {"title": _("Appoint auditor or platform admin"), "submit": _("Appoint")}
+    )
+
+
+@access(get=APPOINTERS, post=APPOINTERS)
+@keeps_draft()
+def invite(request: PageRequest) -> HttpResponse:
+    """Add a person to a team: one with an account, or somebody who is invited by e-mail and makes one."""
+    own = teams_where(request.user, Permission.GRANT)
+    teams = {team.slug: team for team in Team.objects.all()}
+    choices = [(team.slug, team.name) for team in teams.values()]
+    roles = list(TEAM_ROLES) if own else [Role.ADMIN]
+    form = AddPersonForm(posted(request), roles=roles, teams=choices)
+
+    def act() -> Team:
+        team = teams[form.cleaned_data["team"]]
+        if form.cleaned_data["role"] != Role.ADMIN and team not in own:
+            raise ValidationError(
+                _("Only an admin of %(team)s can add others than admins.") % {"team": team.name}
+            )
+        return give_access(request, team, form)
+
+    context = {"title": _("Add person"), "submit": _("Add person"), "help": ADD_HELP}
+    return form_page(request, form, act, FORM, context)
 
 
 @access(get=APPOINTERS, post=APPOINTERS, recent=True)
@@ -67,8 +100,8 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
         services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
         return "people:list"
 
-    title = _("End %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
-    context = {"title": title, "submit": _("End this role"), "danger": True, "grant": grant}
+    title = _("Revoke %(role)s of %(who)s") % {"role": grant.get_role_display(), "who": grant.person.username}
+    context = {"title": title, "submit": _("Revoke role"), "danger": True, "grant": grant}
     return form_page(request, form, act, FORM, context)
 
 
@@ -99,7 +132,7 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
         change(person, reason=form.cleaned_data["reason"], by=request.user)
         return "people:list"
 
-    words = _("Deactivate %(who)s") if is_active else _("Let %(who)s sign in again")
+    words = _("Deactivate %(who)s") if is_active else _("Reactivate %(who)s")
     title = words % {"who": person.username}
     context = {"title": title, "submit": title, "danger": is_active, "person_shown": person}
     return form_page(request, form, act, FORM, context)
@@ -113,7 +146,7 @@ def add_team(request: PageRequest) -> HttpResponse:
 
     def act() -> str:
         team = services.add_team(by=request.user, **form.cleaned_data)
-        messages.success(request, _("The team is there. Appoint its first admin now."))
+        messages.success(request, _("Team added. Appoint its first admin."))
         return reverse("teams:give", args=[team.slug])
 
-    return form_page(request, form, act, FORM, {"title": _("New team"), "submit": _("Add the team")})
+    return form_page(request, form, act, FORM, {"title": _("New team"), "submit": _("Add team")})

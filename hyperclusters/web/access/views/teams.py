@@ -1,21 +1,26 @@
-"""Teams: which there are, who may do what in one and why, and what it allows."""
+"""Teams: which there are, and who may do what in one and why."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from hyperclusters.access import reports, services
+from hyperclusters.access import reports
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.identifiers import ascii_lower
+from hyperclusters.access.layers import rank
 from hyperclusters.access.models import Grant, Invitation, Team, User
+from hyperclusters.access.models.grant import GrantQuerySet
 from hyperclusters.access.permissions import (
     Permission,
     active_grants,
@@ -37,16 +42,22 @@ from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.clusters.ownership import people_of
 from hyperclusters.clusters.quotas import used_by
-from hyperclusters.web.access.admin_forms import QuotaForm, RulesForm
-from hyperclusters.web.access.form_pages import form_page
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
-from hyperclusters.web.shared.drafts import keeps_draft
-from hyperclusters.web.shared.http import PageRequest, posted
-from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
+from hyperclusters.web.shared.drafts import draft_for
+from hyperclusters.web.shared.http import PageRequest, as_uuid
+from hyperclusters.web.shared.listing import PAGE_SIZE, FilterMenu, chosen_value, menu, search_text
 from hyperclusters.web.texts.access import no_admin_notice
 
-HISTORY = 10  # changes of access on a team's page
+CHANGES = 20  # of access on a team's page
+PEOPLE = 200  # offered as owners; others are typed
+MEMBERS, RULES, SERVICES, HISTORY = "members", "rules", "services", "history"
+ABLE = {
+    "VIEW": gettext_lazy("view"),
+    "CREATE": gettext_lazy("create"),
+    "DECIDE": gettext_lazy("decide outcomes"),
+    "GRANT": gettext_lazy("give access"),
+}
 UNUSED = timedelta(days=30)
 GRANTERS = on("team", Permission.GRANT)
 
@@ -73,27 +84,23 @@ def listing(request: PageRequest) -> HttpResponse:
 
 @access(get=on("team"))
 def team(request: PageRequest, slug: str) -> HttpResponse:
-    """Who may do what here and why; what waits for a decision, ends soon, is unused; what the team allows."""
+    """A team in parts: who may do what here and why, what it allows, its service identities, changes of access."""
     team = team_of(request, slug)
     may_grant = may(request.user, Permission.GRANT, team)
+    tabs = _tabs(request, team, may_grant=may_grant)
+    tab = chosen_value(request.GET, "tab", [each[:2] for each in tabs]) or MEMBERS
     context = {
         "team": team,
+        "tab": tab,
+        "tabs": tabs,
         "may_grant": may_grant,
         "may_appoint": may(request.user, Permission.APPOINT),
-        "waiting": waiting_for(request.user).filter(team=team)[:PAGE_SIZE],
-        "invitations": Invitation.objects.open().filter(team=team).select_related("invited_by")[:PAGE_SIZE]
-        if may_grant
-        else [],
-        "services": _services(team) if may_grant else [],
         "projects": team.projects.count(),
-        **_without_owner(request, team),
         "used": used_by(team),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
     }
-    return render(
-        request, "access/teams/team.html", context | _history(request, team) | _members(request, team)
-    )
+    return render(request, "access/teams/team.html", context | _part(request, team, tab))
 
 
 @access(get=on("team"))
@@ -107,41 +114,6 @@ def who(request: PageRequest, slug: str) -> HttpResponse:
     return sheet(f"who-{team.slug}", reports.COLUMNS, rows)
 
 
-@access(get=GRANTERS, post=GRANTERS)
-@keeps_draft()
-def rules(request: PageRequest, slug: str) -> HttpResponse:
-    """What the team allows, set by its admins."""
-    team = team_of(request, slug)
-    request.rule.require(request.user, team)
-    form = RulesForm(posted(request), instance=Team.objects.get(pk=team.pk))
-
-    def act() -> Team:
-        values = {name: form.cleaned_data[name] for name in (*Team.RULES, "reason")}
-        services.set_rules(team, by=request.user, **values)
-        text = _("The team's rules are changed. They hold for whatever is asked for from now on.")
-        messages.success(request, text)
-        return team
-
-    context = {"team": team, "title": _("What this team allows")}
-    return form_page(request, form, act, "access/teams/form.html", context)
-
-
-@access(get=on("team", Permission.APPOINT), post=on("team", Permission.APPOINT))
-@keeps_draft()
-def quota(request: PageRequest, slug: str) -> HttpResponse:
-    """How many clusters the team may have, set by platform admins."""
-    team = team_of(request, slug)
-    request.rule.require(request.user)
-    form = QuotaForm(posted(request), initial={"quota": team.quota})
-
-    def act() -> Team:
-        services.set_rules(team, by=request.user, **form.cleaned_data)
-        messages.success(request, _("The team's quota is changed."))
-        return team
-
-    return form_page(request, form, act, "access/teams/form.html", {"team": team, "title": _("Quota")})
-
-
 def team_of(request: PageRequest, slug: str) -> TeamWithAdmins:
     """The team with its leads, if this person may look into it; else it looks absent."""
     return get_object_or_404(with_admins(teams_where(request.user, Permission.MEMBERS)), slug=slug)
@@ -150,7 +122,7 @@ def team_of(request: PageRequest, slug: str) -> TeamWithAdmins:
 def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
     """Each team with what the person holds there, how many people it has, and how many requests wait for the person."""
     roles = {grant.team_id: grant for grant in active_grants(person)}
-    people, asking = _count(Grant.objects.active(), teams), _count(waiting_for(person), teams)
+    people, asking = _count(Grant.objects.active().effective(), teams), _count(waiting_for(person), teams)
     return [
         {
             "team": team,
@@ -162,49 +134,114 @@ def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
     ]
 
 
-def _members(request: PageRequest, team: Team) -> dict[str, Any]:
-    """The members that the address asks for, page by page."""
-    query, now = request.GET, clock.now()
-    able = [
-        ("view", _("look")),
-        ("create", _("create")),
-        ("decide", _("decide outcomes")),
-        ("grant", _("give access")),
+def _part(request: PageRequest, team: Team, tab: str) -> dict[str, Any]:
+    if tab == SERVICES:
+        return {"services": _services(team)}
+    if tab == HISTORY:
+        return _history(request, team)
+    return {} if tab == RULES else _people(request, team)
+
+
+def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[str, str, int | None]]:
+    """The parts of the page that this person may see: name, word, number."""
+    people = Grant.objects.active().effective().filter(team=team).count()
+    tabs: list[tuple[str, str, int | None]] = [
+        (MEMBERS, _("Members"), people),
+        (RULES, _("Rules and quota"), None),
     ]
+    if may_grant:
+        tabs.append((SERVICES, _("Service identities"), identities_of(team).count()))
+    if grants_for(request.user, Permission.AUDIT):
+        tabs.append((HISTORY, _("History"), None))
+    return tabs
+
+
+def _people(request: PageRequest, team: Team) -> dict[str, Any]:
+    """Members, and what waits: requests, invitations, clusters without an owner."""
+    may_grant = may(request.user, Permission.GRANT, team)
+    invited = Invitation.objects.open().filter(team=team).select_related("invited_by")
+    return {
+        "waiting": waiting_for(request.user).filter(team=team)[:PAGE_SIZE],
+        "invitations": invited[:PAGE_SIZE] if may_grant else [],
+        **_without_owner(request, team),
+        **_members(request, team),
+    }
+
+
+def _members(request: PageRequest, team: Team) -> dict[str, Any]:
+    """The members that the address asks for, page by page, each with their grants in rising order."""
+    rows, filters, is_filtered = filtered_members(request, team)
+    page = Paginator(rows.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    layers = grants_of_people(team, [grant.person_id for grant in page])
+    can = request.GET.get("can", "").upper()
+    return {
+        "page": page,
+        "rows": [(grant, layers[grant.person_id]) for grant in page],
+        "shows_activity": may(request.user, Permission.AUDIT, team),
+        "filters": filters,
+        "is_filtered": is_filtered,
+        "others": who_can(Permission[can], team).filter(team__isnull=True) if can in ABLE else [],
+    }
+
+
+def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, list[FilterMenu], bool]:
+    """Each member's highest grant, as the address asks for them, with when they last acted here; and the filters."""
+    query, now = request.GET, clock.now()
+    able = [(name.lower(), str(word)) for name, word in ABLE.items()]
     special = [
-        ("soon", _("Ending soon")),
+        ("soon", _("Ends within 7 days")),
         ("unused", _("Unused for 30 days")),
         ("unreviewed", _("Never reviewed")),
+        ("layered", _("More than one role")),
     ]
-    rows = Grant.objects.active().filter(team=team).select_related("person", "granted_by", "reviewed_by")
+    acts = Event.objects.filter(team_id=team.pk, person_name=OuterRef("person__username"))
+    everybody = Grant.objects.active().filter(team=team)
+    rows = everybody.effective().select_related("person", "team", "granted_by", "reviewed_by")
+    rows = rows.annotate(last_active_at=Subquery(acts.order_by("-at", "-seq").values("at")[:1]))
     if text := search_text(query):
         rows = rows.filter(person__username__ascii_lower__contains=ascii_lower(text))
     if can := chosen_value(query, "can", able):
         rows = rows.filter(role__in=roles_for(Permission[can.upper()]))
     if show := chosen_value(query, "show", special):
+        others = everybody.filter(person=OuterRef("person")).exclude(pk=OuterRef("pk"))
         rows = {
             "soon": rows.filter(until__lt=now + SOON),
-            "unused": rows.filter(~Exists(_acts(team)), since__lt=now - UNUSED),
+            "unused": rows.filter(~Exists(acts.filter(at__gt=now - UNUSED)), since__lt=now - UNUSED),
             "unreviewed": rows.filter(reviewed_at__isnull=True),
+            "layered": rows.filter(Exists(others)),
         }[show]
-    page = Paginator(rows.order_by("person__username", "pk"), PAGE_SIZE).get_page(query.get("page"))
-    return {
-        "page": page,
-        "filters": [
-            menu(query, "can", _("Who may"), able, everything=_("anything")),
-            menu(query, "show", _("Show only"), special, everything=_("Everybody")),
-        ],
-        "is_filtered": bool(text or can or show),
-        "others": who_can(Permission[can.upper()], team).filter(team__isnull=True) if can else [],
-    }
+    filters = [
+        menu(query, "can", _("Who may"), able, everything=_("anything")),
+        menu(query, "show", _("Show only"), special, everything=_("Everybody")),
+    ]
+    return rows, filters, bool(text or can or show)
+
+
+def grants_of_people(team: Team, people: Collection[int]) -> dict[int, list[Grant]]:
+    """The active grants of these people in a team, each person's in rising order."""
+    layers: dict[int, list[Grant]] = defaultdict(list)
+    grants = Grant.objects.active().filter(team=team, person__in=people)
+    for grant in sorted(grants.select_related("person", "team", "granted_by"), key=rank):
+        layers[grant.person_id].append(grant)
+    return layers
 
 
 def _without_owner(request: PageRequest, team: Team) -> dict[str, Any]:
     """Clusters whose owner is not in the team any more, and who can have them, for who may hand them over."""
     if not may(request.user, Permission.MANAGE, team):
         return {}
-    clusters = Cluster.objects.without_owner().filter(project__team=team).select_related("project", "owner")
-    return {"without_owner": clusters[:PAGE_SIZE], "people": people_of(team)}
+    rows = Cluster.objects.without_owner().filter(project__team=team).select_related("project", "owner")
+    clusters = list(rows[:PAGE_SIZE])
+    if not clusters:
+        return {}
+    grants = people_of(team)[:PEOPLE]
+    draft = draft_for(request, reverse("teams:owners", args=[team.slug]))
+    return {
+        "without_owner": clusters,
+        "owners": [(grant.person.username, grant.get_role_display()) for grant in grants],
+        "typed": draft,
+        "chosen": list(map(as_uuid, draft.getlist("cluster"))) if draft else [],
+    }
 
 
 def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
@@ -213,20 +250,14 @@ def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
     return [(each, list(each.api_tokens.all())) for each in identities_of(team).prefetch_related(active)]
 
 
-def _acts(team: Team) -> QuerySet[Event]:
-    """What a member did in this team in the last 30 days, by the audit."""
-    since = clock.now() - UNUSED
-    return Event.objects.filter(team_id=team.pk, person_name=OuterRef("person__username"), at__gt=since)
-
-
 def _history(request: PageRequest, team: Team) -> dict[str, Any]:
     """The latest changes of access, and where older ones are, for who may read the team's audit."""
     if not grants_for(request.user, Permission.AUDIT):
         return {"history": [], "archives": []}
     events = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
     unchanging = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
-    history = list(events.exclude(action__in=unchanging).order_by("-at", "-seq")[:HISTORY])
-    is_all = len(history) < HISTORY and may(request.user, Permission.AUDIT, team)
+    history = list(events.exclude(action__in=unchanging).order_by("-at", "-seq")[:CHANGES])
+    is_all = len(history) < CHANGES and may(request.user, Permission.AUDIT, team)
     return {"history": history, "archives": archives_since()[-1:] if is_all else []}
 
 

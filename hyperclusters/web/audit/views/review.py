@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -18,13 +18,16 @@ from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission
 from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import creation_reviews
+from hyperclusters.clusters.errors import NotInTeam
 from hyperclusters.clusters.models import Cluster, Creation, Judgement
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.web.audit import elsewhere
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid, posted_text
 from hyperclusters.web.shared.listing import PAGE_SIZE
-from hyperclusters.web.texts.traces import traces_summary
 
+MOST = 500  # clusters whose owner is set at once
 NEW, FOLLOW_UP, OUTSIDE, OPEN = "new", "follow-up", "outside", "open"
 
 
@@ -46,29 +49,32 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         OUTSIDE: _("Created elsewhere"),
         OPEN: _("Outcome unknown"),
     }
-    page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
+    counts = {name: rows.count() for name, rows in parts.items()}
+    filters: dict[str, Any] = {}
     if tab == OUTSIDE:
-        for cluster in page:
-            cluster.traces_summary = traces_summary(cluster.trace_rows)
+        parts[tab], filters["filters"], filters["is_filtered"] = elsewhere.filtered(
+            request, _elsewhere(request.user)
+        )
+    page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
-        "tabs": [(name, words[name], rows.count()) for name, rows in parts.items()],
+        "tabs": [(name, words[name], counts[name]) for name in parts],
         "page": page,
         "here": _here(request),
-        "people": User.objects.filter(is_active=True).order_by("username") if tab == OUTSIDE else [],
+        **filters,
+        **(elsewhere.part_context(page) if tab == OUTSIDE else {}),
     }
-    form = form or _draft(request, page)
+    form = form or _draft(request)
     return render(request, "audit/review.html", context | form, status=status)
 
 
-def _draft(request: PageRequest, page: Page[Any]) -> dict[str, Any]:
+def _draft(request: PageRequest) -> dict[str, Any]:
     """What was typed into a form of this page and could not be taken."""
     here = _here(request)
     if draft := draft_for(request, reverse("audit:mark") + here):
         return {"chosen": list(map(as_uuid, draft.getlist("creation"))), "note": draft.get("note", "")}
-    for row in page:
-        if draft := draft_for(request, reverse("audit:account", args=[row.pk]) + here):
-            return {"about": row, "typed": draft}
+    if draft := draft_for(request, reverse("audit:account_all") + here):
+        return {"chosen": list(map(as_uuid, draft.getlist("cluster"))), "typed": draft}
     return {}
 
 
@@ -95,27 +101,67 @@ def mark(request: PageRequest) -> HttpResponse:
 @access(post=anywhere(Permission.REVIEW, on="cluster"), page="audit:review")
 @keeps_draft()
 def account(request: PageRequest, pk: UUID) -> HttpResponse:
-    """Say whose a cluster made outside is, or why it may stay."""
+    """Set the owner of one cluster created elsewhere, or note why it stays without one."""
     visible = Cluster.objects.visible_to(request.user).select_related("project__team")
-    cluster = get_object_or_404(visible, pk=pk)
-    name, reason = posted_text(request, "person", 150), posted_text(request, "reason")
+    return _account(request, [get_object_or_404(visible, pk=pk)])
+
+
+@access(post=anywhere(Permission.REVIEW), page="audit:review")
+@keeps_draft()
+def account_all(request: PageRequest) -> HttpResponse:
+    """Set the owner of the chosen clusters, or of all that match the filters, or note why they stay without one."""
+    clusters = _elsewhere(request.user)
+    if "all" in request.POST:
+        clusters, *_filters = elsewhere.filtered(request, clusters)
+    else:
+        clusters = clusters.filter(pk__in=filter(None, map(as_uuid, request.POST.getlist("cluster"))))
+    chosen = list(clusters[:MOST])
+    if not chosen:
+        messages.warning(request, _("Choose at least one cluster. Nothing was saved."))
+        return _back(request)
+    return _account(request, chosen)
+
+
+def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
+    values = {"person": _owner_name(request), "reason": posted_text(request, "reason")}
+    name = values["person"]
     try:
-        owner = User.objects.get(username=name, is_active=True, service_team__isnull=True) if name else None
-        is_noted = creation_reviews.account_for(
-            by=request.user, cluster=cluster, claimed_for=owner, reason=reason
+        owner = User.objects.by_username(name).get(is_active=True, service_team=None) if name else None
+        noted = creation_reviews.account_for_all(
+            by=request.user, clusters=clusters, owner=owner, reason=values["reason"]
         )
     except User.DoesNotExist:
         error = _("There is no person called %(name)s. Nothing was saved.") % {"name": name}
+    except NotInTeam as refused:
+        error = _("%(name)s has no access to %(team)s. Nothing was saved.")
+        error %= {"name": refused.username, "team": refused.team}
     except creation_reviews.NoteRequired:
-        error = _("Enter an owner or a reason. Nothing was saved.")
+        error = _("Choose an owner, or enter a reason why it may stay without one. Nothing was saved.")
     else:
-        if is_noted:
-            messages.success(request, _("Saved for %(name)s.") % {"name": cluster.name})
-        else:
-            messages.warning(request, _("This cluster was created here after all. Nothing was saved."))
+        _say_noted(request, clusters, noted, owner)
         return _back(request)
-    values = {"person": name, "reason": reason}
-    return _queue(request, OUTSIDE, REFUSED, error=error, about=cluster, typed=values)
+    chosen = [cluster.pk for cluster in clusters]
+    return _queue(request, OUTSIDE, REFUSED, error=error, chosen=chosen, typed=values)
+
+
+def _owner_name(request: PageRequest) -> str:
+    """The owner whom a suggestion's button names, or who was typed. "Keep without owner" names nobody."""
+    if request.POST.get("act") == "keep":
+        return ""
+    return posted_text(request, "suggested", 150) or posted_text(request, "person", 150)
+
+
+def _say_noted(request: PageRequest, clusters: list[Cluster], noted: int, owner: User | None) -> None:
+    if noted < len(clusters):
+        messages.warning(request, _("Some of these clusters were created here. They were left as they are."))
+    if noted and owner:
+        text = ngettext("%(person)s owns %(n)d cluster more.", "%(person)s owns %(n)d clusters more.", noted)
+        messages.success(request, text % {"n": noted, "person": owner.username})
+    elif noted:
+        text = ngettext(
+            "%(n)d cluster stays without an owner.", "%(n)d clusters stay without an owner.", noted
+        )
+        messages.success(request, text % {"n": noted})
 
 
 def queues(person: User) -> dict[str, QuerySet[Any]]:
@@ -123,13 +169,17 @@ def queues(person: User) -> dict[str, QuerySet[Any]]:
     creations = Creation.objects.visible_to(person).select_related(
         "project__team", "requested_by", "review__by", "cluster"
     )
-    clusters = Cluster.objects.visible_to(person).select_related("project__team")
     return {
         NEW: creations.reviewed_as(""),
         FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP),
-        OUTSIDE: clusters.unaccounted().with_trace_rows(),
+        OUTSIDE: _elsewhere(person),
         OPEN: creations.unresolved().order_by("requested_at", "pk"),
     }
+
+
+def _elsewhere(person: User) -> ClusterQuerySet:
+    clusters = Cluster.objects.visible_to(person).unaccounted().with_trace_rows()
+    return clusters.select_related("project__team").prefetch_related("networks")
 
 
 def _back(request: PageRequest) -> HttpResponseRedirect:

@@ -25,7 +25,7 @@ from hyperclusters.web.shared.http import PageRequest, posted_text
 )
 @keeps_draft()
 def hand_over(request: PageRequest, pk: str) -> HttpResponse:
-    """Make another person of the team the owner. Returns to the team's page if the form stands there."""
+    """Make another person of the team the owner."""
     cluster = visible_cluster(request, pk)
     to, reason = posted_text(request, "person", 150), posted_text(request, "reason")
     try:
@@ -34,7 +34,7 @@ def hand_over(request: PageRequest, pk: str) -> HttpResponse:
         return cluster_page(request, cluster, refused=refused)
     text = _("%(cluster)s belongs to %(person)s now.")
     messages.success(request, text % {"cluster": cluster.name, "person": cluster.owner})
-    return redirect(cluster.project.team if request.POST.get("back") == "team" else cluster)
+    return redirect(cluster)
 
 
 @access(post=on("cluster", Permission.LOCK), page="clusters:cluster", keys=("pk",))

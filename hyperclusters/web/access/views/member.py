@@ -1,0 +1,130 @@
+"""One person's access to a team: changed, or revoked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+
+from hyperclusters.access import services
+from hyperclusters.access.errors import ChangeRefused
+from hyperclusters.access.layers import rank
+from hyperclusters.access.models import Grant, Role, Team, User
+from hyperclusters.access.rules import resolve_expiry
+from hyperclusters.access.team_admins import SOON
+from hyperclusters.audit import clock
+from hyperclusters.audit.models import Event
+from hyperclusters.clusters.models import Cluster, Creation
+from hyperclusters.web.access.form_pages import form_page
+from hyperclusters.web.access.forms import ChangeForm, ReasonForm
+from hyperclusters.web.access.views.grants import GIVERS, grantable_roles
+from hyperclusters.web.access.views.teams import team_of
+from hyperclusters.web.shared.decorators import access
+from hyperclusters.web.shared.drafts import keeps_draft
+from hyperclusters.web.shared.http import PageRequest, posted, render_page, wants_fragment
+from hyperclusters.web.texts.access import access_refusal
+from hyperclusters.web.texts.grants import access_text, change_text
+
+PAGE = "access/teams/grant.html"
+
+
+@access(get=GIVERS, post=GIVERS)
+@keeps_draft()
+def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
+    """A person's grants in a team, and the form for another role or end; for htmx, what the form's choices lead to."""
+    team = team_of(request, slug)
+    roles, grants = grantable_roles(request, team), _grants(team, pk)
+    is_live = wants_fragment(request) and request.method == "GET"
+    form = ChangeForm(request.GET if is_live else posted(request), team=team, grants=grants, roles=roles)
+    outcome = _outcome(form) if form.is_bound else {"text": access_text(grants[0].person.username, grants)}
+    if is_live:
+        return render_page(request, PAGE, "access/teams/_outcome.html", {"outcome": outcome})
+    context = {
+        "team": team,
+        "grants": grants,
+        "rising": grants[::-1],
+        "roles": roles,
+        "may_revoke_all": all(each.role in roles for each in grants),
+        "is_own": grants[0].person == request.user,
+        "outcome": outcome,
+        "soon": clock.now() + SOON,
+    }
+    context |= _activity(grants[0].person, team)
+    return form_page(request, form, lambda: _change(request, form), PAGE, context)
+
+
+@access(get=GIVERS, post=GIVERS)
+@keeps_draft()
+def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
+    """Revoke one grant or, with `?all=1`, all of a person's access to the team. Asks for a reason."""
+    team = team_of(request, slug)
+    grantable_roles(request, team)
+    grants = _grants(team, pk)
+    is_all = len(grants) == 1 or "all" in request.GET
+    ending = grants if is_all else [each for each in grants if each.pk == pk]
+    left = [each for each in grants if each not in ending]
+    form = ReasonForm(posted(request))
+    context = {"team": team, "ending": ending, "is_all": is_all, "person_name": grants[0].person.username}
+    context["outcome"] = {"text": access_text(grants[0].person.username, left)}
+    return form_page(
+        request, form, lambda: _revoke(request, ending, form, left), "access/teams/revoke.html", context
+    )
+
+
+def _grants(team: Team, pk: int) -> list[Grant]:
+    """The active grants in this team of the person of this grant, the highest first. Raises Http404."""
+    person = get_object_or_404(Grant.objects.active().filter(team=team), pk=pk).person
+    grants = Grant.objects.active().of(person, team).select_related("granted_by")
+    return sorted(grants, key=rank, reverse=True)
+
+
+def _outcome(form: ChangeForm) -> dict[str, str]:
+    """What saving the form leads to, in words; empty while its choices are not complete."""
+    if {"role", "until", "date"} & form.errors.keys() or not form.cleaned_data.get("role"):
+        return {}
+    role, now, first = Role(form.cleaned_data["role"]), clock.now(), form.grants[0]
+    try:
+        until = resolve_expiry(form.team, end=form.end(), reason="-", since=now)
+    except ChangeRefused as refused:
+        return {"kind": "warn", "text": access_refusal(refused)}
+    replaced = form.replaced()
+    left = [each for each in form.grants if each not in replaced]
+    after = [*left, Grant(person=first.person, team=first.team, role=role, until=until)]
+    title = change_text(role, replaced, left)
+    return {"kind": "info", "title": title, "text": access_text(first.person.username, after)}
+
+
+def _change(request: PageRequest, form: ChangeForm) -> Team | None:
+    person, team, data = form.grants[0].person, form.grants[0].team, form.cleaned_data
+    terms: dict[str, Any] = {"until": form.end(), "reason": data["reason"], "by": request.user}
+    if form.same:
+        services.extend_grant(form.same, **terms)
+    else:
+        keeps = data.get("keep", False)
+        services.grant(person=person, role=Role(data["role"]), team=team, keep_higher=keeps, **terms)
+    messages.success(request, access_text(person.username, Grant.objects.active().of(person, team)))
+    return team
+
+
+def _revoke(request: PageRequest, ending: list[Grant], form: ReasonForm, left: list[Grant]) -> Team | None:
+    person, team, reason = ending[0].person, ending[0].team, form.cleaned_data["reason"]
+    if left or team is None:
+        services.end_grant(ending[0], reason=reason, by=request.user)
+    else:
+        services.end_all_grants(person, team, reason=reason, by=request.user)
+    messages.success(request, _("Revoked. %(now)s") % {"now": access_text(person.username, left)})
+    return team
+
+
+def _activity(person: User, team: Team) -> dict[str, Any]:
+    """What somebody should know before they change or revoke this person's access."""
+    last = Event.objects.filter(team_id=team.pk, person_name=person.username).order_by("-at", "-seq")
+    creations = Creation.objects.filter(requested_by=person, project__team=team)
+    return {
+        "last_active_at": last.values_list("at", flat=True).first(),
+        "owned": Cluster.objects.present().filter(owner=person, project__team=team).count(),
+        "under_way": creations.unresolved().count(),
+    }

@@ -1,0 +1,57 @@
+"""A person's grants in a team, in sentences: what counts, until when, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+
+from hyperclusters.access.layers import Stage, stages
+from hyperclusters.access.models import Grant
+
+
+def day(at: datetime) -> str:
+    """The day of a moment in UTC, as "2 Dec 2026"."""
+    return date_format(at, gettext("j M Y"))
+
+
+def last_day(until: datetime) -> str:
+    """The day on which access ends: at 24:00 UTC it is still that day."""
+    return day(until - timedelta(microseconds=1))
+
+
+def access_text(person: str, grants: Iterable[Grant]) -> str:
+    """What the grants of this person amount to: "vera is Creator until 2 Dec 2026, then Viewer." """
+    after = stages(grants)
+    if not after:
+        return gettext("%(who)s has no access.") % {"who": person}
+    parts = [_until_text(after[0]), *map(_then_text, after[1:])]
+    if after[-1][1] is not None:
+        parts.append(gettext("then no access"))
+    return gettext("%(who)s is %(access)s.") % {"who": person, "access": gettext(", ").join(parts)}
+
+
+def change_text(role: str, replaced: list[Grant], remaining: list[Grant]) -> str:
+    """What a change takes away and what stays: "Replaces Admin. Viewer stays." Empty if it only adds."""
+    gone = [each.get_role_display() for each in replaced if each.role != role]
+    stays = [each.get_role_display() for each in remaining]
+    lines = [gettext("Replaces %(roles)s") % {"roles": gettext(", ").join(gone)}] if gone else []
+    if stays:
+        lines.append(gettext("%(roles)s stays") % {"roles": gettext(", ").join(stays)})
+    return " · ".join(lines)
+
+
+def _until_text(stage: Stage) -> str:
+    role, until = stage
+    if until is None:
+        return gettext("%(role)s with no end date") % {"role": role.label}
+    return gettext("%(role)s until %(day)s") % {"role": role.label, "day": last_day(until)}
+
+
+def _then_text(stage: Stage) -> str:
+    role, until = stage
+    if until is None:
+        return gettext("then %(role)s again") % {"role": role.label}
+    return gettext("then %(role)s until %(day)s") % {"role": role.label, "day": last_day(until)}
