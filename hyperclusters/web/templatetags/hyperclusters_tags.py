@@ -17,7 +17,7 @@ from hyperclusters.web.access.forms import LENGTHS
 from hyperclusters.web.audit.event_rows import Row
 from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
-from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS
+from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text
 
 register = template.Library()
 
@@ -72,6 +72,7 @@ def as_offered(days: int) -> int:
 
 register.filter("cloud_message", cloud_message)
 register.filter("cloud_words", cloud_words)
+register.filter("failure", failure_text)
 register.filter("when", when)
 register.filter("is_any_moment", is_any_moment)
 
