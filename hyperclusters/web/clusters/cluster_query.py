@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import UUID
+from typing import Any
 
 from django.db.models import Count, F, Func, IntegerField, OrderBy, OuterRef, Q, Subquery
 from django.db.models.expressions import Combinable
@@ -34,8 +34,9 @@ class ArrayLength(Func):
     function = "jsonb_array_length"
     output_field = IntegerField()
 
-    def as_sqlite(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # as Django's own
-        return self.as_sql(*args, function="json_array_length", **kwargs)
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """The same by SQLite's name."""
+        return self.as_sql(compiler, connection, function="json_array_length", **context)
 
 
 FIRST_NETWORK = Network.objects.filter(cluster=OuterRef("pk")).order_by("subnet_id")
@@ -152,7 +153,6 @@ def _menus(query: QueryDict, options: dict[str, list[tuple[str, str]]]) -> list[
         ("type", _("Type"), _("Both types")),
         ("owner", _("Owner"), _("Anybody")),
         ("by", _("Created by"), _("Anybody")),
-        ("origin", _("Origin"), _("Any origin")),
         ("gone", _("State"), _("Present")),
         ("empty", _("Inside"), _("Empty or not")),
     ]
@@ -206,9 +206,9 @@ def _under_way(
 
 def _selected(visible: ClusterQuerySet, texts: list[str]) -> ClusterQuerySet:
     """The clusters with these primary keys. Raises Http404 if one of them is not visible."""
-    keys: set[UUID | None] = {as_uuid(text) for text in texts}
-    rows = visible.filter(pk__in=keys - {None})
-    if None in keys or rows.count() != len(keys):
+    keys = {key for text in texts if (key := as_uuid(text))}
+    rows = visible.filter(pk__in=keys)
+    if not all(map(as_uuid, texts)) or rows.count() != len(keys):
         raise Http404
     return rows
 

@@ -50,11 +50,11 @@ def require_known(query: QueryDict, plain: Collection[str], choices: Mapping[str
 
 
 class FixedView(NamedTuple):
-    """A view that a list always has: its words, its address, how many rows it has if that is counted, whether it is shown."""
+    """A view that a list always has: its words, its address, how many rows it has where that is counted, whether it is shown."""
 
     word: str
     url: str
-    count: int | None
+    number: int | None
     chosen: bool
 
 

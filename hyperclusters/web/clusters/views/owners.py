@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -28,7 +31,7 @@ MOST = 200  # clusters at once
 @refuses_unknown
 def owners(request: PageRequest) -> HttpResponse:
     """Make one person the owner of the clusters that the address selects, each by an act of its own."""
-    if is_nothing_selected(request):
+    if request.method != "POST" and ("selected" not in request.GET or is_nothing_selected(request)):
         return nothing_selected(request)
     rows = cluster_query(request.user, _selection(request)).rows
     clusters = list(rows.select_related("project__team", "owner")[: MOST + 1])
@@ -38,7 +41,8 @@ def owners(request: PageRequest) -> HttpResponse:
         messages.warning(request, _("Select at most %(n)d clusters at once.") % {"n": MOST})
         return redirect("clusters:list")
     if request.method != "POST":
-        return _form(request, clusters, draft_for(request, request.get_full_path()))
+        draft = draft_for(request, request.get_full_path()) or QueryDict()
+        return _form(request, clusters, draft.dict())
     typed = {"person": posted_text(request, "person", 150), "reason": posted_text(request, "reason")}
     refused = _hand_over(request, clusters, typed)
     if refused:
@@ -79,7 +83,7 @@ def _hand_over(
 def _form(
     request: PageRequest,
     clusters: list[Cluster],
-    typed: dict[str, str],
+    typed: Mapping[str, Any],
     refused: list[tuple[Cluster, str]] | None = None,
     *,
     status: int = 200,
