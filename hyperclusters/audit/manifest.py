@@ -1,4 +1,4 @@
-"""The last line of an exported file: the request, the content, and a seal over both.
+"""The last line of an exported file: the request, the content, and a seal over both. Reports have the same seal.
 
 The seal is an HMAC with the current key of the ledger. It covers the manifest and, through `sha256`, everything
 before it in the file: without a key nobody can remove a line or write another manifest.
@@ -14,7 +14,10 @@ from typing import Any
 from .chain import current_key, digest
 from .spreadsheets import row
 
-PURPOSE = "export"  # a seal is never valid for anything else that the same key seals
+PURPOSES = {
+    "manifest": "export",
+    "report": "report",
+}  # a seal is valid for nothing else that the same key seals
 
 
 @dataclass(slots=True)
@@ -31,15 +34,20 @@ class Manifest:
 
     def sealed(self, sha256: str) -> str:
         """The manifest as the file has it. `sha256`: of everything before it."""
-        key_id, key = current_key()
-        facts = {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256, "key": key_id}
-        return _text(facts | {"seal": _seal(facts, key)})
+        return sealed("manifest", {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256})
 
 
-def read(text: str) -> dict[str, Any] | None:
-    """The content of a manifest; None if the text is none."""
+def sealed(kind: str, facts: dict[str, Any]) -> str:
+    """`{kind: facts}` as JSON with the current key's ID and seal. `kind`: `manifest` or `report`."""
+    key_id, key = current_key()
+    facts |= {"key": key_id}
+    return _text(kind, facts | {"seal": _seal(kind, facts, key)})
+
+
+def read(text: str, kind: str = "manifest") -> dict[str, Any] | None:
+    """The content of a manifest or report; None if the text is none."""
     try:
-        facts = json.loads(text)["manifest"]
+        facts = json.loads(text)[kind]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return facts if isinstance(facts, dict) else None
@@ -61,19 +69,24 @@ def problems(
                 "seals are verified with --unsealed"
             )
         return
-    rest = {name: value for name, value in facts.items() if name != "seal"}
-    key = keys.get(str(facts.get("key")))
-    if key is None:
-        yield f"the manifest names the key {facts.get('key')!r}, which is not among AUDIT_KEYS"
-    elif facts["seal"] != _seal(rest, key) or text != _text(facts):
-        yield "the manifest was edited: its seal is not ours"
+    yield from seal_problems("manifest", text, facts, keys)
     if facts.get("sha256") != sha256:
         yield "the lines are not those that were exported: some were cut out, added, moved or edited"
 
 
-def _seal(facts: dict[str, Any], key: bytes) -> str:
-    return digest(key, PURPOSE + _text(facts))
+def seal_problems(kind: str, text: str, facts: dict[str, Any], keys: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with the seal of a manifest or report."""
+    rest = {name: value for name, value in facts.items() if name != "seal"}
+    key = keys.get(str(facts.get("key")))
+    if key is None:
+        yield f"the {kind} names the key {facts.get('key')!r}, which is not among AUDIT_KEYS"
+    elif facts.get("seal") != _seal(kind, rest, key) or text != _text(kind, facts):
+        yield f"the {kind} was edited: its seal is not ours"
 
 
-def _text(facts: dict[str, Any]) -> str:
-    return json.dumps({"manifest": facts}, ensure_ascii=False)
+def _seal(kind: str, facts: dict[str, Any], key: bytes) -> str:
+    return digest(key, PURPOSES[kind] + _text(kind, facts))
+
+
+def _text(kind: str, facts: dict[str, Any]) -> str:
+    return json.dumps({kind: facts}, ensure_ascii=False)

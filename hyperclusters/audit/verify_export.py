@@ -76,6 +76,14 @@ def verify_sheet(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: b
     yield from manifest.problems(text, facts, sha256.hexdigest(), keys, unsealed=unsealed)
 
 
+def verify_report(text: str, keys: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with a monthly report."""
+    if (facts := manifest.read(text, "report")) is None:
+        yield "it is no report"
+    else:
+        yield from manifest.seal_problems("report", text, facts, keys)
+
+
 def _cells(line: str) -> list[str]:
     """The cells of the first row in this line; none if it has no row."""
     try:

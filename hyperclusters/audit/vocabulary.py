@@ -67,6 +67,7 @@ class EventType(models.TextChoices):
     AUDIT_RESTORED = "audit:restored", _("database restored from a backup")
     AUDIT_KEY_ACTIVATED = "audit:key:activated", _("another key of the audit activated")
     AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")
+    REPORT_CREATED = "audit:report:created", _("monthly report created")
     DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
     CLOCK_WRONG = "audit:clock:wrong", _("clock of a machine is wrong")
 

@@ -1,12 +1,14 @@
 """Projects, the inventory, creations and deletions."""
 
-from .connection import CallCounter, ConnectionTest, Diagnosis
+from .connection import ConnectionTest, Diagnosis
+from .counter import CallCounter, RequestCounter, TimedCounter
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inquiry import Inquiry, InquiryKind
 from .inventory import Cluster, ClusterListing, Network
 from .operation import Operation
 from .project import Heartbeat, KeyKind, Project
+from .report import MonthlyReport
 from .review import Judgement, Review
 
 __all__ = [
@@ -26,9 +28,12 @@ __all__ = [
     "InquiryKind",
     "Judgement",
     "KeyKind",
+    "MonthlyReport",
     "Network",
     "Operation",
     "Project",
+    "RequestCounter",
     "Review",
     "State",
+    "TimedCounter",
 ]

@@ -22,6 +22,7 @@ PAGES = {
     "list": gettext_lazy("events"),
     "event": gettext_lazy("one event"),
     "review": gettext_lazy("the review queue"),
+    "report": gettext_lazy("a monthly report"),
 }
 
 

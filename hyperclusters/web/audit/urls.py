@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hyperclusters.web.audit.views import events, export, integrity, review
+from hyperclusters.web.audit.views import events, export, integrity, reports, review
 
 audit_urls = [
     path("", events.listing, name="list"),
@@ -12,6 +12,9 @@ audit_urls = [
     path("review/", review.queue, name="review"),
     path("review/mark/", review.mark, name="mark"),
     path("review/<uuid:pk>/", review.account, name="account"),
+    path("reports/", reports.listing, name="reports"),
+    path("reports/<slug:month>/", reports.report, name="report"),
+    path("reports/<slug:month>.json", reports.download, name="report-file"),
     path("export/", export.export, name="export"),
     path("<int:seq>/", events.event, name="event"),
 ]

@@ -1,22 +1,23 @@
-"""`manage.py verify_export FILE`: verify an exported file. Exits with 1 if it was changed."""
+"""`manage.py verify_export FILE`: verify an exported file or a monthly report. Exits with 1 if it was changed."""
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from hyperclusters.audit.spreadsheets import BOM
-from hyperclusters.audit.verify_export import troubles, verify_sheet
+from hyperclusters.audit.verify_export import troubles, verify_report, verify_sheet
 
 ENOUGH = 100  # printed one by one
 
 
 class Command(BaseCommand):
     help = (
-        "Verify an export (JSON Lines or CSV) by itself: no database is asked; AUDIT_KEYS must hold the keys of its events. "
+        "Verify an export (JSON Lines or CSV) or a monthly report by itself: no database is asked; AUDIT_KEYS must hold the keys that sealed it. "
         "A CSV file is verified as a whole, and is another one once a spreadsheet has saved it."
     )
     requires_system_checks = ()
@@ -35,13 +36,17 @@ class Command(BaseCommand):
             raise CommandError(f"{file} is not a file.")
         try:
             with file.open(encoding="utf-8", newline="\n") as lines:
-                verify = verify_sheet if lines.read(1) in {BOM, '"'} else troubles
-                lines.seek(0)
-                problems = list(
-                    islice(verify(lines, dict(settings.AUDIT_KEYS), unsealed=options["unsealed"]), ENOUGH)
-                )
+                problems = list(islice(_problems(lines, unsealed=options["unsealed"]), ENOUGH))
         except UnicodeDecodeError:
             problems = ["it holds bytes that are no UTF-8: every export is UTF-8"]
         if problems:
             raise CommandError("broken\n" + "\n".join(problems))
         self.stdout.write(f"{file}: intact")
+
+
+def _problems(lines: TextIO, *, unsealed: bool) -> Iterator[str]:
+    start, keys = lines.read(10), dict(settings.AUDIT_KEYS)
+    lines.seek(0)
+    if start == '{"report":':
+        return verify_report(lines.read(), keys)
+    return (verify_sheet if start[:1] in {BOM, '"'} else troubles)(lines, keys, unsealed=unsealed)

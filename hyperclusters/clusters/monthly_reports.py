@@ -1,0 +1,86 @@
+"""The monthly report: counts of the audit's events, the state of the review and of the audit, sealed like an export.
+
+Everything comes from the ledger, except what is still open when the report is created. It is a file of its own: whoever
+has the keys verifies it without the database (`manage.py verify_export`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.integrity import integrity_status
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.manifest import sealed
+from hyperclusters.audit.models import ChainHead, Event
+from hyperclusters.audit.vocabulary import EventType, Outcome
+
+from .models import Cluster, Creation, Judgement, MonthlyReport
+
+
+def last_month() -> date:
+    """The first day of the month before this one."""
+    return (_midnight(clock.now()).replace(day=1) - timedelta(days=1)).date().replace(day=1)
+
+
+def create_report(month: date) -> MonthlyReport | None:
+    """The report of a month that is over, created unless it is there; None if the ledger has nothing of that month or
+    of the time before."""
+    start = _midnight(month)
+    end = (start + timedelta(days=31)).replace(day=1)
+    if report := MonthlyReport.objects.filter(month=month).first():
+        return report
+    if not Event.objects.filter(at__lt=end).exists():
+        return None
+    text = sealed("report", _facts(start, end))
+    with transaction.atomic():
+        report, is_new = MonthlyReport.objects.get_or_create(
+            month=month, defaults={"text": text, "created_at": clock.now()}
+        )
+        if is_new:
+            record(EventType.REPORT_CREATED, Outcome.DONE, on=Subject("report", str(report), str(report)))
+    return report
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _facts(start: datetime, end: datetime) -> dict[str, Any]:
+    teams: dict[str, Counter[str]] = {}
+    rows = Event.objects.filter(at__gte=start, at__lt=end).order_by()
+    for team, event_type, n in rows.values_list("team_name", "action").annotate(n=Count("pk")):
+        teams.setdefault(team, Counter())[event_type] += n
+    status = integrity_status()
+    return {
+        "month": f"{start:%Y-%m}",
+        "created_at": clock.now().isoformat(timespec="seconds"),
+        "through_seq": ChainHead.objects.get().seq,
+        "events": {name: dict(sorted(teams[name].items())) for name in sorted(teams)},  # "": of no team
+        "review": _review(start, end),
+        "integrity": {
+            "state": status.state,
+            "verified_at": status.at.isoformat(timespec="seconds") if status.at else None,
+            "through_seq": status.seq,
+            "open_findings": len(status.findings),
+            "acknowledged_findings": len(status.acknowledged),
+        },
+    }
+
+
+def _review(start: datetime, end: datetime) -> dict[str, int]:
+    """Of the month's creations and of everything that is open when the report is created."""
+    settled = Creation.objects.filter(settled_at__gte=start, settled_at__lt=end)
+    elsewhere = Cluster.objects.present().filter(creation__isnull=True, review__isnull=True)
+    return {
+        "settled": settled.count(),
+        "settled_without_review": settled.filter(review__isnull=True).count(),
+        "open_follow_ups": Creation.objects.filter(review__judgement=Judgement.FOLLOW_UP).count(),
+        "creations_without_outcome": Creation.objects.unresolved().count(),
+        "clusters_elsewhere_without_account": elsewhere.count(),
+    }
