@@ -298,7 +298,6 @@ def test_creations_are_found_by_every_id_and_filter_and_sorted_by_every_column(
         code="ModelArts.0106",
         cause="status_400",
         request_id="ours-1",
-        settled_at=timezone.now(),
     )
     submit_creation(people.tom, projects.vision, "third")
     submit_creation(people.mallory, projects.speech, "secret-of-speech")
