@@ -139,6 +139,7 @@ class EventType(models.TextChoices):
     CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")
     CLUSTER_BACK = "cluster:seen:back", _("cluster is back in the cloud")
     CLUSTER_CHANGED = "cluster:seen:changed", _("cluster changed in the cloud")
+    CREATIONS_EXPORTED = "creation:list:exported", _("list of creations downloaded")
     CLUSTERS_EXPORTED = "cluster:list:exported", _("list of clusters downloaded")
     LIST_REFRESH_ASKED = "cluster:list:refresh-asked", _("refresh asked for")
     LIST_FAILED = "cluster:list:failed", _("the cloud could not be listed")

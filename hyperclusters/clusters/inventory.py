@@ -41,10 +41,17 @@ def ask_refresh(*, person: Person) -> int:
     return count
 
 
-def note_export(*, person: Person, kind: str, filters: dict[str, str], count: int) -> None:
-    """Record that somebody downloaded the list: what they asked for, and how many clusters they got."""
+def note_export(
+    *,
+    person: Person,
+    kind: str,
+    filters: dict[str, str],
+    count: int,
+    event: EventType = EventType.CLUSTERS_EXPORTED,
+) -> None:
+    """Record that somebody downloaded a list: what they asked for, and how many rows they got."""
     record(
-        EventType.CLUSTERS_EXPORTED,
+        event,
         Outcome.DONE,
         by=person,
         after={"format": kind, "filters": filters, "count": count},

@@ -151,13 +151,22 @@ if (own && $("#key-n")) {
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.key === "Escape") {
-    for (const menu of openMenus()) {
+    const menus = openMenus();
+    for (const menu of menus) {
       menu.open = false;
       $("summary", menu).focus();
     }
+    if (!menus.length && !$("dialog[open]")) untickRows();
     return;
   }
-  if (event.target.closest("input, textarea, select, [contenteditable]") || $("dialog[open]") || keysOff()) return;
+  if (event.target.closest("input:not([type='checkbox']), textarea, select, [contenteditable]") || $("dialog[open]") || keysOff()) return;
+  const step = { j: 1, k: -1 }[event.key];
+  const box = event.key.toLowerCase() === "x" && $("input[type='checkbox']", document.activeElement.closest("[data-rows] tr") ?? live);
+  if (step) return moveToRow(step);
+  if (box) {
+    box.checked = !box.checked;
+    return tickUpTo(box, event.shiftKey);
+  }
   const target = Object.hasOwn(keyActions, event.key) && keyActions[event.key]();
   if (!target) return;
   event.preventDefault();
@@ -271,6 +280,54 @@ addEventListener("pageshow", (event) => event.persisted && $$("[data-sent]").for
 document.addEventListener("change", ({ target }) => {
   if (!target.matches("[data-check-all]")) return;
   for (const box of $$("tbody input[type='checkbox'][name]", target.form)) box.checked = target.checked;
+});
+
+// Rows of a list: j and k move, x ticks the row in focus, Shift ticks all since the last one, Escape clears.
+const rowLinks = () => $$("table.lines tbody a.name");
+const rowBoxes = () => $$("[data-rows] tbody input[type='checkbox']");
+let lastBox = null;
+
+function countTicked() {
+  for (const count of $$("[data-ticked]")) {
+    const form = count.closest("form");
+    count.textContent = $("[name='all']", form)?.checked ? count.dataset.all : $$("tbody :checked", form).length;
+    const [box, boxes] = [$("[data-check-all]", form), $$("tbody input[type='checkbox']", form)];
+    box.checked = boxes.every((each) => each.checked);
+    box.indeterminate = !box.checked && boxes.some((each) => each.checked);
+  }
+}
+
+function untickRows() {
+  for (const box of $$("[data-rows] :checked")) box.checked = false;
+  countTicked();
+}
+
+function tickUpTo(box, isRange) {
+  const [boxes, from] = [rowBoxes(), document.getElementById("rows")?.contains(lastBox) ? lastBox : box];
+  const [start, end] = [boxes.indexOf(from), boxes.indexOf(box)].sort((a, b) => a - b);
+  if (isRange) for (const each of boxes.slice(start, end + 1)) each.checked = box.checked;
+  lastBox = box;
+  if ($("[data-rows] [name='all']")) $("[data-rows] [name='all']").checked = false;
+  countTicked();
+}
+
+function moveToRow(step) {
+  const links = rowLinks();
+  const here = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
+  const target = here < 0 ? links.at(step > 0 ? 0 : -1) : links[here + step];
+  target?.focus();
+  target?.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("change", ({ target }) => target.closest("[data-rows]") && countTicked());
+document.addEventListener("reset", ({ target }) => target.matches("[data-rows]") && setTimeout(untickRows));
+document.addEventListener("click", (event) => {
+  if (rowBoxes().includes(event.target)) tickUpTo(event.target, event.shiftKey);
+  const pick = event.target.closest("[data-pick]");
+  if (!pick) return;
+  const isPicking = $("[data-rows]").classList.toggle("picking");
+  pick.setAttribute("aria-pressed", String(isPicking));
+  if (!isPicking) untickRows();
 });
 
 // How many rows are ticked.
@@ -429,8 +486,8 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     selected: selected(detail.target),
     target: detail.target.id,
     typed: detail.requestConfig.verb === "get" ? typedFields(detail.target) : [],
-    open: $$("details[id][open]", detail.target).map((each) => each.id),
-    chosen: $$("[type='radio']:checked", detail.target).map((each) => `[name="${CSS.escape(each.name)}"][value="${CSS.escape(each.value)}"]`),
+    open: $$("details[id][open]").map((each) => each.id),
+    chosen: $$("[type='radio']:checked, [data-rows] tbody :checked", detail.target).map((each) => `[name="${CSS.escape(each.name)}"][value="${CSS.escape(each.value)}"]`),
   };
 });
 // Right after the swap, before anything can be pressed. Each new element of the answer says so: the target may be the last.
@@ -445,6 +502,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.requestConfig?.verb === "post") $(".errors", detail.elt)?.focus();
   $$(".toast:not([data-seen])").forEach(settleToast);
   tellTimes();
+  countTicked();
 });
 // What settled meanwhile stands in the window's title, until the page is left.
 document.addEventListener("htmx:afterSwap", () => {

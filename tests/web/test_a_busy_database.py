@@ -127,6 +127,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "accounts:password": "/accounts/security/password/",
         "accounts:end_session": "/accounts/security/sessions/end/",
         "accounts:everywhere": "/accounts/security/sessions/end-all/",
+        "clusters:owners": "/clusters/owners/",
         "clusters:refresh": "/clusters/refresh/",
         "clusters:new": "/clusters/new/",
         "clusters:delete": f"/clusters/{cluster.pk}/delete/",

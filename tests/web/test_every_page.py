@@ -54,6 +54,8 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "clusters:new"): row("200 200 403 403 403 403 200"),
     ("post", "clusters:new"): row("422 422 403 403 403 403 422"),
     ("post", "clusters:refresh"): row("302 302 302 302 302 302 302"),
+    ("get", "clusters:owners"): row("200 200 200 200 404 404 404"),
+    ("post", "clusters:owners"): row("302 302 302 302 302 302 302"),  # without clusters
     ("get", "clusters:cluster"): row("200 200 200 200 404 404 404"),
     ("get", "clusters:delete"): row("302 302 302 302 404 404 404"),
     ("post", "clusters:delete"): row("403 422 403 403 404 404 404"),  # nobody owns it
@@ -63,6 +65,8 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "clusters:capacity"): row("302 302 302 302 404 404 404"),
     ("post", "clusters:traces"): row("403 302 403 302 404 404 404"),
     ("get", "creations:list"): row("200 200 200 200 200 200 200"),
+    ("get", "creations:csv"): row("200 200 200 200 200 200 200"),
+    ("get", "creations:json"): row("200 200 200 200 200 200 200"),
     ("get", "creations:creation"): row("200 200 200 200 404 404 404"),
     ("get", "creations:of_form"): row("302 404 404 404 404 404 404"),  # one's own form alone
     ("post", "creations:look"): row("302 302 302 302 404 404 404"),
@@ -241,6 +245,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "clusters:list": "/clusters/",
         "clusters:csv": "/clusters/clusters.csv",
         "clusters:json": "/clusters/clusters.json",
+        "clusters:owners": f"/clusters/owners/?selected=1&cluster={cluster.rstrip('/').rpartition('/')[2]}",
         "clusters:refresh": "/clusters/refresh/",
         "clusters:new": "/clusters/new/",
         "clusters:cluster": cluster,
@@ -251,6 +256,8 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "clusters:capacity": f"{cluster}capacity/",
         "clusters:traces": f"{cluster}traces/",
         "creations:list": "/creations/",
+        "creations:csv": "/creations/creations.csv",
+        "creations:json": "/creations/creations.json",
         "creations:creation": waiting,
         "creations:withdraw": f"{waiting}withdraw/",
         "creations:of_form": f"/creations/form/{creation.token}/",

@@ -115,6 +115,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "create": ("ada", NEW, TYPED),
         "delete": ("tom", f"/clusters/{cluster.pk}/delete/", {"name": "outsid", "reason": why}),
         "owner": ("tom", f"/clusters/{cluster.pk}/owner/", {"person": "nobody", "reason": why}),
+        "owners": ("tom", f"/clusters/owners/?selected=1&cluster={cluster.pk}", {"person": "nobody", "reason": why}),
         "lock": ("ada", f"/clusters/{cluster.pk}/lock/", {"reason": why}),
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
@@ -148,7 +149,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 
 
 FORMS = (
-    "create", "delete", "owner", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
+    "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
     "acknowledge", "new_token", "add_service", "decline_on_home", "retire", "rename", "invite",
 )  # fmt: skip

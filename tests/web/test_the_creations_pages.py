@@ -283,7 +283,93 @@ def test_attempts_are_listed_newest_first_and_found_by_name_and_state(
     assert names("?state=queued") == ["second"]
     assert names("?state=created&q=s") == ["first"]
     assert names("?q=secret") == []
-    assert "2 attempts" in words(ada.get(LIST))
+    assert "2 attempts in Vision · vision-cn-southwest-2" in words(ada.get(LIST))
+
+
+def test_creations_are_found_by_every_id_and_filter_and_sorted_by_every_column(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    first = submit_creation(people.ada, projects.vision, "first")
+    first = run_worker_again(first)
+    second = submit_creation(people.tom, projects.vision, "second")
+    put(
+        second,
+        State.FAILED,
+        code="ModelArts.0106",
+        cause="status_400",
+        request_id="ours-1",
+    )
+    submit_creation(people.tom, projects.vision, "third")
+    submit_creation(people.mallory, projects.speech, "secret-of-speech")
+    ada = as_("ada")
+
+    def names(query: str) -> list[str]:
+        return re.findall(r'<a class="name" href="/creations/[^"]+">([^<]+)</a>', body(ada.get(LIST + query)))
+
+    pk = str(first.pk)
+    for query in (pk, pk[4:20], pk.replace("-", "")[3:12].upper(), str(first.cluster.cluster_id)[2:20]):
+        assert names(f"?q={query}") == ["first"], query
+    assert names(f"?q={first.upstream_request_id[:12]}") == ["first"]
+    assert names("?q=urs-1") == ["second"]
+    for query, expected in (
+        ("mine=1", ["first"]), ("person=tom", ["third", "second"]), ("type=ECS", []), ("state=open", ["third"]),
+        ("state=unsuccessful", ["second"]), ("team=vision&state=created", ["first"]),
+        ("sort=oldest", ["first", "second", "third"]), ("sort=-name", ["third", "second", "first"]),
+    ):  # fmt: skip
+        assert names(f"?{query}") == expected, query
+    for sort in ("name", "state", "result", "person", "project", "newest"):
+        assert body(ada.get(f"{LIST}?sort={sort}")).count("aria-sort") == (sort != "project"), sort
+    assert "All Mine Under way 1 Unsuccessful" in words(ada.get(LIST))
+
+
+def test_a_failed_creation_says_its_code_and_why_in_the_list(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, "too-many")
+    put(creation, State.FAILED, code="ModelArts.0106", cause="status_400")
+    text = words(as_("vera").get(LIST))
+    assert "Failed ModelArts.0106 The cloud's own quota is used up. AD ada" in text
+
+
+UNKNOWN = [
+    "foo=1",
+    "state=done",
+    "team=speech",
+    "person=mallory",
+    "sort=-password",
+    "project=speech-cn-north-9",
+]
+
+
+def test_an_unknown_filter_of_creations_is_refused_and_named(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    submit_creation(people.ada, projects.vision, "first")
+    submit_creation(people.mallory, projects.speech, "secret-of-speech")
+    for query in UNKNOWN:
+        for path in ("", "creations.csv", "creations.json"):
+            answer = as_("ada").get(f"{LIST}{path}?{query}")
+            assert answer.status_code == 400, (path, query)
+            assert query.partition("=")[0] in words(answer)
+            assert f'href="{LIST}"' in body(answer)
+
+
+def test_g19_creations_are_exported_as_the_list_shows_them_with_one_event(
+    people: People, projects: Projects, cloud: Cloud, as_: SignIn
+) -> None:
+    submit_creation(people.ada, projects.vision, "first", reason="=1+1")
+    submit_creation(people.mallory, projects.speech, "secret-of-speech")
+    run_worker()
+    vera = as_("vera")
+    (row,) = vera.get(f"{LIST}creations.json?person=ada").json()["creations"]
+    assert (row["name"], row["requested_by"], row["reason"]) == ("first", "ada", "=1+1")
+    text = vera.get(f"{LIST}creations.csv?sort=name").content.decode("utf-8-sig")
+    assert text.splitlines()[0].startswith('"id","name","type"')
+    assert '"\'=1+1"' in text
+    assert "secret" not in text
+    exported = events(action="creation:list:exported")
+    assert len(exported) == 2
+    assert {"filters": {"person": "ada"}, "format": "json", "count": 1} in [event.after for event in exported]
 
 
 def normalised(page: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
 from hyperclusters.audit import clock
-from hyperclusters.clusters.models import Network
+from hyperclusters.clusters.models import ClusterListing, Network
 from hyperclusters.clusters.models.inventory import ClusterQuerySet, occupant_total
 from hyperclusters.web.shared.humanize import ago
 from hyperclusters.web.texts.inside import count_text
@@ -22,6 +22,7 @@ AT_ONCE = 5000  # IDs in one query; a database takes only so many
 OCCUPANT = ("kind", "id", "name", "status")
 COLUMNS = (
     "pk",
+    "project_id",
     "cluster_id",
     "name",
     "type",
@@ -68,37 +69,61 @@ class ClusterRow:
     claimed_for: str  # by an auditor; empty: nobody, or made here
     claimed_by: str
     claimed_at: datetime | None
-    claimed_words: str
     # What is inside: kind, ID, name and status of each. None: not reported, not known, or gone.
     inside: tuple[tuple[str, str, str, str], ...] | None
     inside_total: int | None  # how many there are; `inside` has the first of many
     inside_words: str
     empty_since: datetime | None
-    empty_words: str
     owner: str  # empty: nobody
     locked_at: datetime | None
     locked_by: str
     lock_reason: str
     inside_listed_at: datetime | None = field(default=None, compare=False)  # only files show it
+    stale_words: str = ""  # how old all this is, while the list that it comes from fails
+
+    @property
+    def initials(self) -> str:
+        """Two letters for the owner's avatar."""
+        return self.owner[:2].upper()
+
+    @property
+    def other_subnets(self) -> str:
+        """All networks but the first, in one text."""
+        return ", ".join(self.subnet_ids[1:])
 
     @property
     def subnet_ids(self) -> list[str]:
         return [subnet_id for subnet_id, _ in self.networks]
 
 
-def cluster_rows(clusters: ClusterQuerySet) -> list[str]:
-    """The clusters as HTML rows, in their order: two queries, however many."""
+def cluster_rows(
+    clusters: ClusterQuerySet,
+    *,
+    failing: Iterable[ClusterListing] = (),
+    has_project: bool = True,
+    has_box: bool = False,
+) -> list[str]:
+    """The clusters as HTML rows, in their order: two queries, however many.
+
+    `failing`: lists that fail; their clusters carry a clock. `has_project`: with the column of the project. `has_box`:
+    with a box to tick.
+    """
     language = get_language()
-    return [_render(row, language) for row in page_rows(clusters)]
+    return [_render(row, language, has_project, has_box) for row in page_rows(clusters, failing)]
 
 
-def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
+def page_rows(clusters: ClusterQuerySet, failing: Iterable[ClusterListing] = ()) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
     rows = list(clusters.with_inside_listed_at().values_list(*COLUMNS))
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
-    for pk, cluster_id, name, kind, team, project, maker, asked_at, found_at, gone_at, *more in rows:
-        also_type, claimed_for, claimed_by, claimed_at, inside, inside_count, *rest = more
+    stale = {
+        (listing.project_id, listing.type): ago(listing.listed_at, now, language)
+        for listing in failing
+        if listing.listed_at
+    }
+    for pk, project_id, cluster_id, name, kind, team, project, maker, asked_at, found_at, *others in rows:
+        gone_at, also_type, claimed_for, claimed_by, claimed_at, inside, inside_count, *rest = others
         empty_since, inside_listed_at, owner, locked_at, locked_by, lock_reason = rest
         is_reported = inside is not None and not gone_at
         inside_total = occupant_total(inside, inside_count)
@@ -115,17 +140,16 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             claimed_for=claimed_for if is_claimed else "",
             claimed_by=claimed_by if is_claimed else "",
             claimed_at=claimed_at if is_claimed else None,
-            claimed_words=ago(claimed_at, now, language) if is_claimed else "",
             inside=tuple(tuple(each[name] for name in OCCUPANT) for each in inside) if is_reported else None,
             inside_total=inside_total if is_reported else None,
             inside_words=count_text(inside_total) if is_reported else "",
             empty_since=empty_since if is_reported else None,
-            empty_words=ago(empty_since, now, language) if is_reported and empty_since else "",
             inside_listed_at=inside_listed_at if is_reported else None,
             owner=owner or "",
             locked_at=locked_at,
             locked_by=locked_by or "",
             lock_reason=lock_reason,
+            stale_words="" if gone_at else stale.get((project_id, kind), ""),
         )
 
 
@@ -139,5 +163,7 @@ def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]
 
 
 @lru_cache(4096)
-def _render(row: ClusterRow, language: str | None) -> str:  # the language is part of the key
-    return render_to_string("clusters/_row.html", {"row": row})
+def _render(row: ClusterRow, _language: str | None, has_project: bool, has_box: bool) -> str:
+    return render_to_string(
+        "clusters/_row.html", {"row": row, "has_project": has_project, "has_box": has_box}
+    )

@@ -2,12 +2,22 @@
 
 from django.urls import path
 
-from hyperclusters.web.clusters.views import cluster, cluster_list, creations, inquiries, new, ownership
+from hyperclusters.web.clusters.views import (
+    cluster,
+    cluster_list,
+    creation_list,
+    creations,
+    inquiries,
+    new,
+    owners,
+    ownership,
+)
 
 clusters_urls = [
     path("", cluster_list.listing, name="list"),
     path("clusters.csv", cluster_list.as_csv, name="csv"),
     path("clusters.json", cluster_list.as_json, name="json"),
+    path("owners/", owners.owners, name="owners"),
     path("refresh/", cluster_list.refresh, name="refresh"),
     path("new/", new.new, name="new"),
     path("<uuid:pk>/", cluster.cluster, name="cluster"),
@@ -19,7 +29,9 @@ clusters_urls = [
     path("<uuid:pk>/traces/", inquiries.traces, name="traces"),
 ]
 creations_urls = [
-    path("", creations.listing, name="list"),
+    path("", creation_list.listing, name="list"),
+    path("creations.csv", creation_list.as_csv, name="csv"),
+    path("creations.json", creation_list.as_json, name="json"),
     path("<uuid:pk>/", creations.creation, name="creation"),
     path("form/<uuid:token>/", creations.of_form, name="of_form"),
     path("<uuid:pk>/withdraw/", creations.withdraw, name="withdraw"),

@@ -20,7 +20,7 @@ from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.shared.listing import FilterMenu, carried_fields
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
 from hyperclusters.web.texts.grants import day, last_day
-from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS
+from hyperclusters.web.texts.states import KINDS, OUTCOME_KINDS, failure_text
 
 register = template.Library()
 
@@ -95,6 +95,7 @@ register.filter("day", day)
 register.filter("last_day", last_day)
 register.filter("cloud_message", cloud_message)
 register.filter("cloud_words", cloud_words)
+register.filter("failure", failure_text)
 register.filter("when", when)
 register.filter("is_any_moment", is_any_moment)
 

@@ -135,6 +135,7 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.CLUSTER_GONE: _("%(what)s is gone from the cloud"),
     EventType.CLUSTER_BACK: _("%(what)s is back in the cloud"),
     EventType.CLUSTER_CHANGED: _("%(what)s changed in the cloud"),
+    EventType.CREATIONS_EXPORTED: _("downloaded the list of creations"),
     EventType.CLUSTERS_EXPORTED: _("exported the list of clusters"),
     EventType.LIST_REFRESH_ASKED: _("refreshed the list of clusters"),
     EventType.LIST_FAILED: _("The clusters of %(what)s can't be listed"),

@@ -60,6 +60,15 @@ def creation_status(creation: Creation) -> StatusText:
     return StatusText(KINDS[creation.state], title, text)
 
 
+def failure_text(creation: Creation) -> str:
+    """Why a creation made no cluster, in one sentence or two."""
+    if creation.state in (State.FAILED, State.REFUSED):
+        is_clear = True if creation.state == State.FAILED else None
+        if because := cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear):
+            return because
+    return creation_status(creation).text
+
+
 def _created(creation: Creation) -> tuple[str, str]:
     how = {
         Evidence.REPLY: _("The cloud confirmed it in its answer."),

@@ -1,4 +1,4 @@
-"""Attempts to create, and one of them step by step."""
+"""One attempt to create, step by step."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import DatabaseError
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.permissions import Permission, may, who_can
@@ -19,38 +18,15 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, on
+from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, posted_text, render_page, wants_fragment
-from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
-from hyperclusters.web.shared.ratelimit import limited, searches
 from hyperclusters.web.texts.states import creation_status
 from hyperclusters.web.texts.timeline import timeline
 
 NONE_OF_THEM = "none"
 PAGES = "clusters/creations/"  # the folder of their templates
-
-
-@access(get=SIGNED_IN)
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
-def listing(request: PageRequest) -> HttpResponse:
-    """Attempts of the teams this person may look into, newest first."""
-    visible = Creation.objects.visible_to(request.user).select_related(
-        "project__team", "requested_by", "cluster"
-    )
-    states = [(str(value), str(label)) for value, label in State.choices]
-    rows = visible
-    if state := chosen_value(request.GET, "state", states):
-        rows = rows.filter(state=state)
-    if text := search_text(request.GET):
-        rows = rows.filter(name__icontains=text)
-    context = {
-        "page": Paginator(rows.order_by("-requested_at", "pk"), PAGE_SIZE).get_page(request.GET.get("page")),
-        "filters": [menu(request.GET, "state", _("State"), states, everything=_("Any state"))],
-        "is_filtered": bool(request.GET.get("q") or request.GET.get("state")),
-    }
-    return render(request, f"{PAGES}list.html", context)
 
 
 @access(get=on("creation"))

@@ -1,0 +1,222 @@
+"""What the address of the list of clusters asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, Func, IntegerField, OrderBy, OuterRef, Q, Subquery
+from django.db.models.expressions import Combinable
+from django.http import Http404, QueryDict
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import User
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network
+from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.modelarts import ClusterType
+from hyperclusters.web.shared.http import as_uuid
+from hyperclusters.web.shared.listing import FilterMenu, menu, search_text
+from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, FixedView, fixed_views, require_known
+
+FILTERS = ("q", "mine", "team", "project", "type", "owner", "by", "origin", "gone", "empty")
+SELECTION = (
+    "selected",
+    "cluster",
+    "all",
+)  # of the form around the rows: those that are ticked, or all of the list
+
+
+class ArrayLength(Func):
+    """How many entries a JSON array has."""
+
+    function = "jsonb_array_length"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """The same by SQLite's name."""
+        return self.as_sql(compiler, connection, function="json_array_length", **context)
+
+
+FIRST_NETWORK = Network.objects.filter(cluster=OuterRef("pk")).order_by("subnet_id")
+# The only orders there are: no word of the address reaches order_by. A name after "-" is the other way round.
+SORTS: dict[str, Combinable] = {
+    "name": F("name"),
+    "id": F("cluster_id"),
+    "network": Subquery(FIRST_NETWORK.values("subnet_id")[:1]),
+    "inside": ArrayLength("inside"),
+    "owner": F("owner__username"),
+    "project": F("project__name"),
+}
+ORDERS = (*ORDERS_BY_TIME, *SORTS, *(f"-{name}" for name in SORTS))
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterQuery:
+    """The clusters that an address asks for in its order, the creations under way, and what can be chosen."""
+
+    rows: ClusterQuerySet
+    visible: ClusterQuerySet
+    under_way: CreationQuerySet
+    listings: list[ClusterListing]
+    filters: list[FilterMenu]
+    is_filtered: bool
+    sort: str
+
+    @property
+    def teams(self) -> list[str]:
+        """The names of the teams whose clusters the person may see."""
+        return sorted({listing.project.team.name for listing in self.listings})
+
+    @property
+    def projects(self) -> list[str]:
+        """The names of their projects."""
+        return sorted({listing.project.name for listing in self.listings})
+
+
+def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
+    """Read the address. Raises UnknownParameters, and Http404 for a selected cluster that the person cannot see."""
+    listings = list(ClusterListing.objects.visible_to(person).select_related("project__team"))
+    projects = {listing.project_id for listing in listings}
+    visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
+    creations = Creation.objects.filter(project__in=projects)
+    options = _options(visible, creations, listings)
+    known = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
+    require_known(query, ("q", "page", *SELECTION), known)
+    chosen = {name: query.get(name, "") for name in options}
+    sort = query.get("sort") or NEWEST
+    if query.get("selected") and not query.get("all"):
+        rows = _selected(visible, query.getlist("cluster"))
+    else:
+        rows = _narrow(visible, person, chosen, search_text(query))
+    return ClusterQuery(
+        rows=_sorted(rows, sort),
+        visible=visible,
+        under_way=_under_way(creations, person, chosen, search_text(query)),
+        listings=listings,
+        filters=_menus(query, options),
+        is_filtered=any(query.get(name) for name in FILTERS),
+        sort=sort,
+    )
+
+
+def counts(person: User, visible: ClusterQuerySet) -> dict[str, int]:
+    """How many clusters each view shows, by one query."""
+    numbers: dict[str, int] = visible.present().aggregate(
+        all=Count("pk"),
+        mine=Count("pk", filter=is_mine(person)),
+        elsewhere=Count("pk", filter=Q(creation__isnull=True)),
+        empty=Count("pk", filter=Q(inside__isnull=False, empty_since__isnull=False)),
+    )
+    return numbers
+
+
+def is_mine(person: User) -> Q:
+    """Whether the person owns a cluster or created it."""
+    return Q(owner=person) | Q(creation__in=Creation.objects.filter(requested_by=person).values("pk"))
+
+
+def views(query: QueryDict, numbers: dict[str, int]) -> list[FixedView]:
+    """The fixed views of the list."""
+    fixed: list[tuple[str, dict[str, str], int | None]] = [
+        (_("All"), {}, numbers["all"]),
+        (_("Mine"), {"mine": "1"}, numbers["mine"]),
+        (_("Created elsewhere"), {"origin": "outside"}, numbers["elsewhere"]),
+        (_("Empty"), {"empty": "yes"}, numbers["empty"]),
+    ]
+    return fixed_views(query, FILTERS, fixed)
+
+
+def _options(
+    visible: ClusterQuerySet, creations: CreationQuerySet, listings: list[ClusterListing]
+) -> dict[str, list[tuple[str, str]]]:
+    """The values of each filter, with their words."""
+    makers = sorted({*creations.makers(), *visible.claimants()})
+    return {
+        "mine": [("1", _("mine"))],
+        "team": sorted({(listing.project.team.slug, listing.project.team.name) for listing in listings}),
+        "project": sorted({(listing.project.name, listing.project.name) for listing in listings}),
+        "type": [(kind.value, kind.value) for kind in ClusterType],
+        "owner": [(name, name) for name in visible.owners()],
+        "by": [(name, name) for name in makers],
+        "origin": [("here", _("Created here")), ("outside", _("Created elsewhere"))],
+        "gone": [("1", _("Gone"))],
+        "empty": [("yes", _("Empty")), ("no", _("Not empty"))],
+    }
+
+
+def _menus(query: QueryDict, options: dict[str, list[tuple[str, str]]]) -> list[FilterMenu]:
+    labels = [
+        ("team", _("Team"), _("Every team")),
+        ("project", _("Project"), _("Every project")),
+        ("type", _("Type"), _("Both types")),
+        ("owner", _("Owner"), _("Anybody")),
+        ("by", _("Created by"), _("Anybody")),
+        ("gone", _("State"), _("Present")),
+        ("empty", _("Inside"), _("Empty or not")),
+    ]
+    return [
+        menu(query, name, label, options[name], everything=everything)
+        for name, label, everything in labels
+        if len(options[name]) > 1 or name not in ("team", "project")
+    ]
+
+
+def _narrow(rows: ClusterQuerySet, person: User, chosen: dict[str, str], text: str) -> ClusterQuerySet:
+    rows = rows.filter(gone_at__isnull=chosen["gone"] != "1")
+    filters: dict[str, Callable[[str], Q]] = {
+        "mine": lambda _value: is_mine(person),
+        "team": lambda slug: Q(project__team__slug=slug),
+        "project": lambda name: Q(project__name=name),
+        "owner": lambda name: Q(owner__username=name),
+        "origin": lambda value: Q(creation__isnull=value == "outside"),
+    }
+    for name, condition in filters.items():
+        if chosen[name]:
+            rows = rows.filter(condition(chosen[name]))
+    if text:
+        rows = rows.search(text)
+    if chosen["type"]:
+        rows = rows.of_type(chosen["type"])
+    if chosen["by"]:
+        rows = rows.created_or_claimed(chosen["by"])
+    if chosen["empty"]:
+        rows = rows.empty(is_empty=chosen["empty"] == "yes")
+    return rows
+
+
+def _under_way(
+    creations: CreationQuerySet, person: User, chosen: dict[str, str], text: str
+) -> CreationQuerySet:
+    """The creations without an outcome that the same filters let through, newest first. One that has none is no
+    cluster yet: it is neither gone nor empty, nor made elsewhere."""
+    if chosen["gone"] or chosen["empty"] or chosen["origin"] == "outside":
+        return creations.none()
+    rows = creations.unresolved().filter(name__icontains=text) if text else creations.unresolved()
+    fields = {"team": "project__team__slug", "project": "project__name", "type": "type"}
+    people = {"owner": "requested_by__username", "by": "requested_by__username"}
+    for name, field in (fields | people).items():
+        if chosen[name]:
+            rows = rows.filter(**{field: chosen[name]})
+    if chosen["mine"]:
+        rows = rows.filter(requested_by=person)
+    return rows.select_related("project__team", "requested_by").order_by("-requested_at", "pk")
+
+
+def _selected(visible: ClusterQuerySet, texts: list[str]) -> ClusterQuerySet:
+    """The clusters with these primary keys. Raises Http404 if one of them is not visible."""
+    keys = {key for text in texts if (key := as_uuid(text))}
+    rows = visible.filter(pk__in=keys)
+    if not all(map(as_uuid, texts)) or rows.count() != len(keys):
+        raise Http404
+    return rows
+
+
+def _sorted(rows: ClusterQuerySet, sort: str) -> ClusterQuerySet:
+    if sort in ORDERS_BY_TIME:
+        return rows.order_by("-found_at" if sort == NEWEST else "found_at", "pk")
+    descends, name = sort.startswith("-"), sort.removeprefix("-")
+    order = OrderBy(F("sorted_by"), descending=descends, nulls_last=True)
+    tie = "-name" if descends else "name"
+    return rows.annotate(sorted_by=SORTS[name]).order_by(order, tie, "pk")

@@ -1,0 +1,138 @@
+"""What the address of the list of creations asks for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.db.models import CharField, Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Cast, Replace
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import User
+from hyperclusters.clusters.models import UNRESOLVED, Creation, Project, State
+from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.modelarts import ClusterType
+from hyperclusters.web.shared.listing import FilterMenu, menu, search_text
+from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, FixedView, fixed_views, require_known
+
+FILTERS = ("q", "mine", "state", "team", "project", "type", "person")
+OPEN, UNSUCCESSFUL = "open", "unsuccessful"  # groups of states
+GROUPS = {OPEN: UNRESOLVED, UNSUCCESSFUL: (State.REFUSED, State.FAILED, State.NOT_CREATED)}
+# The only orders there are: no word of the address reaches order_by. A name after "-" is the other way round.
+SORTS = {
+    "name": "name",
+    "state": "state",
+    "result": "code",
+    "person": "requested_by__username",
+    "project": "project__name",
+}
+ORDERS = (*ORDERS_BY_TIME, *SORTS, *(f"-{name}" for name in SORTS))
+
+
+@dataclass(frozen=True, slots=True)
+class CreationQuery:
+    """The creations that an address asks for in its order, and what can be chosen."""
+
+    rows: CreationQuerySet
+    visible: CreationQuerySet
+    projects: list[Project]
+    filters: list[FilterMenu]
+    is_filtered: bool
+    sort: str
+
+
+def creation_query(person: User, query: QueryDict) -> CreationQuery:
+    """Read the address. Raises UnknownParameters."""
+    visible = Creation.objects.visible_to(person)
+    projects = list(
+        Project.objects.filter(pk__in=visible.order_by().values("project")).select_related("team")
+    )
+    theirs = visible.order_by().filter(requested_by=OuterRef("pk"))
+    people = User.objects.filter(Exists(theirs)).order_by("username")
+    options = _options(projects, list(people.values_list("username", flat=True)))
+    known = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
+    require_known(query, ("q", "page"), known)
+    rows = visible.filter(_condition(person, {name: query.get(name, "") for name in options}))
+    if text := search_text(query):
+        rows = search(rows, text)
+    sort = query.get("sort") or NEWEST
+    return CreationQuery(
+        rows=_sorted(rows, sort).select_related("project__team", "requested_by", "cluster"),
+        visible=visible,
+        projects=projects,
+        filters=_menus(query, options),
+        is_filtered=any(query.get(name) for name in FILTERS),
+        sort=sort,
+    )
+
+
+def search(rows: CreationQuerySet, text: str) -> CreationQuerySet:
+    """By a part of the name, of an ID (of the creation or its cluster) or of a request ID (ours or the cloud's)."""
+    found = Q(name__icontains=text) | Q(cluster__cluster_id__icontains=text)
+    found |= Q(upstream_request_id__icontains=text) | Q(request_id__icontains=text)
+    if re.fullmatch("[0-9a-f-]{4,36}", text.lower()) and (digits := text.lower().replace("-", "")):
+        # SQLite stores UUIDs without hyphens, PostgreSQL writes them with.
+        rows = rows.alias(digits=Replace(Cast("pk", CharField()), Value("-")))
+        found |= Q(digits__icontains=digits)
+    return rows.filter(found)
+
+
+def views(query: QueryDict, visible: CreationQuerySet) -> list[FixedView]:
+    """The fixed views of the list; counted is what is under way, which is cheap."""
+    fixed: list[tuple[str, dict[str, str], int | None]] = [
+        (_("All"), {}, None),
+        (_("Mine"), {"mine": "1"}, None),
+        (_("Under way"), {"state": OPEN}, visible.unresolved().count()),
+        (_("Unsuccessful"), {"state": UNSUCCESSFUL}, None),
+    ]
+    return fixed_views(query, FILTERS, fixed)
+
+
+def _options(projects: list[Project], people: list[str]) -> dict[str, list[tuple[str, str]]]:
+    """The values of each filter, with their words."""
+    states = [(str(value), str(label)) for value, label in State.choices]
+    return {
+        "mine": [("1", _("mine"))],
+        "state": [(OPEN, _("Under way")), (UNSUCCESSFUL, _("Unsuccessful")), *states],
+        "team": sorted({(project.team.slug, project.team.name) for project in projects}),
+        "project": sorted((project.name, project.name) for project in projects),
+        "type": [(kind.value, kind.value) for kind in ClusterType],
+        "person": [(name, name) for name in people],
+    }
+
+
+def _menus(query: QueryDict, options: dict[str, list[tuple[str, str]]]) -> list[FilterMenu]:
+    labels = [
+        ("state", _("State"), _("Any state")),
+        ("team", _("Team"), _("Every team")),
+        ("project", _("Project"), _("Every project")),
+        ("type", _("Type"), _("Both types")),
+        ("person", _("Person"), _("Anybody")),
+    ]
+    return [
+        menu(query, name, label, options[name], everything=everything)
+        for name, label, everything in labels
+        if len(options[name]) > 1
+    ]
+
+
+def _condition(person: User, chosen: dict[str, str]) -> Q:
+    condition = Q()
+    if chosen["mine"]:
+        condition &= Q(requested_by=person)
+    if state := chosen["state"]:
+        condition &= Q(state__in=GROUPS.get(state, (state,)))
+    fields = {"team": "project__team__slug", "project": "project__name", "type": "type"}
+    for name, field in (fields | {"person": "requested_by__username"}).items():
+        if chosen[name]:
+            condition &= Q(**{field: chosen[name]})
+    return condition
+
+
+def _sorted(rows: CreationQuerySet, sort: str) -> CreationQuerySet:
+    if sort in ORDERS_BY_TIME:
+        return rows.order_by("-requested_at" if sort == NEWEST else "requested_at", "pk")
+    field = F(SORTS[sort.removeprefix("-")])
+    return rows.order_by(field.desc() if sort.startswith("-") else field.asc(), "-requested_at", "pk")

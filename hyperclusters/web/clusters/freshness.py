@@ -1,0 +1,82 @@
+"""How old the list of clusters is: one chip, what it opens, and a banner while the cloud cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from hyperclusters.clusters.models import ClusterListing, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The chip's colour and words; with `at` it ends in a time. `projects`: each with its lists."""
+
+    kind: str
+    text: str
+    at: datetime | None
+    projects: list[tuple[Project, list[ClusterListing]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Projects whose lists fail: the heading, since when what is shown is old, and when calls resume if they are paused."""
+
+    title: str
+    listed_at: datetime | None
+    resumes_at: datetime | None
+
+
+def freshness(listings: list[ClusterListing]) -> Freshness | None:
+    """By what is worst of all lists; by the oldest if all are well. None without a list."""
+    if not listings:
+        return None
+    projects = [(project, list(lists)) for project, lists in groupby(listings, lambda each: each.project)]
+    count, failing = len(listings), len(failing_lists(listings))
+    if failing:
+        text = ngettext("%(n)d of %(count)d list failing", "%(n)d of %(count)d lists failing", count)
+        return Freshness("warn", text % {"n": failing, "count": count}, None, projects)
+    if any(listing.suspect_since for listing in listings):
+        return Freshness("warn", _("Checking an empty list"), None, projects)
+    times = [listing.listed_at for listing in listings if listing.listed_at]
+    if len(times) < count:
+        return Freshness("idle", _("Loading lists"), None, projects)
+    return Freshness("good", _("Updated"), min(times), projects)
+
+
+def failing_lists(listings: Iterable[ClusterListing]) -> list[ClusterListing]:
+    """Those that could not be read the last time."""
+    return [listing for listing in listings if listing.is_failing]
+
+
+def outage(listings: list[ClusterListing]) -> Outage | None:
+    """What to say above the list while some of its lists fail."""
+    failing = failing_lists(listings)
+    if not failing:
+        return None
+    projects = sorted({listing.project.name for listing in failing})
+    well = {listing.project.name for listing in listings} - set(projects)
+    paused = [listing.project.blocked_until for listing in failing if listing.project.is_blocked()]
+    times = [listing.listed_at for listing in failing if listing.listed_at]
+    return Outage(
+        title=_title(projects, failing, is_everything=not well and len(projects) > 1),
+        listed_at=min(times, default=None),
+        resumes_at=max(filter(None, paused), default=None),
+    )
+
+
+def _title(projects: list[str], failing: list[ClusterListing], *, is_everything: bool) -> str:
+    if is_everything:
+        return _("No project can be reached")
+    if len(projects) > 1:
+        text = _("%(count)d projects can't be reached: %(names)s")
+        return text % {"count": len(projects), "names": ", ".join(projects)}
+    if len(failing) > 1:
+        return _("%(project)s can't be reached") % {"project": projects[0]}
+    text = _("The %(type)s list of %(project)s can't be read")
+    return text % {"type": failing[0].type, "project": projects[0]}

@@ -1,0 +1,75 @@
+"""The list of creations: as a page, and as a file of exactly what the page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpResponse, JsonResponse
+
+from hyperclusters.audit.vocabulary import EventType
+from hyperclusters.clusters.inventory import note_export
+from hyperclusters.web.clusters.creation_files import COLUMNS, facts
+from hyperclusters.web.clusters.creation_query import FILTERS, SORTS, creation_query, views
+from hyperclusters.web.shared.csv_files import sheet
+from hyperclusters.web.shared.decorators import SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest, render_page
+from hyperclusters.web.shared.listing import PAGE_SIZE, address
+from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
+from hyperclusters.web.shared.ratelimit import limited, searches
+
+FOLDER = "clusters/creations/"  # of its templates
+
+
+@access(get=SIGNED_IN)
+@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@refuses_unknown
+def listing(request: PageRequest) -> HttpResponse:
+    """Attempts of the teams this person may look into, newest first; for htmx only the part that changes."""
+    return render_page(request, f"{FOLDER}list.html", f"{FOLDER}_list.html", _context(request))
+
+
+@access(get=SIGNED_IN)
+@limited("export", "EXPORTS_PER_MINUTE")
+@refuses_unknown
+def as_csv(request: PageRequest) -> HttpResponse:
+    """What the list shows at this address, all its pages, for a spreadsheet."""
+    rows = [[row[name] for name in COLUMNS] for row in _exported(request, "csv")]
+    return sheet("creations", COLUMNS, rows)
+
+
+@access(get=SIGNED_IN)
+@limited("export", "EXPORTS_PER_MINUTE")
+@refuses_unknown
+def as_json(request: PageRequest) -> HttpResponse:
+    """What the list shows at this address, all its pages, for a program."""
+    response = JsonResponse({"creations": _exported(request, "json")})
+    response.headers["Content-Disposition"] = 'attachment; filename="creations.json"'
+    return response
+
+
+def _exported(request: PageRequest, kind: str) -> list[dict[str, Any]]:
+    """All that the address asks for, noted in the audit as taken out."""
+    rows = [facts(creation) for creation in creation_query(request.user, request.GET).rows]
+    filters = {name: text[:200] for name in FILTERS if (text := request.GET.get(name))}
+    if request.method == "GET":
+        event = EventType.CREATIONS_EXPORTED
+        note_export(person=request.user, kind=kind, filters=filters, count=len(rows), event=event)
+    return rows
+
+
+def _context(request: PageRequest) -> dict[str, Any]:
+    asked = creation_query(request.user, request.GET)
+    teams = sorted({project.team.name for project in asked.projects})
+    return {
+        "page": Paginator(asked.rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "views": views(request.GET, asked.visible),
+        "columns": sort_columns(request.GET, asked.sort, SORTS),
+        "filters": asked.filters,
+        "is_filtered": asked.is_filtered,
+        "has_project": len(asked.projects) > 1,
+        "team": teams[0] if len(teams) == 1 else "",
+        "teams": len(teams),
+        "project": asked.projects[0].name if len(asked.projects) == 1 else "",
+        "base": address(request.GET),
+    }
