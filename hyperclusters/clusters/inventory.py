@@ -125,7 +125,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     networks = updates.merged({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
     if networks is not None:
         updates.write_networks({cluster: networks})
-    if cluster.type != creation.type:  # what was sent proves the type
+    if creation.type and cluster.type != creation.type:  # what was sent proves the type
         cluster.type, cluster.also_type = creation.type, cluster.type
     if not is_new:
         cluster.save(update_fields=["name", "type", "also_type"])

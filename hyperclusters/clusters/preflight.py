@@ -17,6 +17,7 @@ class Preflight:
     """For one person and project, and the name typed so far (may be empty)."""
 
     project: Project
+    role: str  # the one that allows the person to create here
     access_expires_at: datetime | None  # when the person's permission to create here ends
     used: int
     used_by_team: int | None  # none: the team has no quota
@@ -51,6 +52,7 @@ def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
     grant = next(here, None)
     return Preflight(
         project=project,
+        role=grant.role if grant else "",
         access_expires_at=grant.until if grant else None,
         used=used(project),
         used_by_team=used_by(project.team) if project.team.quota is not None else None,

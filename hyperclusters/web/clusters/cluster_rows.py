@@ -108,7 +108,7 @@ def page_rows(clusters: ClusterQuerySet) -> Iterator[ClusterRow]:
             since_words=ago(asked_at or found_at, now, language),
             gone_at=gone_at,
             gone_words=ago(gone_at, now, language) if gone_at else "",
-            types=(kind, also_type) if also_type and not maker else (kind,),
+            types=tuple(filter(None, (kind, "" if maker else also_type))),
             claimed_for=claimed_for if is_claimed else "",
             claimed_by=claimed_by if is_claimed else "",
             claimed_at=claimed_at if is_claimed else None,
