@@ -31,9 +31,11 @@ class AlreadyBound(Exception):
     """Another creation made this cluster."""
 
 
-def ask_refresh(*, person: Person) -> int:
-    """Have the worker list every source that this person sees. Returns how many."""
+def ask_refresh(*, person: Person, project: Project | None = None) -> int:
+    """Have the worker list every source that this person sees, or those of one project. Returns how many."""
     sources = ClusterListing.objects.visible_to(person)
+    if project is not None:
+        sources = sources.filter(project=project)
     with transaction.atomic():
         count = sources.update(run_after=clock.now())
         if count:

@@ -43,7 +43,7 @@ def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form
     name.fill("a" * 65)
     expect(note(form)).to_contain_text("This is 1 character too long.")
     name.fill("my-cluster")
-    expect(note(form)).to_contain_text("Free in this project")
+    expect(note(form)).to_contain_text("Available (checked")
     expect(note(form)).not_to_contain_text("cannot be in a name")
     expect(preview(form)).to_contain_text("my-cluster")
     name.fill("")
@@ -53,14 +53,14 @@ def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form
 def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: Page) -> None:
     form.get_by_label("Name", exact=True).fill("taken")
     expect(note(form)).to_contain_text("A cluster of this name is already there:")
-    expect(form.get_by_text("This name is taken:")).to_be_visible()
+    expect(form.get_by_text("taken already exists in this project")).to_be_visible()
     form.get_by_label("Name", exact=True).fill("taken-2")
-    expect(note(form)).to_contain_text("Free in this project")
-    expect(form.get_by_text("This name is taken:")).to_have_count(0)
+    expect(note(form)).to_contain_text("Available (checked")
+    expect(form.get_by_text("taken already exists in this project")).to_have_count(0)
     form.get_by_label("Name", exact=True).fill("taken")
     note(form).get_by_role("link", name="taken").click()
     expect(form.get_by_role("heading", level=1)).to_have_text("taken")
-    expect(form.get_by_text("Made outside")).to_be_visible()
+    expect(form.get_by_text("Created elsewhere", exact=True)).to_be_visible()
 
 
 def test_a_name_whose_creation_is_open_leads_to_it(form: Page, people: People, projects: Projects) -> None:
@@ -123,7 +123,12 @@ def test_what_will_be_sent_is_copied_by_a_click_in_each_of_its_forms(form: Page)
     form.context.grant_permissions(["clipboard-read", "clipboard-write"])
     form.get_by_label("Name", exact=True).fill("copied")
     expect(preview(form)).to_contain_text("copied")
-    for shown_as, begins in (("JSON", "{"), ("curl", "curl -X POST"), ("SDK", "from ")):
+    for shown_as, begins in (
+        ("JSON", "{"),
+        ("curl", "curl -X POST"),
+        ("hcloud", "hcloud ModelArts"),
+        ("Python", "import os"),
+    ):
         form.get_by_role("radio", name=shown_as).check()
         form.get_by_role("button", name=f"Copy {shown_as}").click()
         expect(form.locator("#live")).to_have_text("Copied")

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from hyperclusters.web.clusters.views import cluster, cluster_list, creations, inquiries, new, ownership
+from hyperclusters.web.clusters.views import (
+    cluster,
+    cluster_list,
+    creations,
+    deletion,
+    inquiries,
+    new,
+    ownership,
+)
 
 clusters_urls = [
     path("", cluster_list.listing, name="list"),
@@ -11,7 +19,8 @@ clusters_urls = [
     path("refresh/", cluster_list.refresh, name="refresh"),
     path("new/", new.new, name="new"),
     path("<uuid:pk>/", cluster.cluster, name="cluster"),
-    path("<uuid:pk>/delete/", cluster.delete, name="delete"),
+    path("<uuid:pk>/delete/", deletion.delete, name="delete"),
+    path("<uuid:pk>/check/", cluster.check, name="check"),
     path("<uuid:pk>/owner/", ownership.hand_over, name="owner"),
     path("<uuid:pk>/lock/", ownership.lock, name="lock"),
     path("<uuid:pk>/unlock/", ownership.unlock, name="unlock"),

@@ -1,4 +1,4 @@
-"""The vendor's pages about hyper clusters, in the reader's language."""
+"""The vendor's pages and console about hyper clusters, in the reader's language."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from django.utils.translation import get_language
 _ENGLISH = "https://support.huaweicloud.com/intl/en-us/api-modelarts"
 _CHINESE = "https://support.huaweicloud.com/api-modelarts"
 _EXPLORER = "huaweicloud.com/apiexplorer/#/openapi/ModelArts/doc?api=CreateHyperCluster"
+
+
+def console(region: str) -> str:
+    """The vendor's ModelArts console, in this region."""
+    is_chinese = (get_language() or "").startswith("zh")
+    page = f"https://console{'' if is_chinese else '-intl'}.huaweicloud.com/modelarts/"
+    return f"{page}?region={region}" if region else page
 
 
 def vendor_pages() -> dict[str, str]:
