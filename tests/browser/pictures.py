@@ -139,7 +139,7 @@ def demo() -> Iterator[tuple[str, str, str]]:
 
 def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
     """Until something answers there, for a minute at most."""
-    for _ in range(1200):
+    for _ in range(240):
         if process.poll() is not None:
             break
         try:
