@@ -23,7 +23,8 @@ def history_context(person: User, cluster: Cluster) -> dict[str, Any]:
     may_audit = may(person, Permission.AUDIT, cluster.project.team)
     began_at = cluster.creation.requested_at if cluster.creation else cluster.found_at
     rows = Event.objects.filter(_about(cluster), action__in=list(LINES)).order_by("-at", "-seq")
-    items = history_items(events(rows[: MOST + 1]))
+    reason = cluster.creation.reason if cluster.creation else ""
+    items = history_items(events(rows[: MOST + 1]), creation_reason=reason)
     return {
         "items": items[:MOST],
         "has_more": len(items) > MOST,

@@ -31,12 +31,15 @@ class HistoryItem:
     request_id: str = ""  # the cloud's
 
 
-def history_items(events: Iterable[tuple[int, Event | None]]) -> list[HistoryItem]:
-    """These events, each with its number, as lines. One that cannot be read says so."""
+def history_items(
+    events: Iterable[tuple[int, Event | None]], *, creation_reason: str = ""
+) -> list[HistoryItem]:
+    """These events, each with its number, as lines. One that cannot be read says so. `creation_reason`: why the cluster
+    was created, which the event of its success does not repeat."""
     items = []
     for number, event in events:
         try:
-            items.append(_item(event))
+            items.append(_item(event, creation_reason))
         except UNREADABLE:
             text = _("Event %(number)d is unreadable") % {"number": number}
             items.append(
@@ -45,7 +48,7 @@ def history_items(events: Iterable[tuple[int, Event | None]]) -> list[HistoryIte
     return items
 
 
-def _item(event: Event | None) -> HistoryItem:
+def _item(event: Event | None, creation_reason: str) -> HistoryItem:
     """Raises one of UNREADABLE."""
     if event is None:
         raise ValueError("the event cannot be read")
@@ -57,7 +60,7 @@ def _item(event: Event | None) -> HistoryItem:
         kind=kind,
         text=format_html(str(text), person=format_html("<b>{}</b>", person), owner=owner),
         at=event.at,
-        reason=event.reason,
+        reason=event.reason or (creation_reason if event.action == EventType.CREATE_SUCCEEDED else ""),
         detail=detail(event) if detail else "",
         request_id=event.upstream_request_id,
     )
