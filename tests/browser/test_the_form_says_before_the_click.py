@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, SUBNET, create
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
@@ -99,6 +99,38 @@ def test_a_subnet_is_found_by_a_cluster_s_name_and_chosen_by_keys(form: Page) ->
     expect(note).to_contain_text("Used by taken")
     subnet.press("Enter")  # creates, although the subnets' buttons come before that one
     form.wait_for_url(CREATION)
+
+
+def test_the_box_of_errors_loses_its_entries_as_they_are_fixed(form: Page, watch: Watch) -> None:
+    watch.expect(422)
+    name, subnet = form.get_by_label("Name", exact=True), form.get_by_label("Subnet ID")
+    name.fill("not valid")
+    expect(name).to_have_attribute("aria-invalid", "true")  # at once, before anything is sent
+    subnet.fill("not a subnet")
+    create(form)
+    entries = form.locator(".errors li")
+    expect(entries).to_have_count(2)
+    name.fill("valid")
+    expect(note(form)).to_contain_text("Available")
+    expect(entries).to_have_count(1)
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+    expect(subnet).to_have_attribute("aria-invalid", "true")
+    subnet.fill("")
+    expect(form.locator(".errors")).to_have_count(0)
+    expect(form.get_by_text("Ready")).to_be_visible()
+
+
+def test_on_phones_the_checks_stand_above_the_button_and_the_request_is_closed(form: Page) -> None:
+    form.set_viewport_size({"width": 390, "height": 844})
+    form.get_by_label("Name", exact=True).fill("taken")
+    expect(form.get_by_text("taken already exists in this project", exact=True)).to_be_visible()
+    first, button = form.locator(".checks li").first, form.locator(".send .btn")
+    expect(first).to_contain_text("taken already exists")
+    assert (first.bounding_box() or {})["y"] < (button.bounding_box() or {})["y"]
+    expect(form.locator("#sent-json")).to_be_hidden()
+    form.locator("#request summary").click()
+    expect(form.locator("#sent-json")).to_be_visible()
+    expect(form.get_by_text("Would not be sent: taken already exists in this project.").first).to_be_visible()
 
 
 def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
