@@ -33,11 +33,12 @@ test: $(VENV)/dev  ## run the tests on SQLite, then the database tests on Postgr
 	  [ $${half#*:} = 0 ] && echo "$${half%:*}: passed" || echo "$${half%:*}: FAILED ($${half#*:})"; done; \
 	[ $$browser$$sqlite$$postgresql$$icu = 0000 ]
 
-check: $(VENV)/dev  ## check format, lint, types, templates, migrations, architecture, documents, translations
+check: $(VENV)/dev  ## check format, lint, types, templates, scripts, migrations, architecture, documents, translations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/djlint templates --lint --quiet
+	$(BIN)/shellcheck deploy/*.sh .ci/run
 	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
 	$(BIN)/python -m pytest -q $(STATIC)

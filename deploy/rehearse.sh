@@ -18,7 +18,8 @@ settings="PATH=$clean/venv/bin HOME=$clean/data DATA_DIR=$clean/data STATIC_ROOT
   PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=hyperclusters.settings ALLOWED_HOSTS=localhost TRUSTED_PROXIES=1 EMAIL_URL=dummymail://
   SECRET_KEY_FILE=$clean/secrets/secret_key CREDENTIAL_KEYS_FILE=$clean/secrets/credential_keys AUDIT_KEYS_FILE=$clean/secrets/audit_keys"
 cd "$clean/app"
-# shellcheck disable=SC2086 -- words, of which none has a space in it
+# Words, of which none has a space in it.
+# shellcheck disable=SC2086
 run() { env -i $settings "$@"; }
 run python manage.py check --deploy --fail-level WARNING
 run python manage.py migrate --verbosity 0

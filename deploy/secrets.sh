@@ -9,6 +9,7 @@ umask 077
 mkdir -p "$folder"
 random() { head -c "$1" /dev/urandom | base64 | tr -d '\n'; }
 urlsafe() { random "$1" | tr '+/' '-_'; }
+touch_once() { [ -e "$folder/$1" ] || { : > "$folder/$1"; echo "made $folder/$1, empty: write it if you need it"; }; }
 make() { [ -s "$folder/$1" ] || { printf '%s' "$2" > "$folder/$1"; echo "made $folder/$1"; }; }
 make secret_key "$(random 48)"
 make credential_keys "$(urlsafe 32)"
@@ -17,3 +18,6 @@ make metrics_token "$(random 24 | tr -d '+/=')"
 make postgres_password "$(random 24 | tr -d '+/=')"
 make owner_database_url "postgres://hyperclusters_owner:$(cat "$folder/postgres_password")@$host/hyperclusters"
 make database_url "postgres://hyperclusters_app:$(random 24 | tr -d '+/=')@$host/hyperclusters"
+make audit_webhook_key "$(random 32)"
+touch_once oidc_client_secret
+touch_once email_url

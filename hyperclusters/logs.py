@@ -3,6 +3,7 @@
 Whatever a line says is a value in it, escaped: nobody who can get a text into the log can forge a line.
 """
 
+import logging
 from typing import Any
 
 import structlog
@@ -36,6 +37,13 @@ def _without_django_s_own(_: Any, __: str, line: Any) -> Any:
     return line
 
 
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether Django's own line about an answer says more than ours: a refusal is no fault, nor is not being ready."""
+    request = getattr(record, "request", None)
+    is_probe = isinstance(request, HttpRequest) and request.path == "/readyz"
+    return getattr(record, "status_code", 500) >= 500 and not is_probe
+
+
 def configuration(*, level: str) -> dict[str, Any]:
     """The value of Django's LOGGING."""
     return {
@@ -52,10 +60,12 @@ def configuration(*, level: str) -> dict[str, Any]:
                 ],
             }
         },
+        "filters": {"faults": {"()": "django.utils.log.CallbackFilter", "callback": _is_fault}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
+            "django.request": {"filters": ["faults"]},
             "django.server": {"handlers": [], "propagate": True},
             "django.db.backends": {"level": "INFO"},  # at DEBUG it writes values of SQL: session IDs, hashes
             "asyncio": {"level": "WARNING"},

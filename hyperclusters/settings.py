@@ -53,6 +53,7 @@
 | SHUTDOWN_GRACE | seconds within which a worker that is told to stop exits | `40` |
 | KILL_AFTER | seconds after which your orchestrator (and the demo) kills a process that it told to stop | `60` |
 | WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
+| WORKER_ALIVE_FILE | file that a worker touches every 5 seconds, for an orchestrator's probe | `worker-alive` in DATA_DIR |
 | BIND | address and port on which gunicorn listens | `127.0.0.1:8000` |
 | WEB_PROCESSES | web processes that one gunicorn starts | `2` |
 | WEB_THREADS | requests that one web process answers at a time | `8` |
@@ -171,6 +172,7 @@ if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
         "a call in flight must be able to end, and its outcome to be written down, before the process is killed."
     )
 WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 16, least=1, most=256)
+WORKER_ALIVE_FILE = Path(os.environ.get("WORKER_ALIVE_FILE") or DATA_DIR / "worker-alive").absolute()
 BIND = os.environ.get("BIND") or "127.0.0.1:8000"
 WEB_PROCESSES = number("WEB_PROCESSES", 2, least=1, most=256)
 WEB_THREADS = number("WEB_THREADS", 8, least=1, most=256)
@@ -220,6 +222,7 @@ MIDDLEWARE = [
     # These two are outermost, so that redirects, static files, errors and streams carry them as well.
     "hyperclusters.web.shared.middleware.headers",
     "csp.middleware.CSPMiddleware",
+    "hyperclusters.web.shared.middleware.any_host_for_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
@@ -350,7 +353,11 @@ if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes reach the process directly, without TLS
+SECURE_REDIRECT_EXEMPT = [
+    r"^healthz$",
+    r"^readyz$",
+    r"^metrics$",
+]  # probes and scrapers reach the process directly, without TLS
 SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

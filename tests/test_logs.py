@@ -12,13 +12,18 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from django.utils.log import CallbackFilter
 
 from hyperclusters import logs
 from hyperclusters.access.invitations import invite, token
 from hyperclusters.access.models import Role
 from hyperclusters.accounts.passwords import password_path
+from hyperclusters.audit import clock, tasks
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import ScheduledTask
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import KEY, PASSWORD, Cloud, People, Projects, confirm, events, run_worker
-from tests.web.pages import PAYLOADS, SignIn, submit
+from tests.web.pages import PAYLOADS, SignIn, failing_database, submit
 
 Read = Callable[[], list[dict[str, Any]]]
 
@@ -32,13 +37,16 @@ def log() -> Iterator[Read]:
     maker = line.pop("()")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(maker(**line))
-    root = logging.getLogger()
+    faults = CallbackFilter(configured["filters"]["faults"]["callback"])
+    root, requests = logging.getLogger(), logging.getLogger("django.request")
+    requests.addFilter(faults)
     before = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     yield lambda: [json.loads(text) for text in stream.getvalue().splitlines()]
     root.setLevel(before)
     root.removeHandler(handler)
+    requests.removeFilter(faults)
 
 
 def test_one_request_can_be_followed_from_the_click_to_the_cloud(
@@ -103,6 +111,32 @@ def test_g22_nothing_secret_is_logged_at_debug(
         assert secret not in text, [line for line in log() if secret in str(line)]
 
 
+def test_a_refusal_is_one_line_without_a_traceback_and_an_alert_has_fields(
+    as_: SignIn, people: People, projects: Projects, log: Read
+) -> None:
+    for browser, path in (
+        (as_("ada"), "/people/"),
+        (as_("ada"), "/nothing/"),
+        (Browser(), "/api/v1/clusters"),
+    ):
+        request_id = browser.get(path)["X-Request-Id"]
+        (line,) = [
+            each for each in log() if each.get("request_id") == request_id and each["level"] != "debug"
+        ]
+        assert (line["event"], line["level"], line["method"]) == ("answered", "info", "GET")
+        assert line["status"] in {401, 403, 404}
+    with failing_database():
+        assert Browser().get("/readyz").status_code == 503
+    assert not [each for each in log() if each["level"] in {"warning", "error"}]
+    ScheduledTask.objects.create(name="alerts", run_after=clock.now(), seq=0)
+    record(EventType.CLUSTER_SEEN_OUTSIDE, Outcome.NOTED, on=Subject("cluster", "c-1", "made elsewhere"))
+    tasks.run_due()
+    (alert,) = [each for each in log() if each["event"].startswith("ALERT")]
+    assert alert["audit_event"]["object_name"] == "made elsewhere"
+    (anchor,) = [each for each in log() if each["event"] == "audit anchor"]
+    assert anchor["anchor"]["seq"]
+
+
 def test_nobody_writes_a_line_of_their_own_into_the_log() -> None:
     line = logs.configuration(level="INFO")["formatters"]["line"]
     formatter = line.pop("()")(**line)
@@ -115,10 +149,10 @@ def test_nobody_writes_a_line_of_their_own_into_the_log() -> None:
         '"} {"',
         "\x00",
     ):
-        for record in (
+        for entry in (
             logging.LogRecord("x", logging.INFO, "", 0, payload, None, None),
             logging.makeLogRecord({"name": "x", "levelname": "INFO", "msg": "m", "path": payload}),
         ):
-            written = formatter.format(record)
+            written = formatter.format(entry)
             assert len(written.splitlines()) == 1
             assert written.isprintable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -42,7 +43,7 @@ def warn(task: ScheduledTask) -> None:
         if action is None:
             log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
         elif action in ALERTS:
-            log.warning("ALERT %s %s", action, to_jsonl(text, sealed))
+            log.warning("ALERT %s", action, extra={"audit_event": json.loads(to_jsonl(text, sealed))})
     is_repeating = _repeated_denials()
     if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
         _note_bursts(after=task.seq)

@@ -114,7 +114,7 @@ def _append_to(path: Path) -> AnchorRecord:
         id=line["file"],
         defaults={"path": str(path)[:500], "lines": line["line"], "at": clock.now(), "host": _host()},
     )
-    log.info("audit anchor %s", json.dumps(line))
+    log.info("audit anchor", extra={"anchor": line})
     return line
 
 

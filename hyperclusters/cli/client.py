@@ -16,6 +16,10 @@ from .errors import ExitCode, Failure
 from .output import progress
 
 RETRY_SECONDS = 120.0  # how long one call is repeated
+SHORTEST_ATTEMPT, LONGEST_SILENCE = (
+    5.0,
+    30.0,
+)  # seconds: an attempt gets as much, and ends after as much without a byte
 FIRST_DELAY, LONGEST_DELAY = 0.5, 10.0
 RETRIED = {429, 502, 503, 504}
 DENIED = {401, 403, 404}
@@ -32,7 +36,7 @@ class Client:
             self._http = httpx.Client(
                 base_url=f"{config.url}/api/v1",
                 headers={"Authorization": f"Bearer {config.token}", "User-Agent": "hyperclusters-cli"},
-                timeout=httpx.Timeout(30, connect=10),
+                timeout=httpx.Timeout(LONGEST_SILENCE, connect=10),
             )
         except (ImportError, OSError, ValueError) as error:
             message = f"The proxy or certificates that the environment names cannot be used: {error}."
@@ -84,7 +88,7 @@ class Client:
         while True:
             wait = delay * SystemRandom().uniform(0.5, 1)
             try:
-                response = self._http.request(method, path, **request)
+                response = self._attempt(method, path, deadline, **request)
             except httpx.RequestError as error:
                 is_open |= is_write and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
                 failure, reason = self._unreachable(error, is_open=is_open), "No answer"
@@ -104,6 +108,21 @@ class Client:
             progress(f"{reason}; trying again in {wait:.1f} s")
             time.sleep(wait)
             delay = min(delay * 2, LONGEST_DELAY)
+
+    def _attempt(self, method: str, path: str, deadline: float, **request: Any) -> httpx.Response:
+        """The whole answer. Raises ReadTimeout if it is not there by the deadline, however slowly it comes."""
+        left = max(deadline - time.monotonic(), SHORTEST_ATTEMPT)
+        deadline = time.monotonic() + left
+        timeout = httpx.Timeout(min(left, LONGEST_SILENCE), connect=min(left, 10))
+        with self._http.stream(method, path, timeout=timeout, **request) as response:
+            content = bytearray()
+            for piece in response.iter_raw():
+                content += piece
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the answer did not end in time", request=response.request)
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=bytes(content), request=response.request
+        )
 
     def unexpected(self, *, is_write: bool = False) -> Failure:
         """For an answer that is not the API's. A write may have reached the API all the same."""

@@ -17,6 +17,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from . import counters
 from .models import Heartbeat
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ def _beat_for_ever() -> None:
     while True:
         try:
             beat(holder, Heartbeat.WEB)
+            counters.flush()
         except DatabaseError:
             log.warning("the database took no heartbeat of this web process")
         finally:

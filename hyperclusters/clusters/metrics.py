@@ -12,16 +12,32 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 import hyperclusters
+from hyperclusters.access.models import OutgoingMail
 from hyperclusters.audit import clock, integrity, push
 from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.readable import values
+from hyperclusters.audit.vocabulary import EventType
 
-from .call_metrics import BOUNDS
 from .heartbeat import ALIVE
-from .models import CallCounter, ClusterListing, Creation, Deletion, Heartbeat, Project, State
+from .models import (
+    CallCounter,
+    ClusterListing,
+    Creation,
+    Deletion,
+    Heartbeat,
+    Project,
+    RequestCounter,
+    State,
+    TimedCounter,
+)
 from .operations.transitions import is_overdue
 
 VERDICT_BOUNDS = (1, 5, 15, 60, 300, 1380)  # seconds; the last is the 23 minutes that are promised
+SIGN_INS = {
+    EventType.SIGNED_IN: "succeeded",
+    EventType.SIGN_IN_FAILED: "failed",
+    EventType.SIGN_IN_LOCKED: "locked",
+}
 VERDICTS = (State.CREATED, State.FAILED, State.NOT_CREATED)
 
 
@@ -40,12 +56,17 @@ class _Dashboard(Collector):
         yield build
         yield from _work(now)
         yield _verdicts()
-        yield from _calls()
+        yield from _timed(
+            CallCounter, ("upstream_calls", "upstream_seconds"), "Calls to the cloud", by="call"
+        )
+        yield from _timed(RequestCounter, ("http_requests", "http_seconds"), "Web requests", by="view")
         yield from _projects(now)
         yield from _lists(now)
         yield from _workers(now)
         yield from _ledger(now)
         yield from _sinks(now)
+        yield from _mails(now)
+        yield _sign_ins()
 
 
 def _gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
@@ -102,28 +123,23 @@ def _verdicts() -> Metric:
     return family
 
 
-def _calls() -> Iterator[Metric]:
-    total = CounterMetricFamily(
-        "hyperclusters_upstream_calls",
-        "Calls to the cloud by how they ended",
-        labels=["call", "result", "status"],
-    )
-    took = HistogramMetricFamily(
-        "hyperclusters_upstream_seconds", "How long calls to the cloud took", labels=["call"]
-    )
-    for row in CallCounter.objects.all():
-        total.add_metric([row.call, row.result, str(row.status)], row.count)
-    sums = {name: Sum(name) for name in BOUNDS}
+def _timed(model: type[TimedCounter], names: tuple[str, str], what: str, *, by: str) -> Iterator[Metric]:
+    """How many there were by every label, and how long they took by one of them."""
+    count, seconds = names
+    total = CounterMetricFamily(f"hyperclusters_{count}", f"{what} by how they ended", labels=[*model.LABELS])
+    for row in model._default_manager.all():
+        total.add_metric([str(getattr(row, label)) for label in model.LABELS], row.count)
+    yield total
+    took = HistogramMetricFamily(f"hyperclusters_{seconds}", f"How long {what.lower()} took", labels=[by])
+    sums = {bound: Sum(bound) for bound in model.BOUNDS}
     rows = (
-        CallCounter.objects.order_by("call")
-        .values("call")
-        .annotate(n=Sum("count"), total=Sum("seconds"), **sums)
+        model._default_manager.order_by(by).values(by).annotate(n=Sum("count"), total=Sum("seconds"), **sums)
     )
-    totals: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # sums have made-up names
-    for by_call in totals:
-        buckets = [(str(bound), float(by_call[name])) for name, bound in BOUNDS.items()]
-        took.add_metric([by_call["call"]], [*buckets, ("+Inf", float(by_call["n"]))], by_call["total"])
-    yield from (total, took)
+    totals: list[dict[str, Any]] = list(rows)
+    for each in totals:
+        buckets = [(str(bound), float(each[field])) for field, bound in model.BOUNDS.items()]
+        took.add_metric([each[by]], [*buckets, ("+Inf", float(each["n"]))], each["total"])
+    yield took
 
 
 def _projects(now: datetime) -> Iterator[Metric]:
@@ -204,3 +220,25 @@ def _sinks(now: datetime) -> Iterator[Metric]:
         late.add_metric([sink.name], _age(now, sink.waits_since))
         undelivered.add_metric([sink.name], sink.undelivered_count)
     yield from (waiting, late, undelivered)
+
+
+def _mails(now: datetime) -> Iterator[Metric]:
+    waiting = _gauge("mails_waiting", "Mails that the mail server has not taken yet")
+    failing = _gauge("mails_failing", "Those that it has refused at least once")
+    oldest = _gauge("mails_late_seconds", "How long the mail that is due longest has been due")
+    totals = OutgoingMail.objects.order_by().aggregate(
+        n=Count("pk"), failing=Count("pk", filter=Q(tries__gt=0)), first=Min("run_after")
+    )
+    waiting.add_metric([], totals["n"])
+    failing.add_metric([], totals["failing"])
+    oldest.add_metric([], _age(now, totals["first"]))
+    yield from (waiting, failing, oldest)
+
+
+def _sign_ins() -> Metric:
+    """From the audit, which has every attempt: those without an event of their own are counted in windows."""
+    family = _gauge("sign_ins", "Sign-ins of the last 10 minutes by how they ended", ("result",))
+    lately = Event.objects.filter(clock.within("at", timedelta(minutes=10))).order_by()
+    for event_type, result in SIGN_INS.items():
+        family.add_metric([result], lately.filter(action=event_type).count())
+    return family

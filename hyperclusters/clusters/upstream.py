@@ -21,7 +21,7 @@ from hyperclusters.modelarts import (
     is_endpoint,
 )
 
-from . import call_metrics, machine
+from . import counters, machine
 from .credentials import UnusableKey, unseal
 from .models import KeyKind, Project
 
@@ -66,7 +66,7 @@ def _client(kind: type[C], project: Project, endpoint: str) -> C:
 
 def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
     """Count the call and record it as a span."""
-    call_metrics.note(exchange, error)
+    counters.count_call(exchange, error)
     tracing.ended(
         f"ModelArts {exchange.request.call}",
         exchange.elapsed,

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from hyperclusters.access import mail
 from hyperclusters.audit import tasks
 from hyperclusters.audit.request_context import RequestContext, request_context
 
-from . import call_metrics, connections, heartbeat, inquiries, inventory
+from . import connections, counters, heartbeat, inquiries, inventory
 from .models.operation import QUEUED, UNKNOWN
 from .operations.creation import CREATIONS
 from .operations.deletion import DELETIONS
@@ -50,7 +50,7 @@ class Worker:
         self.jobs = jobs(may_begin=self.may_go_on)
         self.wake = threading.Event()
         self.data_version = 0
-        self.swept_at = float("-inf")
+        self.swept_at = self.alive_at = float("-inf")
         self.mailing: Future[None] | None = None
 
     def stop(self) -> None:
@@ -72,6 +72,7 @@ class Worker:
             threading.Thread(target=self._listen, name="listener", daemon=True).start()
         with request_context(RequestContext(source="worker")):
             while not self.stopping.is_set():
+                self._show_life()
                 self.wake.clear()
                 try:
                     if not self.step():
@@ -82,8 +83,15 @@ class Worker:
                     self.wake.wait(IDLE_LISTENING)
         for pool in (self.pool, self.keeper):  # work that has not begun is due for another worker
             pool.shutdown(wait=True, cancel_futures=True)
-        call_metrics.flush()
+        counters.flush()
         heartbeat.stopped(self.holder)
+
+    def _show_life(self) -> None:
+        """Touch the file that a probe looks at. Not the database: its outage restarts no worker."""
+        if time.monotonic() - self.alive_at > heartbeat.EVERY:
+            with suppress(OSError):  # a full disk stops no creation
+                settings.WORKER_ALIVE_FILE.touch()
+            self.alive_at = time.monotonic()
 
     def _rest(self) -> None:
         """Wait for possible work: for PostgreSQL's notification, or until the SQLite file was written."""
@@ -139,7 +147,7 @@ class Worker:
         self.busy = {future for future in self.busy if not future.done()}
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
-            call_metrics.flush()
+            counters.flush()
             sweep()
             if self.keeping is None or self.keeping.done():
                 self.keeping = self.keeper.submit(
@@ -205,5 +213,5 @@ def run_due(*, holder: str = "") -> int:
                 with carrying(item):
                     work(item)
                 done += 1
-        call_metrics.flush()
+        counters.flush()
     return done

@@ -11,6 +11,7 @@ import pytest
 
 from tests.postgres import programs, server
 
+pytestmark = pytest.mark.any_database  # it brings both
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAST = """
 from hyperclusters.access.services import add_person

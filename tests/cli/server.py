@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 
 DROP = "drop"  # let the request through and lose its answer
+DRIP = "drip"  # answer byte by byte and never end
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -43,6 +44,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script, self.forward_to, self.reads_too = script, forward_to, reads_too
         self.keys: list[str | None] = []
+        self.is_over = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def next(self, method: str) -> Answer | str | None:
@@ -74,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
             answer: Answer = (got.status_code, {"Content-Type": got.headers["Content-Type"]}, got.content)
         if isinstance(scripted, str):
             self.close_connection = True
+            if scripted == DRIP:
+                self._drip()
             return
         status, headers, content = scripted or answer
         self.send_response(status)
@@ -82,6 +86,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        with suppress(OSError):  # until the client hangs up
+            while not self.server.is_over.wait(0.05):
+                self.wfile.write(b" ")
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -92,4 +104,5 @@ def serve(*script: Answer | str, forward_to: str = "", reads_too: bool = True) -
     with Server(list(script), forward_to, reads_too=reads_too) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield server
+        server.is_over.set()
         server.shutdown()

@@ -19,7 +19,7 @@ from hyperclusters.cli.client import retry_after
 from hyperclusters.cli.errors import ExitCode
 
 from .conftest import Run
-from .server import Answer, ok, serve
+from .server import DRIP, Answer, ok, serve
 from .test_exit_codes import CREATE, HTML, ME, ROW, creation
 
 pytestmark = pytest.mark.any_database
@@ -116,6 +116,17 @@ def test_waiting_through_something_else_is_open(run: Run, name: str) -> None:
     with serve(creation("queued"), NOT_OURS[name]) as server:
         ended = run(*CREATE, "--wait", "--timeout", "1", url=server.url)
     assert (ended.code, "again with --key k-1" in ended.err) == (ExitCode.UNKNOWN, True), ended
+
+
+def test_an_answer_that_never_ends_is_given_up_at_the_deadline(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "RETRY_SECONDS", 0.3)
+    monkeypatch.setattr(client, "SHORTEST_ATTEMPT", 0.3)
+    with serve(DRIP) as server:
+        read, write = run("whoami", url=server.url), run(*CREATE, url=server.url)
+    assert (read.code, "did not end in time" in read.err) == (ExitCode.UNREACHABLE, True), read
+    assert (write.code, "again with --key k-1" in write.err) == (ExitCode.UNKNOWN, True), write
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon", "7", "-"])

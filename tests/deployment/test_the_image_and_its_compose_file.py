@@ -95,6 +95,7 @@ def test_secrets_are_made_once_and_are_for_their_owner_alone(tmp_path: Path) -> 
     named = set(yaml.safe_load(COMPOSE)["secrets"])
     assert set(values) == named
     assert len(values["secret_key"]) >= 50
+    assert {name for name, text in values.items() if not text} == {"oidc_client_secret", "email_url"}
     assert all((tmp_path / "s" / name).stat().st_mode & 0o77 == 0 for name in values)
     assert values["postgres_password"] in values["owner_database_url"]
     subprocess.run(["sh", script, str(tmp_path / "s")], check=True, capture_output=True)

@@ -2,7 +2,7 @@
 true.
 
 FAULTS=full kills at the first, second, third … time that a process reaches a point, until a run ends without a kill.
-Without it each point is played once with each plain outcome.
+Without it each point is played once on each database, each time with another outcome.
 """
 
 from __future__ import annotations

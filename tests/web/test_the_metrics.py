@@ -16,14 +16,22 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
+from hyperclusters.access.models import OutgoingMail
 from hyperclusters.audit import clock, integrity, verification
 from hyperclusters.audit.findings import IntegrityIssue
-from hyperclusters.clusters import call_metrics, heartbeat
-from hyperclusters.clusters.models import CallCounter, ClusterListing, Creation, Project, State
+from hyperclusters.clusters import counters, heartbeat
+from hyperclusters.clusters.models import (
+    CallCounter,
+    ClusterListing,
+    Creation,
+    Project,
+    RequestCounter,
+    State,
+)
 from hyperclusters.clusters.upstream import client_for
 from hyperclusters.modelarts import ClusterType
-from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
-from tests.web.pages import body
+from tests.conftest import PASSWORD, Cloud, People, Projects, run_worker, submit_creation
+from tests.web.pages import SignIn, body
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "prometheus-" + "x" * 20
@@ -157,24 +165,79 @@ def test_the_labels_are_of_known_values_whatever_the_cloud_says(
 def test_calls_of_the_cloud_are_added_to_those_written_down_before(
     people: People, cloud: Cloud, projects: Projects
 ) -> None:
-    call_metrics.flush()  # what earlier tests have counted
+    counters.flush()  # what earlier tests have counted
     CallCounter.objects.all().delete()
     client = client_for(projects.vision)
     for calls in (1, 2):
         for _ in range(calls):
             client.list(type=ClusterType.HPS)
-        call_metrics.flush()
+        counters.flush()
     row = CallCounter.objects.get()
     assert (row.call, row.result, row.status, row.count) == ("list", "Answer", 200, 3)
     assert row.within_10s == 3
     assert 0 < row.seconds < 30
-    call_metrics.flush()  # nothing is added twice
+    counters.flush()  # nothing is added twice
     assert CallCounter.objects.get().count == 3
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS)
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_probes_and_scrapers_are_answered_by_a_process_s_own_address_without_tls(
+    path: str, settings: Settings, database: None
+) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.ALLOWED_HOSTS = True, [".example.com"]
+    browser = Browser(headers={"Authorization": f"Bearer {TOKEN}"})
+    for host in ("10.1.2.3:8000", "web-0", "[fd00::1]", "evil.example"):
+        assert browser.get(path, headers={"Host": host}).status_code in {
+            200,
+            503,
+        }  # static files are not collected
+        assert browser.get("/", headers={"Host": host}).status_code == 400
+    assert browser.get("/", headers={"Host": "a.example.com"}).status_code == 301
+
+
+def test_web_requests_are_counted_by_page_and_answer(people: People, projects: Projects, as_: SignIn) -> None:
+    counters.flush()
+    RequestCounter.objects.all().delete()
+    ada = as_("ada")
+    counters.flush()
+    RequestCounter.objects.all().delete()
+    ada.get("/clusters/")
+    ada.get("/clusters/")
+    ada.get("/people/")
+    ada.get("/nothing/here/")
+    ada.generic("BREW", "/clusters/")
+    ada.get("/healthz")
+    counters.flush()
+    assert value("http_requests_total", view="clusters:list", method="GET", status="200") == 2
+    assert value("http_requests_total", view="people:list", method="GET", status="403") == 1
+    assert value("http_requests_total", view="", method="GET", status="404") == 1
+    assert value("http_requests_total", view="clusters:list", method="other", status="405") == 1
+    assert value("http_seconds_count", view="clusters:list") == 3
+    assert value("http_seconds_bucket", view="clusters:list", le="+Inf") == 3
+    assert not any("healthz" in str(key) for key in samples())
+
+
+def test_sign_ins_and_mails_that_fail_show(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert value("mails_waiting") == value("mails_failing") == value("mails_late_seconds") == 0
+    OutgoingMail.objects.create(
+        kind="sent",
+        about="1",
+        address="a@example.com",
+        run_after=clock.now() - timedelta(minutes=20),
+        tries=2,
+    )
+    assert (value("mails_waiting"), value("mails_failing")) == (1, 1)
+    assert 1190 < value("mails_late_seconds") < 1300
+    for password in (PASSWORD, "wrong"):
+        Browser().post("/accounts/login/", {"username": "ada", "password": password})
+    assert value("sign_ins", result="succeeded") == 1
+    assert value("sign_ins", result="failed") == 1
+    monkeypatch.setattr(clock, "now", lambda: timezone.now() + timedelta(minutes=11))
+    assert value("sign_ins", result="failed") == 0
+
+
 def test_alarms_and_dashboard_ask_for_what_there_is(
-    expression: str, people: People, cloud: Cloud, projects: Projects, settings: Any
+    people: People, cloud: Cloud, projects: Projects, settings: Settings
 ) -> None:
     settings.AUDIT_STDOUT = True
     heartbeat.beat("one")
@@ -182,20 +245,24 @@ def test_alarms_and_dashboard_ask_for_what_there_is(
     Project.objects.update(key_until=timezone.now() + timedelta(hours=1))
     submit_creation(people.ada, projects.vision)
     run_worker()
-    there = samples()
-    named = re.findall(r"(hyperclusters_\w+)(?:\{([^}]*)\})?", expression)
-    assert named or expression.startswith("up{")
-    for name, matchers in named:
-        labels = {key for sample, pairs in there if sample == name for key, _ in pairs}
-        assert any(sample == name for sample, _ in there), name
-        assert set(re.findall(r"(\w+)\s*[=!~]", matchers)) <= labels, expression
-        for grouped in re.findall(r"by \(([^)]*)\)", expression):
-            assert set(re.split(r",\s*", grouped)) <= labels | {"le"}
+    Browser().get("/")
+    counters.flush()
+    labels: dict[str, set[str]] = {}
+    for name, pairs in samples():
+        labels.setdefault(name, set()).update(key for key, _ in pairs)
+    for expression in EXPRESSIONS:
+        named = re.findall(r"(hyperclusters_\w+)(?:\{([^}]*)\})?", expression)
+        assert named or expression.startswith("up{")
+        for name, matchers in named:
+            assert name in labels, expression
+            assert set(re.findall(r"(\w+)\s*[=!~]", matchers)) <= labels[name], expression
+            for grouped in re.findall(r"by \(([^)]*)\)", expression):
+                assert set(re.split(r",\s*", grouped)) <= labels[name] | {"le"}, expression
 
 
 def test_every_alarm_says_what_to_do() -> None:
     headings = {
-        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower().replace("'", " ")).strip().replace(" ", "-")
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
         for line in (ROOT / "docs/operating.md").read_text().splitlines()
         if line.startswith("#")
     }

@@ -1,6 +1,7 @@
 """Projects, the inventory, creations and deletions."""
 
-from .connection import CallCounter, ConnectionTest, Diagnosis
+from .connection import ConnectionTest, Diagnosis
+from .counter import CallCounter, RequestCounter, TimedCounter
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .inquiry import Inquiry, InquiryKind
@@ -29,6 +30,8 @@ __all__ = [
     "Network",
     "Operation",
     "Project",
+    "RequestCounter",
     "Review",
     "State",
+    "TimedCounter",
 ]

@@ -83,25 +83,3 @@ class ConnectionTest(Leased):
 
     def __str__(self) -> str:
         return f"{self.project} {self.diagnosis or 'under way'}"
-
-
-class CallCounter(models.Model):
-    """How many calls ended in one way, over all processes since the beginning."""
-
-    call = models.CharField(max_length=16)  # as `modelarts.Request.call`
-    result = models.CharField(max_length=24)  # Answer, or the name of the error
-    status = models.PositiveSmallIntegerField()  # 0 where there was no answer
-    count = models.PositiveBigIntegerField(default=0)
-    seconds = models.FloatField(default=0)
-    within_300ms = models.PositiveBigIntegerField(default=0)
-    within_1s = models.PositiveBigIntegerField(default=0)
-    within_3s = models.PositiveBigIntegerField(default=0)
-    within_10s = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        ordering = ["call", "result", "status"]
-        db_table = "clusters_calltally"
-        constraints = [models.UniqueConstraint(fields=["call", "result", "status"], name="call_tally_once")]
-
-    def __str__(self) -> str:
-        return f"{self.call} {self.result} {self.status}: {self.count}"

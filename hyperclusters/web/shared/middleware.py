@@ -32,6 +32,7 @@ from hyperclusters.accounts import tokens
 from hyperclusters.accounts.recent_login import is_recent
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.audit.request_context import RequestContext, request_context, switch_to_token
+from hyperclusters.clusters.counters import count_request
 from hyperclusters.logs import redacted_path
 from hyperclusters.web.shared import problems
 from hyperclusters.web.shared.decorators import access
@@ -41,7 +42,7 @@ from hyperclusters.web.shared.http import PageRequest, whole_page
 log = logging.getLogger(__name__)
 BRACKETED = re.compile(r"\[([^]]*)\](?::[0-9]{0,5})?")  # [2001:db8::1]:443
 WITH_PORT = re.compile(r"([0-9.]+):[0-9]{0,5}")  # 203.0.113.8:50000
-QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
+PROBES = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -82,6 +83,17 @@ def headers(get_response: Handler) -> Handler:
     return middleware
 
 
+def any_host_for_probes(get_response: Handler) -> Handler:
+    """A probe or scraper reaches a process by its own address: what it asks for is answered under any host name."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.path in PROBES:
+            request.META["HTTP_HOST"] = (*settings.ALLOWED_HOSTS, "localhost")[0].lstrip("*.") or "localhost"
+        return get_response(request)
+
+    return middleware
+
+
 def request_context_middleware(get_response: Handler) -> Handler:
     """Gives each request an ID, which its answer, its log lines and its audit events carry."""
 
@@ -102,14 +114,18 @@ def request_context_middleware(get_response: Handler) -> Handler:
                 http__route=f"/{route}",
                 http__response__status_code=response.status_code,
             )
+            seconds = time.monotonic() - start
+            if request.path not in PROBES:
+                view = getattr(request.resolver_match, "view_name", "")
+                count_request(view, request.method or "", response.status_code, seconds)
             facts = {
                 "method": request.method,
                 "path": redacted_path(request),
                 "status": response.status_code,
-                "seconds": round(time.monotonic() - start, 3),
+                "seconds": round(seconds, 3),
                 "ip": ip,
             }
-            log.log(logging.DEBUG if request.path in QUIET else logging.INFO, "answered", extra=facts)
+            log.log(logging.DEBUG if request.path in PROBES else logging.INFO, "answered", extra=facts)
         response.headers["X-Request-Id"] = request_id
         if not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store, private"
