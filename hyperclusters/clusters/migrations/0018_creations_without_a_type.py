@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0016_inquiries"),
+        ("clusters", "0017_request_counters"),
     ]
 
     operations = [
