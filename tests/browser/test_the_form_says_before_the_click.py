@@ -126,7 +126,9 @@ def test_on_phones_the_checks_stand_above_the_button_and_the_request_is_closed(f
     expect(form.get_by_text("taken already exists in this project", exact=True)).to_be_visible()
     first, button = form.locator(".checks li").first, form.locator(".send .btn")
     expect(first).to_contain_text("taken already exists")
-    assert (first.bounding_box() or {})["y"] < (button.bounding_box() or {})["y"]
+    above, below = first.bounding_box(), button.bounding_box()
+    assert above and below
+    assert above["y"] < below["y"]
     expect(form.locator("#sent-json")).to_be_hidden()
     form.locator("#request summary").click()
     expect(form.locator("#sent-json")).to_be_visible()
