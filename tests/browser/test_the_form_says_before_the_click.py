@@ -127,7 +127,8 @@ def test_on_phones_the_checks_stand_above_the_button_and_the_request_is_closed(f
     first, button = form.locator(".checks li").first, form.locator(".send .btn")
     expect(first).to_contain_text("taken already exists")
     above, below = first.bounding_box(), button.bounding_box()
-    assert above and below
+    assert above
+    assert below
     assert above["y"] < below["y"]
     expect(form.locator("#sent-json")).to_be_hidden()
     form.locator("#request summary").click()
