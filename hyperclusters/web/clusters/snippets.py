@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hyperclusters.clusters.models import Project
-from hyperclusters.modelarts import ENDPOINTS, ClusterType, create_request
+from hyperclusters.modelarts import ClusterType, create_request
 
 FORMS = ("json", "curl", "hcloud", "python")
 
@@ -53,7 +53,7 @@ def _curl(url: str, project_id: str, body: str) -> str:
 def _hcloud(project: Project, body: dict[str, str]) -> str:
     """For the vendor's KooCLI. The endpoint is named where it is not the region's own."""
     options = {"cli-region": project.region} if project.region else {}
-    if project.endpoint != ENDPOINTS.get(project.region):
+    if project.endpoint != f"https://modelarts.{project.region}.myhuaweicloud.com":
         options["cli-endpoint"] = urlsplit(project.endpoint).netloc
     options |= {"project_id": project.project_id, **body}
     lines = (f"--{name}={shlex.quote(value)}" for name, value in options.items())

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -58,7 +57,7 @@ def _item(event: Event | None, creation_reason: str) -> HistoryItem:
     return HistoryItem(
         icon=icon,
         kind=kind,
-        text=format_html(str(text), person=format_html("<b>{}</b>", person), owner=owner),
+        text=str(text).format(person=person, owner=owner),
         at=event.at,
         reason=event.reason or (creation_reason if event.action == EventType.CREATE_SUCCEEDED else ""),
         detail=detail(event) if detail else "",
