@@ -86,6 +86,7 @@ ROUTES = {
     "clusters:lock",
     "clusters:unlock",
     "clusters:capacity",
+    "clusters:check",
     "clusters:traces",
     "creations:list",
     "creations:creation",
