@@ -96,6 +96,7 @@ ROUTES = {
     "clusters:lock",
     "clusters:unlock",
     "clusters:capacity",
+    "clusters:check",
     "clusters:traces",
     "creations:list",
     "creations:csv",

@@ -197,7 +197,7 @@ def _clusters_out(clusters: Iterable[Any]) -> list[ClusterOut]:
 
 
 def _cluster_out(cluster: Any, networks: list[NetworkOut], url: str) -> ClusterOut:
-    types = {cluster.type} if cluster.creation_id else {cluster.type, cluster.also_type} - {""}
+    types = {cluster.type, "" if cluster.creation_id else cluster.also_type} - {""}
     return ClusterOut(
         id=cluster.pk,
         cluster_id=cluster.cluster_id,

@@ -54,7 +54,7 @@ def request_creation(
         return idempotency.key_missing(request)
     project = _project(request, body)
     token = token_for(kind="creation", person=request.user, project=project, key=key)
-    wish = CreateRequest(body.name, body.type, body.hyper_cluster_subnet_id, body.reason)
+    wish = CreateRequest(body.name, body.type or "", body.hyper_cluster_subnet_id, body.reason)
     try:
         creation = creations.request_creation(person=request.user, project=project, wish=wish, token=token)
     except DatabaseError:
@@ -150,7 +150,8 @@ def _project(request: PageRequest, body: CreationBody) -> Project:
     try:
         return visible.get(name=body.project)
     except Project.DoesNotExist:
-        creations.note_attempt(person=request.user, project=None, values=body.dict())
+        values = body.dict() | {"type": body.type or ""}
+        creations.note_attempt(person=request.user, project=None, values=values)
         raise Http404 from None
 
 

@@ -55,7 +55,9 @@ class CreationBody(Body):
         description="Name of the cluster: 1 to 64 letters, digits, `-`, `_` and `.`",
         examples=["train-a3-west"],
     )
-    type: ClusterTypeName = "HPS"
+    type: ClusterTypeName | None = Field(
+        "HPS", description="Null: none is sent, and the cloud decides. The vendor does not document how"
+    )
     hyper_cluster_subnet_id: Line = Field(
         "", description="A lower-case UUID; empty: the default network", json_schema_extra={"pattern": SUBNET}
     )
@@ -111,7 +113,7 @@ class CreationOut(BaseModel):
     project: str
     team: str
     name: str
-    type: str
+    type: str = Field(description="Empty: none was sent")
     hyper_cluster_subnet_id: str
     reason: str
     state: Literal[tuple(State.values)]  # type: ignore[valid-type]  # one list of states, the model's
@@ -189,7 +191,7 @@ class ClusterOut(BaseModel):
     id: UUID
     cluster_id: str
     name: str
-    type: str
+    type: str = Field(description="Empty: none was sent, and no list has the cluster yet")
     types: list[str] = Field(description="Both while the cloud lists it under both")
     networks: list[NetworkOut]
     inside: InsideOut | None = Field(

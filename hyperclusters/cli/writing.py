@@ -27,6 +27,7 @@ class ClusterType(StrEnum):
 
     HPS = "HPS"
     ECS = "ECS"
+    NONE = "none"  # none is sent: the cloud decides
 
 
 def _seconds(value: float) -> float:
@@ -60,7 +61,9 @@ def create(
         str, typer.Argument(metavar="NAME", help="1 to 64 letters, digits, -, _ and .", show_default=False)
     ],
     project: Annotated[str, typer.Option(help="Name of the project.", show_default=False)],
-    cluster_type: Annotated[ClusterType, typer.Option("--type", case_sensitive=False)] = ClusterType.HPS,
+    cluster_type: Annotated[
+        ClusterType, typer.Option("--type", case_sensitive=False, help="none: the cloud decides.")
+    ] = ClusterType.HPS,
     subnet: Annotated[str, typer.Option(help="Subnet ID; without it the default network is used.")] = "",
     reason: Reason = "",
     key: Key = "",
@@ -73,7 +76,8 @@ def create(
     Without --wait the command ends as soon as the request is recorded. Run it again with the same --key to get the
     same creation: it is never created twice.
     """
-    body = {"project": project, "name": name, "type": cluster_type.value}
+    kind = None if cluster_type == ClusterType.NONE else cluster_type.value
+    body: dict[str, str | None] = {"project": project, "name": name, "type": kind}
     body |= {"hyper_cluster_subnet_id": subnet, "reason": reason}
     with Client(load()) as client:
         row = _write(client, "/creations", body, key, wait=wait, timeout=timeout)

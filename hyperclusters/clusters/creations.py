@@ -46,7 +46,7 @@ class CreateRequest:
     """What a person requests, as typed. `request_creation` checks it against the vendor's grammar."""
 
     name: str
-    type: str
+    type: str  # empty: not stated
     subnet_id: str = ""
     reason: str = ""
 
@@ -263,7 +263,7 @@ def _check_grammar(project: Project, wish: CreateRequest) -> None:
         create_request(
             project_id=project.project_id,
             name=wish.name,
-            type=ClusterType(wish.type),
+            type=ClusterType(wish.type) if wish.type else None,
             subnet_id=wish.subnet_id,
         )
     except (InvalidRequest, ValueError) as error:

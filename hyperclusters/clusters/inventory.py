@@ -31,9 +31,11 @@ class AlreadyBound(Exception):
     """Another creation made this cluster."""
 
 
-def ask_refresh(*, person: Person) -> int:
-    """Have the worker list every source that this person sees. Returns how many."""
+def ask_refresh(*, person: Person, project: Project | None = None) -> int:
+    """Have the worker list every source that this person sees, or those of one project. Returns how many."""
     sources = ClusterListing.objects.visible_to(person)
+    if project is not None:
+        sources = sources.filter(project=project)
     with transaction.atomic():
         count = sources.update(run_after=clock.now())
         if count:
@@ -132,7 +134,7 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     networks = updates.merged({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
     if networks is not None:
         updates.write_networks({cluster: networks})
-    if cluster.type != creation.type:  # what was sent proves the type
+    if creation.type and cluster.type != creation.type:  # what was sent proves the type
         cluster.type, cluster.also_type = creation.type, cluster.type
     if not is_new:
         cluster.save(update_fields=["name", "type", "also_type"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from hyperclusters.access.layers import rank
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, grants_for, may
 
@@ -17,6 +18,7 @@ class Preflight:
     """For one person and project, and the name typed so far (may be empty)."""
 
     project: Project
+    role: str  # the one that allows the person to create here
     access_expires_at: datetime | None  # when the person's permission to create here ends
     used: int
     used_by_team: int | None  # none: the team has no quota
@@ -47,10 +49,11 @@ class Preflight:
 
 def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
     """Read what is known. The caller has checked that this person may create in this project."""
-    grants = grants_for(person, Permission.CREATE)
-    ends = [grant.until for grant in grants if grant.team_id == project.team_id]
+    here = [grant for grant in grants_for(person, Permission.CREATE) if grant.team_id == project.team_id]
+    ends = [grant.until for grant in here]
     return Preflight(
         project=project,
+        role=max(here, key=rank).role if here else "",
         access_expires_at=None if None in ends else max(filter(None, ends), default=None),
         used=used(project),
         used_by_team=used_by(project.team) if project.team.quota is not None else None,

@@ -6,17 +6,20 @@ Quotas are read under a lock, so parallel creations are counted exactly, and onc
 from __future__ import annotations
 
 from hyperclusters.access.models import Team
+from hyperclusters.modelarts import ClusterType
 
 from .errors import QuotaReached
 from .models import Cluster, Creation, Project
 
 
 def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:  # noqa: A002 -- the vendor's name
-    """The team's rules that a creation breaks, by the names of the form's fields."""
+    """The team's rules that a creation breaks, by the names of the form's fields. A type that is not stated (empty)
+    breaks a rule that does not allow every type."""
     broken = []
     if not team.fits(name):
         broken.append("name")
-    if team.allowed_types and type not in team.allowed_types:
+    allowed = set(team.allowed_types)
+    if allowed and (type not in allowed if type else not allowed.issuperset(ClusterType)):
         broken.append("type")
     if team.reason_required and not reason.strip():
         broken.append("reason")

@@ -20,7 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import Q, prefetch_related_objects
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
@@ -83,7 +83,8 @@ def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: da
             _take_over(source, batch, started_at)
             failpoint("sync_batch")
     failpoint("sync_seen")
-    missing = [cluster.pk for key, cluster in present.items() if key not in items]
+    untyped = {key: cluster for key, cluster in by_id.items() if not cluster.listed_as}
+    missing = [cluster.pk for key, cluster in (present | untyped).items() if key not in items]
     unclear: list[Any] = []
     for start in range(0, len(missing), BATCH):
         with turn(source, started_at):
@@ -104,9 +105,9 @@ def take_over(cluster: Cluster, item: HyperCluster, *, kind: str) -> Defaults | 
     if cluster.name != item.name:
         before["name"], after["name"] = cluster.name, item.name
         cluster.name = item.name
-    if kind not in cluster.listed_as:
+    if kind and kind not in cluster.listed_as:
         before["types"] = cluster.listed_as
-        cluster.also_type = kind
+        cluster.type, cluster.also_type = (cluster.type, kind) if cluster.type else (kind, "")
         after["types"] = cluster.listed_as
     old = _defaults(cluster)
     if (new := merged(old, item)) != old:
@@ -225,9 +226,9 @@ def _deleted_here(clusters: Sequence[Cluster], started_at: datetime) -> set[Any]
 def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> list[Any]:
     """Mark clusters that no list has any more as gone. Returns those that cannot be marked yet."""
     unclear = []
-    clusters = Cluster.objects.present().of_type(source.type).filter(pk__in=missing)
-    for cluster in clusters.select_related("project__team"):
-        if not _may_be_gone(cluster, at):
+    clusters = Cluster.objects.present().filter(Q(type="") | Q(type=source.type) | Q(also_type=source.type))
+    for cluster in clusters.filter(pk__in=missing).select_related("project__team"):
+        if not _may_be_gone(cluster, at) or not (cluster.type or _is_in_no_other_list(cluster, source)):
             unclear.append(cluster.pk)
         elif cluster.also_type:  # it is in the list of the other type
             before = cluster.listed_as
@@ -248,6 +249,13 @@ def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
     settled = not clock.is_since(cluster.found_at, started_at - bound) and clock.is_proved(bound)
     was_listed = cluster.seen_at > cluster.found_at or cluster.creation_id is None
     return not clock.is_since(cluster.seen_at, started_at) and (was_listed or settled)
+
+
+def _is_in_no_other_list(cluster: Cluster, source: ClusterListing) -> bool:
+    """Whether the other type's list, too, began when it should have had this cluster of no known type."""
+    bound = timedelta(seconds=settings.UPSTREAM_PROCESSING_BOUND)
+    others = ClusterListing.objects.filter(project=source.project_id).exclude(type=source.type)
+    return others.filter(clock.since("listed_at", cluster.found_at + bound)).exists()
 
 
 def _defaults(cluster: Cluster) -> Defaults:

@@ -12,16 +12,18 @@ def create_request(
     *,
     project_id: str,
     name: str,
-    type: ClusterType,  # noqa: A002 - the vendor's name
+    type: ClusterType | None,  # noqa: A002 - the vendor's name
     subnet_id: str = "",
 ) -> Request:
-    """The POST that creates a hyper cluster. An empty `subnet_id` is left out: the cloud creates a network."""
+    """The POST that creates a hyper cluster. An empty `subnet_id` is left out: the cloud creates a network. So is a
+    `type` of None: the vendor documents the field as optional, and not what the cloud does without it."""
     check("name", name, grammar.is_name)
     fields = {"name": name}
     if subnet_id:
         check("subnet_id", subnet_id, grammar.is_subnet_id)
         fields["hyper_cluster_subnet_id"] = subnet_id
-    fields["type"] = _checked_type(type)
+    if type is not None:
+        fields["type"] = _checked_type(type)
     return Request("POST", _collection(project_id), (), json.dumps(fields).encode(), "create")
 
 

@@ -93,11 +93,11 @@ class Client:
         self,
         *,
         name: str,
-        type: ClusterType,  # noqa: A002 - the vendor's name
+        type: ClusterType | None,  # noqa: A002 - the vendor's name
         subnet_id: str = "",
         signed_at: datetime | None = None,
     ) -> Answer[HyperCluster]:
-        """Create a hyper cluster; the answer's cluster has exactly this name.
+        """Create a hyper cluster; the answer's cluster has exactly this name. A `type` of None is not sent.
 
         `signed_at`: an aware time to sign with as it is, for a caller that stores it before sending.
         """

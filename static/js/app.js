@@ -49,8 +49,32 @@ async function copy(button) {
   setTimeout(() => button.classList.remove("copied"), 1600);
 }
 
-// What was wrong with a field is no longer known once it is changed.
-document.addEventListener("input", ({ target }) => target.removeAttribute("aria-invalid"));
+// What was wrong with a field is no longer known once it is changed. A field that is checked while one types keeps its
+// entry in the summary of errors until the check has no objection.
+const fieldKey = (field) => field.closest("fieldset[id]")?.id ?? field.id;
+const noteOf = (key) => $(`.note[data-field="${CSS.escape(key)}"]`);
+document.addEventListener("input", ({ target }) => {
+  target.removeAttribute("aria-invalid");
+  if (target.form?.matches("#creation-form") && !noteOf(fieldKey(target))) correct(fieldKey(target));
+});
+
+function correct(key) {
+  document.getElementById(`${key}_error`)?.replaceChildren();
+  $(`.errors [data-for="${CSS.escape(key)}"]`)?.remove();
+  const summary = $("#creation-form .errors");
+  if (summary && !$("li", summary)) summary.remove();
+}
+
+// What the live check says of a field is the field's state, too.
+function markFields() {
+  for (const { dataset } of $$(".note[data-field]")) {
+    const isWrong = Boolean($(".err", noteOf(dataset.field)));
+    const field = document.getElementById(dataset.field);
+    if (isWrong) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+    if (!isWrong) correct(dataset.field);
+  }
+}
 
 // A button that fills in a field, as if its value had been typed.
 function fill({ dataset }) {
@@ -426,7 +450,8 @@ function isInUse({ target, elt }) {
   const active = document.activeElement;
   const isTyping = active.matches("input, textarea") && active.value !== active.defaultValue;
   const within = (element) => target.contains(element) && !elt.contains(element);
-  return target.contains(pressed) || (isTyping && within(active));
+  const isPressed = pressed && (target.contains(pressed) || (elt.matches("[data-live]") && pressed.closest("[data-swapped]")));
+  return isPressed || (isTyping && within(active));
 }
 
 function release({ type, target }) {
@@ -500,6 +525,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (before?.selected) select(swapped, before.selected);
   before = null;
   if (detail.requestConfig?.verb === "post") $(".errors", detail.elt)?.focus();
+  if (detail.requestConfig?.elt.matches("[data-live]")) markFields();
   $$(".toast:not([data-seen])").forEach(settleToast);
   tellTimes();
   countTicked();
@@ -525,7 +551,7 @@ function sayUnchecked(form) {
   const check = document.createElement("li");
   check.textContent = live.dataset.notChecked;
   $("#live-part .checks").replaceChildren(check);
-  $("#live-part .tabs").hidden = true;
+  $$("[data-swapped]").forEach((panel) => panel.replaceChildren());
 }
 
 function failed({ detail }) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -64,9 +65,25 @@ def test_a_request_takes_few_statements(ada: Api, projects: Projects, cloud: Clo
     assert len(statements) <= (14 if connection.vendor == "postgresql" else 12), statements
 
 
-@pytest.mark.parametrize("change", [{"name": "other"}, {"type": "ECS"}, {"reason": "else"}])
+def test_a_type_of_null_is_left_to_the_cloud_and_one_left_out_is_hps(
+    ada: Api, projects: Projects, cloud: Cloud
+) -> None:
+    row = ada.post("/creations", BODY | {"type": None}, key="run-1").json()
+    again = ada.post("/creations", BODY | {"type": None}, key="run-1")
+    assert (row["type"], again["Idempotent-Replayed"]) == ("", "true")
+    other = ada.post("/creations", BODY | {"name": "other"}, key="run-2").json()
+    assert other["type"] == "HPS"
+    run_worker()
+    (sent,) = events(action="cluster:create:succeeded", object_id=row["id"])
+    assert json.loads((sent.request or {})["body"]) == {"name": "train-a3-west"}
+    nowhere = ada.post("/creations", BODY | {"type": None, "project": "no-such"}, key="run-3")
+    assert nowhere.status_code == 404
+    assert ada.post("/creations", BODY | {"type": ""}, key="run-4").status_code == 422
+
+
+@pytest.mark.parametrize("change", [{"name": "other"}, {"type": "ECS"}, {"type": None}, {"reason": "else"}])
 def test_g51_the_same_key_with_another_body_is_refused(
-    ada: Api, projects: Projects, change: dict[str, str]
+    ada: Api, projects: Projects, change: dict[str, str | None]
 ) -> None:
     ada.post("/creations", BODY, key="run-1")
     answer = ada.post("/creations", BODY | change, key="run-1")

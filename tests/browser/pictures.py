@@ -62,7 +62,9 @@ SHOTS = (
         "tom", "cluster-capacity", "/clusters/?q=train-a3-west&sort=name", ("table a.name", "#ask-capacity")
     ),
     Shot("ada", "cluster-outside", "/clusters/?q=lab-shared", ("table a.name",)),
-    Shot("tom", "cluster-danger", "/clusters/?q=lab-shared", ("table a.name", ".danger summary")),
+    Shot("tom", "cluster-danger", "/clusters/?q=lab-shared", ("table a.name", "#danger-zone summary")),
+    Shot("tom", "cluster-delete", "/clusters/?q=train-a3-west&sort=name", ("table a.name", "#danger-zone a")),
+    Shot("ada", "cluster-delete", "/clusters/?q=infer", ("table a.name", "#danger-zone a")),
     Shot("ada", "new", "/clusters/new/"),
     Shot("ada", "new-taken", "/clusters/new/?name=train-a3-west"),
     Shot("nina", "new", "/clusters/new/"),

@@ -58,13 +58,13 @@ def test_g48_the_session_ends_while_one_types_and_everything_is_there_again(
     page = open_form(window(viewport=size))
     name_field(page).fill("half-typed")
     reason_field(page).fill(CHINESE)
-    expect(note(page)).to_contain_text("Free in this project")
+    expect(note(page)).to_contain_text("has not been listed")
     end_sessions()
     name_field(page).fill("half-typed-2")
     toast = page.locator(".toast", has_text="You were signed out")
     expect(toast).to_be_visible()
     expect(toast).to_have_count(1)
-    expect(note(page)).not_to_contain_text("Free")
+    expect(note(page)).not_to_contain_text("has not been listed")
     expect(note(page)).to_contain_text("Could not check this")
     expect(name_field(page)).to_have_value("half-typed-2")
     expect(name_field(page)).to_be_focused()
@@ -159,7 +159,7 @@ def test_g48_a_reason_of_500_chinese_characters_leaves_the_live_check_true(
     assert len(request_info.value.url) < 500
     expect(note(page)).to_contain_text("A cluster of this name is already there:")
     name_field(page).fill("free-one")
-    expect(note(page)).to_contain_text("Free in this project")
+    expect(note(page)).to_contain_text("has not been listed")
 
 
 @pytest.mark.parametrize("how", ["414", "500", "503", "gone"])
@@ -169,7 +169,7 @@ def test_g48_a_live_check_that_fails_says_so_and_leaves_no_stale_verdict(
     page = window("ada")
     page.goto("/clusters/new/")
     name_field(page).fill("first")
-    expect(note(page)).to_contain_text("Free in this project")
+    expect(note(page)).to_contain_text("has not been listed")
 
     def fail(route: Route) -> None:
         if how == "gone":
@@ -180,13 +180,13 @@ def test_g48_a_live_check_that_fails_says_so_and_leaves_no_stale_verdict(
     page.route("**/clusters/new/?*", fail)
     name_field(page).fill("second")
     expect(note(page)).to_contain_text("Could not check this")
-    expect(note(page)).not_to_contain_text("Free")
+    expect(note(page)).not_to_contain_text("has not been listed")
     expect(name_field(page)).to_have_value("second")
     expect(page.locator("#sent-json")).to_be_hidden()
     expect(page.locator(".checks")).to_contain_text("Could not check this")
     page.unroute("**/clusters/new/?*")
     name_field(page).fill("third")
-    expect(note(page)).to_contain_text("Free in this project")
+    expect(note(page)).to_contain_text("has not been listed")
     watch.troubles.clear()
 
 
@@ -222,7 +222,7 @@ def test_a_swap_that_arrives_between_pressing_and_releasing_loses_no_click(
     expect(page.locator("#live")).to_have_text("Copied")
     assert "first" in page.evaluate("navigator.clipboard.readText()")
     expect(page.locator("#sent-json")).to_contain_text("second")
-    expect(note(page)).to_contain_text("Free in this project")
+    expect(note(page)).to_contain_text("has not been listed")
 
 
 def test_selected_text_and_the_chosen_tab_outlive_a_swap(window: Window, projects: Projects) -> None:

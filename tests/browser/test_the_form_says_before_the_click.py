@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Watch, Window
 from tests.browser.doings import CREATION, SUBNET, create
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 
@@ -43,7 +43,7 @@ def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form
     name.fill("a" * 65)
     expect(note(form)).to_contain_text("This is 1 character too long.")
     name.fill("my-cluster")
-    expect(note(form)).to_contain_text("Free in this project")
+    expect(note(form)).to_contain_text("Available (checked")
     expect(note(form)).not_to_contain_text("cannot be in a name")
     expect(preview(form)).to_contain_text("my-cluster")
     name.fill("")
@@ -53,14 +53,14 @@ def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form
 def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: Page) -> None:
     form.get_by_label("Name", exact=True).fill("taken")
     expect(note(form)).to_contain_text("A cluster of this name is already there:")
-    expect(form.get_by_text("This name is taken:")).to_be_visible()
+    expect(form.get_by_text("taken already exists in this project")).to_be_visible()
     form.get_by_label("Name", exact=True).fill("taken-2")
-    expect(note(form)).to_contain_text("Free in this project")
-    expect(form.get_by_text("This name is taken:")).to_have_count(0)
+    expect(note(form)).to_contain_text("Available (checked")
+    expect(form.get_by_text("taken already exists in this project")).to_have_count(0)
     form.get_by_label("Name", exact=True).fill("taken")
     note(form).get_by_role("link", name="taken").click()
     expect(form.get_by_role("heading", level=1)).to_have_text("taken")
-    expect(form.get_by_text("Made outside")).to_be_visible()
+    expect(form.get_by_text("Created elsewhere", exact=True)).to_be_visible()
 
 
 def test_a_name_whose_creation_is_open_leads_to_it(form: Page, people: People, projects: Projects) -> None:
@@ -101,6 +101,41 @@ def test_a_subnet_is_found_by_a_cluster_s_name_and_chosen_by_keys(form: Page) ->
     form.wait_for_url(CREATION)
 
 
+def test_the_box_of_errors_loses_its_entries_as_they_are_fixed(form: Page, watch: Watch) -> None:
+    watch.expect(422)
+    name, subnet = form.get_by_label("Name", exact=True), form.get_by_label("Subnet ID")
+    name.fill("not valid")
+    expect(name).to_have_attribute("aria-invalid", "true")  # at once, before anything is sent
+    subnet.fill("not a subnet")
+    create(form)
+    entries = form.locator(".errors li")
+    expect(entries).to_have_count(2)
+    name.fill("valid")
+    expect(note(form)).to_contain_text("Available")
+    expect(entries).to_have_count(1)
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+    expect(subnet).to_have_attribute("aria-invalid", "true")
+    subnet.fill("")
+    expect(form.locator(".errors")).to_have_count(0)
+    expect(form.get_by_text("Ready")).to_be_visible()
+
+
+def test_on_phones_the_checks_stand_above_the_button_and_the_request_is_closed(form: Page) -> None:
+    form.set_viewport_size({"width": 390, "height": 844})
+    form.get_by_label("Name", exact=True).fill("taken")
+    expect(form.get_by_text("taken already exists in this project", exact=True)).to_be_visible()
+    first, button = form.locator(".checks li").first, form.locator(".send .btn")
+    expect(first).to_contain_text("taken already exists")
+    above, below = first.bounding_box(), button.bounding_box()
+    assert above
+    assert below
+    assert above["y"] < below["y"]
+    expect(form.locator("#sent-json")).to_be_hidden()
+    form.locator("#request summary").click()
+    expect(form.locator("#sent-json")).to_be_visible()
+    expect(form.get_by_text("Would not be sent: taken already exists in this project.").first).to_be_visible()
+
+
 def test_the_preview_is_exactly_what_is_sent(form: Page, cloud: Cloud) -> None:
     form.get_by_label("Name", exact=True).fill("train-ecs")
     form.get_by_text("ECS", exact=True).click()
@@ -123,7 +158,12 @@ def test_what_will_be_sent_is_copied_by_a_click_in_each_of_its_forms(form: Page)
     form.context.grant_permissions(["clipboard-read", "clipboard-write"])
     form.get_by_label("Name", exact=True).fill("copied")
     expect(preview(form)).to_contain_text("copied")
-    for shown_as, begins in (("JSON", "{"), ("curl", "curl -X POST"), ("SDK", "from ")):
+    for shown_as, begins in (
+        ("JSON", "{"),
+        ("curl", "curl -X POST"),
+        ("hcloud", "hcloud ModelArts"),
+        ("Python", "import os"),
+    ):
         form.get_by_role("radio", name=shown_as).check()
         form.get_by_role("button", name=f"Copy {shown_as}").click()
         expect(form.locator("#live")).to_have_text("Copied")

@@ -167,6 +167,7 @@ def test_deleting_wants_the_name_and_works(
     page = plain("tom")
     page.goto(Cluster.objects.get().get_absolute_url())
     page.get_by_text("Danger zone").click()
+    page.get_by_role("link", name="Delete cluster").click()
     page.get_by_label("Type old-one to confirm").fill("old-two")
     page.get_by_role("button", name="Delete cluster").click()
     expect(page.get_by_text("This is not the cluster's name. Nothing was sent.")).to_be_visible()

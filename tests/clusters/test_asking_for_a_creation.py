@@ -72,7 +72,7 @@ BAD_WISHES: list[dict[str, Any]] = [
     {"name": "a\n"},
     {"name": "集群"},
     {"type": "GPU"},
-    {"type": ""},
+    {"type": "hps"},
     {"subnet_id": "not-a-uuid"},
     {"subnet_id": "3F1F6E1C-1D2C-4A5B-8C9D-0123456789AB"},
 ]

@@ -131,6 +131,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "clusters:refresh": "/clusters/refresh/",
         "clusters:new": "/clusters/new/",
         "clusters:delete": f"/clusters/{cluster.pk}/delete/",
+        "clusters:check": f"/clusters/{cluster.pk}/check/",
         "clusters:owner": f"/clusters/{cluster.pk}/owner/",
         "clusters:lock": f"/clusters/{cluster.pk}/lock/",
         "clusters:unlock": f"/clusters/{cluster.pk}/unlock/",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -187,9 +188,10 @@ def test_a_bad_subnet_is_refused_with_what_is_wrong_and_nothing_is_sent(
 
 def test_a_made_up_type_is_refused(as_: SignIn, projects: Projects, cloud: Cloud) -> None:
     ada = as_("ada")
-    assert [post_by_hand(ada, type=kind).status_code for kind in ("", "hps", "GPU", "HPS\n")] == [422] * 4
+    assert [post_by_hand(ada, type=kind).status_code for kind in (" ", "hps", "GPU", "HPS\n")] == [422] * 4
+    assert ada.post(NEW, {"project": VISION, "name": "a", "token": str(uuid.uuid4())}).status_code == 422
     assert set(refusals()) == {"invalid"}
-    assert denied("refused") == 4
+    assert denied("refused") == 5
     assert not Creation.objects.exists()
 
 
@@ -355,7 +357,7 @@ def test_a_full_project_refuses_and_says_how_many_it_may_have(
     assert answer.status_code == 422
     assert "This project may have 1 cluster, and has it. Nothing was sent." in words(answer)
     assert refusals() == ["quota"]
-    assert "Quota: 1 of 1 used" in words(answer)
+    assert "1 of 1 clusters used: no room Quota of the project" in words(answer)
 
 
 def test_g17_a_project_whose_calls_are_stopped_refuses_at_once_and_says_why(

@@ -57,7 +57,8 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "clusters:owners"): row("200 200 200 200 404 404 404"),
     ("post", "clusters:owners"): row("302 302 302 302 302 302 302"),  # without clusters
     ("get", "clusters:cluster"): row("200 200 200 200 404 404 404"),
-    ("get", "clusters:delete"): row("302 302 302 302 404 404 404"),
+    ("get", "clusters:delete"): row("200 200 200 200 404 404 404"),
+    ("post", "clusters:check"): row("302 302 302 302 404 404 404"),
     ("post", "clusters:delete"): row("403 422 403 403 404 404 404"),  # nobody owns it
     ("post", "clusters:owner"): row("403 422 403 403 404 404 404"),
     ("post", "clusters:lock"): row("422 422 403 403 404 404 404"),
@@ -250,6 +251,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "clusters:new": "/clusters/new/",
         "clusters:cluster": cluster,
         "clusters:delete": f"{cluster}delete/",
+        "clusters:check": f"{cluster}check/",
         "clusters:owner": f"{cluster}owner/",
         "clusters:lock": f"{cluster}lock/",
         "clusters:unlock": f"{cluster}unlock/",

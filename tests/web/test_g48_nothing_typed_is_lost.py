@@ -486,7 +486,7 @@ def test_every_form_with_a_reason_keeps_drafts() -> None:
     }
     families = {"teams", "people", "projects", "access", "clusters", "creations", "audit"}
     assert {name for name in without if name.partition(":")[0] in families} == {
-        "access:invitation", "access:revoke_token", "access:withdraw", "audit:export", "clusters:capacity",
+        "access:invitation", "access:revoke_token", "access:withdraw", "audit:export", "clusters:capacity", "clusters:check",
         "clusters:refresh", "clusters:traces", "creations:look", "creations:withdraw", "projects:test", "teams:uninvite",
     }  # fmt: skip
 

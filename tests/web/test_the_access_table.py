@@ -192,6 +192,7 @@ def path(route: str, at: Side, world: World) -> str:
         "correct": [at.grant.person.pk],
         "cluster": [at.cluster.pk],
         "delete": [at.cluster.pk],
+        "check": [at.cluster.pk],
         "capacity": [at.cluster.pk],
         "traces": [at.cluster.pk],
         "owner": [at.cluster.pk],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -55,7 +56,7 @@ def test_a_cluster_s_page_lists_what_is_inside(cluster: Cluster, as_: SignIn) ->
     ):
         assert word in words(page)
     assert "<b>node</b>" not in body(page)
-    assert "Delete it even" not in words(page)
+    assert "Delete anyway" not in words(page)
 
 
 def test_an_empty_cluster_says_since_when(
@@ -67,9 +68,9 @@ def test_an_empty_cluster_says_since_when(
     ada = as_("ada")
     text = words(ada.get(cluster.get_absolute_url()))
     assert "ModelArts has listed nothing inside since 3 days ago ." in text
-    assert (
-        "We ask ModelArts right before deleting, and don't delete if it lists a supernode or a group." in text
-    )
+    text = words(ada.get(f"{cluster.get_absolute_url()}delete/"))
+    assert "Nothing we know of prevents it" in text
+    assert "We check again right before sending. If the list can't be read, nothing is deleted." in text
     assert "Empty since 3 days ago" in words(ada.get("/clusters/"))
 
 
@@ -82,12 +83,14 @@ def test_what_was_never_listed_and_what_cannot_be_is_said(
     text = words(as_("tom").get(cluster.get_absolute_url()))
     assert "The last try to list this failed just now . The project's access key is not permitted" in text
     assert "Not listed yet." in text
-    assert "We don't know yet what is inside." in text
+    text = words(as_("tom").get(f"{cluster.get_absolute_url()}delete/"))
+    assert "The last try to list what is inside failed just now" in text
     ecs = created(people, projects, "servers", "ECS")
     text = words(as_("tom").get(ecs.get_absolute_url()))
     assert "ModelArts doesn't report this for ECS clusters." in text
+    text = words(as_("tom").get(f"{ecs.get_absolute_url()}delete/"))
     assert "ModelArts doesn't report what is inside an ECS cluster, so we can't check that." in text
-    assert "Delete it even" not in text
+    assert "Delete anyway" not in text
 
 
 def test_a_failed_list_leaves_the_rows_with_their_age(cluster: Cluster, cloud: Cloud, as_: SignIn) -> None:
@@ -107,8 +110,10 @@ def test_g50_the_form_shows_what_is_inside_and_the_verdict_names_it(
     cluster: Cluster, cloud: Cloud, as_: SignIn
 ) -> None:
     ada = as_("ada")
-    text = words(ada.get(cluster.get_absolute_url()))
-    assert "Inside: <b>node</b> (supernode), pool-1 (group). Listed just now ." in text
+    text = words(ada.get(f"{cluster.get_absolute_url()}delete/"))
+    assert "Can't be deleted yet Checked just now" in text
+    assert "<b>node</b> Supernode · Being reinstalled" in text
+    assert "pool-1 Group" in text
     ada.post(f"{cluster.get_absolute_url()}delete/", {"name": "doomed"})
     cloud.simulator.add_hyperinstance(VISION_ID, "late", cluster.cluster_id)
     run_worker()
@@ -123,14 +128,15 @@ def test_a_settled_deletion_brings_the_forms_along(cluster: Cluster, cloud: Clou
     tom, url = as_("tom"), cluster.get_absolute_url()
     tom.post(f"{url}delete/", {"name": "doomed"})
     waiting = tom.get(url, headers=HTMX)
-    assert body(waiting).lstrip().startswith("<article")
+    assert '<div class="stack" id="deletion"' in body(waiting)
+    assert "<form" not in body(waiting)
     assert "HX-Retarget" not in waiting
     run_worker()
-    settled = tom.get(url, headers=HTMX | {"HX-Target": "cluster"})
+    settled = tom.get(url, headers=HTMX | {"HX-Target": "deletion"})
     assert settled["HX-Retarget"] == "#cluster-page"
     assert body(settled).lstrip().startswith('<div class="stack" id="cluster-page">')
     assert "Inside: <b>node</b> (supernode)" in words(settled)
-    assert "Delete it even if something is inside" in words(settled)
+    assert f'href="{url}delete/"' in body(settled)
     assert "HX-Retarget" not in tom.get(url)
     assert "HX-Retarget" not in tom.get(url, headers=HTMX | {"HX-Target": "capacity"})
 
@@ -142,7 +148,7 @@ def test_a_deletion_that_succeeds_takes_the_forms_away(
     ada.post(f"{url}delete/", {"name": "empty"})
     assert f"{url}lock/" in body(ada.get(url))
     run_worker()
-    settled = ada.get(url, headers=HTMX | {"HX-Target": "cluster"})
+    settled = ada.get(url, headers=HTMX | {"HX-Target": "deletion"})
     assert settled["HX-Retarget"] == "#cluster-page"
     assert "<form" not in body(settled)
 
@@ -182,13 +188,12 @@ def test_g50_only_an_admin_is_offered_the_override_and_must_say_why(
     wanted = {"name": "doomed", "override_inside": "1"}
     assert as_("ada").post(url, wanted | {"reason": "because"}).status_code == 403
     tom = as_("tom")
-    assert "Delete it even if something is inside or we can't check" in words(
-        tom.get(cluster.get_absolute_url())
-    )
+    assert "Delete anyway Team admins only" in words(tom.get(url))
+    assert "Delete anyway" not in words(as_("ada").get(url))
     refused = tom.post(url, wanted)
     assert (refused.status_code, Deletion.objects.count()) == (422, 0)
     assert "Enter a reason to override the check. Nothing was sent." in words(refused)
-    assert 'name="override_inside" value="1" checked' in body(refused)
+    assert re.search(r'id="override" open>.*name="override_inside".*value="doomed"', body(refused), re.DOTALL)
     assert tom.post(url, wanted | {"reason": "the rack is retired"}).status_code == 302
     run_worker()
     assert (Deletion.objects.get().state, deletes(cloud)) == ("deleted", 1)

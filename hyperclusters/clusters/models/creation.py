@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
+from hyperclusters.modelarts import ClusterType
 
 from .inventory import TYPES
 from .operation import Operation, OperationQuerySet
@@ -90,7 +91,7 @@ class Creation(Operation):
 
     project = models.ForeignKey("clusters.Project", on_delete=models.PROTECT, related_name="creations")
     name = models.CharField(max_length=64)
-    type = models.CharField(max_length=8, choices=TYPES)
+    type = models.CharField(max_length=8, choices=TYPES, blank=True)  # empty: not stated, the cloud decides
     subnet_id = models.CharField(max_length=36, blank=True)
     token = models.UUIDField(unique=True)
     again_of = models.ForeignKey(
@@ -131,6 +132,16 @@ class Creation(Operation):
 
     def get_absolute_url(self) -> str:
         return reverse("creations:creation", args=[self.pk])
+
+    @property
+    def stated_type(self) -> ClusterType | None:
+        """The type that is sent, if one is."""
+        return ClusterType(self.type) if self.type else None
+
+    @property
+    def listed_types(self) -> tuple[ClusterType, ...]:
+        """The lists in which its cluster can be: that of its type, or both."""
+        return (ClusterType(self.type),) if self.type else tuple(ClusterType)
 
     @property
     def team(self) -> Team:

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
+from hyperclusters.modelarts import ClusterType
 
 from .inventory import occupant_total
 from .operation import Operation, OperationQuerySet
@@ -92,8 +93,8 @@ class Deletion(Operation):
 
     @property
     def type(self) -> str:
-        """The type under which the cluster is deleted."""
-        return self.other_type or self.cluster.type
+        """The type under which the cluster is deleted; HPS first where no list has shown its type yet."""
+        return self.other_type or self.cluster.type or ClusterType.HPS
 
     @property
     def name(self) -> str:

@@ -166,7 +166,7 @@ class Cluster(models.Model):
     project = models.ForeignKey("clusters.Project", on_delete=models.PROTECT, related_name="clusters")
     cluster_id = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
-    type = models.CharField(max_length=8)
+    type = models.CharField(max_length=8)  # empty: not stated when created, and in no list yet
     # The other type, while the cloud lists it under both.
     also_type = models.CharField(max_length=8, blank=True, db_default="", default="")
     found_at = models.DateTimeField()  # when it was first known here
@@ -218,8 +218,8 @@ class Cluster(models.Model):
 
     @property
     def reports_inside(self) -> bool:
-        """Whether the cloud says what is inside: for HPS alone."""
-        return ClusterType.HPS in self.listed_as
+        """Whether the cloud may say what is inside: not if it lists the cluster as ECS alone."""
+        return self.listed_as != [ClusterType.ECS]
 
     @property
     def inside_total(self) -> int:
@@ -228,8 +228,8 @@ class Cluster(models.Model):
 
     @property
     def types(self) -> list[str]:
-        """Its type; both while the cloud lists it under both and no creation here proves one."""
-        return [self.type] if self.creation_id else self.listed_as
+        """Its type; both while the cloud lists it under both and no creation here proves one. None if not known yet."""
+        return [self.type] if self.creation_id and self.type else self.listed_as
 
     def audit_subject(self) -> Subject:
         """As the ledger names it."""

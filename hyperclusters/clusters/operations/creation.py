@@ -24,7 +24,6 @@ from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.modelarts import (
     Answer,
     Client,
-    ClusterType,
     HyperCluster,
     ModelArtsError,
 )
@@ -48,22 +47,26 @@ class CreationEngine(Engine[Creation]):
             objection = self.refusal(operation, "rules_tightened")
         return objection
 
-    def prepare(self, operation: Creation, client: Client, may_begin: MayBegin) -> Resolution | None:  # noqa: ARG002 -- one call
+    def prepare(self, operation: Creation, client: Client, may_begin: MayBegin) -> Resolution | None:
         """Store the IDs that have this name already: a new one beside them afterwards is ours.
 
         One that was unknown when this was requested takes the name, whoever made it: it may be this creation's own,
         if the database is a backup from before it was sent.
         """
         project = operation.project
-        try:
-            listed = client.list(type=ClusterType(operation.type)).value
-        except ModelArtsError as error:
-            old_offset = project.clock_offset
-            breaker.record_failure(project, error)
-            return self.not_listed(operation, error, old_offset)
-        failpoint("baseline_listed")
-        breaker.record_success(project)
-        present = [item.id for item in listed if item.name == operation.name]
+        present: list[str] = []
+        for number, kind in enumerate(operation.listed_types):
+            if number and not may_begin():
+                return None
+            try:
+                listed = client.list(type=kind).value
+            except ModelArtsError as error:
+                old_offset = project.clock_offset
+                breaker.record_failure(project, error)
+                return self.not_listed(operation, error, old_offset)
+            failpoint("baseline_listed")
+            breaker.record_success(project)
+            present += [item.id for item in listed if item.name == operation.name and item.id not in present]
         if unknown := sorted(set(present) - set(operation.baseline)):
             refusal = self.refusal(operation, "name_appeared")
             return replace(refusal, evidence=Evidence.LISTED, after={"found": unknown})
@@ -96,7 +99,7 @@ class CreationEngine(Engine[Creation]):
     def call(self, operation: Creation, client: Client) -> Answer[HyperCluster]:
         return client.create(
             name=operation.name,
-            type=ClusterType(operation.type),
+            type=operation.stated_type,
             subnet_id=operation.subnet_id,
             signed_at=operation.signed_at,
         )
@@ -133,20 +136,24 @@ class CreationEngine(Engine[Creation]):
     def observe(self, operation: Creation, client: Client, started_at: datetime) -> Resolution | None:
         """Look for the cluster in the cloud's list.
 
-        The list of the type that was sent is the proof: the cloud keeps the types apart, and we always send one.
-        Reported IDs that the list lacks are asked for one by one, and before a creation is called absent the other
-        type's list is read as well.
+        The list of the type that was sent is the proof, as the cloud keeps the types apart; both lists, where no type
+        was sent. Reported IDs that the list lacks are asked for one by one, and before a creation is called absent the
+        other type's list is read as well.
         """
-        try:
-            answer = client.list(type=ClusterType(operation.type))
-        except ModelArtsError as error:  # a list that failed proves nothing
-            breaker.record_failure(operation.project, error)
-            return None
-        breaker.record_success(operation.project)
+        lists = []
+        for kind in operation.listed_types:
+            try:
+                lists.append(client.list(type=kind))
+            except ModelArtsError as error:  # a list that failed proves nothing
+                breaker.record_failure(operation.project, error)
+                return None
+            breaker.record_success(operation.project)
         failpoint("look_listed")
         operation.polls += 1
-        sightings = evidence.look_up(operation, client, answer)
-        if operation.polls > 1 and evidence.is_past_horizon(operation, started_at, answer.exchange):
+        sightings = evidence.look_up(operation, client, lists)
+        if not operation.type or operation.polls < 2:
+            return evidence.weigh(operation, sightings, started_at)
+        if evidence.is_past_horizon(operation, started_at, *sightings.exchanges):
             sightings.under_other_type += evidence.namesakes_of_other_type(operation, client)
         return evidence.weigh(operation, sightings, started_at)
 

@@ -45,10 +45,10 @@ ENDED_WITHOUT = (State.FAILED, State.REFUSED, State.CANCELLED)
 
 @dataclass(slots=True)
 class Sightings:
-    """What one poll saw: clusters listed under the type that was sent, those under the other type that may be the
-    creation's, and IDs from the cloud's answers that could not be looked up."""
+    """What one poll saw: clusters listed under the type that was sent (under either, if none was), those under the
+    other type that may be the creation's, and IDs from the cloud's answers that could not be looked up."""
 
-    exchange: Exchange
+    exchanges: list[Exchange]
     clusters: list[HyperCluster]
     under_other_type: list[HyperCluster] = field(default_factory=list)
     unresolved_ids: list[str] = field(default_factory=list)
@@ -60,10 +60,10 @@ def horizon(now: datetime) -> datetime:
     return now + SIGNATURE_LIFE + timedelta(seconds=bound)
 
 
-def is_past_horizon(operation: Operation, started_at: datetime, exchange: Exchange) -> bool:
+def is_past_horizon(operation: Operation, started_at: datetime, *exchanges: Exchange) -> bool:
     """Whether the cloud can no longer act on what was sent, by all clocks: a poll that began at `started_at` was
-    answered after the horizon by our clock, which was not in doubt since, and by the cloud's, if the answer has a
-    date.
+    answered after the horizon by our clock, which was not in doubt since, and by the cloud's, in each answer that has
+    a date.
 
     A horizon further ahead than possible was written by a wrong clock: a whole one begins now.
     """
@@ -73,10 +73,14 @@ def is_past_horizon(operation: Operation, started_at: datetime, exchange: Exchan
     if operation.not_created_after > farthest + clock.TOLERANCE:
         rows = type(operation)._default_manager.filter(pk=operation.pk, version=operation.version)
         rows.update(not_created_after=farthest)
-    answered_at = exchange.server_date and exchange.server_date - timedelta(seconds=exchange.elapsed)
-    by_the_cloud = answered_at is None or answered_at > horizon(operation.signed_at)
+    answered_at = [
+        each.server_date - timedelta(seconds=each.elapsed) for each in exchanges if each.server_date
+    ]
+    last = horizon(operation.signed_at)
     return (
-        by_the_cloud and started_at > operation.not_created_after and clock.is_proved(farthest - started_at)
+        all(at > last for at in answered_at)
+        and started_at > operation.not_created_after
+        and clock.is_proved(farthest - started_at)
     )
 
 
@@ -130,13 +134,18 @@ def candidates(creation: Creation, listed: Iterable[HyperCluster]) -> list[Hyper
     bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
         creation=creation
     )
-    return [
+    return _once_each(
         item
         for item in listed
         if item.name == creation.name
         and item.id not in creation.baseline
         and not bound.with_ids([item.id]).exists()
-    ]
+    )
+
+
+def _once_each(items: Iterable[HyperCluster]) -> list[HyperCluster]:
+    """The first of each ID: the cloud may list one cluster under both types."""
+    return list({item.id: item for item in reversed(list(items))}.values())[::-1]
 
 
 def _has_other_network(creation: Creation, item: HyperCluster) -> bool:
@@ -168,20 +177,23 @@ def locate(
     return absence, each
 
 
-def look_up(creation: Creation, client: Client, answer: Answer[tuple[HyperCluster, ...]]) -> Sightings:
-    """The list, and the clusters of reported IDs that it lacks, as `show` has them under either type."""
-    sightings = Sightings(answer.exchange, list(answer.value))
-    kind = ClusterType(creation.type)
-    for cluster_id in set(creation.reported_ids) - {item.id for item in answer.value}:
+def look_up(
+    creation: Creation, client: Client, lists: Sequence[Answer[tuple[HyperCluster, ...]]]
+) -> Sightings:
+    """The lists, and the clusters of reported IDs that they lack, as `show` has them under either type."""
+    listed = [item for answer in lists for item in answer.value]
+    sightings = Sightings([answer.exchange for answer in lists], listed)
+    for cluster_id in set(creation.reported_ids) - {item.id for item in listed}:
         try:
+            kind = creation.listed_types[0]
             answer_by_id, type_in_list = locate(creation.project, client, cluster_id, kind)
         except ModelArtsError:
             sightings.unresolved_ids.append(cluster_id)
             continue
         if not isinstance(answer_by_id, NotFound):
-            (sightings.clusters if type_in_list == kind else sightings.under_other_type).append(
-                answer_by_id.value
-            )
+            is_own_type = type_in_list in creation.listed_types
+            found = sightings.clusters if is_own_type else sightings.under_other_type
+            found.append(answer_by_id.value)
     return sightings
 
 
@@ -206,14 +218,15 @@ def weigh(creation: Creation, sightings: Sightings, started_at: datetime) -> Res
     namesakes = candidates(creation, sightings.clusters)
     doubts = _doubts(creation, sightings, {item.id for item in namesakes})
     certain = [item for item in namesakes if item.id not in doubts]
-    doubtful = [item for item in (*sightings.clusters, *sightings.under_other_type) if item.id in doubts]
+    seen = _once_each((*sightings.clusters, *sightings.under_other_type))
+    doubtful = [item for item in seen if item.id in doubts]
     if len(certain) == 1 and not doubtful and not sightings.unresolved_ids:
         listed = Resolution(State.CREATED, EventType.CREATE_SUCCEEDED, Outcome.DONE, Evidence.LISTED)
         return replace(listed, cluster=certain[0])
     if len(certain) > 1 or doubtful:
         cause = "several_candidates" if certain else doubts[doubtful[0].id]
         return _for_a_person(cause, [*certain, *doubtful])
-    if creation.polls < 2 or not is_past_horizon(creation, started_at, sightings.exchange):
+    if creation.polls < 2 or not is_past_horizon(creation, started_at, *sightings.exchanges):
         return None
     if sightings.unresolved_ids:
         unseen = [
@@ -255,9 +268,8 @@ def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], a
     """
     names = [item.name for item in items]
     absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))
-    refused = Q(
-        state__in=ENDED_WITHOUT, attempts__gt=0, name__in=names, type=source.type, not_created_after__gt=at
-    )
+    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0, name__in=names, not_created_after__gt=at)
+    refused &= Q(type__in=[source.type, ""])
     suspects = source.project.creations.filter(
         absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
     )

@@ -39,11 +39,20 @@ class CreationForm(forms.Form):
     name = forms.CharField(label=_("Name"), strip=False)
     type = forms.ChoiceField(
         label=_("Type"),
-        choices=[(kind.value, kind.value) for kind in ClusterType],
+        choices=[*((kind.value, kind.value) for kind in ClusterType), ("", _("Not stated"))],
         initial=ClusterType.HPS,
         widget=forms.RadioSelect,
+        required=False,  # it may be empty, but has to be said: see clean_type
     )
-    hyper_cluster_subnet_id = forms.CharField(label=_("Subnet ID"), required=False, strip=False)
+    hyper_cluster_subnet_id = forms.CharField(
+        label=_("Subnet ID"),
+        required=False,
+        strip=False,
+        help_text=_(
+            "A parameter-plane subnet of a hyper cluster, not a VPC subnet. Known IDs come from the clusters of the "
+            "project. Leave empty for the default network."
+        ),
+    )
     reason = forms.CharField(label=_("Reason"), required=False, max_length=500)
     token = OneTimeToken(
         error_messages={"required": _("This form is incomplete. Reload the page and try again.")}
@@ -56,11 +65,14 @@ class CreationForm(forms.Form):
     def __init__(self, *args: Any, projects: list[Project], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.projects = {project.name: project for project in projects}
-        choices = [(project.name, f"{project.name} ({project.team.name})") for project in projects]
-        self.fields["project"].choices = choices  # type: ignore[attr-defined]
+        self.label_projects([(project.name, project.name) for project in projects])
         self.fields["token"].initial = uuid.uuid4
         for name, attributes in WIDGETS.items():
             self.fields[name].widget.attrs.update(attributes)
+
+    def label_projects(self, choices: list[tuple[str, str]]) -> None:
+        """The words of the menu of projects, for a form that is shown."""
+        self.fields["project"].choices = choices  # type: ignore[attr-defined]
 
     def full_clean(self) -> None:
         """A form whose token is lost or malformed is refused, and shown again with a good one."""
@@ -72,6 +84,12 @@ class CreationForm(forms.Form):
     def clean_project(self) -> Project:
         """The project itself."""
         return self.projects[self.cleaned_data["project"]]
+
+    def clean_type(self) -> str:
+        if "type" not in self.data:
+            raise ValidationError(self.fields["type"].error_messages["required"], code="required")
+        kind: str = self.cleaned_data["type"]
+        return kind
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -103,14 +121,14 @@ WIDGETS: dict[str, dict[str, str]] = {
         "autocomplete": "off",
         "spellcheck": "false",
         "autocapitalize": "off",
-        "aria-describedby": "id_name_note",
+        "aria-describedby": "id_name_note id_name_hint",
     },
     "hyper_cluster_subnet_id": {
         "class": "input mono",
         "autocomplete": "off",
         "spellcheck": "false",
         "autocapitalize": "off",
-        "aria-describedby": "id_hyper_cluster_subnet_id_note",
+        "aria-describedby": "id_hyper_cluster_subnet_id_note id_hyper_cluster_subnet_id_helptext",
         "placeholder": _("Search or paste a subnet ID"),  # type: ignore[dict-item]
     },
     # The live check gets only its first character: an address has no room for long text.

@@ -7,7 +7,7 @@ from typing import Any
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.texts.causes import cause_of
-from hyperclusters.web.texts.inside import names_text, occupant_texts
+from hyperclusters.web.texts.inside import count_text, counts_text, occupant_texts
 
 
 def inside_context(cluster: Cluster) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def inside_context(cluster: Cluster) -> dict[str, Any]:
         "is_known": cluster.inside is not None,
         "occupants": occupant_texts(rows),
         "more": cluster.inside_total - len(rows),
-        "names": names_text(rows, cluster.inside_total),
+        "count": counts_text(rows) if cluster.inside_total == len(rows) else count_text(cluster.inside_total),
         "listed_at": listing.inside_listed_at if listing else None,
         "failed_at": listing.inside_failed_at if listing else None,
         "failure": cause_of(listing.inside_failure_cause, listing.inside_failure_code) if listing else "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,34 +10,49 @@ from hyperclusters.access.models import User
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.preflight import Preflight, preflight
 from hyperclusters.clusters.quotas import broken_rules
-from hyperclusters.modelarts import ClusterType, create_request, is_name, is_subnet_id
+from hyperclusters.modelarts import ClusterType, is_name, is_subnet_id
+from hyperclusters.web.clusters.preview_checks import checks
+from hyperclusters.web.clusters.project_choices import preselected
+from hyperclusters.web.clusters.snippets import FORMS, snippets
 from hyperclusters.web.clusters.subnets import subnets_context
 from hyperclusters.web.texts.refusals import name_trouble, rule_broken
-
-SNIPPETS = ("json", "curl", "sdk")
+from hyperclusters.web.texts.vendor import vendor_pages
 
 
 def preview(person: User, projects: list[Project], values: dict[str, str]) -> dict[str, Any]:
     """Context for the form and for its live fragment. `projects` are those in which the person may create, one at least."""
-    project = chosen_project(projects, values) or projects[0]
+    project = chosen_project(projects, values) or preselected(person, projects)
     name, subnet_id = values.get("name", ""), values.get("hyper_cluster_subnet_id", "")
-    kind = ClusterType(values["type"]) if values.get("type") in set(ClusterType) else ClusterType.HPS
+    kind = stated_type(values)
     ahead = preflight(person=person, project=project, name=name if is_name(name) else "")
+    is_valid = is_name(name) and (not subnet_id or is_subnet_id(subnet_id))
+    trouble = name_trouble(name) if name else ""
+    lines = checks(ahead, values, _broken_fields(values, ahead, kind), trouble)
     return {
         "preflight": ahead,
         "name_note": _name_note(name, ahead),
-        "broken": _broken_fields(values, ahead, kind),
+        "checks": lines,
+        "problems": [line for line in lines if line.would_refuse],
         **subnets_context(project, subnet_id, values.get("subnets_of")),
-        "shown_as": values["as"] if values.get("as") in SNIPPETS else SNIPPETS[0],
-        "sent": _snippets(ahead.project, name, kind, subnet_id),
+        "shown_as": values["as"] if values.get("as") in FORMS else FORMS[0],
+        "sent": snippets(ahead.project, name, kind, subnet_id) if is_valid else None,
+        "vendor": vendor_pages(),
     }
 
 
-def _broken_fields(values: dict[str, str], ahead: Preflight, kind: ClusterType) -> list[str]:
+def stated_type(values: dict[str, str]) -> ClusterType | None:
+    """The type that would be sent: none if it is left to the cloud, HPS while nothing sensible is chosen."""
+    kind = values.get("type", ClusterType.HPS)
+    if not kind:
+        return None
+    return ClusterType(kind) if kind in set(ClusterType) else ClusterType.HPS
+
+
+def _broken_fields(values: dict[str, str], ahead: Preflight, kind: ClusterType | None) -> list[str]:
     """Which of the team's rules what is typed so far would break; a name is judged once there is one."""
     team, name = ahead.project.team, values.get("name", "")
-    broken_fields = broken_rules(team, name=name, type=kind, reason=values.get("reason", ""))
-    return [field for field in broken_fields if field != "name" or name]
+    broken_fields = broken_rules(team, name=name, type=kind or "", reason=values.get("reason", ""))
+    return [field for field in broken_fields if field != "name" or is_name(name)]
 
 
 def chosen_project(projects: list[Project], values: dict[str, str]) -> Project | None:
@@ -47,42 +61,16 @@ def chosen_project(projects: list[Project], values: dict[str, str]) -> Project |
 
 
 def _name_note(name: str, ahead: Preflight) -> dict[str, Any]:
+    """What to say beside the field: what is wrong with the name, what has it already, or when it was last free."""
     if not name:
         return {}
-    if trouble := name_trouble(name):
+    broken_rule = "" if ahead.project.team.fits(name) else rule_broken(ahead.project.team, "name")
+    if trouble := name_trouble(name) or broken_rule:
         return {"kind": "err", "text": trouble}
-    if not ahead.project.team.fits(name):
-        return {"kind": "err", "text": rule_broken(ahead.project.team, "name")}
-    if ahead.unresolved:
-        return {
-            "kind": "err",
-            "text": _("A creation of this name is not settled yet:"),
-            "link": ahead.unresolved,
-        }
-    if ahead.same_name:
-        return {"kind": "err", "text": _("A cluster of this name is already there:"), "link": ahead.same_name}
-    return {"kind": "ok", "text": _("Free in this project, as far as is known here")}
-
-
-def _snippets(project: Project, name: str, kind: ClusterType, subnet_id: str) -> dict[str, str]:
-    """What will be sent, to the byte, and the same call in two other forms. Empty while a value is not valid."""
-    if not is_name(name) or (subnet_id and not is_subnet_id(subnet_id)):
-        return {}
-    call = create_request(project_id=project.project_id, name=name, type=kind, subnet_id=subnet_id)
-    body = json.loads(call.body)
-    arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in body.items())
-    return {
-        "line": f"{call.method} {call.path}",
-        "json": json.dumps(body, indent=2),
-        "curl": (
-            f"curl -X {call.method} '{project.endpoint}{call.path}' \\\n"
-            "  -H 'Content-Type: application/json;charset=UTF-8' \\\n"
-            '  -H "X-Sdk-Date: $DATE" -H "Authorization: $SIGNATURE" \\\n'
-            f"  -d '{call.body.decode()}'"
-        ),
-        "sdk": (
-            "from huaweicloudsdkmodelarts.v1 import *\n\n"
-            "client.create_hyper_cluster(CreateHyperClusterRequest(\n"
-            f"    body=HyperClusterCreateRequest({arguments})))"
-        ),
-    }
+    if in_the_way := ahead.unresolved or ahead.same_name:
+        creation = _("A creation of this name is not settled yet:")
+        text = creation if ahead.unresolved else _("A cluster of this name is already there:")
+        return {"kind": "err", "text": text, "link": in_the_way}
+    if ahead.listed_at is None:
+        return {"kind": "", "text": _("Not checked: the cloud has not been listed yet.")}
+    return {"kind": "ok", "listed_at": ahead.listed_at}

@@ -44,6 +44,17 @@ def count_text(count: int) -> str:
     return ngettext("%(count)d inside", "%(count)d inside", count) % {"count": count} if count else _("Empty")
 
 
+def counts_text(rows: Sequence[Row]) -> str:
+    """How many supernodes and groups: "3 supernodes, 2 groups"."""
+    groups = sum(row["kind"] == OccupantKind.GROUP for row in rows)
+    supernodes = len(rows) - groups
+    counts = [
+        ngettext("%(count)d supernode", "%(count)d supernodes", supernodes) % {"count": supernodes},
+        ngettext("%(count)d group", "%(count)d groups", groups) % {"count": groups},
+    ]
+    return _(", ").join(text for text, count in zip(counts, (supernodes, groups), strict=True) if count)
+
+
 def names_text(rows: Sequence[Row], total: int) -> str:
     """The names of what is inside, each with its kind; the first few of many. `total`: how many there are."""
     names = [

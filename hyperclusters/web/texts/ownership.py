@@ -5,11 +5,10 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Permission, may
 from hyperclusters.clusters import ownership
 from hyperclusters.clusters.errors import ClusterLocked, NotInTeam
 from hyperclusters.clusters.models import Cluster, Deletion
-from hyperclusters.web.texts.causes import REMEDIES, join_sentences
+from hyperclusters.web.texts.causes import join_sentences
 
 
 def lock_text(locked: Cluster | Deletion) -> str:
@@ -27,13 +26,9 @@ def ownership_refusal(refused: ClusterLocked | NotInTeam) -> str:
     return text % {"name": refused.username, "team": refused.team.name}
 
 
-def delete_obstacle(person: User, cluster: Cluster) -> str:
-    """Why this person cannot delete the cluster now, and who can help; empty if they can."""
+def not_theirs(person: User, cluster: Cluster) -> str:
+    """Why this person may not delete the cluster, and who may; empty if they may."""
     team = cluster.project.team
-    if cluster.is_locked:
-        is_admin = may(person, Permission.UNLOCK, team)
-        remedy = _("Unlock it first.") if is_admin else str(REMEDIES["locked"])
-        return join_sentences(lock_text(cluster), remedy)
     if ownership.may_delete(person, cluster):
         return ""
     if cluster.owner is None:

@@ -60,15 +60,28 @@ def refusal(refused: CreationRefused) -> str:
     return str(REFUSALS[type(refused)])
 
 
+def rule_text(team: Team, field: str) -> str:
+    """A rule of the team, by the form's field."""
+    texts = {
+        "name": _("%(team)s's names look like %(pattern)s"),
+        "type": _("%(team)s allows only %(types)s"),
+        "reason": _("%(team)s asks for a reason"),
+    }
+    return texts[field] % _rule_facts(team)
+
+
+def _rule_facts(team: Team) -> dict[str, str]:
+    return {"team": team.name, "pattern": team.name_pattern, "types": ", ".join(team.allowed_types)}
+
+
 def rule_broken(team: Team, field: str) -> str:
     """Which rule of the team a creation breaks, by the form's field. Says that nothing was sent."""
-    facts = {"team": team.name, "pattern": team.name_pattern, "types": ", ".join(team.allowed_types)}
     texts = {
         "name": _("%(team)s gives its clusters names like %(pattern)s. Nothing was sent."),
         "type": _("%(team)s allows only %(types)s. Nothing was sent."),
         "reason": _("%(team)s asks for a reason. Nothing was sent."),
     }
-    return texts[field] % facts
+    return texts[field] % _rule_facts(team)
 
 
 REFUSALS: dict[type[CreationRefused], Text] = {

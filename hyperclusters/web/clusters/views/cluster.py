@@ -1,74 +1,45 @@
-"""One cluster, and deleting it."""
+"""One cluster."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from django.db import DatabaseError
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django_htmx.http import retarget
 
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Permission, may, visible_events
-from hyperclusters.audit.models import Segment
-from hyperclusters.audit.segments import archives_since
-from hyperclusters.clusters import deletions, ownership
+from hyperclusters.access.permissions import Permission, may
+from hyperclusters.clusters import ownership
 from hyperclusters.clusters.errors import CreationRefused
+from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.clusters.subnets import networks_of
-from hyperclusters.web.audit.event_rows import Row
-from hyperclusters.web.audit.event_rows import rows as event_rows
+from hyperclusters.web.clusters.history import history_context
 from hyperclusters.web.clusters.inquiries import capacity_context, traces_context
 from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on
-from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.errors import after_lost_commit
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text, render_page, wants_fragment
-from hyperclusters.web.texts.ownership import delete_obstacle
+from hyperclusters.web.shared.drafts import draft_for
+from hyperclusters.web.shared.http import REFUSED, PageRequest, render_page, wants_fragment
+from hyperclusters.web.texts.ownership import not_theirs
 from hyperclusters.web.texts.refusals import refusal
 from hyperclusters.web.texts.states import deletion_status
 
-FIELDS = ("name", "reason", "override_inside")  # of the form to delete
-FORMS = ("owner", "lock", "unlock", "delete")  # by the last part of their addresses
+FORMS = ("owner", "lock", "unlock")  # by the last part of their addresses
 
 
 @access(get=on("cluster"))
 def cluster(request: PageRequest, pk: str) -> HttpResponse:
-    """One cluster: networks, origin, its creation, deletion, and its audit events for who may read them."""
+    """One cluster: what is inside, its history, networks, origin, owner, and for who may change it how."""
     return cluster_page(request, visible_cluster(request, pk))
 
 
-@access(
-    get=on("cluster"),
-    post=on("cluster", Permission.MANAGE),
-    note="POST: or the owner, with CREATE; nobody while it is locked",
-)
-@keeps_draft()
-def delete(request: PageRequest, pk: str) -> HttpResponse:
-    """Delete a cluster, after its name was typed. The worker does it; the cluster's page shows how it goes."""
+@access(post=on("cluster"), page="clusters:cluster", keys=("pk",))
+def check(request: PageRequest, pk: str) -> HttpResponse:
+    """Have a worker read the lists of the cluster's project now. Returns to the page that asked."""
     cluster = visible_cluster(request, pk)
-    if request.method != "POST":
-        return redirect(cluster)
-    posted = {name: posted_text(request, name) for name in FIELDS if name in request.POST}
-    typed_name = request.POST.get("name", "")  # to confirm with: nothing is taken away
-    try:
-        deletions.request_deletion(
-            person=request.user,
-            cluster=cluster,
-            typed_name=typed_name,
-            reason=posted.get("reason", ""),
-            override_inside="override_inside" in posted,
-        )
-    except CreationRefused as refused:
-        return cluster_page(request, cluster, refused=refused)
-    except DatabaseError:
-        found = partial(deletions.find_recorded, person=request.user, cluster=cluster)
-        where = cluster.get_absolute_url()
-        return after_lost_commit(request, posted, lambda: found() and cluster, where=where)
-    return redirect(cluster)
+    ask_refresh(person=request.user, project=cluster.project)
+    return redirect("clusters:delete", pk) if request.POST.get("back") == "delete" else redirect(cluster)
 
 
 def cluster_page(
@@ -79,9 +50,8 @@ def cluster_page(
     poll = bool(last and last.is_unresolved)
     context = {
         "cluster": cluster,
-        "events": _events(request, cluster),
-        "archives": _archives(request, cluster),
-        "source": cluster.project.sources.filter(type=cluster.type).first(),
+        "history": history_context(request.user, cluster),
+        "source": cluster.project.sources.filter(type__in=cluster.listed_as).first(),
         "inside": inside_context(cluster),
         "networks": networks_of(cluster),
         "capacity": capacity_context(cluster),
@@ -89,33 +59,29 @@ def cluster_page(
         "deletion": last,
         "deletion_status": deletion_status(last) if last else None,
         "poll": poll,
-        **_forms(request, cluster, refused, is_deleting=poll),
+        **_forms(request, cluster, refused),
     }
-    fragment = "clusters/_cluster.html" if poll else "clusters/_page.html"
+    fragment = "clusters/_deletion_part.html" if poll else "clusters/_page.html"
     status = REFUSED if refused else 200
     response = render_page(request, "clusters/cluster.html", fragment, context, status=status)
-    if wants_fragment(request) and not poll and request.htmx.target == "cluster":
+    if wants_fragment(request) and not poll and request.htmx.target == "deletion":
         retarget(response, "#cluster-page")  # a deletion is settled: other forms are on the page now
     return response
 
 
-def _forms(
-    request: PageRequest, cluster: Cluster, refused: CreationRefused | None, *, is_deleting: bool
-) -> dict[str, Any]:
+def _forms(request: PageRequest, cluster: Cluster, refused: CreationRefused | None) -> dict[str, Any]:
     """What this person may change; for each form what was typed into it and why it was not taken.
 
     `page_error`: why a form was not taken that is not on the page.
     """
     team, url = cluster.project.team, cluster.get_absolute_url()
     posted = request.path.removeprefix(url).rstrip("/") if request.method == "POST" else ""
-    obstacle = delete_obstacle(request.user, cluster)
-    forms = _forms_on_page(request.user, cluster, may_delete=not (obstacle or is_deleting))
+    forms = _forms_on_page(request.user, cluster)
     error = refusal(refused) if refused else ""
     return {
         "forms": forms,
+        "obstacle": not_theirs(request.user, cluster),
         "people": ownership.people_of(team).exclude(person=cluster.owner_id) if "owner" in forms else [],
-        "may_override": cluster.reports_inside and may(request.user, Permission.DECIDE, team),
-        "obstacle": obstacle,
         "errors": {posted: error},
         "page_error": "" if posted in forms else error,
         "typed": {
@@ -124,23 +90,15 @@ def _forms(
     }
 
 
-def _forms_on_page(person: User, cluster: Cluster, *, may_delete: bool) -> set[str]:
+def _forms_on_page(person: User, cluster: Cluster) -> set[str]:
     """The forms that this person gets, as the cluster is now."""
     team = cluster.project.team
     offers = {
         "owner": ownership.may_hand_over(person, cluster),
         "lock": not cluster.is_locked and may(person, Permission.LOCK, team),
         "unlock": cluster.is_locked and may(person, Permission.UNLOCK, team),
-        "delete": may_delete,
     }
     return {form for form, is_offered in offers.items() if is_offered and not cluster.gone_at}
-
-
-def _archives(request: PageRequest, cluster: Cluster) -> list[Segment]:
-    """Where older events of a cluster and its creation are, for who may read the team's audit."""
-    if not may(request.user, Permission.AUDIT, cluster.project.team):
-        return []
-    return archives_since(cluster.creation.requested_at if cluster.creation else cluster.found_at)
 
 
 def visible_cluster(request: PageRequest, pk: str) -> Cluster:
@@ -149,13 +107,3 @@ def visible_cluster(request: PageRequest, pk: str) -> Cluster:
         "project__team", "creation__requested_by", "review__by", "owner", "locked_by"
     )
     return get_object_or_404(visible.prefetch_related("networks"), pk=pk)
-
-
-def _events(request: PageRequest, cluster: Cluster) -> list[Row]:
-    """The latest audit events of a cluster, its creation and its deletions, for who may read the team's audit."""
-    about = Q(object_kind="cluster", object_id=str(cluster.pk))
-    if cluster.creation:
-        about |= Q(object_kind="creation", object_id=str(cluster.creation.pk))
-    deletions_of = [str(pk) for pk in Deletion.objects.filter(cluster=cluster).values_list("pk", flat=True)]
-    about |= Q(object_kind="deletion", object_id__in=deletions_of)
-    return event_rows(visible_events(request.user).filter(about).order_by("-at", "-seq")[:20])

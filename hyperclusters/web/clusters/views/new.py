@@ -10,12 +10,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
+from hyperclusters.access.models import User
 from hyperclusters.access.permissions import NotPermitted, Permission, teams_where, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTaken, NameUnresolved, TokenUsed
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.web.clusters.forms import CreationForm
 from hyperclusters.web.clusters.preview import chosen_project, preview
+from hyperclusters.web.clusters.project_choices import labels, preselected
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
@@ -40,12 +42,12 @@ def new(request: PageRequest) -> HttpResponse:
     values = _values(draft or request.GET)
     if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
         values["reason"] = earlier.reason
-    beside = ("as", "subnets_of") if request.htmx else ("as",)
+    beside = ("as", "despite", "subnets_of") if request.htmx else ("as",)
     context = preview(request.user, projects, values | {name: request.GET.get(name, "") for name in beside})
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
-        response = _form_page(request, filled_form(_blank(projects, values), draft), context)
+        response = _form_page(request, filled_form(_blank(request.user, projects, values), draft), context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -72,7 +74,8 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
         _say(form, refused)
     except DatabaseError:
         return _database_failed(request, form)
-    return _form_page(request, form, preview(request.user, projects, _values(request.POST)), status=REFUSED)
+    values = _values(request.POST) | {"despite": request.POST.get("despite", "")}
+    return _form_page(request, form, preview(request.user, projects, values), status=REFUSED)
 
 
 def _with_subnets(request: PageRequest, projects: list[Project]) -> HttpResponse:
@@ -81,7 +84,7 @@ def _with_subnets(request: PageRequest, projects: list[Project]) -> HttpResponse
     typed["hyper_cluster_subnet_id"] = typed.get("pick", typed.get("hyper_cluster_subnet_id", ""))
     note_not_taken(request)
     values = _values(typed)
-    form = filled_form(_blank(projects, values), typed)
+    form = filled_form(_blank(request.user, projects, values), typed)
     return _form_page(request, form, preview(request.user, projects, values))
 
 
@@ -112,12 +115,13 @@ def _form_page(
     again_of = (request.POST if request.method == "POST" else draft_for(request) or request.GET).get(
         "again_of", ""
     )
+    form.label_projects(labels(request.user, list(form.projects.values())))
     return render(request, "clusters/new.html", context | {"form": form, "again_of": again_of}, status=status)
 
 
-def _blank(projects: list[Project], values: dict[str, str]) -> CreationForm:
+def _blank(person: User, projects: list[Project], values: dict[str, str]) -> CreationForm:
     """A form not yet sent, prefilled with what the address says."""
-    project = chosen_project(projects, values) or projects[0]
+    project = chosen_project(projects, values) or preselected(person, projects)
     form = CreationForm(projects=projects, initial=values | {"project": project.name})
     if len(projects) == 1:  # nothing to choose before the name
         form.fields["name"].widget.attrs["autofocus"] = True

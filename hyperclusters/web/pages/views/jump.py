@@ -98,7 +98,7 @@ def _things(person: User, text: str) -> Iterator[Place]:
 def _clusters(person: User, text: str) -> Iterator[Place]:
     clusters = Cluster.objects.visible_to(person).search(text).select_related("project__team")
     for cluster in clusters.order_by(F("gone_at").asc(nulls_first=True), "name", "pk")[:EACH]:
-        about = [cluster.type, cluster.project.team.name, *([_("gone")] if cluster.gone_at else [])]
+        about = [*cluster.listed_as[:1], cluster.project.team.name, *([_("gone")] if cluster.gone_at else [])]
         yield Place("grid-2x2", cluster.name, " · ".join(about), cluster.get_absolute_url())
 
 

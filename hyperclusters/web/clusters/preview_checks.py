@@ -1,0 +1,130 @@
+"""What stands in the way of a creation, line by line: problems first, each with its proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from hyperclusters.access.models import Role
+from hyperclusters.clusters.preflight import Preflight
+from hyperclusters.web.texts.refusals import rule_text, subnet_trouble
+
+ORDER = ("bad", "warn", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: how it looks, what it says, and the line of proof below."""
+
+    kind: str
+    text: str
+    proof: str = ""
+    at: datetime | None = None  # follows the proof, as "12 s ago"
+    link: Any = None  # a creation or cluster that is in the way
+    is_missing: bool = False  # something that has to be typed yet
+
+    @property
+    def would_refuse(self) -> bool:
+        """Whether the request would be refused for this."""
+        return self.is_missing or self.kind == "bad"
+
+
+def checks(ahead: Preflight, values: dict[str, str], broken: list[str], trouble: str) -> list[Check]:
+    """For what is typed so far. `broken`: fields that break the team's rules; `trouble`: what is wrong with the name."""
+    lines = [
+        *_name(ahead, values, trouble),
+        *_subnet(values.get("hyper_cluster_subnet_id", "")),
+        *_rules(ahead, broken),
+        _access(ahead),
+        *_quotas(ahead),
+        *_cloud(ahead),
+    ]
+    return sorted(lines, key=lambda line: ORDER.index(line.kind))
+
+
+def _name(ahead: Preflight, values: dict[str, str], trouble: str) -> list[Check]:
+    name = values.get("name", "")
+    if trouble:
+        return [Check("bad", _("Name: %(trouble)s") % {"trouble": trouble})]
+    if ahead.unresolved:
+        text = _("A creation of %(name)s is not settled yet") % {"name": name}
+        return [Check("bad", text, link=ahead.unresolved)]
+    if ahead.same_name:
+        return [_taken(ahead, is_overridden=bool(values.get("despite")))]
+    if not name or ahead.listed_at is None:
+        return []
+    return [Check("ok", _("%(name)s is available") % {"name": name}, _("Checked"), ahead.listed_at)]
+
+
+def _taken(ahead: Preflight, *, is_overridden: bool) -> Check:
+    """A cluster has the name; admins of the team may create another one."""
+    text = _("%(name)s already exists in this project") % {"name": ahead.same_name}
+    if not ahead.may_override:
+        return Check("bad", text, link=ahead.same_name)
+    if is_overridden:
+        return Check("warn", text, _("Another one of this name is created"), link=ahead.same_name)
+    return Check("bad", text, _("Tick the box to create another one"), link=ahead.same_name)
+
+
+def _subnet(subnet_id: str) -> list[Check]:
+    trouble = subnet_trouble(subnet_id) if subnet_id else ""
+    return [Check("bad", _("Subnet: %(trouble)s") % {"trouble": trouble})] if trouble else []
+
+
+def _rules(ahead: Preflight, broken: list[str]) -> list[Check]:
+    team = ahead.project.team
+    lines = [Check("bad", rule_text(team, field)) for field in broken if field != "reason"]
+    if "reason" in broken:
+        lines.append(Check("warn", rule_text(team, "reason"), is_missing=True))
+    if team.allowed_types and "type" not in broken:
+        lines.append(Check("ok", _("%(team)s allows this type") % {"team": team.name}))
+    if team.reason_required and "reason" not in broken:
+        lines.append(Check("ok", _("A reason is given")))
+    return lines
+
+
+def _access(ahead: Preflight) -> Check:
+    text = _("You can create in %(team)s") % {"team": ahead.project.team.name}
+    role = Role(ahead.role).label if ahead.role else ""
+    if ahead.access_expires_at:
+        return Check("ok", text, _("%(role)s, access ends") % {"role": role}, ahead.access_expires_at)
+    return Check("ok", text, _("%(role)s, no end date") % {"role": role})
+
+
+def _quotas(ahead: Preflight) -> list[Check]:
+    project, team = ahead.project, ahead.project.team
+    lines = []
+    if project.quota is not None:
+        lines.append(_quota(ahead.used, project.quota, _("Quota of the project")))
+    if team.quota is not None and ahead.used_by_team is not None:
+        lines.append(_quota(ahead.used_by_team, team.quota, _("Quota of the team")))
+    return lines
+
+
+def _quota(used: int, quota: int, whose: str) -> Check:
+    numbers = {"used": used, "quota": quota}
+    if used >= quota:
+        return Check("bad", _("%(used)s of %(quota)s clusters used: no room") % numbers, whose)
+    if used == quota - 1:
+        text = _("This is cluster %(quota)s of %(quota)s") % numbers
+        return Check("warn", text, _("%(whose)s: used up after this") % {"whose": whose})
+    return Check("ok", _("%(used)s of %(quota)s clusters used") % numbers, whose)
+
+
+def _cloud(ahead: Preflight) -> list[Check]:
+    project = ahead.project
+    if project.is_blocked():
+        text = _("Calls to the cloud are paused for this project")
+        return [Check("bad", text, _("They resume"), project.blocked_until)]
+    failing = [
+        Check("warn", _("%(type)s list unavailable") % {"type": each.type}, _("Last try"), each.failed_at)
+        for each in ahead.sources
+        if each.is_failing
+    ]
+    if ahead.listed_at is None:
+        never = _("The cloud has not been listed yet, so names can't be checked")
+        return [*failing, Check("warn", never)]
+    return failing or [Check("ok", _("The cloud answers"), _("Lists read"), ahead.listed_at)]
