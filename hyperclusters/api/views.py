@@ -54,6 +54,7 @@ CODES = (
     ("team_rules", _("422: against the team's rules")),
     ("override_unexplained", _("422: override_inside needs a reason")),
     ("wrong_name_typed", _("422: confirm_name is not the cluster's name")),
+    ("project_retired", _("409: the project is retired")),
     ("name_unresolved", _("409: a creation of this name is not settled yet")),
     ("name_taken", _("409: a cluster has this name")),
     ("quota", _("409: the quota is used up")),

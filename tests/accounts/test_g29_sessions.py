@@ -104,7 +104,7 @@ def test_g29_a_page_that_asks_again_by_itself_does_not_keep_one_signed_in(people
         assert ada.get("/clusters/", headers=POLL).status_code == 200
     age(minutes=4)
     answer = ada.get("/clusters/", headers=POLL | {"HX-Current-URL": "http://testserver/clusters/"})
-    assert (answer.status_code, answer["HX-Redirect"]) == (204, f"{LOGIN}?next=/clusters/")
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, f"{LOGIN}?next=/clusters/&ended=idle")
 
 
 def test_g29_a_click_in_such_a_page_is_use_all_the_same(people: People) -> None:
@@ -142,9 +142,8 @@ def test_g29_signing_in_again_begins_the_twelve_hours_anew(people: People) -> No
 def test_g29_being_used_is_written_at_most_once_a_minute(as_: SignIn, django_assert_num_queries: Any) -> None:
     ada = as_("ada")
     ada.get("/accounts/confirm/")
-    with django_assert_num_queries(
-        5
-    ) as first:  # session, person, any passkey, the language of the page, what the keys may do: no entry
+    # Session, person, any passkey, the language of the page, what the keys may do, the inbox: no entry.
+    with django_assert_num_queries(6) as first:
         ada.get("/accounts/confirm/")
     assert not [query for query in first.captured_queries if query["sql"].startswith("UPDATE")]
 

@@ -62,7 +62,7 @@ def test_g43_a_look_alike_address_is_nobody_s(
     address = LOOK_ALIKES[kind]
     assert not User.objects.by_address(address).exists()
     assert "nik@" not in ascii_lower(
-        words(as_("root").get("/people/", {"q": address})).partition("Nobody fits")[0]
+        words(as_("root").get("/people/", {"q": address})).partition("No matching people")[0]
     )
     values = {"who": address, "role": "viewer", "until": "7", "reason": "x"}
     form = GiveForm(values, team=people.vision, roles=[Role.VIEWER])
@@ -171,7 +171,7 @@ def test_g43_an_unverified_address_is_stored_nowhere_and_gets_nothing(
     bendable.visit()
     att = User.objects.get(username="att")
     assert att.email == ""
-    assert "Nobody fits" in words(as_("root").get("/people/", {"q": "victim@example.com"}))
+    assert "No matching people" in words(as_("root").get("/people/", {"q": "victim@example.com"}))
     values = {"who": "victim@example.com", "role": "viewer", "until": "7", "reason": "x"}
     form = GiveForm(values, team=people.vision, roles=[Role.VIEWER])
     assert form.is_valid()

@@ -184,6 +184,8 @@ def path(route: str, at: Side, world: World) -> str:
         "request": [at.team.slug, at.asked.pk],
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
+        "report": ["2001-01"],
+        "report-file": ["2001-01"],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
         "of_form": [at.creation.token],
