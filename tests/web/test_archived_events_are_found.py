@@ -49,7 +49,7 @@ def test_g53_pages_whose_events_were_archived_say_so_to_those_who_may_read_them(
 ) -> None:
     creation = projects.vision.creations.get()
     cluster = Cluster.objects.get(creation=creation)
-    for path in (creation.get_absolute_url(), cluster.get_absolute_url(), "/teams/vision/"):
+    for path in (creation.get_absolute_url(), cluster.get_absolute_url(), "/teams/vision/?tab=history"):
         for name in ("olga", "tom"):
             assert segment.file in main(as_(name).get(path)), path
         for name in ("ada", "vera"):

@@ -60,7 +60,7 @@ def test_one_owner_and_one_reason_for_all_that_are_chosen(make: Make, people: Pe
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"person": "nobody"}, "There is nobody called nobody. Nothing was saved."),
+        ({"person": "nobody"}, "There is no person called nobody. Nothing was saved."),
         ({"person": "mallory"}, "mallory has no access to Vision. Nothing was saved."),
         ({"person": "", "reason": ""}, "Choose an owner, or enter a reason"),
         ({"act": "keep", "reason": ""}, "Choose an owner, or enter a reason"),

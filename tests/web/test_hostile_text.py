@@ -54,7 +54,7 @@ def test_g31_forty_texts_come_out_as_text_of_every_page(
                 answer = olga.get(
                     address, {"q": text, "person": text, "sort": text, "team": text}, headers=headers
                 )
-                assert answer.status_code == 200
+                assert answer.status_code in {200, 400}  # what is no value of a filter is refused by name
                 assert not holds_markup(body(answer))
     for event in Event.objects.filter(action="cluster:create:requested"):
         assert not holds_markup(body(olga.get(event.get_absolute_url())))

@@ -238,8 +238,9 @@ def order_by_an_inner_column(s: Stage) -> None:
         "pk;--",
         "password",
     ):
-        plain, odd = (s.as_("ada").get("/clusters/", {"sort": sort}) for sort in ("", key))
-        assert main(odd) == main(plain)
+        answer = s.as_("ada").get("/clusters/", {"sort": key})
+        assert answer.status_code == 400
+        assert "Unknown" in main(answer)
 
 
 def filter_by_an_inner_column(s: Stage) -> None:
@@ -270,7 +271,7 @@ def numbers_without_end(s: Stage) -> None:
         "?before=٣",
     ):
         for page in ("/clusters/", "/audit/"):
-            assert s.as_("olga").get(page + query[:2000]).status_code in {200, 404}
+            assert s.as_("olga").get(page + query[:2000]).status_code in {200, 400, 404}
 
 
 def fields_without_end(s: Stage) -> None:
@@ -329,7 +330,7 @@ def deeds_by_get(s: Stage) -> None:
     s.as_("root").get(f"{s.projects.vision.get_absolute_url()}test/")
     assert not ConnectionTest.objects.exists()
     answer = s.as_("ada").get(f"{s.cluster.get_absolute_url()}delete/", {"name": "secret-plan"})
-    assert answer.status_code in {302, 405}
+    assert answer.status_code == 200  # the page with its form
     assert s.cluster.deletions.count() == 0
 
 

@@ -548,12 +548,17 @@ def test_g24_counts_search_and_filters_leak_nothing(world: World, django_db_bloc
                 "/clusters/?team=other",
                 "/",
                 "/teams/",
-                "/audit/?person=lead-other",
             ):
                 answer = world.browsers[name].get(address)
                 text = answer.content.decode().replace("q=other", "").replace('value="other"', "")
                 for secret in ("other-a", "other-b", "someone-other", "lead-other<", "/teams/other/"):
                     assert secret not in text, (name, address, secret)
+        # What was typed comes back, and no more of a person who is there than of one who is not.
+        pages = [
+            world.browsers["admin"].get(f"/audit/?person={person}").content.decode()
+            for person in ("lead-other", "lead-nobody")
+        ]
+        assert pages[0].count("lead-other") == pages[1].count("lead-nobody")
 
 
 def test_g27_extra_fields_of_a_post_gain_nothing(world: World, django_db_blocker: Any) -> None:
