@@ -24,7 +24,7 @@ EXTRACTED = ("manage.py", "hyperclusters", "templates")
 WITHOUT_SENTENCES = ("simulator", "modelarts", "__pycache__")
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 # Names that are the same in every language.
-NAMES = {"hyperclusters", "CSV", "JSON", "OpenAPI", "curl", "SDK", "UTC", "HPS", "ECS"}
+NAMES = {"hyperclusters", "CSV", "JSON", "OpenAPI", "curl", "hcloud", "Python", "SDK", "UTC", "HPS", "ECS"}
 REMEDY = (
     "run manage.py makemessages -l zh_Hans --no-obsolete --no-location -i build -i tests -i bench, "
     "translate what is new, and run manage.py compilemessages -l zh_Hans"

@@ -440,7 +440,9 @@ def test_g22_the_key_is_in_no_answer_event_address_or_log(
     ]
     for canary in CANARIES.values():
         for answer in answers:
-            if canary != CANARIES["access_key"]:  # an ID that names the key, and comes back into its own field
+            if (
+                canary != CANARIES["access_key"]
+            ):  # an ID that names the key, and comes back into its own field
                 assert canary not in body(answer)
             assert canary not in repr(answer.headers)
         assert canary not in caplog.text

@@ -190,10 +190,10 @@ def files(as_: SignIn, query: str) -> tuple[list[dict[str, str]], list[dict[str,
 def test_g53_a_claimed_cluster_names_its_owner_on_every_page_and_in_every_file(
     outside: Cluster, people: People, as_: SignIn
 ) -> None:
-    assert "nobody is known to have made it" in words(as_("vera").get(outside.get_absolute_url()))
+    assert "we don't know who created it" in words(as_("vera").get(outside.get_absolute_url()))
     assert account_for(by=people.olga, cluster=outside, claimed_for=people.ada, reason="hers")
     page = words(as_("vera").get(outside.get_absolute_url()))
-    assert "nobody is known" not in page
+    assert "we don't know who created it" not in page
     assert "Owner ada" in page
     assert "Claimed by olga" in page
     listed = words(as_("vera").get(f"{LIST}?by=ada"))
@@ -210,7 +210,7 @@ def test_g53_a_claimed_cluster_names_its_owner_on_every_page_and_in_every_file(
 def test_g53_an_accepted_cluster_says_who_accepted_it(outside: Cluster, people: People, as_: SignIn) -> None:
     assert account_for(by=people.olga, cluster=outside, reason="shared by all")
     page = words(as_("vera").get(outside.get_absolute_url()))
-    assert "nobody is known" not in page
+    assert "we don't know who created it" not in page
     assert "Accepted by olga" in page
     assert files(as_, "")[1][0]["claimed_for"] == ""
 

@@ -87,7 +87,8 @@ def moment(at: datetime) -> str:
 
 def exact_moment(at: datetime) -> str:
     """A moment to the millisecond, such as 25 Nov 2026, 22:30:05.123 UTC."""
-    return f"{date_format(at, gettext('j M Y'))}, {at:%H:%M:%S}.{at.microsecond // 1000:03d} UTC"
+    day = date_format(at, gettext("j M Y"))
+    return f"{day}, {at:%H:%M:%S}.{at.microsecond // 1000:03d} UTC"
 
 
 @dataclass(frozen=True, slots=True)

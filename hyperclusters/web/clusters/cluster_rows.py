@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import ClusterListing, Network
@@ -142,7 +143,7 @@ def page_rows(clusters: ClusterQuerySet, failing: Iterable[ClusterListing] = ())
             claimed_at=claimed_at if is_claimed else None,
             inside=tuple(tuple(each[name] for name in OCCUPANT) for each in inside) if is_reported else None,
             inside_total=inside_total if is_reported else None,
-            inside_words=count_text(inside_total) if is_reported else "",
+            inside_words=_inside_words(inside_total, empty_since, now, language) if is_reported else "",
             empty_since=empty_since if is_reported else None,
             inside_listed_at=inside_listed_at if is_reported else None,
             owner=owner or "",
@@ -151,6 +152,13 @@ def page_rows(clusters: ClusterQuerySet, failing: Iterable[ClusterListing] = ())
             lock_reason=lock_reason,
             stale_words="" if gone_at else stale.get((project_id, kind), ""),
         )
+
+
+def _inside_words(total: int, empty_since: datetime | None, now: datetime, language: str) -> str:
+    """How much is inside, or since when nothing is."""
+    if total or not empty_since:
+        return count_text(total)
+    return _("Empty since %(age)s") % {"age": ago(empty_since, now, language)}
 
 
 def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]:
