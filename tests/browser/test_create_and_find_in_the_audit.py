@@ -97,7 +97,7 @@ def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
     page = window("olga")
     page.goto("/")
     page.get_by_role("link", name="Audit").click()
-    page.get_by_label("Search").click()
+    page.get_by_role("searchbox").click()
     page.keyboard.type("test-hps--1107")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("q=test-hps--1107"))
@@ -110,11 +110,11 @@ def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
     expect(content).to_contain_text("ada")
     expect(content).to_contain_text("Vision")
     assert creation.settled_at is not None
-    expect(content).to_contain_text(f"{creation.settled_at:%Y-%m-%d %H:%M}")
+    expect(content).to_contain_text(f"{creation.settled_at:%-d %b %Y, %H:%M}")
     expect(content).to_contain_text(creation.upstream_request_id)
-    sent = page.locator("section").filter(has=page.get_by_role("heading", name="What was sent"))
+    sent = page.locator("section").filter(has=page.get_by_role("heading", name="Request"))
     expect(sent).to_contain_text('"name": "test-hps--1107"')
-    answer = page.locator("section").filter(has=page.get_by_role("heading", name="What came back"))
+    answer = page.locator("section").filter(has=page.get_by_role("heading", name="Response"))
     expect(answer).to_contain_text(cluster.id)
 
 

@@ -96,6 +96,7 @@ def test_a_refresh_brings_what_is_new_without_reloading(
     page.goto("/clusters/?sort=name")
     cloud.simulator.add_cluster(projects.vision.project_id, "gamma")
     page.evaluate("window.here = true")
+    page.locator("#freshness summary").click()
     page.get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("button", name="Refresh")).to_have_attribute("aria-busy", "true")
     expect(page.get_by_role("button", name="Refresh")).to_be_focused()

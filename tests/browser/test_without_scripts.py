@@ -105,6 +105,7 @@ def test_the_list_is_searched_filtered_sorted_and_refreshed(
     expect(page.get_by_role("searchbox")).to_have_value("alpha")
     page.goto("/clusters/?sort=name")
     cloud.simulator.add_cluster(projects.vision.project_id, "gamma")
+    page.locator("#freshness summary").click()
     page.get_by_role("button", name="Refresh").click()
     page.wait_for_url("**/clusters/")
     run_worker()
@@ -132,8 +133,8 @@ def test_the_audit_is_searched_and_filtered(
     expect(page.get_by_role("heading", name="Response")).to_be_visible()
     page.go_back()
     page.get_by_role("link", name="Clear").click()
-    page.get_by_label("Search").fill("his")
-    page.get_by_label("Search").press("Enter")
+    page.get_by_role("searchbox").fill("his")
+    page.get_by_role("searchbox").press("Enter")
     expect(page.get_by_role("main")).not_to_contain_text("hers")
     expect(rows.first).to_contain_text("his")
 
