@@ -27,7 +27,8 @@ def test_ada_follows_a_creation_to_its_end_without_reloading(
     page.wait_for_url(CREATION)
     page.evaluate(HERE)
     expect(page.get_by_role("heading", name="Waiting to be sent")).to_be_visible()
-    expect(page.locator("#nav .n")).to_contain_text("1")
+    under_way = page.locator("#nav li").filter(has_text="Creations").locator(".n")
+    expect(under_way).to_contain_text("1")
 
     start_worker()
 
@@ -40,7 +41,7 @@ def test_ada_follows_a_creation_to_its_end_without_reloading(
     expect(verdict).to_contain_text(cluster.id)
     expect(verdict).to_contain_text(cluster.networks[0].subnet_id)
     expect(verdict).to_contain_text("default")
-    expect(page.locator("#nav .n")).to_have_count(0)  # nothing is under way any more, and the sidebar knows
+    expect(under_way).to_have_count(0)  # nothing is under way any more, and the sidebar knows
 
 
 def test_a_known_subnet_is_picked_by_a_click_and_both_clusters_are_listed_with_their_networks(

@@ -366,7 +366,7 @@ def test_the_keyboard_alone_signs_in_creates_and_opens_menus(
     assert [entry.type for entry in cloud.posts] == ["ECS"]
 
     page.goto("/clusters/")
-    reach(page, page.locator(".chip-menu summary").first)
+    reach(page, page.locator(".filters .chip-menu summary").first)
     page.keyboard.press("Space")
     reach(page, page.locator(".chip-menu[open] .menu a").last)
 

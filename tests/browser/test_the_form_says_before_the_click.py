@@ -53,10 +53,10 @@ def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form
 def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: Page) -> None:
     form.get_by_label("Name", exact=True).fill("taken")
     expect(note(form)).to_contain_text("A cluster of this name is already there:")
-    expect(form.get_by_text("taken already exists in this project")).to_be_visible()
+    expect(form.locator(".checks")).to_contain_text("taken already exists in this project")
     form.get_by_label("Name", exact=True).fill("taken-2")
     expect(note(form)).to_contain_text("Available (checked")
-    expect(form.get_by_text("taken already exists in this project")).to_have_count(0)
+    expect(form.locator(".checks")).not_to_contain_text("taken already exists in this project")
     form.get_by_label("Name", exact=True).fill("taken")
     note(form).get_by_role("link", name="taken").click()
     expect(form.get_by_role("heading", level=1)).to_have_text("taken")
