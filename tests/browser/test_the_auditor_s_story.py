@@ -47,6 +47,9 @@ def test_who_failed_last_week_and_the_cloud_s_request_ids_in_four_clicks_and_exp
     expect(row).to_contain_text("ada")
     query = cloud.posts[-1].request_id
     expect(row.locator(f'[title="{query}"]')).to_be_visible()
+    if scripts:
+        copy = row.get_by_role("button", name="Copy the cloud's request ID")
+        expect(copy).to_have_attribute("data-copy", query)
     page.get_by_role("link", name="Export").click()  # 2
     rows = read(page, tmp_path / "failed.csv")  # 3
     assert [(each["person_name"], each["upstream_request_id"]) for each in rows[:-1]] == [("ada", query)]
@@ -81,6 +84,18 @@ def test_the_queue_is_worked_off_by_mouse(past: None, window: Window) -> None:
     page.get_by_role("button", name="Mark as reviewed").click()
     expect(page.get_by_text("2 creations were marked.")).to_be_visible()
     expect(page.get_by_text("Everything is reviewed")).to_be_visible()
+
+
+def test_the_bar_counts_the_ticked_clusters_and_one_box_ticks_them_all(past: None, window: Window) -> None:
+    page = window("olga")
+    page.goto("/audit/review/?show=outside")
+    expect(page.locator("[data-ticked]")).to_have_text("0")
+    page.get_by_role("checkbox", name="outside", exact=True).check()
+    expect(page.locator("[data-ticked]")).to_have_text("1")
+    every = page.get_by_role("checkbox", name="Choose all on this page")
+    expect(every).to_be_checked()
+    every.uncheck()
+    expect(page.locator("[data-ticked]")).to_have_text("0")
 
 
 def test_a_follow_up_without_a_note_loses_no_tick_and_the_note_has_the_focus(
