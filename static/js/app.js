@@ -314,10 +314,13 @@ let lastBox = null;
 function countTicked() {
   for (const count of $$("[data-ticked]")) {
     const form = count.closest("form");
-    count.textContent = $("[name='all']", form)?.checked ? count.dataset.all : $$("tbody :checked", form).length;
-    const [box, boxes] = [$("[data-check-all]", form), $$("tbody input[type='checkbox']", form)];
-    box.checked = boxes.every((each) => each.checked);
-    box.indeterminate = !box.checked && boxes.some((each) => each.checked);
+    const boxes = $$("tbody input[type='checkbox']", form);
+    const ticked = boxes.filter((each) => each.checked).length;
+    count.textContent = $("[name='all']", form)?.checked ? count.dataset.all : ticked;
+    for (const box of $$("[data-check-all]", form)) {
+      box.checked = ticked > 0 && ticked === boxes.length;
+      box.indeterminate = ticked > 0 && !box.checked;
+    }
   }
 }
 
@@ -343,7 +346,8 @@ function moveToRow(step) {
   target?.scrollIntoView({ block: "nearest" });
 }
 
-document.addEventListener("change", ({ target }) => target.closest("[data-rows]") && countTicked());
+document.addEventListener("change", countTicked);
+countTicked();
 document.addEventListener("reset", ({ target }) => target.matches("[data-rows]") && setTimeout(untickRows));
 document.addEventListener("click", (event) => {
   if (rowBoxes().includes(event.target)) tickUpTo(event.target, event.shiftKey);
@@ -353,13 +357,6 @@ document.addEventListener("click", (event) => {
   pick.setAttribute("aria-pressed", String(isPicking));
   if (!isPicking) untickRows();
 });
-
-// How many rows are ticked.
-function countSelected() {
-  for (const count of $$("[data-selected]")) count.textContent = $$("tbody :checked", count.closest("form")).length;
-}
-document.addEventListener("change", countSelected);
-countSelected();
 
 // A download that shows how far it is. The file is kept in pieces, which the browser may put on disk; its last line says
 // that it is whole. Without scripts, or if anything fails before it begins, the browser downloads it by itself.
@@ -508,6 +505,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const selector = named.map((name) => `[${name}="${CSS.escape(active.getAttribute(name))}"]`).join("");
   before = {
     focus: !active.id && selector && detail.target.contains(active) ? selector : null,
+    focusId: active.id, // htmx sees to it, except in details, which are closed until they are opened again here
     selected: selected(detail.target),
     target: detail.target.id,
     typed: detail.requestConfig.verb === "get" ? typedFields(detail.target) : [],
@@ -522,6 +520,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   for (const radio of before?.chosen ?? []) if ($(radio)) $(radio).checked = true;
   const swapped = before && (document.getElementById(before.target) ?? detail.elt);
   if (before?.focus && document.activeElement === document.body) $(before.focus, swapped)?.focus();
+  if (before?.focusId && document.activeElement === document.body) document.getElementById(before.focusId)?.focus();
   if (before?.selected) select(swapped, before.selected);
   before = null;
   if (detail.requestConfig?.verb === "post") $(".errors", detail.elt)?.focus();

@@ -27,7 +27,8 @@ def test_ada_follows_a_creation_to_its_end_without_reloading(
     page.wait_for_url(CREATION)
     page.evaluate(HERE)
     expect(page.get_by_role("heading", name="Waiting to be sent")).to_be_visible()
-    expect(page.locator("#nav .n")).to_contain_text("1")
+    under_way = page.locator("#nav li").filter(has_text="Creations").locator(".n")
+    expect(under_way).to_contain_text("1")
 
     start_worker()
 
@@ -40,7 +41,7 @@ def test_ada_follows_a_creation_to_its_end_without_reloading(
     expect(verdict).to_contain_text(cluster.id)
     expect(verdict).to_contain_text(cluster.networks[0].subnet_id)
     expect(verdict).to_contain_text("default")
-    expect(page.locator("#nav .n")).to_have_count(0)  # nothing is under way any more, and the sidebar knows
+    expect(under_way).to_have_count(0)  # nothing is under way any more, and the sidebar knows
 
 
 def test_a_known_subnet_is_picked_by_a_click_and_both_clusters_are_listed_with_their_networks(
@@ -97,7 +98,7 @@ def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
     page = window("olga")
     page.goto("/")
     page.get_by_role("link", name="Audit").click()
-    page.get_by_label("Search").click()
+    page.get_by_role("searchbox").click()
     page.keyboard.type("test-hps--1107")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("q=test-hps--1107"))
@@ -110,11 +111,11 @@ def test_olga_finds_who_when_what_was_sent_and_what_came_back_in_four_clicks(
     expect(content).to_contain_text("ada")
     expect(content).to_contain_text("Vision")
     assert creation.settled_at is not None
-    expect(content).to_contain_text(f"{creation.settled_at:%Y-%m-%d %H:%M}")
+    expect(content).to_contain_text(f"{creation.settled_at:%-d %b %Y, %H:%M}")
     expect(content).to_contain_text(creation.upstream_request_id)
-    sent = page.locator("section").filter(has=page.get_by_role("heading", name="What was sent"))
+    sent = page.locator("section").filter(has=page.get_by_role("heading", name="Request"))
     expect(sent).to_contain_text('"name": "test-hps--1107"')
-    answer = page.locator("section").filter(has=page.get_by_role("heading", name="What came back"))
+    answer = page.locator("section").filter(has=page.get_by_role("heading", name="Response"))
     expect(answer).to_contain_text(cluster.id)
 
 
@@ -211,7 +212,7 @@ def test_a_deletion_wants_the_name_and_is_followed_to_its_end_without_reloading(
     page.get_by_role("link", name="old-one").click()
     page.get_by_text("Danger zone").click()
     page.get_by_role("link", name="Delete cluster").click()
-    page.get_by_label("Type old-one to confirm").fill("old-one")
+    page.get_by_label("Type old-one to confirm").first.fill("old-one")
     page.get_by_role("button", name="Delete cluster").click()
     expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
     page.evaluate(HERE)
@@ -230,7 +231,7 @@ def test_a_refused_deletion_brings_its_form_back_and_keeps_what_is_typed_beside_
     page.goto(Cluster.objects.get().get_absolute_url())
     page.get_by_text("Danger zone").click()
     page.get_by_role("link", name="Delete cluster").click()
-    page.get_by_label("Type full-one to confirm").fill("full-one")
+    page.get_by_label("Type full-one to confirm").first.fill("full-one")
     page.get_by_role("button", name="Delete cluster").click()
     expect(page.get_by_role("heading", name="Waiting to be deleted")).to_be_visible()
     page.evaluate(HERE)

@@ -96,6 +96,7 @@ def test_a_refresh_brings_what_is_new_without_reloading(
     page.goto("/clusters/?sort=name")
     cloud.simulator.add_cluster(projects.vision.project_id, "gamma")
     page.evaluate("window.here = true")
+    page.locator("#freshness summary").click()
     page.get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("button", name="Refresh")).to_have_attribute("aria-busy", "true")
     expect(page.get_by_role("button", name="Refresh")).to_be_focused()
@@ -365,7 +366,7 @@ def test_the_keyboard_alone_signs_in_creates_and_opens_menus(
     assert [entry.type for entry in cloud.posts] == ["ECS"]
 
     page.goto("/clusters/")
-    reach(page, page.locator(".chip-menu summary").first)
+    reach(page, page.locator(".filters .chip-menu summary").first)
     page.keyboard.press("Space")
     reach(page, page.locator(".chip-menu[open] .menu a").last)
 

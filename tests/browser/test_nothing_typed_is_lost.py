@@ -159,7 +159,7 @@ def test_g48_a_reason_of_500_chinese_characters_leaves_the_live_check_true(
     assert len(request_info.value.url) < 500
     expect(note(page)).to_contain_text("A cluster of this name is already there:")
     name_field(page).fill("free-one")
-    expect(note(page)).to_contain_text("has not been listed")
+    expect(note(page)).to_contain_text("Available (checked")
 
 
 @pytest.mark.parametrize("how", ["414", "500", "503", "gone"])

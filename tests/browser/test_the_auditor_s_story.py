@@ -47,6 +47,9 @@ def test_who_failed_last_week_and_the_cloud_s_request_ids_in_four_clicks_and_exp
     expect(row).to_contain_text("ada")
     query = cloud.posts[-1].request_id
     expect(row.locator(f'[title="{query}"]')).to_be_visible()
+    if scripts:
+        copy = row.get_by_role("button", name="Copy the cloud's request ID")
+        expect(copy).to_have_attribute("data-copy", query)
     page.get_by_role("link", name="Export").click()  # 2
     rows = read(page, tmp_path / "failed.csv")  # 3
     assert [(each["person_name"], each["upstream_request_id"]) for each in rows[:-1]] == [("ada", query)]
@@ -66,11 +69,11 @@ def test_filters_combine_by_clicks_and_the_chart_comes_by_itself(past: None, win
     page.locator("[data-several][open]").get_by_role("button", name="Apply").click()
     page.locator("summary", has_text="Time").click()
     page.get_by_role("link", name="Last 7 days").click()
-    expect(page).to_have_url(re.compile(r"outcome=failed&outcome=refused.*range=7d"))
+    expect(page).to_have_url(re.compile(r"outcome=refused&outcome=failed.*range=7d"))
     page.locator("summary", has_text="Person").click()
     page.get_by_role("checkbox", name="ada").check()
     page.get_by_role("checkbox", name="ada").press("Enter")
-    expect(page).to_have_url(re.compile(r"person=ada.*outcome=failed&outcome=refused.*range=7d"))
+    expect(page).to_have_url(re.compile(r"person=ada.*outcome=refused&outcome=failed.*range=7d"))
     expect(page.locator("tbody tr").filter(has_text="refused-one").first).to_be_visible()
 
 
@@ -81,6 +84,18 @@ def test_the_queue_is_worked_off_by_mouse(past: None, window: Window) -> None:
     page.get_by_role("button", name="Mark as reviewed").click()
     expect(page.get_by_text("2 creations were marked.")).to_be_visible()
     expect(page.get_by_text("Everything is reviewed")).to_be_visible()
+
+
+def test_the_bar_counts_the_ticked_clusters_and_one_box_ticks_them_all(past: None, window: Window) -> None:
+    page = window("olga")
+    page.goto("/audit/review/?show=outside")
+    expect(page.locator("[data-ticked]")).to_have_text("0")
+    page.get_by_role("checkbox", name="outside", exact=True).check()
+    expect(page.locator("[data-ticked]")).to_have_text("1")
+    every = page.get_by_role("checkbox", name="Choose all on this page")
+    expect(every).to_be_checked()
+    every.uncheck()
+    expect(page.locator("[data-ticked]")).to_have_text("0")
 
 
 def test_a_follow_up_without_a_note_loses_no_tick_and_the_note_has_the_focus(

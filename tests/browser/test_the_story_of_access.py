@@ -30,7 +30,7 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
     nina.get_by_role("link", name="Ask for access").click()
     expect(nina.get_by_label("Team")).to_have_value("")
     nina.get_by_label("Team").select_option("vision")
-    nina.locator("#ask").get_by_text("Creator", exact=True).click()
+    nina.locator("#ask").get_by_role("radio", name="Creator").check()
     nina.locator("#ask").get_by_label("Reason").fill("Evaluation of the spring model")
     nina.get_by_role("button", name="Send request").click()
     expect(nina.get_by_text("Creator in Vision")).to_be_visible()
@@ -54,7 +54,7 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
     assert grant.until - grant.since == timedelta(days=7)
     tom.goto(f"/teams/vision/grants/{grant.pk}/")
     if scripts:
-        tom.get_by_text("Viewer", exact=True).click()
+        tom.get_by_role("radio", name="Viewer").check()
         expect(tom.get_by_text("Replaces Creator")).to_be_visible()
     tom.get_by_role("link", name="Revoke access").click()
     expect(tom.get_by_text("nina has no access.")).to_be_visible()
