@@ -184,6 +184,8 @@ def path(route: str, at: Side, world: World) -> str:
         "uninvite": [at.team.slug, at.invitation.pk],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
+        "report": ["2001-01"],
+        "report-file": ["2001-01"],
         "of_form": [at.creation.token],
         "dismiss": [world.site_grant.pk],
         "activity": [at.grant.person.pk],
