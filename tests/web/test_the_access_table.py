@@ -25,12 +25,14 @@ from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
 from hyperclusters.accounts.models import Scope
 from hyperclusters.accounts.token_format import token_id
+from hyperclusters.audit import clock
 from hyperclusters.audit.chain import PendingEvent as Link
 from hyperclusters.audit.chain import append
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project
+from hyperclusters.clusters.monthly_reports import create_report
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared.decorators import OWN, VISIBLE
 from tests.api.client import issue
@@ -79,6 +81,7 @@ class World:
     own: Side
     other: Side
     site_grant: Grant
+    report: str
     browsers: dict[str, Browser] = field(default_factory=dict)
     people: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -118,7 +121,8 @@ def build() -> World:
     ):
         grant(person=people[name], role=role, team=team, reason="matrix")
     site = grant(person=add_person(username="second"), role=Role.PLATFORM_ADMIN, team=None, reason="matrix")
-    made = World(own, other, site, {"nobody": Browser()}, people)
+    report = create_report(clock.now().date().replace(day=1))
+    made = World(own, other, site, str(report), {"nobody": Browser()}, people)
     for name, person in people.items():
         made.browsers[name] = Browser()
         made.browsers[name].force_login(person)
@@ -184,8 +188,8 @@ def path(route: str, at: Side, world: World) -> str:
         "uninvite": [at.team.slug, at.invitation.pk],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
-        "report": ["2001-01"],
-        "report-file": ["2001-01"],
+        "report": [world.report],
+        "report-file": [world.report],
         "of_form": [at.creation.token],
         "dismiss": [world.site_grant.pk],
         "activity": [at.grant.person.pk],
