@@ -14,10 +14,8 @@ from typing import Any
 from .chain import current_key, digest
 from .spreadsheets import row
 
-PURPOSES = {
-    "manifest": "export",
-    "report": "report",
-}  # a seal is valid for nothing else that the same key seals
+# A seal is valid for nothing else that the same key seals.
+PURPOSES = {"manifest": "export", "report": "report"}
 
 
 @dataclass(slots=True)

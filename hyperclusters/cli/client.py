@@ -16,10 +16,8 @@ from .errors import ExitCode, Failure
 from .output import progress
 
 RETRY_SECONDS = 120.0  # how long one call is repeated
-SHORTEST_ATTEMPT, LONGEST_SILENCE = (
-    5.0,
-    30.0,
-)  # seconds: an attempt gets as much, and ends after as much without a byte
+SHORTEST_ATTEMPT = 5.0  # an attempt gets at least so many seconds
+LONGEST_SILENCE = 30.0  # and ends after so many without a byte
 FIRST_DELAY, LONGEST_DELAY = 0.5, 10.0
 RETRIED = {429, 502, 503, 504}
 DENIED = {401, 403, 404}

@@ -45,6 +45,18 @@ def test_an_edited_report_is_not_called_unchanged(as_: SignIn, report: MonthlyRe
     assert "Sealed and unchanged" not in page
 
 
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", '{"report": {}}', '{"report": {"events": 7}}', '{"manifest": {}}']
+)
+def test_a_text_that_is_no_report_is_no_error_of_the_page(
+    text: str, as_: SignIn, report: MonthlyReport
+) -> None:
+    MonthlyReport.objects.update(text=text)
+    answer = as_("olga").get(report.get_absolute_url())
+    assert answer.status_code == 200
+    assert "The seal of this report is not ours" in body(answer)
+
+
 @pytest.mark.parametrize("month", ["2001-01", "2026-13", "x", "2026", "2026-1", "0000-00"])
 def test_a_month_without_a_report_is_not_found(month: str, as_: SignIn, report: MonthlyReport) -> None:
     olga = as_("olga")

@@ -232,6 +232,9 @@ def test_sign_ins_and_mails_that_fail_show(people: People, monkeypatch: pytest.M
         Browser().post("/accounts/login/", {"username": "ada", "password": password})
     assert value("sign_ins", result="succeeded") == 1
     assert value("sign_ins", result="failed") == 1
+    for number in range(40):  # of many people: most have no event of their own
+        Browser().post("/accounts/login/", {"username": f"person-{number}", "password": "wrong"})
+    assert sum(value("sign_ins", result=result) for result in ("failed", "locked")) >= 40
     monkeypatch.setattr(clock, "now", lambda: timezone.now() + timedelta(minutes=11))
     assert value("sign_ins", result="failed") == 0
 

@@ -13,8 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.permissions import Permission
-from hyperclusters.audit.manifest import seal_problems
 from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.verify_export import verify_report
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import MonthlyReport
 from hyperclusters.web.shared.decorators import access, anywhere
@@ -51,16 +51,8 @@ def report(request: PageRequest, month: str) -> HttpResponse:
     """One report, and whether its seal is ours."""
     row = _report(month)
     note_read(person=request.user, page="report", filters={"month": month})
-    facts, keys = row.facts, dict(settings.AUDIT_KEYS)
-    context = {
-        "report": row,
-        "facts": facts,
-        "columns": [label for label, _types in COLUMNS],
-        "teams": [(name, _row(events)) for name, events in facts["events"].items() if name],
-        "review": [(label, facts["review"][name]) for name, label in REVIEW.items()],
-        "events": _events(facts["events"]),
-        "problems": list(seal_problems("report", row.text, facts, keys)),
-    }
+    problems = list(verify_report(row.text, dict(settings.AUDIT_KEYS)))
+    context = {"report": row, "problems": problems} | ({} if problems else _figures(row.facts))
     return render(request, "audit/reports/report.html", context)
 
 
@@ -80,6 +72,17 @@ def _report(month: str) -> MonthlyReport:
     except ValueError:  # such as a thirteenth month
         first = None
     return get_object_or_404(MonthlyReport, month=first)
+
+
+def _figures(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of a report whose seal is ours."""
+    return {
+        "facts": facts,
+        "columns": [label for label, _types in COLUMNS],
+        "teams": [(name, _row(events)) for name, events in facts["events"].items() if name],
+        "review": [(label, facts["review"][name]) for name, label in REVIEW.items()],
+        "events": _events(facts["events"]),
+    }
 
 
 def _row(events: dict[str, int]) -> list[tuple[Promise, int]]:
