@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from pytest_django import Settings
 
 from hyperclusters.clusters.worker import Worker
@@ -31,7 +31,14 @@ def test_a_running_worker_is_alive_with_and_without_its_database(
     settings.WORKER_ALIVE_FILE = file = tmp_path / "alive"
     worker = Worker(concurrency=1)
     monkeypatch.setattr(worker, "step", step)
-    thread = threading.Thread(target=worker.run)
+
+    def run() -> None:
+        try:
+            worker.run()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         give_up = time.monotonic() + 30

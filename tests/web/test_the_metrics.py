@@ -44,8 +44,9 @@ EXPRESSIONS = [rule["expr"] for rule in RULES] + [
 
 @pytest.fixture(autouse=True)
 def on(settings: Settings) -> None:
-    """An operator has switched it on."""
+    """An operator has switched it on, and no test before left counts in memory."""
     settings.METRICS_TOKEN = TOKEN
+    counters._counts.clear()
 
 
 def scrape(token: str = TOKEN) -> Any:
