@@ -22,9 +22,9 @@ demo: $(VENV)/run  ## run the dashboard here, with a simulated cloud
 	@exec $(BIN)/python manage.py demo
 
 test: $(VENV)/dev  ## run the tests on SQLite, then the database tests on PostgreSQL, even if the first part fails
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser; browser=$$?; \
-	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=,tests/browser $(STATIC)); sqlite=$$?; \
-	$(BIN)/python tests/postgres.py $(BIN)/python -m pytest $(PARALLEL) -m "not any_database" \
+	@tests/twice.sh browser $(BIN)/python -n 2 --dist loadfile tests/browser; browser=$$?; \
+	tests/twice.sh sqlite $(BIN)/python $(PARALLEL) $(addprefix --ignore=,tests/browser $(STATIC)); sqlite=$$?; \
+	$(BIN)/python tests/postgres.py tests/twice.sh postgresql $(BIN)/python $(PARALLEL) -m "not any_database" \
 	  $(addprefix tests/,access accounts api audit clusters deployment faults web); postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \
@@ -38,7 +38,7 @@ check: $(VENV)/dev  ## check format, lint, types, templates, scripts, migrations
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/djlint templates --lint --quiet
-	$(BIN)/shellcheck deploy/*.sh .ci/run
+	$(BIN)/shellcheck deploy/*.sh tests/*.sh .ci/run
 	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
 	$(BIN)/python -m pytest -q $(STATIC)

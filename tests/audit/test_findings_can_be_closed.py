@@ -726,7 +726,7 @@ def test_g40_verifications_that_fail_are_counted_and_shown(
     status = integrity.integrity_status()
     assert (status.failures, status.error) == (2, "ZeroDivisionError: division by zero")
     page = body(as_("olga").get("/audit/chain/"))
-    assert "Failed verifications" in page
+    assert "Failed checks" in page
     assert "2 · <code" in page
     ScheduledTask.objects.update(run_after=clock.now())
     tasks.run_due()
