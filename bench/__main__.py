@@ -1,4 +1,4 @@
-"""`python -m bench [calls] [list] [cloud] [web] [ledger] [audit]`: measure these parts, or all, and print one table.
+"""`python -m bench [calls] [list] [cloud] [web] [ledger] [api] [audit]`: measure these parts, or all, and print one table.
 
 PostgreSQL where DATABASE_URL names a server (it gets a database of its own there), else SQLite.
 The exit status is 1 if a figure misses what is to be reached.
@@ -29,6 +29,7 @@ PARTS = {
     "cloud": "bench.cloud",
     "web": "bench.web",
     "ledger": "bench.ledger",
+    "api": "bench.api",
     "audit": "bench.audit",
 }
 

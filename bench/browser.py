@@ -1,4 +1,4 @@
-"""A signed-in browser that keeps its connection, as small as it gets: what it costs is not what is measured."""
+"""A signed-in browser, or a program with a token, that keeps its connection, as small as it gets: what it costs is not what is measured."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class Page:
 
 
 class Browser:
-    """One person's. `session` is a session's key, made by `people.sign_in`."""
+    """One person's. `session` is a session's key, made by `people.sign_in`; a program has a `token` instead."""
 
-    def __init__(self, address: str, session: str) -> None:
+    def __init__(self, address: str, session: str = "", *, token: str = "") -> None:
         self._connection = http.client.HTTPConnection(address, timeout=30)
         self.cookies = f"session={session}; csrf={FORGERY_TOKEN}"
+        self.identity = {"Authorization": f"Bearer {token}"} if token else {"Cookie": self.cookies}
         self._used_at = 0.0
 
     def get(self, path: str, **headers: str) -> Page:
@@ -39,6 +40,11 @@ class Browser:
         body = urlencode(fields | {"csrfmiddlewaretoken": FORGERY_TOKEN}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._wanted({302}, "POST", path, body, headers)
+
+    def send_json(self, path: str, body: str, **headers: str) -> Page:
+        """Raises RuntimeError unless it was accepted."""
+        headers |= {"Content-Type": "application/json"}
+        return self._wanted({202}, "POST", path, body.encode(), headers)
 
     def close(self) -> None:
         """Close the connection."""
@@ -60,7 +66,7 @@ class Browser:
     ) -> Page:
         if time.monotonic() - self._used_at > IDLE:
             self._connection.close()
-        values = {"Cookie": self.cookies, "Accept-Encoding": "gzip"} | (headers or {})
+        values = self.identity | {"Accept-Encoding": "gzip"} | (headers or {})
         self._connection.request(method, path, body or None, values)
         answer = self._connection.getresponse()
         content = answer.read()

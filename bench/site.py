@@ -43,6 +43,11 @@ class Site:
         children = Path(f"/proc/{self.web_pid}/task/{self.web_pid}/children").read_text().split()
         return [self.web_pid, *map(int, children)]
 
+    def web_cpu(self) -> float:
+        """Seconds of CPU that the web server's processes have used."""
+        threads = (each for pid in self.web_pids() for each in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+
     @property
     def endpoint(self) -> str:
         """The cloud as a project knows it."""
@@ -115,8 +120,9 @@ def environ(folder: Path, url: str) -> dict[str, str]:
         "UPSTREAM_HOSTS": "127.0.0.1",
         "LOG_LEVEL": "WARNING",
         # One maker stands for fifty people here, and one reader for many.
-        "CREATIONS_PER_MINUTE": "0",
+        "CREATIONS_PER_MINUTE": "100000",
         "SEARCHES_PER_MINUTE": "0",
+        "API_REQUESTS_PER_MINUTE": "100000",
         "EXPORTS_PER_MINUTE": "0",
         "SIMULATOR_AK": KEY,
         "SIMULATOR_SK": SECRET,

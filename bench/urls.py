@@ -1,11 +1,16 @@
 """The product's addresses, and the floor: what any signed-in page costs before it does anything of its own."""
 
+from functools import partial
+
 from django.http import HttpRequest, HttpResponse
-from django.urls import include, path
+from django.urls import URLResolver, include, path
+from django.urls.resolvers import RegexPattern
 
 from bench import yardsticks
 from hyperclusters import urls
 from hyperclusters.urls import handler400, handler403, handler404, handler500
+from hyperclusters.web.checks import routes
+from hyperclusters.web.shared.decorators import SIGNED_IN, access
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -15,4 +20,7 @@ def floor(_: HttpRequest) -> HttpResponse:
     return HttpResponse("constant")
 
 
-urlpatterns = [*urls.urlpatterns, path("floor/", floor), path("bench/", include(yardsticks))]
+own = [path("floor/", floor), path("bench/", include(yardsticks))]
+for _, route in routes(URLResolver(RegexPattern(r""), own)):
+    route.callback = access(get=SIGNED_IN)(partial(route.callback))  # a view without it is refused
+urlpatterns = [*urls.urlpatterns, *own]
