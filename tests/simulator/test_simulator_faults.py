@@ -68,7 +68,7 @@ def test_a_late_create_takes_hold_after_its_time_even_through_a_restart(
     tmp_path: Any, status: int | None
 ) -> None:
     with Simulator.start(tmp_path) as first:
-        first.fault("late_deed", "create", seconds=0.5, status=status)
+        first.fault("late_deed", "create", seconds=2, status=status)
         if status:
             assert Caller(first).create("late").status == status
         else:

