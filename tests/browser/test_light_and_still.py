@@ -91,16 +91,14 @@ def test_the_first_page_is_light_the_others_lighter_and_files_are_kept_for_ever(
     transfer = Transfer(page)
     first = transfer.of(page, "/clusters/")
     expect(page.locator("a.name")).to_have_count(50)
-    assert sum(first.values()) <= 68 * KB, first
+    assert sum(first.values()) <= 62 * KB, first
     static = [answer for answer in transfer.responses.values() if "/static/" in answer["url"]]
     assert len(static) >= 8
     for answer in static:
         headers = {name.lower(): value for name, value in answer["headers"].items()}
         assert headers["cache-control"] == "max-age=315360000, public, immutable", answer["url"]
         if answer["url"].endswith((".css", ".js")):
-            assert (headers["content-encoding"], headers["vary"]) == ("gzip", "Accept-Encoding"), answer[
-                "url"
-            ]
+            assert (headers["content-encoding"], headers["vary"]) == ("br", "Accept-Encoding"), answer["url"]
     for path in ("/clusters/", "/", "/clusters/new/", "/creations/", "/audit/", "/teams/vision/", "/access/"):
         assert sum((sizes := transfer.of(page, path)).values()) <= 15 * KB, sizes
 
