@@ -1,6 +1,6 @@
 """Races between real threads on real connections, each played many times, then judged at rest by the oracle.
 
-RACES says how often each is played: 4 times by default; in full 50 on SQLite and 200 on PostgreSQL.
+RACES says how often each is played: twice by default; in full 50 on SQLite and 200 on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from tests.faults.oracle import Records, breaches
 from tests.faults.world import IS_FULL, KEY, Environment, world
 
-RUNS = int(os.environ.get("RACES", "4"))
+RUNS = int(os.environ.get("RACES", "2"))
 AT_ONCE = 10  # runs of one child, which has a time to end in
 RACES = {
     "double_submit": "g05_one_form_sent_many_times_at_once_makes_one_creation",
