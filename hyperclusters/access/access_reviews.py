@@ -14,6 +14,7 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
+from .layers import rank
 from .models import AccessRequest, Grant, Invitation, RequestState, Team, User
 from .permissions import Permission, require
 from .rules import audited_change, lock, require_an_admin_stays
@@ -55,8 +56,8 @@ def review(
             grant.as_audit_json() | {"grant": str(grant.pk), "decision": decided[grant.pk]}
             for grant in grants
         ]
-        for grant in grants:
-            if decided[grant.pk] == "ended":
+        for grant in sorted(grants, key=lambda grant: (grant.person == by, rank(grant))):
+            if decided[grant.pk] == "ended":  # one's own last: it permits the others
                 revoke(grant, reason=reason, by=by)
         keep_ids = [pk for pk, what in decided.items() if what == "kept"]
         Grant.objects.filter(pk__in=keep_ids).update(reviewed_at=now, reviewed_by=by)

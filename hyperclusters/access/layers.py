@@ -8,7 +8,7 @@ from typing import Any
 
 from hyperclusters.audit import clock
 
-from .models import SITE_ROLES, Grant, Role
+from .models import SITE_ROLES, TEAM_ROLES, Grant, Role
 
 Stage = tuple[Role, datetime | None]  # a role, and until when it is the highest one; None: no end date
 
@@ -46,6 +46,14 @@ def stages(grants: Iterable[Grant]) -> list[Stage]:
         if not after or not _covers(after[-1][1], grant.until):
             after.append((Role(grant.role), grant.until))
     return after
+
+
+def is_outlasted(grant: Grant, grants: Iterable[Grant]) -> bool:
+    """Whether its end takes nothing away: a higher one of these grants lasts as long in the same team."""
+    above = TEAM_ROLES[rank(grant) + 1 :] if grant.team_id else ()
+    return any(
+        each.team_id == grant.team_id and each.role in above and each.lasts(grant.until) for each in grants
+    )
 
 
 def highest(grants: Iterable[Grant]) -> list[Grant]:

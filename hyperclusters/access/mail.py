@@ -170,8 +170,9 @@ def _expiry_mail(grant: Grant) -> Text:
     }
     subject = _("Your access to %(team)s ends soon") % facts
     text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s")
-    if grant.team and (then := stages(Grant.objects.active().of(grant.person, grant.team))[1:]):
-        facts["then"] = str(then[0][0].label)
+    after = stages(Grant.objects.active().of(grant.person, grant.team)) if grant.team else []
+    if lower := [role for role, _until in after if grant.is_above(role)]:
+        facts["then"] = str(lower[0].label)
         text = _(
             "You are %(role)s in %(team)s until %(until)s, then %(then)s. If you need it longer, ask with a click: "
             "%(url)s"

@@ -17,7 +17,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
-from .layers import covering, replaced_as_audit_json, replaced_by
+from .layers import covering, rank, replaced_as_audit_json, replaced_by
 from .models import Grant, Role, Team, User
 from .permissions import Permission, require
 from .rules import (
@@ -247,8 +247,8 @@ def end_all_grants(person: User, team: Team, *, reason: str, by: User | None = N
     subject = Subject("grant", "", person.username, team=team)
     with audited_change(by=by, on=subject, person=person.username, reason=reason):
         lock(team)
-        grants = list(Grant.objects.active().of(person, team))
-        for each in grants:
+        grants = sorted(Grant.objects.active().of(person, team), key=rank)
+        for each in grants:  # the highest last: it may be what permits the others
             revoke(each, reason=reason, by=by)
     return len(grants)
 

@@ -139,12 +139,13 @@ class EventType(models.TextChoices):
     CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")
     CLUSTER_BACK = "cluster:seen:back", _("cluster is back in the cloud")
     CLUSTER_CHANGED = "cluster:seen:changed", _("cluster changed in the cloud")
-    CREATIONS_EXPORTED = "creation:list:exported", _("list of creations downloaded")
     CLUSTERS_EXPORTED = "cluster:list:exported", _("list of clusters downloaded")
     LIST_REFRESH_ASKED = "cluster:list:refresh-asked", _("refresh asked for")
     LIST_FAILED = "cluster:list:failed", _("the cloud could not be listed")
     LIST_RECOVERED = "cluster:list:recovered", _("the cloud can be listed again")
     LIST_SUSPECT = "cluster:list:suspect", _("the cloud's list was suddenly empty")
+
+    CREATIONS_EXPORTED = "creation:list:exported", _("list of creations downloaded")
 
 
 class Outcome(models.TextChoices):

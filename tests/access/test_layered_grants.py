@@ -17,6 +17,7 @@ from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, may, who_can
 from hyperclusters.access.services import add_person, end_all_grants, end_grant, extend_grant, grant
 from hyperclusters.clusters.ownership import people_of
+from hyperclusters.web.texts.notices import ending
 from tests.conftest import People, events
 
 WEEK = timedelta(days=7)
@@ -139,6 +140,32 @@ def test_g26_the_last_admin_is_judged_over_all_live_grants(people: People) -> No
         end_grant(stand_in, reason="x", by=people.root)
 
 
+@pytest.mark.parametrize("newest", [Role.VIEWER, Role.ADMIN])
+def test_an_admin_gives_up_all_of_her_own_access_whichever_grant_is_the_newest(
+    newest: Role, people: People
+) -> None:
+    """The admin's grant permits the end of the lower one, so it ends last."""
+    for role in sorted((Role.VIEWER, Role.ADMIN), key=lambda role: role == newest):
+        Grant.objects.create(person=people.nina, role=role, team=people.vision, reason="x")
+    assert end_all_grants(people.nina, people.vision, reason="leaves", by=people.nina) == 2
+    assert roles(people.nina, people.vision) == []
+
+
+def test_a_reviewer_who_also_ends_her_own_access_ends_the_others_first(people: People) -> None:
+    grants = [
+        Grant.objects.create(person=people.nina, role=role, team=people.vision, reason="x")
+        for role in (Role.ADMIN, Role.VIEWER)
+    ]
+    grants.append(
+        Grant.objects.create(person=people.mallory, role=Role.VIEWER, team=people.vision, reason="x")
+    )
+    ends = [each.pk for each in grants]
+    counts = access_reviews.review(
+        people.vision, by=people.nina, listed=ends, end=ends, keep=[], reason="a review"
+    )
+    assert counts.ended == 3
+
+
 def test_g27_the_highest_grant_says_what_one_may_give(people: People) -> None:
     """Whichever of the grants is the newest."""
     Grant.objects.create(person=people.tom, role=Role.VIEWER, team=people.vision, reason="newer, and lower")
@@ -169,14 +196,23 @@ def test_a_reminder_is_sent_only_if_the_person_s_access_really_changes(people: P
         (people.nina, Role.CREATOR, later),
         (people.mallory, Role.VIEWER, soon),  # ends with the higher one: told once
         (people.mallory, Role.CREATOR, soon),
+        (people.root, Role.CREATOR, soon),  # two ends in a row: told of each, and of what follows it
+        (people.root, Role.VIEWER, soon + timedelta(hours=9)),
     ]
     for person, role, until in rows[1:]:
         Grant.objects.create(
             person=person, role=role, team=people.vision, until=until, since=now - WEEK, reason="x"
         )
-    assert mail.send_due() == 2
+    notices = {(person.username, each.role) for person in {row[0] for row in rows} for each in ending(person)}
+    assert notices == {("vera", "creator"), ("mallory", "creator"), ("root", "creator"), ("root", "viewer")}
+    assert mail.send_due() == 4
     letters = {letter.to[0]: letter.body for letter in outbox.outbox}
-    assert letters.keys() == {"vera@example.com", "mallory@example.com"}
+    assert letters.keys() == {"vera@example.com", "mallory@example.com", "root@example.com"}
+    first, second = sorted(letter.body for letter in outbox.outbox if letter.to == ["root@example.com"])
+    assert "You are Creator in Vision" in first
+    assert "then Viewer" in first
+    assert "You are Viewer in Vision" in second
+    assert "then" not in second
     assert "then Viewer" in letters["vera@example.com"]
     assert "then" not in letters["mallory@example.com"]
 

@@ -107,6 +107,25 @@ def test_revoking_asks_once_for_a_reason_and_says_what_is_left(
     assert tom.get(path).status_code == 404
 
 
+def test_an_admin_who_gives_up_all_access_is_led_to_a_page_that_she_may_see(
+    people: People, as_: SignIn
+) -> None:
+    admin = grant(person=people.vera, role=Role.ADMIN, team=people.vision, reason="x")
+    answer = as_("vera").post(
+        f"/teams/vision/grants/{admin.pk}/revoke/?all=1", {"reason": "I move on"}, follow=True
+    )
+    assert (answer.status_code, answer.redirect_chain) == (200, [("/teams/", 302)])
+    assert "Revoked. vera has no access." in words(answer)
+
+
+def test_the_history_of_access_is_for_who_may_read_the_audit_of_this_team(
+    people: People, as_: SignIn
+) -> None:
+    grant(person=people.vera, role=Role.ADMIN, team=people.speech, reason="leads elsewhere")
+    assert "?tab=history" not in body(as_("vera").get("/teams/vision/"))
+    assert "?tab=history" in body(as_("vera").get("/teams/speech/"))
+
+
 def test_a_platform_admin_is_offered_only_what_they_may_change(people: People, as_: SignIn) -> None:
     """A person with a lasting lower role: only that of an admin is a platform admin's to give and to revoke."""
     until = timezone.now() + timedelta(days=7)
@@ -116,6 +135,8 @@ def test_a_platform_admin_is_offered_only_what_they_may_change(people: People, a
     assert f"/grants/{admin.pk}/revoke/" in page
     assert "?all=1" not in page
     assert f"/grants/{viewer.pk}/revoke/" not in page
+    assert "never in this team" not in page  # of the audit, which is not theirs to read
+    assert "never in this team" in body(as_("tom").get(f"/teams/vision/grants/{admin.pk}/"))
 
 
 def test_giving_access_never_takes_any_away(people: People, as_: SignIn) -> None:
@@ -123,7 +144,7 @@ def test_giving_access_never_takes_any_away(people: People, as_: SignIn) -> None
     give = {"who": "ada", "role": "viewer", "reason": "x"}
     answer = tom.post("/teams/vision/give/", give | {"until": "open"})
     assert answer.status_code == 422
-    assert "already has as much access for as long" in words(answer)
+    assert "Already granted: this role or a higher one, for as long." in words(answer)
     extend_grant(held(people.ada), until=timezone.now() + timedelta(days=7), reason="x", by=people.tom)
     assert tom.post("/teams/vision/give/", give | {"until": "open"}).status_code == 302
     roles = Grant.objects.active().filter(person=people.ada).values_list("role", flat=True)
@@ -208,6 +229,11 @@ def test_keeping_all_others_keeps_everybody_but_oneself_and_whom_one_revokes(
     kept = Grant.objects.filter(reviewed_by=people.tom).values_list("person__username", "role")
     assert sorted(kept) == [("ada", "creator"), ("vera", "viewer")]
     assert "vera" not in main(tom.get("/teams/vision/review/?show=unreviewed"))
+    grant(person=people.vera, role=Role.ADMIN, team=people.vision, until=until, reason="stands in")
+    Grant.objects.filter(person=people.vera, role=Role.ADMIN).update(reviewed_at=timezone.now())
+    assert "vera" not in main(tom.get("/teams/vision/review/?show=unreviewed"))
+    Grant.objects.filter(person=people.vera, role=Role.VIEWER).update(reviewed_at=None)
+    assert "vera" in main(tom.get("/teams/vision/review/?show=unreviewed"))
     assert "tom" in main(tom.get("/teams/vision/review/?show=unreviewed"))
 
 

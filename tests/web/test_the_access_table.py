@@ -188,8 +188,6 @@ def path(route: str, at: Side, world: World) -> str:
         "request": [at.team.slug, at.asked.pk],
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
-        "report": [world.report],
-        "report-file": [world.report],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
         "report": [world.report],

@@ -1,6 +1,7 @@
 """A person may have one grant of each role in a team, where there was one.
 
-The release before goes on: it reads all grants, and of those of one person it replaces the newest.
+The release before goes on: it reads all grants, and of those of one person it replaces or ends the newest. It cannot
+give a role that the person has in another grant already: the constraint refuses that, and nothing is changed.
 """
 
 from typing import ClassVar

@@ -39,7 +39,8 @@ REFUSALS: dict[Cause, Text] = {
     Cause.PAST: _("This end date has passed. Nothing was changed. Choose a later one."),
     Cause.NO_REASON: _("Enter a reason. It is kept in the audit. Nothing was changed."),
     Cause.HELD: _(
-        "This person already has as much access for as long. Nothing was changed. To lower it, use Change on the team's page."
+        "Already granted: this role or a higher one, for as long. Nothing was changed. An admin can lower it with Change "
+        "on the team's page."
     ),
     Cause.NOT_HELD: _("This access has ended meanwhile. Nothing more was changed."),
     Cause.DECIDED: _("This request has been decided or withdrawn meanwhile. Nothing more was changed."),

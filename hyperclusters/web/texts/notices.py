@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from hyperclusters.access.layers import is_outlasted
 from hyperclusters.access.models import AccessRequest, Grant, RequestState, User
 from hyperclusters.access.permissions import Permission, active_grants, grants_for
 from hyperclusters.access.team_admins import SOON
@@ -132,10 +133,12 @@ def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
 
 
 def ending(person: User) -> list[Grant]:
-    """This person's access that ends within a week, the nearest end first."""
-    soon = clock.now() + SOON
-    grants = [grant for grant in active_grants(person) if grant.until and grant.until <= soon]
-    return sorted(grants, key=lambda grant: grant.until or soon)
+    """This person's access that ends within a week, the nearest end first, unless a higher role there lasts as long."""
+    soon, grants = clock.now() + SOON, active_grants(person)
+    near = [
+        grant for grant in grants if grant.until and grant.until <= soon and not is_outlasted(grant, grants)
+    ]
+    return sorted(near, key=lambda grant: grant.until or soon)
 
 
 def _ending_text(grant: Grant) -> str:

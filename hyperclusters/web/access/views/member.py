@@ -13,6 +13,7 @@ from hyperclusters.access import services
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.layers import rank
 from hyperclusters.access.models import Grant, Role, Team, User
+from hyperclusters.access.permissions import Permission, may
 from hyperclusters.access.rules import resolve_expiry
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
@@ -52,7 +53,7 @@ def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
         "outcome": outcome,
         "soon": clock.now() + SOON,
     }
-    context |= _activity(grants[0].person, team)
+    context |= _activity(grants[0].person, team) if may(request.user, Permission.AUDIT, team) else {}
     return form_page(request, form, lambda: _change(request, form), PAGE, context)
 
 
@@ -70,7 +71,11 @@ def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     context = {"team": team, "ending": ending, "is_all": is_all, "person_name": grants[0].person.username}
     context["outcome"] = {"text": access_text(grants[0].person.username, left)}
     return form_page(
-        request, form, lambda: _revoke(request, ending, form, left), "access/teams/revoke.html", context
+        request,
+        form,
+        lambda: _revoke(request, team, ending, form, is_all=is_all),
+        "access/teams/revoke.html",
+        context,
     )
 
 
@@ -109,21 +114,23 @@ def _change(request: PageRequest, form: ChangeForm) -> Team | None:
     return team
 
 
-def _revoke(request: PageRequest, ending: list[Grant], form: ReasonForm, left: list[Grant]) -> Team | None:
-    person, team, reason = ending[0].person, ending[0].team, form.cleaned_data["reason"]
-    if left or team is None:
-        services.end_grant(ending[0], reason=reason, by=request.user)
-    else:
+def _revoke(request: PageRequest, team: Team, ending: list[Grant], form: ReasonForm, *, is_all: bool) -> Any:
+    person, reason = ending[0].person, form.cleaned_data["reason"]
+    if is_all:
         services.end_all_grants(person, team, reason=reason, by=request.user)
+    else:
+        services.end_grant(ending[0], reason=reason, by=request.user)
+    left = Grant.objects.active().of(person, team)
     messages.success(request, _("Revoked. %(now)s") % {"now": access_text(person.username, left)})
-    return team
+    return "teams:list" if person == request.user and not left else team
 
 
 def _activity(person: User, team: Team) -> dict[str, Any]:
-    """What somebody should know before they change or revoke this person's access."""
+    """What an admin should know before they change or revoke this person's access."""
     last = Event.objects.filter(team_id=team.pk, person_name=person.username).order_by("-at", "-seq")
     creations = Creation.objects.filter(requested_by=person, project__team=team)
     return {
+        "shows_activity": True,
         "last_active_at": last.values_list("at", flat=True).first(),
         "owned": Cluster.objects.present().filter(owner=person, project__team=team).count(),
         "under_way": creations.unresolved().count(),

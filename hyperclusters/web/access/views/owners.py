@@ -37,7 +37,9 @@ def hand_over(request: PageRequest, slug: str) -> HttpResponse:
         messages.warning(request, refusal(refused))
         note_not_taken(request)
     if done:
-        text = ngettext("%(person)s owns %(n)d cluster more.", "%(person)s owns %(n)d clusters more.", done)
+        text = ngettext(
+            "%(person)s owns %(n)d more cluster now.", "%(person)s owns %(n)d more clusters now.", done
+        )
         messages.success(request, text % {"n": done, "person": to})
     elif not clusters:
         messages.warning(request, _("Choose at least one cluster. Nothing was changed."))

@@ -24,7 +24,6 @@ from hyperclusters.access.models.grant import GrantQuerySet
 from hyperclusters.access.permissions import (
     Permission,
     active_grants,
-    grants_for,
     may,
     require,
     roles_for,
@@ -151,7 +150,7 @@ def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[st
     ]
     if may_grant:
         tabs.append((SERVICES, _("Service identities"), identities_of(team).count()))
-    if grants_for(request.user, Permission.AUDIT):
+    if may(request.user, Permission.AUDIT, team):
         tabs.append((HISTORY, _("History"), None))
     return tabs
 
@@ -203,12 +202,12 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
     if can := chosen_value(query, "can", able):
         rows = rows.filter(role__in=roles_for(Permission[can.upper()]))
     if show := chosen_value(query, "show", special):
-        others = everybody.filter(person=OuterRef("person")).exclude(pk=OuterRef("pk"))
+        theirs = everybody.filter(person=OuterRef("person"))
         rows = {
             "soon": rows.filter(until__lt=now + SOON),
             "unused": rows.filter(~Exists(acts.filter(at__gt=now - UNUSED)), since__lt=now - UNUSED),
-            "unreviewed": rows.filter(reviewed_at__isnull=True),
-            "layered": rows.filter(Exists(others)),
+            "unreviewed": rows.filter(Exists(theirs.filter(reviewed_at__isnull=True))),
+            "layered": rows.filter(Exists(theirs.exclude(pk=OuterRef("pk")))),
         }[show]
     filters = [
         menu(query, "can", _("Who may"), able, everything=_("anything")),
@@ -251,14 +250,11 @@ def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
 
 
 def _history(request: PageRequest, team: Team) -> dict[str, Any]:
-    """The latest changes of access, and where older ones are, for who may read the team's audit."""
-    if not grants_for(request.user, Permission.AUDIT):
-        return {"history": [], "archives": []}
+    """The latest changes of access, and where older ones are."""
     events = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
     unchanging = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
     history = list(events.exclude(action__in=unchanging).order_by("-at", "-seq")[:CHANGES])
-    is_all = len(history) < CHANGES and may(request.user, Permission.AUDIT, team)
-    return {"history": history, "archives": archives_since()[-1:] if is_all else []}
+    return {"history": history, "archives": archives_since()[-1:] if len(history) < CHANGES else []}
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:
