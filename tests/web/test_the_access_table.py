@@ -192,8 +192,6 @@ def path(route: str, at: Side, world: World) -> str:
         "report-file": [world.report],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
-        "report": [world.report],
-        "report-file": [world.report],
         "of_form": [at.creation.token],
         "dismiss": [world.site_grant.pk],
         "activity": [at.grant.person.pk],
