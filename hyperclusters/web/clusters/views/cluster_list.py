@@ -138,11 +138,11 @@ def _context(request: PageRequest) -> dict[str, Any]:
 
 def _place(asked: ClusterQuery) -> dict[str, Any]:
     """Where the clusters are, as far as that is one value for all of them, and how fresh the lists are."""
+    teams = sorted({project.team.name for project in asked.projects})
     return {
-        "team": asked.teams[0] if len(asked.teams) == 1 else "",
-        "teams": len(asked.teams),
-        "project": asked.projects[0] if len(asked.projects) == 1 else "",
-        "sources": asked.listings,
+        "team": teams[0] if len(teams) == 1 else "",
+        "teams": len(teams),
+        "project": asked.projects[0].name if len(asked.projects) == 1 else "",
         "freshness": freshness(asked.listings),
         "outage": outage(asked.listings),
     }
