@@ -275,7 +275,11 @@ def _response(exchange: Exchange | None, error: ModelArtsError | None, cause: st
     """What the ledger stores of the answer. Not the projects, read or unreadable: most of them are none of ours."""
     if error is not None:
         facts = answer_facts(exchange, error) or {}
-        return facts if facts.get("status") != HTTPStatus.OK else facts | {"body": LEFT_OUT}
+        if facts.get("status") == HTTPStatus.OK:
+            facts["body"] = LEFT_OUT
+            if not error.code:  # then its words may be the body's
+                facts["message"] = LEFT_OUT
+        return facts
     return (
         {"status": exchange.status, "seconds": round(exchange.elapsed, 3)} if exchange else {"cause": cause}
     )

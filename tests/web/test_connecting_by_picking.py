@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -607,15 +606,19 @@ def test_the_audit_says_who_asked_where_and_how_many_there_were_and_names_none(
     assert PICKED not in repr((answered.response, answered.after))
 
 
+UNUSABLE = f'{{"projects": [{{"id": "{PICKED}", "name": "not-ours"}}, '
+
+
+@pytest.mark.parametrize(("end", "cause"), [("7]}", "bad_row"), ("", "bad_json")])
 def test_the_audit_names_no_project_of_an_answer_that_cannot_be_used(
-    root: Browser, typed: dict[str, str], cloud: Cloud
+    end: str, cause: str, root: Browser, typed: dict[str, str], cloud: Cloud
 ) -> None:
-    answer = json.dumps({"projects": [{"id": PICKED, "name": "not-ours"}, 7]}).encode()
+    answer = (UNUSABLE + end).encode()
     cloud.simulator.fault("garbage", "projects", kind="custom", body=answer)
     asked(root, typed)
     run_worker()
     (answered,) = events(action="project:lookup:answered")
-    assert (answered.outcome, (answered.response or {})["cause"]) == ("failed", "bad_row")
+    assert (answered.outcome, (answered.response or {})["cause"]) == ("failed", cause)
     assert "not-ours" not in repr(answered.response)
     assert PICKED not in repr(answered.response)
 
