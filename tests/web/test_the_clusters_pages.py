@@ -224,11 +224,22 @@ def test_nothing_selected_exports_nothing_and_a_foreign_cluster_looks_absent(
     ada = as_("ada")
     for path in ("clusters.csv", "clusters.json", "owners/"):
         assert ada.get(f"{LIST}{path}?selected=1")["Location"] == LIST
+        filtered = ada.get(f"{LIST}{path}?selected=1&type=HPS&sort=-name")
+        assert filtered["Location"] == f"{LIST}?type=HPS&sort=-name"
         assert "Select at least one cluster first." in words(ada.get(LIST))
         foreign = f"{selection(fleet['ada-hps'], fleet['secret-of-speech'])}"
         assert ada.get(f"{LIST}{path}?{foreign}").status_code == 404
         assert ada.get(f"{LIST}{path}?selected=1&cluster=x").status_code == 404
     assert events(action="cluster:list:exported") == []
+
+
+def test_too_many_selected_leads_back_to_the_same_list(
+    fleet: dict[str, Cluster], as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyperclusters.web.clusters.views.owners.MOST", 1)
+    tom = as_("tom")
+    assert tom.get(f"{LIST}owners/?selected=1&all=1&type=HPS")["Location"] == f"{LIST}?type=HPS"
+    assert "Select at most 1 clusters at once." in words(tom.get(f"{LIST}?type=HPS"))
 
 
 def post_owners(browser: Browser, clusters: list[Cluster], **typed: str) -> Any:
