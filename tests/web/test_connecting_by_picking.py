@@ -668,6 +668,6 @@ def test_a_refused_key_of_the_machine_was_never_here_to_be_deleted(
     page = asked(root, typed, key_kind="machine", access_key="", secret_key="")
     run_worker()
     text = main(root.get(page))
-    assert "IAM did not accept the key." in text
+    assert "The cloud does not accept" in text
     assert "Ask again" in text
     assert "deleted" not in text
