@@ -158,7 +158,7 @@ def test_every_column_sorts_both_ways_and_says_so(fleet: dict[str, Cluster], as_
         assert values == sorted(values)
     assert names(body(olga.get(f"{LIST}?sort=-inside&type=HPS&team=vision"))) == ["outside-hps", "ada-hps"]
     for name, count in (("ada-hps", 900), ("outside-hps", None)):  # one has only the first of many in its row
-        inside = fleet["outside-hps"].inside * 200
+        inside = (fleet["outside-hps"].inside or []) * 200
         Cluster.objects.filter(name=name).update(inside=inside, inside_count=count)
     assert names(body(olga.get(f"{LIST}?sort=-inside&type=HPS&team=vision"))) == ["ada-hps", "outside-hps"]
 
