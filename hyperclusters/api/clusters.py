@@ -164,7 +164,7 @@ def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectO
             team=project.team.slug,
             region=project.region,
             project_id=project.project_id,
-            may_create=project.team_id in creating,
+            may_create=project.team_id in creating and project.retired_at is None,
             is_blocked=(is_blocked := project.is_blocked()),
             blocked_until=project.blocked_until if is_blocked else None,
         )

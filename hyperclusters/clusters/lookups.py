@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -36,7 +37,7 @@ from hyperclusters.modelarts import (
 from .credentials import UnusableKey, seal, unseal
 from .models import KeyKind, Project, ProjectLookup
 from .models.lookup import LIFETIME
-from .operations.facts import answer_facts, error_fields
+from .operations.facts import LEFT_OUT, answer_facts, error_fields
 from .operations.transitions import wake_workers
 from .projects import NOT_LISTED, checked_key, connect_project
 from .upstream import iam_client, is_allowed
@@ -271,9 +272,14 @@ def _end(
 
 
 def _response(exchange: Exchange | None, error: ModelArtsError | None, cause: str) -> dict[str, Any]:
-    """What the ledger stores of the answer. Not the projects: most of them are none of ours."""
+    """What the ledger stores of the answer. Not the projects, read or unreadable: most of them are none of ours."""
     if error is not None:
-        return answer_facts(exchange, error) or {}
+        facts = answer_facts(exchange, error) or {}
+        if facts.get("status") == HTTPStatus.OK:
+            facts["body"] = LEFT_OUT
+            if not error.code:  # then its words may be the body's
+                facts["message"] = LEFT_OUT
+        return facts
     return (
         {"status": exchange.status, "seconds": round(exchange.elapsed, 3)} if exchange else {"cause": cause}
     )

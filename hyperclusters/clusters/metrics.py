@@ -147,7 +147,7 @@ def _projects(now: datetime) -> Iterator[Metric]:
     stopped = _gauge("breaker_open", "1 while calls to the cloud are stopped", ("project",))
     offset = _gauge("clock_offset_seconds", "The cloud's clock minus ours, as signed by", ("project",))
     ends = _gauge("key_ends_seconds", "Until a temporary key ends; below 0 once it has", ("project",))
-    for project in Project.objects.all():
+    for project in Project.objects.filter(retired_at__isnull=True):
         stopped.add_metric([project.name], project.is_blocked())
         offset.add_metric([project.name], project.clock_offset.total_seconds())
         if project.key_until:

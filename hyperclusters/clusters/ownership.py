@@ -15,7 +15,7 @@ from django.db import transaction
 from hyperclusters.access import rules
 from hyperclusters.access.models import Grant, Team, User
 from hyperclusters.access.models.grant import GrantQuerySet
-from hyperclusters.access.permissions import Permission, may, require
+from hyperclusters.access.permissions import Permission, active_grants, may, require
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -44,7 +44,8 @@ def may_delete(person: User, cluster: Cluster) -> bool:
 def may_hand_over(person: User, cluster: Cluster) -> bool:
     """Whether this person may hand the cluster over."""
     team = cluster.project.team
-    is_own = cluster.owner_id == person.pk and people_of(team).filter(person=person).exists()
+    is_in_team = any(grant.team_id == team.pk for grant in active_grants(person))
+    is_own = cluster.owner_id == person.pk and is_in_team and person.service_team_id is None
     return is_own or may(person, Permission.MANAGE, team)
 
 

@@ -45,7 +45,7 @@ Defaults = dict[str, bool | None]  # networks by subnet ID: whether it is the de
 
 
 class Superseded(Exception):
-    """A list that began later is already complete: this one has nothing to add."""
+    """A list that began later is already complete, or the project was retired: this one has nothing to add."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def turn(source: ClusterListing, started_at: datetime) -> Iterator[None]:
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=source.project_id)
         row = ClusterListing.objects.filter(pk=source.pk)
-        if row.filter(clock.since("listed_at", started_at)).exists():
+        if not row.exclude(clock.since("listed_at", started_at)).exists():
             raise Superseded
         row.filter(lease_holder=source.lease_holder, lease_expires_at__isnull=False).update(
             lease_expires_at=clock.now() + LEASE

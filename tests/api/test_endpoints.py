@@ -344,6 +344,9 @@ def test_projects_and_oneself(api: dict[str, Api], projects: Projects) -> None:
         "vision",
         False,
     )
+    assert api["ada"].get("/projects").json()["items"][0]["may_create"]
+    Project.objects.update(retired_at=clock.now())
+    assert not api["ada"].get("/projects").json()["items"][0]["may_create"]
     me = api["vera"].get("/me").json()
     assert (me["username"], me["kind"], me["grants"][0]["role"]) == ("vera", "person", "viewer")
     assert me["token"]["name"] == "tests"

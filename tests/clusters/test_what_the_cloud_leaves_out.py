@@ -14,6 +14,7 @@ from hyperclusters.audit.chain import append
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import inventory, updates
 from hyperclusters.clusters.models import Cluster, ClusterListing, Project
+from hyperclusters.clusters.retirement import retire_project
 from hyperclusters.clusters.subnets import known_subnets
 from hyperclusters.modelarts import HyperCluster, Network
 from tests.clusters.moments import Killed, kill
@@ -309,6 +310,16 @@ def test_g12_a_list_that_began_earlier_undoes_nothing_that_a_later_one_said(
     ClusterListing.objects.filter(pk=cluster_listing.pk).update(listed_at=late)
     with pytest.raises(updates.Superseded):
         updates.apply(cluster_listing, [item(ID, "stale")], early)
+
+
+def test_a_list_that_began_before_its_project_was_retired_changes_nothing(
+    people: People, projects: Projects
+) -> None:
+    cluster_listing = source_of(projects.vision)
+    retire_project(by=people.root, project=projects.vision, reason="Not needed")
+    with pytest.raises(updates.Superseded):
+        updates.apply(cluster_listing, [item(ID, "too-late")], timezone.now())
+    assert not Cluster.objects.exists()
 
 
 def test_g42_a_name_that_a_creation_has_in_doubt_is_left_to_its_search_in_a_long_list_too(

@@ -472,7 +472,7 @@ def test_when_its_time_is_over_a_worker_deletes_it_and_no_page_uses_it(
     assert lookups.claim_lookup("here") is None
     assert "This step is over" in words(root.get(page, headers=HTMX))
     answer = root.post(page, choice(people, name="still-mine", project_id=PICKED), follow=True)
-    assert "This step is over, and its key is deleted." in words(answer)
+    assert "This step is over. Enter the key again." in words(answer)
     assert value_of(answer, "name") == "still-mine"
     assert not Project.objects.exists()
     sweep()
@@ -606,6 +606,23 @@ def test_the_audit_says_who_asked_where_and_how_many_there_were_and_names_none(
     assert PICKED not in repr((answered.response, answered.after))
 
 
+UNUSABLE = f'{{"projects": [{{"id": "{PICKED}", "name": "not-ours"}}, '
+
+
+@pytest.mark.parametrize(("end", "cause"), [("7]}", "bad_row"), ("", "bad_json")])
+def test_the_audit_names_no_project_of_an_answer_that_cannot_be_used(
+    end: str, cause: str, root: Browser, typed: dict[str, str], cloud: Cloud
+) -> None:
+    answer = (UNUSABLE + end).encode()
+    cloud.simulator.fault("garbage", "projects", kind="custom", body=answer)
+    asked(root, typed)
+    run_worker()
+    (answered,) = events(action="project:lookup:answered")
+    assert (answered.outcome, (answered.response or {})["cause"]) == ("failed", cause)
+    assert "not-ours" not in repr(answered.response)
+    assert PICKED not in repr(answered.response)
+
+
 def test_g48_an_ended_session_brings_back_what_was_typed_but_the_key(
     root: Browser, typed: dict[str, str], people: People
 ) -> None:
@@ -638,3 +655,19 @@ def test_the_machines_key_can_be_used_too(
     assert "1 project to choose from" in main(root.get(page))
     assert root.post(page, choice(people, picked=PICKED)).status_code == 302
     assert Project.objects.get().key_kind == KeyKind.MACHINE
+
+
+def test_a_refused_key_of_the_machine_was_never_here_to_be_deleted(
+    root: Browser, typed: dict[str, str], cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.METADATA_ENDPOINT = "http://127.0.0.1:1"
+    monkeypatch.setattr(
+        "hyperclusters.clusters.machine.key", lambda _: Credentials(KEY.access_key, KEY.secret_key)
+    )
+    cloud.simulator.fault("error", "projects", status=401)
+    page = asked(root, typed, key_kind="machine", access_key="", secret_key="")
+    run_worker()
+    text = main(root.get(page))
+    assert "The cloud does not accept" in text
+    assert "Ask again" in text
+    assert "deleted" not in text

@@ -16,6 +16,7 @@ from hyperclusters.accounts.models import Session
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Cluster, Creation, Project
 from hyperclusters.clusters.ownership import hand_over
+from hyperclusters.clusters.retirement import retire_project
 from tests.conftest import Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.web.pages import HTMX, SignIn, body, words
 
@@ -308,6 +309,21 @@ def test_what_is_requested_in_the_moment_of_retiring_is_not_sent(
     run_worker()
     creation.refresh_from_db()
     assert (creation.state, creation.cause, cloud.posts) == ("refused", "project_retired", [])
+
+
+def test_what_was_in_a_retired_project_is_still_found(
+    as_: SignIn, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    submit_creation(people.ada, projects.vision, "last-one")
+    run_worker()
+    Cluster.objects.update(gone_at=clock.now())
+    retire_project(by=people.root, project=projects.vision, reason="Not needed")
+    ada, pk = as_("ada"), Cluster.objects.get().pk
+    page = ada.get("/clusters/", {"gone": "1", "team": "vision", "q": "last"})
+    assert "last-one" in words(page)
+    for query in ({"gone": "1"}, {"selected": "1", "cluster": str(pk)}):
+        (row,) = ada.get("/clusters/clusters.json", query).json()["clusters"]
+        assert (row["name"], row["project"]) == ("last-one", projects.vision.name)
 
 
 def test_only_platform_admins_retire_projects(as_: SignIn, people: People, projects: Projects) -> None:

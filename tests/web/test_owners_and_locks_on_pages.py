@@ -14,6 +14,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from hyperclusters.access.access_reviews import deactivate
 from hyperclusters.access.services import end_grant
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.creation_reviews import account_for
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, ClusterListing, Deletion
@@ -154,6 +156,19 @@ def test_the_history_has_what_appeared_in_the_cloud(
     run_worker()
     text = words(as_("vera").get(outside.get_absolute_url()))
     assert text.index("Gone from the cloud's list") < text.index("Found in the cloud, created elsewhere")
+
+
+def test_the_history_says_what_changed_of_the_networks_and_that_nobody_owns_it(
+    people: People, cluster: Cluster, as_: SignIn
+) -> None:
+    before = [{"subnet_id": "same", "is_default": None}, {"subnet_id": "old", "is_default": True}]
+    after = [{"subnet_id": "same", "is_default": True}, {"subnet_id": "new", "is_default": False}]
+    facts: dict[str, Any] = {"before": {"networks": before}, "after": {"networks": after}}
+    record(EventType.CLUSTER_CHANGED, Outcome.NOTED, on=cluster, **facts)
+    record(EventType.OWNER_CHANGED, Outcome.NOTED, on=cluster, after={"owner": ""})
+    text = words(as_("vera").get(cluster.get_absolute_url()))
+    assert "Network added: new · Network removed: old · Network changed: same" in text
+    assert "It has no owner any more" in text
 
 
 def test_the_history_is_bounded(people: People, cluster: Cluster, as_: SignIn) -> None:

@@ -190,8 +190,6 @@ def path(route: str, at: Side, world: World) -> str:
         "delete_view": [987_654_321],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
-        "report": [world.report],
-        "report-file": [world.report],
         "of_form": [at.creation.token],
         "dismiss": [world.site_grant.pk],
         "activity": [at.grant.person.pk],

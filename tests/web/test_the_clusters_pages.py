@@ -11,7 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -155,6 +157,10 @@ def test_every_column_sorts_both_ways_and_says_so(fleet: dict[str, Cluster], as_
         values = [attrgetter(key)(fleet[each]) for each in names(body(olga.get(f"{LIST}?sort={name}")))]
         assert values == sorted(values)
     assert names(body(olga.get(f"{LIST}?sort=-inside&type=HPS&team=vision"))) == ["outside-hps", "ada-hps"]
+    for name, count in (("ada-hps", 900), ("outside-hps", None)):  # one has only the first of many in its row
+        inside = (fleet["outside-hps"].inside or []) * 200
+        Cluster.objects.filter(name=name).update(inside=inside, inside_count=count)
+    assert names(body(olga.get(f"{LIST}?sort=-inside&type=HPS&team=vision"))) == ["ada-hps", "outside-hps"]
 
 
 def test_creations_under_way_stand_above_the_clusters_until_they_are_settled(
@@ -218,11 +224,22 @@ def test_nothing_selected_exports_nothing_and_a_foreign_cluster_looks_absent(
     ada = as_("ada")
     for path in ("clusters.csv", "clusters.json", "owners/"):
         assert ada.get(f"{LIST}{path}?selected=1")["Location"] == LIST
+        filtered = ada.get(f"{LIST}{path}?selected=1&type=HPS&sort=-name")
+        assert filtered["Location"] == f"{LIST}?type=HPS&sort=-name"
         assert "Select at least one cluster first." in words(ada.get(LIST))
         foreign = f"{selection(fleet['ada-hps'], fleet['secret-of-speech'])}"
         assert ada.get(f"{LIST}{path}?{foreign}").status_code == 404
         assert ada.get(f"{LIST}{path}?selected=1&cluster=x").status_code == 404
     assert events(action="cluster:list:exported") == []
+
+
+def test_too_many_selected_leads_back_to_the_same_list(
+    fleet: dict[str, Cluster], as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hyperclusters.web.clusters.views.owners.MOST", 1)
+    tom = as_("tom")
+    assert tom.get(f"{LIST}owners/?selected=1&all=1&type=HPS")["Location"] == f"{LIST}?type=HPS"
+    assert "Select at most 1 clusters at once." in words(tom.get(f"{LIST}?type=HPS"))
 
 
 def post_owners(browser: Browser, clusters: list[Cluster], **typed: str) -> Any:
@@ -257,6 +274,25 @@ def test_refused_hand_overs_are_named_and_the_others_are_done(fleet: dict[str, C
     assert "tom-ecs : Enter a reason" in words(nobody)
     assert Cluster.objects.get(pk=toms.pk).owner.username == "tom"  # type: ignore[union-attr]
     assert post_owners(ada, [fleet["secret-of-speech"]], person="ada", reason="x").status_code == 404
+
+
+def test_the_form_for_many_clusters_needs_no_query_for_each(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    ada, now = as_("ada"), timezone.now()
+    facts: dict[str, Any] = {"project": projects.vision, "type": "HPS", "found_at": now, "seen_at": now}
+    clusters = [
+        Cluster.objects.create(cluster_id=str(uuid4()), name=f"many-{number}", owner=people.ada, **facts)
+        for number in range(9)
+    ]
+
+    def queries(some: list[Cluster]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert ada.get(f"{LIST}owners/?{selection(*some)}").status_code == 200
+        return len(captured)
+
+    queries(clusters)  # what is read once only
+    assert queries(clusters) == queries(clusters[:2])
 
 
 def test_ids_are_whole_in_the_text_of_a_list(fleet: dict[str, Cluster], as_: SignIn) -> None:

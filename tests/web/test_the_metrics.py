@@ -125,6 +125,16 @@ def test_what_should_wake_somebody_shows(people: People, cloud: Cloud, projects:
     assert value("workers") == 0
 
 
+def test_the_key_of_a_retired_project_wakes_nobody(projects: Projects) -> None:
+    ended = {"key_until": timezone.now(), "blocked_until": timezone.now() + timedelta(minutes=5)}
+    Project.objects.filter(pk=projects.vision.pk).update(retired_at=timezone.now(), **ended)
+    projects_of_breakers = {
+        dict(labels)["project"] for name, labels in samples() if name == "hyperclusters_breaker_open"
+    }
+    assert projects_of_breakers == {projects.speech.name}
+    assert not any(name == "hyperclusters_key_ends_seconds" for name, _labels in samples())
+
+
 def test_how_the_last_verification_of_the_audit_came_out_and_how_long_ago_that_was(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 from django.db.models import Count, F, Func, IntegerField, OrderBy, OuterRef, Q, Subquery
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
-from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network
+from hyperclusters.access.permissions import Permission
+from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, Network, Project
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
@@ -45,7 +47,7 @@ SORTS: dict[str, Combinable] = {
     "name": F("name"),
     "id": F("cluster_id"),
     "network": Subquery(FIRST_NETWORK.values("subnet_id")[:1]),
-    "inside": ArrayLength("inside"),
+    "inside": Coalesce("inside_count", ArrayLength("inside")),
     "owner": F("owner__username"),
     "project": F("project__name"),
 }
@@ -59,29 +61,21 @@ class ClusterQuery:
     rows: ClusterQuerySet
     visible: ClusterQuerySet
     under_way: CreationQuerySet
+    projects: list[Project]
     listings: list[ClusterListing]
     filters: list[FilterMenu]
     is_filtered: bool
     sort: str
 
-    @property
-    def teams(self) -> list[str]:
-        """The names of the teams whose clusters the person may see."""
-        return sorted({listing.project.team.name for listing in self.listings})
-
-    @property
-    def projects(self) -> list[str]:
-        """The names of their projects."""
-        return sorted({listing.project.name for listing in self.listings})
-
 
 def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
     """Read the address. Raises UnknownParameters, and Http404 for a selected cluster that the person cannot see."""
-    listings = list(ClusterListing.objects.visible_to(person).select_related("project__team"))
-    projects = {listing.project_id for listing in listings}
+    # Of the projects and not of their lists: a retired project has none, and its clusters are still found.
+    theirs = Project.objects.where(person, Permission.VIEW)
+    projects = list(theirs.select_related("team").prefetch_related("sources"))
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
     creations = Creation.objects.filter(project__in=projects)
-    options = _options(visible, creations, listings)
+    options = _options(visible, creations, projects)
     known = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
     require_known(query, ("q", "page", *SELECTION), known)
     chosen = {name: query.get(name, "") for name in options}
@@ -94,7 +88,8 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
         rows=_sorted(rows, sort),
         visible=visible,
         under_way=_under_way(creations, person, chosen, search_text(query)),
-        listings=listings,
+        projects=projects,
+        listings=[listing for project in projects for listing in project.sources.all()],
         filters=_menus(query, options),
         is_filtered=any(query.get(name) for name in FILTERS),
         sort=sort,
@@ -129,14 +124,14 @@ def views(query: QueryDict, numbers: dict[str, int]) -> list[FixedView]:
 
 
 def _options(
-    visible: ClusterQuerySet, creations: CreationQuerySet, listings: list[ClusterListing]
+    visible: ClusterQuerySet, creations: CreationQuerySet, projects: list[Project]
 ) -> dict[str, list[tuple[str, str]]]:
     """The values of each filter, with their words."""
     makers = sorted({*creations.makers(), *visible.claimants()})
     return {
         "mine": [("1", _("mine"))],
-        "team": sorted({(listing.project.team.slug, listing.project.team.name) for listing in listings}),
-        "project": sorted({(listing.project.name, listing.project.name) for listing in listings}),
+        "team": sorted({(project.team.slug, project.team.name) for project in projects}),
+        "project": [(project.name, project.name) for project in projects],
         "type": [(kind.value, kind.value) for kind in ClusterType],
         "owner": [(name, name) for name in visible.owners()],
         "by": [(name, name) for name in makers],

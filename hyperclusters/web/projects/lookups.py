@@ -129,7 +129,7 @@ def _begin_again(request: PageRequest, lookup: ProjectLookup | None) -> HttpResp
     if request.htmx:
         return render(request, "projects/_found.html", {})
     if "cancel" not in request.POST:
-        messages.warning(request, _("This step is over, and its key is deleted. Enter the key again."))
+        messages.warning(request, _("This step is over. Enter the key again."))
     typed = request.POST or draft_for(request) or request.GET
     return redirect(_address("projects:connect", typed))
 

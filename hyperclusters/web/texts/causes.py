@@ -82,6 +82,7 @@ CAUSES: dict[str, Text] = {
     "no_trace_service": _(
         "We don't know where CTS is for this project's endpoint, or the operator does not allow its host (UPSTREAM_HOSTS)."
     ),
+    "iam_refused_key": _("IAM did not accept the key."),
     "no_iam_service": _(
         "We don't know where IAM is for this endpoint, or the operator does not allow its host (UPSTREAM_HOSTS)."
     ),

@@ -182,6 +182,7 @@ EVIDENCE: dict[str, str | Promise] = {
     "repeated": _("Repeated: the event has the count."),
     "address_taken": _("The e-mail address belongs to another person."),
     "no_reason": _("A reason is missing."),
+    "in_use": _("Clusters or operations without an outcome are in the project."),
     "not_a_candidate": _("The chosen cluster is not one of the candidates."),
 }
 

@@ -54,6 +54,10 @@ def _item(event: Event | None, creation_reason: str) -> HistoryItem:
     icon, kind, text, detail = LINES[EventType(event.action)]
     after = event.after or {}
     owner, person = str(after.get("owner") or after.get("claimed_for") or ""), event.person_name
+    if (
+        event.action == EventType.OWNER_CHANGED and not owner
+    ):  # another cluster turned out to be the creation's
+        text = _("It has no owner any more")
     return HistoryItem(
         icon=icon,
         kind=kind,
@@ -84,13 +88,19 @@ def _change(event: Event) -> str:
     if "types" in after:
         parts.append(_("Listed as %(types)s") % {"types": ", ".join(after["types"])})
     if "networks" in after:
-        parts += [_network(_("Network added"), row) for row in after["networks"]]
-        parts += [_network(_("Network removed"), row) for row in before["networks"]]
+        parts += _network_changes(before["networks"], after["networks"])
     return " · ".join(parts)
 
 
-def _network(word: str, row: dict[str, Any]) -> str:
-    return f"{word}: {row['subnet_id']}"
+def _network_changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """Networks that came, that went, and those of which only something else changed: whether it is the default."""
+    old, new = ({row["subnet_id"]: None for row in rows} for rows in (before, after))
+    changes = {
+        _("Network added"): [each for each in new if each not in old],
+        _("Network removed"): [each for each in old if each not in new],
+        _("Network changed"): [each for each in new if each in old],
+    }
+    return [f"{word}: {subnet_id}" for word, subnets in changes.items() for subnet_id in subnets]
 
 
 def _cause(event: Event) -> str:

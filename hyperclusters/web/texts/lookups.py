@@ -38,7 +38,7 @@ def lookup_status(lookup: ProjectLookup, found: list[FoundProject], others: int)
 
 
 def _failure(lookup: ProjectLookup) -> StatusText:
-    if lookup.cause == KEY_REFUSED:
+    if lookup.cause == KEY_REFUSED and not lookup.has_key:
         text = _(
             "IAM refused it, so we deleted it. Does the secret belong to this access key ID, and is the key enabled?"
         )

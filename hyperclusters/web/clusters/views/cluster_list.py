@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
@@ -20,6 +21,7 @@ from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.web.clusters.cluster_files import COLUMNS, cells, facts
 from hyperclusters.web.clusters.cluster_query import (
     FILTERS,
+    SELECTION,
     SORTS,
     ClusterQuery,
     cluster_query,
@@ -89,8 +91,14 @@ def is_nothing_selected(request: PageRequest) -> bool:
 
 def nothing_selected(request: PageRequest) -> HttpResponseRedirect:
     """Back to the list, with a word about what is missing."""
-    messages.warning(request, _("Select at least one cluster first."))
-    return redirect("clusters:list")
+    return select_again(request, _("Select at least one cluster first."))
+
+
+def select_again(request: PageRequest, warning: str) -> HttpResponseRedirect:
+    """Back to the list as it was filtered and sorted, with a word about the selection."""
+    messages.warning(request, warning)
+    place = address(request.GET, **dict.fromkeys(SELECTION, ""))
+    return HttpResponseRedirect(reverse("clusters:list") + place.removesuffix("?"))
 
 
 def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
@@ -138,11 +146,11 @@ def _context(request: PageRequest) -> dict[str, Any]:
 
 def _place(asked: ClusterQuery) -> dict[str, Any]:
     """Where the clusters are, as far as that is one value for all of them, and how fresh the lists are."""
+    teams = sorted({project.team.name for project in asked.projects})
     return {
-        "team": asked.teams[0] if len(asked.teams) == 1 else "",
-        "teams": len(asked.teams),
-        "project": asked.projects[0] if len(asked.projects) == 1 else "",
-        "sources": asked.listings,
+        "team": teams[0] if len(teams) == 1 else "",
+        "teams": len(teams),
+        "project": asked.projects[0].name if len(asked.projects) == 1 else "",
         "freshness": freshness(asked.listings),
         "outage": outage(asked.listings),
     }

@@ -16,7 +16,7 @@ from hyperclusters.clusters import ownership
 from hyperclusters.clusters.errors import CreationRefused
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.web.clusters.cluster_query import cluster_query
-from hyperclusters.web.clusters.views.cluster_list import is_nothing_selected, nothing_selected
+from hyperclusters.web.clusters.views.cluster_list import is_nothing_selected, nothing_selected, select_again
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text
@@ -38,8 +38,7 @@ def owners(request: PageRequest) -> HttpResponse:
     if not clusters:
         return nothing_selected(request)
     if len(clusters) > MOST:
-        messages.warning(request, _("Select at most %(n)d clusters at once.") % {"n": MOST})
-        return redirect("clusters:list")
+        return select_again(request, _("Select at most %(n)d clusters at once.") % {"n": MOST})
     if request.method != "POST":
         draft = draft_for(request, request.get_full_path()) or QueryDict()
         return _form(request, clusters, draft.dict())
