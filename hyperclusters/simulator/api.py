@@ -126,7 +126,7 @@ def _create(
         return Effect(modelarts_error(MODELARTS_EXISTS, message, HTTPStatus.CONFLICT))
     if behaviours.quota is not None and len(existing) >= behaviours.quota:
         return Effect(
-            modelarts_error(MODELARTS_QUOTA, f"The quota of {behaviours.quota} hyper clusters is used up")
+            modelarts_error(MODELARTS_QUOTA, "The quota of hyper clusters is used up")
         )
     cluster = clusters.new_cluster(
         call.target.project_id,
