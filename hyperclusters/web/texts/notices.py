@@ -73,8 +73,9 @@ def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
     if not grants_for(person, Permission.VIEW):
         return
     mine = Creation.objects.visible_to(person).filter(requested_by=person, settled_at__gt=since)
-    for creation in mine.select_related("project").order_by("-settled_at", "pk")[:MOST]:
-        if creation.state == State.CANCELLED or creation.settled_at is None:
+    mine = mine.exclude(state=State.CANCELLED).select_related("project")
+    for creation in mine.order_by("-settled_at", "pk")[:MOST]:
+        if creation.settled_at is None:
             continue
         detail = " · ".join(filter(None, (creation.project.name, creation.code)))
         url = creation.get_absolute_url()
