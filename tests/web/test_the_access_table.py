@@ -188,8 +188,6 @@ def path(route: str, at: Side, world: World) -> str:
         "request": [at.team.slug, at.asked.pk],
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
-        "report": [world.report],
-        "report-file": [world.report],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
         "invitation": ["forged"],
         "report": [world.report],
@@ -215,7 +213,6 @@ def path(route: str, at: Side, world: World) -> str:
         "test": [at.creation.project.pk],
         "retire": [at.creation.project.pk],
         "restore": [at.creation.project.pk],
-        "decide_request": [at.asked.pk],
         "dismiss_failure": [at.creation.pk],
         "remove_factor": [987_654_321],
         "reset": ["x", "y"],
@@ -251,7 +248,6 @@ def api_keys(name: str, at: Side) -> list[Any]:
 # What an allowed act comes to where that is not the usual.
 ANSWERS = {
     "access:withdraw": {404},  # another's request
-    "web:decide_request": {302, 404},  # another team's
     "web:dismiss_failure": {404},  # another's creation
     "access:revoke_token": {404},  # another's token
     "access:invitation": {404},  # a forged link
