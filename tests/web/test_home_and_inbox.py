@@ -194,6 +194,9 @@ def test_the_inbox_counts_what_is_new_until_it_is_marked_as_read(
     assert page.count(" New ") == 2
     assert re.search(r'class="n">2<span class="visually-hidden"> unread', body(ada.get(HOME)))
     assert main(ada, INBOX).count(" New ") == 2, "looking reads nothing"
+    with CaptureQueriesContext(connection) as queries:
+        assert notices.unread(people.ada) == 2
+    assert len([query for query in queries if "UNION" in query["sql"]]) == 1
     assert ada.post("/inbox/read/")["Location"] == INBOX
     assert " New " not in main(ada, INBOX)
     assert "unread" not in body(ada.get(HOME))
