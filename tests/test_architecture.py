@@ -54,7 +54,6 @@ TRUSTED_MARKUP = ("mark_safe", "SafeString", "SafeText", "format_html", "allow_l
 # Every address there is, and which of them answer people who are not signed in. A new one has to be put here.
 ROUTES = {
     "web:home",
-    "web:decide_request",
     "web:dismiss_failure",
     "web:inbox",
     "web:read_inbox",

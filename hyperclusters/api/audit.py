@@ -14,7 +14,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Span, page, written_after
 from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
-from hyperclusters.web.audit.query import NAMES, AuditQuery, parse_query
+from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.audit.views.export import start_export
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest
@@ -120,7 +120,6 @@ def _wanted(request: PageRequest) -> tuple[AuditScope, AuditQuery, EventFilter]:
         errors = [
             {"loc": ("query", name), "msg": " ".join(map(str, texts))}
             for name, texts in wanted.form.errors.items()
-            if name in NAMES
         ]
         raise ValidationError(errors)
     return scope, wanted, wanted.filter

@@ -5,6 +5,11 @@ Quotas are read under a lock, so parallel creations are counted exactly, and onc
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
+from django.db.models import Count
+
 from hyperclusters.access.models import Team
 from hyperclusters.modelarts import ClusterType
 
@@ -47,14 +52,23 @@ def check_room(project: Project) -> None:
 
 
 def used(project: Project) -> int:
-    """How much of the project's quota is used: clusters that exist and creations that may become one.
-
-    The creations come first: one that becomes a cluster between the two queries is counted twice, never not at all.
-    """
-    return project.creations.unresolved().count() + project.clusters.present().count()
+    """How much of the project's quota is used."""
+    return usage("project", [project.pk])[project.pk]
 
 
 def used_by(team: Team) -> int:
-    """The same over all projects of a team."""
-    unresolved = Creation.objects.unresolved().filter(project__team=team).count()
-    return unresolved + Cluster.objects.present().filter(project__team=team).count()
+    """How much of the team's quota is used, over all of its projects."""
+    return usage("project__team", [team.pk])[team.pk]
+
+
+def usage(field: str, ids: Iterable[int]) -> Counter[int]:
+    """Clusters that exist and creations that may become one, of each of these IDs. `field`: "project" or
+    "project__team".
+
+    The creations come first: one that becomes a cluster between the two queries is counted twice, never not at all.
+    """
+    counts: Counter[int] = Counter()
+    for rows in (Creation.objects.unresolved(), Cluster.objects.present()):
+        of_these = rows.filter(**{f"{field}__in": ids}).order_by().values(field)
+        counts.update(dict(of_these.annotate(n=Count("pk")).values_list(field, "n")))
+    return counts

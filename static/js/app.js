@@ -158,6 +158,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Keys. They can be switched off, since speech input and stray keys set them off too.
+const TYPING = "input:not([data-rows] [type='checkbox']), textarea, select, [contenteditable]"; // there keys are text
 const keysOff = () => localStorage.getItem("keys") === "off";
 const keyActions = {
   "/": () => $("main .search input, [data-key='/']"),
@@ -180,10 +181,10 @@ document.addEventListener("keydown", (event) => {
       menu.open = false;
       $("summary", menu).focus();
     }
-    if (!menus.length && !$("dialog[open]")) untickRows();
+    if (!menus.length && !$("dialog[open]") && !event.target.closest(TYPING)) untickRows();
     return;
   }
-  if (event.target.closest("input:not([type='checkbox']), textarea, select, [contenteditable]") || $("dialog[open]") || keysOff()) return;
+  if (event.target.closest(TYPING) || $("dialog[open]") || keysOff()) return;
   const step = { j: 1, k: -1 }[event.key];
   const box = event.key.toLowerCase() === "x" && $("input[type='checkbox']", document.activeElement.closest("[data-rows] tr") ?? live);
   if (step) return moveToRow(step);
@@ -239,7 +240,7 @@ jumpField?.addEventListener("input", () => delete jump.dataset.hurry);
 
 // The pages visited last, in this tab until somebody signs out, are offered before all others while nothing is typed.
 const ownTitle = document.title;
-const thisPage = location.pathname + location.search;
+const thisPage = location.href.replace(/#.*/, ""); // whole: a path that begins with "//" would be another site's address
 const recents = $(".side") ? JSON.parse(sessionStorage.getItem("recents") ?? "[]").filter(({ url }) => url !== thisPage) : [];
 if ($(".side") && location.pathname !== jumpField?.form.getAttribute("action")) {
   const page = { url: thisPage, name: ownTitle.replace(/ · hyperclusters$/, "") };
@@ -249,7 +250,7 @@ if ($(".side") && location.pathname !== jumpField?.form.getAttribute("action")) 
 function offerRecents() {
   const list = $(".found[data-for=''] .places");
   if (!list || $("[data-recent]", list)) return;
-  const isListed = (url) => $$("a", list).some((link) => link.getAttribute("href") === url);
+  const isListed = (url) => $$("a", list).some((link) => link.href === url);
   for (const { url, name } of recents.filter(({ url }) => !isListed(url)).slice(0, 5).reverse()) {
     const item = document.createElement("li");
     const link = document.createElement("a");

@@ -306,6 +306,7 @@ def test_the_audit_is_read_exported_and_verified(
     assert len(events(action="audit:read", person_name="tom")) == 1
     assert api["tom"].get("/audit/events", outcome="nonsense").status_code == 422
     assert api["tom"].get("/audit/events", team="speech").status_code == 422
+    assert "reads" in api["tom"].get("/audit/events", reads="2").text
     assert api["ada"].get("/audit/events").status_code == 403
     lines = b"".join(api["olga"].get("/audit/export", project=projects.vision.name).streaming_content)
     assert len(lines.splitlines()) >= 6

@@ -103,7 +103,6 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
     team, project = "/teams/vision/", projects.vision.get_absolute_url()
     return {
         "web:read_inbox": "/inbox/read/",
-        "web:decide_request": f"/home/requests/{access_request.pk}/",
         "web:dismiss_failure": f"/home/dismiss/{creation.pk}/",
         "projects:retire": f"{project}retire/",
         "projects:restore": f"{project}restore/",

@@ -102,6 +102,19 @@ def test_all_that_match_the_search_are_chosen_across_pages(
     assert not Cluster.objects.get(name="another").owner
 
 
+@pytest.mark.parametrize("changes", [{"person": "nobody"}, {"person": "ada", "act": "keep"}])
+def test_all_stays_chosen_and_the_owner_typed_when_nothing_was_saved(
+    changes: dict[str, str], make: Make, as_: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review, "PAGE_SIZE", 2)
+    for n in range(5):
+        make(f"lab-{n}")
+    answer = as_("olga").post(ALL, {"all": "1", "reason": "", "act": "owner"} | changes)
+    assert answer.status_code == 422
+    assert 'name="all" value="1" checked' in body(answer)
+    assert f'value="{changes["person"]}" placeholder="Owner"' in body(answer)
+
+
 @pytest.mark.parametrize("text", ["lab-1", "id-lab", "subnet-of-lab"])
 def test_the_list_is_searched_by_name_id_and_subnet_and_filtered(
     text: str, make: Make, projects: Projects, as_: SignIn

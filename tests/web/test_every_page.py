@@ -46,7 +46,6 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "web:inbox"): row("200 200 200 200 200 200 200"),
     ("get", "web:news"): row("200 200 200 200 200 200 200"),
     ("post", "web:read_inbox"): row("302 302 302 302 302 302 302"),
-    ("post", "web:decide_request"): row("403 302 403 403 403 403 403"),
     ("post", "web:dismiss_failure"): row("302 404 404 404 404 404 404"),  # ada's own
     ("get", "clusters:list"): row("200 200 200 200 200 200 200"),
     ("get", "clusters:csv"): row("200 200 200 200 200 200 200"),
@@ -218,7 +217,6 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "web:inbox": "/inbox/",
         "web:news": "/inbox/news/",
         "web:read_inbox": "/inbox/read/",
-        "web:decide_request": f"/home/requests/{access_request.pk}/",
         "web:dismiss_failure": f"/home/dismiss/{creation.pk}/",
         "web:theme": "/theme/",
         "web:save_view": "/views/",

@@ -211,7 +211,6 @@ def path(route: str, at: Side, world: World) -> str:
         "test": [at.creation.project.pk],
         "retire": [at.creation.project.pk],
         "restore": [at.creation.project.pk],
-        "decide_request": [at.asked.pk],
         "dismiss_failure": [at.creation.pk],
         "remove_factor": [987_654_321],
         "reset": ["x", "y"],
@@ -247,7 +246,6 @@ def api_keys(name: str, at: Side) -> list[Any]:
 # What an allowed act comes to where that is not the usual.
 ANSWERS = {
     "access:withdraw": {404},  # another's request
-    "web:decide_request": {302, 404},  # another team's
     "web:dismiss_failure": {404},  # another's creation
     "access:revoke_token": {404},  # another's token
     "access:invitation": {404},  # a forged link

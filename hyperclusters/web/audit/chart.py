@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
@@ -18,8 +19,9 @@ from hyperclusters.audit.models import EventQuerySet
 from hyperclusters.audit.paging import NEWEST_FIRST
 from hyperclusters.audit.times import EARLIEST, LATEST, end_of_day, later
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.web.audit.periods import day, moment
+from hyperclusters.web.audit.periods import moment
 from hyperclusters.web.shared.listing import address
+from hyperclusters.web.texts.grants import day
 
 DAYS = timedelta(days=30)  # that are drawn where no time is chosen
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -174,12 +176,22 @@ def _chart(
         url = _url(query, max(start, event_filter.since or EARLIEST), end)
         counts = {how: numbers[place, how] for how in OUTCOMES}
         bars.append(_bar(counts, _word(start, scale.step), place, (HEIGHT - 4) / (most or 1), url))
-    ends = [str(each) for each in ENDS]
-    urls = {how: address(query, outcome=outcomes, action=ends) for how, outcomes in OUTCOMES.items()}
+    since = query.getlist("since") if event_filter.since else scale.since.replace(tzinfo=None).isoformat()
+    actions = _narrowed(query, "action", ENDS)
+    urls = {
+        how: address(query, since=since, action=actions, outcome=_narrowed(query, "outcome", outcomes))
+        for how, outcomes in OUTCOMES.items()
+    }
     stride = -(-len(bars) // LABELS)
     axis = [_axis_word(start, scale.step) for start in starts[::stride]]
     sums = {how: sum(number for (_, kind), number in numbers.items() if kind == how) for how in OUTCOMES}
     return Chart(bars, axis, urls, **sums)
+
+
+def _narrowed(query: QueryDict, name: str, values: Iterable[str]) -> list[str]:
+    """These values as far as the address has chosen them; all of them if it has chosen none."""
+    chosen = [str(value) for value in values if value in query.getlist(name)]
+    return chosen or [str(value) for value in values]
 
 
 def _url(query: QueryDict, since: datetime, until: datetime) -> str:

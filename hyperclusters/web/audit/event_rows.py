@@ -15,7 +15,7 @@ from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import EventRow
 from hyperclusters.audit.readable import values
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.web.audit.periods import PERIODS, day
+from hyperclusters.web.audit.periods import PERIODS
 from hyperclusters.web.audit.query import AuditForm, action_options, outcome_options
 from hyperclusters.web.shared.listing import quote_key
 from hyperclusters.web.texts.causes import cause_of
@@ -27,6 +27,7 @@ from hyperclusters.web.texts.events import (
     names_object,
     sentence_parts,
 )
+from hyperclusters.web.texts.grants import day
 from hyperclusters.web.texts.states import OUTCOME_KINDS
 
 LIST = "/audit/"
@@ -144,7 +145,7 @@ def _row(event: Event | EventRow, answer: dict[str, Any], language: str) -> Row:
     word = _actions(language).get(action, action)
     before, after = sentence_parts(action, language) or (word, "")
     what = what_was_read(name) if action == EventType.AUDIT_READ else name
-    if not what and (before.endswith(" ") or after):
+    if not what and names_object(action, language):
         before, after = word, ""
     code, message = _result(event, answer, language)
     return Row(

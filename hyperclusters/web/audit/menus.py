@@ -132,13 +132,12 @@ def _periods(parameters: QueryDict) -> list[PeriodChoice]:
     """The entries of the menu of times: each as a link that leaves typed times out."""
     is_typed = bool(parameters.get("since") or parameters.get("until"))
     chosen = "" if is_typed else parameters.get("range", "")
-    lead = address(parameters, range="", since="", until="")
-    lead = f"{lead}&" if lead != "?" else lead
+    everything = address(parameters, range="", since="", until="")
+    lead = f"{everything}&" if everything != "?" else everything
     choices = [
         PeriodChoice(str(word), dates(name), f"{lead}range={name}", chosen == name)
         for name, word in PERIODS.items()
     ]
-    everything = address(parameters, range="", since="", until="")
     return [*choices, PeriodChoice(gettext("All time"), "", everything, not chosen and not is_typed)]
 
 

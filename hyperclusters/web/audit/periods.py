@@ -11,6 +11,7 @@ from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.audit import clock
+from hyperclusters.web.texts.grants import day
 
 DAY = timedelta(days=1)
 PERIODS = {
@@ -32,9 +33,9 @@ SPANS = {
 
 
 class Period(NamedTuple):
-    """From (included) and until (not included); None has no end."""
+    """From (included) and until (not included; None: without an end)."""
 
-    since: datetime | None
+    since: datetime
     until: datetime | None
 
 
@@ -55,11 +56,8 @@ def period(name: str) -> Period:
 
 def dates(name: str) -> str:
     """The days of a period, as "16–22 Nov"; nothing for those that are counted back from now."""
-    if name in SPANS:
-        return ""
     since, until = period(name)
-    first, last = since or clock.now(), (until or clock.now() + DAY) - DAY
-    return day_range(first, last)
+    return day_range(since, until - DAY) if until else ""
 
 
 def day_range(first: datetime, last: datetime) -> str:
@@ -75,11 +73,6 @@ def day_range(first: datetime, last: datetime) -> str:
     return f"{date_format(first, start)}–{end}"
 
 
-def day(at: datetime) -> str:
-    """A day with its year, such as 25 Nov 2026."""
-    return date_format(at, gettext("j M Y"))
-
-
 def moment(at: datetime) -> str:
     """A moment to the minute, such as 25 Nov 2026, 22:30."""
     return date_format(at, gettext("j M Y, H:i"))
@@ -87,8 +80,7 @@ def moment(at: datetime) -> str:
 
 def exact_moment(at: datetime) -> str:
     """A moment to the millisecond, such as 25 Nov 2026, 22:30:05.123 UTC."""
-    day = date_format(at, gettext("j M Y"))
-    return f"{day}, {at:%H:%M:%S}.{at.microsecond // 1000:03d} UTC"
+    return f"{day(at)}, {at:%H:%M:%S}.{at.microsecond // 1000:03d} UTC"
 
 
 @dataclass(frozen=True, slots=True)

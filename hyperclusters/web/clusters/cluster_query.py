@@ -19,8 +19,8 @@ from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.shared.http import as_uuid
-from hyperclusters.web.shared.listing import FilterMenu, menu, search_text
-from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, FixedView, fixed_views, require_known
+from hyperclusters.web.shared.listing import FilterMenu, View, menu, search_text, view
+from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, require_known
 
 FILTERS = ("q", "mine", "team", "project", "type", "owner", "by", "origin", "gone", "empty")
 SELECTION = (
@@ -112,15 +112,15 @@ def is_mine(person: User) -> Q:
     return Q(owner=person) | Q(creation__in=Creation.objects.filter(requested_by=person).values("pk"))
 
 
-def views(query: QueryDict, numbers: dict[str, int]) -> list[FixedView]:
-    """The fixed views of the list."""
-    fixed: list[tuple[str, dict[str, str], int | None]] = [
-        (_("All"), {}, numbers["all"]),
-        (_("Mine"), {"mine": "1"}, numbers["mine"]),
-        (_("Created elsewhere"), {"origin": "outside"}, numbers["elsewhere"]),
-        (_("Empty"), {"empty": "yes"}, numbers["empty"]),
+def views(query: QueryDict, numbers: dict[str, int]) -> list[View]:
+    """The views of the list that everybody has, in the order that is chosen."""
+    fixed: list[tuple[str, dict[str, list[str]], str]] = [
+        (_("All"), {}, "all"),
+        (_("Mine"), {"mine": ["1"]}, "mine"),
+        (_("Created elsewhere"), {"origin": ["outside"]}, "elsewhere"),
+        (_("Empty"), {"empty": ["yes"]}, "empty"),
     ]
-    return fixed_views(query, FILTERS, fixed)
+    return [view(query, word, filters, keeps=["sort"], number=numbers[name]) for word, filters, name in fixed]
 
 
 def _options(

@@ -14,8 +14,8 @@ from hyperclusters.access.models import User
 from hyperclusters.clusters.models import UNRESOLVED, Creation, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.shared.listing import FilterMenu, menu, search_text
-from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, FixedView, fixed_views, require_known
+from hyperclusters.web.shared.listing import FilterMenu, View, menu, search_text, view
+from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, require_known
 
 FILTERS = ("q", "mine", "state", "team", "project", "type", "person")
 OPEN, UNSUCCESSFUL = "open", "unsuccessful"  # groups of states
@@ -79,15 +79,16 @@ def search(rows: CreationQuerySet, text: str) -> CreationQuerySet:
     return rows.filter(found)
 
 
-def views(query: QueryDict, visible: CreationQuerySet) -> list[FixedView]:
-    """The fixed views of the list; counted is what is under way, which is cheap."""
-    fixed: list[tuple[str, dict[str, str], int | None]] = [
+def views(query: QueryDict, visible: CreationQuerySet) -> list[View]:
+    """The views of the list that everybody has, in the order that is chosen; counted is what is under way, which is
+    cheap."""
+    fixed: list[tuple[str, dict[str, list[str]], int | None]] = [
         (_("All"), {}, None),
-        (_("Mine"), {"mine": "1"}, None),
-        (_("Under way"), {"state": OPEN}, visible.unresolved().count()),
-        (_("Unsuccessful"), {"state": UNSUCCESSFUL}, None),
+        (_("Mine"), {"mine": ["1"]}, None),
+        (_("Under way"), {"state": [OPEN]}, visible.unresolved().count()),
+        (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, None),
     ]
-    return fixed_views(query, FILTERS, fixed)
+    return [view(query, word, filters, keeps=["sort"], number=number) for word, filters, number in fixed]
 
 
 def _options(projects: list[Project], people: list[str]) -> dict[str, list[tuple[str, str]]]:

@@ -8,7 +8,6 @@ from hyperclusters.web.shared.decorators import PUBLIC, access
 
 pages_urls = [
     path("", home.home, name="home"),
-    path("home/requests/<int:pk>/", home.decide, name="decide_request"),
     path("home/dismiss/<uuid:pk>/", home.dismiss, name="dismiss_failure"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/read/", inbox.read, name="read_inbox"),

@@ -137,19 +137,29 @@ def menu_of_several(
 
 
 class View(NamedTuple):
-    """A list as somebody likes to see it: its words, its address, and whether it is the one they see."""
+    """A list as somebody likes to see it: its words, its address, whether it is the one they see, and how many rows it
+    has where that is counted."""
 
     word: str
     url: str
     chosen: bool
+    number: int | None = None
 
 
-def view(query: QueryDict, word: str, filters: Mapping[str, Iterable[str]]) -> View:
-    """A view of the list whose address is `query`: with these parameters and no others, from its first page."""
+def view(
+    query: QueryDict,
+    word: str,
+    filters: Mapping[str, Iterable[str]],
+    *,
+    keeps: Iterable[str] = (),
+    number: int | None = None,
+) -> View:
+    """A view of the list whose address is `query`: with these filters, those parameters of `query` that are named in
+    `keeps`, and no others, from its first page."""
     wanted = QueryDict(mutable=True)
-    for name, values in filters.items():
+    for name, values in [*filters.items(), *((name, query.getlist(name)) for name in keeps)]:
         wanted.setlist(name, list(values))
-    return View(word, f"?{wanted.urlencode()}", narrows_alike(query, wanted))
+    return View(word, f"?{wanted.urlencode()}", narrows_alike(query, wanted), number)
 
 
 def narrows_alike(one: QueryDict, other: QueryDict) -> bool:

@@ -1,4 +1,4 @@
-"""Parameters of a list's address: what is known, views and orders.
+"""Parameters of a list's address: what is known, and orders.
 
 A filter or value that a page does not have is refused: a typing error must not mean everything.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
@@ -47,27 +47,6 @@ def require_known(query: QueryDict, plain: Collection[str], choices: Mapping[str
             sentences.append(_("Unknown filter: %(name)s") % {"name": _printable(name)})
     if sentences:
         raise UnknownParameters(sentences[:MOST])
-
-
-class FixedView(NamedTuple):
-    """A view that a list always has: its words, its address, how many rows it has where that is counted, whether it is shown."""
-
-    word: str
-    url: str
-    number: int | None
-    chosen: bool
-
-
-def fixed_views(
-    query: QueryDict, names: Iterable[str], views: Iterable[tuple[str, dict[str, str], int | None]]
-) -> list[FixedView]:
-    """The views of a list whose filters are `names`, from words, the filters that each sets, and its count."""
-    shown = {name: value for name in names if (value := query.get(name))}
-    none: dict[str, Any] = dict.fromkeys(names, "")
-    return [
-        FixedView(word, address(query, **(none | filters)), count, filters == shown)
-        for word, filters, count in views
-    ]
 
 
 def sort_columns(query: QueryDict, sort: str, names: Iterable[str]) -> dict[str, tuple[str, str]]:

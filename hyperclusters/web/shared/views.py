@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
 from hyperclusters.accounts.models import SavedView
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import PLACES, View, narrows_alike
 
-PAGES = {"audit": "audit:list", "clusters": "clusters:list", "creations": "creations:list"}
+PAGES = {"audit": "audit:list"}  # those whose views can be saved
 MOST = 20  # views of a person on one page
 LONGEST = 2000  # characters of an address
 
@@ -32,17 +33,19 @@ def saved_views(request: PageRequest, page: str) -> list[Saved]:
     ]
 
 
-def save_view(person: User, page: str, name: str, query: str) -> bool:
-    """Keep this address of the page under this name, in the place of an earlier view of the name.
+def save_view(person: User, page: str, name: str, query: str) -> str:
+    """Save this address of the page under this name, in the place of an earlier view of the name.
 
-    False if the person has as many views of the page as anybody may have, or the address is too long.
+    Returns why it was not saved, in words; nothing if it was.
     """
     parameters = QueryDict(query.removeprefix("?"), mutable=True)
     for place in PLACES:
         parameters.pop(place, None)
     text = parameters.urlencode()
     others = SavedView.objects.filter(person=person, page=page).exclude(name=name)
-    if len(text) > LONGEST or others.count() >= MOST:
-        return False
+    if len(text) > LONGEST:
+        return _("These filters are too long for a view. Choose fewer values.")
+    if others.count() >= MOST:
+        return _("You have 20 views of this page. Delete one to save another.")
     SavedView.objects.update_or_create(person=person, page=page, name=name, defaults={"query": text})
-    return True
+    return ""

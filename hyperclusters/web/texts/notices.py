@@ -6,21 +6,23 @@ Only the time up to which somebody has read them is stored, with the person. The
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet, Value
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.layers import is_outlasted
 from hyperclusters.access.models import AccessRequest, Grant, RequestState, User
-from hyperclusters.access.permissions import Permission, active_grants, grants_for
+from hyperclusters.access.permissions import active_grants
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
-from hyperclusters.audit.models import Event
+from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.texts.states import KINDS
 
 SPAN = timedelta(days=14)
@@ -41,27 +43,25 @@ class Notice:
     is_unread: bool = False
 
 
-def notices(person: User, since: datetime | None = None) -> list[Notice]:
-    """Those of this person after `since` (None: of the last two weeks), newest first."""
-    start = clock.now() - SPAN
-    start = max(start, since) if since else start
-    sources = (settled_creations, _decided_requests, _new_owners, _ending_access)
-    found = [notice for source in sources for notice in source(person, start)]
-    return sorted(found, key=lambda notice: notice.at, reverse=True)[:MOST]
-
-
 def inbox(person: User) -> list[Notice]:
-    """The notices of the last two weeks, those marked that came after the person last marked them as read."""
-    read_at = person.inbox_read_at
-    return [
-        Notice(n.at, n.kind, n.text, n.detail, n.url, is_unread=read_at is None or n.at > read_at)
-        for n in notices(person)
-    ]
+    """The notices of the last two weeks, newest first; unread are those that came after the person last marked them as
+    read."""
+    start, read_at = clock.now() - SPAN, person.inbox_read_at
+    sources = (settled_creations, _decided_requests, _new_owners, _ending_access)
+    notices = [notice for source in sources for notice in source(person, start)]
+    notices.sort(key=lambda notice: notice.at, reverse=True)
+    return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
 
 
 def unread(person: User) -> int:
-    """How many this person has not read yet."""
-    return len(notices(person, person.inbox_read_at))
+    """How many this person has not read yet, for the number on every page. One query."""
+    start = clock.now() - SPAN
+    since = max(start, person.inbox_read_at or start)
+    sources: tuple[QuerySet[Any], ...]
+    sources = (_settled(person, since), _decided(person, since), _ownership_events(person, since))
+    rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
+    access = sum(_warned_at(grant) > since for grant in ending(person))
+    return min(len(rows.union(*others, all=True)[:MOST]) + access, MOST)
 
 
 def mark_read(person: User) -> None:
@@ -71,15 +71,18 @@ def mark_read(person: User) -> None:
 
 def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
     """What became of this person's creations, as far as they may still see them."""
-    if not grants_for(person, Permission.VIEW):
-        return
-    mine = Creation.objects.visible_to(person).filter(requested_by=person, settled_at__gt=since)
-    for creation in mine.select_related("project").order_by("-settled_at", "pk")[:MOST]:
-        if creation.state == State.CANCELLED or creation.settled_at is None:
+    creations = _settled(person, since).select_related("project")
+    for creation in creations.order_by("-settled_at", "pk")[:MOST]:
+        if creation.settled_at is None:
             continue
         detail = " · ".join(filter(None, (creation.project.name, creation.code)))
         url = creation.get_absolute_url()
         yield Notice(creation.settled_at, KINDS[creation.state], _settled_text(creation), detail, url)
+
+
+def _settled(person: User, since: datetime) -> CreationQuerySet:
+    mine = Creation.objects.visible_to(person).filter(requested_by=person, settled_at__gt=since)
+    return mine.exclude(state=State.CANCELLED)
 
 
 def _settled_text(creation: Creation) -> str:
@@ -93,8 +96,7 @@ def _settled_text(creation: Creation) -> str:
 
 
 def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
-    decided = AccessRequest.objects.filter(person=person, decided_at__gt=since)
-    decided = decided.exclude(state=RequestState.WITHDRAWN).select_related("team", "decided_by")
+    decided = _decided(person, since).select_related("team", "decided_by")
     for each in decided.order_by("-decided_at", "pk")[:MOST]:
         is_approved = each.state == RequestState.APPROVED
         text = (
@@ -109,10 +111,14 @@ def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
             yield Notice(each.decided_at, kind, text % values, each.note, reverse("access:mine"))
 
 
+def _decided(person: User, since: datetime) -> QuerySet[AccessRequest]:
+    decided = AccessRequest.objects.filter(person=person, decided_at__gt=since)
+    return decided.exclude(state=RequestState.WITHDRAWN)
+
+
 def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
     """Clusters that somebody else made this person the owner of. The ledger alone says when."""
-    events = Event.objects.filter(action__in=NEW_OWNER, at__gt=since, after__owner=person.username)
-    events = events.exclude(Q(person_id=person.pk) | Q(before__owner=person.username))
+    events = _ownership_events(person, since)
     for event in events.only("at", "person_name", "object_id", "object_name", "reason").order_by("-at")[
         :MOST
     ]:
@@ -124,12 +130,21 @@ def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
         yield Notice(event.at, "info", text, event.reason, url)
 
 
+def _ownership_events(person: User, since: datetime) -> EventQuerySet:
+    events = Event.objects.filter(action__in=NEW_OWNER, at__gt=since, after__owner=person.username)
+    return events.exclude(Q(person_id=person.pk) | Q(before__owner=person.username))
+
+
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
-    """Access that ends within a week: known since a week before its end, or since it was given."""
+    """Access that ends within a week."""
     for grant in ending(person):
-        at = max(grant.until - SOON, grant.since) if grant.until else grant.since
-        if at > since:
+        if (at := _warned_at(grant)) > since:
             yield Notice(at, "warn", _ending_text(grant), grant.reason, reverse("access:mine"))
+
+
+def _warned_at(grant: Grant) -> datetime:
+    """A week before its end, or when it was given if that is later."""
+    return max(grant.until - SOON, grant.since) if grant.until else grant.since
 
 
 def ending(person: User) -> list[Grant]:

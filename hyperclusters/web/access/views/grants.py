@@ -22,7 +22,7 @@ from hyperclusters.web.access.form_pages import form_page, forms_page, posted_fo
 from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm
 from hyperclusters.web.access.views.teams import GRANTERS, filtered_members, grants_of_people, team_of
 from hyperclusters.web.shared.decorators import access, on
-from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
+from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
 from hyperclusters.web.shared.http import REFUSED, PageRequest, own_path, posted
 from hyperclusters.web.shared.listing import PAGE_SIZE
 from hyperclusters.web.texts.access import access_refusal
@@ -90,6 +90,7 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     if answer.status_code == REFUSED and "back" in request.POST:  # from a list, which has no room for errors
         form = forms[request.POST["do"]]
         messages.warning(request, " ".join(str(each) for errors in form.errors.values() for each in errors))
+        note_not_taken(request)
         return redirect(back)
     return answer
 

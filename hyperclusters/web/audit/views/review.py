@@ -123,12 +123,13 @@ def account_all(request: PageRequest) -> HttpResponse:
 
 
 def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
-    values = {"person": _owner_name(request), "reason": posted_text(request, "reason")}
-    name = values["person"]
+    person = posted_text(request, "suggested", 150) or posted_text(request, "person", 150)
+    name = "" if request.POST.get("act") == "keep" else person
+    reason = posted_text(request, "reason")
     try:
         owner = User.objects.by_username(name).get(is_active=True, service_team=None) if name else None
         noted = creation_reviews.account_for_all(
-            by=request.user, clusters=clusters, owner=owner, reason=values["reason"]
+            by=request.user, clusters=clusters, owner=owner, reason=reason
         )
     except User.DoesNotExist:
         error = _("There is no person called %(name)s. Nothing was saved.") % {"name": name}
@@ -141,14 +142,8 @@ def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
         _say_noted(request, clusters, noted, owner)
         return _back(request)
     chosen = [cluster.pk for cluster in clusters]
-    return _queue(request, OUTSIDE, REFUSED, error=error, chosen=chosen, typed=values)
-
-
-def _owner_name(request: PageRequest) -> str:
-    """The owner whom a suggestion's button names, or who was typed. "Keep without owner" names nobody."""
-    if request.POST.get("act") == "keep":
-        return ""
-    return posted_text(request, "suggested", 150) or posted_text(request, "person", 150)
+    typed = {"person": person, "reason": reason, "all": "all" in request.POST}
+    return _queue(request, OUTSIDE, REFUSED, error=error, chosen=chosen, typed=typed)
 
 
 def _say_noted(request: PageRequest, clusters: list[Cluster], noted: int, owner: User | None) -> None:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
-from django.utils.translation import gettext as _
 
-from hyperclusters.access import access_requests
 from hyperclusters.access.access_requests import waiting_for
-from hyperclusters.access.errors import ChangeRefused
-from hyperclusters.access.models import AccessRequest, User
+from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import Permission, active_grants, may, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Judgement, Project, Review, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.clusters.quotas import used, used_by
+from hyperclusters.clusters.quotas import usage
 from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.pages.setup import setup_steps
-from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access, anywhere
-from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
-from hyperclusters.web.shared.http import PageRequest, posted_text
-from hyperclusters.web.texts.access import access_refusal, ended_grants, no_admin_notice, request_lines
+from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
+from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
 from hyperclusters.web.texts.notices import ending, inbox
 
 ROWS = 6  # rows of each table
@@ -59,28 +54,7 @@ def home(request: PageRequest) -> HttpResponse:
         context["setup"] = setup_steps()
         context["projects"] = Project.objects.select_related("team").prefetch_related("sources")
         context["workers"] = Heartbeat.objects.all()
-    return render(request, "pages/home.html", context | _needs(request) | _own(person))
-
-
-@access(post=anywhere(Permission.GRANT), page="web:home")
-@keeps_draft()
-def decide(request: PageRequest, pk: int) -> HttpResponse:
-    """Approve a request for access as it was asked, or decline it, and come back to Home."""
-    mine = AccessRequest.objects.filter(within(request.user, Permission.GRANT, team="team"))
-    access_request = get_object_or_404(mine.select_related("person", "team"), pk=pk)
-    who = {"who": access_request.person.username, "role": access_request.get_role_display()}
-    try:
-        if request.POST.get("do") == "approve":
-            access_requests.approve(access_request, by=request.user, days=access_request.days)
-            messages.success(request, _("%(who)s is %(role)s here now.") % who)
-        else:
-            note = posted_text(request, "reason")
-            access_requests.decline(access_request, by=request.user, note=note)
-            messages.success(request, _("Declined. %(who)s is told why.") % who)
-    except ChangeRefused as refused:
-        note_not_taken(request)
-        messages.warning(request, access_refusal(refused))
-    return redirect("web:home")
+    return render(request, "pages/home.html", context | _needs(person) | _own(person))
 
 
 @access(post=OWN, page="web:home")
@@ -91,11 +65,10 @@ def dismiss(request: PageRequest, pk: UUID) -> HttpResponse:
     return redirect("web:home")
 
 
-def _needs(request: PageRequest) -> dict[str, Any]:
-    """All that waits for this person, and for nobody's answer but theirs and their like's."""
-    person = request.user
+def _needs(person: User) -> dict[str, Any]:
+    """All that waits for this person, or for one of several people of whom they are one."""
     needs: dict[str, Any] = {
-        "waiting": [(asked, _draft(request, asked)) for asked in waiting_for(person)[:10]],
+        "waiting": waiting_for(person)[:10],
         "undecided": _creations(person).filter(_to_decide(person))[:10],
         "ending": ending(person),
         "questions": _questions(person)[:10],
@@ -107,10 +80,6 @@ def _needs(request: PageRequest) -> dict[str, Any]:
         parts.pop(OPEN)  # waits for the cloud
         needs["to_review"] = [(name, n) for name, rows in parts.items() if (n := rows.count())]
     return needs | {"needs_me": any(needs.values())}
-
-
-def _draft(request: PageRequest, asked: AccessRequest) -> QueryDict | None:
-    return draft_for(request, reverse("web:decide_request", args=[asked.pk]))
 
 
 def _questions(person: User) -> QuerySet[Review]:
@@ -127,8 +96,8 @@ def _teams_with_clusters_to_hand_over(person: User) -> QuerySet[Any, Any]:
 
 
 def _own(person: User) -> dict[str, Any]:
-    """What is under way, this person's failures and clusters, and the room that is left for more. Whoever owns none sees their teams'
-    newest that were created here."""
+    """What is under way, this person's failures and clusters, and how much of each quota is used. A person without
+    clusters sees the newest of their teams that were created here."""
     present = Cluster.objects.visible_to(person).present().select_related("project__team", "owner")
     mine = present.filter(owner=person)
     own_count = mine.count()
@@ -142,11 +111,15 @@ def _own(person: User) -> dict[str, Any]:
 
 
 def _rooms(person: User) -> list[Room]:
+    """How much of their quota their projects use, then their teams. Counted at once, however many they are."""
     projects = Project.objects.where(person, Permission.CREATE).select_related("team")
-    rooms = [Room(each.name, used(each), each.quota) for each in projects if each.quota is not None]
-    teams = {each.team for each in projects if each.team.quota is not None}
-    by_name = sorted(teams, key=lambda team: team.name)
-    return rooms + [Room(team.name, used_by(team), team.quota) for team in by_name if team.quota is not None]
+    teams = sorted({each.team for each in projects}, key=lambda team: team.name)
+    return [*_rooms_of("project", projects), *_rooms_of("project__team", teams)]
+
+
+def _rooms_of(field: str, owners: Iterable[Project | Team]) -> list[Room]:
+    counts = usage(field, [each.pk for each in owners if each.quota is not None])
+    return [Room(each.name, counts[each.pk], each.quota) for each in owners if each.quota is not None]
 
 
 def _creations(person: User) -> CreationQuerySet:

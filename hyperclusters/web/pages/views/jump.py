@@ -39,8 +39,7 @@ class Place(NamedTuple):
 @access(get=SIGNED_IN)
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def jump(request: PageRequest) -> HttpResponse:
-    """What this person may open and holds the text in its name or ID; without a text, the pages and
-    acts there are."""
+    """What this person may open whose name or ID contains the text; without a text, all pages and acts."""
     text = search_text(request.GET)
     fitting = [each for each in _fixed(request) if text.casefold() in each.name.casefold()]
     context = {"text": text, "places": [*fitting, *_things(request.user, text)]}

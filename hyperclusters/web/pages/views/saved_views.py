@@ -11,22 +11,22 @@ from django.utils.translation import gettext as _
 from hyperclusters.accounts.models import SavedView
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, posted_text
-from hyperclusters.web.shared.views import LONGEST, PAGES, save_view
+from hyperclusters.web.shared.views import PAGES, save_view
 
 
 @access(post=SIGNED_IN, page="web:home")
 def save(request: PageRequest) -> HttpResponse:
     """Save the filters of a list under a name."""
     page, name = request.POST.get("page", ""), posted_text(request, "name", 60)
-    query = posted_text(request, "query", LONGEST + 1)
+    query = request.POST.get("query", "")
     if page not in PAGES:
         raise Http404
     if not name:
         messages.warning(request, _("Enter a name for the view. Nothing was saved."))
-    elif save_view(request.user, page, name, query):
-        messages.success(request, _("View “%(name)s” saved.") % {"name": name})
+    elif refusal := save_view(request.user, page, name, query):
+        messages.warning(request, refusal)
     else:
-        messages.warning(request, _("You have 20 views of this page. Delete one to save another."))
+        messages.success(request, _("View “%(name)s” saved.") % {"name": name})
     return HttpResponseRedirect(reverse(PAGES[page]) + _query(query))
 
 
@@ -36,7 +36,7 @@ def delete(request: PageRequest, pk: int) -> HttpResponse:
     view = get_object_or_404(SavedView, pk=pk, person=request.user)
     view.delete()
     messages.success(request, _("View “%(name)s” deleted.") % {"name": view.name})
-    return HttpResponseRedirect(reverse(PAGES[view.page]) + _query(posted_text(request, "query", LONGEST)))
+    return HttpResponseRedirect(reverse(PAGES[view.page]) + _query(request.POST.get("query", "")))
 
 
 def _query(query: str) -> str:
