@@ -125,9 +125,7 @@ def _create(
         message = f"A hyper cluster named {create_body.name} already exists"
         return Effect(modelarts_error(MODELARTS_EXISTS, message, HTTPStatus.CONFLICT))
     if behaviours.quota is not None and len(existing) >= behaviours.quota:
-        return Effect(
-            modelarts_error(MODELARTS_QUOTA, "The quota of hyper clusters is used up")
-        )
+        return Effect(modelarts_error(MODELARTS_QUOTA, "The quota of hyper clusters is used up"))
     cluster = clusters.new_cluster(
         call.target.project_id,
         create_body.name,
