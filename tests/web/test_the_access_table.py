@@ -189,6 +189,8 @@ def path(route: str, at: Side, world: World) -> str:
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
+        "report": [world.report],
+        "report-file": [world.report],
         "invitation": ["forged"],
         "of_form": [at.creation.token],
         "dismiss": [world.site_grant.pk],
