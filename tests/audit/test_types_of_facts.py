@@ -87,6 +87,7 @@ def past(database: None, tmp_path: Path, settings: Any, monkeypatch: pytest.Monk
     verify()
 
 
+@pytest.mark.any_database  # only the demo writes a history, and the demo runs on SQLite
 def test_an_event_s_facts_have_one_type_per_path(past: None) -> None:
     assert Event.objects.filter(action__in=["audit:exported", "project:calls:stopped"]).count() >= 2
     assert conflicts() == {}

@@ -67,7 +67,7 @@ def test_an_empty_cluster_says_since_when(
     Cluster.objects.update(empty_since=timezone.now() - timedelta(days=3, hours=1))
     ada = as_("ada")
     text = words(ada.get(cluster.get_absolute_url()))
-    assert "ModelArts has listed nothing inside since 3 days ago" in text
+    assert "ModelArts lists nothing inside. First listed empty 3 days ago" in text
     text = words(ada.get(f"{cluster.get_absolute_url()}delete/"))
     assert "Nothing we know of prevents it" in text
     assert "We check again right before sending. If the list can't be read, nothing is deleted." in text

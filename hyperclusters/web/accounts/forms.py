@@ -98,7 +98,8 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # Django's cl
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs["class"] = "input"
-        first = self.fields["new_password1"]
+        first, second = self.fields["new_password1"], self.fields["new_password2"]
+        second.label, second.help_text = _("Repeat the new password"), ""
         first.help_text = _("At least 12 characters, not a common word, and not like your name.")
 
 
