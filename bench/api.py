@@ -42,21 +42,21 @@ def measure(site: Site) -> Iterator[Figure]:
         ]
         for request in requests * WARM:
             request()
-        html, listed, created = zip(
+        pages, lists, creates = zip(
             *([_cpu(site, request) for request in requests] for _ in range(TURNS)), strict=True
         )
     yield Figure(
         f"CPU of the API's list of {CLUSTERS} clusters over that of the page",
-        f"{median(listed):.1f} ms",
-        f"{median(html):.1f} ms",
-        median(a / b for a, b in zip(listed, html, strict=True)),
+        f"{median(lists):.1f} ms",
+        f"{median(pages):.1f} ms",
+        median(a / b for a, b in zip(lists, pages, strict=True)),
         0.5,
     )
     yield Figure(
         "CPU of a create call to the API",
-        f"{median(created):.1f} ms",
+        f"{median(creates):.1f} ms",
         f"{CREATE:.0f} ms",
-        median(created) / CREATE,
+        median(creates) / CREATE,
         1.0,
     )
 

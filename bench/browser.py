@@ -1,4 +1,5 @@
-"""A signed-in browser, or a program with a token, that keeps its connection, as small as it gets: what it costs is not what is measured."""
+"""A signed-in browser, or a program with a token. It keeps its connection and does as little as possible: its own cost is
+not what is measured."""
 
 from __future__ import annotations
 

@@ -286,6 +286,14 @@ def test_attempts_are_listed_newest_first_and_found_by_name_and_state(
     assert "2 attempts in Vision · vision-cn-southwest-2" in words(ada.get(LIST))
 
 
+def test_who_has_no_access_is_led_to_it_and_nobody_else(people: People, as_: SignIn) -> None:
+    for path in ("/creations/", "/clusters/"):
+        assert "You have no access to a team yet" in words(as_("nina").get(path))
+        # A team without a project, every team without a project, and the platform: each is access.
+        for name in ("ada", "olga", "root"):
+            assert "You have no access to a team yet" not in words(as_(name).get(path)), (name, path)
+
+
 def test_creations_are_found_by_every_id_and_filter_and_sorted_by_every_column(
     people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:

@@ -85,10 +85,14 @@ def test_what_was_never_listed_and_what_cannot_be_is_said(
     assert "Not listed yet." in text
     text = words(as_("tom").get(f"{cluster.get_absolute_url()}delete/"))
     assert "The last try to list what is inside failed just now" in text
+    assert "What is inside is not known" in text
+    assert "Nothing we know of prevents it" not in text
     ecs = created(people, projects, "servers", "ECS")
     text = words(as_("tom").get(ecs.get_absolute_url()))
     assert "ModelArts doesn't report this for ECS clusters." in text
     text = words(as_("tom").get(f"{ecs.get_absolute_url()}delete/"))
+    assert "What is inside can't be checked" in text
+    assert "Nothing we know of prevents it" not in text
     assert "ModelArts doesn't report what is inside an ECS cluster, so we can't check that." in text
     assert "Delete anyway" not in text
 

@@ -62,10 +62,14 @@ class ClusterQuery:
     visible: ClusterQuerySet
     under_way: CreationQuerySet
     projects: list[Project]
-    listings: list[ClusterListing]
     filters: list[FilterMenu]
     is_filtered: bool
     sort: str
+
+    @property
+    def listings(self) -> list[ClusterListing]:
+        """The cloud's lists of the projects: none of a retired one."""
+        return [listing for project in self.projects for listing in project.sources.all()]
 
 
 def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
@@ -89,7 +93,6 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
         visible=visible,
         under_way=_under_way(creations, person, chosen, search_text(query)),
         projects=projects,
-        listings=[listing for project in projects for listing in project.sources.all()],
         filters=_menus(query, options),
         is_filtered=any(query.get(name) for name in FILTERS),
         sort=sort,

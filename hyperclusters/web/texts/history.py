@@ -54,9 +54,8 @@ def _item(event: Event | None, creation_reason: str) -> HistoryItem:
     icon, kind, text, detail = LINES[EventType(event.action)]
     after = event.after or {}
     owner, person = str(after.get("owner") or after.get("claimed_for") or ""), event.person_name
-    if (
-        event.action == EventType.OWNER_CHANGED and not owner
-    ):  # another cluster turned out to be the creation's
+    if event.action == EventType.OWNER_CHANGED and not owner:
+        # Another cluster turned out to be the creation's.
         text = _("It has no owner any more")
     return HistoryItem(
         icon=icon,

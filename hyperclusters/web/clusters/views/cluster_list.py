@@ -12,7 +12,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit import clock
 from hyperclusters.clusters.inventory import ask_refresh, note_export
@@ -30,6 +29,7 @@ from hyperclusters.web.clusters.cluster_query import (
 )
 from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, page_rows
 from hyperclusters.web.clusters.freshness import failing_lists, freshness, outage
+from hyperclusters.web.clusters.visible_projects import heading
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
@@ -121,7 +121,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
     page = paginator.get_page(request.GET.get("page"))
     under_way = list(asked.under_way[: MOST_UNDER_WAY + 1]) if page.number == 1 else []
     has_project = len(asked.projects) > 1
-    return _place(asked) | {
+    return heading(request.user, asked.projects) | {
         "page": page,
         "rows": cluster_rows(
             cast("ClusterQuerySet", page.object_list),
@@ -139,20 +139,9 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "may_hand_over": bool(numbers["mine"]) or may(request.user, Permission.MANAGE),
         "chosen": [(name, value) for name in (*FILTERS, "sort") if (value := request.GET.get(name))],
         "base": address(request.GET),
-        "lack": "" if asked.listings else _lack(request.user),
-        **_poll(asked, under_way),
-    }
-
-
-def _place(asked: ClusterQuery) -> dict[str, Any]:
-    """Where the clusters are, as far as that is one value for all of them, and how fresh the lists are."""
-    teams = sorted({project.team.name for project in asked.projects})
-    return {
-        "team": teams[0] if len(teams) == 1 else "",
-        "teams": len(teams),
-        "project": asked.projects[0].name if len(asked.projects) == 1 else "",
         "freshness": freshness(asked.listings),
         "outage": outage(asked.listings),
+        **_poll(asked, under_way),
     }
 
 
@@ -163,10 +152,3 @@ def _poll(asked: ClusterQuery, under_way: list[Creation]) -> dict[str, Any]:
     moving = [each for each in under_way if each.state != State.NEEDS_ATTENTION]
     is_watched = any(now - each.requested_at < WATCHED for each in moving)
     return {"refreshing": refreshing, "poll": 1500 if refreshing or is_watched else 5000 * bool(moving)}
-
-
-def _lack(person: User) -> str:
-    """Why a person sees no list of clusters: no project yet, a role that shows none, or no access."""
-    if may(person, Permission.VIEW):
-        return "project"
-    return "role" if may(person, Permission.CONNECT) else "access"

@@ -11,6 +11,7 @@ from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.inventory import note_export
 from hyperclusters.web.clusters.creation_files import COLUMNS, facts
 from hyperclusters.web.clusters.creation_query import FILTERS, SORTS, creation_query, views
+from hyperclusters.web.clusters.visible_projects import heading
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
@@ -60,16 +61,12 @@ def _exported(request: PageRequest, kind: str) -> list[dict[str, Any]]:
 
 def _context(request: PageRequest) -> dict[str, Any]:
     asked = creation_query(request.user, request.GET)
-    teams = sorted({project.team.name for project in asked.projects})
-    return {
+    return heading(request.user, asked.projects) | {
         "page": Paginator(asked.rows, PAGE_SIZE).get_page(request.GET.get("page")),
         "views": views(request.GET, asked.visible),
         "columns": sort_columns(request.GET, asked.sort, SORTS),
         "filters": asked.filters,
         "is_filtered": asked.is_filtered,
         "has_project": len(asked.projects) > 1,
-        "team": teams[0] if len(teams) == 1 else "",
-        "teams": len(teams),
-        "project": asked.projects[0].name if len(asked.projects) == 1 else "",
         "base": address(request.GET),
     }

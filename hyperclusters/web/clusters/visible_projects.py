@@ -1,0 +1,27 @@
+"""The projects whose clusters or creations a list shows, in words of its heading; without any, why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hyperclusters.access.models import User
+from hyperclusters.access.permissions import Permission, may
+from hyperclusters.clusters.models import Project
+
+
+def heading(person: User, projects: list[Project]) -> dict[str, Any]:
+    """The team and the project if there is just one, the number of teams, and what this person lacks: "access",
+    "role", "project", or nothing."""
+    teams = sorted({project.team.name for project in projects})
+    return {
+        "team": teams[0] if len(teams) == 1 else "",
+        "teams": len(teams),
+        "project": projects[0].name if len(projects) == 1 else "",
+        "lack": "" if projects else _lack(person),
+    }
+
+
+def _lack(person: User) -> str:
+    if may(person, Permission.VIEW):
+        return "project"
+    return "role" if may(person, Permission.CONNECT) else "access"
