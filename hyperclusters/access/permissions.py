@@ -11,12 +11,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
+from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
 
 from .models import TEAM_ROLES, Grant, Role, Team, User
 
 Person = User | AnonymousUser
-_read: ContextVar[dict[int, list[Grant]] | None] = ContextVar("grants that were read", default=None)
+_known: ContextVar[dict[int, tuple[User, list[Grant]]] | None] = ContextVar(
+    "people with grants", default=None
+)
 _only_team: ContextVar[int | None] = ContextVar("the one team in which grants count", default=None)
 
 
@@ -85,35 +88,51 @@ def read_once() -> Iterator[None]:
 
     Code that writes calls `require`, which reads them again.
     """
-    token, team = _read.set({}), _only_team.set(None)
+    token, team = _known.set({}), _only_team.set(None)
     try:
         yield
     finally:
-        _read.reset(token)
+        _known.reset(token)
         _only_team.reset(team)
+
+
+def remember(person: User, grants: Iterable[Grant]) -> None:
+    """Inside `read_once`: what was just read of a person, their grants that have not been ended, each with its team.
+
+    Someone who is not active is not remembered.
+    """
+    known, now = _known.get(), clock.now()
+    if known is not None and person.is_active:
+        active = [grant for grant in grants if grant.until is None or grant.until > now]
+        known[person.pk] = person, sorted(active, key=_rank)
+
+
+def remembered(person_id: int) -> User | None:
+    """The active person, if this web request has read them already."""
+    person, _grants = (_known.get() or {}).get(person_id, (None, ()))
+    return person
 
 
 def limit_to_team(team_id: int) -> None:
     """For the rest of this web request only grants of this team count, and no site role: what an API token is bound to."""
     _only_team.set(team_id)
-    if (cache := _read.get()) is not None:
-        cache.clear()
 
 
 def active_grants(person: Person) -> list[Grant]:
     """This person's active grants, each with its team; those of one team in rising order."""
     if not isinstance(person, User):
         return []
-    if (cache := _read.get()) is None:
-        cache = {}
-    if person.pk not in cache:
-        grants = _active(person).select_related("team")
+    known, team_id = _known.get(), _only_team.get()
+    if known is None or person.pk not in known:
         # Sorted here: in the database the names to sort by cost two joins more, on every page.
-        cache[person.pk] = sorted(
-            grants,
-            key=lambda grant: (grant.team is None, str(grant.team), list(Role).index(Role(grant.role))),
+        grants = sorted(
+            Grant.objects.active().filter(person=person).order_by().select_related("team"), key=_rank
         )
-    return cache[person.pk]
+        if known is not None:
+            known[person.pk] = person, grants
+    else:
+        grants = known[person.pk][1]
+    return grants if team_id is None else [grant for grant in grants if grant.team_id == team_id]
 
 
 def grants_for(person: Person, permission: Permission) -> list[Grant]:
@@ -193,6 +212,10 @@ def _active(person: User) -> QuerySet[Grant]:
     grants = Grant.objects.active().filter(person=person).order_by()
     team_id = _only_team.get()
     return grants if team_id is None else grants.filter(team=team_id)
+
+
+def _rank(grant: Grant) -> tuple[bool, str, int]:
+    return grant.team is None, str(grant.team), list(Role).index(Role(grant.role))
 
 
 def _roles(permission: Permission) -> set[Role]:

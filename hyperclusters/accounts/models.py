@@ -49,6 +49,11 @@ class Session(AbstractBaseSession):
         abstract = False
         ordering = ["-seen_at", "pk"]
 
+    @property
+    def is_expired(self) -> bool:
+        """Whether it ended, or would end later than possible: `unexpired` for one session."""
+        return clock.is_due(self.expire_date, timedelta(seconds=settings.SESSION_IDLE))
+
     def save(self, *args: Any, force_update: bool = False, **kwargs: Any) -> None:
         """A change of its data leaves its times alone: only use moves those."""
         if force_update:

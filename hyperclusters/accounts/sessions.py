@@ -24,6 +24,7 @@ from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
+from .callers import read_session
 from .models import Session
 
 HALF_WAY = "account_login"  # where allauth keeps a sign-in that lacks its second step
@@ -54,10 +55,11 @@ class SessionStore(db.SessionStore):
                 if clock.is_within(datetime.fromtimestamp(at, UTC), STRANGER_AGE):
                     return dict(data)
         else:
-            self.row = Session.objects.unexpired().filter(session_key=key).first()
-            if self.row:
-                return self.decode(self.row.session_data)
-            self.has_idled_out = _has_idled_out(Session.objects.filter(session_key=key).first())
+            row = read_session(key)
+            if row and not row.is_expired:
+                self.row = row
+                return self.decode(row.session_data)
+            self.has_idled_out = _has_idled_out(row)
         self._session_key = None
         return {}
 

@@ -22,6 +22,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from . import lockout
+from .callers import read_token
 from .company import confirmation_ends_at
 from .models import ApiToken, Scope
 from .token_format import generate_token, token_id
@@ -112,7 +113,7 @@ def authenticate(header: str, *, ip: str) -> ApiToken:
     if scheme.lower() != "bearer" or not text:
         raise TokenRejected("missing")
     pk = token_id(text)
-    token = ApiToken.objects.select_related("owner").filter(pk=pk).first() if pk else None
+    token = read_token(pk) if pk else None
     if token is None or not hmac.compare_digest(token.digest, _digest(text)):
         raise _rejected(None, "unknown", ip)
     if not token.owner.is_active:

@@ -142,8 +142,8 @@ def test_g29_signing_in_again_begins_the_twelve_hours_anew(people: People) -> No
 def test_g29_being_used_is_written_at_most_once_a_minute(as_: SignIn, django_assert_num_queries: Any) -> None:
     ada = as_("ada")
     ada.get("/accounts/confirm/")
-    # Session, person, any passkey, the language of the page, what the keys may do, the inbox: no entry.
-    with django_assert_num_queries(6) as first:
+    # Who calls, any passkey, the page, the inbox: no entry.
+    with django_assert_num_queries(4) as first:
         ada.get("/accounts/confirm/")
     assert not [query for query in first.captured_queries if query["sql"].startswith("UPDATE")]
 
