@@ -1,15 +1,14 @@
-"""Rows of the list of clusters, each drawn once for what it shows."""
+"""Rows of the list of clusters."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from uuid import UUID
 
-from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -50,7 +49,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ClusterRow:
-    """Everything that a row shows, and nothing else: two that are equal look the same."""
+    """Everything that a row shows."""
 
     pk: UUID
     cluster_id: str
@@ -79,8 +78,12 @@ class ClusterRow:
     locked_at: datetime | None
     locked_by: str
     lock_reason: str
-    inside_listed_at: datetime | None = field(default=None, compare=False)  # only files show it
+    inside_listed_at: datetime | None  # only files show it
     stale_words: str = ""  # how old all this is, while the list that it comes from fails
+
+    @property
+    def url(self) -> str:
+        return reverse("clusters:cluster", args=[self.pk])
 
     @property
     def initials(self) -> str:
@@ -95,22 +98,6 @@ class ClusterRow:
     @property
     def subnet_ids(self) -> list[str]:
         return [subnet_id for subnet_id, _ in self.networks]
-
-
-def cluster_rows(
-    clusters: ClusterQuerySet,
-    *,
-    failing: Iterable[ClusterListing] = (),
-    has_project: bool = True,
-    has_box: bool = False,
-) -> list[str]:
-    """The clusters as HTML rows, in their order: two queries, however many.
-
-    `failing`: lists that fail; their clusters carry a clock. `has_project`: with the column of the project. `has_box`:
-    with a box to tick.
-    """
-    language = get_language()
-    return [_render(row, language, has_project, has_box) for row in page_rows(clusters, failing)]
 
 
 def page_rows(clusters: ClusterQuerySet, failing: Iterable[ClusterListing] = ()) -> Iterator[ClusterRow]:
@@ -168,10 +155,3 @@ def _networks(clusters: list[UUID]) -> dict[UUID, list[tuple[str, bool | None]]]
         for cluster, subnet_id, is_default in rows.values_list("cluster_id", "subnet_id", "is_default"):
             networks[cluster].append((subnet_id, is_default))
     return networks
-
-
-@lru_cache(4096)
-def _render(row: ClusterRow, _language: str | None, has_project: bool, has_box: bool) -> str:
-    return render_to_string(
-        "clusters/_row.html", {"row": row, "has_project": has_project, "has_box": has_box}
-    )

@@ -12,16 +12,14 @@ from hyperclusters.clusters.preflight import Preflight, preflight
 from hyperclusters.clusters.quotas import broken_rules
 from hyperclusters.modelarts import ClusterType, is_name, is_subnet_id
 from hyperclusters.web.clusters.preview_checks import checks
-from hyperclusters.web.clusters.project_choices import preselected
 from hyperclusters.web.clusters.snippets import FORMS, snippets
 from hyperclusters.web.clusters.subnets import subnets_context
 from hyperclusters.web.texts.refusals import name_trouble, rule_broken
 from hyperclusters.web.texts.vendor import vendor_pages
 
 
-def preview(person: User, projects: list[Project], values: dict[str, str]) -> dict[str, Any]:
-    """Context for the form and for its live fragment. `projects` are those in which the person may create, one at least."""
-    project = chosen_project(projects, values) or preselected(person, projects)
+def preview(person: User, project: Project, values: dict[str, str]) -> dict[str, Any]:
+    """Context for the form and for its live fragment."""
     name, subnet_id = values.get("name", ""), values.get("hyper_cluster_subnet_id", "")
     kind = stated_type(values)
     ahead = preflight(person=person, project=project, name=name if is_name(name) else "")
@@ -53,11 +51,6 @@ def _broken_fields(values: dict[str, str], ahead: Preflight, kind: ClusterType |
     team, name = ahead.project.team, values.get("name", "")
     broken_fields = broken_rules(team, name=name, type=kind or "", reason=values.get("reason", ""))
     return [field for field in broken_fields if field != "name" or is_name(name)]
-
-
-def chosen_project(projects: list[Project], values: dict[str, str]) -> Project | None:
-    """The project of this name, if it is one of them."""
-    return next((project for project in projects if project.name == values.get("project")), None)
 
 
 def _name_note(name: str, ahead: Preflight) -> dict[str, Any]:

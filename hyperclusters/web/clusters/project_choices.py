@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
 from hyperclusters.clusters.models import ClusterListing, Creation, Project
 
 
-def last_used(person: User, projects: list[Project]) -> Project | None:
-    """The project of this person's latest creation, if it is one of these."""
-    mine = Creation.objects.filter(requested_by=person, project__in=projects)
-    latest = mine.order_by("-requested_at").only("project").first()
-    return next((project for project in projects if latest and project.pk == latest.project_id), None)
+class ProjectChoices:
+    """The projects in which a person may create, one at least. Each question is asked once."""
 
+    def __init__(self, person: User, projects: list[Project]) -> None:
+        self.person, self.projects = person, projects
 
-def preselected(person: User, projects: list[Project]) -> Project:
-    """The one last used, else the first that works, else the first."""
-    broken = failing(projects)
-    healthy = (project for project in projects if project.pk not in broken)
-    return last_used(person, projects) or next(healthy, projects[0])
+    def chosen(self, values: dict[str, str]) -> Project:
+        """The project that the form names, else the one last used, else the first that works, else the first."""
+        healthy = (project for project in self.projects if project.pk not in self._troubles)
+        return self.named(values) or self._last_used or next(healthy, self.projects[0])
 
+    def named(self, values: dict[str, str]) -> Project | None:
+        """The project that the form names, if it is one of these."""
+        return next((project for project in self.projects if project.name == values.get("project")), None)
 
-def failing(projects: list[Project]) -> dict[object, str]:
-    """What is wrong with those that do not work, by their keys: calls are paused, or a list cannot be read."""
-    lists = ClusterListing.objects.filter(project__in=projects, failed_at__isnull=False)
-    troubles: dict[object, str] = dict.fromkeys(
-        lists.values_list("project", flat=True), _("lists unavailable")
-    )
-    return troubles | {each.pk: _("calls paused") for each in projects if each.is_blocked()}
+    def labels(self) -> list[tuple[str, str]]:
+        """Values and words of the menu."""
+        return [
+            (each.name, _label(each, self._troubles.get(each.pk, ""), is_latest=each == self._last_used))
+            for each in self.projects
+        ]
 
+    @cached_property
+    def _last_used(self) -> Project | None:
+        mine = Creation.objects.filter(requested_by=self.person, project__in=self.projects)
+        latest = mine.order_by("-requested_at").values_list("project_id", flat=True).first()
+        return next((project for project in self.projects if project.pk == latest), None)
 
-def labels(person: User, projects: list[Project]) -> list[tuple[str, str]]:
-    """Values and words of the menu."""
-    latest, troubles = last_used(person, projects), failing(projects)
-    return [
-        (each.name, _label(each, troubles.get(each.pk, ""), is_latest=each == latest)) for each in projects
-    ]
+    @cached_property
+    def _troubles(self) -> dict[object, str]:
+        """What is wrong with those that do not work, by their keys: calls are paused, or a list cannot be read."""
+        lists = ClusterListing.objects.filter(project__in=self.projects, failed_at__isnull=False)
+        troubles: dict[object, str] = dict.fromkeys(
+            lists.values_list("project", flat=True), _("lists unavailable")
+        )
+        return troubles | {each.pk: _("calls paused") for each in self.projects if each.is_blocked()}
 
 
 def _label(project: Project, trouble: str, *, is_latest: bool) -> str:

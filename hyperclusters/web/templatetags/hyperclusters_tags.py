@@ -11,11 +11,14 @@ from django.db.models import Model
 from django.http import QueryDict
 from django.template import engines
 from django.template.loader import render_to_string
+from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from hyperclusters.clusters.subnets import Subnet
 from hyperclusters.web.access.forms import LENGTHS
 from hyperclusters.web.audit.event_rows import Day, Row
+from hyperclusters.web.clusters.cluster_rows import ClusterRow
 from hyperclusters.web.shared.humanize import is_any_moment, when
 from hyperclusters.web.shared.listing import FilterMenu, carried_fields
 from hyperclusters.web.texts.causes import cloud_message, cloud_words
@@ -49,7 +52,7 @@ def event_rows(events: list[Row]) -> str:
 
     By Jinja2, and from a macro, whose answer is markup because the engine escaped it.
     """
-    markup: str = _event_macros().rows(events)
+    markup: str = _macros("audit/_event_rows.jinja").rows(events)
     return markup
 
 
@@ -57,12 +60,48 @@ def event_rows(events: list[Row]) -> str:
 def event_days(days: list[Day]) -> str:
     """These events by day, those of one request behind the newest of them."""
     words = {"open": _("Events of this request"), "copy": _("Copy the cloud's request ID")}
-    markup: str = _event_macros().days(days, words)
+    markup: str = _macros("audit/_event_rows.jinja").days(days, words)
     return markup
 
 
-def _event_macros() -> Any:
-    template: Any = engines["jinja2"].get_template("audit/_event_rows.jinja")
+@register.simple_tag
+def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
+    """These clusters as the rows of a table, each with a box to tick; with the column of the project or without."""
+    copy = _("Copy %(what)s %(start)s")
+    words = {
+        "copy_cluster": copy % {"what": _("cluster ID"), "start": "%s"},
+        "copy_subnet": copy % {"what": _("subnet ID"), "start": "%s"},
+        "default": _("default"),
+        "default_unknown": _("default not stated"),
+        "no_network": _("No network reported"),
+        "gone": _("Gone"),
+        "as_of": _("as of %(age)s"),
+        "not_reported": _("Not reported"),
+        "locked": _("Locked"),
+        "nobody": _("Nobody"),
+        "elsewhere": _("Created elsewhere"),
+        "seen": _("seen"),
+    }
+    markup: str = _macros("clusters/_cluster_rows.jinja").rows(rows, words, exact, has_project)
+    return markup
+
+
+@register.simple_tag
+def subnet_rows(subnets: list[Subnet], chosen: str) -> str:
+    """These subnets as the items of a list, each a button that fills in its ID; `chosen` is marked."""
+    words = {
+        "not_sendable": _("Not an ID that a request may carry."),
+        "unused": _("no cluster now, last seen %(date)s"),
+        "more": _("and %(n)s more"),
+        "default": _("default"),
+        "day": date_format,
+    }
+    markup: str = _macros("clusters/_subnet_rows.jinja").rows(subnets, chosen, words)
+    return markup
+
+
+def _macros(name: str) -> Any:
+    template: Any = engines["jinja2"].get_template(name)
     return template.template.module
 
 

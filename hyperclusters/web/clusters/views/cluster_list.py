@@ -27,7 +27,7 @@ from hyperclusters.web.clusters.cluster_query import (
     counts,
     views,
 )
-from hyperclusters.web.clusters.cluster_rows import ClusterRow, cluster_rows, page_rows
+from hyperclusters.web.clusters.cluster_rows import ClusterRow, page_rows
 from hyperclusters.web.clusters.freshness import failing_lists, freshness, outage
 from hyperclusters.web.clusters.visible_projects import heading
 from hyperclusters.web.shared.csv_files import sheet
@@ -123,12 +123,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
     has_project = len(asked.projects) > 1
     return heading(request.user, asked.projects) | {
         "page": page,
-        "rows": cluster_rows(
-            cast("ClusterQuerySet", page.object_list),
-            failing=failing_lists(asked.listings),
-            has_project=has_project,
-            has_box=True,
-        ),
+        "rows": list(page_rows(cast("ClusterQuerySet", page.object_list), failing_lists(asked.listings))),
         "under_way": under_way[:MOST_UNDER_WAY],
         "has_more_under_way": len(under_way) > MOST_UNDER_WAY,
         "has_project": has_project,

@@ -10,14 +10,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
-from hyperclusters.access.models import User
 from hyperclusters.access.permissions import NotPermitted, Permission, teams_where, who_can
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import AgainstRules, CreationRefused, NameTaken, NameUnresolved, TokenUsed
 from hyperclusters.clusters.models import Creation, Project
 from hyperclusters.web.clusters.forms import CreationForm
-from hyperclusters.web.clusters.preview import chosen_project, preview
-from hyperclusters.web.clusters.project_choices import labels, preselected
+from hyperclusters.web.clusters.preview import preview
+from hyperclusters.web.clusters.project_choices import ProjectChoices
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
@@ -36,33 +35,35 @@ def new(request: PageRequest) -> HttpResponse:
     projects = list(Project.objects.where(request.user, Permission.CREATE).select_related("team"))
     if not projects:
         return _not_permitted(request)
+    choices = ProjectChoices(request.user, projects)
     if request.method == "POST":
-        return _submitted(request, projects)
+        return _submitted(request, choices)
     draft = draft_for(request)
     values = _values(draft or request.GET)
     if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
         values["reason"] = earlier.reason
     beside = ("as", "despite", "subnets_of") if request.htmx else ("as",)
-    context = preview(request.user, projects, values | {name: request.GET.get(name, "") for name in beside})
+    project = choices.chosen(values)
+    context = preview(request.user, project, values | {name: request.GET.get(name, "") for name in beside})
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
     else:
-        response = _form_page(request, filled_form(_blank(request.user, projects, values), draft), context)
+        response = _form_page(request, choices, filled_form(_blank(choices, values), draft), context)
     patch_vary_headers(response, ["HX-Request"])
     return response
 
 
-def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
+def _submitted(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
     """One attempt: recorded and on its way, or refused in words with everything kept that was typed."""
     if "find" in request.POST or "pick" in request.POST:
-        return _with_subnets(request, projects)
-    form = CreationForm(request.POST, projects=projects)
+        return _with_subnets(request, choices)
+    form = CreationForm(request.POST, projects=choices.projects)
     try:
         if form.is_valid():
             return redirect(_request_creation(request, form))
         # Codes, because the ledger speaks no reader's language.
         codes = {field: [e["code"] for e in errors] for field, errors in form.errors.get_json_data().items()}
-        project = chosen_project(projects, _values(request.POST))
+        project = choices.named(_values(request.POST))
         creations.note_attempt(
             person=request.user, project=project, values=_values(request.POST), errors=codes
         )
@@ -75,17 +76,18 @@ def _submitted(request: PageRequest, projects: list[Project]) -> HttpResponse:
     except DatabaseError:
         return _database_failed(request, form)
     values = _values(request.POST) | {"despite": request.POST.get("despite", "")}
-    return _form_page(request, form, preview(request.user, projects, values), status=REFUSED)
+    context = preview(request.user, choices.chosen(values), values)
+    return _form_page(request, choices, form, context, status=REFUSED)
 
 
-def _with_subnets(request: PageRequest, projects: list[Project]) -> HttpResponse:
+def _with_subnets(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
     """The form again without scripts: its subnets searched, or one of them filled in. Nothing is requested."""
     typed = request.POST.copy()
     typed["hyper_cluster_subnet_id"] = typed.get("pick", typed.get("hyper_cluster_subnet_id", ""))
     note_not_taken(request)
     values = _values(typed)
-    form = filled_form(_blank(request.user, projects, values), typed)
-    return _form_page(request, form, preview(request.user, projects, values))
+    form = filled_form(_blank(choices, values), typed)
+    return _form_page(request, choices, form, preview(request.user, choices.chosen(values), values))
 
 
 def _say(form: CreationForm, refused: CreationRefused) -> None:
@@ -110,20 +112,24 @@ def _request_creation(request: PageRequest, form: CreationForm) -> Creation:
 
 
 def _form_page(
-    request: PageRequest, form: CreationForm, context: dict[str, Any], status: int = 200
+    request: PageRequest,
+    choices: ProjectChoices,
+    form: CreationForm,
+    context: dict[str, Any],
+    status: int = 200,
 ) -> HttpResponse:
     again_of = (request.POST if request.method == "POST" else draft_for(request) or request.GET).get(
         "again_of", ""
     )
-    form.label_projects(labels(request.user, list(form.projects.values())))
+    form.label_projects(choices.labels())
     return render(request, "clusters/new.html", context | {"form": form, "again_of": again_of}, status=status)
 
 
-def _blank(person: User, projects: list[Project], values: dict[str, str]) -> CreationForm:
+def _blank(choices: ProjectChoices, values: dict[str, str]) -> CreationForm:
     """A form not yet sent, prefilled with what the address says."""
-    project = chosen_project(projects, values) or preselected(person, projects)
-    form = CreationForm(projects=projects, initial=values | {"project": project.name})
-    if len(projects) == 1:  # nothing to choose before the name
+    project = choices.chosen(values)
+    form = CreationForm(projects=choices.projects, initial=values | {"project": project.name})
+    if len(choices.projects) == 1:  # nothing to choose before the name
         form.fields["name"].widget.attrs["autofocus"] = True
     return form
 
