@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -124,6 +124,13 @@ class Creation(Operation):
             models.Index(fields=["state", "run_after"], name="creation_due"),
             models.Index(
                 fields=["requested_by", "project"], name="creation_maker", condition=Q(state=State.CREATED)
+            ),
+            models.Index(F("requested_at").desc(), "id", name="creation_newest"),
+            models.Index(fields=["requested_by", "requested_at"], name="creation_by_person"),
+            models.Index(
+                fields=["settled_at", "id"],
+                name="creation_settled",
+                condition=Q(settled_at__isnull=False),
             ),
         ]
 

@@ -155,8 +155,11 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""
-        subnet = Network.objects.filter(cluster=models.OuterRef("pk"), subnet_id__icontains=text)
-        return self.filter(Q(name__icontains=text) | Q(cluster_id__icontains=text) | models.Exists(subnet))
+        # Not joined by OR: so each part can use its index (`clusters.search`).
+        named = Cluster.objects.order_by().filter(name__icontains=text).values("pk")
+        by_id = Cluster.objects.order_by().filter(cluster_id__icontains=text).values("pk")
+        by_subnet = Network.objects.order_by().filter(subnet_id__icontains=text).values("cluster")
+        return self.filter(pk__in=named.union(by_id, by_subnet))
 
 
 class Cluster(models.Model):
@@ -203,6 +206,7 @@ class Cluster(models.Model):
             models.Index(
                 F("found_at").desc(), "id", name="cluster_newest", condition=Q(gone_at__isnull=True)
             ),
+            models.Index(fields=["name", "id"], name="cluster_by_name", condition=Q(gone_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -33,7 +32,7 @@ from hyperclusters.web.clusters.visible_projects import heading
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
-from hyperclusters.web.shared.listing import PAGE_SIZE, address
+from hyperclusters.web.shared.listing import PAGE_SIZE, RowPaginator, address
 from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
 from hyperclusters.web.shared.ratelimit import limited, searches
 
@@ -115,7 +114,7 @@ def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
 def _context(request: PageRequest) -> dict[str, Any]:
     asked = cluster_query(request.user, request.GET)
     numbers = counts(request.user, asked.visible)
-    paginator = Paginator(asked.rows, PAGE_SIZE)
+    paginator = RowPaginator(asked.rows, PAGE_SIZE)
     if not asked.is_filtered:
         paginator.count = numbers["all"]  # known already
     page = paginator.get_page(request.GET.get("page"))

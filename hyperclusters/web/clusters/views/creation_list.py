@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpResponse, JsonResponse
 
 from hyperclusters.audit.vocabulary import EventType
@@ -15,7 +14,7 @@ from hyperclusters.web.clusters.visible_projects import heading
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
-from hyperclusters.web.shared.listing import PAGE_SIZE, address
+from hyperclusters.web.shared.listing import PAGE_SIZE, RowPaginator, address
 from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
 from hyperclusters.web.shared.ratelimit import limited, searches
 
@@ -62,7 +61,7 @@ def _exported(request: PageRequest, kind: str) -> list[dict[str, Any]]:
 def _context(request: PageRequest) -> dict[str, Any]:
     asked = creation_query(request.user, request.GET)
     return heading(request.user, asked.projects) | {
-        "page": Paginator(asked.rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "page": RowPaginator(asked.rows, PAGE_SIZE).get_page(request.GET.get("page")),
         "views": views(request.GET, asked.visible),
         "columns": sort_columns(request.GET, asked.sort, SORTS),
         "filters": asked.filters,
