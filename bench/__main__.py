@@ -1,4 +1,6 @@
-"""`python -m bench [calls] [list] [cloud] [web] [ledger] [api] [audit]`: measure these parts, or all, and print one table.
+"""`python -m bench [calls] [list] [cloud] [web] [ledger] [api] [pages] [audit]`: measure these parts, or all, and print one table.
+
+A ratio of an earlier run stands beside the new one.
 
 PostgreSQL where DATABASE_URL names a server (it gets a database of its own there), else SQLite.
 The exit status is 1 if a figure misses what is to be reached.
@@ -7,6 +9,7 @@ The exit status is 1 if a figure misses what is to be reached.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import signal
@@ -14,7 +17,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 
 import django
 
@@ -22,6 +27,7 @@ from bench import calls
 from bench.figures import Figure, titles
 from bench.site import Site, site
 
+RESULTS = Path("build/bench.json")  # of this run and earlier ones, by what was measured
 # The ones that need a site are imported once there is one: their models want Django to be set up.
 PARTS = {
     "calls": calls.__name__,
@@ -30,6 +36,7 @@ PARTS = {
     "web": "bench.web",
     "ledger": "bench.ledger",
     "api": "bench.api",
+    "pages": "bench.pages",
     "audit": "bench.audit",
 }
 
@@ -46,12 +53,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     started = time.monotonic()
     say(f"{machine()}\n\n{titles()}")
-    reached = True
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results: dict[str, dict[str, object]] = {}
     for figure in figures([part for part in PARTS if part in chosen or not chosen]):
-        say(str(figure))
-        reached = reached and figure.is_reached
-    say(f"\n{time.monotonic() - started:.0f} s")
-    return 0 if reached else 1
+        was = before.get(figure.what, {}).get("ratio")
+        say(str(figure) + (f"  was {was:.2f}" if was else ""))
+        results[figure.what] = asdict(figure) | {"is_reached": figure.is_reached}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(before | results, indent=2))
+    say(f"\n{time.monotonic() - started:.0f} s; the figures are in {RESULTS}")
+    return 0 if all(each["is_reached"] for each in results.values()) else 1
 
 
 def figures(parts: list[str]) -> Iterator[Figure]:

@@ -93,12 +93,12 @@ def _processes(folder: Path) -> Iterator[Site]:
         running("django", "worker", log=site.log),
         running("gunicorn", "hyperclusters.wsgi", "--bind", site.web, *WEB, log=site.log) as web,
     ):
-        _wait_for(f"http://{site.cloud}/_simulator/switches", site.log)
-        _wait_for(f"http://{site.web}/healthz", site.log)
+        wait_for(f"http://{site.cloud}/_simulator/switches", site.log)
+        wait_for(f"http://{site.web}/healthz", site.log)
         yield replace(site, web_pid=web.pid)
 
 
-def _wait_for(url: str, log: Path) -> None:
+def wait_for(url: str, log: Path) -> None:
     until = time.monotonic() + READY_WITHIN
     while time.monotonic() < until:
         with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310 -- loopback

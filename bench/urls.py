@@ -3,6 +3,7 @@
 from functools import partial
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import URLResolver, include, path
 from django.urls.resolvers import RegexPattern
 
@@ -20,7 +21,12 @@ def floor(_: HttpRequest) -> HttpResponse:
     return HttpResponse("constant")
 
 
-own = [path("floor/", floor), path("bench/", include(yardsticks))]
+def empty(request: HttpRequest) -> HttpResponse:
+    """Our layout around nothing."""
+    return render(request, "base.html")
+
+
+own = [path("floor/", floor), path("bench/empty/", empty), path("bench/", include(yardsticks))]
 for _, route in routes(URLResolver(RegexPattern(r""), own)):
     route.callback = access(get=SIGNED_IN)(partial(route.callback))  # a view without it is refused
 urlpatterns = [*urls.urlpatterns, *own]
