@@ -149,11 +149,21 @@ def teams_where(person: Person, permission: Permission) -> QuerySet[Team]:
     return Team.objects.filter(pk__in=_teams(grants))
 
 
+def scope(person: Person, permission: Permission) -> tuple[int, ...] | None:
+    """The IDs of the teams in which this person may do this; None: every team."""
+    grants = grants_for(person, permission)
+    return None if _everywhere(grants) else tuple(sorted(set(_teams(grants))))
+
+
+def in_scope(teams: tuple[int, ...] | None, *, team: str) -> Q:
+    """The condition that a row belongs to one of these teams. `team`: the path to it from the row."""
+    return Q() if teams is None else Q(**{f"{team}__in": teams})
+
+
 def within(person: Person, permission: Permission, *, team: str) -> Q:
     """The condition that a row belongs to a team in which this person may do this. `team`: the path to it from the
     row."""
-    grants = grants_for(person, permission)
-    return Q() if _everywhere(grants) else Q(**{f"{team}__in": _teams(grants)})
+    return in_scope(scope(person, permission), team=team)
 
 
 def may(person: Person, permission: Permission, team: Team | None = None) -> bool:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.db.models import BigIntegerField
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -15,10 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.layers import highest
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Permission, active_grants, may
+from hyperclusters.access.permissions import Permission, active_grants, in_scope, may, scope
 from hyperclusters.audit import clock
 from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import Cluster, Creation
+from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.web.shared.statements import Slot, count
 from hyperclusters.web.texts.notices import unread
 
 THEMES = ("light", "dark")
@@ -90,12 +93,20 @@ _url = cache(reverse)
 
 def _news_since(person: User) -> str:
     """The time from which a page asks whether this person's creations have settled; empty if none is under way."""
-    is_waiting = Creation.objects.unresolved().filter(requested_by=person).exists()
-    return clock.now().isoformat() if is_waiting else ""
+    return clock.now().isoformat() if count(_waiting, person=person.pk) else ""
+
+
+def _waiting() -> CreationQuerySet:
+    """One creation without an outcome that this person requested, if there is one."""
+    return Creation.objects.unresolved().filter(requested_by=Slot("person", BigIntegerField())).order_by()[:1]
 
 
 def _running(person: User) -> int:
-    return Creation.objects.visible_to(person).unresolved().count()
+    return count(_under_way, scope(person, Permission.VIEW))
+
+
+def _under_way(teams: tuple[int, ...] | None) -> CreationQuerySet:
+    return Creation.objects.unresolved().filter(in_scope(teams, team="project__team")).order_by()
 
 
 def _to_review(person: User) -> int:

@@ -10,19 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import BigIntegerField, DateTimeField, JSONField, Q, QuerySet, Value
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.layers import is_outlasted
 from hyperclusters.access.models import AccessRequest, Grant, RequestState, User
-from hyperclusters.access.permissions import active_grants
+from hyperclusters.access.permissions import Permission, active_grants, in_scope, scope
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.web.shared.statements import Slot, count
 from hyperclusters.web.texts.states import KINDS
 
 SPAN = timedelta(days=14)
@@ -57,11 +58,27 @@ def unread(person: User) -> int:
     """How many this person has not read yet, for the number on every page. One query."""
     start = clock.now() - SPAN
     since = max(start, person.inbox_read_at or start)
-    sources: tuple[QuerySet[Any], ...]
-    sources = (_settled(person, since), _decided(person, since), _ownership_events(person, since))
-    rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
+    number = count(
+        _unread,
+        scope(person, Permission.VIEW),
+        person=person.pk,
+        username=person.username,
+        since=since,
+    )
     access = sum(_warned_at(grant) > since for grant in ending(person))
-    return min(len(rows.union(*others, all=True)[:MOST]) + access, MOST)
+    return min(number + access, MOST)
+
+
+def _unread(teams: tuple[int, ...] | None) -> QuerySet[Any]:
+    person, since = Slot("person", BigIntegerField()), Slot("since", DateTimeField())
+    sources: tuple[QuerySet[Any], ...]
+    sources = (
+        _settled(teams, person, since),
+        _decided(person, since),
+        _ownership_events(person, Slot("username", JSONField()), since),
+    )
+    rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
+    return rows.union(*others, all=True)[:MOST]
 
 
 def mark_read(person: User) -> None:
@@ -71,7 +88,7 @@ def mark_read(person: User) -> None:
 
 def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
     """What became of this person's creations, as far as they may still see them."""
-    creations = _settled(person, since).select_related("project")
+    creations = _settled(scope(person, Permission.VIEW), person.pk, since).select_related("project")
     for creation in creations.order_by("-settled_at", "pk")[:MOST]:
         if creation.settled_at is None:
             continue
@@ -80,9 +97,9 @@ def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
         yield Notice(creation.settled_at, KINDS[creation.state], _settled_text(creation), detail, url)
 
 
-def _settled(person: User, since: datetime) -> CreationQuerySet:
-    mine = Creation.objects.visible_to(person).filter(requested_by=person, settled_at__gt=since)
-    return mine.exclude(state=State.CANCELLED)
+def _settled(teams: tuple[int, ...] | None, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
+    visible = Creation.objects.filter(in_scope(teams, team="project__team"))
+    return visible.filter(requested_by=person, settled_at__gt=since).exclude(state=State.CANCELLED)
 
 
 def _settled_text(creation: Creation) -> str:
@@ -96,7 +113,7 @@ def _settled_text(creation: Creation) -> str:
 
 
 def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
-    decided = _decided(person, since).select_related("team", "decided_by")
+    decided = _decided(person.pk, since).select_related("team", "decided_by")
     for each in decided.order_by("-decided_at", "pk")[:MOST]:
         is_approved = each.state == RequestState.APPROVED
         text = (
@@ -111,14 +128,14 @@ def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
             yield Notice(each.decided_at, kind, text % values, each.note, reverse("access:mine"))
 
 
-def _decided(person: User, since: datetime) -> QuerySet[AccessRequest]:
+def _decided(person: int | Slot, since: datetime | Slot) -> QuerySet[AccessRequest]:
     decided = AccessRequest.objects.filter(person=person, decided_at__gt=since)
     return decided.exclude(state=RequestState.WITHDRAWN)
 
 
 def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
     """Clusters that somebody else made this person the owner of. The ledger alone says when."""
-    events = _ownership_events(person, since)
+    events = _ownership_events(person.pk, person.username, since)
     for event in events.only("at", "person_name", "object_id", "object_name", "reason").order_by("-at")[
         :MOST
     ]:
@@ -130,9 +147,9 @@ def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
         yield Notice(event.at, "info", text, event.reason, url)
 
 
-def _ownership_events(person: User, since: datetime) -> EventQuerySet:
-    events = Event.objects.filter(action__in=NEW_OWNER, at__gt=since, after__owner=person.username)
-    return events.exclude(Q(person_id=person.pk) | Q(before__owner=person.username))
+def _ownership_events(person: int | Slot, username: str | Slot, since: datetime | Slot) -> EventQuerySet:
+    events = Event.objects.filter(action__in=NEW_OWNER, at__gt=since, after__owner=username)
+    return events.exclude(Q(person_id=person) | Q(before__owner=username))
 
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
