@@ -255,8 +255,6 @@ def test_g48_a_form_that_another_site_may_have_sent_fills_in_nothing(
             "key",
             "new_token",
             "retire",
-            "chat",
-            "audit_chat",
         }
     ),
 )

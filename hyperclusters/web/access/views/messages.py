@@ -43,14 +43,14 @@ def team_messages(request: PageRequest, slug: str) -> HttpResponse:
     return _listing(request, _team(request, slug))
 
 
-@access(get=GRANTERS, post=GRANTERS, recent=True)
+@access(get=GRANTERS, post=GRANTERS)
 @keeps_draft("url", "secret")
 def add_team_target(request: PageRequest, slug: str) -> HttpResponse:
     """Add a chat to a team."""
     return _add(request, _team(request, slug))
 
 
-@access(get=GRANTERS, post=GRANTERS, recent=True)
+@access(get=GRANTERS, post=GRANTERS)
 @keeps_draft("url", "secret")
 def team_target(request: PageRequest, slug: str, pk: UUID) -> HttpResponse:
     """Change what a team's chat gets, or where it is."""
@@ -69,14 +69,14 @@ def audit_messages(request: PageRequest) -> HttpResponse:
     return _listing(request, None)
 
 
-@access(get=AUDITORS, post=AUDITORS, recent=True)
+@access(get=AUDITORS, post=AUDITORS)
 @keeps_draft("url", "secret")
 def add_audit_target(request: PageRequest) -> HttpResponse:
     """Add a chat of the auditors."""
     return _add(request, None)
 
 
-@access(get=AUDITORS, post=AUDITORS, recent=True)
+@access(get=AUDITORS, post=AUDITORS)
 @keeps_draft("url", "secret")
 def audit_target(request: PageRequest, pk: UUID) -> HttpResponse:
     """Change what an auditors' chat gets, or where it is."""
