@@ -245,16 +245,17 @@ def _messages(now: datetime) -> Iterator[Metric]:
     failed = CounterMetricFamily(f"{prefix}_failed", "Attempts that it did not take", labels=labels)
     waiting = _gauge("messages_waiting", "Messages to chats that wait to be sent", labels)
     late = _gauge("messages_late_seconds", "How long the oldest of them has waited", labels)
-    unreachable = _gauge("messages_unreachable_chats", "Chats for which messages were given up", labels)
+    unreachable = _gauge("messages_unreachable_chats", "Chats that messages do not reach", labels)
     counts = (
         NotificationTarget.objects.order_by()
         .values("service")
         .annotate(
             sent=Sum("delivered_count"),
             errors=Sum("failed_count"),
-            lost=Count("pk", filter=Q(given_up_at__isnull=False, removed_at__isnull=True, is_paused=False)),
         )
     )
+    lost = NotificationTarget.objects.failing().order_by().values_list("service").annotate(n=Count("pk"))
+    failing: dict[str, int] = dict(lost)
     queue = Message.objects.filter(state=MessageState.WAITING).order_by().values("target__service")
     oldest: dict[str, Any] = {
         row["target__service"]: row for row in queue.annotate(n=Count("pk"), first=Min("happened_at"))
@@ -264,7 +265,7 @@ def _messages(now: datetime) -> Iterator[Metric]:
         total, row = totals.get(service, {}), oldest.get(service, {})
         delivered.add_metric([service], total.get("sent", 0))
         failed.add_metric([service], total.get("errors", 0))
-        unreachable.add_metric([service], total.get("lost", 0))
+        unreachable.add_metric([service], failing.get(service, 0))
         waiting.add_metric([service], row.get("n", 0))
         late.add_metric([service], _age(now, row.get("first")))
     yield from (delivered, failed, waiting, late, unreachable)

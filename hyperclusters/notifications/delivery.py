@@ -36,7 +36,7 @@ LONGEST_ANSWER = 16 * 1024  # bytes
 REFUSALS = 5  # answers of the service that refuse one message
 EXPIRY = timedelta(days=1)  # after which a message tells nothing that is worth sending
 KEPT = timedelta(days=14)  # for which settled messages are kept, so that nothing is told twice
-OF_THE_CHAT = {"revoked", "too_many", "service_error", "redirect"}  # whatever the message says
+OF_THE_MESSAGE = {"rejected", "no_keyword", "odd_answer"}  # what may be wrong with one message alone
 
 
 def send_due(service: str, may_go_on: Callable[[], bool] = lambda: True) -> int:
@@ -125,7 +125,7 @@ def _note_failure(target: NotificationTarget, message: Message, error: Rejected)
     # The service's words are hostile text, and may repeat the address.
     words = "".join(each if each.isprintable() else " " for each in error.detail)
     detail = _without_secrets(target, words)[:200]
-    is_refusal = error.cause not in OF_THE_CHAT | {"no_connection"}
+    is_refusal = error.cause in OF_THE_MESSAGE
     log.warning("a message to a chat failed: %s %s: %s", target.service, target.pk, error.cause)
     with transaction.atomic():
         NotificationTarget.objects.filter(pk=target.pk).update(
@@ -138,7 +138,7 @@ def _note_failure(target: NotificationTarget, message: Message, error: Rejected)
         is_last = message.kind == MessageKind.TEST or (is_refusal and message.refusals + 1 >= REFUSALS)
         waiting = Message.objects.filter(pk=message.pk, state=MessageState.WAITING)
         if not is_last:
-            waiting.update(refusals=F("refusals") + is_refusal)
+            waiting.update(refusals=F("refusals") + int(is_refusal))
         elif waiting.update(state=MessageState.GIVEN_UP, settled_at=clock.now()):
             target.failure = error.cause
             _give_up(target, 1, error.cause, kind=message.kind)

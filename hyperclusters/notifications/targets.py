@@ -39,8 +39,7 @@ def failing_for(person: User) -> QuerySet[NotificationTarget]:
     mine = within(person, Permission.GRANT, team="team") & Q(team__isnull=False)
     if grants_for(person, Permission.REVIEW):
         mine |= Q(team__isnull=True)
-    failing = NotificationTarget.objects.open().filter(given_up_at__isnull=False)
-    return failing.filter(mine).select_related("team")
+    return NotificationTarget.objects.failing().filter(mine).select_related("team")
 
 
 def add_target(

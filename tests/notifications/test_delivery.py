@@ -19,6 +19,7 @@ from hyperclusters.clusters.metrics import exposition
 from hyperclusters.modelarts import Transport
 from hyperclusters.notifications import delivery
 from hyperclusters.notifications.happenings import notify
+from hyperclusters.notifications.targets import failing_for
 from tests.conftest import People, events
 from tests.faults.concurrency import run_concurrently
 from tests.modelarts.cloud import Visit
@@ -197,6 +198,20 @@ def test_one_message_that_is_refused_does_not_keep_those_behind_it(people: Peopl
     assert event.after == {"messages": 1, "failure": "rejected", "kind": "settled"}
     assert send_all() == 1
     assert only_target().given_up_at is None
+
+
+def test_a_chat_that_fails_for_a_quarter_of_an_hour_is_shown_and_keeps_its_messages(
+    people: People, services: Chats
+) -> None:
+    services.add(people.vision, people.tom)
+    tell(people)
+    services.cloud.script = saying(404, b"no_service")
+    for count in range(1, 8):
+        send_all()
+        later()
+        assert failing_for(people.tom).exists() == (count >= 5)
+    assert states() == ["waiting"]
+    assert not failing_for(people.ada).exists()
 
 
 def test_messages_that_waited_for_a_day_are_given_up_and_said_so(people: People, services: Chats) -> None:

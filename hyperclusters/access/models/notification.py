@@ -17,6 +17,7 @@ from hyperclusters.audit.ledger import Subject
 
 FIRST_PAUSE = timedelta(seconds=30)  # after a failure, then twice as long each time
 LONGEST_PAUSE = timedelta(hours=1)
+FAILING = 5  # failures in a row after which people are told: a quarter of an hour
 LEASE = timedelta(minutes=2)  # for one message, which may take seconds
 
 
@@ -69,6 +70,10 @@ class NotificationTargetQuerySet(LeasedQuerySet["NotificationTarget"]):
         """Those that get messages."""
         return self.present().filter(is_paused=False)
 
+    def failing(self) -> Self:
+        """Those that messages do not reach."""
+        return self.open().filter(Q(given_up_at__isnull=False) | Q(failures__gte=FAILING))
+
     def due(self) -> Self:
         """Targets with a message that can be sent now, the one that has waited longest first."""
         waiting = Message.objects.filter(target=OuterRef("pk"), state=MessageState.WAITING)
@@ -118,6 +123,11 @@ class NotificationTarget(Leased):
     def list_url(self) -> str:
         """The page that lists it."""
         return reverse("teams:messages", args=[self.team.slug]) if self.team else reverse("audit:messages")
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether messages do not reach it."""
+        return self.given_up_at is not None or self.failures >= FAILING
 
     @property
     def bound_to(self) -> str:

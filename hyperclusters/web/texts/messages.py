@@ -46,7 +46,7 @@ def target_status(target: NotificationTarget) -> StatusText:
     why = failure_text(target.failure) if target.failure else ""
     if target.is_paused:
         return StatusText("idle", gettext("Paused"), "")
-    if target.given_up_at:
+    if target.is_failing:
         return StatusText("bad", gettext("Not arriving"), why)
     if target.failures:
         return StatusText("warn", gettext("Retrying"), why)
