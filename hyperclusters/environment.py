@@ -222,3 +222,18 @@ def check_oidc(
         raise ImproperlyConfigured("OIDC_SCOPES must hold openid.")
     if group_roles and not issuer:
         raise ImproperlyConfigured("OIDC_GROUP_ROLES means nothing without OIDC_ISSUER.")
+
+
+def message_hosts(text: str | None, default: dict[str, list[str]]) -> dict[str, list[str]]:
+    """MESSAGE_HOSTS, entries `service=host` separated by commas, as the hosts of each service. Not set: the default."""
+    if text is None:
+        return default
+    hosts: dict[str, list[str]] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        service, _, host = (part.strip().lower() for part in entry.partition("="))
+        if service not in default or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", host):
+            raise ImproperlyConfigured(
+                f"MESSAGE_HOSTS holds {entry!r}: write feishu=host, dingtalk=host, wecom=host or slack=host."
+            )
+        hosts.setdefault(service, []).append(host)
+    return hosts

@@ -21,6 +21,7 @@
 | SITE_URL | the address for links in mails, such as `https://clusters.example.com` | from HTTPS and the first of ALLOWED_HOSTS, which must then be a complete host name |
 | EMAIL_URL | mail server: `smtp://user:password@host:587`, `smtp+tls://…`, `consolemail://` (printed), `dummymail://` (none) | `dummymail://` (in the demo: files in `mail` in DATA_DIR) |
 | EMAIL_FROM | sender of mails | `hyperclusters@localhost` |
+| MESSAGE_HOSTS | hosts to which chat messages may go, such as `slack=hooks.slack.com, feishu=open.feishu.cn`: `feishu`, `dingtalk`, `wecom`, `slack`; empty turns messages off | the services' own hosts |
 | HTTPS | `1` if people use https: secure cookies, HSTS | `1` (`0` in the demo) |
 | HSTS_SECONDS | seconds for which browsers insist on https after a visit; 0 turns it off | `63072000` (two years) |
 | HSTS_SUBDOMAINS | `1` includes every subdomain of this host | `0` |
@@ -91,6 +92,7 @@ from hyperclusters.environment import (
     flag,
     group_roles,
     mail_server,
+    message_hosts,
     number,
     secret,
     site_url,
@@ -149,6 +151,15 @@ SITE_URL = site_url(
     "https" if HTTPS else "http",
 )
 
+MESSAGE_HOSTS = message_hosts(
+    os.environ.get("MESSAGE_HOSTS"),
+    {
+        "feishu": ["open.feishu.cn", "open.larksuite.com"],
+        "dingtalk": ["oapi.dingtalk.com"],
+        "wecom": ["qyapi.weixin.qq.com"],
+        "slack": ["hooks.slack.com"],
+    },
+)
 UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
 METADATA_ENDPOINT = address(
     "METADATA_ENDPOINT", "http://", "must look like http://169.254.169.254, or be empty"

@@ -168,6 +168,28 @@ def test_g44_a_group_with_a_comma_stands_in_quotes(monkeypatch: pytest.MonkeyPat
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("", {}),
+        ("slack=Hooks.Slack.com", {"slack": ["hooks.slack.com"]}),
+        ("feishu=a.example, feishu=b.example:8443,", {"feishu": ["a.example", "b.example:8443"]}),
+    ],
+)
+def test_the_hosts_of_messages_can_be_others_or_none(
+    text: str, hosts: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert start(monkeypatch, MESSAGE_HOSTS=text)["MESSAGE_HOSTS"] == hosts
+
+
+@pytest.mark.parametrize(
+    "text", ["hooks.slack.com", "mail=x.example", "slack=https://x", "slack=*.slack.com", "slack="]
+)
+def test_a_host_of_messages_that_is_none_stops_the_start(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="MESSAGE_HOSTS holds"):
+        start(monkeypatch, MESSAGE_HOSTS=text)
+
+
 @pytest.mark.parametrize("name", ["SECRET_KEY", "CREDENTIAL_KEYS", "AUDIT_KEYS"])
 def test_a_secret_that_is_not_set_at_all_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for other in ENOUGH.keys() - {name}:
@@ -192,6 +214,7 @@ def test_the_secrets_are_enough_and_the_rest_is_safe(monkeypatch: pytest.MonkeyP
     assert "hyperclusters.demo" not in read["INSTALLED_APPS"]
     assert read["DEMO_PASSWORD"] == ""
     assert read["UPSTREAM_HOSTS"] == ["*.myhuaweicloud.com", "*.myhuaweicloud.cn"]
+    assert read["MESSAGE_HOSTS"]["slack"] == ["hooks.slack.com"]
     assert "SECURE_PROXY_SSL_HEADER" not in read  # a header that anybody can send is not believed
 
 

@@ -30,6 +30,7 @@ ALERTS = (
     EventType.CLOCK_WRONG,
     EventType.PUSH_LATE,
     EventType.PUSH_REFUSED,
+    EventType.MESSAGE_GIVEN_UP,
 )
 AT_ONCE = 500
 BURST, WITHIN = 20, timedelta(minutes=5)  # so many denials of one person or address in that time

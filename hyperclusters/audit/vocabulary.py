@@ -59,6 +59,12 @@ class EventType(models.TextChoices):
     PERSON_REACTIVATED = "access:person:reactivated", _("person activated again")
     ACCESS_DENIED = "access:page:denied", _("page denied")
 
+    TARGET_ADDED = "access:message-target:added", _("chat for messages added")
+    TARGET_CHANGED = "access:message-target:changed", _("chat for messages changed")
+    TARGET_REMOVED = "access:message-target:removed", _("chat for messages removed")
+    TARGET_TESTED = "access:message-target:tested", _("test message to a chat sent")
+    MESSAGE_GIVEN_UP = "access:message:given-up", _("message to a chat given up")
+
     AUDIT_READ = "audit:read", _("audit read")
     AUDIT_EXPORTED = "audit:exported", _("audit exported")
     AUDIT_BROKEN = "audit:chain:broken", _("audit found to be tampered with")

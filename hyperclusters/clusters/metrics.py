@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 import hyperclusters
-from hyperclusters.access.models import OutgoingMail
+from hyperclusters.access.models import Message, MessageState, NotificationTarget, OutgoingMail, Service
 from hyperclusters.audit import clock, integrity, push
 from hyperclusters.audit.models import ChainHead, DenialWindow, Event
 from hyperclusters.audit.readable import values
@@ -67,6 +67,7 @@ class _Dashboard(Collector):
         yield from _ledger(now)
         yield from _sinks(now)
         yield from _mails(now)
+        yield from _messages(now)
         yield _sign_ins()
 
 
@@ -234,6 +235,40 @@ def _mails(now: datetime) -> Iterator[Metric]:
     failing.add_metric([], totals["failing"])
     oldest.add_metric([], _age(now, totals["first"]))
     yield from (waiting, failing, oldest)
+
+
+def _messages(now: datetime) -> Iterator[Metric]:
+    labels, prefix = ("service",), "hyperclusters_messages"
+    delivered = CounterMetricFamily(
+        f"{prefix}_delivered", "Messages that a chat service has taken", labels=labels
+    )
+    failed = CounterMetricFamily(f"{prefix}_failed", "Attempts that it did not take", labels=labels)
+    waiting = _gauge("messages_waiting", "Messages to chats that wait to be sent", labels)
+    late = _gauge("messages_late_seconds", "How long the oldest of them has waited", labels)
+    unreachable = _gauge("messages_unreachable_chats", "Chats that messages do not reach", labels)
+    counts = (
+        NotificationTarget.objects.order_by()
+        .values("service")
+        .annotate(
+            sent=Sum("delivered_count"),
+            errors=Sum("failed_count"),
+        )
+    )
+    lost = NotificationTarget.objects.failing().order_by().values_list("service").annotate(n=Count("pk"))
+    failing: dict[str, int] = dict(lost)
+    queue = Message.objects.filter(state=MessageState.WAITING).order_by().values("target__service")
+    oldest: dict[str, Any] = {
+        row["target__service"]: row for row in queue.annotate(n=Count("pk"), first=Min("happened_at"))
+    }
+    totals: dict[str, Any] = {row["service"]: row for row in counts}
+    for service in Service.values:
+        total, row = totals.get(service, {}), oldest.get(service, {})
+        delivered.add_metric([service], total.get("sent", 0))
+        failed.add_metric([service], total.get("errors", 0))
+        unreachable.add_metric([service], failing.get(service, 0))
+        waiting.add_metric([service], row.get("n", 0))
+        late.add_metric([service], _age(now, row.get("first")))
+    yield from (delivered, failed, waiting, late, unreachable)
 
 
 def _sign_ins() -> Metric:

@@ -20,8 +20,10 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from hyperclusters import tracing
 from hyperclusters.access import mail
+from hyperclusters.access.models import Service
 from hyperclusters.audit import tasks
 from hyperclusters.audit.request_context import RequestContext, request_context
+from hyperclusters.notifications import delivery, happenings
 
 from . import connections, counters, heartbeat, inquiries, inventory, lookups
 from .models.operation import QUEUED, UNKNOWN
@@ -54,6 +56,9 @@ class Worker:
         self.data_version = 0
         self.swept_at = self.alive_at = float("-inf")
         self.mailing: Future[None] | None = None
+        # A chat service that hangs delays neither another one nor a cluster.
+        self.messengers = ThreadPoolExecutor(len(Service) + 1, thread_name_prefix="messages")
+        self.messaging: dict[str, Future[None]] = {}
         self.month: date | None = None  # its report needs no further thought
 
     def stop(self) -> None:
@@ -84,7 +89,11 @@ class Worker:
                     log.exception("the database did not answer; trying again")
                     close_old_connections()
                     self.wake.wait(IDLE_LISTENING)
-        for pool in (self.pool, self.keeper):  # work that has not begun is due for another worker
+        for pool in (
+            self.pool,
+            self.keeper,
+            self.messengers,
+        ):  # work that has not begun is due for another worker
             pool.shutdown(wait=True, cancel_futures=True)
         counters.flush()
         heartbeat.stopped(self.holder)
@@ -145,6 +154,15 @@ class Worker:
         if self.mailing is None or self.mailing.done():
             self.mailing = self.pool.submit(self._run, lambda _: mail.send_due(self.may_go_on), "letters")
 
+    def _message(self) -> None:
+        """Queue messages to chats in one thread, and send those of each service in a thread of its own."""
+        work: dict[str, Callable[[Any], object]] = {"new": lambda _: queue_messages(self.may_go_on)}
+        for service in Service.values:
+            work[service] = partial(delivery.send_due, may_go_on=self.may_go_on)  # `_run` passes the name
+        for name, each in work.items():
+            if name not in self.messaging or self.messaging[name].done():
+                self.messaging[name] = self.messengers.submit(self._run, each, name)
+
     def _keep_ledger(self, _: object) -> None:
         tasks.run_due(self.may_go_on)
         if (month := last_month()) != self.month:
@@ -161,6 +179,7 @@ class Worker:
             if self.keeping is None or self.keeping.done():
                 self.keeping = self.keeper.submit(self._run, self._keep_ledger, "ledger")
             self._mail()
+            self._message()
             self.swept_at = time.monotonic()
         if len(self.busy) >= self.slots:
             return False
@@ -172,6 +191,12 @@ class Worker:
                 self.busy.add(future)
                 return True
         return False
+
+
+def queue_messages(may_go_on: Callable[[], bool] = lambda: True) -> None:
+    """Queue messages about what is new, and end those that are old."""
+    happenings.queue_new(may_go_on)
+    delivery.remove_old()
 
 
 def sweep() -> None:
@@ -218,6 +243,9 @@ def run_due(*, holder: str = "") -> int:
     with request_context(RequestContext(source="worker")):
         sweep()
         mail.send_due()
+        queue_messages()
+        for service in Service.values:
+            delivery.send_due(service)
         for claim, work in jobs():
             while (item := claim(holder)) is not None:
                 with carrying(item):

@@ -48,6 +48,11 @@ KEY = (
     ("#id_access_key", "DEMOACCESSKEY"),
     ("#id_secret_key", "demo-secret-key"),
 )
+CHAT = (
+    "[name=service][value=slack]",
+    ("#id_name", "Audit on call"),
+    ("#id_url", "https://127.0.0.1:9/services/T0/B0/x"),
+)
 SHOTS = (
     Shot("", "sign-in", "/accounts/login/"),
     Shot("", "not-found", "/nothing/"),
@@ -94,6 +99,9 @@ SHOTS = (
     Shot("tom", "team", "/teams/vision/"),
     Shot("root", "team", "/teams/vision/"),
     Shot("vera", "team", "/teams/vision/"),
+    Shot("tom", "messages", "/teams/vision/messages/"),
+    Shot("tom", "messages-new", "/teams/vision/messages/new/"),
+    Shot("olga", "messages-tested", "/audit/messages/new/", (*CHAT, "button.primary", "button[value=test]")),
     Shot("tom", "give", "/teams/vision/give/"),
     Shot("tom", "grant", "/teams/vision/", ("a[href*='/grants/']",)),
     Shot("tom", "grant-review", "/teams/vision/review/"),
@@ -132,12 +140,16 @@ def demo() -> Iterator[tuple[str, str, str]]:
     """A demo of its own, begun anew: its address, its simulator's, and its people's password."""
     data, port, simulator_port = OUT / "demo", free_port(), free_port()
     password = secrets.token_urlsafe(9)
-    env = os.environ | {
-        "DATA_DIR": str(data),
-        "PORT": str(port),
-        "SIMULATOR_PORT": str(simulator_port),
-        "DEMO_PASSWORD": password,
-    }
+    env = (
+        os.environ
+        | {
+            "DATA_DIR": str(data),
+            "PORT": str(port),
+            "SIMULATOR_PORT": str(simulator_port),
+            "DEMO_PASSWORD": password,
+            "MESSAGE_HOSTS": "feishu=127.0.0.1:9,dingtalk=127.0.0.1:9,wecom=127.0.0.1:9,slack=127.0.0.1:9",  # nobody
+        }
+    )
     with (OUT / "demo.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "demo"], cwd=ROOT, env=env, stdout=log, stderr=log

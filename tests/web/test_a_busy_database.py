@@ -22,6 +22,7 @@ from hyperclusters.access.services import add_person, grant
 from hyperclusters.accounts.tokens import create_token
 from hyperclusters.clusters.models import Cluster
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
+from tests.notifications.chats import chat
 from tests.permissions import table
 from tests.web.pages import HTMX, SignIn, failing_database, words
 
@@ -156,6 +157,12 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "access:ask": "/access/ask/",
         "access:new_token": "/access/tokens/new/",
         "access:revoke_token": f"/access/tokens/{token.pk}/revoke/",
+        "teams:add_target": f"{team}messages/new/",
+        "teams:target": f"{team}messages/{chat(people.vision, people.tom)}/",
+        "teams:act_on_target": f"{team}messages/{chat(people.vision, people.tom)}/act/",
+        "audit:add_target": "/audit/messages/new/",
+        "audit:target": f"/audit/messages/{chat(None, people.olga)}/",
+        "audit:act_on_target": f"/audit/messages/{chat(None, people.olga)}/act/",
         "teams:add_service": f"{team}services/new/",
         "teams:remove_service": f"{team}services/{robot.pk}/remove/",
         "access:withdraw": f"/access/requests/{access_request.pk}/withdraw/",

@@ -24,6 +24,7 @@ from hyperclusters.clusters.models import Cluster
 from hyperclusters.web.pages.views import monitoring
 from tests.api.client import issue
 from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker, submit_creation
+from tests.notifications.chats import chat
 from tests.permissions import table
 from tests.test_architecture import API, FOR_EVERYBODY, ROUTES, SIGNING_IN
 from tests.web.pages import HTMX, SignIn, body, failing_database, words
@@ -117,6 +118,18 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "teams:rename"): row("403 403 403 403 422 404 404"),
     ("get", "teams:review"): row("403 200 403 403 403 404 404"),
     ("post", "teams:review"): row("403 422 403 403 403 404 404"),
+    ("get", "teams:messages"): row("403 200 403 403 403 404 404"),
+    ("get", "teams:add_target"): row("403 200 403 403 403 404 404"),
+    ("post", "teams:add_target"): row("403 422 403 403 403 404 404"),
+    ("get", "teams:target"): row("403 200 403 403 403 404 404"),
+    ("post", "teams:target"): row("403 422 403 403 403 404 404"),
+    ("post", "teams:act_on_target"): row("403 302 403 403 403 404 404"),
+    ("get", "audit:messages"): row("403 403 403 200 403 403 403"),
+    ("get", "audit:add_target"): row("403 403 403 200 403 403 403"),
+    ("post", "audit:add_target"): row("403 403 403 422 403 403 403"),
+    ("get", "audit:target"): row("403 403 403 200 403 403 403"),
+    ("post", "audit:target"): row("403 403 403 422 403 403 403"),
+    ("post", "audit:act_on_target"): row("403 403 403 302 403 403 403"),
     ("get", "teams:request"): row("403 200 403 403 403 404 404"),
     ("post", "teams:request"): row("403 200 403 403 403 404 404"),
     ("get", "teams:add_service"): row("403 200 403 403 403 404 404"),
@@ -297,6 +310,14 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "teams:revoke": f"/teams/vision/grants/{people.vera.grants.get().pk}/revoke/",
         "teams:review": "/teams/vision/review/",
         "teams:request": f"/teams/vision/requests/{access_request.pk}/",
+        "teams:messages": "/teams/vision/messages/",
+        "teams:add_target": "/teams/vision/messages/new/",
+        "teams:target": f"/teams/vision/messages/{chat(people.vision, people.tom)}/",
+        "teams:act_on_target": f"/teams/vision/messages/{chat(people.vision, people.tom)}/act/",
+        "audit:messages": "/audit/messages/",
+        "audit:add_target": "/audit/messages/new/",
+        "audit:target": f"/audit/messages/{chat(None, people.olga)}/",
+        "audit:act_on_target": f"/audit/messages/{chat(None, people.olga)}/act/",
         "teams:add_service": "/teams/vision/services/new/",
         "teams:remove_service": f"/teams/vision/services/{robot.pk}/remove/",
         "access:new_token": "/access/tokens/new/",

@@ -23,6 +23,7 @@ from hyperclusters.clusters.models import Cluster, Creation, State
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared import drafts
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
+from tests.notifications.chats import chat
 from tests.web.pages import (
     NEW,
     VISION,
@@ -142,6 +143,8 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "add_service": ("tom", "/teams/vision/services/new/", {"name": "deploy", "role": "creator", "until": "30", "reason": why}),
         "correct": ("root", f"/people/{people.ada.pk}/correct/", {"email": "ada@new.example", "full_name": "Ada L", "reason": why}),
         "account": ("olga", "/audit/review/elsewhere/?show=outside", {"cluster": str(cluster.pk), "person": "ada", "reason": why}),
+        "chat": ("tom", "/teams/vision/messages/new/", {"service": "wecom", "name": "on call 值班", "language": "zh-hans"}),
+        "audit_chat": ("olga", f"/audit/messages/{chat(None, people.olga)}/", {"name": "审计", "language": "zh-hans"}),
         "invite": ("root", "/people/invite/", {"who": "new@example.com", "team": "vision", "role": "admin", "until": "30", "reason": why}),
         "rename": ("root", "/teams/vision/name/", {"name": "Vision lab", "reason": why}),
     }  # fmt: skip
@@ -151,8 +154,12 @@ FORMS = (
     "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
     "acknowledge", "new_token", "add_service", "retire", "rename", "invite",
+    "chat", "audit_chat",
 )  # fmt: skip
-SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
+SECRETS = {
+    "access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token",
+    "url": "https://hooks.slack.com/canary-address", "secret": "canary-signature",
+}  # fmt: skip
 HIDDEN = {"do"}
 
 

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hyperclusters.access import access_requests, invitations
-from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
+from hyperclusters.access.models import AccessRequest, Grant, NotificationTarget, Role, Team, User
 from hyperclusters.access.permissions import may
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
@@ -72,6 +72,7 @@ class Side:
     asked: AccessRequest
     invitation: Any
     deletion: Deletion
+    target: NotificationTarget
 
 
 @dataclass
@@ -81,6 +82,7 @@ class World:
     own: Side
     other: Side
     site_grant: Grant
+    audit_target: NotificationTarget
     report: str
     browsers: dict[str, Browser] = field(default_factory=dict)
     people: dict[str, User] = field(default_factory=dict)
@@ -122,7 +124,8 @@ def build() -> World:
         grant(person=people[name], role=role, team=team, reason="matrix")
     site = grant(person=add_person(username="second"), role=Role.PLATFORM_ADMIN, team=None, reason="matrix")
     report = create_report(clock.now().date().replace(day=1))
-    made = World(own, other, site, str(report), {"nobody": Browser()}, people)
+    audit_target = NotificationTarget.objects.create(name="auditors", address_set_by=people["auditor"])
+    made = World(own, other, site, audit_target, str(report), {"nobody": Browser()}, people)
     for name, person in people.items():
         made.browsers[name] = Browser()
         made.browsers[name].force_login(person)
@@ -168,6 +171,7 @@ def side(slug: str, admin: User) -> Side:
         ),
         cluster=cluster,
         deletion=Deletion.objects.create(cluster=cluster, requested_by=person, state="deleted"),
+        target=NotificationTarget.objects.create(team=team, name=slug, address_set_by=person),
         event=chained(record(EventType.LIST_FAILED, Outcome.FAILED, on=Subject(team=team))),
         grant=held,
         asked=access_requests.ask(
@@ -217,6 +221,10 @@ def path(route: str, at: Side, world: World) -> str:
         "remove_factor": [987_654_321],
         "reset": ["x", "y"],
         "revoke_token": [token_id(issue(at.grant.person))],
+        "target": [at.team.slug, at.target.pk] if space == "teams" else [world.audit_target.pk],
+        "act_on_target": [at.team.slug, at.target.pk] if space == "teams" else [world.audit_target.pk],
+        "messages": [at.team.slug] if space == "teams" else [],
+        "add_target": [at.team.slug] if space == "teams" else [],
         "add_service": [at.team.slug],
         "remove_service": [at.team.slug, world.services[at.team.slug].pk],
     }

@@ -1,8 +1,9 @@
-"""People, teams, grants, requests, invitations, and the mails about them."""
+"""People, teams, grants, requests, invitations, mails and messages about them."""
 
 from .access_request import AccessRequest, RequestState
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role
 from .invitation import Invitation
+from .notification import Message, MessageKind, MessageState, NotificationTarget, Service
 from .outgoing_mail import OutgoingMail
 from .person import User
 from .team import Team
@@ -13,9 +14,14 @@ __all__ = [
     "AccessRequest",
     "Grant",
     "Invitation",
+    "Message",
+    "MessageKind",
+    "MessageState",
+    "NotificationTarget",
     "OutgoingMail",
     "RequestState",
     "Role",
+    "Service",
     "Team",
     "User",
 ]

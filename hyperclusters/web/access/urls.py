@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from hyperclusters.web.access.views import grants, member, mine, owners, people, team_rules, teams, tokens
+from hyperclusters.web.access.views import (
+    grants,
+    member,
+    messages,
+    mine,
+    owners,
+    people,
+    team_rules,
+    teams,
+    tokens,
+)
 
 teams_urls = [
     path("", teams.listing, name="list"),
@@ -18,6 +28,10 @@ teams_urls = [
     path("<slug:slug>/review/", grants.review, name="review"),
     path("<slug:slug>/services/new/", tokens.add_service, name="add_service"),
     path("<slug:slug>/services/<int:pk>/remove/", tokens.remove_service, name="remove_service"),
+    path("<slug:slug>/messages/", messages.team_messages, name="messages"),
+    path("<slug:slug>/messages/new/", messages.add_team_target, name="add_target"),
+    path("<slug:slug>/messages/<uuid:pk>/", messages.team_target, name="target"),
+    path("<slug:slug>/messages/<uuid:pk>/act/", messages.act_on_team_target, name="act_on_target"),
     path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),
     path("<slug:slug>/invitations/<uuid:pk>/withdraw/", grants.uninvite, name="uninvite"),
 ]

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from hyperclusters.web.access.views import messages
 from hyperclusters.web.audit.views import events, export, integrity, reports, review
 
 audit_urls = [
@@ -17,5 +18,9 @@ audit_urls = [
     path("reports/<slug:month>/", reports.report, name="report"),
     path("reports/<slug:month>.json", reports.download, name="report-file"),
     path("export/", export.export, name="export"),
+    path("messages/", messages.audit_messages, name="messages"),
+    path("messages/new/", messages.add_audit_target, name="add_target"),
+    path("messages/<uuid:pk>/", messages.audit_target, name="target"),
+    path("messages/<uuid:pk>/act/", messages.act_on_audit_target, name="act_on_target"),
     path("<int:seq>/", events.event, name="event"),
 ]

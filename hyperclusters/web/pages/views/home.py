@@ -18,6 +18,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Judgement, Project, Review, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.quotas import usage
+from hyperclusters.notifications.targets import failing_for
 from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
@@ -72,6 +73,7 @@ def _needs(person: User) -> dict[str, Any]:
         "undecided": _creations(person).filter(_to_decide(person))[:10],
         "ending": ending(person),
         "questions": _questions(person)[:10],
+        "unreachable": failing_for(person)[:3],
     }
     if may(person, Permission.MANAGE):
         needs["without_owner"] = _teams_with_clusters_to_hand_over(person)
