@@ -19,7 +19,9 @@ from hyperclusters.access.models import Grant, Role
 from hyperclusters.accounts.models import Session
 from hyperclusters.audit import integrity, verification
 from hyperclusters.audit.findings import IntegrityIssue
-from hyperclusters.clusters.models import Cluster, Creation, State
+from hyperclusters.clusters.follow_ups import open_follow_up
+from hyperclusters.clusters.models import Cluster, Creation, Review, State
+from hyperclusters.clusters.models.follow_up import today
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared import drafts
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
@@ -86,7 +88,8 @@ def shows(page: str, values: dict[str, str]) -> list[str]:
         picked = re.search(
             rf'<select[^>]*name="{name}".*?<option value="{re.escape(value)}"[^>]*selected', text, re.DOTALL
         )
-        if not chosen and not picked:
+        written = re.search(rf'<textarea[^>]*name="{name}"[^>]*>\s*{re.escape(value)}</textarea>', text)
+        if not chosen and not picked and not written:
             missing.append(name)
     return missing
 
@@ -110,12 +113,17 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
     site = Grant.objects.get(person=people.olga, team=None)
     finding = IntegrityIssue("edited", 3, 3)
     verification.note(integrity.WHOLE, replace(verification.verify(), findings=[finding]))
+    follow_up = open_follow_up(
+        by=people.olga, creation=old, to="ada", due_on=today(), text="why", token=uuid.uuid4()
+    ).get_absolute_url()
+    Review.objects.all().delete()  # it waits for a mark as well
     project, why = projects.vision.get_absolute_url(), "because 我们 <b>need</b> it"
     return {
         "create": ("ada", NEW, TYPED),
         "delete": ("tom", f"/clusters/{cluster.pk}/delete/", {"name": "outsid", "reason": why}),
         "owner": ("tom", f"/clusters/{cluster.pk}/owner/", {"person": "nobody", "reason": why}),
         "owners": ("tom", f"/clusters/owners/?selected=1&cluster={cluster.pk}", {"person": "nobody", "reason": why}),
+        "claim": ("olga", f"/clusters/{cluster.pk}/claim/", {"person": "nobody", "reason": why}),
         "lock": ("ada", f"/clusters/{cluster.pk}/lock/", {"reason": why}),
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
@@ -137,6 +145,11 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "change": ("root", f"{project}change/", {"name": "renamed", "team": str(people.speech.pk), "region": "", "quota": "8"}),
         "key": ("root", f"{project}key/", {"key_until": "2027-01-01T10:00"}),
         "mark": ("olga", "/audit/review/mark/?show=new", {"creation": str(old.pk), "note": why}),
+        "ask_about": ("olga", f"/creations/{old.pk}/follow-up/", {"text": f"{why}\nand how?", "person": "nobody", "due_on": "2001-03-01"}),
+        "answer": ("ada", f"{follow_up}answer/", {"text": f"{why}\nas agreed"}),
+        "reassign": ("olga", f"{follow_up}reassign/", {"person": "nobody"}),
+        "reschedule": ("olga", f"{follow_up}reschedule/", {"due_on": "2001-03-01"}),
+        "close": ("olga", f"{follow_up}close/", {"note": why}),
         "acknowledge": ("olga", "/audit/chain/acknowledge/", {"reason": why}),
         "new_token": ("ada", "/access/tokens/new/", {"owner": "ada", "name": "a pipeline", "days": "30"}),
         "add_service": ("tom", "/teams/vision/services/new/", {"name": "deploy", "role": "creator", "until": "30", "reason": why}),
@@ -150,7 +163,8 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 FORMS = (
     "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
-    "acknowledge", "new_token", "add_service", "retire", "rename", "invite",
+    "acknowledge", "new_token", "add_service", "retire", "rename", "invite", "ask_about", "answer", "reassign", "reschedule",
+    "close", "claim",
 )  # fmt: skip
 SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
 HIDDEN = {"do"}
