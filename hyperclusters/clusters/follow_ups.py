@@ -61,9 +61,8 @@ def open_follow_up(
     closed. Raises NotPermitted; FollowUpRefused.
     """
     request = {"act": "open", "to": to, "due_on": due_on.isoformat(), "creation": str(creation.pk)}
-    subject = replace(
-        creation.audit_subject(), kind="follow_up", id=""
-    )  # the creation's own events are for viewers
+    # Not the creation itself: its events are for viewers.
+    subject = replace(creation.audit_subject(), kind="follow_up", id="")
     with _recorded(subject, by, text, request), transaction.atomic():
         rules.lock(creation.project.team)
         require(by, Permission.REVIEW, creation.project.team)
@@ -110,8 +109,10 @@ def reassign(*, by: User, follow_up: FollowUp, to: str, version: int) -> FollowU
     """Ask another person instead. `version`: of the follow-up that `by` has read. Raises NotPermitted; FollowUpRefused."""
     with _change(follow_up, by, "reassign", request={"to": to}) as row:
         require(by, Permission.REVIEW, row.team)
-        _require_current(row, version)
         assignee, former = _assignee(row.team, to), row.assignee
+        if _is_repeated(row, by, version, kind=EntryKind.REASSIGNED, recipient=assignee):
+            return row
+        _require_current(row, version)
         if assignee == former:
             raise FollowUpRefused(Cause.SAME)
         _require_closer(row, assignee)
@@ -132,6 +133,8 @@ def reschedule(*, by: User, follow_up: FollowUp, due_on: date, version: int) -> 
     """Change the last day for the answer. Raises NotPermitted; FollowUpRefused."""
     with _change(follow_up, by, "reschedule", request={"due_on": due_on.isoformat()}) as row:
         require(by, Permission.REVIEW, row.team)
+        if _is_repeated(row, by, version, kind=EntryKind.RESCHEDULED, due_on=due_on):
+            return row
         _require_current(row, version)
         if due_on == row.due_on:
             raise FollowUpRefused(Cause.SAME)
@@ -239,6 +242,14 @@ def _assignee(team: Team, username: str) -> User:
     if grant is None:
         raise FollowUpRefused(Cause.NO_ACCESS)
     return grant.person
+
+
+def _is_repeated(row: FollowUp, by: User, version: int, **act: Any) -> bool:
+    """Whether the last entry is of the same form: of a double click."""
+    last = row.entries.last()
+    if last is None or version + 1 != row.version:
+        return False
+    return row.entries.filter(pk=last.pk, author=by, **act).exists()
 
 
 def _was_asked(person: User, row: FollowUp) -> bool:

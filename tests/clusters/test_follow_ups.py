@@ -327,6 +327,15 @@ def test_the_same_form_twice_is_one_row(people: People, creation: Creation) -> N
     assert refusal(partial(ask, people.olga, creation, token=other)) == Cause.USED
 
 
+def test_the_same_change_of_a_double_click_is_one_entry(people: People, follow_up: FollowUp) -> None:
+    for _ in range(2):
+        assert reassign(by=people.olga, follow_up=follow_up, to="tom", version=1).version == 2
+    for _ in range(2):
+        due_on = today() + DAY
+        assert reschedule(by=people.olga, follow_up=follow_up, due_on=due_on, version=2).version == 3
+    assert (follow_up.entries.count(), len(events(action=REFUSED))) == (3, 0)
+
+
 def test_closing_again_what_another_has_closed_changes_nothing(
     people: People, second: User, follow_up: FollowUp
 ) -> None:
