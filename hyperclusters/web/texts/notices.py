@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, Value
 from django.urls import reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.layers import is_outlasted
@@ -148,7 +149,8 @@ def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
         is_theirs = person.pk in {entry.follow_up.assignee_id, entry.follow_up.opened_by_id}
         page = entry.follow_up if is_theirs else entry.follow_up.creation
         kind = "warn" if entry.recipient_id == entry.follow_up.assignee_id == person.pk else "info"
-        yield Notice(entry.at, kind, entry_notice(entry, person), entry.text, page.get_absolute_url())
+        words = Truncator(entry.text).chars(200)
+        yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
