@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import random
 import re
 import uuid
 from dataclasses import replace
@@ -21,7 +22,7 @@ from hyperclusters.audit import integrity, verification
 from hyperclusters.audit.findings import IntegrityIssue
 from hyperclusters.clusters.follow_ups import open_follow_up
 from hyperclusters.clusters.models import Cluster, Creation, Review, State
-from hyperclusters.clusters.models.follow_up import today
+from hyperclusters.clusters.models.follow_up import TEXT_LENGTH, today
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared import drafts
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
@@ -217,6 +218,19 @@ def test_g48_an_old_form_comes_back_filled_with_a_new_token(
     is_kept(page, typed)
     assert "This form was too old" in words(page)
     assert csrf_of(browser, "/access/") != old
+
+
+def test_g48_the_longest_answer_of_a_follow_up_outlives_an_ended_session(
+    forms: dict[str, tuple[str, str, dict[str, str]]],
+) -> None:
+    letters = random.Random(1)  # text that hardly compresses
+    text = "".join(chr(letters.randrange(0x4E00, 0x9FA5)) for _ in range(TEXT_LENGTH))
+    name, path, _typed = forms["answer"]
+    browser = signed_in(name)
+    end_session(browser)
+    target = parse_qs(urlsplit(browser.post(path, {"text": text})["Location"]).query)["next"][0]
+    back = sign_in(browser, name, target)
+    assert text in body(browser.get(back["Location"], follow=True))
 
 
 @pytest.mark.parametrize("form", ["create", "ask"])
