@@ -10,5 +10,6 @@ class ClustersConfig(AppConfig):
     label = "clusters"
 
     def ready(self) -> None:
-        """Add our checks to Django's; they read models, which exist only now."""
+        """Add our checks to Django's, and our mails to the outbox; they read models, which exist only now."""
         import_module("hyperclusters.clusters.checks")
+        import_module("hyperclusters.clusters.follow_up_mails").add_kind()

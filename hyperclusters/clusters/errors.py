@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Any
 
 from hyperclusters.access.models import Team
@@ -218,6 +219,31 @@ class NotACandidate(CreationRefused):
     """The chosen cluster is not a candidate, or another creation made it."""
 
     cause = "not_a_candidate"
+
+
+class FollowUpCause(StrEnum):
+    """Why a follow-up was not changed: a slug for the sentence that people read, and for the ledger."""
+
+    NO_TEXT = "follow_up_no_text"
+    TOO_LONG = "follow_up_too_long"
+    NO_ACCESS = "follow_up_no_access"  # the person cannot see the team's creations, or does not exist
+    SAME = "follow_up_same"  # the person or the day is that already
+    PAST = "follow_up_past"
+    TOO_LATE = "follow_up_too_late"
+    CHANGED = "follow_up_changed"  # since the form was drawn
+    CLOSED = "follow_up_closed"
+    NOT_YOURS = "follow_up_not_yours"  # it was assigned to somebody else meanwhile
+    OWN_ANSWER = "follow_up_own_answer"  # nobody closes what they answer, or have answered
+    NOBODY_CLOSES = "follow_up_nobody_closes"  # no auditor is left who may close it
+    USED = "follow_up_form_used"  # the form's token has recorded something else
+
+
+class FollowUpRefused(CreationRefused):
+    """A follow-up was not opened or changed."""
+
+    def __init__(self, cause: FollowUpCause) -> None:
+        super().__init__(f"refused: {cause}")
+        self.cause = cause
 
 
 @contextmanager

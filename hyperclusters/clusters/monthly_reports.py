@@ -20,7 +20,7 @@ from hyperclusters.audit.manifest import sealed
 from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from .models import Cluster, Creation, Judgement, MonthlyReport
+from .models import Cluster, Creation, FollowUp, Judgement, MonthlyReport
 
 
 def last_month() -> date:
@@ -81,6 +81,9 @@ def _review(start: datetime, end: datetime) -> dict[str, int]:
         "settled": settled.count(),
         "settled_without_review": settled.filter(review__isnull=True).count(),
         "open_follow_ups": Creation.objects.filter(review__judgement=Judgement.FOLLOW_UP).count(),
+        "follow_ups_open": FollowUp.objects.open().count(),
+        "follow_ups_overdue": FollowUp.objects.overdue().count(),
+        "follow_ups_closed": FollowUp.objects.filter(closed_at__gte=start, closed_at__lt=end).count(),
         "creations_without_outcome": Creation.objects.unresolved().count(),
         "clusters_elsewhere_without_account": elsewhere.count(),
     }

@@ -16,6 +16,7 @@ from hyperclusters.clusters.creation_reviews import account_for, review
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.errors import CreationRefused
+from hyperclusters.clusters.follow_ups import answer, open_follow_up
 from hyperclusters.clusters.inventory import ask_refresh
 from hyperclusters.clusters.models import Cluster, Creation, Project
 from hyperclusters.clusters.models.review import Judgement
@@ -121,9 +122,14 @@ class History:
         settled = Creation.objects.filter(settled_at__isnull=False)
         early = settled.exclude(name="rl-sweep-6").values_list("pk", flat=True)
         review(by=olga, creations=early, judgement=Judgement.REVIEWED)
-        question = "Why was this created without a test run first?"
-        lost = settled.filter(name="rl-sweep-6").values_list("pk", flat=True)
-        review(by=olga, creations=lost, judgement=Judgement.FOLLOW_UP, note=question)
+        self.follow_up = open_follow_up(
+            by=olga,
+            creation=settled.get(name="rl-sweep-6"),
+            to="ada",
+            due_on=(self.end + timedelta(days=2)).date(),
+            text="Why was this created without a test run first?",
+            token=uuid.uuid4(),
+        )
 
     def _last_week(self) -> None:
         root, tom, vera = (self.people[name] for name in ("root", "tom", "vera"))
@@ -133,6 +139,9 @@ class History:
         )
         self._at(9.1)
         decline(standing_in, by=tom, note="Ada stands in this time")
+        self._at(8.6)
+        text = "The sweep needs its own network, and its test run was in train-a3-west. Is that enough?"
+        answer(by=self.people["ada"], follow_up=self.follow_up, text=text, token=uuid.uuid4())
         self._at(6.3)
         self.simulated.fail_next("speech-asr-10", fault="error", status=400, error_code="ModelArts.0104")
         self._create("mallory", "speech-asr-10", "A second model", project=self.north)
@@ -177,6 +186,16 @@ class History:
         self._create("ada", "rl-sweep-7", "Sweep over reward models")
         self._create("mallory", "tts-eval", "Evaluation of the new voices", project=self.north)
         self.simulated.switch(quota=None)
+        self._at(0.5)
+        failed = Creation.objects.filter(name="rl-sweep-7", settled_at__isnull=False).latest("requested_at")
+        open_follow_up(
+            by=self.people["olga"],
+            creation=failed,
+            to="ada",
+            due_on=(self.end + timedelta(days=3)).date(),
+            text="The quota is used up. Which cluster can be released for this sweep?",
+            token=uuid.uuid4(),
+        )
         self._at(0.1)
         self.simulated.fail_next("eval-batch-3", fault="lost_answer")
         self._create("ada", "eval-batch-3", "Evaluation of the spring model")

@@ -72,6 +72,9 @@ def test_it_tells_what_is_open(people: People, cloud: Cloud, projects: Projects)
         "settled": 1,
         "settled_without_review": 1,
         "open_follow_ups": 0,
+        "follow_ups_open": 0,
+        "follow_ups_overdue": 0,
+        "follow_ups_closed": 0,
         "creations_without_outcome": 1,
         "clusters_elsewhere_without_account": 1,
     }

@@ -20,7 +20,9 @@ from hyperclusters.access.models import Grant, Role
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.accounts.tokens import create_token
+from hyperclusters.clusters.follow_ups import open_follow_up
 from hyperclusters.clusters.models import Cluster
+from hyperclusters.clusters.models.follow_up import today
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.notifications.chats import chat
 from tests.permissions import table
@@ -101,6 +103,9 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         by=people.ada, owner=people.ada, name="t", scopes=["clusters:read"], expires_at=ends
     )
     text = f"/creations/{creation.pk}/"
+    follow_up = open_follow_up(
+        by=people.olga, creation=creation, to="ada", due_on=today(), text="why", token=uuid.uuid4()
+    ).get_absolute_url()
     team, project = "/teams/vision/", projects.vision.get_absolute_url()
     return {
         "web:read_inbox": "/inbox/read/",
@@ -133,6 +138,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "clusters:delete": f"/clusters/{cluster.pk}/delete/",
         "clusters:check": f"/clusters/{cluster.pk}/check/",
         "clusters:owner": f"/clusters/{cluster.pk}/owner/",
+        "clusters:claim": f"/clusters/{cluster.pk}/claim/",
         "clusters:lock": f"/clusters/{cluster.pk}/lock/",
         "clusters:unlock": f"/clusters/{cluster.pk}/unlock/",
         "clusters:capacity": f"/clusters/{cluster.pk}/capacity/",
@@ -140,6 +146,11 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "creations:withdraw": f"{text}withdraw/",
         "creations:look": f"{text}look/",
         "creations:decide": f"{text}decide/",
+        "creations:open_follow_up": f"{text}follow-up/",
+        "creations:answer": f"{follow_up}answer/",
+        "creations:reassign": f"{follow_up}reassign/",
+        "creations:reschedule": f"{follow_up}reschedule/",
+        "creations:close": f"{follow_up}close/",
         "audit:export": "/audit/export/",
         "audit:mark": "/audit/review/mark/",
         "audit:account_all": "/audit/review/elsewhere/",

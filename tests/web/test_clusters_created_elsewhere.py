@@ -189,3 +189,43 @@ def test_the_badge_of_the_review_counts_clusters_created_elsewhere(make: Make, a
     assert 'class="n"' in body(as_("olga").get("/audit/"))
     make_count = words(as_("olga").get("/audit/")).partition("Review")[2].split()
     assert make_count[0] == "2"
+
+
+def test_a_claim_is_changed_afterwards_on_the_page_of_the_cluster(
+    make: Make, people: People, as_: SignIn
+) -> None:
+    cluster, olga = make("lab-1", owner="ada"), as_("olga")
+    url = f"{cluster.get_absolute_url()}claim/"
+    page = olga.get(cluster.get_absolute_url())
+    assert "Change the claim" in main(page)
+    assert set(re.findall(r'<option value="([^"]+)"', body(page))) == {"tom", "vera"}
+    assert olga.post(url, {"person": "TOM", "reason": "his now"}).status_code == 302
+    assert Cluster.objects.get().owner == people.tom
+    assert "his now" in main(olga.get(cluster.get_absolute_url()))
+    olga.post(url, {"person": "ada", "reason": "shared", "act": "keep"})
+    assert (Cluster.objects.get().owner, Review.objects.get().judgement) == (None, "accepted")
+    assert [event.reason for event in events() if event.action.startswith("cluster:outside:")] == [
+        "his now",
+        "shared",
+    ]
+
+
+@pytest.mark.parametrize("person", ["mallory", "nobody", "' OR 1=1", ""])
+def test_a_claim_for_who_is_not_in_the_team_is_refused_and_stays_on_the_page(
+    person: str, make: Make, people: People, as_: SignIn
+) -> None:
+    cluster = make("lab-1", owner="ada")
+    answer = as_("olga").post(f"{cluster.get_absolute_url()}claim/", {"person": person})
+    assert (answer.status_code, Cluster.objects.get().owner) == (422, people.ada)
+    assert "Nothing was changed" in main(answer)
+
+
+def test_only_auditors_change_a_claim_and_only_of_a_cluster_created_elsewhere(
+    make: Make, people: People, as_: SignIn
+) -> None:
+    cluster = make("lab-1", owner="ada")
+    for name, status in (("ada", 403), ("tom", 403), ("vera", 403), ("root", 404), ("mallory", 404)):
+        browser = as_(name)
+        assert browser.post(f"{cluster.get_absolute_url()}claim/", {"person": "tom"}).status_code == status
+        assert "Change the claim" not in body(browser.get(cluster.get_absolute_url()))
+    assert Cluster.objects.get().owner == people.ada

@@ -19,8 +19,10 @@ from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.accounts.token_format import token_id
+from hyperclusters.clusters.follow_ups import open_follow_up
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
+from hyperclusters.clusters.models.follow_up import today
 from hyperclusters.web.pages.views import monitoring
 from tests.api.client import issue
 from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker, submit_creation
@@ -61,6 +63,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "clusters:check"): row("302 302 302 302 404 404 404"),
     ("post", "clusters:delete"): row("403 422 403 403 404 404 404"),  # nobody owns it
     ("post", "clusters:owner"): row("403 422 403 403 404 404 404"),
+    ("post", "clusters:claim"): row("403 403 403 422 404 404 404"),
     ("post", "clusters:lock"): row("422 422 403 403 404 404 404"),
     ("post", "clusters:unlock"): row("403 422 403 403 404 404 404"),
     ("post", "clusters:capacity"): row("302 302 302 302 404 404 404"),
@@ -73,6 +76,13 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "creations:look"): row("302 302 302 302 404 404 404"),
     ("post", "creations:decide"): row("403 302 403 403 404 404 404"),
     ("post", "creations:withdraw"): row("302 302 403 403 404 404 404"),
+    ("get", "creations:open_follow_up"): row("403 403 403 200 404 404 404"),
+    ("post", "creations:open_follow_up"): row("403 403 403 422 404 404 404"),
+    ("get", "creations:follow_up"): row("200 200 404 200 404 404 404"),  # ada is asked
+    ("post", "creations:answer"): row("422 403 404 422 404 404 404"),
+    ("post", "creations:reassign"): row("403 403 404 422 404 404 404"),
+    ("post", "creations:reschedule"): row("403 403 404 422 404 404 404"),
+    ("post", "creations:close"): row("403 403 404 422 404 404 404"),  # of an old form
     ("get", "audit:list"): row("403 200 403 200 403 403 403"),
     ("get", "audit:event"): row("403 200 403 200 403 403 403"),
     ("get", "projects:list"): row("403 403 403 403 200 403 403"),
@@ -217,6 +227,9 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
     run_worker()
     creation = submit_creation(people.ada, projects.vision, "waiting")
     waiting = creation.get_absolute_url()
+    follow_up = open_follow_up(
+        by=people.olga, creation=creation, to="ada", due_on=today(), text="why", token=uuid.uuid4()
+    ).get_absolute_url()
     cluster = Cluster.objects.get().get_absolute_url()
     access_request = access_requests.ask(
         person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x"
@@ -264,6 +277,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "clusters:delete": f"{cluster}delete/",
         "clusters:check": f"{cluster}check/",
         "clusters:owner": f"{cluster}owner/",
+        "clusters:claim": f"{cluster}claim/",
         "clusters:lock": f"{cluster}lock/",
         "clusters:unlock": f"{cluster}unlock/",
         "clusters:capacity": f"{cluster}capacity/",
@@ -276,6 +290,12 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "creations:of_form": f"/creations/form/{creation.token}/",
         "creations:look": f"{waiting}look/",
         "creations:decide": f"{waiting}decide/",
+        "creations:open_follow_up": f"{waiting}follow-up/",
+        "creations:follow_up": follow_up,
+        "creations:answer": f"{follow_up}answer/",
+        "creations:reassign": f"{follow_up}reassign/",
+        "creations:reschedule": f"{follow_up}reschedule/",
+        "creations:close": f"{follow_up}close/",
         "audit:list": "/audit/",
         "audit:event": events(team_name="Vision")[-1].get_absolute_url(),
         "projects:list": "/projects/",

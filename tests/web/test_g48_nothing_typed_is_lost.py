@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import random
 import re
 import uuid
 from dataclasses import replace
@@ -19,7 +20,9 @@ from hyperclusters.access.models import Grant, Role
 from hyperclusters.accounts.models import Session
 from hyperclusters.audit import integrity, verification
 from hyperclusters.audit.findings import IntegrityIssue
-from hyperclusters.clusters.models import Cluster, Creation, State
+from hyperclusters.clusters.follow_ups import open_follow_up
+from hyperclusters.clusters.models import Cluster, Creation, Review, State
+from hyperclusters.clusters.models.follow_up import TEXT_LENGTH, today
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared import drafts
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
@@ -87,7 +90,8 @@ def shows(page: str, values: dict[str, str]) -> list[str]:
         picked = re.search(
             rf'<select[^>]*name="{name}".*?<option value="{re.escape(value)}"[^>]*selected', text, re.DOTALL
         )
-        if not chosen and not picked:
+        written = re.search(rf'<textarea[^>]*name="{name}"[^>]*>\s*{re.escape(value)}</textarea>', text)
+        if not chosen and not picked and not written:
             missing.append(name)
     return missing
 
@@ -111,12 +115,17 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
     site = Grant.objects.get(person=people.olga, team=None)
     finding = IntegrityIssue("edited", 3, 3)
     verification.note(integrity.WHOLE, replace(verification.verify(), findings=[finding]))
+    follow_up = open_follow_up(
+        by=people.olga, creation=old, to="ada", due_on=today(), text="why", token=uuid.uuid4()
+    ).get_absolute_url()
+    Review.objects.all().delete()  # it waits for a mark as well
     project, why = projects.vision.get_absolute_url(), "because 我们 <b>need</b> it"
     return {
         "create": ("ada", NEW, TYPED),
         "delete": ("tom", f"/clusters/{cluster.pk}/delete/", {"name": "outsid", "reason": why}),
         "owner": ("tom", f"/clusters/{cluster.pk}/owner/", {"person": "nobody", "reason": why}),
         "owners": ("tom", f"/clusters/owners/?selected=1&cluster={cluster.pk}", {"person": "nobody", "reason": why}),
+        "claim": ("olga", f"/clusters/{cluster.pk}/claim/", {"person": "nobody", "reason": why}),
         "lock": ("ada", f"/clusters/{cluster.pk}/lock/", {"reason": why}),
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
@@ -138,6 +147,11 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "change": ("root", f"{project}change/", {"name": "renamed", "team": str(people.speech.pk), "region": "", "quota": "8"}),
         "key": ("root", f"{project}key/", {"key_until": "2027-01-01T10:00"}),
         "mark": ("olga", "/audit/review/mark/?show=new", {"creation": str(old.pk), "note": why}),
+        "ask_about": ("olga", f"/creations/{old.pk}/follow-up/", {"text": f"{why}\nand how?", "person": "nobody", "due_on": "2001-03-01"}),
+        "answer": ("ada", f"{follow_up}answer/", {"text": f"{why}\nas agreed"}),
+        "reassign": ("olga", f"{follow_up}reassign/", {"person": "nobody"}),
+        "reschedule": ("olga", f"{follow_up}reschedule/", {"due_on": "2001-03-01"}),
+        "close": ("olga", f"{follow_up}close/", {"note": why}),
         "acknowledge": ("olga", "/audit/chain/acknowledge/", {"reason": why}),
         "new_token": ("ada", "/access/tokens/new/", {"owner": "ada", "name": "a pipeline", "days": "30"}),
         "add_service": ("tom", "/teams/vision/services/new/", {"name": "deploy", "role": "creator", "until": "30", "reason": why}),
@@ -153,8 +167,9 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 FORMS = (
     "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
-    "acknowledge", "new_token", "add_service", "retire", "rename", "invite",
     "chat", "audit_chat",
+    "acknowledge", "new_token", "add_service", "retire", "rename", "invite", "ask_about", "answer", "reassign", "reschedule",
+    "close", "claim",
 )  # fmt: skip
 SECRETS = {
     "access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token",
@@ -210,6 +225,19 @@ def test_g48_an_old_form_comes_back_filled_with_a_new_token(
     is_kept(page, typed)
     assert "This form was too old" in words(page)
     assert csrf_of(browser, "/access/") != old
+
+
+def test_g48_the_longest_answer_of_a_follow_up_outlives_an_ended_session(
+    forms: dict[str, tuple[str, str, dict[str, str]]],
+) -> None:
+    letters = random.Random(1)  # text that hardly compresses
+    text = "".join(chr(letters.randrange(0x4E00, 0x9FA5)) for _ in range(TEXT_LENGTH))
+    name, path, _typed = forms["answer"]
+    browser = signed_in(name)
+    end_session(browser)
+    target = parse_qs(urlsplit(browser.post(path, {"text": text})["Location"]).query)["next"][0]
+    back = sign_in(browser, name, target)
+    assert text in body(browser.get(back["Location"], follow=True))
 
 
 @pytest.mark.parametrize("form", ["create", "ask"])

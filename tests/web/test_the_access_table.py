@@ -31,7 +31,7 @@ from hyperclusters.audit.chain import append
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.clusters.models import Cluster, Creation, Deletion, Project
+from hyperclusters.clusters.models import Cluster, Creation, Deletion, FollowUp, Project
 from hyperclusters.clusters.monthly_reports import create_report
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared.decorators import OWN, VISIBLE
@@ -73,6 +73,7 @@ class Side:
     invitation: Any
     deletion: Deletion
     target: NotificationTarget
+    follow_up: FollowUp
 
 
 @dataclass
@@ -164,10 +165,14 @@ def side(slug: str, admin: User) -> Side:
         found_at=now,
         seen_at=now,
     )
+    creation = Creation.objects.create(
+        project=project, name=f"{slug}-a", type="HPS", requested_by=person, token=uuid.uuid4()
+    )
     return Side(
         team=team,
-        creation=Creation.objects.create(
-            project=project, name=f"{slug}-a", type="HPS", requested_by=person, token=uuid.uuid4()
+        creation=creation,
+        follow_up=FollowUp.objects.create(
+            creation=creation, assignee=person, opened_by=person, due_on=now.date()
         ),
         cluster=cluster,
         deletion=Deletion.objects.create(cluster=cluster, requested_by=person, state="deleted"),
@@ -206,6 +211,7 @@ def path(route: str, at: Side, world: World) -> str:
         "capacity": [at.cluster.pk],
         "traces": [at.cluster.pk],
         "owner": [at.cluster.pk],
+        "claim": [at.cluster.pk],
         "lock": [at.cluster.pk],
         "unlock": [at.cluster.pk],
         "event": [at.event.pk],
@@ -220,6 +226,11 @@ def path(route: str, at: Side, world: World) -> str:
         "dismiss_failure": [at.creation.pk],
         "remove_factor": [987_654_321],
         "reset": ["x", "y"],
+        "follow_up": [at.follow_up.pk],
+        "answer": [at.follow_up.pk],
+        "reassign": [at.follow_up.pk],
+        "reschedule": [at.follow_up.pk],
+        "close": [at.follow_up.pk],
         "revoke_token": [token_id(issue(at.grant.person))],
         "target": [at.team.slug, at.target.pk] if space == "teams" else [world.audit_target.pk],
         "act_on_target": [at.team.slug, at.target.pk] if space == "teams" else [world.audit_target.pk],
@@ -230,7 +241,7 @@ def path(route: str, at: Side, world: World) -> str:
     }
     if space == "api":
         return reverse(route, args=api_keys(name, at))
-    if space == "creations" and name in {"creation", "look", "decide"}:
+    if space == "creations" and name in {"creation", "look", "decide", "open_follow_up"}:
         return reverse(route, args=[at.creation.pk])
     if space == "teams" and name in {"team", "who", "rules", "quota", "rename", "owners", "give", "review"}:
         return reverse(route, args=[at.team.slug])

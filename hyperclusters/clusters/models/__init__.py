@@ -4,6 +4,7 @@ from .connection import ConnectionTest, Diagnosis
 from .counter import CallCounter, RequestCounter, TimedCounter
 from .creation import EVIDENCE_RANK, UNRESOLVED, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
+from .follow_up import EntryKind, FollowUp, FollowUpEntry
 from .inquiry import Inquiry, InquiryKind
 from .inventory import Cluster, ClusterListing, Network
 from .lookup import ProjectLookup
@@ -23,7 +24,10 @@ __all__ = [
     "Deletion",
     "DeletionState",
     "Diagnosis",
+    "EntryKind",
     "Evidence",
+    "FollowUp",
+    "FollowUpEntry",
     "Heartbeat",
     "Inquiry",
     "InquiryKind",

@@ -116,6 +116,7 @@ def _people(scope: AuditScope) -> list[tuple[str, Options]]:
 def _grouped_actions(language: str | None) -> list[tuple[str, Options]]:
     headings = {
         "cluster": gettext("Clusters"),
+        "creation": gettext("Creations"),
         "project": gettext("Projects"),
         "access": gettext("Teams and access"),
         "session": gettext("Signing in"),

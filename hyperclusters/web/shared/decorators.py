@@ -10,12 +10,13 @@ from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import NotPermitted, Permission, Person, may
 
 View = TypeVar("View", bound=Callable[..., Any])  # an endpoint returns what ninja makes an answer of
-Kind = Literal["team", "cluster", "creation", "event"]
+Kind = Literal["team", "cluster", "creation", "follow_up", "event"]
 # The permission without which an object of another team looks absent.
 VISIBLE: dict[Kind, Permission] = {
     "team": Permission.MEMBERS,
     "cluster": Permission.VIEW,
     "creation": Permission.VIEW,
+    "follow_up": Permission.AUDIT,  # or it is one's own to answer
     "event": Permission.AUDIT,
 }
 

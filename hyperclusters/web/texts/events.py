@@ -14,6 +14,7 @@ from hyperclusters.clusters.models import Evidence
 from hyperclusters.clusters.models.connection import Diagnosis
 from hyperclusters.web.texts.access import REFUSALS as ACCESS_REFUSALS
 from hyperclusters.web.texts.causes import CAUSES, cause_of
+from hyperclusters.web.texts.follow_ups import FOLLOW_UP_REFUSALS
 from hyperclusters.web.texts.refusals import REFUSALS
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -125,6 +126,12 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.DELETE_OVERDUE: _("has no outcome for the deletion of %(what)s for more than 30 minutes"),
     EventType.CREATE_REVIEWED: _("reviewed the creation of %(what)s"),
     EventType.CREATE_FLAGGED: _("asked for a follow-up on %(what)s"),
+    EventType.FOLLOW_UP_OPENED: _("opened a follow-up on %(what)s"),
+    EventType.FOLLOW_UP_ANSWERED: _("replied to the follow-up on %(what)s"),
+    EventType.FOLLOW_UP_REASSIGNED: _("assigned the follow-up on %(what)s to somebody else"),
+    EventType.FOLLOW_UP_RESCHEDULED: _("changed the due date of the follow-up on %(what)s"),
+    EventType.FOLLOW_UP_CLOSED: _("closed the follow-up on %(what)s"),
+    EventType.FOLLOW_UP_REFUSED: _("tried to change a follow-up on %(what)s"),
     EventType.CLUSTER_CLAIMED: _("named an owner for %(what)s, created elsewhere"),
     EventType.CLUSTER_ACCEPTED: _("accepted %(what)s, created elsewhere"),
     EventType.OWNER_CHANGED: _("changed the owner of %(what)s"),
@@ -198,6 +205,7 @@ def evidence_words(_language: str) -> dict[str, str]:
     sources: tuple[Iterable[tuple[str, str | Promise]], ...] = (
         ((each.cause, words) for each, words in REFUSALS.items()),
         ((str(cause), words) for cause, words in ACCESS_REFUSALS.items()),
+        ((str(cause), words) for cause, words in FOLLOW_UP_REFUSALS.items()),
         Diagnosis.choices,
         CAUSES.items(),
         Evidence.choices,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext
@@ -12,8 +12,8 @@ from hyperclusters.access.layers import Stage, stages
 from hyperclusters.access.models import Grant
 
 
-def day(at: datetime) -> str:
-    """The day of a moment in UTC, as "2 Dec 2026"."""
+def day(at: date) -> str:
+    """A day, or that of a moment in UTC, as "2 Dec 2026"."""
     return date_format(at, gettext("j M Y"))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import BigIntegerField, DateTimeField, JSONField, Q, QuerySet, Value
 from django.urls import reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.layers import is_outlasted
@@ -21,9 +22,10 @@ from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
-from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.models import Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.shared.statements import Slot, count
+from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.states import KINDS
 
 SPAN = timedelta(days=14)
@@ -48,7 +50,7 @@ def inbox(person: User) -> list[Notice]:
     """The notices of the last two weeks, newest first; unread are those that came after the person last marked them as
     read."""
     start, read_at = clock.now() - SPAN, person.inbox_read_at
-    sources = (settled_creations, _decided_requests, _new_owners, _ending_access)
+    sources = (settled_creations, _decided_requests, _new_owners, _ending_access, _follow_ups)
     notices = [notice for source in sources for notice in source(person, start)]
     notices.sort(key=lambda notice: notice.at, reverse=True)
     return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
@@ -76,6 +78,7 @@ def _unread(teams: tuple[int, ...] | None) -> QuerySet[Any]:
         _settled(teams, person, since),
         _decided(person, since),
         _ownership_events(person, Slot("username", JSONField()), since),
+        FollowUpEntry.objects.for_person(person, teams).filter(at__gt=since),
     )
     rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
     return rows.union(*others, all=True)[:MOST]
@@ -150,6 +153,18 @@ def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
 def _ownership_events(person: int | Slot, username: str | Slot, since: datetime | Slot) -> EventQuerySet:
     events = Event.objects.filter(action__in=NEW_OWNER, at__gt=since, after__owner=username)
     return events.exclude(Q(person_id=person) | Q(before__owner=username))
+
+
+def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
+    """What others said and changed in follow-ups that this person must answer, or has opened."""
+    entries = FollowUpEntry.objects.for_person(person.pk, scope(person, Permission.VIEW))
+    entries = entries.filter(at__gt=since).with_related()
+    for entry in entries.order_by("-at", "-pk")[:MOST]:
+        is_theirs = person.pk in {entry.follow_up.assignee_id, entry.follow_up.opened_by_id}
+        page = entry.follow_up if is_theirs else entry.follow_up.creation
+        kind = "warn" if entry.recipient_id == entry.follow_up.assignee_id == person.pk else "info"
+        words = Truncator(entry.text).chars(200)
+        yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:

@@ -24,7 +24,7 @@ from hyperclusters.audit.readable import events
 from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
 from hyperclusters.audit.vocabulary import EventType
-from hyperclusters.clusters.models import Cluster, Creation
+from hyperclusters.clusters.models import Cluster, Creation, FollowUp
 from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read
 from hyperclusters.web.audit.menus import filter_context, views
@@ -178,7 +178,8 @@ def _steps(query: QueryDict, page: Page) -> list[tuple[str, str, str]]:
 
 def _object_url(request: PageRequest, event: Event) -> str:
     """The page of what the event is about, if it has one that this person may see."""
-    models: dict[str, type[Creation | Cluster]] = {"creation": Creation, "cluster": Cluster}
+    models: dict[str, type[Creation | Cluster | FollowUp]]
+    models = {"creation": Creation, "cluster": Cluster, "follow_up": FollowUp}
     model = models.get(event.object_kind)
     if model is None or not event.object_id:
         return ""

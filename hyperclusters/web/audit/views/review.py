@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,9 +19,9 @@ from hyperclusters.access.permissions import Permission
 from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import creation_reviews
 from hyperclusters.clusters.errors import NotInTeam
-from hyperclusters.clusters.models import Cluster, Creation, Judgement
+from hyperclusters.clusters.models import Cluster, Creation, FollowUp, Judgement
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
-from hyperclusters.web.audit import elsewhere
+from hyperclusters.web.audit import elsewhere, follow_ups
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid, posted_text
@@ -50,11 +50,14 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         OPEN: _("Outcome unknown"),
     }
     counts = {name: rows.count() for name, rows in parts.items()}
+    counts[FOLLOW_UP] += FollowUp.objects.visible_to(request.user).open().count()
     filters: dict[str, Any] = {}
     if tab == OUTSIDE:
         parts[tab], filters["filters"], filters["is_filtered"] = elsewhere.filtered(
             request, _elsewhere(request.user)
         )
+    if tab == FOLLOW_UP:
+        filters, parts[tab] = follow_ups.part_context(request, parts[tab])
     page = Paginator(parts[tab], PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "tab": tab,
@@ -164,9 +167,11 @@ def queues(person: User) -> dict[str, QuerySet[Any]]:
     creations = Creation.objects.visible_to(person).select_related(
         "project__team", "requested_by", "review__by", "cluster"
     )
+    asked = FollowUp.objects.open().filter(creation=OuterRef("pk"))
     return {
         NEW: creations.reviewed_as(""),
-        FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP),
+        # Marked, and nobody is asked: what is asked is a follow-up of its own.
+        FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP).exclude(Exists(asked)),
         OUTSIDE: _elsewhere(person),
         OPEN: creations.unresolved().order_by("requested_at", "pk"),
     }

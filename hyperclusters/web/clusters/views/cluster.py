@@ -25,7 +25,8 @@ from hyperclusters.web.texts.ownership import not_theirs
 from hyperclusters.web.texts.refusals import refusal
 from hyperclusters.web.texts.states import deletion_status
 
-FORMS = ("owner", "lock", "unlock")  # by the last part of their addresses
+FORMS = ("owner", "claim", "lock", "unlock")  # by the last part of their addresses
+PICKERS = {"owner", "claim"}
 
 
 @access(get=on("cluster"))
@@ -81,7 +82,7 @@ def _forms(request: PageRequest, cluster: Cluster, refused: CreationRefused | No
     return {
         "forms": forms,
         "obstacle": not_theirs(request.user, cluster),
-        "people": ownership.people_of(team).exclude(person=cluster.owner_id) if "owner" in forms else [],
+        "people": ownership.people_of(team).exclude(person=cluster.owner_id) if forms & PICKERS else [],
         "errors": {posted: error},
         "page_error": "" if posted in forms else error,
         "typed": {
@@ -95,6 +96,7 @@ def _forms_on_page(person: User, cluster: Cluster) -> set[str]:
     team = cluster.project.team
     offers = {
         "owner": ownership.may_hand_over(person, cluster),
+        "claim": cluster.creation is None and may(person, Permission.REVIEW, team),
         "lock": not cluster.is_locked and may(person, Permission.LOCK, team),
         "unlock": cluster.is_locked and may(person, Permission.UNLOCK, team),
     }

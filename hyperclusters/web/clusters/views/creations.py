@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -22,6 +23,7 @@ from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, posted_text, render_page, wants_fragment
+from hyperclusters.web.texts.follow_ups import follow_up_state
 from hyperclusters.web.texts.states import creation_status
 from hyperclusters.web.texts.timeline import timeline
 
@@ -46,7 +48,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "poll": _poll(request, creation),
         "may_withdraw": creation.state == State.QUEUED and _may_withdraw(request, creation),
         "may_create": may(request.user, Permission.CREATE, creation.team),
-    }
+    } | _follow_ups(request, creation)
     if creation.state == State.NEEDS_ATTENTION:
         context["may_decide"] = may(request.user, Permission.DECIDE, creation.team)
         context["typed"] = draft_for(request, f"{request.path}decide/")
@@ -110,6 +112,15 @@ def decide(request: PageRequest, pk: str) -> HttpResponse:
         note_not_taken(request)
         messages.error(request, _("Choose one of the clusters, or none of them. Nothing was decided."))
     return redirect(creation)
+
+
+def _follow_ups(request: PageRequest, creation: Creation) -> dict[str, Any]:
+    """Its follow-ups that this person may read, the newest first, and how each stands."""
+    rows = creation.follow_ups.all().visible_to(request.user).with_related().order_by("-opened_at", "pk")
+    return {
+        "may_review": may(request.user, Permission.REVIEW, creation.team),
+        "follow_ups": [(row, follow_up_state(row)) for row in rows],
+    }
 
 
 def _visible(request: PageRequest, pk: str) -> Creation:

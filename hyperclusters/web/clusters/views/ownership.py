@@ -7,9 +7,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission
 from hyperclusters.clusters import ownership
-from hyperclusters.clusters.errors import CreationRefused
+from hyperclusters.clusters.creation_reviews import NoteRequired, account_for_all
+from hyperclusters.clusters.errors import CreationRefused, NotInTeam, ReasonRequired
 from hyperclusters.clusters.models import Deletion, DeletionState
 from hyperclusters.web.clusters.views.cluster import cluster_page, visible_cluster
 from hyperclusters.web.shared.decorators import access, on
@@ -34,6 +36,27 @@ def hand_over(request: PageRequest, pk: str) -> HttpResponse:
         return cluster_page(request, cluster, refused=refused)
     text = _("%(cluster)s belongs to %(person)s now.")
     messages.success(request, text % {"cluster": cluster.name, "person": cluster.owner})
+    return redirect(cluster)
+
+
+@access(post=on("cluster", Permission.REVIEW), page="clusters:cluster", keys=("pk",))
+@keeps_draft()
+def claim(request: PageRequest, pk: str) -> HttpResponse:
+    """Name another owner of a cluster created elsewhere, or the reason why it stays without one."""
+    cluster = visible_cluster(request, pk)
+    request.rule.require(request.user, cluster.project.team)
+    name = "" if request.POST.get("act") == "keep" else posted_text(request, "person", 150)
+    owner, reason = User.objects.by_username(name).first(), posted_text(request, "reason")
+    try:
+        if name and owner is None:
+            raise NotInTeam(name, cluster.project.team)
+        noted = account_for_all(by=request.user, clusters=[cluster], owner=owner, reason=reason)
+    except NoteRequired:
+        return cluster_page(request, cluster, refused=ReasonRequired("no owner and no reason"))
+    except CreationRefused as refused:
+        return cluster_page(request, cluster, refused=refused)
+    if noted:
+        messages.success(request, _("Saved."))
     return redirect(cluster)
 
 

@@ -15,7 +15,16 @@ from hyperclusters.access.models import Team, User
 from hyperclusters.access.permissions import Permission, active_grants, may, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
-from hyperclusters.clusters.models import Cluster, Creation, Heartbeat, Judgement, Project, Review, State
+from hyperclusters.clusters.models import (
+    Cluster,
+    Creation,
+    FollowUp,
+    Heartbeat,
+    Judgement,
+    Project,
+    Review,
+    State,
+)
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.quotas import usage
 from hyperclusters.notifications.targets import failing_for
@@ -74,12 +83,14 @@ def _needs(person: User) -> dict[str, Any]:
         "ending": ending(person),
         "questions": _questions(person)[:10],
         "unreachable": failing_for(person)[:3],
+        "to_answer": FollowUp.objects.to_answer(person).with_related()[:10],
     }
     if may(person, Permission.MANAGE):
         needs["without_owner"] = _teams_with_clusters_to_hand_over(person)
     if may(person, Permission.REVIEW):
         parts = queues(person)
         parts.pop(OPEN)  # waits for the cloud
+        needs["to_close"] = FollowUp.objects.to_close(person).with_related()[:10]
         needs["to_review"] = [(name, n) for name, rows in parts.items() if (n := rows.count())]
     return needs | {"needs_me": any(needs.values())}
 
@@ -87,6 +98,7 @@ def _needs(person: User) -> dict[str, Any]:
 def _questions(person: User) -> QuerySet[Review]:
     """What an auditor wants to know of this person's creations."""
     reviews = Review.objects.filter(judgement=Judgement.FOLLOW_UP, creation__requested_by=person)
+    reviews = reviews.filter(creation__follow_ups=None)  # those are asked by name
     return reviews.select_related("creation", "by").order_by("at", "pk")
 
 
