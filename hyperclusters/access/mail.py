@@ -180,6 +180,31 @@ def _expiry_mail(grant: Grant) -> Text:
     return _addresses([grant.person]), subject, text % facts
 
 
+def _approval_mail(creation: Any) -> Text:
+    """To the admins who may approve it."""
+    subject = _("%(person)s asks for approval of %(name)s in %(team)s") % _creation_names(creation)
+    text = _(
+        "%(person)s requested the cluster %(name)s in %(team)s, which needs another admin's approval:\n\n  %(reason)s\n\n"
+        "It is not sent before. Decide here: %(url)s"
+    )
+    return _addresses(creation.approvers()), subject, text % _creation_names(creation)
+
+
+def _approved_mail(creation: Any) -> Text:
+    """To who requested it."""
+    facts = _creation_names(creation) | {
+        "by": creation.approval_by.username,
+        "note": creation.approval_reason,
+    }
+    if creation.approval == "approved":
+        subject = _("%(by)s approved the creation of %(name)s") % facts
+        text = _("%(by)s approved it. %(note)s\n\nWhat becomes of it: %(url)s")
+    else:
+        subject = _("%(by)s declined the creation of %(name)s") % facts
+        text = _("%(by)s declined it, and nothing was sent:\n\n  %(note)s\n\nThe request: %(url)s")
+    return _addresses([creation.requested_by]), subject, text % facts
+
+
 def _token_mail(token: Any) -> Text:
     """To a token's person; to the admins of a service identity's team."""
     team = token.owner.service_team
@@ -239,6 +264,16 @@ def _names(access_request: AccessRequest) -> dict[str, str]:
     }
 
 
+def _creation_names(creation: Any) -> dict[str, str]:
+    return {
+        "person": creation.requested_by.username,
+        "name": creation.name,
+        "team": creation.team.name,
+        "reason": creation.reason,
+        "url": _link(creation.get_absolute_url()),
+    }
+
+
 def _addresses(people: Iterable[User]) -> list[str]:
     return sorted({person.email for person in people if person.email})
 
@@ -251,6 +286,11 @@ def _ending_soon() -> QuerySet[Grant]:
     now = clock.now()
     ending = Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
     return ending.not_outlasted()
+
+
+def _creations() -> Any:
+    rows = apps.get_model("clusters", "Creation").objects
+    return rows.select_related("project__team", "requested_by", "approval_by")
 
 
 DECIDED = [RequestState.APPROVED, RequestState.DECLINED]
@@ -274,6 +314,11 @@ KINDS: dict[str, MailKind[Any]] = {
             apps.get_model("accounts", "ApiToken").objects.ending_soon().select_related("owner__service_team")
         ),
         _token_mail,
+    ),
+    "approver_told_at": MailKind(lambda: _creations().waiting_for_approval(), _approval_mail),
+    "maker_told_at": MailKind(
+        lambda: _creations().filter(approval__in=["approved", "declined"], approval_by__isnull=False),
+        _approved_mail,
     ),
     "unled_told_at": MailKind(lambda: Team.objects.filter(unled_at__isnull=False), _no_admin_mail),
 }

@@ -139,6 +139,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "creations:withdraw": f"{text}withdraw/",
         "creations:look": f"{text}look/",
         "creations:decide": f"{text}decide/",
+        "creations:approval": f"{text}approval/",
         "audit:export": "/audit/export/",
         "audit:mark": "/audit/review/mark/",
         "audit:account_all": "/audit/review/elsewhere/",

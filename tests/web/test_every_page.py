@@ -71,6 +71,7 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "creations:of_form"): row("302 404 404 404 404 404 404"),  # one's own form alone
     ("post", "creations:look"): row("302 302 302 302 404 404 404"),
     ("post", "creations:decide"): row("403 302 403 403 404 404 404"),
+    ("post", "creations:approval"): row("403 302 403 403 404 404 404"),
     ("post", "creations:withdraw"): row("302 302 403 403 404 404 404"),
     ("get", "audit:list"): row("403 200 403 200 403 403 403"),
     ("get", "audit:event"): row("403 200 403 200 403 403 403"),
@@ -263,6 +264,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "creations:of_form": f"/creations/form/{creation.token}/",
         "creations:look": f"{waiting}look/",
         "creations:decide": f"{waiting}decide/",
+        "creations:approval": f"{waiting}approval/",
         "audit:list": "/audit/",
         "audit:event": events(team_name="Vision")[-1].get_absolute_url(),
         "projects:list": "/projects/",

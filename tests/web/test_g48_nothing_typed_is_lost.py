@@ -101,6 +101,10 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
     Creation.objects.filter(pk=creation.pk).update(
         state=State.NEEDS_ATTENTION, candidates=[{"id": "c-1", "name": "open", "type": "HPS", "networks": []}]
     )
+    waits = submit_creation(people.ada, projects.vision, "waits")
+    Creation.objects.filter(pk=waits.pk).update(
+        approval="waiting", approval_rule="type:HPS", approval_at=timezone.now()
+    )
     old = submit_creation(people.ada, projects.vision, "old")
     Creation.objects.filter(pk=old.pk).update(state=State.FAILED, settled_at=timezone.now())
     grant = Grant.objects.get(person=people.ada, team=people.vision)
@@ -118,6 +122,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "owners": ("tom", f"/clusters/owners/?selected=1&cluster={cluster.pk}", {"person": "nobody", "reason": why}),
         "lock": ("ada", f"/clusters/{cluster.pk}/lock/", {"reason": why}),
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
+        "approval": ("tom", f"/creations/{waits.pk}/approval/", {"decision": "approve", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
         "give": ("tom", "/teams/vision/give/", {"who": "ninna", "role": "viewer", "until": "date", "date": "2027-03-01", "reason": why}),
         "access": ("tom", f"/teams/vision/grants/{grant.pk}/", {"role": "admin", "until": "date", "date": "2027-03-01", "reason": why}),
@@ -148,12 +153,12 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 
 
 FORMS = (
-    "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
+    "create", "delete", "owner", "owners", "lock", "decide", "approval", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
     "acknowledge", "new_token", "add_service", "retire", "rename", "invite",
 )  # fmt: skip
 SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
-HIDDEN = {"do"}
+HIDDEN = {"do", "decision"}
 
 
 def is_kept(page: Any, typed: dict[str, str]) -> None:

@@ -24,7 +24,7 @@ def preview(person: User, projects: list[Project], values: dict[str, str]) -> di
     project = chosen_project(projects, values) or preselected(person, projects)
     name, subnet_id = values.get("name", ""), values.get("hyper_cluster_subnet_id", "")
     kind = stated_type(values)
-    ahead = preflight(person=person, project=project, name=name if is_name(name) else "")
+    ahead = preflight(person=person, project=project, name=name if is_name(name) else "", type=kind or "")
     is_valid = is_name(name) and (not subnet_id or is_subnet_id(subnet_id))
     trouble = name_trouble(name) if name else ""
     lines = checks(ahead, values, _broken_fields(values, ahead, kind), trouble)

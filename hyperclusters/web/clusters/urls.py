@@ -5,6 +5,7 @@ from django.urls import path
 from hyperclusters.web.clusters.views import (
     cluster,
     cluster_list,
+    creation_approval,
     creation_list,
     creations,
     deletion,
@@ -39,4 +40,5 @@ creations_urls = [
     path("<uuid:pk>/withdraw/", creations.withdraw, name="withdraw"),
     path("<uuid:pk>/look/", creations.look, name="look"),
     path("<uuid:pk>/decide/", creations.decide, name="decide"),
+    path("<uuid:pk>/approval/", creation_approval.approval, name="approval"),
 ]

@@ -21,8 +21,9 @@ from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
-from hyperclusters.clusters.models import Creation, State
+from hyperclusters.clusters.models import Approval, Creation, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.states import KINDS
 
 SPAN = timedelta(days=14)
@@ -47,7 +48,7 @@ def inbox(person: User) -> list[Notice]:
     """The notices of the last two weeks, newest first; unread are those that came after the person last marked them as
     read."""
     start, read_at = clock.now() - SPAN, person.inbox_read_at
-    sources = (settled_creations, _decided_requests, _new_owners, _ending_access)
+    sources = (settled_creations, _approvals, _decided_requests, _new_owners, _ending_access)
     notices = [notice for source in sources for notice in source(person, start)]
     notices.sort(key=lambda notice: notice.at, reverse=True)
     return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
@@ -59,6 +60,7 @@ def unread(person: User) -> int:
     since = max(start, person.inbox_read_at or start)
     sources: tuple[QuerySet[Any], ...]
     sources = (_settled(person, since), _decided(person, since), _ownership_events(person, since))
+    sources += (_approved(person, since), _to_approve(person, since))
     rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
     access = sum(_warned_at(grant) > since for grant in ending(person))
     return min(len(rows.union(*others, all=True)[:MOST]) + access, MOST)
@@ -71,11 +73,11 @@ def mark_read(person: User) -> None:
 
 def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
     """What became of this person's creations, as far as they may still see them."""
-    creations = _settled(person, since).select_related("project")
+    creations = _settled(person, since).select_related("project", "approval_by")
     for creation in creations.order_by("-settled_at", "pk")[:MOST]:
         if creation.settled_at is None:
             continue
-        detail = " · ".join(filter(None, (creation.project.name, creation.code)))
+        detail = " · ".join(filter(None, (creation.project.name, creation.code, declined_text(creation))))
         url = creation.get_absolute_url()
         yield Notice(creation.settled_at, KINDS[creation.state], _settled_text(creation), detail, url)
 
@@ -93,6 +95,31 @@ def _settled_text(creation: Creation) -> str:
         State.REFUSED: _("%(name)s was not sent to the cloud"),
     }
     return texts[State(creation.state)] % {"name": creation.name}
+
+
+def _approvals(person: User, since: datetime) -> Iterator[Notice]:
+    """Creations that this person can approve, and their own that somebody approved. A declined one is settled."""
+    sources = [
+        (_to_approve(person, since), _("%(person)s asks for approval of %(name)s"), "warn"),
+        (_approved(person, since), _("%(person)s approved %(name)s"), "good"),
+    ]
+    for rows, text, kind in sources:
+        for each in rows.select_related("project", "requested_by", "approval_by").order_by("-approval_at")[
+            :MOST
+        ]:
+            who, why = (each.approval_by or each.requested_by), (each.approval_reason or each.reason)
+            if each.approval_at:
+                values = {"person": who.username, "name": each.name}
+                yield Notice(each.approval_at, kind, text % values, why, each.get_absolute_url())
+
+
+def _to_approve(person: User, since: datetime) -> CreationQuerySet:
+    return Creation.objects.to_approve(person).filter(approval_at__gt=since)
+
+
+def _approved(person: User, since: datetime) -> CreationQuerySet:
+    mine = Creation.objects.visible_to(person).filter(requested_by=person)
+    return mine.filter(approval=Approval.APPROVED, approval_at__gt=since)
 
 
 def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:

@@ -70,6 +70,7 @@ def _needs(person: User) -> dict[str, Any]:
     needs: dict[str, Any] = {
         "waiting": waiting_for(person)[:10],
         "undecided": _creations(person).filter(_to_decide(person))[:10],
+        "to_approve": _creations(person).to_approve(person)[:10],
         "ending": ending(person),
         "questions": _questions(person)[:10],
     }
@@ -101,8 +102,9 @@ def _own(person: User) -> dict[str, Any]:
     present = Cluster.objects.visible_to(person).present().select_related("project__team", "owner")
     mine = present.filter(owner=person)
     own_count = mine.count()
+    waits = Q(pk__in=Creation.objects.to_approve(person).order_by().values("pk"))  # is asked for above
     return {
-        "under_way": _creations(person).unresolved().exclude(_to_decide(person))[:ROWS],
+        "under_way": _creations(person).unresolved().exclude(_to_decide(person)).exclude(waits)[:ROWS],
         "failures": _creations(person).failures_of(person)[:ROWS],
         "own_count": own_count,
         "clusters": (mine if own_count else present.filter(creation__isnull=False))[:ROWS],
@@ -123,7 +125,8 @@ def _rooms_of(field: str, owners: Iterable[Project | Team]) -> list[Room]:
 
 
 def _creations(person: User) -> CreationQuerySet:
-    return Creation.objects.visible_to(person).select_related("project__team", "requested_by")
+    rows = Creation.objects.visible_to(person)
+    return rows.select_related("project__team", "requested_by", "approval_by")
 
 
 def _to_decide(person: User) -> Q:
