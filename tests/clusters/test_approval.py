@@ -75,8 +75,9 @@ def test_what_needs_approval_waits_and_is_not_sent(
     (event,) = events(object_id=str(creation.pk))
     assert (event.after or {})["approval"] == {"rule": "type:HPS"}
     assert run_worker_again(creation).state == State.QUEUED
+    assert CREATIONS.claim("worker", State.QUEUED) is None
     assert not cloud.posts
-    assert not now(creation).lease_holder
+    assert now(creation).version == 0  # no worker has touched it
 
 
 def test_what_needs_none_is_sent_at_once(

@@ -68,6 +68,9 @@ def test_an_admin_finds_it_at_home_in_the_list_and_the_inbox_and_approves_it(
     assert "Needs approval by an admin" in listed
     shown = main(tom.get(page))
     assert "Waiting for approval Vision asks for approval of ECS clusters." in shown
+    assert f'action="{page}approval/"' in body(tom.get(page))
+    region = "".join(re.findall(r'<article id="creation"[^>]*>', body(tom.get(page))))
+    assert "hx-get" not in region  # a form is filled in there
     tom.post(f"{page}approval/", {"decision": "approve", "reason": "Agreed"})
     run_worker()
     assert Creation.objects.get().state == State.CREATED

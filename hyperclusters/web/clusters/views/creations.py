@@ -57,7 +57,8 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
     """What a page needs that asks a person: which cluster it made, or whether it may be sent."""
     if creation.waits_for_approval:
         typed = draft_for(request, f"{request.path}approval/")
-        return {"approvers": creation.approvers(), "typed": typed}
+        approvers = creation.approvers()
+        return {"approvers": approvers, "may_approve": request.user in approvers, "typed": typed}
     if creation.state != State.NEEDS_ATTENTION:
         return {}
     return {
