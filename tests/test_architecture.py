@@ -118,6 +118,8 @@ ROUTES = {
     "audit:summary",
     "audit:acknowledge",
     "audit:chain",
+    "audit:alerts",
+    "audit:test_alerts",
     "audit:export",
     "audit:review",
     "audit:reports",

@@ -68,6 +68,8 @@ class EventType(models.TextChoices):
     AUDIT_KEY_ACTIVATED = "audit:key:activated", _("another key of the audit activated")
     AUDIT_ARCHIVED = "audit:archived", _("older audit events moved to an archive")
     REPORT_CREATED = "audit:report:created", _("monthly report created")
+    ALERTS_CHANGED = "audit:alerts:changed", _("alert thresholds or recipients changed")
+    ALERTS_TESTED = "audit:alerts:tested", _("test of the alert mails sent")
     DENIALS_BURST = "audit:alert:denials", _("many denials in a short time")
     CLOCK_WRONG = "audit:clock:wrong", _("clock of a machine is wrong")
 

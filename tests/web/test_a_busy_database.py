@@ -141,6 +141,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "creations:decide": f"{text}decide/",
         "creations:approval": f"{text}approval/",
         "audit:export": "/audit/export/",
+        "audit:alerts": "/audit/alerts/",
+        "audit:test_alerts": "/audit/alerts/test/",
         "audit:mark": "/audit/review/mark/",
         "audit:account_all": "/audit/review/elsewhere/",
         "audit:account": f"/audit/review/{cluster.pk}/",

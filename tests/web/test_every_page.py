@@ -91,6 +91,9 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "projects:test"): row("403 403 403 403 302 403 403"),
     ("get", "audit:summary"): row("403 200 403 200 403 403 403"),
     ("get", "audit:chain"): row("403 200 403 200 403 403 403"),
+    ("get", "audit:alerts"): row("403 403 403 200 403 403 403"),
+    ("post", "audit:alerts"): row("403 403 403 422 403 403 403"),
+    ("post", "audit:test_alerts"): row("403 403 403 302 403 403 403"),
     ("post", "audit:acknowledge"): row("403 403 403 422 403 403 403"),  # nothing is there to acknowledge
     ("get", "audit:export"): row("403 200 403 200 403 403 403"),
     ("post", "audit:export"): row("403 422 403 422 403 403 403"),
@@ -278,6 +281,8 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "projects:test": f"{projects.vision.get_absolute_url()}test/",
         "audit:summary": "/audit/summary/",
         "audit:chain": "/audit/chain/",
+        "audit:alerts": "/audit/alerts/",
+        "audit:test_alerts": "/audit/alerts/test/",
         "audit:acknowledge": "/audit/chain/acknowledge/",
         "audit:export": "/audit/export/",
         "audit:review": "/audit/review/",

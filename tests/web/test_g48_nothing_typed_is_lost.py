@@ -143,6 +143,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "key": ("root", f"{project}key/", {"key_until": "2027-01-01T10:00"}),
         "mark": ("olga", "/audit/review/mark/?show=new", {"creation": str(old.pk), "note": why}),
         "acknowledge": ("olga", "/audit/chain/acknowledge/", {"reason": why}),
+        "alerts": ("olga", "/audit/alerts/", {"denials": "7", "minutes": "0", "late_minutes": "9", "reason": why}),
         "new_token": ("ada", "/access/tokens/new/", {"owner": "ada", "name": "a pipeline", "days": "30"}),
         "add_service": ("tom", "/teams/vision/services/new/", {"name": "deploy", "role": "creator", "until": "30", "reason": why}),
         "correct": ("root", f"/people/{people.ada.pk}/correct/", {"email": "ada@new.example", "full_name": "Ada L", "reason": why}),
@@ -155,7 +156,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 FORMS = (
     "create", "delete", "owner", "owners", "lock", "decide", "approval", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
-    "acknowledge", "new_token", "add_service", "retire", "rename", "invite",
+    "acknowledge", "alerts", "new_token", "add_service", "retire", "rename", "invite",
 )  # fmt: skip
 SECRETS = {"access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token"}
 HIDDEN = {"do", "decision"}
@@ -490,7 +491,7 @@ def test_every_form_with_a_reason_keeps_drafts() -> None:
     }
     families = {"teams", "people", "projects", "access", "clusters", "creations", "audit"}
     assert {name for name in without if name.partition(":")[0] in families} == {
-        "access:invitation", "access:revoke_token", "access:withdraw", "audit:export", "clusters:capacity", "clusters:check",
+        "access:invitation", "access:revoke_token", "access:withdraw", "audit:export", "audit:test_alerts", "clusters:capacity", "clusters:check",
         "clusters:refresh", "clusters:traces", "creations:look", "creations:withdraw", "projects:restore", "projects:test", "teams:uninvite",
     }  # fmt: skip
 

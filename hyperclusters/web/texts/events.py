@@ -74,6 +74,8 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.AUDIT_KEY_ACTIVATED: _("activated the audit key %(what)s"),
     EventType.REPORT_CREATED: _("created the monthly report %(what)s"),
     EventType.AUDIT_ARCHIVED: _("moved older events to the archive %(what)s"),
+    EventType.ALERTS_CHANGED: _("changed the alerts of the audit"),
+    EventType.ALERTS_TESTED: _("sent a test of the audit's alerts"),
     EventType.DENIALS_BURST: _("Many denials in a short time: %(what)s"),
     EventType.CLOCK_WRONG: _("The clock of %(what)s is wrong"),
     EventType.PUSH_LATE: _("Events are not reaching %(what)s"),
