@@ -41,7 +41,7 @@ def test_the_form_says_before_the_click_what_needs_approval_and_why(
     assert "Needs approval by another admin of Vision Vision asks for approval of ECS clusters" in shown
     assert "Needs approval" not in main(ada.get(f"{NEW}?project=vision-cn-southwest-2&type=HPS&name=a"))
     set_rules(people.vision, by=people.tom, approval_from=1)
-    assert "Vision asks for approval from its first cluster on" in main(ada.get(f"{NEW}?type=HPS&name=a"))
+    assert "Vision asks for approval from cluster 1 on" in main(ada.get(f"{NEW}?type=HPS&name=a"))
 
 
 def test_the_form_says_if_nobody_could_approve(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from hyperclusters.access.models import Team
 from hyperclusters.clusters.errors import ApprovalRefused
@@ -25,11 +25,8 @@ def approval_rule_text(team: Team, rule: str) -> str:
     """Why a creation needs approval."""
     kind, _colon, value = rule.partition(":")
     if kind == "count":
-        return ngettext(
-            "%(team)s asks for approval from its first cluster on",
-            "%(team)s asks for approval from cluster %(count)d on",
-            int(value),
-        ) % {"team": team.name, "count": int(value)}
+        text = _("%(team)s asks for approval from cluster %(count)s on")
+        return text % {"team": team.name, "count": value}
     if value:
         return _("%(team)s asks for approval of %(type)s clusters") % {"team": team.name, "type": value}
     return _("%(team)s asks for approval if the type is not stated") % {"team": team.name}
