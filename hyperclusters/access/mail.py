@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
@@ -26,9 +26,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hyperclusters.audit import clock
+from hyperclusters.audit.models import Event
 
 from . import invitations, team_admins
+from .alert_mails import alert_mail, queue_alert_mails
+from .approval_mails import approval_mail, creations, decision_mail
 from .layers import stages
+from .mail_parts import Text, addresses, link
 from .models import AccessRequest, Grant, Invitation, OutgoingMail, RequestState, Team, User
 from .models.outgoing_mail import TRIES, pause
 from .permissions import Permission, platform_admins, who_can
@@ -39,7 +43,6 @@ FIRST_DAY = timedelta(days=1)  # without a reminder: a grant for a day needs no 
 AMONG = 50  # rows of a kind, and mails, per turn
 REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this mail, not any
 R = TypeVar("R", bound=Model)
-Text = tuple[list[str], str, str]  # to whom, the subject, the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,9 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
     """Send every due mail, one after the other while `may_go_on` allows it. Returns how many were sent."""
     team_admins.record_teams_without_admin()
     for sent_field, kind in KINDS.items():
-        if sent_field != OutgoingMail.FORMER_ADDRESS:  # those are written with the change
+        if sent_field not in WITHOUT_FIELD:
             _address(sent_field, kind)
+    queue_alert_mails()
     sent, holder = 0, uuid.uuid4().hex
     while may_go_on() and (outgoing := OutgoingMail.objects.claim(holder)):
         mine = OutgoingMail.objects.filter(pk=outgoing.pk, lease_holder=holder)
@@ -124,8 +128,8 @@ def _request_mail(access_request: AccessRequest) -> Text:
         "%(person)s asks to be %(role)s in %(team)s, %(length)s:\n\n  %(reason)s\n\nDecide here: %(url)s"
     )
     facts = _names(access_request) | {"length": access_request.length, "reason": access_request.reason}
-    url = _link(access_request.team.get_absolute_url())
-    return _addresses(deciders or platform_admins()), subject, text % (facts | {"url": url})
+    url = link(access_request.team.get_absolute_url())
+    return addresses(deciders or platform_admins()), subject, text % (facts | {"url": url})
 
 
 def _decision_mail(access_request: AccessRequest) -> Text:
@@ -133,7 +137,7 @@ def _decision_mail(access_request: AccessRequest) -> Text:
     facts = _names(access_request) | {
         "by": by,
         "note": access_request.note,
-        "url": _link(reverse("access:mine")),
+        "url": link(reverse("access:mine")),
     }
     if access_request.state == RequestState.APPROVED:
         subject = _("You are %(role)s in %(team)s now") % facts
@@ -141,7 +145,7 @@ def _decision_mail(access_request: AccessRequest) -> Text:
     else:
         subject = _("Your request for %(team)s was declined") % facts
         text = _("%(by)s declined it:\n\n  %(note)s\n\nWhat you may do, and until when: %(url)s")
-    return _addresses([access_request.person]), subject, text % facts
+    return addresses([access_request.person]), subject, text % facts
 
 
 def _invitation_mail(invitation: Invitation) -> Text:
@@ -151,7 +155,7 @@ def _invitation_mail(invitation: Invitation) -> Text:
         "team": invitation.team.name,
         "reason": invitation.reason,
         "until": f"{invitation.expires_at:%Y-%m-%d %H:%M} UTC",
-        "url": _link(reverse("access:invitation", args=[invitations.token(invitation)])),
+        "url": link(reverse("access:invitation", args=[invitations.token(invitation)])),
     }
     subject = _("%(by)s invites you to %(team)s on hyperclusters") % facts
     text = _(
@@ -166,7 +170,7 @@ def _expiry_mail(grant: Grant) -> Text:
         "role": grant.get_role_display(),
         "team": grant.team.name if grant.team else "hyperclusters",
         "until": f"{grant.until:%Y-%m-%d %H:%M} UTC",
-        "url": _link(reverse("access:mine")),
+        "url": link(reverse("access:mine")),
     }
     subject = _("Your access to %(team)s ends soon") % facts
     text = _("You are %(role)s in %(team)s until %(until)s. If you need it longer, ask with a click: %(url)s")
@@ -177,7 +181,7 @@ def _expiry_mail(grant: Grant) -> Text:
             "You are %(role)s in %(team)s until %(until)s, then %(then)s. If you need it longer, ask with a click: "
             "%(url)s"
         )
-    return _addresses([grant.person]), subject, text % facts
+    return addresses([grant.person]), subject, text % facts
 
 
 def _token_mail(token: Any) -> Text:
@@ -189,28 +193,28 @@ def _token_mail(token: Any) -> Text:
         "name": token.name,
         "owner": token.owner.username,
         "until": f"{token.expires_at:%Y-%m-%d %H:%M} UTC",
-        "url": _link(page),
+        "url": link(page),
     }
     subject = _("The API token “%(name)s” ends soon") % facts
     text = _(
         "The API token “%(name)s” of %(owner)s ends at %(until)s. What uses it will be rejected then.\n\n"
         "Create another one: %(url)s"
     )
-    return _addresses(readers), subject, text % facts
+    return addresses(readers), subject, text % facts
 
 
 def _no_admin_mail(team: Team) -> Text:
     facts = {
         "team": team.name,
         "until": f"{team.unled_at:%Y-%m-%d %H:%M} UTC",
-        "url": _link(reverse("teams:give", args=[team.slug])),
+        "url": link(reverse("teams:give", args=[team.slug])),
     }
     subject = _("Nobody decides in %(team)s from %(until)s on") % facts
     text = _(
         "The access of the last admin of %(team)s ends at %(until)s. Nobody can give access there, decide requests or "
         "settle open outcomes then.\n\nAppoint an admin: %(url)s"
     )
-    return _addresses(platform_admins()), subject, text % facts
+    return addresses(platform_admins()), subject, text % facts
 
 
 def _address_changed(person: User) -> Text:
@@ -226,7 +230,7 @@ def _address_changed(person: User) -> Text:
         text
         % {
             "person": person.username,
-            "url": _link("/"),
+            "url": link("/"),
         },
     )
 
@@ -239,20 +243,13 @@ def _names(access_request: AccessRequest) -> dict[str, str]:
     }
 
 
-def _addresses(people: Iterable[User]) -> list[str]:
-    return sorted({person.email for person in people if person.email})
-
-
-def _link(path: str) -> str:
-    return f"{settings.SITE_URL}{path}"
-
-
 def _ending_soon() -> QuerySet[Grant]:
     now = clock.now()
     ending = Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
     return ending.not_outlasted()
 
 
+WITHOUT_FIELD = {OutgoingMail.FORMER_ADDRESS, OutgoingMail.ALERT}  # queued where they arise
 DECIDED = [RequestState.APPROVED, RequestState.DECLINED]
 KINDS: dict[str, MailKind[Any]] = {
     "told_at": MailKind(
@@ -268,12 +265,18 @@ KINDS: dict[str, MailKind[Any]] = {
         lambda: Invitation.objects.open().select_related("team", "invited_by"), _invitation_mail
     ),
     "reminded_at": MailKind(lambda: _ending_soon().select_related("person", "team"), _expiry_mail),
+    OutgoingMail.ALERT: MailKind(Event.objects.all, alert_mail),
     OutgoingMail.FORMER_ADDRESS: MailKind(User.objects.all, _address_changed),
     "expiry_mailed_at": MailKind(
         lambda: (
             apps.get_model("accounts", "ApiToken").objects.ending_soon().select_related("owner__service_team")
         ),
         _token_mail,
+    ),
+    "approver_told_at": MailKind(lambda: creations().waiting_for_approval(), approval_mail),
+    "maker_told_at": MailKind(
+        lambda: creations().filter(approval__in=["approved", "declined"], approval_by__isnull=False),
+        decision_mail,
     ),
     "unled_told_at": MailKind(lambda: Team.objects.filter(unled_at__isnull=False), _no_admin_mail),
 }

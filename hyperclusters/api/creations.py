@@ -1,6 +1,6 @@
 """Creations: requested, listed, watched, withdrawn."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import DatabaseError, connection
@@ -11,10 +11,10 @@ from pydantic import Field
 
 from hyperclusters.access.permissions import Permission
 from hyperclusters.accounts.models import Scope
-from hyperclusters.clusters import creations
+from hyperclusters.clusters import approvals, creations
 from hyperclusters.clusters.creations import CreateRequest
 from hyperclusters.clusters.idempotency import token_for
-from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.models import Approval, Creation, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, anywhere, on
 from hyperclusters.web.shared.http import PageRequest
@@ -24,7 +24,17 @@ from hyperclusters.web.shared.ratelimit import limited, searches
 from . import idempotency
 from .app import api
 from .paging import page_by_time
-from .schemas import ClusterRef, CreationBody, CreationOut, Page, Paging, Search
+from .schemas import (
+    ApprovalOut,
+    ClusterRef,
+    CreationApprovalBody,
+    CreationBody,
+    CreationDeclineBody,
+    CreationOut,
+    Page,
+    Paging,
+    Search,
+)
 
 
 class CreationFilters(Paging):
@@ -56,7 +66,13 @@ def request_creation(
     token = token_for(kind="creation", person=request.user, project=project, key=key)
     wish = CreateRequest(body.name, body.type or "", body.hyper_cluster_subnet_id, body.reason)
     try:
-        creation = creations.request_creation(person=request.user, project=project, wish=wish, token=token)
+        creation = creations.request_creation(
+            person=request.user,
+            project=project,
+            wish=wish,
+            token=token,
+            token_maker=request.token.created_by_id,
+        )
     except DatabaseError:
         connection.close()
         earlier = creations.find_same(person=request.user, project=project, wish=wish, token=token)
@@ -104,6 +120,35 @@ def withdraw_creation(request: PageRequest, creation_id: UUID) -> CreationOut:
     return creation_out(_visible(request, creation_id))
 
 
+@api.post(
+    "/creations/{uuid:creation_id}/approve",
+    response=CreationOut,
+    tags=["creations"],
+    url_name="approve_creation",
+)
+@access(post=on("creation", Permission.DECIDE).with_scope(Scope.CLUSTERS_WRITE), note="not who requested it")
+def approve_creation(request: PageRequest, creation_id: UUID, body: CreationApprovalBody) -> CreationOut:
+    """Approve a creation that waits for it, as an admin of the team other than its requester.
+
+    409 `stale_state` if it does not wait any more.
+    """
+    approvals.approve(_visible(request, creation_id), by=request.user, reason=body.reason)
+    return creation_out(_visible(request, creation_id))
+
+
+@api.post(
+    "/creations/{uuid:creation_id}/decline",
+    response=CreationOut,
+    tags=["creations"],
+    url_name="decline_creation",
+)
+@access(post=on("creation", Permission.DECIDE).with_scope(Scope.CLUSTERS_WRITE), note="not who requested it")
+def decline_creation(request: PageRequest, creation_id: UUID, body: CreationDeclineBody) -> CreationOut:
+    """Decline a creation that waits for approval: it ends as `refused`, and nothing is sent."""
+    approvals.decline(_visible(request, creation_id), by=request.user, reason=body.reason)
+    return creation_out(_visible(request, creation_id))
+
+
 def not_recorded(request: PageRequest) -> HttpResponse:
     """503: the database did not take the record, which is certain, so nothing goes out."""
     detail = _(
@@ -126,6 +171,7 @@ def creation_out(creation: Creation) -> CreationOut:
         reason=creation.reason,
         state=creation.state,
         is_settled=not creation.is_unresolved,
+        approval=approval_out(creation),
         evidence=creation.evidence,
         conflict=creation.conflict_at is not None,
         cluster=ClusterRef(id=cluster.pk, cluster_id=cluster.cluster_id) if cluster else None,
@@ -138,9 +184,23 @@ def creation_out(creation: Creation) -> CreationOut:
         requested_by=creation.requested_by.username,
         requested_at=creation.requested_at,
         settled_at=creation.settled_at,
-        next_check_at=creation.run_after if is_waiting else None,
+        next_check_at=creation.run_after if is_waiting and not creation.waits_for_approval else None,
         not_created_after=creation.not_created_after,
         url=creation.get_absolute_url(),
+    )
+
+
+def approval_out(creation: Creation) -> ApprovalOut:
+    """Whether a second person has to agree, and what became of that."""
+    state: Any = creation.approval
+    needed = state not in {None, Approval.NOT_NEEDED}
+    return ApprovalOut(
+        needed=needed,
+        state=state if needed else None,
+        why=creation.approval_rule,
+        by=creation.approval_by.username if creation.approval_by else None,
+        at=creation.approval_at,
+        reason=creation.approval_reason,
     )
 
 
@@ -157,7 +217,7 @@ def _project(request: PageRequest, body: CreationBody) -> Project:
 
 def _creations(request: PageRequest) -> CreationQuerySet:
     rows = Creation.objects.visible_to(request.user)
-    return rows.select_related("project__team", "requested_by", "cluster")
+    return rows.select_related("project__team", "requested_by", "approval_by", "cluster")
 
 
 def _visible(request: PageRequest, pk: UUID) -> Creation:

@@ -108,6 +108,31 @@ class ClusterRef(BaseModel):
     cluster_id: str = Field(description="The cloud's ID")
 
 
+class CreationApprovalBody(Body):
+    reason: Line = Field("", description="Kept in the audit", examples=["Agreed with the budget's owner"])
+
+
+class CreationDeclineBody(Body):
+    reason: Line = Field(
+        min_length=1, description="Why; the person reads it", examples=["Use the ECS cluster of last week"]
+    )
+
+
+class ApprovalOut(BaseModel):
+    needed: bool = Field(description="Whether an admin other than its requester has to approve it")
+    state: Literal["waiting", "approved", "declined"] | None = Field(
+        description="Null: not needed. `waiting`: it is not sent before somebody approves",
+        examples=["waiting"],
+    )
+    why: str = Field(
+        description="The team's rule: `type:` and the type, or `count:` and the number of clusters from which on",
+        examples=["type:ECS"],
+    )
+    by: str | None = Field(description="Who approved or declined it", examples=[None])
+    at: datetime | None = Field(description="When that was, or when it began to wait")
+    reason: str = Field(description="Their words", examples=[""])
+
+
 class CreationOut(BaseModel):
     id: UUID
     project: str
@@ -118,6 +143,7 @@ class CreationOut(BaseModel):
     reason: str
     state: Literal[tuple(State.values)]  # type: ignore[valid-type]  # one list of states, the model's
     is_settled: bool = Field(description="Whether the state is final")
+    approval: ApprovalOut
     evidence: str = Field(description="What the state rests on: reply, listed, human, not_sent, refused, …")
     conflict: bool = Field(description="Later evidence contradicts the state")
     cluster: ClusterRef | None

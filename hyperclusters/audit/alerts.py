@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from . import clock
 from .chain import to_jsonl
 from .ledger import Subject, record
-from .models import DenialWindow, Event, ScheduledTask
+from .models import AlertSettings, DenialWindow, Event, ScheduledTask
 from .push import new_events
 from .readable import values
 from .vocabulary import EventType, Outcome
@@ -33,7 +33,6 @@ ALERTS = (
     EventType.MESSAGE_GIVEN_UP,
 )
 AT_ONCE = 500
-BURST, WITHIN = 20, timedelta(minutes=5)  # so many denials of one person or address in that time
 BATCH = 1000  # newest denials
 
 
@@ -45,40 +44,44 @@ def warn(task: ScheduledTask) -> None:
             log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
         elif action in ALERTS:
             log.warning("ALERT %s", action, extra={"audit_event": json.loads(to_jsonl(text, sealed))})
-    is_repeating = _repeated_denials()
+    limits = AlertSettings.current()
+    within = timedelta(minutes=limits.minutes)
+    is_repeating = _repeated_denials(within)
     if any(outcome == Outcome.DENIED for _, _, outcome, _, _ in batch) or is_repeating.exists():
-        _note_bursts(after=task.seq)
+        _note_bursts(task.seq, limits.denials, within)
     if batch:
         task.seq = batch[-1][0]
         task.save(update_fields=["seq"])
 
 
-def _note_bursts(after: int) -> None:
+def _note_bursts(after: int, burst: int, within: timedelta) -> None:
     """One event for each person and each address that was denied too often; the next one only after that time."""
     denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:BATCH]
     newest = [row for row in values(denied, "at", "person_name", "ip") if row[1] is not None]
     repeated: dict[str, Counter[str]] = {"person": Counter(), "address": Counter()}
-    for window in _repeated_denials():
+    for window in _repeated_denials(within):
         repeated["address"][window.ip] += window.count
         repeated["person"].update({window.person_name: window.count} if window.person_name else window.labels)
     people = [(seq, at, person) for seq, at, person, _ in newest]
     addresses = [(seq, at, ip) for seq, at, _, ip in newest]
     for kind, rows in (("person", people), ("address", addresses)):
-        counts = repeated[kind] + _count_recent(rows, after, repeated[kind])
+        counts = repeated[kind] + _count_recent(rows, after, repeated[kind], within)
         for name, count in counts.items():
             earlier = Event.objects.for_object(f"denials:{kind}", name[:64]).filter(
-                clock.within("at", WITHIN)
+                clock.within("at", within)
             )
-            if name and count >= BURST and not earlier.exists():
+            if name and count >= burst and not earlier.exists():
                 subject = Subject(f"denials:{kind}", name, name)
                 record(EventType.DENIALS_BURST, Outcome.NOTED, on=subject, after={"denials": count})
 
 
-def _repeated_denials() -> QuerySet[DenialWindow]:
-    return DenialWindow.objects.filter(clock.within("last_at", WITHIN), outcome=Outcome.DENIED)
+def _repeated_denials(within: timedelta) -> QuerySet[DenialWindow]:
+    return DenialWindow.objects.filter(clock.within("last_at", within), outcome=Outcome.DENIED)
 
 
-def _count_recent(rows: list[tuple[int, datetime, str]], after: int, repeated: Counter[str]) -> Counter[str]:
+def _count_recent(
+    rows: list[tuple[int, datetime, str]], after: int, repeated: Counter[str], within: timedelta
+) -> Counter[str]:
     """The number of recent denials of each name that has one after `after` or a repeated one. `rows`: newest first.
 
     They count back from the name's newest one, not from now: another clock than ours may have recorded it.
@@ -87,4 +90,4 @@ def _count_recent(rows: list[tuple[int, datetime, str]], after: int, repeated: C
     for seq, at, name in rows:
         if name and (seq > after or name in times or name in repeated):
             times[name].append(at)
-    return Counter({name: sum(abs(at[0] - each) < WITHIN for each in at) for name, at in times.items()})
+    return Counter({name: sum(abs(at[0] - each) < within for each in at) for name, at in times.items()})

@@ -222,6 +222,28 @@ class ScheduledTask(Leased):
         return self.name
 
 
+class AlertSettings(models.Model):
+    """When an alert is raised, and who gets a mail about it: one row, made by the first change. Without one the defaults
+    count, and nobody gets a mail."""
+
+    ONLY = 1  # the row's key
+
+    denials = models.PositiveIntegerField(default=20)  # of one person or address within `minutes`
+    minutes = models.PositiveIntegerField(default=5)
+    late_minutes = models.PositiveIntegerField(default=15)  # that an event may wait to be forwarded
+    recipients = models.JSONField(default=list)  # IDs of people; who may not read the whole audit gets none
+    mailed_seq = models.BigIntegerField(default=0)  # alerts up to here are mailed
+    mailed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.denials} denials in {self.minutes} minutes"
+
+    @classmethod
+    def current(cls) -> AlertSettings:
+        """As they are now, stored or not."""
+        return cls.objects.filter(pk=cls.ONLY).first() or cls(pk=cls.ONLY)
+
+
 class UndeliveredEvent(models.Model):
     """An event that a sink refuses even by itself, so that it does not block those behind it."""
 

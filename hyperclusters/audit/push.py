@@ -23,7 +23,7 @@ from django.db import transaction
 from . import clock
 from .chain import to_jsonl
 from .ledger import Subject, record
-from .models import ChainHead, Event, EventQuerySet, ScheduledTask, UndeliveredEvent
+from .models import AlertSettings, ChainHead, Event, EventQuerySet, ScheduledTask, UndeliveredEvent
 from .readable import values
 from .vocabulary import EventType, Outcome
 
@@ -33,7 +33,6 @@ BACKOFF_AT_MOST = 300  # seconds; a Retry-After beyond it is cut to it
 TOO_LARGE = 413
 REFUSALS = {400, TOO_LARGE, 422}  # the sink answers, and refuses exactly these events
 IN_A_ROW = 3  # single events refused with 400 or 422 one after another: then it is the sink that is wrong
-LATE = timedelta(minutes=15)  # an event that waits longer than this raises an alert
 Sink = Callable[[Sequence[str]], None]
 
 
@@ -157,8 +156,9 @@ def _try_later(task: ScheduledTask, error: Exception, seq: int) -> None:
     now = clock.now()
     task.run_after = now + timedelta(seconds=min(pause, BACKOFF_AT_MOST))
     waits_since = _time_of(new_events(task))
+    late = timedelta(minutes=AlertSettings.current().late_minutes)
     with transaction.atomic():
-        if waits_since and now - waits_since > LATE and not task.is_late:
+        if waits_since and now - waits_since > late and not task.is_late:
             task.is_late = True
             subject = Subject("sink", task.name, task.name)
             record(EventType.PUSH_LATE, Outcome.FAILED, on=subject, after={"seq": seq}, reason=task.error)

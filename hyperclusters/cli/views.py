@@ -23,6 +23,11 @@ STATES = {
 def state_text(row: Row) -> str:
     """The state of a creation or deletion in words."""
     state = str(row["state"])
+    approval = (row.get("approval") or {}).get("state")  # a server of the release before has none
+    if state == "queued" and approval == "waiting":
+        return "Waiting for approval by another admin of the team"
+    if state == "refused" and approval == "declined":
+        return "Declined"
     return STATES.get(state, state)
 
 
@@ -37,9 +42,25 @@ def emit_creation(row: Row) -> None:
             ("Subnet", subnet),
             ("Cluster", cluster.get("id")),
             ("Cloud ID", cluster.get("cluster_id")),
+            *_approval(row.get("approval") or {}),
             *_outcome(row),
         ]
     )
+
+
+def _approval(approval: Row) -> list[tuple[str, object]]:
+    """Which rule asks for approval, who decided, and why."""
+    if not approval.get("needed"):
+        return []
+    kind, _colon, value = str(approval["why"]).partition(":")
+    rule = f"from cluster {value} on" if kind == "count" else f"for {value or 'an unstated type'}"
+    decided = approval["state"] in {"approved", "declined"}
+    return [
+        ("Approval", f"{approval['state']}, needed {rule}"),
+        ("Decided by", approval["by"]),
+        ("Decided", when(approval["at"]) if decided else None),
+        ("Their reason", approval["reason"]),
+    ]
 
 
 def emit_deletion(row: Row) -> None:

@@ -155,7 +155,7 @@ def _follow(client: Client, path: str, row: Row, deadline: float) -> Row:
             return row
         left = deadline - time.monotonic()
         if left <= 0:
-            raise Failure("Not settled yet.", ExitCode.UNKNOWN)
+            raise Failure(f"Not settled yet: {state_text(row).lower()}.", ExitCode.UNKNOWN)
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_POLL)
         try:

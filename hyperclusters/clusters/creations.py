@@ -18,6 +18,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
 from . import quotas
+from .approvals import judged
 from .errors import (
     AgainstRules,
     Blocked,
@@ -59,10 +60,12 @@ def request_creation(
     token: UUID,
     again_of: Creation | None = None,
     despite_cluster: bool = False,
+    token_maker: int | None = None,
 ) -> Creation:
     """Commit the intent to create and its audit event; the worker does the rest. The same token gives the same row.
 
-    `despite_cluster`: create although a live cluster has this name; only people who decide in the team may. Raises
+    `token_maker`: the ID of who made the API token, if one is used; it decides who may approve. `despite_cluster`:
+    create although a live cluster has this name; only people who decide in the team may. Raises
     NotPermitted or CreationRefused: each has its audit event, and nothing was sent. A database error means that
     nothing was recorded and nothing was sent.
     """
@@ -71,7 +74,7 @@ def request_creation(
         _check_grammar(project, wish)
         try:
             with transaction.atomic(durable=True):
-                return _accept(person, project, wish, token, again_of, despite_cluster)
+                return _accept(person, project, wish, token, again_of, despite_cluster, token_maker)
         except CreationRefused as refusal:
             return _earlier_or_refuse(refusal, person, project, wish, token)
 
@@ -180,6 +183,7 @@ def _accept(
     token: UUID,
     again_of: Creation | None,
     despite_cluster: bool,
+    token_maker: int | None,
 ) -> Creation:
     """Insert before looking for clusters: the unique constraints decide about the token and the name without a lock,
     and a creation that settles at this moment is either in the way, or its cluster is found."""
@@ -188,6 +192,7 @@ def _accept(
     require(person, Permission.CREATE, project.team)
     failpoint("request_checked")
     _require_allowed(person, project, wish)
+    approval = judged(person, project, kind=wish.type, token_maker=token_maker)
     try:
         creation = Creation.objects.create(
             request_id=request_context.current().request_id,
@@ -196,13 +201,20 @@ def _accept(
             token=token,
             again_of=again_of,
             **asdict(wish),
+            **approval,
         )
     except IntegrityError:
         raise TokenUsed(None) from None
     failpoint("request_saved")
     is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
     despite = _require_room(creation, may_share_name=is_shared)
-    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
+    after: dict[str, Any] = {
+        "state": creation.state,
+        "again_of": str(again_of.pk) if again_of else "",
+        "despite": despite,
+    }
+    if creation.approval_rule:
+        after["approval"] = {"rule": creation.approval_rule}
     facts = _facts(person, project, wish) | {"on": creation, "after": after}
     record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
     failpoint("request_recorded")

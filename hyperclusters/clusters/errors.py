@@ -215,6 +215,15 @@ class ReasonRequired(CreationRefused):
     cause = "no_reason"
 
 
+class ApprovalRefused(CreationRefused):
+    """This person may not approve or decline this creation. The cause says why: it is their own, or their service
+    identity's."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
 class NotACandidate(CreationRefused):
     """The chosen cluster is not a candidate, or another creation made it."""
 

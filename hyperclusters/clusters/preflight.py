@@ -7,10 +7,10 @@ from datetime import datetime
 
 from hyperclusters.access.layers import rank
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Permission, grants_for, may
+from hyperclusters.access.permissions import Permission, grants_for, may, who_can
 
 from .models import Cluster, ClusterListing, Creation, Project
-from .quotas import used, used_by
+from .quotas import approval_rule, used, used_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Preflight:
     unresolved: Creation | None
     sources: list[ClusterListing]
     may_override: bool  # whether the person may create despite a cluster of the name
+    approval_rule: str  # by which it will need approval; empty: it needs none
+    has_approver: bool  # whether somebody else could approve it now
 
     @property
     def is_name_free(self) -> bool:
@@ -47,10 +49,18 @@ class Preflight:
         return min((at for at in times if at), default=None) if all(times) else None
 
 
-def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
+def preflight(
+    *,
+    person: User,
+    project: Project,
+    name: str = "",
+    type: str = "",  # noqa: A002 -- the vendor's name
+) -> Preflight:
     """Read what is known. The caller has checked that this person may create in this project."""
     here = [grant for grant in grants_for(person, Permission.CREATE) if grant.team_id == project.team_id]
     ends = [grant.until for grant in here]
+    rule = approval_rule(project.team, type=type, beside=1)
+    others = who_can(Permission.DECIDE, project.team).exclude(person=person) if rule else None
     return Preflight(
         project=project,
         role=max(here, key=rank).role if here else "",
@@ -61,4 +71,6 @@ def preflight(*, person: User, project: Project, name: str = "") -> Preflight:
         unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
         sources=list(project.sources.all()),
         may_override=may(person, Permission.DECIDE, project.team),
+        approval_rule=rule,
+        has_approver=others is not None and others.exists(),
     )

@@ -31,12 +31,22 @@ def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:
     return broken
 
 
+def approval_rule(team: Team, *, type: str, beside: int) -> str:  # noqa: A002 -- as above
+    """The team's rule by which this creation needs another admin's approval, such as `type:ECS` or `count:20`; empty:
+    none. `beside`: 1 for a creation that is not stored yet. A type that is not stated may become any."""
+    if team.approval_types and (not type or type in team.approval_types):
+        return f"type:{type}"
+    if team.approval_from is not None and used_by(team) + beside >= team.approval_from:
+        return f"count:{team.approval_from}"
+    return ""
+
+
 def read(project: Project) -> Project:
-    """The project and its team as they are now; locked until the transaction ends if either has a quota, so that
-    counting waits for adding."""
+    """The project and its team as they are now; locked until the transaction ends if a rule of either counts clusters,
+    so that counting waits for adding."""
     rows = Project.objects.select_related("team")
     current = rows.get(pk=project.pk)
-    if current.quota is None and current.team.quota is None:
+    if current.quota is None and current.team.quota is None and current.team.approval_from is None:
         return current
     # Not against foreign keys: an insertion may wait for a creation that settles, and its cluster refers to the project.
     return rows.select_for_update(of=("self", "team"), no_key=True).get(pk=project.pk)

@@ -200,6 +200,13 @@ class History:
         self.simulated.fail_next("eval-batch-3", fault="lost_answer")
         self._create("ada", "eval-batch-3", "Evaluation of the spring model")
         self.simulated.add_cluster(self.southwest, "eval-batch-3")  # which of the two is it?
+        set_rules(
+            self.speech,
+            by=self.people["sam"],
+            approval_types=["ECS"],
+            reason="ECS pools cost more than planned",
+        )
+        self._create("mallory", "tts-pool", "Nodes for the voice tests", kind="ECS", project=self.north)
         self._at(0.1 - MINUTE)
         run_due()
 

@@ -14,13 +14,14 @@ from django.db.models import F
 from django.test import Client as Browser
 
 from hyperclusters.audit import denials, tasks, verification
-from hyperclusters.audit.alerts import BURST
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import DenialWindow, Event, ScheduledTask
+from hyperclusters.audit.models import AlertSettings, DenialWindow, Event, ScheduledTask
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import PASSWORD, People, denied, events
 from tests.web.pages import SignIn
+
+BURST = AlertSettings().denials
 
 LOGIN = "/accounts/login/"
 CAFE = "198.51.100.9"

@@ -16,15 +16,16 @@ import pytest
 from django.utils import timezone
 
 from hyperclusters.audit import push, tasks
-from hyperclusters.audit.alerts import BURST
 from hyperclusters.audit.chain import digest, from_jsonl
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Event, ScheduledTask, UndeliveredEvent
+from hyperclusters.audit.models import AlertSettings, Event, ScheduledTask, UndeliveredEvent
 from hyperclusters.audit.request_context import RequestContext, request_context
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.metrics import exposition
 from tests.conftest import People, events
 from tests.web.pages import SignIn, words
+
+BURST = AlertSettings().denials
 
 KEY = "k" * 32
 

@@ -110,6 +110,30 @@ def test_waiting_for_too_long_is_an_open_outcome(run: Run) -> None:
     assert (ended.code, "--key k-1" in ended.err) == (3, True)
 
 
+def test_waiting_for_approval_is_said_and_an_open_outcome(run: Run) -> None:
+    approval = {"needed": True, "state": "waiting", "why": "type:ECS", "by": None, "at": None, "reason": ""}
+    with serve(creation("queued", approval=approval)) as server:
+        ended = run(*CREATE, "--wait", "--timeout", "0.3", url=server.url)
+    assert ended.code == 3
+    assert "Waiting for approval by another admin of the team" in ended.err
+
+
+def test_a_declined_creation_says_who_and_why(run: Run) -> None:
+    approval = {
+        "needed": True,
+        "state": "declined",
+        "why": "count:20",
+        "by": "tom",
+        "at": None,
+        "reason": "Full",
+    }
+    with serve(creation("refused", approval=approval)) as server:
+        ended = run(*CREATE, "--wait", url=server.url)
+    assert ended.code == 1
+    assert "declined, needed from cluster 20 on" in ended.out
+    assert all(word in ended.out for word in ("Declined", "tom", "Full"))
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_busy_server_is_asked_again_with_the_same_key(run: Run, status: int) -> None:
     with serve(problem(status, "busy", Retry_After="0"), DROP, creation("created")) as server:

@@ -156,6 +156,7 @@ def _prepared() -> dict[str, Callable[..., Any]]:
     jobs = import_module("tests.faults.jobs")
     for more in (
         "races_of_people",
+        "races_of_approvals",
         "races_of_workers",
         "races_of_deletions",
         "races_of_lists",

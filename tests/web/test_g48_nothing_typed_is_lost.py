@@ -106,6 +106,10 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
     Creation.objects.filter(pk=creation.pk).update(
         state=State.NEEDS_ATTENTION, candidates=[{"id": "c-1", "name": "open", "type": "HPS", "networks": []}]
     )
+    waits = submit_creation(people.ada, projects.vision, "waits")
+    Creation.objects.filter(pk=waits.pk).update(
+        approval="waiting", approval_rule="type:HPS", approval_at=timezone.now()
+    )
     old = submit_creation(people.ada, projects.vision, "old")
     Creation.objects.filter(pk=old.pk).update(state=State.FAILED, settled_at=timezone.now())
     grant = Grant.objects.get(person=people.ada, team=people.vision)
@@ -128,6 +132,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "claim": ("olga", f"/clusters/{cluster.pk}/claim/", {"person": "nobody", "reason": why}),
         "lock": ("ada", f"/clusters/{cluster.pk}/lock/", {"reason": why}),
         "decide": ("tom", f"/creations/{creation.pk}/decide/", {"cluster_id": "c-1", "reason": why}),
+        "approval": ("tom", f"/creations/{waits.pk}/approval/", {"decision": "approve", "reason": why}),
         "ask": ("nina", "/access/ask/", {"team": "speech", "role": "admin", "days": "30", "reason": why}),
         "give": ("tom", "/teams/vision/give/", {"who": "ninna", "role": "viewer", "until": "date", "date": "2027-03-01", "reason": why}),
         "access": ("tom", f"/teams/vision/grants/{grant.pk}/", {"role": "admin", "until": "date", "date": "2027-03-01", "reason": why}),
@@ -153,6 +158,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "reschedule": ("olga", f"{follow_up}reschedule/", {"due_on": "2001-03-01"}),
         "close": ("olga", f"{follow_up}close/", {"note": why}),
         "acknowledge": ("olga", "/audit/chain/acknowledge/", {"reason": why}),
+        "alerts": ("olga", "/audit/alerts/", {"denials": "7", "minutes": "0", "late_minutes": "9", "reason": why}),
         "new_token": ("ada", "/access/tokens/new/", {"owner": "ada", "name": "a pipeline", "days": "30"}),
         "add_service": ("tom", "/teams/vision/services/new/", {"name": "deploy", "role": "creator", "until": "30", "reason": why}),
         "correct": ("root", f"/people/{people.ada.pk}/correct/", {"email": "ada@new.example", "full_name": "Ada L", "reason": why}),
@@ -165,9 +171,9 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 
 
 FORMS = (
-    "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
+    "create", "delete", "owner", "owners", "lock", "decide", "approval", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
-    "chat", "audit_chat",
+    "chat", "audit_chat", "alerts",
     "acknowledge", "new_token", "add_service", "retire", "rename", "invite", "ask_about", "answer", "reassign", "reschedule",
     "close", "claim",
 )  # fmt: skip
@@ -175,7 +181,7 @@ SECRETS = {
     "access_key": "CANARYKEY", "secret_key": "canary-secret", "security_token": "canary-token",
     "url": "https://hooks.slack.com/canary-address", "secret": "canary-signature",
 }  # fmt: skip
-HIDDEN = {"do"}
+HIDDEN = {"do", "decision"}
 
 
 def is_kept(page: Any, typed: dict[str, str]) -> None:
@@ -520,7 +526,7 @@ def test_every_form_with_a_reason_keeps_drafts() -> None:
     }
     families = {"teams", "people", "projects", "access", "clusters", "creations", "audit"}
     assert {name for name in without if name.partition(":")[0] in families} == {
-        "access:invitation", "access:revoke_token", "access:withdraw", "audit:export", "clusters:capacity", "clusters:check",
+        "access:invitation", "access:revoke_token", "access:withdraw", "audit:export", "audit:test_alerts", "clusters:capacity", "clusters:check",
         "clusters:refresh", "clusters:traces", "creations:look", "creations:withdraw", "projects:restore", "projects:test", "teams:uninvite",
     }  # fmt: skip
 

@@ -241,7 +241,7 @@ def path(route: str, at: Side, world: World) -> str:
     }
     if space == "api":
         return reverse(route, args=api_keys(name, at))
-    if space == "creations" and name in {"creation", "look", "decide", "open_follow_up"}:
+    if space == "creations" and name in {"creation", "look", "decide", "open_follow_up", "approval"}:
         return reverse(route, args=[at.creation.pk])
     if space == "teams" and name in {"team", "who", "rules", "quota", "rename", "owners", "give", "review"}:
         return reverse(route, args=[at.team.slug])
@@ -253,6 +253,8 @@ def api_keys(name: str, at: Side) -> list[Any]:
     keys: dict[str, list[Any]] = {
         "creation": [at.creation.pk],
         "withdraw": [at.creation.pk],
+        "approve_creation": [at.creation.pk],
+        "decline_creation": [at.creation.pk],
         "cluster": [at.cluster.pk],
         "deletions": [at.cluster.pk],
         "deletion": [at.deletion.pk],
@@ -386,6 +388,7 @@ BODIES = {
     "api:deletions": {"confirm_name": "another name"},
     "api:grants": {"person": "nina", "role": "admin", "reason": "m"},
     "api:decline": {"note": "m"},
+    "api:decline_creation": {"reason": "m"},
 }
 
 

@@ -42,6 +42,7 @@ class OutgoingMail(Leased):
     lease_holder = models.CharField(max_length=32, blank=True, db_default="")
 
     FORMER_ADDRESS = "former_address"  # the kind that tells an address that it no longer belongs to a person
+    ALERT = "alert"  # about an event of the audit
     objects = OutgoingMailQuerySet.as_manager()
 
     class Meta:

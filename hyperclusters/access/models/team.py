@@ -39,6 +39,19 @@ class Team(models.Model):
         ],
     )
     reason_required = models.BooleanField(_("a creation needs a reason"), default=False)
+    # Creations that wait until another admin approves: those of these types, and from this number of clusters on.
+    approval_types = models.JSONField(
+        _("types that need approval"),
+        default=list,
+        blank=True,
+        db_default=models.Value([], models.JSONField()),
+    )
+    approval_from = models.PositiveIntegerField(
+        _("approval from this number of clusters on"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+    )
     quota = models.PositiveIntegerField(_("clusters in all its projects"), null=True, blank=True)
 
     unled_at = models.DateTimeField(
@@ -46,7 +59,10 @@ class Team(models.Model):
     )  # from when on the team has no admin, once reported
     unled_told_at = models.DateTimeField(null=True, blank=True, editable=False)  # the mail about it
 
-    RULES = ("allows_open_ended", "longest_days", "allowed_types", "name_pattern", "reason_required")
+    RULES = (
+        *("allows_open_ended", "longest_days", "allowed_types", "name_pattern", "reason_required"),
+        *("approval_types", "approval_from"),
+    )
 
     class Meta:
         ordering = ["name", "pk"]

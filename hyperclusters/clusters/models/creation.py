@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
+from hyperclusters.access.permissions import Permission, in_scope, may, who_can
 from hyperclusters.modelarts import ClusterType
 
 from .inventory import TYPES
@@ -35,6 +38,15 @@ UNRESOLVED = (State.QUEUED, State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 FAILURES = (State.REFUSED, State.FAILED, State.NOT_CREATED)
 
 
+class Approval(models.TextChoices):
+    """Whether another person has to agree. Null in the database: accepted by a process of the release before."""
+
+    NOT_NEEDED = "not_needed", _("Not needed")
+    WAITING = "waiting", _("Needs approval")
+    APPROVED = "approved", _("Approved")
+    DECLINED = "declined", _("Declined")
+
+
 class Evidence(models.TextChoices):
     """The evidence of a verdict."""
 
@@ -58,6 +70,22 @@ EVIDENCE_RANK = {
 
 class CreationQuerySet(OperationQuerySet["Creation"]):
     """Creations."""
+
+    def due(self) -> CreationQuerySet:
+        """Those that wait for a person's approval are due for no worker."""
+        return super().due().exclude(approval=Approval.WAITING)
+
+    def waiting_for_approval(self) -> CreationQuerySet:
+        """Recorded, and not to be sent before an admin approves."""
+        return self.filter(state=State.QUEUED, approval=Approval.WAITING)
+
+    def to_approve(self, person: Any, teams: tuple[int, ...] | None) -> CreationQuerySet:
+        """Those of other people that wait for an admin of these teams (None: every team), the longest wait first.
+
+        `person`: a key, or an expression.
+        """
+        waiting = self.waiting_for_approval().filter(in_scope(teams, team="project__team"))
+        return waiting.exclude(requested_by=person).order_by("approval_at")
 
     def makers(self) -> list[str]:
         """The user names of the people who created clusters by these creations, in order."""
@@ -105,6 +133,17 @@ class Creation(Operation):
     candidates = models.JSONField(default=list)  # the clusters from which a person must choose
     evidence = models.CharField(max_length=24, choices=Evidence.choices, blank=True)
     conflict_at = models.DateTimeField(null=True, blank=True)  # later evidence contradicts the verdict
+    approval = models.CharField(max_length=16, choices=Approval.choices, null=True)
+    approval_rule = models.CharField(max_length=32, blank=True, db_default="")  # see quotas.approval_rule
+    approval_at = models.DateTimeField(null=True, blank=True)  # when it began to wait, or was decided
+    approval_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="approvals"
+    )
+    approval_reason = models.CharField(max_length=500, blank=True, db_default="")
+    # Who made a service identity, and the token that it used: their IDs. Null: of a person, or not known.
+    sponsors = models.JSONField(null=True, blank=True)
+    approver_told_at = models.DateTimeField(null=True, blank=True)  # the mail that it waits
+    maker_told_at = models.DateTimeField(null=True, blank=True)  # the mail about the decision
     dismissed_at = models.DateTimeField(
         null=True, blank=True
     )  # who requested it needs no reminder of its failure
@@ -122,6 +161,7 @@ class Creation(Operation):
         ]
         indexes = [
             models.Index(fields=["state", "run_after"], name="creation_due"),
+            models.Index(fields=["approval", "approval_at"], name="creation_approval"),
             models.Index(
                 fields=["requested_by", "project"], name="creation_maker", condition=Q(state=State.CREATED)
             ),
@@ -153,3 +193,24 @@ class Creation(Operation):
     @property
     def team(self) -> Team:
         return self.project.team
+
+    @property
+    def waits_for_approval(self) -> bool:
+        return self.state == State.QUEUED and self.approval == Approval.WAITING
+
+    def approval_objection(self, person: User) -> str:
+        """Why this person's approval does not count, as a slug; empty: it does."""
+        if person.service_team_id or not may(person, Permission.DECIDE, self.team):
+            return "not_permitted"
+        if person == self.requested_by:
+            return "own_approval"
+        if not self.requested_by.service_team_id:
+            return ""
+        if self.sponsors is None:
+            return "unknown_sponsors"
+        return "own_service" if person.pk in self.sponsors else ""
+
+    def approvers(self) -> list[User]:
+        """The people who may approve it now."""
+        people = [grant.person for grant in who_can(Permission.DECIDE, self.team)]
+        return [person for person in people if not self.approval_objection(person)]

@@ -16,7 +16,7 @@ from hyperclusters.clusters import breaker, quotas
 from hyperclusters.clusters.errors import QuotaReached
 from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind
-from hyperclusters.clusters.models import Creation, Evidence, Project, State
+from hyperclusters.clusters.models import Approval, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations import evidence
 from hyperclusters.clusters.operations.engine import Engine, MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
@@ -45,7 +45,39 @@ class CreationEngine(Engine[Creation]):
         objection = super().objection(operation)
         if objection is None and quotas.broken_rules(operation.team, **values):
             objection = self.refusal(operation, "rules_tightened")
-        return objection
+        return objection or self.approval_objection(operation)
+
+    def approval_objection(self, operation: Creation) -> Resolution | None:
+        """Why it waits for another admin: nobody has approved, or who did may not any more. What a process of the
+        release before accepted is judged by today's rules."""
+        if operation.approval == Approval.NOT_NEEDED:
+            return None
+        if operation.approval is None:
+            rule = quotas.approval_rule(operation.team, type=operation.type, beside=0)
+            return self.wait_for_approval(operation, rule, "approval_needed") if rule else None
+        approver = operation.approval_by
+        if (
+            operation.approval == Approval.APPROVED
+            and approver
+            and not operation.approval_objection(approver)
+        ):
+            return None
+        cause = "approver_lost" if approver else "approval_needed"
+        return self.wait_for_approval(operation, operation.approval_rule, cause)
+
+    def wait_for_approval(self, operation: Creation, rule: str, cause: str) -> Resolution:
+        """It stays in the queue, out of the workers' reach."""
+        waiting = {"approval": Approval.WAITING, "approval_rule": rule, "approval_at": clock.now()}
+        nobody = {"approval_by": None, "approval_reason": "", "approver_told_at": None, "maker_told_at": None}
+        return Resolution(
+            State.QUEUED,
+            EventType.CREATE_APPROVAL_NEEDED,
+            Outcome.NOTED,
+            evidence=evidence.of_attempts(operation) if operation.attempts else None,
+            cause=cause,
+            after={"approval": {"rule": rule}},
+            changes=waiting | nobody,
+        )
 
     def prepare(self, operation: Creation, client: Client, may_begin: MayBegin) -> Resolution | None:
         """Store the IDs that have this name already: a new one beside them afterwards is ours.
@@ -83,7 +115,9 @@ class CreationEngine(Engine[Creation]):
         return resolution
 
     def final_objection(self, operation: Creation) -> Resolution | None:
-        """The creation counts itself, so only a lowered quota can refuse it."""
+        """The creation counts itself, so only a lowered quota can refuse it; or its approver lost the permission."""
+        if waiting := self.approval_objection(operation):
+            return waiting
         if operation.project.quota is None and operation.team.quota is None:
             return None
         try:

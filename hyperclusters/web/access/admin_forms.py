@@ -28,6 +28,16 @@ class RulesForm(TeamModelForm):
         required=False,
         help_text=_("Leave both unticked to allow both."),
     )
+    approval_types = forms.MultipleChoiceField(
+        label=_("Types that need approval"),
+        choices=[(kind.value, kind.value) for kind in ClusterType],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_(
+            "A creation of such a type waits until an admin of the team other than its requester approves it. "
+            "Admins need another admin too."
+        ),
+    )
     reason = forms.CharField(
         label=_("Reason"), max_length=500, required=False, help_text=_("Optional. Kept in the audit.")
     )
@@ -40,6 +50,7 @@ class RulesForm(TeamModelForm):
             "longest_days": _("Longest access, in days"),
             "name_pattern": _("Cluster names"),
             "reason_required": _("A creation needs a reason"),
+            "approval_from": _("Approval needed from this cluster on"),
         }
         help_texts = {
             "allows_open_ended": _(
@@ -53,6 +64,10 @@ class RulesForm(TeamModelForm):
                 "“*” stands for any characters, “?” for one: vision-*. Leave empty for any name."
             ),
             "reason_required": _("The form for a new cluster then asks for one."),
+            "approval_from": _(
+                "With 20, each creation that makes the team's clusters 20 or more waits for approval, whatever its "
+                "type. Leave empty for none. Creations that wait already keep waiting."
+            ),
         }
 
 

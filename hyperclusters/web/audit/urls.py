@@ -3,13 +3,15 @@
 from django.urls import path
 
 from hyperclusters.web.access.views import messages
-from hyperclusters.web.audit.views import events, export, integrity, reports, review
+from hyperclusters.web.audit.views import alerts, events, export, integrity, reports, review
 
 audit_urls = [
     path("", events.listing, name="list"),
     path("summary/", events.summary, name="summary"),
     path("chain/", integrity.chain, name="chain"),
     path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/test/", alerts.send_test, name="test_alerts"),
     path("review/", review.queue, name="review"),
     path("review/mark/", review.mark, name="mark"),
     path("review/elsewhere/", review.account_all, name="account_all"),

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
-from hyperclusters.clusters.models import UNRESOLVED, Creation, Project, State
+from hyperclusters.clusters.models import UNRESOLVED, Approval, Creation, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.shared.listing import FilterMenu, View, menu, search_text, view
@@ -19,6 +19,7 @@ from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, require_
 
 FILTERS = ("q", "mine", "state", "team", "project", "type", "person")
 OPEN, UNSUCCESSFUL = "open", "unsuccessful"  # groups of states
+APPROVAL = "approval"  # those that wait for one
 GROUPS = {OPEN: UNRESOLVED, UNSUCCESSFUL: (State.REFUSED, State.FAILED, State.NOT_CREATED)}
 # The only orders there are: no word of the address reaches order_by. A name after "-" is the other way round.
 SORTS = {
@@ -59,7 +60,7 @@ def creation_query(person: User, query: QueryDict) -> CreationQuery:
         rows = search(rows, text)
     sort = query.get("sort") or NEWEST
     return CreationQuery(
-        rows=_sorted(rows, sort).select_related("project__team", "requested_by", "cluster"),
+        rows=_sorted(rows, sort).select_related("project__team", "requested_by", "approval_by", "cluster"),
         visible=visible,
         projects=projects,
         filters=_menus(query, options),
@@ -88,6 +89,8 @@ def views(query: QueryDict, visible: CreationQuerySet) -> list[View]:
         (_("Under way"), {"state": [OPEN]}, visible.unresolved().count()),
         (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, None),
     ]
+    if (waiting := visible.waiting_for_approval().count()) or query.get("state") == APPROVAL:
+        fixed.insert(3, (_("Needs approval"), {"state": [APPROVAL]}, waiting))
     return [view(query, word, filters, keeps=["sort"], number=number) for word, filters, number in fixed]
 
 
@@ -96,7 +99,12 @@ def _options(projects: list[Project], people: list[str]) -> dict[str, list[tuple
     states = [(str(value), str(label)) for value, label in State.choices]
     return {
         "mine": [("1", _("mine"))],
-        "state": [(OPEN, _("Under way")), (UNSUCCESSFUL, _("Unsuccessful")), *states],
+        "state": [
+            (OPEN, _("Under way")),
+            (APPROVAL, _("Needs approval")),
+            (UNSUCCESSFUL, _("Unsuccessful")),
+            *states,
+        ],
         "team": sorted({(project.team.slug, project.team.name) for project in projects}),
         "project": sorted((project.name, project.name) for project in projects),
         "type": [(kind.value, kind.value) for kind in ClusterType],
@@ -123,7 +131,9 @@ def _condition(person: User, chosen: dict[str, str]) -> Q:
     condition = Q()
     if chosen["mine"]:
         condition &= Q(requested_by=person)
-    if state := chosen["state"]:
+    if chosen["state"] == APPROVAL:
+        condition &= Q(state=State.QUEUED, approval=Approval.WAITING)
+    elif state := chosen["state"]:
         condition &= Q(state__in=GROUPS.get(state, (state,)))
     fields = {"team": "project__team__slug", "project": "project__name", "type": "type"}
     for name, field in (fields | {"person": "requested_by__username"}).items():

@@ -22,7 +22,7 @@ def preview(person: User, project: Project, values: dict[str, str]) -> dict[str,
     """Context for the form and for its live fragment."""
     name, subnet_id = values.get("name", ""), values.get("hyper_cluster_subnet_id", "")
     kind = stated_type(values)
-    ahead = preflight(person=person, project=project, name=name if is_name(name) else "")
+    ahead = preflight(person=person, project=project, name=name if is_name(name) else "", type=kind or "")
     is_valid = is_name(name) and (not subnet_id or is_subnet_id(subnet_id))
     trouble = name_trouble(name) if name else ""
     lines = checks(ahead, values, _broken_fields(values, ahead, kind), trouble)

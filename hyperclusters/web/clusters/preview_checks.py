@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Role
 from hyperclusters.clusters.preflight import Preflight
+from hyperclusters.web.texts.approvals import approval_rule_text
 from hyperclusters.web.texts.refusals import rule_text, subnet_trouble
 
 ORDER = ("bad", "warn", "ok")
@@ -38,6 +39,7 @@ def checks(ahead: Preflight, values: dict[str, str], broken: list[str], trouble:
         *_name(ahead, values, trouble),
         *_subnet(values.get("hyper_cluster_subnet_id", "")),
         *_rules(ahead, broken),
+        *_approval(ahead),
         _access(ahead),
         *_quotas(ahead),
         *_cloud(ahead),
@@ -84,6 +86,19 @@ def _rules(ahead: Preflight, broken: list[str]) -> list[Check]:
     if team.reason_required and "reason" not in broken:
         lines.append(Check("ok", _("A reason is given")))
     return lines
+
+
+def _approval(ahead: Preflight) -> list[Check]:
+    """Said before the click: a second person must approve, or nobody could now."""
+    if not ahead.approval_rule:
+        return []
+    team = ahead.project.team
+    text = _("Needs approval by another admin of %(team)s") % {"team": team.name}
+    why = approval_rule_text(team, ahead.approval_rule)
+    if not ahead.has_approver:
+        nobody = _("Nobody can approve it now: %(team)s has no other admin") % {"team": team.name}
+        return [Check("warn", text, why), Check("warn", nobody)]
+    return [Check("warn", text, why)]
 
 
 def _access(ahead: Preflight) -> Check:

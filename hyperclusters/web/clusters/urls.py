@@ -5,6 +5,7 @@ from django.urls import path
 from hyperclusters.web.clusters.views import (
     cluster,
     cluster_list,
+    creation_approval,
     creation_list,
     creations,
     deletion,
@@ -47,4 +48,5 @@ creations_urls = [
     path("follow-ups/<uuid:pk>/reassign/", follow_ups.reassign, name="reassign"),
     path("follow-ups/<uuid:pk>/reschedule/", follow_ups.reschedule, name="reschedule"),
     path("follow-ups/<uuid:pk>/close/", follow_ups.close, name="close"),
+    path("<uuid:pk>/approval/", creation_approval.approval, name="approval"),
 ]

@@ -74,6 +74,9 @@ CAUSES: dict[str, Text] = {
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
     "several_candidates": _("Several new clusters of this name came up."),
     "not_permitted": _("The person who asked is not permitted to do this here."),
+    "approval_needed": _("An admin of the team must approve it first."),
+    "approver_lost": _("Who approved it was no admin of the team any more when its turn came."),
+    "declined": _("An admin of the team declined it."),
     "right_lost": _("The person who asked was not permitted to do this any more when its turn came."),
     "calls_stopped": _(
         "Calls to the cloud are stopped for this project, so nothing was sent. Try again later."

@@ -13,6 +13,7 @@ from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Evidence
 from hyperclusters.clusters.models.connection import Diagnosis
 from hyperclusters.web.texts.access import REFUSALS as ACCESS_REFUSALS
+from hyperclusters.web.texts.approvals import OBJECTIONS
 from hyperclusters.web.texts.causes import CAUSES, cause_of
 from hyperclusters.web.texts.follow_ups import FOLLOW_UP_REFUSALS
 from hyperclusters.web.texts.refusals import REFUSALS
@@ -79,6 +80,8 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.AUDIT_KEY_ACTIVATED: _("activated the audit key %(what)s"),
     EventType.REPORT_CREATED: _("created the monthly report %(what)s"),
     EventType.AUDIT_ARCHIVED: _("moved older events to the archive %(what)s"),
+    EventType.ALERTS_CHANGED: _("changed the alerts of the audit"),
+    EventType.ALERTS_TESTED: _("sent a test of the audit's alerts"),
     EventType.DENIALS_BURST: _("Many denials in a short time: %(what)s"),
     EventType.CLOCK_WRONG: _("The clock of %(what)s is wrong"),
     EventType.PUSH_LATE: _("Events are not reaching %(what)s"),
@@ -101,6 +104,10 @@ SENTENCES: dict[str, str | Promise] = {
     EventType.CREATE_REFUSED: _("tried to create %(what)s"),
     EventType.CREATE_DENIED: _("tried to create %(what)s"),
     EventType.CREATE_DELAYED: _("has to wait for the creation of %(what)s"),
+    EventType.CREATE_APPROVAL_NEEDED: _("needs approval to create %(what)s"),
+    EventType.CREATE_APPROVED: _("approved the creation of %(what)s"),
+    EventType.CREATE_DECLINED: _("declined the creation of %(what)s"),
+    EventType.CREATE_APPROVAL_REFUSED: _("tried to decide on the approval of %(what)s"),
     EventType.CREATE_SENDING: _("is creating %(what)s"),
     EventType.CREATE_NOT_SENT: _("tried to create %(what)s, which was not sent"),
     EventType.CREATE_SUCCEEDED: _("created %(what)s"),
@@ -194,6 +201,7 @@ EVIDENCE: dict[str, str | Promise] = {
     "repeated": _("Repeated: the event has the count."),
     "address_taken": _("The e-mail address belongs to another person."),
     "no_reason": _("A reason is missing."),
+    **OBJECTIONS,
     "in_use": _("Clusters or operations without an outcome are in the project."),
     "not_a_candidate": _("The chosen cluster is not one of the candidates."),
 }

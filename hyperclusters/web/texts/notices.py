@@ -22,15 +22,17 @@ from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
-from hyperclusters.clusters.models import Creation, FollowUpEntry, State
+from hyperclusters.clusters.models import Approval, Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.shared.statements import Slot, count
+from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.states import KINDS
 
 SPAN = timedelta(days=14)
 NEWS_SPAN = timedelta(days=1)  # for which a page may have slept
 MOST = 50  # of each kind
+Teams = tuple[int, ...] | None  # by their keys; None: every team
 NEW_OWNER = (EventType.OWNER_CHANGED, EventType.CLUSTER_CLAIMED)
 
 
@@ -50,7 +52,7 @@ def inbox(person: User) -> list[Notice]:
     """The notices of the last two weeks, newest first; unread are those that came after the person last marked them as
     read."""
     start, read_at = clock.now() - SPAN, person.inbox_read_at
-    sources = (settled_creations, _decided_requests, _new_owners, _ending_access, _follow_ups)
+    sources = (settled_creations, _approvals, _decided_requests, _new_owners, _ending_access, _follow_ups)
     notices = [notice for source in sources for notice in source(person, start)]
     notices.sort(key=lambda notice: notice.at, reverse=True)
     return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
@@ -63,6 +65,7 @@ def unread(person: User) -> int:
     number = count(
         _unread,
         scope(person, Permission.VIEW),
+        scope(person, Permission.DECIDE),
         person=person.pk,
         username=person.username,
         since=since,
@@ -71,7 +74,7 @@ def unread(person: User) -> int:
     return min(number + access, MOST)
 
 
-def _unread(teams: tuple[int, ...] | None) -> QuerySet[Any]:
+def _unread(teams: Teams, to_decide: Teams) -> QuerySet[Any]:
     person, since = Slot("person", BigIntegerField()), Slot("since", DateTimeField())
     sources: tuple[QuerySet[Any], ...]
     sources = (
@@ -79,6 +82,8 @@ def _unread(teams: tuple[int, ...] | None) -> QuerySet[Any]:
         _decided(person, since),
         _ownership_events(person, Slot("username", JSONField()), since),
         FollowUpEntry.objects.for_person(person, teams).filter(at__gt=since),
+        _approved(teams, person, since),
+        _to_approve(to_decide, person, since),
     )
     rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
     return rows.union(*others, all=True)[:MOST]
@@ -91,16 +96,17 @@ def mark_read(person: User) -> None:
 
 def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
     """What became of this person's creations, as far as they may still see them."""
-    creations = _settled(scope(person, Permission.VIEW), person.pk, since).select_related("project")
+    creations = _settled(scope(person, Permission.VIEW), person.pk, since)
+    creations = creations.select_related("project", "approval_by")
     for creation in creations.order_by("-settled_at", "pk")[:MOST]:
         if creation.settled_at is None:
             continue
-        detail = " · ".join(filter(None, (creation.project.name, creation.code)))
+        detail = " · ".join(filter(None, (creation.project.name, creation.code, declined_text(creation))))
         url = creation.get_absolute_url()
         yield Notice(creation.settled_at, KINDS[creation.state], _settled_text(creation), detail, url)
 
 
-def _settled(teams: tuple[int, ...] | None, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
+def _settled(teams: Teams, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
     visible = Creation.objects.filter(in_scope(teams, team="project__team"))
     return visible.filter(requested_by=person, settled_at__gt=since).exclude(state=State.CANCELLED)
 
@@ -113,6 +119,39 @@ def _settled_text(creation: Creation) -> str:
         State.REFUSED: _("%(name)s was not sent to the cloud"),
     }
     return texts[State(creation.state)] % {"name": creation.name}
+
+
+def _approvals(person: User, since: datetime) -> Iterator[Notice]:
+    """Creations that this person can approve, and their own that somebody approved. A declined one is settled."""
+    sources = [
+        (
+            _to_approve(scope(person, Permission.DECIDE), person.pk, since),
+            _("%(person)s asks for approval of %(name)s"),
+            "warn",
+        ),
+        (
+            _approved(scope(person, Permission.VIEW), person.pk, since),
+            _("%(person)s approved %(name)s"),
+            "good",
+        ),
+    ]
+    for rows, text, kind in sources:
+        for each in rows.select_related("project", "requested_by", "approval_by").order_by("-approval_at")[
+            :MOST
+        ]:
+            who, why = (each.approval_by or each.requested_by), (each.approval_reason or each.reason)
+            if each.approval_at:
+                values = {"person": who.username, "name": each.name}
+                yield Notice(each.approval_at, kind, text % values, why, each.get_absolute_url())
+
+
+def _to_approve(teams: Teams, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
+    return Creation.objects.to_approve(person, teams).filter(approval_at__gt=since)
+
+
+def _approved(teams: Teams, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
+    mine = Creation.objects.filter(in_scope(teams, team="project__team"), requested_by=person)
+    return mine.filter(approval=Approval.APPROVED, approval_at__gt=since)
 
 
 def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:

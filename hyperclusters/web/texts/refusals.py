@@ -9,6 +9,7 @@ from hyperclusters.access.models import Team
 from hyperclusters.clusters.errors import (
     AgainstRules,
     AlreadyGone,
+    ApprovalRefused,
     Blocked,
     ClusterLocked,
     CreationRefused,
@@ -30,6 +31,7 @@ from hyperclusters.clusters.errors import (
     TracesTooOld,
     WrongName,
 )
+from hyperclusters.web.texts.approvals import approval_refusal
 from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
 from hyperclusters.web.texts.ownership import ownership_refusal
 
@@ -57,7 +59,7 @@ def refusal(refused: CreationRefused) -> str:
         ) % {"because": because}
     if isinstance(refused, ClusterLocked | NotInTeam):
         return ownership_refusal(refused)
-    return str(REFUSALS[type(refused)])
+    return approval_refusal(refused) if isinstance(refused, ApprovalRefused) else str(REFUSALS[type(refused)])
 
 
 def rule_text(team: Team, field: str) -> str:

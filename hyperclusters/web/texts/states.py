@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hyperclusters.clusters.models import Creation, Deletion, DeletionState, Evidence, State
+from hyperclusters.web.texts.approvals import declined_text, waiting_status
 from hyperclusters.web.texts.causes import (
     CAUSES,
     REMEDIES,
@@ -62,6 +63,8 @@ def creation_status(creation: Creation) -> StatusText:
 
 def failure_text(creation: Creation) -> str:
     """Why a creation made no cluster, in one sentence or two."""
+    if declined := declined_text(creation):
+        return declined
     if creation.state in (State.FAILED, State.REFUSED):
         is_clear = True if creation.state == State.FAILED else None
         if because := cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear):
@@ -82,6 +85,8 @@ def _created(creation: Creation) -> tuple[str, str]:
 
 
 def _queued(creation: Creation) -> tuple[str, str]:
+    if creation.waits_for_approval:
+        return waiting_status(creation)
     if not creation.cause:
         return _("Waiting to be sent"), _(
             "It is recorded, and nothing was sent yet. You may close this page."
@@ -135,7 +140,7 @@ def attempts_made(work: Creation | Deletion) -> str:
 
 
 def _refused(creation: Creation) -> tuple[str, str]:
-    because = cause_of(creation.cause, creation.code, creation.message)
+    because = declined_text(creation) or cause_of(creation.cause, creation.code, creation.message)
     what_to_do = remedy(creation.cause, creation.code)
     if (
         creation.evidence == Evidence.LISTED

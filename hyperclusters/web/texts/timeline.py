@@ -99,9 +99,17 @@ def _person(event: Event) -> str:
     return _("by %(person)s") % {"person": event.person_name}
 
 
+def _needed(event: Event) -> str:
+    return cause_of(event.evidence, "")
+
+
 # Each step: its title, its colour, and what else the event tells.
 STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]] = {
     EventType.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good", _requested),
+    EventType.CREATE_APPROVAL_NEEDED: (gettext_lazy("Waits for approval"), "wait", _needed),
+    EventType.CREATE_APPROVED: (gettext_lazy("Approved"), "good", _requested),
+    EventType.CREATE_DECLINED: (gettext_lazy("Declined"), "bad", _requested),
+    EventType.CREATE_APPROVAL_REFUSED: (gettext_lazy("Approval refused"), "warn", _person),
     EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending),
     EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answered),
     EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad", _cause),

@@ -47,6 +47,7 @@ from hyperclusters.web.shared.drafts import draft_for
 from hyperclusters.web.shared.http import PageRequest, as_uuid
 from hyperclusters.web.shared.listing import PAGE_SIZE, FilterMenu, chosen_value, menu, search_text
 from hyperclusters.web.texts.access import no_admin_notice
+from hyperclusters.web.texts.approvals import approval_rules
 
 CHANGES = 20  # of access on a team's page
 PEOPLE = 200  # offered as owners; others are typed
@@ -96,6 +97,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "may_appoint": may(request.user, Permission.APPOINT),
         "projects": team.projects.count(),
         "used": used_by(team),
+        "approvals": approval_rules(team),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
     }

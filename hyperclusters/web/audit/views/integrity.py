@@ -49,6 +49,7 @@ def _page(request: PageRequest, status_now: IntegrityStatus, status: int = 200, 
     may_review = may(request.user, Permission.REVIEW)
     context = {
         "chain": status_now,
+        "may_review": may_review,
         "findings": _rows(status_now.findings) if may_review else [],
         "acknowledged": _rows(status_now.acknowledged) if may_review else [],
         "mark": _mark(status_now.findings),

@@ -28,6 +28,7 @@ from hyperclusters.web.texts.states import creation_status
 from hyperclusters.web.texts.timeline import timeline
 
 NONE_OF_THEM = "none"
+SLOWEST = 5000  # milliseconds between two asks
 PAGES = "clusters/creations/"  # the folder of their templates
 
 
@@ -48,12 +49,24 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "poll": _poll(request, creation),
         "may_withdraw": creation.state == State.QUEUED and _may_withdraw(request, creation),
         "may_create": may(request.user, Permission.CREATE, creation.team),
-    } | _follow_ups(request, creation)
-    if creation.state == State.NEEDS_ATTENTION:
-        context["may_decide"] = may(request.user, Permission.DECIDE, creation.team)
-        context["typed"] = draft_for(request, f"{request.path}decide/")
-        context["deciders"] = who_can(Permission.DECIDE, creation.team)
+    }
+    context |= _for_a_person(request, creation) | _follow_ups(request, creation)
     return render_page(request, f"{PAGES}creation.html", f"{PAGES}_creation.html", context)
+
+
+def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
+    """What a page needs that asks a person: which cluster it made, or whether it may be sent."""
+    if creation.waits_for_approval:
+        typed = draft_for(request, f"{request.path}approval/")
+        approvers = creation.approvers()
+        return {"approvers": approvers, "may_approve": request.user in approvers, "typed": typed}
+    if creation.state != State.NEEDS_ATTENTION:
+        return {}
+    return {
+        "may_decide": may(request.user, Permission.DECIDE, creation.team),
+        "typed": draft_for(request, f"{request.path}decide/"),
+        "deciders": who_can(Permission.DECIDE, creation.team),
+    }
 
 
 @access(get=OWN)
@@ -126,7 +139,7 @@ def _follow_ups(request: PageRequest, creation: Creation) -> dict[str, Any]:
 def _visible(request: PageRequest, pk: str) -> Creation:
     visible = Creation.objects.visible_to(request.user)
     return get_object_or_404(
-        visible.select_related("project__team", "requested_by", "cluster", "again_of"), pk=pk
+        visible.select_related("project__team", "requested_by", "approval_by", "cluster", "again_of"), pk=pk
     )
 
 
@@ -152,13 +165,15 @@ def _version(version: int, polls: int, requested_at: datetime) -> str:
 def _pace(requested_at: datetime) -> int:
     """Milliseconds between two asks: few while somebody is likely to be watching for the answer."""
     age = (clock.now() - requested_at).total_seconds()
-    return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else 5000
+    return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else SLOWEST
 
 
 def _poll(request: PageRequest, creation: Creation) -> int:
     """Milliseconds until the page asks again, 0: never. Where many are under way each asks less often, so that
-    those who watch do not slow down what they wait for."""
+    those who watch do not slow down what they wait for. A form that somebody fills in stays as it is."""
     if not creation.is_unresolved or creation.state == State.NEEDS_ATTENTION:
         return 0
+    if creation.waits_for_approval:
+        return 0 if not creation.approval_objection(request.user) else SLOWEST
     crowd = Creation.objects.visible_to(request.user).unresolved().count()
     return _pace(creation.requested_at) * (1 + crowd // 10)

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.models import Team, User
-from hyperclusters.access.permissions import Permission, active_grants, may, within
+from hyperclusters.access.permissions import Permission, active_grants, may, scope, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import (
@@ -80,6 +80,7 @@ def _needs(person: User) -> dict[str, Any]:
     needs: dict[str, Any] = {
         "waiting": waiting_for(person)[:10],
         "undecided": _creations(person).filter(_to_decide(person))[:10],
+        "to_approve": _creations(person).to_approve(person.pk, scope(person, Permission.DECIDE))[:10],
         "ending": ending(person),
         "questions": _questions(person)[:10],
         "unreachable": failing_for(person)[:3],
@@ -115,8 +116,13 @@ def _own(person: User) -> dict[str, Any]:
     present = Cluster.objects.visible_to(person).present().select_related("project__team", "owner")
     mine = present.filter(owner=person)
     own_count = mine.count()
+    waits = Q(
+        pk__in=Creation.objects.to_approve(person.pk, scope(person, Permission.DECIDE))
+        .order_by()
+        .values("pk")
+    )  # is asked for above
     return {
-        "under_way": _creations(person).unresolved().exclude(_to_decide(person))[:ROWS],
+        "under_way": _creations(person).unresolved().exclude(_to_decide(person)).exclude(waits)[:ROWS],
         "failures": _creations(person).failures_of(person)[:ROWS],
         "own_count": own_count,
         "clusters": (mine if own_count else present.filter(creation__isnull=False))[:ROWS],
@@ -137,7 +143,8 @@ def _rooms_of(field: str, owners: Iterable[Project | Team]) -> list[Room]:
 
 
 def _creations(person: User) -> CreationQuerySet:
-    return Creation.objects.visible_to(person).select_related("project__team", "requested_by")
+    rows = Creation.objects.visible_to(person)
+    return rows.select_related("project__team", "requested_by", "approval_by")
 
 
 def _to_decide(person: User) -> Q:

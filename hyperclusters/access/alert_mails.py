@@ -1,0 +1,139 @@
+"""Who gets a mail about the audit's alerts, and from which thresholds on there are any. Auditors set both.
+
+Alerts are collected: after one mail the next comes five minutes later at the earliest, with all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from hyperclusters.audit import clock
+from hyperclusters.audit.alerts import ALERTS
+from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.models import AlertSettings, ChainHead, Event, EventQuerySet
+from hyperclusters.audit.vocabulary import EventType, Outcome
+
+from .mail_parts import Text, addresses, link
+from .models import Grant, OutgoingMail, User
+from .permissions import POLICY, Permission, require
+
+PAUSE = timedelta(minutes=5)  # between two mails
+TOGETHER = timedelta(hours=1)  # a mail lists the alerts of so long a time, and not more than MOST
+MOST = 20
+FAR = 1000  # events without an alert after which the cursor moves
+ABOUT = Subject("alerts", "1", "alerts")
+THRESHOLDS = ("denials", "minutes", "late_minutes")
+
+
+def possible_recipients() -> QuerySet[User]:
+    """The people who may read the whole audit, in order."""
+    site = Grant.objects.active().filter(team=None, role__in=POLICY[Permission.AUDIT].site)
+    return User.objects.filter(pk__in=site.values("person"), service_team=None).order_by("username")
+
+
+def recipients() -> list[User]:
+    """Those who are chosen and may still read it."""
+    return list(possible_recipients().filter(pk__in=AlertSettings.current().recipients))
+
+
+def set_alerts(*, by: User, to: Iterable[User], reason: str = "", **thresholds: int) -> None:
+    """Change the thresholds (`THRESHOLDS`) and who gets the mails. Raises NotPermitted; ValidationError if somebody may
+    not read the audit or has no address, or a threshold is below 1."""
+    require(by, Permission.REVIEW)
+    chosen = list(to)
+    allowed = set(possible_recipients().values_list("pk", flat=True))
+    if wrong := [person.username for person in chosen if person.pk not in allowed or not person.email]:
+        names = ", ".join(wrong)
+        raise ValidationError(
+            _("Only auditors with an e-mail address get mails: not %(names)s.") % {"names": names}
+        )
+    if thresholds.keys() - set(THRESHOLDS) or min(thresholds.values(), default=1) < 1:
+        raise ValidationError(_("A threshold is 1 or more."))
+    with transaction.atomic():
+        first = {"mailed_seq": ChainHead.objects.get().seq}  # the past causes no mail
+        AlertSettings.objects.get_or_create(pk=AlertSettings.ONLY, defaults=first)
+        stored = AlertSettings.objects.select_for_update().get(pk=AlertSettings.ONLY)
+        before = _as_audit_json(stored)
+        for name, value in thresholds.items():
+            setattr(stored, name, value)
+        stored.recipients = sorted(person.pk for person in chosen)
+        stored.save(update_fields=["recipients", *thresholds])
+        if before != (after := _as_audit_json(stored)):
+            event = EventType.ALERTS_CHANGED
+            record(event, Outcome.DONE, on=ABOUT, by=by, reason=reason, before=before, after=after)
+
+
+def send_test(*, by: User) -> int:
+    """Queue a test mail for each recipient; how many there are. Raises NotPermitted."""
+    require(by, Permission.REVIEW)
+    people = recipients()
+    with transaction.atomic():
+        event = record(
+            EventType.ALERTS_TESTED,
+            Outcome.DONE,
+            on=ABOUT,
+            by=by,
+            after={"recipients": [person.username for person in people]},
+        )
+    _queue(event.pk)
+    return len(people)
+
+
+def queue_alert_mails() -> None:
+    """Queue one mail a recipient about the alerts that are new. Several workers may call this at once."""
+    stored = AlertSettings.objects.filter(pk=AlertSettings.ONLY).first()
+    if stored is None or (stored.mailed_at and clock.is_within(stored.mailed_at, PAUSE)):
+        return
+    end = ChainHead.objects.get().seq
+    new = Event.objects.filter(action__in=ALERTS, seq__gt=stored.mailed_seq, seq__lte=end).order_by("-seq")
+    newest = new.values_list("seq", flat=True).first()
+    ours = AlertSettings.objects.filter(pk=stored.pk, mailed_seq=stored.mailed_seq)
+    if newest is None:
+        if end - stored.mailed_seq > FAR:
+            ours.update(mailed_seq=end)
+        return
+    with transaction.atomic():
+        if ours.update(mailed_seq=newest, mailed_at=clock.now()):  # else another worker was faster
+            _queue(newest)
+
+
+def alerts_of_mail(event: Event) -> EventQuerySet:
+    """The alerts that the mail about this event, the newest of them, lists."""
+    alerts = Event.objects.filter(action__in=ALERTS, seq__lte=event.seq, at__gt=event.at - TOGETHER)
+    return alerts.order_by("-seq")[:MOST]
+
+
+def alert_mail(event: Event) -> Text:
+    """To the auditors who are chosen. Names what happened and where, and nothing that an event holds besides."""
+    to, page = addresses(recipients()), link(reverse("audit:alerts"))
+    if event.action == EventType.ALERTS_TESTED:
+        text = _("%(by)s sent this test. You get the audit's alerts at this address.\n\nChange that: %(url)s")
+        return to, _("A test of the audit's alerts"), text % {"by": event.person_name, "url": page}
+    lines = [
+        f"{each.at:%Y-%m-%d %H:%M} UTC  {each.get_action_display()}: {each.object_name or each.project_name}"
+        f"\n  {link(reverse('audit:event', args=[each.seq]))}"
+        for each in alerts_of_mail(event)
+    ]
+    text = "{}\n\n{}".format("\n".join(lines), _("Thresholds and recipients: %(url)s") % {"url": page})
+    return to, _("Audit alert: %(what)s") % {"what": event.get_action_display()}, text
+
+
+def _queue(seq: int) -> None:
+    mails = [
+        OutgoingMail(kind=OutgoingMail.ALERT, about=str(seq), address=each.email) for each in recipients()
+    ]
+    OutgoingMail.objects.bulk_create(mails, ignore_conflicts=True)
+
+
+def _as_audit_json(stored: AlertSettings) -> dict[str, Any]:
+    people = User.objects.filter(pk__in=stored.recipients).order_by("username")
+    names = list(people.values_list("username", flat=True))
+    return {name: getattr(stored, name) for name in THRESHOLDS} | {"recipients": names}
