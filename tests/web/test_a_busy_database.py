@@ -151,6 +151,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "teams:grant": f"{team}grants/{held.pk}/",
         "teams:revoke": f"{team}grants/{held.pk}/revoke/",
         "teams:review": f"{team}review/",
+        "teams:open_review": f"{team}review/open/",
+        "teams:cancel_review": f"{team}review/cancel/",
         "teams:request": f"{team}requests/{access_request.pk}/",
         "teams:uninvite": f"{team}invitations/{invited.pk}/withdraw/",
         "access:ask": "/access/ask/",

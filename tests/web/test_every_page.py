@@ -15,8 +15,10 @@ from django.test.utils import CaptureQueriesContext
 
 from hyperclusters import __version__
 from hyperclusters.access import access_requests
+from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
+from hyperclusters.access.models.access_review import today
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.accounts.token_format import token_id
 from hyperclusters.clusters.heartbeat import beat
@@ -115,8 +117,14 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "teams:revoke"): row("403 422 403 403 422 404 404"),
     ("get", "teams:rename"): row("403 403 403 403 200 404 404"),
     ("post", "teams:rename"): row("403 403 403 403 422 404 404"),
-    ("get", "teams:review"): row("403 200 403 403 403 404 404"),
-    ("post", "teams:review"): row("403 422 403 403 403 404 404"),
+    ("get", "teams:review"): row("403 200 403 200 200 404 404"),
+    ("post", "teams:review"): row("403 422 403 403 422 404 404"),
+    ("get", "teams:open_review"): row("403 200 403 200 200 404 404"),
+    ("post", "teams:open_review"): row("403 422 403 422 422 404 404"),
+    ("get", "teams:cancel_review"): row("403 200 403 200 200 404 404"),
+    ("post", "teams:cancel_review"): row("403 422 403 422 422 404 404"),
+    ("get", "teams:evidence"): row("403 200 403 200 403 404 404"),
+    ("get", "teams:evidence_file"): row("403 200 403 200 403 404 404"),
     ("get", "teams:request"): row("403 200 403 403 403 404 404"),
     ("post", "teams:request"): row("403 200 403 403 403 404 404"),
     ("get", "teams:add_service"): row("403 200 403 403 403 404 404"),
@@ -208,6 +216,7 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
     access_request = access_requests.ask(
         person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x"
     )
+    access_review = open_review(people.vision, due_on=today(), by=people.tom)
     invited = invite(email="new@example.com", team=people.vision, role=Role.VIEWER, reason="x", by=people.tom)
     robot = add_service_identity(
         team=people.vision, name="robot", role=Role.VIEWER, reason="x", by=people.tom
@@ -296,6 +305,10 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "teams:grant": f"/teams/vision/grants/{people.vera.grants.get().pk}/",
         "teams:revoke": f"/teams/vision/grants/{people.vera.grants.get().pk}/revoke/",
         "teams:review": "/teams/vision/review/",
+        "teams:open_review": "/teams/vision/review/open/",
+        "teams:cancel_review": "/teams/vision/review/cancel/",
+        "teams:evidence": access_review.get_absolute_url(),
+        "teams:evidence_file": f"{access_review.get_absolute_url()}evidence.json",
         "teams:request": f"/teams/vision/requests/{access_request.pk}/",
         "teams:add_service": "/teams/vision/services/new/",
         "teams:remove_service": f"/teams/vision/services/{robot.pk}/remove/",

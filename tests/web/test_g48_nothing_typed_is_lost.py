@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hyperclusters.access import access_requests
+from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.models import Grant, Role
 from hyperclusters.accounts.models import Session
 from hyperclusters.audit import integrity, verification
@@ -107,6 +108,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
     access_request = access_requests.ask(
         person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="r"
     )
+    open_review(people.vision, due_on=timezone.now().date(), by=people.tom)
     site = Grant.objects.get(person=people.olga, team=None)
     finding = IntegrityIssue("edited", 3, 3)
     verification.note(integrity.WHOLE, replace(verification.verify(), findings=[finding]))
@@ -122,7 +124,9 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "give": ("tom", "/teams/vision/give/", {"who": "ninna", "role": "viewer", "until": "date", "date": "2027-03-01", "reason": why}),
         "access": ("tom", f"/teams/vision/grants/{grant.pk}/", {"role": "admin", "until": "date", "date": "2027-03-01", "reason": why}),
         "revoke": ("tom", f"/teams/vision/grants/{grant.pk}/revoke/?all=1", {"reason": why}),
-        "review": ("tom", "/teams/vision/review/", {f"g{grant.pk}": "end", "reason": why}),
+        "review": ("tom", "/teams/vision/review/", {f"g{grant.pk}": "end"}),
+        "open_review": ("tom", "/teams/vision/review/open/", {"due": "2027-03-01"}),
+        "cancel_review": ("tom", "/teams/vision/review/cancel/", {"reason": why}),
         "approve": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "approve", "approve-days": "30", "approve-note": why}),
         "decline": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "decline", "decline-reason": why}),
         "retire": ("root", f"{project}retire/", {"reason": why}),
@@ -148,7 +152,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 
 
 FORMS = (
-    "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
+    "create", "delete", "owner", "owners", "lock", "decide", "ask", "give", "access", "revoke", "review", "open_review", "cancel_review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
     "acknowledge", "new_token", "add_service", "retire", "rename", "invite",
 )  # fmt: skip

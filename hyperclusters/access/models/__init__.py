@@ -1,6 +1,7 @@
-"""People, teams, grants, requests, invitations, and the mails about them."""
+"""People, teams, grants, requests, reviews, invitations, and the mails about them."""
 
 from .access_request import AccessRequest, RequestState
+from .access_review import AccessReview, Decision, GrantReview, ReviewState
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role
 from .invitation import Invitation
 from .outgoing_mail import OutgoingMail
@@ -11,10 +12,14 @@ __all__ = [
     "SITE_ROLES",
     "TEAM_ROLES",
     "AccessRequest",
+    "AccessReview",
+    "Decision",
     "Grant",
+    "GrantReview",
     "Invitation",
     "OutgoingMail",
     "RequestState",
+    "ReviewState",
     "Role",
     "Team",
     "User",

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from hyperclusters.web.access.views import grants, member, mine, owners, people, team_rules, teams, tokens
+from hyperclusters.web.access.views import (
+    grants,
+    member,
+    mine,
+    owners,
+    people,
+    reviews,
+    team_rules,
+    teams,
+    tokens,
+)
 
 teams_urls = [
     path("", teams.listing, name="list"),
@@ -15,7 +25,11 @@ teams_urls = [
     path("<slug:slug>/give/", grants.give, name="give"),
     path("<slug:slug>/grants/<int:pk>/", member.grant, name="grant"),
     path("<slug:slug>/grants/<int:pk>/revoke/", member.revoke, name="revoke"),
-    path("<slug:slug>/review/", grants.review, name="review"),
+    path("<slug:slug>/review/", reviews.review, name="review"),
+    path("<slug:slug>/review/open/", reviews.open_review, name="open_review"),
+    path("<slug:slug>/review/cancel/", reviews.cancel_review, name="cancel_review"),
+    path("<slug:slug>/review/<int:pk>/", reviews.evidence, name="evidence"),
+    path("<slug:slug>/review/<int:pk>/evidence.json", reviews.evidence_file, name="evidence_file"),
     path("<slug:slug>/services/new/", tokens.add_service, name="add_service"),
     path("<slug:slug>/services/<int:pk>/remove/", tokens.remove_service, name="remove_service"),
     path("<slug:slug>/requests/<int:pk>/", grants.decide, name="request"),

@@ -15,14 +15,17 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.layers import is_outlasted
-from hyperclusters.access.models import AccessRequest, Grant, RequestState, User
-from hyperclusters.access.permissions import active_grants
+from hyperclusters.access.models import AccessRequest, AccessReview, Grant, RequestState, User
+from hyperclusters.access.models.access_review import AccessReviewQuerySet
+from hyperclusters.access.permissions import Permission, active_grants, grants_for, within
+from hyperclusters.access.review_reminders import REMINDERS
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.web.texts.grants import last_day
 from hyperclusters.web.texts.states import KINDS
 
 SPAN = timedelta(days=14)
@@ -47,7 +50,7 @@ def inbox(person: User) -> list[Notice]:
     """The notices of the last two weeks, newest first; unread are those that came after the person last marked them as
     read."""
     start, read_at = clock.now() - SPAN, person.inbox_read_at
-    sources = (settled_creations, _decided_requests, _new_owners, _ending_access)
+    sources = (settled_creations, _decided_requests, _new_owners, _ending_access, _reviews)
     notices = [notice for source in sources for notice in source(person, start)]
     notices.sort(key=lambda notice: notice.at, reverse=True)
     return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
@@ -59,6 +62,8 @@ def unread(person: User) -> int:
     since = max(start, person.inbox_read_at or start)
     sources: tuple[QuerySet[Any], ...]
     sources = (_settled(person, since), _decided(person, since), _ownership_events(person, since))
+    reviews = _open_reviews(person)
+    sources += tuple(reviews.reminded(each.field, since) for each in REMINDERS)
     rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
     access = sum(_warned_at(grant) > since for grant in ending(person))
     return min(len(rows.union(*others, all=True)[:MOST]) + access, MOST)
@@ -133,6 +138,28 @@ def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
 def _ownership_events(person: User, since: datetime) -> EventQuerySet:
     events = Event.objects.filter(action__in=NEW_OWNER, at__gt=since, after__owner=person.username)
     return events.exclude(Q(person_id=person.pk) | Q(before__owner=person.username))
+
+
+def _reviews(person: User, since: datetime) -> Iterator[Notice]:
+    """Open access reviews of this admin's teams, each time that the admins were reminded."""
+    texts = {
+        "opening_mail_at": ("info", _("Review the access to %(team)s")),
+        "due_mail_at": ("warn", _("The access review of %(team)s is due soon")),
+        "overdue_mail_at": ("warn", _("The access review of %(team)s is overdue")),
+    }
+    for review in _open_reviews(person).select_related("team")[:MOST]:
+        detail = _("Due %(day)s") % {"day": last_day(review.due_at)}
+        url = reverse("teams:review", args=[review.team.slug])
+        for field, (kind, text) in texts.items():
+            at = getattr(review, field)
+            if at is not None and since < at != review.opened_at:
+                yield Notice(at, kind, text % {"team": review.team.name}, detail, url)
+
+
+def _open_reviews(person: User) -> AccessReviewQuerySet:
+    if not grants_for(person, Permission.GRANT):
+        return AccessReview.objects.none()
+    return AccessReview.objects.open().filter(within(person, Permission.GRANT, team="team"))
 
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
