@@ -59,7 +59,7 @@ def test_tom_walks_a_review_from_its_start_to_its_evidence(people: People, as_: 
     assert "Access review completed." in words(answer)
     assert "The only admin's own access: it needs another admin or a platform admin" in page
     assert "Given during the review" in page
-    assert re.search(r"vera .*Revoked tom", page)
+    assert re.search(r"vera .*Revoked · tom", page)
     assert late == held(people.nina)
     assert re.search(r"Past reviews .*Completed", main(tom.get(REVIEW)))
 
