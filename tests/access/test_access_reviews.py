@@ -179,6 +179,8 @@ def test_the_only_admin_s_own_access_waits_for_somebody_else_and_does_not_block_
     complete(review, by=people.tom)  # a double click
     assert len(events(action=EventType.REVIEW_COMPLETED)) == 1
     assert decisions(review)["tom"] == ""
+    noted = {row["person"]: row["last_active_at"] for row in evidence(review)["grants"]}
+    assert noted["tom"] == events(action="access:team:reviewed")[0].at.isoformat(timespec="seconds")
     assert may(people.tom, Permission.GRANT, people.vision)
 
 
