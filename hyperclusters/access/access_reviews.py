@@ -1,84 +1,216 @@
-"""Reviews access, and ends all access of one person."""
+"""Reviews access by a due date, and ends all access of one person."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
-from .layers import rank
-from .models import AccessRequest, Grant, Invitation, RequestState, Team, User
-from .permissions import Permission, require
-from .rules import audited_change, lock, require_an_admin_stays
+from .models import (
+    AccessRequest,
+    AccessReview,
+    Decision,
+    Grant,
+    GrantReview,
+    Invitation,
+    RequestState,
+    ReviewState,
+    Role,
+    Team,
+    User,
+)
+from .models.access_review import REMIND_DAYS
+from .permissions import NotPermitted, Permission, may, require, require_any, who_can
+from .review_records import LAST_USE, close_review, note_last_use
+from .rules import audited_change, lock, require_an_admin_stays, require_may_take
 from .service_identities import end_tokens
 from .services import revoke
 
+REASON = "access review"  # of the grants that a review revokes
 TRIES = 5  # to close an account that is being granted access at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewCounts:
-    """How many grants were kept and ended, and how many had ended meanwhile or were not decided."""
+    """How many grants an act kept and revoked, how many still wait, and whether that completed the review."""
 
     kept: int
-    ended: int
+    revoked: int
     left: int
+    is_complete: bool
 
 
-def review(
-    team: Team, *, by: User, listed: Collection[int], end: Collection[int], keep: Collection[int], reason: str
-) -> ReviewCounts:
-    """Keep or end grants of a team in bulk: all or nothing, with one event that lists every grant and its decision.
+def open_review(team: Team, *, due_on: date, by: User) -> AccessReview:
+    """Open a review of every active grant of a team. Asked for by its admins, auditors and platform admins.
 
-    `listed` are all that were shown; what is neither kept nor ended stays undecided. Nobody keeps their own. Raises
-    NotPermitted; ChangeRefused: one's own, without a reason, the last admin.
+    Raises NotPermitted; ChangeRefused: a day that is over, one is open already.
     """
-    with audited_change(by=by, on=team, reason=reason):
-        require(by, Permission.GRANT, team)
-        if not reason.strip():
-            raise ChangeRefused(Cause.NO_REASON)
+    with audited_change(by=by, on=team, due_on=due_on):
+        _require_may_ask(by, team)
         lock(team)
-        now = clock.now()
-        rows = Grant.objects.active().filter(team=team, pk__in=listed).order_by("pk")
-        grants = list(rows.select_related("person", "team"))
-        decided = {grant.pk: _decision(grant, end, keep) for grant in grants}
-        if any(grant.person == by and decided[grant.pk] == "kept" for grant in grants):
-            raise ChangeRefused(Cause.ONESELF)
-        facts = [
-            grant.as_audit_json() | {"grant": str(grant.pk), "decision": decided[grant.pk]}
-            for grant in grants
-        ]
-        for grant in sorted(grants, key=lambda grant: (grant.person == by, rank(grant))):
-            if decided[grant.pk] == "ended":  # one's own last: it permits the others
-                revoke(grant, reason=reason, by=by)
-        keep_ids = [pk for pk, what in decided.items() if what == "kept"]
-        Grant.objects.filter(pk__in=keep_ids).update(reviewed_at=now, reviewed_by=by)
-        ended = sum(what == "ended" for what in decided.values())
-        done = ReviewCounts(len(keep_ids), ended, len(set(listed)) - len(keep_ids) - ended)
+        if due_on < clock.today():
+            raise ChangeRefused(Cause.PAST)
+        if AccessReview.objects.open().filter(team=team).exists():
+            raise ChangeRefused(Cause.REVIEW_OPEN, team.name)
+        review = AccessReview(team=team, due_on=due_on, opened_by=by)
+        if due_on <= clock.today() + timedelta(days=REMIND_DAYS):
+            review.due_mail_at = review.opened_at  # the mail about the opening says the same
+        review.save()
+        grants = Grant.objects.active().filter(team=team).order_by("pk")
+        items = GrantReview.objects.bulk_create(GrantReview(review=review, grant=grant) for grant in grants)
+        facts = review.as_audit_json() | {"grants": len(items)}
+        record(EventType.REVIEW_OPENED, Outcome.DONE, on=team, by=by, after=facts)
+    return review
+
+
+def decide(
+    review: AccessReview,
+    *,
+    by: User,
+    keep: Collection[int] = (),
+    end: Collection[int] = (),
+    marks: Mapping[int, str],
+    keep_rest: bool = False,
+) -> ReviewCounts:
+    """Keep or revoke grants of a review, all or nothing, with one event that lists each. The last decision completes it.
+
+    `marks`: the `GrantReview.mark` of each grant as the form showed it; `keep_rest` keeps all of those that this person
+    may decide about and that nobody has. Who repeats their own decision changes nothing. Nobody decides about their own.
+
+    Raises NotPermitted; ChangeRefused: one's own, changed meanwhile, the review is closed, the last admin.
+    """
+    with audited_change(by=by, on=review.team, review=review.pk, keep=sorted(keep), end=sorted(end)):
+        team, review = _locked(review)
+        require_any(by, (Permission.GRANT, team), (Permission.APPOINT, None))
+        wanted = dict.fromkeys(keep, Decision.KEPT) | dict.fromkeys(end, Decision.REVOKED)
+        rows = review.items.filter(grant__in={*wanted, *(marks if keep_rest else ())}, is_late=False)
+        items = list(rows.with_last_use(team).select_related("grant__person", "grant__team"))
+        pending = set(review.items.undecided().values_list("pk", flat=True))
+        if keep_rest:
+            rest = [each.grant for each in items if each.pk in pending and each.grant_id not in wanted]
+            wanted |= {grant.pk: Decision.KEPT for grant in rest if may_decide(by, grant)}
+        changes = [
+            each for each in items
+            if (decision := wanted.get(each.grant_id)) and (each.decision, each.decided_by) != (decision, by)
+        ]  # fmt: skip
+        if changes and not review.is_open:
+            raise ChangeRefused(Cause.REVIEW_CLOSED)
+        for item in changes:
+            _require_may_decide(by, item.grant)
+            if item.pk not in pending or marks.get(item.grant_id) != item.mark:
+                raise ChangeRefused(Cause.REVIEW_CHANGED, item.grant.person.username)
+        return _apply(review, changes, wanted, by=by, left=len(pending) - len(changes))
+
+
+def _apply(
+    review: AccessReview, items: list[GrantReview], wanted: Mapping[int, Decision], *, by: User, left: int
+) -> ReviewCounts:
+    now = clock.now()
+    facts = [
+        each.grant.as_audit_json() | {"grant": str(each.grant_id), "decision": str(wanted[each.grant_id])}
+        for each in items
+    ]
+    for item in items:
+        item.decision, item.decided_at, item.decided_by = wanted[item.grant_id], now, by
+        note_last_use(item)
+        if item.decision == Decision.REVOKED:
+            revoke(item.grant, reason=REASON, by=by)
+    GrantReview.objects.bulk_update(items, ["decision", "decided_at", "decided_by", *LAST_USE])
+    kept = [each.grant_id for each in items if each.decision == Decision.KEPT]
+    Grant.objects.filter(pk__in=kept).update(reviewed_at=now, reviewed_by=by)
+    counts = ReviewCounts(len(kept), len(items) - len(kept), left, is_complete=bool(items) and not left)
+    if items:
+        after = {"review": str(review.pk), "kept": counts.kept, "revoked": counts.revoked, "undecided": left}
         record(
             EventType.ACCESS_REVIEWED,
             Outcome.DONE,
-            on=team,
+            on=review.team,
             by=by,
-            reason=reason,
+            reason=REASON,
             before={"grants": facts},
-            after={"kept": done.kept, "ended": done.ended, "undecided": done.left},
+            after=after,
         )
-    return done
+    if counts.is_complete:
+        close_review(review, ReviewState.COMPLETED, by=by)
+    return counts
 
 
-def _decision(grant: Grant, end: Collection[int], keep: Collection[int]) -> str:
-    if grant.pk in end:
-        return "ended"
-    return "kept" if grant.pk in keep else "undecided"
+def complete(review: AccessReview, *, by: User) -> None:
+    """Complete a review in which no admin of the team can decide anything more. Completing it twice changes nothing.
+
+    Raises NotPermitted; ChangeRefused: it was cancelled, or an admin can still decide about a grant.
+    """
+    with audited_change(by=by, on=review.team, review=review.pk):
+        team, review = _locked(review)
+        require(by, Permission.GRANT, team)
+        if review.state == ReviewState.COMPLETED:
+            return
+        if not review.is_open:
+            raise ChangeRefused(Cause.REVIEW_CLOSED)
+        if decidable(review).exists():
+            raise ChangeRefused(Cause.REVIEW_UNDECIDED)
+        close_review(review, ReviewState.COMPLETED, by=by)
+
+
+def cancel(review: AccessReview, *, by: User, reason: str) -> None:
+    """Cancel an open review; its decisions stay. For those who opened it, auditors and platform admins.
+
+    Raises NotPermitted; ChangeRefused: without a reason, closed meanwhile.
+    """
+    with audited_change(by=by, on=review.team, review=review.pk, reason=reason):
+        team, review = _locked(review)
+        _require_may_ask(by, team)
+        if not may_cancel(by, review):
+            raise NotPermitted(Permission.REVIEW, team)
+        if not reason.strip():
+            raise ChangeRefused(Cause.NO_REASON)
+        if not review.is_open:
+            raise ChangeRefused(Cause.REVIEW_CLOSED)
+        close_review(review, ReviewState.CANCELLED, by=by, reason=reason)
+
+
+def decidable(review: AccessReview) -> QuerySet[GrantReview]:
+    """What an admin of the team can still decide about: the only admin's own grants wait for somebody else."""
+    admins = set(who_can(Permission.GRANT, review.team).values_list("person", flat=True))
+    items = review.items.undecided()
+    return items.exclude(grant__person__in=admins) if len(admins) == 1 else items
+
+
+def may_cancel(by: User, review: AccessReview) -> bool:
+    """Whether this person, who may ask for reviews of the team, may cancel this one: an auditor's stays for its admins."""
+    return by.pk == review.opened_by_id or may(by, Permission.REVIEW) or may(by, Permission.APPOINT)
+
+
+def may_decide(by: User, grant: Grant) -> bool:
+    """Whether this person may keep or revoke this grant in a review of its team: never their own."""
+    is_admin_s = grant.role == Role.ADMIN and may(by, Permission.APPOINT)
+    return grant.person != by and (is_admin_s or may(by, Permission.GRANT, grant.team))
+
+
+def _locked(review: AccessReview) -> tuple[Team, AccessReview]:
+    """The team, locked, and the review as it is now."""
+    lock(review.team)
+    review = AccessReview.objects.select_related("team").get(pk=review.pk)
+    return review.team, review
+
+
+def _require_may_ask(by: User, team: Team) -> None:
+    require_any(by, (Permission.AUDIT, team), (Permission.APPOINT, None))
+
+
+def _require_may_decide(by: User, grant: Grant) -> None:
+    if grant.person == by:
+        raise ChangeRefused(Cause.ONESELF)
+    require_may_take(by, grant)
 
 
 def deactivate(person: User, *, by: User | None, reason: str) -> None:

@@ -23,6 +23,10 @@ class Cause(StrEnum):
     INACTIVE = "inactive"  # the person is deactivated
     USED = "used"  # the invitation was accepted, withdrawn, or has expired
     WRONG_PERSON = "wrong_person"  # the invitation is for another address
+    REVIEW_OPEN = "review_open"  # the team has an open access review already
+    REVIEW_CLOSED = "review_closed"  # the access review was completed or cancelled meanwhile
+    REVIEW_CHANGED = "review_changed"  # a grant or its decision changed since the form was shown
+    REVIEW_UNDECIDED = "review_undecided"  # an admin can still decide about a grant of it
     INVITER = "inviter"  # the person who invited may no longer grant this
 
 

@@ -1,5 +1,5 @@
 """Mails about access: a request to those who can decide it, the decision, an invitation, an end that is near, a team
-that will have no admin.
+that will have no admin, an access review.
 
 A row with an empty `…_at` has something to tell. One conditional UPDATE fills it, so that several workers tell it
 once, and commits with an `OutgoingMail` for each address. Each mail is sent by itself: one that the mail server refuses, or
@@ -33,9 +33,10 @@ from .alert_mails import alert_mail, queue_alert_mails
 from .approval_mails import approval_mail, creations, decision_mail
 from .layers import stages
 from .mail_parts import Text, addresses, link
-from .models import AccessRequest, Grant, Invitation, OutgoingMail, RequestState, Team, User
+from .models import AccessRequest, AccessReview, Grant, Invitation, OutgoingMail, RequestState, Team, User
 from .models.outgoing_mail import TRIES, pause
 from .permissions import Permission, platform_admins, who_can
+from .review_reminders import REMINDERS, Reminder
 
 log = logging.getLogger(__name__)
 REMIND = timedelta(days=3)  # before the end
@@ -51,6 +52,7 @@ class MailKind(Generic[R]):
 
     rows: Callable[[], QuerySet[R]]
     write: Callable[[R], Text]
+    note: Callable[[R], object] = lambda _row: None  # records the event, if it has one, with the mails
 
 
 def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
@@ -89,6 +91,7 @@ def _address(sent_field: str, kind: MailKind[Any]) -> None:
                 OutgoingMail.objects.bulk_create(
                     outgoing, ignore_conflicts=True
                 )  # a waiting mail tells the same
+                kind.note(row)
 
 
 def _send(outgoing: OutgoingMail) -> int:
@@ -235,6 +238,16 @@ def _address_changed(person: User) -> Text:
     )
 
 
+def _review_mail(reminder: Reminder) -> MailKind[AccessReview]:
+    def write(review: AccessReview) -> Text:
+        admins = [grant.person for grant in who_can(Permission.GRANT, review.team)]
+        return addresses(admins), *reminder.texts(
+            review, link(reverse("teams:review", args=[review.team.slug]))
+        )
+
+    return MailKind(lambda: reminder.rows().select_related("team", "opened_by"), write, reminder.note)
+
+
 def _names(access_request: AccessRequest) -> dict[str, str]:
     return {
         "person": access_request.person.username,
@@ -278,5 +291,6 @@ KINDS: dict[str, MailKind[Any]] = {
         lambda: creations().filter(approval__in=["approved", "declined"], approval_by__isnull=False),
         decision_mail,
     ),
+    **{reminder.field: _review_mail(reminder) for reminder in REMINDERS},
     "unled_told_at": MailKind(lambda: Team.objects.filter(unled_at__isnull=False), _no_admin_mail),
 }

@@ -2,7 +2,7 @@
 docs/permissions.md prints it."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -176,6 +176,14 @@ def require(person: Person, permission: Permission, team: Team | None = None) ->
     rows = _active(person) if isinstance(person, User) else Grant.objects.none()
     if not _any(rows.filter(role__in=_roles(permission)).values_list("team_id", flat=True), team):
         raise NotPermitted(permission, team)
+
+
+def require_any(person: Person, *ways: tuple[Permission, Team | None]) -> None:
+    """As `require`, where one of several permissions is enough. Raises NotPermitted for the first."""
+    for permission, team in ways[1:]:
+        with suppress(NotPermitted):
+            return require(person, permission, team)
+    return require(person, *ways[0])
 
 
 def visible_events(person: Person) -> EventQuerySet:

@@ -19,7 +19,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
@@ -74,6 +74,11 @@ def now() -> datetime:
         return timezone.now()
     at, since = _state.reading
     return at + timedelta(seconds=time.monotonic() - since)
+
+
+def today() -> date:
+    """The day that it is in UTC."""
+    return now().astimezone(UTC).date()
 
 
 @contextmanager

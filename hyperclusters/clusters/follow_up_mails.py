@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from hyperclusters.access import mail
+from hyperclusters.access.mail_parts import Text
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, who_can
 
@@ -25,7 +26,7 @@ def _entries() -> QuerySet[FollowUpEntry]:
     return FollowUpEntry.objects.with_related()
 
 
-def _write(entry: FollowUpEntry) -> mail.Text:
+def _write(entry: FollowUpEntry) -> Text:
     creation = entry.follow_up.creation
     facts = {
         "author": entry.author.username,

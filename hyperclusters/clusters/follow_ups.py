@@ -26,7 +26,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from .errors import FollowUpCause as Cause
 from .errors import FollowUpRefused, recorded
 from .models import Creation, EntryKind, FollowUp, FollowUpEntry, Judgement, Review
-from .models.follow_up import TEXT_LENGTH, today
+from .models.follow_up import TEXT_LENGTH
 
 LONGEST = timedelta(days=366)  # until the due date
 EVENTS = {
@@ -293,7 +293,7 @@ def _check_length(text: str) -> None:
 
 
 def _check_day(due_on: date) -> None:
-    if due_on < today():
+    if due_on < clock.today():
         raise FollowUpRefused(Cause.PAST)
-    if due_on > today() + LONGEST:
+    if due_on > clock.today() + LONGEST:
         raise FollowUpRefused(Cause.TOO_LATE)

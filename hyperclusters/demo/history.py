@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from hyperclusters.access.access_requests import approve, ask, decline
+from hyperclusters.access.access_reviews import complete, decide, open_review
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.services import add_person, add_team, extend_grant, grant, set_rules
@@ -41,6 +42,7 @@ class History:
         """Everything, in the order in which it happened."""
         self._set_up()
         self._first_week()
+        self._review_access()
         self._third_week()
         self._last_week()
         self._today()
@@ -98,6 +100,16 @@ class History:
             self._create("tom", "train-a3-west", "Once more")
         self._create("ada", "scratch-1", "To try the network", "ECS")
 
+    def _review_access(self) -> None:
+        olga, tom = self.people["olga"], self.people["tom"]
+        self._at(21.5)
+        due_on = (self.end - timedelta(days=18)).date()
+        access_review = open_review(self.vision, due_on=due_on, by=olga)
+        self._at(20.8)
+        marks = {each.grant_id: each.mark for each in access_review.items.select_related("grant")}
+        decide(access_review, by=tom, marks=marks, keep_rest=True)
+        complete(access_review, by=tom)
+
     def _third_week(self) -> None:
         ada, tom, sam, olga = (self.people[name] for name in ("ada", "tom", "sam", "olga"))
         self._at(19.6)
@@ -137,6 +149,7 @@ class History:
         standing_in = ask(
             person=vera, team=self.vision, role=Role.ADMIN, days=30, reason="To stand in for tom"
         )
+        open_review(self.speech, due_on=(self.end - timedelta(days=2)).date(), by=self.people["olga"])
         self._at(9.1)
         decline(standing_in, by=tom, note="Ada stands in this time")
         self._at(8.6)
@@ -167,6 +180,7 @@ class History:
 
     def _today(self) -> None:
         self._at(1.2)
+        open_review(self.vision, due_on=(self.end + timedelta(days=6)).date(), by=self.people["olga"])
         ask(
             person=self.people["vera"],
             team=self.vision,

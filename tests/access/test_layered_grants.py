@@ -151,21 +151,6 @@ def test_an_admin_gives_up_all_of_her_own_access_whichever_grant_is_the_newest(
     assert roles(people.nina, people.vision) == []
 
 
-def test_a_reviewer_who_also_ends_her_own_access_ends_the_others_first(people: People) -> None:
-    grants = [
-        Grant.objects.create(person=people.nina, role=role, team=people.vision, reason="x")
-        for role in (Role.ADMIN, Role.VIEWER)
-    ]
-    grants.append(
-        Grant.objects.create(person=people.mallory, role=Role.VIEWER, team=people.vision, reason="x")
-    )
-    ends = [each.pk for each in grants]
-    counts = access_reviews.review(
-        people.vision, by=people.nina, listed=ends, end=ends, keep=[], reason="a review"
-    )
-    assert counts.ended == 3
-
-
 def test_g27_the_highest_grant_says_what_one_may_give(people: People) -> None:
     """Whichever of the grants is the newest."""
     Grant.objects.create(person=people.tom, role=Role.VIEWER, team=people.vision, reason="newer, and lower")

@@ -24,6 +24,7 @@ from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, 
 from hyperclusters.access.permissions import POLICY, NotPermitted, Permission, Rule, may
 from hyperclusters.access.reports import who_can_what
 from hyperclusters.access.services import add_person, add_team, end_grant, extend_grant, grant, set_rules
+from hyperclusters.audit import clock
 from hyperclusters.clusters.errors import AgainstRules, QuotaReached
 from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.quotas import used_by
@@ -56,6 +57,7 @@ def test_a_team_admin_gives_and_ends_access_and_the_ledger_says_why(people: Peop
 
 @pytest.mark.parametrize("who", ["ada", "vera", "olga", "root", "nina", "mallory"])
 def test_g27_only_the_team_s_admins_give_access_to_it(who: str, people: People) -> None:
+    review = access_reviews.open_review(people.vision, due_on=clock.today(), by=people.tom)
     with pytest.raises(NotPermitted):
         grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=getattr(people, who))
     assert (last().action, last().outcome, last().evidence) == (
@@ -66,7 +68,7 @@ def test_g27_only_the_team_s_admins_give_access_to_it(who: str, people: People) 
     for act in (
         lambda by: end_grant(held(people.vera, people.vision), reason="x", by=by),
         lambda by: extend_grant(held(people.vera, people.vision), until=None, reason="x", by=by),
-        lambda by: access_reviews.review(people.vision, by=by, listed=[], keep=[], end=[], reason="x"),
+        lambda by: access_reviews.decide(review, by=by, end=[held(people.vera, people.vision).pk], marks={}),
         lambda by: set_rules(people.vision, by=by, reason_required=True),
         lambda by: invitations.invite(
             email="x@example.com", team=people.vision, role=Role.VIEWER, reason="x", by=by
@@ -128,15 +130,14 @@ def test_g27_nobody_gives_more_than_they_hold_whoever_the_policy_lets_give(
 
 
 def test_g26_the_last_admin_stays_whichever_way_it_is_tried(people: People) -> None:
+    review = access_reviews.open_review(people.vision, due_on=clock.today(), by=people.tom)
     tom = held(people.tom, people.vision)
     for act in (
         lambda: end_grant(tom, reason="x", by=people.root),
         lambda: end_grant(tom, reason="x", by=people.tom),
         lambda: extend_grant(tom, until=timezone.now() + WEEK, reason="x", by=people.root),
         lambda: access_reviews.deactivate(people.tom, by=people.root, reason="x"),
-        lambda: access_reviews.review(
-            people.vision, by=people.tom, listed=[tom.pk], keep=[], end=[tom.pk], reason="x"
-        ),
+        lambda: access_reviews.decide(review, by=people.root, end=[tom.pk], marks={tom.pk: "-"}),
         lambda: grant(person=people.tom, role=Role.VIEWER, team=people.vision, reason="x"),
     ):
         with refused(Cause.LAST_ADMIN):
@@ -316,17 +317,6 @@ def test_the_latest_changes_of_access_are_changes(people: People, as_: SignIn) -
     assert "exported" not in changes
 
 
-def test_a_review_that_is_refused_keeps_what_was_marked(people: People, as_: SignIn) -> None:
-    ada, tom = held(people.ada, people.vision), held(people.tom, people.vision)
-    request = {f"g{ada.pk}": "end", f"g{tom.pk}": "end", "reason": "Q4"}
-    answer = as_("tom").post("/teams/vision/review/", request)
-    assert answer.status_code == 422
-    assert held(people.ada, people.vision) == ada
-    page = answer.content.decode()
-    marked = re.findall(r'name="g(\d+)"(?:(?!</select>).)*value="end" selected', page, flags=re.DOTALL)
-    assert sorted(marked) == sorted([str(ada.pk), str(tom.pk)])
-
-
 def test_asking_starts_with_no_team_and_says_so(people: People, as_: SignIn) -> None:
     nina = as_("nina")
     assert re.search(r'<option value="" selected>\s*Choose a team', nina.get("/access/").content.decode())
@@ -419,24 +409,6 @@ def test_an_invitation_is_worth_no_more_than_who_sent_it(people: People) -> None
         invitations.accept(invitation, person=people.nina)
     assert not may(people.nina, Permission.VIEW, people.vision)
     assert invitations.by_token(invitations.token(invitation)) == invitation
-
-
-def test_a_review_is_all_or_nothing_and_one_record(people: People) -> None:
-    ada, vera, tom = (held(person, people.vision) for person in (people.ada, people.vera, people.tom))
-    with refused(Cause.ONESELF):
-        access_reviews.review(
-            people.vision, by=people.tom, listed=[tom.pk], keep=[tom.pk], end=[], reason="x"
-        )
-    numbers = [ada.pk, vera.pk, tom.pk, held(people.mallory, people.speech).pk]
-    done = access_reviews.review(
-        people.vision, by=people.tom, listed=numbers, keep=[ada.pk], end=[vera.pk, numbers[3]], reason="Q4"
-    )
-    assert (done.kept, done.ended, done.left) == (1, 1, 2)
-    assert may(people.mallory, Permission.CREATE, people.speech)
-    record = events(action="access:team:reviewed")[0]
-    assert {row["person"]: row["decision"] for row in record.before["grants"]} == {  # type: ignore[index]
-        "ada": "kept", "vera": "ended", "tom": "undecided",
-    }  # fmt: skip
 
 
 def test_g29_a_deactivated_person_loses_sessions_and_access_for_good(people: People, as_: SignIn) -> None:

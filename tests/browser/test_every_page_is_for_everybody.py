@@ -7,8 +7,10 @@ from django.db import DatabaseError
 from playwright.sync_api import Page, expect
 
 from hyperclusters.access.access_requests import ask as ask_for_access
+from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Grant, Role
+from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.deletions import request_deletion
@@ -215,10 +217,12 @@ def test_the_pages_of_teams_of_access_and_of_the_platform_are_for_everybody(
         reason="To look",
     )
     auditor = Grant.objects.active().get(person=people.olga)
+    access_review = open_review(people.vision, due_on=clock.today(), by=people.tom)
     vision, project = "/teams/vision/", projects.vision.get_absolute_url()
     inspector = Inspector()
     for person, paths in {
-        "tom": ("/", "/teams/", vision, f"{vision}?q=nobody", f"{vision}?tab=services", f"{vision}?tab=history", f"{vision}give/", f"{vision}review/", f"{vision}rules/",
+        "tom": ("/", "/teams/", vision, f"{vision}?q=nobody", f"{vision}?tab=services", f"{vision}?tab=history", f"{vision}give/", f"{vision}review/", f"{vision}review/open/",
+                f"{vision}review/cancel/", access_review.get_absolute_url(), f"{vision}rules/",
                 f"{vision}services/new/", "/access/tokens/new/", "/api/",
                 f"{vision}grants/{grant.pk}/", f"{vision}grants/{grant.pk}/revoke/", f"{vision}requests/{access_request.pk}/"),
         "vera": ("/access/", vision),

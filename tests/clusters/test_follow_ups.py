@@ -14,6 +14,7 @@ from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, end_grant, grant
+from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.creation_reviews import review
 from hyperclusters.clusters.errors import FollowUpCause as Cause
@@ -28,7 +29,7 @@ from hyperclusters.clusters.follow_ups import (
     reschedule,
 )
 from hyperclusters.clusters.models import Creation, EntryKind, FollowUp, FollowUpEntry, Judgement, Review
-from hyperclusters.clusters.models.follow_up import TEXT_LENGTH, today
+from hyperclusters.clusters.models.follow_up import TEXT_LENGTH
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.faults.concurrency import run_concurrently
 
@@ -63,7 +64,11 @@ def auditor(name: str) -> User:
 
 
 def ask(by: User, creation: Creation, to: str = "ada", **values: Any) -> FollowUp:
-    asked: dict[str, Any] = {"due_on": today() + 7 * DAY, "text": "Why no test run?", "token": uuid.uuid4()}
+    asked: dict[str, Any] = {
+        "due_on": clock.today() + 7 * DAY,
+        "text": "Why no test run?",
+        "token": uuid.uuid4(),
+    }
     return open_follow_up(by=by, creation=creation, to=to, **asked | values)
 
 
@@ -95,7 +100,7 @@ def test_a_conversation_from_the_question_to_its_end_is_kept_in_order_and_each_a
     say(people.ada, follow_up, "There was one.")
     say(people.ada, follow_up, "On Monday.")
     say(people.olga, follow_up, "Where is its log?")
-    reschedule(by=people.olga, follow_up=follow_up, due_on=today() + 9 * DAY, version=4)
+    reschedule(by=people.olga, follow_up=follow_up, due_on=clock.today() + 9 * DAY, version=4)
     reassign(by=people.olga, follow_up=follow_up, to="TOM", version=5)
     say(people.tom, follow_up, "In the wiki.")
     close(by=people.olga, follow_up=follow_up, note="Seen.", version=7)
@@ -182,19 +187,21 @@ def test_what_cannot_be_asked_is_refused_and_recorded(
 def test_today_is_a_day_to_answer_until_and_yesterday_is_overdue(
     people: People, creation: Creation, follow_up: FollowUp
 ) -> None:
-    FollowUp.objects.update(due_on=today())
+    FollowUp.objects.update(due_on=clock.today())
     assert (fresh(follow_up).is_overdue, FollowUp.objects.overdue().count()) == (False, 0)
-    FollowUp.objects.update(due_on=today() - DAY)
+    FollowUp.objects.update(due_on=clock.today() - DAY)
     assert (fresh(follow_up).is_overdue, FollowUp.objects.overdue().count()) == (True, 1)
     close_now(people.olga, follow_up)
     assert (fresh(follow_up).is_overdue, FollowUp.objects.overdue().count()) == (False, 0)
-    assert ask(people.olga, creation, due_on=today()).due_on == today()
+    assert ask(people.olga, creation, due_on=clock.today()).due_on == clock.today()
 
 
 ACTS: dict[str, Any] = {
     "answer": say,
     "reassign": lambda person, row: reassign(by=person, follow_up=row, to="tom", version=1),
-    "reschedule": lambda person, row: reschedule(by=person, follow_up=row, due_on=today() + DAY, version=1),
+    "reschedule": lambda person, row: reschedule(
+        by=person, follow_up=row, due_on=clock.today() + DAY, version=1
+    ),
     "close": lambda person, row: close(by=person, follow_up=row, note="", version=1),
 }
 
@@ -331,7 +338,7 @@ def test_the_same_change_of_a_double_click_is_one_entry(people: People, follow_u
     for _ in range(2):
         assert reassign(by=people.olga, follow_up=follow_up, to="tom", version=1).version == 2
     for _ in range(2):
-        due_on = today() + DAY
+        due_on = clock.today() + DAY
         assert reschedule(by=people.olga, follow_up=follow_up, due_on=due_on, version=2).version == 3
     assert (follow_up.entries.count(), len(events(action=REFUSED))) == (3, 0)
 
@@ -370,7 +377,7 @@ def test_what_waits_for_whom(people: People, second: User, creation: Creation, f
     assert waits() == (True, False, False)
     say(people.ada, follow_up)
     assert waits() == (False, True, False)
-    rows.update(due_on=today() - DAY)
+    rows.update(due_on=clock.today() - DAY)
     assert waits() == (True, True, False), "overdue ones are marked for both"
     end_grant(Grant.objects.get(person=people.olga), reason="left")
     assert waits() == (True, False, True), "all auditors, once who asked has left"
@@ -413,7 +420,7 @@ def test_of_changes_at_the_same_moment_one_is_made_and_the_others_are_refused_as
     got = run_concurrently(
         partial(reassign, by=people.olga, follow_up=follow_up, to="tom", version=1),
         partial(reassign, by=second, follow_up=follow_up, to="vera", version=1),
-        partial(reschedule, by=second, follow_up=follow_up, due_on=today() + DAY, version=1),
+        partial(reschedule, by=second, follow_up=follow_up, due_on=clock.today() + DAY, version=1),
         partial(close, by=people.olga, follow_up=follow_up, note="", version=1),
     )
     done = [row for row in got if isinstance(row, FollowUp)]

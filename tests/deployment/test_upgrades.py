@@ -13,7 +13,9 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from hyperclusters.access.access_reviews import complete, decide, open_review
 from hyperclusters.access.models import Team, User
+from hyperclusters.access.review_records import evidence
 from hyperclusters.access.services import add_team
 from hyperclusters.accounts.models import CompanyAccount
 from hyperclusters.audit import integrity, tasks, verification
@@ -121,6 +123,29 @@ def test_clusters_of_the_release_before_get_their_owners(newest: Any) -> None:
     owners = dict(Cluster.objects.values_list("name", "owner__username"))
     assert owners == {"made": "ada", "claimed": "nina", "accepted": None, "new": None, "meanwhile": None}
     assert not Cluster.objects.filter(locked_at__isnull=False).exists()
+
+
+def test_g35_access_that_was_reviewed_before_stays_reviewed_and_a_review_can_be_opened(newest: Any) -> None:
+    others = [(app, name) for app, name in newest if app != "access"]
+    old = migrate([("access", "0010_layered_grants"), *[each for each in others if each[0] == "audit"]])
+    people, grants = (old.get_model("access", name).objects for name in ("User", "Grant"))
+    team = old.get_model("access", "Team").objects.create(slug="vision", name="Vision")
+    tom, ada = (people.create(username=name, password="!") for name in ("tom", "ada"))
+    terms = {"team": team, "reason": "before"}
+    grants.create(person=tom, role="admin", **terms)
+    before = timezone.now() - timedelta(days=90)
+    grants.create(person=ada, role="creator", reviewed_at=before, reviewed_by=tom, **terms)
+    migrate(newest)
+    by = User.objects.get(username="tom")
+    review = open_review(Team.objects.get(), due_on=timezone.now().date(), by=by)
+    assert review.items.get(grant__person__username="ada").grant.reviewed_at == before
+    kept = decide(review, by=by, marks={each.grant_id: "-" for each in review.items.all()}, keep_rest=True)
+    assert (kept.kept, kept.left) == (1, 1)
+    grants.create(
+        person=people.create(username="vera", password="!"), role="viewer", **terms
+    )  # by the old release
+    complete(review, by=by)
+    assert [row["person"] for row in evidence(review)["grants"] if row["given_during_review"]] == ["vera"]
 
 
 def test_g35_g43_people_of_each_kind_are_the_same_people_after_the_upgrade(

@@ -20,9 +20,9 @@ from hyperclusters.access.models import Grant, Role
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, grant
 from hyperclusters.accounts.tokens import create_token
+from hyperclusters.audit import clock
 from hyperclusters.clusters.follow_ups import open_follow_up
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.clusters.models.follow_up import today
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
 from tests.notifications.chats import chat
 from tests.permissions import table
@@ -104,7 +104,7 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
     )
     text = f"/creations/{creation.pk}/"
     follow_up = open_follow_up(
-        by=people.olga, creation=creation, to="ada", due_on=today(), text="why", token=uuid.uuid4()
+        by=people.olga, creation=creation, to="ada", due_on=clock.today(), text="why", token=uuid.uuid4()
     ).get_absolute_url()
     team, project = "/teams/vision/", projects.vision.get_absolute_url()
     return {
@@ -166,6 +166,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "teams:grant": f"{team}grants/{held.pk}/",
         "teams:revoke": f"{team}grants/{held.pk}/revoke/",
         "teams:review": f"{team}review/",
+        "teams:open_review": f"{team}review/open/",
+        "teams:cancel_review": f"{team}review/cancel/",
         "teams:request": f"{team}requests/{access_request.pk}/",
         "teams:uninvite": f"{team}invitations/{invited.pk}/withdraw/",
         "access:ask": "/access/ask/",

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.services import extend_grant, grant, set_rules
-from tests.conftest import People, events
+from tests.conftest import People
 from tests.web.pages import HTMX, SignIn, body, main, words
 
 
@@ -151,14 +151,6 @@ def test_giving_access_never_takes_any_away(people: People, as_: SignIn) -> None
     assert sorted(roles) == ["creator", "viewer"]
 
 
-def test_a_review_in_which_nothing_is_decided_says_so_and_is_no_event(people: People, as_: SignIn) -> None:
-    request = {f"g{held(people.ada).pk}": "later", "reason": "Access review"}
-    text = words(as_("tom").post("/teams/vision/review/", request, follow=True))
-    assert "Nothing was decided." in text
-    assert "Reviewed:" not in text
-    assert events(action="access:team:reviewed") == []
-
-
 def test_who_has_asked_reads_who_decides_at_home_and_on_the_page_of_their_access(
     people: People, as_: SignIn
 ) -> None:
@@ -208,33 +200,6 @@ def test_a_request_is_decided_in_the_list_and_leads_back_to_it(
     form = {"do": "decline", "decline-reason": "Not this week", "back": back}
     assert tom.post(f"/teams/vision/requests/{second.pk}/", form)["Location"] == here
     assert "requests" not in main(tom.get("/teams/vision/"))
-
-
-def test_keeping_all_others_keeps_everybody_but_oneself_and_whom_one_revokes(
-    people: People, as_: SignIn
-) -> None:
-    until = timezone.now() + timedelta(days=7)
-    extra = grant(person=people.vera, role=Role.CREATOR, team=people.vision, until=until, reason="a run")
-    tom, grants = as_("tom"), Grant.objects.active().filter(team=people.vision)
-    page = body(tom.get("/teams/vision/review/"))
-    assert page.count("<select") == grants.count()
-    assert 'type="radio"' not in page
-    form = {f"g{each.pk}": "later" for each in grants} | {
-        f"g{extra.pk}": "end",
-        "reason": "Q4",
-        "rest": "keep",
-    }
-    answer = tom.post("/teams/vision/review/", form, follow=True)
-    assert "Review saved: 2 kept, 1 revoked, 1 not decided." in words(answer)
-    kept = Grant.objects.filter(reviewed_by=people.tom).values_list("person__username", "role")
-    assert sorted(kept) == [("ada", "creator"), ("vera", "viewer")]
-    assert "vera" not in main(tom.get("/teams/vision/review/?show=unreviewed"))
-    grant(person=people.vera, role=Role.ADMIN, team=people.vision, until=until, reason="stands in")
-    Grant.objects.filter(person=people.vera, role=Role.ADMIN).update(reviewed_at=timezone.now())
-    assert "vera" not in main(tom.get("/teams/vision/review/?show=unreviewed"))
-    Grant.objects.filter(person=people.vera, role=Role.VIEWER).update(reviewed_at=None)
-    assert "vera" in main(tom.get("/teams/vision/review/?show=unreviewed"))
-    assert "tom" in main(tom.get("/teams/vision/review/?show=unreviewed"))
 
 
 def test_a_member_is_one_row_with_their_roles_in_rising_order(people: People, as_: SignIn) -> None:

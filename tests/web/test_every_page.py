@@ -15,14 +15,15 @@ from django.test.utils import CaptureQueriesContext
 
 from hyperclusters import __version__
 from hyperclusters.access import access_requests
+from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.invitations import invite
 from hyperclusters.access.models import Role
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.accounts.token_format import token_id
+from hyperclusters.audit import clock
 from hyperclusters.clusters.follow_ups import open_follow_up
 from hyperclusters.clusters.heartbeat import beat
 from hyperclusters.clusters.models import Cluster
-from hyperclusters.clusters.models.follow_up import today
 from hyperclusters.web.pages.views import monitoring
 from tests.api.client import issue
 from tests.conftest import PASSWORD, Cloud, People, Projects, events, run_worker, submit_creation
@@ -130,8 +131,6 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "teams:revoke"): row("403 422 403 403 422 404 404"),
     ("get", "teams:rename"): row("403 403 403 403 200 404 404"),
     ("post", "teams:rename"): row("403 403 403 403 422 404 404"),
-    ("get", "teams:review"): row("403 200 403 403 403 404 404"),
-    ("post", "teams:review"): row("403 422 403 403 403 404 404"),
     ("get", "teams:messages"): row("403 200 403 403 403 404 404"),
     ("get", "teams:add_target"): row("403 200 403 403 403 404 404"),
     ("post", "teams:add_target"): row("403 422 403 403 403 404 404"),
@@ -144,6 +143,14 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("get", "audit:target"): row("403 403 403 200 403 403 403"),
     ("post", "audit:target"): row("403 403 403 422 403 403 403"),
     ("post", "audit:act_on_target"): row("403 403 403 302 403 403 403"),
+    ("get", "teams:review"): row("403 200 403 200 200 404 404"),
+    ("post", "teams:review"): row("403 422 403 403 422 404 404"),
+    ("get", "teams:open_review"): row("403 200 403 200 200 404 404"),
+    ("post", "teams:open_review"): row("403 422 403 422 422 404 404"),
+    ("get", "teams:cancel_review"): row("403 200 403 200 200 404 404"),
+    ("post", "teams:cancel_review"): row("403 422 403 422 422 404 404"),
+    ("get", "teams:evidence"): row("403 200 403 200 403 404 404"),
+    ("get", "teams:evidence_file"): row("403 200 403 200 403 404 404"),
     ("get", "teams:request"): row("403 200 403 403 403 404 404"),
     ("post", "teams:request"): row("403 200 403 403 403 404 404"),
     ("get", "teams:add_service"): row("403 200 403 403 403 404 404"),
@@ -232,12 +239,13 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
     creation = submit_creation(people.ada, projects.vision, "waiting")
     waiting = creation.get_absolute_url()
     follow_up = open_follow_up(
-        by=people.olga, creation=creation, to="ada", due_on=today(), text="why", token=uuid.uuid4()
+        by=people.olga, creation=creation, to="ada", due_on=clock.today(), text="why", token=uuid.uuid4()
     ).get_absolute_url()
     cluster = Cluster.objects.get().get_absolute_url()
     access_request = access_requests.ask(
         person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x"
     )
+    access_review = open_review(people.vision, due_on=clock.today(), by=people.tom)
     invited = invite(email="new@example.com", team=people.vision, role=Role.VIEWER, reason="x", by=people.tom)
     robot = add_service_identity(
         team=people.vision, name="robot", role=Role.VIEWER, reason="x", by=people.tom
@@ -336,6 +344,10 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "teams:grant": f"/teams/vision/grants/{people.vera.grants.get().pk}/",
         "teams:revoke": f"/teams/vision/grants/{people.vera.grants.get().pk}/revoke/",
         "teams:review": "/teams/vision/review/",
+        "teams:open_review": "/teams/vision/review/open/",
+        "teams:cancel_review": "/teams/vision/review/cancel/",
+        "teams:evidence": access_review.get_absolute_url(),
+        "teams:evidence_file": f"{access_review.get_absolute_url()}evidence.json",
         "teams:request": f"/teams/vision/requests/{access_request.pk}/",
         "teams:messages": "/teams/vision/messages/",
         "teams:add_target": "/teams/vision/messages/new/",

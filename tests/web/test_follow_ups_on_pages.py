@@ -16,9 +16,9 @@ from hyperclusters.access import mail
 from hyperclusters.access.access_reviews import deactivate
 from hyperclusters.access.models import Grant, OutgoingMail, Role
 from hyperclusters.access.services import add_person, end_grant, grant
+from hyperclusters.audit import clock
 from hyperclusters.clusters.follow_ups import answer, close, open_follow_up, reassign
 from hyperclusters.clusters.models import Creation, FollowUp, FollowUpEntry, Review
-from hyperclusters.clusters.models.follow_up import today
 from hyperclusters.clusters.monthly_reports import create_report
 from hyperclusters.web.texts import notices
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
@@ -41,7 +41,7 @@ def follow_up(people: People, creation: Creation) -> FollowUp:
         by=people.olga,
         creation=creation,
         to="ada",
-        due_on=today() + 7 * DAY,
+        due_on=clock.today() + 7 * DAY,
         text="Why no test run?",
         token=uuid.uuid4(),
     )
@@ -71,7 +71,7 @@ def test_the_form_suggests_who_requested_it_first_and_a_week(creation: Creation,
     assert f"{creation.get_absolute_url()}follow-up/" in body(olga.get(creation.get_absolute_url()))
     form = olga.get(f"{creation.get_absolute_url()}follow-up/")
     assert value_of(form, "person") == "ada"
-    assert value_of(form, "due_on") == (today() + 7 * DAY).isoformat()
+    assert value_of(form, "due_on") == (clock.today() + 7 * DAY).isoformat()
     assert re.findall(r'<option value="([^"]+)"', body(form)) == ["ada", "olga", "tom", "vera"]
 
 
@@ -154,7 +154,7 @@ def test_an_old_form_is_refused_with_a_clear_sentence_and_keeps_what_was_typed(
     assert "Something was added since you opened this page" in main(late)
     assert "There was one." in main(late)
     assert ">Thank you</textarea>" in re.sub(r"\s+", " ", body(late)).replace("> Thank", ">Thank")
-    for act, values in (("reassign", {"person": "tom"}), ("reschedule", {"due_on": str(today())})):
+    for act, values in (("reassign", {"person": "tom"}), ("reschedule", {"due_on": str(clock.today())})):
         for version in ("1", "", "x", "-1", "9" * 30):
             answer = olga.post(f"{url}{act}/", values | {"version": version})
             assert (answer.status_code, FollowUp.objects.get().version) == (422, 2)
@@ -263,7 +263,7 @@ def test_the_review_lists_what_is_open_overdue_mine_and_closed(
         each = submit_creation(people.ada, projects.vision, f"is-{name}")
         asked(olga, each)
         made[name] = FollowUp.objects.get(creation=each)
-    FollowUp.objects.filter(pk=made["late"].pk).update(due_on=today() - DAY)
+    FollowUp.objects.filter(pk=made["late"].pk).update(due_on=clock.today() - DAY)
     FollowUp.objects.filter(pk=made["open"].pk).update(opened_by=people.tom)
     close(by=people.olga, follow_up=made["done"], note="", version=1)
 
@@ -293,7 +293,7 @@ def test_overdue_ones_are_marked_for_both_and_for_every_auditor_once_who_asked_h
     second(people)
     otto = Browser()
     otto.force_login(Grant.objects.get(person__username="otto").person)
-    FollowUp.objects.update(due_on=today() - DAY)
+    FollowUp.objects.update(due_on=clock.today() - DAY)
     for browser in (as_("ada"), as_("olga")):
         assert re.search(r"about train-1 · Vision Overdue", main(browser.get("/")))
     assert "Overdue" not in main(otto.get("/"))
@@ -381,10 +381,10 @@ def test_the_monthly_report_counts_open_overdue_and_closed(
     olga = as_("olga")
     for _ in range(2):
         asked(olga, creation)
-    FollowUp.objects.filter(pk=follow_up.pk).update(due_on=today() - DAY)
+    FollowUp.objects.filter(pk=follow_up.pk).update(due_on=clock.today() - DAY)
     last = FollowUp.objects.exclude(pk=follow_up.pk).order_by("pk")[0]
     close(by=people.olga, follow_up=last, note="", version=1)
-    report = create_report(today().replace(day=1))
+    report = create_report(clock.today().replace(day=1))
     assert report
     counts = {name: n for name, n in report.facts["review"].items() if name.startswith("follow_ups")}
     assert counts == {"follow_ups_open": 2, "follow_ups_overdue": 1, "follow_ups_closed": 1}

@@ -16,13 +16,14 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from hyperclusters.access import access_requests
+from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.models import Grant, Role
 from hyperclusters.accounts.models import Session
-from hyperclusters.audit import integrity, verification
+from hyperclusters.audit import clock, integrity, verification
 from hyperclusters.audit.findings import IntegrityIssue
 from hyperclusters.clusters.follow_ups import open_follow_up
 from hyperclusters.clusters.models import Cluster, Creation, Review, State
-from hyperclusters.clusters.models.follow_up import TEXT_LENGTH, today
+from hyperclusters.clusters.models.follow_up import TEXT_LENGTH
 from hyperclusters.web.checks import routes
 from hyperclusters.web.shared import drafts
 from tests.conftest import PASSWORD, Cloud, People, Projects, confirm, events, run_worker, submit_creation
@@ -116,11 +117,12 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
     access_request = access_requests.ask(
         person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="r"
     )
+    open_review(people.vision, due_on=timezone.now().date(), by=people.tom)
     site = Grant.objects.get(person=people.olga, team=None)
     finding = IntegrityIssue("edited", 3, 3)
     verification.note(integrity.WHOLE, replace(verification.verify(), findings=[finding]))
     follow_up = open_follow_up(
-        by=people.olga, creation=old, to="ada", due_on=today(), text="why", token=uuid.uuid4()
+        by=people.olga, creation=old, to="ada", due_on=clock.today(), text="why", token=uuid.uuid4()
     ).get_absolute_url()
     Review.objects.all().delete()  # it waits for a mark as well
     project, why = projects.vision.get_absolute_url(), "because 我们 <b>need</b> it"
@@ -137,7 +139,9 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
         "give": ("tom", "/teams/vision/give/", {"who": "ninna", "role": "viewer", "until": "date", "date": "2027-03-01", "reason": why}),
         "access": ("tom", f"/teams/vision/grants/{grant.pk}/", {"role": "admin", "until": "date", "date": "2027-03-01", "reason": why}),
         "revoke": ("tom", f"/teams/vision/grants/{grant.pk}/revoke/?all=1", {"reason": why}),
-        "review": ("tom", "/teams/vision/review/", {f"g{grant.pk}": "end", "reason": why}),
+        "review": ("tom", "/teams/vision/review/", {f"g{grant.pk}": "end"}),
+        "open_review": ("tom", "/teams/vision/review/open/", {"due": "2027-03-01"}),
+        "cancel_review": ("tom", "/teams/vision/review/cancel/", {"reason": why}),
         "approve": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "approve", "approve-days": "30", "approve-note": why}),
         "decline": ("tom", f"/teams/vision/requests/{access_request.pk}/", {"do": "decline", "decline-reason": why}),
         "retire": ("root", f"{project}retire/", {"reason": why}),
@@ -171,7 +175,7 @@ def forms(people: People, projects: Projects, cloud: Cloud) -> dict[str, tuple[s
 
 
 FORMS = (
-    "create", "delete", "owner", "owners", "lock", "decide", "approval", "ask", "give", "access", "revoke", "review", "approve", "decline", "rules",
+    "create", "delete", "owner", "owners", "lock", "decide", "approval", "ask", "give", "access", "revoke", "review", "open_review", "cancel_review", "approve", "decline", "rules",
     "quota", "appoint", "dismiss", "activity", "correct", "add_team", "connect", "pick", "change", "key", "mark", "account",
     "chat", "audit_chat", "alerts",
     "acknowledge", "new_token", "add_service", "retire", "rename", "invite", "ask_about", "answer", "reassign", "reschedule",

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hyperclusters.access.models import AccessRequest, Grant, Role, Team, User
+from hyperclusters.access.access_reviews import cancel, open_review
+from hyperclusters.access.models import AccessRequest, AccessReview, Grant, Role, Team, User
 from tests.conftest import People
 from tests.web.pages import SignIn
 
@@ -72,6 +73,9 @@ def grow(people: People, *, members: int, history: int, teams: int) -> None:
     led = Team.objects.bulk_create(Team(slug=f"t{mark}-{n}", name=f"T{mark}-{n}") for n in range(teams))
     rows += [Grant(person=people.tom, team=team, role=Role.ADMIN, reason="leads") for team in led]
     Grant.objects.bulk_create(rows)
+    for review in AccessReview.objects.open():
+        cancel(review, by=people.tom, reason="another begins")
+    open_review(people.vision, due_on=now.date(), by=people.tom)
     AccessRequest.objects.bulk_create(
         AccessRequest(person=person, team=people.vision, role=Role.ADMIN, days=7, reason="more")
         for person in made[:40]

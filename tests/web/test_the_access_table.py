@@ -19,7 +19,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hyperclusters.access import access_requests, invitations
-from hyperclusters.access.models import AccessRequest, Grant, NotificationTarget, Role, Team, User
+from hyperclusters.access.access_reviews import open_review
+from hyperclusters.access.models import (
+    AccessRequest,
+    AccessReview,
+    Grant,
+    NotificationTarget,
+    Role,
+    Team,
+    User,
+)
 from hyperclusters.access.permissions import may
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
@@ -74,6 +83,7 @@ class Side:
     deletion: Deletion
     target: NotificationTarget
     follow_up: FollowUp
+    review: AccessReview
 
 
 @dataclass
@@ -179,6 +189,7 @@ def side(slug: str, admin: User) -> Side:
         target=NotificationTarget.objects.create(team=team, name=slug, address_set_by=person),
         event=chained(record(EventType.LIST_FAILED, Outcome.FAILED, on=Subject(team=team))),
         grant=held,
+        review=open_review(team, due_on=now.date(), by=admin),
         asked=access_requests.ask(
             person=add_person(username=f"asks-{slug}"), team=team, role=Role.VIEWER, days=7, reason="m"
         ),
@@ -195,6 +206,10 @@ def path(route: str, at: Side, world: World) -> str:
         "grant": [at.team.slug, at.grant.pk],
         "revoke": [at.team.slug, at.grant.pk],
         "request": [at.team.slug, at.asked.pk],
+        "evidence": [at.team.slug, at.review.pk],
+        "evidence_file": [at.team.slug, at.review.pk],
+        "open_review": [at.team.slug],
+        "cancel_review": [at.team.slug],
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
@@ -502,7 +517,19 @@ def test_g24_a_foreign_id_and_a_random_one_give_the_same_answer(
         assert text.splitlines() == text_2.splitlines()
 
 
-INSIDE = [e for e in TABLE if e.route in {"teams:grant", "teams:revoke", "teams:request", "teams:uninvite"}]
+INSIDE = [
+    e
+    for e in TABLE
+    if e.route
+    in {
+        "teams:grant",
+        "teams:revoke",
+        "teams:request",
+        "teams:uninvite",
+        "teams:evidence",
+        "teams:evidence_file",
+    }
+]
 
 
 @pytest.mark.parametrize("entry", INSIDE, ids=[f"{e.method} {e.route}" for e in INSIDE])

@@ -1,6 +1,7 @@
-"""People, teams, grants, requests, invitations, mails and messages about them."""
+"""People, teams, grants, requests, reviews, invitations, and the mails and messages about them."""
 
 from .access_request import AccessRequest, RequestState
+from .access_review import AccessReview, Decision, GrantReview, ReviewState
 from .grant import SITE_ROLES, TEAM_ROLES, Grant, Role
 from .invitation import Invitation
 from .notification import Message, MessageKind, MessageState, NotificationTarget, Service
@@ -12,7 +13,10 @@ __all__ = [
     "SITE_ROLES",
     "TEAM_ROLES",
     "AccessRequest",
+    "AccessReview",
+    "Decision",
     "Grant",
+    "GrantReview",
     "Invitation",
     "Message",
     "MessageKind",
@@ -20,6 +24,7 @@ __all__ = [
     "NotificationTarget",
     "OutgoingMail",
     "RequestState",
+    "ReviewState",
     "Role",
     "Service",
     "Team",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, date
 from typing import Any
 
 from django.conf import settings
@@ -19,11 +18,6 @@ from hyperclusters.audit.ledger import Subject
 
 TEXT_LENGTH = 1000  # characters of a message: as a draft it fits a cookie
 TEAM = "creation__project__team"  # the path to a follow-up's team
-
-
-def today() -> date:
-    """The day that it is in UTC, by the clock of the database."""
-    return clock.now().astimezone(UTC).date()
 
 
 class EntryKind(models.TextChoices):
@@ -65,7 +59,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 
     def overdue(self) -> FollowUpQuerySet:
         """Open ones whose last day is over."""
-        return self.open().filter(due_on__lt=today())
+        return self.open().filter(due_on__lt=clock.today())
 
     def closed(self) -> FollowUpQuerySet:
         """Those that an auditor has closed, the latest first."""
@@ -78,7 +72,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     def to_answer(self, person: Person) -> FollowUpQuerySet:
         """What waits for this person's answer; if it is overdue, also what they have answered."""
         own = Q(assignee=person.pk) & within(person, Permission.VIEW, team=TEAM)
-        return self.open().filter(own, Q(answered_at__isnull=True) | Q(due_on__lt=today()))
+        return self.open().filter(own, Q(answered_at__isnull=True) | Q(due_on__lt=clock.today()))
 
     def to_close(self, person: Person) -> FollowUpQuerySet:
         """What has an answer or is overdue, and this auditor has opened; also what nobody else is told of, because who
@@ -87,7 +81,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
             person=models.OuterRef("opened_by"), role__in=POLICY[Permission.REVIEW].site
         )
         theirs = Q(opened_by=person.pk) | Q(opened_by=models.F("assignee")) | ~models.Exists(reviewers)
-        rows = self.open().filter(theirs, Q(answered_at__isnull=False) | Q(due_on__lt=today()))
+        rows = self.open().filter(theirs, Q(answered_at__isnull=False) | Q(due_on__lt=clock.today()))
         return rows.exclude(assignee=person.pk).filter(within(person, Permission.REVIEW, team=TEAM))
 
     def with_access(self) -> FollowUpQuerySet:
@@ -150,7 +144,7 @@ class FollowUp(models.Model):
 
     @property
     def is_overdue(self) -> bool:
-        return self.is_open and self.due_on < today()
+        return self.is_open and self.due_on < clock.today()
 
 
 class EntryQuerySet(models.QuerySet["FollowUpEntry"]):

@@ -9,9 +9,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters.audit import clock
 from hyperclusters.clusters.follow_ups import people_to_ask
 from hyperclusters.clusters.models import Creation, FollowUp
-from hyperclusters.clusters.models.follow_up import TEXT_LENGTH, today
+from hyperclusters.clusters.models.follow_up import TEXT_LENGTH
 from hyperclusters.web.shared.http import as_uuid
 
 PEOPLE = "follow-up-people"  # the ID of the list of people
@@ -92,7 +93,7 @@ class OpenForm(TokenForm):
     def __init__(self, data: Any = None, *, creation: Creation) -> None:
         people = people_of(creation)
         suggested = creation.requested_by.username if people[:1] == [creation.requested_by.username] else ""
-        initial = {"person": suggested, "due_on": today() + USUAL, "token": uuid.uuid4()}
+        initial = {"person": suggested, "due_on": clock.today() + USUAL, "token": uuid.uuid4()}
         super().__init__(data, initial=initial)
         self.people = people
 

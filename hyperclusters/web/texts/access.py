@@ -50,6 +50,17 @@ REFUSALS: dict[Cause, Text] = {
     Cause.WRONG_PERSON: _(
         "This invitation is for another e-mail address than that of your account. Nothing was changed."
     ),
+    Cause.REVIEW_OPEN: _("This team has an open access review already. Nothing was changed."),
+    Cause.REVIEW_CLOSED: _(
+        "This access review has been completed or cancelled meanwhile. Nothing more was changed."
+    ),
+    Cause.REVIEW_CHANGED: _(
+        "Access changed since you opened this page, or somebody else decided. Nothing was saved. Check the marked rows, "
+        "then save again."
+    ),
+    Cause.REVIEW_UNDECIDED: _(
+        "Access is still waiting for a decision. Nothing was changed. Decide it first."
+    ),
     Cause.INVITER: _(
         "The person who invited you can no longer give this access. Ask an admin of the team for another invitation."
     ),

@@ -16,8 +16,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.layers import is_outlasted
-from hyperclusters.access.models import AccessRequest, Grant, RequestState, User
+from hyperclusters.access.models import AccessRequest, AccessReview, Grant, RequestState, User
+from hyperclusters.access.models.access_review import AccessReviewQuerySet
 from hyperclusters.access.permissions import Permission, active_grants, in_scope, scope
+from hyperclusters.access.review_reminders import REMINDERS
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
@@ -27,6 +29,7 @@ from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.shared.statements import Slot, count
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
+from hyperclusters.web.texts.grants import last_day
 from hyperclusters.web.texts.states import KINDS
 
 SPAN = timedelta(days=14)
@@ -52,7 +55,10 @@ def inbox(person: User) -> list[Notice]:
     """The notices of the last two weeks, newest first; unread are those that came after the person last marked them as
     read."""
     start, read_at = clock.now() - SPAN, person.inbox_read_at
-    sources = (settled_creations, _approvals, _decided_requests, _new_owners, _ending_access, _follow_ups)
+    sources = (
+        *(settled_creations, _approvals, _decided_requests, _new_owners),
+        *(_ending_access, _follow_ups, _reviews),
+    )
     notices = [notice for source in sources for notice in source(person, start)]
     notices.sort(key=lambda notice: notice.at, reverse=True)
     return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
@@ -66,6 +72,7 @@ def unread(person: User) -> int:
         _unread,
         scope(person, Permission.VIEW),
         scope(person, Permission.DECIDE),
+        scope(person, Permission.GRANT),
         person=person.pk,
         username=person.username,
         since=since,
@@ -74,7 +81,7 @@ def unread(person: User) -> int:
     return min(number + access, MOST)
 
 
-def _unread(teams: Teams, to_decide: Teams) -> QuerySet[Any]:
+def _unread(teams: Teams, to_decide: Teams, to_grant: Teams) -> QuerySet[Any]:
     person, since = Slot("person", BigIntegerField()), Slot("since", DateTimeField())
     sources: tuple[QuerySet[Any], ...]
     sources = (
@@ -84,6 +91,7 @@ def _unread(teams: Teams, to_decide: Teams) -> QuerySet[Any]:
         FollowUpEntry.objects.for_person(person, teams).filter(at__gt=since),
         _approved(teams, person, since),
         _to_approve(to_decide, person, since),
+        *(_open_reviews(to_grant).reminded(each.field, since) for each in REMINDERS),
     )
     rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
     return rows.union(*others, all=True)[:MOST]
@@ -204,6 +212,26 @@ def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
         kind = "warn" if entry.recipient_id == entry.follow_up.assignee_id == person.pk else "info"
         words = Truncator(entry.text).chars(200)
         yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
+
+
+def _reviews(person: User, since: datetime) -> Iterator[Notice]:
+    """Open access reviews of this admin's teams, each time that the admins were reminded."""
+    texts = {
+        "opening_mail_at": ("info", _("Review the access to %(team)s")),
+        "due_mail_at": ("warn", _("The access review of %(team)s is due soon")),
+        "overdue_mail_at": ("warn", _("The access review of %(team)s is overdue")),
+    }
+    for review in _open_reviews(scope(person, Permission.GRANT)).select_related("team")[:MOST]:
+        detail = _("Due %(day)s") % {"day": last_day(review.due_at)}
+        url = reverse("teams:review", args=[review.team.slug])
+        for field, (kind, text) in texts.items():
+            at = getattr(review, field)
+            if at is not None and since < at != review.opened_at:
+                yield Notice(at, kind, text % {"team": review.team.name}, detail, url)
+
+
+def _open_reviews(teams: Teams) -> AccessReviewQuerySet:
+    return AccessReview.objects.open().filter(in_scope(teams, team="team"))
 
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:

@@ -1,36 +1,30 @@
-"""Access to a team: given and reviewed; requests for it decided."""
+"""Access to a team: given, and requests for it decided."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from hyperclusters.access import access_requests, access_reviews, invitations, services
+from hyperclusters.access import access_requests, invitations, services
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import TEAM_ROLES, AccessRequest, Grant, Invitation, Role, Team
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.access.team_admins import SOON
-from hyperclusters.audit import clock
-from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for, submit
+from hyperclusters.web.access.form_pages import form_page, forms_page, posted_for
 from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm
-from hyperclusters.web.access.views.teams import GRANTERS, filtered_members, grants_of_people, team_of
+from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import access, on
-from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
+from hyperclusters.web.shared.drafts import keeps_draft, note_not_taken
 from hyperclusters.web.shared.http import REFUSED, PageRequest, own_path, posted
-from hyperclusters.web.shared.listing import PAGE_SIZE
 from hyperclusters.web.texts.access import access_refusal
 from hyperclusters.web.texts.grants import access_text
 
 # Platform admins give the role of admin, and no other.
 GIVERS = on("team", Permission.GRANT, or_anywhere=Permission.APPOINT)
-ROW = re.compile(r"g[0-9]{1,18}")  # how the review's form names a grant
 
 
 @access(get=GIVERS, post=GIVERS)
@@ -44,30 +38,6 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     return form_page(
         request, form, lambda: give_access(request, team, form), "access/teams/form.html", context
     )
-
-
-@access(get=GRANTERS, post=GRANTERS)
-@keeps_draft()
-def review(request: PageRequest, slug: str) -> HttpResponse:
-    """Keep or end the access of many at once, page by page."""
-    team = team_of(request, slug)
-    request.rule.require(request.user, team)
-    draft = draft_for(request)
-    form = filled_form(ReasonForm(posted(request), initial={"reason": _("Access review")}), draft)
-    if request.method == "POST" and (target := submit(form, lambda: _review(request, team, form))):
-        return redirect(target)
-    members, filters, is_filtered = filtered_members(request, team)
-    page = Paginator(members.order_by("person__username", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-    layers = grants_of_people(team, [member.person_id for member in page])
-    marks = draft or request.POST
-    rows = [
-        (each, member, marks.get(f"g{each.pk}", "later"))
-        for member in page
-        for each in layers[member.person_id]
-    ]
-    context = {"team": team, "form": form, "page": page, "rows": rows, "filters": filters}
-    context |= {"is_filtered": is_filtered, "soon": clock.now() + SOON}
-    return render(request, "access/teams/review.html", context, status=REFUSED if form.errors else 200)
 
 
 @access(get=GRANTERS, post=GRANTERS)
@@ -132,28 +102,6 @@ def give_access(request: PageRequest, team: Team, form: GiveForm) -> Team:
         text = access_text(who.username, Grant.objects.active().of(who, team))
     messages.success(request, text)
     return team
-
-
-def _review(request: PageRequest, team: Team, form: Form) -> str:
-    decisions = {int(name[1:]): value for name, value in request.POST.items() if ROW.fullmatch(name)}
-    if request.POST.get("rest") == "keep":
-        own = Grant.objects.filter(person=request.user, pk__in=decisions).values_list("pk", flat=True)
-        rest = [pk for pk, value in decisions.items() if value not in {"keep", "end"} and pk not in set(own)]
-        decisions |= dict.fromkeys(rest, "keep")
-    if not {"keep", "end"} & set(decisions.values()):
-        messages.warning(request, _("Nothing was decided. Choose Keep or Revoke for somebody, or keep all."))
-        return request.get_full_path()
-    counts = access_reviews.review(
-        team,
-        by=request.user,
-        listed=decisions,
-        keep=[pk for pk, value in decisions.items() if value == "keep"],
-        end=[pk for pk, value in decisions.items() if value == "end"],
-        reason=form.cleaned_data["reason"],
-    )
-    text = _("Review saved: %(kept)d kept, %(ended)d revoked, %(left)d not decided.")
-    messages.success(request, text % {"kept": counts.kept, "ended": counts.ended, "left": counts.left})
-    return request.get_full_path()
 
 
 def _decide(request: PageRequest, access_request: AccessRequest, form: Form, back: str) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,7 +19,8 @@ from hyperclusters.access import reports
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.layers import rank
-from hyperclusters.access.models import Grant, Invitation, Team, User
+from hyperclusters.access.models import AccessReview, Grant, Invitation, Team, User
+from hyperclusters.access.models.access_review import last_use
 from hyperclusters.access.models.grant import GrantQuerySet
 from hyperclusters.access.permissions import (
     Permission,
@@ -100,6 +101,8 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "approvals": approval_rules(team),
         "soon": clock.now() + SOON,
         "no_admin": no_admin_notice(team, request.user),
+        "may_review": may(request.user, Permission.AUDIT, team) or may(request.user, Permission.APPOINT),
+        "open_review": AccessReview.objects.open().filter(team=team).select_related("team").first(),
     }
     return render(request, "access/teams/team.html", context | _part(request, team, tab))
 
@@ -198,7 +201,7 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
     acts = Event.objects.filter(team_id=team.pk, person_name=OuterRef("person__username"))
     everybody = Grant.objects.active().filter(team=team)
     rows = everybody.effective().select_related("person", "team", "granted_by", "reviewed_by")
-    rows = rows.annotate(last_active_at=Subquery(acts.order_by("-at", "-seq").values("at")[:1]))
+    rows = rows.annotate(last_active_at=last_use(team, "person__username"))
     if text := search_text(query):
         rows = rows.filter(person__username__ascii_lower__contains=ascii_lower(text))
     if can := chosen_value(query, "can", able):

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from hyperclusters.access.models import User
+from hyperclusters.access.models import AccessReview, User
 from hyperclusters.access.permissions import Permission
 from hyperclusters.audit.reading import note_read
 from hyperclusters.clusters import creation_reviews
@@ -64,6 +64,7 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
         "tabs": [(name, words[name], counts[name]) for name in parts],
         "page": page,
         "here": _here(request),
+        "overdue": AccessReview.objects.overdue().select_related("team").order_by("due_on", "pk")[:PAGE_SIZE],
         **filters,
         **(elsewhere.part_context(page) if tab == OUTSIDE else {}),
     }

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from hyperclusters.access.access_requests import waiting_for
-from hyperclusters.access.models import Team, User
+from hyperclusters.access.models import AccessReview, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, may, scope, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
@@ -86,6 +86,9 @@ def _needs(person: User) -> dict[str, Any]:
         "unreachable": failing_for(person)[:3],
         "to_answer": FollowUp.objects.to_answer(person).with_related()[:10],
     }
+    if may(person, Permission.GRANT):
+        reviews = AccessReview.objects.open().filter(within(person, Permission.GRANT, team="team"))
+        needs["access_reviews"] = reviews.select_related("team").order_by("due_on", "pk")[:10]
     if may(person, Permission.MANAGE):
         needs["without_owner"] = _teams_with_clusters_to_hand_over(person)
     if may(person, Permission.REVIEW):
