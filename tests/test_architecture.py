@@ -115,6 +115,7 @@ ROUTES = {
     "projects:key",
     "projects:test",
     "audit:summary",
+    "audit:archive",
     "audit:acknowledge",
     "audit:chain",
     "audit:export",

@@ -63,6 +63,7 @@ class Event(models.Model):
     canonical = models.TextField()
     digest = models.CharField(max_length=64)
 
+    is_archived = False  # of an event that was read from an archive: see `archived`
     objects = EventQuerySet.as_manager()
 
     class Meta:

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from hyperclusters.web.audit.views import events, export, integrity, reports, review
+from hyperclusters.web.audit.views import archive, events, export, integrity, reports, review
 
 audit_urls = [
     path("", events.listing, name="list"),
     path("summary/", events.summary, name="summary"),
     path("chain/", integrity.chain, name="chain"),
     path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
+    path("archive/", archive.listing, name="archive"),
     path("review/", review.queue, name="review"),
     path("review/mark/", review.mark, name="mark"),
     path("review/elsewhere/", review.account_all, name="account_all"),

@@ -26,7 +26,7 @@ class Command(BaseCommand):
             "--to",
             type=Path,
             metavar="FOLDER",
-            help="where the files go (default: audit-archive in DATA_DIR)",
+            help="where the files go (default: AUDIT_ARCHIVE, where pages and workers look for them)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             before = parse_time(options["before"])
         except ValueError as error:
             raise CommandError(f"--before was not understood: {error}.") from error
-        folder = options["to"] or settings.DATA_DIR / "audit-archive"
+        folder = options["to"] or settings.AUDIT_ARCHIVE
         try:
             segment = archive(before=before, folder=folder)
         except NotArchived as reason:
