@@ -116,6 +116,8 @@ ROUTES = {
     "projects:test",
     "audit:summary",
     "audit:archive",
+    "audit:verify",
+    "audit:download",
     "audit:acknowledge",
     "audit:chain",
     "audit:export",

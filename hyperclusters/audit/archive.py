@@ -48,17 +48,23 @@ class NotArchived(Exception):
 
 
 def archive(
-    *, before: datetime, folder: Path, progress: Callable[[int, int], None] = lambda _done, _all: None
+    *,
+    before: datetime,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    person_name: str = "",
 ) -> Segment:
     """Move the events before this time to two files in `folder`; the newest event always stays. Raises NotArchived.
 
     Needs the right to delete from the ledger, which web and workers should not have on PostgreSQL.
     """
     with _alone():
-        return _archive(before, folder, progress)
+        return _archive(before, folder, progress, person_name)
 
 
-def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None]) -> Segment:
+def _archive(
+    before: datetime, folder: Path, progress: Callable[[int, int], None], person_name: str
+) -> Segment:
     findings = IntegrityIssues()
     acknowledged = trusted(acknowledgements(), (), ChainHead.objects.get().seq)
     rollbacks = [each.rollback for each in acknowledged if each.rollback]
@@ -90,7 +96,7 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
         _write_manifest(path / f"{name}.manifest", manifest)
         if issues := verify_file(path / name).issues:
             raise NotArchived("what was written does not verify: " + "; ".join(map(str, issues)))
-        _forget(segment, path, folder)
+        _forget(segment, path, folder, person_name)
     return segment
 
 
@@ -199,7 +205,7 @@ def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _forget(segment: Segment, path: Path, folder: Path) -> None:
+def _forget(segment: Segment, path: Path, folder: Path, person_name: str) -> None:
     """In one transaction: the record that covers the events, their deletion, and the event that says so. The files
     get their names right before the COMMIT, and keep them if it fails: it may have succeeded nevertheless."""
     with transaction.atomic():
@@ -209,7 +215,7 @@ def _forget(segment: Segment, path: Path, folder: Path) -> None:
             cursor.execute("DELETE FROM audit_event WHERE seq <= %s", [segment.last])
         subject = Subject("audit", "", segment.file)
         fields = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
-        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, on=subject, after=fields)
+        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, on=subject, person_name=person_name, after=fields)
         _publish(path, folder)
 
 

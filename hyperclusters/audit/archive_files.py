@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,6 +56,15 @@ def open_file(name: str) -> IO[bytes]:
     return os.fdopen(number, "rb")
 
 
+def size_of(name: str) -> int | None:
+    """The bytes of a file of AUDIT_ARCHIVE; None if it cannot be read."""
+    try:
+        with open_file(name) as file:
+            return os.fstat(file.fileno()).st_size
+    except Unavailable:
+        return None
+
+
 def lines_backwards(file: IO[bytes], end: int) -> Iterator[tuple[int, bytes]]:
     """The lines before the byte `end`, last first, each with the place of its first byte."""
     tail = b""
@@ -98,7 +107,8 @@ def verify_open(
     events = walk_file(file, manifest, sha256.update, anchor_positions, progress)
     if sha256.hexdigest() != manifest["sha256"]:
         findings.add(IssueKind.ARCHIVE_EDITED, manifest["first"], manifest["last"], EDITED)
-    findings.issues += events.issues
+    # Other content of the file is another finding.
+    findings.issues += [replace(each, content=sha256.hexdigest()) for each in events.issues]
     acknowledged = [IntegrityIssue(**facts) for facts in manifest.get("acknowledged", [])]
     findings.acknowledged = [each for each in findings.issues if each in acknowledged]
     findings.issues = [each for each in findings.issues if each not in acknowledged]
@@ -119,7 +129,7 @@ def walk_file(
     start = ChainPosition(manifest["first"] - 1, manifest["previous"])
     verifier = ChainVerifier(settings.AUDIT_KEYS, start, (anchor_positions or {}) | own)
     total, lines = manifest["last"] - manifest["first"] + 1, _lines(file, manifest["first"], update)
-    while batch := list(islice(lines, AT_ONCE)):
+    for batch in _batches(lines):
         verifier.feed(batch)
         progress(verifier.count, max(total, verifier.count))
     verifier.end(ChainPosition(manifest["last"], manifest["digest"]))
@@ -138,6 +148,19 @@ def read_manifest(content: bytes) -> dict[str, Any]:
     fields = {name: manifest.get(name) for name in names}
     key = keys.get(str(fields["key"]))
     return manifest if key and digest(key, json.dumps(fields)) == manifest.get("seal") else {}
+
+
+def _batches(lines: Iterator[Row]) -> Iterator[list[Row]]:
+    """The lines, some thousand or some megabytes at once."""
+    batch: list[Row] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line[3])
+        if len(batch) >= AT_ONCE or size > BLOCK:
+            yield batch
+            batch, size = [], 0
+    yield batch
 
 
 def _lines(file: IO[bytes], first: int, update: Callable[[bytes], object]) -> Iterator[Row]:

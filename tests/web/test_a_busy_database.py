@@ -140,6 +140,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "creations:look": f"{text}look/",
         "creations:decide": f"{text}decide/",
         "audit:export": "/audit/export/",
+        "audit:verify": "/audit/archive/1/verify/",
+        "audit:download": "/audit/archive/1/download/",
         "audit:mark": "/audit/review/mark/",
         "audit:account_all": "/audit/review/elsewhere/",
         "audit:account": f"/audit/review/{cluster.pk}/",

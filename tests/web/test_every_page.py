@@ -89,6 +89,8 @@ ACCESS: dict[tuple[str, str], dict[str, int]] = {
     ("post", "projects:key"): row("403 403 403 403 302 403 403"),
     ("post", "projects:test"): row("403 403 403 403 302 403 403"),
     ("get", "audit:archive"): row("403 200 403 200 403 403 403"),
+    ("post", "audit:verify"): row("403 403 403 404 403 403 403"),  # no archive begins there
+    ("post", "audit:download"): row("403 403 403 404 403 403 403"),
     ("get", "audit:summary"): row("403 200 403 200 403 403 403"),
     ("get", "audit:chain"): row("403 200 403 200 403 403 403"),
     ("post", "audit:acknowledge"): row("403 403 403 422 403 403 403"),  # nothing is there to acknowledge
@@ -277,6 +279,8 @@ def paths(people: People, projects: Projects, cloud: Cloud) -> dict[str, str]:
         "projects:test": f"{projects.vision.get_absolute_url()}test/",
         "audit:summary": "/audit/summary/",
         "audit:archive": "/audit/archive/?reads=0",
+        "audit:verify": "/audit/archive/1/verify/",
+        "audit:download": "/audit/archive/1/download/",
         "audit:chain": "/audit/chain/",
         "audit:acknowledge": "/audit/chain/acknowledge/",
         "audit:export": "/audit/export/",

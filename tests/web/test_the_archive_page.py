@@ -13,10 +13,11 @@ from django.http import QueryDict
 
 from hyperclusters.access.permissions import audit_scope
 from hyperclusters.audit import archive, clock
-from hyperclusters.audit.models import Event, Segment
+from hyperclusters.audit.archive_checks import run_due
+from hyperclusters.audit.models import Event, Segment, SegmentCheck
 from hyperclusters.web.audit.query import parse_query
 from tests.conftest import People, Projects, events, run_worker, submit_creation
-from tests.web.pages import SignIn, body, main
+from tests.web.pages import HTMX, SignIn, body, main
 
 PAGE = "/audit/archive/"
 
@@ -186,3 +187,93 @@ def test_what_the_archive_does_not_understand_is_said(files: Path, history: None
     assert "We didn" in page
     assert numbers(page) == set()
     assert as_("olga").get(f"{PAGE}?reads=1&page=%00.5").status_code == 200
+
+
+def row_of(segment: Segment, page: str) -> str:
+    """The words of the row of an archive."""
+    row = re.search(rf'<tr data-state="[a-z]+">(?:(?!</tr>).)*{segment.file}.*?</tr>', page, re.DOTALL)
+    assert row
+    return " ".join(re.sub(r"<[^>]+>", " ", row[0]).split())
+
+
+def test_g40_an_auditor_has_an_archive_verified_and_the_page_follows_it(
+    files: Path, history: None, as_: SignIn
+) -> None:
+    segment = all_archived(files)
+    browser = as_("olga")
+    assert "Never verified" in row_of(segment, body(browser.get(PAGE)))
+    assert browser.post(f"{PAGE}{segment.first}/verify/").status_code == 302
+    page = body(browser.get(PAGE))
+    assert "Waiting for a worker" in row_of(segment, page)
+    assert 'hx-trigger="every 1s"' in page
+    SegmentCheck.objects.update(lease_expires_at=clock.now() + timedelta(minutes=1), count=segment.count // 2)
+    fragment = body(browser.get(PAGE, headers=HTMX | {"X-Poll": "1"}))
+    assert fragment.lstrip().startswith('<section class="card" id="segments"')
+    assert re.search("Verifying: (49|50) %", row_of(segment, fragment))
+    SegmentCheck.objects.update(lease_expires_at=None)
+    run_due()
+    page = body(browser.get(PAGE))
+    assert "Verified just now" in row_of(segment, page)
+    assert 'hx-trigger="every 1s"' not in page
+    (files / segment.file).unlink()
+    browser.post(f"{PAGE}{segment.first}/verify/")
+    run_due()
+    row = row_of(segment, body(browser.get(PAGE)))
+    assert "File is missing" in row
+    assert "not in the archive folder" in row
+
+
+def test_g40_a_damaged_archive_says_from_which_event_on(files: Path, history: None, as_: SignIn) -> None:
+    segment = all_archived(files)
+    path = files / segment.file
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[6] = lines[6].replace(b'"outcome":"', b'"outcome":"x', 1)
+    path.write_bytes(b"".join(lines))
+    as_("olga").post(f"{PAGE}{segment.first}/verify/")
+    run_due()
+    row = row_of(segment, body(as_("olga").get(PAGE)))
+    assert "Damaged from event 7" in row
+    assert "edited: 7" in row
+
+
+@pytest.mark.parametrize("act", ["verify", "download"])
+def test_only_auditors_verify_and_download_archives(
+    act: str, files: Path, history: None, as_: SignIn
+) -> None:
+    segment = all_archived(files)
+    for name in ("tom", "ada", "root", "mallory"):
+        assert as_(name).post(f"{PAGE}{segment.first}/{act}/").status_code == 403
+    assert as_("olga").post(f"{PAGE}{segment.first + 1}/{act}/").status_code == 404
+    assert not SegmentCheck.objects.exists()
+
+
+def test_a_download_is_the_file_itself_and_is_recorded(files: Path, history: None, as_: SignIn) -> None:
+    segment = all_archived(files)
+    for part, suffix in (("events", ""), ("manifest", ".manifest")):
+        answer = as_("olga").post(f"{PAGE}{segment.first}/download/", {"part": part})
+        content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+        assert content == (files / f"{segment.file}{suffix}").read_bytes()
+        assert f'filename="{segment.file}{suffix}"' in answer["Content-Disposition"]
+        event = events(action="audit:exported")[-1]
+        assert (event.person_name, event.object_name) == ("olga", f"{segment.file}{suffix}")
+    (files / segment.file).unlink()
+    count = len(events(action="audit:exported"))
+    answer = as_("olga").post(f"{PAGE}{segment.first}/download/", follow=True)
+    assert "nothing was downloaded" in main(answer)
+    assert len(events(action="audit:exported")) == count
+
+
+def test_an_export_says_that_archived_events_are_not_in_it(files: Path, history: None, as_: SignIn) -> None:
+    assert "data-archives" not in body(as_("olga").get("/audit/export/"))
+    all_archived(files)
+    page = body(as_("olga").get("/audit/export/"))
+    assert "Archived events are not in this file." in page
+    assert 'href="/audit/archive/">Download archive files' in page
+    team_page = body(as_("tom").get("/audit/export/?outcome=done"))
+    assert 'href="/audit/archive/?outcome=done">Search the archive' in team_page
+    assert "data-archives" not in body(as_("olga").get("/audit/export/?since=2099-01-01"))
+
+
+def test_the_page_says_who_archived(files: Path, history: None, as_: SignIn) -> None:
+    segment = archive.archive(before=clock.now() + timedelta(hours=1), folder=files, person_name="dba-lee")
+    assert "by dba-lee" in row_of(segment, body(as_("olga").get(PAGE)))
