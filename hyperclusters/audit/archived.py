@@ -24,8 +24,11 @@ from .matching import Fields, Matches
 from .models import Event, Segment
 from .paging import SIZE
 from .readable import UNREADABLE
+from .segments import archives_since
 
 SECONDS = 2.0  # of reading in one request
+PAGE_SECONDS = 1.0  # for a page that shows more than archived events
+MANY = 500  # archived events of one thing
 NEAR = 1 << 18  # bytes that are read line by line to find one event
 EACH = 200  # lines between two looks at the clock
 
@@ -58,11 +61,18 @@ class ArchivePage:
     through_at: datetime | None = None  # read back to this event's time
 
 
+class Past(NamedTuple):
+    """Archived events, newest first, and the archives that may have more: not here, damaged, or too long to read."""
+
+    events: list[Event]
+    unread: list[Segment]
+
+
 def search(
     segments: Sequence[Segment],
     matches: Matches,
     *,
-    needle: bytes = b"",
+    needles: Sequence[bytes] = (),
     cursor: Cursor | None = None,
     size: int = SIZE,
     seconds: float = SECONDS,
@@ -70,7 +80,7 @@ def search(
 ) -> ArchivePage:
     """Read matching events of these archives (oldest archive first), at most `size` and no longer than `seconds`.
 
-    `needle`: bytes that every wanted line has; other lines are skipped without a look. `shows_damage`: rows that fail
+    `needles`: bytes of which every wanted line has some; other lines are skipped without a look. `shows_damage`: rows that fail
     verification are among the results, since nobody can tell whether they match.
     """
     found, deadline, count = ArchivePage(), time.monotonic() + seconds, 0
@@ -80,7 +90,7 @@ def search(
         try:
             with open_file(segment.file) as file:
                 for at, line in lines_backwards(file, _end(file, segment, cursor)):
-                    if needle in line:
+                    if not needles or any(each in line for each in needles):
                         _take(found, segment, line, matches, shows_damage=shows_damage)
                     count += 1
                     is_over = count % EACH == 0 and time.monotonic() > deadline
@@ -90,6 +100,27 @@ def search(
         except Unavailable:
             found.unavailable.append(segment)
     return found
+
+
+def past(since: datetime | None, matches: Matches, *, needles: Sequence[bytes], size: int = MANY) -> Past:
+    """The newest archived events for a page that shows them with those of the ledger. Only archives with events since
+    this time are read."""
+    segments = archives_since(since)
+    if not segments or size <= 0:
+        return Past([], segments)
+    found = search(segments, matches, needles=needles, size=size, seconds=PAGE_SECONDS)
+    unread = list(found.unavailable)
+    if found.damaged:
+        unread = segments
+    elif found.cursor and len(found.events) < size:
+        unread += [each for each in segments if each.first <= found.cursor.first]
+    return Past([event for _, event in found.events if event], unread)
+
+
+def naming(**fields: object) -> bytes:
+    """The bytes by which an event's text says that a field has this value, such as `"object_id":"7",`."""
+    ((name, value),) = fields.items()
+    return f"{json.dumps({name: value}, ensure_ascii=False, separators=(',', ':'))[1:-1]},".encode()
 
 
 def find(segment: Segment, seq: int) -> Event | None:
