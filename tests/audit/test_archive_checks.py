@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 
 from hyperclusters.audit import (
@@ -16,6 +17,7 @@ from hyperclusters.audit import (
     archive,
     archive_checks,
     archive_files,
+    archived,
     clock,
     integrity,
     tasks,
@@ -23,9 +25,12 @@ from hyperclusters.audit import (
 )
 from hyperclusters.audit.acknowledgements import acknowledge
 from hyperclusters.audit.archive_checks import request_check, run_due, sealed_checks, verify_segment
+from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.ledger import Subject, record
+from hyperclusters.audit.matching import matcher
 from hyperclusters.audit.models import Segment, SegmentCheck
+from hyperclusters.audit.segments import archives_between
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit.tampering import sql, unguarded
 from tests.conftest import events
@@ -263,3 +268,27 @@ def test_an_error_of_the_disk_is_no_result_and_the_check_is_due_again(
     assert check.requested_at
     assert (check.at, check.lease_expires_at) == (None, None)
     assert check.run_after > clock.now()
+
+
+def test_an_archive_of_an_earlier_release_is_searched_and_verified(segments: list[Segment]) -> None:
+    """Its record has no times and no key of its end, and its seal covers neither."""
+    old = segments[0]
+    old.first_at = old.last_at = old.acknowledged = None
+    old.end_key_id = ""
+    old.seal = old.sealed_with(dict(settings.AUDIT_KEYS)[old.key_id])
+    unguarded(
+        lambda: sql(
+            "UPDATE audit_segment SET first_at = NULL, last_at = NULL, acknowledged = NULL, end_key_id = '', seal = %s "
+            "WHERE first = %s",
+            old.seal,
+            old.first,
+        )
+    )
+    assert not SegmentCheck.objects.exists()  # as after the migration
+    assert old.first not in sealed_checks()
+    assert (checked(old).at, checked(old).issues) != (None, [])
+    assert verify_segment(Segment.objects.get(first=old.first)) == []
+    found = archived.search(
+        archives_between(clock.now() - timedelta(days=1), None), matcher(EventFilter(), None), size=999
+    )
+    assert len(found.events) == sum(each.count for each in segments)
