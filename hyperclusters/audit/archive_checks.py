@@ -29,7 +29,7 @@ from .results import sealing_key
 from .segments import archives_since, is_sealed, records
 
 log = logging.getLogger(__name__)
-RENEW = timedelta(seconds=10)  # between two renewals of a lease
+RENEW = timedelta(seconds=2)  # between two renewals of a lease
 SOON = timedelta(seconds=5)  # until a check that ended with an error begins again
 SEALED = ("first", "last", "previous", "digest", "file", "sha256")  # of a manifest, as its record has it
 Progress = Callable[[int, int], None]

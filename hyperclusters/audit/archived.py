@@ -30,7 +30,6 @@ SECONDS = 2.0  # of reading in one request
 PAGE_SECONDS = 1.0  # for a page that shows more than archived events
 MANY = 500  # archived events of one thing
 NEAR = 1 << 18  # bytes that are read line by line to find one event
-EACH = 200  # lines between two looks at the clock
 
 
 class Cursor(NamedTuple):
@@ -83,7 +82,7 @@ def search(
     `needles`: bytes of which every wanted line has some; other lines are skipped without a look. `shows_damage`: rows that fail
     verification are among the results, since nobody can tell whether they match.
     """
-    found, deadline, count = ArchivePage(), time.monotonic() + seconds, 0
+    found, deadline = ArchivePage(), time.monotonic() + seconds
     for segment in reversed(segments):
         if cursor and segment.first > cursor.first:
             continue
@@ -92,9 +91,7 @@ def search(
                 for at, line in lines_backwards(file, _end(file, segment, cursor)):
                     if not needles or any(each in line for each in needles):
                         _take(found, segment, line, matches, shows_damage=shows_damage)
-                    count += 1
-                    is_over = count % EACH == 0 and time.monotonic() > deadline
-                    if len(found.events) >= size or is_over:
+                    if len(found.events) >= size or time.monotonic() > deadline:
                         found.cursor = Cursor(segment.first, at)
                         return _without_end(found, segments)
         except Unavailable:

@@ -178,12 +178,9 @@ def test_an_archived_event_is_the_one_that_the_ledger_had_in_every_field(ledger:
     assert archived.find(segment, segment.last + 1) is None
 
 
-def test_a_search_whose_time_is_over_continues_where_it_stopped(
-    ledger: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_whose_time_is_over_continues_where_it_stopped(ledger: int) -> None:
     segment_up_to(90)
     segment_up_to(250)
-    monkeypatch.setattr(archived, "EACH", 10)
     matches = matcher(EventFilter(request="req-0001"), None)
     first = archived.search(archives_since(), matches, seconds=-1)
     assert (first.events, bool(first.cursor)) == ([], True)

@@ -56,7 +56,6 @@ def test_g53_a_history_says_what_it_could_not_read(
 ) -> None:
     segment = all_archived(files)
     monkeypatch.setattr(archived, "PAGE_SECONDS", -1)
-    monkeypatch.setattr(archived, "EACH", 1)
     for path in paths:
         assert segment.file in main(as_("olga").get(path)), path
     monkeypatch.undo()
