@@ -89,5 +89,5 @@ def _at(fields: Fields, *path: str) -> str:
     """The text at a place in a document; empty if there is none."""
     value: Any = fields
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = value.get(name) if isinstance(value, dict) else None
     return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""What a cluster's page shows of its past."""
+"""What the pages of a cluster and of a creation show of their past."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation, Deletion
 from hyperclusters.web.texts.history import LINES, history_items
+from hyperclusters.web.texts.timeline import timeline
 
 REFUSED_AT_ONCE = EventType.DELETE_REFUSED
 MOST = 12  # lines; the audit has the others
@@ -41,9 +42,10 @@ def history_context(person: User, cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def past_of_creation(creation: Creation) -> Past:
-    """The archived events of a creation."""
-    return _past([("creation", str(creation.pk))], None, creation.requested_at)
+def timeline_context(creation: Creation) -> dict[str, Any]:
+    """What has happened to a creation, and the archives that may have more of it."""
+    past = _past([("creation", str(creation.pk))], None, creation.requested_at)
+    return {"steps": timeline(creation, past.events), "archives": past.unread}
 
 
 def _subjects(cluster: Cluster) -> list[tuple[str, str]]:

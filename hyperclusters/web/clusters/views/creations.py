@@ -17,13 +17,12 @@ from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.web.clusters.history import past_of_creation
+from hyperclusters.web.clusters.history import timeline_context
 from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, posted_text, render_page, wants_fragment
 from hyperclusters.web.texts.states import creation_status
-from hyperclusters.web.texts.timeline import timeline
 
 NONE_OF_THEM = "none"
 PAGES = "clusters/creations/"  # the folder of their templates
@@ -35,13 +34,11 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
     if _is_as_seen(request, pk):
         return HttpResponse(status=204)  # what is shown is still so: htmx leaves it, and asks again
     creation = _visible(request, pk)
-    past = past_of_creation(creation)
     context = {
         "creation": creation,
         "version": _version(creation.version, creation.polls, creation.requested_at),
         "status": creation_status(creation),
-        "steps": timeline(creation, past.events),
-        "archives": past.unread,
+        **timeline_context(creation),
         "may_audit": may(request.user, Permission.AUDIT, creation.team),
         "fragment": wants_fragment(request),
         "poll": _poll(request, creation),
