@@ -7,6 +7,7 @@
 | AUDIT_KEYS | keys of the audit's chain as `id:base64`, separated by commas; old ones stay; `activate_audit_key` chooses the current one | required; the demo creates one |
 | AUDIT_ANCHORS | file to which workers write the audit's state every hour; best on another machine's disk | `audit-anchors.jsonl` in DATA_DIR |
 | AUDIT_ANCHORS_COPY | second such file, on another disk, in case one is lost | none |
+| AUDIT_ARCHIVE | folder of archived audit events; web and workers only read it | `audit-archive` in DATA_DIR |
 | AUDIT_VERIFY_HOURS | hours between two verifications of the whole audit | `24` |
 | AUDIT_STDOUT | `1`: the worker prints each audit event as a line of JSON, for log shippers | `0` |
 | AUDIT_WEBHOOK | address to which the worker posts audit events; https, except to this machine | none |
@@ -127,6 +128,7 @@ CREDENTIAL_KEYS = fernet_keys(required("CREDENTIAL_KEYS", "the keys that protect
 AUDIT_KEYS = chain_keys(required("AUDIT_KEYS", "the keys that chain the audit, kept outside the database."))
 AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchors.jsonl").absolute()
 AUDIT_ANCHORS_COPY = Path(_copy).absolute() if (_copy := os.environ.get("AUDIT_ANCHORS_COPY")) else None
+AUDIT_ARCHIVE = Path(os.environ.get("AUDIT_ARCHIVE") or DATA_DIR / "audit-archive").absolute()
 AUDIT_VERIFY_HOURS = number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
 AUDIT_STDOUT = flag("AUDIT_STDOUT", default=False)
 AUDIT_WEBHOOK = address(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import IO
 
 from hyperclusters.audit import clock
+from hyperclusters.audit.archive_files import open_file
 from hyperclusters.audit.export import Format, export
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import Manifest
-from hyperclusters.audit.models import ChainHead, Event
+from hyperclusters.audit.models import ChainHead, Event, Segment
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Team, User
@@ -38,3 +40,24 @@ def export_events(
         after={"format": form.value, "filter": event_filter.as_audit_json(), "through_seq": through_seq},
     )
     return export(event_filter.apply(events), form, manifest)
+
+
+def export_archive(*, person: User, segment: Segment, suffix: str = "") -> IO[bytes]:
+    """An archive's file, or its manifest with the suffix; the export is recorded now.
+
+    It has the events of every team. Raises NotPermitted, or Unavailable if the file is not here.
+    """
+    require(person, Permission.REVIEW)
+    file = open_file(segment.file + suffix)
+    try:
+        record(
+            EventType.AUDIT_EXPORTED,
+            Outcome.DONE,
+            on=Subject("audit", "", segment.file + suffix),
+            by=person,
+            after={"format": "archive", "first": segment.first, "last": segment.last},
+        )
+    except BaseException:
+        file.close()
+        raise
+    return file

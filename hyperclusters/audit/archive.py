@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,20 +27,19 @@ from django.db.models import Max, Min
 from . import anchors, clock, push
 from .acknowledgements import acknowledgements, split, texts, trusted
 from .anchors import Rollback
-from .chain import current_key, digest, from_jsonl, key_id_of, seq_of, to_jsonl
+from .archive_files import verify_file, walk_file
+from .chain import current_key, digest, to_jsonl
 from .chain_verifier import ChainPosition, ChainVerifier
 from .event_rows import ahead, differing, rows
 from .files import create
-from .findings import IntegrityIssue, IntegrityIssues, IssueKind
+from .findings import IntegrityIssue, IntegrityIssues
 from .fingerprints import with_contents
 from .ledger import Subject, record
-from .loose import Row
 from .models import ChainHead, Event, ScheduledTask, Segment
 from .segments import covered
 from .vocabulary import EventType, Outcome
 
 AT_ONCE = 5000
-MANIFEST = ("first", "last", "previous", "digest", "file", "sha256", "anchors", "key")
 LOCK = "hashtext('archive_audit')"
 
 
@@ -49,17 +48,23 @@ class NotArchived(Exception):
 
 
 def archive(
-    *, before: datetime, folder: Path, progress: Callable[[int, int], None] = lambda _done, _all: None
+    *,
+    before: datetime,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    person_name: str = "",
 ) -> Segment:
     """Move the events before this time to two files in `folder`; the newest event always stays. Raises NotArchived.
 
     Needs the right to delete from the ledger, which web and workers should not have on PostgreSQL.
     """
     with _alone():
-        return _archive(before, folder, progress)
+        return _archive(before, folder, progress, person_name)
 
 
-def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None]) -> Segment:
+def _archive(
+    before: datetime, folder: Path, progress: Callable[[int, int], None], person_name: str
+) -> Segment:
     findings = IntegrityIssues()
     acknowledged = trusted(acknowledgements(), (), ChainHead.objects.get().seq)
     rollbacks = [each.rollback for each in acknowledged if each.rollback]
@@ -85,52 +90,18 @@ def _archive(before: datetime, folder: Path, progress: Callable[[int, int], None
         segment = _segment(start, verifier, name, sha256)
         manifest = _manifest_of(segment, rollbacks)
         closed_places = {_place(each) for each in closed}
-        there = _walk_file(path / name, manifest, IntegrityIssues()).issues
+        with (path / name).open("rb") as file:
+            there = walk_file(file, manifest).issues
         manifest["acknowledged"] = [each.as_audit_json() for each in there if _place(each) in closed_places]
         _write_manifest(path / f"{name}.manifest", manifest)
         if issues := verify_file(path / name).issues:
             raise NotArchived("what was written does not verify: " + "; ".join(map(str, issues)))
-        _forget(segment, path, folder)
+        _forget(segment, path, folder, person_name)
     return segment
 
 
 def _place(issue: IntegrityIssue) -> tuple[str, int, int, str]:
     return issue.kind, issue.first, issue.last, issue.detail
-
-
-def verify_file(path: Path) -> IntegrityIssues:
-    """Verify an archive with its manifest beside it and without a database. Needs the keys."""
-    findings = IntegrityIssues()
-    manifest = _manifest(Path(f"{path}.manifest"), findings)
-    if not manifest:
-        return findings
-    if _sha256(path) != manifest["sha256"]:
-        findings.add(
-            IssueKind.ARCHIVE_EDITED,
-            manifest["first"],
-            manifest["last"],
-            "the file is not the one that was sealed",
-        )
-    _walk_file(path, manifest, findings)
-    acknowledged = [IntegrityIssue(**facts) for facts in manifest.get("acknowledged", [])]
-    findings.acknowledged = [each for each in findings.issues if each in acknowledged]
-    findings.issues = [each for each in findings.issues if each not in acknowledged]
-    return findings
-
-
-def _walk_file(path: Path, manifest: dict[str, Any], findings: IntegrityIssues) -> IntegrityIssues:
-    anchor_positions = {
-        each["seq"]: ChainPosition(each["seq"], each["digest"], each["key"]) for each in manifest["anchors"]
-    }
-    verifier = ChainVerifier(
-        settings.AUDIT_KEYS,
-        ChainPosition(manifest["first"] - 1, manifest["previous"]),
-        anchor_positions,
-        findings=findings,
-    )
-    verifier.feed(_lines(path, manifest["first"]))
-    verifier.end(ChainPosition(manifest["last"], manifest["digest"]))
-    return findings
 
 
 @contextmanager
@@ -234,35 +205,7 @@ def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _manifest(path: Path, findings: IntegrityIssues) -> dict[str, Any]:
-    manifest: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        manifest = json.loads(path.read_text())
-    keys = dict(settings.AUDIT_KEYS)
-    names = [*MANIFEST, *(["acknowledged"] if "acknowledged" in manifest else [])]  # older ones have none
-    fields = {name: manifest.get(name) for name in names}
-    if fields["key"] not in keys or digest(keys[fields["key"]], json.dumps(fields)) != manifest.get("seal"):
-        findings.add(IssueKind.ARCHIVE_EDITED, 0, detail="its manifest is missing or was edited")
-        return {}
-    return manifest
-
-
-def _lines(path: Path, first: int) -> Iterator[Row]:
-    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-        for number, each in enumerate(file, first):
-            text, sealed = from_jsonl(each.removesuffix("\n"))
-            seq, key_id = 0, ""
-            with suppress(ValueError):
-                seq, key_id = seq_of(text), key_id_of(text)
-            yield number, key_id, sealed, text, seq == number
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _forget(segment: Segment, path: Path, folder: Path) -> None:
+def _forget(segment: Segment, path: Path, folder: Path, person_name: str) -> None:
     """In one transaction: the record that covers the events, their deletion, and the event that says so. The files
     get their names right before the COMMIT, and keep them if it fails: it may have succeeded nevertheless."""
     with transaction.atomic():
@@ -272,7 +215,7 @@ def _forget(segment: Segment, path: Path, folder: Path) -> None:
             cursor.execute("DELETE FROM audit_event WHERE seq <= %s", [segment.last])
         subject = Subject("audit", "", segment.file)
         fields = {"first": segment.first, "last": segment.last, "sha256": segment.sha256}
-        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, on=subject, after=fields)
+        record(EventType.AUDIT_ARCHIVED, Outcome.DONE, on=subject, person_name=person_name, after=fields)
         _publish(path, folder)
 
 

@@ -30,6 +30,7 @@ class IssueKind(models.TextChoices):
     ANCHOR_EDITED = "anchor edited", _("anchor edited")
     ANCHOR_MISSING = "anchor missing", _("anchor missing")
     ARCHIVE_EDITED = "archive edited", _("archive or its record edited")
+    ARCHIVE_MISSING = "archive missing", _("archive missing")
     GUARD_CHANGED = "guard changed", _("database protection changed")
     INDEX_EDITED = "index edited", _("index or search differs from the events")
 

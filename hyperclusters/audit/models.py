@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from .chain import GENESIS, digest, timestamp
+from .findings import IntegrityIssue
 from .leases import Leased, LeasedQuerySet
 from .vocabulary import Outcome, actions
 
@@ -63,6 +65,7 @@ class Event(models.Model):
     canonical = models.TextField()
     digest = models.CharField(max_length=64)
 
+    is_archived = False  # of an event that was read from an archive: see `archived`
     objects = EventQuerySet.as_manager()
 
     class Meta:
@@ -183,6 +186,11 @@ class Segment(models.Model):
     def __str__(self) -> str:
         return self.file
 
+    @property
+    def count(self) -> int:
+        """The number of events."""
+        return self.last - self.first + 1
+
     def sealed_with(self, key: bytes) -> str:
         """The seal that this record must have. A record of an earlier release has none of the newer columns."""
         values: list[Any] = [self.first, self.last, self.previous, self.digest, self.file, self.sha256]
@@ -242,6 +250,41 @@ class AlertSettings(models.Model):
     def current(cls) -> AlertSettings:
         """As they are now, stored or not."""
         return cls.objects.filter(pk=cls.ONLY).first() or cls(pk=cls.ONLY)
+
+
+class SegmentCheckQuerySet(LeasedQuerySet["SegmentCheck"]):
+    def lease_length(self) -> timedelta:
+        """A worker renews it every few seconds."""
+        return timedelta(minutes=2)
+
+    def longest_wait(self) -> timedelta:
+        """After an error."""
+        return timedelta(minutes=1)
+
+    def is_time(self) -> Q:
+        """Only checks that somebody asked for."""
+        return Q(requested_at__isnull=False) & super().is_time()
+
+
+class SegmentCheck(Leased):
+    """The verification of an archive's file: one that is asked for, and the result of the last one."""
+
+    first = models.BigIntegerField(primary_key=True)  # of the archive
+    requested_at = models.DateTimeField(null=True)  # None: nothing is asked for
+    requested_by = models.CharField(max_length=150, blank=True)
+    count = models.BigIntegerField(default=0)  # events verified so far
+    at = models.DateTimeField(null=True)  # the last one ended
+    findings = models.JSONField(default=list)
+    seal_key_id = models.CharField(max_length=16, blank=True)
+    seal = models.CharField(max_length=64, blank=True)
+
+    issues: Sequence[
+        IntegrityIssue
+    ] = ()  # the findings, once the seal has been checked: see `archive_checks`
+    objects = SegmentCheckQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"archive from event {self.first}"
 
 
 class UndeliveredEvent(models.Model):

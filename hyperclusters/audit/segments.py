@@ -61,6 +61,13 @@ def archives_since(at: datetime | None = None) -> list[Segment]:
     return [each for each in records(Segment.objects.filter(later)) or [] if is_sealed(each)]
 
 
+def archives_between(since: datetime | None, until: datetime | None) -> list[Segment]:
+    """The records of the archives that may hold events of this span, oldest first."""
+    return [
+        each for each in archives_since(since) if not (until and each.first_at and each.first_at >= until)
+    ]
+
+
 def is_sealed(segment: Segment) -> bool:
     """Whether one of our keys made its seal."""
     return bool(sealed := _seal_of(segment)) and sealed == segment.seal

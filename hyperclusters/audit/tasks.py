@@ -15,7 +15,7 @@ from functools import partial
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from . import alerts, anchors, clock, denials, integrity, push, structure, verification
+from . import alerts, anchors, archive_checks, clock, denials, integrity, push, structure, verification
 from .chain import HeadLost
 from .models import ChainHead, ScheduledTask
 
@@ -53,6 +53,7 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
             clock.now() + timedelta(seconds=seconds) if task.run_after == was_run_after else task.run_after
         )
         _give_back(task, run_after, may_go_on)
+    archive_checks.run_due(may_go_on)
 
 
 def _tasks(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from . import anchors, clock, indexes, structure
+from . import anchors, archive_checks, clock, indexes, structure
 from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
 from .chain_verifier import END, ChainPosition, ChainVerifier
 from .event_rows import (
@@ -128,7 +128,7 @@ def _verify_whole(progress: Progress) -> Result:
     findings = IntegrityIssues()
     _inspect_structure(findings)
     indexes.inspect(findings, covered(IntegrityIssues()).seq + 1, result.position.seq, result.findings)
-    return replace(result, findings=[*result.findings, *findings.issues])
+    return replace(result, findings=[*result.findings, *findings.issues, *archive_checks.known_issues()])
 
 
 def _inspect_structure(findings: IntegrityIssues) -> None:
@@ -163,7 +163,8 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     if result.findings and _is_archived_beyond(done.seq):
         return verify_whole(progress)
     acknowledged = [each for one in acks for each in one.findings]
-    return replace(result, findings=with_contents(result.findings, acknowledged))
+    in_ledger = with_contents(result.findings, acknowledged)
+    return replace(result, findings=[*in_ledger, *archive_checks.known_issues()])
 
 
 def _is_archived_beyond(seq: int) -> bool:

@@ -19,6 +19,7 @@ from hyperclusters.audit import (
     alerts,
     anchors,
     archive,
+    archive_files,
     clock,
     event_rows,
     integrity,
@@ -419,7 +420,7 @@ def test_g21_of_two_archive_runs_at_once_one_moves_the_events_and_the_other_says
     segment = Segment.objects.get()
     path = tmp_path / "to" / segment.file
     assert sorted(path.parent.iterdir()) == [path, Path(f"{path}.manifest")]
-    assert archive.verify_file(path).issues == verification.verify().findings == []
+    assert archive_files.verify_file(path).issues == verification.verify().findings == []
     assert [event.seq for event in events()] == [9, 10]
 
 

@@ -86,6 +86,9 @@ SHOTS = (
         "olga", "event", "/audit/?range=7d&action=cluster:create:failed", ("table tbody a[href^='/audit/']",)
     ),
     Shot("olga", "chain", "/audit/chain/"),
+    Shot("olga", "archive", "/audit/archive/"),
+    Shot("olga", "archive-search", "/audit/archive/?reads=0"),
+    Shot("tom", "archive-search", "/audit/archive/?reads=0"),
     Shot("olga", "review", "/audit/review/"),
     Shot("olga", "review-outside", "/audit/review/?show=outside"),
     Shot("olga", "cluster-traces", "/clusters/?q=lab-shared", ("table a.name", "#ask-traces")),

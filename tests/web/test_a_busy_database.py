@@ -155,6 +155,8 @@ def addresses(people: People, projects: Projects, cloud: Cloud) -> dict[str, str
         "audit:export": "/audit/export/",
         "audit:alerts": "/audit/alerts/",
         "audit:test_alerts": "/audit/alerts/test/",
+        "audit:verify": "/audit/archive/1/verify/",
+        "audit:download": "/audit/archive/1/download/",
         "audit:mark": "/audit/review/mark/",
         "audit:account_all": "/audit/review/elsewhere/",
         "audit:account": f"/audit/review/{cluster.pk}/",

@@ -213,6 +213,8 @@ def path(route: str, at: Side, world: World) -> str:
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
+        "verify": [1],
+        "download": [1],
         "report": [world.report],
         "report-file": [world.report],
         "invitation": ["forged"],

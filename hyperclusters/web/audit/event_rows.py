@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
     The addresses lead to the event, and to what else its person did or happened to its object. `before` and `after`
     stand around the object; `word` is the action by itself. `code` and `message` say why it failed, or what for it was
-    done.
+    done. `mark`: says that the event is archived.
     """
 
     url: str
@@ -68,6 +68,7 @@ class Row(NamedTuple):
     cloud: str
     group: str
     seq: int
+    mark: str = ""
 
 
 class Group(NamedTuple):
@@ -119,10 +120,10 @@ def _day_words(iso: str, _language: str) -> str:
 
 def _answers(events: list[Event | EventRow]) -> dict[int, Any]:
     """What came back, of the events that failed: only there a list shows code and message."""
-    wanted = [event.seq for event in events if event.outcome in FAILURES]
-    if not wanted:
-        return {}
-    return dict(values(Event.objects.filter(seq__in=wanted), "response"))
+    failures = [event for event in events if event.outcome in FAILURES]
+    answers = {event.seq: event.response for event in failures if isinstance(event, Event)}
+    wanted = [event.seq for event in failures if event.seq not in answers]
+    return answers | dict(values(Event.objects.filter(seq__in=wanted), "response")) if wanted else answers
 
 
 def _unreadable(seq: int) -> Row:
@@ -170,6 +171,7 @@ def _row(event: Event | EventRow, answer: dict[str, Any], language: str) -> Row:
         cloud=event.upstream_request_id,
         group=event.object_id if event.object_kind in OPERATIONS else event.request_id,
         seq=event.seq,
+        mark=gettext("Archived") if isinstance(event, Event) and event.is_archived else "",
     )
 
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from hyperclusters.web.access.views import messages
-from hyperclusters.web.audit.views import alerts, events, export, integrity, reports, review
+from hyperclusters.web.audit.views import alerts, archive, events, export, integrity, reports, review
 
 audit_urls = [
     path("", events.listing, name="list"),
@@ -12,6 +12,9 @@ audit_urls = [
     path("chain/acknowledge/", integrity.acknowledge_findings, name="acknowledge"),
     path("alerts/", alerts.alerts, name="alerts"),
     path("alerts/test/", alerts.send_test, name="test_alerts"),
+    path("archive/", archive.listing, name="archive"),
+    path("archive/<int:first>/verify/", archive.verify, name="verify"),
+    path("archive/<int:first>/download/", archive.download, name="download"),
     path("review/", review.queue, name="review"),
     path("review/mark/", review.mark, name="mark"),
     path("review/elsewhere/", review.account_all, name="account_all"),

@@ -168,6 +168,7 @@ SENTENCES: dict[str, str | Promise] = {
 PAGES: dict[str, str | Promise] = {
     "list": _("all events"),
     "event": _("one event"),
+    "archive": _("archived events"),
     "review": _("review queue"),
     "api": _("by the API"),
 }

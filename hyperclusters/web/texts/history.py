@@ -28,6 +28,7 @@ class HistoryItem:
     reason: str = ""
     detail: str = ""
     request_id: str = ""  # the cloud's
+    is_archived: bool = False
 
 
 def history_items(
@@ -65,6 +66,7 @@ def _item(event: Event | None, creation_reason: str) -> HistoryItem:
         reason=event.reason or (creation_reason if event.action == EventType.CREATE_SUCCEEDED else ""),
         detail=detail(event) if detail else "",
         request_id=event.upstream_request_id,
+        is_archived=event.is_archived,
     )
 
 

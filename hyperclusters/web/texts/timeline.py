@@ -1,7 +1,7 @@
 """A creation told step by step, from its audit events."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.functional import Promise
@@ -23,14 +23,17 @@ class Step:
     title: str
     text: str
     at: datetime | None
+    is_archived: bool = False
 
 
-def timeline(creation: Creation) -> list[Step]:
-    """What has happened so far, oldest first."""
+def timeline(creation: Creation, archived: Sequence[Event] = ()) -> list[Step]:
+    """What has happened so far, oldest first. `archived`: its events that the ledger lacks, newest first."""
     steps: list[Step] = []
-    for seq, event in events(Event.objects.for_object("creation", creation.pk)):
+    past = [(event.seq, event) for event in reversed(archived)]
+    for seq, event in [*past, *events(Event.objects.for_object("creation", creation.pk))]:
         try:
-            steps += _steps(event)
+            new = _steps(event)
+            steps += [replace(step, is_archived=True) for step in new] if event and event.is_archived else new
         except UNREADABLE:  # also of a document that is another than the action's
             name = _("Event %(number)d is unreadable") % {"number": seq}
             steps.append(Step("bad", name, _("See the integrity check."), None))

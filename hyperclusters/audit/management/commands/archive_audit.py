@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError
 
+from hyperclusters.audit.acknowledgements import login
 from hyperclusters.audit.archive import NotArchived, archive
 from hyperclusters.audit.times import parse_time
 
@@ -26,7 +27,11 @@ class Command(BaseCommand):
             "--to",
             type=Path,
             metavar="FOLDER",
-            help="where the files go (default: audit-archive in DATA_DIR)",
+            help="where the files go (default: AUDIT_ARCHIVE, where pages and workers look for them)",
+        )
+
+        parser.add_argument(
+            "--by", default=login(), metavar="NAME", help="who archives (default: your login)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,9 +39,9 @@ class Command(BaseCommand):
             before = parse_time(options["before"])
         except ValueError as error:
             raise CommandError(f"--before was not understood: {error}.") from error
-        folder = options["to"] or settings.DATA_DIR / "audit-archive"
+        folder = options["to"] or settings.AUDIT_ARCHIVE
         try:
-            segment = archive(before=before, folder=folder)
+            segment = archive(before=before, folder=folder, person_name=options["by"])
         except NotArchived as reason:
             raise CommandError(f"Nothing was archived: {reason}.") from reason
         except OSError as error:

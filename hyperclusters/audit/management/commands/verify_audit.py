@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from hyperclusters.audit import integrity, structure, verification
-from hyperclusters.audit.archive import verify_file
+from hyperclusters.audit.archive_files import verify_file
 from hyperclusters.audit.findings import IntegrityIssue
 
 EVERY = 0.2  # seconds between two lines about the progress

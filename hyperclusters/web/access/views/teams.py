@@ -36,6 +36,8 @@ from hyperclusters.access.service_identities import identities_of
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins, teams_without_admin, with_admins
 from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
+from hyperclusters.audit.archived import naming, past
+from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
 from hyperclusters.audit.vocabulary import EventType
@@ -259,7 +261,16 @@ def _history(request: PageRequest, team: Team) -> dict[str, Any]:
     events = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
     unchanging = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
     history = list(events.exclude(action__in=unchanging).order_by("-at", "-seq")[:CHANGES])
-    return {"history": history, "archives": archives_since()[-1:] if len(history) < CHANGES else []}
+    may_read, missing = may(request.user, Permission.AUDIT, team), CHANGES - len(history)
+    if not missing or not may_read:
+        return {"history": history, "archives": archives_since()[-1:] if missing else []}
+
+    def matches(fields: Fields) -> bool:
+        action = fields["action"]
+        return fields["team_id"] == team.pk and action.startswith("access:") and action not in unchanging
+
+    older = past(None, matches, needles=[naming(team_id=team.pk)], size=missing)
+    return {"history": [*history, *older.events], "archives": older.unread[-1:]}
 
 
 def _count(rows: QuerySet[Any], teams: list[Team]) -> dict[int, int]:

@@ -16,6 +16,8 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
+from hyperclusters.audit.archive_files import Unavailable
+from hyperclusters.audit.archived import find
 from hyperclusters.audit.filters import Unindexed
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
@@ -25,6 +27,7 @@ from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp
+from hyperclusters.web.audit.archive import link_context
 from hyperclusters.web.audit.chart import chart, count
 from hyperclusters.web.audit.event_rows import days, rows, what_was_read
 from hyperclusters.web.audit.menus import filter_context, views
@@ -59,9 +62,8 @@ def listing(request: PageRequest) -> HttpResponse:
         "views": views(request.GET),
         "saved": saved_views(request, "audit"),
     }
-    return render(
-        request, "audit/list.html", filter_context(query, scope, request.GET) | _no_match(query) | context
-    )
+    context |= filter_context(query, scope, request.GET) | link_context(query, scope, request.GET)
+    return render(request, "audit/list.html", _no_match(query) | context)
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -85,16 +87,21 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     row = next(events(visible_events(request.user).filter(seq=seq)), None)
     if row is None:
         return _archived(request, seq)
-    event = row[1]
+    return _event_page(request, seq, row[1])
+
+
+def _event_page(
+    request: PageRequest, seq: int, event: Event | None, context: dict[str, Any] | None = None
+) -> HttpResponse:
     if request.method == "GET":
         note_read(person=request.user, page="event", filters={"seq": str(seq)}, team=_team(event))
     if event is None:
-        return render(request, "audit/unreadable.html", {"seq": seq})
+        return render(request, "audit/unreadable.html", {"seq": seq} | (context or {}))
     return render(request, "audit/event.html", _event_context(request, event))
 
 
 def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
-    older, newer = beside(visible_events(request.user), event)
+    older, newer = _neighbours(request, event)
     parts = [
         [(_("Request"), event.request), (_("Response"), event.response)],
         [(_("Before"), event.before), (_("After"), event.after)],
@@ -118,16 +125,31 @@ def _event_context(request: PageRequest, event: Event) -> dict[str, Any]:
     }
 
 
+def _neighbours(request: PageRequest, event: Event) -> tuple[int | None, int | None]:
+    """The numbers of the next older and newer event. Of an archived one: in the chain, for who reads everything."""
+    if not event.is_archived:
+        return beside(visible_events(request.user), event)
+    if audit_scope(request.user).teams is not None:
+        return None, None
+    return event.seq - 1 or None, event.seq + 1
+
+
 def _team(event: Event | None) -> Team | None:
     return Team(pk=event.team_id, name=event.team_name) if event and event.team_id else None
 
 
 def _archived(request: PageRequest, seq: int) -> HttpResponse:
-    """410: the event was moved to an archive. The same for all numbers in it, whatever team an event belongs to."""
-    segment = archive_of(seq)
+    """An event of an archive, or 410 where its file is not here: the same for all its numbers, of whatever team."""
+    segment, teams = archive_of(seq), audit_scope(request.user).teams
     if segment is None:
         raise Http404
-    return render(request, "audit/archived.html", {"seq": seq, "archives": [segment]}, status=410)
+    try:
+        event = find(segment, seq)
+    except Unavailable:
+        return render(request, "audit/archived.html", {"seq": seq, "archives": [segment]}, status=410)
+    if teams is not None and (event is None or event.team_id not in teams):
+        raise Http404
+    return _event_page(request, seq, event, {"archive": segment})
 
 
 def _no_match(query: AuditQuery) -> dict[str, str]:

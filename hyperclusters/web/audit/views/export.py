@@ -11,9 +11,10 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.exports import export_events
-from hyperclusters.access.permissions import Permission, audit_scope, visible_events
+from hyperclusters.access.permissions import Permission, audit_scope, may, visible_events
 from hyperclusters.audit.export import Format
 from hyperclusters.audit.filters import EventFilter
+from hyperclusters.audit.segments import archives_between
 from hyperclusters.web.audit.chart import count
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
@@ -63,6 +64,8 @@ def _form_page(request: PageRequest, query: AuditQuery) -> HttpResponse:
         "count": count(query.filter, visible_events(request.user)) if query.filter else None,
         "filters": query.words,
         "here": address(request.GET),
+        "archives": archives_between(query.filter.since, query.filter.until) if query.filter else [],
+        "may_download": may(request.user, Permission.REVIEW),
     }
     return render(request, "audit/export.html", context, status=422 if request.method == "POST" else 200)
 

@@ -14,18 +14,17 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.permissions import Permission, may, who_can
 from hyperclusters.audit import clock
-from hyperclusters.audit.segments import archives_since
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.web.clusters.history import timeline_context
 from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, posted_text, render_page, wants_fragment
 from hyperclusters.web.texts.follow_ups import follow_up_state
 from hyperclusters.web.texts.states import creation_status
-from hyperclusters.web.texts.timeline import timeline
 
 NONE_OF_THEM = "none"
 SLOWEST = 5000  # milliseconds between two asks
@@ -42,8 +41,7 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
         "creation": creation,
         "version": _version(creation.version, creation.polls, creation.requested_at),
         "status": creation_status(creation),
-        "steps": timeline(creation),
-        "archives": archives_since(creation.requested_at),
+        **timeline_context(creation),
         "may_audit": may(request.user, Permission.AUDIT, creation.team),
         "fragment": wants_fragment(request),
         "poll": _poll(request, creation),

@@ -1,0 +1,175 @@
+"""Verifies archives where they are: somebody asks for it, a worker does it, and findings alarm as those of the ledger.
+
+A check is one row for each archive, with a lease that its worker renews. A worker that stops gives it back, and one
+that dies loses it soon; then the check begins again. Results are sealed: an edited row counts as no verification.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from . import anchors, clock
+from .acknowledgements import acknowledgements, trusted
+from .archive_files import MANIFEST_AT_MOST, Unavailable, open_file, read_manifest, verify_open
+from .chain import GENESIS, digest, timestamp
+from .chain_verifier import ChainPosition
+from .findings import IntegrityIssue, IntegrityIssues, IssueKind
+from .models import ChainHead, Event, Segment, SegmentCheck
+from .readable import UNREADABLE, values
+from .results import sealing_key
+from .segments import archives_since, is_sealed, records
+
+log = logging.getLogger(__name__)
+RENEW = timedelta(seconds=2)  # between two renewals of a lease
+SOON = timedelta(seconds=5)  # until a check that ended with an error begins again
+SEALED = ("first", "last", "previous", "digest", "file", "sha256")  # of a manifest, as its record has it
+Progress = Callable[[int, int], None]
+
+
+class _Stopped(Exception):
+    """The worker is stopping, or its lease has lapsed: another begins again."""
+
+
+def request_check(first: int, *, person_name: str) -> bool:
+    """Ask the workers to verify the archive that begins with this event. False if there is none."""
+    if not any(each.first == first for each in archives_since()):
+        return False
+    SegmentCheck.objects.get_or_create(first=first)
+    waiting = {"requested_at": clock.now(), "requested_by": person_name, "run_after": clock.now(), "count": 0}
+    SegmentCheck.objects.filter(first=first, requested_at__isnull=True).update(**waiting)
+    return True
+
+
+def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
+    """Do one requested check, in this thread. One that ends with an error is logged and begins again soon."""
+    check = SegmentCheck.objects.claim(uuid.uuid4().hex) if may_go_on() else None
+    if check is None:
+        return
+    ours = SegmentCheck.objects.filter(pk=check.pk, lease_holder=check.lease_holder)
+    released: dict[str, Any] = {"lease_holder": "", "lease_expires_at": None}
+    renewed_at = clock.now()
+
+    def go_on(done: int, total: int) -> None:
+        nonlocal renewed_at
+        if not may_go_on():
+            raise _Stopped
+        if clock.now() - renewed_at > RENEW or done == total:
+            renewed_at = clock.now()
+            lease = {"lease_expires_at": renewed_at + ours.lease_length()}
+            if not ours.update(count=done, **lease):
+                raise _Stopped
+
+    try:
+        result = _result(check, go_on)
+    except _Stopped:
+        ours.update(**released)
+    except Exception:  # such as a disk that fails: nothing is known, and the next attempt may know it
+        log.exception("an archive could not be verified; it is due again soon")
+        ours.update(run_after=clock.now() + SOON, **released)
+    else:
+        ours.update(**result, requested_at=None, **released)
+
+
+def verify_segment(segment: Segment, progress: Progress = lambda _done, _all: None) -> list[IntegrityIssue]:
+    """Verify an archive's file in AUDIT_ARCHIVE: that it is the one of its record, each seal, each link, also to its
+    neighbours, and the anchors."""
+    findings = IntegrityIssues()
+    with ExitStack() as files:
+        try:
+            manifest_file = files.enter_context(open_file(f"{segment.file}.manifest"))
+            file = files.enter_context(open_file(segment.file))
+        except Unavailable as error:
+            kind = IssueKind.ARCHIVE_MISSING if error.is_missing else IssueKind.ARCHIVE_EDITED
+            findings.add(kind, segment.first, segment.last, str(error))
+            return findings.issues
+        manifest = read_manifest(manifest_file.read(MANIFEST_AT_MOST))
+        if manifest and any(manifest[name] != getattr(segment, name) for name in SEALED):
+            findings.add(
+                IssueKind.ARCHIVE_EDITED, segment.first, segment.last, "its manifest is of other events"
+            )
+        else:
+            findings = verify_open(file, manifest, _anchors(segment), progress)
+    _compare_neighbours(segment, findings)
+    return [_named(each, segment) for each in findings.issues]
+
+
+def known_issues() -> list[IntegrityIssue]:
+    """What the last check of each archive found."""
+    return [issue for each in sealed_checks().values() for issue in each.issues]
+
+
+def sealed_checks() -> dict[int, SegmentCheck]:
+    """The checks, by the first event of their archives; without the result of one whose seal is not ours."""
+    checks = {each.first: each for each in SegmentCheck.objects.order_by("first")}
+    keys = dict(settings.AUDIT_KEYS)
+    for each in checks.values():
+        try:
+            key = keys.get(each.seal_key_id)
+            is_ours = bool(key and each.at) and each.seal == _seal(_sealed_fields(each), key or b"")
+            each.issues = [IntegrityIssue(**facts) for facts in each.findings] if is_ours else []
+        except UNREADABLE:
+            is_ours = False
+        if not is_ours:
+            each.at, each.issues = None, []
+    return checks
+
+
+def _result(check: SegmentCheck, progress: Progress) -> dict[str, Any]:
+    """The columns of a check that is done."""
+    segment = next((each for each in records(Segment.objects.filter(first=check.first)) or []), None)
+    issues = verify_segment(segment, progress) if segment and is_sealed(segment) else []
+    key_id, key = sealing_key()
+    fields = {
+        "at": clock.now(),
+        "count": segment.count if segment else 0,
+        "findings": [each.as_audit_json() for each in issues],
+    }
+    return fields | {"seal_key_id": key_id, "seal": _seal({"first": check.first} | fields, key)}
+
+
+def _sealed_fields(check: SegmentCheck) -> dict[str, Any]:
+    return {name: getattr(check, name) for name in ("first", "at", "findings")}
+
+
+def _seal(fields: dict[str, Any], key: bytes) -> str:
+    values_ = [fields["first"], timestamp(fields["at"]), fields["findings"]]
+    return digest(key, json.dumps(["archive", *values_], sort_keys=True))
+
+
+def _anchors(segment: Segment) -> dict[int, ChainPosition]:
+    """What the anchors recorded of these events. Those of a history that was given up do not count."""
+    current = trusted(acknowledgements(), (), ChainHead.objects.get().seq)
+    rollbacks = [each.rollback for each in current if each.rollback]
+    return {
+        each["seq"]: ChainPosition(each["seq"], each["digest"], each["key"])
+        for each in anchors.lines()
+        if segment.first <= each["seq"] <= segment.last and not any(back.explains(each) for back in rollbacks)
+    }
+
+
+def _compare_neighbours(segment: Segment, findings: IntegrityIssues) -> None:
+    """The archive continues the one before it; the next archive, or the ledger, continues it."""
+    digests = dict(Segment.objects.filter(last=segment.first - 1).values_list("last", "digest"))
+    if digests.get(segment.first - 1, GENESIS) != segment.previous:
+        findings.add(
+            IssueKind.ARCHIVE_EDITED, segment.first, detail="it does not continue the archive before it"
+        )
+    following = segment.last + 1
+    texts = [text[13:77] for _, text in values(Event.objects.filter(seq=following), "canonical") if text]
+    nexts = [*Segment.objects.filter(first=following).values_list("previous", flat=True), *texts]
+    if any(each != segment.digest for each in nexts):
+        findings.add(IssueKind.ARCHIVE_EDITED, segment.last, detail="the next event does not continue it")
+
+
+def _named(issue: IntegrityIssue, segment: Segment) -> IntegrityIssue:
+    """The finding with the file's name, so that it is told from one of the ledger."""
+    return replace(issue, detail=f"{issue.detail}, in {segment.file}".removeprefix(", "))

@@ -1,0 +1,214 @@
+"""Reads events out of archives, newest first, each verified by its seal before anybody sees it.
+
+Events come as the same objects as those of the ledger (see `readable.events`): an event, or None where the file holds
+something that none of our keys has sealed for this archive. Files are read block by block from their end, for a
+limited time; a cursor continues where a search stopped.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, Any, NamedTuple
+
+from django.conf import settings
+
+from .archive_files import LINE_AT_MOST, Unavailable, lines_backwards, open_file
+from .chain import DOCUMENTS, SCALARS, TEXT, from_jsonl, key_id_of, seq_of
+from .matching import Fields, Matches
+from .models import Event, Segment
+from .paging import SIZE
+from .readable import UNREADABLE
+from .segments import archives_since
+
+SECONDS = 2.0  # of reading in one request
+PAGE_SECONDS = 1.0  # for a page that shows more than archived events
+MANY = 500  # archived events of one thing
+NEAR = 1 << 18  # bytes that are read line by line to find one event
+
+
+class Cursor(NamedTuple):
+    """Where to continue: before this byte of the archive that begins with event `first`."""
+
+    first: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.first}.{self.end}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor | None:
+        """The cursor that `str` writes like this, if it is one."""
+        match = re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text)
+        return cls(int(match[1]), int(match[2])) if match else None
+
+
+@dataclass(slots=True)
+class ArchivePage:
+    """What was found, newest first, each with its number (0 if unknown). `cursor`: where to continue; None at the end.
+    `unavailable`: archives whose files cannot be read here. `damaged`: rows that fail verification, shown or not."""
+
+    events: list[tuple[int, Event | None]] = field(default_factory=list)
+    cursor: Cursor | None = None
+    unavailable: list[Segment] = field(default_factory=list)
+    damaged: int = 0
+    through_at: datetime | None = None  # read back to this event's time
+
+
+class Past(NamedTuple):
+    """Archived events, newest first, and the archives that may have more: not here, damaged, or too long to read."""
+
+    events: list[Event]
+    unread: list[Segment]
+
+
+def search(
+    segments: Sequence[Segment],
+    matches: Matches,
+    *,
+    needles: Sequence[bytes] = (),
+    cursor: Cursor | None = None,
+    size: int = SIZE,
+    seconds: float = SECONDS,
+    shows_damage: bool = False,
+) -> ArchivePage:
+    """Read matching events of these archives (oldest archive first), at most `size` and no longer than `seconds`.
+
+    `needles`: bytes of which every wanted line has some; other lines are skipped without a look. `shows_damage`: rows that fail
+    verification are among the results, since nobody can tell whether they match.
+    """
+    found, deadline = ArchivePage(), time.monotonic() + seconds
+    for segment in reversed(segments):
+        if cursor and segment.first > cursor.first:
+            continue
+        try:
+            with open_file(segment.file) as file:
+                for at, line in lines_backwards(file, _end(file, segment, cursor)):
+                    if not needles or any(each in line for each in needles):
+                        _take(found, segment, line, matches, shows_damage=shows_damage)
+                    if len(found.events) >= size or time.monotonic() > deadline:
+                        found.cursor = Cursor(segment.first, at)
+                        return _without_end(found, segments)
+        except Unavailable:
+            found.unavailable.append(segment)
+    return found
+
+
+def past(since: datetime | None, matches: Matches, *, needles: Sequence[bytes], size: int = MANY) -> Past:
+    """The newest archived events for a page that shows them with those of the ledger. Only archives with events since
+    this time are read."""
+    segments = archives_since(since)
+    if not segments or size <= 0:
+        return Past([], segments)
+    found = search(segments, matches, needles=needles, size=size, seconds=PAGE_SECONDS)
+    unread = list(found.unavailable)
+    if found.damaged:
+        unread = segments
+    elif found.cursor and len(found.events) < size:
+        unread += [each for each in segments if each.first <= found.cursor.first]
+    return Past([event for _, event in found.events if event], unread)
+
+
+def naming(**fields: object) -> bytes:
+    """The bytes by which an event's text says that a field has this value, such as `"object_id":"7",`."""
+    ((name, value),) = fields.items()
+    return f"{json.dumps({name: value}, ensure_ascii=False, separators=(',', ':'))[1:-1]},".encode()
+
+
+def find(segment: Segment, seq: int) -> Event | None:
+    """One event of this archive; None if the file lacks it or it fails verification. Raises Unavailable."""
+    deadline, needle = time.monotonic() + SECONDS, f'"seq":{seq},'.encode()
+    with open_file(segment.file) as file:
+        start, end = _around(file, seq)
+        for at, line in lines_backwards(file, end):
+            if at < start or time.monotonic() > deadline:
+                break
+            fields = _genuine(line, segment) if needle in line else None
+            if fields and fields["seq"] == seq:
+                return _event(fields, line)
+    return None
+
+
+def _take(found: ArchivePage, segment: Segment, line: bytes, matches: Matches, *, shows_damage: bool) -> None:
+    fields = _genuine(line, segment)
+    if fields is None:
+        found.damaged += 1
+        if shows_damage:
+            found.events.append((_claimed_seq(line, segment), None))
+        return
+    found.through_at = datetime.fromisoformat(fields["at"])
+    if matches(fields):
+        found.events.append((fields["seq"], _event(fields, line)))
+
+
+def _without_end(found: ArchivePage, segments: Sequence[Segment]) -> ArchivePage:
+    """Without a cursor that stands before the first byte of all."""
+    if found.cursor == Cursor(segments[0].first, 0):
+        found.cursor = None
+    return found
+
+
+def _genuine(line: bytes, segment: Segment) -> Fields | None:
+    """The fields of an event that one of our keys has sealed, with a number of this archive; else None."""
+    try:
+        text, sealed = from_jsonl(line.decode())
+        key = dict(settings.AUDIT_KEYS)[key_id_of(text)]
+        is_sealed = hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), sealed)
+        if not is_sealed or not TEXT.match(text) or not segment.first <= seq_of(text) <= segment.last:
+            return None
+        fields: Fields = json.loads(text)
+    except UNREADABLE:
+        return None
+    return fields
+
+
+def _event(fields: Fields, line: bytes) -> Event:
+    """The event as a row of the ledger has it. An older text lacks younger columns."""
+    text, sealed = from_jsonl(line.decode())
+    values: dict[str, Any] = {name: fields[name] for name in (*SCALARS, *DOCUMENTS) if name in fields}
+    at = datetime.fromisoformat(fields["at"])
+    event = Event(seq=fields["seq"], at=at, key_id=fields["key"], canonical=text, digest=sealed, **values)
+    event.is_archived = True
+    return event
+
+
+def _claimed_seq(line: bytes, segment: Segment) -> int:
+    """The number that a damaged row claims, if it is one of this archive."""
+    try:
+        seq = seq_of(line[:200].decode(errors="replace"))
+    except ValueError:
+        return 0
+    return seq if segment.first <= seq <= segment.last else 0
+
+
+def _end(file: IO[bytes], segment: Segment, cursor: Cursor | None) -> int:
+    """The byte to read back from: the file's end, or the cursor's place if a line begins there."""
+    size = file.seek(0, 2)
+    if cursor is None or cursor.first != segment.first or cursor.end >= size:
+        return size
+    if cursor.end:
+        file.seek(cursor.end - 1)
+        return cursor.end if file.read(1) == b"\n" else size
+    return 0
+
+
+def _around(file: IO[bytes], seq: int) -> tuple[int, int]:
+    """Bytes between which an event's line is, by bisection over the numbers that lines claim."""
+    start, end = 0, file.seek(0, 2)
+    while end - start > NEAR:
+        file.seek((start + end) // 2)
+        file.readline(LINE_AT_MOST)
+        here = file.tell()
+        try:
+            number = seq_of(file.readline(200).decode(errors="replace"))
+        except ValueError:
+            break
+        if not start < here < end:
+            break
+        start, end = (here, end) if number <= seq else (start, here)
+    return start, end

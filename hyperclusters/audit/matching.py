@@ -1,0 +1,93 @@
+"""What an EventFilter means for events that are in no database: the fields of an event's text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from .filters import EQUAL, EventFilter
+from .search import COLUMNS, LEAST, PATHS
+from .times import LATEST
+from .vocabulary import EventType
+
+Fields = Mapping[str, Any]
+Matches = Callable[[Fields], bool]
+
+
+def matcher(event_filter: EventFilter, teams: tuple[int, ...] | None) -> Matches:
+    """Whether an event matches, and is of one of these teams (None: of any or none), as the ledger's queries decide it."""
+    equal: dict[str, tuple[Any, ...]] = {}
+    for name in EQUAL:
+        value = getattr(event_filter, name)
+        if value not in ("", None, ()):
+            equal[name] = value if isinstance(value, tuple) else (value,)
+
+    def matches(fields: Fields) -> bool:
+        return (
+            (teams is None or fields["team_id"] in teams)
+            and all(fields.get(name, "") in values for name, values in equal.items())
+            and _is_in_time(event_filter, fields)
+            and _is_by_people(event_filter, fields)
+            and _says(event_filter, fields)
+        )
+
+    return matches
+
+
+def _is_in_time(event_filter: EventFilter, fields: Fields) -> bool:
+    at = datetime.fromisoformat(fields["at"])
+    since, until = event_filter.since, event_filter.until
+    return not (since and at < since) and not (until and until < LATEST and at >= until)
+
+
+def _is_by_people(event_filter: EventFilter, fields: Fields) -> bool:
+    if not event_filter.people_only or event_filter.action:
+        return True
+    is_by_somebody = event_filter.person_name or fields["person_name"] or fields["source"] != "worker"
+    return bool(is_by_somebody) and fields["action"] != EventType.AUDIT_READ
+
+
+def _says(event_filter: EventFilter, fields: Fields) -> bool:
+    reason, code, text, request = (
+        event_filter.reason,
+        event_filter.code,
+        event_filter.text,
+        event_filter.request,
+    )
+    is_read = fields["action"] == EventType.AUDIT_READ
+    return (
+        (not reason or (_has(fields["reason"], reason) and not (is_read and len(reason) >= LEAST)))
+        and (
+            not code or (_has(_at(fields, "response", "code"), code) and not (is_read and len(code) >= LEAST))
+        )
+        and (
+            not event_filter.about
+            or not {fields["object_name"], fields["object_id"]}.isdisjoint(event_filter.about)
+        )
+        and (not request or request in (fields["request_id"], fields["upstream_request_id"]))
+        and (
+            not text
+            or (not is_read and (fields["object_id"] in event_filter.text_ids or _contains(fields, text)))
+        )
+    )
+
+
+def _contains(fields: Fields, text: str) -> bool:
+    """As `search.containing`."""
+    if len(text) < LEAST:
+        return text in (fields["object_name"], fields["person_name"])
+    words = [*(fields.get(name, "") for name in COLUMNS), *(_at(fields, *path) for path in PATHS)]
+    return _has("\n".join(words), text)
+
+
+def _has(words: str, text: str) -> bool:
+    return text.upper() in words.upper()
+
+
+def _at(fields: Fields, *path: str) -> str:
+    """The text at a place in a document; empty if there is none."""
+    value: Any = fields
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return "" if value is None else str(value)
