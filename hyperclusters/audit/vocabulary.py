@@ -136,12 +136,12 @@ class EventType(models.TextChoices):
 
     CREATE_REVIEWED = "cluster:create:reviewed", _("creation reviewed")
     CREATE_FLAGGED = "cluster:create:flagged", _("creation marked for follow-up")
-    FOLLOW_UP_OPENED = "creation:follow_up:opened", _("follow-up opened")
-    FOLLOW_UP_ANSWERED = "creation:follow_up:answered", _("follow-up answered")
-    FOLLOW_UP_REASSIGNED = "creation:follow_up:reassigned", _("follow-up assigned to somebody else")
-    FOLLOW_UP_RESCHEDULED = "creation:follow_up:rescheduled", _("due date of a follow-up changed")
-    FOLLOW_UP_CLOSED = "creation:follow_up:closed", _("follow-up closed")
-    FOLLOW_UP_REFUSED = "creation:follow_up:refused", _("change of a follow-up refused")
+    FOLLOW_UP_OPENED = "creation:follow-up:opened", _("follow-up opened")
+    FOLLOW_UP_ANSWERED = "creation:follow-up:answered", _("follow-up answered")
+    FOLLOW_UP_REASSIGNED = "creation:follow-up:reassigned", _("follow-up assigned to somebody else")
+    FOLLOW_UP_RESCHEDULED = "creation:follow-up:rescheduled", _("due date of a follow-up changed")
+    FOLLOW_UP_CLOSED = "creation:follow-up:closed", _("follow-up closed")
+    FOLLOW_UP_REFUSED = "creation:follow-up:refused", _("change of a follow-up refused")
 
     CLUSTER_CLAIMED = "cluster:outside:claimed", _("cluster made outside claimed for a person")
     CLUSTER_ACCEPTED = "cluster:outside:accepted", _("cluster made outside accepted")

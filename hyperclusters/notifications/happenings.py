@@ -34,13 +34,22 @@ KINDS: dict[str, tuple[MessageKind, str]] = {
     EventType.ACCESS_ASKED: (MessageKind.ACCESS_ASKED, "requested"),
     EventType.ACCESS_APPROVED: (MessageKind.ACCESS_DECIDED, "approved"),
     EventType.ACCESS_DECLINED: (MessageKind.ACCESS_DECIDED, "declined"),
+    EventType.CREATE_APPROVAL_NEEDED: (MessageKind.UNRESOLVED, "approval_needed"),
     EventType.CREATE_UNDECIDED: (MessageKind.UNRESOLVED, "needs_attention"),
     EventType.CREATE_OVERDUE: (MessageKind.UNRESOLVED, "creation_overdue"),
     EventType.DELETE_OVERDUE: (MessageKind.UNRESOLVED, "deletion_overdue"),
     EventType.CLUSTER_SEEN_OUTSIDE: (MessageKind.ELSEWHERE, "elsewhere"),
     EventType.CREATE_FLAGGED: (MessageKind.FOLLOW_UP, "follow_up"),
+    EventType.FOLLOW_UP_OPENED: (MessageKind.FOLLOW_UP, "follow_up_assigned"),
+    EventType.FOLLOW_UP_REASSIGNED: (MessageKind.FOLLOW_UP, "follow_up_assigned"),
     EventType.AUDIT_BROKEN: (MessageKind.INTEGRITY, "integrity"),
 }
+
+PAGES = {
+    "creation": "creations:creation",
+    "follow_up": "creations:follow_up",
+    "cluster": "clusters:cluster",
+}  # by the kind of an event's object
 
 
 def notify(
@@ -105,14 +114,17 @@ def _queue(event: Event) -> None:
         return
     team = Team.objects.filter(pk=event.team_id).first() if event.team_id else None
     after = event.after or {}
-    person = after.get("person") or event.object_name if event.object_kind == "request" else event.person_name
+    person = after.get("assignee") or event.person_name
+    if event.object_kind == "request":
+        person = after.get("person") or event.object_name
     facts = {
         "name": event.object_name,
         "person": str(person),
         "by": event.person_name,
         "team": event.team_name,
         "project": event.project_name,
-        "reason": event.reason,
+        # Of a follow-up, those concerned read what is asked on its page: a chat has other readers.
+        "reason": "" if event.object_kind == "follow_up" else event.reason,
     }
     notify(
         kind,
@@ -135,12 +147,10 @@ def _settlement(event: Event) -> tuple[MessageKind | None, str]:
 
 def _path(event: Event, team: Team | None) -> str:
     """The page where one acts on it."""
-    if event.object_kind == "creation":
-        return reverse("creations:creation", args=[event.object_id])
+    if page := PAGES.get(event.object_kind):
+        return reverse(page, args=[event.object_id])
     if event.object_kind == "deletion":
         return f"{reverse('clusters:list')}?{urlencode({'q': event.object_name})}"
-    if event.object_kind == "cluster":
-        return reverse("clusters:cluster", args=[event.object_id])
     if event.action == EventType.AUDIT_BROKEN:
         return reverse("audit:chain")
     if event.object_kind == "request" and team is not None:

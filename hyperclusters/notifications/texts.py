@@ -21,11 +21,13 @@ TITLES: dict[str, str | Promise] = {
     "failed": gettext_lazy("Cluster %(name)s was not created: the cloud refused it"),
     "not_created": gettext_lazy("Cluster %(name)s was not created"),
     "refused": gettext_lazy("Cluster %(name)s was not sent to the cloud"),
+    "approval_needed": gettext_lazy("%(by)s asks for approval of %(name)s"),
     "needs_attention": gettext_lazy("Creation of %(name)s needs a decision"),
     "creation_overdue": gettext_lazy("Outcome of creating %(name)s still unknown"),
     "deletion_overdue": gettext_lazy("Outcome of deleting %(name)s still unknown"),
     "elsewhere": gettext_lazy("Cluster %(name)s was created elsewhere"),
     "follow_up": gettext_lazy("%(by)s asks for a follow-up on %(name)s"),
+    "follow_up_assigned": gettext_lazy("%(by)s asks %(person)s about %(name)s"),
     "integrity": gettext_lazy("The integrity check of the audit found tampering"),
     "test": gettext_lazy("Test message"),
 }

@@ -35,4 +35,4 @@ def test_words_fit_their_columns_and_say_what_they_are_about() -> None:
         longest = getattr(Event._meta.get_field(name), "max_length", 0)
         assert longest
         assert all(len(word) <= longest for word in words)
-    assert all(re.fullmatch(r"[a-z]+(:[a-z_-]+){1,2}", word) for word in EventType)
+    assert all(re.fullmatch(r"[a-z]+(:[a-z-]+){1,2}", word) for word in EventType)

@@ -34,7 +34,7 @@ from tests.conftest import Cloud, People, Projects, events, run_worker, submit_c
 from tests.faults.concurrency import run_concurrently
 
 DAY = timedelta(days=1)
-CODE = "creation:follow_up:"
+CODE = "creation:follow-up:"
 REFUSED = EventType.FOLLOW_UP_REFUSED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -11,11 +12,12 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import AccessRequest, Grant, Message, MessageKind, Role, Team, User
-from hyperclusters.audit import readable
+from hyperclusters.audit import clock, readable
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import ScheduledTask
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.creation_reviews import review
+from hyperclusters.clusters.follow_ups import open_follow_up, reassign
 from hyperclusters.clusters.models import Creation, Judgement, State
 from hyperclusters.notifications import happenings
 from hyperclusters.notifications.happenings import notify, queue_new
@@ -110,6 +112,9 @@ def test_a_creation_is_told_when_it_is_settled(
         (EventType.CREATE_WITHDRAWN, "queued", "cancelled", None),
         (EventType.CREATE_UNKNOWN, "sending", "unknown", None),
         (EventType.CREATE_UNDECIDED, "unknown", "needs_attention", ("unresolved", "needs_attention")),
+        (EventType.CREATE_APPROVAL_NEEDED, None, None, ("unresolved", "approval_needed")),
+        (EventType.CREATE_DECLINED, "queued", "refused", ("settled", "refused")),
+        (EventType.CREATE_APPROVED, "queued", "queued", None),
         (EventType.CREATE_OVERDUE, None, None, ("unresolved", "creation_overdue")),
         (EventType.CREATE_FLAGGED, None, None, ("follow-up", "follow_up")),
     ],
@@ -146,6 +151,22 @@ def test_a_flag_of_an_auditor_is_told_as_a_follow_up(
     assert send_all() == 1
     assert titles(services) == ["olga asks for a follow-up on train-a3"]
     assert "whose is it?" in services.text
+
+
+def test_who_is_asked_in_a_follow_up_is_told_and_not_what(
+    people: People, services: Chats, projects: Projects
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, name="train-a3")
+    services.add(people.vision, people.tom, kinds=["follow-up"])
+    follow_up = open_follow_up(
+        by=people.olga, creation=creation, to="ada", due_on=clock.today(), text="whose is it?", token=uuid4()
+    )
+    reassign(by=people.olga, follow_up=follow_up, to="tom", version=follow_up.version)
+    queue_new()
+    assert send_all() == 2
+    assert titles(services) == ["olga asks ada about train-a3", "olga asks tom about train-a3"]
+    assert follow_up.get_absolute_url() in services.text
+    assert "whose is it?" not in services.text
 
 
 def test_a_cluster_created_elsewhere_and_an_overdue_deletion_lead_to_where_one_acts(

@@ -184,7 +184,7 @@ def test_two_auditors_who_close_it_read_who_was_first(
     url = follow_up.get_absolute_url()
     olga.post(f"{url}close/", {"version": "1"})
     assert "olga closed it already." in words(otto.post(f"{url}close/", {"version": "1"}, follow=True))
-    assert len(events(action="creation:follow_up:closed")) == 1
+    assert len(events(action="creation:follow-up:closed")) == 1
 
 
 def test_an_auditor_who_is_asked_gets_no_form_to_close_it(
@@ -394,8 +394,8 @@ def test_the_monthly_report_counts_open_overdue_and_closed(
 
 def test_events_of_follow_ups_are_sentences_that_lead_to_it(follow_up: FollowUp, as_: SignIn) -> None:
     olga = as_("olga")
-    assert "opened a follow-up on train-1" in main(olga.get("/audit/?action=creation:follow_up:opened"))
-    (event,) = events(action="creation:follow_up:opened")
+    assert "opened a follow-up on train-1" in main(olga.get("/audit/?action=creation:follow-up:opened"))
+    (event,) = events(action="creation:follow-up:opened")
     assert follow_up.get_absolute_url() in body(olga.get(event.get_absolute_url()))
 
 
