@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection, transaction
 from django.test import Client as Browser
@@ -35,10 +36,10 @@ from hyperclusters.access.services import add_person, add_team, end_grant, grant
 from hyperclusters.accounts.models import Scope
 from hyperclusters.accounts.token_format import token_id
 from hyperclusters.audit import clock
+from hyperclusters.audit.chain import GENESIS, append
 from hyperclusters.audit.chain import PendingEvent as Link
-from hyperclusters.audit.chain import append
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import Event
+from hyperclusters.audit.models import Event, Segment
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, FollowUp, Project
 from hyperclusters.clusters.monthly_reports import create_report
@@ -117,6 +118,18 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
         yield build()
 
 
+ARCHIVE = 10**12  # the first event of an archive, far from all that there are
+
+
+def add_archive() -> None:
+    """A sealed record of an archive whose file is elsewhere."""
+    key_id, key = settings.AUDIT_KEYS[0]
+    values = {"previous": GENESIS, "digest": GENESIS, "file": "elsewhere.jsonl", "sha256": GENESIS}
+    segment = Segment(first=ARCHIVE, last=ARCHIVE, archived_at=clock.now(), key_id=key_id, **values)
+    segment.seal = segment.sealed_with(key)
+    segment.save(force_insert=True)
+
+
 def build() -> World:
     admin = {
         slug: add_person(username=f"lead-{slug}", email=f"lead-{slug}@example.com")
@@ -134,6 +147,7 @@ def build() -> World:
     ):
         grant(person=people[name], role=role, team=team, reason="matrix")
     site = grant(person=add_person(username="second"), role=Role.PLATFORM_ADMIN, team=None, reason="matrix")
+    add_archive()
     report = create_report(clock.now().date().replace(day=1))
     audit_target = NotificationTarget.objects.create(name="auditors", address_set_by=people["auditor"])
     made = World(own, other, site, audit_target, str(report), {"nobody": Browser()}, people)
@@ -213,8 +227,8 @@ def path(route: str, at: Side, world: World) -> str:
         "uninvite": [at.team.slug, at.invitation.pk],
         "delete_view": [987_654_321],
         "withdraw": [at.creation.pk] if space == "creations" else [at.asked.pk],
-        "verify": [1],
-        "download": [1],
+        "verify": [ARCHIVE],
+        "download": [ARCHIVE],
         "report": [world.report],
         "report-file": [world.report],
         "invitation": ["forged"],
