@@ -11,8 +11,8 @@ from hyperclusters.access.models import Role, User
 from hyperclusters.access.services import end_grant, grant
 from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.ownership import hand_over
+from hyperclusters.statements import _statement
 from hyperclusters.web.shared.context import _news_since, _running
-from hyperclusters.web.shared.statements import _statement
 from hyperclusters.web.texts.notices import inbox, mark_read, unread
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
 

@@ -21,7 +21,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.web.shared.statements import Slot, count
+from hyperclusters.statements import Slot, count
 from hyperclusters.web.texts.notices import unread
 
 THEMES = ("light", "dark")

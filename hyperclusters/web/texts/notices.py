@@ -26,7 +26,7 @@ from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Approval, Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.web.shared.statements import Slot, count
+from hyperclusters.statements import Slot, count
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.grants import last_day
