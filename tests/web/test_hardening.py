@@ -153,7 +153,7 @@ def test_a_sound_installation_passes_the_deployment_checks(tmp_path: Path) -> No
     done = deployed(tmp_path, SECRET_KEY=secret)
     assert done.returncode == 0, done.stderr
     assert secret not in done.stdout + done.stderr
-    (tmp_path / "static" / "css" / "base.css").write_text("of the last release")
+    (tmp_path / "static" / "css" / "app.css").write_text("of the last release")
     assert "E013" in deployed(tmp_path).stderr
 
 
