@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
+from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.models import Grant, User
 from hyperclusters.accounts.claims import Claims
+from hyperclusters.audit import clock
 from tests.accounts.bent_provider import NULL, BentProvider
 from tests.conftest import People, confirm, events
 from tests.web.pages import SignIn, words
@@ -212,6 +214,7 @@ def test_g44_a_grant_that_a_group_gives_says_so_before_it_is_revoked(
     again = "gets it again at the next sign-in"
     assert again in words(tom.get(f"/teams/vision/grants/{team.pk}/"))
     assert "remove zoe from the group at the company" in words(tom.get(f"/teams/vision/grants/{team.pk}/"))
+    open_review(people.vision, due_on=clock.today(), by=people.tom)
     assert "given again at the next company sign-in" in words(tom.get("/teams/vision/review/"))
     assert again in words(root.get(f"/people/roles/{site.pk}/end/"))
     by_hand = Grant.objects.active().get(person=people.ada)

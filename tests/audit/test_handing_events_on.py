@@ -270,9 +270,9 @@ def test_g47_a_retry_after_is_honoured_within_bounds(
 
 
 def test_g47_lag_is_an_alert_once_until_something_is_taken_again(
-    database: None, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    database: None, collector: Collector
 ) -> None:
-    monkeypatch.setattr(push, "LATE", timedelta(0))
+    AlertSettings.objects.create(pk=AlertSettings.ONLY, late_minutes=0)
     collector.answers = [500, 500, 500]
     noted(1)
     for _ in range(3):
