@@ -530,8 +530,8 @@ def test_every_form_with_a_reason_keeps_drafts() -> None:
     }
     families = {"teams", "people", "projects", "access", "clusters", "creations", "audit"}
     assert {name for name in without if name.partition(":")[0] in families} == {
-        "access:invitation", "access:revoke_token", "access:withdraw", "audit:export", "audit:test_alerts", "clusters:capacity", "clusters:check",
-        "clusters:refresh", "clusters:traces", "creations:look", "creations:withdraw", "projects:restore", "projects:test", "teams:uninvite",
+        "access:invitation", "access:revoke_token", "access:withdraw", "audit:act_on_target", "audit:download", "audit:export", "audit:test_alerts", "audit:verify", "clusters:capacity", "clusters:check",
+        "clusters:refresh", "clusters:traces", "creations:look", "creations:withdraw", "projects:restore", "projects:test", "teams:act_on_target", "teams:uninvite",
     }  # fmt: skip
 
 
