@@ -26,7 +26,7 @@ NAMED = "audit_event_named"  # SQLite's trigger that fills the search
 _VOCABULARIES = {"audit_search": ("main", "audit_event_name"), "audit_search_again": ("temp", "audit_names")}
 
 _NO_EXTENSION = (
-    "The audit's search needs PostgreSQL's extension pg_trgm, and this database role may not create it. Have somebody who "
+    "The search needs PostgreSQL's extension pg_trgm, and this database role may not create it. Have somebody who "
     "may do so run `CREATE EXTENSION pg_trgm;` in this database (Debian: package postgresql-contrib), and migrate again."
 )
 
@@ -105,18 +105,22 @@ def differing(first: int, last: int, limit: int) -> list[int]:
 
 
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
-    """Create the index (a migration's forward step). Raises RuntimeError, with what to do, if pg_trgm is not
-    available."""
+    """Create the index (a migration's forward step). Raises RuntimeError as `create_extension`."""
     if schema_editor.connection.vendor == "sqlite":
         for statement in (TABLE_SQL, FILL_SQL, NAMED_SQL):
             schema_editor.execute(statement)
         return
+    create_extension(schema_editor)
+    schema_editor.execute(INDEX_SQL)
+
+
+def create_extension(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """What indexes parts of words in PostgreSQL. Raises RuntimeError, with what to do, if pg_trgm is not available."""
     try:
         with transaction.atomic(using=schema_editor.connection.alias):
             schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     except ProgrammingError as error:
         raise RuntimeError(_NO_EXTENSION) from error
-    schema_editor.execute(INDEX_SQL)
 
 
 def replace(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:

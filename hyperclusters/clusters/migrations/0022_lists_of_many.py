@@ -5,7 +5,9 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.models import F, Q
 
-# What `icontains` asks for: UPPER(column::text) LIKE UPPER('%part%'). The extension is there: the audit's search needs it.
+from hyperclusters.audit.search import create_extension
+
+# What `icontains` asks for: UPPER(column::text) LIKE UPPER('%part%').
 WORDS = {
     "cluster_words": "clusters_cluster USING gin (UPPER(name::text) gin_trgm_ops, UPPER(cluster_id::text) gin_trgm_ops)",
     "network_words": "clusters_network USING gin (UPPER(subnet_id::text) gin_trgm_ops)",
@@ -15,6 +17,7 @@ WORDS = {
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Index the parts of words. SQLite reads every row."""
     if schema_editor.connection.vendor == "postgresql":
+        create_extension(schema_editor)
         for name, definition in WORDS.items():
             schema_editor.execute(f"CREATE INDEX {name} ON {definition}")
 
@@ -27,7 +30,6 @@ def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0013_people_and_parts"),
         ("clusters", "0021_creations_without_a_type"),
     ]
 
