@@ -1,5 +1,5 @@
-"""Sends waiting messages: at least once, in order for each chat, and one thread for each service, so that one that does
-not answer delays no other.
+"""Sends waiting messages: at least once, in order for each chat (a test first), and one thread for each service, so that
+one that does not answer delays no other.
 
 A target's lease gives it to one worker for one message. Its pause doubles with each failure, and is set before the
 message is sent, so that a message that kills its worker waits as well. A message is given up after a day, or when the
@@ -45,7 +45,8 @@ def send_due(service: str, may_go_on: Callable[[], bool] = lambda: True) -> int:
     delivered, holder = 0, uuid.uuid4().hex
     while may_go_on() and (target := NotificationTarget.objects.filter(service=service).claim(holder)):
         mine = NotificationTarget.objects.filter(pk=target.pk, lease_holder=holder)
-        message = target.messages.filter(state=MessageState.WAITING).first()
+        waiting = target.messages.filter(state=MessageState.WAITING)
+        message = waiting.filter(kind=MessageKind.TEST).first() or waiting.first()
         try:
             if message is not None:
                 mine.update(run_after=clock.now() + pause(target.failures + 1))

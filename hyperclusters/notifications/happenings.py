@@ -8,6 +8,7 @@ transaction.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -15,17 +16,20 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from hyperclusters.access.models import Grant, Message, MessageKind, NotificationTarget, Team
+from hyperclusters.access.models.notification import NotificationTargetQuerySet
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import ChainHead, Event, ScheduledTask
 from hyperclusters.audit.push import new_events
-from hyperclusters.audit.readable import events
+from hyperclusters.audit.readable import UNREADABLE, events
 from hyperclusters.audit.vocabulary import EventType
 
+log = logging.getLogger(__name__)
 TASK = "messages"
 AT_ONCE = 500  # events
+LONGEST_NAME = 64  # characters of a cluster's name in a path
 ENDING = timedelta(days=3)  # before its end
 FIRST_DAY = timedelta(days=1)  # a grant for a day needs no message
 AUDITORS_ONLY = {MessageKind.INTEGRITY}
@@ -70,8 +74,7 @@ def notify(
     whose = Q(team__isnull=True)
     if team is not None and kind not in AUDITORS_ONLY:
         whose |= Q(team=team)
-    open_targets = NotificationTarget.objects.open().filter(whose, service__in=list(settings.MESSAGE_HOSTS))
-    targets = [target for target in open_targets if kind in target.kinds]
+    targets = [target for target in _open_targets().filter(whose) if kind in target.kinds]
     Message.objects.bulk_create(
         [
             Message(
@@ -98,9 +101,15 @@ def queue_new(may_go_on: Callable[[], bool] = lambda: True) -> None:
         with transaction.atomic():
             task = ScheduledTask.objects.select_for_update().get(pk=TASK)
             batch = list(events(new_events(task)[:AT_ONCE]))
-            for _seq, event in batch:
-                if event is not None:
-                    _queue(event)
+            for seq, event in batch:
+                try:
+                    if event is not None:
+                        _queue(event)
+                except (
+                    NoReverseMatch,
+                    *UNREADABLE,
+                ):  # edited past the triggers: it must not stop those behind it
+                    log.exception("an event is told to no chat: %s", seq)
             if batch:
                 task.seq = batch[-1][0]
                 task.save(update_fields=["seq"])
@@ -109,7 +118,7 @@ def queue_new(may_go_on: Callable[[], bool] = lambda: True) -> None:
 
 def _queue(event: Event) -> None:
     """Queue what one event tells."""
-    kind, text = KINDS.get(event.action) or _settlement(event)
+    kind, text = KINDS.get(event.action) or _of_creation(event)
     if kind is None:
         return
     team = Team.objects.filter(pk=event.team_id).first() if event.team_id else None
@@ -123,8 +132,8 @@ def _queue(event: Event) -> None:
         "by": event.person_name,
         "team": event.team_name,
         "project": event.project_name,
-        # Of a follow-up, those concerned read what is asked on its page: a chat has other readers.
-        "reason": "" if event.object_kind == "follow_up" else event.reason,
+        # Those concerned read on its page what an auditor asks: a chat has other readers.
+        "reason": "" if kind == MessageKind.FOLLOW_UP else event.reason,
     }
     notify(
         kind,
@@ -137,11 +146,15 @@ def _queue(event: Event) -> None:
     )
 
 
-def _settlement(event: Event) -> tuple[MessageKind | None, str]:
-    """A creation that this event settles: its state is a verdict now, and was another before."""
-    before, after = (facts.get("state") if facts else None for facts in (event.before, event.after))
-    if event.object_kind == "creation" and after in SETTLED and after != before:
-        return MessageKind.SETTLED, str(after)
+def _of_creation(event: Event) -> tuple[MessageKind | None, str]:
+    """A creation whose request waits for approval, or that this event settles: its state is a verdict now, and was
+    another before."""
+    before, after = event.before or {}, event.after or {}
+    if event.action == EventType.CREATE_REQUESTED and "approval" in after:
+        return MessageKind.UNRESOLVED, "approval_needed"
+    state = after.get("state")
+    if event.object_kind == "creation" and state in SETTLED and state != before.get("state"):
+        return MessageKind.SETTLED, str(state)
     return None, ""
 
 
@@ -150,7 +163,7 @@ def _path(event: Event, team: Team | None) -> str:
     if page := PAGES.get(event.object_kind):
         return reverse(page, args=[event.object_id])
     if event.object_kind == "deletion":
-        return f"{reverse('clusters:list')}?{urlencode({'q': event.object_name})}"
+        return f"{reverse('clusters:list')}?{urlencode({'q': event.object_name[:LONGEST_NAME]})}"
     if event.action == EventType.AUDIT_BROKEN:
         return reverse("audit:chain")
     if event.object_kind == "request" and team is not None:
@@ -160,7 +173,7 @@ def _path(event: Event, team: Team | None) -> str:
 
 def _queue_ending() -> None:
     """Queue a message about access that ends within three days, once for each end."""
-    wanting = [each for each in NotificationTarget.objects.open() if MessageKind.ACCESS_ENDING in each.kinds]
+    wanting = [each for each in _open_targets() if MessageKind.ACCESS_ENDING in each.kinds]
     if not wanting:
         return
     messages = Message.objects.filter(kind=MessageKind.ACCESS_ENDING, target__in=wanting)
@@ -178,3 +191,8 @@ def _queue_ending() -> None:
             facts = {"person": grant.person.username, "team": grant.team.name, "until": until}
             path = f"{grant.team.get_absolute_url()}?show=soon"
             notify(MessageKind.ACCESS_ENDING, grant.team, text="ending", key=key, path=path, facts=facts)
+
+
+def _open_targets() -> NotificationTargetQuerySet:
+    """The chats that get messages, of the services that are turned on."""
+    return NotificationTarget.objects.open().filter(service__in=list(settings.MESSAGE_HOSTS))

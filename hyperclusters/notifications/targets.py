@@ -1,6 +1,7 @@
 """Chats that get messages: added, changed, paused, removed and tested by admins of a team, or by auditors for their own.
 
-Nobody reads an address back: it is sealed here, opened by the worker alone, and in no event.
+Nobody reads an address back: it is sealed here, opened by the worker alone, and in no event. What changes a chat raises
+NotificationTarget.DoesNotExist if somebody has removed it meanwhile.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from hyperclusters.clusters.worker import run_due
 from hyperclusters.encryption import UnreadableSecret, key_ids, unseal
 from hyperclusters.notifications import targets
 from hyperclusters.notifications.happenings import notify
+from hyperclusters.web.access.views import messages
 from tests.conftest import People, confirm, events
 from tests.faults.concurrency import run_concurrently
 from tests.notifications.chats import SECRET, TOKEN, Chats, saying, send_all, states
@@ -81,6 +82,26 @@ def test_an_admin_adds_a_chat_changes_it_and_removes_it(as_: SignIn, people: Peo
         "removed",
     ]
     assert tom.get(target.get_absolute_url()).status_code == 404
+
+
+@pytest.mark.parametrize("what", ["test", "pause", "remove", "save"])
+def test_a_chat_that_somebody_removes_at_the_same_time_is_absent(
+    what: str, as_: SignIn, people: People, services: Chats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tom = as_("tom")
+    target = add(tom, services)
+    find = targets.targets_of
+
+    def remove_meanwhile(team: Any) -> Any:
+        found = list(find(team))
+        targets.remove_target(found[0], by=people.tom)
+        monkeypatch.setattr(messages, "get_object_or_404", lambda *_, **__: found[0])
+        return NotificationTarget.objects.all()
+
+    monkeypatch.setattr(targets, "targets_of", remove_meanwhile)
+    page, fields = target.get_absolute_url(), {"name": "x", "kinds": ["settled"], "language": "en"}
+    answer = tom.post(page, fields) if what == "save" else act(tom, target, what)
+    assert answer.status_code == 404
 
 
 def test_a_test_goes_by_the_worker_and_its_outcome_appears(

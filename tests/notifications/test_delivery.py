@@ -20,6 +20,7 @@ from hyperclusters.modelarts import Transport
 from hyperclusters.notifications import delivery
 from hyperclusters.notifications.happenings import notify
 from hyperclusters.notifications.targets import failing_for
+from hyperclusters.notifications.targets import test_target as send_test
 from tests.conftest import People, events
 from tests.faults.concurrency import run_concurrently
 from tests.modelarts.cloud import Visit
@@ -198,6 +199,16 @@ def test_one_message_that_is_refused_does_not_keep_those_behind_it(people: Peopl
     assert event.after == {"messages": 1, "failure": "rejected", "kind": "settled"}
     assert send_all() == 1
     assert only_target().given_up_at is None
+
+
+def test_a_test_is_not_kept_waiting_by_messages_that_do_not_arrive(people: People, services: Chats) -> None:
+    target = services.add(people.vision, people.tom)
+    tell(people)
+    services.cloud.script = saying(404, b"no_service")
+    send_all()
+    send_test(target, by=people.tom)
+    assert send_all() == 0
+    assert states() == ["waiting", "given-up"]
 
 
 def test_a_chat_that_fails_for_a_quarter_of_an_hour_is_shown_and_keeps_its_messages(

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from hyperclusters.access import access_requests
 from hyperclusters.access.models import AccessRequest, Grant, Message, MessageKind, Role, Team, User
+from hyperclusters.access.services import set_rules
 from hyperclusters.audit import clock, readable
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import ScheduledTask
@@ -135,6 +136,36 @@ def test_each_step_of_a_creation_is_told_as_what_it_is(
     assert queued() == ([("Vision", *expected)] if expected else [])
 
 
+def test_a_creation_that_needs_approval_is_told_when_it_is_requested(
+    people: People, services: Chats, projects: Projects
+) -> None:
+    set_rules(people.vision, by=people.tom, approval_types=["HPS"])
+    services.add(people.vision, people.tom, kinds=["unresolved"])
+    creation = submit_creation(people.ada, projects.vision, name="train-a3", reason="Spring runs")
+    submit_creation(people.ada, projects.vision, name="free", type="ECS")
+    queue_new()
+    assert send_all() == 1
+    assert titles(services) == ["ada asks for approval of train-a3"]
+    assert "Spring runs" in services.text
+    assert creation.get_absolute_url() in services.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "object_id", "after"),
+    [("creation", "not/an ID", {}), ("creation", "", {"state": ["refused"]}), ("deletion", "x", {})],
+)
+def test_an_event_that_makes_no_sense_holds_up_nothing(
+    kind: str, object_id: str, after: dict[str, Any], people: People, services: Chats
+) -> None:
+    services.add(people.vision, people.tom)
+    odd = Subject(kind, object_id, "x" * 2000, people.vision)
+    record(EventType.CREATE_OVERDUE, Outcome.UNKNOWN, on=odd, after=after)
+    record(EventType.CREATE_CONFIRMED, Outcome.NOTED, on=odd, after=after)
+    ask(people)
+    queue_new()
+    assert queued()[-1] == ("Vision", "access-asked", "requested")
+
+
 def test_a_flag_of_an_auditor_is_told_as_a_follow_up(
     people: People, services: Chats, cloud: Cloud, projects: Projects
 ) -> None:
@@ -150,7 +181,7 @@ def test_a_flag_of_an_auditor_is_told_as_a_follow_up(
     queue_new()
     assert send_all() == 1
     assert titles(services) == ["olga asks for a follow-up on train-a3"]
-    assert "whose is it?" in services.text
+    assert "whose is it?" not in services.text
 
 
 def test_who_is_asked_in_a_follow_up_is_told_and_not_what(

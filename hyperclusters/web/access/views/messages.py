@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -145,17 +147,28 @@ def _change(request: PageRequest, team: Team | None, pk: UUID) -> HttpResponse:
         return target.list_url
 
     context = {"title": target.name, "submit": _("Save"), "target": target} | _place(team)
-    return form_page(request, form, act, "access/messages/form.html", context)
+    with _absent_if_removed():
+        return form_page(request, form, act, "access/messages/form.html", context)
 
 
 def _act(request: PageRequest, team: Team | None, pk: UUID) -> HttpResponse:
     target = get_object_or_404(targets.targets_of(team), pk=pk)
     chosen = request.POST.get("do")
-    if chosen == "test":
-        targets.test_target(target, by=request.user)
-    elif chosen in {"pause", "resume"}:
-        targets.pause_target(target, is_paused=chosen == "pause", by=request.user)
-    elif chosen == "remove":
-        targets.remove_target(target, by=request.user)
-        messages.success(request, _("“%(name)s” is removed.") % {"name": target.name})
+    with _absent_if_removed():
+        if chosen == "test":
+            targets.test_target(target, by=request.user)
+        elif chosen in {"pause", "resume"}:
+            targets.pause_target(target, is_paused=chosen == "pause", by=request.user)
+        elif chosen == "remove":
+            targets.remove_target(target, by=request.user)
+            messages.success(request, _("“%(name)s” is removed.") % {"name": target.name})
     return redirect(target.list_url)
+
+
+@contextmanager
+def _absent_if_removed() -> Iterator[None]:
+    """404 for a chat that somebody removed since this request found it."""
+    try:
+        yield
+    except NotificationTarget.DoesNotExist:
+        raise Http404 from None
