@@ -198,6 +198,7 @@ def test_what_the_archive_does_not_understand_is_said(files: Path, history: None
     assert "We didn" in page
     assert numbers(page) == set()
     assert as_("olga").get(f"{PAGE}?reads=1&page=%00.5").status_code == 200
+    assert numbers(body(as_("olga").get(f"{PAGE}?reads=1&jump=9999-12-31")))
 
 
 def row_of(segment: Segment, page: str) -> str:
