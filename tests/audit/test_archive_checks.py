@@ -164,9 +164,13 @@ def test_g40_a_file_that_is_back_ends_the_alarm(segments: list[Segment], folder:
 def test_g40_an_anchor_that_has_seen_another_event_is_a_finding(
     segments: list[Segment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = [line | {"seq": segments[0].first + 3} for line in anchors.lines()[:1]]
-    monkeypatch.setattr(anchors, "lines", lambda: lines)
-    assert {each.kind for each in verify_segment(segments[0])} == {IssueKind.ROLLED_BACK}
+    (line, *_) = anchors.lines()
+    for other in (
+        {"seq": segments[0].first + 3},
+        {"digest": "0" * 64},
+    ):  # the manifest has the second one's number
+        monkeypatch.setattr(anchors, "lines", lambda other=other: [line | other])
+        assert {each.kind for each in verify_segment(segments[0])} == {IssueKind.ROLLED_BACK}
 
 
 def test_g40_a_neighbour_that_does_not_continue_the_archive_is_a_finding(segments: list[Segment]) -> None:
