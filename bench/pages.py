@@ -31,7 +31,6 @@ CLUSTERS = int(os.environ.get("BENCH_CLUSTERS", "100000"))
 EVENTS = int(os.environ.get("BENCH_EVENTS", "1000000"))
 MEMBERS = 500
 WARM, TURNS, ROUNDS = 3, 7, 8  # requests before; turns; requests of a turn
-SECOND = "audit/summary/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +131,10 @@ def _compared(case: Case) -> Figure:
     turns = [(case.ours.cost(), case.yardstick.cost()) for _ in range(TURNS)]
     ours, yardstick = zip(*turns, strict=True)
     ratio = median(mine[0] / other[0] for mine, other in turns)
-    return Figure(case.what, _shown(ours), _shown(yardstick), ratio, case.reach)
+    return Figure(case.what, _text_of(ours), _text_of(yardstick), ratio, case.reach)
 
 
-def _shown(turns: tuple[tuple[float, float], ...]) -> str:
+def _text_of(turns: tuple[tuple[float, float], ...]) -> str:
     cpu, wall = (median(values) for values in zip(*turns, strict=True))
     return f"{cpu:.1f} ms CPU, {wall:.0f} wall"
 

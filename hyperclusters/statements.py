@@ -10,7 +10,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 
 Build = Callable[..., models.QuerySet[Any]]
-KEPT = 500  # statements of one process
+MOST = 500  # statements that one process remembers
 
 
 class Slot(models.Expression):
@@ -43,7 +43,7 @@ def count(build: Build, *shape: Hashable, **values: Any) -> int:
         return int(cursor.fetchone()[0])
 
 
-@lru_cache(KEPT)
+@lru_cache(MOST)
 def _statement(_vendor: str, build: Build, shape: tuple[Hashable, ...]) -> tuple[str, tuple[Any, ...]]:
     sql, parameters = build(*shape).query.get_compiler(connection=connection).as_sql()
     return f"SELECT COUNT(*) FROM ({sql}) counted", tuple(parameters)  # noqa: S608 -- Django's own SQL

@@ -34,6 +34,8 @@ def read_token(pk: str) -> ApiToken | None:
 
 
 def _read(model: type[Caller], owner: str, key: str) -> Caller | None:
+    if "\x00" in key:  # which PostgreSQL's text cannot hold
+        return None
     sql, columns, (of_caller, of_person, of_grant, of_team) = _statement(model, owner)
     with connection.cursor() as cursor:
         cursor.execute(sql, [key])

@@ -16,17 +16,21 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError, transaction
 
 from . import anchors, clock
 from .acknowledgements import acknowledgements, trusted
 from .archive_files import MANIFEST_AT_MOST, Unavailable, open_file, read_manifest, verify_open
 from .chain import GENESIS, digest, timestamp
 from .chain_verifier import ChainPosition
+from .event_rows import is_about_a_value, savepoint
 from .findings import IntegrityIssue, IntegrityIssues, IssueKind
-from .models import ChainHead, Event, Segment, SegmentCheck
+from .ledger import Person, Subject, record
+from .models import ChainHead, Event, Segment, SegmentCheck, SegmentCheckQuerySet
 from .readable import UNREADABLE, values
 from .results import sealing_key
 from .segments import archives_since, is_sealed, records
+from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
 RENEW = timedelta(seconds=2)  # between two renewals of a lease
@@ -39,13 +43,17 @@ class _Stopped(Exception):
     """The worker is stopping, or its lease has lapsed: another begins again."""
 
 
-def request_check(first: int, *, person_name: str) -> bool:
+def request_check(first: int, *, by: Person) -> bool:
     """Ask the workers to verify the archive that begins with this event. False if there is none."""
-    if not any(each.first == first for each in archives_since()):
+    segment = next((each for each in archives_since() if each.first == first), None)
+    if segment is None:
         return False
-    SegmentCheck.objects.get_or_create(first=first)
-    waiting = {"requested_at": clock.now(), "requested_by": person_name, "run_after": clock.now(), "count": 0}
-    SegmentCheck.objects.filter(first=first, requested_at__isnull=True).update(**waiting)
+    waiting = {"requested_at": clock.now(), "run_after": clock.now(), "count": 0}
+    with transaction.atomic():
+        SegmentCheck.objects.bulk_create([SegmentCheck(first=first)], ignore_conflicts=True)
+        if SegmentCheck.objects.filter(first=first, requested_at__isnull=True).update(**waiting):
+            subject = Subject("audit", "", segment.file)
+            record(EventType.ARCHIVE_CHECK_REQUESTED, Outcome.ACCEPTED, on=subject, by=by)
     return True
 
 
@@ -108,8 +116,9 @@ def known_issues() -> list[IntegrityIssue]:
 
 
 def sealed_checks() -> dict[int, SegmentCheck]:
-    """The checks, by the first event of their archives; without the result of one whose seal is not ours."""
-    checks = {each.first: each for each in SegmentCheck.objects.order_by("first")}
+    """The checks that can be read, by the first event of their archives; without the result of one whose seal is not
+    ours."""
+    checks = {each.first: each for each in _readable(SegmentCheck.objects.order_by("first"))}
     keys = dict(settings.AUDIT_KEYS)
     for each in checks.values():
         try:
@@ -121,6 +130,18 @@ def sealed_checks() -> dict[int, SegmentCheck]:
         if not is_ours:
             each.at, each.issues = None, []
     return checks
+
+
+def _readable(rows: SegmentCheckQuerySet) -> list[SegmentCheck]:
+    """These rows, without those that have a stored value that cannot be read."""
+    try:
+        with savepoint():
+            return list(rows)
+    except (DatabaseError, *UNREADABLE) as error:
+        if not is_about_a_value(error):
+            raise
+    firsts = [first for first in rows.values_list("first", flat=True) if isinstance(first, int)]
+    return [row for first in firsts for row in _readable(rows.filter(first=first))] if len(firsts) > 1 else []
 
 
 def _result(check: SegmentCheck, progress: Progress) -> dict[str, Any]:

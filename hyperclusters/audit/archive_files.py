@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -38,6 +38,16 @@ class Unavailable(Exception):
         self.is_missing = is_missing
 
 
+@contextmanager
+def reading(name: str) -> Iterator[IO[bytes]]:
+    """A file of AUDIT_ARCHIVE. Raises Unavailable, also where the disk or the network behind it fails meanwhile."""
+    try:
+        with open_file(name) as file:
+            yield file
+    except OSError as error:
+        raise Unavailable(name, is_missing=False) from error
+
+
 def open_file(name: str) -> IO[bytes]:
     """Open a file of AUDIT_ARCHIVE for reading. Raises Unavailable, also for a link, a folder or a pipe."""
     if Path(name).name != name:
@@ -66,8 +76,9 @@ def size_of(name: str) -> int | None:
 
 
 def lines_backwards(file: IO[bytes], end: int) -> Iterator[tuple[int, bytes]]:
-    """The lines before the byte `end`, last first, each with the place of its first byte."""
-    tail = b""
+    """The lines before the byte `end`, last first, each with the place of its first byte. Blank ones too: who reads for
+    a limited time hears of every line."""
+    last, tail = end, b""
     while end > 0:
         start = max(end - BLOCK, 0)
         file.seek(start)
@@ -77,7 +88,7 @@ def lines_backwards(file: IO[bytes], end: int) -> Iterator[tuple[int, bytes]]:
         tail = pieces.pop(0) if start and len(pieces[0]) <= LINE_AT_MOST else b""
         for piece in reversed(pieces):
             at -= len(piece)
-            if piece:
+            if at < last:
                 yield at, piece
             at -= 1
 
@@ -127,7 +138,8 @@ def walk_file(
         each["seq"]: ChainPosition(each["seq"], each["digest"], each["key"]) for each in manifest["anchors"]
     }
     start = ChainPosition(manifest["first"] - 1, manifest["previous"])
-    verifier = ChainVerifier(settings.AUDIT_KEYS, start, (anchor_positions or {}) | own)
+    # What an anchor elsewhere has seen counts more than what the manifest beside the file says.
+    verifier = ChainVerifier(settings.AUDIT_KEYS, start, own | (anchor_positions or {}))
     total, lines = manifest["last"] - manifest["first"] + 1, _lines(file, manifest["first"], update)
     for batch in _batches(lines):
         verifier.feed(batch)

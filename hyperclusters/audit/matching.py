@@ -49,28 +49,20 @@ def _is_by_people(event_filter: EventFilter, fields: Fields) -> bool:
 
 
 def _says(event_filter: EventFilter, fields: Fields) -> bool:
-    reason, code, text, request = (
-        event_filter.reason,
-        event_filter.code,
-        event_filter.text,
-        event_filter.request,
-    )
+    wanted = event_filter
     is_read = fields["action"] == EventType.AUDIT_READ
+    parts = ((wanted.reason, fields["reason"]), (wanted.code, _at(fields, "response", "code")))
+    # As in the ledger, whose search knows no reads of the audit.
     return (
-        (not reason or (_has(fields["reason"], reason) and not (is_read and len(reason) >= LEAST)))
-        and (
-            not code or (_has(_at(fields, "response", "code"), code) and not (is_read and len(code) >= LEAST))
-        )
-        and (
-            not event_filter.about
-            or not {fields["object_name"], fields["object_id"]}.isdisjoint(event_filter.about)
-        )
-        and (not request or request in (fields["request_id"], fields["upstream_request_id"]))
-        and (
-            not text
-            or (not is_read and (fields["object_id"] in event_filter.text_ids or _contains(fields, text)))
-        )
+        all(_has(words, part) and not (is_read and len(part) >= LEAST) for part, words in parts if part)
+        and (not wanted.about or not {fields["object_name"], fields["object_id"]}.isdisjoint(wanted.about))
+        and (not wanted.request or wanted.request in (fields["request_id"], fields["upstream_request_id"]))
+        and (not wanted.text or (not is_read and _finds(wanted, fields)))
     )
+
+
+def _finds(event_filter: EventFilter, fields: Fields) -> bool:
+    return fields["object_id"] in event_filter.text_ids or _contains(fields, event_filter.text)
 
 
 def _contains(fields: Fields, text: str) -> bool:

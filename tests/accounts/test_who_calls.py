@@ -102,7 +102,7 @@ def test_whose_account_is_closed_is_not_remembered(people: People) -> None:
         assert active_grants(people.ada) == []
 
 
-@pytest.mark.parametrize("key", ["", "x", "' OR 1=1 --", "集群", "%s", "k" * 5000])
+@pytest.mark.parametrize("key", ["", "x", "' OR 1=1 --", "集群", "%s", "k" * 5000, "k\x00" * 20])
 def test_a_key_that_is_nobody_s_finds_nobody(key: str, people: People) -> None:
     session_of(people.ada)
     token_of(people.ada)

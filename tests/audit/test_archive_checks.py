@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from hyperclusters.audit import (
     anchors,
@@ -32,7 +32,7 @@ from hyperclusters.audit.matching import matcher
 from hyperclusters.audit.models import Segment, SegmentCheck
 from hyperclusters.audit.segments import archives_between
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from tests.audit.tampering import sql, unguarded
+from tests.audit.tampering import sql, unchecked, unguarded
 from tests.conftest import events
 from tests.faults.concurrency import run_concurrently
 
@@ -65,7 +65,7 @@ def segments(database: None, folder: Path) -> list[Segment]:
 
 
 def checked(segment: Segment) -> SegmentCheck:
-    assert request_check(segment.first, person_name="olga")
+    assert request_check(segment.first, by=None)
     run_due()
     return sealed_checks()[segment.first]
 
@@ -164,9 +164,13 @@ def test_g40_a_file_that_is_back_ends_the_alarm(segments: list[Segment], folder:
 def test_g40_an_anchor_that_has_seen_another_event_is_a_finding(
     segments: list[Segment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = [line | {"seq": segments[0].first + 3} for line in anchors.lines()[:1]]
-    monkeypatch.setattr(anchors, "lines", lambda: lines)
-    assert {each.kind for each in verify_segment(segments[0])} == {IssueKind.ROLLED_BACK}
+    (line, *_) = anchors.lines()
+    for other in (
+        {"seq": segments[0].first + 3},
+        {"digest": "0" * 64},
+    ):  # the manifest has the second one's number
+        monkeypatch.setattr(anchors, "lines", lambda other=other: [line | other])
+        assert {each.kind for each in verify_segment(segments[0])} == {IssueKind.ROLLED_BACK}
 
 
 def test_g40_a_neighbour_that_does_not_continue_the_archive_is_a_finding(segments: list[Segment]) -> None:
@@ -185,11 +189,24 @@ def test_g40_a_result_that_somebody_wrote_into_the_table_counts_as_none(
     assert sealed_checks()[segments[0].first].at is None
 
 
+def test_g40_a_value_that_cannot_be_read_stops_no_verification_and_hides_no_other_archive(
+    segments: list[Segment], folder: Path
+) -> None:
+    (folder / segments[1].file).unlink()
+    _, issues = [list(checked(each).issues) for each in segments]
+    value = "findings = '{'" if connection.vendor == "sqlite" else "at = 'infinity'"
+    with unchecked():
+        sql(f"UPDATE audit_segmentcheck SET {value} WHERE first = %s", segments[0].first)
+    assert list(sealed_checks()) == [segments[1].first]
+    assert verification.verify_whole().findings == issues
+    assert checked(segments[0]).at
+
+
 def test_g52_a_worker_that_stops_gives_the_check_back_and_the_next_one_begins_again(
     segments: list[Segment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive_files, "AT_ONCE", 10)
-    request_check(segments[0].first, person_name="olga")
+    request_check(segments[0].first, by=None)
     answers = iter([True, True, True])
     run_due(lambda: next(answers, False))
     check = SegmentCheck.objects.get()
@@ -207,7 +224,7 @@ def test_a_check_whose_worker_was_killed_begins_again_once_its_lease_is_over(
     segments: list[Segment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive_files, "AT_ONCE", 10)
-    request_check(segments[0].first, person_name="olga")
+    request_check(segments[0].first, by=None)
     calls: list[int] = []
 
     def dies() -> bool:
@@ -229,7 +246,7 @@ def test_a_check_whose_worker_was_killed_begins_again_once_its_lease_is_over(
 def test_a_worker_that_lost_its_lease_writes_no_result(
     segments: list[Segment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request_check(segments[0].first, person_name="olga")
+    request_check(segments[0].first, by=None)
     original = archive_checks.verify_segment
 
     def slow(*args: Any) -> Any:
@@ -244,19 +261,21 @@ def test_a_worker_that_lost_its_lease_writes_no_result(
 
 def test_of_two_workers_one_verifies_and_of_two_clicks_one_counts(segments: list[Segment]) -> None:
     first = segments[0].first
-    assert run_concurrently(
-        lambda: request_check(first, person_name="olga"), lambda: request_check(first, person_name="tom")
-    ) == [True, True]
+    assert run_concurrently(lambda: request_check(first, by=None), lambda: request_check(first, by=None)) == [
+        True,
+        True,
+    ]
     assert SegmentCheck.objects.count() == 1
+    assert len(events(action=EventType.ARCHIVE_CHECK_REQUESTED)) == 1
     run_concurrently(run_due, run_due)
     assert sealed_checks()[first].at
-    assert not request_check(999_999, person_name="olga")
+    assert not request_check(999_999, by=None)
 
 
 def test_an_error_of_the_disk_is_no_result_and_the_check_is_due_again(
     segments: list[Segment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request_check(segments[0].first, person_name="olga")
+    request_check(segments[0].first, by=None)
 
     def fails(*_: Any) -> Any:
         raise OSError("input/output error")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
 import os
 import shutil
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from hyperclusters.access.models import Team
-from hyperclusters.audit import archive, archived, clock
+from hyperclusters.audit import archive, archive_files, archived, clock
 from hyperclusters.audit.archive_files import Unavailable
 from hyperclusters.audit.archived import Cursor
 from hyperclusters.audit.filters import EventFilter
@@ -268,9 +270,53 @@ def test_a_part_of_a_file_is_found_without_reading_all_of_it(
         assert event.seq == seq
 
 
+def test_a_damaged_number_hides_no_other_event(ledger: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = segment_up_to(250)
+    path = folder() / segment.file
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(
+        b"".join(line.replace(b'"seq":', b'"seq":9', 1) if n % 2 else line for n, line in enumerate(lines))
+    )
+    monkeypatch.setattr(archived, "NEAR", 4000)
+    assert archived.find(segment, segment.first + 1) is None
+    for seq in range(segment.first, segment.last + 1, 2):
+        assert archived.find(segment, seq), seq
+
+
 def test_old_records_without_times_are_searched_whatever_the_span(ledger: int) -> None:
     segment = segment_up_to(250)
     segment.first_at = segment.last_at = None
     with transaction.atomic():
         assert archives_between(None, START)  # events with an earlier clock
     assert everything(matcher(EventFilter(since=START), None), [segment])
+
+
+@pytest.mark.parametrize("act", ["seek", "read"])
+def test_a_disk_that_fails_while_a_file_is_read_makes_it_unavailable(
+    act: str, ledger: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = segment_up_to(250)
+
+    class Failing(io.FileIO):
+        """A file on a disk that fails after it was opened."""
+
+    def fail(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Failing, act, fail)
+    monkeypatch.setattr(archive_files, "open_file", lambda _name: Failing(folder() / segment.file))
+    page = archived.search([segment], matcher(EventFilter(), None))
+    assert (page.events, page.cursor, page.unavailable) == ([], None, [segment])
+    with pytest.raises(Unavailable):
+        archived.find(segment, segment.first)
+
+
+def test_a_search_of_blank_lines_ends_in_time_and_names_the_damage(ledger: int) -> None:
+    segment = segment_up_to(250)
+    with (folder() / segment.file).open("ab") as file:
+        file.write(b"\n" * 1000)
+    page = archived.search([segment], matcher(EventFilter(), None), seconds=-1)
+    assert (page.events, page.damaged) == ([], 1)
+    assert page.cursor
+    rows = everything(matcher(EventFilter(), None), [segment], size=5000)
+    assert [seq for seq, _ in rows] == list(range(segment.last, segment.first - 1, -1))

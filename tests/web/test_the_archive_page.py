@@ -181,12 +181,24 @@ def test_g53_a_search_says_which_archives_it_could_not_read(files: Path, history
     assert as_("olga").get(f"/audit/{segment.first}/").status_code == 410
 
 
+def test_every_search_counts_with_filters_or_without(
+    files: Path, history: None, as_: SignIn, settings: Any
+) -> None:
+    settings.SEARCHES_PER_MINUTE = 1
+    all_archived(files)
+    for name, first, second in (("tom", PAGE, PAGE), ("olga", f"{PAGE}?reads=1", PAGE)):
+        assert as_(name).get(first).status_code == 200
+        assert as_(name).get(second).status_code == 429
+    assert as_("olga").get(PAGE, headers=HTMX | {"X-Poll": "1"}).status_code == 200
+
+
 def test_what_the_archive_does_not_understand_is_said(files: Path, history: None, as_: SignIn) -> None:
     all_archived(files)
     page = body(as_("olga").get(f"{PAGE}?since=x&page=1.x"))
     assert "We didn" in page
     assert numbers(page) == set()
     assert as_("olga").get(f"{PAGE}?reads=1&page=%00.5").status_code == 200
+    assert numbers(body(as_("olga").get(f"{PAGE}?reads=1&jump=9999-12-31")))
 
 
 def row_of(segment: Segment, page: str) -> str:
@@ -202,7 +214,10 @@ def test_g40_an_auditor_has_an_archive_verified_and_the_page_follows_it(
     segment = all_archived(files)
     browser = as_("olga")
     assert "Never verified" in row_of(segment, body(browser.get(PAGE)))
-    assert browser.post(f"{PAGE}{segment.first}/verify/").status_code == 302
+    for _click in range(2):
+        assert browser.post(f"{PAGE}{segment.first}/verify/").status_code == 302
+    (event,) = events(action="audit:archive:check-requested")
+    assert (event.person_name, event.object_name, event.outcome) == ("olga", segment.file, "accepted")
     page = body(browser.get(PAGE))
     assert "Waiting for a worker" in row_of(segment, page)
     assert 'hx-trigger="every 1s"' in page
@@ -245,6 +260,7 @@ def test_only_auditors_verify_and_download_archives(
         assert as_(name).post(f"{PAGE}{segment.first}/{act}/").status_code == 403
     assert as_("olga").post(f"{PAGE}{segment.first + 1}/{act}/").status_code == 404
     assert not SegmentCheck.objects.exists()
+    assert not events(action="audit:archive:check-requested")
 
 
 def test_a_download_is_the_file_itself_and_is_recorded(files: Path, history: None, as_: SignIn) -> None:

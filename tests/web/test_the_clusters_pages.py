@@ -218,6 +218,10 @@ def test_exactly_the_selected_clusters_are_exported(fleet: dict[str, Cluster], a
     assert fleet["gone-hps"].cluster_id in noted["filters"]["cluster"]
 
 
+def test_the_list_of_the_selected_counts_them_alone(fleet: dict[str, Cluster], as_: SignIn) -> None:
+    assert "1 cluster in Vision" in words(as_("vera").get(f"{LIST}?{selection(fleet['ada-hps'])}"))
+
+
 def test_nothing_selected_exports_nothing_and_a_foreign_cluster_looks_absent(
     fleet: dict[str, Cluster], as_: SignIn
 ) -> None:

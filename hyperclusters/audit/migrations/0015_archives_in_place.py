@@ -22,7 +22,6 @@ class Migration(migrations.Migration):
                 ),
                 ("first", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("requested_at", models.DateTimeField(null=True)),
-                ("requested_by", models.CharField(blank=True, max_length=150)),
                 ("count", models.BigIntegerField(default=0)),
                 ("at", models.DateTimeField(null=True)),
                 ("findings", models.JSONField(default=list)),

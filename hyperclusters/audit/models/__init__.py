@@ -1,7 +1,7 @@
 """The ledger's tables."""
 
 from .event import PAIRS, ChainHead, Event, EventQuerySet
-from .proof import AnchorFile, Segment, SegmentCheck, Verification
+from .proof import AnchorFile, Segment, SegmentCheck, SegmentCheckQuerySet, Verification
 from .work import AlertSettings, DenialWindow, ScheduledTask, UndeliveredEvent
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ScheduledTask",
     "Segment",
     "SegmentCheck",
+    "SegmentCheckQuerySet",
     "UndeliveredEvent",
     "Verification",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
@@ -62,9 +62,8 @@ class Segment(models.Model):
     # Younger columns, which the seal covers where one of them is set.
     first_at = models.DateTimeField(null=True)  # the times of the first and the last event
     last_at = models.DateTimeField(null=True)
-    end_key_id = models.CharField(
-        max_length=16, blank=True, default="", db_default=""
-    )  # `Walk.is_strict`: the key
+    # The current key behind the last event, where `ChainVerifier.is_strict` says that it is known.
+    end_key_id = models.CharField(max_length=16, blank=True, default="", db_default="")
     acknowledged = models.JSONField(null=True)  # the acknowledgements among these events
 
     class Meta:
@@ -97,6 +96,10 @@ class SegmentCheckQuerySet(LeasedQuerySet["SegmentCheck"]):
         """After an error."""
         return timedelta(minutes=1)
 
+    def with_related(self) -> Self:
+        """No former result: it may be one that cannot be read."""
+        return self.only("first", "lease_holder")
+
     def is_time(self) -> Q:
         """Only checks that somebody asked for."""
         return Q(requested_at__isnull=False) & super().is_time()
@@ -107,16 +110,13 @@ class SegmentCheck(Leased):
 
     first = models.BigIntegerField(primary_key=True)  # of the archive
     requested_at = models.DateTimeField(null=True)  # None: nothing is asked for
-    requested_by = models.CharField(max_length=150, blank=True)
     count = models.BigIntegerField(default=0)  # events verified so far
     at = models.DateTimeField(null=True)  # the last one ended
     findings = models.JSONField(default=list)
     seal_key_id = models.CharField(max_length=16, blank=True)
     seal = models.CharField(max_length=64, blank=True)
 
-    issues: Sequence[
-        IntegrityIssue
-    ] = ()  # the findings, once the seal has been checked: see `archive_checks`
+    issues: Sequence[IntegrityIssue] = ()  # the findings, once the seal has been checked
     objects = SegmentCheckQuerySet.as_manager()
 
     def __str__(self) -> str:

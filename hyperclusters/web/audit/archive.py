@@ -20,6 +20,7 @@ from hyperclusters.audit.matching import matcher
 from hyperclusters.audit.models import Event, Segment, SegmentCheck
 from hyperclusters.audit.readable import values
 from hyperclusters.audit.segments import archives_between, archives_since
+from hyperclusters.audit.times import later
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.web.audit.event_rows import days, rows
 from hyperclusters.web.audit.query import AuditQuery
@@ -119,8 +120,8 @@ def _up_to_jump(query: AuditQuery, event_filter: EventFilter) -> EventFilter:
     """Only the events up to the moment to jump to."""
     if not query.jump:
         return event_filter
-    ends = [query.jump + timedelta(microseconds=1), *([event_filter.until] if event_filter.until else [])]
-    return replace(event_filter, until=min(ends))
+    end = later(query.jump, timedelta(microseconds=1))
+    return replace(event_filter, until=min(end, event_filter.until or end))
 
 
 def _by_time(found: ArchivePage) -> list[Event]:

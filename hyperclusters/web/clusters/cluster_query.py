@@ -94,7 +94,7 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
         under_way=_under_way(creations, person, chosen, search_text(query)),
         projects=projects,
         filters=_menus(query, options),
-        is_filtered=any(query.get(name) for name in FILTERS),
+        is_filtered=any(query.get(name) for name in (*FILTERS, "selected")),
         sort=sort,
     )
 

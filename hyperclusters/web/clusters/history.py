@@ -44,8 +44,8 @@ def history_context(person: User, cluster: Cluster) -> dict[str, Any]:
 
 def timeline_context(creation: Creation) -> dict[str, Any]:
     """What has happened to a creation, and the archives that may have more of it."""
-    past = _past([("creation", str(creation.pk))], None, creation.requested_at)
-    return {"steps": timeline(creation, past.events), "archives": past.unread}
+    older = _past([("creation", str(creation.pk))], None, creation.requested_at)
+    return {"steps": timeline(creation, older.events), "archives": older.unread}
 
 
 def _subjects(cluster: Cluster) -> list[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -23,7 +25,9 @@ from hyperclusters.web.shared.ratelimit import limited
 
 
 @access(get=anywhere(Permission.AUDIT), note="archives themselves: auditors only")
-@limited("search", "SEARCHES_PER_MINUTE", when=lambda request: request.GET)
+@limited(
+    "search", "SEARCHES_PER_MINUTE", when=lambda request: not wants_fragment(cast("PageRequest", request))
+)
 def listing(request: PageRequest) -> HttpResponse:
     """The archives, for who reads everything; with any filter, a search in their files instead of the ledger."""
     scope = audit_scope(request.user)
@@ -49,7 +53,7 @@ def listing(request: PageRequest) -> HttpResponse:
 @access(post=anywhere(Permission.REVIEW), page="audit:archive")
 def verify(request: PageRequest, first: int) -> HttpResponse:
     """Ask the workers to verify one archive."""
-    if not request_check(first, person_name=request.user.username):
+    if not request_check(first, by=request.user):
         raise Http404
     messages.success(request, _("A worker verifies the archive. The result appears here."))
     return redirect("audit:archive")
