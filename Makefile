@@ -25,7 +25,7 @@ test: $(VENV)/dev  ## run the tests on SQLite, then the database tests on Postgr
 	@tests/twice.sh browser $(BIN)/python -n 2 --dist loadfile tests/browser; browser=$$?; \
 	tests/twice.sh sqlite $(BIN)/python $(PARALLEL) $(addprefix --ignore=,tests/browser $(STATIC)); sqlite=$$?; \
 	$(BIN)/python tests/postgres.py tests/twice.sh postgresql $(BIN)/python $(PARALLEL) -m "not any_database" \
-	  $(addprefix tests/,access accounts api audit clusters deployment faults web); postgresql=$$?; \
+	  $(addprefix tests/,access accounts api audit clusters deployment faults notifications web); postgresql=$$?; \
 	$(BIN)/python tests/postgres.py --icu $(BIN)/python -m pytest -q tests/accounts/test_g43_one_person_one_subject.py; icu=$$?; \
 	if [ $$postgresql = 77 ] && [ "$$CI" != true ]; then postgresql=0; icu=0; \
 	  echo "Skipped on PostgreSQL: its server is not installed (Debian: apt-get install postgresql)."; fi; \

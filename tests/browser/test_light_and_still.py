@@ -91,9 +91,9 @@ def test_the_first_page_is_light_the_others_lighter_and_files_are_kept_for_ever(
     transfer = Transfer(page)
     first = transfer.of(page, "/clusters/")
     expect(page.locator("a.name")).to_have_count(50)
-    assert sum(first.values()) <= 62 * KB, first
+    assert sum(first.values()) <= 58 * KB, first
     static = [answer for answer in transfer.responses.values() if "/static/" in answer["url"]]
-    assert len(static) >= 8
+    assert len(static) == 5, "styles, their icons, two scripts, the page's icon: six requests with the page"
     for answer in static:
         headers = {name.lower(): value for name, value in answer["headers"].items()}
         assert headers["cache-control"] == "max-age=315360000, public, immutable", answer["url"]
