@@ -180,8 +180,8 @@ def demo() -> Iterator[tuple[str, str, str]]:
 
 
 def wait_for(process: subprocess.Popen[bytes], url: str) -> None:
-    """Until something answers there, for a minute at most."""
-    for _ in range(240):
+    """Until something answers there, for some minutes at most."""
+    for _ in range(1200):
         if process.poll() is not None:
             break
         try:
@@ -281,6 +281,7 @@ class Camera:
 
 
 def main(parts: list[str]) -> None:
+    expect.set_options(timeout=30_000)  # a busy machine takes its time
     shots = [
         shot for shot in SHOTS if not parts or any(part in f"{shot.person}-{shot.name}" for part in parts)
     ]
