@@ -245,7 +245,10 @@ def _review_mail(reminder: Reminder) -> MailKind[AccessReview]:
             review, link(reverse("teams:review", args=[review.team.slug]))
         )
 
-    return MailKind(lambda: reminder.rows().select_related("team", "opened_by"), write, reminder.note)
+    def rows() -> QuerySet[AccessReview]:
+        return reminder.rows().with_admin().select_related("team", "opened_by")
+
+    return MailKind(rows, write, reminder.note)
 
 
 def _names(access_request: AccessRequest) -> dict[str, str]:

@@ -39,8 +39,11 @@ def close_review(review: AccessReview, state: ReviewState, *, by: User, reason: 
     review.state, review.closed_at, review.closed_by, review.close_reason = state, clock.now(), by, reason
     review.save(update_fields=["state", "closed_at", "closed_by", "close_reason"])
     done = EventType.REVIEW_COMPLETED if state == ReviewState.COMPLETED else EventType.REVIEW_CANCELLED
-    counts = dict(review.items.order_by().values_list("decision").annotate(n=Count("pk")))
+    counts = dict(
+        review.items.filter(is_late=False).order_by().values_list("decision").annotate(n=Count("pk"))
+    )
     facts = {each.value or "undecided": counts.get(each, 0) for each in Decision}
+    facts["given_during_review"] = review.items.filter(is_late=True).count()
     record(done, Outcome.DONE, on=review.team, by=by, reason=reason, after=review.as_audit_json() | facts)
 
 

@@ -1,6 +1,7 @@
 """Reminds a team's admins of an access review: when it opens, in its last days, once it is overdue. Each time once.
 
-`mail` sends them, and the inbox shows them from then on. A review that is late ends nobody's access.
+`mail` sends them, and the inbox shows them from then on. A team without an admin is reminded once it has one. A review
+that is late ends nobody's access.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from hyperclusters.access.mail_parts import Text
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, who_can
 
+from .follow_ups import closers
 from .models import EntryKind, FollowUpEntry
 
 
@@ -65,7 +66,9 @@ def _write(entry: FollowUpEntry) -> Text:
     parts = [line % facts]
     if entry.text:
         parts.append("  " + entry.text.replace("\n", "\n  "))
-    if entry.kind in {EntryKind.OPENED, EntryKind.REASSIGNED, EntryKind.QUESTION, EntryKind.RESCHEDULED}:
+    if entry.kind == EntryKind.REASSIGNED:  # one text for who is asked now and who was asked before
+        parts.append(_("%(person)s has until the end of %(day)s (UTC): %(url)s") % facts)
+    elif entry.kind in {EntryKind.OPENED, EntryKind.QUESTION, EntryKind.RESCHEDULED}:
         parts.append(_("Answer until the end of %(day)s (UTC): %(url)s") % facts)
     else:
         parts.append(_("Read it here: %(url)s") % facts)
@@ -73,15 +76,16 @@ def _write(entry: FollowUpEntry) -> Text:
 
 
 def _addresses(entry: FollowUpEntry) -> list[str]:
-    """Of those who are told and may still see the creation; the auditors, if the one who asked has left."""
+    """Of those who are told and may still see the creation. An answer goes to all auditors who may close the follow-up
+    if the one who asked has left, or may not close it."""
     follow_up = entry.follow_up
     if not follow_up.is_open and entry.kind not in {EntryKind.ANSWER, EntryKind.CLOSED}:
         return []
     readers = {grant.person for grant in who_can(Permission.VIEW, follow_up.team)}
     people: set[User] = {entry.recipient} | ({entry.former_assignee} if entry.former_assignee else set())
     if entry.kind == EntryKind.ANSWER:
-        auditors = {grant.person for grant in who_can(Permission.REVIEW, follow_up.team)}
+        auditors = {grant.person for grant in closers(follow_up, follow_up.assignee)}
         people = people & auditors or auditors
     elif follow_up.assignee != entry.recipient:
-        people.discard(entry.recipient)  # somebody else is asked meanwhile
+        people -= {entry.recipient, follow_up.assignee}  # somebody else is asked meanwhile
     return sorted({each.email for each in people & readers - {entry.author} if each.email})

@@ -1,7 +1,7 @@
 """Follow-ups of creations: an auditor asks a person, who answers until an auditor closes it.
 
-Whoever changes one holds its team's lock and its row, so nobody loses access between the check and the COMMIT, and its
-entries have one order. A form that was drawn before the last entry changes nothing.
+Each change holds the team's lock and the follow-up's row, so the entries have one order, and nobody is asked who loses
+their access to the team meanwhile. A form that was drawn before the last entry changes nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ def people_to_ask(team: Team) -> QuerySet[Grant]:
     """The grants of the people who may see the team's creations: whom a follow-up can be assigned to."""
     grants = who_can(Permission.VIEW, team)
     return grants.filter(person__service_team__isnull=True).order_by("person__username", "pk")
+
+
+def closers(follow_up: FollowUp, assignee: User) -> QuerySet[Grant]:
+    """The grants of the auditors who may close it while this person is asked: nobody closes their own answer."""
+    answered = FollowUpEntry.objects.filter(follow_up=follow_up.pk, kind=EntryKind.ANSWER).values("author")
+    reviewers = who_can(Permission.REVIEW, follow_up.team)
+    return reviewers.exclude(person=assignee).exclude(person__in=answered)
 
 
 def may_close(person: User, follow_up: FollowUp) -> bool:
@@ -263,9 +270,7 @@ def _is_party(person: User, row: FollowUp) -> bool:
 
 def _require_closer(row: FollowUp, assignee: User) -> None:
     """Somebody else than those who answer must be able to close it."""
-    answered = FollowUpEntry.objects.filter(follow_up=row.pk, kind=EntryKind.ANSWER).values("author")
-    closers = who_can(Permission.REVIEW, row.team).exclude(person=assignee).exclude(person__in=answered)
-    if not closers.exists():
+    if not closers(row, assignee).exists():
         raise FollowUpRefused(Cause.NOBODY_CLOSES)
 
 

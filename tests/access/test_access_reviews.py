@@ -163,7 +163,7 @@ def test_the_last_decision_completes_the_review_and_keeps_what_was_true_then(peo
     assert rows["tom"]["decided_by"] == "nina"
     assert (rows["mallory"]["given_during_review"], rows["mallory"]["until"]) == (True, None)
     after: Any = events(action=EventType.REVIEW_COMPLETED)[0].after
-    assert (after["kept"], after["ended"], after["undecided"]) == (3, 1, 1)
+    assert (after["kept"], after["ended"], after["undecided"], after["given_during_review"]) == (3, 1, 0, 1)
 
 
 def test_the_only_admin_s_own_access_waits_for_somebody_else_and_does_not_block_the_review(
@@ -297,6 +297,20 @@ def test_a_reminder_that_is_late_itself_says_what_is_true_by_then(people: People
     outbox.outbox.clear()
     mail.send_due()
     assert [each.subject for each in outbox.outbox] == ["The access review of Vision is overdue"]
+
+
+def test_a_team_without_an_admin_is_reminded_once_it_has_one(people: People) -> None:
+    opened(people, by=people.olga)
+    Grant.objects.filter(pk=held(people.tom).pk).update(until=clock.now())
+    assert mail.send_due() == 1, "that nobody decides there, to a platform admin"
+    assert events(action=EventType.REVIEW_REMINDED) == []
+    grant(person=people.nina, role=Role.ADMIN, team=people.vision, reason="leads", by=people.root)
+    outbox.outbox.clear()
+    mail.send_due()
+    assert [(each.to, each.subject[:17]) for each in outbox.outbox] == [
+        (["nina@example.com"], "Review the access")
+    ]
+    assert len(events(action=EventType.REVIEW_REMINDED)) == 1
 
 
 def test_nobody_is_reminded_of_a_review_that_has_ended(people: People) -> None:

@@ -385,6 +385,19 @@ def test_what_waits_for_whom(people: People, second: User, creation: Creation, f
     assert waits() == (False, False, False)
 
 
+def test_once_who_asked_has_answered_it_waits_for_the_auditors_who_may_close_it(
+    people: People, second: User, follow_up: FollowUp
+) -> None:
+    reassign(by=second, follow_up=follow_up, to="olga", version=1)
+    say(people.olga, follow_up)
+    assert not FollowUp.objects.to_close(people.olga).exists()
+    assert FollowUp.objects.to_close(second).exists()
+    reassign(by=second, follow_up=follow_up, to="ada", version=3)
+    say(people.ada, follow_up)
+    assert not FollowUp.objects.to_close(people.olga).exists(), "she has answered"
+    assert FollowUp.objects.to_close(second).exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_auditors_who_close_at_once_are_one_event(
     people: People, second: User, creation: Creation

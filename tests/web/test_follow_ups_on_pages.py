@@ -358,6 +358,50 @@ def test_the_answer_is_told_to_all_auditors_once_who_asked_has_left(
     assert got() == [("otto", "ada answered about train-1")]
 
 
+def test_an_answer_of_who_asked_is_told_to_the_auditors_who_may_close_it(
+    follow_up: FollowUp, people: People
+) -> None:
+    second(people)
+    otto = Grant.objects.get(person__username="otto").person
+    reassign(by=otto, follow_up=follow_up, to="olga", version=1)
+    got()
+    answer(by=people.olga, follow_up=follow_up, text="yes", token=uuid.uuid4())
+    assert got() == [("otto", "olga answered about train-1")]
+    reassign(by=otto, follow_up=follow_up, to="ada", version=3)
+    got()
+    answer(by=people.ada, follow_up=follow_up, text="so am I", token=uuid.uuid4())
+    assert got() == [("otto", "ada answered about train-1")]
+
+
+def test_mails_about_assignments_say_who_is_asked_by_then(follow_up: FollowUp, people: People) -> None:
+    got()
+    reassign(by=people.olga, follow_up=follow_up, to="tom", version=1)
+    reassign(by=people.olga, follow_up=follow_up, to="ada", version=2)
+    mail.send_due()
+    assert {each.subject for each in outbox.outbox} == {"ada answers about train-1 now"}
+    assert sorted(each.to[0] for each in outbox.outbox) == ["ada@example.com", "tom@example.com"]
+    assert all("ada has until the end of" in str(each.body) for each in outbox.outbox)
+
+
+def test_g25_who_is_no_auditor_any_more_reads_no_answers_in_the_inbox(
+    follow_up: FollowUp, people: People
+) -> None:
+    answer(by=people.ada, follow_up=follow_up, text="confidential", token=uuid.uuid4())
+    assert [each.detail for each in notices.inbox(people.olga)] == ["confidential"]
+    grant(person=people.olga, role=Role.VIEWER, team=people.vision, reason="stays")
+    end_grant(Grant.objects.get(person=people.olga, role=Role.AUDITOR), reason="moves on")
+    assert (notices.inbox(people.olga), notices.unread(people.olga)) == ([], 0)
+
+
+def test_a_mark_after_a_closed_follow_up_is_a_question_again(
+    follow_up: FollowUp, people: People, as_: SignIn
+) -> None:
+    close(by=people.olga, follow_up=follow_up, note="", version=1)
+    values = {"creation": str(follow_up.creation_id), "judgement": "follow_up", "note": "one thing more"}
+    as_("olga").post("/audit/review/mark/", values)
+    assert "olga has a question about train-1" in main(as_("ada").get("/"))
+
+
 def test_the_inbox_tells_each_what_others_did(follow_up: FollowUp, people: People, as_: SignIn) -> None:
     grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="joins")
     answer(by=people.ada, follow_up=follow_up, text="yes", token=uuid.uuid4())

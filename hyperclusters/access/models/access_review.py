@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -14,7 +14,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.times import end_of_day
 
-from .grant import Grant
+from .grant import Grant, Role
 from .person import User
 from .team import Team
 
@@ -47,6 +47,11 @@ class AccessReviewQuerySet(models.QuerySet["AccessReview"]):
     def overdue(self) -> Self:
         """Open reviews whose due date is over."""
         return self.open().filter(due_on__lt=clock.today())
+
+    def with_admin(self) -> Self:
+        """Reviews of teams that have an admin to remind."""
+        admins = Grant.objects.active().filter(team=OuterRef("team"), role=Role.ADMIN)
+        return self.filter(Exists(admins))
 
 
 class AccessReview(models.Model):

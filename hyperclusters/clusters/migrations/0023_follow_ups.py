@@ -140,6 +140,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("closed_at", None)), fields=["due_on"], name="follow_up_open"
             ),
         ),
+        migrations.AddIndex(
+            model_name="followupentry",
+            index=models.Index(
+                condition=models.Q(("notice_sent_at", None)), fields=["id"], name="follow_up_notice"
+            ),
+        ),
         migrations.AddConstraint(
             model_name="followup",
             constraint=models.CheckConstraint(

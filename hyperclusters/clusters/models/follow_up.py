@@ -75,14 +75,19 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         return self.open().filter(own, Q(answered_at__isnull=True) | Q(due_on__lt=clock.today()))
 
     def to_close(self, person: Person) -> FollowUpQuerySet:
-        """What has an answer or is overdue, and this auditor has opened; also what nobody else is told of, because who
-        opened it has left or must answer."""
+        """What has an answer or is overdue, and this auditor may close: what they have opened, and what others have
+        opened who have left, or must answer, or have answered."""
         reviewers = Grant.objects.active().filter(
             person=models.OuterRef("opened_by"), role__in=POLICY[Permission.REVIEW].site
         )
-        theirs = Q(opened_by=person.pk) | Q(opened_by=models.F("assignee")) | ~models.Exists(reviewers)
-        rows = self.open().filter(theirs, Q(answered_at__isnull=False) | Q(due_on__lt=clock.today()))
-        return rows.exclude(assignee=person.pk).filter(within(person, Permission.REVIEW, team=TEAM))
+        answers = FollowUpEntry.objects.filter(follow_up=models.OuterRef("pk"), kind=EntryKind.ANSWER)
+        answered = Q(models.Exists(answers.filter(author=models.OuterRef("opened_by"))))
+        is_of_others = Q(opened_by=models.F("assignee")) | answered | Q(~models.Exists(reviewers))
+        rows = self.open().filter(Q(answered_at__isnull=False) | Q(due_on__lt=clock.today()))
+        rows = rows.filter(
+            Q(opened_by=person.pk) | is_of_others, within(person, Permission.REVIEW, team=TEAM)
+        )
+        return rows.exclude(Q(assignee=person.pk) | Q(models.Exists(answers.filter(author=person.pk))))
 
     def with_access(self) -> FollowUpQuerySet:
         """With `has_access`: whether the person who is asked may still see the team's clusters."""
@@ -150,11 +155,15 @@ class FollowUp(models.Model):
 class EntryQuerySet(models.QuerySet["FollowUpEntry"]):
     """Entries of conversations."""
 
-    def for_person(self, person: Any, teams: tuple[int, ...] | None) -> EntryQuerySet:
-        """Entries of others for this person (a key, or an expression), about creations of these teams (None: all)."""
-        mine = Q(recipient=person) | Q(former_assignee=person)
-        visible = in_scope(teams, team=f"follow_up__{TEAM}")
-        return self.filter(mine, visible).exclude(author=person)
+    def for_person(
+        self, person: Any, teams: tuple[int, ...] | None, audited: tuple[int, ...] | None
+    ) -> EntryQuerySet:
+        """Entries of others for this person (a key, or an expression): what concerns who is or was asked, in the teams
+        whose creations they may see; answers, in the teams whose audit they may read. None: every team."""
+        asked = (Q(recipient=person) & ~Q(kind=EntryKind.ANSWER)) | Q(former_assignee=person)
+        asked &= in_scope(teams, team=f"follow_up__{TEAM}")
+        answers = Q(recipient=person, kind=EntryKind.ANSWER) & in_scope(audited, team=f"follow_up__{TEAM}")
+        return self.filter(asked | answers).exclude(author=person)
 
     def with_related(self) -> EntryQuerySet:
         """With everything that a notice names."""
@@ -184,6 +193,7 @@ class FollowUpEntry(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        indexes = [models.Index(fields=["id"], name="follow_up_notice", condition=Q(notice_sent_at=None))]
 
     def __str__(self) -> str:
         return f"{self.follow_up} {self.kind}"

@@ -82,7 +82,7 @@ def entry_notice(entry: FollowUpEntry, person: User) -> str:
             EntryKind.OPENED: _("%(author)s asks you about %(name)s, due %(day)s"),
             EntryKind.REASSIGNED: _("%(author)s assigned the follow-up on %(name)s to you, due %(day)s"),
             EntryKind.ANSWER: _("%(author)s answered your follow-up on %(name)s"),
-            EntryKind.QUESTION: _("%(author)s replied to your follow-up on %(name)s"),
+            EntryKind.QUESTION: _("%(author)s replied about %(name)s"),
             EntryKind.RESCHEDULED: _(
                 "%(author)s changed the due date of the follow-up on %(name)s to %(day)s"
             ),

@@ -73,6 +73,7 @@ def unread(person: User) -> int:
         scope(person, Permission.VIEW),
         scope(person, Permission.DECIDE),
         scope(person, Permission.GRANT),
+        scope(person, Permission.AUDIT),
         person=person.pk,
         username=person.username,
         since=since,
@@ -81,14 +82,14 @@ def unread(person: User) -> int:
     return min(number + access, MOST)
 
 
-def _unread(teams: Teams, to_decide: Teams, to_grant: Teams) -> QuerySet[Any]:
+def _unread(teams: Teams, to_decide: Teams, to_grant: Teams, audited: Teams) -> QuerySet[Any]:
     person, since = Slot("person", BigIntegerField()), Slot("since", DateTimeField())
     sources: tuple[QuerySet[Any], ...]
     sources = (
         _settled(teams, person, since),
         _decided(person, since),
         _ownership_events(person, Slot("username", JSONField()), since),
-        FollowUpEntry.objects.for_person(person, teams).filter(at__gt=since),
+        FollowUpEntry.objects.for_person(person, teams, audited).filter(at__gt=since),
         _approved(teams, person, since),
         _to_approve(to_decide, person, since),
         *(_open_reviews(to_grant).reminded(each.field, since) for each in REMINDERS),
@@ -204,12 +205,15 @@ def _ownership_events(person: int | Slot, username: str | Slot, since: datetime 
 
 def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
     """What others said and changed in follow-ups that this person must answer, or has opened."""
-    entries = FollowUpEntry.objects.for_person(person.pk, scope(person, Permission.VIEW))
+    teams, audited = scope(person, Permission.VIEW), scope(person, Permission.AUDIT)
+    entries = FollowUpEntry.objects.for_person(person.pk, teams, audited)
     entries = entries.filter(at__gt=since).with_related()
     for entry in entries.order_by("-at", "-pk")[:MOST]:
-        is_theirs = person.pk in {entry.follow_up.assignee_id, entry.follow_up.opened_by_id}
-        page = entry.follow_up if is_theirs else entry.follow_up.creation
-        kind = "warn" if entry.recipient_id == entry.follow_up.assignee_id == person.pk else "info"
+        follow_up = entry.follow_up
+        is_theirs = person.pk in {follow_up.assignee_id, follow_up.opened_by_id}
+        page = follow_up if is_theirs else follow_up.creation
+        is_asked = follow_up.is_open and entry.recipient_id == follow_up.assignee_id == person.pk
+        kind = "warn" if is_asked else "info"
         words = Truncator(entry.text).chars(200)
         yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 

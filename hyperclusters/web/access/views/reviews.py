@@ -120,7 +120,8 @@ def _cancel(request: PageRequest, team: Team, form: Form) -> str:
 def _carry_out(request: PageRequest, team: Team) -> str:
     """Save the decisions of the form, or complete the review. Returns where to go then."""
     number = request.POST.get("review", "")
-    row = AccessReview.objects.filter(team=team, pk=number if number.isdecimal() else 0).first()
+    is_number = number.isdecimal() and len(number) < 20
+    row = AccessReview.objects.filter(team=team, pk=number if is_number else 0).first()
     if row is None:
         raise ChangeRefused(Cause.REVIEW_CLOSED)
     if request.POST.get("do") == "complete":

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -100,9 +100,10 @@ def _needs(person: User) -> dict[str, Any]:
 
 
 def _questions(person: User) -> QuerySet[Review]:
-    """What an auditor wants to know of this person's creations."""
+    """What an auditor wants to know of this person's creations, and asks nobody by name."""
     reviews = Review.objects.filter(judgement=Judgement.FOLLOW_UP, creation__requested_by=person)
-    reviews = reviews.filter(creation__follow_ups=None)  # those are asked by name
+    reviews = reviews.filter(within(person, Permission.VIEW, team="creation__project__team"))
+    reviews = reviews.exclude(Exists(FollowUp.objects.open().filter(creation=OuterRef("creation"))))
     return reviews.select_related("creation", "by").order_by("at", "pk")
 
 
