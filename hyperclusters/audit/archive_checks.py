@@ -29,7 +29,7 @@ from .ledger import Person, Subject, record
 from .models import ChainHead, Event, Segment, SegmentCheck, SegmentCheckQuerySet
 from .readable import UNREADABLE, values
 from .results import sealing_key
-from .segments import archives_since, is_sealed, records
+from .segments import archive_from
 from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class _Stopped(Exception):
 
 def request_check(first: int, *, by: Person) -> bool:
     """Ask the workers to verify the archive that begins with this event. False if there is none."""
-    segment = next((each for each in archives_since() if each.first == first), None)
+    segment = archive_from(first)
     if segment is None:
         return False
     waiting = {"requested_at": clock.now(), "run_after": clock.now(), "count": 0}
@@ -146,8 +146,8 @@ def _readable(rows: SegmentCheckQuerySet) -> list[SegmentCheck]:
 
 def _result(check: SegmentCheck, progress: Progress) -> dict[str, Any]:
     """The columns of a check that is done."""
-    segment = next((each for each in records(Segment.objects.filter(first=check.first)) or []), None)
-    issues = verify_segment(segment, progress) if segment and is_sealed(segment) else []
+    segment = archive_from(check.first)
+    issues = verify_segment(segment, progress) if segment else []
     key_id, key = sealing_key()
     fields = {
         "at": clock.now(),

@@ -82,7 +82,7 @@ def search(
     `needles`: bytes of which every wanted line has some; other lines are skipped without a look. `shows_damage`: rows that fail
     verification are among the results, since nobody can tell whether they match.
     """
-    found, deadline = ArchivePage(), time.monotonic() + seconds
+    page, deadline = ArchivePage(), time.monotonic() + seconds
     for segment in reversed(segments):
         if cursor and segment.first > cursor.first:
             continue
@@ -90,13 +90,13 @@ def search(
             with reading(segment.file) as file:
                 for at, line in lines_backwards(file, _end(file, segment, cursor)):
                     if not needles or any(each in line for each in needles):
-                        _take(found, segment, line, matches, shows_damage=shows_damage)
-                    if len(found.events) >= size or time.monotonic() > deadline:
-                        found.cursor = Cursor(segment.first, at)
-                        return _without_end(found, segments)
+                        _take(page, segment, line, matches, shows_damage=shows_damage)
+                    if len(page.events) >= size or time.monotonic() > deadline:
+                        page.cursor = Cursor(segment.first, at)
+                        return _without_end(page, segments)
         except Unavailable:
-            found.unavailable.append(segment)
-    return found
+            page.unavailable.append(segment)
+    return page
 
 
 def past(since: datetime | None, matches: Matches, *, needles: Sequence[bytes], size: int = MANY) -> Past:
@@ -105,13 +105,13 @@ def past(since: datetime | None, matches: Matches, *, needles: Sequence[bytes], 
     segments = archives_since(since)
     if not segments or size <= 0:
         return Past([], segments)
-    found = search(segments, matches, needles=needles, size=size, seconds=PAGE_SECONDS)
-    unread = list(found.unavailable)
-    if found.damaged:
+    page = search(segments, matches, needles=needles, size=size, seconds=PAGE_SECONDS)
+    unread = list(page.unavailable)
+    if page.damaged:
         unread = segments
-    elif found.cursor and len(found.events) < size:
-        unread += [each for each in segments if each.first <= found.cursor.first]
-    return Past([event for _, event in found.events if event], unread)
+    elif page.cursor and len(page.events) < size:
+        unread += [each for each in segments if each.first <= page.cursor.first]
+    return Past([event for _, event in page.events if event], unread)
 
 
 def naming(**fields: object) -> bytes:
@@ -135,23 +135,23 @@ def find(segment: Segment, seq: int) -> Event | None:
     return None
 
 
-def _take(found: ArchivePage, segment: Segment, line: bytes, matches: Matches, *, shows_damage: bool) -> None:
+def _take(page: ArchivePage, segment: Segment, line: bytes, matches: Matches, *, shows_damage: bool) -> None:
     fields = _genuine(line, segment)
     if fields is None:
-        found.damaged += 1
+        page.damaged += 1
         if shows_damage:
-            found.events.append((_claimed_seq(line, segment), None))
+            page.events.append((_claimed_seq(line, segment), None))
         return
-    found.through_at = datetime.fromisoformat(fields["at"])
+    page.through_at = datetime.fromisoformat(fields["at"])
     if matches(fields):
-        found.events.append((fields["seq"], _event(fields, line)))
+        page.events.append((fields["seq"], _event(fields, line)))
 
 
-def _without_end(found: ArchivePage, segments: Sequence[Segment]) -> ArchivePage:
+def _without_end(page: ArchivePage, segments: Sequence[Segment]) -> ArchivePage:
     """Without a cursor that stands before the first byte of all."""
-    if found.cursor == Cursor(segments[0].first, 0):
-        found.cursor = None
-    return found
+    if page.cursor == Cursor(segments[0].first, 0):
+        page.cursor = None
+    return page
 
 
 def _genuine(line: bytes, segment: Segment) -> Fields | None:

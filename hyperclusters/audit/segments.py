@@ -51,8 +51,12 @@ def covered(findings: IntegrityIssues) -> ChainPosition:
 
 def archive_of(seq: int) -> Segment | None:
     """The record of the archive that holds this event, if it was moved."""
-    rows = records(Segment.objects.filter(first__lte=seq, last__gte=seq))
-    return next((each for each in rows or [] if is_sealed(each)), None)
+    return next(filter(is_sealed, records(Segment.objects.filter(first__lte=seq, last__gte=seq)) or []), None)
+
+
+def archive_from(first: int) -> Segment | None:
+    """The record of the archive that begins with this event."""
+    return next(filter(is_sealed, records(Segment.objects.filter(first=first)) or []), None)
 
 
 def archives_since(at: datetime | None = None) -> list[Segment]:

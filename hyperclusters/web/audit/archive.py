@@ -32,17 +32,17 @@ def search_context(query: AuditQuery, scope: AuditScope, parameters: QueryDict) 
     if query.filter is None:
         return {}
     event_filter = _up_to_jump(query, query.filter)
-    found = search(
+    page = search(
         archives_between(event_filter.since, event_filter.until),
         matcher(event_filter, scope.teams),
         cursor=Cursor.parse(parameters.get("page", "")),
         shows_damage=scope.teams is None,
     )
     return {
-        "days": days(rows(_by_time(found))),
-        "found": found,
+        "days": days(rows(_by_time(page))),
+        "page": page,
         "newest": address(parameters) if parameters.get("page") else "",
-        "to_continue": address(parameters, page=found.cursor or ""),
+        "to_continue": address(parameters, page=page.cursor or ""),
     }
 
 
@@ -124,8 +124,8 @@ def _up_to_jump(query: AuditQuery, event_filter: EventFilter) -> EventFilter:
     return replace(event_filter, until=min(end, event_filter.until or end))
 
 
-def _by_time(found: ArchivePage) -> list[Event]:
+def _by_time(page: ArchivePage) -> list[Event]:
     """The events of a page by time, as the ledger's list has them; what fails verification comes first."""
-    readable = [event for _, event in found.events if event]
-    damaged = [Event(seq=seq) for seq, event in found.events if event is None]
+    readable = [event for _, event in page.events if event]
+    damaged = [Event(seq=seq) for seq, event in page.events if event is None]
     return damaged + sorted(readable, key=lambda event: (event.at, event.seq), reverse=True)

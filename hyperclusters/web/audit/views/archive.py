@@ -15,7 +15,7 @@ from hyperclusters.audit.archive_checks import request_check
 from hyperclusters.audit.archive_files import Unavailable
 from hyperclusters.audit.paging import SIZE
 from hyperclusters.audit.reading import note_read
-from hyperclusters.audit.segments import archives_since
+from hyperclusters.audit.segments import archive_from
 from hyperclusters.web.audit.archive import search_context, segment_rows
 from hyperclusters.web.audit.menus import filter_context
 from hyperclusters.web.audit.query import parse_query
@@ -63,7 +63,7 @@ def verify(request: PageRequest, first: int) -> HttpResponse:
 @limited("export", "EXPORTS_PER_MINUTE")
 def download(request: PageRequest, first: int) -> HttpResponseBase:
     """One file of an archive, as it is on the disk."""
-    segment = next((each for each in archives_since() if each.first == first), None)
+    segment = archive_from(first)
     if segment is None:
         raise Http404
     suffix = ".manifest" if request.POST.get("part") == "manifest" else ""
