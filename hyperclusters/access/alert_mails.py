@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 from hyperclusters.audit import clock
 from hyperclusters.audit.alerts import ALERTS
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.models import AlertSettings, ChainHead, Event, EventQuerySet
+from hyperclusters.audit.models import AlertSettings, ChainHead, Event
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .mail_parts import Text, addresses, link
@@ -105,25 +106,27 @@ def queue_alert_mails() -> None:
             _queue(newest)
 
 
-def alerts_of_mail(event: Event) -> EventQuerySet:
-    """The alerts that the mail about this event, the newest of them, lists."""
-    alerts = Event.objects.filter(action__in=ALERTS, seq__lte=event.seq, at__gt=event.at - TOGETHER)
-    return alerts.order_by("-seq")[:MOST]
-
-
 def alert_mail(event: Event) -> Text:
-    """To the auditors who are chosen. Names what happened and where, and nothing that an event holds besides."""
+    """To the auditors who are chosen: this alert, and those shortly before it. Names what happened and where, and nothing
+    that an event holds besides."""
     to, page = addresses(recipients()), link(reverse("audit:alerts"))
     if event.action == EventType.ALERTS_TESTED:
         text = _("%(by)s sent this test. You get the audit's alerts at this address.\n\nChange that: %(url)s")
         return to, _("A test of the audit's alerts"), text % {"by": event.person_name, "url": page}
+    alerts = Event.objects.filter(action__in=ALERTS, seq__lte=event.seq, at__gt=event.at - TOGETHER)
     lines = [
-        f"{each.at:%Y-%m-%d %H:%M} UTC  {each.get_action_display()}: {each.object_name or each.project_name}"
-        f"\n  {link(reverse('audit:event', args=[each.seq]))}"
-        for each in alerts_of_mail(event)
+        f"{_words(seq, each)}\n  {link(reverse('audit:event', args=[seq]))}"
+        for seq, each in events(alerts.order_by("-seq")[:MOST])
     ]
     text = "{}\n\n{}".format("\n".join(lines), _("Thresholds and recipients: %(url)s") % {"url": page})
     return to, _("Audit alert: %(what)s") % {"what": event.get_action_display()}, text
+
+
+def _words(seq: int, alert: Event | None) -> str:
+    if alert is None:
+        return _("Event %(number)d is unreadable") % {"number": seq}
+    where = alert.object_name or alert.project_name
+    return f"{alert.at:%Y-%m-%d %H:%M} UTC  {alert.get_action_display()}: {where}"
 
 
 def _queue(seq: int) -> None:

@@ -46,6 +46,6 @@ def _names(creation: Any) -> dict[str, str]:
         "person": creation.requested_by.username,
         "name": creation.name,
         "team": creation.team.name,
-        "reason": creation.reason,
+        "reason": creation.reason or "–",
         "url": link(creation.get_absolute_url()),
     }

@@ -154,7 +154,10 @@ def _of_creation(event: Event) -> tuple[MessageKind | None, str]:
         return MessageKind.UNRESOLVED, "approval_needed"
     state = after.get("state")
     if event.object_kind == "creation" and state in SETTLED and state != before.get("state"):
-        return MessageKind.SETTLED, str(state)
+        never_reached = (
+            state == "failed" and event.evidence == "not_sent"
+        )  # then the cloud has refused nothing
+        return MessageKind.SETTLED, "not_created" if never_reached else str(state)
     return None, ""
 
 

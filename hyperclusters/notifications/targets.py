@@ -153,10 +153,11 @@ def reseal_addresses() -> Iterator[tuple[NotificationTarget, bool]]:
             try:
                 _seal(target, unseal(target.sealed_address, bound_to=target.bound_to))
             except UnreadableSecret:
-                yield target, False
-                continue
-            target.save(update_fields=["sealed_address", "sealed_with"])
-        yield target, True
+                is_sealed = False
+            else:
+                target.save(update_fields=["sealed_address", "sealed_with"])
+                is_sealed = True
+        yield target, is_sealed
 
 
 def _require(by: User, team: Team | None) -> None:

@@ -25,6 +25,7 @@ from hyperclusters.clusters.errors import ApprovalRefused, NameUnresolved, Reaso
 from hyperclusters.clusters.models import Approval, Creation, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
 from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.web.texts.approvals import no_approver_text
 from hyperclusters.web.texts.states import creation_status
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 
@@ -298,6 +299,14 @@ def test_who_stands_behind_a_service_identity_does_not_approve_what_it_requests(
     assert run_worker_again(creation).state == State.CREATED
 
 
+def test_who_can_approve_is_one_query_however_many_admins_there_are(
+    people: People, projects: Projects, needs_approval: None, una: User, django_assert_num_queries: Any
+) -> None:
+    creation = Creation.objects.with_related().get(pk=submit_creation(people.ada, projects.vision).pk)
+    with django_assert_num_queries(1):
+        assert creation.approvers() == [people.tom, una]
+
+
 def test_a_service_identity_whose_makers_are_unknown_is_approved_by_nobody(
     people: People, projects: Projects, cloud: Cloud, needs_approval: None, una: User
 ) -> None:
@@ -308,6 +317,7 @@ def test_a_service_identity_whose_makers_are_unknown_is_approved_by_nobody(
         assert refusal.value.cause == "unknown_sponsors"
     with pytest.raises(ApprovalRefused):
         decline(now(creation), by=una, reason="no")
+    assert "so nobody can approve this creation" in no_approver_text(now(creation))
     withdraw(now(creation), by=people.tom)  # an admin can still end it
 
 

@@ -166,6 +166,15 @@ def test_an_event_that_makes_no_sense_holds_up_nothing(
     assert queued()[-1] == ("Vision", "access-asked", "requested")
 
 
+def test_the_cloud_is_not_said_to_refuse_what_never_reached_it(people: People, services: Chats) -> None:
+    services.add(people.vision, people.tom)
+    creation = Subject("creation", "0e6f1c1e-7d7a-4b5e-9a9e-000000000001", "a3", people.vision)
+    facts: dict[str, Any] = {"before": {"state": "sending"}, "after": {"state": "failed"}}
+    record(EventType.CREATE_FAILED, Outcome.FAILED, on=creation, evidence="not_sent", **facts)
+    queue_new()
+    assert queued() == [("Vision", "settled", "not_created")]
+
+
 def test_a_flag_of_an_auditor_is_told_as_a_follow_up(
     people: People, services: Chats, cloud: Cloud, projects: Projects
 ) -> None:

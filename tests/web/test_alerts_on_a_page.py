@@ -19,6 +19,7 @@ from hyperclusters.audit.models import AlertSettings, ScheduledTask
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.conftest import People, events, run_worker
 from tests.web.pages import SignIn, main, words
+from tests.web.test_unreadable_events import forge
 
 PAGE = "/audit/alerts/"
 THRESHOLDS: dict[str, Any] = {"denials": 3, "minutes": 5, "late_minutes": 15}
@@ -108,6 +109,18 @@ def test_an_alert_becomes_one_mail_and_those_that_follow_are_collected(
     _first, second = mail.outbox
     assert all(name in second.body for name in ("north", "south"))
     assert f"/audit/{events(object_name='south')[0].seq}/" in second.body
+
+
+def test_g40_an_alert_that_somebody_made_unreadable_does_not_keep_back_the_mail(
+    people: People, olga_hears: None
+) -> None:
+    alert("west")
+    forge("after", [(events(object_name="west")[0].seq, "'5'")])
+    alert("north")
+    run_worker()
+    (sent,) = mail.outbox
+    assert "north" in sent.body
+    assert "is unreadable" in sent.body
 
 
 def test_two_workers_queue_an_alert_once_and_what_was_before_causes_no_mail(people: People) -> None:

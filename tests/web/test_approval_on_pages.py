@@ -10,6 +10,7 @@ import pytest
 from hyperclusters.access.models import Role, User
 from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, grant, set_rules
+from hyperclusters.clusters.creations import withdraw
 from hyperclusters.clusters.models import Approval, Creation, State
 from tests.api.client import Api, issue
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
@@ -89,6 +90,14 @@ def test_who_cannot_approve_sees_who_can_and_no_form(
         shown = as_(name).get(page)
         assert "Who can approve: una" in main(shown), name
         assert "approval/" not in body(shown), name
+
+
+def test_one_that_was_withdrawn_needs_no_approval_any_more(
+    people: People, projects: Projects, rule: None, as_: SignIn
+) -> None:
+    creation = waiting(people, projects)
+    withdraw(creation, by=people.ada)
+    assert "Needs approval" not in main(as_("tom").get(creation.get_absolute_url()))
 
 
 def test_declining_needs_a_reason_and_keeps_what_was_typed(

@@ -137,7 +137,8 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("state", "waiting")), fields=["target"], name="message_waiting"
-                    )
+                    ),
+                    models.Index(fields=["settled_at"], name="message_settled"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("target", "key"), name="message_once_a_happening")

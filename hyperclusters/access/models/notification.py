@@ -179,7 +179,8 @@ class Message(models.Model):
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["target", "key"], name="message_once_a_happening")]
         indexes = [
-            models.Index(fields=["target"], condition=Q(state=MessageState.WAITING), name="message_waiting")
+            models.Index(fields=["target"], condition=Q(state=MessageState.WAITING), name="message_waiting"),
+            models.Index(fields=["settled_at"], name="message_settled"),
         ]
 
     def __str__(self) -> str:

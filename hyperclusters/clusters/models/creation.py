@@ -202,15 +202,22 @@ class Creation(Operation):
         """Why this person's approval does not count, as a slug; empty: it does."""
         if person.service_team_id or not may(person, Permission.DECIDE, self.team):
             return "not_permitted"
-        if person == self.requested_by:
-            return "own_approval"
-        if not self.requested_by.service_team_id:
-            return ""
-        if self.sponsors is None:
-            return "unknown_sponsors"
-        return "own_service" if person.pk in self.sponsors else ""
+        return self._own_objection(person)
 
     def approvers(self) -> list[User]:
         """The people who may approve it now."""
-        people = [grant.person for grant in who_can(Permission.DECIDE, self.team)]
-        return [person for person in people if not self.approval_objection(person)]
+        admins = [grant.person for grant in who_can(Permission.DECIDE, self.team)]
+        return [person for person in admins if not self._own_objection(person)]
+
+    @property
+    def has_unknown_sponsors(self) -> bool:
+        """Whether nobody may approve it, as anybody may stand behind the service identity."""
+        return self.requested_by.service_team_id is not None and self.sponsors is None
+
+    def _own_objection(self, person: User) -> str:
+        """Whether it is this person's own, or may be."""
+        if person == self.requested_by:
+            return "own_approval"
+        if self.has_unknown_sponsors:
+            return "unknown_sponsors"
+        return "own_service" if person.pk in (self.sponsors or ()) else ""

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from hyperclusters.access.alert_mails import possible_recipients
+from hyperclusters.access.alert_mails import THRESHOLDS, possible_recipients
 from hyperclusters.access.models import User
 from hyperclusters.audit.models import AlertSettings
 
@@ -44,7 +44,7 @@ class AlertForm(forms.Form):
     def __init__(self, *args: Any, stored: AlertSettings, **kwargs: Any) -> None:
         self.people = {person.username: person for person in possible_recipients() if person.email}
         chosen = [name for name, person in self.people.items() if person.pk in stored.recipients]
-        initial = {name: getattr(stored, name) for name in ("denials", "minutes", "late_minutes")}
+        initial = {name: getattr(stored, name) for name in THRESHOLDS}
         super().__init__(*args, **kwargs)
         self.initial = {**initial, "recipients": chosen}
         choices = [(name, f"{name} · {person.email}") for name, person in self.people.items()]

@@ -47,6 +47,14 @@ def approval_refusal(refused: ApprovalRefused) -> str:
     return join_sentences(str(OBJECTIONS.get(refused.cause, "")), _("Nothing was changed."))
 
 
+def no_approver_text(creation: Creation) -> str:
+    """Why nobody can approve it."""
+    if creation.has_unknown_sponsors:
+        return str(OBJECTIONS["unknown_sponsors"])
+    text = _("Nobody can approve this now: %(team)s has no other admin.")
+    return text % {"team": creation.team.name}
+
+
 def waiting_status(creation: Creation) -> tuple[str, str]:
     """The state of a creation that waits for approval: a title and what it means."""
     lost = str(CAUSES["approver_lost"]) if creation.cause == "approver_lost" else ""

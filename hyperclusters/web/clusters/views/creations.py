@@ -23,6 +23,7 @@ from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import never_recorded, not_recorded
 from hyperclusters.web.shared.http import PageRequest, posted_text, render_page, wants_fragment
+from hyperclusters.web.texts.approvals import no_approver_text
 from hyperclusters.web.texts.follow_ups import follow_up_state
 from hyperclusters.web.texts.states import creation_status
 
@@ -57,7 +58,13 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
     if creation.waits_for_approval:
         typed = draft_for(request, f"{request.path}approval/")
         approvers = creation.approvers()
-        return {"approvers": approvers, "may_approve": request.user in approvers, "typed": typed}
+        why_nobody = "" if approvers else no_approver_text(creation)
+        return {
+            "approvers": approvers,
+            "why_nobody": why_nobody,
+            "may_approve": request.user in approvers,
+            "typed": typed,
+        }
     if creation.state != State.NEEDS_ATTENTION:
         return {}
     return {
