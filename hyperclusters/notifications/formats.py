@@ -148,7 +148,7 @@ def check_answer(service: str, status: int, body: bytes) -> None:
         raise Rejected("odd_answer") from None
     if code != 0 or isinstance(code, bool):
         words = next((answer[name] for name in ("msg", "errmsg", "StatusMessage") if name in answer), "")
-        raise Rejected(CODES.get((service, str(code)), "rejected"), f"{str(code)[:20]} {words}".strip())
+        raise Rejected(CODES.get((service, str(code)), "rejected"), f"{code} {words}".strip())
 
 
 def _sign(key: str, message: str) -> str:
