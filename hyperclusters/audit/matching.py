@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
+from string import ascii_lowercase
 from typing import Any
+
+from django.db import connection
 
 from .filters import EQUAL, EventFilter
 from .search import COLUMNS, LEAST, PATHS
@@ -13,6 +17,7 @@ from .vocabulary import EventType
 
 Fields = Mapping[str, Any]
 Matches = Callable[[Fields], bool]
+ASCII_UPPER = {ord(letter): letter.upper() for letter in ascii_lowercase}
 
 
 def matcher(event_filter: EventFilter, teams: tuple[int, ...] | None) -> Matches:
@@ -54,7 +59,7 @@ def _says(event_filter: EventFilter, fields: Fields) -> bool:
     parts = ((wanted.reason, fields["reason"]), (wanted.code, _at(fields, "response", "code")))
     # As in the ledger, whose search knows no reads of the audit.
     return (
-        all(_has(words, part) and not (is_read and len(part) >= LEAST) for part, words in parts if part)
+        all(_is_like(words, part) and not (is_read and len(part) >= LEAST) for part, words in parts if part)
         and (not wanted.about or not {fields["object_name"], fields["object_id"]}.isdisjoint(wanted.about))
         and (not wanted.request or wanted.request in (fields["request_id"], fields["upstream_request_id"]))
         and (not wanted.text or (not is_read and _finds(wanted, fields)))
@@ -74,7 +79,51 @@ def _contains(fields: Fields, text: str) -> bool:
 
 
 def _has(words: str, text: str) -> bool:
-    return text.upper() in words.upper()
+    """In any case, as `search.containing`."""
+    fold = _folded if connection.vendor == "sqlite" else _uppercased
+    return fold(text) in fold(words)
+
+
+def _is_like(words: str, text: str) -> bool:
+    """In any case, as `icontains`. SQLite's LIKE knows the case of ASCII alone."""
+    fold = _uppercased_ascii if connection.vendor == "sqlite" else _uppercased
+    return fold(text) in fold(words)
+
+
+def _folded(text: str) -> str:
+    """As FTS5 folds: a letter stays one letter, so `STRASSE` is not `Straße`."""
+    if len(folded := text.casefold()) == len(text):
+        return folded
+    return "".join(
+        next(way for way in (each.casefold(), each.lower(), each) if len(way) == 1) for each in text
+    )
+
+
+def _uppercased(text: str) -> str:
+    """As PostgreSQL's UPPER."""
+    return _upper()(text)
+
+
+@cache
+def _upper() -> Callable[[str], str]:
+    """What UPPER does depends on the locale of the database, which stays as it is: ICU makes two letters of `ß`, the C
+    library leaves it, and the locale C knows ASCII alone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT UPPER('ß'), UPPER('é')")
+        sharp_s, accented = cursor.fetchone()
+    if sharp_s == "SS":
+        return str.upper
+    return _uppercased_singly if accented == "É" else _uppercased_ascii
+
+
+def _uppercased_singly(text: str) -> str:
+    if len(upper := text.upper()) == len(text):
+        return upper
+    return "".join(upper if len(upper := each.upper()) == 1 else each for each in text)
+
+
+def _uppercased_ascii(text: str) -> str:
+    return text.translate(ASCII_UPPER)
 
 
 def _at(fields: Fields, *path: str) -> str:

@@ -24,7 +24,12 @@ LONGEST_ADDRESS = 500
 WECOM_LONGEST = 2048  # bytes of a text
 ZERO_WIDTH_SPACE = "\u200b"
 # Starts of mentions, links and markup, where something follows: `@all`, `<!channel>`, `[x](y)`, `a.example`, `://`.
-ACTIVE = re.compile(r"([@<>\[\]!.:/\\#*_`~|&](?=\S)|(?<=\S)[\]>](?=\())")
+# Forms of these that apps fold into them: fullwidth and small ones, and the dots that IDNA reads as a full stop.
+FOLDED = (
+    "\u3002\uff61\u2024\ufe52\uff0e\ufe6b\uff20\ufe64\uff1c\ufe65\uff1e\ufe55\uff1a\uff0f\uff3c\ufe5f\uff03"
+)
+# At the end of a value too: what follows it in a sentence may be anything, and Chinese has no spaces.
+ACTIVE = re.compile(rf"([@<>\[\]!.:/\\#*_`~|&{FOLDED}](?=\S|\Z)|(?<=\S)[\]>](?=\())")
 OK = 200
 UNAUTHORIZED = {401, 403, 404, 410}
 TOO_MANY = 429
@@ -143,7 +148,7 @@ def check_answer(service: str, status: int, body: bytes) -> None:
         raise Rejected("odd_answer") from None
     if code != 0 or isinstance(code, bool):
         words = next((answer[name] for name in ("msg", "errmsg", "StatusMessage") if name in answer), "")
-        raise Rejected(CODES.get((service, str(code)), "rejected"), f"{str(code)[:20]} {words}".strip())
+        raise Rejected(CODES.get((service, str(code)), "rejected"), f"{code} {words}".strip())
 
 
 def _sign(key: str, message: str) -> str:

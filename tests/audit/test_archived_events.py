@@ -165,6 +165,38 @@ def test_a_filter_finds_the_same_events_before_and_after_archiving(name: str, le
         assert live | set(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "searched"),
+    [
+        ("Straße", "STRASSE"),
+        ("STRASSE", "straße"),
+        ("\ufb01ne", "FINE"),
+        ("\u212aelvin", "kelvin"),
+        ("\u0130stanbul", "istanbul"),
+        ("été", "ÉTÉ"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("ДОМ", "дом"),
+        ("Train", "tRAIN"),
+    ],
+)
+def test_letters_with_several_forms_are_found_alike_before_and_after_archiving(
+    said: str, searched: str, people: People
+) -> None:
+    with transaction.atomic():
+        record(
+            EventType.CREATE_FAILED,
+            Outcome.FAILED,
+            on=Subject("creation", "1", said, people.vision),
+            reason=said,
+            response={"code": said},
+        )
+    filters = [EventFilter(**{name: searched}) for name in ("text", "reason", "code")]
+    before = [list(each.apply(Event.objects.all()).values_list("seq", flat=True)) for each in filters]  # type: ignore[arg-type]
+    segment = archive.archive(before=clock.now() + timedelta(hours=1), folder=folder())
+    after = [[seq for seq, _ in everything(matcher(each, None), [segment])] for each in filters]
+    assert after == before
+
+
 def test_an_archived_event_is_the_one_that_the_ledger_had_in_every_field(ledger: int) -> None:
     names = [each.attname for each in Event._meta.concrete_fields]
     rows = {seq: event for seq, event in read(Event.objects.all()) if event}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -314,6 +315,28 @@ def test_a_paused_or_removed_chat_gets_nothing(people: People, services: Chats) 
     NotificationTarget.objects.update(is_paused=False, removed_at=timezone.now())
     tell(people)
     assert Message.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"errcode": TOKEN, "errmsg": "no robot"},
+        {"errcode": 1, "errmsg": TOKEN[:12]},
+        {"errcode": 1, "errmsg": f"robot {TOKEN[4:16]} is unknown"},
+        {"errcode": 1, "errmsg": "\u200b".join(TOKEN)},
+        {"errcode": 1, "errmsg": " ".join(SECRET).upper()},
+        {"errcode": 1, "errmsg": "".join(f"%{ord(each):02x}" for each in SECRET)},
+        {"errcode": 1, "errmsg": [TOKEN]},
+    ],
+)
+def test_g22_no_part_of_an_address_that_a_service_repeats_is_kept(
+    answer: dict[str, Any], people: People, services: Chats
+) -> None:
+    services.add(people.vision, people.tom, "dingtalk", secret=SECRET)
+    tell(people)
+    services.cloud.script = saying(200, json.dumps(answer).encode())
+    send_all()
+    assert (only_target().failure, only_target().failure_detail) == ("rejected", "")
 
 
 def test_g22_a_service_that_repeats_the_address_writes_it_nowhere(

@@ -52,10 +52,20 @@ HOSTILE = (
     "mail@evil.example",
     "a\nDecide: https://evil.example",
     "\u202ehttps://evil.example",
+    "evil\uff0eexample",
+    "evil\u3002example",
+    "evil\uff61example",
+    "evil\u2024example",
+    "http\uff1a\uff0f\uff0fevil\uff0eexample",
+    "\uff20all",
+    "\ufe6ball",
     *PAYLOADS,
 )  # fmt: skip
 # What a service or an app would act on.
-LIVE = re.compile(r"<[!@a-z/]|@\w|\]\(|://|www\.\w|\w\.example|<http|[\x00-\x09\x0b-\x1f\u202a-\u202e]")
+LIVE = re.compile(
+    r"<[!@a-z/]|[@\uff20\ufe6b]\w|\]\(|[:\uff1a][/\uff0f]|www\.\w|\w[.\uff0e\u3002\uff61\u2024]example|<http"
+    r"|[\x00-\x09\x0b-\x1f\u202a-\u202e]"
+)
 
 
 def body_of(
@@ -136,6 +146,11 @@ def test_what_people_write_mentions_nobody_and_links_nowhere(service: str, hosti
     assert not re.search(
         r"&(?!amp;|lt;|gt;)\w", json.loads(body).get("text", "") if service == "slack" else ""
     )
+
+
+def test_what_a_value_ends_with_joins_nothing_that_follows_it() -> None:
+    for end in "@.:/<":
+        assert not LIVE.search(f"{inert('evil' + end)}example//")
 
 
 def test_ordinary_names_stay_as_they_are() -> None:
