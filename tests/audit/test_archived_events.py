@@ -190,8 +190,8 @@ def test_letters_with_several_forms_are_found_alike_before_and_after_archiving(
             reason=said,
             response={"code": said},
         )
-    filters = [EventFilter(**{name: searched}) for name in ("text", "reason", "code")]
-    before = [list(each.apply(Event.objects.all()).values_list("seq", flat=True)) for each in filters]  # type: ignore[arg-type]
+    filters = [EventFilter(text=searched), EventFilter(reason=searched), EventFilter(code=searched)]
+    before = [list(each.apply(Event.objects.all()).values_list("seq", flat=True)) for each in filters]
     segment = archive.archive(before=clock.now() + timedelta(hours=1), folder=folder())
     after = [[seq for seq, _ in everything(matcher(each, None), [segment])] for each in filters]
     assert after == before
