@@ -6,5 +6,5 @@ __version__ = "0.2.0"
 
 
 def version(_request: Any) -> dict[str, str]:
-    """Context of every page."""
-    return {"version": __version__}
+    """Context of every page. Pages have versions of rows too, under the name `version`."""
+    return {"release": __version__}

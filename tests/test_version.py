@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hyperclusters import __version__
 from hyperclusters.clusters.metrics import exposition
-from tests.conftest import People
+from tests.conftest import People, Projects, submit_creation
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,3 +37,13 @@ def test_a_page_says_it_in_the_account_menu(people: People) -> None:
     browser = Browser()
     browser.force_login(people.ada)
     assert f"<span>{__version__}</span>" in browser.get("/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_creation_s_page_says_it_too_and_not_the_version_of_its_row(
+    people: People, projects: Projects
+) -> None:
+    creation = submit_creation(people.ada, projects.vision, "train-1")
+    browser = Browser()
+    browser.force_login(people.ada)
+    assert f"<span>{__version__}</span>" in browser.get(creation.get_absolute_url()).content.decode()

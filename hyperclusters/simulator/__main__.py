@@ -40,7 +40,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, help="folder of the store; without it, one that ends with this process"
     )
-    parser.add_argument("--access-key", default=environ.get("SIMULATOR_AK") or DEFAULT_ACCESS_KEY)
+    parser.add_argument(
+        "--access-key",
+        default=environ.get("SIMULATOR_AK") or DEFAULT_ACCESS_KEY,
+        metavar="ID",
+        help="the access key ID; its secret is in the environment variable SIMULATOR_SK",
+    )
     parser.add_argument(
         "--project",
         action="append",
