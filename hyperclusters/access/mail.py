@@ -212,7 +212,7 @@ def _no_admin_mail(team: Team) -> Text:
         "until": f"{team.unled_at:%Y-%m-%d %H:%M} UTC",
         "url": link(reverse("teams:give", args=[team.slug])),
     }
-    subject = _("Nobody decides in %(team)s from %(until)s on") % facts
+    subject = _("%(team)s has no admin from %(until)s on") % facts
     text = _(
         "The access of the last admin of %(team)s ends at %(until)s. Nobody can give access there, decide requests or "
         "settle open outcomes then.\n\nAppoint an admin: %(url)s"

@@ -72,7 +72,8 @@ def _archive(
     start = covered(findings)
     last = _last_before(before)
     if last <= start.seq:
-        raise NotArchived("there is nothing from before that time that has been handed on to every sink")
+        handed_on = " that has been handed on to every sink" if push.sinks() else ""
+        raise NotArchived(f"there is nothing from before that time{handed_on}, or it is archived already")
     within = {seq: each for seq, each in anchor_positions.items() if start.seq < seq <= last}
     verifier = ChainVerifier(settings.AUDIT_KEYS, start, within, differing, findings)
     name = f"audit-{start.seq + 1:012}-{last:012}.jsonl"

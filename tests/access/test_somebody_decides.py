@@ -20,7 +20,7 @@ from tests.web.pages import SignIn, words
 
 WEEK = timedelta(days=7)
 SOON = "on nobody decides in Vision"
-NOBODY = "Nobody decides in Vision"
+NOBODY = "Vision has no admin"
 
 
 def ends(people: People, days: float) -> None:
@@ -67,7 +67,7 @@ def test_platform_admins_are_told_once_by_letter_and_the_audit_once_by_an_alert(
     ends(people, 6)
     assert [mail.send_due(), mail.send_due(), len(noted())] == [1, 0, 1]
     assert outbox.outbox[0].to == ["root@example.com"]
-    assert "Nobody decides in Vision from" in outbox.outbox[0].subject
+    assert "Vision has no admin from" in outbox.outbox[0].subject
     ends(people, 5)  # another moment is another warning
     assert [mail.send_due(), mail.send_due(), len(noted())] == [1, 0, 2]
     grant(person=people.ada, role=Role.ADMIN, team=people.vision, reason="leads too")

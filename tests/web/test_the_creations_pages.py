@@ -94,7 +94,7 @@ def test_a_created_one_shows_its_id_its_network_and_the_way_there(
         "Baseline",
     ):
         assert word in text
-    for step in ("Recorded", "Cloud listed first", "recorded before the first byte", "Created"):
+    for step in ("Recorded", "Checked the cloud", "recorded before the first byte", "Created"):
         assert step in text
     for quoted in (str(creation.pk), cloud.posts[0].request_id, projects.vision.project_id, "cn-southwest-2"):
         assert quoted in text

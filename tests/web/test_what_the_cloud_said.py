@@ -70,7 +70,7 @@ def test_t12_a_refused_creation_says_why_what_to_do_and_what_to_quote(
     assert str(CODES[MEANINGS[code]]) in text
     assert str(CODE_REMEDIES[MEANINGS[code]]) in text
     assert f"{code} resources lacking" in text
-    quoted = text[text.index("Quote this to the vendor") :]
+    quoted = text[text.index("Details for Huawei support") :]
     assert creation.upstream_request_id in quoted
     assert creation.signed_at is not None
     assert f"{creation.signed_at:%Y-%m-%dT%H:%M:%SZ}" in quoted
@@ -153,7 +153,7 @@ def test_t12_a_deletion_refused_as_in_use_says_so_with_a_remedy_and_what_to_quot
         text = words(as_("ada").get(cluster.get_absolute_url()))
         assert "the cluster is in use by 3 servers" in text
         assert "remove what uses it, then delete it again" in text
-        assert deletion.upstream_request_id in text[text.index("Quote this to the vendor") :]
+        assert deletion.upstream_request_id in text[text.index("Details for Huawei support") :]
 
 
 def test_t15_a_list_that_is_too_large_says_which_setting_to_raise(

@@ -150,7 +150,7 @@ def no_admin_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
             "The access of its last admin ends then. An admin is needed whose access lasts longer."
         )
     else:
-        title = gettext("Nobody decides in %(team)s")
+        title = gettext("%(team)s has no admin")
         text = gettext(
             "It has no admin: nobody can give access there, decide requests or settle open outcomes."
         )

@@ -55,7 +55,7 @@ def _steps(event: Event | None) -> list[Step]:
                 "%(count)d clusters of this name were there before",
                 count,
             ) % {"count": count}
-        steps.append(Step("good", _("Cloud listed first"), text, event.at))
+        steps.append(Step("good", _("Checked the cloud"), text, event.at))
     steps.append(Step(kind, str(title), details(event) if details else "", event.at))
     return steps
 
