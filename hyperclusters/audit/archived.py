@@ -114,7 +114,7 @@ def past(since: datetime | None, matches: Matches, *, needles: Sequence[bytes], 
     return Past([event for _, event in page.events if event], unread)
 
 
-def naming(**fields: object) -> bytes:
+def needle(**fields: object) -> bytes:
     """The bytes by which an event's text says that a field has this value, such as `"object_id":"7",`."""
     ((name, value),) = fields.items()
     return f"{json.dumps({name: value}, ensure_ascii=False, separators=(',', ':'))[1:-1]},".encode()
@@ -122,14 +122,14 @@ def naming(**fields: object) -> bytes:
 
 def find(segment: Segment, seq: int) -> Event | None:
     """One event of this archive; None if the file lacks it or it fails verification. Raises Unavailable."""
-    deadline, needle = time.monotonic() + SECONDS, f'"seq":{seq},'.encode()
+    deadline, number = time.monotonic() + SECONDS, needle(seq=seq)
     with reading(segment.file) as file:
         # The numbers that damaged rows claim may mislead: then all of the file.
         for start, end in (_around(file, seq), (0, file.seek(0, 2))):
             for at, line in lines_backwards(file, end):
                 if at < start or time.monotonic() > deadline:
                     break
-                fields = _genuine(line, segment) if needle in line else None
+                fields = _genuine(line, segment) if number in line else None
                 if fields and fields["seq"] == seq:
                     return _event(fields, line)
     return None

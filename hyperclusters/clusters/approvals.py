@@ -20,7 +20,7 @@ from .operations.evidence import of_attempts
 from .operations.transitions import StaleState, transition, wake_workers
 
 
-def judged(person: User, project: Project, *, kind: str, token_maker: int | None) -> dict[str, Any]:
+def approval_columns(person: User, project: Project, *, kind: str, token_maker: int | None) -> dict[str, Any]:
     """The columns of a new creation that say whether it needs approval. Call it under the lock of `quotas.read`.
 
     `token_maker`: the ID of who made the API token that the request came with.

@@ -18,7 +18,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
 
 from . import quotas
-from .approvals import judged
+from .approvals import approval_columns
 from .errors import (
     AgainstRules,
     Blocked,
@@ -192,7 +192,7 @@ def _accept(
     require(person, Permission.CREATE, project.team)
     failpoint("request_checked")
     _require_allowed(person, project, wish)
-    approval = judged(person, project, kind=wish.type, token_maker=token_maker)
+    approval = approval_columns(person, project, kind=wish.type, token_maker=token_maker)
     try:
         creation = Creation.objects.create(
             request_id=request_context.current().request_id,

@@ -210,7 +210,7 @@ class OwnerAlready(CreationRefused):
 
 
 class ReasonRequired(CreationRefused):
-    """A hand-over and a lock need a reason."""
+    """A hand-over, a lock and a declined approval need a reason."""
 
     cause = "no_reason"
 

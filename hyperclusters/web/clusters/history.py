@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.audit.archived import MANY, Past, naming, past
+from hyperclusters.audit.archived import MANY, Past, needle, past
 from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import events
@@ -78,4 +78,4 @@ def _past(
         is_about = (kind, fields["object_id"]) in subjects and (kind, action) != ("cluster", REFUSED_AT_ONCE)
         return is_about and (actions is None or action in actions)
 
-    return past(since, matches, needles=[naming(object_id=pk) for _, pk in subjects], size=size)
+    return past(since, matches, needles=[needle(object_id=pk) for _, pk in subjects], size=size)

@@ -36,7 +36,7 @@ from hyperclusters.access.service_identities import identities_of
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins, teams_without_admin, with_admins
 from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
-from hyperclusters.audit.archived import naming, past
+from hyperclusters.audit.archived import needle, past
 from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
@@ -269,7 +269,7 @@ def _history(request: PageRequest, team: Team) -> dict[str, Any]:
         action = fields["action"]
         return fields["team_id"] == team.pk and action.startswith("access:") and action not in unchanging
 
-    older = past(None, matches, needles=[naming(team_id=team.pk)], size=missing)
+    older = past(None, matches, needles=[needle(team_id=team.pk)], size=missing)
     return {"history": [*history, *older.events], "archives": older.unread[-1:]}
 
 
