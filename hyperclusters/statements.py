@@ -1,15 +1,19 @@
-"""Counts of every page whose SQL is built once: Django spends milliseconds of CPU on SQL that never changes."""
+"""Statements of every page whose SQL is built once: Django spends milliseconds of CPU on SQL that never changes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
+from copy import copy
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, models
+from django.db import connection, connections, models
 
-Build = Callable[..., models.QuerySet[Any]]
+Row = TypeVar("Row")
+Build = Callable[..., models.QuerySet[Any, Row]]
+DAY = re.compile(r"\d{4}-\d\d-\d\d")  # begins each time and date, as a database takes it
 MOST = 500  # statements that one process remembers
 
 
@@ -29,21 +33,58 @@ class Slot(models.Expression):
         return self.output_field.get_db_prep_value(values[self.name], connection)
 
 
-def count(build: Build, *shape: Hashable, **values: Any) -> int:
+PERSON = Slot("person", models.BigIntegerField())
+NOW, SINCE = Slot("now", models.DateTimeField()), Slot("since", models.DateTimeField())
+TODAY = Slot("today", models.DateField())
+
+
+class _Statement(NamedTuple):
+    queryset: models.QuerySet[Any, Any]
+    compiler: Any
+    sql: str
+    parameters: tuple[Any, ...]
+
+    def fill(self, values: dict[str, Any]) -> list[Any]:
+        return [each.value(values) if isinstance(each, Slot) else each for each in self.parameters]
+
+
+def count(build: Build[Any], *shape: Hashable, **values: Any) -> int:
     """How many rows the queryset has that `build(*shape)` returns, where each `Slot` stands for the value of its name.
 
-    `shape`: all that the text of the SQL depends on.
+    `shape`: all that the text of the SQL depends on. Raises ValueError if the queryset has a time that is no Slot.
     """
-    try:
-        sql, parameters = _statement(connection.vendor, build, shape)
-    except EmptyResultSet:  # Django sees without the database that no row can fit
+    statement = _statement(connection.vendor, build, shape)
+    if statement is None:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(sql, [each.value(values) if isinstance(each, Slot) else each for each in parameters])
+        sql = f"SELECT COUNT(*) FROM ({statement.sql}) counted"  # noqa: S608 -- Django's own SQL
+        cursor.execute(sql, statement.fill(values))
         return int(cursor.fetchone()[0])
 
 
+def rows(build: Build[Row], *shape: Hashable, most: int | None, **values: Any) -> list[Row]:
+    """The first rows of the queryset that `build(*shape)` returns, as with `count`; `most`: at most so many; None: all."""
+    statement = _statement(connection.vendor, build, shape, most)
+    if statement is None:
+        return []
+    found, compiler = statement.queryset.all(), copy(statement.compiler)
+    compiler.connection = connections[found.db]  # of this thread
+    compiler.as_sql = lambda *_, **__: (statement.sql, statement.fill(values))
+    found.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
+    return list(found)
+
+
 @lru_cache(MOST)
-def _statement(_vendor: str, build: Build, shape: tuple[Hashable, ...]) -> tuple[str, tuple[Any, ...]]:
-    sql, parameters = build(*shape).query.get_compiler(connection=connection).as_sql()
-    return f"SELECT COUNT(*) FROM ({sql}) counted", tuple(parameters)  # noqa: S608 -- Django's own SQL
+def _statement(
+    _vendor: str, build: Build[Any], shape: tuple[Hashable, ...], most: int | None = None
+) -> _Statement | None:
+    """None where Django sees without the database that no row can fit."""
+    queryset = build(*shape)[:most]
+    compiler = queryset.query.get_compiler(connection=connection)
+    try:
+        sql, parameters = compiler.as_sql()
+    except EmptyResultSet:
+        return None
+    if frozen := [each for each in parameters if DAY.match(str(each))]:
+        raise ValueError(f"SQL that is built once would keep the time {frozen[0]} for ever: use a Slot")
+    return _Statement(queryset, compiler, sql, tuple(parameters))

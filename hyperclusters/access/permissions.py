@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
@@ -13,10 +14,28 @@ from django.db.models import Q, QuerySet
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.models import Event, EventQuerySet
+from hyperclusters.statements import PERSON, Slot
 
 from .models import TEAM_ROLES, Grant, Role, Team, User
 
+
+class Held(NamedTuple):
+    """A role that somebody holds, in one team or (None) in all."""
+
+    team_id: int | None
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anyone:
+    """Whoever holds these roles: stands for a person in SQL that is built once, see `statements`. May do nothing."""
+
+    roles: tuple[Held, ...]
+    pk: ClassVar[Slot] = PERSON
+
+
 Person = User | AnonymousUser
+Reader = Person | Anyone  # for whom a queryset is
 _known: ContextVar[dict[int, tuple[User, list[Grant]]] | None] = ContextVar(
     "people with grants", default=None
 )
@@ -149,10 +168,16 @@ def teams_where(person: Person, permission: Permission) -> QuerySet[Team]:
     return Team.objects.filter(pk__in=_teams(grants))
 
 
-def scope(person: Person, permission: Permission) -> tuple[int, ...] | None:
+def scope(person: Reader, permission: Permission) -> tuple[int, ...] | None:
     """The IDs of the teams in which this person may do this; None: every team."""
-    grants = grants_for(person, permission)
-    return None if _everywhere(grants) else tuple(sorted(set(_teams(grants))))
+    held = person.roles if isinstance(person, Anyone) else active_grants(person)
+    teams = {each.team_id for each in held if each.role in _roles(permission)}
+    return None if None in teams else tuple(sorted(team for team in teams if team is not None))
+
+
+def anyone_like(person: User) -> Anyone:
+    """Whoever holds the roles that this person holds now."""
+    return Anyone(tuple(sorted({Held(each.team_id, each.role) for each in active_grants(person)}, key=str)))
 
 
 def in_scope(teams: tuple[int, ...] | None, *, team: str) -> Q:
@@ -160,7 +185,7 @@ def in_scope(teams: tuple[int, ...] | None, *, team: str) -> Q:
     return Q() if teams is None else Q(**{f"{team}__in": teams})
 
 
-def within(person: Person, permission: Permission, *, team: str) -> Q:
+def within(person: Reader, permission: Permission, *, team: str) -> Q:
     """The condition that a row belongs to a team in which this person may do this. `team`: the path to it from the
     row."""
     return in_scope(scope(person, permission), team=team)

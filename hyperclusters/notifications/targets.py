@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from hyperclusters.access.models import Message, MessageKind, MessageState, NotificationTarget, Team, User
-from hyperclusters.access.permissions import Permission, grants_for, require, within
+from hyperclusters.access.permissions import Permission, Reader, require, scope, within
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
@@ -35,10 +35,10 @@ def targets_of(team: Team | None) -> QuerySet[NotificationTarget]:
     return NotificationTarget.objects.present().filter(team=team).select_related("team", "address_set_by")
 
 
-def failing_for(person: User) -> QuerySet[NotificationTarget]:
+def failing_for(person: Reader) -> QuerySet[NotificationTarget]:
     """The chats that this person manages and that messages do not reach."""
     mine = within(person, Permission.GRANT, team="team") & Q(team__isnull=False)
-    if grants_for(person, Permission.REVIEW):
+    if scope(person, Permission.REVIEW) is None:
         mine |= Q(team__isnull=True)
     return NotificationTarget.objects.failing().filter(mine).select_related("team")
 

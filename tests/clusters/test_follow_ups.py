@@ -318,7 +318,7 @@ def test_it_stays_when_who_is_asked_leaves_and_can_be_assigned_to_somebody_else(
     with pytest.raises(NotPermitted):
         say(people.ada, follow_up)
     assert not FollowUp.objects.visible_to(people.ada).exists()
-    assert not FollowUp.objects.to_answer(people.ada).exists()
+    assert not FollowUp.objects.to_answer(people.ada, clock.today()).exists()
     assert reassign(by=people.olga, follow_up=follow_up, to="vera", version=1).assignee == people.vera
     assert FollowUp.objects.with_access().get().has_access  # type: ignore[attr-defined]
 
@@ -369,7 +369,7 @@ def test_what_waits_for_whom(people: People, second: User, creation: Creation, f
     def waits() -> tuple[bool, bool, bool]:
         """For who is asked, for who asked, and for another auditor."""
         return (
-            rows.to_answer(people.ada).exists(),
+            rows.to_answer(people.ada, clock.today()).exists(),
             rows.to_close(people.olga).exists(),
             rows.to_close(second).exists(),
         )

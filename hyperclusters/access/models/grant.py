@@ -36,10 +36,10 @@ LATELY = timedelta(days=14)
 
 
 class GrantQuerySet(models.QuerySet["Grant"]):
-    def active(self) -> GrantQuerySet:
+    def active(self, now: datetime | models.Expression | None = None) -> GrantQuerySet:
         """Grants in force now: not ended, not expired, and the person not deactivated. A grant begins when it is
         made."""
-        now = clock.now()
+        now = now or clock.now()
         return self.filter(
             Q(until__isnull=True) | Q(until__gt=now),
             ended_at__isnull=True,
@@ -59,12 +59,14 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         """This person's grants in this team, or in the whole site."""
         return self.filter(person=person, team=team).select_related("person", "team")
 
-    def lost_by(self, person: User) -> GrantQuerySet:
-        """The latest grants that this person lost recently, in teams where they have nothing now; the newest first."""
-        now = clock.now()
+    def lost_by(
+        self, person: Any, now: datetime | models.Expression, since: datetime | models.Expression
+    ) -> GrantQuerySet:
+        """The latest grants that this person (a key, or an expression) lost since then, in teams where they have nothing
+        now; the newest first."""
         over = Q(ended_at__isnull=False) | Q(until__lte=now)
-        lately = Q(ended_at__gt=now - LATELY) | Q(ended_at__isnull=True, until__gt=now - LATELY)
-        grants = Grant.objects.active().filter(person=person, team=models.OuterRef("team"))
+        lately = Q(ended_at__gt=since) | Q(ended_at__isnull=True, until__gt=since)
+        grants = Grant.objects.active(now).filter(person=person, team=models.OuterRef("team"))
         later = Grant.objects.filter(
             person=person, team=models.OuterRef("team"), since__gt=models.OuterRef("since")
         )

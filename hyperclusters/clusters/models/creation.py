@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Team, User
-from hyperclusters.access.permissions import Permission, in_scope, may, who_can
+from hyperclusters.access.permissions import Permission, Reader, may, who_can, within
 from hyperclusters.modelarts import ClusterType
 
 from .inventory import TYPES
@@ -79,13 +77,10 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
         """Recorded, and not to be sent before an admin approves."""
         return self.filter(state=State.QUEUED, approval=Approval.WAITING)
 
-    def to_approve(self, person: Any, teams: tuple[int, ...] | None) -> CreationQuerySet:
-        """Those of other people that wait for an admin of these teams (None: every team), the longest wait first.
-
-        `person`: a key, or an expression.
-        """
-        waiting = self.waiting_for_approval().filter(in_scope(teams, team="project__team"))
-        return waiting.exclude(requested_by=person).order_by("approval_at")
+    def to_approve(self, person: Reader) -> CreationQuerySet:
+        """Those of other people that wait for this admin, the longest wait first."""
+        waiting = self.waiting_for_approval().filter(within(person, Permission.DECIDE, team="project__team"))
+        return waiting.exclude(requested_by=person.pk).order_by("approval_at")
 
     def makers(self) -> list[str]:
         """The user names of the people who created clusters by these creations, in order."""
@@ -93,7 +88,7 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
         makers = User.objects.filter(models.Exists(creations)).order_by("username")
         return list(makers.values_list("username", flat=True))
 
-    def failures_of(self, person: User) -> CreationQuerySet:
+    def failures_of(self, person: Reader) -> CreationQuerySet:
         """This person's attempts that made no cluster, newest first, but for those that they dismissed, or whose name
         was created later in the same project."""
         later = Creation.objects.filter(
@@ -102,7 +97,7 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
             requested_at__gt=models.OuterRef("requested_at"),
             state=State.CREATED,
         )
-        failed = self.filter(state__in=FAILURES, requested_by=person, dismissed_at__isnull=True)
+        failed = self.filter(state__in=FAILURES, requested_by=person.pk, dismissed_at__isnull=True)
         return failed.exclude(models.Exists(later)).order_by("-requested_at", "pk")
 
     def reviewed_as(self, judgement: str) -> CreationQuerySet:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Grant, Team
-from hyperclusters.access.permissions import POLICY, Permission, Person, in_scope, within
+from hyperclusters.access.permissions import POLICY, Permission, Person, Reader, within
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject
 
@@ -34,7 +34,7 @@ class EntryKind(models.TextChoices):
 class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     """Follow-ups."""
 
-    def visible_to(self, person: Person) -> FollowUpQuerySet:
+    def visible_to(self, person: Reader) -> FollowUpQuerySet:
         """Those that this person may read: the auditors and the team's admins all, and who is asked their own."""
         readers = within(person, Permission.AUDIT, team=TEAM)
         own = Q(assignee=person.pk) & within(person, Permission.VIEW, team=TEAM)
@@ -69,10 +69,12 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         """Those that this person has opened, or must answer."""
         return self.filter(Q(opened_by=person.pk) | Q(assignee=person.pk))
 
-    def to_answer(self, person: Person) -> FollowUpQuerySet:
-        """What waits for this person's answer; if it is overdue, also what they have answered."""
+    def to_answer(self, person: Reader, today: Any) -> FollowUpQuerySet:
+        """What waits for this person's answer; if it is overdue, also what they have answered.
+
+        `today`: a day (UTC), or an expression."""
         own = Q(assignee=person.pk) & within(person, Permission.VIEW, team=TEAM)
-        return self.open().filter(own, Q(answered_at__isnull=True) | Q(due_on__lt=clock.today()))
+        return self.open().filter(own, Q(answered_at__isnull=True) | Q(due_on__lt=today))
 
     def to_close(self, person: Person) -> FollowUpQuerySet:
         """What has an answer or is overdue, and this auditor may close: what they have opened, and what others have
@@ -155,15 +157,14 @@ class FollowUp(models.Model):
 class EntryQuerySet(models.QuerySet["FollowUpEntry"]):
     """Entries of conversations."""
 
-    def for_person(
-        self, person: Any, teams: tuple[int, ...] | None, audited: tuple[int, ...] | None
-    ) -> EntryQuerySet:
-        """Entries of others for this person (a key, or an expression): what concerns who is or was asked, in the teams
-        whose creations they may see; answers, in the teams whose audit they may read. None: every team."""
-        asked = (Q(recipient=person) & ~Q(kind=EntryKind.ANSWER)) | Q(former_assignee=person)
-        asked &= in_scope(teams, team=f"follow_up__{TEAM}")
-        answers = Q(recipient=person, kind=EntryKind.ANSWER) & in_scope(audited, team=f"follow_up__{TEAM}")
-        return self.filter(asked | answers).exclude(author=person)
+    def for_person(self, person: Reader) -> EntryQuerySet:
+        """Entries of others for this person: what concerns who is or was asked, in the teams whose creations they may
+        see; answers, in the teams whose audit they may read."""
+        asked = (Q(recipient=person.pk) & ~Q(kind=EntryKind.ANSWER)) | Q(former_assignee=person.pk)
+        asked &= within(person, Permission.VIEW, team=f"follow_up__{TEAM}")
+        answers = Q(recipient=person.pk, kind=EntryKind.ANSWER)
+        answers &= within(person, Permission.AUDIT, team=f"follow_up__{TEAM}")
+        return self.filter(asked | answers).exclude(author=person.pk)
 
     def with_related(self) -> EntryQuerySet:
         """With everything that a notice names."""

@@ -26,7 +26,7 @@ TYPES = [(kind.value, kind.value) for kind in ClusterType]
 
 
 class ClusterListingQuerySet(LeasedQuerySet["ClusterListing"]):
-    def visible_to(self, person: permissions.Person) -> ClusterListingQuerySet:
+    def visible_to(self, person: permissions.Reader) -> ClusterListingQuerySet:
         """Lists of the teams that this person may view."""
         return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 
@@ -88,7 +88,7 @@ def occupant_total(rows: list[Any] | None, count: int | None) -> int:
 
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):
-    def visible_to(self, person: permissions.Person) -> ClusterQuerySet:
+    def visible_to(self, person: permissions.Reader) -> ClusterQuerySet:
         """Clusters of the teams that this person may view."""
         return self.filter(permissions.within(person, permissions.Permission.VIEW, team="project__team"))
 

@@ -33,7 +33,7 @@ class OperationQuerySet(LeasedQuerySet[W]):
 
     at_project = "project"
 
-    def visible_to(self, person: permissions.Person) -> Self:
+    def visible_to(self, person: permissions.Reader) -> Self:
         """Operations of the teams that this person may view."""
         return self.filter(
             permissions.within(person, permissions.Permission.VIEW, team=f"{self.at_project}__team")

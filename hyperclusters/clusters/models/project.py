@@ -36,7 +36,7 @@ class KeyKind(models.TextChoices):
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
-    def where(self, person: permissions.Person, permission: permissions.Permission) -> ProjectQuerySet:
+    def where(self, person: permissions.Reader, permission: permissions.Permission) -> ProjectQuerySet:
         """The projects of the teams in which this person may do this. Nobody may create in a retired one."""
         rows = self.filter(permissions.within(person, permission, team="team"))
         is_create = permission == permissions.Permission.CREATE

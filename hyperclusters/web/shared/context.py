@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -16,12 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.layers import highest
 from hyperclusters.access.models import User
-from hyperclusters.access.permissions import Permission, active_grants, in_scope, may, scope
+from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, may
 from hyperclusters.audit import clock
 from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_clock
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.statements import Slot, count
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.statements import count
 from hyperclusters.web.texts.notices import unread
 
 THEMES = ("light", "dark")
@@ -93,28 +93,35 @@ _url = cache(reverse)
 
 def _news_since(person: User) -> str:
     """The time from which a page asks whether this person's creations have settled; empty if none is under way."""
-    return clock.now().isoformat() if count(_waiting, person=person.pk) else ""
+    is_waiting = count(_waiting, anyone_like(person), person=person.pk)
+    return clock.now().isoformat() if is_waiting else ""
 
 
-def _waiting() -> CreationQuerySet:
+def _waiting(person: Anyone) -> CreationQuerySet:
     """One creation without an outcome that this person requested, if there is one."""
-    return Creation.objects.unresolved().filter(requested_by=Slot("person", BigIntegerField())).order_by()[:1]
+    return Creation.objects.unresolved().filter(requested_by=person.pk).order_by()[:1]
 
 
 def _running(person: User) -> int:
-    return count(_under_way, scope(person, Permission.VIEW))
+    return count(_under_way, anyone_like(person))
 
 
-def _under_way(teams: tuple[int, ...] | None) -> CreationQuerySet:
-    return Creation.objects.unresolved().filter(in_scope(teams, team="project__team")).order_by()
+def _under_way(person: Anyone) -> CreationQuerySet:
+    return Creation.objects.visible_to(person).unresolved().order_by()
 
 
 def _to_review(person: User) -> int:
+    reader = anyone_like(person)
+    return count(_creations_to_review, reader) + count(_clusters_to_explain, reader)
+
+
+def _creations_to_review(person: Anyone) -> CreationQuerySet:
     # In no order: to count the first of a queue in its order the database would sort all of it.
-    waiting = Creation.objects.visible_to(person).reviewed_as("").order_by()
-    elsewhere = Cluster.objects.visible_to(person).unaccounted().order_by()
-    n = len(waiting.values_list("pk")[:BADGE])
-    return n + len(elsewhere.values_list("pk")[:BADGE])
+    return Creation.objects.visible_to(person).reviewed_as("").order_by()[:BADGE]
+
+
+def _clusters_to_explain(person: Anyone) -> ClusterQuerySet:
+    return Cluster.objects.visible_to(person).unaccounted().order_by()[:BADGE]
 
 
 @dataclass(frozen=True, slots=True)

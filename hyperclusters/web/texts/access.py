@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.models import AccessRequest, Grant, Role, User
+from hyperclusters.access.models.grant import LATELY, GrantQuerySet
 from hyperclusters.access.permissions import (
     NotPermitted,
     Permission,
@@ -20,6 +21,7 @@ from hyperclusters.access.permissions import (
 )
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins
 from hyperclusters.audit import clock
+from hyperclusters.statements import NOW, PERSON, SINCE, rows
 from hyperclusters.web.texts.causes import Text
 
 REFUSALS: dict[Cause, Text] = {
@@ -165,4 +167,9 @@ def no_admin_notice(team: TeamWithAdmins, person: User) -> dict[str, str]:
 
 def ended_grants(person: User) -> list[Grant]:
     """What this person could do until lately, so that a page that is closed to them now can say so."""
-    return list(Grant.objects.lost_by(person).select_related("team", "ended_by")[:3])
+    now = clock.now()
+    return rows(_ended_grants, most=3, person=person.pk, now=now, since=now - LATELY)
+
+
+def _ended_grants() -> GrantQuerySet:
+    return Grant.objects.lost_by(PERSON, NOW, SINCE).select_related("team", "ended_by")

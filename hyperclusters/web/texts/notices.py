@@ -5,12 +5,12 @@ Only the time up to which somebody has read them is stored, with the person. The
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import BigIntegerField, DateTimeField, JSONField, Q, QuerySet, Value
+from django.db.models import JSONField, Q, QuerySet, Value
 from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from hyperclusters.access.layers import is_outlasted
 from hyperclusters.access.models import AccessRequest, AccessReview, Grant, RequestState, User
 from hyperclusters.access.models.access_review import AccessReviewQuerySet
-from hyperclusters.access.permissions import Permission, active_grants, in_scope, scope
+from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, within
 from hyperclusters.access.review_reminders import REMINDERS
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
@@ -26,16 +26,17 @@ from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Approval, Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.statements import Slot, count
+from hyperclusters.statements import SINCE, Slot, count, rows
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.grants import last_day
 from hyperclusters.web.texts.states import KINDS
 
+Row = TypeVar("Row")
 SPAN = timedelta(days=14)
 NEWS_SPAN = timedelta(days=1)  # for which a page may have slept
 MOST = 50  # of each kind
-Teams = tuple[int, ...] | None  # by their keys; None: every team
+USERNAME = Slot("username", JSONField())
 NEW_OWNER = (EventType.OWNER_CHANGED, EventType.CLUSTER_CLAIMED)
 
 
@@ -68,34 +69,28 @@ def unread(person: User) -> int:
     """How many this person has not read yet, for the number on every page. One query."""
     start = clock.now() - SPAN
     since = max(start, person.inbox_read_at or start)
-    number = count(
-        _unread,
-        scope(person, Permission.VIEW),
-        scope(person, Permission.DECIDE),
-        scope(person, Permission.GRANT),
-        scope(person, Permission.AUDIT),
-        person=person.pk,
-        username=person.username,
-        since=since,
-    )
+    number = count(_unread, anyone_like(person), **_values(person, since))
     access = sum(_warned_at(grant) > since for grant in ending(person))
     return min(number + access, MOST)
 
 
-def _unread(teams: Teams, to_decide: Teams, to_grant: Teams, audited: Teams) -> QuerySet[Any]:
-    person, since = Slot("person", BigIntegerField()), Slot("since", DateTimeField())
+def _values(person: User, since: datetime) -> dict[str, Any]:
+    return {"person": person.pk, "username": person.username, "since": since}
+
+
+def _unread(person: Anyone) -> QuerySet[Any]:
     sources: tuple[QuerySet[Any], ...]
     sources = (
-        _settled(teams, person, since),
-        _decided(person, since),
-        _ownership_events(person, Slot("username", JSONField()), since),
-        FollowUpEntry.objects.for_person(person, teams, audited).filter(at__gt=since),
-        _approved(teams, person, since),
-        _to_approve(to_decide, person, since),
-        *(_open_reviews(to_grant).reminded(each.field, since) for each in REMINDERS),
+        *(_settled(person), _decided(person), _ownership_events(person), _entries(person)),
+        *(_approved(person), _to_approve(person)),
+        *(_open_reviews(person).reminded(each.field, SINCE) for each in REMINDERS),
     )
-    rows, *others = (source.order_by().values_list(Value(1)) for source in sources)
-    return rows.union(*others, all=True)[:MOST]
+    first, *others = (source.order_by().values_list(Value(1)) for source in sources)
+    return first.union(*others, all=True)[:MOST]
+
+
+def _rows(build: Callable[[Anyone], QuerySet[Any, Row]], person: User, since: datetime) -> list[Row]:
+    return rows(build, anyone_like(person), most=MOST, **_values(person, since))
 
 
 def mark_read(person: User) -> None:
@@ -105,9 +100,7 @@ def mark_read(person: User) -> None:
 
 def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
     """What became of this person's creations, as far as they may still see them."""
-    creations = _settled(scope(person, Permission.VIEW), person.pk, since)
-    creations = creations.select_related("project", "approval_by")
-    for creation in creations.order_by("-settled_at", "pk")[:MOST]:
+    for creation in _rows(_settled, person, since):
         if creation.settled_at is None:
             continue
         detail = " · ".join(filter(None, (creation.project.name, creation.code, declined_text(creation))))
@@ -115,9 +108,10 @@ def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
         yield Notice(creation.settled_at, KINDS[creation.state], _settled_text(creation), detail, url)
 
 
-def _settled(teams: Teams, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
-    visible = Creation.objects.filter(in_scope(teams, team="project__team"))
-    return visible.filter(requested_by=person, settled_at__gt=since).exclude(state=State.CANCELLED)
+def _settled(person: Anyone) -> CreationQuerySet:
+    own = Creation.objects.visible_to(person).filter(requested_by=person.pk)
+    settled = own.filter(settled_at__gt=SINCE).exclude(state=State.CANCELLED)
+    return settled.select_related("project", "approval_by").order_by("-settled_at", "pk")
 
 
 def _settled_text(creation: Creation) -> str:
@@ -132,40 +126,34 @@ def _settled_text(creation: Creation) -> str:
 
 def _approvals(person: User, since: datetime) -> Iterator[Notice]:
     """Creations that this person can approve, and their own that somebody approved. A declined one is settled."""
-    sources = [
-        (
-            _to_approve(scope(person, Permission.DECIDE), person.pk, since),
-            _("%(person)s asks for approval of %(name)s"),
-            "warn",
-        ),
-        (
-            _approved(scope(person, Permission.VIEW), person.pk, since),
-            _("%(person)s approved %(name)s"),
-            "good",
-        ),
-    ]
-    for rows, text, kind in sources:
-        for each in rows.select_related("project", "requested_by", "approval_by").order_by("-approval_at")[
-            :MOST
-        ]:
+    sources = (
+        (_to_approve, "warn", _("%(person)s asks for approval of %(name)s")),
+        (_approved, "good", _("%(person)s approved %(name)s")),
+    )
+    for build, kind, text in sources:
+        for each in _rows(build, person, since):
             who, why = (each.approval_by or each.requested_by), (each.approval_reason or each.reason)
             if each.approval_at:
                 values = {"person": who.username, "name": each.name}
                 yield Notice(each.approval_at, kind, text % values, why, each.get_absolute_url())
 
 
-def _to_approve(teams: Teams, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
-    return Creation.objects.to_approve(person, teams).filter(approval_at__gt=since)
+def _to_approve(person: Anyone) -> CreationQuerySet:
+    return _of_approval(Creation.objects.to_approve(person))
 
 
-def _approved(teams: Teams, person: int | Slot, since: datetime | Slot) -> CreationQuerySet:
-    mine = Creation.objects.filter(in_scope(teams, team="project__team"), requested_by=person)
-    return mine.filter(approval=Approval.APPROVED, approval_at__gt=since)
+def _approved(person: Anyone) -> CreationQuerySet:
+    own = Creation.objects.visible_to(person).filter(requested_by=person.pk)
+    return _of_approval(own.filter(approval=Approval.APPROVED))
+
+
+def _of_approval(creations: CreationQuerySet) -> CreationQuerySet:
+    related = creations.select_related("project", "requested_by", "approval_by")
+    return related.filter(approval_at__gt=SINCE).order_by("-approval_at")
 
 
 def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
-    decided = _decided(person.pk, since).select_related("team", "decided_by")
-    for each in decided.order_by("-decided_at", "pk")[:MOST]:
+    for each in _rows(_decided, person, since):
         is_approved = each.state == RequestState.APPROVED
         text = (
             _("%(person)s approved your request: %(role)s in %(team)s")
@@ -179,17 +167,15 @@ def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
             yield Notice(each.decided_at, kind, text % values, each.note, reverse("access:mine"))
 
 
-def _decided(person: int | Slot, since: datetime | Slot) -> QuerySet[AccessRequest]:
-    decided = AccessRequest.objects.filter(person=person, decided_at__gt=since)
-    return decided.exclude(state=RequestState.WITHDRAWN)
+def _decided(person: Anyone) -> QuerySet[AccessRequest]:
+    decided = AccessRequest.objects.filter(person=person.pk, decided_at__gt=SINCE)
+    decided = decided.exclude(state=RequestState.WITHDRAWN).select_related("team", "decided_by")
+    return decided.order_by("-decided_at", "pk")
 
 
 def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
     """Clusters that somebody else made this person the owner of. The ledger alone says when."""
-    events = _ownership_events(person.pk, person.username, since)
-    for event in events.only("at", "person_name", "object_id", "object_name", "reason").order_by("-at")[
-        :MOST
-    ]:
+    for event in _rows(_ownership_events, person, since):
         text = _("%(person)s made you the owner of %(name)s") % {
             "person": event.person_name,
             "name": event.object_name,
@@ -198,17 +184,15 @@ def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
         yield Notice(event.at, "info", text, event.reason, url)
 
 
-def _ownership_events(person: int | Slot, username: str | Slot, since: datetime | Slot) -> EventQuerySet:
-    events = Event.objects.filter(action__in=NEW_OWNER, at__gt=since, after__owner=username)
-    return events.exclude(Q(person_id=person) | Q(before__owner=username))
+def _ownership_events(person: Anyone) -> EventQuerySet:
+    events = Event.objects.filter(action__in=NEW_OWNER, at__gt=SINCE, after__owner=USERNAME)
+    events = events.exclude(Q(person_id=person.pk) | Q(before__owner=USERNAME)).order_by("-at")
+    return events.only("at", "person_name", "object_id", "object_name", "reason")
 
 
 def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
     """What others said and changed in follow-ups that this person must answer, or has opened."""
-    teams, audited = scope(person, Permission.VIEW), scope(person, Permission.AUDIT)
-    entries = FollowUpEntry.objects.for_person(person.pk, teams, audited)
-    entries = entries.filter(at__gt=since).with_related()
-    for entry in entries.order_by("-at", "-pk")[:MOST]:
+    for entry in _rows(_entries, person, since):
         follow_up = entry.follow_up
         is_theirs = person.pk in {follow_up.assignee_id, follow_up.opened_by_id}
         page = follow_up if is_theirs else follow_up.creation
@@ -218,6 +202,11 @@ def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:
         yield Notice(entry.at, kind, entry_notice(entry, person), words, page.get_absolute_url())
 
 
+def _entries(person: Anyone) -> QuerySet[FollowUpEntry]:
+    entries = FollowUpEntry.objects.for_person(person).filter(at__gt=SINCE)
+    return entries.with_related().order_by("-at", "-pk")
+
+
 def _reviews(person: User, since: datetime) -> Iterator[Notice]:
     """Open access reviews of this admin's teams, each time that the admins were reminded."""
     texts = {
@@ -225,7 +214,7 @@ def _reviews(person: User, since: datetime) -> Iterator[Notice]:
         "due_mail_at": ("warn", _("The access review of %(team)s is due soon")),
         "overdue_mail_at": ("warn", _("The access review of %(team)s is overdue")),
     }
-    for review in _open_reviews(scope(person, Permission.GRANT)).select_related("team")[:MOST]:
+    for review in _rows(_open_reviews, person, since):
         detail = _("Due %(day)s") % {"day": last_day(review.due_at)}
         url = reverse("teams:review", args=[review.team.slug])
         for field, (kind, text) in texts.items():
@@ -234,8 +223,9 @@ def _reviews(person: User, since: datetime) -> Iterator[Notice]:
                 yield Notice(at, kind, text % {"team": review.team.name}, detail, url)
 
 
-def _open_reviews(teams: Teams) -> AccessReviewQuerySet:
-    return AccessReview.objects.open().filter(in_scope(teams, team="team"))
+def _open_reviews(person: Anyone) -> AccessReviewQuerySet:
+    reviews = AccessReview.objects.open().filter(within(person, Permission.GRANT, team="team"))
+    return reviews.select_related("team")
 
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -12,7 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.models import AccessReview, Team, User
-from hyperclusters.access.permissions import Permission, active_grants, may, scope, within
+from hyperclusters.access.models.access_review import AccessReviewQuerySet
+from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, may, within
 from hyperclusters.access.team_admins import teams_without_admin_for
 from hyperclusters.audit import clock
 from hyperclusters.clusters.models import (
@@ -26,8 +27,12 @@ from hyperclusters.clusters.models import (
     State,
 )
 from hyperclusters.clusters.models.creation import CreationQuerySet
+from hyperclusters.clusters.models.follow_up import FollowUpQuerySet
+from hyperclusters.clusters.models.inventory import ClusterQuerySet
+from hyperclusters.clusters.models.project import ProjectQuerySet
 from hyperclusters.clusters.quotas import usage
 from hyperclusters.notifications.targets import failing_for
+from hyperclusters.statements import TODAY, count, rows
 from hyperclusters.web.audit.views.review import OPEN, queues
 from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
@@ -35,6 +40,7 @@ from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
 from hyperclusters.web.texts.notices import ending, inbox
 
+Row = TypeVar("Row")
 ROWS = 6  # rows of each table
 NEWS = 6  # notices; the inbox has the rest
 
@@ -78,33 +84,49 @@ def dismiss(request: PageRequest, pk: UUID) -> HttpResponse:
 def _needs(person: User) -> dict[str, Any]:
     """All that waits for this person, or for one of several people of whom they are one."""
     needs: dict[str, Any] = {
-        "waiting": waiting_for(person)[:10],
-        "undecided": _creations(person).filter(_to_decide(person))[:10],
-        "to_approve": _creations(person).to_approve(person.pk, scope(person, Permission.DECIDE))[:10],
+        "waiting": _rows(waiting_for, person, 10),
+        "undecided": _rows(_undecided, person, 10),
+        "to_approve": _rows(_to_approve, person, 10),
         "ending": ending(person),
-        "questions": _questions(person)[:10],
-        "unreachable": failing_for(person)[:3],
-        "to_answer": FollowUp.objects.to_answer(person).with_related()[:10],
+        "questions": _rows(_questions, person, 10),
+        "unreachable": _rows(failing_for, person, 3),
+        "to_answer": _rows(_to_answer, person, 10),
     }
     if may(person, Permission.GRANT):
-        reviews = AccessReview.objects.open().filter(within(person, Permission.GRANT, team="team"))
-        needs["access_reviews"] = reviews.select_related("team").order_by("due_on", "pk")[:10]
+        needs["access_reviews"] = _rows(_access_reviews, person, 10)
     if may(person, Permission.MANAGE):
         needs["without_owner"] = _teams_with_clusters_to_hand_over(person)
     if may(person, Permission.REVIEW):
         parts = queues(person)
         parts.pop(OPEN)  # waits for the cloud
         needs["to_close"] = FollowUp.objects.to_close(person).with_related()[:10]
-        needs["to_review"] = [(name, n) for name, rows in parts.items() if (n := rows.count())]
+        needs["to_review"] = [(name, n) for name, part in parts.items() if (n := part.count())]
     return needs | {"needs_me": any(needs.values())}
 
 
-def _questions(person: User) -> QuerySet[Review]:
+def _undecided(person: Anyone) -> CreationQuerySet:
+    return _creations(person).filter(_to_decide(person))
+
+
+def _to_approve(person: Anyone) -> CreationQuerySet:
+    return _creations(person).to_approve(person)
+
+
+def _questions(person: Anyone) -> QuerySet[Review]:
     """What an auditor wants to know of this person's creations, and asks nobody by name."""
-    reviews = Review.objects.filter(judgement=Judgement.FOLLOW_UP, creation__requested_by=person)
+    reviews = Review.objects.filter(judgement=Judgement.FOLLOW_UP, creation__requested_by=person.pk)
     reviews = reviews.filter(within(person, Permission.VIEW, team="creation__project__team"))
     reviews = reviews.exclude(Exists(FollowUp.objects.open().filter(creation=OuterRef("creation"))))
     return reviews.select_related("creation", "by").order_by("at", "pk")
+
+
+def _to_answer(person: Anyone) -> FollowUpQuerySet:
+    return FollowUp.objects.to_answer(person, TODAY).with_related()
+
+
+def _access_reviews(person: Anyone) -> AccessReviewQuerySet:
+    reviews = AccessReview.objects.open().filter(within(person, Permission.GRANT, team="team"))
+    return reviews.select_related("team").order_by("due_on", "pk")
 
 
 def _teams_with_clusters_to_hand_over(person: User) -> QuerySet[Any, Any]:
@@ -117,39 +139,64 @@ def _teams_with_clusters_to_hand_over(person: User) -> QuerySet[Any, Any]:
 def _own(person: User) -> dict[str, Any]:
     """What is under way, this person's failures and clusters, and how much of each quota is used. A person without
     clusters sees the newest of their teams that were created here."""
-    present = Cluster.objects.visible_to(person).present().select_related("project__team", "owner")
-    mine = present.filter(owner=person)
-    own_count = mine.count()
-    waits = Q(
-        pk__in=Creation.objects.to_approve(person.pk, scope(person, Permission.DECIDE))
-        .order_by()
-        .values("pk")
-    )  # is asked for above
+    own_count = count(_clusters_of, anyone_like(person), person=person.pk)
     return {
-        "under_way": _creations(person).unresolved().exclude(_to_decide(person)).exclude(waits)[:ROWS],
-        "failures": _creations(person).failures_of(person)[:ROWS],
+        "under_way": _rows(_under_way, person, ROWS),
+        "failures": _rows(_failures, person, ROWS),
         "own_count": own_count,
-        "clusters": (mine if own_count else present.filter(creation__isnull=False))[:ROWS],
+        "clusters": _rows(_clusters_of if own_count else _created_here, person, ROWS),
         "rooms": _rooms(person),
     }
 
 
+def _under_way(person: Anyone) -> CreationQuerySet:
+    waits = Creation.objects.to_approve(person).order_by().values("pk")  # are among what needs this person
+    return _creations(person).unresolved().exclude(_to_decide(person)).exclude(pk__in=waits)
+
+
+def _failures(person: Anyone) -> CreationQuerySet:
+    return _creations(person).failures_of(person)
+
+
+def _clusters_of(person: Anyone) -> ClusterQuerySet:
+    return _present(person).filter(owner=person.pk)
+
+
+def _created_here(person: Anyone) -> ClusterQuerySet:
+    return _present(person).filter(creation__isnull=False)
+
+
+def _present(person: Anyone) -> ClusterQuerySet:
+    return Cluster.objects.visible_to(person).present().select_related("project__team", "owner")
+
+
 def _rooms(person: User) -> list[Room]:
     """How much of their quota their projects use, then their teams. Counted at once, however many they are."""
-    projects = Project.objects.where(person, Permission.CREATE).select_related("team")
+    projects = _rows(_with_quota, person)
     teams = sorted({each.team for each in projects}, key=lambda team: team.name)
     return [*_rooms_of("project", projects), *_rooms_of("project__team", teams)]
 
 
+def _with_quota(person: Anyone) -> ProjectQuerySet:
+    """The projects of this person that have a quota, or whose team has one."""
+    projects = Project.objects.where(person, Permission.CREATE).select_related("team")
+    return projects.exclude(quota=None, team__quota=None)
+
+
 def _rooms_of(field: str, owners: Iterable[Project | Team]) -> list[Room]:
-    counts = usage(field, [each.pk for each in owners if each.quota is not None])
+    keys = [each.pk for each in owners if each.quota is not None]
+    counts = usage(field, keys) if keys else {}
     return [Room(each.name, counts[each.pk], each.quota) for each in owners if each.quota is not None]
 
 
-def _creations(person: User) -> CreationQuerySet:
-    rows = Creation.objects.visible_to(person)
-    return rows.select_related("project__team", "requested_by", "approval_by")
+def _creations(person: Anyone) -> CreationQuerySet:
+    visible = Creation.objects.visible_to(person)
+    return visible.select_related("project__team", "requested_by", "approval_by")
 
 
-def _to_decide(person: User) -> Q:
+def _to_decide(person: Anyone) -> Q:
     return Q(state=State.NEEDS_ATTENTION) & within(person, Permission.DECIDE, team="project__team")
+
+
+def _rows(build: Callable[[Anyone], QuerySet[Any, Row]], person: User, most: int | None = None) -> list[Row]:
+    return rows(build, anyone_like(person), most=most, person=person.pk, today=clock.today())
