@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from copy import copy
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -53,13 +53,19 @@ def count(build: Build[Any], *shape: Hashable, **values: Any) -> int:
 
     `shape`: all that the text of the SQL depends on. Raises ValueError if the queryset has a time that is no Slot.
     """
-    statement = _statement(connection.vendor, build, shape)
-    if statement is None:
-        return 0
+    return counts([build], *shape, **values)[0]
+
+
+def counts(builds: Iterable[Build[Any]], *shape: Hashable, **values: Any) -> list[int]:
+    """`count` for several querysets by one statement, in their order."""
+    statements = [_statement(connection.vendor, build, shape) for build in builds]
+    if not any(statements):
+        return [0] * len(statements)
+    numbers = (f"(SELECT COUNT(*) FROM ({each.sql}) counted)" if each else "0" for each in statements)  # noqa: S608 -- Django's own SQL
+    parameters = [value for each in statements if each for value in each.fill(values)]
     with connection.cursor() as cursor:
-        sql = f"SELECT COUNT(*) FROM ({statement.sql}) counted"  # noqa: S608 -- Django's own SQL
-        cursor.execute(sql, statement.fill(values))
-        return int(cursor.fetchone()[0])
+        cursor.execute(f"SELECT {', '.join(numbers)}", parameters)
+        return list(cursor.fetchone())
 
 
 def rows(build: Build[Row], *shape: Hashable, most: int | None, **values: Any) -> list[Row]:

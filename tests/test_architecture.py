@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clusters": {"notifications", "access", "audit", "modelarts", "tracing", "encryption"},
     # Sends with modelarts' transport, and asks for nothing of ours above the people and the ledger.
     "notifications": {"access", "audit", "modelarts", "encryption"},
-    "access": {"audit"},
+    "access": {"audit", "statements"},
     "audit": set(),
     "modelarts": set(),
     "simulator": set(),

@@ -14,8 +14,9 @@ from hyperclusters.access.access_reviews import cancel, complete, decide, open_r
 from hyperclusters.access.models import AccessReview, Grant, Role, User
 from hyperclusters.access.services import end_grant, extend_grant, grant
 from hyperclusters.audit import clock
-from hyperclusters.web.texts.notices import inbox, unread
+from hyperclusters.web.texts.notices import inbox
 from tests.conftest import People, events
+from tests.web.badges import badge
 from tests.web.pages import SignIn, body, main, words
 
 REVIEW = "/teams/vision/review/"
@@ -227,21 +228,21 @@ def test_the_inbox_of_admins_has_each_reminder_once(
     assert "Review the access to Vision" not in main(tom.get("/inbox/"))
     mail.send_due()
     mail.send_due()
-    assert unread(people.tom) == 1
+    assert badge(people.tom) == 1
     assert main(tom.get("/inbox/")).count("Review the access to Vision") == 1
     AccessReview.objects.update(due_on=clock.today() - timedelta(days=1))
     mail.send_due()
-    assert unread(people.tom) == 2
+    assert badge(people.tom) == 2
     assert "The access review of Vision is overdue" in main(tom.get("/inbox/"))
-    assert unread(people.ada) == unread(people.olga) == 0
+    assert badge(people.ada) == badge(people.olga) == 0
     cancel(review, by=people.tom, reason="x")
-    assert unread(people.tom) == 0
+    assert badge(people.tom) == 0
 
 
 def test_a_review_that_opens_in_its_last_days_is_one_notice(people: People) -> None:
     open_review(people.vision, due_on=clock.today(), by=people.olga)
     mail.send_due()
-    assert unread(people.tom) == len(inbox(people.tom)) == 1
+    assert badge(people.tom) == len(inbox(people.tom)) == 1
 
 
 def test_a_review_is_in_chinese_for_who_reads_chinese(review: AccessReview, as_: SignIn) -> None:

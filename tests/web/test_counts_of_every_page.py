@@ -12,9 +12,10 @@ from hyperclusters.access.services import end_grant, grant
 from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.ownership import hand_over
 from hyperclusters.statements import _statement
-from hyperclusters.web.shared.context import _news_since, _running
-from hyperclusters.web.texts.notices import inbox, mark_read, unread
+from hyperclusters.web.shared.context import frame_numbers, own_under_way
+from hyperclusters.web.texts.notices import inbox, mark_read
 from tests.conftest import Cloud, People, Projects, run_worker, submit_creation
+from tests.web.badges import badge
 
 NAMES = ["ada", "tom", "vera", "olga", "root", "nina", "mallory"]
 
@@ -24,9 +25,9 @@ def assert_numbers_agree(moment: str) -> None:
         person = User.objects.get(username=name)
         visible = Creation.objects.visible_to(person).unresolved()
         mine = Creation.objects.unresolved().filter(requested_by=person)
-        assert unread(person) == sum(notice.is_unread for notice in inbox(person)), (moment, name)
-        assert _running(person) == visible.count(), (moment, name)
-        assert bool(_news_since(person)) == mine.exists(), (moment, name)
+        assert badge(person) == sum(notice.is_unread for notice in inbox(person)), (moment, name)
+        assert badge(person, "creations:list") == visible.count(), (moment, name)
+        assert bool(frame_numbers(person)[own_under_way]) == mine.exists(), (moment, name)
 
 
 def test_they_equal_the_lists_for_everybody_at_every_moment(
@@ -60,4 +61,4 @@ def test_what_is_older_than_two_weeks_is_not_counted(
     submit_creation(people.ada, projects.vision, "old")
     run_worker()
     Creation.objects.update(settled_at=timezone.now() - timedelta(days=days))
-    assert unread(people.ada) == len(inbox(people.ada)) == (days < 14)
+    assert badge(people.ada) == len(inbox(people.ada)) == (days < 14)

@@ -22,6 +22,7 @@ from hyperclusters.clusters.models import Creation, FollowUp, FollowUpEntry, Rev
 from hyperclusters.clusters.monthly_reports import create_report
 from hyperclusters.web.texts import notices
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
+from tests.web.badges import badge
 from tests.web.pages import LIVE_MARKUP, PAYLOADS, SignIn, body, holds_markup, main, value_of, words
 
 DAY = timedelta(days=1)
@@ -390,7 +391,7 @@ def test_g25_who_is_no_auditor_any_more_reads_no_answers_in_the_inbox(
     assert [each.detail for each in notices.inbox(people.olga)] == ["confidential"]
     grant(person=people.olga, role=Role.VIEWER, team=people.vision, reason="stays")
     end_grant(Grant.objects.get(person=people.olga, role=Role.AUDITOR), reason="moves on")
-    assert (notices.inbox(people.olga), notices.unread(people.olga)) == ([], 0)
+    assert (notices.inbox(people.olga), badge(people.olga)) == ([], 0)
 
 
 def test_a_mark_after_a_closed_follow_up_is_a_question_again(
@@ -414,7 +415,7 @@ def test_the_inbox_tells_each_what_others_did(follow_up: FollowUp, people: Peopl
     assert "follow-up" not in texts("vera").lower().replace("follow-ups", "")
     for name in ("ada", "nina", "olga"):
         person = getattr(people, name)
-        assert notices.unread(person) == sum(each.is_unread for each in notices.inbox(person))
+        assert badge(person) == sum(each.is_unread for each in notices.inbox(person))
     end_grant(Grant.objects.get(person=people.nina), reason="left")
     assert "train-1" not in texts("nina")
 

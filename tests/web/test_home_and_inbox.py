@@ -21,6 +21,7 @@ from hyperclusters.clusters.ownership import hand_over
 from hyperclusters.clusters.retirement import retire_project
 from hyperclusters.web.texts import notices
 from tests.conftest import Cloud, People, Projects, confirm, events, run_worker, submit_creation
+from tests.web.badges import badge
 from tests.web.pages import HTMX, SignIn, body, words
 
 pytestmark = pytest.mark.any_database
@@ -196,7 +197,7 @@ def test_the_inbox_counts_what_is_new_until_it_is_marked_as_read(
     assert re.search(r'class="n">2<span class="visually-hidden"> unread', body(ada.get(HOME)))
     assert main(ada, INBOX).count(" New ") == 2, "looking reads nothing"
     with CaptureQueriesContext(connection) as queries:
-        assert notices.unread(people.ada) == 2
+        assert badge(people.ada) == 2
     assert len([query for query in queries if "UNION" in query["sql"]]) == 1
     assert ada.post("/inbox/read/")["Location"] == INBOX
     assert " New " not in main(ada, INBOX)

@@ -1,5 +1,7 @@
 """What every page shows around its content."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -21,8 +23,8 @@ from hyperclusters.clusters.heartbeat import has_worker_beat, host_with_wrong_cl
 from hyperclusters.clusters.models import Cluster, Creation
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.clusters.models.inventory import ClusterQuerySet
-from hyperclusters.statements import count
-from hyperclusters.web.texts.notices import unread
+from hyperclusters.statements import Build, counts
+from hyperclusters.web.texts.notices import unread, unread_endings, unread_since
 
 THEMES = ("light", "dark")
 BADGE = 99  # more than this is not counted on every page
@@ -54,18 +56,20 @@ def page(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(person, User):
         return shared
     # Asked for when first shown: a fragment shows none of this.
+    numbers = cache(lambda: frame_numbers(person))
     return shared | {
         "person": person,
         "person_line": cache(lambda: _person_line(person)),
-        "nav": cache(lambda: _nav(request, person)),
+        "nav": cache(lambda: _nav(request, person, numbers())),
         "worker_alive": cache(has_worker_beat),
         "wrong_clock": cache(host_with_wrong_clock),
         "may_create": cache(lambda: may(person, Permission.CREATE)),
-        "news_since": cache(lambda: _news_since(person)),
+        # From when on the page asks whether this person's creations have settled; empty if none is under way.
+        "news_since": cache(lambda: clock.now().isoformat() if numbers()[own_under_way] else ""),
     }
 
 
-def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
+def _nav(request: HttpRequest, person: User, numbers: dict[Build[Any], int]) -> tuple[NavItem, ...]:
     visible = entries(person)
     here = max(
         (url for entry in visible if request.path.startswith(url := _url(entry.page))), key=len, default=""
@@ -76,14 +80,14 @@ def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
             icon=entry.icon,
             label=str(entry.label),
             current=_url(entry.page) == here and (here != "/" or request.path == "/"),
-            badge=entry.count(person) if entry.count else 0,
+            badge=entry.badge(person, numbers),
             badge_words=str(entry.badge_label),
         )
         for entry in visible
     )
 
 
-def entries(person: User) -> "list[Entry]":
+def entries(person: User) -> list[Entry]:
     """The pages that this person may go to."""
     return [entry for entry in ENTRIES if entry.needs is None or may(person, entry.needs)]
 
@@ -91,32 +95,24 @@ def entries(person: User) -> "list[Entry]":
 _url = cache(reverse)
 
 
-def _news_since(person: User) -> str:
-    """The time from which a page asks whether this person's creations have settled; empty if none is under way."""
-    is_waiting = count(_waiting, anyone_like(person), person=person.pk)
-    return clock.now().isoformat() if is_waiting else ""
+def frame_numbers(person: User) -> dict[Build[Any], int]:
+    """How many rows each queryset has that the frame counts for this person. One statement."""
+    builds = [own_under_way, *(build for entry in entries(person) for build in entry.counts)]
+    values = {"person": person.pk, "username": person.username, "since": unread_since(person)}
+    return dict(zip(builds, counts(builds, anyone_like(person), **values), strict=True))
 
 
-def _waiting(person: Anyone) -> CreationQuerySet:
+def own_under_way(person: Anyone) -> CreationQuerySet:
     """One creation without an outcome that this person requested, if there is one."""
     return Creation.objects.unresolved().filter(requested_by=person.pk).order_by()[:1]
-
-
-def _running(person: User) -> int:
-    return count(_under_way, anyone_like(person))
 
 
 def _under_way(person: Anyone) -> CreationQuerySet:
     return Creation.objects.visible_to(person).unresolved().order_by()
 
 
-def _to_review(person: User) -> int:
-    reader = anyone_like(person)
-    return count(_creations_to_review, reader) + count(_clusters_to_explain, reader)
-
-
+# In no order: to count the first of a queue in its order the database would sort all of it.
 def _creations_to_review(person: Anyone) -> CreationQuerySet:
-    # In no order: to count the first of a queue in its order the database would sort all of it.
     return Creation.objects.visible_to(person).reviewed_as("").order_by()[:BADGE]
 
 
@@ -126,24 +122,30 @@ def _clusters_to_explain(person: Anyone) -> ClusterQuerySet:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page one may go to: what one must be allowed to do somewhere, and what its badge counts."""
+    """A page one may go to: what one must be allowed to do somewhere, and what its badge counts: rows, and what is
+    known without the database."""
 
     page: str
     icon: str
     label: Promise
     needs: Permission | None = None
-    count: Callable[[User], int] | None = None
+    counts: tuple[Build[Any], ...] = ()
     badge_label: Promise | str = ""
+    known: Callable[[User], int] | None = None
+
+    def badge(self, person: User, numbers: dict[Build[Any], int]) -> int:
+        """The number beside it."""
+        return sum(numbers[build] for build in self.counts) + (self.known(person) if self.known else 0)
 
 
 ENTRIES = (
     Entry("web:home", "house", _("Home")),
-    Entry("web:inbox", "inbox", _("Inbox"), count=unread, badge_label=_("unread")),
+    Entry("web:inbox", "inbox", _("Inbox"), None, (unread,), _("unread"), unread_endings),
     Entry("clusters:list", "grid-2x2", _("Clusters")),
-    Entry("creations:list", "zap", _("Creations"), count=_running, badge_label=_("not settled")),
+    Entry("creations:list", "zap", _("Creations"), None, (_under_way,), _("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),
-    Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, _to_review, _("to review")),
-    Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, lambda person: waiting_for(person).count(), _("waiting for you")),
+    Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, (_creations_to_review, _clusters_to_explain), _("to review")),
+    Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, (waiting_for,), _("waiting for you")),
     Entry("access:mine", "key", _("My access")),
     Entry("people:list", "shield", _("People"), Permission.APPOINT),
     Entry("projects:list", "cable", _("Projects"), Permission.CONNECT),

@@ -26,7 +26,7 @@ from hyperclusters.audit.models import Event, EventQuerySet
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Approval, Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
-from hyperclusters.statements import SINCE, Slot, count, rows
+from hyperclusters.statements import SINCE, Slot, rows
 from hyperclusters.web.texts.approvals import declined_text
 from hyperclusters.web.texts.follow_ups import entry_notice
 from hyperclusters.web.texts.grants import last_day
@@ -65,20 +65,20 @@ def inbox(person: User) -> list[Notice]:
     return [replace(each, is_unread=read_at is None or each.at > read_at) for each in notices[:MOST]]
 
 
-def unread(person: User) -> int:
-    """How many this person has not read yet, for the number on every page. One query."""
+def unread_since(person: User) -> datetime:
+    """The time from which on this person has not read their notices."""
     start = clock.now() - SPAN
-    since = max(start, person.inbox_read_at or start)
-    number = count(_unread, anyone_like(person), **_values(person, since))
-    access = sum(_warned_at(grant) > since for grant in ending(person))
-    return min(number + access, MOST)
+    return max(start, person.inbox_read_at or start)
 
 
-def _values(person: User, since: datetime) -> dict[str, Any]:
-    return {"person": person.pk, "username": person.username, "since": since}
+def unread_endings(person: User) -> int:
+    """How many unread notices there are of access that ends."""
+    since = unread_since(person)
+    return sum(_warned_at(grant) > since for grant in ending(person))
 
 
-def _unread(person: Anyone) -> QuerySet[Any]:
+def unread(person: Anyone) -> QuerySet[Any]:
+    """A row for each other notice that came after `since` (`unread_since`), for the number on every page."""
     sources: tuple[QuerySet[Any], ...]
     sources = (
         *(_settled(person), _decided(person), _ownership_events(person), _entries(person)),
@@ -90,7 +90,8 @@ def _unread(person: Anyone) -> QuerySet[Any]:
 
 
 def _rows(build: Callable[[Anyone], QuerySet[Any, Row]], person: User, since: datetime) -> list[Row]:
-    return rows(build, anyone_like(person), most=MOST, **_values(person, since))
+    values = {"person": person.pk, "username": person.username, "since": since}
+    return rows(build, anyone_like(person), most=MOST, **values)
 
 
 def mark_read(person: User) -> None:
