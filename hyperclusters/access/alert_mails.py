@@ -19,7 +19,8 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.alerts import ALERTS
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import AlertSettings, ChainHead, Event
-from hyperclusters.audit.readable import events
+from hyperclusters.audit.readable import events, values
+from hyperclusters.audit.times import later
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .mail_parts import Text, addresses, link
@@ -94,29 +95,47 @@ def queue_alert_mails() -> None:
     if stored is None or (stored.mailed_at and clock.is_within(stored.mailed_at, PAUSE)):
         return
     end = ChainHead.objects.get().seq
-    new = Event.objects.filter(action__in=ALERTS, seq__gt=stored.mailed_seq, seq__lte=end).order_by("-seq")
-    newest = new.values_list("seq", flat=True).first()
+    new = Event.objects.filter(action__in=ALERTS, seq__gt=stored.mailed_seq, seq__lte=end).order_by("seq")
+    alerts = values(new, "at")
     ours = AlertSettings.objects.filter(pk=stored.pk, mailed_seq=stored.mailed_seq)
-    if newest is None:
+    if not alerts:
         if end - stored.mailed_seq > FAR:
             ours.update(mailed_seq=end)
         return
+    last = _last_together(alerts)
     with transaction.atomic():
-        if ours.update(mailed_seq=newest, mailed_at=clock.now()):  # else another worker was faster
-            _queue(newest)
+        if ours.update(mailed_seq=last, mailed_at=clock.now()):  # else another worker was faster
+            _queue(last)
 
 
-def alert_mail(event: Event) -> Text:
+def _last_together(alerts: list[tuple[Any, ...]]) -> int:
+    """The last alert whose mail lists all before it too. A wrong clock may have dated one days off: the rest is for the
+    next mail then, and nothing is left out."""
+    last, earliest = alerts[0]
+    for seq, at in alerts:
+        if at is None:  # unreadable: no mail lists it but its own
+            break
+        earliest = min(earliest, at)
+        if at - earliest <= TOGETHER:
+            last = seq
+    return int(last)
+
+
+def alert_mail(alert: Event) -> Text:
     """To the auditors who are chosen: this alert, and those shortly before it. Names what happened and where, and nothing
     that an event holds besides."""
     to, page = addresses(recipients()), link(reverse("audit:alerts"))
+    ((seq, event),) = events(Event.objects.filter(pk=alert.pk))
+    if event is None:
+        words = _words(seq, event)
+        return to, _("Audit alert: %(what)s") % {"what": words}, f"{words}\n  {_address(seq)}"
     if event.action == EventType.ALERTS_TESTED:
         text = _("%(by)s sent this test. You get the audit's alerts at this address.\n\nChange that: %(url)s")
         return to, _("A test of the audit's alerts"), text % {"by": event.person_name, "url": page}
-    alerts = Event.objects.filter(action__in=ALERTS, seq__lte=event.seq, at__gt=event.at - TOGETHER)
+    alerts = Event.objects.filter(action__in=ALERTS, seq__lte=seq, at__gte=later(event.at, -TOGETHER))
     lines = [
-        f"{_words(seq, each)}\n  {link(reverse('audit:event', args=[seq]))}"
-        for seq, each in events(alerts.order_by("-seq")[:MOST])
+        f"{_words(number, each)}\n  {_address(number)}"
+        for number, each in events(alerts.order_by("-seq")[:MOST])
     ]
     text = "{}\n\n{}".format("\n".join(lines), _("Thresholds and recipients: %(url)s") % {"url": page})
     return to, _("Audit alert: %(what)s") % {"what": event.get_action_display()}, text
@@ -127,6 +146,10 @@ def _words(seq: int, alert: Event | None) -> str:
         return _("Event %(number)d is unreadable") % {"number": seq}
     where = alert.object_name or alert.project_name
     return f"{alert.at:%Y-%m-%d %H:%M} UTC  {alert.get_action_display()}: {where}"
+
+
+def _address(seq: int) -> str:
+    return link(reverse("audit:event", args=[seq]))
 
 
 def _queue(seq: int) -> None:

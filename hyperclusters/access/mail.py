@@ -281,7 +281,8 @@ KINDS: dict[str, MailKind[Any]] = {
         lambda: Invitation.objects.open().select_related("team", "invited_by"), _invitation_mail
     ),
     "reminded_at": MailKind(lambda: _ending_soon().select_related("person", "team"), _expiry_mail),
-    OutgoingMail.ALERT: MailKind(Event.objects.all, alert_mail),
+    # The number alone: an alert whose other values somebody made unreadable has its mail too.
+    OutgoingMail.ALERT: MailKind(lambda: Event.objects.only("seq"), alert_mail),
     OutgoingMail.FORMER_ADDRESS: MailKind(User.objects.all, _address_changed),
     "expiry_mailed_at": MailKind(
         lambda: (

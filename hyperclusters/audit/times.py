@@ -35,5 +35,7 @@ def end_of_day(day: date) -> datetime:
 
 
 def later(at: datetime, span: timedelta) -> datetime:
-    """The time plus a span, or the latest time there is."""
-    return at + span if span <= LATEST - at else LATEST
+    """The time plus a span, or the latest (for a negative span the earliest) time there is."""
+    if span > LATEST - at:
+        return LATEST
+    return at + span if span >= EARLIEST - at else EARLIEST

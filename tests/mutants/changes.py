@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,9 +34,17 @@ class Change(NamedTuple):
         changed = mutate_code(source, get_operator(f"core/{self.operator}")(), self.occurrence)
         return str(changed)
 
+    def is_possible(self) -> bool:
+        """Whether cosmic-ray can make it (not of `except module.Error`), and the result is Python (`not x := 1` is not)."""
+        try:
+            compile(self.apply(self.path.read_text()), str(self.path), "exec", dont_inherit=True)
+        except (AttributeError, SyntaxError):
+            return False
+        return True
+
 
 def draw(package: Path, count: int, chance: random.Random) -> list[Change]:
-    """So many changes, at most one a line. Migrations and commands are left alone."""
+    """So many changes, at most one a line. Migrations and commands are left alone, and what cannot be."""
     lines: dict[tuple[Path, int], list[Change]] = {}
     for path in sorted(package.rglob("*.py")):
         if {"migrations", "management"} & set(path.parts):
@@ -47,7 +56,8 @@ def draw(package: Path, count: int, chance: random.Random) -> list[Change]:
             for occurrence, ((line, _), _) in enumerate(places):
                 lines.setdefault((path, line), []).append(Change(path, line, name, occurrence))
     one_a_line = [chance.choice(changes) for changes in lines.values()]
-    return chance.sample(one_a_line, min(count, len(one_a_line)))
+    drawn = (change for change in chance.sample(one_a_line, len(one_a_line)) if change.is_possible())
+    return list(islice(drawn, count))
 
 
 def spans(change: Change, source: str) -> tuple[range, range] | None:

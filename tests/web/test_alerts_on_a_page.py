@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from hyperclusters.access.alert_mails import PAUSE, queue_alert_mails, recipients, set_alerts
 from hyperclusters.access.models import Grant, OutgoingMail, User
@@ -121,6 +122,45 @@ def test_g40_an_alert_that_somebody_made_unreadable_does_not_keep_back_the_mail(
     (sent,) = mail.outbox
     assert "north" in sent.body
     assert "is unreadable" in sent.body
+
+
+@pytest.mark.parametrize("order", [(0, 10), (10, 0), (0, -10), (-10, 0)], ids=str)
+def test_g38_an_alert_of_a_wrong_clock_keeps_none_from_its_mail(
+    order: tuple[int, int], people: People, olga_hears: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    for name, days in zip(("west", "north"), order, strict=True):
+        with monkeypatch.context() as other:
+            other.setattr(clock, "now", lambda days=days: now + timedelta(days=days))
+            alert(name)
+    for _ in range(2):
+        run_worker()
+        AlertSettings.objects.update(mailed_at=clock.now() - PAUSE)
+    told = " ".join(str(each.body) for each in mail.outbox)
+    assert "west" in told
+    assert "north" in told
+
+
+UNREADABLE = ["x'ff00'", "'yesterday'", "17", "''", "'9999-12-31 23:59:59'", "'0001-01-01 00:00:00'"]
+
+
+@pytest.mark.parametrize(
+    "at", UNREADABLE if connection.vendor == "sqlite" else ["'infinity'", "'2026-01-01 BC'"]
+)
+@pytest.mark.parametrize("name", ["west", "north"])
+def test_g40_an_alert_whose_time_somebody_made_unreadable_keeps_none_from_its_mail(
+    name: str, at: str, people: People, olga_hears: None
+) -> None:
+    for each in ("west", "north"):
+        alert(each)
+    seq = events(object_name=name)[0].seq
+    forge("at", [(seq, at)])
+    for _ in range(2):
+        run_worker()
+        AlertSettings.objects.update(mailed_at=clock.now() - PAUSE)
+    told = " ".join(str(each.body) for each in mail.outbox)
+    assert {"west": "north", "north": "west"}[name] in told
+    assert f"/audit/{seq}/" in told
 
 
 def test_two_workers_queue_an_alert_once_and_what_was_before_causes_no_mail(people: People) -> None:
