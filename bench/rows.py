@@ -15,8 +15,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from hyperclusters.audit import search, triggers
-from hyperclusters.audit.chain import PendingEvent
+from hyperclusters.audit import people, search, triggers
+from hyperclusters.audit.chain import DOCUMENTS, PendingEvent, document
+from hyperclusters.audit.ledger import sanitize
 from hyperclusters.audit.models import ChainHead, Event
 
 PEOPLE, TEAMS, PROJECTS, ADDRESSES = 200, 20, 40, 300
@@ -25,7 +26,6 @@ NEEDLE, HITS = "needle-in-the-hay", 210  # a name that so many events have
 RARE = "rare-person"  # did little, and nothing of it went wrong
 BATCH = 2000
 FIELDS = [field.column for field in Event._meta.concrete_fields]
-DOCUMENTS = {"before", "after", "request", "response"}
 
 
 def seed(count: int) -> None:
@@ -34,6 +34,7 @@ def seed(count: int) -> None:
         for index in Event._meta.indexes:
             editor.remove_index(Event, index)
         search.remove(apps, editor)
+        people.remove(apps, editor)
         if connection.vendor == "sqlite":
             triggers.remove_keeping(apps, editor)
             triggers.remove(apps, editor)
@@ -47,6 +48,8 @@ def seed(count: int) -> None:
         if connection.vendor == "sqlite":
             triggers.install(apps, editor)
             triggers.install_keeping(apps, editor)
+    with connection.schema_editor(atomic=False) as editor:  # these are made while others write
+        people.install(apps, editor)
     with connection.cursor() as cursor:
         cursor.execute(
             "VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -85,7 +88,7 @@ def _tuples(head: ChainHead, count: int) -> Iterator[tuple[Any, ...]]:
 
 def _stored(name: str, value: Any) -> Any:
     if name in DOCUMENTS:
-        return None if value is None else json.dumps(value)
+        return None if value is None else document(value)
     if name == "at" and connection.vendor == "sqlite":
         return f"{value:%Y-%m-%d %H:%M:%S.%f}"
     return value
@@ -194,8 +197,8 @@ def _event(
     empty = dict.fromkeys(
         ("reason", "evidence", "object_kind", "object_id", "object_name", "upstream_request_id"), ""
     )
-    empty |= dict.fromkeys(DOCUMENTS)  # type: ignore[arg-type]
+    documents = {name: sanitize(more.pop(name, None)) for name in DOCUMENTS}
     request_id = f"{chance.getrandbits(128):032x}"
     return SimpleNamespace(
-        **empty | base | {"action": action, "outcome": outcome, "request_id": request_id} | more
+        **empty | base | documents | {"action": action, "outcome": outcome, "request_id": request_id} | more
     )

@@ -7,21 +7,20 @@ fails leaves the copy as it is. A deletion reads the lists again right before it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
-
-from django.db import transaction
 
 from hyperclusters.audit import clock
 from hyperclusters.modelarts import Client, ClusterType, ModelArtsError, Occupant, OccupantKind
 
-from . import breaker
+from . import breaker, updates
 from .failpoints import failpoint
 from .models import Cluster, ClusterListing, Project
-from .models.inventory import MOST_OCCUPANTS
+from .models.inventory import MOST_OCCUPANTS, ClusterQuerySet
 
 Row = dict[str, str]
-AT_ONCE = 500  # clusters in one UPDATE; a database takes only so many
+Occupants = Mapping[str, list[Occupant]]  # by cluster ID, in lower case
 
 
 def read_occupants(
@@ -77,40 +76,61 @@ def refresh(listing: ClusterListing, client: Client, may_begin: Callable[[], boo
 
 
 def _apply(listing: ClusterListing, occupants: Iterable[Occupant], started_at: datetime) -> None:
+    """Write what differs, in short transactions. The lists count as applied once all of it is written."""
     by_cluster: defaultdict[str, list[Occupant]] = defaultdict(list)
     for item in occupants:
         by_cluster[item.cluster_id.lower()].append(item)
-    with transaction.atomic():
-        Project.objects.select_for_update().get(pk=listing.project_id)
-        row = ClusterListing.objects.filter(pk=listing.pk)
-        if row.filter(clock.since("inside_listed_at", started_at)).exists():
-            return  # lists that began later are applied already
-        row.update(
-            inside_listed_at=started_at,
-            inside_failed_at=None,
-            inside_failure_cause="",
-            inside_failure_code="",
-        )
-        clusters = Cluster.objects.present().of_type(ClusterType.HPS).filter(project=listing.project_id)
-        known = clusters.only("cluster_id", "inside", "inside_count", "empty_since")
-        empty, changed = [], []
-        for cluster in known:
-            mine = by_cluster.get(cluster.cluster_id.lower(), ())
-            rows, count = stored(as_rows(mine, cluster.cluster_id))
-            if not rows and cluster.inside != []:
-                empty.append(cluster.pk)
-            elif rows and (cluster.inside, cluster.inside_count) != (rows, count):
-                cluster.inside, cluster.inside_count, cluster.empty_since = rows, count, None
-                changed.append(cluster)
-        Cluster.objects.bulk_update(changed, ["inside", "inside_count", "empty_since"], batch_size=200)
-        others = Cluster.objects.filter(project=listing.project_id, inside__isnull=False)
-        others.exclude(type=ClusterType.HPS).exclude(also_type=ClusterType.HPS).update(
-            inside=None, inside_count=None, empty_since=None
-        )
-        for start in range(0, len(empty), AT_ONCE):
-            some = Cluster.objects.filter(pk__in=empty[start : start + AT_ONCE])
-            some.update(inside=[], inside_count=None, empty_since=started_at)
-        failpoint("inside_applied")
+    clusters = Cluster.objects.present().of_type(ClusterType.HPS).filter(project=listing.project_id)
+    clusters = clusters.only("cluster_id", "inside", "inside_count", "empty_since")
+    news = [cluster.pk for cluster in clusters if _news(cluster, by_cluster) is not None]
+    with suppress(updates.Superseded):
+        for some in updates.parts(news, updates.BATCH):
+            with _turn(listing, started_at):
+                _write(clusters.filter(pk__in=some), by_cluster, started_at)
+                failpoint("inside_batch")
+        with _turn(listing, started_at):
+            others = Cluster.objects.filter(project=listing.project_id, inside__isnull=False)
+            others.exclude(type=ClusterType.HPS).exclude(also_type=ClusterType.HPS).update(
+                inside=None, inside_count=None, empty_since=None
+            )
+            ClusterListing.objects.filter(pk=listing.pk).update(
+                inside_listed_at=started_at,
+                inside_failed_at=None,
+                inside_failure_cause="",
+                inside_failure_code="",
+            )
+            failpoint("inside_applied")
+
+
+@contextmanager
+def _turn(listing: ClusterListing, started_at: datetime) -> Iterator[None]:
+    """A transaction for one part. Raises Superseded once a later HPS list is complete: what is inside is listed again
+    after it, and two that write by turns would mix an old list with a new one."""
+    with updates.turn(listing, listing.listed_at or started_at):
+        later = clock.since("inside_listed_at", started_at)
+        if ClusterListing.objects.filter(later, pk=listing.pk).exists():
+            raise updates.Superseded
+        yield
+
+
+def _news(cluster: Cluster, by_cluster: Occupants) -> tuple[list[Row], int | None] | None:
+    """What is inside, as one row of ours stores it. None if the row says so already."""
+    rows, count = stored(as_rows(by_cluster.get(cluster.cluster_id.lower(), ()), cluster.cluster_id))
+    is_same = cluster.inside == rows and (not rows or cluster.inside_count == count)
+    return None if is_same else (rows, count)
+
+
+def _write(clusters: ClusterQuerySet, by_cluster: Occupants, at: datetime) -> None:
+    empty = []
+    for cluster in clusters:
+        if (news := _news(cluster, by_cluster)) is None:  # somebody else was faster
+            continue
+        if news == ([], None):
+            empty.append(cluster.pk)
+            continue
+        (cluster.inside, cluster.inside_count), cluster.empty_since = news, None
+        cluster.save(update_fields=["inside", "inside_count", "empty_since"])
+    Cluster.objects.filter(pk__in=empty).update(inside=[], inside_count=None, empty_since=at)
 
 
 def _row(item: Occupant) -> Row:

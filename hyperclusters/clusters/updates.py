@@ -13,10 +13,10 @@ the list began or is too new to be listed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -33,6 +33,7 @@ from .models.inventory import ClusterQuerySet
 from .operations.evidence import flag_contradictions
 
 BATCH = 200  # rows that one transaction writes: SQLite has one writer at a time, and people wait for it
+SEEN_AT_ONCE = 1000  # rows of which one transaction writes nothing but when they were seen
 IN_ONE_QUERY = 5000  # IDs; a database takes only so many
 PAUSE = 0.1  # seconds; SQLite has no queue, and a waiting writer retries after at most this long
 LEASE = timedelta(seconds=30)  # for the next batch, beyond the lease that the call itself needs
@@ -41,6 +42,7 @@ EVENT_NETWORKS = 100  # networks that one event names
 # In these states a creation may have made a cluster that is not bound to it yet.
 LOST_NAMES = (State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 
+T = TypeVar("T")
 Defaults = dict[str, bool | None]  # networks by subnet ID: whether it is the default, None where never stated
 
 
@@ -50,8 +52,12 @@ class Superseded(Exception):
 
 @contextmanager
 def turn(source: ClusterListing, started_at: datetime) -> Iterator[None]:
-    """A transaction for one part of a list. Locks the project's row and extends the lease. Raises Superseded."""
+    """A transaction for one part of a list. Locks the project's row and extends the lease. Raises Superseded.
+
+    On SQLite it then leaves the file to other writers for as long as it held them off.
+    """
     with transaction.atomic():
+        began = time.monotonic()
         Project.objects.select_for_update().get(pk=source.project_id)
         row = ClusterListing.objects.filter(pk=source.pk)
         if not row.exclude(clock.since("listed_at", started_at)).exists():
@@ -60,6 +66,13 @@ def turn(source: ClusterListing, started_at: datetime) -> Iterator[None]:
             lease_expires_at=clock.now() + LEASE
         )
         yield
+    if connection.vendor == "sqlite":
+        time.sleep(min(PAUSE, time.monotonic() - began))
+
+
+def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """So many of them at a time, in order."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: datetime) -> bool:
@@ -75,23 +88,23 @@ def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: da
     if present and not items and source.suspect_since is None:
         return False
     failpoint("sync_known")
-    news = [item for key, item in items.items() if _is_news(by_id.get(key), item, source.type)]
-    for number, batch in enumerate(_batches(news)):
-        if number and connection.vendor == "sqlite":
-            time.sleep(PAUSE)
+    news = {key: item for key, item in items.items() if _is_news(by_id.get(key), item, source.type)}
+    for batch in _batches(news.values()):
         with turn(source, started_at):
             _take_over(source, batch, started_at)
             failpoint("sync_batch")
     failpoint("sync_seen")
     untyped = {key: cluster for key, cluster in by_id.items() if not cluster.listed_as}
     missing = [cluster.pk for key, cluster in (present | untyped).items() if key not in items]
-    unclear: list[Any] = []
-    for start in range(0, len(missing), BATCH):
+    for some in parts(missing, BATCH):
         with turn(source, started_at):
-            unclear += _drop(source, missing[start : start + BATCH], started_at)
-    with turn(source, started_at):
-        rows = Cluster.objects.present().of_type(source.type).filter(project=source.project_id)
-        rows.exclude(clock.since("seen_at", started_at)).exclude(pk__in=unclear).update(seen_at=started_at)
+            _drop(source, some, started_at)
+            failpoint("sync_gone")
+    same = [cluster.pk for key, cluster in by_id.items() if key in items and key not in news]
+    for some in parts(same, SEEN_AT_ONCE):
+        with turn(source, started_at):
+            rows = Cluster.objects.present().of_type(source.type).filter(pk__in=some)
+            rows.exclude(clock.since("seen_at", started_at)).update(seen_at=started_at)
     return True
 
 
@@ -137,12 +150,12 @@ def write_networks(networks: dict[Cluster, Defaults]) -> None:
 
 
 def _rows_by_id(project: Project, rows: ClusterQuerySet) -> dict[str, Cluster]:
-    """A project's clusters with their networks, by ID."""
-    clusters = list(rows.filter(project=project))
+    """A project's clusters with their networks, by ID. Without what is inside: that may be large."""
+    clusters = list(rows.filter(project=project).defer("inside"))
     for cluster in clusters:
         cluster.project = project  # spares a query, or a copy, for each
-    for start in range(0, len(clusters), IN_ONE_QUERY):
-        prefetch_related_objects(clusters[start : start + IN_ONE_QUERY], "networks")
+    for some in parts(clusters, IN_ONE_QUERY):
+        prefetch_related_objects(some, "networks")
     return {canonical_id(cluster.cluster_id): cluster for cluster in clusters}
 
 
@@ -154,7 +167,7 @@ def _is_news(cluster: Cluster | None, item: HyperCluster, kind: str) -> bool:
     return merged(old, item) != old
 
 
-def _batches(items: Sequence[HyperCluster]) -> Iterator[list[HyperCluster]]:
+def _batches(items: Iterable[HyperCluster]) -> Iterator[list[HyperCluster]]:
     """Parts of a list, each with about as many clusters and networks as one transaction writes."""
     batch: list[HyperCluster] = []
     rows = 0
@@ -174,7 +187,7 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
     searched = {name for name, _ in lost} | {cluster_id for _, ids in lost for cluster_id in ids}
     by_id = _rows_by_id(source.project, Cluster.objects.with_ids(item.id for item in batch))
     deleted_here = _deleted_here([cluster for cluster in by_id.values() if cluster.gone_at], at)
-    new, present, back = [], [], []
+    new, seen, back = [], [], []
     networks: dict[Cluster, Defaults] = {}
     for item in batch:
         cluster = by_id.get(canonical_id(item.id))
@@ -185,16 +198,18 @@ def _take_over(source: ClusterListing, batch: Sequence[HyperCluster], at: dateti
         newer = clock.is_since(cluster.seen_at, at) or clock.is_since(cluster.gone_at, at)
         if newer or cluster.pk in deleted_here:
             continue
+        known = cluster.name, cluster.type, cluster.also_type
         if cluster.gone_at:
-            back.append(cluster)
+            back.append(cluster.pk)
             cluster.type, cluster.also_type = source.type, ""
             _note(EventType.CLUSTER_BACK, cluster)
         if (defaults := take_over(cluster, item, kind=source.type)) is not None:
             networks[cluster] = defaults
-        cluster.seen_at = at
-        present.append(cluster)
-    Cluster.objects.bulk_update(present, ["name", "type", "also_type", "seen_at"])
-    Cluster.objects.filter(pk__in=[cluster.pk for cluster in back]).update(gone_at=None)
+        if (cluster.name, cluster.type, cluster.also_type) != known:
+            cluster.save(update_fields=["name", "type", "also_type"])  # several times faster than bulk_update
+        seen.append(cluster.pk)
+    Cluster.objects.filter(pk__in=seen).update(seen_at=at)
+    Cluster.objects.filter(pk__in=back).update(gone_at=None)
     write_networks(networks)
     _add(source, new, at)
 
@@ -223,14 +238,14 @@ def _deleted_here(clusters: Sequence[Cluster], started_at: datetime) -> set[Any]
     )
 
 
-def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> list[Any]:
-    """Mark clusters that no list has any more as gone. Returns those that cannot be marked yet."""
-    unclear = []
+def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> None:
+    """Mark clusters that no list has any more as gone, except those that may only be too new for it."""
+    gone = []
     clusters = Cluster.objects.present().filter(Q(type="") | Q(type=source.type) | Q(also_type=source.type))
-    for cluster in clusters.filter(pk__in=missing).select_related("project__team"):
+    for cluster in clusters.filter(pk__in=missing).defer("inside").select_related("project__team"):
         if not _may_be_gone(cluster, at) or not (cluster.type or _is_in_no_other_list(cluster, source)):
-            unclear.append(cluster.pk)
-        elif cluster.also_type:  # it is in the list of the other type
+            continue
+        if cluster.also_type:  # it is in the list of the other type
             before = cluster.listed_as
             cluster.type = next(kind for kind in before if kind != source.type)
             cluster.also_type = ""
@@ -238,9 +253,9 @@ def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> list[
             facts = {"before": {"types": before}, "after": {"types": cluster.listed_as}}
             _note(EventType.CLUSTER_CHANGED, cluster, **facts)
         else:
-            Cluster.objects.filter(pk=cluster.pk).update(gone_at=at)
+            gone.append(cluster.pk)
             _note(EventType.CLUSTER_GONE, cluster, before={"cluster_id": cluster.cluster_id})
-    return unclear
+    Cluster.objects.filter(pk__in=gone).update(gone_at=at)
 
 
 def _may_be_gone(cluster: Cluster, started_at: datetime) -> bool:
