@@ -122,20 +122,28 @@ def record_result(project: Project, error: ModelArtsError | None = None) -> None
         log.exception("the breaker of project %s could not be told", project.name)
 
 
-def take_write(project: Project) -> datetime | None:
+def begin_write(project: Project) -> datetime | None:
+    """Reserve what a create or delete needs, before anything is read for it: the probe while the key is not proved, and
+    one call of the write budget. None if it may go on, else when to ask again.
+
+    A reserved write that is not sent after all is lost: a pause of one step, that nothing else waits for.
+    """
+    later = next_call_at(project)
+    if later is None and (later := _take_write(project)) is not None and not project.trusted:
+        release_probe(project)
+    failpoint("write_reserved")
+    return later
+
+
+def _take_write(project: Project) -> datetime | None:
     """Take one call from the project's write budget, which all processes share. None if it may go out now, else when
     to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
-    with transaction.atomic(savepoint=False):
-        row = Project.objects.select_for_update().values_list("writes_until", flat=True)
+    with transaction.atomic():
+        row = Project.objects.select_for_update(no_key=True).values_list("writes_until", flat=True)
         until, later = _spend(row.get(pk=project.pk))
         if later is None:
             Project.objects.filter(pk=project.pk).update(writes_until=until)
     return later
-
-
-def next_write_at(project: Project) -> datetime | None:
-    """What `take_write` would say now, without taking: ask before work that is useless without a write."""
-    return _spend(project.writes_until)[1]
 
 
 def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:

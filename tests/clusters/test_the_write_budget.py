@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
 from hyperclusters.clusters.models import Creation, Project, State
+from hyperclusters.clusters.operations.creation import CREATIONS
+from tests.clusters.moments import after_the_list, once
 from tests.conftest import Cloud, People, Projects, make_due, run_worker, submit_creation
 
 PER_MINUTE, AT_ONCE = 20, 2  # a tenth of a minute's writes may go out at once
@@ -20,6 +23,18 @@ def asked(people: People, projects: Projects, settings: Settings, count: int) ->
 
 def states() -> list[str]:
     return list(Creation.objects.order_by("name").values_list("state", flat=True))
+
+
+def lists(cloud: Cloud, project: Project) -> int:
+    """How often the project's clusters were listed."""
+    calls = [entry.call for entry in cloud.simulator.journal() if entry.project_id == project.project_id]
+    return calls.count("list")
+
+
+def claimed(holder: str) -> Creation:
+    creation = CREATIONS.claim(holder, State.QUEUED)
+    assert creation is not None
+    return creation
 
 
 def test_no_more_go_out_at_once_than_the_budget_allows_and_the_rest_waits_for_its_turn(
@@ -41,17 +56,10 @@ def test_what_waits_for_its_turn_costs_the_cloud_no_list(
 ) -> None:
     waiting = asked(people, projects, settings, 4)[-1]
     run_worker()
-    lists = sum(
-        entry.call == "list" and entry.project_id == projects.vision.project_id
-        for entry in cloud.simulator.journal()
-    )
+    before = lists(cloud, projects.vision)
     make_due(waiting)
     run_worker()
-    after = sum(
-        entry.call == "list" and entry.project_id == projects.vision.project_id
-        for entry in cloud.simulator.journal()
-    )
-    assert after == lists
+    assert lists(cloud, projects.vision) == before
 
 
 def test_a_minute_later_the_budget_is_whole_again(
@@ -63,3 +71,44 @@ def test_a_minute_later_the_budget_is_whole_again(
     Creation.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     run_worker()
     assert states() == [State.CREATED] * 4
+
+
+def test_of_two_workers_that_begin_at_once_only_the_one_with_the_last_write_lists(
+    people: People, projects: Projects, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(people, projects, settings, 2)
+    settings.WRITES_PER_MINUTE = 1
+    first, second = claimed("A"), claimed("B")
+    after_the_list(monkeypatch, once(lambda: CREATIONS.send(second)))
+    CREATIONS.send(first)
+    assert states() == [State.CREATED, State.QUEUED]
+    assert lists(cloud, projects.vision) == 1
+    second.refresh_from_db()
+    assert timezone.now() < second.run_after <= timezone.now() + timedelta(minutes=1)
+
+
+def test_a_write_that_is_not_sent_after_all_delays_the_next_by_one_step(
+    people: People, projects: Projects, cloud: Cloud, settings: Settings
+) -> None:
+    asked(people, projects, settings, 2)
+    cloud.simulator.fault("error", "list", status=400, times=1)
+    CREATIONS.send(claimed("A"))
+    CREATIONS.send(claimed("A"))
+    assert states() == [State.REFUSED, State.CREATED]
+    until = Project.objects.get(pk=projects.vision.pk).writes_until
+    step = timedelta(seconds=60 / PER_MINUTE)
+    assert until is not None
+    assert step < until - timezone.now() <= 2 * step
+
+
+def test_a_creation_without_a_write_leaves_the_one_probe_of_an_unproved_key_to_others(
+    people: People, projects: Projects, cloud: Cloud, settings: Settings
+) -> None:
+    asked(people, projects, settings, 1)
+    spent = timezone.now() + timedelta(seconds=60 * AT_ONCE / PER_MINUTE)
+    waiting = claimed("A")
+    Project.objects.update(trusted=False, probe_until=None, writes_until=spent)
+    CREATIONS.send(waiting)
+    assert states() == [State.QUEUED]
+    assert Project.objects.get(pk=projects.vision.pk).probe_until is None
+    assert lists(cloud, projects.vision) == 0

@@ -1,6 +1,6 @@
 """Takes creations and deletions from the queue to a verdict. The order of the steps is here, once for both:
 
-claim -> permission -> breaker -> preparation -> budget -> intent -> call -> result, and poll where that is unclear.
+claim -> permission -> breaker and budget -> preparation -> intent -> call -> result, and poll where that is unclear.
 
 Each step commits by itself. A killed worker leaves a lease that lapses: before the intent the operation is claimed
 again; after it the outcome is unknown, never failed.
@@ -148,7 +148,7 @@ class Engine(ABC, Generic[O]):
                     obstacle = self.refusal(operation, error.cause)
             if obstacle is not None:
                 self.resolve(operation, obstacle)
-            elif (later := breaker.next_write_at(project) or breaker.next_call_at(project)) is not None:
+            elif (later := breaker.begin_write(project)) is not None:
                 self._postpone(operation, later)
             elif (obstacle := self.prepare(operation, client, may_begin)) is not None:
                 self.resolve(operation, obstacle)
@@ -269,13 +269,10 @@ class Engine(ABC, Generic[O]):
         """Commit that a call is about to go out. After this, only proof takes the operation back to the queue."""
         failpoint("intent_begun")
         with transaction.atomic(durable=True):
-            slot = breaker.take_write(operation.project)
-            if slot is None and (objection := self.final_objection(operation)) is not None:
+            if (objection := self.final_objection(operation)) is not None:
                 self.resolve(operation, objection)
-            elif slot is None:
+            else:
                 self._begin(operation)
-        if slot is not None:
-            self._postpone(operation, slot)
         return operation.state == SENDING
 
     def _begin(self, operation: O) -> None:
