@@ -52,11 +52,8 @@ def next_call_at(project: Project) -> datetime | None:
         return project.blocked_until
     if project.trusted:
         return None
-    probe = timedelta(seconds=settings.UPSTREAM_DEADLINE + 5)
-    free = Project.objects.filter(
-        Q(probe_until__isnull=True) | clock.due("probe_until", probe), pk=project.pk
-    )
-    is_probe_claimed = free.update(probe_until=now + probe)
+    free = Project.objects.filter(_is_free("probe_until", _probe_length()), pk=project.pk)
+    is_probe_claimed = free.update(probe_until=now + _probe_length())
     return None if is_probe_claimed else now + PROBE_PAUSE
 
 
@@ -135,6 +132,19 @@ def begin_write(project: Project) -> datetime | None:
     return later
 
 
+def may_write(at_project: str) -> Q:
+    """Rows for whose project `begin_write` would reserve a write now, unless calls are stopped. What it would only put
+    off is better not claimed: a hundred that wait for one write would be claimed in vain for each.
+
+    `at_project`: the path from the row to its project.
+    """
+    step, ahead = _rate()
+    spent, probe = f"{at_project}__writes_until", f"{at_project}__probe_until"
+    has_write = _is_free(spent, ahead) | Q(**{f"{spent}__lte": clock.now() + ahead - step})
+    has_probe = _is_free(probe, _probe_length()) | Q(**{f"{at_project}__trusted": True})
+    return has_write & has_probe
+
+
 def _take_write(project: Project) -> datetime | None:
     """Take one call from the project's write budget, which all processes share. None if it may go out now, else when
     to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
@@ -148,11 +158,25 @@ def _take_write(project: Project) -> datetime | None:
 
 def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
     """Until when the budget is spent with one more write, and when that write may go out, if not now."""
-    step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
-    ahead = step * max(settings.WRITES_PER_MINUTE // 10, 1)
-    now = clock.now()
+    now, (step, ahead) = clock.now(), _rate()
     until = (now if spent is None or clock.is_due(spent, ahead) else spent) + step
     return until, until - ahead if until > now + ahead else None
+
+
+def _rate() -> tuple[timedelta, timedelta]:
+    """The time that one write takes from the budget, and how far ahead of now it may be spent."""
+    step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
+    return step, step * max(settings.WRITES_PER_MINUTE // 10, 1)
+
+
+def _probe_length() -> timedelta:
+    """How long the one call may take that is allowed while the key is not proved."""
+    return timedelta(seconds=settings.UPSTREAM_DEADLINE + 5)
+
+
+def _is_free(until: str, longest: timedelta) -> Q:
+    """Rows of which nothing is taken up to now, by this column."""
+    return Q(**{f"{until}__isnull": True}) | clock.due(until, longest)
 
 
 def note_skew(project: Project, error: ClockSkew) -> None:

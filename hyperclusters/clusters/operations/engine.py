@@ -41,6 +41,7 @@ from hyperclusters.clusters.operations.facts import error_fields
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.clusters.operations.retries import list_again_at, poll_at, resend_at, retry_write
 from hyperclusters.clusters.operations.transitions import StaleState, leased, transition
+from hyperclusters.clusters.slots import Turns
 from hyperclusters.clusters.upstream import client_for, signing_time
 from hyperclusters.modelarts import Answer, Client, ModelArtsError, Proof
 
@@ -125,9 +126,17 @@ class Engine(ABC, Generic[O]):
             answered_attempts=result.attempt,
         )
 
-    def claim(self, holder: str, state: str) -> O | None:
-        """Lease the operation in this state that has been due longest."""
-        return self.rows.filter(state=state).claim(holder)
+    def claim(self, holder: str, state: str, turns: Turns = list) -> O | None:
+        """Lease the operation in this state that has been due longest, of the first project whose turn it is. What
+        waits for its project's write budget or probe is left alone."""
+        rows = self.rows.filter(state=state)
+        due = rows.due()
+        if state == QUEUED:
+            due = due.filter(breaker.may_write(rows.at_project))
+        for project in turns(due.projects()):
+            if operation := rows.claim(holder, among=due.filter(**{rows.at_project: project})):
+                return operation
+        return None
 
     def send(self, operation: O, *, may_begin: MayBegin = lambda: True) -> None:
         """Take a claimed, queued operation as far as it gets now: refused, delayed, or sent with its result recorded.
