@@ -115,13 +115,11 @@ class CreationEngine(Engine[Creation]):
         return resolution
 
     def final_objection(self, operation: Creation) -> Resolution | None:
-        """The creation counts itself, so only a lowered quota can refuse it; or its approver lost the permission."""
+        """The creation counts itself, so only a lower quota than at the click can refuse it; or its approver lost the permission."""
         if waiting := self.approval_objection(operation):
             return waiting
-        if operation.project.quota is None and operation.team.quota is None:
-            return None
         try:
-            quotas.check_room(quotas.read(operation.project))
+            quotas.check_room(quotas.read(operation.project, for_approval=False))
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")
         return None
