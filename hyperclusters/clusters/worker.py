@@ -30,7 +30,8 @@ from .models.operation import QUEUED, UNKNOWN
 from .monthly_reports import create_report, last_month
 from .operations.creation import CREATIONS
 from .operations.deletion import DELETIONS
-from .operations.engine import Engine, MayBegin
+from .operations.engine import Engine
+from .operations.kind import MayBegin
 from .operations.transitions import WAKE_CHANNEL, warn_of_overdue
 from .slots import Slots, Turns
 

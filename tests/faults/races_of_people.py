@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from hyperclusters.access.access_requests import approve, ask, decline
 from hyperclusters.access.access_requests import withdraw as withdraw_request
@@ -82,7 +83,7 @@ def first_quota_and_submits(stage: RaceSetup) -> list[str]:
     """Where there is no quota yet, nothing is locked: what was accepted at that moment is counted before it is sent."""
     project = stage.project
     root = User.objects.get(username="root")
-    same = {"by": root, "project": project, "name": project.name, "team": project.team}
+    same: dict[str, Any] = {"by": root, "project": project, "name": project.name, "team": project.team}
     set_quota = partial(change_project, **same, region="", quota=3, reads_traces=False)
     got = run_concurrently(set_quota, *(partial(stage.ask, name=f"name-{n}") for n in range(8)))[1:]
     accepted = kinds(got).count("Creation")

@@ -18,7 +18,8 @@ from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind
 from hyperclusters.clusters.models import Approval, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations import evidence
-from hyperclusters.clusters.operations.engine import Engine, MayBegin
+from hyperclusters.clusters.operations.engine import Engine
+from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
 from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.modelarts import (
