@@ -1,4 +1,4 @@
-"""`python -m bench [calls] [list] [cloud] [web] [ledger] [api] [pages] [audit]`: measure these parts, or all, and print one table.
+"""`python -m bench [calls] [list] [cloud] [creates] [web] [ledger] [api] [pages] [audit]`: measure these parts, or all, and print one table.
 
 A ratio of an earlier run stands beside the new one.
 
@@ -33,6 +33,7 @@ PARTS = {
     "calls": calls.__name__,
     "list": "bench.listing",
     "cloud": "bench.cloud",
+    "creates": "bench.creates",
     "web": "bench.web",
     "ledger": "bench.ledger",
     "api": "bench.api",

@@ -54,7 +54,7 @@
 | API_REQUESTS_PER_MINUTE | requests that one API token may make, over all processes; 0 for no limit | `600` |
 | SHUTDOWN_GRACE | seconds within which a worker that is told to stop exits | `40` |
 | KILL_AFTER | seconds after which your orchestrator (and the demo) kills a process that it told to stop | `60` |
-| WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight | `16` |
+| WORKER_CONCURRENCY | calls to the cloud that one worker keeps in flight, each with a database connection of its own on PostgreSQL | `64` |
 | WORKER_ALIVE_FILE | file that a worker touches every 5 seconds, for an orchestrator's probe | `worker-alive` in DATA_DIR |
 | BIND | address and port on which gunicorn listens | `127.0.0.1:8000` |
 | WEB_PROCESSES | web processes that one gunicorn starts | `2` |
@@ -184,7 +184,7 @@ if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
         "UPSTREAM_DEADLINE must be less than SHUTDOWN_GRACE, and that less than KILL_AFTER: "
         "a call in flight must be able to end, and its outcome to be written down, before the process is killed."
     )
-WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 16, least=1, most=256)
+WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 64, least=1, most=256)
 WORKER_ALIVE_FILE = Path(os.environ.get("WORKER_ALIVE_FILE") or DATA_DIR / "worker-alive").absolute()
 BIND = os.environ.get("BIND") or "127.0.0.1:8000"
 WEB_PROCESSES = number("WEB_PROCESSES", 2, least=1, most=256)

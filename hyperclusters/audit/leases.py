@@ -42,9 +42,14 @@ class LeasedQuerySet(models.QuerySet[L]):
         free = Q(lease_expires_at__isnull=True) | clock.due("lease_expires_at", self.lease_length())
         return self.filter(free, self.is_time()).order_by("run_after", "pk")
 
-    def claim(self, holder: str) -> L | None:
-        """Lease the row that has been due longest. Several workers may call this at once: each row goes to one."""
-        for pk in self.due().values_list("pk", flat=True)[:CLAIM_AMONG]:
+    def claim(self, holder: str, among: models.QuerySet[L] | None = None) -> L | None:
+        """Lease the row that has been due longest. Several workers may call this at once: each row goes to one.
+
+        `among`: due rows to choose from, by conditions on other tables too. These decide about no row that is taken:
+        PostgreSQL does not ask them again after it has waited for another worker.
+        """
+        rows = self.due() if among is None else among
+        for pk in rows.values_list("pk", flat=True)[:CLAIM_AMONG]:
             if self.take(pk, holder):
                 # None if another process has just moved it on.
                 return self.with_related().filter(pk=pk, lease_holder=holder).first()

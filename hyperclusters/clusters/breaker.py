@@ -52,11 +52,8 @@ def next_call_at(project: Project) -> datetime | None:
         return project.blocked_until
     if project.trusted:
         return None
-    probe = timedelta(seconds=settings.UPSTREAM_DEADLINE + 5)
-    free = Project.objects.filter(
-        Q(probe_until__isnull=True) | clock.due("probe_until", probe), pk=project.pk
-    )
-    is_probe_claimed = free.update(probe_until=now + probe)
+    free = Project.objects.filter(_is_free("probe_until", _probe_length()), pk=project.pk)
+    is_probe_claimed = free.update(probe_until=now + _probe_length())
     return None if is_probe_claimed else now + PROBE_PAUSE
 
 
@@ -122,29 +119,64 @@ def record_result(project: Project, error: ModelArtsError | None = None) -> None
         log.exception("the breaker of project %s could not be told", project.name)
 
 
-def take_write(project: Project) -> datetime | None:
+def begin_write(project: Project) -> datetime | None:
+    """Reserve what a create or delete needs, before anything is read for it: the probe while the key is not proved, and
+    one call of the write budget. None if it may go on, else when to ask again.
+
+    A reserved write that is not sent after all is lost: a pause of one step, that nothing else waits for.
+    """
+    later = next_call_at(project)
+    if later is None and (later := _take_write(project)) is not None and not project.trusted:
+        release_probe(project)
+    failpoint("write_reserved")
+    return later
+
+
+def may_write(at_project: str) -> Q:
+    """Rows for whose project `begin_write` would reserve a write now, unless calls are stopped. What it would only put
+    off is better not claimed: a hundred that wait for one write would be claimed in vain for each.
+
+    `at_project`: the path from the row to its project.
+    """
+    step, ahead = _rate()
+    spent, probe = f"{at_project}__writes_until", f"{at_project}__probe_until"
+    has_write = _is_free(spent, ahead) | Q(**{f"{spent}__lte": clock.now() + ahead - step})
+    has_probe = _is_free(probe, _probe_length()) | Q(**{f"{at_project}__trusted": True})
+    return has_write & has_probe
+
+
+def _take_write(project: Project) -> datetime | None:
     """Take one call from the project's write budget, which all processes share. None if it may go out now, else when
     to ask again: WRITES_PER_MINUTE on average, and a tenth of them at once."""
-    with transaction.atomic(savepoint=False):
-        row = Project.objects.select_for_update().values_list("writes_until", flat=True)
+    with transaction.atomic():
+        row = Project.objects.select_for_update(no_key=True).values_list("writes_until", flat=True)
         until, later = _spend(row.get(pk=project.pk))
         if later is None:
             Project.objects.filter(pk=project.pk).update(writes_until=until)
     return later
 
 
-def next_write_at(project: Project) -> datetime | None:
-    """What `take_write` would say now, without taking: ask before work that is useless without a write."""
-    return _spend(project.writes_until)[1]
-
-
 def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
     """Until when the budget is spent with one more write, and when that write may go out, if not now."""
-    step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
-    ahead = step * max(settings.WRITES_PER_MINUTE // 10, 1)
-    now = clock.now()
+    now, (step, ahead) = clock.now(), _rate()
     until = (now if spent is None or clock.is_due(spent, ahead) else spent) + step
     return until, until - ahead if until > now + ahead else None
+
+
+def _rate() -> tuple[timedelta, timedelta]:
+    """The time that one write takes from the budget, and how far ahead of now it may be spent."""
+    step = timedelta(seconds=60 / settings.WRITES_PER_MINUTE)
+    return step, step * max(settings.WRITES_PER_MINUTE // 10, 1)
+
+
+def _probe_length() -> timedelta:
+    """How long the one call may take that is allowed while the key is not proved."""
+    return timedelta(seconds=settings.UPSTREAM_DEADLINE + 5)
+
+
+def _is_free(until: str, longest: timedelta) -> Q:
+    """Rows of which nothing is taken up to now, by this column."""
+    return Q(**{f"{until}__isnull": True}) | clock.due(until, longest)
 
 
 def note_skew(project: Project, error: ClockSkew) -> None:

@@ -31,8 +31,8 @@ from hyperclusters.modelarts import (
 from . import breaker
 from .credentials import UnusableKey
 from .models import ConnectionTest, Diagnosis, Project
-from .operations.engine import MayBegin
 from .operations.facts import answer_facts
+from .operations.kind import MayBegin
 from .operations.transitions import wake_workers
 from .upstream import client_for
 

@@ -188,7 +188,7 @@ def _accept(
     """Insert before looking for clusters: the unique constraints decide about the token and the name without a lock,
     and a creation that settles at this moment is either in the way, or its cluster is found."""
     hold_until_commit(token)
-    project = quotas.read(project)
+    project = quotas.read(project, for_approval=True)
     require(person, Permission.CREATE, project.team)
     failpoint("request_checked")
     _require_allowed(person, project, wish)

@@ -13,7 +13,7 @@ from hyperclusters.audit import request_context
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
-from . import ownership, quotas
+from . import ownership
 from .errors import (
     AlreadyGone,
     Blocked,
@@ -51,7 +51,7 @@ def request_deletion(
         transaction.atomic(durable=True),
     ):
         hold_until_commit(cluster.pk)
-        project = quotas.read(cluster.project)
+        project = Project.objects.select_related("team").get(pk=cluster.project_id)
         require(person, Permission.CREATE, project.team)
         if override_inside:
             require(person, Permission.DECIDE, project.team)

@@ -23,7 +23,7 @@ from . import breaker, inside, updates
 from .credentials import UnusableKey
 from .failpoints import failpoint
 from .models import Cluster, ClusterListing, Creation, Project
-from .operations.engine import MayBegin
+from .operations.kind import MayBegin
 from .upstream import client_for
 
 

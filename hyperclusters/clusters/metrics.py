@@ -19,6 +19,7 @@ from hyperclusters.audit.models import ChainHead, DenialWindow, Event
 from hyperclusters.audit.readable import values
 from hyperclusters.audit.vocabulary import EventType
 
+from . import breaker
 from .heartbeat import ALIVE
 from .models import (
     CallCounter,
@@ -95,7 +96,8 @@ def _work(now: datetime) -> Iterator[Metric]:
             count.add_metric([kind.KIND, state], row["n"])
             if state in kind.UNRESOLVED:
                 oldest.add_metric([kind.KIND, state], _age(now, row["first"]))
-        due = kind.objects.due().filter(state__in=("queued", "unknown")).order_by()
+        has_write = breaker.may_write(kind.objects.all().at_project)  # what waits for one is not late
+        due = kind.objects.due().filter(Q(state="unknown") | Q(state="queued") & has_write).order_by()
         queue.add_metric([kind.KIND], _age(now, due.aggregate(first=Min("run_after"))["first"]))
     yield from (count, oldest, queue)
     overdue = _gauge("creations_overdue", "Creations without an outcome for more than 30 minutes")

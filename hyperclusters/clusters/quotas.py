@@ -41,15 +41,20 @@ def approval_rule(team: Team, *, type: str, beside: int) -> str:  # noqa: A002 -
     return ""
 
 
-def read(project: Project) -> Project:
-    """The project and its team as they are now; locked until the transaction ends if a rule of either counts clusters,
-    so that counting waits for adding."""
+def read(project: Project, *, for_approval: bool) -> Project:
+    """The project and its team as they are now. What has a quota is locked until the transaction ends, so that counting
+    waits for adding; `for_approval`: so is a team whose rule about approvals counts clusters.
+
+    A first quota that is set at this moment can be missed at the click. It is not before the call: there this reads again.
+    """
     rows = Project.objects.select_related("team")
     current = rows.get(pk=project.pk)
-    if current.quota is None and current.team.quota is None and current.team.approval_from is None:
-        return current
+    team = current.team
+    of = ["self"] if current.quota is not None else []
+    if team.quota is not None or (for_approval and team.approval_from is not None):
+        of.append("team")
     # Not against foreign keys: an insertion may wait for a creation that settles, and its cluster refers to the project.
-    return rows.select_for_update(of=("self", "team"), no_key=True).get(pk=project.pk)
+    return rows.select_for_update(of=of, no_key=True).get(pk=project.pk) if of else current
 
 
 def check_room(project: Project) -> None:

@@ -30,8 +30,10 @@ from .models.operation import QUEUED, UNKNOWN
 from .monthly_reports import create_report, last_month
 from .operations.creation import CREATIONS
 from .operations.deletion import DELETIONS
-from .operations.engine import MayBegin
+from .operations.engine import Engine
+from .operations.kind import MayBegin
 from .operations.transitions import WAKE_CHANNEL, warn_of_overdue
+from .slots import Slots, Turns
 
 log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between two checks whether the SQLite file was written; a submit is claimed within this
@@ -44,14 +46,14 @@ class Worker:
 
     def __init__(self, *, concurrency: int | None = None) -> None:
         self.holder = secrets.token_hex(8)
-        self.slots = concurrency or settings.WORKER_CONCURRENCY
-        self.pool = ThreadPoolExecutor(self.slots, thread_name_prefix="worker")
+        self.slots = Slots(concurrency or settings.WORKER_CONCURRENCY)
+        # One thread more, for mails: work that is claimed begins at once.
+        self.pool = ThreadPoolExecutor(self.slots.number + 1, thread_name_prefix="worker")
         self.keeper = ThreadPoolExecutor(1, thread_name_prefix="ledger")  # a slow webhook delays no creation
-        self.busy: set[Future[None]] = set()
         self.activities: dict[str, str] = {}  # what each thread is doing
         self.keeping: Future[None] | None = None
         self.stopping = threading.Event()
-        self.jobs = jobs(may_begin=self.may_go_on)
+        self.jobs = jobs(self.may_go_on, self.slots.in_turn)
         self.wake = threading.Event()
         self.data_version = 0
         self.swept_at = self.alive_at = float("-inf")
@@ -171,7 +173,6 @@ class Worker:
 
     def step(self) -> bool:
         """Start due work that fits. True if something was started."""
-        self.busy = {future for future in self.busy if not future.done()}
         if time.monotonic() - self.swept_at > heartbeat.EVERY:
             heartbeat.beat(self.holder)
             counters.flush()
@@ -181,14 +182,14 @@ class Worker:
             self._mail()
             self._message()
             self.swept_at = time.monotonic()
-        if len(self.busy) >= self.slots:
+        if not self.slots.are_free():
             return False
         for claim, work in self.jobs:
             item = claim(self.holder)
             if item is not None:
                 future = self.pool.submit(self._run, work, item)
+                self.slots.take(future, item)
                 future.add_done_callback(lambda _: self.wake.set())  # there is room for one more
-                self.busy.add(future)
                 return True
         return False
 
@@ -222,16 +223,22 @@ def carrying(item: object) -> Iterator[None]:
         yield
 
 
-def jobs(may_begin: MayBegin = lambda: True) -> tuple[tuple[Callable[[str], object], Job], ...]:
+def jobs(
+    may_begin: MayBegin = lambda: True, turns: Turns = list
+) -> tuple[tuple[Callable[[str], object], Job], ...]:
     """How each kind of work is claimed and done, the most urgent first: what people wait for comes before refreshes."""
+
+    def due(engine: Engine[Any], state: str) -> Callable[[str], object]:
+        return partial(engine.claim, state=state, turns=turns)
+
     return (
-        (partial(CREATIONS.claim, state=QUEUED), partial(CREATIONS.send, may_begin=may_begin)),
-        (partial(DELETIONS.claim, state=QUEUED), partial(DELETIONS.send, may_begin=may_begin)),
+        (due(CREATIONS, QUEUED), partial(CREATIONS.send, may_begin=may_begin)),
+        (due(DELETIONS, QUEUED), partial(DELETIONS.send, may_begin=may_begin)),
         (connections.claim_test, partial(connections.run_test, may_begin=may_begin)),
         (inquiries.claim_inquiry, inquiries.run_inquiry),
         (lookups.claim_lookup, lookups.run_lookup),
-        (partial(CREATIONS.claim, state=UNKNOWN), CREATIONS.poll),
-        (partial(DELETIONS.claim, state=UNKNOWN), DELETIONS.poll),
+        (due(CREATIONS, UNKNOWN), CREATIONS.poll),
+        (due(DELETIONS, UNKNOWN), DELETIONS.poll),
         (inventory.claim_source, partial(inventory.sync, may_begin=may_begin)),
     )
 

@@ -299,8 +299,9 @@ def test_a_probe_that_another_worker_has_out_stays_its_own(
 ) -> None:
     request_deletion(person=people.ada, cluster=made(people, projects), typed_name="doomed")
     soon = timezone.now() + timedelta(seconds=settings.UPSTREAM_DEADLINE)
+    deletion = waiting()
     Project.objects.update(trusted=False, probe_until=soon)
-    DELETIONS.send(waiting())
+    DELETIONS.send(deletion)
     assert Project.objects.get(pk=projects.vision.pk).probe_until == soon
 
 
@@ -432,6 +433,7 @@ def test_g28_a_creation_that_becomes_a_cluster_while_a_team_s_are_counted_is_not
 def test_work_that_ends_in_an_unexpected_error_is_not_taken_up_again_at_once(
     people: People, projects: Projects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Project.objects.update(trusted=True)
     creation = submit_creation(people.ada, projects.vision)
 
     def broken(_: Client, **__: Any) -> None:

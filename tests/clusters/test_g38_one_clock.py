@@ -353,8 +353,7 @@ def test_g38_every_claim_takes_what_is_further_ahead_than_its_longest_interval(
     claimed = CREATIONS.claim("here", State.QUEUED)
     assert (
         wrong(
-            breaker=not project.is_blocked() and breaker.next_call_at(project) is None,
-            writes=breaker.next_write_at(project) is None,
+            breaker_and_writes=not project.is_blocked() and breaker.begin_write(project) is None,
             work=claimed is not None and claimed.pk == creation.pk,
             lists=inventory.claim_source("here") is not None,
             tests=connections.claim_test("here") is not None,

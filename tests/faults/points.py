@@ -21,6 +21,7 @@ ON_THE_WAY = (
     "claim_found",
     "claimed",
     "send_permitted",
+    "write_reserved",
     "baseline_listed",
     "intent_begun",
     "move_updated",

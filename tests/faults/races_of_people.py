@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from hyperclusters.access.access_requests import approve, ask, decline
 from hyperclusters.access.access_requests import withdraw as withdraw_request
@@ -16,6 +17,7 @@ from hyperclusters.clusters.credentials import seal
 from hyperclusters.clusters.errors import NameTaken, NameUnresolved, QuotaReached, TokenUsed
 from hyperclusters.clusters.models import Creation, Project, State
 from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.clusters.projects import change_project
 from hyperclusters.clusters.upstream import bound_to
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
@@ -74,6 +76,22 @@ def quota_edge(stage: RaceSetup) -> list[str]:
     accepted = kinds(got).count("Creation")
     refused = sum(isinstance(row, QuotaReached) for row in got)
     return wrong(G28_exactly_three=accepted == 3, G28_five_refused=refused == 5)
+
+
+@race
+def first_quota_and_submits(stage: RaceSetup) -> list[str]:
+    """Where there is no quota yet, nothing is locked: what was accepted at that moment is counted before it is sent."""
+    project = stage.project
+    root = User.objects.get(username="root")
+    same: dict[str, Any] = {"by": root, "project": project, "name": project.name, "team": project.team}
+    set_quota = partial(change_project, **same, region="", quota=3, reads_traces=False)
+    got = run_concurrently(set_quota, *(partial(stage.ask, name=f"name-{n}") for n in range(8)))[1:]
+    accepted = kinds(got).count("Creation")
+    odd = {kind for kind in kinds(got) if kind not in {"Creation", "QuotaReached"}}
+    run_concurrently(run_due, run_due)
+    return wrong(
+        G28_exactly_three_are_sent=stage.posts() == 3, at_least_three=accepted >= 3, no_error=not odd
+    )
 
 
 @race

@@ -32,6 +32,7 @@ RACES = {
     "stale_look_and_resend": "g08_an_old_look_does_not_judge_a_new_send",
     "lookers": "g12_several_lookers_come_to_one_verdict",
     "quota_edge": "g28_exactly_as_many_as_the_quota_allows_are_accepted",
+    "first_quota_and_submits": "g28_a_first_quota_set_among_submits_is_exact_before_the_calls",
     "quota_and_verdict": "g28_a_creation_counts_while_it_turns_into_a_cluster",
     "name_gate_and_verdict": "g06_a_name_is_taken_while_its_creation_turns_into_a_cluster",
     "revocation_and_claim": "g25_a_right_that_ends_at_the_claim_is_refused_or_was_sent",

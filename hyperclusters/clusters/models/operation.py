@@ -51,6 +51,10 @@ class OperationQuerySet(LeasedQuerySet[W]):
         """The breaker's longest pause: nothing waits longer."""
         return KEY_PAUSE
 
+    def projects(self) -> list[int]:
+        """The projects of these rows."""
+        return list(self.order_by().values_list(self.at_project, flat=True).distinct())
+
     def with_related(self) -> Self:
         """Select what every transition names: the project, its team, and the requester."""
         return self.select_related(f"{self.at_project}__team", "requested_by")

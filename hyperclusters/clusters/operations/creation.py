@@ -18,7 +18,8 @@ from hyperclusters.clusters.failpoints import failpoint
 from hyperclusters.clusters.inventory import AlreadyBound, bind
 from hyperclusters.clusters.models import Approval, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations import evidence
-from hyperclusters.clusters.operations.engine import Engine, MayBegin
+from hyperclusters.clusters.operations.engine import Engine
+from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
 from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.modelarts import (
@@ -115,13 +116,11 @@ class CreationEngine(Engine[Creation]):
         return resolution
 
     def final_objection(self, operation: Creation) -> Resolution | None:
-        """The creation counts itself, so only a lowered quota can refuse it; or its approver lost the permission."""
+        """The creation counts itself, so only a lower quota than at the click can refuse it; or its approver lost the permission."""
         if waiting := self.approval_objection(operation):
             return waiting
-        if operation.project.quota is None and operation.team.quota is None:
-            return None
         try:
-            quotas.check_room(quotas.read(operation.project))
+            quotas.check_room(quotas.read(operation.project, for_approval=False))
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")
         return None

@@ -18,8 +18,9 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import inside, ownership
 from hyperclusters.clusters.errors import ClusterLocked
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
-from hyperclusters.clusters.operations.engine import Engine, MayBegin
+from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
+from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.clusters.upstream import other_type
 from hyperclusters.modelarts import (

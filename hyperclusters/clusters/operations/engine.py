@@ -1,6 +1,6 @@
 """Takes creations and deletions from the queue to a verdict. The order of the steps is here, once for both:
 
-claim -> permission -> breaker -> preparation -> budget -> intent -> call -> result, and poll where that is unclear.
+claim -> permission -> breaker and budget -> preparation -> intent -> call -> result, and poll where that is unclear.
 
 Each step commits by itself. A killed worker leaves a lease that lapses: before the intent the operation is claimed
 again; after it the outcome is unknown, never failed.
@@ -8,111 +8,39 @@ again; after it the outcome is unknown, never failed.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from hyperclusters.access.permissions import Permission, may
 from hyperclusters.audit import clock
-from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.audit.vocabulary import Outcome
 from hyperclusters.clusters import breaker
 from hyperclusters.clusters.credentials import UnusableKey
 from hyperclusters.clusters.failpoints import failpoint
-from hyperclusters.clusters.models import Operation
 from hyperclusters.clusters.models.operation import (
-    FAILED,
     LEASE_MARGIN,
     QUEUED,
-    REFUSED,
     SENDING,
     UNKNOWN,
-    OperationQuerySet,
 )
 from hyperclusters.clusters.operations.evidence import horizon
 from hyperclusters.clusters.operations.facts import error_fields
+from hyperclusters.clusters.operations.kind import Kind, MayBegin, O
 from hyperclusters.clusters.operations.resolution import Resolution
-from hyperclusters.clusters.operations.retries import list_again_at, poll_at, resend_at, retry_write
+from hyperclusters.clusters.operations.retries import poll_at, retry_write
 from hyperclusters.clusters.operations.transitions import StaleState, leased, transition
+from hyperclusters.clusters.slots import Turns
 from hyperclusters.clusters.upstream import client_for, signing_time
-from hyperclusters.modelarts import Answer, Client, ModelArtsError, Proof
-
-O = TypeVar("O", bound=Operation)  # noqa: E741 -- as K and V: one letter for a type
-MayBegin = Callable[[], bool]  # asked right before a request goes out: False once the process is to stop
+from hyperclusters.modelarts import Client, ModelArtsError
 
 
-class Engine(ABC, Generic[O]):
-    """Takes one kind of operation through all its steps. A subclass says what only that kind does."""
-
-    rows: OperationQuerySet[O]
-    verb: str
-
-    def event(self, step: str) -> EventType:
-        """The event of a step that both kinds share, such as `sending`."""
-        return EventType(f"cluster:{self.verb}:{step}")
-
-    def objection(self, operation: O) -> Resolution | None:
-        """Why it may not be sent any more: the requester lacks the permission now. A kind can add rules."""
-        return self.permission_objection(operation, Permission.CREATE)
-
-    def permission_objection(self, operation: O, permission: Permission) -> Resolution | None:
-        """Why it may not be sent any more, if the requester lacks this permission now."""
-        if may(operation.requested_by, permission, operation.team):
-            return None
-        refusal = self.refusal(operation, "right_lost")
-        return replace(refusal, event=self.event("denied"), outcome=Outcome.DENIED)
-
-    @abstractmethod
-    def prepare(self, operation: O, client: Client, may_begin: MayBegin) -> Resolution | None:
-        """Read from the cloud what must be known before the call. A resolution ends this turn: nothing is sent.
-
-        Once `may_begin` says no, nothing more is read, and nothing will be sent.
-        """
-
-    def final_objection(self, operation: O) -> Resolution | None:  # noqa: ARG002 -- for subclasses
-        """What only the transaction that commits the intent can know: no room any more, or a lock."""
-        return None
-
-    @abstractmethod
-    def intent(self, operation: O) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Columns of the row, and facts of the event, that are committed before the call."""
-
-    @abstractmethod
-    def call(self, operation: O, client: Client) -> Answer[Any]:
-        """The one call that changes something. Raises ModelArtsError."""
-
-    @abstractmethod
-    def success(self, operation: O, answer: Answer[Any], began_at: datetime) -> Resolution:
-        """What a valid answer proves about a call that began at `began_at`."""
-
-    def failure(self, operation: O, error: ModelArtsError) -> Resolution:
-        """What an error proves: sent again only on proof, failed on a refusal, else unknown."""
-        if error.proves == Proof.NOTHING:
-            return self.unknown(operation, error.cause, error)
-        run_after = resend_at(operation, error)
-        to, event = (FAILED, self.event("failed")) if run_after is None else (QUEUED, self.event("not-sent"))
-        return Resolution(
-            to, event, Outcome.FAILED, exchange=error.exchange, error=error, run_after=run_after
-        )
-
-    @abstractmethod
-    def observe(self, operation: O, client: Client, started_at: datetime) -> Resolution | None:
-        """What a poll that began at `started_at` proves. None: nothing yet. Complete answers count in `polls`."""
-
-    def columns(self, operation: O, resolution: Resolution) -> dict[str, Any]:  # noqa: ARG002 -- for subclasses
-        """Further columns of the row that a resolution sets."""
-        return {}
-
-    @abstractmethod
-    def follow(self, operation: O, resolution: Resolution) -> None:
-        """Update the cluster according to a resolution, in its transaction."""
+class Engine(Kind[O]):
+    """Takes one kind of operation through all its steps."""
 
     def reconcile_late_result(self, operation: O, result: Resolution) -> None:
         """Record a result that comes after the verdict: one more event, and the verdict stands."""
@@ -125,9 +53,17 @@ class Engine(ABC, Generic[O]):
             answered_attempts=result.attempt,
         )
 
-    def claim(self, holder: str, state: str) -> O | None:
-        """Lease the operation in this state that has been due longest."""
-        return self.rows.filter(state=state).claim(holder)
+    def claim(self, holder: str, state: str, turns: Turns = list) -> O | None:
+        """Lease the operation in this state that has been due longest, of the first project whose turn it is. What
+        waits for its project's write budget or probe is left alone."""
+        rows = self.rows.filter(state=state)
+        due = rows.due()
+        if state == QUEUED:
+            due = due.filter(breaker.may_write(rows.at_project))
+        for project in turns(due.projects()):
+            if operation := rows.claim(holder, among=due.filter(**{rows.at_project: project})):
+                return operation
+        return None
 
     def send(self, operation: O, *, may_begin: MayBegin = lambda: True) -> None:
         """Take a claimed, queued operation as far as it gets now: refused, delayed, or sent with its result recorded.
@@ -148,7 +84,7 @@ class Engine(ABC, Generic[O]):
                     obstacle = self.refusal(operation, error.cause)
             if obstacle is not None:
                 self.resolve(operation, obstacle)
-            elif (later := breaker.next_write_at(project) or breaker.next_call_at(project)) is not None:
+            elif (later := breaker.begin_write(project)) is not None:
                 self._postpone(operation, later)
             elif (obstacle := self.prepare(operation, client, may_begin)) is not None:
                 self.resolve(operation, obstacle)
@@ -232,50 +168,14 @@ class Engine(ABC, Generic[O]):
                     self.reconcile_late_result(operation, result)
                 return operation
 
-    def unknown(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:
-        """The call may have been carried out: poll for its outcome, and never send it again."""
-        return Resolution(
-            UNKNOWN,
-            self.event("unknown"),
-            Outcome.UNKNOWN,
-            exchange=error.exchange if error else None,
-            error=error,
-            cause=cause,
-            run_after=poll_at(0, operation.not_created_after),
-        )
-
-    def refusal(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:  # noqa: ARG002
-        """It is not sent, or not again."""
-        return Resolution(REFUSED, self.event("refused"), Outcome.REFUSED, error=error, cause=cause)
-
-    def not_listed(
-        self, operation: O, error: ModelArtsError, old_offset: timedelta, cause: str = ""
-    ) -> Resolution:
-        """Nothing is sent without a list: list again later, if that can help. `cause`: in place of the error's own."""
-        run_after = list_again_at(operation, error, old_offset)
-        if run_after is None:
-            return self.refusal(operation, cause or error.cause, error)
-        return Resolution(
-            QUEUED,
-            self.event("delayed"),
-            Outcome.FAILED,
-            error=error,
-            cause=cause,
-            run_after=run_after,
-            changes={"delays": operation.delays + 1},
-        )
-
     def _commit_intent(self, operation: O) -> bool:
         """Commit that a call is about to go out. After this, only proof takes the operation back to the queue."""
         failpoint("intent_begun")
         with transaction.atomic(durable=True):
-            slot = breaker.take_write(operation.project)
-            if slot is None and (objection := self.final_objection(operation)) is not None:
+            if (objection := self.final_objection(operation)) is not None:
                 self.resolve(operation, objection)
-            elif slot is None:
+            else:
                 self._begin(operation)
-        if slot is not None:
-            self._postpone(operation, slot)
         return operation.state == SENDING
 
     def _begin(self, operation: O) -> None:

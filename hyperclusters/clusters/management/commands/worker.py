@@ -44,6 +44,6 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        self.stdout.write(f"worker {worker.holder} started, {worker.slots} calls at once")
+        self.stdout.write(f"worker {worker.holder} started, {worker.slots.number} calls at once")
         worker.run()
         self.stdout.write(f"worker {worker.holder} stopped")
