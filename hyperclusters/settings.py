@@ -239,7 +239,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
-    "django.middleware.gzip.GZipMiddleware",
+    "hyperclusters.web.shared.compression.CompressionMiddleware",
     "hyperclusters.web.shared.middleware.request_context_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -435,5 +435,5 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(os.environ.get("STATIC_ROOT") or DATA_DIR / "static").absolute()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "hyperclusters.web.shared.static_files.MinifiedStaticFilesStorage"},
 }
