@@ -258,12 +258,13 @@ MIDDLEWARE = [
 ROOT_URLCONF = "hyperclusters.urls"
 WSGI_APPLICATION = "hyperclusters.wsgi.application"
 
+_loaders = ["hyperclusters.web.shared.loaders.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [("django.template.loaders.cached.Loader", _loaders)],
             "libraries": {"lucide": "hyperclusters.web.shared.icons"},
             "context_processors": [
                 "hyperclusters.version",
@@ -275,7 +276,12 @@ TEMPLATES = [
         },
     },
     # For tables with hundreds of cells: the tag event_rows.
-    {"BACKEND": "django.template.backends.jinja2.Jinja2", "NAME": "jinja2", "DIRS": [BASE_DIR / "templates"]},
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "NAME": "jinja2",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"extensions": ["hyperclusters.web.shared.loaders.JinjaIndentation"]},
+    },
 ]
 
 DATABASES = {

@@ -13,10 +13,12 @@ import pytest
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 from django.http import HttpResponse, StreamingHttpResponse
+from django.template import Engine, Origin
 from django.test import RequestFactory
 from pytest_django import Settings
 
 from hyperclusters.web.shared.compression import CompressionMiddleware, padded_brotli
+from hyperclusters.web.shared.loaders import Loader
 from tests.conftest import Projects
 from tests.web.pages import SignIn
 
@@ -126,3 +128,21 @@ def test_small_answers_packed_answers_and_streams_are_left_to_gzip(rf: RequestFa
     tagged = HttpResponse("text" * 100, headers={"ETag": '"abc"'})
     assert encoding(tagged) == "br"
     assert tagged.headers["ETag"] == 'W/"abc"'
+
+
+def test_pages_come_without_their_templates_indentation_and_code_and_mails_with_it(tmp_path: Path) -> None:
+    text = "<ul>\n    <li\n      title='x'>\n\n  a</li>\n</ul>\n<pre>\n  code\n\n    more</pre>\n  <p>\n"
+    for name in ("page.html", "mail.txt"):
+        (tmp_path / name).write_text(text)
+    loader = Loader(Engine.get_default(), dirs=[tmp_path])
+    html, mail = (
+        loader.get_contents(Origin(str(tmp_path / name), name, loader)) for name in ("page.html", "mail.txt")
+    )
+    assert html == "<ul>\n<li\ntitle='x'>\na</li>\n</ul>\n<pre>\n  code\n\n    more</pre>\n<p>\n"
+    assert mail == text
+
+
+def test_no_page_has_indentation(as_: SignIn, projects: Projects) -> None:
+    for path in ("/", "/clusters/", "/clusters/new/", "/audit/"):
+        page = re.sub(r"<(pre|svg).*?</\1>", "", as_("olga").get(path).content.decode(), flags=re.DOTALL)
+        assert not re.findall(r"\n +\S.*", page), path
