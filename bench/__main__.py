@@ -1,4 +1,4 @@
-"""`python -m bench [calls] [list] [cloud] [creates] [web] [ledger] [api] [pages] [audit]`: measure these parts, or all, and print one table.
+"""`python -m bench [calls] [list] [cloud] [creates] [web] [ledger] [api] [pages] [audit] [load]`: measure these parts, or all, and print one table.
 
 A ratio of an earlier run stands beside the new one.
 
@@ -39,6 +39,7 @@ PARTS = {
     "api": "bench.api",
     "pages": "bench.pages",
     "audit": "bench.audit",
+    "load": "bench.first_load",
 }
 
 

@@ -239,7 +239,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Safe beside secrets in pages: it pads answers by a random length, and form tokens are masked anew in each.
-    "django.middleware.gzip.GZipMiddleware",
+    "hyperclusters.web.shared.compression.CompressionMiddleware",
     "hyperclusters.web.shared.middleware.request_context_middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -258,12 +258,13 @@ MIDDLEWARE = [
 ROOT_URLCONF = "hyperclusters.urls"
 WSGI_APPLICATION = "hyperclusters.wsgi.application"
 
+_loaders = ["hyperclusters.web.shared.loaders.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [("django.template.loaders.cached.Loader", _loaders)],
             "libraries": {"lucide": "hyperclusters.web.shared.icons"},
             "context_processors": [
                 "hyperclusters.version",
@@ -275,7 +276,12 @@ TEMPLATES = [
         },
     },
     # For tables with hundreds of cells: the tag event_rows.
-    {"BACKEND": "django.template.backends.jinja2.Jinja2", "NAME": "jinja2", "DIRS": [BASE_DIR / "templates"]},
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "NAME": "jinja2",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"extensions": ["hyperclusters.web.shared.loaders.JinjaIndentation"]},
+    },
 ]
 
 DATABASES = {
@@ -435,5 +441,5 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(os.environ.get("STATIC_ROOT") or DATA_DIR / "static").absolute()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "hyperclusters.web.shared.static_files.MinifiedStaticFilesStorage"},
 }

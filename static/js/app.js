@@ -41,7 +41,8 @@ async function writeClipboard(text) {
 }
 
 async function copy(button) {
-  const text = button.dataset.copy ?? document.getElementById(button.dataset.copyFrom).textContent.trim();
+  const { copy: given, copyFrom } = button.dataset; // in rows it is what stands before the button
+  const text = given || (copyFrom ? document.getElementById(copyFrom) : button.previousElementSibling).textContent.trim();
   const done = await writeClipboard(text);
   button.focus();
   announce(done ? live.dataset.copied : live.dataset.notCopied);
@@ -502,7 +503,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     return;
   }
   const active = document.activeElement;
-  const named = ["data-copy", "data-copy-from", "href", "name", "value"].filter((name) => active.hasAttribute(name));
+  const named = ["data-copy", "data-copy-from", "aria-label", "href", "name", "value"].filter((name) => active.hasAttribute(name));
   const selector = named.map((name) => `[${name}="${CSS.escape(active.getAttribute(name))}"]`).join("");
   before = {
     focus: !active.id && selector && detail.target.contains(active) ? selector : null,

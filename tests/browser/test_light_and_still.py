@@ -45,7 +45,7 @@ def collected(live_server: LiveServer, settings: Settings, tmp_path: Path) -> It
     """The address of a server that serves its static files as an installation does: collected, compressed, named by
     what is in them."""
     settings.STATIC_ROOT = tmp_path / "static"
-    staticfiles = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    staticfiles = {"BACKEND": "hyperclusters.web.shared.static_files.MinifiedStaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": staticfiles}
     call_command("collectstatic", interactive=False, verbosity=0)
     hyperclusters_tags._render.cache_clear()

@@ -49,7 +49,10 @@ def test_who_failed_last_week_and_the_cloud_s_request_ids_in_four_clicks_and_exp
     expect(row.locator(f'[title="{query}"]')).to_be_visible()
     if scripts:
         copy = row.get_by_role("button", name="Copy the cloud's request ID")
-        expect(copy).to_have_attribute("data-copy", query)
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        copy.click()
+        expect(page.locator("#live")).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == query
     page.get_by_role("link", name="Export").click()  # 2
     rows = read(page, tmp_path / "failed.csv")  # 3
     assert [(each["person_name"], each["upstream_request_id"]) for each in rows[:-1]] == [("ada", query)]

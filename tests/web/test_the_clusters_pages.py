@@ -457,7 +457,7 @@ def test_paging_shows_every_cluster_exactly_once(people: People, projects: Proje
         for n in range(120)
     )
     ada = as_("ada")
-    seen = [re.findall(r'data-copy="(c-\d+)"', body(ada.get(f"{LIST}?page={page}"))) for page in (1, 2, 3)]
+    seen = [re.findall(r'title="(c-\d+)"', body(ada.get(f"{LIST}?page={page}"))) for page in (1, 2, 3)]
     assert [len(rows) for rows in seen] == [50, 50, 20]
     assert len({row for rows in seen for row in rows}) == 120
 

@@ -28,12 +28,14 @@ from hyperclusters.web.clusters.cluster_query import (
 )
 from hyperclusters.web.clusters.cluster_rows import ClusterRow, page_rows
 from hyperclusters.web.clusters.freshness import failing_lists, freshness, outage
+from hyperclusters.web.clusters.list_version import list_version
 from hyperclusters.web.clusters.visible_projects import heading
 from hyperclusters.web.shared.csv_files import sheet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import PAGE_SIZE, RowPaginator, address
 from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
+from hyperclusters.web.shared.polls import is_as_seen, nothing_new
 from hyperclusters.web.shared.ratelimit import limited, searches
 
 MOST_UNDER_WAY = 20  # rows on top of the list
@@ -45,7 +47,11 @@ WATCHED = timedelta(minutes=2)  # somebody is likely to be waiting for a creatio
 @refuses_unknown
 def listing(request: PageRequest) -> HttpResponse:
     """Every cluster this person may see, creations under way first; as a page, or for htmx only the part that changes."""
-    return render_page(request, "clusters/list.html", "clusters/_list.html", _context(request))
+    version = list_version(request.user)
+    if is_as_seen(request, version):
+        return nothing_new()
+    context = _context(request) | {"version": version}
+    return render_page(request, "clusters/list.html", "clusters/_list.html", context)
 
 
 @access(get=SIGNED_IN)
@@ -78,7 +84,7 @@ def refresh(request: PageRequest) -> HttpResponse:
     if not ask_refresh(person=request.user):
         messages.info(request, _("There is no project to refresh."))
     if request.htmx:
-        return render(request, "clusters/_list.html", _context(request))
+        return render(request, "clusters/_list.html", {"version": "1"} | _context(request))
     return redirect("clusters:list")
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.db import DatabaseError
+from django.db.models import DateTimeField, IntegerField, QuerySet, UUIDField
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.permissions import Permission, may, who_can
+from hyperclusters.access.permissions import Permission, in_scope, may, scope, who_can
 from hyperclusters.audit import clock
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
 from hyperclusters.clusters.models import Creation, State
 from hyperclusters.clusters.operations.transitions import StaleState
+from hyperclusters.statements import Slot, count
 from hyperclusters.web.clusters.history import timeline_context
 from hyperclusters.web.shared.decorators import OWN, access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft, note_not_taken
@@ -28,7 +31,16 @@ from hyperclusters.web.texts.follow_ups import follow_up_state
 from hyperclusters.web.texts.states import creation_status
 
 NONE_OF_THEM = "none"
-SLOWEST = 5000  # milliseconds between two asks
+# Until which age a page asks how often, in milliseconds. An ask without news takes two of CPU.
+PACES = (
+    (timedelta(seconds=4), 50),
+    (timedelta(seconds=15), 250),
+    (timedelta(minutes=2), 1000),
+)
+SLOWEST = 5000
+CROWD = 4  # so many more creations under way, and each page asks as rarely again
+SEEN = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,5})")
+FIRST = datetime(1, 1, 2, tzinfo=UTC)
 PAGES = "clusters/creations/"  # the folder of their templates
 
 
@@ -154,12 +166,25 @@ def _may_withdraw(request: PageRequest, creation: Creation) -> bool:
 
 def _is_as_seen(request: PageRequest, pk: str) -> bool:
     """Whether a page that asks again has it all already. Most asks end here, so this reads as little as it can."""
-    version = request.GET.get("seen")
-    if not version or not wants_fragment(request):
+    seen = SEEN.fullmatch(request.GET.get("seen", ""))
+    if not seen or not wants_fragment(request):
         return False
-    now = Creation.objects.visible_to(request.user).filter(pk=pk)
-    row = now.values_list("version", "polls", "requested_at").first()
-    return row is not None and _version(*row) == version
+    version, polls, pace = map(int, seen.groups())
+    age = next((age for age, milliseconds in PACES if milliseconds == pace), None)
+    since = clock.now() - age if age else FIRST
+    teams = scope(request.user, Permission.VIEW)
+    return bool(count(_as_seen, teams, pk=pk, version=version, polls=polls, since=since))
+
+
+def _as_seen(teams: tuple[int, ...] | None) -> QuerySet[Creation]:
+    """The creation, if it is in one of these teams, as it was and young enough for the pace."""
+    return Creation.objects.filter(
+        in_scope(teams, team="project__team"),
+        pk=Slot("pk", UUIDField()),
+        version=Slot("version", IntegerField()),
+        polls=Slot("polls", IntegerField()),
+        requested_at__gt=Slot("since", DateTimeField()),
+    ).order_by()
 
 
 def _version(version: int, polls: int, requested_at: datetime) -> str:
@@ -169,8 +194,8 @@ def _version(version: int, polls: int, requested_at: datetime) -> str:
 
 def _pace(requested_at: datetime) -> int:
     """Milliseconds between two asks: few while somebody is likely to be watching for the answer."""
-    age = (clock.now() - requested_at).total_seconds()
-    return 150 if age < 5 else 250 if age < 15 else 1000 if age < 120 else SLOWEST
+    age = clock.now() - requested_at
+    return next((milliseconds for limit, milliseconds in PACES if age < limit), SLOWEST)
 
 
 def _poll(request: PageRequest, creation: Creation) -> int:
@@ -181,4 +206,4 @@ def _poll(request: PageRequest, creation: Creation) -> int:
     if creation.waits_for_approval:
         return 0 if not creation.approval_objection(request.user) else SLOWEST
     crowd = Creation.objects.visible_to(request.user).unresolved().count()
-    return _pace(creation.requested_at) * (1 + crowd // 10)
+    return _pace(creation.requested_at) * (1 + crowd // CROWD)

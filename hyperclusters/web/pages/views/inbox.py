@@ -12,6 +12,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.models import Creation
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
+from hyperclusters.web.shared.polls import nothing_new
 from hyperclusters.web.texts import notices
 
 
@@ -39,6 +40,8 @@ def news(request: PageRequest) -> HttpResponse:
     here = request.htmx.current_url_abs_path or ""
     settled = [each for each in notices.settled_creations(person, since) if each.url != here]
     is_waiting = Creation.objects.unresolved().filter(requested_by=person).exists()
+    if is_waiting and not settled and since < now:
+        return nothing_new()  # it asks from the same time on
     context = {"settled": settled, "since": now.isoformat(), "is_waiting": is_waiting}
     return render(request, "pages/_news.html", context)
 

@@ -1,0 +1,38 @@
+"""Whether the list of clusters may look different from how a page has it."""
+
+from __future__ import annotations
+
+from hyperclusters.access.models import User
+from hyperclusters.audit import clock
+from hyperclusters.clusters.models import ClusterListing, Creation
+from hyperclusters.web.shared.humanize import is_any_moment
+from hyperclusters.web.shared.polls import version_of
+
+LISTING = (
+    "pk",
+    "listed_at",
+    "failed_at",
+    "suspect_since",
+    "inside_listed_at",
+    "inside_failed_at",
+    "project__blocked_until",
+)
+
+
+def list_version(person: User) -> str:
+    """Of the events, and of what changes without one: lists that are read again, and waiting that goes by."""
+    now = clock.now()
+    listings = ClusterListing.objects.visible_to(person).order_by("pk")
+    creations = Creation.objects.visible_to(person).unresolved().order_by("pk")
+    return version_of(
+        [
+            (*facts, bool(blocked_until and blocked_until <= now), bool(lease_expires_at), run_after <= now)
+            for *facts, blocked_until, lease_expires_at, run_after in listings.values_list(
+                *LISTING, "project__blocked_until", "lease_expires_at", "run_after"
+            )
+        ],
+        [
+            (pk, polls, run_after, is_any_moment(run_after))
+            for pk, polls, run_after in creations.values_list("pk", "polls", "run_after")
+        ],
+    )
