@@ -67,15 +67,14 @@ def page(request: HttpRequest) -> dict[str, Any]:
 
 def _nav(request: HttpRequest, person: User) -> tuple[NavItem, ...]:
     visible = entries(person)
-    here = max(
-        (url for entry in visible if request.path.startswith(url := _url(entry.page))), key=len, default=""
-    )
+    places = {_url(page): entry.page for entry in visible for page in (entry.page, *entry.parts)}
+    here = max((url for url in places if request.path.startswith(url)), key=len, default="")
     return tuple(
         NavItem(
             url=_url(entry.page),
             icon=entry.icon,
             label=str(entry.label),
-            current=_url(entry.page) == here and (here != "/" or request.path == "/"),
+            current=places.get(here) == entry.page and (here != "/" or request.path == "/"),
             badge=entry.count(person) if entry.count else 0,
             badge_words=str(entry.badge_label),
         )
@@ -127,6 +126,7 @@ class Entry:
     needs: Permission | None = None
     count: Callable[[User], int] | None = None
     badge_label: Promise | str = ""
+    parts: tuple[str, ...] = ()  # pages below another's address that belong here
 
 
 ENTRIES = (
@@ -135,7 +135,7 @@ ENTRIES = (
     Entry("clusters:list", "grid-2x2", _("Clusters")),
     Entry("creations:list", "zap", _("Creations"), count=_running, badge_label=_("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),
-    Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, _to_review, _("to review")),
+    Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, _to_review, _("to review"), ("audit:messages", "audit:reports")),
     Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, lambda person: waiting_for(person).count(), _("waiting for you")),
     Entry("access:mine", "key", _("My access")),
     Entry("people:list", "shield", _("People"), Permission.APPOINT),
