@@ -67,7 +67,7 @@ class EventType(models.TextChoices):
     TARGET_CHANGED = "access:message-target:changed", _("chat for messages changed")
     TARGET_REMOVED = "access:message-target:removed", _("chat for messages removed")
     TARGET_TESTED = "access:message-target:tested", _("test message to a chat sent")
-    MESSAGE_GIVEN_UP = "access:message:given-up", _("message to a chat given up")
+    MESSAGE_GIVEN_UP = "access:message:given-up", _("message to a chat not delivered")
 
     AUDIT_READ = "audit:read", _("audit read")
     AUDIT_EXPORTED = "audit:exported", _("audit exported")
@@ -159,7 +159,7 @@ class EventType(models.TextChoices):
     TRACES_ASKED = "cluster:traces:asked", _("CTS asked about a cluster created elsewhere")
     TRACES_ANSWERED = "cluster:traces:answered", _("CTS traces of a cluster read")
 
-    CLUSTER_SEEN_OUTSIDE = "cluster:seen:outside", _("cluster made outside was found")
+    CLUSTER_SEEN_OUTSIDE = "cluster:seen:outside", _("cluster created elsewhere was found")
     CLUSTER_GONE = "cluster:seen:gone", _("cluster is gone from the cloud")
     CLUSTER_BACK = "cluster:seen:back", _("cluster is back in the cloud")
     CLUSTER_CHANGED = "cluster:seen:changed", _("cluster changed in the cloud")

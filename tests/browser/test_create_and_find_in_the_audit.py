@@ -174,7 +174,7 @@ def test_of_two_candidates_tom_chooses_one_and_ada_may_not(
     inbox.get_by_role("link", name="Decide twins").click()
     expect(toms.locator(".radio b")).to_have_count(3)
     toms.get_by_text(twin.id).click()
-    toms.get_by_label("Why").fill("Its subnet is the one we asked for")
+    toms.get_by_label("Reason").fill("Its subnet is the one we asked for")
     toms.get_by_role("button", name="Decide").click()
     expect_state(toms, "created")
     expect(toms.get_by_text("A person decided which of the cloud's clusters is this one.")).to_be_visible()

@@ -157,7 +157,7 @@ def test_g48_a_reason_of_500_chinese_characters_leaves_the_live_check_true(
     with page.expect_request("**/clusters/new/?*") as request_info:
         name_field(page).fill("taken")
     assert len(request_info.value.url) < 500
-    expect(note(page)).to_contain_text("A cluster of this name is already there:")
+    expect(note(page)).to_contain_text("Already exists in this project:")
     name_field(page).fill("free-one")
     expect(note(page)).to_contain_text("Available (checked")
 

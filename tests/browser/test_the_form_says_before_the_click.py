@@ -52,7 +52,7 @@ def test_a_bad_name_says_why_while_one_types_and_stops_when_it_is_corrected(form
 
 def test_a_taken_name_leads_to_its_cluster_and_is_free_again_once_changed(form: Page) -> None:
     form.get_by_label("Name", exact=True).fill("taken")
-    expect(note(form)).to_contain_text("A cluster of this name is already there:")
+    expect(note(form)).to_contain_text("Already exists in this project:")
     expect(form.locator(".checks")).to_contain_text("taken already exists in this project")
     form.get_by_label("Name", exact=True).fill("taken-2")
     expect(note(form)).to_contain_text("Available (checked")

@@ -27,7 +27,7 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
 ) -> None:
     nina, tom = (window(name, java_script_enabled=scripts) for name in ("nina", "tom"))
     nina.goto("/")
-    nina.get_by_role("link", name="Ask for access").click()
+    nina.get_by_role("link", name="Request access").click()
     expect(nina.get_by_label("Team")).to_have_value("")
     nina.get_by_label("Team").select_option("vision")
     nina.locator("#ask").get_by_role("radio", name="Creator").check()
@@ -65,7 +65,7 @@ def test_access_is_asked_for_given_for_a_week_used_ended_and_every_step_is_in_th
     nina.get_by_role("link", name="Home").click()
     words = nina.get_by_text("was ended by tom: “The evaluation is done”. You can ask for it again.")
     expect(words).to_be_visible()
-    expect(nina.get_by_role("link", name="Ask again")).to_be_visible()
+    expect(nina.get_by_role("link", name="Request again")).to_be_visible()
     expect(nina.get_by_text("nina-s-first")).to_have_count(0)
 
     steps = [each for each in events(team_name="Vision") if each.person_name in {"nina", "tom"}]

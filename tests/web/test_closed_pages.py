@@ -29,11 +29,11 @@ def test_where_no_team_s_admin_can_help_nobody_is_sent_to_one(path: str, people:
     assert answer.status_code == 403
     assert "no role in a team allows it" in main(answer)
     assert "Who can help: root." in main(answer)
-    assert "Ask for access" not in main(answer)
-    assert "An admin of the team" not in main(answer)
+    assert "Request access" not in main(answer)
+    assert "team admin" not in main(answer)
 
 
 def test_where_a_team_s_admin_can_help_the_page_leads_to_asking(people: People, as_: SignIn) -> None:
     text = main(as_("ada").get("/audit/"))
-    assert "An admin of the team can give you access." in text
-    assert "Ask for access" in text
+    assert "A team admin can give you access." in text
+    assert "Request access" in text

@@ -273,7 +273,7 @@ def test_g17_a_refused_key_is_sent_once_deleted_and_has_to_be_typed_again(
     text = main(root.get(page))
     assert "Key not accepted" in text
     assert "Connect and test" not in text
-    assert "Ask again" not in text
+    assert "Search again" not in text
     root.post(page, choice(people, again="1"))
     assert root.post(page, choice(people, project_id=PICKED))["Location"].startswith(NEW)
     assert not Project.objects.exists()
@@ -669,5 +669,5 @@ def test_a_refused_key_of_the_machine_was_never_here_to_be_deleted(
     run_worker()
     text = main(root.get(page))
     assert "The cloud does not accept" in text
-    assert "Ask again" in text
+    assert "Search again" in text
     assert "deleted" not in text

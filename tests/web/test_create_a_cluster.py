@@ -213,7 +213,7 @@ def test_a_name_that_a_live_cluster_has_is_refused_with_a_link_to_it(
     run_worker()
     answer = submit(as_("ada"), name="taken", reason="mine")
     assert answer.status_code == 422
-    assert "A cluster of this name is already there in this project. Nothing was sent" in words(answer)
+    assert "A cluster with this name already exists in this project. Nothing was sent" in words(answer)
     assert projects.vision.clusters.get().get_absolute_url() in body(answer)
     assert (value_of(answer, "name"), value_of(answer, "reason")) == ("taken", "mine")
     assert refusals() == ["name_taken"]

@@ -472,14 +472,14 @@ def test_a_page_that_is_not_there_says_so_and_carries_its_id(path: str, as_: Sig
     for browser in (as_("ada"), Browser()):
         answer = browser.get(path)
         assert answer.status_code == 404
-        assert "There is nothing here, or it belongs to a team that you are not in." in words(answer)
+        assert "Page not found, or you don't have access." in words(answer)
         assert answer["X-Request-Id"] in body(answer)
         check_headers(answer)
 
 
 def test_a_denied_page_says_whom_to_ask_and_carries_its_id(as_: SignIn) -> None:
     answer = as_("ada").get("/audit/")
-    assert "An admin of the team can give you access." in words(answer)
+    assert "A team admin can give you access." in words(answer)
     assert answer["X-Request-Id"] in body(answer)
 
 

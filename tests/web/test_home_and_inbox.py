@@ -138,7 +138,7 @@ def test_home_shows_ones_own_clusters_and_their_number_not_those_created_elsewhe
     assert "Your clusters 2" in page
     assert "mine-1" in page
     assert "elsewhere" not in page
-    assert "11 of 20 clusters" in page
+    assert "11 of 20 used" in page
     viewer = main(as_("vera"))
     assert "Newest clusters" in viewer
     assert "elsewhere" not in viewer
@@ -152,7 +152,7 @@ def test_home_counts_quotas_at_once_however_many_projects_there_are(
     for name in ("second", "third"):
         ada.get(HOME)
         with CaptureQueriesContext(connection) as queries:
-            assert "0 of 3 clusters" in main(ada)
+            assert "0 of 3 used" in main(ada)
         numbers.append(len(queries))
         Project.objects.create(
             name=name, team=people.vision, endpoint="http://127.0.0.1:1", project_id=name, quota=3

@@ -632,7 +632,7 @@ def test_the_preview_shows_the_very_bytes_and_only_the_fragment(
 
 WAYS = [
     ({"name": "a b"}, "A space at position 2"),
-    ({"name": "ada-hps"}, "A cluster of this name is already there"),
+    ({"name": "ada-hps"}, "Already exists in this project"),
     ({"name": "waiting"}, "A creation of this name is not settled yet"),
     ({"name": "ok", "hyper_cluster_subnet_id": "X"}, "A subnet ID has no capital letters."),
     ({"name": ""}, "Shown once name and subnet are valid: exactly what will be sent."),

@@ -28,7 +28,7 @@ VERDICTS: dict[State, tuple[dict[str, Any], str]] = {
     State.QUEUED: ({}, "It is recorded, and nothing was sent yet."),
     State.SENDING: ({}, "The request is on its way to the cloud."),
     State.UNKNOWN: ({"cause": "deadline"}, "Don't create it again"),
-    State.NEEDS_ATTENTION: ({"cause": "several_candidates"}, "an admin of the team must choose"),
+    State.NEEDS_ATTENTION: ({"cause": "several_candidates"}, "a team admin must choose"),
     State.FAILED: ({"code": "ModelArts.0106", "evidence": "refused"}, "The cloud's own quota is used up."),
     State.NOT_CREATED: ({"evidence": "absent_after_horizon"}, "it was not made and cannot be any more"),
     State.CANCELLED: ({}, "It was withdrawn before anything was sent."),
@@ -65,7 +65,7 @@ def test_g07_each_state_is_said_in_a_sentence_and_polls_only_while_it_can_change
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-3, "next look any moment"), (4, "next look any moment"), (50.5, "next look in 50 seconds")],
+    [(-3, "next check in a moment"), (4, "next check in a moment"), (50.5, "next check in 50 seconds")],
 )
 def test_an_unknown_outcome_says_when_it_is_looked_for_next(
     seconds: float, text: str, people: People, projects: Projects, as_: SignIn
@@ -94,7 +94,7 @@ def test_a_created_one_shows_its_id_its_network_and_the_way_there(
         "Baseline",
     ):
         assert word in text
-    for step in ("Recorded", "Checked the cloud", "recorded before the first byte", "Created"):
+    for step in ("Requested", "Checked the cloud", "logged before sending", "Created"):
         assert step in text
     for quoted in (str(creation.pk), cloud.posts[0].request_id, projects.vision.project_id, "cn-southwest-2"):
         assert quoted in text

@@ -67,7 +67,7 @@ def test_an_admin_or_auditor_asks_and_reads_whom_cts_names(
 ) -> None:
     add_trace(cloud, cluster, code="200", source_ip="192.0.2.7", request_id="req-9")
     browser = as_(name)
-    assert "Not asked yet." in words(browser.get(cluster.get_absolute_url()))
+    assert "Not checked yet." in words(browser.get(cluster.get_absolute_url()))
     assert browser.post(address(cluster)).headers["Location"] == f"{cluster.get_absolute_url()}#traces"
     assert calls(cloud) == []  # a worker asks, never a page
     assert "Asking CTS" in words(browser.get(cluster.get_absolute_url()))

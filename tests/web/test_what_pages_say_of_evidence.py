@@ -197,7 +197,7 @@ def test_g41_a_candidate_of_another_name_is_shown_with_its_name(
     run_worker_again(creation)
     page = main(as_("tom").get(creation.get_absolute_url()))
     assert "under another name than was asked for" in page
-    assert "Whether this request made it cannot be proved" in page
+    assert "We can't prove that this request created it" in page
     assert "Name: ring-east" in page
 
 

@@ -39,7 +39,7 @@ class RulesForm(TeamModelForm):
         ),
     )
     reason = forms.CharField(
-        label=_("Reason"), max_length=500, required=False, help_text=_("Optional. Kept in the audit.")
+        label=_("Reason"), max_length=500, required=False, help_text=_("Kept in the audit.")
     )
 
     class Meta:
@@ -81,7 +81,7 @@ class QuotaForm(forms.Form):
         required=False,
     )
     reason = forms.CharField(
-        label=_("Reason"), max_length=500, required=False, help_text=_("Optional. Kept in the audit.")
+        label=_("Reason"), max_length=500, required=False, help_text=_("Kept in the audit.")
     )
 
     def __init__(self, *args: Any, used: int, **kwargs: Any) -> None:

@@ -145,5 +145,5 @@ def _filtered(request: PageRequest, review: AccessReview) -> tuple[QuerySet[Gran
         items = items.filter(pk__in=review.items.undecided())
     elif show == "unused":
         items = items.filter(Q(last_use=None) | Q(last_use__lt=clock.now() - UNUSED))
-    filters = [menu(query, "show", gettext("Show only"), special, everything=gettext("Everybody"))]
+    filters = [menu(query, "show", gettext("Show"), special, everything=gettext("Everybody"))]
     return items, filters, bool(text or show)

@@ -35,10 +35,10 @@ class AlertForm(forms.Form):
         error_messages={
             "invalid_choice": _("%(value)s can't get these mails: only auditors with an e-mail address do.")
         },
-        help_text=_("Only auditors with an e-mail address. Who loses the role gets no mail any more."),
+        help_text=_("Only auditors with an e-mail address. Those who lose the role get no more mails."),
     )
     reason = forms.CharField(
-        label=_("Reason"), max_length=500, required=False, help_text=_("Optional. Kept in the audit.")
+        label=_("Reason"), max_length=500, required=False, help_text=_("Kept in the audit.")
     )
 
     def __init__(self, *args: Any, stored: AlertSettings, **kwargs: Any) -> None:

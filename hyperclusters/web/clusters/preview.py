@@ -62,7 +62,7 @@ def _name_note(name: str, ahead: Preflight) -> dict[str, Any]:
         return {"kind": "err", "text": trouble}
     if in_the_way := ahead.unresolved or ahead.same_name:
         creation = _("A creation of this name is not settled yet:")
-        text = creation if ahead.unresolved else _("A cluster of this name is already there:")
+        text = creation if ahead.unresolved else _("Already exists in this project:")
         return {"kind": "err", "text": text, "link": in_the_way}
     if ahead.listed_at is None:
         return {"kind": "", "text": _("Not checked: the cloud has not been listed yet.")}

@@ -71,15 +71,14 @@ def page(request: HttpRequest) -> dict[str, Any]:
 
 def _nav(request: HttpRequest, person: User, numbers: dict[Build[Any], int]) -> tuple[NavItem, ...]:
     visible = entries(person)
-    here = max(
-        (url for entry in visible if request.path.startswith(url := _url(entry.page))), key=len, default=""
-    )
+    places = {_url(page): entry.page for entry in visible for page in (entry.page, *entry.parts)}
+    here = max((url for url in places if request.path.startswith(url)), key=len, default="")
     return tuple(
         NavItem(
             url=_url(entry.page),
             icon=entry.icon,
             label=str(entry.label),
-            current=_url(entry.page) == here and (here != "/" or request.path == "/"),
+            current=places.get(here) == entry.page and (here != "/" or request.path == "/"),
             badge=entry.badge(person, numbers),
             badge_words=str(entry.badge_label),
         )
@@ -131,6 +130,7 @@ class Entry:
     needs: Permission | None = None
     counts: tuple[Build[Any], ...] = ()
     badge_label: Promise | str = ""
+    parts: tuple[str, ...] = ()  # pages below another's address that belong here
     known: Callable[[User], int] | None = None
 
     def badge(self, person: User, numbers: dict[Build[Any], int]) -> int:
@@ -140,11 +140,11 @@ class Entry:
 
 ENTRIES = (
     Entry("web:home", "house", _("Home")),
-    Entry("web:inbox", "inbox", _("Inbox"), None, (unread,), _("unread"), unread_endings),
+    Entry("web:inbox", "inbox", _("Inbox"), None, (unread,), _("unread"), known=unread_endings),
     Entry("clusters:list", "grid-2x2", _("Clusters")),
     Entry("creations:list", "zap", _("Creations"), None, (_under_way,), _("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),
-    Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, (_creations_to_review, _clusters_to_explain), _("to review")),
+    Entry("audit:review", "list-checks", _("Review"), Permission.REVIEW, (_creations_to_review, _clusters_to_explain), _("to review"), ("audit:messages", "audit:reports")),
     Entry("teams:list", "users", _("Teams"), Permission.MEMBERS, (waiting_for,), _("waiting for you")),
     Entry("access:mine", "key", _("My access")),
     Entry("people:list", "shield", _("People"), Permission.APPOINT),

@@ -66,10 +66,12 @@ def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResp
     if isinstance(exception, NotPermitted) and exception.permission in DENIALS:
         text = DENIALS[exception.permission]
     elif isinstance(exception, NotPermitted) and not roles_for(exception.permission):
-        text = _("You may not do this: no role in a team allows it. Nothing was sent to the cloud.")
+        text = _(
+            "You don't have access to this, and no role in a team allows it. Nothing was sent to the cloud."
+        )
     else:
         text = _(
-            "You may not do this. Nothing was sent to the cloud. An admin of the team can give you access."
+            "You don't have access to this. Nothing was sent to the cloud. A team admin can give you access."
         )
     return _page(
         request,
@@ -118,7 +120,7 @@ def _form_again(request: HttpRequest) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404: absent, or not visible to this person; the two look the same."""
-    text = _("There is nothing here, or it belongs to a team that you are not in.")
+    text = _("Page not found, or you don't have access.")
     return _page(request, 404, _("Not found"), text, lambda: _ended_grants(request))
 
 

@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.subnets import Subnet
 from hyperclusters.web.access.forms import LENGTHS
 from hyperclusters.web.audit.event_rows import Day, Row
@@ -79,8 +80,8 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "not_reported": _("Not reported"),
         "locked": _("Locked"),
         "nobody": _("Nobody"),
-        "elsewhere": _("Created elsewhere"),
-        "seen": _("seen"),
+        "elsewhere": _("elsewhere"),
+        "elsewhere_title": _("Created elsewhere, first seen here"),
     }
     markup: str = _macros("clusters/_cluster_rows.jinja").rows(rows, words, exact, has_project)
     return markup
@@ -118,6 +119,12 @@ def state_kind(state: str) -> str:
 
 
 @register.filter
+def state_word(creation: Creation) -> str:
+    """A creation's state, and what it waits for if that is a person."""
+    return _("Waiting for approval") if creation.waits_for_approval else creation.get_state_display()
+
+
+@register.filter
 def outcome_kind(outcome: str) -> str:
     """Which of the five badges an event's outcome wears."""
     return OUTCOME_KINDS[outcome]
@@ -149,6 +156,12 @@ def moment(at: datetime) -> str:
 def exact(at: datetime, between: str = " ") -> str:
     """The moment in UTC, to the second: "2026-11-24 12:00:00"; `between` stands between day and time."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(between, "seconds")
+
+
+@register.filter
+def day_time(at: datetime) -> str:
+    """The moment in UTC, for a sentence or a cell: "24 Nov 2026, 12:00:00"."""
+    return f"{day(at)}, {at.astimezone(UTC):%H:%M:%S}"
 
 
 @register.filter(name="json")

@@ -72,7 +72,7 @@ CAUSES: dict[str, Text] = {
     "not_empty": _("ModelArts lists supernodes or groups inside the cluster."),
     "inside_unchecked": _("We couldn't check what is inside the cluster, so we didn't send the deletion."),
     "still_there": _("The cluster is still there, and the request cannot be acted on any more."),
-    "several_candidates": _("Several new clusters of this name came up."),
+    "several_candidates": _("Several new clusters have this name."),
     "not_permitted": _("The person who asked is not permitted to do this here."),
     "approval_needed": _("An admin of the team must approve it first."),
     "approver_lost": _("Who approved it was no admin of the team any more when its turn came."),
@@ -113,6 +113,17 @@ CAUSES: dict[str, Text] = {
     "metadata_refused": _("The metadata service refused to give the machine's key."),
     "metadata_unreadable": _("The metadata service's answer held no usable key."),
     "odd_id": _("Its ID does not look as the vendor documents it; it is kept as it came."),
+}
+
+# Of these the words are the network's, not the cloud's.
+NETWORK = {
+    "connect_error",
+    "dns_error",
+    "tls_error",
+    "request_error",
+    "read_error",
+    "write_error",
+    "protocol_error",
 }
 
 # What the cloud's error codes mean. A code that is not known is shown as it came.
@@ -212,6 +223,8 @@ def _unclear(cause: str, status: str, words: str) -> str:
             "status": status,
             "words": words,
         }
+    if cause in NETWORK:
+        return join_sentences(str(CAUSES[cause]), gettext("Details: “%(words)s”.") % {"words": words})
     answered = gettext("The cloud answered: “%(words)s”.") % {"words": words}
     return join_sentences(str(CAUSES[cause]), answered) if cause in CAUSES else answered
 

@@ -91,7 +91,7 @@ REFUSALS: dict[type[CreationRefused], Text] = {
         "A creation of this name is not settled yet in this project. Nothing was sent: wait for its outcome."
     ),
     NameTaken: gettext_lazy(
-        "A cluster of this name is already there in this project. Nothing was sent: use another name."
+        "A cluster with this name already exists in this project. Nothing was sent: choose another name."
     ),
     TokenUsed: gettext_lazy("This form was already used for another creation. Nothing more was sent."),
     TooMany: gettext_lazy(

@@ -112,10 +112,10 @@ def _undecided(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
     if len(creation.candidates) == 1:
         return _("A person must decide"), _(
-            "%(because)s Whether this request made it cannot be proved, so an admin of the team must choose."
+            "%(because)s We can't prove that this request created it, so a team admin must choose."
         ) % {"because": because}
     return _("A person must decide"), _(
-        "%(because)s Which of them this request made cannot be proved, so an admin of the team must choose."
+        "%(because)s We can't prove which of them this request created, so a team admin must choose."
     ) % {"because": because}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -45,14 +46,16 @@ def _steps(event: Event | None) -> list[Step]:
     if event is None:
         raise ValueError("the event cannot be read")
     steps: list[Step] = []
-    title, kind, details = STEPS.get(EventType(event.action), (event.get_action_display(), "idle", None))
+    title, kind, details = STEPS.get(
+        EventType(event.action), (capfirst(event.get_action_display()), "idle", None)
+    )
     if event.action == EventType.CREATE_SENDING:
         count = len((event.after or {}).get("baseline", []))
-        text = _("No cluster of this name was there")
+        text = _("No cluster with this name existed")
         if count:
             text = ngettext(
-                "%(count)d cluster of this name was there before",
-                "%(count)d clusters of this name were there before",
+                "%(count)d cluster with this name existed before",
+                "%(count)d clusters with this name existed before",
                 count,
             ) % {"count": count}
         steps.append(Step("good", _("Checked the cloud"), text, event.at))
@@ -67,9 +70,7 @@ def _requested(event: Event) -> str:
 
 
 def _sending(event: Event) -> str:
-    return _("Sending attempt %(number)d, recorded before the first byte") % {
-        "number": (event.after or {}).get("send", 1)
-    }
+    return _("Attempt %(number)d, logged before sending") % {"number": (event.after or {}).get("send", 1)}
 
 
 def _answered(event: Event) -> str:
@@ -108,7 +109,7 @@ def _needed(event: Event) -> str:
 
 # Each step: its title, its colour, and what else the event tells.
 STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]] = {
-    EventType.CREATE_REQUESTED: (gettext_lazy("Recorded"), "good", _requested),
+    EventType.CREATE_REQUESTED: (gettext_lazy("Requested"), "good", _requested),
     EventType.CREATE_APPROVAL_NEEDED: (gettext_lazy("Waits for approval"), "wait", _needed),
     EventType.CREATE_APPROVED: (gettext_lazy("Approved"), "good", _requested),
     EventType.CREATE_DECLINED: (gettext_lazy("Declined"), "bad", _requested),
@@ -121,7 +122,7 @@ STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]]
     EventType.CREATE_NOT_SENT: (gettext_lazy("Not carried out; will be tried again"), "warn", _cause),
     EventType.CREATE_REFUSED: (gettext_lazy("Refused"), "bad", _cause),
     EventType.CREATE_DENIED: (gettext_lazy("Not permitted"), "bad", _cause),
-    EventType.CREATE_LOOK_ASKED: (gettext_lazy("Asked to look again at once"), "idle", _person),
+    EventType.CREATE_LOOK_ASKED: (gettext_lazy("Check requested"), "idle", _person),
     EventType.CREATE_UNDECIDED: (gettext_lazy("Needs a decision"), "warn", _cause),
     EventType.CREATE_WITHDRAWN: (gettext_lazy("Withdrawn"), "idle", _person),
     EventType.CREATE_DECIDED: (gettext_lazy("Decided"), "good", _person),

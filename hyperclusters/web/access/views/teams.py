@@ -77,7 +77,7 @@ def listing(request: PageRequest) -> HttpResponse:
     context = {
         "page": page,
         "rows": _rows(request.user, list(page)),
-        "filters": [menu(query, "lead", _("Who decides"), leads, everything=_("anybody"))],
+        "filters": [menu(query, "lead", _("Admins"), leads, everything=_("anybody"))],
         "is_filtered": bool(text or lead),
         "soon": clock.now() + SOON,
         "may_appoint": may(request.user, Permission.APPOINT),
@@ -99,6 +99,7 @@ def team(request: PageRequest, slug: str) -> HttpResponse:
         "may_grant": may_grant,
         "may_appoint": may(request.user, Permission.APPOINT),
         "projects": team.projects.count(),
+        "clusters": Cluster.objects.present().filter(project__team=team).count(),
         "used": used_by(team),
         "approvals": approval_rules(team),
         "soon": clock.now() + SOON,
@@ -217,8 +218,8 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
             "layered": rows.filter(Exists(theirs.exclude(pk=OuterRef("pk")))),
         }[show]
     filters = [
-        menu(query, "can", _("Who may"), able, everything=_("anything")),
-        menu(query, "show", _("Show only"), special, everything=_("Everybody")),
+        menu(query, "can", _("Permission"), able, everything=_("anything")),
+        menu(query, "show", _("Show"), special, everything=_("Everybody")),
     ]
     return rows, filters, bool(text or can or show)
 

@@ -188,8 +188,10 @@ def _newest(query: QueryDict, page: Page) -> int | None:
 
 
 def _steps(query: QueryDict, page: Page) -> list[tuple[str, str, str]]:
-    """The pager: address (empty at the end), words, and what it is to browsers."""
+    """The pager: address (empty at the end), words, and what it is to browsers. Nothing if one page shows all."""
     newer, older = page.newer is not None, page.older is not None
+    if not (newer or older):
+        return []
     return [
         (address(query) if newer else "", _("Newest"), ""),
         (address(query, after=page.newer) if newer else "", _("Newer"), "prev"),

@@ -54,7 +54,7 @@ def _fixed(request: PageRequest) -> Iterator[Place]:
     yield Place("shield-check", _("Security and sessions"), "", reverse("accounts:security"))
     if may(person, Permission.CREATE):
         yield Place("plus", _("New cluster"), "", reverse("clusters:new"))
-    yield Place("key", _("Ask for access"), _("Action"), reverse("access:mine"))
+    yield Place("key", _("Request access"), _("Action"), reverse("access:mine"))
     yield Place("key-round", _("Create an API token"), _("Action"), reverse("access:new_token"))
     if may(person, Permission.CONNECT):
         yield Place("cable", _("Connect a project"), _("Action"), reverse("projects:connect"))
