@@ -121,7 +121,7 @@ def walked(browser: Browser, query: str, *, down: bool) -> list[int]:
         context = browser.get(path).context
         numbers = [int(row.url.split("/")[2]) for row in context["events"]]
         seqs = seqs + numbers if down else numbers + seqs
-        step = context["steps"][2 if down else 1][0]
+        step = context["steps"][2 if down else 1][0] if context["steps"] else ""  # one page shows all
         path = f"{LIST}{step}" if step else ""
     return seqs
 
