@@ -535,4 +535,4 @@ def test_a_creation_takes_few_statements_on_the_page_and_in_the_worker(
     assert claimed is not None
     sent = statements(lambda: CREATIONS.send(claimed))
     assert len(asked) <= 12, asked
-    assert len(sent) <= 22, sent
+    assert len(sent) <= 23, sent  # one of them takes the write budget before the list is read
