@@ -95,7 +95,7 @@ def test_a_file_holds_exactly_what_the_list_shows(query: str, past: None, as_: S
     while path:
         page = olga.get(path)
         wanted += [int(row.url.split("/")[2]) for row in page.context["events"]]
-        older = page.context["steps"][2][0]
+        older = page.context["steps"][2][0] if page.context["steps"] else ""  # one page shows all
         path = f"/audit/{older}" if older else ""
     wanted = sorted(seq for seq in wanted if seq <= until)
     for text in (take(olga, "csv", query), take(olga, "jsonl", query)):
