@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from difflib import get_close_matches
-from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.checks import CheckMessage, register
 from django.urls import URLPattern, URLResolver, get_resolver
+
+from hyperclusters.web.shared.static_files import minified
 
 # Written in this repository for looking at the code and for its tests: keys that everybody knows.
 KNOWN_KEYS = ("only-for-tests-", "only-to-look-at-the-code-", "django-insecure-")
@@ -92,7 +93,8 @@ def _stale_static_files() -> Iterator[str]:
     for finder in get_finders():
         for name, storage in finder.list([]):
             collected = Path(settings.STATIC_ROOT, name)
-            if not collected.is_file() or not cmp(storage.path(name), collected, shallow=False):
+            served = minified(name, Path(storage.path(name)).read_bytes())
+            if not collected.is_file() or collected.read_bytes() != served:
                 yield name
 
 

@@ -25,11 +25,16 @@ class MinifiedStaticFilesStorage(CompressedManifestStaticFilesStorage):
 
     def _is_minified(self, name: str) -> bool:
         """Write a file of our own anew. Doing so twice changes nothing."""
-        minify = MINIFIERS.get(name.partition("/")[0])
-        if minify is None:
+        if name.partition("/")[0] not in MINIFIERS:
             return False
         with self.open(name) as file:
-            text = file.read().decode()
+            content = minified(name, file.read())
         self.delete(name)
-        self.save(name, ContentFile(minify(text).encode()))
+        self.save(name, ContentFile(content))
         return True
+
+
+def minified(name: str, content: bytes) -> bytes:
+    """This file's content as it is served."""
+    minify = MINIFIERS.get(name.partition("/")[0])
+    return minify(content.decode()).encode() if minify else content
