@@ -162,10 +162,7 @@ def grants_for(person: Person, permission: Permission) -> list[Grant]:
 
 def teams_where(person: Person, permission: Permission) -> QuerySet[Team]:
     """The teams in which this person may do this."""
-    grants = grants_for(person, permission)
-    if _everywhere(grants):
-        return Team.objects.all()
-    return Team.objects.filter(pk__in=_teams(grants))
+    return Team.objects.filter(within(person, permission, team="pk"))
 
 
 def scope(person: Reader, permission: Permission) -> tuple[int, ...] | None:
@@ -180,15 +177,11 @@ def anyone_like(person: User) -> Anyone:
     return Anyone(tuple(sorted({Held(each.team_id, each.role) for each in active_grants(person)}, key=str)))
 
 
-def in_scope(teams: tuple[int, ...] | None, *, team: str) -> Q:
-    """The condition that a row belongs to one of these teams. `team`: the path to it from the row."""
-    return Q() if teams is None else Q(**{f"{team}__in": teams})
-
-
 def within(person: Reader, permission: Permission, *, team: str) -> Q:
     """The condition that a row belongs to a team in which this person may do this. `team`: the path to it from the
     row."""
-    return in_scope(scope(person, permission), team=team)
+    teams = scope(person, permission)
+    return Q() if teams is None else Q(**{f"{team}__in": teams})
 
 
 def may(person: Person, permission: Permission, team: Team | None = None) -> bool:
@@ -231,10 +224,10 @@ class AuditScope:
 
 def audit_scope(person: Person) -> AuditScope:
     """Raises NotPermitted if this person may read nothing of the audit."""
-    grants = grants_for(person, Permission.AUDIT)
-    if not grants:
+    teams = scope(person, Permission.AUDIT)
+    if teams == ():
         raise NotPermitted(Permission.AUDIT)
-    return AuditScope(None if _everywhere(grants) else tuple(sorted(_teams(grants))))
+    return AuditScope(teams)
 
 
 def who_can(permission: Permission, team: Team) -> QuerySet[Grant]:
@@ -263,14 +256,6 @@ def _rank(grant: Grant) -> tuple[bool, str, int]:
 
 def _roles(permission: Permission) -> set[Role]:
     return {*roles_for(permission), *POLICY[permission].site}
-
-
-def _everywhere(grants: list[Grant]) -> bool:
-    return any(grant.team_id is None for grant in grants)
-
-
-def _teams(grants: list[Grant]) -> list[int]:
-    return [grant.team_id for grant in grants if grant.team_id is not None]
 
 
 def _any(team_ids: Iterable[int | None], team: Team | None) -> bool:

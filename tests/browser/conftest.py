@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -27,6 +25,7 @@ from hyperclusters.clusters.worker import Worker
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import People, Projects, confirm
 from tests.web.pages import SignIn
+from tests.workers import worker_thread
 
 Window = Callable[..., Page]
 Start = Callable[[], None]
@@ -131,19 +130,8 @@ def window(chromium: Browser, live_server: LiveServer, as_: SignIn, watch: Watch
 @pytest.fixture
 def start_worker(people: People, projects: Projects) -> Iterator[Start]:
     """Starts a real worker in a thread of this process, when the test has seen what is there before."""
-    working = Worker(concurrency=4)
-
-    def run() -> None:
-        try:
-            working.run()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run, name="the worker")
-    yield thread.start
-    working.stop()
-    if thread.ident is not None:
-        thread.join()
+    with worker_thread(Worker(concurrency=4)) as thread:
+        yield thread.start
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from hyperclusters.clusters.deletions import request_deletion
@@ -20,6 +19,7 @@ from hyperclusters.clusters.slots import Slots
 from hyperclusters.clusters.worker import Worker
 from hyperclusters.modelarts import Client
 from tests.conftest import Cloud, People, Projects, submit_creation
+from tests.workers import worker_thread
 
 PATIENCE = 30.0  # seconds
 
@@ -136,25 +136,15 @@ def test_a_project_whose_cloud_hangs_leaves_the_worker_to_others(
         return create(self, **request)
 
     monkeypatch.setattr(Client, "create", slow_for_vision)
-    worker = Worker(concurrency=4)
-
-    def run() -> None:
+    with worker_thread(Worker(concurrency=4)) as thread:
+        thread.start()
         try:
-            worker.run()
+            wait_until(lambda: Creation.objects.filter(state=State.SENDING).count() >= 2)
+            quiet = submit_creation(people.mallory, projects.speech, "quiet")
+            wait_until(lambda: Creation.objects.filter(pk=quiet.pk, state=State.CREATED).exists())
+            assert not Creation.objects.filter(project=projects.vision, state=State.CREATED).exists()
         finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        wait_until(lambda: Creation.objects.filter(state=State.SENDING).count() >= 2)
-        quiet = submit_creation(people.mallory, projects.speech, "quiet")
-        wait_until(lambda: Creation.objects.filter(pk=quiet.pk, state=State.CREATED).exists())
-        assert not Creation.objects.filter(project=projects.vision, state=State.CREATED).exists()
-    finally:
-        may_answer.set()
-        worker.stop()
-        thread.join()
+            may_answer.set()
 
 
 def wait_until(condition: Any) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from pytest_django import Settings
 
 from hyperclusters.clusters.worker import Worker
+from tests.workers import worker_thread
 
 PROBE = Path(__file__).resolve().parents[2] / "deploy/probe.py"
 
@@ -31,23 +31,12 @@ def test_a_running_worker_is_alive_with_and_without_its_database(
     settings.WORKER_ALIVE_FILE = file = tmp_path / "alive"
     worker = Worker(concurrency=1)
     monkeypatch.setattr(worker, "step", step)
-
-    def run() -> None:
-        try:
-            worker.run()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with worker_thread(worker) as thread:
+        thread.start()
         give_up = time.monotonic() + 30
         while not file.exists() and time.monotonic() < give_up:
             time.sleep(0.02)
         assert probe(file) == 0
-    finally:
-        worker.stop()
-        thread.join()
 
 
 def test_a_worker_that_hangs_or_never_began_is_not(tmp_path: Path) -> None:

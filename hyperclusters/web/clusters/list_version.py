@@ -15,7 +15,6 @@ LISTING = (
     "suspect_since",
     "inside_listed_at",
     "inside_failed_at",
-    "project__blocked_until",
 )
 
 
@@ -26,7 +25,10 @@ def list_version(person: User) -> str:
     creations = Creation.objects.visible_to(person).unresolved().order_by("pk")
     return version_of(
         [
-            (*facts, bool(blocked_until and blocked_until <= now), bool(lease_expires_at), run_after <= now)
+            (
+                *(*facts, blocked_until, bool(blocked_until and blocked_until <= now)),
+                *(bool(lease_expires_at), run_after <= now),
+            )
             for *facts, blocked_until, lease_expires_at, run_after in listings.values_list(
                 *LISTING, "project__blocked_until", "lease_expires_at", "run_after"
             )

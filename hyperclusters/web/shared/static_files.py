@@ -20,11 +20,11 @@ class MinifiedStaticFilesStorage(CompressedManifestStaticFilesStorage):
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
         """Minify what was collected, then name and compress it."""
         if not dry_run:
-            paths = {name: (self, name) if self._is_minified(name) else path for name, path in paths.items()}
+            paths = {name: (self, name) if self._minify(name) else path for name, path in paths.items()}
         yield from super().post_process(paths, dry_run, **options)
 
-    def _is_minified(self, name: str) -> bool:
-        """Write a file of our own anew. Doing so twice changes nothing."""
+    def _minify(self, name: str) -> bool:
+        """Write a file of our own anew, and say whether it was one. Doing so twice changes nothing."""
         if name.partition("/")[0] not in MINIFIERS:
             return False
         with self.open(name) as file:

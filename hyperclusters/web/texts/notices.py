@@ -83,7 +83,7 @@ def unread(person: Anyone) -> QuerySet[Any]:
     sources = (
         *(_settled(person), _decided(person), _ownership_events(person), _entries(person)),
         *(_approved(person), _to_approve(person)),
-        *(_open_reviews(person).reminded(each.field, SINCE) for each in REMINDERS),
+        *(open_reviews(person).reminded(each.field, SINCE) for each in REMINDERS),
     )
     first, *others = (source.order_by().values_list(Value(1)) for source in sources)
     return first.union(*others, all=True)[:MOST]
@@ -215,7 +215,7 @@ def _reviews(person: User, since: datetime) -> Iterator[Notice]:
         "due_mail_at": ("warn", _("The access review of %(team)s is due soon")),
         "overdue_mail_at": ("warn", _("The access review of %(team)s is overdue")),
     }
-    for review in _rows(_open_reviews, person, since):
+    for review in _rows(open_reviews, person, since):
         detail = _("Due %(day)s") % {"day": last_day(review.due_at)}
         url = reverse("teams:review", args=[review.team.slug])
         for field, (kind, text) in texts.items():
@@ -224,7 +224,8 @@ def _reviews(person: User, since: datetime) -> Iterator[Notice]:
                 yield Notice(at, kind, text % {"team": review.team.name}, detail, url)
 
 
-def _open_reviews(person: Anyone) -> AccessReviewQuerySet:
+def open_reviews(person: Anyone) -> AccessReviewQuerySet:
+    """The open access reviews of this admin's teams."""
     reviews = AccessReview.objects.open().filter(within(person, Permission.GRANT, team="team"))
     return reviews.select_related("team")
 

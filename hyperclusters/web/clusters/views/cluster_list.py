@@ -84,7 +84,8 @@ def refresh(request: PageRequest) -> HttpResponse:
     if not ask_refresh(person=request.user):
         messages.info(request, _("There is no project to refresh."))
     if request.htmx:
-        return render(request, "clusters/_list.html", {"version": "1"} | _context(request))
+        version = list_version(request.user)
+        return render(request, "clusters/_list.html", _context(request) | {"version": version})
     return redirect("clusters:list")
 
 

@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from hyperclusters.access.permissions import Permission, in_scope, may, scope, who_can
+from hyperclusters.access.permissions import Anyone, Permission, anyone_like, may, who_can
 from hyperclusters.audit import clock
 from hyperclusters.clusters import creations
 from hyperclusters.clusters.errors import NotACandidate
@@ -172,19 +172,22 @@ def _is_as_seen(request: PageRequest, pk: str) -> bool:
     version, polls, pace = map(int, seen.groups())
     age = next((age for age, milliseconds in PACES if milliseconds == pace), None)
     since = clock.now() - age if age else FIRST
-    teams = scope(request.user, Permission.VIEW)
-    return bool(count(_as_seen, teams, pk=pk, version=version, polls=polls, since=since))
+    reader = anyone_like(request.user)
+    return bool(count(_as_seen, reader, pk=pk, version=version, polls=polls, since=since))
 
 
-def _as_seen(teams: tuple[int, ...] | None) -> QuerySet[Creation]:
-    """The creation, if it is in one of these teams, as it was and young enough for the pace."""
-    return Creation.objects.filter(
-        in_scope(teams, team="project__team"),
-        pk=Slot("pk", UUIDField()),
-        version=Slot("version", IntegerField()),
-        polls=Slot("polls", IntegerField()),
-        requested_at__gt=Slot("since", DateTimeField()),
-    ).order_by()
+def _as_seen(person: Anyone) -> QuerySet[Creation]:
+    """The creation, if this person may see it, as it was and young enough for the pace."""
+    return (
+        Creation.objects.visible_to(person)
+        .filter(
+            pk=Slot("pk", UUIDField()),
+            version=Slot("version", IntegerField()),
+            polls=Slot("polls", IntegerField()),
+            requested_at__gt=Slot("since", DateTimeField()),
+        )
+        .order_by()
+    )
 
 
 def _version(version: int, polls: int, requested_at: datetime) -> str:

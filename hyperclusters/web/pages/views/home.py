@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from hyperclusters.access.access_requests import waiting_for
-from hyperclusters.access.models import AccessReview, Team, User
+from hyperclusters.access.models import Team, User
 from hyperclusters.access.models.access_review import AccessReviewQuerySet
 from hyperclusters.access.permissions import Anyone, Permission, active_grants, anyone_like, may, within
 from hyperclusters.access.team_admins import teams_without_admin_for
@@ -38,7 +38,7 @@ from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
-from hyperclusters.web.texts.notices import ending, inbox
+from hyperclusters.web.texts.notices import ending, inbox, open_reviews
 
 Row = TypeVar("Row")
 ROWS = 6  # rows of each table
@@ -125,8 +125,7 @@ def _to_answer(person: Anyone) -> FollowUpQuerySet:
 
 
 def _access_reviews(person: Anyone) -> AccessReviewQuerySet:
-    reviews = AccessReview.objects.open().filter(within(person, Permission.GRANT, team="team"))
-    return reviews.select_related("team").order_by("due_on", "pk")
+    return open_reviews(person).order_by("due_on", "pk")
 
 
 def _teams_with_clusters_to_hand_over(person: User) -> QuerySet[Any, Any]:
