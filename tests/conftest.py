@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 from django.test import Client as Browser
 from django.test import TransactionTestCase
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.access.services import add_person, add_team, grant
@@ -36,6 +36,7 @@ from hyperclusters.clusters.projects import connect_project
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.modelarts import Credentials
 from hyperclusters.simulator import JournalEntry, Simulator
+from hyperclusters.web.shared import ratelimit
 from tests.browser.chromium import CHROMIUM
 
 VISION_ID = "a" * 32
@@ -88,6 +89,8 @@ def nothing_remembered() -> None:
     forget_beats()
     forget_visits()
     clock.forget()
+    ratelimit._spent_until.clear()
+    translation.deactivate()  # a page in Chinese leaves its language to its thread
 
 
 @pytest.fixture(scope="session", autouse=True)
