@@ -250,3 +250,11 @@ def collect_deletions(project: int) -> list[dict[str, Any]]:
         }
         for row in Deletion.objects.filter(cluster__project=project).select_related("cluster")
     ]
+
+
+@job
+def changes(project: int) -> list[tuple[str, str]]:
+    """What the ledger says of a project's clusters in the cloud: the action and the cluster's name, oldest first."""
+    name = Project.objects.get(pk=project).name
+    clusters = Event.objects.filter(project_name=name, action__startswith="cluster:seen").order_by("seq")
+    return list(clusters.values_list("action", "object_name"))

@@ -43,8 +43,11 @@ ON_THE_WAY = (
     "sync_noted",
     "sync_applied",
     "inside_listed",
+    "inside_batch",
     "inside_applied",
 )
+# Reached when a list of the cloud says something new of clusters that no creation made.
+IN_LISTS = ("sync_known", "sync_batch", "sync_seen", "sync_gone", "sync_applied")
 # Reached only when an earlier process has died with a creation in its hands.
 IN_RECOVERY = ("swept", "look_begun", "look_listed", "look_weighed", "look_in_vain", "overdue_marked")
 FIRST_DEATH = "call_answered:1,call_failed:1"

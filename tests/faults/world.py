@@ -96,17 +96,20 @@ class Environment:
         Returns how many died.
         """
         request = {"project": scene.project, "person": scene.person, "name": name, "token": str(uuid.uuid4())}
-        return self._act("submit", request, scene, deaths, patience, breakage)
+        return self._act([("submit", request), ("work", {})], scene, deaths, patience, breakage)
 
     def delete(self, scene: ProjectSetup, *deaths: str, patience: float = LATE, name: str = "alpha") -> int:
         """One deletion from the form to rest, as `live`."""
         request = {"project": scene.project, "person": scene.person, "name": name}
-        return self._act("submit_deletion", request, scene, deaths, patience)
+        return self._act([("submit_deletion", request), ("work", {})], scene, deaths, patience)
+
+    def update(self, scene: ProjectSetup, *deaths: str) -> int:
+        """The project's lists from the cloud until they are at rest, as `live`."""
+        return self._act([], scene, deaths, 0.0)
 
     def _act(
         self,
-        query: str,
-        request: dict[str, Any],
+        acts: list[tuple[str, dict[str, Any]]],
         scene: ProjectSetup,
         deaths: Sequence[str],
         patience: float,
@@ -114,12 +117,7 @@ class Environment:
     ) -> int:
         pending = list(deaths)
         broken = {"breakage": breakage} if breakage else {}
-        acts: list[tuple[str, dict[str, Any]]] = [
-            (query, request),
-            ("work", {}),
-            ("rest", {"project": scene.project, "patience": patience}),
-        ]
-        for job, arguments in acts:
+        for job, arguments in [*acts, ("rest", {"project": scene.project, "patience": patience})]:
             ended = False
             while not ended:
                 try:
