@@ -16,6 +16,13 @@ import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+SERVICE_HOSTS = {
+    "feishu": ["open.feishu.cn", "open.larksuite.com"],
+    "dingtalk": ["oapi.dingtalk.com"],
+    "wecom": ["qyapi.weixin.qq.com"],
+    "slack": ["hooks.slack.com"],
+}
+
 
 def flag(name: str, default: bool) -> bool:
     """A switch: 1/0, true/false, yes/no, on/off. Anything else stops the start."""
@@ -46,6 +53,12 @@ def address(name: str, pattern: str, rule: str) -> str:
     return value
 
 
+def check(ok: bool, rule: str) -> None:
+    """Stop the start if a setting breaks its rule."""
+    if not ok:
+        raise ImproperlyConfigured(rule)
+
+
 def fernet_keys(text: str) -> list[str]:
     """Keys separated by commas, newest first. One that is none stops the start."""
     keys = [key.strip() for key in text.split(",")]
@@ -64,6 +77,13 @@ def secret(name: str) -> str:
         return Path(path).read_text().rstrip("\r\n") if path else value
     except (OSError, ValueError) as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
+
+
+def required(name: str, defaults: dict[str, str], meaning: str) -> str:
+    """A secret that has no default outside the demo, whose own are `defaults`."""
+    value = secret(name) or defaults.get(name, "")
+    check(bool(value), f"{name} is not set: {meaning}")
+    return value
 
 
 def writable(folder: Path) -> Path:
@@ -224,14 +244,16 @@ def check_oidc(
         raise ImproperlyConfigured("OIDC_GROUP_ROLES means nothing without OIDC_ISSUER.")
 
 
-def message_hosts(text: str | None, default: dict[str, list[str]]) -> dict[str, list[str]]:
-    """MESSAGE_HOSTS, entries `service=host` separated by commas, as the hosts of each service. Not set: the default."""
+def message_hosts(text: str | None) -> dict[str, list[str]]:
+    """MESSAGE_HOSTS, entries `service=host` separated by commas, as the hosts of each service. Not set: their own."""
     if text is None:
-        return default
+        return SERVICE_HOSTS
     hosts: dict[str, list[str]] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         service, _, host = (part.strip().lower() for part in entry.partition("="))
-        if service not in default or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", host):
+        if service not in SERVICE_HOSTS or not re.fullmatch(
+            r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", host
+        ):
             raise ImproperlyConfigured(
                 f"MESSAGE_HOSTS holds {entry!r}: write feishu=host, dingtalk=host, wecom=host or slack=host."
             )

@@ -78,27 +78,11 @@ import re
 from pathlib import Path
 
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from hyperclusters import environment as env
 from hyperclusters import logs
 from hyperclusters.demo import accounts
-from hyperclusters.environment import (
-    address,
-    audited_database,
-    chain_keys,
-    check_oidc,
-    database,
-    fernet_keys,
-    flag,
-    group_roles,
-    mail_server,
-    message_hosts,
-    number,
-    secret,
-    site_url,
-    words,
-)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Every variable of the table above, for the check that names misspelt ones.
@@ -106,105 +90,94 @@ VARIABLES = frozenset(
     re.findall(r"[A-Z_]{2,}", " ".join(re.findall(r"(?m)^\| ([A-Z_, ]+) \|", __doc__ or "")))
 )
 
-
-def required(name: str, meaning: str) -> str:
-    """A secret that has no default outside the demo."""
-    value = secret(name) or _demo.get(name, "")
-    if not value:
-        raise ImproperlyConfigured(f"{name} is not set: {meaning}")
-    return value
-
-
-DEMO = flag("DEMO", default=False)
-DEBUG = flag("DEBUG", default=False)
+DEMO = env.flag("DEMO", default=False)
+DEBUG = env.flag("DEBUG", default=False)
 DATA_DIR = Path(os.environ.get("DATA_DIR") or (".demo" if DEMO else "data")).absolute()
 _demo = accounts.read_secrets(DATA_DIR) if DEMO else {}
 
-SECRET_KEY = required("SECRET_KEY", "a random text of 50 characters or more that signs cookies and forms.")
-if len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured("SECRET_KEY must have 50 characters or more.")
+SECRET_KEY = env.required(
+    "SECRET_KEY", _demo, "a random text of 50 characters or more that signs cookies and forms."
+)
+env.check(len(SECRET_KEY) >= 50, "SECRET_KEY must have 50 characters or more.")
 
-CREDENTIAL_KEYS = fernet_keys(required("CREDENTIAL_KEYS", "the keys that protect project credentials."))
-AUDIT_KEYS = chain_keys(required("AUDIT_KEYS", "the keys that chain the audit, kept outside the database."))
+CREDENTIAL_KEYS = env.fernet_keys(
+    env.required("CREDENTIAL_KEYS", _demo, "the keys that protect project credentials.")
+)
+AUDIT_KEYS = env.chain_keys(
+    env.required("AUDIT_KEYS", _demo, "the keys that chain the audit, kept outside the database.")
+)
 AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchors.jsonl").absolute()
 AUDIT_ANCHORS_COPY = Path(_copy).absolute() if (_copy := os.environ.get("AUDIT_ANCHORS_COPY")) else None
 AUDIT_ARCHIVE = Path(os.environ.get("AUDIT_ARCHIVE") or DATA_DIR / "audit-archive").absolute()
-AUDIT_VERIFY_HOURS = number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
-AUDIT_STDOUT = flag("AUDIT_STDOUT", default=False)
-AUDIT_WEBHOOK = address(
+AUDIT_VERIFY_HOURS = env.number("AUDIT_VERIFY_HOURS", 24, least=1, most=24 * 31)
+AUDIT_STDOUT = env.flag("AUDIT_STDOUT", default=False)
+AUDIT_WEBHOOK = env.address(
     "AUDIT_WEBHOOK",
     r"https://[^/@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)",
     "must be an https:// address, or http:// to this machine",
 )
-AUDIT_WEBHOOK_KEY = secret("AUDIT_WEBHOOK_KEY")
-if AUDIT_WEBHOOK and len(AUDIT_WEBHOOK_KEY) < 32:
-    raise ImproperlyConfigured(
-        "AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set."
-    )
+AUDIT_WEBHOOK_KEY = env.secret("AUDIT_WEBHOOK_KEY")
+_rule = "AUDIT_WEBHOOK_KEY must have 32 characters or more where AUDIT_WEBHOOK is set."
+env.check(not AUDIT_WEBHOOK or len(AUDIT_WEBHOOK_KEY) >= 32, _rule)
 
-ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
-CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
-HTTPS = flag("HTTPS", default=not DEMO)
-TRUSTED_PROXIES = number("TRUSTED_PROXIES", 0, least=0, most=10)
-SITE_URL = site_url(
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+HTTPS = env.flag("HTTPS", default=not DEMO)
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, least=0, most=10)
+SITE_URL = env.site_url(
     os.environ.get("SITE_URL", "").strip()
     or (f"http://127.0.0.1:{os.environ.get('PORT') or 8000}" if DEMO else ""),
     ALLOWED_HOSTS,
     "https" if HTTPS else "http",
 )
 
-MESSAGE_HOSTS = message_hosts(
-    os.environ.get("MESSAGE_HOSTS"),
-    {
-        "feishu": ["open.feishu.cn", "open.larksuite.com"],
-        "dingtalk": ["oapi.dingtalk.com"],
-        "wecom": ["qyapi.weixin.qq.com"],
-        "slack": ["hooks.slack.com"],
-    },
+MESSAGE_HOSTS = env.message_hosts(os.environ.get("MESSAGE_HOSTS"))
+UPSTREAM_HOSTS = env.words(
+    "UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn"
 )
-UPSTREAM_HOSTS = words("UPSTREAM_HOSTS", "127.0.0.1" if DEMO else "*.myhuaweicloud.com,*.myhuaweicloud.cn")
-METADATA_ENDPOINT = address(
+METADATA_ENDPOINT = env.address(
     "METADATA_ENDPOINT", "http://", "must look like http://169.254.169.254, or be empty"
 ).rstrip("/")
-UPSTREAM_DEADLINE = number("UPSTREAM_DEADLINE", 30, least=1, most=600)
-UPSTREAM_CONNECT_TIMEOUT = number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=60)
-UPSTREAM_LIST_MIB = number("UPSTREAM_LIST_MIB", 8, least=1, most=64)
-UPSTREAM_PROCESSING_BOUND = number("UPSTREAM_PROCESSING_BOUND", 300, least=0, most=86_400)
-UPSTREAM_SKEW_MARGIN = number("UPSTREAM_SKEW_MARGIN", 60, least=0, most=3_600)
-SYNC_INTERVAL = number("SYNC_INTERVAL", 60, least=5, most=86_400)
-WRITES_PER_MINUTE = number("WRITES_PER_MINUTE", 300, least=1, most=100_000)
-CREATIONS_PER_MINUTE = number("CREATIONS_PER_MINUTE", 300, least=0, most=100_000)
-SEARCHES_PER_MINUTE = number("SEARCHES_PER_MINUTE", 1200, least=0, most=100_000)
-EXPORTS_PER_MINUTE = number("EXPORTS_PER_MINUTE", 30, least=0, most=100_000)
-API_REQUESTS_PER_MINUTE = number("API_REQUESTS_PER_MINUTE", 600, least=0, most=100_000)
-SHUTDOWN_GRACE = number("SHUTDOWN_GRACE", 40, least=1, most=3_600)
-KILL_AFTER = number("KILL_AFTER", 60, least=1, most=7_200)
-if not UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER:
-    raise ImproperlyConfigured(
-        "UPSTREAM_DEADLINE must be less than SHUTDOWN_GRACE, and that less than KILL_AFTER: "
-        "a call in flight must be able to end, and its outcome to be written down, before the process is killed."
-    )
-WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", 64, least=1, most=256)
+UPSTREAM_DEADLINE = env.number("UPSTREAM_DEADLINE", 30, least=1, most=600)
+UPSTREAM_CONNECT_TIMEOUT = env.number("UPSTREAM_CONNECT_TIMEOUT", 5, least=1, most=60)
+UPSTREAM_LIST_MIB = env.number("UPSTREAM_LIST_MIB", 8, least=1, most=64)
+UPSTREAM_PROCESSING_BOUND = env.number("UPSTREAM_PROCESSING_BOUND", 300, least=0, most=86_400)
+UPSTREAM_SKEW_MARGIN = env.number("UPSTREAM_SKEW_MARGIN", 60, least=0, most=3_600)
+SYNC_INTERVAL = env.number("SYNC_INTERVAL", 60, least=5, most=86_400)
+WRITES_PER_MINUTE = env.number("WRITES_PER_MINUTE", 300, least=1, most=100_000)
+CREATIONS_PER_MINUTE = env.number("CREATIONS_PER_MINUTE", 300, least=0, most=100_000)
+SEARCHES_PER_MINUTE = env.number("SEARCHES_PER_MINUTE", 1200, least=0, most=100_000)
+EXPORTS_PER_MINUTE = env.number("EXPORTS_PER_MINUTE", 30, least=0, most=100_000)
+API_REQUESTS_PER_MINUTE = env.number("API_REQUESTS_PER_MINUTE", 600, least=0, most=100_000)
+SHUTDOWN_GRACE = env.number("SHUTDOWN_GRACE", 40, least=1, most=3_600)
+KILL_AFTER = env.number("KILL_AFTER", 60, least=1, most=7_200)
+env.check(
+    UPSTREAM_DEADLINE < SHUTDOWN_GRACE < KILL_AFTER,
+    "UPSTREAM_DEADLINE must be less than SHUTDOWN_GRACE, and that less than KILL_AFTER: "
+    "a call in flight must be able to end, and its outcome to be written down, before the process is killed.",
+)
+WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 64, least=1, most=256)
 WORKER_ALIVE_FILE = Path(os.environ.get("WORKER_ALIVE_FILE") or DATA_DIR / "worker-alive").absolute()
 BIND = os.environ.get("BIND") or "127.0.0.1:8000"
-WEB_PROCESSES = number("WEB_PROCESSES", 2, least=1, most=256)
-WEB_THREADS = number("WEB_THREADS", 8, least=1, most=256)
+WEB_PROCESSES = env.number("WEB_PROCESSES", 2, least=1, most=256)
+WEB_THREADS = env.number("WEB_THREADS", 8, least=1, most=256)
 
-SESSION_IDLE = number("SESSION_IDLE", 30 * 60, least=60, most=86_400)
-SESSION_LIMIT = number("SESSION_LIMIT", 12 * 3600, least=60, most=30 * 86_400)
-if SESSION_IDLE > SESSION_LIMIT:
-    raise ImproperlyConfigured("SESSION_IDLE must not be more than SESSION_LIMIT.")
-SECOND_FACTOR = flag("SECOND_FACTOR", default=not DEMO)
+SESSION_IDLE = env.number("SESSION_IDLE", 30 * 60, least=60, most=86_400)
+SESSION_LIMIT = env.number("SESSION_LIMIT", 12 * 3600, least=60, most=30 * 86_400)
+env.check(SESSION_IDLE <= SESSION_LIMIT, "SESSION_IDLE must not be more than SESSION_LIMIT.")
+SECOND_FACTOR = env.flag("SECOND_FACTOR", default=not DEMO)
 
 OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "").strip().rstrip("/")
 OIDC_CLIENT_ID = os.environ.get("OIDC_CLIENT_ID", "").strip()
-OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET").strip()
+OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET").strip()
 OIDC_NAME = os.environ.get("OIDC_NAME", "").strip() or _("the company account")
 OIDC_SCOPES = os.environ.get("OIDC_SCOPES", "").split() or ["openid", "profile", "email"]
 OIDC_GROUPS_CLAIM = os.environ.get("OIDC_GROUPS_CLAIM", "").strip() or "groups"
-OIDC_GROUP_ROLES = group_roles(os.environ.get("OIDC_GROUP_ROLES", ""))
-OIDC_MAX_AGE = number("OIDC_MAX_AGE", 24, least=1, most=24 * 366)
-check_oidc(OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, scopes=OIDC_SCOPES, group_roles=OIDC_GROUP_ROLES)
+OIDC_GROUP_ROLES = env.group_roles(os.environ.get("OIDC_GROUP_ROLES", ""))
+OIDC_MAX_AGE = env.number("OIDC_MAX_AGE", 24, least=1, most=24 * 366)
+env.check_oidc(
+    OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, scopes=OIDC_SCOPES, group_roles=OIDC_GROUP_ROLES
+)
 
 DEMO_PASSWORD = (os.environ.get("DEMO_PASSWORD") or _demo["DEMO_PASSWORD"]) if DEMO else ""
 DEMO_TOKEN = _demo["DEMO_TOKEN"] if DEMO else ""
@@ -285,13 +258,13 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": audited_database(
-        "DATABASE_URL", secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
+    "default": env.audited_database(
+        "DATABASE_URL", env.secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hyperclusters.sqlite3'}"
     )
 }
-APP_DATABASE_URL = secret("APP_DATABASE_URL")
-_source = secret("SOURCE_DATABASE_URL")
-SOURCE_DATABASE = database("SOURCE_DATABASE_URL", _source) if _source else {}
+APP_DATABASE_URL = env.secret("APP_DATABASE_URL")
+_source = env.secret("SOURCE_DATABASE_URL")
+SOURCE_DATABASE = env.database("SOURCE_DATABASE_URL", _source) if _source else {}
 # Counts of wrong codes and the record of used ones must be shared by all web processes.
 CACHES = {
     "default": {
@@ -316,10 +289,8 @@ PASSWORD_RESET_TIMEOUT = 3600
 
 ACCOUNT_ADAPTER = "hyperclusters.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
-ACCOUNT_SIGNUP_FIELDS = [
-    "username*",
-    "password1*",
-]  # nobody signs up; allauth compares it with the line above
+# Nobody signs up; allauth compares it with the line above.
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "5/5m/key",  # codes of the second step, by person; for passwords see accounts/lockout.py
@@ -358,35 +329,20 @@ SESSION_ENGINE = "hyperclusters.accounts.sessions"
 SESSION_COOKIE_AGE = SESSION_LIMIT
 DEVICE_COOKIE_NAME, THEME_COOKIE_NAME = f"{_cookie}device", f"{_cookie}theme"
 MESSAGES_COOKIE_NAME, DRAFT_COOKIE_NAME = f"{_cookie}messages", f"{_cookie}draft"
-SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 63_072_000, least=0, most=63_072_000 * 5) if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = flag("HSTS_SUBDOMAINS", default=False)
-SECURE_HSTS_PRELOAD = flag("HSTS_PRELOAD", default=False)
-if SECURE_HSTS_PRELOAD and (SECURE_HSTS_SECONDS < 31_536_000 or not SECURE_HSTS_INCLUDE_SUBDOMAINS):
-    raise ImproperlyConfigured(
-        "HSTS_PRELOAD needs HTTPS, HSTS_SUBDOMAINS and HSTS_SECONDS of 31536000 or more."
-    )
+SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", 63_072_000, least=0, most=63_072_000 * 5) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
+env.check(
+    not SECURE_HSTS_PRELOAD or (SECURE_HSTS_SECONDS >= 31_536_000 and SECURE_HSTS_INCLUDE_SUBDOMAINS),
+    "HSTS_PRELOAD needs HTTPS, HSTS_SUBDOMAINS and HSTS_SECONDS of 31536000 or more.",
+)
 SECURE_SSL_REDIRECT = HTTPS
 # HSTS for subdomains and preloading bind other sites of the company: HSTS_SUBDOMAINS and HSTS_PRELOAD are theirs to set.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-SECURE_REDIRECT_EXEMPT = [
-    r"^healthz$",
-    r"^readyz$",
-    r"^metrics$",
-]  # probes and scrapers reach the process directly, without TLS
-SECURITY_HEADERS = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Permissions-Policy": "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), "
-    "payment=(), usb=()",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+# Probes and scrapers reach the process directly, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 CSRF_FAILURE_VIEW = "hyperclusters.web.shared.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -406,11 +362,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "").upper() or ("WARNING" if DEMO else "INFO")
-if LOG_LEVEL not in (_levels := ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")):
-    raise ImproperlyConfigured(f"LOG_LEVEL must be one of {', '.join(_levels)}, not {LOG_LEVEL!r}.")
+_levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+env.check(LOG_LEVEL in _levels, f"LOG_LEVEL must be one of {', '.join(_levels)}, not {LOG_LEVEL!r}.")
 
-_email_url = secret("EMAIL_URL") or ("" if DEMO else "dummymail://")
-_email = mail_server(_email_url or "consolemail://")
+_email_url = env.secret("EMAIL_URL") or ("" if DEMO else "dummymail://")
+_email = env.mail_server(_email_url or "consolemail://")
 EMAIL_BACKEND = _email["EMAIL_BACKEND"] if _email_url else "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(DATA_DIR / "mail")  # of the demo
 EMAIL_HOST, EMAIL_PORT = _email["EMAIL_HOST"], _email["EMAIL_PORT"]
@@ -421,19 +377,17 @@ DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
 SENDS_MAIL = not _email_url.startswith("dummymail:")
 LOGGING = logs.configuration(level=LOG_LEVEL)
 
-_traced = address(
+_traced = env.address(
     "OTEL_EXPORTER_OTLP_ENDPOINT", r"https?://[^/?#@\s]+", "must be an http:// or https:// address"
 )
 TRACES = (os.environ.get("OTEL_SERVICE_NAME", "").strip() or "hyperclusters") if _traced else ""
 
-METRICS_TOKEN = secret("METRICS_TOKEN")
-if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
-    raise ImproperlyConfigured("METRICS_TOKEN must have 16 characters or more.")
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+env.check(not METRICS_TOKEN or len(METRICS_TOKEN) >= 16, "METRICS_TOKEN must have 16 characters or more.")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"

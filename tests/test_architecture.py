@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -371,6 +372,39 @@ def test_no_import_hides_inside_a_function() -> None:
         if isinstance(inner, ast.Import | ast.ImportFrom)
     ]
     assert hidden == []
+
+
+def test_files_and_functions_are_short() -> None:
+    """A file is read in a sitting, a function at once. The settings are one table, and migrations write themselves."""
+    trees = {path: ast.parse(path.read_text()) for path in MODULES if "migrations" not in path.parts}
+    files = [
+        f"{path.relative_to(ROOT)}: {count}"
+        for path in trees
+        if (count := path.read_text().count("\n")) > (400 if path.name == "settings.py" else 300)
+    ]
+    functions = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > 40
+    ]
+    assert files + functions == []
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    names = {name_of(path) for path in MODULES}
+    graph: dict[str, set[str]] = {
+        name_of(path): {
+            f"{module}.{name}" if f"{module}.{name}" in names else module for module, name, _ in imports(path)
+        }
+        & names - {name_of(path)}
+        for path in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_no_import_takes_everything() -> None:

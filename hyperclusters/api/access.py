@@ -15,12 +15,10 @@ from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.http import PageRequest
 
 from .app import api
+from .bodies import ApprovalBody, DeclineBody, GrantBody
 from .paging import page_by_key, page_by_number
 from .schemas import (
     AccessRequestOut,
-    ApprovalBody,
-    DeclineBody,
-    GrantBody,
     GrantOut,
     Line,
     MeOut,

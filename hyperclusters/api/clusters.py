@@ -22,13 +22,13 @@ from hyperclusters.web.shared.ratelimit import limited, searches
 
 from . import idempotency
 from .app import api
+from .bodies import DeletionBody
 from .creations import not_recorded
 from .paging import page_by_key, page_by_time
 from .schemas import (
     ClusterOut,
     ClusterRef,
     ClusterTypeName,
-    DeletionBody,
     DeletionOut,
     InsideOut,
     NetworkOut,

@@ -23,13 +23,11 @@ from hyperclusters.web.shared.ratelimit import limited, searches
 
 from . import idempotency
 from .app import api
+from .bodies import CreationApprovalBody, CreationBody, CreationDeclineBody
 from .paging import page_by_time
 from .schemas import (
     ApprovalOut,
     ClusterRef,
-    CreationApprovalBody,
-    CreationBody,
-    CreationDeclineBody,
     CreationOut,
     Page,
     Paging,

@@ -90,14 +90,8 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
         if outside is None:
             return False
         before = Review.objects.filter(cluster=cluster).first()
-        values = {
-            "judgement": judgement,
-            "note": reason,
-            "claimed_for": claimed_for,
-            "by": by,
-            "at": clock.now(),
-        }
-        Review.objects.update_or_create(cluster=cluster, defaults=values)
+        values = {"note": reason, "claimed_for": claimed_for, "by": by, "at": clock.now()}
+        Review.objects.update_or_create(cluster=cluster, defaults=values | {"judgement": judgement})
         old_owner = outside.owner
         if outside.owner_id == (before.claimed_for_id if before else None):
             outside.owner = claimed_for
@@ -108,14 +102,15 @@ def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, 
             on=cluster,
             by=by,
             reason=reason,
-            before={
-                "review": before.judgement if before else "",
-                "owner": old_owner.username if old_owner else "",
-            },
+            before={"review": before.judgement if before else "", "owner": _username(old_owner)},
             after={
                 "cluster_id": cluster.cluster_id,
-                "claimed_for": claimed_for.username if claimed_for else "",
-                "owner": outside.owner.username if outside.owner else "",
+                "claimed_for": _username(claimed_for),
+                "owner": _username(outside.owner),
             },
         )
     return True
+
+
+def _username(person: User | None) -> str:
+    return person.username if person else ""

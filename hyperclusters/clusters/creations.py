@@ -208,14 +208,9 @@ def _accept(
     failpoint("request_saved")
     is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
     despite = _require_room(creation, may_share_name=is_shared)
-    after: dict[str, Any] = {
-        "state": creation.state,
-        "again_of": str(again_of.pk) if again_of else "",
-        "despite": despite,
-    }
-    if creation.approval_rule:
-        after["approval"] = {"rule": creation.approval_rule}
-    facts = _facts(person, project, wish) | {"on": creation, "after": after}
+    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
+    rule = {"approval": {"rule": creation.approval_rule}} if creation.approval_rule else {}
+    facts = _facts(person, project, wish) | {"on": creation, "after": after | rule}
     record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
     failpoint("request_recorded")
     wake_workers()

@@ -63,29 +63,25 @@ def request_deletion(
         _require_deletable(project, cluster, typed_name)
         if override_inside and not reason.strip():
             raise OverrideUnexplained
-        deletion = Deletion.objects.create(
-            cluster=cluster,
-            requested_by=person,
-            confirmed_name=typed_name,
-            reason=reason,
-            override_inside=override_inside,
-            token=token,
-            request_id=request_context.current().request_id,
-        )
-        after = _facts(deletion)
-        record(EventType.DELETE_REQUESTED, Outcome.ACCEPTED, on=deletion, after=after, **facts)
-        wake_workers()
-    return deletion
+        request = {"confirmed_name": typed_name, "reason": reason, "override_inside": override_inside}
+        return _accept(cluster=cluster, requested_by=person, token=token, **request)
 
 
-def _facts(deletion: Deletion) -> dict[str, Any]:
+def _accept(**columns: Any) -> Deletion:
+    """Save the request with its event, and wake the workers."""
+    deletion = Deletion.objects.create(request_id=request_context.current().request_id, **columns)
     owner = deletion.cluster.owner
-    facts = {
+    after: dict[str, Any] = {
         "state": deletion.state,
         "cluster_id": deletion.cluster.cluster_id,
         "owner": owner.username if owner else "",
     }
-    return facts | ({"override_inside": True} if deletion.override_inside else {})
+    if deletion.override_inside:
+        after["override_inside"] = True
+    facts: dict[str, Any] = {"by": deletion.requested_by, "reason": deletion.reason, "after": after}
+    record(EventType.DELETE_REQUESTED, Outcome.ACCEPTED, on=deletion, **facts)
+    wake_workers()
+    return deletion
 
 
 def find_recorded(*, person: User, cluster: Cluster) -> Deletion | None:

@@ -41,7 +41,22 @@ def _write(entry: FollowUpEntry) -> Text:
         "url": settings.SITE_URL
         + (creation if entry.former_assignee else entry.follow_up).get_absolute_url(),
     }
-    subject, line = {
+    subject, line = _sentences(EntryKind(entry.kind))
+    parts = [line % facts]
+    if entry.text:
+        parts.append("  " + entry.text.replace("\n", "\n  "))
+    if entry.kind == EntryKind.REASSIGNED:  # one text for who is asked now and who was asked before
+        parts.append(_("%(person)s has until the end of %(day)s (UTC): %(url)s") % facts)
+    elif entry.kind in {EntryKind.OPENED, EntryKind.QUESTION, EntryKind.RESCHEDULED}:
+        parts.append(_("Answer until the end of %(day)s (UTC): %(url)s") % facts)
+    else:
+        parts.append(_("Read it here: %(url)s") % facts)
+    return _addresses(entry), subject % facts, "\n\n".join(parts)
+
+
+def _sentences(kind: EntryKind) -> tuple[str, str]:
+    """The subject and the first line."""
+    return {
         EntryKind.OPENED: (
             _("%(author)s asks you about %(name)s"),
             _("%(author)s asks about %(name)s in %(team)s:"),
@@ -62,17 +77,7 @@ def _write(entry: FollowUpEntry) -> Text:
             _("The follow-up on %(name)s is closed"),
             _("%(author)s closed the follow-up on %(name)s in %(team)s."),
         ),
-    }[EntryKind(entry.kind)]
-    parts = [line % facts]
-    if entry.text:
-        parts.append("  " + entry.text.replace("\n", "\n  "))
-    if entry.kind == EntryKind.REASSIGNED:  # one text for who is asked now and who was asked before
-        parts.append(_("%(person)s has until the end of %(day)s (UTC): %(url)s") % facts)
-    elif entry.kind in {EntryKind.OPENED, EntryKind.QUESTION, EntryKind.RESCHEDULED}:
-        parts.append(_("Answer until the end of %(day)s (UTC): %(url)s") % facts)
-    else:
-        parts.append(_("Read it here: %(url)s") % facts)
-    return _addresses(entry), subject % facts, "\n\n".join(parts)
+    }[kind]
 
 
 def _addresses(entry: FollowUpEntry) -> list[str]:

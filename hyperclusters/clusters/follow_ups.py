@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,7 @@ EVENTS = {
     EntryKind.RESCHEDULED: EventType.FOLLOW_UP_RESCHEDULED,
     EntryKind.CLOSED: EventType.FOLLOW_UP_CLOSED,
 }
+_record_refusal = partial(recorded, denied=EventType.FOLLOW_UP_REFUSED, refused=EventType.FOLLOW_UP_REFUSED)
 
 
 def people_to_ask(team: Team) -> QuerySet[Grant]:
@@ -70,7 +72,7 @@ def open_follow_up(
     request = {"act": "open", "to": to, "due_on": due_on.isoformat(), "creation": str(creation.pk)}
     # Not the creation itself: its events are for viewers.
     subject = replace(creation.audit_subject(), kind="follow_up", id="")
-    with _recorded(subject, by, text, request), transaction.atomic():
+    with _record_refusal(on=subject, by=by, reason=text, request=request), transaction.atomic():
         rules.lock(creation.project.team)
         require(by, Permission.REVIEW, creation.project.team)
         rows = Creation.objects.select_for_update(of=("self",), no_key=True).select_related("project__team")
@@ -97,7 +99,10 @@ def answer(*, by: User, follow_up: FollowUp, text: str, token: UUID) -> FollowUp
     with _change(follow_up, by, "answer", text) as row:
         if by.pk == row.assignee_id:
             require(by, Permission.VIEW, row.team)
-        elif not may(by, Permission.REVIEW, row.team) and _was_asked(by, row):
+        elif (
+            not may(by, Permission.REVIEW, row.team)
+            and FollowUp.objects.asked_before(by).filter(pk=row.pk).exists()
+        ):
             raise FollowUpRefused(Cause.NOT_YOURS)
         else:
             require(by, Permission.REVIEW, row.team)
@@ -179,18 +184,12 @@ def close(*, by: User, follow_up: FollowUp, note: str, version: int) -> FollowUp
 
 
 @contextmanager
-def _recorded(on: Any, by: User, text: str, request: dict[str, Any]) -> Iterator[None]:
-    refused = EventType.FOLLOW_UP_REFUSED
-    with recorded(denied=refused, refused=refused, on=on, by=by, reason=text, request=request):
-        yield
-
-
-@contextmanager
 def _change(
     follow_up: FollowUp, by: User, act: str, text: str = "", *, request: dict[str, Any] | None = None
 ) -> Iterator[FollowUp]:
     """The follow-up as it is now, locked after its team; what is refused inside is recorded."""
-    with _recorded(follow_up, by, text, {"act": act} | (request or {})), transaction.atomic():
+    facts: dict[str, Any] = {"by": by, "reason": text, "request": {"act": act} | (request or {})}
+    with _record_refusal(on=follow_up, **facts), transaction.atomic():
         rules.lock(follow_up.team)
         rows = FollowUp.objects.select_for_update(of=("self",)).with_related()
         yield rows.get(pk=follow_up.pk)
@@ -257,10 +256,6 @@ def _is_repeated(row: FollowUp, by: User, version: int, **act: Any) -> bool:
     if last is None or version + 1 != row.version:
         return False
     return row.entries.filter(pk=last.pk, author=by, **act).exists()
-
-
-def _was_asked(person: User, row: FollowUp) -> bool:
-    return FollowUp.objects.asked_before(person).filter(pk=row.pk).exists()
 
 
 def _is_party(person: User, row: FollowUp) -> bool:

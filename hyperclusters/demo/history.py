@@ -181,20 +181,10 @@ class History:
     def _today(self) -> None:
         self._at(1.2)
         open_review(self.vision, due_on=(self.end + timedelta(days=6)).date(), by=self.people["olga"])
-        ask(
-            person=self.people["vera"],
-            team=self.vision,
-            role=Role.CREATOR,
-            days=7,
-            reason="To repeat the evaluation run by myself",
-        )
-        ask(
-            person=self.people["mallory"],
-            team=self.speech,
-            role=Role.ADMIN,
-            days=14,
-            reason="Sam is away next week",
-        )
+        vera, mallory = self.people["vera"], self.people["mallory"]
+        reason = "To repeat the evaluation run by myself"
+        ask(person=vera, team=self.vision, role=Role.CREATOR, days=7, reason=reason)
+        ask(person=mallory, team=self.speech, role=Role.ADMIN, days=14, reason="Sam is away next week")
         self._at(0.9)
         self.simulated.switch(quota=0)
         self._create("ada", "rl-sweep-7", "Sweep over reward models")
