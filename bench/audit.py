@@ -28,7 +28,7 @@ from hyperclusters.access.services import add_person, grant
 from hyperclusters.audit.export import COLUMNS
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import ChainHead
-from hyperclusters.audit.search import SEARCHED, WORDS
+from hyperclusters.audit.search import SEARCH_CONDITION, WORDS
 from hyperclusters.clusters.models import Project
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "1000000"))
@@ -122,7 +122,7 @@ def _cases() -> list[Case]:
         week = week.replace("+00", "")
     mixed = f"person_name='person-000' AND outcome='failed' AND {week}"
     since = f"{timezone.now() - WEEK:%Y-%m-%d %H:%M:%S}"
-    like = f"upper({WORDS}) LIKE upper('%{{}}%') AND {SEARCHED}"
+    like = f"upper({WORDS}) LIKE upper('%{{}}%') AND {SEARCH_CONDITION}"
     if connection.vendor == "sqlite":
         like = "seq IN (SELECT rowid FROM audit_event_name WHERE audit_event_name MATCH '\"{}\"')"
     under = 1 / 50 if connection.vendor == "sqlite" else 1 / 80

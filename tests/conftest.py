@@ -80,7 +80,7 @@ def own_clock_without_a_database(request: pytest.FixtureRequest, monkeypatch: py
     """A test that may not use the database goes by this machine's clock."""
     uses_database = {"db", "transactional_db"} & set(request.fixturenames)
     if not uses_database and not request.node.get_closest_marker("django_db"):
-        monkeypatch.setattr(clock, "_read", lambda: None)
+        monkeypatch.setattr(clock, "_read_database_clock", lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -71,7 +71,7 @@ class Acknowledgement:
 def acknowledgements() -> list[Acknowledgement]:
     """Every acknowledgement with the seal of one of our keys, oldest first; archived ones come from the archives'
     sealed records."""
-    from_archives = [text for segment in records() or [] for text in _archived(segment)]
+    from_archives = [text for segment in records() or [] for text in _archived_acknowledgements(segment)]
     items = []
     for text in [*from_archives, *genuine_texts(Event.objects.filter(action__in=ACTIONS))]:
         with suppress(ValueError, KeyError, TypeError, AttributeError):
@@ -79,14 +79,14 @@ def acknowledgements() -> list[Acknowledgement]:
     return items
 
 
-def _archived(segment: Segment) -> list[str]:
+def _archived_acknowledgements(segment: Segment) -> list[str]:
     return list(segment.acknowledged or []) if is_sealed(segment) else []
 
 
-def _is_genuine(seq: int, text: Any, sealed: Any) -> bool:
+def _is_genuine(seq: int, text: Any, seal: Any) -> bool:
     keys = dict(settings.AUDIT_KEYS)
     try:
-        return seq_of(text) == seq and digest(keys[key_id_of(text)], text) == sealed
+        return seq_of(text) == seq and digest(keys[key_id_of(text)], text) == seal
     except (ValueError, KeyError, TypeError, AttributeError):  # we did not write what is there
         return False
 
@@ -117,11 +117,11 @@ def open_alarm(active: Iterable[Acknowledgement], after: int) -> list[IntegrityI
     return [IntegrityIssue.parse(each) for each, seq in open_issues.items() if closed.get(each, 0) < seq]
 
 
-def split(
-    findings: Iterable[IntegrityIssue], acknowledged: Iterable[Acknowledgement]
+def split_findings(
+    findings: Iterable[IntegrityIssue], acknowledgements: Iterable[Acknowledgement]
 ) -> tuple[tuple[IntegrityIssue, ...], tuple[IntegrityIssue, ...]]:
     """The open findings and the acknowledged ones: exactly these, with exactly this content."""
-    closed = {_identity(issue) for each in acknowledged for issue in each.findings}
+    closed = {_identity(issue) for each in acknowledgements for issue in each.findings}
     every = list(findings)
     still_open = tuple(each for each in every if _identity(each) not in closed)
     return still_open, tuple(each for each in every if _identity(each) in closed)
@@ -180,15 +180,15 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
     )
 
 
-def trusted(
-    acknowledged: Iterable[Acknowledgement], findings: Sequence[IntegrityIssue], through: int
+def trustworthy(
+    acknowledgements: Iterable[Acknowledgement], findings: Sequence[IntegrityIssue], through: int
 ) -> list[Acknowledgement]:
     """The acknowledgements that count: no finding names them, and those not verified yet (after `through`) have the
     current key."""
     key_id = current[0] if (current := usable_key()) else ""
     return [
         each
-        for each in acknowledged
+        for each in acknowledgements
         if not each.is_covered(findings) and (each.seq <= through or each.key_id == key_id)
     ]
 

@@ -80,7 +80,7 @@ def _repeated_denials(within: timedelta) -> QuerySet[DenialWindow]:
 
 
 def _count_recent(
-    rows: list[tuple[int, datetime, str]], after: int, repeated: Counter[str], within: timedelta
+    rows: list[tuple[int, datetime, str]], after: int, counts: Counter[str], within: timedelta
 ) -> Counter[str]:
     """The number of recent denials of each name that has one after `after` or a repeated one. `rows`: newest first.
 
@@ -88,6 +88,6 @@ def _count_recent(
     """
     times: dict[str, list[datetime]] = defaultdict(list)
     for seq, at, name in rows:
-        if name and (seq > after or name in times or name in repeated):
+        if name and (seq > after or name in times or name in counts):
             times[name].append(at)
     return Counter({name: sum(abs(at[0] - each) < within for each in at) for name, at in times.items()})

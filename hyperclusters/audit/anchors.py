@@ -89,7 +89,7 @@ def _anchor_in(files: Sequence[Path]) -> list[AnchorRecord]:
 
 def _append_to(path: Path) -> AnchorRecord:
     key_id, key = current_key()
-    with _locked(path) as file:
+    with _lock(path) as file:
         before = _last(file)
         if before and (not _is_sealed(before) or before["line"] < _lines_known(before["file"])):
             before = (
@@ -157,7 +157,7 @@ class _Reader:
                 expected, previous = 1, ""
             if line["line"] != expected:
                 first, last = sorted((expected, line["line"]))
-                self.findings.add(IssueKind.ANCHOR_MISSING, first, last - 1, _named(path, line["file"]))
+                self.findings.add(IssueKind.ANCHOR_MISSING, first, last - 1, _series_name(path, line["file"]))
             elif previous not in {"?", line["previous"]}:
                 self.findings.add(IssueKind.ANCHOR_EDITED, expected, detail=path.name, content=line["seal"])
             series, expected, previous = line["file"], line["line"] + 1, line["seal"]
@@ -195,7 +195,9 @@ def compare_anchors(
     for file in files:
         lines = reader.read.get(file.id, 0)
         if file.lines > lines and (lines or _is_lost(file, files)):
-            findings.add(IssueKind.ANCHOR_MISSING, lines + 1, file.lines, _named(Path(file.path), file.id))
+            findings.add(
+                IssueKind.ANCHOR_MISSING, lines + 1, file.lines, _series_name(Path(file.path), file.id)
+            )
     return reader.places
 
 
@@ -208,7 +210,7 @@ def _is_lost(file: AnchorFile, files: Sequence[AnchorFile]) -> bool:
     return Path(file.path) in paths() and others[-1] is file and not any(_lines(Path(file.path)))
 
 
-def _named(path: Path, series: str) -> str:
+def _series_name(path: Path, series: str) -> str:
     return f"{path.name} {series[:8]}"
 
 
@@ -263,10 +265,10 @@ def _lines(path: Path) -> Iterator[tuple[bytes, AnchorRecord]]:
     with path.open("rb") as file:
         for text in file:
             if text.endswith(b"\n"):
-                yield text, _parsed(text)
+                yield text, _parse(text)
 
 
-def _parsed(text: bytes) -> AnchorRecord:
+def _parse(text: bytes) -> AnchorRecord:
     try:
         line = json.loads(text)
     except ValueError:
@@ -279,12 +281,12 @@ def _last(file: IO[bytes]) -> AnchorRecord | None:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - LAST_LINE, 0))
     whole = file.read().rpartition(b"\n")[0].splitlines()
-    line = _parsed(whole[-1]) if whole else {}
+    line = _parse(whole[-1]) if whole else {}
     return line if {"file", "line", "at", "seq", "digest", "seal", "key"} <= line.keys() else None
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
+def _lock(path: Path) -> Iterator[IO[bytes]]:
     """The file, locked against other processes; a half-written line at its end is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:

@@ -25,7 +25,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Min
 
 from . import anchors, clock, push
-from .acknowledgements import acknowledgements, split, texts, trusted
+from .acknowledgements import acknowledgements, split_findings, texts, trustworthy
 from .anchors import Rollback
 from .archive_files import verify_file, walk_file
 from .chain import current_key, digest, to_jsonl
@@ -36,7 +36,7 @@ from .findings import IntegrityIssue, IntegrityIssues
 from .fingerprints import with_contents
 from .ledger import Subject, record
 from .models import ChainHead, Event, ScheduledTask, Segment
-from .segments import covered
+from .segments import archived_through
 from .vocabulary import EventType, Outcome
 
 AT_ONCE = 5000
@@ -66,10 +66,10 @@ def _archive(
     before: datetime, folder: Path, progress: Callable[[int, int], None], person_name: str
 ) -> Segment:
     findings = IntegrityIssues()
-    acknowledged = trusted(acknowledgements(), (), ChainHead.objects.get().seq)
+    acknowledged = trustworthy(acknowledgements(), (), ChainHead.objects.get().seq)
     rollbacks = [each.rollback for each in acknowledged if each.rollback]
     anchor_positions = anchors.compare_anchors(findings, rollbacks)
-    start = covered(findings)
+    start = archived_through(findings)
     last = _last_before(before)
     if last <= start.seq:
         handed_on = " that has been handed on to every sink" if push.sinks() else ""
@@ -80,11 +80,11 @@ def _archive(
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".archiving-", dir=folder) as own:
         path = Path(own)
-        sha256 = _write(path / name, _walked(verifier, start.seq, last, progress))
+        sha256 = _write(path / name, _walk(verifier, start.seq, last, progress))
         verifier.end(verifier.position)
         _see_that_nobody_was_faster(start.seq)
         own_issues = [each for one in acknowledged for each in one.findings]
-        still_open, closed = split(with_contents(findings.issues, own_issues), acknowledged)
+        still_open, closed = split_findings(with_contents(findings.issues, own_issues), acknowledged)
         is_doubtful = any(each.is_covered(findings.issues) for each in acknowledged)
         if still_open or is_doubtful or verifier.position.seq != last:
             raise NotArchived("the ledger does not verify: " + "; ".join(map(str, still_open)))
@@ -138,7 +138,7 @@ def _last_before(before: datetime) -> int:
     return min([*limits, *([first_to_stay - 1] if first_to_stay else [])])
 
 
-def _walked(
+def _walk(
     verifier: ChainVerifier, after: int, last: int, progress: Callable[[int, int], None]
 ) -> Iterator[str]:
     for batch in ahead(rows(after + 1, last)):

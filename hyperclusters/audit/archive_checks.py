@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from . import anchors, clock
-from .acknowledgements import acknowledgements, trusted
+from .acknowledgements import acknowledgements, trustworthy
 from .archive_files import MANIFEST_AT_MOST, Unavailable, open_file, read_manifest, verify_open
 from .chain import GENESIS, digest, timestamp
 from .chain_verifier import ChainPosition
@@ -35,7 +35,14 @@ from .vocabulary import EventType, Outcome
 log = logging.getLogger(__name__)
 RENEW = timedelta(seconds=2)  # between two renewals of a lease
 SOON = timedelta(seconds=5)  # until a check that ended with an error begins again
-SEALED = ("first", "last", "previous", "digest", "file", "sha256")  # of a manifest, as its record has it
+MANIFEST_FIELDS = (
+    "first",
+    "last",
+    "previous",
+    "digest",
+    "file",
+    "sha256",
+)  # of a manifest, as its record has it
 Progress = Callable[[int, int], None]
 
 
@@ -100,14 +107,14 @@ def verify_segment(segment: Segment, progress: Progress = lambda _done, _all: No
             findings.add(kind, segment.first, segment.last, str(error))
             return findings.issues
         manifest = read_manifest(manifest_file.read(MANIFEST_AT_MOST))
-        if manifest and any(manifest[name] != getattr(segment, name) for name in SEALED):
+        if manifest and any(manifest[name] != getattr(segment, name) for name in MANIFEST_FIELDS):
             findings.add(
                 IssueKind.ARCHIVE_EDITED, segment.first, segment.last, "its manifest is of other events"
             )
         else:
             findings = verify_open(file, manifest, _anchors(segment), progress)
     _compare_neighbours(segment, findings)
-    return [_named(each, segment) for each in findings.issues]
+    return [_with_file_name(each, segment) for each in findings.issues]
 
 
 def known_issues() -> list[IntegrityIssue]:
@@ -168,7 +175,7 @@ def _seal(fields: dict[str, Any], key: bytes) -> str:
 
 def _anchors(segment: Segment) -> dict[int, ChainPosition]:
     """What the anchors recorded of these events. Those of a history that was given up do not count."""
-    current = trusted(acknowledgements(), (), ChainHead.objects.get().seq)
+    current = trustworthy(acknowledgements(), (), ChainHead.objects.get().seq)
     rollbacks = [each.rollback for each in current if each.rollback]
     return {
         each["seq"]: ChainPosition(each["seq"], each["digest"], each["key"])
@@ -191,6 +198,6 @@ def _compare_neighbours(segment: Segment, findings: IntegrityIssues) -> None:
         findings.add(IssueKind.ARCHIVE_EDITED, segment.last, detail="the next event does not continue it")
 
 
-def _named(issue: IntegrityIssue, segment: Segment) -> IntegrityIssue:
+def _with_file_name(issue: IntegrityIssue, segment: Segment) -> IntegrityIssue:
     """The finding with the file's name, so that it is told from one of the ledger."""
     return replace(issue, detail=f"{issue.detail}, in {segment.file}".removeprefix(", "))

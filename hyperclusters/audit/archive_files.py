@@ -24,7 +24,7 @@ BLOCK = 1 << 20  # bytes read at once
 LINE_AT_MOST = 8 << 20  # bytes; what is longer is no event of ours, and is read in pieces
 MANIFEST_AT_MOST = 64 << 20
 MANIFEST = ("first", "last", "previous", "digest", "file", "sha256", "anchors", "key")
-EDITED = "the file is not the one that was sealed"
+EDITED_FILE = "the file is not the one that was sealed"
 Progress = Callable[[int, int], None]  # done and total; may raise to end it
 
 
@@ -39,7 +39,7 @@ class Unavailable(Exception):
 
 
 @contextmanager
-def reading(name: str) -> Iterator[IO[bytes]]:
+def open_archive(name: str) -> Iterator[IO[bytes]]:
     """A file of AUDIT_ARCHIVE. Raises Unavailable, also where the disk or the network behind it fails meanwhile."""
     try:
         with open_file(name) as file:
@@ -117,7 +117,7 @@ def verify_open(
     sha256 = hashlib.sha256()
     events = walk_file(file, manifest, sha256.update, anchor_positions, progress)
     if sha256.hexdigest() != manifest["sha256"]:
-        findings.add(IssueKind.ARCHIVE_EDITED, manifest["first"], manifest["last"], EDITED)
+        findings.add(IssueKind.ARCHIVE_EDITED, manifest["first"], manifest["last"], EDITED_FILE)
     # Other content of the file is another finding.
     findings.issues += [replace(each, content=sha256.hexdigest()) for each in events.issues]
     acknowledged = [IntegrityIssue(**facts) for facts in manifest.get("acknowledged", [])]

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 
 from django.conf import settings
 
-from .archive_files import LINE_AT_MOST, Unavailable, lines_backwards, reading
+from .archive_files import LINE_AT_MOST, Unavailable, lines_backwards, open_archive
 from .chain import DOCUMENTS, SCALARS, TEXT, from_jsonl, key_id_of, seq_of
 from .matching import Fields, Matches
 from .models import Event, Segment
@@ -87,7 +87,7 @@ def search(
         if cursor and segment.first > cursor.first:
             continue
         try:
-            with reading(segment.file) as file:
+            with open_archive(segment.file) as file:
                 for at, line in lines_backwards(file, _end(file, segment, cursor)):
                     if not needles or any(each in line for each in needles):
                         _take(page, segment, line, matches, shows_damage=shows_damage)
@@ -123,7 +123,7 @@ def needle(**fields: object) -> bytes:
 def find(segment: Segment, seq: int) -> Event | None:
     """One event of this archive; None if the file lacks it or it fails verification. Raises Unavailable."""
     deadline, number = time.monotonic() + SECONDS, needle(seq=seq)
-    with reading(segment.file) as file:
+    with open_archive(segment.file) as file:
         # The numbers that damaged rows claim may mislead: then all of the file.
         for start, end in (_around(file, seq), (0, file.seek(0, 2))):
             for at, line in lines_backwards(file, end):

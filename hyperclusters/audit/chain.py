@@ -239,10 +239,10 @@ def _insert(cursor: Any, rows: Sequence[tuple[Any, ...]], also: str = "", behind
     )
 
 
-def to_jsonl(text: str, sealed: str) -> str:
+def to_jsonl(text: str, seal: str) -> str:
     """One line of an archive or an export: the event's text with its digest as the last field. Valid JSON, and
     reversible."""
-    return f'{text[:-1]},"digest":"{sealed}"}}'
+    return f'{text[:-1]},"digest":"{seal}"}}'
 
 
 def from_jsonl(line: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from .loose import Loose, Row, unreadable_part
 
 HOLES_AT_MOST = 10_000  # skipped numbers to remember, in case their events come later
 END = "the record of the chain's end"
-RENUMBERED = "later events have taken their numbers"
+NUMBERS_REUSED = "later events have taken their numbers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class ChainVerifier:
         for text_seq, number in self._displaced.items():
             self.findings.add(IssueKind.INSERTED, number, detail=f"a copy of event {text_seq}")
         for first, last in _ranges(self._holes):
-            self.findings.add(IssueKind.DELETED, first, last, RENUMBERED if last in self._closed else "")
+            self.findings.add(IssueKind.DELETED, first, last, NUMBERS_REUSED if last in self._closed else "")
         if head is None:
             self.findings.add(IssueKind.DELETED, self.position.seq, detail=END)
         elif head.seq > self.position.seq and head.digest != self.position.digest:

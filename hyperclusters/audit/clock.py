@@ -36,7 +36,7 @@ TOLERANCE = timedelta(seconds=5)  # clocks that differ by no more than this agre
 DRIFT = 0.001  # how much faster or slower than the monotonic clock a clock may run
 
 
-class Reading(NamedTuple):
+class ClockReading(NamedTuple):
     """The time that rows are judged by, and this process's monotonic time at that moment."""
 
     at: datetime
@@ -46,10 +46,10 @@ class Reading(NamedTuple):
 class _State:
     """What this process knows about the clock."""
 
-    reading: Reading | None = None
+    reading: ClockReading | None = None
     tried_at = float("-inf")  # monotonic; a database that does not answer is not asked at every call
     doubted_at = float("-inf")  # monotonic
-    replayed: Reading | None = None  # while the demo writes its history: the time that it set last
+    replayed: ClockReading | None = None  # while the demo writes its history: the time that it set last
 
 
 _state = _State()
@@ -62,13 +62,13 @@ def now() -> datetime:
     if _state.replayed is not None:
         return _state.replayed.at + timedelta(seconds=monotonic - _state.replayed.monotonic)
     if connection.vendor != "postgresql":
-        reading = Reading(timezone.now(), monotonic)
+        reading = ClockReading(timezone.now(), monotonic)
         if _state.reading is None or monotonic - _state.reading.monotonic > FRESH:
             _keep(reading)
         return reading.at
     if _state.reading is None or monotonic - _state.tried_at > FRESH:
         _state.tried_at = monotonic
-        if fresh := _read():
+        if fresh := _read_database_clock():
             _keep(fresh)
     if _state.reading is None:
         return timezone.now()
@@ -96,9 +96,9 @@ def replay(start: datetime) -> Iterator[Callable[[datetime], None]]:
     def set_to(at: datetime) -> None:
         if not now() <= at <= timezone.now():
             raise ValueError("time runs forward, up to the real time")
-        _state.replayed = Reading(at, time.monotonic())
+        _state.replayed = ClockReading(at, time.monotonic())
 
-    _state.replayed = Reading(start, time.monotonic())
+    _state.replayed = ClockReading(start, time.monotonic())
     try:
         yield set_to
     finally:
@@ -172,17 +172,17 @@ def forget() -> None:
     _state.__dict__.clear()
 
 
-def _keep(reading: Reading) -> None:
+def _keep(measurement: ClockReading) -> None:
     """Store the reading. A clock that was set, unlike one that drifts, jumps against the monotonic clock."""
-    before, _state.reading = _state.reading, reading
+    before, _state.reading = _state.reading, measurement
     if before is not None:
-        passed = reading.monotonic - before.monotonic
-        jump = (reading.at - before.at).total_seconds() - passed
+        passed = measurement.monotonic - before.monotonic
+        jump = (measurement.at - before.at).total_seconds() - passed
         if abs(jump) > TOLERANCE.total_seconds() + DRIFT * passed:
             doubt(f"it was set {jump:+.0f} s")
 
 
-def _read() -> Reading | None:
+def _read_database_clock() -> ClockReading | None:
     """The database's clock, or None if it does not answer. Bypasses Django, so that no transaction is in its way."""
     try:
         connection.ensure_connection()
@@ -196,4 +196,4 @@ def _read() -> Reading | None:
     after = time.monotonic()
     if after - before > SLOW and _state.reading is not None:
         return None
-    return Reading(at, (before + after) / 2)
+    return ClockReading(at, (before + after) / 2)

@@ -111,12 +111,12 @@ def _summarize(window: DenialWindow) -> None:
             "first": window.first_at.isoformat(),
         },
         evidence="repeated",
-        **{name: getattr(window, name) for name in COPIED},
+        **{name: getattr(window, name) for name in COPIED_COLUMNS},
     )
     transaction.on_commit(PendingEvent(event))
 
 
-COPIED = ("person_id", "person_name", "team_id", "team_name", "ip", "source")
+COPIED_COLUMNS = ("person_id", "person_name", "team_id", "team_name", "ip", "source")
 
 
 def _is_turned_away(event: Event) -> bool:
@@ -128,7 +128,7 @@ def _is_turned_away(event: Event) -> bool:
 
 def _about(event: Event) -> dict[str, Any]:
     """What a window takes from its first event. Anonymous callers share one, so it names none of them."""
-    values: dict[str, Any] = {name: getattr(event, name) for name in ("action", "outcome", *COPIED)}
+    values: dict[str, Any] = {name: getattr(event, name) for name in ("action", "outcome", *COPIED_COLUMNS)}
     return values if _is_by(event) else values | {"person_id": None, "person_name": ""}
 
 

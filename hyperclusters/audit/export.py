@@ -62,21 +62,21 @@ def export(rows: EventQuerySet, form: Format, manifest: Manifest) -> Iterator[by
     sha256 = hashlib.sha256()
     buffer = bytearray(head(form))
     first = last = b""
-    yield _sent(buffer, sha256)  # the reader sees at once that it begins
-    for line in _copied(rows, form) if connection.vendor == "postgresql" else _written(rows, form):
+    yield _drain(buffer, sha256)  # the reader sees at once that it begins
+    for line in _copy_lines(rows, form) if connection.vendor == "postgresql" else _write_lines(rows, form):
         first = first or bytes(line)
         last = line
         manifest.count += 1
         buffer += line
         if len(buffer) > CHUNK:
-            yield _sent(buffer, sha256)
+            yield _drain(buffer, sha256)
     if manifest.count:
         manifest.first, manifest.last = _place(first, form), _place(bytes(last), form)
-    yield _sent(buffer, sha256)
+    yield _drain(buffer, sha256)
     yield _trailer(form, manifest.sealed(sha256.hexdigest()))
 
 
-def _sent(buffer: bytearray, sha256: Any) -> bytes:
+def _drain(buffer: bytearray, sha256: Any) -> bytes:
     """Return and clear the buffer, and add it to the file's digest."""
     chunk = bytes(buffer)
     sha256.update(chunk)
@@ -89,7 +89,7 @@ def head(form: Format) -> bytes:
     return f"{BOM}{row(COLUMNS)}".encode() if form == Format.CSV else b""
 
 
-def _copied(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
+def _copy_lines(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     """The lines, written by PostgreSQL."""
     wanted = (
         _csv_columns()
@@ -120,7 +120,7 @@ def _csv_columns() -> list[str]:
     return [column(name) for name in COLUMNS]
 
 
-def _written(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
+def _write_lines(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     """The same lines, written here."""
     names = COLUMNS if form == Format.CSV else ("seq", "digest", "canonical")
     seqs = array("q", rows.order_by("seq").values_list("seq", flat=True).iterator(BATCH))

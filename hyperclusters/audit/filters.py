@@ -4,7 +4,7 @@ Each filter has an index that continues with time and number and then with what 
 costs the same at any depth, and a combination without events is recognised in the index alone. Filters that are
 common by themselves but may share nothing have an index as a pair (`PAIRS`). An *or* (one of several actions; a text is
 a part of an event or of a cluster's ID) becomes several queries; an admin of several teams is one query per team.
-SQLite has no statistics of values, so every filter but the leading one is hidden from its planner (`Unindexed`).
+SQLite has no statistics of values, so every filter but the leading one is hidden from its planner (`WithoutIndex`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.db.models.lookups import Exact, In
 
 from .models import PAIRS, EventQuerySet
 from .people import by_people
-from .search import LEAST, containing
+from .search import LEAST, contains
 from .times import LATEST
 from .vocabulary import EventType
 
@@ -74,9 +74,9 @@ class EventFilter:
         An event fits if it is in any of them; it may be in several. `at_any_time`: without the times, for callers
         that add them.
         """
-        narrowed = [part for rows in visible if self._may_fit(rows) for part in self._narrowed(rows)]
+        narrowed = [part for rows in visible if self._may_fit(rows) for part in self._queries(rows)]
         if not at_any_time:
-            narrowed = [self._timed(rows) for rows in narrowed]
+            narrowed = [self._within_times(rows) for rows in narrowed]
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 narrowed = [rows.filter(one) for rows in narrowed for one in choice]
@@ -87,7 +87,7 @@ class EventFilter:
         rows = visible
         for name, values in self._equal().items():
             rows = rows.filter(**{f"{name}__in": values})
-        rows = self._timed(self._by_people(self._saying(rows)))
+        rows = self._within_times(self._by_people(self._search(rows)))
         for choice in (self._about(), self._request(), self._text()):
             if choice:
                 rows = rows.filter(reduce(or_, choice))
@@ -105,17 +105,17 @@ class EventFilter:
         pairs = [pair for pair in PAIRS if equal.keys() >= set(pair)] if len(equal) > 2 else []
         return all(rows.filter(**{f"{name}__in": equal[name] for name in pair}).exists() for pair in pairs)
 
-    def _narrowed(self, rows: EventQuerySet) -> list[EventQuerySet]:
+    def _queries(self, rows: EventQuerySet) -> list[EventQuerySet]:
         """One query for each value of the filter whose index is used, so that each is in the order of the list."""
         equal = self._equal()
-        leading = _leading(list(equal))
+        leading = _leading_names(list(equal))
         chosen = list(product(*(equal[name] for name in leading)))
         if len(chosen) > AT_ONCE:  # so many are common enough to read by time
             leading, chosen = (), [()]
-        rows = self._by_people(self._saying(rows))
+        rows = self._by_people(self._search(rows))
         for name, values in equal.items():
             if name not in leading:
-                column = Unindexed(F(name))
+                column = WithoutIndex(F(name))
                 rows = rows.filter(Exact(column, values[0]) if len(values) == 1 else In(column, values))
         return [
             rows.filter(*(Exact(F(name), value) for name, value in zip(leading, values, strict=True)))
@@ -129,15 +129,15 @@ class EventFilter:
             return rows.exclude(action=EventType.AUDIT_READ)
         return rows.filter(by_people())
 
-    def _saying(self, rows: EventQuerySet) -> EventQuerySet:
+    def _search(self, rows: EventQuerySet) -> EventQuerySet:
         """The search's index finds the few that may fit."""
         for text, name in ((self.reason, "reason"), (self.code, "response__code")):
             if text:
                 rows = rows.filter(**{f"{name}__icontains": text})
-                rows = rows.filter(containing(text)) if len(text) >= LEAST else rows
+                rows = rows.filter(contains(text)) if len(text) >= LEAST else rows
         return rows
 
-    def _timed(self, rows: EventQuerySet) -> EventQuerySet:
+    def _within_times(self, rows: EventQuerySet) -> EventQuerySet:
         if self.since:
             rows = rows.filter(at__gte=self.since)
         return rows.filter(at__lt=self.until) if self.until and self.until < LATEST else rows
@@ -154,10 +154,10 @@ class EventFilter:
             return []
         unread = ~Q(action=EventType.AUDIT_READ)
         ids = [Q(object_id__in=self.text_ids) & unread] if self.text_ids else []
-        return [*ids, containing(self.text) & unread]
+        return [*ids, contains(self.text) & unread]
 
 
-class Unindexed(Func):
+class WithoutIndex(Func):
     """A column that SQLite must not choose an index by: it knows too little of the values to choose well.
 
     PostgreSQL has statistics and gets the column as it is.
@@ -171,7 +171,7 @@ class Unindexed(Func):
         return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
-def _leading(names: list[str]) -> tuple[str, ...]:
+def _leading_names(names: list[str]) -> tuple[str, ...]:
     """The one or two filters whose index is used."""
     pairs = (pair for pair in PAIRS if set(pair) <= set(names) and pair[0] == names[0])
     return next(pairs, tuple(names[:1]))

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-WRITTEN = re.compile(
+FINDING_LINE = re.compile(
     r"([a-z ]+): (?:event|line)s? (-?[0-9]+)(?: to (-?[0-9]+))?(?: \((.*)\))?", re.DOTALL
 )  # see Finding.__str__
 ENOUGH = 200  # findings listed one by one; a ledger with more is certainly broken
@@ -59,7 +59,7 @@ class IntegrityIssue:
     @classmethod
     def parse(cls, text: str) -> IntegrityIssue:
         """The finding that `str` writes like this; a finding with only the text if it is none."""
-        if match := WRITTEN.fullmatch(text):
+        if match := FINDING_LINE.fullmatch(text):
             kind, first, last, detail = match.groups(default="")
             return cls(kind, int(first), int(last or first), detail)
         kind, _, detail = text.partition(": ")

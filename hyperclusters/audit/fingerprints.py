@@ -66,9 +66,9 @@ def fingerprint(first: int, last: int) -> str:
                 event = _parse(text)
                 others = zip(columns, row[3 : 3 + len(columns)], row[3 + len(columns) :], strict=True)
                 differing = [
-                    (name, _decoded(value) or bytes_of)
+                    (name, _as_text(value) or bytes_of)
                     for name, value, bytes_of in others
-                    if event is None or not _is_same(name, _decoded(value), event)
+                    if event is None or not _is_same(name, _as_text(value), event)
                 ]
                 content.update(json.dumps([row[:3], differing]).encode())
     return content.hexdigest()
@@ -79,7 +79,7 @@ def _text_type() -> str:
     return "blob" if connection.vendor == "sqlite" else "text"
 
 
-def _decoded(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 

@@ -16,28 +16,28 @@ MESSAGES = 20  # about one index
 # number hidden in an expression no other index is of use.
 WITHIN = "seq + 0 BETWEEN %s AND %s"
 TABLE = f"SELECT seq FROM audit_event WHERE ctid >= '(0,0)' AND {WITHIN}"  # noqa: S608 -- our own words
-ORDERED = f"SELECT seq FROM audit_event WHERE {WITHIN} ORDER BY "  # noqa: S608 -- our own words
-SEARCHED = f"SELECT seq FROM audit_event WHERE UPPER({search.WORDS}) LIKE '%%' AND {WITHIN}"  # noqa: S608 -- our own words
+ORDER_QUERY = f"SELECT seq FROM audit_event WHERE {WITHIN} ORDER BY "  # noqa: S608 -- our own words
+SEARCH_QUERY = f"SELECT seq FROM audit_event WHERE UPPER({search.WORDS}) LIKE '%%' AND {WITHIN}"  # noqa: S608 -- our own words
 SUM = "SELECT ROW(count(*), sum(hashint8(seq))) FROM ({}) one"
 PARALLEL = "max_parallel_workers_per_gather"
 SERIAL = f"SET LOCAL {PARALLEL} = 0"
-AVOIDED = ("seqscan", "sort", "incremental_sort")
+PLANS_TO_AVOID = ("seqscan", "sort", "incremental_sort")
 AVOIDED_BY_SEARCH = ("seqscan", "indexscan", "indexonlyscan")
 
 
-def inspect(findings: IntegrityIssues, first: int, last: int, known: Iterable[IntegrityIssue] = ()) -> None:
+def inspect(findings: IntegrityIssues, first: int, last: int, earlier: Iterable[IntegrityIssue] = ()) -> None:
     """Add the events from `first` to `last` for which an index or the search says something else than the table.
 
-    `known`: what the chain proves already. The search need not repeat that an event was edited.
+    `earlier`: what the chain proves already. The search need not repeat that an event was edited.
     """
     if connection.vendor == "postgresql":
-        ordered = {index.name: ORDERED + ", ".join(index.fields) for index in Event._meta.indexes}
-        _compare(findings, ordered | {"audit_event_pkey": ORDERED + "seq"}, AVOIDED, first, last)
-        narrowed = ORDERED.replace("ORDER BY", f"AND {people.PEOPLE_SQL} ORDER BY")
+        ordered = {index.name: ORDER_QUERY + ", ".join(index.fields) for index in Event._meta.indexes}
+        _compare(findings, ordered | {"audit_event_pkey": ORDER_QUERY + "seq"}, PLANS_TO_AVOID, first, last)
+        narrowed = ORDER_QUERY.replace("ORDER BY", f"AND {people.PEOPLE_SQL} ORDER BY")
         by_people = {name: f"{narrowed}{columns}" for name, columns in people.INDEXES.items()}
-        _compare(findings, by_people, AVOIDED, first, last, people.PEOPLE_SQL)
-        searched = {search.INDEX: f"{SEARCHED} AND {search.SEARCHED}"}
-        _compare(findings, searched, AVOIDED_BY_SEARCH, first, last, search.SEARCHED)
+        _compare(findings, by_people, PLANS_TO_AVOID, first, last, people.PEOPLE_SQL)
+        searched = {search.INDEX: f"{SEARCH_QUERY} AND {search.SEARCH_CONDITION}"}
+        _compare(findings, searched, AVOIDED_BY_SEARCH, first, last, search.SEARCH_CONDITION)
         return
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA integrity_check('audit_event')")
@@ -45,12 +45,12 @@ def inspect(findings: IntegrityIssues, first: int, last: int, known: Iterable[In
     for message in messages if messages != ["ok"] else []:
         findings.add(IssueKind.INDEX_EDITED, 0, detail=message)
     try:
-        unfound = search.differing(first, last, MESSAGES)
+        unfound = search.wrong_entries(first, last, MESSAGES)
     except DatabaseError as error:
         findings.add(IssueKind.INDEX_EDITED, 0, detail=f"the search: {error}")
         return
     for seq in unfound:
-        if any(each.first <= seq <= each.last for each in known):
+        if any(each.first <= seq <= each.last for each in earlier):
             continue
         findings.add(IssueKind.INDEX_EDITED, seq, detail="the search has other words for it")
 

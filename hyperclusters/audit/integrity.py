@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from . import clock
-from .acknowledgements import acknowledgements, open_alarm, split, trusted
+from .acknowledgements import acknowledgements, open_alarm, split_findings, trustworthy
 from .findings import IntegrityIssue
 from .models import ScheduledTask
-from .results import forgotten, known_findings, sealed_rows
+from .results import known_findings, missing_acknowledgements, sealed_rows
 
 WHOLE, NEW = "whole", "new"
 GRACE = timedelta(hours=1)  # past AUDIT_VERIFY_HOURS, after which a verification of all is overdue
@@ -54,9 +54,9 @@ def integrity_status() -> IntegrityStatus:
     findings = acknowledged = known_findings(latest.values())
     verified = latest[WHOLE].seq if WHOLE in latest else 0
     if findings or open_alarm((), verified):
-        current = trusted(acknowledgements(), findings, seq)
-        findings, acknowledged = split(findings, current)
-        findings = (*findings, *forgotten(current, findings, verified))
+        current = trustworthy(acknowledgements(), findings, seq)
+        findings, acknowledged = split_findings(findings, current)
+        findings = (*findings, *missing_acknowledgements(current, findings, verified))
     if findings:
         state = "broken"
     elif whole_at is None:

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from . import clock
 
-L = TypeVar("L", bound="Leased")
+L = TypeVar("L", bound="LeaseModel")
 CLAIM_AMONG = 20  # rows read in one query; those that others take meanwhile are skipped
 
 
@@ -62,7 +62,7 @@ class LeasedQuerySet(models.QuerySet[L]):
         return bool(free.update(lease_holder=holder, lease_expires_at=lease_expires_at))
 
 
-class Leased(models.Model):
+class LeaseModel(models.Model):
     """A row that one worker at a time works on. Columns keep the names of the release before."""
 
     run_after = models.DateTimeField(default=clock.now, db_column="due_at")

@@ -57,7 +57,7 @@ def sanitize(value: Any) -> Any:
     if isinstance(value, str):
         if value.isprintable():
             return value
-        return "".join(_escaped(character) for character in value)
+        return "".join(_escape(character) for character in value)
     if isinstance(value, dict):
         items = {sanitize(str(key)): sanitize(item) for key, item in value.items()}
         return {key: items[key] for key in sorted(items, key=_as_postgresql)}
@@ -74,7 +74,7 @@ def _as_postgresql(key: str) -> tuple[int, bytes]:
     return len(text), text
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     if character in "\n\t" or character.isprintable():
         return character
     return character.encode("unicode_escape").decode("ascii")

@@ -32,10 +32,12 @@ class Manifest:
 
     def sealed(self, sha256: str) -> str:
         """The manifest as the file has it. `sha256`: of everything before it."""
-        return sealed("manifest", {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256})
+        return seal_facts(
+            "manifest", {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256}
+        )
 
 
-def sealed(kind: str, facts: dict[str, Any]) -> str:
+def seal_facts(kind: str, facts: dict[str, Any]) -> str:
     """`{kind: facts}` as JSON with the current key's ID and seal. `kind`: `manifest` or `report`."""
     key_id, key = current_key()
     facts |= {"key": key_id}

@@ -80,17 +80,17 @@ def _contains(fields: Fields, text: str) -> bool:
 
 def _has(words: str, text: str) -> bool:
     """In any case, as `search.containing`."""
-    fold = _folded if connection.vendor == "sqlite" else _uppercased
+    fold = _fold if connection.vendor == "sqlite" else _to_upper
     return fold(text) in fold(words)
 
 
 def _is_like(words: str, text: str) -> bool:
     """In any case, as `icontains`. SQLite's LIKE knows the case of ASCII alone."""
-    fold = _uppercased_ascii if connection.vendor == "sqlite" else _uppercased
+    fold = _uppercased_ascii if connection.vendor == "sqlite" else _to_upper
     return fold(text) in fold(words)
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     """As FTS5 folds: a letter stays one letter, so `STRASSE` is not `Straße`."""
     if len(folded := text.casefold()) == len(text):
         return folded
@@ -99,7 +99,7 @@ def _folded(text: str) -> str:
     )
 
 
-def _uppercased(text: str) -> str:
+def _to_upper(text: str) -> str:
     """As PostgreSQL's UPPER."""
     return _upper()(text)
 

@@ -137,10 +137,10 @@ def new_events(task: ScheduledTask) -> EventQuerySet:
     return Event.objects.filter(seq__gt=task.seq, seq__lte=head.seq).order_by("seq")
 
 
-def _line(seq: int, text: str | None, sealed: str | None) -> str:
-    if text is None or sealed is None:
+def _line(seq: int, text: str | None, seal: str | None) -> str:
+    if text is None or seal is None:
         return json.dumps({"seq": seq, "unreadable": "see manage.py verify_audit"})
-    return to_jsonl(text, sealed)
+    return to_jsonl(text, seal)
 
 
 def _advance(task: ScheduledTask, seq: int) -> None:

@@ -49,7 +49,7 @@ def stored_rows(rows: QuerySet[Verification]) -> list[Verification]:
         return []
 
 
-def sealed_rows(stored: Iterable[Verification] | None = None) -> list[Verification]:
+def sealed_rows(rows: Iterable[Verification] | None = None) -> list[Verification]:
     """The results that count: sealed with the current key, and not from the future."""
     try:
         key_id, key = sealing_key()
@@ -64,21 +64,21 @@ def sealed_rows(stored: Iterable[Verification] | None = None) -> list[Verificati
             return False
 
     return [
-        row for row in (stored_rows(Verification.objects.all()) if stored is None else stored) if is_ours(row)
+        row for row in (stored_rows(Verification.objects.all()) if rows is None else rows) if is_ours(row)
     ]
 
 
-def forgotten(
-    acknowledged: Iterable[Acknowledgement], findings: Iterable[IntegrityIssue], verified: int
+def missing_acknowledgements(
+    acknowledgements: Iterable[Acknowledgement], findings: Iterable[IntegrityIssue], through: int
 ) -> list[IntegrityIssue]:
-    """Findings in sealed events after `verified` that these results lack: the rows were put back."""
+    """Findings in sealed events after `through` that these results lack: the rows were put back."""
     remembered = {sanitize(str(issue)) for issue in findings}
-    return [each for each in open_alarm(acknowledged, verified) if str(each) not in remembered]
+    return [each for each in open_alarm(acknowledgements, through) if str(each) not in remembered]
 
 
-def known_findings(stored: Iterable[Verification]) -> tuple[IntegrityIssue, ...]:
+def known_findings(rows: Iterable[Verification]) -> tuple[IntegrityIssue, ...]:
     """The findings in these rows."""
-    return tuple(unique(IntegrityIssue(**facts) for row in stored for facts in row.findings))
+    return tuple(unique(IntegrityIssue(**facts) for row in rows for facts in row.findings))
 
 
 def unique(findings: Iterable[IntegrityIssue]) -> list[IntegrityIssue]:

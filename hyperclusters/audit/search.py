@@ -17,12 +17,12 @@ from django.db.utils import ProgrammingError
 LEAST = 3  # characters: a trigram
 COLUMNS = ("object_name", "object_id", "person_name", "request_id", "upstream_request_id", "reason")
 PATHS = (("response", "code"), ("after", "cluster_id"), ("after", "cluster", "id"))  # in documents
-SEARCHED = "action <> 'audit:read'"
+SEARCH_CONDITION = "action <> 'audit:read'"
 INDEX = "event_text_trigrams"
 FORMER_INDEX = "event_name_trigrams"
 TABLE_SQL = "CREATE VIRTUAL TABLE audit_event_name USING fts5(words, content='', tokenize='trigram')"
 FORGET = "INSERT INTO audit_event_name (audit_event_name) VALUES ('delete-all')"
-NAMED = "audit_event_named"  # SQLite's trigger that fills the search
+NAME_TRIGGER = "audit_event_named"  # SQLite's trigger that fills the search
 _VOCABULARIES = {"audit_search": ("main", "audit_event_name"), "audit_search_again": ("temp", "audit_names")}
 
 _NO_EXTENSION = (
@@ -53,16 +53,16 @@ WORDS = _postgresql_words()
 # A short pending list: every search reads all of it.
 INDEX_SQL = (
     f"CREATE INDEX {INDEX} ON audit_event USING gin (UPPER({WORDS}) gin_trgm_ops) "
-    f"WITH (gin_pending_list_limit = 256) WHERE {SEARCHED}"
+    f"WITH (gin_pending_list_limit = 256) WHERE {SEARCH_CONDITION}"
 )
 NAMED_SQL = (
-    f"CREATE TRIGGER audit_event_named AFTER INSERT ON audit_event WHEN NEW.{SEARCHED} "  # noqa: S608 -- our own words
+    f"CREATE TRIGGER audit_event_named AFTER INSERT ON audit_event WHEN NEW.{SEARCH_CONDITION} "  # noqa: S608 -- our own words
     f"BEGIN INSERT INTO audit_event_name (rowid, words) VALUES (NEW.seq, {sqlite_words('NEW.')}); END"
 )
-FILL_SQL = f"INSERT INTO audit_event_name (rowid, words) SELECT seq, {sqlite_words()} FROM audit_event WHERE {SEARCHED}"  # noqa: S608 -- our own words
+FILL_SQL = f"INSERT INTO audit_event_name (rowid, words) SELECT seq, {sqlite_words()} FROM audit_event WHERE {SEARCH_CONDITION}"  # noqa: S608 -- our own words
 
 
-def containing(text: str) -> Q:
+def contains(text: str) -> Q:
     """The event says this text, in any case; a text shorter than a trigram is a whole name."""
     if len(text) < LEAST:
         return Q(object_name=text) | Q(person_name=text)
@@ -71,16 +71,18 @@ def containing(text: str) -> Q:
         match = "SELECT rowid FROM audit_event_name WHERE audit_event_name MATCH %s"
         return Q(seq__in=RawSQL(match, [phrase]))  # noqa: S611 -- the text is a parameter
     pattern = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
-    sql = f"UPPER({WORDS}) LIKE UPPER(%s) AND {SEARCHED}"
+    sql = f"UPPER({WORDS}) LIKE UPPER(%s) AND {SEARCH_CONDITION}"
     return Q(RawSQL(sql, [pattern], BooleanField()))  # noqa: S611 -- the text is a parameter
 
 
-def differing(first: int, last: int, limit: int) -> list[int]:
+def wrong_entries(first: int, last: int, limit: int) -> list[int]:
     """SQLite: the events from `first` to `last` that the search has under other words, or not at all.
 
     Indexes the words once more in a temporary table and compares every entry.
     """
-    words = f"SELECT seq, {sqlite_words()} FROM audit_event WHERE {SEARCHED} AND seq BETWEEN %s AND %s"  # noqa: S608 -- our own words
+    words = (
+        f"SELECT seq, {sqlite_words()} FROM audit_event WHERE {SEARCH_CONDITION} AND seq BETWEEN %s AND %s"  # noqa: S608 -- our own words
+    )
     entries = "SELECT term, doc, offset FROM temp.{} WHERE doc BETWEEN %s AND %s"
     both = [entries.format(name) for name in ("audit_search", "audit_search_again")]
     with connection.cursor() as cursor:

@@ -29,7 +29,7 @@ def records(rows: QuerySet[Segment] | None = None) -> list[Segment] | None:
         return None
 
 
-def covered(findings: IntegrityIssues) -> ChainPosition:
+def archived_through(findings: IntegrityIssues) -> ChainPosition:
     """The place up to which events were moved to archives. Findings about their records are added to `findings`."""
     position = ChainPosition()
     rows = records()

@@ -36,7 +36,7 @@ def cell_in_sql(column: str, *, is_address: bool = False) -> str:
     codes = ", ".join(str(ord(character)) for character in FORMULA)
     core = "btrim({}, '{}')".format(column, NUMERIC.replace("%", "%%"))
     is_formula = f"ascii({column}) IN ({codes})"
-    is_rewritten = f"{core} <> {column} AND lower({core}) IN ({_listed(WORDS)}) OR lower({column}) IN ({_listed(TRUTHS)})"
+    is_rewritten = f"{core} <> {column} AND lower({core}) IN ({_list_words(WORDS)}) OR lower({column}) IN ({_list_words(TRUTHS)})"
     condition = is_formula if is_address else f"{is_formula} OR {is_rewritten}"
     return f"CASE WHEN {condition} THEN '''' || {column} ELSE {column} END"
 
@@ -48,5 +48,5 @@ def row(cells: Iterable[object]) -> str:
     return line.getvalue()
 
 
-def _listed(words: Iterable[str]) -> str:
+def _list_words(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(words))

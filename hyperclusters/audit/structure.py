@@ -93,7 +93,7 @@ def later_migrations() -> list[str]:
 
 def changes() -> list[str]:
     """What is missing, changed, switched off or not ours, in words. One query."""
-    wanted, present = _expected(), _present()
+    wanted, present = _expected_things(), _present()
     missing = [f"{' '.join(thing)} is missing" for thing in wanted.keys() - present.keys()]
     strange = [f"{' '.join(thing)} is not ours" for thing in present.keys() - wanted.keys()]
     changed = [
@@ -113,7 +113,7 @@ def _present() -> Things:
     return {(kind, name): definition for kind, name, definition in rows}
 
 
-def _expected() -> Things:
+def _expected_things() -> Things:
     is_sqlite = connection.vendor == "sqlite"
     things: Things = {("table", name): "table" if is_sqlite else "rp" for name in TABLES}
     for name, model in TABLES.items():

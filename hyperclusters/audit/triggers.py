@@ -7,7 +7,7 @@ back.
 from django.apps.registry import Apps
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from .search import NAMED, NAMED_SQL
+from .search import NAME_TRIGGER, NAMED_SQL
 
 MESSAGE = "audit events are append-only"
 HEAD_MESSAGE = "the end of the audit chain only moves forward"
@@ -18,7 +18,7 @@ Triggers = dict[str, tuple[str, str, str]]  # name → table, when (and at which
 
 # A moved event is covered by the record of its archive: that is the one deletion there is. A record that was put there
 # to delete events behind our back does not carry our seal, and the next verification says so.
-COVERED = "EXISTS (SELECT 1 FROM audit_segment WHERE first <= OLD.seq AND OLD.seq <= last)"
+IS_ARCHIVED = "EXISTS (SELECT 1 FROM audit_segment WHERE first <= OLD.seq AND OLD.seq <= last)"
 
 # A new event comes after the recorded end, which moves once all of a transaction's are there, and after another event.
 FOLLOWS = (
@@ -58,7 +58,7 @@ SQLITE: dict[str, Triggers] = {
     "keeping": {
         "audit_event_only_archived": (
             "audit_event",
-            f"BEFORE DELETE ON audit_event WHEN NOT {COVERED}",
+            f"BEFORE DELETE ON audit_event WHEN NOT {IS_ARCHIVED}",
             MESSAGE,
         ),
         "audit_segment_no_update": ("audit_segment", "BEFORE UPDATE ON audit_segment", SEGMENT_MESSAGE),
@@ -104,13 +104,13 @@ POSTGRES: dict[str, Triggers] = {
         ),
     },
 }
-REPLACED = {
+OLD_TRIGGERS = {
     "sqlite": "audit_event_no_delete",
     "postgresql": "audit_event_no_change",
 }  # by the group "keeping"
 # PostgreSQL: what a function lets pass before it refuses. A row's own trigger sees the rows before it.
 UNLESS = {
-    "audit_event_only_archived": f"IF {COVERED} THEN RETURN OLD; END IF; ",
+    "audit_event_only_archived": f"IF {IS_ARCHIVED} THEN RETURN OLD; END IF; ",
     "audit_event_next": f"IF NEW.seq > 0 AND {FOLLOWS} THEN RETURN NEW; END IF; ",
 }
 
@@ -149,14 +149,14 @@ def install_next(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  
 
 def install_keeping(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Events that an archive's record covers may be deleted, and nothing changes such a record."""
-    name = REPLACED[schema_editor.connection.vendor]
+    name = OLD_TRIGGERS[schema_editor.connection.vendor]
     _drop_one(schema_editor, name, _groups(schema_editor)["events"][name][0])
     _make(schema_editor, "keeping")
 
 
 def remove_keeping(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001 -- a migration's signature
     """Remove them: then no event may be deleted."""
-    name = REPLACED[schema_editor.connection.vendor]
+    name = OLD_TRIGGERS[schema_editor.connection.vendor]
     _drop(schema_editor, "keeping")
     _make_one(schema_editor, name, *_groups(schema_editor)["events"][name])
 
@@ -207,12 +207,12 @@ def _drop_one(editor: BaseDatabaseSchemaEditor, name: str, table: str) -> None:
 def definitions(vendor: str) -> dict[str, str]:
     """Every trigger that the migrations leave, by name. PostgreSQL: a mark separates it from its function's body."""
     groups = (SQLITE if vendor == "sqlite" else POSTGRES).values()
-    definitions = {NAMED: NAMED_SQL} if vendor == "sqlite" else {}
+    definitions = {NAME_TRIGGER: NAMED_SQL} if vendor == "sqlite" else {}
     for name, (_, when, message) in (each for group in groups for each in group.items()):
         definitions[name] = (
             _sqlite(name, when, message)
             if vendor == "sqlite"
             else f"{_postgresql(name, when)}{chr(1)}{_body(name, message)}"
         )
-    del definitions[REPLACED[vendor]]
+    del definitions[OLD_TRIGGERS[vendor]]
     return definitions

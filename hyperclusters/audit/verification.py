@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from . import anchors, archive_checks, clock, indexes, structure
-from .acknowledgements import Acknowledgement, acknowledgements, split, trusted
+from .acknowledgements import Acknowledgement, acknowledgements, split_findings, trustworthy
 from .chain_verifier import END, ChainPosition, ChainVerifier
 from .event_rows import (
     LEAST,
@@ -33,8 +33,16 @@ from .integrity import NEW, WHOLE, is_whole_overdue
 from .ledger import Subject, record
 from .models import Event, Segment, Verification
 from .readable import UNREADABLE
-from .results import forgotten, known_findings, seal_of, sealed_rows, sealing_key, stored_rows, unique
-from .segments import covered
+from .results import (
+    known_findings,
+    missing_acknowledgements,
+    seal_of,
+    sealed_rows,
+    sealing_key,
+    stored_rows,
+    unique,
+)
+from .segments import archived_through
 from .vocabulary import EventType, Outcome
 
 log = logging.getLogger(__name__)
@@ -62,17 +70,17 @@ def verify(progress: Progress = lambda _done, _all: None) -> Result:
 def _unless_archived(verification: Callable[[], Result]) -> Result:
     """The result of a verification during which no archive took events away; of the last of a few attempts."""
     for _ in range(ATTEMPTS):
-        before = covered(IntegrityIssues())
+        before = archived_through(IntegrityIssues())
         result = verification()
-        if not result.findings or covered(IntegrityIssues()) == before:
+        if not result.findings or archived_through(IntegrityIssues()) == before:
             break
     return result
 
 
-def _verify(progress: Progress, distrusted: tuple[IntegrityIssue, ...] = ()) -> Result:
-    """`distrusted`: findings of an earlier round that name acknowledgements, which then do not count."""
+def _verify(progress: Progress, disputes: tuple[IntegrityIssue, ...] = ()) -> Result:
+    """`disputes`: findings of an earlier round that name acknowledgements, which then do not count."""
     known_issues = known_findings(sealed_rows())
-    acks = [each for each in acknowledgements() if not each.is_covered(distrusted)]
+    acks = [each for each in acknowledgements() if not each.is_covered(disputes)]
     findings = IntegrityIssues()
     anchor_positions: dict[int, ChainPosition] = {}
     try:
@@ -82,7 +90,7 @@ def _verify(progress: Progress, distrusted: tuple[IntegrityIssue, ...] = ()) -> 
             )
     except (DatabaseError, *UNREADABLE) as error:
         _unreadable(findings, error, "the records of anchors")
-    start = covered(findings)
+    start = archived_through(findings)
     later_anchors = {seq: position for seq, position in anchor_positions.items() if seq > start.seq}
     if (edge := anchor_positions.get(start.seq)) and edge.digest != start.digest:
         findings.add(IssueKind.ARCHIVE_EDITED, start.seq, detail="an anchor has seen another event here")
@@ -90,7 +98,7 @@ def _verify(progress: Progress, distrusted: tuple[IntegrityIssue, ...] = ()) -> 
         findings.add(IssueKind.INSERTED, 0, detail=f"its number is {value}")
     result = _walk(start, LEAST, later_anchors, findings, progress)
     if any(each.is_covered(result.findings) for each in acks):
-        return _verify(progress, (*distrusted, *result.findings))
+        return _verify(progress, (*disputes, *result.findings))
     return replace(
         result, findings=_with_rollbacks(result.findings, acks), issues_before=known_issues, is_whole=True
     )
@@ -127,7 +135,9 @@ def _verify_whole(progress: Progress) -> Result:
     result = _verify(progress)
     findings = IntegrityIssues()
     _inspect_structure(findings)
-    indexes.inspect(findings, covered(IntegrityIssues()).seq + 1, result.position.seq, result.findings)
+    indexes.inspect(
+        findings, archived_through(IntegrityIssues()).seq + 1, result.position.seq, result.findings
+    )
     return replace(result, findings=[*result.findings, *findings.issues, *archive_checks.known_issues()])
 
 
@@ -144,15 +154,17 @@ def verify_new(progress: Progress = lambda _done, _all: None) -> Result:
     if not whole or not done or not done.seq or is_whole_overdue(whole.at) or _is_archived_beyond(done.seq):
         return verify_whole(progress)
     current = acknowledgements()
-    still_open, _ = split(known_findings(stored), trusted(current, known_findings(stored), done.seq))
-    if forgotten(current, still_open, whole.seq):
+    still_open, _ = split_findings(
+        known_findings(stored), trustworthy(current, known_findings(stored), done.seq)
+    )
+    if missing_acknowledgements(current, still_open, whole.seq):
         return verify_whole(progress)
-    acks = trusted(current, (), done.seq)
+    acks = trustworthy(current, (), done.seq)
     last = anchors.latest([each.rollback for each in acks if each.rollback])
     findings = IntegrityIssues()
     start = ChainPosition(done.seq, done.digest, done.chain_key_id)
     anchor_positions = {last.seq: last} if last and last.seq > start.seq else {}
-    archived = covered(IntegrityIssues()).seq
+    archived = archived_through(IntegrityIssues()).seq
     outside = Event.objects.filter(seq__lte=archived).order_by("seq").values_list("seq", flat=True)
     inserted = [each for each in known_findings(stored) if each.kind == IssueKind.INSERTED]
     for number in outside[:ENOUGH]:
@@ -207,16 +219,18 @@ def summary(result: Result) -> str:
     return text + count(_split(result)[1])
 
 
-def count(acknowledged: Sequence[IntegrityIssue]) -> str:
+def count(findings: Sequence[IntegrityIssue]) -> str:
     """The number of acknowledged findings, in words, after "intact"; empty if there are none."""
-    if not acknowledged:
+    if not findings:
         return ""
-    number = f"{len(acknowledged)} acknowledged finding{'' if len(acknowledged) == 1 else 's'}"
-    return f", {number}\n" + "\n".join(f"acknowledged: {issue}" for issue in acknowledged)
+    number = f"{len(findings)} acknowledged finding{'' if len(findings) == 1 else 's'}"
+    return f", {number}\n" + "\n".join(f"acknowledged: {issue}" for issue in findings)
 
 
 def _split(result: Result) -> tuple[tuple[IntegrityIssue, ...], tuple[IntegrityIssue, ...]]:
-    return split(result.findings, trusted(acknowledgements(), result.findings, result.position.seq))
+    return split_findings(
+        result.findings, trustworthy(acknowledgements(), result.findings, result.position.seq)
+    )
 
 
 def note(kind: str, result: Result) -> None:
@@ -262,14 +276,16 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     )
     row.seal = seal_of(row, key)
     row.save()
-    return split(fresh, trusted(acknowledgements(), issues, position.seq))[0], () if issues else known_issues
+    return split_findings(fresh, trustworthy(acknowledgements(), issues, position.seq))[
+        0
+    ], () if issues else known_issues
 
 
-def _tell_changes(still_open: Sequence[IntegrityIssue], mended: Sequence[IntegrityIssue]) -> None:
+def _tell_changes(still_open: Sequence[IntegrityIssue], gone_findings: Sequence[IntegrityIssue]) -> None:
     if still_open:
         _record(EventType.AUDIT_BROKEN, Outcome.FAILED, still_open)
-    elif mended:
-        _record(EventType.AUDIT_MENDED, Outcome.NOTED, mended)
+    elif gone_findings:
+        _record(EventType.AUDIT_MENDED, Outcome.NOTED, gone_findings)
 
 
 def _record(action: EventType, outcome: Outcome, findings: Iterable[IntegrityIssue]) -> None:

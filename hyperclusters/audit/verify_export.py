@@ -15,7 +15,7 @@ from .chain import digest
 LINE = re.compile(
     r'\{"digest":"([0-9a-f]{64})","event":(\{"previous":"([0-9a-f]{64})","seq":([0-9]{1,19}),"key":"([^"]*)",.*\})\}'
 )
-MISSING = "the manifest is missing: the file was cut short"
+NO_MANIFEST = "the manifest is missing: the file was cut short"
 
 
 def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
@@ -52,10 +52,10 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool 
             yield f"line {number}: event {seq} does not follow the event before it"
         first, last, count = first or place, place, count + 1
     if facts is None:
-        yield MISSING
+        yield NO_MANIFEST
         return
     yield from manifest.problems(end.rstrip("\n"), facts, sha256.hexdigest(), keys, unsealed=unsealed)
-    yield from _compared(facts, count, first, last)
+    yield from _differences(facts, count, first, last)
 
 
 def verify_sheet(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
@@ -69,7 +69,7 @@ def verify_sheet(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: b
         end = line
     text = [*_cells(end), "", ""][1]
     if (facts := manifest.read(text)) is None:
-        yield MISSING
+        yield NO_MANIFEST
         return
     if end != manifest.sheet_line(text, columns):
         yield "the last line holds more than the manifest, or was written again"
@@ -92,7 +92,7 @@ def _cells(line: str) -> list[str]:
         return []
 
 
-def _compared(facts: dict[str, Any], count: int, first: Any, last: Any) -> Iterator[str]:
+def _differences(facts: dict[str, Any], count: int, first: Any, last: Any) -> Iterator[str]:
     if facts.get("count") != count:
         yield f"the manifest speaks of {facts.get('count')} events, and {count} are here"
     for name, problems in (("first", first), ("last", last)):

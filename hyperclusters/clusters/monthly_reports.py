@@ -16,7 +16,7 @@ from django.db.models import Count
 from hyperclusters.audit import clock
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.ledger import Subject, record
-from hyperclusters.audit.manifest import sealed
+from hyperclusters.audit.manifest import seal_facts
 from hyperclusters.audit.models import ChainHead, Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
@@ -37,7 +37,7 @@ def create_report(month: date) -> MonthlyReport | None:
         return report
     if not Event.objects.filter(at__lt=end).exists():
         return None
-    text = sealed("report", _facts(start, end))
+    text = seal_facts("report", _facts(start, end))
     with transaction.atomic():
         report, is_new = MonthlyReport.objects.get_or_create(
             month=month, defaults={"text": text, "created_at": clock.now()}

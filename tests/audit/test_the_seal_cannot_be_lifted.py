@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from hyperclusters.audit import anchors, archive, clock, indexes, integrity, people, structure, verification
-from hyperclusters.audit.chain_verifier import END, RENUMBERED
+from hyperclusters.audit.chain_verifier import END, NUMBERS_REUSED
 from hyperclusters.audit.findings import IntegrityIssue, IntegrityIssues, IssueKind
 from hyperclusters.audit.fingerprints import raw_fingerprint
 from hyperclusters.audit.ledger import Subject, record
@@ -92,7 +92,7 @@ def test_g21_numbers_that_close_an_acknowledged_gap_are_named(ledger: None) -> N
     last = ChainHead.objects.get().seq
     unguarded(lambda: mallory.shift(5, last, -1))
     assert [str(each) for each in verification.still_open(verification.verify())] == [
-        f"deleted: event 4 ({RENUMBERED})"
+        f"deleted: event 4 ({NUMBERS_REUSED})"
     ]
 
 

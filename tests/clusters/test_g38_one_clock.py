@@ -324,7 +324,7 @@ def test_g38_a_clock_that_was_set_proves_no_length_of_time_for_a_while(
     jumped = datetime.now(UTC) + timedelta(seconds=seconds + 10)
     monkeypatch.setattr("hyperclusters.audit.clock.time.monotonic", lambda: ticks + 10)
     monkeypatch.setattr("hyperclusters.audit.clock.timezone.now", lambda: jumped)
-    monkeypatch.setattr(clock, "_read", lambda: clock.Reading(jumped, ticks + 10))
+    monkeypatch.setattr(clock, "_read_database_clock", lambda: clock.ClockReading(jumped, ticks + 10))
     assert clock.is_proved(timedelta(minutes=21))
     assert abs(clock.now() - jumped) < timedelta(seconds=1)
     assert not clock.is_proved(timedelta(minutes=21))

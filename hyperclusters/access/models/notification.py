@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 from hyperclusters.audit.ledger import Subject
 
 FIRST_PAUSE = timedelta(seconds=30)  # after a failure, then twice as long each time
@@ -80,7 +80,7 @@ class NotificationTargetQuerySet(LeasedQuerySet["NotificationTarget"]):
         return super().due().filter(Exists(waiting), removed_at__isnull=True, is_paused=False)
 
 
-class NotificationTarget(Leased):
+class NotificationTarget(LeaseModel):
     """A chat of a team, or of the auditors (no team). Its lease lets one worker at a time send to it, in order."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

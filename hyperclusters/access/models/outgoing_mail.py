@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 
 PAUSE = timedelta(minutes=5)  # after the first try, then twice as long each time
 TRIES = 11  # over three and a half days
@@ -32,7 +32,7 @@ def pause(tries: int) -> timedelta:
     return PAUSE * (1 << max(tries - 1, 0))
 
 
-class OutgoingMail(Leased):
+class OutgoingMail(LeaseModel):
     """A mail to one address, about one row; deleted once the mail server has it. The text is written when it is sent."""
 
     kind = models.CharField(max_length=16)  # the row's field that says that the mail was queued

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from hyperclusters.audit.chain import digest, timestamp
 from hyperclusters.audit.findings import IntegrityIssue
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 
 
 class AnchorFile(models.Model):
@@ -105,7 +105,7 @@ class SegmentCheckQuerySet(LeasedQuerySet["SegmentCheck"]):
         return Q(requested_at__isnull=False) & super().is_time()
 
 
-class SegmentCheck(Leased):
+class SegmentCheck(LeaseModel):
     """The verification of an archive's file: one that is asked for, and the result of the last one."""
 
     first = models.BigIntegerField(primary_key=True)  # of the archive

@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import models
 from django.db.models import Q
 
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 from hyperclusters.audit.vocabulary import Outcome
 
 
@@ -21,7 +21,7 @@ class ScheduledTaskQuerySet(LeasedQuerySet["ScheduledTask"]):
         return Q()
 
 
-class ScheduledTask(Leased):
+class ScheduledTask(LeaseModel):
     """A scheduled task of the workers for the ledger."""
 
     name = models.CharField(max_length=32, primary_key=True)

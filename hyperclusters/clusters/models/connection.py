@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 
 
 class Diagnosis(models.TextChoices):
@@ -48,7 +48,7 @@ class ConnectionTestQuerySet(LeasedQuerySet["ConnectionTest"]):
         return self.select_related("project__team", "asked_by")
 
 
-class ConnectionTest(Leased):
+class ConnectionTest(LeaseModel):
     """One test of a project's connection: requested on a page, made by a worker. The last ones are kept."""
 
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="tests")

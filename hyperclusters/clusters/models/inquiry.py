@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 
 
 class InquiryKind(StrEnum):
@@ -40,7 +40,7 @@ class InquiryQuerySet(LeasedQuerySet["Inquiry"]):
         return self.filter(rows__isnull=False)
 
 
-class Inquiry(Leased):
+class Inquiry(LeaseModel):
     """One read of the cloud about a cluster: requested on a page, made by a worker. The last ones are kept."""
 
     cluster = models.ForeignKey("clusters.Cluster", on_delete=models.CASCADE, related_name="inquiries")

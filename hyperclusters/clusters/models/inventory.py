@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from hyperclusters.access import permissions
 from hyperclusters.access.models import Grant, User
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.modelarts import CLUSTER_ID_PATTERN, ClusterType
 
@@ -43,7 +43,7 @@ class ClusterListingQuerySet(LeasedQuerySet["ClusterListing"]):
         return self.select_related("project__team")
 
 
-class ClusterListing(Leased):
+class ClusterListing(LeaseModel):
     """One list of the cloud: a project's clusters of one type, and how fresh our copy of it is."""
 
     project = models.ForeignKey("clusters.Project", on_delete=models.CASCADE, related_name="sources")

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from hyperclusters.audit import clock
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 from hyperclusters.audit.ledger import Subject
 
 from .project import KeyKind
@@ -41,7 +41,7 @@ class ProjectLookupQuerySet(LeasedQuerySet["ProjectLookup"]):
         return self.exclude(clock.due("expires_at", LIFETIME))
 
 
-class ProjectLookup(Leased):
+class ProjectLookup(LeaseModel):
     """What IAM lists for a key that no project has yet. It holds the key, sealed, until the project is connected.
 
     Only the session that typed the key may use it. The row is deleted when it is used or cancelled, when the same

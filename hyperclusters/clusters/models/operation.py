@@ -11,7 +11,7 @@ from django.db import models
 
 from hyperclusters.access import permissions
 from hyperclusters.audit import clock
-from hyperclusters.audit.leases import Leased, LeasedQuerySet
+from hyperclusters.audit.leases import LeasedQuerySet, LeaseModel
 from hyperclusters.audit.ledger import Subject
 from hyperclusters.clusters.failpoints import failpoint
 
@@ -67,7 +67,7 @@ class OperationQuerySet(LeasedQuerySet[W]):
         return row
 
 
-class Operation(Leased):
+class Operation(LeaseModel):
     """One attempt to change something in the cloud. Times are UTC."""
 
     UNRESOLVED: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class Operation(Leased):
     settled_at = models.DateTimeField(null=True, blank=True)
     overdue_at = models.DateTimeField(null=True, blank=True)  # when the alert about its age went out
 
-    class Meta(Leased.Meta):
+    class Meta(LeaseModel.Meta):
         abstract = True
 
     if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
 from hyperclusters.audit.archive_files import Unavailable
 from hyperclusters.audit.archived import find
-from hyperclusters.audit.filters import Unindexed
+from hyperclusters.audit.filters import WithoutIndex
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
@@ -72,7 +72,7 @@ def summary(request: PageRequest) -> HttpResponse:
     query = parse_query(request.user, audit_scope(request.user), request.GET, people_only=True)
     events = visible_events(request.user)
     if query.filter and (upto := query.form.cleaned_data["upto"]) is not None:
-        events = events.filter(LessThanOrEqual(Unindexed(F("seq")), upto))
+        events = events.filter(LessThanOrEqual(WithoutIndex(F("seq")), upto))
     context = {
         "chart": chart(query.filter, events, request.GET) if query.filter else None,
         "count": count(query.filter, events) if query.filter else None,
