@@ -20,10 +20,10 @@ def seal(fields: dict[str, Any], *, bound_to: str) -> str:
     return _fernet().encrypt(json.dumps({"bound_to": bound_to} | fields).encode()).decode()
 
 
-def unseal(sealed: str, *, bound_to: str) -> dict[str, Any]:
+def unseal(text: str, *, bound_to: str) -> dict[str, Any]:
     """Decrypt. Raises UnreadableSecret."""
     try:
-        fields: dict[str, Any] = json.loads(_fernet().decrypt(sealed.encode()))
+        fields: dict[str, Any] = json.loads(_fernet().decrypt(text.encode()))
     except InvalidToken:
         raise UnreadableSecret("No key of CREDENTIAL_KEYS opens it.") from None
     if fields.pop("bound_to") != bound_to:

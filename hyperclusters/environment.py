@@ -79,10 +79,10 @@ def secret(name: str) -> str:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
 
 
-def required(name: str, defaults: dict[str, str], meaning: str) -> str:
+def required(name: str, defaults: dict[str, str], purpose: str) -> str:
     """A secret that has no default outside the demo, whose own are `defaults`."""
     value = secret(name) or defaults.get(name, "")
-    check(bool(value), f"{name} is not set: {meaning}")
+    check(bool(value), f"{name} is not set: {purpose}")
     return value
 
 

@@ -48,7 +48,7 @@ def span(name: str, **attributes: Value) -> Iterator[None]:
         yield
         return
     with _tracer.start_as_current_span(
-        name, attributes=_dotted(attributes), record_exception=False, set_status_on_exception=False
+        name, attributes=_attribute_names(attributes), record_exception=False, set_status_on_exception=False
     ):
         yield
 
@@ -58,16 +58,18 @@ def note(name: str, **attributes: Value) -> None:
     if settings.TRACES:
         present = get_current_span()
         present.update_name(name)
-        present.set_attributes(_dotted(attributes))
+        present.set_attributes(_attribute_names(attributes))
 
 
-def ended(name: str, seconds: float, **attributes: Value) -> None:
+def record_span(name: str, seconds: float, **attributes: Value) -> None:
     """Record a span that ends now and began that long ago."""
     if settings.TRACES:
         now = time.time_ns()
-        _tracer.start_span(name, start_time=now - int(seconds * 1e9), attributes=_dotted(attributes)).end(now)
+        _tracer.start_span(
+            name, start_time=now - int(seconds * 1e9), attributes=_attribute_names(attributes)
+        ).end(now)
 
 
-def _dotted(attributes: dict[str, Value]) -> dict[str, Value]:
+def _attribute_names(attributes: dict[str, Value]) -> dict[str, Value]:
     """`http__route` as OpenTelemetry writes it: `http.route`."""
     return {name.replace("__", "."): value for name, value in attributes.items()}

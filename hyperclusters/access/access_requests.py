@@ -13,7 +13,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
-from .layers import covering, replaced_as_audit_json
+from .layers import covering_grant, replaced_as_audit_json
 from .models import AccessRequest, Grant, RequestState, Role, Team, User
 from .permissions import NotPermitted, Permission, Reader, require, within
 from .rules import Expiry, audited_change, lock, resolve_expiry
@@ -36,7 +36,7 @@ def ask(*, person: User, team: Team, role: Role, days: int | None, reason: str) 
         if not User.objects.filter(pk=person.pk, is_active=True).exists():
             raise NotPermitted(Permission.VIEW)
         until = resolve_expiry(team, end=_length(days), reason=reason, since=clock.now())
-        if covering(Grant.objects.active().of(person, team), role, until):
+        if covering_grant(Grant.objects.active().of(person, team), role, until):
             raise ChangeRefused(Cause.HELD, team.name)
         access_request = AccessRequest(person=person, team=team, role=role, days=days, reason=reason)
         try:

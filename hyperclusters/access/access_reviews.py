@@ -89,7 +89,7 @@ def decide(
     Raises NotPermitted; ChangeRefused: one's own, changed meanwhile, the review is closed, the last admin.
     """
     with audited_change(by=by, on=review.team, review=review.pk, keep=sorted(keep), end=sorted(end)):
-        team, review = _locked(review)
+        team, review = _lock(review)
         require_any(by, (Permission.GRANT, team), (Permission.APPOINT, None))
         wanted = dict.fromkeys(keep, Decision.KEPT) | dict.fromkeys(end, Decision.REVOKED)
         rows = review.items.filter(grant__in={*wanted, *(marks if keep_rest else ())}, is_late=False)
@@ -108,28 +108,40 @@ def decide(
             _require_may_decide(by, item.grant)
             if item.pk not in pending or marks.get(item.grant_id) != item.mark:
                 raise ChangeRefused(Cause.REVIEW_CHANGED, item.grant.person.username)
-        return _apply(review, changes, wanted, by=by, left=len(pending) - len(changes))
+        return _apply(review, changes, wanted, by=by, undecided_count=len(pending) - len(changes))
 
 
 def _apply(
-    review: AccessReview, items: list[GrantReview], wanted: Mapping[int, Decision], *, by: User, left: int
+    review: AccessReview,
+    items: list[GrantReview],
+    choices: Mapping[int, Decision],
+    *,
+    by: User,
+    undecided_count: int,
 ) -> ReviewCounts:
     now = clock.now()
     facts = [
-        each.grant.as_audit_json() | {"grant": str(each.grant_id), "decision": str(wanted[each.grant_id])}
+        each.grant.as_audit_json() | {"grant": str(each.grant_id), "decision": str(choices[each.grant_id])}
         for each in items
     ]
     for item in items:
-        item.decision, item.decided_at, item.decided_by = wanted[item.grant_id], now, by
+        item.decision, item.decided_at, item.decided_by = choices[item.grant_id], now, by
         note_last_use(item)
         if item.decision == Decision.REVOKED:
             revoke(item.grant, reason=REASON, by=by)
     GrantReview.objects.bulk_update(items, ["decision", "decided_at", "decided_by", *LAST_USE])
     kept = [each.grant_id for each in items if each.decision == Decision.KEPT]
     Grant.objects.filter(pk__in=kept).update(reviewed_at=now, reviewed_by=by)
-    counts = ReviewCounts(len(kept), len(items) - len(kept), left, is_complete=bool(items) and not left)
+    counts = ReviewCounts(
+        len(kept), len(items) - len(kept), undecided_count, is_complete=bool(items) and not undecided_count
+    )
     if items:
-        after = {"review": str(review.pk), "kept": counts.kept, "revoked": counts.revoked, "undecided": left}
+        after = {
+            "review": str(review.pk),
+            "kept": counts.kept,
+            "revoked": counts.revoked,
+            "undecided": undecided_count,
+        }
         record(
             EventType.ACCESS_REVIEWED,
             Outcome.DONE,
@@ -150,7 +162,7 @@ def complete(review: AccessReview, *, by: User) -> None:
     Raises NotPermitted; ChangeRefused: it was cancelled, or an admin can still decide about a grant.
     """
     with audited_change(by=by, on=review.team, review=review.pk):
-        team, review = _locked(review)
+        team, review = _lock(review)
         require(by, Permission.GRANT, team)
         if review.state == ReviewState.COMPLETED:
             return
@@ -167,7 +179,7 @@ def cancel(review: AccessReview, *, by: User, reason: str) -> None:
     Raises NotPermitted; ChangeRefused: without a reason, closed meanwhile.
     """
     with audited_change(by=by, on=review.team, review=review.pk, reason=reason):
-        team, review = _locked(review)
+        team, review = _lock(review)
         _require_may_ask(by, team)
         if not may_cancel(by, review):
             raise NotPermitted(Permission.REVIEW, team)
@@ -196,7 +208,7 @@ def may_decide(by: User, grant: Grant) -> bool:
     return grant.person != by and (is_admin_s or may(by, Permission.GRANT, grant.team))
 
 
-def _locked(review: AccessReview) -> tuple[Team, AccessReview]:
+def _lock(review: AccessReview) -> tuple[Team, AccessReview]:
     """The team, locked, and the review as it is now."""
     lock(review.team)
     review = AccessReview.objects.select_related("team").get(pk=review.pk)

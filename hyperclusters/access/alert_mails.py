@@ -159,7 +159,7 @@ def _queue(seq: int) -> None:
     OutgoingMail.objects.bulk_create(mails, ignore_conflicts=True)
 
 
-def _as_audit_json(stored: AlertSettings) -> dict[str, Any]:
-    people = User.objects.filter(pk__in=stored.recipients).order_by("username")
+def _as_audit_json(alerts: AlertSettings) -> dict[str, Any]:
+    people = User.objects.filter(pk__in=alerts.recipients).order_by("username")
     names = list(people.values_list("username", flat=True))
-    return {name: getattr(stored, name) for name in THRESHOLDS} | {"recipients": names}
+    return {name: getattr(alerts, name) for name in THRESHOLDS} | {"recipients": names}

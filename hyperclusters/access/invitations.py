@@ -13,7 +13,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
 from .identifiers import ascii_lower
-from .layers import covering, replaced_as_audit_json
+from .layers import covering_grant, replaced_as_audit_json
 from .models import Grant, Invitation, Role, Team, User
 from .permissions import NotPermitted, Permission, require
 from .rules import Expiry, audited_change, lock, require_may_give, resolve_expiry
@@ -105,7 +105,7 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
 def _take(invitation: Invitation, person: User) -> tuple[Grant, list[Grant]]:
     """The person's grant from now on and those before: the same one if that is no less."""
     role, team = Role(invitation.role), invitation.team
-    if grant := covering(Grant.objects.active().of(person, team), role, invitation.until):
+    if grant := covering_grant(Grant.objects.active().of(person, team), role, invitation.until):
         return grant, [grant]
     try:
         return create_grant(

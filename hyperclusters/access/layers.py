@@ -34,7 +34,7 @@ def replaced_by(
     return sorted(ended, key=rank, reverse=True)
 
 
-def covering(grants: Iterable[Grant], role: Role, until: datetime | None) -> Grant | None:
+def covering_grant(grants: Iterable[Grant], role: Role, until: datetime | None) -> Grant | None:
     """The grant, if any, that already allows as much for as long."""
     return next((each for each in grants if not each.is_below(role) and each.lasts(until)), None)
 
@@ -67,11 +67,11 @@ def rank(grant: Grant) -> int:
     return list(Role).index(Role(grant.role))
 
 
-def replaced_as_audit_json(replaced: list[Grant]) -> dict[str, Any] | None:
+def replaced_as_audit_json(grants: list[Grant]) -> dict[str, Any] | None:
     """The grants that ended with a new one, as the ledger stores them: the highest, and the others in `also`."""
-    if not replaced:
+    if not grants:
         return None
-    first, *others = (each.as_audit_json() for each in replaced)
+    first, *others = (each.as_audit_json() for each in grants)
     return first | {"also": others} if others else first
 
 

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 REMIND = timedelta(days=3)  # before the end
 FIRST_DAY = timedelta(days=1)  # without a reminder: a grant for a day needs no mail
 AMONG = 50  # rows of a kind, and mails, per turn
-REFUSED = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this mail, not any
+MAIL_ERRORS = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)  # this mail, not any
 R = TypeVar("R", bound=Model)
 
 
@@ -72,7 +72,7 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
             sent += _send(outgoing)
         except (OSError, ValueError) as error:
             _reschedule(mine, outgoing, error)
-            if not isinstance(error, REFUSED):
+            if not isinstance(error, MAIL_ERRORS):
                 break  # the mail server does not answer: the others wait as well
         else:
             mine.delete()
@@ -94,29 +94,29 @@ def _address(sent_field: str, kind: MailKind[Any]) -> None:
                 kind.note(row)
 
 
-def _send(outgoing: OutgoingMail) -> int:
+def _send(mail: OutgoingMail) -> int:
     """Send it, unless there is nothing to tell any more, or not to this address. Returns how many were sent."""
-    kind = KINDS[outgoing.kind]
-    row = kind.rows().filter(pk=outgoing.about).first()
+    kind = KINDS[mail.kind]
+    row = kind.rows().filter(pk=mail.about).first()
     to, subject, text = kind.write(row) if row is not None else ([], "", "")
-    if outgoing.address not in to:
+    if mail.address not in to:
         return 0
-    send_mail(" ".join(subject.split()), text, settings.DEFAULT_FROM_EMAIL, [outgoing.address])
+    send_mail(" ".join(subject.split()), text, settings.DEFAULT_FROM_EMAIL, [mail.address])
     return 1
 
 
-def _reschedule(mine: QuerySet[OutgoingMail], outgoing: OutgoingMail, error: Exception) -> None:
+def _reschedule(mine: QuerySet[OutgoingMail], mail: OutgoingMail, error: Exception) -> None:
     """Try it again later, unless that was the last try."""
-    if outgoing.tries >= TRIES:
+    if mail.tries >= TRIES:
         log.error(
             "a mail was refused by the mail server in %s tries and is given up: %s: %s",
             TRIES,
-            outgoing,
+            mail,
             error,
         )
         mine.delete()
         return
-    log.warning("a mail was refused by the mail server and is tried again: %s: %s", outgoing, error)
+    log.warning("a mail was refused by the mail server and is tried again: %s: %s", mail, error)
     mine.update(lease_holder="", lease_expires_at=None)
 
 
@@ -266,13 +266,13 @@ def _ending_soon() -> QuerySet[Grant]:
 
 
 WITHOUT_FIELD = {OutgoingMail.FORMER_ADDRESS, OutgoingMail.ALERT}  # queued where they arise
-DECIDED = [RequestState.APPROVED, RequestState.DECLINED]
+DECISION_STATES = [RequestState.APPROVED, RequestState.DECLINED]
 KINDS: dict[str, MailKind[Any]] = {
     "told_at": MailKind(
         lambda: AccessRequest.objects.pending().select_related("person", "team"), _request_mail
     ),
     "answered_at": MailKind(
-        lambda: AccessRequest.objects.filter(state__in=DECIDED).select_related(
+        lambda: AccessRequest.objects.filter(state__in=DECISION_STATES).select_related(
             "person", "team", "decided_by"
         ),
         _decision_mail,

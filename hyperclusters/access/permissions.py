@@ -19,7 +19,7 @@ from hyperclusters.statements import PERSON, Slot
 from .models import TEAM_ROLES, Grant, Role, Team, User
 
 
-class Held(NamedTuple):
+class RoleInTeam(NamedTuple):
     """A role that somebody holds, in one team or (None) in all."""
 
     team_id: int | None
@@ -30,13 +30,13 @@ class Held(NamedTuple):
 class Anyone:
     """Whoever holds these roles: stands for a person in SQL that is built once, see `statements`. May do nothing."""
 
-    roles: tuple[Held, ...]
+    roles: tuple[RoleInTeam, ...]
     pk: ClassVar[Slot] = PERSON
 
 
 Person = User | AnonymousUser
 Reader = Person | Anyone  # for whom a queryset is
-_known: ContextVar[dict[int, tuple[User, list[Grant]]] | None] = ContextVar(
+_people_with_grants: ContextVar[dict[int, tuple[User, list[Grant]]] | None] = ContextVar(
     "people with grants", default=None
 )
 _only_team: ContextVar[int | None] = ContextVar("the one team in which grants count", default=None)
@@ -107,11 +107,11 @@ def read_once() -> Iterator[None]:
 
     Code that writes calls `require`, which reads them again.
     """
-    token, team = _known.set({}), _only_team.set(None)
+    token, team = _people_with_grants.set({}), _only_team.set(None)
     try:
         yield
     finally:
-        _known.reset(token)
+        _people_with_grants.reset(token)
         _only_team.reset(team)
 
 
@@ -120,15 +120,15 @@ def remember(person: User, grants: Iterable[Grant]) -> None:
 
     Someone who is not active is not remembered.
     """
-    known, now = _known.get(), clock.now()
+    known, now = _people_with_grants.get(), clock.now()
     if known is not None and person.is_active:
         active = [grant for grant in grants if grant.until is None or grant.until > now]
         known[person.pk] = person, sorted(active, key=_rank)
 
 
-def remembered(person_id: int) -> User | None:
+def person_in_context(person_id: int) -> User | None:
     """The active person, if this web request has read them already."""
-    person, _grants = (_known.get() or {}).get(person_id, (None, ()))
+    person, _grants = (_people_with_grants.get() or {}).get(person_id, (None, ()))
     return person
 
 
@@ -141,7 +141,7 @@ def active_grants(person: Person) -> list[Grant]:
     """This person's active grants, each with its team; those of one team in rising order."""
     if not isinstance(person, User):
         return []
-    known, team_id = _known.get(), _only_team.get()
+    known, team_id = _people_with_grants.get(), _only_team.get()
     if known is None or person.pk not in known:
         # Sorted here: in the database the names to sort by cost two joins more, on every page.
         grants = sorted(
@@ -174,7 +174,9 @@ def scope(person: Reader, permission: Permission) -> tuple[int, ...] | None:
 
 def anyone_like(person: User) -> Anyone:
     """Whoever holds the roles that this person holds now."""
-    return Anyone(tuple(sorted({Held(each.team_id, each.role) for each in active_grants(person)}, key=str)))
+    return Anyone(
+        tuple(sorted({RoleInTeam(each.team_id, each.role) for each in active_grants(person)}, key=str))
+    )
 
 
 def within(person: Reader, permission: Permission, *, team: str) -> Q:

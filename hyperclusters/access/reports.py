@@ -51,14 +51,14 @@ def note_export(team: Team, *, by: User, rows: int) -> None:
     record(EventType.ACCESS_EXPORTED, Outcome.DONE, on=team, by=by, after={"rows": rows})
 
 
-def _row(team: Team, grant: Grant, allowed: list[Permission]) -> tuple[str, ...]:
+def _row(team: Team, grant: Grant, permissions: list[Permission]) -> tuple[str, ...]:
     return (
         team.name,
         grant.person.username,
         grant.person.full_name,
         grant.role,
         "team" if grant.team else "every team",
-        "; ".join(permission.value for permission in allowed),
+        "; ".join(permission.value for permission in permissions),
         _utc(grant.since),
         _utc(grant.until) if grant.until else "open-ended",
         grant.granted_by.username if grant.granted_by else "a command on the server",

@@ -17,7 +17,7 @@ from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import Cause, ChangeRefused
-from .layers import covering, rank, replaced_as_audit_json, replaced_by
+from .layers import covering_grant, rank, replaced_as_audit_json, replaced_by
 from .models import Grant, Role, Team, User
 from .permissions import Permission, require
 from .rules import (
@@ -178,7 +178,7 @@ def create_grant(
     now = clock.now()
     ends_at = resolve_expiry(team, end=until, reason=reason, since=now)
     grants = list(Grant.objects.of(person, team).filter(ended_at__isnull=True))
-    if keep_higher and covering(grants, role, ends_at):
+    if keep_higher and covering_grant(grants, role, ends_at):
         raise ChangeRefused(Cause.HELD, person.username)
     replaced = replaced_by(grants, role, ends_at, keep_higher=keep_higher)
     for old in replaced:

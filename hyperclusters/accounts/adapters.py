@@ -33,7 +33,7 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from . import company, factors, lockout, recent_login
 from .claims import Claims, UnusableClaims
 from .oidc import ProviderError
-from .sessions import COMPANY_WORD_ENDS, STARTED
+from .sessions import COMPANY_WORD_ENDS, STARTED_AT
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class AccountAdapter(DefaultAccountAdapter):
         super().login(request, user)
         if word_ends is not None:
             request.session[COMPANY_WORD_ENDS] = word_ends.isoformat()
-        request.session.pop(STARTED, None)
+        request.session.pop(STARTED_AT, None)
         request.session.cycle_key()  # Django keeps the ID when the same person signs in again
         recent_login.note_confirmation(request.session)
         steps = [each.get("type") or each["method"] for each in how]

@@ -5,7 +5,7 @@ from django.conf import settings
 
 from hyperclusters.access.backends import ActivePeople
 from hyperclusters.access.models import SITE_ROLES, User
-from hyperclusters.access.permissions import active_grants, remembered
+from hyperclusters.access.permissions import active_grants, person_in_context
 
 from .models import FACTORS
 
@@ -14,7 +14,7 @@ class SignedInPeople(ActivePeople):
     """As for a password; also whether the person lacks a required second factor."""
 
     def get_user(self, user_id: int) -> User | None:
-        person = remembered(user_id) or super().get_user(user_id)
+        person = person_in_context(user_id) or super().get_user(user_id)
         # The page needs the grants as well: they are read once per request.
         if (
             person

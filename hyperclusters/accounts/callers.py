@@ -25,15 +25,15 @@ Caller = TypeVar("Caller", Session, ApiToken)
 
 def read_session(key: str) -> Session | None:
     """The session of this key, expired or not, with its person. The rest of the request knows their grants."""
-    return _read(Session, "person", key)
+    return _caller(Session, "person", key)
 
 
 def read_token(pk: str) -> ApiToken | None:
     """The token of this ID, usable or not, with its owner. The rest of the request knows their grants."""
-    return _read(ApiToken, "owner", pk)
+    return _caller(ApiToken, "owner", pk)
 
 
-def _read(model: type[Caller], owner: str, key: str) -> Caller | None:
+def _caller(model: type[Caller], owner: str, key: str) -> Caller | None:
     if "\x00" in key:  # which PostgreSQL's text cannot hold
         return None
     sql, columns, (of_caller, of_person, of_grant, of_team) = _statement(model, owner)

@@ -159,7 +159,7 @@ def apply_groups(*, person: User, groups: Groups) -> None:
     if groups.names is None:
         _note_unstated(person, groups, by_groups)
         return
-    wanted = _wanted(groups.names)
+    wanted = _roles_of(groups.names)
     for old in by_groups:
         if (old.team, old.role) not in wanted:
             with _unless_refused(person):
@@ -192,7 +192,7 @@ def _unless_refused(person: User) -> Iterator[None]:
         log.warning("groups of %s: %s", person.username, refused)
 
 
-def _wanted(groups: frozenset[str]) -> dict[tuple[Team | None, str], str]:
+def _roles_of(groups: frozenset[str]) -> dict[tuple[Team | None, str], str]:
     """What these groups give, each with its group: in a team only the strongest role."""
     teams = Team.objects.in_bulk(
         [slug for _, slug, _ in settings.OIDC_GROUP_ROLES if slug], field_name="slug"

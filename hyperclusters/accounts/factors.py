@@ -79,7 +79,7 @@ def add_authenticator_app(*, person: User, secret: str, code: str) -> list[str]:
         _lock(person)
         if Authenticator.objects.filter(user=person, type=Authenticator.Type.TOTP).exists():
             raise get_adapter().validation_error("has_app")
-        return _added(person, TOTP.activate(person, secret).instance)
+        return _record_addition(person, TOTP.activate(person, secret).instance)
 
 
 def passkey_options(person: User) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def add_passkey(*, person: User, name: str, credential: dict[str, Any]) -> list[
         raise get_adapter().validation_error("incorrect_code")
     with transaction.atomic():
         _lock(person)
-        return _added(person, webauthn.WebAuthn.add(person, name, credential).instance)
+        return _record_addition(person, webauthn.WebAuthn.add(person, name, credential).instance)
 
 
 def remove_factor(*, person: User, pk: int) -> None:
@@ -142,10 +142,10 @@ def seal(text: str) -> str:
     return _fernet().encrypt(text.encode()).decode()
 
 
-def unseal(sealed: str) -> str:
+def unseal(text: str) -> str:
     """Decrypt. Raises ValidationError if no key opens it."""
     try:
-        return _fernet().decrypt(sealed.encode()).decode()
+        return _fernet().decrypt(text.encode()).decode()
     except InvalidToken:
         raise ValidationError("No key of CREDENTIAL_KEYS opens this factor.") from None
 
@@ -163,7 +163,7 @@ def reseal_all() -> int:
     return changed
 
 
-def _added(person: User, factor: Authenticator) -> list[str]:
+def _record_addition(person: User, factor: Authenticator) -> list[str]:
     """Record it. The first factor brings recovery codes, which have no event of their own."""
     codes = Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES)
     first = not codes.exists()

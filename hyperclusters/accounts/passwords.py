@@ -68,12 +68,12 @@ def person_of(uid: str, token: str) -> User | None:
 
 def change_password(*, person: User, password: str, but: str | None = None) -> None:
     """Set a new password, checked by the form, and end every session but the one with this key."""
-    _set(person, password, EventType.PASSWORD_CHANGED, but)
+    _store(person, password, EventType.PASSWORD_CHANGED, but)
 
 
 def reset_password(*, person: User, password: str) -> None:
     """Set the password of a person who came by a link, and end all their sessions."""
-    _set(person, password, EventType.PASSWORD_RESET, None)
+    _store(person, password, EventType.PASSWORD_RESET, None)
 
 
 def ask_for_reset(*, email: str) -> None:
@@ -100,7 +100,7 @@ def _send(mail: EmailMessage) -> None:
         log.exception("A mail for a new password could not be sent.")
 
 
-def _set(person: User, password: str, event_type: EventType, but: str | None) -> None:
+def _store(person: User, password: str, event_type: EventType, but: str | None) -> None:
     with transaction.atomic():
         person.set_password(password)
         person.save(update_fields=["password"])

@@ -28,7 +28,7 @@ from .callers import read_session
 from .models import Session
 
 HALF_WAY = "account_login"  # where allauth keeps a sign-in that lacks its second step
-STARTED = "started_at"
+STARTED_AT = "started_at"
 COMPANY_WORD_ENDS = "company_word_ends"  # when a person without a password must sign in at the company again
 SALT = "hyperclusters.accounts.sessions.timed"
 STRANGER_AGE = timedelta(minutes=15)  # enough for the way to the company's provider and back
@@ -86,8 +86,8 @@ class SessionStore(db.SessionStore):
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         now = clock.now()
         if PERSON in data:
-            data.setdefault(STARTED, now.isoformat())  # stays through every change of the key
-        started_at = datetime.fromisoformat(data[STARTED]) if PERSON in data else None
+            data.setdefault(STARTED_AT, now.isoformat())  # stays through every change of the key
+        started_at = datetime.fromisoformat(data[STARTED_AT]) if PERSON in data else None
         return Session(
             session_key=self._get_or_create_session_key(),  # type: ignore[attr-defined]  # not in the stubs
             session_data=self.encode(data),

@@ -115,14 +115,14 @@ def authenticate(header: str, *, ip: str) -> ApiToken:
     pk = token_id(text)
     token = read_token(pk) if pk else None
     if token is None or not hmac.compare_digest(token.digest, _digest(text)):
-        raise _rejected(None, "unknown", ip)
+        raise _rejection(None, "unknown", ip)
     if not token.owner.is_active:
-        raise _rejected(token, "inactive", ip)
+        raise _rejection(token, "inactive", ip)
     if not token.is_usable:
-        raise _rejected(token, "revoked" if token.revoked_at else "expired", ip)
+        raise _rejection(token, "revoked" if token.revoked_at else "expired", ip)
     ends_at = confirmation_ends_at(token.owner)
     if ends_at and ends_at <= clock.now():
-        raise _rejected(token, "unconfirmed", ip)
+        raise _rejection(token, "unconfirmed", ip)
     _note_use(token, ip)
     return token
 
@@ -134,7 +134,7 @@ def _require_manager(by: User, owner: User) -> None:
     require(by, Permission.GRANT, owner.service_team)
 
 
-def _rejected(token: ApiToken | None, cause: str, ip: str) -> TokenRejected | RateLimited:
+def _rejection(token: ApiToken | None, cause: str, ip: str) -> TokenRejected | RateLimited:
     """An event as well: of its owner if the secret was right, else a stranger's.
 
     A network that has sent too many is told when to come again, and nothing is written. Usable tokens from there are

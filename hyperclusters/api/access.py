@@ -23,7 +23,7 @@ from .schemas import (
     Line,
     MeOut,
     Page,
-    Paging,
+    PageParameters,
     TeamOut,
     TokenOut,
 )
@@ -61,7 +61,7 @@ def read_me(request: PageRequest) -> MeOut:
 
 @api.get("/teams", response=Page[TeamOut], tags=["access"], url_name="teams")
 @access(get=SIGNED_IN.with_scope(Scope.ACCESS_READ))
-def list_teams(request: PageRequest, filters: Query[Paging]) -> Page[TeamOut]:
+def list_teams(request: PageRequest, filters: Query[PageParameters]) -> Page[TeamOut]:
     """The teams that you may look into, by slug."""
     roles = {grant.team_id: grant.role for grant in active_grants(request.user)}
     rows = teams_where(request.user, Permission.MEMBERS)
@@ -72,7 +72,7 @@ def list_teams(request: PageRequest, filters: Query[Paging]) -> Page[TeamOut]:
 
 @api.get("/teams/{slug:slug}/grants", response=Page[GrantOut], tags=["access"], url_name="grants")
 @access(get=on("team").with_scope(Scope.ACCESS_READ))
-def list_grants(request: PageRequest, slug: str, filters: Query[Paging]) -> Page[GrantOut]:
+def list_grants(request: PageRequest, slug: str, filters: Query[PageParameters]) -> Page[GrantOut]:
     """The grants in force in a team, oldest first. A person may have one of each role: the highest counts."""
     rows = (
         Grant.objects.active()
@@ -116,7 +116,7 @@ def revoke_grant(request: PageRequest, slug: str, grant_id: int, filters: Query[
 
 @api.get("/access-requests", response=Page[AccessRequestOut], tags=["access"], url_name="access_requests")
 @access(get=SIGNED_IN.with_scope(Scope.ACCESS_READ))
-def list_access_requests(request: PageRequest, filters: Query[Paging]) -> Page[AccessRequestOut]:
+def list_access_requests(request: PageRequest, filters: Query[PageParameters]) -> Page[AccessRequestOut]:
     """The requests that wait for your decision, oldest first."""
     page_rows, following = page_by_number(
         access_requests.waiting_for(request.user), limit=filters.limit, cursor=filters.cursor
@@ -128,7 +128,7 @@ def list_access_requests(request: PageRequest, filters: Query[Paging]) -> Page[A
 @access(post=DECIDERS)
 def approve_access_request(request: PageRequest, request_id: int, body: ApprovalBody) -> GrantOut:
     """Grant what is asked for, from now on."""
-    access_request = _waiting(request, request_id)
+    access_request = _open_request(request, request_id)
     days = body.days if body.days is not None else access_request.days
     grant = access_requests.approve(access_request, by=request.user, days=days, note=body.note)
     return _grant_out(grant, access_request.person)
@@ -143,7 +143,7 @@ def approve_access_request(request: PageRequest, request_id: int, body: Approval
 @access(post=DECIDERS)
 def decline_access_request(request: PageRequest, request_id: int, body: DeclineBody) -> AccessRequestOut:
     """Say no, and why."""
-    access_request = _waiting(request, request_id)
+    access_request = _open_request(request, request_id)
     access_requests.decline(access_request, by=request.user, note=body.note)
     return _request_out(access_request)
 
@@ -155,7 +155,7 @@ def _team(request: PageRequest, slug: str) -> Team:
     return team
 
 
-def _waiting(request: PageRequest, pk: int) -> AccessRequest:
+def _open_request(request: PageRequest, pk: int) -> AccessRequest:
     """A request in a team that the caller can see. Raises Http404; NotPermitted without the right to decide there."""
     rows = AccessRequest.objects.filter(team__in=teams_where(request.user, Permission.MEMBERS), pk=pk)
     access_request = rows.select_related("person", "team").first()

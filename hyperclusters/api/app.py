@@ -48,9 +48,9 @@ api = NinjaAPI(
 add_handlers(api)
 
 
-def refuse_unknown_parameters(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+def refuse_unknown_parameters(handler: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """422 for a query parameter that the endpoint does not have: a mistyped filter must not mean everything."""
-    operation: Any = run.__self__  # type: ignore[attr-defined]  # ninja decorates the bound method
+    operation: Any = handler.__self__  # type: ignore[attr-defined]  # ninja decorates the bound method
     parameters = {
         name
         for model in operation.models
@@ -58,12 +58,12 @@ def refuse_unknown_parameters(run: Callable[..., HttpResponseBase]) -> Callable[
         for name in model.__ninja_flatten_map__
     }
 
-    @wraps(run)
+    @wraps(handler)
     def checked(request: PageRequest, **kwargs: Any) -> HttpResponseBase:
         if unknown := sorted(request.GET.keys() - parameters):
             errors = [{"loc": ("query", name), "msg": "Unknown parameter"} for name in unknown]
             return api.on_exception(request, ValidationError(errors))
-        return run(request, **kwargs)
+        return handler(request, **kwargs)
 
     return checked
 

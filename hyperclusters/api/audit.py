@@ -22,7 +22,7 @@ from hyperclusters.web.shared.ratelimit import limited, searches
 
 from .app import api
 from .paging import decode_number, encode
-from .schemas import EventOut, IntegrityOut, ObjectOut, Page, Paging, Search
+from .schemas import EventOut, IntegrityOut, ObjectOut, Page, PageParameters, Search
 
 Several = list[Search]
 READERS = anywhere(Permission.AUDIT).with_scope(Scope.AUDIT_READ)
@@ -55,7 +55,7 @@ class EventFilters(Schema):
     )
 
 
-class EventPage(EventFilters, Paging):
+class EventPage(EventFilters, PageParameters):
     after: int | None = Field(
         None,
         ge=0,
@@ -70,7 +70,7 @@ class EventPage(EventFilters, Paging):
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
-    scope, wanted, event_filter = _wanted(request)
+    scope, wanted, event_filter = _scope_and_filters(request)
     following = None
     if filters.after is not None and filters.cursor:
         raise ValidationError([{"loc": ("query", "cursor"), "msg": "Not together with after"}])
@@ -94,7 +94,7 @@ def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOu
 @limited("export", "EXPORTS_PER_MINUTE")
 def export_events(request: PageRequest, filters: Query[EventFilters]) -> HttpResponseBase:
     """All events that you may read, as JSON Lines with a sealed manifest as the last line, in the order of the chain."""
-    _scope, wanted, _filter = _wanted(request)
+    _scope, wanted, _filter = _scope_and_filters(request)
     return start_export(request, wanted, Format.JSONL)
 
 
@@ -112,7 +112,7 @@ def read_integrity(request: PageRequest) -> IntegrityOut:
     )
 
 
-def _wanted(request: PageRequest) -> tuple[AuditScope, AuditQuery, EventFilter]:
+def _scope_and_filters(request: PageRequest) -> tuple[AuditScope, AuditQuery, EventFilter]:
     """What the address asks for, by the page's own rules. Raises ValidationError."""
     scope = audit_scope(request.user)
     wanted = parse_query(request.user, scope, request.GET)

@@ -34,12 +34,12 @@ from .schemas import (
     NetworkOut,
     OccupantOut,
     Page,
-    Paging,
+    PageParameters,
     ProjectOut,
     Search,
 )
 
-READ = Scope.CLUSTERS_READ
+READ_SCOPE = Scope.CLUSTERS_READ
 COLUMNS = (
     *("pk", "cluster_id", "name", "type", "also_type", "project__name", "project__team__slug", "creation_id"),
     *("creation__requested_by__username", "owner__username", "locked_at", "locked_by__username"),
@@ -47,7 +47,7 @@ COLUMNS = (
 )
 
 
-class ClusterFilters(Paging):
+class ClusterFilters(PageParameters):
     q: Search = Field("", description="Part of the name, cluster ID or subnet ID")
     name: Search = Field("", description="The whole name")
     project: Search = ""
@@ -61,7 +61,7 @@ class ClusterFilters(Paging):
 
 
 @api.get("/clusters", response=Page[ClusterOut], tags=["clusters"], url_name="clusters")
-@access(get=SIGNED_IN.with_scope(READ))
+@access(get=SIGNED_IN.with_scope(READ_SCOPE))
 @limited("search", "SEARCHES_PER_MINUTE", when=searches)
 def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[ClusterOut]:
     """Clusters of your teams as the cloud was last seen to have them, the newest first."""
@@ -80,7 +80,7 @@ def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[
 
 
 @api.get("/clusters/{uuid:cluster_id}", response=ClusterOut, tags=["clusters"], url_name="cluster")
-@access(get=on("cluster").with_scope(READ))
+@access(get=on("cluster").with_scope(READ_SCOPE))
 def read_cluster(request: PageRequest, cluster_id: UUID) -> ClusterOut:
     """One cluster."""
     clusters = _clusters_out(_clusters(request).filter(pk=cluster_id))
@@ -139,7 +139,7 @@ def request_deletion(
 
 
 @api.get("/deletions/{uuid:deletion_id}", response=DeletionOut, tags=["clusters"], url_name="deletion")
-@access(get=on("cluster").with_scope(READ))
+@access(get=on("cluster").with_scope(READ_SCOPE))
 def read_deletion(request: PageRequest, deletion_id: UUID) -> DeletionOut:
     """One deletion."""
     rows = Deletion.objects.visible_to(request.user).select_related(
@@ -152,8 +152,8 @@ def read_deletion(request: PageRequest, deletion_id: UUID) -> DeletionOut:
 
 
 @api.get("/projects", response=Page[ProjectOut], tags=["projects"], url_name="projects")
-@access(get=SIGNED_IN.with_scope(READ))
-def list_projects(request: PageRequest, filters: Query[Paging]) -> Page[ProjectOut]:
+@access(get=SIGNED_IN.with_scope(READ_SCOPE))
+def list_projects(request: PageRequest, filters: Query[PageParameters]) -> Page[ProjectOut]:
     """Projects of your teams, by name."""
     creating = set(teams_where(request.user, Permission.CREATE).values_list("pk", flat=True))
     rows = Project.objects.where(request.user, Permission.VIEW).select_related("team")

@@ -30,12 +30,12 @@ from .schemas import (
     ClusterRef,
     CreationOut,
     Page,
-    Paging,
+    PageParameters,
     Search,
 )
 
 
-class CreationFilters(Paging):
+class CreationFilters(PageParameters):
     q: Search = Field("", description="Part of the name")
     name: Search = Field("", description="The whole name")
     project: Search = ""

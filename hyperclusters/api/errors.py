@@ -56,9 +56,9 @@ def add_handlers(api: NinjaAPI) -> None:
         NotPermitted: denied,
         ValidationError: invalid,
         InvalidModel: invalid_model,
-        HttpError: malformed,
+        HttpError: malformed_body,
         RequestDataTooBig: too_large,
-        CreationRefused: refused,
+        CreationRefused: creation_refusal,
         ChangeRefused: change_refused,
         StaleState: stale,
         OperationalError: busy,
@@ -82,7 +82,7 @@ def invalid_model(request: HttpRequest, error: InvalidModel) -> HttpResponse:
     return problem(request, 422, "invalid", " ".join(error.messages), errors=_errors(by_field))
 
 
-def malformed(request: HttpRequest, error: HttpError) -> HttpResponse:
+def malformed_body(request: HttpRequest, error: HttpError) -> HttpResponse:
     """400: the body is no JSON."""
     return problem(request, error.status_code, "malformed", _("The body must be a JSON object."))
 
@@ -109,7 +109,7 @@ def change_refused(request: HttpRequest, error: ChangeRefused) -> HttpResponse:
     return problem(request, status, str(error.cause), access_refusal(error))
 
 
-def refused(request: HttpRequest, error: CreationRefused) -> HttpResponse:
+def creation_refusal(request: HttpRequest, error: CreationRefused) -> HttpResponse:
     """Why a creation or deletion was not accepted. Nothing was sent."""
     if isinstance(error, TokenUsed):
         detail = _("This Idempotency-Key was used with another body. Use a new key for a new request.")

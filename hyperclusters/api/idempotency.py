@@ -21,7 +21,7 @@ PARAMETER: dict[str, Any] = {
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "minLength": 1, "maxLength": 255},
     "example": "run-4711-create-train-a3-west",
 }
-REPLAYED: dict[str, Any] = {
+REPLAY_HEADER: dict[str, Any] = {
     "description": "`true` if this key was used before, with the same body",
     "schema": {"type": "string", "enum": ["true"]},
 }

@@ -26,7 +26,7 @@ ClusterTypeName = Literal["HPS", "ECS"]
 RoleName = Literal["viewer", "creator", "admin"]
 
 
-class Paging(Schema):
+class PageParameters(Schema):
     """The parameters of every list."""
 
     limit: int = Field(DEFAULT, ge=1, le=MOST, description="Rows on a page")

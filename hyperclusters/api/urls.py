@@ -23,12 +23,12 @@ def _patterns() -> Iterator[URLPattern]:
     ) in api._get_bound_routers():  # ninja's public `urls` has a pattern for each method of an address
         for route, endpoint in bound.path_operations.items():
             view = endpoint.get_view()
-            view.access = _declared(endpoint)  # type: ignore[attr-defined]  # as `@access` marks a view
+            view.access = _declaration(endpoint)  # type: ignore[attr-defined]  # as `@access` marks a view
             name = endpoint.operations[0].url_name
             yield path(replace_path_param_notation(route).lstrip("/"), view, name=name)
 
 
-def _declared(endpoint: PathView) -> access:
+def _declaration(endpoint: PathView) -> access:
     """What the methods of one address need, in one declaration."""
     each: list[access] = [vars(operation.view_func)["access"] for operation in endpoint.operations]
     return access(

@@ -17,7 +17,7 @@ from hyperclusters.web.texts.access import REFUSALS
 
 from .app import api
 from .errors import STATUS_OF_CAUSE
-from .idempotency import REPLAYED
+from .idempotency import REPLAY_HEADER
 from .schemas import Problem
 
 # What any request may be answered, by what it is about.
@@ -126,7 +126,7 @@ def _complete(address: str, method: str, operation: dict[str, Any]) -> None:
         operation["responses"][status] = {"description": text, "content": {MEDIA_TYPE: PROBLEM}}
     if accepted := operation["responses"].get(202):
         location = {"description": "Where to watch it", "schema": {"type": "string"}}
-        accepted["headers"] = {"Location": location, "Idempotent-Replayed": REPLAYED}
+        accepted["headers"] = {"Location": location, "Idempotent-Replayed": REPLAY_HEADER}
     if address.endswith("/audit/export"):
         lines = {"application/x-ndjson": {"schema": {"type": "string"}}}
         operation["responses"][200] = {"description": "JSON Lines", "content": lines}

@@ -35,14 +35,8 @@ from .vocabulary import EventType, Outcome
 log = logging.getLogger(__name__)
 RENEW = timedelta(seconds=2)  # between two renewals of a lease
 SOON = timedelta(seconds=5)  # until a check that ended with an error begins again
-MANIFEST_FIELDS = (
-    "first",
-    "last",
-    "previous",
-    "digest",
-    "file",
-    "sha256",
-)  # of a manifest, as its record has it
+# Of a manifest, as its record has it.
+MANIFEST_FIELDS = ("first", "last", "previous", "digest", "file", "sha256")
 Progress = Callable[[int, int], None]
 
 

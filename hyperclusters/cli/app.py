@@ -44,7 +44,7 @@ def login(
         token = sys.stdin.readline()
     else:
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--url")
-    entered = config.checked(url, token)
+    entered = config.valid_config(url, token)
     with Client(entered) as client:
         me = client.get("/me")
     progress(f"Stored in {config.store(entered)}.")

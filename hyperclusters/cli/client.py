@@ -19,9 +19,10 @@ RETRY_SECONDS = 120.0  # how long one call is repeated
 SHORTEST_ATTEMPT = 5.0  # an attempt gets at least so many seconds
 LONGEST_SILENCE = 30.0  # and ends after so many without a byte
 FIRST_DELAY, LONGEST_DELAY = 0.5, 10.0
-RETRIED = {429, 502, 503, 504}
-DENIED = {401, 403, 404}
-REFUSED = {400, 409, 413, 422}  # an answer to the key itself: no earlier attempt with it was recorded
+RETRY_STATUSES = {429, 502, 503, 504}
+DENIAL_STATUSES = {401, 403, 404}
+# An answer to the key itself: no earlier attempt with it was recorded.
+REFUSAL_STATUSES = {400, 409, 413, 422}
 Query = dict[str, Any]
 
 
@@ -48,7 +49,7 @@ class Client:
 
     def get(self, path: str, *, seconds: float | None = None, **query: Any) -> Any:
         """The JSON at this path. Empty parameters are left out."""
-        return self._call("GET", path, seconds, params=_filled(query))
+        return self._call("GET", path, seconds, params=_without_blanks(query))
 
     def post(self, path: str, body: dict[str, Any], *, key: str, seconds: float | None = None) -> Any:
         """The answer to a write. `key` makes it safe to repeat."""
@@ -70,7 +71,7 @@ class Client:
     def stream(self, path: str, query: Query) -> Iterator[Iterator[bytes]]:
         """The body of a long answer in pieces. Not repeated once it has begun."""
         try:
-            with self._http.stream("GET", path, params=_filled(query)) as response:
+            with self._http.stream("GET", path, params=_without_blanks(query)) as response:
                 if response.status_code != 200:
                     response.read()
                     raise self._refusal(response, is_open=False)
@@ -93,11 +94,13 @@ class Client:
             else:
                 if response.is_success:
                     return self._json(response, is_write=is_write)
-                if response.status_code in REFUSED:
+                if response.status_code in REFUSAL_STATUSES:
                     is_open = False
                 is_open |= is_write and _may_be_recorded(response)
                 failure = self._refusal(response, is_open=is_open)
-                if response.status_code not in RETRIED and not (is_write and response.status_code == 500):
+                if response.status_code not in RETRY_STATUSES and not (
+                    is_write and response.status_code == 500
+                ):
                     raise failure
                 wait = max(wait, retry_after(response.headers))
                 reason = f"HTTP {response.status_code}"
@@ -161,7 +164,7 @@ class Client:
             lines.append(f"Request ID: {request_id}")
         if is_open:
             code = ExitCode.UNKNOWN
-        elif status in DENIED and (problem or status != 404):
+        elif status in DENIAL_STATUSES and (problem or status != 404):
             code = ExitCode.NOT_PERMITTED
         elif status in {502, 503, 504} and not problem:
             code = ExitCode.UNREACHABLE
@@ -198,5 +201,5 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _filled(query: Query) -> Query:
+def _without_blanks(query: Query) -> Query:
     return {name: value for name, value in query.items() if value not in ("", None) and value is not False}

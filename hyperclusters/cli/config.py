@@ -37,11 +37,11 @@ def load() -> Config:
     url = os.environ.get("HYPERCLUSTERS_URL", "")
     token = os.environ.get("HYPERCLUSTERS_TOKEN", "")
     if url and token:
-        return checked(url, token)
-    stored = _stored()
+        return valid_config(url, token)
+    stored = _read_file()
     if stored and token:
-        return checked(stored.url, token)
-    if stored and (not url or checked(url, stored.token).url == stored.url):
+        return valid_config(stored.url, token)
+    if stored and (not url or valid_config(url, stored.token).url == stored.url):
         return stored
     missing = "HYPERCLUSTERS_URL" if token else "HYPERCLUSTERS_TOKEN" if url else "server and token"
     raise Failure(
@@ -50,7 +50,7 @@ def load() -> Config:
     )
 
 
-def checked(url: str, token: str) -> Config:
+def valid_config(url: str, token: str) -> Config:
     """A configuration that a request can be made of. Raises Failure."""
     url, token = url.strip().rstrip("/"), token.strip()
     try:
@@ -78,13 +78,13 @@ def store(config: Config) -> Path:
     return target
 
 
-def _stored() -> Config | None:
+def _read_file() -> Config | None:
     file = path()
     try:
         if os.name == "posix" and file.stat().st_mode & 0o077:
             raise Failure(f"Other people can read {file}. Run: chmod 600 {file}", ExitCode.USAGE)
         content = json.loads(file.read_text())
-        return checked(str(content["url"]), str(content["token"]))
+        return valid_config(str(content["url"]), str(content["token"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):

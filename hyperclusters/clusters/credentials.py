@@ -31,9 +31,9 @@ def seal(credentials: Credentials, *, bound_to: str) -> str:
     return encryption.seal(fields, bound_to=bound_to)
 
 
-def unseal(sealed: str, *, bound_to: str) -> Credentials:
+def unseal(text: str, *, bound_to: str) -> Credentials:
     """Decrypt. Raises UnreadableCredentials."""
     try:
-        return Credentials(**encryption.unseal(sealed, bound_to=bound_to))
+        return Credentials(**encryption.unseal(text, bound_to=bound_to))
     except encryption.UnreadableSecret as error:
         raise UnreadableCredentials(f"The credentials cannot be read. {error}") from None

@@ -82,7 +82,7 @@ def _client(
 def _note(exchange: Exchange, error: ModelArtsError | None) -> None:
     """Count the call and record it as a span."""
     counters.count_call(exchange, error)
-    tracing.ended(
+    tracing.record_span(
         f"ModelArts {exchange.request.call}",
         exchange.elapsed,
         result=type(error).__name__ if error else "Answer",
@@ -121,8 +121,8 @@ def is_allowed(endpoint: str) -> bool:
     return any(host == allowed or _is_below(host, allowed) for allowed in settings.UPSTREAM_HOSTS)
 
 
-def _is_below(host: str, allowed: str) -> bool:
-    return allowed.startswith("*.") and host.endswith(allowed[1:])
+def _is_below(host: str, pattern: str) -> bool:
+    return pattern.startswith("*.") and host.endswith(pattern[1:])
 
 
 @cache

@@ -25,7 +25,7 @@ from hyperclusters.clusters.ownership import hand_over, lock
 from hyperclusters.clusters.projects import change_project, connect_project
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.demo.accounts import PEOPLE
-from hyperclusters.demo.simulated import Simulated
+from hyperclusters.demo.simulated import SimulatedCloud
 
 VISION_PROJECT_ID = "0f5181caba0024e72f89c0045e707b91"
 SPEECH_PROJECT_ID = "5f2c9d84b7a34e10a6d3c58e1b90f742"
@@ -35,7 +35,9 @@ MINUTE = 1 / 24 / 60  # of a day
 class History:
     """Writes it, from its first day to `end`. `set_clock` sets the clock that rows are judged by."""
 
-    def __init__(self, simulated: Simulated, end: datetime, set_clock: Callable[[datetime], None]) -> None:
+    def __init__(
+        self, simulated: SimulatedCloud, end: datetime, set_clock: Callable[[datetime], None]
+    ) -> None:
         self.simulated, self.end, self.set_clock = simulated, end, set_clock
 
     def write(self) -> None:

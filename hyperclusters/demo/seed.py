@@ -13,12 +13,12 @@ from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
 from hyperclusters.demo.accounts import PEOPLE
 from hyperclusters.demo.history import History
-from hyperclusters.demo.simulated import Simulated
+from hyperclusters.demo.simulated import SimulatedCloud
 
 DAYS = 30.0  # of history
 
 
-def make(simulated: Simulated) -> None:
+def make(simulated: SimulatedCloud) -> None:
     """Write the history that the demo starts with. Call once, on an empty database; the simulator must run."""
     now = timezone.now()
     with clock.replay(now - timedelta(days=DAYS)) as set_clock:

@@ -13,7 +13,7 @@ from hyperclusters.modelarts import Credentials
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulatedCloud:
     """Where the simulator is, and the key that it accepts."""
 
     endpoint: str

@@ -8,7 +8,7 @@ with Client(endpoint="https://…", project_id="…", credentials=Credentials("�
 from hyperclusters.modelarts.builders import create_request, delete_request, list_request, show_request
 from hyperclusters.modelarts.classification import proves_absence
 from hyperclusters.modelarts.client import Client
-from hyperclusters.modelarts.codes import Meaning, meaning_of
+from hyperclusters.modelarts.codes import CodeMeaning, meaning_of
 from hyperclusters.modelarts.errors import (
     ClockSkew,
     CredentialsRefused,
@@ -68,6 +68,7 @@ __all__ = [
     "ClockSkew",
     "CloudProject",
     "ClusterType",
+    "CodeMeaning",
     "Credentials",
     "CredentialsRefused",
     "Denied",
@@ -76,7 +77,6 @@ __all__ = [
     "HyperCluster",
     "Invalid",
     "InvalidRequest",
-    "Meaning",
     "MetadataError",
     "Misconfigured",
     "ModelArtsError",

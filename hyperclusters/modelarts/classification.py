@@ -17,24 +17,24 @@ from hyperclusters.modelarts.safetext import printable
 from hyperclusters.modelarts.transport import RawResponse
 from hyperclusters.modelarts.types import Exchange, Request
 
-Meaning = type[errors.ModelArtsError]
+ErrorType = type[errors.ModelArtsError]
 
-_LISTED: Final = frozenset({400, 401, 403, 404, 405, 409, 411, 413, 414, 415, 422, 429})
+_DOCUMENTED_STATUSES: Final = frozenset({400, 401, 403, 404, 405, 409, 411, 413, 414, 415, 422, 429})
 _GATEWAY_REFUSES_HEADERS = 494  # only with its code: nobody else is known to use it
 
-_BY_MEANING: Final[dict[codes.Meaning, Meaning]] = {
-    codes.Meaning.NOT_FOUND: errors.NotFound,
-    codes.Meaning.INVALID: errors.Invalid,
-    codes.Meaning.EXISTS: errors.Exists,
-    codes.Meaning.QUOTA: errors.Quota,
-    codes.Meaning.DENIED: errors.Denied,
-    codes.Meaning.CREDENTIALS: errors.CredentialsRefused,
-    codes.Meaning.CLOCK: errors.ClockSkew,
-    codes.Meaning.THROTTLED: errors.Throttled,
-    codes.Meaning.ENDPOINT: errors.Misconfigured,
-    codes.Meaning.GATEWAY: errors.Invalid,
+_BY_MEANING: Final[dict[codes.CodeMeaning, ErrorType]] = {
+    codes.CodeMeaning.NOT_FOUND: errors.NotFound,
+    codes.CodeMeaning.INVALID: errors.Invalid,
+    codes.CodeMeaning.EXISTS: errors.Exists,
+    codes.CodeMeaning.QUOTA: errors.Quota,
+    codes.CodeMeaning.DENIED: errors.Denied,
+    codes.CodeMeaning.CREDENTIALS: errors.CredentialsRefused,
+    codes.CodeMeaning.CLOCK: errors.ClockSkew,
+    codes.CodeMeaning.THROTTLED: errors.Throttled,
+    codes.CodeMeaning.ENDPOINT: errors.Misconfigured,
+    codes.CodeMeaning.GATEWAY: errors.Invalid,
 }
-_BY_STATUS: Final[dict[int, Meaning]] = {
+_BY_STATUS: Final[dict[int, ErrorType]] = {
     401: errors.Denied,
     403: errors.Denied,
     404: errors.NotFound,
@@ -54,13 +54,13 @@ def classify(
     details = Complaint() if reply.status is None else complaint(reply.body, secrets)
     refused = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
     proves = None
-    kind: Meaning | None
+    kind: ErrorType | None
     if reply.failure and not reply.may_have_left:
         kind, proves = errors.Unavailable, errors.Proof.NOT_SENT
     elif reply.failure or reply.status is None:
         kind = None
     else:
-        kind = _meaning(exchange.request, reply.status, details.code)
+        kind = _error_type(exchange.request, reply.status, details.code)
     if kind is None:
         kind = errors.Unavailable if exchange.request.only_reads else errors.OutcomeUnknown
     error = kind(
@@ -89,11 +89,11 @@ def proves_absence(error: errors.NotFound) -> bool:
     return (
         error.exchange is not None
         and error.exchange.status in {400, 404}
-        and codes.meaning_of(error.code) is codes.Meaning.NOT_FOUND
+        and codes.meaning_of(error.code) is codes.CodeMeaning.NOT_FOUND
     )
 
 
-def _meaning(request: Request, status: int, code: str) -> Meaning | None:
+def _error_type(request: Request, status: int, code: str) -> ErrorType | None:
     """What a complete but unexpected answer proves; None if nothing."""
     code = codes.full_code(code)
     meaning = codes.meaning_of(code)
@@ -102,12 +102,12 @@ def _meaning(request: Request, status: int, code: str) -> Meaning | None:
     error_in_200 = status == HTTPStatus.OK and request.only_reads
     if gateway_refused or error_in_200:
         return by_code
-    if status not in _LISTED:
+    if status not in _DOCUMENTED_STATUSES:
         return None
     return by_code or _by_status(request, status, code)
 
 
-def _by_status(request: Request, status: int, code: str) -> Meaning | None:
+def _by_status(request: Request, status: int, code: str) -> ErrorType | None:
     if status in {401, 403} and not request.only_reads and not codes.VENDOR_CODE.fullmatch(code):
         # Only the gateway and ModelArts are known to refuse before they act. Without a code of theirs this
         # may come from anything on the way, the way back included.

@@ -97,7 +97,7 @@ def _code(levels: list[list[_Pairs]]) -> str:
 
     Empty if two codes of one level differ: choosing one is a guess, and a code can be proof.
     """
-    named = [{text for pairs in level for text in _named(pairs, CODE_KEYS)} for level in levels]
+    named = [{text for pairs in level for text in _texts_under(pairs, CODE_KEYS)} for level in levels]
     fits: Callable[[str], object]
     for fits, among in ((VENDOR_CODE.fullmatch, named), (meaning_of, named[:2]), (bool, named)):
         for codes in among:
@@ -109,12 +109,12 @@ def _code(levels: list[list[_Pairs]]) -> str:
 def _first(levels: list[list[_Pairs]], keys: tuple[str, ...]) -> list[str]:
     """The value of one of these keys at the outermost level that has one."""
     for level in levels:
-        if texts := [text for pairs in level for text in _named(pairs, keys)]:
+        if texts := [text for pairs in level for text in _texts_under(pairs, keys)]:
             return list(dict.fromkeys(texts))
     return []
 
 
-def _named(pairs: _Pairs, keys: tuple[str, ...]) -> list[str]:
+def _texts_under(pairs: _Pairs, keys: tuple[str, ...]) -> list[str]:
     """The texts of one object under the first of these keys that has any."""
     for wanted in keys:
         if names := [text for key, value in pairs if key == wanted for text in _texts(value)]:

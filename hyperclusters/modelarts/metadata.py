@@ -55,7 +55,7 @@ def fetch_key(http: Transport, endpoint: str) -> TemporaryKey:
         raise MetadataError("metadata_no_agency")
     if answer.status != 200:
         raise MetadataError("metadata_refused")
-    return _read(answer.body)
+    return _parse(answer.body)
 
 
 def _call(http: Transport, endpoint: str, method: str, path: str, headers: dict[str, str]) -> RawResponse:
@@ -78,7 +78,7 @@ def _call(http: Transport, endpoint: str, method: str, path: str, headers: dict[
     return reply
 
 
-def _read(body: bytes) -> TemporaryKey:
+def _parse(body: bytes) -> TemporaryKey:
     try:
         content: Any = json.loads(body)
         credential = content["credential"]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 # The caller's rights, encrypted for the vendor: long, and useless here.
-_DROPPED = re.compile(r'("encoded_authorization_message"\s*:\s*")[^"]*')
+_AUTHORIZATION_MESSAGE = re.compile(r'("encoded_authorization_message"\s*:\s*")[^"]*')
 _SHORTEST_SECRET = 4  # a shorter secret would be redacted everywhere and hide nothing
 
 
@@ -25,4 +25,4 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***").replace(secret.replace("/", "\\/"), "***")
-    return _DROPPED.sub(r"\1***", text)
+    return _AUTHORIZATION_MESSAGE.sub(r"\1***", text)

@@ -27,16 +27,16 @@ from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.encryption import UnreadableSecret, unseal
 from hyperclusters.modelarts import Transport
 
-from .formats import Address, AddressRefused, Rejected, check_answer, checked_address, request
+from .formats import Address, AddressRefused, MessageRejected, check_answer, checked_address, request
 from .texts import text_of
 
 log = logging.getLogger(__name__)
 DEADLINE = 10.0  # seconds for one message, from DNS to the answer's last byte
 LONGEST_ANSWER = 16 * 1024  # bytes
-TELLING = 8  # letters of an address that tell too much of it
+TELLING_LETTERS = 8  # letters of an address that tell too much of it
 REFUSALS = 5  # answers of the service that refuse one message
 EXPIRY = timedelta(days=1)  # after which a message tells nothing that is worth sending
-KEPT = timedelta(days=14)  # for which settled messages are kept, so that nothing is told twice
+KEEP_FOR = timedelta(days=14)  # for which settled messages are kept, so that nothing is told twice
 OF_THE_MESSAGE = {"rejected", "no_keyword", "odd_answer"}  # what may be wrong with one message alone
 
 
@@ -65,14 +65,14 @@ def remove_old() -> None:
             old = waiting.filter(target=target)
             if count := old.update(state=MessageState.GIVEN_UP, settled_at=clock.now()):
                 _give_up(target, count, target.failure or "expired")
-    Message.objects.filter(settled_at__isnull=False).exclude(clock.within("settled_at", KEPT)).delete()
+    Message.objects.filter(settled_at__isnull=False).exclude(clock.within("settled_at", KEEP_FOR)).delete()
 
 
 def _deliver(target: NotificationTarget, message: Message) -> int:
     """Send one message and note what became of it. Returns how many were delivered."""
     try:
         _post(target, message)
-    except Rejected as error:
+    except MessageRejected as error:
         _note_failure(target, message, error)
         return 0
     now = clock.now()
@@ -96,9 +96,9 @@ def _post(target: NotificationTarget, message: Message) -> None:
         address = Address(**unseal(target.sealed_address, bound_to=target.bound_to))
         checked_address(target.service, address.url, settings.MESSAGE_HOSTS)
     except UnreadableSecret:
-        raise Rejected("unreadable") from None
+        raise MessageRejected("unreadable") from None
     except AddressRefused as error:
-        raise Rejected(error.cause) from None
+        raise MessageRejected(error.cause) from None
     text = text_of(message, target)
     url, body = request(target.service, address, text, now=clock.now().timestamp())
     parts = urlsplit(url)
@@ -119,11 +119,11 @@ def _post(target: NotificationTarget, message: Message) -> None:
         max_body=LONGEST_ANSWER,
     )
     if answer.failure:
-        raise Rejected("no_connection", answer.failure)
+        raise MessageRejected("no_connection", answer.failure)
     check_answer(target.service, answer.status or 0, answer.body)
 
 
-def _note_failure(target: NotificationTarget, message: Message, error: Rejected) -> None:
+def _note_failure(target: NotificationTarget, message: Message, error: MessageRejected) -> None:
     # The service's words are hostile text, and may repeat the address.
     words = "".join(each if each.isprintable() else " " for each in error.detail)
     detail = _without_secrets(target, words)[:200]
@@ -164,9 +164,9 @@ def _without_secrets(target: NotificationTarget, text: str) -> str:
     parts, said = urlsplit(address["url"]), _letters(text)
     words = [address["secret"], *parts.path.split("/"), *dict(parse_qsl(parts.query)).values()]
     pieces = (
-        letters[start : start + TELLING]
+        letters[start : start + TELLING_LETTERS]
         for letters in map(_letters, words)
-        for start in range(len(letters) - TELLING + 1)
+        for start in range(len(letters) - TELLING_LETTERS + 1)
     )
     return "" if any(piece in said for piece in pieces) else text
 

@@ -25,13 +25,13 @@ WECOM_LONGEST = 2048  # bytes of a text
 ZERO_WIDTH_SPACE = "\u200b"
 # Starts of mentions, links and markup, where something follows: `@all`, `<!channel>`, `[x](y)`, `a.example`, `://`.
 # Forms of these that apps fold into them: fullwidth and small ones, and the dots that IDNA reads as a full stop.
-FOLDED = (
+LOOKALIKES = (
     "\u3002\uff61\u2024\ufe52\uff0e\ufe6b\uff20\ufe64\uff1c\ufe65\uff1e\ufe55\uff1a\uff0f\uff3c\ufe5f\uff03"
 )
 # At the end of a value too: what follows it in a sentence may be anything, and Chinese has no spaces.
-ACTIVE = re.compile(rf"([@<>\[\]!.:/\\#*_`~|&{FOLDED}](?=\S|\Z)|(?<=\S)[\]>](?=\())")
+ACTIVE = re.compile(rf"([@<>\[\]!.:/\\#*_`~|&{LOOKALIKES}](?=\S|\Z)|(?<=\S)[\]>](?=\())")
 OK = 200
-UNAUTHORIZED = {401, 403, 404, 410}
+DENIAL_STATUSES = {401, 403, 404, 410}
 TOO_MANY = 429
 
 
@@ -43,7 +43,7 @@ class AddressRefused(Exception):
         self.cause = cause
 
 
-class Rejected(Exception):
+class MessageRejected(Exception):
     """The service answered, and did not take the message. `cause` is a slug, `detail` the service's own words."""
 
     def __init__(self, cause: str, detail: str = "") -> None:
@@ -130,25 +130,25 @@ def request(service: str, address: Address, text: Text, *, now: float) -> tuple[
 def check_answer(service: str, status: int, body: bytes) -> None:
     """Raise Rejected unless the answer says that the message was taken."""
     if status == TOO_MANY:
-        raise Rejected("too_many")
-    if status in UNAUTHORIZED:
-        raise Rejected("revoked", f"HTTP {status}")
+        raise MessageRejected("too_many")
+    if status in DENIAL_STATUSES:
+        raise MessageRejected("revoked", f"HTTP {status}")
     if 300 <= status < 400:
-        raise Rejected("redirect", f"HTTP {status}")
+        raise MessageRejected("redirect", f"HTTP {status}")
     if status != OK:
-        raise Rejected("service_error", f"HTTP {status}")
+        raise MessageRejected("service_error", f"HTTP {status}")
     if not (names := FORMATS[service].code):
         if body.strip() != b"ok":
-            raise Rejected("odd_answer")
+            raise MessageRejected("odd_answer")
         return
     try:
         answer = json.loads(body)
         code = next(answer[name] for name in names if name in answer)
     except (ValueError, TypeError, RecursionError, StopIteration):
-        raise Rejected("odd_answer") from None
+        raise MessageRejected("odd_answer") from None
     if code != 0 or isinstance(code, bool):
         words = next((answer[name] for name in ("msg", "errmsg", "StatusMessage") if name in answer), "")
-        raise Rejected(CODES.get((service, str(code)), "rejected"), f"{code} {words}".strip())
+        raise MessageRejected(CODES.get((service, str(code)), "rejected"), f"{code} {words}".strip())
 
 
 def _sign(key: str, message: str) -> str:

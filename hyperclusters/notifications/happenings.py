@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 TASK = "messages"
 AT_ONCE = 500  # events
 LONGEST_NAME = 64  # characters of a cluster's name in a path
-ENDING = timedelta(days=3)  # before its end
+NOTICE_BEFORE_END = timedelta(days=3)  # before its end
 FIRST_DAY = timedelta(days=1)  # a grant for a day needs no message
 AUDITORS_ONLY = {MessageKind.INTEGRITY}
-SETTLED = {"created", "failed", "not_created", "refused"}  # states of a creation
+SETTLED_STATES = {"created", "failed", "not_created", "refused"}  # states of a creation
 KINDS: dict[str, tuple[MessageKind, str]] = {
     EventType.ACCESS_ASKED: (MessageKind.ACCESS_ASKED, "requested"),
     EventType.ACCESS_APPROVED: (MessageKind.ACCESS_DECIDED, "approved"),
@@ -153,7 +153,7 @@ def _of_creation(event: Event) -> tuple[MessageKind | None, str]:
     if event.action == EventType.CREATE_REQUESTED and "approval" in after:
         return MessageKind.UNRESOLVED, "approval_needed"
     state = after.get("state")
-    if event.object_kind == "creation" and state in SETTLED and state != before.get("state"):
+    if event.object_kind == "creation" and state in SETTLED_STATES and state != before.get("state"):
         never_reached = (
             state == "failed" and event.evidence == "not_sent"
         )  # then the cloud has refused nothing
@@ -182,7 +182,7 @@ def _queue_ending() -> None:
     messages = Message.objects.filter(kind=MessageKind.ACCESS_ENDING, target__in=wanting)
     queued, now = set(messages.values_list("target_id", "key")), clock.now()
     soon = Grant.objects.active().filter(
-        until__lte=now + ENDING, since__lte=now - FIRST_DAY, team__isnull=False
+        until__lte=now + NOTICE_BEFORE_END, since__lte=now - FIRST_DAY, team__isnull=False
     )
     for grant in soon.not_outlasted().select_related("person", "team"):
         until = f"{grant.until:%Y-%m-%d %H:%M} UTC"

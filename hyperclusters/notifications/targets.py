@@ -82,7 +82,7 @@ def change_target(
     if url:
         checked_address(target.service, url, settings.MESSAGE_HOSTS)
     with transaction.atomic():
-        locked = _locked(target)
+        locked = _lock(target)
         before = locked.as_audit_json()
         locked.name, locked.kinds, locked.language = name, _kinds(locked.team, kinds), language
         if url:
@@ -98,7 +98,7 @@ def pause_target(target: NotificationTarget, *, is_paused: bool, by: User) -> No
     """Stop messages to it, those that wait as well, or let them go on. Raises NotPermitted."""
     _require(by, target.team)
     with transaction.atomic():
-        locked = _locked(target)
+        locked = _lock(target)
         if locked.is_paused == is_paused:
             return
         before = locked.as_audit_json()
@@ -112,7 +112,7 @@ def remove_target(target: NotificationTarget, *, by: User) -> None:
     """Remove it with its address. Raises NotPermitted."""
     _require(by, target.team)
     with transaction.atomic():
-        locked = _locked(target)
+        locked = _lock(target)
         locked.removed_at, locked.sealed_address, locked.sealed_with = clock.now(), "", ""
         locked.save(update_fields=["removed_at", "sealed_address", "sealed_with"])
         after = {"dropped": _drop(locked)}
@@ -130,7 +130,7 @@ def test_target(target: NotificationTarget, *, by: User) -> None:
     """Queue a test message, which the worker sends as any other; one at a time. Raises NotPermitted."""
     _require(by, target.team)
     with transaction.atomic():
-        locked = _locked(target)
+        locked = _lock(target)
         waiting = locked.messages.filter(kind=MessageKind.TEST, state=MessageState.WAITING)
         if locked.is_paused or waiting.exists():
             return
@@ -167,7 +167,7 @@ def _require(by: User, team: Team | None) -> None:
         require(by, Permission.GRANT, team)
 
 
-def _locked(target: NotificationTarget) -> NotificationTarget:
+def _lock(target: NotificationTarget) -> NotificationTarget:
     return (
         NotificationTarget.objects.present()
         .select_for_update(of=("self",))

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from hyperclusters.access.models import Grant, Role, User
-from hyperclusters.access.permissions import active_grants, limit_to_team, read_once, remembered
+from hyperclusters.access.permissions import active_grants, limit_to_team, person_in_context, read_once
 from hyperclusters.access.services import end_grant, grant
 from hyperclusters.accounts.callers import read_session, read_token
 from hyperclusters.accounts.models import ApiToken, Scope, Session
@@ -72,7 +72,7 @@ def test_the_statement_says_what_the_models_say(name: str, layers: People) -> No
         assert session is not None
         assert columns(session) == columns(Session.objects.get(pk=key))
         assert columns(session.person) == columns(person)
-        assert remembered(person.pk) is session.person
+        assert person_in_context(person.pk) is session.person
         assert facts(active_grants(person)) == expected
     with read_once():
         read = read_token(token.pk)
@@ -98,7 +98,7 @@ def test_whose_account_is_closed_is_not_remembered(people: People) -> None:
         session = read_session(key)
         assert session is not None
         assert not session.person.is_active
-        assert remembered(people.ada.pk) is None
+        assert person_in_context(people.ada.pk) is None
         assert active_grants(people.ada) == []
 
 
@@ -113,4 +113,4 @@ def test_a_key_that_is_nobody_s_finds_nobody(key: str, people: People) -> None:
 
 def test_nothing_is_remembered_outside_a_request(people: People) -> None:
     assert read_session(session_of(people.ada)) is not None
-    assert remembered(people.ada.pk) is None
+    assert person_in_context(people.ada.pk) is None

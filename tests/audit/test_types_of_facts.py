@@ -20,7 +20,7 @@ from hyperclusters.audit.verification import verify
 from hyperclusters.clusters import breaker, inventory
 from hyperclusters.clusters.models import Project
 from hyperclusters.demo.seed import make
-from hyperclusters.demo.simulated import Simulated
+from hyperclusters.demo.simulated import SimulatedCloud
 from hyperclusters.modelarts.errors import Throttled
 from hyperclusters.simulator import Simulator
 from tests.conftest import KEY
@@ -57,7 +57,7 @@ def past(database: None, tmp_path: Path, settings: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(clock, "_has_events", lambda: False)  # of tests before this one
     settings.DEMO = True
     with Simulator.start(tmp_path, access_key=KEY.access_key, secret_key=KEY.secret_key) as simulator:
-        make(Simulated(simulator.endpoint, KEY))
+        make(SimulatedCloud(simulator.endpoint, KEY))
     settings.DEMO = False
     olga, tom, vision = (
         User.objects.get(username="olga"),

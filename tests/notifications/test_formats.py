@@ -17,7 +17,7 @@ from hyperclusters.notifications.formats import (
     WECOM_LONGEST,
     Address,
     AddressRefused,
-    Rejected,
+    MessageRejected,
     Text,
     check_answer,
     checked_address,
@@ -248,7 +248,7 @@ def test_an_address_without_its_token_is_refused() -> None:
 def test_an_answer_that_is_not_a_plain_yes_is_a_failure(
     service: str, status: int, body: bytes, cause: str
 ) -> None:
-    with pytest.raises(Rejected) as rejected:
+    with pytest.raises(MessageRejected) as rejected:
         check_answer(service, status, body)
     assert rejected.value.cause == cause
 

@@ -13,7 +13,7 @@ from django.utils import translation
 from hyperclusters.clusters.creation_reviews import account_for
 from hyperclusters.clusters.deletions import request_deletion
 from hyperclusters.clusters.models import Cluster, ClusterListing, Creation, State
-from hyperclusters.modelarts.codes import MEANINGS, Meaning
+from hyperclusters.modelarts.codes import MEANINGS, CodeMeaning
 from hyperclusters.web.texts.causes import CODE_REMEDIES, CODES, cause_of, remedy
 from tests.conftest import Cloud, People, Projects, events, run_worker, submit_creation
 from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
@@ -21,7 +21,7 @@ from tests.web.pages import PAYLOADS, SignIn, body, holds_markup, words
 pytestmark = pytest.mark.any_database
 
 LIST = "/clusters/"
-TRIED_AGAIN = {Meaning.CLOCK, Meaning.THROTTLED}  # by the worker itself: no verdict yet
+TRIED_AGAIN = {CodeMeaning.CLOCK, CodeMeaning.THROTTLED}  # by the worker itself: no verdict yet
 CHINESE = "资源配额不足，请联系管理员"
 
 
@@ -50,8 +50,8 @@ def test_t12_every_documented_code_has_a_sentence_and_a_remedy(code: str) -> Non
         assert remedy("status_400", spelling) == CODE_REMEDIES[MEANINGS[code]]
 
 
-@pytest.mark.parametrize("meaning", Meaning)
-def test_t12_every_meaning_has_codes_and_is_told_in_both_languages(meaning: Meaning) -> None:
+@pytest.mark.parametrize("meaning", CodeMeaning)
+def test_t12_every_meaning_has_codes_and_is_told_in_both_languages(meaning: CodeMeaning) -> None:
     assert meaning in MEANINGS.values()
     for language in ("en", "zh-hans"):
         with translation.override(language):

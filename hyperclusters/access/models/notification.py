@@ -17,7 +17,7 @@ from hyperclusters.audit.ledger import Subject
 
 FIRST_PAUSE = timedelta(seconds=30)  # after a failure, then twice as long each time
 LONGEST_PAUSE = timedelta(hours=1)
-FAILING = 5  # failures in a row after which people are told: a quarter of an hour
+FAILURES_TO_TELL = 5  # failures in a row after which people are told: a quarter of an hour
 LEASE = timedelta(minutes=2)  # for one message, which may take seconds
 
 
@@ -72,7 +72,7 @@ class NotificationTargetQuerySet(LeasedQuerySet["NotificationTarget"]):
 
     def failing(self) -> Self:
         """Those that messages do not reach."""
-        return self.open().filter(Q(given_up_at__isnull=False) | Q(failures__gte=FAILING))
+        return self.open().filter(Q(given_up_at__isnull=False) | Q(failures__gte=FAILURES_TO_TELL))
 
     def due(self) -> Self:
         """Targets with a message that can be sent now, the one that has waited longest first."""
@@ -127,7 +127,7 @@ class NotificationTarget(LeaseModel):
     @property
     def is_failing(self) -> bool:
         """Whether messages do not reach it."""
-        return self.given_up_at is not None or self.failures >= FAILING
+        return self.given_up_at is not None or self.failures >= FAILURES_TO_TELL
 
     @property
     def bound_to(self) -> str:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.clusters.models import Deletion, Operation
-from hyperclusters.modelarts import Meaning, meaning_of
+from hyperclusters.modelarts import CodeMeaning, meaning_of
 
 Text = str | Promise
 
@@ -127,35 +127,35 @@ NETWORK = {
 }
 
 # What the cloud's error codes mean. A code that is not known is shown as it came.
-CODES: dict[Meaning, Text] = {
-    Meaning.CREDENTIALS: _("The cloud does not accept the project's access key or its signature."),
-    Meaning.CLOCK: _("The cloud's clock and ours are more than 15 minutes apart."),
-    Meaning.DENIED: _("The project's access key is not permitted to make this call."),
-    Meaning.THROTTLED: _("The cloud is being called too often."),
-    Meaning.ENDPOINT: _("The cloud knows no such call at this endpoint."),
-    Meaning.GATEWAY: _("The cloud's gateway did not accept the request."),
-    Meaning.EXISTS: _("The cloud already has a cluster of this name."),
-    Meaning.INVALID: _("The cloud did not accept one of the values."),
-    Meaning.QUOTA: _("The cloud's own quota is used up."),
-    Meaning.NOT_FOUND: _("The cloud did not find something that the request names."),
+CODES: dict[CodeMeaning, Text] = {
+    CodeMeaning.CREDENTIALS: _("The cloud does not accept the project's access key or its signature."),
+    CodeMeaning.CLOCK: _("The cloud's clock and ours are more than 15 minutes apart."),
+    CodeMeaning.DENIED: _("The project's access key is not permitted to make this call."),
+    CodeMeaning.THROTTLED: _("The cloud is being called too often."),
+    CodeMeaning.ENDPOINT: _("The cloud knows no such call at this endpoint."),
+    CodeMeaning.GATEWAY: _("The cloud's gateway did not accept the request."),
+    CodeMeaning.EXISTS: _("The cloud already has a cluster of this name."),
+    CodeMeaning.INVALID: _("The cloud did not accept one of the values."),
+    CodeMeaning.QUOTA: _("The cloud's own quota is used up."),
+    CodeMeaning.NOT_FOUND: _("The cloud did not find something that the request names."),
 }
 
 # What to do about it, and who can.
-CODE_REMEDIES: dict[Meaning, Text] = {
-    Meaning.CREDENTIALS: _(
+CODE_REMEDIES: dict[CodeMeaning, Text] = {
+    CodeMeaning.CREDENTIALS: _(
         "A platform admin must put the project's credentials right. Calls are stopped for 5 minutes, because the cloud locks a key after more than 5 bad signatures."
     ),
-    Meaning.CLOCK: _("An operator can set the clock of the worker's machine by a time server."),
-    Meaning.DENIED: _("A platform admin can check what the access key is permitted to do."),
-    Meaning.THROTTLED: _("Try again in a minute."),
-    Meaning.ENDPOINT: _("A platform admin can check the project's endpoint."),
-    Meaning.GATEWAY: _("Give the details for the vendor's support to Huawei Cloud."),
-    Meaning.EXISTS: _("Use another name, or the cluster that is there."),
-    Meaning.INVALID: _("Correct the value that the cloud names, and try again."),
-    Meaning.QUOTA: _(
+    CodeMeaning.CLOCK: _("An operator can set the clock of the worker's machine by a time server."),
+    CodeMeaning.DENIED: _("A platform admin can check what the access key is permitted to do."),
+    CodeMeaning.THROTTLED: _("Try again in a minute."),
+    CodeMeaning.ENDPOINT: _("A platform admin can check the project's endpoint."),
+    CodeMeaning.GATEWAY: _("Give the details for the vendor's support to Huawei Cloud."),
+    CodeMeaning.EXISTS: _("Use another name, or the cluster that is there."),
+    CodeMeaning.INVALID: _("Correct the value that the cloud names, and try again."),
+    CodeMeaning.QUOTA: _(
         "A platform admin can ask the vendor for a larger quota, or somebody can delete a cluster that is not needed."
     ),
-    Meaning.NOT_FOUND: _(
+    CodeMeaning.NOT_FOUND: _(
         "Use a subnet ID that an existing cluster of this project shows, or none. A platform admin can check the project ID."
     ),
 }
@@ -239,7 +239,7 @@ def refusal_remedy(work: Operation) -> str:
     """What to do about a creation or deletion that failed. For a refusal of the cloud there is always something."""
     if not (work.code or work.cause.startswith("status_")):
         return remedy(work.cause, "")
-    about_deletions = {None, Meaning.INVALID, Meaning.GATEWAY}
+    about_deletions = {None, CodeMeaning.INVALID, CodeMeaning.GATEWAY}
     if isinstance(work, Deletion) and meaning_of(work.code) in about_deletions:
         return remedy(work.cause, "") or str(DELETE_REMEDY)
     return remedy(work.cause, work.code) or str(CREATE_REMEDY)

@@ -26,7 +26,7 @@ from hyperclusters.demo.processes import (
     wait_until_ready,
     watch,
 )
-from hyperclusters.demo.simulated import Simulated
+from hyperclusters.demo.simulated import SimulatedCloud
 from hyperclusters.environment import number
 from hyperclusters.modelarts import Credentials
 
@@ -102,10 +102,10 @@ class Command(BaseCommand):
             path.unlink()
         shutil.rmtree(settings.DATA_DIR / "simulator", ignore_errors=True)
 
-    def _simulated(self) -> Simulated:
+    def _simulated(self) -> SimulatedCloud:
         key = os.environ.get("SIMULATOR_AK") or "DEMOACCESSKEY"
         secret = os.environ.get("SIMULATOR_SK") or "demo-secret-key"
-        return Simulated(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))
+        return SimulatedCloud(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))
 
     def _simulator(self) -> Process:
         data = str(settings.DATA_DIR / "simulator")
