@@ -14,7 +14,7 @@ from hyperclusters.audit import clock
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from . import quotas
-from .errors import ApprovalRefused, ReasonRequired, recorded
+from .errors import ApprovalRefused, ReasonRequired, record_refusal
 from .models import Approval, Creation, Project, State
 from .operations.evidence import of_attempts
 from .operations.transitions import StaleState, transition, wake_workers
@@ -54,7 +54,7 @@ def decline(creation: Creation, *, by: User, reason: str) -> None:
 
 def _require_approver(creation: Creation, by: User, reason: str) -> None:
     denied = refused = EventType.CREATE_APPROVAL_REFUSED
-    with recorded(denied=denied, refused=refused, on=creation, by=by, reason=reason):
+    with record_refusal(denied=denied, refused=refused, on=creation, by=by, reason=reason):
         require(by, Permission.DECIDE, creation.team)
         if objection := creation.approval_objection(by):
             raise ApprovalRefused(objection)

@@ -156,10 +156,10 @@ def _take_write(project: Project) -> datetime | None:
     return later
 
 
-def _spend(spent: datetime | None) -> tuple[datetime, datetime | None]:
+def _spend(spent_until: datetime | None) -> tuple[datetime, datetime | None]:
     """Until when the budget is spent with one more write, and when that write may go out, if not now."""
     now, (step, ahead) = clock.now(), _rate()
-    until = (now if spent is None or clock.is_due(spent, ahead) else spent) + step
+    until = (now if spent_until is None or clock.is_due(spent_until, ahead) else spent_until) + step
     return until, until - ahead if until > now + ahead else None
 
 

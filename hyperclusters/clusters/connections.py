@@ -36,10 +36,10 @@ from .operations.kind import MayBegin
 from .operations.transitions import wake_workers
 from .upstream import client_for
 
-KEPT = 20  # tests a project
+TESTS_TO_KEEP = 20  # tests a project
 MESSAGE_LIMIT = 500  # characters of the cloud's words about one list
 SKEW = timedelta(seconds=60)  # report clocks that differ by more than this
-Listed = Answer[tuple[HyperCluster, ...]]
+ListAnswer = Answer[tuple[HyperCluster, ...]]
 # What happened on the way, by the client's slugs.
 BY_CAUSE = {
     "dns_error": Diagnosis.LOOKUP,
@@ -115,7 +115,7 @@ def run_test(test: ConnectionTest, *, may_begin: MayBegin = lambda: True) -> Non
 
 def _first_list(
     project: Project, may_begin: MayBegin
-) -> tuple[Listed | None, Denied | None, timedelta | None]:
+) -> tuple[ListAnswer | None, Denied | None, timedelta | None]:
     """The answer, or the refusal for lack of a right; and how far the cloud's clock is off ours if that matters.
 
     Raises ModelArtsError where the other lists would fail in the same way, UnusableKey.
@@ -174,7 +174,7 @@ def _list_row(name: str, result: Answer[tuple[Any, ...]] | ModelArtsError | None
     }
 
 
-def _list(project: Project, may_begin: MayBegin) -> tuple[Listed, timedelta | None]:
+def _list(project: Project, may_begin: MayBegin) -> tuple[ListAnswer, timedelta | None]:
     """The answer, and how far the cloud's clock is off ours if that matters. One more try by its clock."""
     for attempt in (1, 2):
         try:
@@ -208,7 +208,7 @@ def _end(
     cause: str = "",
     code: str = "",
     error: ModelArtsError | None = None,
-    answer: Listed | None = None,
+    answer: ListAnswer | None = None,
     skew: timedelta | None = None,
     lists: list[dict[str, Any]] | None = None,
 ) -> None:
@@ -229,7 +229,7 @@ def _end(
         if not open_.update(done_at=clock.now(), **facts):
             return  # our lease lapsed, and another worker made the test
         tests = ConnectionTest.objects.filter(project=test.project_id)
-        tests.exclude(pk__in=list(tests.values_list("pk", flat=True)[:KEPT])).delete()
+        tests.exclude(pk__in=list(tests.values_list("pk", flat=True)[:TESTS_TO_KEEP])).delete()
         record(
             EventType.PROJECT_TESTED,
             Outcome.DONE if diagnosis in {Diagnosis.WELL, Diagnosis.CLOCK} and answer else Outcome.FAILED,

@@ -30,7 +30,7 @@ from .errors import (
     ProjectRetired,
     TokenUsed,
     TooMany,
-    recorded,
+    record_refusal,
 )
 from .failpoints import failpoint
 from .inventory import AlreadyBound
@@ -70,7 +70,7 @@ def request_creation(
     nothing was recorded and nothing was sent.
     """
     facts = _facts(person, project, wish)
-    with recorded(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **facts):
+    with record_refusal(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **facts):
         _check_grammar(project, wish)
         try:
             with transaction.atomic(durable=True):
@@ -188,7 +188,7 @@ def _accept(
     """Insert before looking for clusters: the unique constraints decide about the token and the name without a lock,
     and a creation that settles at this moment is either in the way, or its cluster is found."""
     hold_until_commit(token)
-    project = quotas.read(project, for_approval=True)
+    project = quotas.read_project(project, for_approval=True)
     require(person, Permission.CREATE, project.team)
     failpoint("request_checked")
     _require_allowed(person, project, wish)

@@ -23,7 +23,7 @@ from .errors import (
     OverrideUnexplained,
     TokenUsed,
     WrongName,
-    recorded,
+    record_refusal,
 )
 from .models import Cluster, Deletion, Project
 from .operations.transitions import wake_workers
@@ -47,7 +47,7 @@ def request_deletion(
     """
     facts: dict[str, Any] = {"by": person, "reason": reason}
     with (
-        recorded(denied=EventType.DELETE_DENIED, refused=EventType.DELETE_REFUSED, on=cluster, **facts),
+        record_refusal(denied=EventType.DELETE_DENIED, refused=EventType.DELETE_REFUSED, on=cluster, **facts),
         transaction.atomic(durable=True),
     ):
         hold_until_commit(cluster.pk)

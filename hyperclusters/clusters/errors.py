@@ -256,7 +256,7 @@ class FollowUpRefused(CreationRefused):
 
 
 @contextmanager
-def recorded(*, denied: EventType, refused: EventType, **facts: Any) -> Iterator[None]:
+def record_refusal(*, denied: EventType, refused: EventType, **facts: Any) -> Iterator[None]:
     """Record the refusal of what is requested inside, after its transaction was rolled back."""
     try:
         yield

@@ -23,7 +23,7 @@ HELD_AT_MOST = 30.0  # seconds
 
 hits: Counter[str] = Counter()
 on_hit: dict[str, Callable[[int], None]] = {}  # a test's disturbance by place; gets the number of visits
-_counting = threading.Lock()
+_lock = threading.Lock()
 
 
 def may_live() -> bool:
@@ -36,8 +36,8 @@ def _nothing(name: str) -> None:
     """The failpoint outside the fault tests."""
 
 
-def _hit(name: str) -> None:
-    with _counting:
+def _strike(name: str) -> None:
+    with _lock:
         hits[name] += 1
         nth = hits[name]
     wanted = os.environ.get("FAILPOINT", "").split(",")
@@ -56,4 +56,4 @@ def _hold(folder: Path, name: str) -> None:
         time.sleep(0.005)
 
 
-failpoint: Callable[[str], None] = _hit if may_live() else _nothing
+failpoint: Callable[[str], None] = _strike if may_live() else _nothing

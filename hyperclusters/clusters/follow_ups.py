@@ -25,7 +25,7 @@ from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .errors import FollowUpCause as Cause
-from .errors import FollowUpRefused, recorded
+from .errors import FollowUpRefused, record_refusal
 from .models import Creation, EntryKind, FollowUp, FollowUpEntry, Judgement, Review
 from .models.follow_up import TEXT_LENGTH
 
@@ -38,7 +38,9 @@ EVENTS = {
     EntryKind.RESCHEDULED: EventType.FOLLOW_UP_RESCHEDULED,
     EntryKind.CLOSED: EventType.FOLLOW_UP_CLOSED,
 }
-_record_refusal = partial(recorded, denied=EventType.FOLLOW_UP_REFUSED, refused=EventType.FOLLOW_UP_REFUSED)
+_record_refusal = partial(
+    record_refusal, denied=EventType.FOLLOW_UP_REFUSED, refused=EventType.FOLLOW_UP_REFUSED
+)
 
 
 def people_to_ask(team: Team) -> QuerySet[Grant]:

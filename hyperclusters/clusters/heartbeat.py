@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 EVERY = 5.0  # seconds
 WEB_EVERY = 15.0  # a web process opens a connection for each beat
 ALIVE = timedelta(seconds=60)
-FORGOTTEN = timedelta(days=1)
+FORGET_AFTER = timedelta(days=1)
 SAY_AGAIN = 60.0  # seconds between two log lines about one wrong clock
 
 
@@ -59,7 +59,7 @@ def beat(holder: str, role: str = Heartbeat.WORKER) -> None:
             defaults={"at": now, "clock_ahead": ahead},
             create_defaults={"at": now, "started_at": now, "host": host, "role": role, "clock_ahead": ahead},
         )
-        Heartbeat.objects.exclude(at__range=(now - FORGOTTEN, now + FORGOTTEN)).delete()
+        Heartbeat.objects.exclude(at__range=(now - FORGET_AFTER, now + FORGET_AFTER)).delete()
         if ahead is not None and not is_reported:
             after = {"seconds_ahead": round(ahead, 1), "of": _reference()}
             record(EventType.CLOCK_WRONG, Outcome.NOTED, on=Subject("host", host[:64], host), after=after)
@@ -71,14 +71,14 @@ def beat_in_background() -> None:
     threading.Thread(target=_beat_for_ever, name="heartbeat", daemon=True).start()
 
 
-def stopped(holder: str) -> None:
+def remove(holder: str) -> None:
     """This worker has stopped in order."""
     Heartbeat.objects.filter(holder=holder).delete()
 
 
 def is_a_worker_alive() -> bool:
     """Whether any worker reported within the last minute."""
-    _read()
+    _read_clock()
     return _is_recent()
 
 
@@ -104,7 +104,7 @@ def forget_beats() -> None:
     _cache.__dict__.clear()
 
 
-def _read() -> None:
+def _read_clock() -> None:
     recent = Heartbeat.objects.filter(clock.within("at", ALIVE))
     totals = recent.aggregate(
         at=Max("at", filter=Q(role=Heartbeat.WORKER)), wrong=Max("host", filter=Q(clock_ahead__isnull=False))

@@ -27,7 +27,7 @@ from .operations.facts import answer_facts, error_fields
 from .operations.transitions import wake_workers
 from .upstream import NoTraceService, client_for, trace_client_for
 
-KEPT = 5  # inquiries of one kind about a cluster
+INQUIRIES_TO_KEEP = 5  # inquiries of one kind about a cluster
 TRACES_KEPT = timedelta(days=7)  # by CTS
 AFTER_FIRST_SIGHT = timedelta(hours=1)  # clocks differ, and CTS may record late
 
@@ -198,5 +198,8 @@ def _end(
 def _remove_old(inquiry: Inquiry) -> None:
     """Remove all but the last inquiries and the last answer."""
     same = Inquiry.objects.filter(cluster=inquiry.cluster_id, kind=inquiry.kind)
-    recent = [*same.values_list("pk", flat=True)[:KEPT], *same.with_answer().values_list("pk", flat=True)[:1]]
+    recent = [
+        *same.values_list("pk", flat=True)[:INQUIRIES_TO_KEEP],
+        *same.with_answer().values_list("pk", flat=True)[:1],
+    ]
     same.exclude(pk__in=recent).delete()

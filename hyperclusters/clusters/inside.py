@@ -51,7 +51,7 @@ def as_rows(occupants: Iterable[Occupant], cluster_id: str) -> list[Row]:
     return [_row(item) for item in mine]
 
 
-def stored(rows: list[Row]) -> tuple[list[Row], int | None]:
+def first_rows(rows: list[Row]) -> tuple[list[Row], int | None]:
     """What one row of ours has of them: the first, and how many there are where that is not all."""
     return rows[:MOST_OCCUPANTS], len(rows) if len(rows) > MOST_OCCUPANTS else None
 
@@ -115,7 +115,7 @@ def _turn(listing: ClusterListing, started_at: datetime) -> Iterator[None]:
 
 def _news(cluster: Cluster, by_cluster: Occupants) -> tuple[list[Row], int | None] | None:
     """What is inside, as one row of ours stores it. None if the row says so already."""
-    rows, count = stored(as_rows(by_cluster.get(cluster.cluster_id.lower(), ()), cluster.cluster_id))
+    rows, count = first_rows(as_rows(by_cluster.get(cluster.cluster_id.lower(), ()), cluster.cluster_id))
     is_same = cluster.inside == rows and (not rows or cluster.inside_count == count)
     return None if is_same else (rows, count)
 

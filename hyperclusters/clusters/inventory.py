@@ -131,7 +131,9 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     owner = Coalesce("owner", creation.requested_by_id)
     if not bound_before and not free.update(creation=creation, owner=owner, gone_at=None):
         raise AlreadyBound(f"cluster {item.id} was made by creation {cluster.creation_id}")
-    networks = updates.merged({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
+    networks = (
+        updates.merge_networks({}, item) if is_new else updates.take_over(cluster, item, kind=cluster.type)
+    )
     if networks is not None:
         updates.write_networks({cluster: networks})
     if creation.type and cluster.type != creation.type:  # what was sent proves the type

@@ -29,12 +29,12 @@ def key(http: Transport) -> Credentials:
     with _lock:
         key, now = _keys.get(endpoint), clock.now()
         if key is None or key.until - now < RENEW_BEFORE:
-            key = _renewed(http, endpoint, key)
+            key = _renew(http, endpoint, key)
             _keys[endpoint] = key
     return key.credentials
 
 
-def _renewed(http: Transport, endpoint: str, key: TemporaryKey | None) -> TemporaryKey:
+def _renew(http: Transport, endpoint: str, key: TemporaryKey | None) -> TemporaryKey:
     try:
         return fetch_key(http, endpoint)
     except MetadataError as error:

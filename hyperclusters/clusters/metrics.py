@@ -58,10 +58,10 @@ class _Dashboard(Collector):
         yield build
         yield from _work(now)
         yield _verdicts()
-        yield from _timed(
+        yield from _time_metrics(
             CallCounter, ("upstream_calls", "upstream_seconds"), "Calls to the cloud", by="call"
         )
-        yield from _timed(RequestCounter, ("http_requests", "http_seconds"), "Web requests", by="view")
+        yield from _time_metrics(RequestCounter, ("http_requests", "http_seconds"), "Web requests", by="view")
         yield from _projects(now)
         yield from _lists(now)
         yield from _workers(now)
@@ -72,8 +72,8 @@ class _Dashboard(Collector):
         yield _sign_ins()
 
 
-def _gauge(name: str, meaning: str, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"hyperclusters_{name}", meaning, labels=labels)
+def _gauge(name: str, help_text: str, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"hyperclusters_{name}", help_text, labels=labels)
 
 
 def _age(now: datetime, then: datetime | None) -> float:
@@ -127,7 +127,9 @@ def _verdicts() -> Metric:
     return family
 
 
-def _timed(model: type[TimedCounter], names: tuple[str, str], what: str, *, by: str) -> Iterator[Metric]:
+def _time_metrics(
+    model: type[TimedCounter], names: tuple[str, str], what: str, *, by: str
+) -> Iterator[Metric]:
     """How many there were by every label, and how long they took by one of them."""
     count, seconds = names
     total = CounterMetricFamily(f"hyperclusters_{count}", f"{what} by how they ended", labels=[*model.LABELS])

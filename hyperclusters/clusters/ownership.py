@@ -27,7 +27,7 @@ from .errors import (
     NotLocked,
     OwnerAlready,
     ReasonRequired,
-    recorded,
+    record_refusal,
 )
 from .models import Cluster
 
@@ -132,7 +132,7 @@ def _change(
     The team is locked before it: nobody is deactivated and no access ends between the check and the COMMIT.
     """
     facts = {"on": cluster, "by": by, "reason": reason, "request": request}
-    with recorded(denied=refused, refused=refused, **facts), transaction.atomic():
+    with record_refusal(denied=refused, refused=refused, **facts), transaction.atomic():
         rules.lock(cluster.project.team)
         rows = Cluster.objects.select_for_update(of=("self",), no_key=True)
         row = rows.select_related("project__team", "owner", "locked_by").get(pk=cluster.pk)

@@ -10,7 +10,7 @@ from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, grants_for, may, who_can
 
 from .models import Cluster, ClusterListing, Creation, Project
-from .quotas import approval_rule, used, used_by
+from .quotas import approval_rule, count_used, used_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def preflight(
         project=project,
         role=max(here, key=rank).role if here else "",
         access_expires_at=None if None in ends else max(filter(None, ends), default=None),
-        used=used(project),
+        used=count_used(project),
         used_by_team=used_by(project.team) if project.team.quota is not None else None,
         same_name=project.clusters.present().filter(name=name).first() if name else None,
         unresolved=project.creations.unresolved().filter(name=name).first() if name else None,

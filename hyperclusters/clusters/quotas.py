@@ -41,7 +41,7 @@ def approval_rule(team: Team, *, type: str, beside: int) -> str:  # noqa: A002 -
     return ""
 
 
-def read(project: Project, *, for_approval: bool) -> Project:
+def read_project(project: Project, *, for_approval: bool) -> Project:
     """The project and its team as they are now. What has a quota is locked until the transaction ends, so that counting
     waits for adding; `for_approval`: so is a team whose rule about approvals counts clusters.
 
@@ -59,14 +59,14 @@ def read(project: Project, *, for_approval: bool) -> Project:
 
 def check_room(project: Project) -> None:
     """Raise QuotaReached if the project or its team has more than its quota. `project` as `read` here."""
-    if project.quota is not None and used(project) > project.quota:
+    if project.quota is not None and count_used(project) > project.quota:
         raise QuotaReached(project.quota)
     team = project.team
     if team.quota is not None and used_by(team) > team.quota:
         raise QuotaReached(team.quota, team)
 
 
-def used(project: Project) -> int:
+def count_used(project: Project) -> int:
     """How much of the project's quota is used."""
     return usage("project", [project.pk])[project.pk]
 

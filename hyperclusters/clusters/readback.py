@@ -24,18 +24,18 @@ def hold_until_commit(key: UUID) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number(key)])
 
 
-def read_back(key: UUID, read: Callable[[], T]) -> T:
-    """What `read` finds once no transaction holds `key` any more. After a database error, close the connection first.
+def read_back(key: UUID, query: Callable[[], T]) -> T:
+    """What `query` finds once no transaction holds `key` any more. After a database error, close the connection first.
 
     Raises DatabaseError if one still does after `PATIENCE` seconds, or if the database does not answer.
     """
     if connection.vendor != "postgresql":
-        return read()
+        return query()
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
         hold_until_commit(key)
-        result = read()
+        result = query()
         transaction.set_rollback(True)  # nothing was written, and a COMMIT may fail again
         return result
 

@@ -58,7 +58,7 @@ def stem(name: str) -> str:
     return text if len(text) >= SHORTEST and text != name else ""
 
 
-def _owned() -> QuerySet[Cluster]:
+def _clusters_with_owner() -> QuerySet[Cluster]:
     """Clusters whose owner is a person with access to the team."""
     grants = Grant.objects.active().filter(person=OuterRef("owner"), team=OuterRef("project__team"))
     return Cluster.objects.filter(Exists(grants), owner__service_team__isnull=True)
@@ -68,7 +68,9 @@ def _owners_by_subnet(clusters: Iterable[Cluster]) -> dict[tuple[int, str], Coun
     owners: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
     subnets = {each.subnet_id for cluster in clusters for each in cluster.networks.all()}
     teams = {cluster.project.team_id for cluster in clusters}
-    rows = Network.objects.filter(subnet_id__in=subnets, cluster__in=_owned().filter(project__team__in=teams))
+    rows = Network.objects.filter(
+        subnet_id__in=subnets, cluster__in=_clusters_with_owner().filter(project__team__in=teams)
+    )
     pairs = rows.order_by("-pk").values_list(
         "cluster__project__team", "subnet_id", "cluster__owner__username"
     )
@@ -83,7 +85,12 @@ def _owners_by_name(clusters: Iterable[Cluster]) -> dict[tuple[int, str], Counte
     if not series:
         return owners
     alike = reduce(or_, (Q(project=project, name__startswith=text) for project, text in sorted(series)))
-    rows = _owned().filter(alike).order_by("-found_at").values_list("project", "name", "owner__username")
+    rows = (
+        _clusters_with_owner()
+        .filter(alike)
+        .order_by("-found_at")
+        .values_list("project", "name", "owner__username")
+    )
     for project, name, username in rows[:MOST]:
         owners[int(project), stem(name) or name][username] += 1
     return owners

@@ -75,13 +75,13 @@ def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def apply(source: ClusterListing, listed: Sequence[HyperCluster], started_at: datetime) -> bool:
+def apply(source: ClusterListing, clusters: Sequence[HyperCluster], started_at: datetime) -> bool:
     """Bring our copy up to date with a complete list that began at `started_at`. Raises Superseded.
 
     Returns False, having changed nothing, if the list is suddenly empty and no second list has confirmed it. Clusters
     with a name or ID that a creation is still looking for are left to that search.
     """
-    items = {canonical_id(item.id): item for item in listed}
+    items = {canonical_id(item.id): item for item in clusters}
     # Known over both types: a cloud that lists a cluster under both must not stop either list.
     by_id = _rows_by_id(source.project, Cluster.objects.present())
     present = {key: cluster for key, cluster in by_id.items() if source.type in cluster.listed_as}
@@ -123,14 +123,14 @@ def take_over(cluster: Cluster, item: HyperCluster, *, kind: str) -> Defaults | 
         cluster.type, cluster.also_type = (cluster.type, kind) if cluster.type else (kind, "")
         after["types"] = cluster.listed_as
     old = _defaults(cluster)
-    if (new := merged(old, item)) != old:
+    if (new := merge_networks(old, item)) != old:
         before["networks"], after["networks"] = _difference(old, new), _difference(new, old)
     if after:
         _note(EventType.CLUSTER_CHANGED, cluster, before=before, after=after)
     return new if new != old else None
 
 
-def merged(defaults: Defaults, item: HyperCluster) -> Defaults:
+def merge_networks(defaults: Defaults, item: HyperCluster) -> Defaults:
     """A cluster's networks once `item` is known: those that it states, and those that it may have left out."""
     networks = {} if item.networks_complete else dict(defaults)
     for network in item.networks:
@@ -164,7 +164,7 @@ def _is_news(cluster: Cluster | None, item: HyperCluster, kind: str) -> bool:
     if cluster is None or kind not in cluster.listed_as or cluster.name != item.name:
         return True
     old = _defaults(cluster)
-    return merged(old, item) != old
+    return merge_networks(old, item) != old
 
 
 def _batches(items: Iterable[HyperCluster]) -> Iterator[list[HyperCluster]]:
@@ -220,7 +220,7 @@ def _add(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) ->
     clusters = Cluster.objects.bulk_create(
         Cluster(cluster_id=item.id, name=item.name, **new) for item in items
     )
-    write_networks({cluster: merged({}, item) for cluster, item in zip(clusters, items, strict=True)})
+    write_networks({cluster: merge_networks({}, item) for cluster, item in zip(clusters, items, strict=True)})
     for cluster in clusters:
         facts = {"cluster_id": cluster.cluster_id, "type": cluster.type, "project": source.project.name}
         _note(EventType.CLUSTER_SEEN_OUTSIDE, cluster, after=facts)
@@ -238,11 +238,11 @@ def _deleted_here(clusters: Sequence[Cluster], started_at: datetime) -> set[Any]
     )
 
 
-def _drop(source: ClusterListing, missing: Sequence[Any], at: datetime) -> None:
+def _drop(source: ClusterListing, rows: Sequence[Any], at: datetime) -> None:
     """Mark clusters that no list has any more as gone, except those that may only be too new for it."""
     gone = []
     clusters = Cluster.objects.present().filter(Q(type="") | Q(type=source.type) | Q(also_type=source.type))
-    for cluster in clusters.filter(pk__in=missing).defer("inside").select_related("project__team"):
+    for cluster in clusters.filter(pk__in=rows).defer("inside").select_related("project__team"):
         if not _may_be_gone(cluster, at) or not (cluster.type or _is_in_no_other_list(cluster, source)):
             continue
         if cluster.also_type:  # it is in the list of the other type

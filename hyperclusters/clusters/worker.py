@@ -98,7 +98,7 @@ class Worker:
         ):  # work that has not begun is due for another worker
             pool.shutdown(wait=True, cancel_futures=True)
         counters.flush()
-        heartbeat.stopped(self.holder)
+        heartbeat.remove(self.holder)
 
     def _show_life(self) -> None:
         """Touch the file that a probe looks at. Not the database: its outage restarts no worker."""
@@ -142,7 +142,7 @@ class Worker:
         name = threading.current_thread().name
         self.activities[name] = f"{type(item).__name__} {getattr(item, 'pk', item)}"
         try:
-            with carrying(item):
+            with request_context_of(item):
                 try:
                     work(item)
                 except Exception:
@@ -210,7 +210,7 @@ def sweep() -> None:
 
 
 @contextmanager
-def carrying(item: object) -> Iterator[None]:
+def request_context_of(item: object) -> Iterator[None]:
     """Events and log lines of this work carry the ID of the web request that asked for it."""
     request_id = getattr(item, "request_id", "")
     kind = type(item).__name__.lower()
@@ -255,7 +255,7 @@ def run_due(*, holder: str = "") -> int:
             delivery.send_due(service)
         for claim, work in jobs():
             while (item := claim(holder)) is not None:
-                with carrying(item):
+                with request_context_of(item):
                     work(item)
                 done += 1
         counters.flush()

@@ -171,13 +171,13 @@ class Client:
     def _call(
         self,
         request: Request,
-        read: Callable[[bytes], T],
+        parse: Callable[[bytes], T],
         *,
         expected: int = 200,
         signed_at: datetime | None = None,
         max_body: int = MAX_BODY,
     ) -> Answer[T]:
-        """Sign, send and read; `expected` is the only status for which `read` gets the body."""
+        """Sign, send and read; `expected` is the only status for which `parse` gets the body."""
         signed_at = self._moment(signed_at)
         reply = self._http.send(
             method=request.method,
@@ -195,7 +195,7 @@ class Client:
             cause = "list_too_large"  # a setting, not a broken answer
         if not cause and reply.status == expected:
             try:
-                answer = Answer(read(reply.body), exchange)
+                answer = Answer(parse(reply.body), exchange)
             except parsing.MalformedError as error:
                 cause = error.cause
             else:

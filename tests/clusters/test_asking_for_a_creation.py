@@ -25,7 +25,7 @@ from hyperclusters.clusters.errors import (
 )
 from hyperclusters.clusters.models import Cluster, Creation, Evidence, Project, State
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.clusters.quotas import used
+from hyperclusters.clusters.quotas import count_used
 from tests.conftest import Cloud, People, Projects, events, run_worker, run_worker_again, submit_creation
 
 OPEN = [State.QUEUED, State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION]
@@ -215,7 +215,7 @@ def test_g28_clusters_and_open_creations_fill_the_quota(
     submit_creation(people.ada, project, "made")
     run_worker()
     in_state(submit_creation(people.ada, project, "open"), State.UNKNOWN)
-    assert used(project) == 3
+    assert count_used(project) == 3
     with pytest.raises(QuotaReached):
         submit_creation(people.ada, project, "one-too-many")
     Cluster.objects.filter(name="outside").update(gone_at=timezone.now())

@@ -61,7 +61,7 @@ def test_the_accept_step_locks_what_has_a_rule_that_counts(
     Project.objects.update(quota=of_project)
     Team.objects.update(quota=of_team, approval_from=of_approvals)
     with transaction.atomic():
-        statements = locks(lambda: quotas.read(projects.vision, for_approval=True))
+        statements = locks(lambda: quotas.read_project(projects.vision, for_approval=True))
     of = "".join(sql.partition(" OF ")[2] for sql in statements)
     assert [table for table in ("clusters_project", "access_team") if f'"{table}"' in of] == locked
 

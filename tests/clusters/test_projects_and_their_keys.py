@@ -193,7 +193,7 @@ def test_pages_ask_once_a_minute_whether_a_worker_is_alive_and_say_no_when_the_m
 def test_a_worker_that_ended_in_order_is_not_waited_for(database: None) -> None:
     heartbeat.beat("one")
     heartbeat.beat("two")
-    heartbeat.stopped("one")
+    heartbeat.remove("one")
     assert set(Heartbeat.objects.values_list("holder", flat=True)) == {"two"}
 
 

@@ -2,7 +2,7 @@
 
 from .connection import ConnectionTest, Diagnosis
 from .counter import CallCounter, RequestCounter, TimedCounter
-from .creation import EVIDENCE_RANK, UNRESOLVED, Approval, Creation, Evidence, State
+from .creation import EVIDENCE_RANK, UNRESOLVED_STATES, Approval, Creation, Evidence, State
 from .deletion import Deletion, DeletionState
 from .follow_up import EntryKind, FollowUp, FollowUpEntry
 from .inquiry import Inquiry, InquiryKind
@@ -15,7 +15,7 @@ from .review import Judgement, Review
 
 __all__ = [
     "EVIDENCE_RANK",
-    "UNRESOLVED",
+    "UNRESOLVED_STATES",
     "Approval",
     "CallCounter",
     "Cluster",

@@ -30,7 +30,7 @@ class State(models.TextChoices):
 
 
 # In these states no other creation of that name may begin in the project.
-UNRESOLVED = (State.QUEUED, State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
+UNRESOLVED_STATES = (State.QUEUED, State.SENDING, State.UNKNOWN, State.NEEDS_ATTENTION)
 
 
 FAILURES = (State.REFUSED, State.FAILED, State.NOT_CREATED)
@@ -109,7 +109,7 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
 class Creation(Operation):
     """The request, its progress, and the evidence of its verdict."""
 
-    UNRESOLVED = UNRESOLVED
+    UNRESOLVED = UNRESOLVED_STATES
     KIND = "creation"
 
     project = models.ForeignKey("clusters.Project", on_delete=models.PROTECT, related_name="creations")
@@ -150,7 +150,7 @@ class Creation(Operation):
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "name"],
-                condition=Q(state__in=UNRESOLVED),
+                condition=Q(state__in=UNRESOLVED_STATES),
                 name="creation_one_unresolved_a_name",
             ),
         ]

@@ -20,7 +20,7 @@ from hyperclusters.clusters.models import Approval, Creation, Evidence, Project,
 from hyperclusters.clusters.operations import evidence
 from hyperclusters.clusters.operations.engine import Engine
 from hyperclusters.clusters.operations.kind import MayBegin
-from hyperclusters.clusters.operations.resolution import Resolution, cluster_facts, undecided
+from hyperclusters.clusters.operations.resolution import Resolution, as_undecided, cluster_facts
 from hyperclusters.clusters.operations.transitions import transition
 from hyperclusters.modelarts import (
     Answer,
@@ -120,7 +120,7 @@ class CreationEngine(Engine[Creation]):
         if waiting := self.approval_objection(operation):
             return waiting
         try:
-            quotas.check_room(quotas.read(operation.project, for_approval=False))
+            quotas.check_room(quotas.read_project(operation.project, for_approval=False))
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")
         return None
@@ -150,7 +150,7 @@ class CreationEngine(Engine[Creation]):
             cause="odd_id" if item.odd_id else "",
         )
         return (
-            undecided(created, "known_id")
+            as_undecided(created, "known_id")
             if evidence.is_known(operation, item.id, before=began_at)
             else created
         )
@@ -211,7 +211,7 @@ class CreationEngine(Engine[Creation]):
         try:
             return super().apply_result(key, result)
         except AlreadyBound:  # the cloud named one cluster in answers to two creations
-            return super().apply_result(key, undecided(result, "known_id"))
+            return super().apply_result(key, as_undecided(result, "known_id"))
 
     def reconcile_late_result(self, operation: Creation, result: Resolution) -> None:
         """Record a confirmation or a contradiction beside the verdict; the stronger evidence stands."""

@@ -81,7 +81,7 @@ class DeletionEngine(Engine[Deletion]):
             why = {"inside_failure_cause": error.cause}
             return replace(resolution, changes=resolution.changes | why)
         rows = inside.as_rows(occupants or (), operation.cluster.cluster_id)
-        operation.blockers, operation.blockers_count = inside.stored(rows)
+        operation.blockers, operation.blockers_count = inside.first_rows(rows)
         if not rows or operation.override_inside:
             return None
         found = _blockers(operation)

@@ -33,7 +33,7 @@ from hyperclusters.clusters.operations.facts import error_fields
 from hyperclusters.clusters.operations.kind import Kind, MayBegin, O
 from hyperclusters.clusters.operations.resolution import Resolution
 from hyperclusters.clusters.operations.retries import poll_at, retry_write
-from hyperclusters.clusters.operations.transitions import StaleState, leased, transition
+from hyperclusters.clusters.operations.transitions import StaleState, release_at_end, transition
 from hyperclusters.clusters.slots import Turns
 from hyperclusters.clusters.upstream import client_for, signing_time
 from hyperclusters.modelarts import Client, ModelArtsError
@@ -72,7 +72,7 @@ class Engine(Kind[O]):
         """
         project = operation.project
         with (
-            leased(operation),
+            release_at_end(operation),
             suppress(StaleState),
         ):  # Stale: withdrawn, or taken over after our lease lapsed
             obstacle = self.objection(operation)
@@ -98,7 +98,7 @@ class Engine(Kind[O]):
         """Look for the outcome of a claimed, unknown operation, by reading only. Resolve it if something is proved."""
         project = operation.project
         with (
-            leased(operation),
+            release_at_end(operation),
             suppress(StaleState),
         ):  # Stale: another process has reached a verdict meanwhile
             failpoint("look_begun")

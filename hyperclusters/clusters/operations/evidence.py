@@ -129,14 +129,14 @@ def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = N
     return cluster_id in creation.baseline or others.exists()
 
 
-def candidates(creation: Creation, listed: Iterable[HyperCluster]) -> list[HyperCluster]:
+def candidates(creation: Creation, clusters: Iterable[HyperCluster]) -> list[HyperCluster]:
     """The listed clusters that may be this creation's: exactly its name, not in the baseline, not bound to another."""
     bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
         creation=creation
     )
     return _once_each(
         item
-        for item in listed
+        for item in clusters
         if item.name == creation.name
         and item.id not in creation.baseline
         and not bound.with_ids([item.id]).exists()

@@ -8,8 +8,8 @@ from typing import Any
 from hyperclusters.modelarts import Exchange, ModelArtsError
 
 # Fields of bodies that hold nothing secret.
-SENT = frozenset({"name", "type", "hyper_cluster_subnet_id"})
-ANSWERED = frozenset(
+REQUEST_FIELDS = frozenset({"name", "type", "hyper_cluster_subnet_id"})
+ANSWER_FIELDS = frozenset(
     {
         *("id", "name", "type", "hyper_clusters", "network_info", "hyper_cluster_subnet_id", "is_default"),
         *("error_code", "errorCode", "code", "error_msg", "errorMsg", "error_message", "message", "error"),
@@ -27,7 +27,7 @@ def sent_facts(exchange: Exchange | None) -> dict[str, Any] | None:
         "method": exchange.request.method,
         "url": exchange.endpoint + exchange.request.path,
         "query": dict(exchange.request.query),
-        "body": _redacted_body(exchange.request.body.decode(), SENT),
+        "body": _redacted_body(exchange.request.body.decode(), REQUEST_FIELDS),
         "signed_at": exchange.signed_at.isoformat(),
     }
 
@@ -39,7 +39,7 @@ def answer_facts(exchange: Exchange | None, error: ModelArtsError | None = None)
     facts: dict[str, Any] = {}
     if exchange is not None:
         facts["status"] = exchange.status
-        facts["body"] = _redacted_body(exchange.body, ANSWERED)
+        facts["body"] = _redacted_body(exchange.body, ANSWER_FIELDS)
         facts["seconds"] = round(exchange.elapsed, 3)
     if error is not None:
         facts |= {"cause": error.cause, "code": error.code, "message": error.message}
@@ -56,25 +56,24 @@ def error_fields(error: ModelArtsError | None, *, cause: str = "") -> dict[str, 
     }
 
 
-def _redacted_body(body: str, allowed: frozenset[str]) -> str:
+def _redacted_body(body: str, fields: frozenset[str]) -> str:
     """A JSON body with the values of the allowed fields only. A body that is not JSON, or was cut, stays as it came;
     `modelarts` has removed the project's own secrets."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return body
-    redacted = _redacted(value, allowed)
+    redacted = _redact(value, fields)
     return body if redacted == value else json.dumps(redacted, ensure_ascii=False)
 
 
-def _redacted(value: Any, allowed: frozenset[str], depth: int = 6) -> Any:
+def _redact(value: Any, fields: frozenset[str], depth: int = 6) -> Any:
     if not isinstance(value, dict | list):
         return value
     if not depth:
         return LEFT_OUT
     if isinstance(value, list):
-        return [_redacted(item, allowed, depth - 1) for item in value]
+        return [_redact(item, fields, depth - 1) for item in value]
     return {
-        name: _redacted(item, allowed, depth - 1) if name in allowed else LEFT_OUT
-        for name, item in value.items()
+        name: _redact(item, fields, depth - 1) if name in fields else LEFT_OUT for name, item in value.items()
     }

@@ -81,7 +81,7 @@ class Resolution:
         return facts | ({"by": self.person} if self.person else {})
 
 
-def undecided(resolution: Resolution, cause: str) -> Resolution:
+def as_undecided(resolution: Resolution, cause: str) -> Resolution:
     """The resolution without its cluster, which proves nothing: a person must decide."""
     return replace(
         resolution,

@@ -63,7 +63,7 @@ def transition(
 
 
 @contextmanager
-def leased(operation: Operation) -> Iterator[None]:
+def release_at_end(operation: Operation) -> Iterator[None]:
     """Release the lease at the end, if it is still ours. After an error the operation is due a little later, so that
     it is not claimed again at once. While a request may be out, the lease is left to lapse."""
     rows = type(operation)._default_manager.filter(pk=operation.pk, lease_holder=operation.lease_holder)

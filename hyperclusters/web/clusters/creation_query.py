@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import User
-from hyperclusters.clusters.models import UNRESOLVED, Approval, Creation, Project, State
+from hyperclusters.clusters.models import UNRESOLVED_STATES, Approval, Creation, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.modelarts import ClusterType
 from hyperclusters.web.shared.listing import FilterMenu, View, menu, search_text, view
@@ -20,7 +20,7 @@ from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, require_
 FILTERS = ("q", "mine", "state", "team", "project", "type", "person")
 OPEN, UNSUCCESSFUL = "open", "unsuccessful"  # groups of states
 APPROVAL = "approval"  # those that wait for one
-GROUPS = {OPEN: UNRESOLVED, UNSUCCESSFUL: (State.REFUSED, State.FAILED, State.NOT_CREATED)}
+GROUPS = {OPEN: UNRESOLVED_STATES, UNSUCCESSFUL: (State.REFUSED, State.FAILED, State.NOT_CREATED)}
 # The only orders there are: no word of the address reaches order_by. A name after "-" is the other way round.
 SORTS = {
     "name": "name",

@@ -18,7 +18,7 @@ from hyperclusters.accounts.recent_login import is_recent
 from hyperclusters.clusters.connections import ask_test
 from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
-from hyperclusters.clusters.quotas import used
+from hyperclusters.clusters.quotas import count_used
 from hyperclusters.web.projects.forms import ConnectForm, KeyForm, SettingsForm
 from hyperclusters.web.projects.lookups import carried, find
 from hyperclusters.web.shared.decorators import access, anywhere
@@ -142,7 +142,7 @@ def _page(
     context = _test_context(project) | {
         "form": form or filled_form(SettingsForm.of(project), drafts[0]),
         "key_form": key_form or filled_form(KeyForm(), drafts[1]),
-        "used": used(project),
+        "used": count_used(project),
         "may_change": is_recent(request.session),
     }
     return render(request, "projects/project.html", context, status=status)
