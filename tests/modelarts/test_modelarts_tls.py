@@ -32,7 +32,7 @@ class Server:
 def server(folder: Path, *, host: str = "127.0.0.1", valid_from: dt.timedelta = -DAY) -> Server:
     """A server with a self-made certificate for `host`, valid for a day and a half from `valid_from`."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloud of the tests")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"cloud of the tests at {host}")])
     start = dt.datetime.now(dt.UTC) + valid_from
     alternative: x509.GeneralName = (
         x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
@@ -125,6 +125,20 @@ def test_an_unknown_issuer_proves_that_nothing_was_sent(good: Server, call: str)
     with playing(healthy, good.tls) as cloud, Transport() as http:
         check_nothing_sent(call, cloud.endpoint, http, "tls_error", PATIENT)
         assert cloud.requests == []
+
+
+def test_the_bundled_public_issuers_are_trusted_unless_a_file_is_named(
+    good: Server, elsewhere: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slim container has no certificates of its own; whoever names a file trusts nothing else."""
+    monkeypatch.setattr("certifi.where", lambda: str(good.certificate))
+    with playing(healthy, good.tls) as cloud:
+        with Transport() as http, client_of(cloud.endpoint, http=http) as client:
+            CALLS["list"](client)
+        assert len(cloud.requests) == 1
+        with Transport(verify=str(elsewhere.certificate)) as http:
+            check_nothing_sent("list", cloud.endpoint, http, "tls_error", PATIENT)
+        assert len(cloud.requests) == 1
 
 
 def hang_up(visit: Visit) -> None:

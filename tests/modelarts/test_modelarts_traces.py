@@ -94,6 +94,10 @@ def test_no_traces_are_an_empty_answer(cloud: Cloud, rows: Any) -> None:
     assert listed(cloud, 200, {"traces": rows}) == ()
 
 
+def test_as_many_traces_as_were_asked_for_are_read(cloud: Cloud) -> None:
+    assert len(listed(cloud, 200, {"traces": [ROW] * 50})) == 50
+
+
 USERS: dict[str, tuple[Any, str]] = {
     "an object as text": ('{"name": "eve", "id": "7"}', "eve"),
     "another name": ({"user_name": "eve"}, "eve"),

@@ -25,7 +25,7 @@ from typing import cast
 
 import pytest
 from _pytest.runner import runtestprotocol
-from coverage import Coverage
+from coverage import Coverage, CoverageException
 from django.db import connection, connections
 
 from tests.mutants.changes import Change, draw, spans
@@ -52,7 +52,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     trial.fork(lambda: measure(session, folder, source))
     trial.seconds = json.loads((folder / "seconds.json").read_text())
     coverage = Coverage(config_file=str(folder / "coverage.ini"))
-    coverage.combine()
+    for path in folder.glob(".coverage.*"):
+        with suppress(CoverageException):  # a process that a test kills can leave a damaged file
+            coverage.combine([str(path)])
     print(
         f"{source.name}: {len(trial.seconds)} tests, measured in {time.monotonic() - start:.0f} s", flush=True
     )
