@@ -123,8 +123,8 @@ def payload(event: EventFields) -> str:
 
 
 def timestamp(at: Any) -> str:
-    """A time in UTC, to the microsecond, always of the same length."""
-    return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
+    """A time in UTC, to the microsecond, always of the same length: `%Y` writes the year 1 as one digit on Linux."""
+    return f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def append(database: BaseDatabaseWrapper, entries: Sequence[PendingEvent]) -> None:

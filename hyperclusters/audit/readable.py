@@ -3,11 +3,13 @@ ends nothing. Such values get there past the triggers; verification names them."
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, models
+from django.db.models import Count
 
 from .event_rows import is_about_a_value, savepoint
 from .models import Event, EventQuerySet
@@ -33,6 +35,22 @@ def values(rows: EventQuerySet, *names: str) -> list[tuple[Any, ...]]:
     kinds = [_kinds(name) for name in names]
     empty = (None,) * len(names)
     return [row if all(map(isinstance, row[1:], kinds)) else (row[0], *empty) for row in fetched_rows]
+
+
+def counts(rows: EventQuerySet, *names: str) -> Counter[tuple[Any, ...]]:
+    """How many events have each combination of these columns; an unreadable event has None for all of them."""
+    try:
+        with savepoint():
+            groups = list(rows.order_by().values_list(*names).annotate(n=Count("pk")))
+    except (DatabaseError, *UNREADABLE) as error:
+        if not is_about_a_value(error):
+            raise
+        groups = [(*row, 1) for _, *row in values(rows, *names)]
+    kinds = [_kinds(name) for name in names]
+    totals: Counter[tuple[Any, ...]] = Counter()
+    for *row, n in groups:
+        totals[tuple(row) if all(map(isinstance, row, kinds)) else (None,) * len(names)] += n
+    return totals
 
 
 def events(rows: EventQuerySet) -> Iterator[tuple[int, Event | None]]:

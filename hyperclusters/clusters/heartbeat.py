@@ -15,6 +15,7 @@ from django.db.models import Max, Q
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
+from hyperclusters.audit.readable import values
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from . import counters
@@ -146,14 +147,14 @@ def _ahead_of_others(holder: str) -> timedelta:
     """
     now = clock.now()
     beats = dict(Heartbeat.objects.exclude(holder=holder).values_list("holder", "at"))
-    seq, at = Event.objects.order_by("-seq").values_list("seq", "at").first() or (0, now)
+    seq, at = next(iter(values(Event.objects.order_by("-seq")[:1], "at")), (0, None))
     looked_at, before, last_seq = _cache.looked_at, _cache.beats, _cache.last_seq
     _cache.looked_at, _cache.beats, _cache.last_seq = now, beats, seq
     fresh = [] if looked_at is None else [at for other, at in beats.items() if before.get(other) != at]
     off = [now - at for at in fresh if at > now] + [
         looked_at - at for at in fresh if looked_at and at < looked_at
     ]
-    if seq > last_seq and at > now:
+    if at and seq > last_seq and at > now:
         off.append(now - at)
     most = max(off, key=abs, default=timedelta())
     if abs(most) > clock.TOLERANCE:

@@ -16,7 +16,7 @@ import hyperclusters
 from hyperclusters.access.models import Message, MessageState, NotificationTarget, OutgoingMail, Service
 from hyperclusters.audit import clock, integrity, push
 from hyperclusters.audit.models import ChainHead, DenialWindow, Event
-from hyperclusters.audit.readable import values
+from hyperclusters.audit.readable import counts, values
 from hyperclusters.audit.vocabulary import EventType
 
 from . import breaker
@@ -279,9 +279,9 @@ def _sign_ins() -> Metric:
     """Of the last 10 minutes: the audit's events, and what open windows count instead of recording it."""
     family = _gauge("sign_ins", "Sign-ins of the last 10 minutes by how they ended", ("result",))
     lately, kinds = timedelta(minutes=10), {"action__in": list(SIGN_INS)}
-    events = Event.objects.filter(clock.within("at", lately), **kinds).order_by().values_list("action")
+    events = counts(Event.objects.filter(clock.within("at", lately), **kinds), "action")
     windows = DenialWindow.objects.filter(clock.within("last_at", lately), **kinds).values_list("action")
-    totals = Counter(dict(events.annotate(n=Count("pk"))))
+    totals = Counter({event_type: n for (event_type,), n in events.items()})
     totals.update(dict(windows.annotate(n=Sum("count"))))
     for event_type, result in SIGN_INS.items():
         family.add_metric([result], totals[event_type])

@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
 
 from hyperclusters.audit import clock
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.manifest import seal_facts
 from hyperclusters.audit.models import ChainHead, Event
+from hyperclusters.audit.readable import counts
 from hyperclusters.audit.vocabulary import EventType, Outcome
 
 from .models import Cluster, Creation, FollowUp, Judgement, MonthlyReport
@@ -53,9 +53,9 @@ def _midnight(day: date) -> datetime:
 
 def _facts(start: datetime, end: datetime) -> dict[str, Any]:
     teams: dict[str, Counter[str]] = {}
-    rows = Event.objects.filter(at__gte=start, at__lt=end).order_by()
-    for team, event_type, n in rows.values_list("team_name", "action").annotate(n=Count("pk")):
-        teams.setdefault(team, Counter())[event_type] += n
+    rows = Event.objects.filter(at__gte=start, at__lt=end)
+    for (team, event_type), n in counts(rows, "team_name", "action").items():
+        teams.setdefault(team or "", Counter())[event_type or "unreadable"] += n
     status = integrity_status()
     return {
         "month": f"{start:%Y-%m}",

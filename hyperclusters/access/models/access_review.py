@@ -134,7 +134,7 @@ class GrantReviewQuerySet(models.QuerySet["GrantReview"]):
 
 def last_use(team: Team, username: str) -> Subquery:
     """The time of a person's newest event in a team. `username`: the path to their name."""
-    events = Event.objects.filter(team_id=team.pk, person_name=OuterRef(username))
+    events = Event.objects.with_readable_time().filter(team_id=team.pk, person_name=OuterRef(username))
     return Subquery(events.order_by("-at", "-seq").values("at")[:1])
 
 

@@ -5,14 +5,59 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 
 from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.vocabulary import Outcome, actions
 
 
+class _IsTime(models.Func):
+    """Whether a stored time is one: SQLite keeps any value there, and PostgreSQL also times that Python has not."""
+
+    arity = 1
+    output_field = models.BooleanField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        # The whole value is compared, since functions of texts stop at a NUL.
+        template = (
+            "(typeof(%(expressions)s) = 'text'"
+            " AND %(expressions)s = datetime(substr(%(expressions)s, 1, 19)) || substr(%(expressions)s, 20)"
+            " AND (length(%(expressions)s) = 19 OR substr(%(expressions)s, 20) GLOB '." + "[0-9]" * 6 + "'))"
+        )
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(%(expressions)s BETWEEN '0001-01-01Z' AND '9999-12-31 23:59:59Z')"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+class TextIn(models.Func):
+    """A value of a document, as text, by its key. Empty without one, or where SQLite keeps what is no document."""
+
+    output_field = models.TextField()
+
+    def __init__(self, document: str, key: str) -> None:
+        super().__init__(F(document), key=key)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = (
+            "coalesce(CASE WHEN json_valid(%(expressions)s)"
+            " THEN json_extract(%(expressions)s, '$.%(key)s') END, '')"
+        )
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="coalesce(%(expressions)s ->> '%(key)s', '')", **context
+        )
+
+
 class EventQuerySet(models.QuerySet["Event"]):
+    def with_readable_time(self) -> EventQuerySet:
+        """Without the events whose time somebody made unreadable, past the triggers: they would end the query."""
+        return self.filter(_IsTime("at"))
+
     def for_object(self, kind: str, object_id: object) -> EventQuerySet:
         """The events of one object, oldest first."""
         return self.filter(object_kind=kind, object_id=str(object_id)).order_by("seq")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db.models import JSONField, Q, QuerySet, Value
-from django.urls import reverse
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.lookups import Exact
+from django.urls import NoReverseMatch, reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
@@ -22,7 +23,9 @@ from hyperclusters.access.permissions import Anyone, Permission, active_grants, 
 from hyperclusters.access.review_reminders import REMINDERS
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
-from hyperclusters.audit.models import Event, EventQuerySet
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.models.event import TextIn
+from hyperclusters.audit.readable import events
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Approval, Creation, FollowUpEntry, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
@@ -36,7 +39,7 @@ Row = TypeVar("Row")
 SPAN = timedelta(days=14)
 NEWS_SPAN = timedelta(days=1)  # for which a page may have slept
 MOST = 50  # of each kind
-USERNAME = Slot("username", JSONField())
+USERNAME = Slot("username", TextField())
 NEW_OWNER = (EventType.OWNER_CHANGED, EventType.CLUSTER_CLAIMED)
 
 
@@ -81,7 +84,7 @@ def unread(person: Anyone) -> QuerySet[Any]:
     """A row for each other notice that came after `since` (`unread_since`), for the number on every page."""
     sources: tuple[QuerySet[Any], ...]
     sources = (
-        *(_settled(person), _decided(person), _ownership_events(person), _entries(person)),
+        *(_settled(person), _decided(person), _ownership_numbers(person), _entries(person)),
         *(_approved(person), _to_approve(person)),
         *(open_reviews(person).reminded(each.field, SINCE) for each in REMINDERS),
     )
@@ -176,19 +179,25 @@ def _decided(person: Anyone) -> QuerySet[AccessRequest]:
 
 def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
     """Clusters that somebody else made this person the owner of. The ledger alone says when."""
-    for event in _rows(_ownership_events, person, since):
+    found = Event.objects.filter(seq__in=_rows(_ownership_numbers, person, since))
+    for event in filter(None, dict(events(found)).values()):
+        try:
+            url = reverse("clusters:cluster", args=[event.object_id])
+        except NoReverseMatch:  # no ID of a cluster, so nothing that the product wrote
+            continue
         text = _("%(person)s made you the owner of %(name)s") % {
             "person": event.person_name,
             "name": event.object_name,
         }
-        url = reverse("clusters:cluster", args=[event.object_id])
         yield Notice(event.at, "info", text, event.reason, url)
 
 
-def _ownership_events(person: Anyone) -> EventQuerySet:
-    events = Event.objects.filter(action__in=NEW_OWNER, at__gt=SINCE, after__owner=USERNAME)
-    events = events.exclude(Q(person_id=person.pk) | Q(before__owner=USERNAME)).order_by("-at")
-    return events.only("at", "person_name", "object_id", "object_name", "reason")
+def _ownership_numbers(person: Anyone) -> QuerySet[Event, int]:
+    changes = Event.objects.filter(
+        Exact(TextIn("after", "owner"), USERNAME), action__in=NEW_OWNER, at__gt=SINCE
+    )
+    changes = changes.exclude(Q(person_id=person.pk) | Exact(TextIn("before", "owner"), USERNAME))
+    return changes.order_by("-at").values_list("seq", flat=True)
 
 
 def _follow_ups(person: User, since: datetime) -> Iterator[Notice]:

@@ -127,11 +127,11 @@ def _revoke(request: PageRequest, team: Team, ending: list[Grant], form: ReasonF
 
 def _activity(person: User, team: Team) -> dict[str, Any]:
     """What an admin should know before they change or revoke this person's access."""
-    last = Event.objects.filter(team_id=team.pk, person_name=person.username).order_by("-at", "-seq")
+    events = Event.objects.with_readable_time().filter(team_id=team.pk, person_name=person.username)
     creations = Creation.objects.filter(requested_by=person, project__team=team)
     return {
         "shows_activity": True,
-        "last_active_at": last.values_list("at", flat=True).first(),
+        "last_active_at": events.order_by("-at", "-seq").values_list("at", flat=True).first(),
         "owned": Cluster.objects.present().filter(owner=person, project__team=team).count(),
         "under_way": creations.unresolved().count(),
     }

@@ -1,0 +1,50 @@
+"""G40: an unreadable event ends no page that is drawn from the ledger besides the audit's own: activity, inbox, clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from hyperclusters.access.access_reviews import open_review
+from hyperclusters.access.models import Grant
+from hyperclusters.audit import clock
+from hyperclusters.audit.ledger import record
+from hyperclusters.audit.vocabulary import EventType, Outcome
+from hyperclusters.clusters import heartbeat
+from hyperclusters.clusters.models import Cluster
+from hyperclusters.clusters.ownership import hand_over
+from tests.conftest import People, Projects, events, run_worker, submit_creation
+from tests.web.pages import SignIn, words
+from tests.web.test_unreadable_events import HOSTILE, forge
+
+
+@pytest.mark.parametrize("at", HOSTILE["at"])
+def test_g40_a_time_that_somebody_made_unreadable_ends_no_page_about_activity(
+    at: str, people: People, as_: SignIn
+) -> None:
+    open_review(people.vision, due_on=clock.today(), by=people.tom)
+    record(EventType.ACCESS_DENIED, Outcome.DENIED, by=people.ada, on=people.vision)
+    newest = events(person_name="ada")[-1].seq
+    forge("at", [(newest, at)])
+    held = Grant.objects.get(person=people.ada)
+    tom = as_("tom")
+    for page in ("", "review/", f"grants/{held.pk}/", "?show=unused", "review/?show=unused"):
+        assert tom.get(f"/teams/vision/{page}").status_code == 200, page
+    assert as_("olga").get("/audit/").status_code == 200
+    heartbeat.beat("here")
+    heartbeat.beat("here")
+
+
+@pytest.mark.parametrize("name", ["at", "after", "before", "object_id", "person_name", "reason"])
+def test_g40_an_unreadable_hand_over_ends_no_page_of_its_new_owner(
+    name: str, people: People, projects: Projects, as_: SignIn
+) -> None:
+    submit_creation(people.ada, projects.vision, "given")
+    run_worker()
+    hand_over(cluster=Cluster.objects.get(name="given"), to="tom", reason="r", by=people.ada)
+    seq = events(action="cluster:owner:changed")[-1].seq
+    tom = as_("tom")
+    assert "given" in words(tom.get("/inbox/"))
+    for value in HOSTILE[name]:
+        forge(name, [(seq, value)])
+        for page in ("/", "/inbox/", "/clusters/"):
+            assert tom.get(page).status_code == 200, (page, value)
