@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pytest
 
 from hyperclusters.access.access_reviews import open_review
 from hyperclusters.access.models import Grant
 from hyperclusters.audit import clock
 from hyperclusters.audit.ledger import record
+from hyperclusters.audit.models import Event
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import heartbeat
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.clusters.ownership import hand_over
 from tests.conftest import People, Projects, events, run_worker, submit_creation
 from tests.web.pages import SignIn, words
+from tests.web.test_every_page import ACCESS, paths  # noqa: F401 -- a fixture
 from tests.web.test_unreadable_events import HOSTILE, forge
 
 
@@ -48,3 +52,21 @@ def test_g40_an_unreadable_hand_over_ends_no_page_of_its_new_owner(
         forge(name, [(seq, value)])
         for page in ("/", "/inbox/", "/clusters/"):
             assert tom.get(page).status_code == 200, (page, value)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_g40_no_page_of_anybody_ends_in_an_error(
+    name: str,
+    paths: dict[str, str],  # noqa: F811
+    as_: SignIn,
+) -> None:
+    seqs = Event.objects.order_by("seq").values_list("seq", flat=True)
+    forge(name, zip(seqs, cycle(HOSTILE[name]), strict=False))
+    for person in ("tom", "olga", "root"):
+        browser = as_(person)
+        for (method, route), statuses in ACCESS.items():
+            if method == "get" and statuses[person] == 200:
+                answer = browser.get(paths[route])
+                b"".join(answer)
+                assert answer.status_code in {200, 404}, (person, paths[route])
+    run_worker()
