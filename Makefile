@@ -39,7 +39,6 @@ check: $(VENV)/dev  ## check format, lint, types, templates, scripts, migrations
 	$(BIN)/mypy
 	$(BIN)/djlint templates --lint --quiet
 	$(BIN)/shellcheck deploy/*.sh tests/*.sh .ci/run
-	$(LOOKING) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(LOOKING) $(BIN)/python manage.py check
 	$(BIN)/python -m pytest -q $(STATIC)
 

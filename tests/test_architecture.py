@@ -10,6 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -530,3 +531,8 @@ def test_a_view_is_short_enough_to_be_read_at_a_glance(name: str) -> None:
         if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
     ]
     assert (definition.end_lineno or 0) - body[0].lineno + 1 <= 20
+
+
+@pytest.mark.django_db
+def test_the_migrations_make_what_the_models_say() -> None:
+    call_command("makemigrations", check=True, dry_run=True)

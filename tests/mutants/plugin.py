@@ -48,7 +48,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     """Measure, draw, try each change, and fail the session if too few are caught."""
     options, start = json.loads(os.environ.pop("MUTANTS")), time.monotonic()
     folder, source = Path(options["folder"]), Path("hyperclusters", options["package"]).resolve()
-    trial = Trial(session, folder)
+    trial = Trial(session, folder, options["first"])
     trial.fork(lambda: measure(session, folder, source))
     trial.seconds = json.loads((folder / "seconds.json").read_text())
     coverage = Coverage(config_file=str(folder / "coverage.ini"))
@@ -120,9 +120,9 @@ def passes(item: pytest.Item, following: object) -> bool:
 class Trial:
     """Tries changes, each in a process that starts with what this one has imported, collected and migrated."""
 
-    def __init__(self, session: pytest.Session, folder: Path) -> None:
+    def __init__(self, session: pytest.Session, folder: Path, first: str) -> None:
         self.items = {item.nodeid: item for item in session.items}
-        self.session, self.folder = session, folder
+        self.session, self.folder, self.first = session, folder, first
         self.seconds: dict[str, float] = {}
         for item in session.items:
             if "django_db_setup" in getattr(item, "fixturenames", ()):
@@ -177,14 +177,14 @@ class Trial:
 
     def plan(self, lines: tuple[range, range] | None, contexts: dict[int, list[str]]) -> list[str]:
         """The tests that reach the statement, the quickest first, then the others that reach its function, with the rows that
-        were not measured. For what an import runs: the tests that reach the file, then all others."""
+        were not measured. For what an import runs: `first`, the tests that reach the file, then all others."""
         here, around = (
             {test.rpartition(" (")[0] for line in span for test in contexts.get(line, ())}
             for span in lines or (contexts, contexts)
         )
         functions = {function(test) for test in around}
         tests = [test for test in self.seconds if not lines or function(test) in functions]
-        return sorted(tests, key=lambda test: (test not in here, self.seconds[test]))
+        return sorted(tests, key=lambda test: (test != self.first, test not in here, self.seconds[test]))
 
     def _run_here(self, path: Path, changed: str, tests: list[str]) -> bool:
         swap(path, changed)
