@@ -148,6 +148,11 @@ SHOTS = (
     Shot("ada", "add-passkey", "/accounts/security/passkey/"),
     Shot("ada", "password", "/accounts/security/password/"),
     Shot("ada", "confirm", "/accounts/confirm/"),
+    Shot("ada", "token-new", "/access/tokens/new/"),
+    Shot("tom", "revoke", "/teams/vision/", ("a[href*='/grants/']", "a[href*='/revoke/']")),
+    Shot("root", "project-retire", "/projects/", ("table a.name", "a[href$='/retire/']")),
+    Shot("olga", "reports", "/audit/reports/"),
+    Shot("olga", "report", "/audit/reports/", ("table a[href*='/reports/']",)),
 )
 
 

@@ -50,7 +50,7 @@ def test_tom_walks_a_review_from_its_start_to_its_evidence(people: People, as_: 
     assert form.keys() == {"review", "seen", f"g{held(people.ada).pk}", f"g{held(people.vera).pk}"}
     assert "Needs another admin or a platform admin" in main(answer)
     late = grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="trial", by=people.tom)
-    assert "Given since the review started" in main(tom.get(REVIEW))
+    assert "Granted since the review started" in main(tom.get(REVIEW))
     end = {f"g{held(people.vera).pk}": "end", "rest": "keep"}
     answer = tom.post(REVIEW, form | end, follow=True)
     assert "Review saved: 1 kept, 1 revoked, 1 not decided." in words(answer)
@@ -59,7 +59,7 @@ def test_tom_walks_a_review_from_its_start_to_its_evidence(people: People, as_: 
     page = main(answer)
     assert "Access review completed." in words(answer)
     assert "The only admin's own access: it needs another admin or a platform admin" in page
-    assert "Given during the review" in page
+    assert "Granted during the review" in page
     assert re.search(r"vera .*Revoked · tom", page)
     assert late == held(people.nina)
     assert re.search(r"Past reviews .*Completed", main(tom.get(REVIEW)))
@@ -153,7 +153,7 @@ def test_a_platform_admin_decides_about_admins_without_their_use_or_the_evidence
 ) -> None:
     root = as_("root")
     page = main(root.get(REVIEW))
-    assert "Last used" not in page
+    assert "Last active" not in page
     assert f"/review/{review.pk}/" not in body(root.get(REVIEW))
     assert form_of(root).keys() == {"review", "seen", f"g{held(people.tom).pk}"}
     answer = root.post(REVIEW, form_of(root) | {f"g{held(people.tom).pk}": "keep"}, follow=True)

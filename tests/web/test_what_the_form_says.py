@@ -58,11 +58,11 @@ def test_the_project_that_a_person_used_last_is_chosen(
         name="a-first-one", team=people.vision, endpoint=projects.vision.endpoint, project_id="f" * 32
     )
     ada = as_("ada")
-    assert chosen(body(ada.get(NEW))) == "a-first-one (Vision)"
+    assert chosen(body(ada.get(NEW))) == "a-first-one · Vision"
     submit_creation(people.ada, projects.vision)
-    assert chosen(body(ada.get(NEW))) == "vision-cn-southwest-2 (Vision) · last used"
+    assert chosen(body(ada.get(NEW))) == "vision-cn-southwest-2 · Vision · last used"
     submit_creation(people.ada, second, "another")
-    assert chosen(body(ada.get(NEW))) == "a-first-one (Vision) · last used"
+    assert chosen(body(ada.get(NEW))) == "a-first-one · Vision · last used"
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_project_that_works_comes_before_one_that_does_not_and_that_one_is_mar
     else:
         Project.objects.filter(pk=broken.pk).update(blocked_until=now + timedelta(minutes=4))
     page = body(as_("ada").get(NEW))
-    assert chosen(page) == "vision-cn-southwest-2 (Vision)"
-    assert f"a-broken-one (Vision) · {words_of_it}" in page
+    assert chosen(page) == "vision-cn-southwest-2 · Vision"
+    assert f"a-broken-one · Vision · {words_of_it}" in page
 
 
 def test_the_rules_of_names_stand_there_before_anything_is_typed(

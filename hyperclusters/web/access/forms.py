@@ -18,6 +18,7 @@ from hyperclusters.access.models import SITE_ROLES, TEAM_ROLES, Grant, Role, Tea
 from hyperclusters.access.rules import Expiry, grantable_in
 from hyperclusters.audit import clock
 from hyperclusters.audit.times import end_of_day
+from hyperclusters.web.shared.fields import DayField
 
 PRESETS = [
     ("today", _("Today")),
@@ -68,11 +69,8 @@ class UntilForm(ReasonForm):
     field_order = ["until", "date", "reason"]
 
     until = forms.ChoiceField(label=_("Until"), choices=PRESETS, initial="7", widget=RadioRow)
-    date = forms.DateField(
-        label=_("Last day"),
-        help_text=_("Access ends on that day at 24:00 UTC."),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),  # as browsers read it
+    date = DayField(
+        label=_("Last day"), required=False, help_text=_("Access ends at the end of this day (UTC).")
     )
 
     def __init__(self, *args: Any, team: Team | None, grant: Grant | None = None, **kwargs: Any) -> None:
@@ -270,7 +268,9 @@ class ApproveForm(forms.Form):
     """For how long from now on, and a word with it."""
 
     days = forms.TypedChoiceField(label=_("For how long"), required=False, coerce=int, empty_value=None)
-    note = forms.CharField(label=_("Note"), max_length=500, required=False)
+    note = forms.CharField(
+        label=_("Reason"), max_length=500, required=False, help_text=_("The person reads it.")
+    )
 
     def __init__(self, *args: Any, days: int | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

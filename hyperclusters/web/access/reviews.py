@@ -22,6 +22,7 @@ from hyperclusters.access.models import AccessReview, Grant, GrantReview, Team
 from hyperclusters.access.permissions import Permission, may
 from hyperclusters.access.team_admins import SOON
 from hyperclusters.audit import clock
+from hyperclusters.web.shared.fields import DayField
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
 
@@ -35,22 +36,17 @@ KEEP, END = "keep", "end"
 class DueForm(forms.Form):
     """By when a review is to be completed."""
 
-    due = forms.DateField(
+    due = DayField(
         label=_("Due date"),
-        help_text=_("The last day, in UTC. Nobody loses access if the review is late."),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),  # as browsers read it
+        help_text=_("Until the end of this day (UTC). Nobody loses access if the review is late."),
         initial=lambda: clock.today() + timedelta(days=DAYS),
-        error_messages={
-            "required": _("Choose a due date."),
-            "invalid": _("Enter a date such as 2026-12-31."),
-        },
     )
 
     def clean_due(self) -> date:
         """A day that is not over."""
         due: date = self.cleaned_data["due"]
         if due < clock.today():
-            raise ValidationError(_("This day is over. Choose today or a later day."))
+            raise ValidationError(_("This day is over in UTC. Choose today or a later day."))
         return due
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.models import Role, Team, User
 from hyperclusters.accounts.models import Scope
-from hyperclusters.web.access.forms import RoleForm
+from hyperclusters.web.access.forms import RadioRow, RoleForm
 
 DAYS = [(7, _("1 week")), (30, _("30 days")), (90, _("90 days")), (365, _("1 year"))]
 
@@ -29,7 +30,7 @@ class TokenForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label=_("May be used to"),
-        choices=Scope.choices,
+        choices=[(scope, capfirst(label)) for scope, label in Scope.choices],
         widget=forms.CheckboxSelectMultiple,
         initial=[Scope.CLUSTERS_READ, Scope.CLUSTERS_WRITE],
     )
@@ -41,7 +42,7 @@ class TokenForm(forms.Form):
         choices=DAYS,
         coerce=lambda days: timedelta(days=int(days)),
         initial=90,
-        widget=forms.RadioSelect,
+        widget=RadioRow,
     )
 
     def __init__(self, *args: Any, owners: list[User], teams: list[Team], **kwargs: Any) -> None:

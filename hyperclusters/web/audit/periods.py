@@ -11,7 +11,6 @@ from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.audit import clock
-from hyperclusters.web.texts.grants import day
 
 DAY = timedelta(days=1)
 PERIODS = {
@@ -80,7 +79,7 @@ def moment(at: datetime) -> str:
 
 def exact_moment(at: datetime) -> str:
     """A moment to the millisecond, such as 25 Nov 2026, 22:30:05.123 UTC."""
-    return f"{day(at)}, {at:%H:%M:%S}.{at.microsecond // 1000:03d} UTC"
+    return f"{date_format(at, gettext('j M Y, H:i:s'))}.{at.microsecond // 1000:03d} UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hyperclusters.access.models import User
 from hyperclusters.clusters.models import UNRESOLVED_STATES, Approval, Creation, Project, State
 from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.modelarts import ClusterType
-from hyperclusters.web.shared.listing import FilterMenu, View, menu, search_text, view
+from hyperclusters.web.shared.listing import FilterMenu, View, bounded_count, menu, search_text, view
 from hyperclusters.web.shared.parameters import NEWEST, ORDERS_BY_TIME, require_known
 
 FILTERS = ("q", "mine", "state", "team", "project", "type", "person")
@@ -80,14 +80,14 @@ def search(rows: CreationQuerySet, text: str) -> CreationQuerySet:
     return rows.filter(found)
 
 
-def views(query: QueryDict, visible: CreationQuerySet) -> list[View]:
-    """The views of the list that everybody has, in the order that is chosen; counted is what is under way, which is
-    cheap."""
-    fixed: list[tuple[str, dict[str, list[str]], int | None]] = [
-        (_("All"), {}, None),
-        (_("Mine"), {"mine": ["1"]}, None),
+def views(person: User, query: QueryDict, visible: CreationQuerySet) -> list[View]:
+    """The views of the list that everybody has, in the order that is chosen, with how many rows each has."""
+    unsuccessful = visible.filter(state__in=GROUPS[UNSUCCESSFUL])
+    fixed: list[tuple[str, dict[str, list[str]], int | str | None]] = [
+        (_("All"), {}, None),  # its number stands in the heading
+        (_("Mine"), {"mine": ["1"]}, bounded_count(visible.filter(requested_by=person))),
         (_("Under way"), {"state": [OPEN]}, visible.unresolved().count()),
-        (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, None),
+        (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, bounded_count(unsuccessful)),
     ]
     if (waiting := visible.waiting_for_approval().count()) or query.get("state") == APPROVAL:
         fixed.insert(3, (_("Needs approval"), {"state": [APPROVAL]}, waiting))

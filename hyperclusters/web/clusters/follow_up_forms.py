@@ -13,6 +13,7 @@ from hyperclusters.audit import clock
 from hyperclusters.clusters.follow_ups import people_to_ask
 from hyperclusters.clusters.models import Creation, FollowUp
 from hyperclusters.clusters.models.follow_up import TEXT_LENGTH
+from hyperclusters.web.shared.fields import DayField
 from hyperclusters.web.shared.http import as_uuid
 
 PEOPLE = "follow-up-people"  # the ID of the list of people
@@ -28,16 +29,6 @@ class TextField(forms.CharField):
         return super().to_python(str(value).replace("\r\n", "\n") if value else value) or ""
 
 
-class DayField(forms.DateField):
-    """A day in UTC, as a browser's field sends it."""
-
-    default_error_messages = {"invalid": _("Enter a day such as 2026-11-25.")}
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-        super().__init__(input_formats=["%Y-%m-%d"], widget=widget, **kwargs)
-
-
 def person_field() -> forms.CharField:
     """A person of the list beside it, or a name that is typed."""
     names = {"list": PEOPLE, "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
@@ -51,11 +42,7 @@ def person_field() -> forms.CharField:
 
 def day_field() -> DayField:
     """The last day for the answer."""
-    return DayField(
-        label=_("Due date"),
-        help_text=_("Until the end of this day (UTC)."),
-        error_messages={"required": _("Choose a day.")},
-    )
+    return DayField(label=_("Due date"), help_text=_("Until the end of this day (UTC)."))
 
 
 def text_field(label: Any, *, required: bool = True, help_text: Any = "") -> TextField:

@@ -49,5 +49,6 @@ class ProjectChoices:
 
 
 def _label(project: Project, trouble: str, *, is_latest: bool) -> str:
-    name = f"{project.name} ({project.team.name})"
-    return " · ".join(filter(None, (name, _("last used") if is_latest else "", trouble)))
+    return " · ".join(
+        filter(None, (project.name, project.team.name, _("last used") if is_latest else "", trouble))
+    )

@@ -54,6 +54,9 @@ class KeyForm(forms.Form):
         super().__init__(*args, **kwargs)
         if not settings.METADATA_ENDPOINT:
             del self.fields["key_kind"]
+            for name in ("access_key", "secret_key"):
+                self.fields[name].required = True
+                self.fields[name].error_messages["required"] = gettext("This is missing.")
 
     def clean(self) -> dict[str, Any]:
         """A key is whole, and can stand in a header as it is."""
@@ -62,7 +65,7 @@ class KeyForm(forms.Form):
             return data
         for name in ("access_key", "secret_key", "security_token"):
             value = data.get(name, "")
-            if not value and name != "security_token":
+            if not value and name != "security_token" and name not in self.errors:
                 self.add_error(name, gettext("This is missing."))
             elif value and not is_header_safe(value):
                 self.add_error(name, gettext("A key has no spaces, line breaks or letters beyond ASCII."))
@@ -103,14 +106,16 @@ class ProjectForm(forms.Form):
         min_value=0,
         max_value=100_000,
         widget=forms.NumberInput({"class": "input", "inputmode": "numeric"}),
-        help_text=_("How many clusters it may have, those being made included. Empty for no limit of ours."),
+        help_text=_(
+            "How many clusters it may have, including those being created. Leave empty for no limit."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         here = self.initial.get("region", "")
         choices = [*REGIONS, here] if here and here not in REGIONS else REGIONS
-        self.fields["region"].choices = [("", gettext("none of these")), *((name, name) for name in choices)]  # type: ignore[attr-defined]
+        self.fields["region"].choices = [("", gettext("Other region")), *((name, name) for name in choices)]  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, project: Project) -> ProjectForm:

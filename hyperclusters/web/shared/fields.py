@@ -31,6 +31,16 @@ class UtcDateTimeField(forms.DateTimeField):
             raise ValidationError(self.error_messages["invalid"], code="invalid") from None
 
 
+class DayField(forms.DateField):
+    """A day in UTC, as a browser's field sends it."""
+
+    default_error_messages = {"required": _("Choose a day."), "invalid": _("Enter a day such as 2026-12-31.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")  # as browsers read it
+        super().__init__(input_formats=["%Y-%m-%d"], widget=widget, **kwargs)
+
+
 class RepeatedField(forms.MultipleChoiceField):
     """Several values of one parameter. Empty ones, which a form of empty fields sends, are none.
 

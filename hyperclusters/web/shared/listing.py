@@ -14,6 +14,7 @@ from django.http import QueryDict
 
 PAGE_SIZE = 50  # rows
 SHORT = 300  # characters
+MOST_COUNTED = 100  # rows of a view
 CHIP = 32  # characters of values that a filter's button shows; beyond them it says how many they are
 PLACES = ("page", "before", "after", "jump", "upto")  # parameters that say where in a list one is
 Options = list[tuple[str, str]]  # values and their words
@@ -155,7 +156,13 @@ class View(NamedTuple):
     word: str
     url: str
     chosen: bool
-    number: int | None = None
+    number: int | str | None = None
+
+
+def bounded_count(rows: QuerySet[Any]) -> int | str:
+    """How many rows there are, counted up to a bound that keeps the statement cheap; beyond it "99+"."""
+    count = rows.order_by()[:MOST_COUNTED].count()
+    return count if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 
 def view(
@@ -164,7 +171,7 @@ def view(
     filters: Mapping[str, Iterable[str]],
     *,
     keeps: Iterable[str] = (),
-    number: int | None = None,
+    number: int | str | None = None,
 ) -> View:
     """A view of the list whose address is `query`: with these filters, those parameters of `query` that are named in
     `keeps`, and no others, from its first page."""

@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from hyperclusters.accounts.models import Scope
 from hyperclusters.clusters.models import Creation
 from hyperclusters.clusters.subnets import Subnet
 from hyperclusters.web.access.forms import LENGTHS
@@ -131,6 +132,12 @@ def outcome_kind(outcome: str) -> str:
 
 
 @register.filter
+def scope_word(scope: str) -> str:
+    """What a token with this scope may be used for. A scope of a later release has no word yet."""
+    return str(dict(Scope.choices).get(scope, scope))
+
+
+@register.filter
 def as_offered(days: int) -> int:
     """The shortest length that can be asked for and is as long as this; else the longest."""
     offered = [int(value) for value, _word in LENGTHS if value]
@@ -161,7 +168,7 @@ def exact(at: datetime, between: str = " ") -> str:
 @register.filter
 def day_time(at: datetime) -> str:
     """The moment in UTC, for a sentence or a cell: "24 Nov 2026, 12:00:00"."""
-    return f"{day(at)}, {at.astimezone(UTC):%H:%M:%S}"
+    return date_format(at.astimezone(UTC), _("j M Y, H:i:s"))
 
 
 @register.filter(name="json")

@@ -19,7 +19,7 @@ from hyperclusters.access import reports
 from hyperclusters.access.access_requests import waiting_for
 from hyperclusters.access.identifiers import ascii_lower
 from hyperclusters.access.layers import rank
-from hyperclusters.access.models import AccessReview, Grant, Invitation, Team, User
+from hyperclusters.access.models import AccessReview, Grant, Invitation, Role, Team, User
 from hyperclusters.access.models.access_review import last_use
 from hyperclusters.access.models.grant import GrantQuerySet
 from hyperclusters.access.permissions import (
@@ -74,9 +74,12 @@ def listing(request: PageRequest) -> HttpResponse:
         teams = teams.filter(name__icontains=text)
     teams = teams_without_admin(teams) if (lead := chosen_value(query, "lead", leads)) else with_admins(teams)
     page = Paginator(teams, PAGE_SIZE).get_page(query.get("page"))
+    rows = _rows(request.user, list(page))
     context = {
         "page": page,
-        "rows": _rows(request.user, list(page)),
+        "rows": rows,
+        "has_roles": any(row["grant"] for row in rows),
+        "has_requests": any(row["asking"] for row in rows),
         "filters": [menu(query, "lead", _("Admins"), leads, everything=_("anybody"))],
         "is_filtered": bool(text or lead),
         "soon": clock.now() + SOON,
@@ -127,12 +130,18 @@ def team_of(request: PageRequest, slug: str) -> TeamWithAdmins:
 
 
 def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
-    """Each team with what the person holds there, how many people it has, and how many requests wait for the person."""
+    """Each team with its admins, what the person holds there, how many people it has, and how many requests wait for
+    the person."""
     roles = {grant.team_id: grant for grant in active_grants(person)}
     people, asking = _count(Grant.objects.active().effective(), teams), _count(waiting_for(person), teams)
+    admins: dict[int, list[str]] = defaultdict(list)
+    leads = Grant.objects.active().filter(team__in=teams, role=Role.ADMIN).order_by("person__username")
+    for pk, name in leads.values_list("team", "person__username").distinct():
+        admins[pk].append(name)
     return [
         {
             "team": team,
+            "admins": admins[team.pk],
             "grant": roles.get(team.pk),
             "people": people.get(team.pk, 0),
             "asking": asking.get(team.pk, 0),

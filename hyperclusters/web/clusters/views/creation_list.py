@@ -62,7 +62,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
     asked = creation_query(request.user, request.GET)
     return heading(request.user, asked.projects) | {
         "page": RowPaginator(asked.rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "views": views(request.GET, asked.visible),
+        "views": views(request.user, request.GET, asked.visible),
         "columns": sort_columns(request.GET, asked.sort, SORTS),
         "filters": asked.filters,
         "is_filtered": asked.is_filtered,

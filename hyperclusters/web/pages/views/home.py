@@ -52,6 +52,16 @@ class Room(NamedTuple):
     used: int
     quota: int
 
+    @property
+    def tight(self) -> float:
+        """From how many on the rest is little."""
+        return self.quota * 0.75
+
+    @property
+    def nearly_full(self) -> float:
+        """From how many on there is almost no rest."""
+        return self.quota * 0.9
+
 
 @access(get=SIGNED_IN)
 def home(request: PageRequest) -> HttpResponse:
