@@ -65,13 +65,13 @@ class Control:
     def answer(self, request: Request) -> Answer:
         """Answer one control request; errors are one sentence."""
         try:
-            return self._routed(request)
+            return self._route(request)
         except MissingError as problem:
             return _problem(HTTPStatus.NOT_FOUND, str(problem.args[0]))
         except ValueError as problem:
             return _problem(HTTPStatus.BAD_REQUEST, str(problem))
 
-    def _routed(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Answer:
         if not _is_local(request):
             return _problem(HTTPStatus.FORBIDDEN, "the control surface answers only to this machine")
         resource, _, rest = request.path.removeprefix(ROOT).removeprefix("/").partition("/")
@@ -91,13 +91,15 @@ class Control:
     def _help(self, request: Request, _: str) -> Answer:
         with self._database.read() as db:
             rows = journal.entries(db, newest=RECENT_ROWS)
-            html = page.render(request.header("host"), behaviours.current(db), faults.waiting(db), rows)
+            html = page.render(
+                request.header("host"), behaviours.current(db), faults.rules_in_force(db), rows
+            )
         return Answer(HTTPStatus.OK, html.encode(), (("Content-Type", "text/html; charset=utf-8"),))
 
     def _show_switches(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
             return json_answer(
-                HTTPStatus.OK, {**asdict(behaviours.current(db)), "faults": faults.waiting(db)}
+                HTTPStatus.OK, {**asdict(behaviours.current(db)), "faults": faults.rules_in_force(db)}
             )
 
     def _change_switches(self, request: Request, rest: str) -> Answer:
@@ -136,7 +138,9 @@ class Control:
 
     def _show_clusters(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
-            return json_answer(HTTPStatus.OK, {"clusters": [asdict(each) for each in clusters.existing(db)]})
+            return json_answer(
+                HTTPStatus.OK, {"clusters": [asdict(each) for each in clusters.list_clusters(db)]}
+            )
 
     def _add_cluster(self, request: Request, _: str) -> Answer:
         wish = {"type": TYPES[0], "subnet_ids": [], **request.json_object()}
@@ -167,7 +171,7 @@ class Control:
 
         def show(_: Request, __: str) -> Answer:
             with self._database.read() as db:
-                items = hyperinstances.existing(db, kind)
+                items = hyperinstances.list_hyperinstances(db, kind)
             return json_answer(HTTPStatus.OK, {resource: [asdict(each) for each in items]})
 
         def add(request: Request, _: str) -> Answer:
@@ -189,7 +193,7 @@ class Control:
 
         def show(_: Request, __: str) -> Answer:
             with self._database.read() as db:
-                return json_answer(HTTPStatus.OK, {kind: reports.existing(db, kind)})
+                return json_answer(HTTPStatus.OK, {kind: reports.list_reports(db, kind)})
 
         def add(request: Request, _: str) -> Answer:
             row = reports.read_row(kind, request.json_object())

@@ -140,7 +140,7 @@ class Simulator:
     def clusters(self, project_id: str | None = None) -> list[SimulatedCluster]:
         """The clusters that exist now, oldest first."""
         with self._database.read() as db:
-            return clusters.existing(db, project_id)
+            return clusters.list_clusters(db, project_id)
 
     def add_cluster(
         self,
