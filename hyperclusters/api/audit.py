@@ -13,7 +13,7 @@ from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Span, page, written_after
 from hyperclusters.audit.readable import events
-from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.visits import note_read
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.audit.views.export import start_export
 from hyperclusters.web.shared.decorators import access, anywhere

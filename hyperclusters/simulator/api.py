@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from . import clusters, hyperinstances, reports
+from . import cloud_reports, clusters, hyperinstances
 from .answers import (
     MODELARTS_EXISTS,
     MODELARTS_INVALID,
@@ -143,10 +143,10 @@ def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
         return _evaluate_capacity(db, call.target.project_id, call.capacity_body)
     if call.trace_query:
         return Effect(
-            json_answer(HTTPStatus.OK, reports.traces(db, call.target.project_id, call.trace_query))
+            json_answer(HTTPStatus.OK, cloud_reports.traces(db, call.target.project_id, call.trace_query))
         )
     if call.kind == "projects":
-        return Effect(json_answer(HTTPStatus.OK, reports.projects(db)))
+        return Effect(json_answer(HTTPStatus.OK, cloud_reports.projects(db)))
     if call.target.hyperinstances:
         items = hyperinstances.list_hyperinstances(db, call.target.hyperinstances, call.target.project_id)
         return Effect(json_answer(HTTPStatus.OK, hyperinstances.as_list(items)))
@@ -167,7 +167,7 @@ def _evaluate_capacity(db: sqlite3.Connection, project_id: str, body: CapacityBo
             return Effect(modelarts_error(MODELARTS_NOT_FOUND, message))
     if body.cluster_ids:
         names = {cluster_id: names[cluster_id] for cluster_id in body.cluster_ids}
-    return Effect(json_answer(HTTPStatus.OK, reports.capacities(db, project_id, names, body.filters)))
+    return Effect(json_answer(HTTPStatus.OK, cloud_reports.capacities(db, project_id, names, body.filters)))
 
 
 def _delete(

@@ -9,13 +9,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import behaviours, clusters, faults, hyperinstances, journal, keys, page, reports
+from . import access_keys, behaviours, cloud_reports, clusters, faults, hyperinstances, journal, page
+from .access_keys import Key
 from .answers import JSON_TYPE, Answer, json_answer
 from .behaviours import BehaviourError, number, one_of, text
 from .database import Database
 from .grammar import NAME, PROJECT_ID, SUBNET_ID, TYPES
 from .http_request import Request
-from .keys import Key
 
 ROOT = "/_simulator"
 LONGEST_REFUSAL_SECONDS = 3600.0
@@ -193,42 +193,42 @@ class Control:
 
         def show(_: Request, __: str) -> Answer:
             with self._database.read() as db:
-                return json_answer(HTTPStatus.OK, {kind: reports.list_reports(db, kind)})
+                return json_answer(HTTPStatus.OK, {kind: cloud_reports.list_reports(db, kind)})
 
         def add(request: Request, _: str) -> Answer:
-            row = reports.read_row(kind, request.json_object())
+            row = cloud_reports.read_row(kind, request.json_object())
             with self._database.write() as db:
-                reports.add(db, kind, row)
+                cloud_reports.add(db, kind, row)
             return json_answer(HTTPStatus.CREATED, row)
 
         def remove(_: Request, __: str) -> Answer:
             with self._database.write() as db:
-                reports.remove_all(db, kind)
+                cloud_reports.remove_all(db, kind)
             return Answer(HTTPStatus.NO_CONTENT)
 
         return {("GET", kind): show, ("POST", kind): add, ("DELETE", kind): remove}
 
     def _show_keys(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
-            rows = [asdict(key) | {"is_temporary": bool(key.security_token)} for key in keys.every(db)]
+            rows = [asdict(key) | {"is_temporary": bool(key.security_token)} for key in access_keys.every(db)]
         for row in rows:
             del row["secret_key"], row["security_token"]
         return json_answer(HTTPStatus.OK, {"keys": rows})
 
     def _add_key(self, request: Request, _: str) -> Answer:
         with self._database.write() as db:
-            keys.put(db, _read_key(request.json_object()))
+            access_keys.put(db, _read_key(request.json_object()))
         return Answer(HTTPStatus.NO_CONTENT)
 
     def _remove_key(self, _: Request, access_key: str) -> Answer:
         with self._database.write() as db:
-            if not keys.remove(db, access_key):
+            if not access_keys.remove(db, access_key):
                 raise MissingError("there is no such key")
         return Answer(HTTPStatus.NO_CONTENT)
 
     def _unlock_key(self, _: Request, access_key: str) -> Answer:
         with self._database.write() as db:
-            keys.unlock(db, access_key)
+            access_keys.unlock(db, access_key)
         return Answer(HTTPStatus.NO_CONTENT)
 
     def _refuse(self, request: Request, _: str) -> Answer:

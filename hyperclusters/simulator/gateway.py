@@ -3,13 +3,13 @@
 from datetime import datetime
 from http import HTTPStatus
 
-from . import keys, signature
+from . import access_keys, signature
+from .access_keys import Key
 from .answers import Answer, gateway_error
 from .behaviours import Behaviours
 from .database import Database
 from .grammar import Target
 from .http_request import MAX_BODY, Request
-from .keys import Key
 
 CLOCK_TOLERANCE_SECONDS = 15 * 60
 
@@ -60,7 +60,7 @@ class Gateway:
         if claim is None:
             return _authentication_error("no usable Authorization header", request_id)
         with self._database.read() as db:
-            key = keys.find(db, claim.access_key)
+            key = access_keys.find(db, claim.access_key)
         if key is None:
             return _authentication_error("ak not exist", request_id)
         if key.is_locked:
@@ -85,10 +85,10 @@ class Gateway:
         if signature.is_signed_by(key.secret_key, claim, received):
             if key.failures:
                 with self._database.write() as db:
-                    keys.note_success(db, key.access_key)
+                    access_keys.note_success(db, key.access_key)
             return None
         with self._database.write() as db:
-            keys.note_failure(db, key.access_key, behaviours.lock_seconds)
+            access_keys.note_failure(db, key.access_key, behaviours.lock_seconds)
         return _authentication_error("verify aksk signature fail", request_id)
 
 

@@ -26,7 +26,7 @@ from hyperclusters.demo.processes import (
     wait_until_ready,
     watch,
 )
-from hyperclusters.demo.simulated import SimulatedCloud
+from hyperclusters.demo.simulated_cloud import SimulatedCloud
 from hyperclusters.environment import number
 from hyperclusters.modelarts import Credentials
 

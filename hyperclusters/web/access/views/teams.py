@@ -36,7 +36,7 @@ from hyperclusters.access.service_identities import identities_of
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins, teams_without_admin, with_admins
 from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
-from hyperclusters.audit.archived import needle, past
+from hyperclusters.audit.archive_events import needle, past
 from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since

@@ -14,8 +14,8 @@ from hyperclusters.access.permissions import Permission, audit_scope
 from hyperclusters.audit.archive_checks import request_check
 from hyperclusters.audit.archive_files import Unavailable
 from hyperclusters.audit.paging import SIZE
-from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_from
+from hyperclusters.audit.visits import note_read
 from hyperclusters.web.audit.archive import search_context, segment_rows
 from hyperclusters.web.audit.menus import filter_context
 from hyperclusters.web.audit.query import parse_query

@@ -16,15 +16,15 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
+from hyperclusters.audit.archive_events import find
 from hyperclusters.audit.archive_files import Unavailable
-from hyperclusters.audit.archived import find
 from hyperclusters.audit.filters import WithoutIndex
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.readable import events
-from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
+from hyperclusters.audit.visits import note_read
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp
 from hyperclusters.web.audit.archive import link_context
@@ -37,7 +37,7 @@ from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
 from hyperclusters.web.shared.ratelimit import rate_limit, searches
-from hyperclusters.web.shared.views import saved_views
+from hyperclusters.web.shared.saved_views import saved_views
 from hyperclusters.web.texts.events import SOURCES, evidence_text
 
 

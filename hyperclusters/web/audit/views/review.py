@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from hyperclusters.access.models import AccessReview, User
 from hyperclusters.access.permissions import Permission
-from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.visits import note_read
 from hyperclusters.clusters import creation_reviews
 from hyperclusters.clusters.errors import NotInTeam
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp, Judgement
