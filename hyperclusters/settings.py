@@ -357,7 +357,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
-MESSAGE_STORAGE = "hyperclusters.web.shared.messages.BoundCookie"
+MESSAGE_STORAGE = "hyperclusters.web.shared.message_storage.BoundCookie"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 

@@ -28,7 +28,7 @@ urlpatterns = [
 ]
 
 handler400 = "hyperclusters.web.shared.errors.bad_request"
-handler403 = "hyperclusters.web.shared.errors.denied"
+handler403 = "hyperclusters.web.shared.errors.permission_denied"
 handler404 = "hyperclusters.web.shared.errors.not_found"
 handler429 = "hyperclusters.web.shared.errors.too_many"  # allauth looks for it here
 handler500 = "hyperclusters.web.shared.errors.server_error"

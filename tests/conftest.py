@@ -27,7 +27,7 @@ from hyperclusters.accounts.recent_login import note_confirmation
 from hyperclusters.audit import clock, search, triggers
 from hyperclusters.audit.chain import GENESIS
 from hyperclusters.audit.models import ChainHead, DenialWindow, Event
-from hyperclusters.audit.reading import forget_visits
+from hyperclusters.audit.visits import forget_visits
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.creations import CreateRequest, request_creation
 from hyperclusters.clusters.heartbeat import forget_beats

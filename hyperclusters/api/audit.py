@@ -13,12 +13,12 @@ from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Span, page, written_after
 from hyperclusters.audit.readable import events
-from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.visits import note_read
 from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.audit.views.export import start_export
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest
-from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.ratelimit import rate_limit, searches
 
 from .app import api
 from .paging import decode_number, encode
@@ -67,7 +67,7 @@ class EventPage(EventFilters, PageParameters):
 
 @api.get("/audit/events", response=Page[EventOut], tags=["audit"], url_name="events")
 @access(get=READERS)
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
     scope, wanted, event_filter = _scope_and_filters(request)
@@ -91,7 +91,7 @@ def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOu
 
 @api.get("/audit/export", tags=["audit"], url_name="export")
 @access(get=READERS)
-@limited("export", "EXPORTS_PER_MINUTE")
+@rate_limit("export", "EXPORTS_PER_MINUTE")
 def export_events(request: PageRequest, filters: Query[EventFilters]) -> HttpResponseBase:
     """All events that you may read, as JSON Lines with a sealed manifest as the last line, in the order of the chain."""
     _scope, wanted, _filter = _scope_and_filters(request)

@@ -18,7 +18,7 @@ from hyperclusters.clusters.models import Cluster, Deletion, Network, Project
 from hyperclusters.clusters.models.inventory import ClusterQuerySet, occupant_total
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, on
 from hyperclusters.web.shared.http import PageRequest
-from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.ratelimit import rate_limit, searches
 
 from . import idempotency
 from .app import api
@@ -62,7 +62,7 @@ class ClusterFilters(PageParameters):
 
 @api.get("/clusters", response=Page[ClusterOut], tags=["clusters"], url_name="clusters")
 @access(get=SIGNED_IN.with_scope(READ_SCOPE))
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[ClusterOut]:
     """Clusters of your teams as the cloud was last seen to have them, the newest first."""
     rows = _clusters(request).filter(gone_at__isnull=not filters.gone)

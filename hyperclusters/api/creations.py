@@ -19,7 +19,7 @@ from hyperclusters.clusters.models.creation import CreationQuerySet
 from hyperclusters.web.shared.decorators import SIGNED_IN, access, anywhere, on
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.problems import problem
-from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.ratelimit import rate_limit, searches
 
 from . import idempotency
 from .app import api
@@ -83,7 +83,7 @@ def request_creation(
 
 @api.get("/creations", response=Page[CreationOut], tags=["creations"], url_name="creations")
 @access(get=SIGNED_IN.with_scope(Scope.CLUSTERS_READ))
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def list_creations(request: PageRequest, filters: Query[CreationFilters]) -> Page[CreationOut]:
     """Creations of your teams, newest first."""
     rows = _creations(request)

@@ -27,7 +27,7 @@ from hyperclusters.clusters.errors import (
     WrongName,
 )
 from hyperclusters.clusters.operations.transitions import StaleState
-from hyperclusters.web.shared.errors import database_unavailable, denied, not_found
+from hyperclusters.web.shared.errors import database_unavailable, not_found, permission_denied
 from hyperclusters.web.shared.problems import problem
 from hyperclusters.web.texts.access import access_refusal
 from hyperclusters.web.texts.refusals import refusal
@@ -53,7 +53,7 @@ def add_handlers(api: NinjaAPI) -> None:
     """Answer each exception that an endpoint may end in. Any other one is our fault: 500."""
     handlers: dict[type[Exception], Any] = {
         Http404: not_found,
-        NotPermitted: denied,
+        NotPermitted: permission_denied,
         ValidationError: invalid,
         InvalidModel: invalid_model,
         HttpError: malformed_body,

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from . import config, reading, writing
+from . import config, read_commands, write_commands
 from .client import Client
 from .errors import ExitCode, Failure
 from .output import discard_output, emit, emit_fields, emit_json, progress, when
-from .writing import AsJson
+from .write_commands import AsJson
 
 app = typer.Typer(
     name="hyperclusters",
@@ -82,14 +82,14 @@ def whoami(as_json: AsJson = False) -> None:
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("login", login, "hyperclusters login --url https://clusters.example.com"),
     ("whoami", whoami, "hyperclusters whoami"),
-    ("create", writing.create, "hyperclusters create train-a3 --project vision-cn-southwest-2 --wait"),
-    ("list", reading.list_clusters, "hyperclusters list --team vision --type HPS"),
-    ("show", reading.show, "hyperclusters show train-a3 --json"),
-    ("delete", writing.delete, "hyperclusters delete train-a3 --confirm-name train-a3 --wait"),
-    ("creations", reading.creations, "hyperclusters creations --state needs_attention"),
-    ("audit", reading.audit, "hyperclusters audit --person ada --range 24h --follow"),
-    ("export", reading.export, "hyperclusters export --since 2026-11-01 > audit.jsonl"),
-    ("grants", reading.grants, "hyperclusters grants vision"),
+    ("create", write_commands.create, "hyperclusters create train-a3 --project vision-cn-southwest-2 --wait"),
+    ("list", read_commands.list_clusters, "hyperclusters list --team vision --type HPS"),
+    ("show", read_commands.show, "hyperclusters show train-a3 --json"),
+    ("delete", write_commands.delete, "hyperclusters delete train-a3 --confirm-name train-a3 --wait"),
+    ("creations", read_commands.creations, "hyperclusters creations --state needs_attention"),
+    ("audit", read_commands.audit, "hyperclusters audit --person ada --range 24h --follow"),
+    ("export", read_commands.export, "hyperclusters export --since 2026-11-01 > audit.jsonl"),
+    ("grants", read_commands.grants, "hyperclusters grants vision"),
 )
 for _name, _command, _example in COMMANDS:
     app.command(_name, epilog=f"Example: {_example}")(_command)

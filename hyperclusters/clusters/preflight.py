@@ -30,19 +30,6 @@ class Preflight:
     has_approver: bool  # whether somebody else could approve it now
 
     @property
-    def is_name_free(self) -> bool:
-        return self.same_name is None and self.unresolved is None
-
-    @property
-    def is_full(self) -> bool:
-        return self.project.quota is not None and self.used >= self.project.quota
-
-    @property
-    def is_team_full(self) -> bool:
-        quota = self.project.team.quota
-        return quota is not None and self.used_by_team is not None and self.used_by_team >= quota
-
-    @property
     def listed_at(self) -> datetime | None:
         """When the cloud last gave both lists."""
         times = [cluster_listing.listed_at for cluster_listing in self.sources]

@@ -25,7 +25,7 @@ from hyperclusters.clusters.ownership import hand_over, lock
 from hyperclusters.clusters.projects import change_project, connect_project
 from hyperclusters.clusters.worker import run_due
 from hyperclusters.demo.accounts import PEOPLE
-from hyperclusters.demo.simulated import SimulatedCloud
+from hyperclusters.demo.simulated_cloud import SimulatedCloud
 
 VISION_PROJECT_ID = "0f5181caba0024e72f89c0045e707b91"
 SPEECH_PROJECT_ID = "5f2c9d84b7a34e10a6d3c58e1b90f742"

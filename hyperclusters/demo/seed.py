@@ -13,7 +13,7 @@ from hyperclusters.accounts.tokens import create_token
 from hyperclusters.audit import clock
 from hyperclusters.demo.accounts import PEOPLE
 from hyperclusters.demo.history import History
-from hyperclusters.demo.simulated import SimulatedCloud
+from hyperclusters.demo.simulated_cloud import SimulatedCloud
 
 DAYS = 30.0  # of history
 

@@ -13,7 +13,7 @@ from .simulator import DEFAULT_ACCESS_KEY, DEFAULT_SECRET_KEY, Simulator
 DEFAULT_PORT = "9000"
 HIGHEST_PORT = 65535
 BAD_START = 2
-ENDING = {signal.SIGTERM, signal.SIGINT}
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     # Blocked in every thread and waited for in this one: a handler would only run once the main thread wakes,
     # and a signal that the system hands to another thread does not wake it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         simulator = Simulator.start(
             options.data,
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
             f"simulator: ModelArts on {address}, store {simulator.data}, help {address}/_simulator/\n"
         )
         sys.stdout.flush()
-        signal.sigwait(ENDING)
+        signal.sigwait(STOP_SIGNALS)
     return 0
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from . import clusters, hyperinstances, reports
+from . import cloud_reports, clusters, hyperinstances
 from .answers import (
     MODELARTS_EXISTS,
     MODELARTS_INVALID,
@@ -117,7 +117,7 @@ def _create(
     db: sqlite3.Connection, call: Call, create_body: CreateBody, behaviours: Behaviours, delay: float
 ) -> Effect:
     existing = (
-        clusters.existing(db, call.target.project_id)
+        clusters.list_clusters(db, call.target.project_id)
         if behaviours.unique_names or behaviours.quota is not None
         else []
     )
@@ -143,12 +143,12 @@ def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
         return _evaluate_capacity(db, call.target.project_id, call.capacity_body)
     if call.trace_query:
         return Effect(
-            json_answer(HTTPStatus.OK, reports.traces(db, call.target.project_id, call.trace_query))
+            json_answer(HTTPStatus.OK, cloud_reports.traces(db, call.target.project_id, call.trace_query))
         )
     if call.kind == "projects":
-        return Effect(json_answer(HTTPStatus.OK, reports.projects(db)))
+        return Effect(json_answer(HTTPStatus.OK, cloud_reports.projects(db)))
     if call.target.hyperinstances:
-        items = hyperinstances.existing(db, call.target.hyperinstances, call.target.project_id)
+        items = hyperinstances.list_hyperinstances(db, call.target.hyperinstances, call.target.project_id)
         return Effect(json_answer(HTTPStatus.OK, hyperinstances.as_list(items)))
     listing = clusters.visible(db, call.target.project_id, call.type)
     if not listing and behaviours.error_on_empty_list:
@@ -157,15 +157,17 @@ def _list(db: sqlite3.Connection, call: Call, behaviours: Behaviours) -> Effect:
     return Effect(json_answer(HTTPStatus.OK, {"hyper_clusters": rows}))
 
 
-def _evaluate_capacity(db: sqlite3.Connection, project_id: str, wanted: CapacityBody) -> Effect:
-    names = {each.id: each.name for each in clusters.existing(db, project_id) if each.type == DEFAULT_TYPE}
-    for cluster_id in wanted.cluster_ids:
+def _evaluate_capacity(db: sqlite3.Connection, project_id: str, body: CapacityBody) -> Effect:
+    names = {
+        each.id: each.name for each in clusters.list_clusters(db, project_id) if each.type == DEFAULT_TYPE
+    }
+    for cluster_id in body.cluster_ids:
         if cluster_id not in names:
             message = f"Hyper cluster {cluster_id} does not exist"
             return Effect(modelarts_error(MODELARTS_NOT_FOUND, message))
-    if wanted.cluster_ids:
-        names = {cluster_id: names[cluster_id] for cluster_id in wanted.cluster_ids}
-    return Effect(json_answer(HTTPStatus.OK, reports.capacities(db, project_id, names, wanted.filters)))
+    if body.cluster_ids:
+        names = {cluster_id: names[cluster_id] for cluster_id in body.cluster_ids}
+    return Effect(json_answer(HTTPStatus.OK, cloud_reports.capacities(db, project_id, names, body.filters)))
 
 
 def _delete(

@@ -82,9 +82,9 @@ class Application:
             with self.database.write() as db:
                 journal.add(db, replace(entry, accepted=False, answer=refusal.summary))
             return refusal
-        return self._accepted(call, entry, state)
+        return self._apply_and_answer(call, entry, state)
 
-    def _accepted(self, call: Call, entry: JournalEntry, state: Behaviours) -> Answer:
+    def _apply_and_answer(self, call: Call, entry: JournalEntry, state: Behaviours) -> Answer:
         """Journal, effect, answer. The row exists before anything else of the request is visible."""
         with self.database.write(durable=call.changes) as db:
             name = api.name_of(db, call)
@@ -95,7 +95,7 @@ class Application:
         if self.stopping.wait(sum(each.before for each in latencies)):
             return Answer(0, lost=True)
         with self.database.write(durable=call.changes) as db:
-            effect = _deed(db, call, fault, state)
+            effect = _perform(db, call, fault, state)
             answer = faults.apply_fault(fault, effect.answer, entry.request_id) if fault else effect.answer
             applied = ", ".join(each.title for each in (*latencies, *([fault] if fault else [])))
             journal.finish(db, replace(entry, effect=effect.effect, fault=applied, answer=answer.summary))
@@ -112,7 +112,7 @@ class Application:
             self.callback_errors.append(error)
 
 
-def _deed(db: sqlite3.Connection, call: Call, fault: Fault | None, state: Behaviours) -> Effect:
+def _perform(db: sqlite3.Connection, call: Call, fault: Fault | None, state: Behaviours) -> Effect:
     """Perform the effect as the fault allows: now, later, or only as far as the answer it would have had."""
     delay = faults.deed_delay(fault)
     if delay is not None:

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
-DOCUMENTED = "documented"
-OBSERVED = "observed"
+AS_DOCUMENTED = "documented"
+AS_OBSERVED = "observed"
 LARGEST_NUMBER = 2**53
 OWN = "not documented by the vendor: a switch of this simulator"
 
@@ -20,8 +20,8 @@ class BehaviourError(ValueError):
     """An unknown behaviour or fault parameter, or a wrong value."""
 
 
-def _switch(default: Any, label: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"label": label, "meaning": meaning, "choices": choices})
+def _switch(default: Any, label: str, description: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"label": label, "meaning": description, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Behaviours:
     )
     list_lag: float = _switch(0.0, OWN, "Seconds after its creation until a cluster appears in lists.")
     error_on_empty_list: bool = _switch(
-        False, DOCUMENTED, "A list without clusters is an error (400 ModelArts.6404; the code is a guess)."
+        False, AS_DOCUMENTED, "A list without clusters is an error (400 ModelArts.6404; the code is a guess)."
     )
     ids: str = _switch(
         "uuid", OWN, "IDs of new clusters: as documented, or safe but not a UUID.", ("uuid", "odd")
@@ -56,7 +56,9 @@ class Behaviours:
         0.0, OWN, "Seconds that the gateway's clock is ahead: its Date header and its check of X-Sdk-Date."
     )
     lock_seconds: float = _switch(
-        300.0, DOCUMENTED, "How long more than 5 bad signatures in a row lock a key (documented: 5 minutes)."
+        300.0,
+        AS_DOCUMENTED,
+        "How long more than 5 bad signatures in a row lock a key (documented: 5 minutes).",
     )
 
 
@@ -66,12 +68,12 @@ _FIELDS = {each.name: each for each in fields(Behaviours)}
 def current(db: sqlite3.Connection) -> Behaviours:
     """The behaviours as every process sees them now."""
     row = db.execute("SELECT value FROM switches WHERE name = 'all'").fetchone()
-    return _parsed(row["value"]) if row else Behaviours()
+    return _parse(row["value"]) if row else Behaviours()
 
 
 def change(db: sqlite3.Connection, changes: Mapping[str, Any]) -> Behaviours:
     """Change the named behaviours and leave the others. Raises BehaviourError, and then changes none."""
-    checked = {name: _checked(name, value) for name, value in changes.items()}
+    checked = {name: _check_value(name, value) for name, value in changes.items()}
     behaviours = Behaviours(**{**asdict(current(db)), **checked})
     db.execute("INSERT OR REPLACE INTO switches VALUES ('all', ?)", (json.dumps(asdict(behaviours)),))
     return behaviours
@@ -83,13 +85,13 @@ def reset(db: sqlite3.Connection) -> None:
 
 
 @lru_cache(maxsize=8)
-def _parsed(stored: str) -> Behaviours:
-    values: dict[str, Any] = json.loads(stored)
+def _parse(text: str) -> Behaviours:
+    values: dict[str, Any] = json.loads(text)
     values["refuse_delete_in_use"] = tuple(values["refuse_delete_in_use"])
     return Behaviours(**values)
 
 
-def _checked(name: str, value: Any) -> Any:
+def _check_value(name: str, value: Any) -> Any:
     if name not in _FIELDS:
         raise BehaviourError(f"there is no switch {name!r}; there are: {', '.join(_FIELDS)}")
     default, choices = _FIELDS[name].default, _FIELDS[name].metadata["choices"]

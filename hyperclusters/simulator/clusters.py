@@ -122,7 +122,7 @@ def visible(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[
     return [_cluster(*row) for row in rows]
 
 
-def existing(db: sqlite3.Connection, project_id: str | None = None) -> list[SimulatedCluster]:
+def list_clusters(db: sqlite3.Connection, project_id: str | None = None) -> list[SimulatedCluster]:
     """Every living cluster, of one project if given, oldest first; including those that lag hides."""
     condition = f"{_ALIVE} AND (:project_id IS NULL OR project_id = :project_id)"
     rows = db.execute(

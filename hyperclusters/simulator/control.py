@@ -9,13 +9,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import behaviours, clusters, faults, hyperinstances, journal, keys, page, reports
+from . import access_keys, behaviours, cloud_reports, clusters, faults, hyperinstances, journal, page
+from .access_keys import Key
 from .answers import JSON_TYPE, Answer, json_answer
 from .behaviours import BehaviourError, number, one_of, text
 from .database import Database
 from .grammar import NAME, PROJECT_ID, SUBNET_ID, TYPES
 from .http_request import Request
-from .keys import Key
 
 ROOT = "/_simulator"
 LONGEST_REFUSAL_SECONDS = 3600.0
@@ -65,13 +65,13 @@ class Control:
     def answer(self, request: Request) -> Answer:
         """Answer one control request; errors are one sentence."""
         try:
-            return self._routed(request)
+            return self._route(request)
         except MissingError as problem:
             return _problem(HTTPStatus.NOT_FOUND, str(problem.args[0]))
         except ValueError as problem:
             return _problem(HTTPStatus.BAD_REQUEST, str(problem))
 
-    def _routed(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Answer:
         if not _is_local(request):
             return _problem(HTTPStatus.FORBIDDEN, "the control surface answers only to this machine")
         resource, _, rest = request.path.removeprefix(ROOT).removeprefix("/").partition("/")
@@ -91,13 +91,15 @@ class Control:
     def _help(self, request: Request, _: str) -> Answer:
         with self._database.read() as db:
             rows = journal.entries(db, newest=RECENT_ROWS)
-            html = page.render(request.header("host"), behaviours.current(db), faults.waiting(db), rows)
+            html = page.render(
+                request.header("host"), behaviours.current(db), faults.rules_in_force(db), rows
+            )
         return Answer(HTTPStatus.OK, html.encode(), (("Content-Type", "text/html; charset=utf-8"),))
 
     def _show_switches(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
             return json_answer(
-                HTTPStatus.OK, {**asdict(behaviours.current(db)), "faults": faults.waiting(db)}
+                HTTPStatus.OK, {**asdict(behaviours.current(db)), "faults": faults.rules_in_force(db)}
             )
 
     def _change_switches(self, request: Request, rest: str) -> Answer:
@@ -136,7 +138,9 @@ class Control:
 
     def _show_clusters(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
-            return json_answer(HTTPStatus.OK, {"clusters": [asdict(each) for each in clusters.existing(db)]})
+            return json_answer(
+                HTTPStatus.OK, {"clusters": [asdict(each) for each in clusters.list_clusters(db)]}
+            )
 
     def _add_cluster(self, request: Request, _: str) -> Answer:
         wish = {"type": TYPES[0], "subnet_ids": [], **request.json_object()}
@@ -167,7 +171,7 @@ class Control:
 
         def show(_: Request, __: str) -> Answer:
             with self._database.read() as db:
-                items = hyperinstances.existing(db, kind)
+                items = hyperinstances.list_hyperinstances(db, kind)
             return json_answer(HTTPStatus.OK, {resource: [asdict(each) for each in items]})
 
         def add(request: Request, _: str) -> Answer:
@@ -189,42 +193,42 @@ class Control:
 
         def show(_: Request, __: str) -> Answer:
             with self._database.read() as db:
-                return json_answer(HTTPStatus.OK, {kind: reports.existing(db, kind)})
+                return json_answer(HTTPStatus.OK, {kind: cloud_reports.list_reports(db, kind)})
 
         def add(request: Request, _: str) -> Answer:
-            row = reports.read_row(kind, request.json_object())
+            row = cloud_reports.read_row(kind, request.json_object())
             with self._database.write() as db:
-                reports.add(db, kind, row)
+                cloud_reports.add(db, kind, row)
             return json_answer(HTTPStatus.CREATED, row)
 
         def remove(_: Request, __: str) -> Answer:
             with self._database.write() as db:
-                reports.remove_all(db, kind)
+                cloud_reports.remove_all(db, kind)
             return Answer(HTTPStatus.NO_CONTENT)
 
         return {("GET", kind): show, ("POST", kind): add, ("DELETE", kind): remove}
 
     def _show_keys(self, _: Request, __: str) -> Answer:
         with self._database.read() as db:
-            rows = [asdict(key) | {"is_temporary": bool(key.security_token)} for key in keys.every(db)]
+            rows = [asdict(key) | {"is_temporary": bool(key.security_token)} for key in access_keys.every(db)]
         for row in rows:
             del row["secret_key"], row["security_token"]
         return json_answer(HTTPStatus.OK, {"keys": rows})
 
     def _add_key(self, request: Request, _: str) -> Answer:
         with self._database.write() as db:
-            keys.put(db, _read_key(request.json_object()))
+            access_keys.put(db, _read_key(request.json_object()))
         return Answer(HTTPStatus.NO_CONTENT)
 
     def _remove_key(self, _: Request, access_key: str) -> Answer:
         with self._database.write() as db:
-            if not keys.remove(db, access_key):
+            if not access_keys.remove(db, access_key):
                 raise MissingError("there is no such key")
         return Answer(HTTPStatus.NO_CONTENT)
 
     def _unlock_key(self, _: Request, access_key: str) -> Answer:
         with self._database.write() as db:
-            keys.unlock(db, access_key)
+            access_keys.unlock(db, access_key)
         return Answer(HTTPStatus.NO_CONTENT)
 
     def _refuse(self, request: Request, _: str) -> Answer:

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from .behaviours import (
-    DOCUMENTED,
-    OBSERVED,
+    AS_DOCUMENTED,
+    AS_OBSERVED,
     OWN,
     BehaviourError,
     number,
@@ -69,7 +69,7 @@ def _size(name: str, value: Any) -> int:
 
 
 _seconds = partial(number, most=LONGEST_SECONDS)
-_deed = Parameter(true_or_false, "whether the deed is done all the same")
+_performs = Parameter(true_or_false, "whether the deed is done all the same")
 
 MATCHERS = {
     "call": Parameter(partial(one_of, choices=("any", *CALL_KINDS)), "any, " + ", ".join(CALL_KINDS)),
@@ -93,18 +93,18 @@ KINDS = {
     ),
     "lost_answer": FaultKind(
         "The deed is done; the connection closes without an answer.",
-        OBSERVED,
+        AS_OBSERVED,
         {"reset": Parameter(true_or_false, "close by a TCP reset")},
     ),
     "lost_request": FaultKind(
         "The connection closes after the request was read, and nothing is done.",
-        OBSERVED,
+        AS_OBSERVED,
         {"reset": Parameter(true_or_false, "close by a TCP reset")},
         {"deed": False},
     ),
     "late_deed": FaultKind(
         "The connection closes, or an error is answered, and the deed takes hold later, restarts or not.",
-        OBSERVED,
+        AS_OBSERVED,
         {
             "seconds": Parameter(_seconds, "seconds until the deed"),
             "status": Parameter(_status, "the error's status; none closes the connection", optional=True),
@@ -112,10 +112,10 @@ KINDS = {
     ),
     "error": FaultKind(
         "An error status with a body as the vendor's gateway or ModelArts words it.",
-        DOCUMENTED,
+        AS_DOCUMENTED,
         {
             "status": Parameter(_status, "401, 403, 429, 500, 502, 503, 504 or any other; 503 if left out"),
-            "deed": _deed,
+            "deed": _performs,
             "retry_after": Parameter(
                 _header_text,
                 "a Retry-After header, which is undocumented: seconds, a date, or nonsense",
@@ -131,7 +131,7 @@ KINDS = {
         OWN,
         {
             "kind": Parameter(partial(one_of, choices=tuple(GARBAGE)), ", ".join(GARBAGE)),
-            "deed": _deed,
+            "deed": _performs,
             "status": Parameter(_status, "another status than the honest one", optional=True),
             "body": Parameter(_bytes, "the body of kind custom (in JSON also body_base64)"),
             "content_type": Parameter(_header_text, "the Content-Type of kind custom"),
@@ -140,7 +140,7 @@ KINDS = {
     "oversized": FaultKind(
         "The honest body, padded with spaces.",
         OWN,
-        {"size": Parameter(_size, "bytes of the whole body"), "deed": _deed},
+        {"size": Parameter(_size, "bytes of the whole body"), "deed": _performs},
     ),
     "drip": FaultKind(
         "The answer comes one byte at a time.",
@@ -148,12 +148,12 @@ KINDS = {
         {
             "seconds": Parameter(_seconds, "seconds between two bytes"),
             "part": Parameter(partial(one_of, choices=("head", "body")), "which part drips: head or body"),
-            "deed": _deed,
+            "deed": _performs,
         },
     ),
     "raw_answer": FaultKind(
         "These bytes go out instead of any HTTP answer; then the connection closes.",
         OWN,
-        {"body": Parameter(_bytes, "the bytes (in JSON also body_base64)"), "deed": _deed},
+        {"body": Parameter(_bytes, "the bytes (in JSON also body_base64)"), "deed": _performs},
     ),
 }

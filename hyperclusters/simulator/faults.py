@@ -16,7 +16,9 @@ from .behaviours import BehaviourError
 from .fault_kinds import KINDS, MATCHERS
 from .garbage import corrupt, pad
 
-THROTTLED = "The throttling threshold has been reached: policy user over ratelimit,limit:100,time:1 minute"
+THROTTLING_TEXT = (
+    "The throttling threshold has been reached: policy user over ratelimit,limit:100,time:1 minute"
+)
 # What the vendor's gateway is known to say with a status. Any other is worded as ModelArts words
 # errors, with a code made up from the status.
 GATEWAY_ERRORS: dict[int, tuple[str, str]] = {
@@ -25,7 +27,7 @@ GATEWAY_ERRORS: dict[int, tuple[str, str]] = {
         "Incorrect IAM authentication information: verify aksk signature fail",
     ),
     HTTPStatus.FORBIDDEN: ("APIGW.0302", "The project of the path is not one that this key may use"),
-    HTTPStatus.TOO_MANY_REQUESTS: ("APIGW.0308", THROTTLED),
+    HTTPStatus.TOO_MANY_REQUESTS: ("APIGW.0308", THROTTLING_TEXT),
     HTTPStatus.BAD_GATEWAY: ("APIGW.0201", "Bad gateway: the backend closed the connection"),
     HTTPStatus.GATEWAY_TIMEOUT: ("APIGW.0201", "Backend timeout"),
 }
@@ -87,7 +89,7 @@ def read(content: Mapping[str, Any]) -> Fault:
         raise BehaviourError(f"there is no fault {content.get('fault')!r}; there are: {', '.join(KINDS)}")
     content = dict(content)
     if "body_base64" in content and "body" not in content:
-        content["body"] = _decoded(content.pop("body_base64"))
+        content["body"] = _decode(content.pop("body_base64"))
     allowed = {**MATCHERS, **kind.parameters}
     checked = {}
     for name, value in content.items():
@@ -116,7 +118,7 @@ def replace(db: sqlite3.Connection, rules: Any) -> None:
         add(db, read(rule))
 
 
-def waiting(db: sqlite3.Connection) -> list[dict[str, Any]]:
+def rules_in_force(db: sqlite3.Connection) -> list[dict[str, Any]]:
     """The rules still in force, each with how often it is yet to strike."""
     rows = db.execute("SELECT rule, times_left FROM faults ORDER BY number")
     return [{**json.loads(row["rule"]), "times": row["times_left"]} for row in rows]
@@ -196,7 +198,7 @@ def _count_down(db: sqlite3.Connection, row: sqlite3.Row) -> None:
     db.execute("DELETE FROM faults WHERE times_left <= 0")
 
 
-def _decoded(text: Any) -> bytes:
+def _decode(text: Any) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, TypeError) as error:

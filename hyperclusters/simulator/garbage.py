@@ -34,22 +34,22 @@ def _many_networks(cluster: dict[str, Any]) -> None:
     cluster["network_info"] = [row] * MANY
 
 
-def _cut(body: bytes) -> bytes:
+def _halve(body: bytes) -> bytes:
     return body[: len(body) // 2]
 
 
-def _reworked(change: Callable[[dict[str, Any]], None]) -> Callable[[bytes], bytes]:
+def _change_json(change: Callable[[dict[str, Any]], None]) -> Callable[[bytes], bytes]:
     return lambda body: json.dumps(_each_cluster(json.loads(body or b"null"), change)).encode()
 
 
 GARBAGE: dict[str, Callable[[bytes], bytes]] = {
     "html": lambda _: HTML,
-    "cut_json": _cut,
+    "cut_json": _halve,
     "empty": lambda _: b"",
-    "wrong_name": _reworked(_rename),
-    "no_id": _reworked(_drop_id),
+    "wrong_name": _change_json(_rename),
+    "no_id": _change_json(_drop_id),
     "error_code_200": lambda _: json.dumps(ERROR).encode(),
-    "huge": _reworked(_many_networks),
+    "huge": _change_json(_many_networks),
     "custom": lambda body: body,
 }
 

@@ -3,19 +3,19 @@
 from datetime import datetime
 from http import HTTPStatus
 
-from . import keys, signature
+from . import access_keys, signature
+from .access_keys import Key
 from .answers import Answer, gateway_error
 from .behaviours import Behaviours
 from .database import Database
 from .grammar import Target
 from .http_request import MAX_BODY, Request
-from .keys import Key
 
 CLOCK_TOLERANCE_SECONDS = 15 * 60
 
 AUTHENTICATION_FAILED = "APIGW.0301"
 CLOCK_WRONG = "APIGW.0303"
-FORBIDDEN = "APIGW.0302"
+NO_PERMISSION = "APIGW.0302"
 NO_SUCH_API = "APIGW.0101"
 BAD_REQUEST_SIZE = "APIGW.0201"
 
@@ -58,17 +58,17 @@ class Gateway:
         """The answer that stops this request, or None if it may pass. `now` is the gateway's clock."""
         claim = signature.read_claim(request.header("authorization"))
         if claim is None:
-            return _unauthenticated("no usable Authorization header", request_id)
+            return _authentication_error("no usable Authorization header", request_id)
         with self._database.read() as db:
-            key = keys.find(db, claim.access_key)
+            key = access_keys.find(db, claim.access_key)
         if key is None:
-            return _unauthenticated("ak not exist", request_id)
+            return _authentication_error("ak not exist", request_id)
         if key.is_locked:
             # The wording is a guess; it is documented that even right signatures are refused.
-            return _unauthenticated("ak is locked after too many failures", request_id)
+            return _authentication_error("ak is locked after too many failures", request_id)
         date = signature.read_date(request.header("x-sdk-date"))
         if date is None:
-            return _unauthenticated("x-sdk-date is malformed", request_id)
+            return _authentication_error("x-sdk-date is malformed", request_id)
         return (
             _clock_refusal(date, now, request_id)
             or self._signature_refusal(request, claim, key, behaviours, request_id)
@@ -79,17 +79,17 @@ class Gateway:
     def _signature_refusal(
         self, request: Request, claim: signature.Claim, key: Key, behaviours: Behaviours, request_id: str
     ) -> Answer | None:
-        received = signature.Received(
+        received = signature.SignedParts(
             request.method, request.raw_path, request.query, request.headers, request.body_digest
         )
         if signature.is_signed_by(key.secret_key, claim, received):
             if key.failures:
                 with self._database.write() as db:
-                    keys.note_success(db, key.access_key)
+                    access_keys.note_success(db, key.access_key)
             return None
         with self._database.write() as db:
-            keys.note_failure(db, key.access_key, behaviours.lock_seconds)
-        return _unauthenticated("verify aksk signature fail", request_id)
+            access_keys.note_failure(db, key.access_key, behaviours.lock_seconds)
+        return _authentication_error("verify aksk signature fail", request_id)
 
 
 def _clock_refusal(date: datetime, now: float, request_id: str) -> Answer | None:
@@ -102,9 +102,9 @@ def _clock_refusal(date: datetime, now: float, request_id: str) -> Answer | None
 def _token_refusal(request: Request, key: Key, request_id: str) -> Answer | None:
     # The vendor's wording is not documented; the code and the status are those of any wrong key.
     if request.header("x-security-token") != key.security_token:
-        return _unauthenticated("the security token does not belong to this key", request_id)
+        return _authentication_error("the security token does not belong to this key", request_id)
     if key.is_expired:
-        return _unauthenticated("the temporary key has expired", request_id)
+        return _authentication_error("the temporary key has expired", request_id)
     return None
 
 
@@ -112,9 +112,9 @@ def _project_refusal(target: Target, key: Key, request_id: str) -> Answer | None
     if not target.project_id or key.projects is None or target.project_id in key.projects:
         return None
     message = "The project of the path is not one that this key may use"
-    return gateway_error(HTTPStatus.FORBIDDEN, FORBIDDEN, message, request_id)
+    return gateway_error(HTTPStatus.FORBIDDEN, NO_PERMISSION, message, request_id)
 
 
-def _unauthenticated(reason: str, request_id: str) -> Answer:
+def _authentication_error(reason: str, request_id: str) -> Answer:
     message = f"Incorrect IAM authentication information: {reason}"
     return gateway_error(HTTPStatus.UNAUTHORIZED, AUTHENTICATION_FAILED, message, request_id)

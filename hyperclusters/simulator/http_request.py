@@ -10,7 +10,7 @@ from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 MAX_BODY = 1024 * 1024
-UNPREFIXED = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
+PLAIN_HEADERS = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
 
 
 class IncompleteBodyError(ConnectionError):
@@ -54,7 +54,7 @@ class Request:
     def headers(self) -> Mapping[str, bytes]:
         """Header values as received, by name in lower case."""
         environ = self.environ
-        named = {name: environ[key] for key, name in UNPREFIXED.items() if environ.get(key)}
+        named = {name: environ[key] for key, name in PLAIN_HEADERS.items() if environ.get(key)}
         named |= {key[5:].replace("_", "-").lower(): environ[key] for key in environ if key[:5] == "HTTP_"}
         return {name: value.encode("latin-1") for name, value in named.items()}
 

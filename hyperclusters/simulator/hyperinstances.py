@@ -78,7 +78,9 @@ def remove(db: sqlite3.Connection, kind: str, item_id: str) -> bool:
     return bool(found.rowcount)
 
 
-def existing(db: sqlite3.Connection, kind: str, project_id: str | None = None) -> list[Hyperinstance]:
+def list_hyperinstances(
+    db: sqlite3.Connection, kind: str, project_id: str | None = None
+) -> list[Hyperinstance]:
     """All of one kind, of one project if given, oldest first."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM hyperinstances "  # noqa: S608 - constants

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from .grammar import read_query
 
 ALGORITHM = "SDK-HMAC-SHA256"
-REQUIRED = frozenset({"host", "x-sdk-date"})
+REQUIRED_HEADERS = frozenset({"host", "x-sdk-date"})
 AUTHORIZATION = re.compile(
     ALGORITHM + r" Access=([^,\s]+), ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
 )
@@ -31,7 +31,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Received:
+class SignedParts:
     """The parts of a request that a signature covers. Header names in lower case, values as received."""
 
     method: str
@@ -51,7 +51,7 @@ def read_claim(authorization: str) -> Claim | None:
     if not match:
         return None
     names = tuple(match[2].split(";"))
-    return Claim(match[1], names, match[3]) if REQUIRED.issubset(names) else None
+    return Claim(match[1], names, match[3]) if REQUIRED_HEADERS.issubset(names) else None
 
 
 def read_date(text: str) -> datetime | None:
@@ -64,11 +64,11 @@ def read_date(text: str) -> datetime | None:
         return None
 
 
-def is_signed_by(secret_key: str, claim: Claim, received: Received) -> bool:
+def is_signed_by(secret_key: str, claim: Claim, request: SignedParts) -> bool:
     """Whether this secret made the claimed signature over exactly what was received."""
-    if any(name not in received.headers for name in claim.signed_headers):
+    if any(name not in request.headers for name in claim.signed_headers):
         return False
-    expected = sign(secret_key, canonical_request(received, claim.signed_headers), received.headers)
+    expected = sign(secret_key, canonical_request(request, claim.signed_headers), request.headers)
     return hmac.compare_digest(expected, claim.signature)
 
 
@@ -80,14 +80,14 @@ def sign(secret_key: str, canonical: bytes, headers: Mapping[str, bytes]) -> str
     return hmac.new(secret_key.encode(), to_sign, hashlib.sha256).hexdigest()
 
 
-def canonical_request(received: Received, names: tuple[str, ...]) -> bytes:
+def canonical_request(request: SignedParts, names: tuple[str, ...]) -> bytes:
     """Method, path with a trailing slash, sorted query, the signed headers and the body's digest.
 
     The digest is always that of the received bytes: a body that is declared unsigned does not pass.
     """
-    path = quote(received.path, safe="/~")
-    pairs = sorted(read_query(received.query))
+    path = quote(request.path, safe="/~")
+    pairs = sorted(read_query(request.query))
     query = "&".join(f"{quote(key, safe='~')}={quote(value, safe='~')}" for key, value in pairs)
-    lines = [received.method.encode(), (path if path.endswith("/") else path + "/").encode(), query.encode()]
-    lines += [name.encode() + b":" + received.headers[name].strip() for name in names]
-    return b"\n".join([*lines, b"", ";".join(names).encode(), received.body_digest.encode()])
+    lines = [request.method.encode(), (path if path.endswith("/") else path + "/").encode(), query.encode()]
+    lines += [name.encode() + b":" + request.headers[name].strip() for name in names]
+    return b"\n".join([*lines, b"", ";".join(names).encode(), request.body_digest.encode()])

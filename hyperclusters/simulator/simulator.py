@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import behaviours, clusters, faults, hyperinstances, journal, keys, reports
+from . import access_keys, behaviours, cloud_reports, clusters, faults, hyperinstances, journal
+from .access_keys import Key
 from .app import Application, OnRequest
 from .behaviours import Behaviours
 from .clusters import SimulatedCluster
 from .hyperinstances import Hyperinstance
 from .journal import JournalEntry
-from .keys import Key
 from .service import Service
 
 DEFAULT_ACCESS_KEY = "DEMOACCESSKEY"
@@ -140,7 +140,7 @@ class Simulator:
     def clusters(self, project_id: str | None = None) -> list[SimulatedCluster]:
         """The clusters that exist now, oldest first."""
         with self._database.read() as db:
-            return clusters.existing(db, project_id)
+            return clusters.list_clusters(db, project_id)
 
     def add_cluster(
         self,
@@ -196,9 +196,9 @@ class Simulator:
         self._add_report("projects", {"project_id": project_id, "name": name, "enabled": is_enabled})
 
     def _add_report(self, kind: str, content: dict[str, Any]) -> None:
-        row = reports.read_row(kind, content)
+        row = cloud_reports.read_row(kind, content)
         with self._database.write() as db:
-            reports.add(db, kind, row)
+            cloud_reports.add(db, kind, row)
 
     def _add(self, item: Hyperinstance) -> Hyperinstance:
         with self._database.write(durable=True) as db:
@@ -218,14 +218,14 @@ class Simulator:
         expires_at = None if expires_in is None else time.time() + expires_in
         allowed = None if projects is None else tuple(projects)
         with self._database.write() as db:
-            keys.put(db, Key(access_key, secret_key, security_token, expires_at, allowed))
+            access_keys.put(db, Key(access_key, secret_key, security_token, expires_at, allowed))
 
     def remove_key(self, access_key: str) -> bool:
         """Remove a key; False if it was unknown."""
         with self._database.write() as db:
-            return keys.remove(db, access_key)
+            return access_keys.remove(db, access_key)
 
     def unlock_key(self, access_key: str) -> None:
         """Unlock a key before its five minutes are over."""
         with self._database.write() as db:
-            keys.unlock(db, access_key)
+            access_keys.unlock(db, access_key)

@@ -17,7 +17,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, register
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from hyperclusters.web.shared.static_files import minified
+from hyperclusters.web.shared.static_files import minify
 
 # Written in this repository for looking at the code and for its tests: keys that everybody knows.
 KNOWN_KEYS = ("only-for-tests-", "only-to-look-at-the-code-", "django-insecure-")
@@ -93,7 +93,7 @@ def _stale_static_files() -> Iterator[str]:
     for finder in get_finders():
         for name, storage in finder.list([]):
             collected = Path(settings.STATIC_ROOT, name)
-            served = minified(name, Path(storage.path(name)).read_bytes())
+            served = minify(name, Path(storage.path(name)).read_bytes())
             if not collected.is_file() or collected.read_bytes() != served:
                 yield name
 

@@ -17,7 +17,7 @@ from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, active_grants, may, who_can
 from hyperclusters.access.services import add_person, end_all_grants, end_grant, extend_grant, grant
 from hyperclusters.clusters.ownership import people_of
-from hyperclusters.web.texts.notices import ending
+from hyperclusters.web.texts.notices import ending_grants
 from tests.conftest import People, events
 
 WEEK = timedelta(days=7)
@@ -188,7 +188,9 @@ def test_a_reminder_is_sent_only_if_the_person_s_access_really_changes(people: P
         Grant.objects.create(
             person=person, role=role, team=people.vision, until=until, since=now - WEEK, reason="x"
         )
-    notices = {(person.username, each.role) for person in {row[0] for row in rows} for each in ending(person)}
+    notices = {
+        (person.username, each.role) for person in {row[0] for row in rows} for each in ending_grants(person)
+    }
     assert notices == {("vera", "creator"), ("mallory", "creator"), ("root", "creator"), ("root", "viewer")}
     assert mail.send_due() == 4
     letters = {letter.to[0]: letter.body for letter in outbox.outbox}

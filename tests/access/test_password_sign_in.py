@@ -7,9 +7,9 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import identify_hasher
 from pytest_django import Settings
 
-from hyperclusters.access.backends import ActivePeople
 from hyperclusters.access.models import User
 from hyperclusters.access.services import add_person
+from hyperclusters.accounts.backends import ActivePeople
 from tests.conftest import PASSWORD, People
 
 pytestmark = pytest.mark.any_database

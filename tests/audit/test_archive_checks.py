@@ -16,8 +16,8 @@ from hyperclusters.audit import (
     anchors,
     archive,
     archive_checks,
+    archive_events,
     archive_files,
-    archived,
     clock,
     integrity,
     tasks,
@@ -306,7 +306,7 @@ def test_an_archive_of_an_earlier_release_is_searched_and_verified(segments: lis
     assert old.first not in sealed_checks()
     assert (checked(old).at, checked(old).issues) != (None, [])
     assert verify_segment(Segment.objects.get(first=old.first)) == []
-    found = archived.search(
+    found = archive_events.search(
         archives_between(clock.now() - timedelta(days=1), None), matcher(EventFilter(), None), size=999
     )
     assert len(found.events) == sum(each.count for each in segments)

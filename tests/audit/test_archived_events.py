@@ -17,9 +17,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from hyperclusters.access.models import Team
-from hyperclusters.audit import archive, archive_files, archived, clock
+from hyperclusters.audit import archive, archive_events, archive_files, clock
+from hyperclusters.audit.archive_events import Cursor
 from hyperclusters.audit.archive_files import Unavailable
-from hyperclusters.audit.archived import Cursor
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.matching import Matches, matcher
@@ -90,7 +90,7 @@ def everything(matches: Matches, segments: list[Segment], **options: Any) -> lis
     found: list[tuple[int, Event | None]] = []
     cursor: Cursor | None = None
     for _ in range(1000):
-        page = archived.search(segments, matches, cursor=cursor, **options)
+        page = archive_events.search(segments, matches, cursor=cursor, **options)
         found += page.events
         cursor = page.cursor
         if cursor is None:
@@ -205,19 +205,19 @@ def test_an_archived_event_is_the_one_that_the_ledger_had_in_every_field(ledger:
     found = everything(matcher(EventFilter(), None), archives_since())
     assert [seq for seq, _ in found] == list(range(segment.last, segment.first - 1, -1))
     for seq, event in found:
-        single = archived.find(segment, seq)
+        single = archive_events.find(segment, seq)
         for each in (event, single):
             assert {name: getattr(each, name) for name in names} == {
                 name: getattr(rows[seq], name) for name in names
             }
-    assert archived.find(segment, segment.last + 1) is None
+    assert archive_events.find(segment, segment.last + 1) is None
 
 
 def test_a_search_whose_time_is_over_continues_where_it_stopped(ledger: int) -> None:
     segment_up_to(90)
     segment_up_to(250)
     matches = matcher(EventFilter(request="req-0001"), None)
-    first = archived.search(archives_since(), matches, seconds=-1)
+    first = archive_events.search(archives_since(), matches, seconds=-1)
     assert (first.events, bool(first.cursor)) == ([], True)
     assert len(everything(matches, archives_since(), seconds=-1)) == 3
 
@@ -225,7 +225,7 @@ def test_a_search_whose_time_is_over_continues_where_it_stopped(ledger: int) -> 
 @pytest.mark.parametrize("place", ["0.5", "1.10", "1.99999999999999999", "x", "-1.5", "1.5.5", "9999.9"])
 def test_a_place_that_somebody_typed_shows_no_half_row(place: str, ledger: int) -> None:
     segment_up_to(90)
-    page = archived.search(
+    page = archive_events.search(
         archives_since(), matcher(EventFilter(), None), cursor=Cursor.parse(place), shows_damage=True
     )
     assert page.damaged == 0
@@ -285,10 +285,10 @@ def test_a_file_that_is_no_plain_file_of_the_folder_is_not_read(
         os.mkfifo(path)
     elif how == "name":
         segment.file = "../elsewhere"
-    page = archived.search([segment], matcher(EventFilter(), None))
+    page = archive_events.search([segment], matcher(EventFilter(), None))
     assert (page.events, page.cursor, page.unavailable) == ([], None, [segment])
     with pytest.raises(Unavailable) as reason:
-        archived.find(segment, segment.first)
+        archive_events.find(segment, segment.first)
     assert reason.value.is_missing == (how == "missing")
 
 
@@ -296,9 +296,9 @@ def test_a_part_of_a_file_is_found_without_reading_all_of_it(
     ledger: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = segment_up_to(250)
-    monkeypatch.setattr(archived, "NEAR", 4000)
+    monkeypatch.setattr(archive_events, "NEAR", 4000)
     for seq in (segment.first, segment.first + 1, 150, segment.last):
-        event = archived.find(segment, seq)
+        event = archive_events.find(segment, seq)
         assert event is not None
         assert event.seq == seq
 
@@ -310,10 +310,10 @@ def test_a_damaged_number_hides_no_other_event(ledger: int, monkeypatch: pytest.
     path.write_bytes(
         b"".join(line.replace(b'"seq":', b'"seq":9', 1) if n % 2 else line for n, line in enumerate(lines))
     )
-    monkeypatch.setattr(archived, "NEAR", 4000)
-    assert archived.find(segment, segment.first + 1) is None
+    monkeypatch.setattr(archive_events, "NEAR", 4000)
+    assert archive_events.find(segment, segment.first + 1) is None
     for seq in range(segment.first, segment.last + 1, 2):
-        assert archived.find(segment, seq), seq
+        assert archive_events.find(segment, seq), seq
 
 
 def test_old_records_without_times_are_searched_whatever_the_span(ledger: int) -> None:
@@ -338,17 +338,17 @@ def test_a_disk_that_fails_while_a_file_is_read_makes_it_unavailable(
 
     monkeypatch.setattr(Failing, act, fail)
     monkeypatch.setattr(archive_files, "open_file", lambda _name: Failing(folder() / segment.file))
-    page = archived.search([segment], matcher(EventFilter(), None))
+    page = archive_events.search([segment], matcher(EventFilter(), None))
     assert (page.events, page.cursor, page.unavailable) == ([], None, [segment])
     with pytest.raises(Unavailable):
-        archived.find(segment, segment.first)
+        archive_events.find(segment, segment.first)
 
 
 def test_a_search_of_blank_lines_ends_in_time_and_names_the_damage(ledger: int) -> None:
     segment = segment_up_to(250)
     with (folder() / segment.file).open("ab") as file:
         file.write(b"\n" * 1000)
-    page = archived.search([segment], matcher(EventFilter(), None), seconds=-1)
+    page = archive_events.search([segment], matcher(EventFilter(), None), seconds=-1)
     assert (page.events, page.damaged) == ([], 1)
     assert page.cursor
     rows = everything(matcher(EventFilter(), None), [segment], size=5000)

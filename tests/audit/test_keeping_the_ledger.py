@@ -30,7 +30,7 @@ from hyperclusters.audit import (
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event, ScheduledTask, Segment, Verification
-from hyperclusters.audit.reading import VISIT, forget_visits, note_read
+from hyperclusters.audit.visits import VISIT, forget_visits, note_read
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from tests.audit.tampering import sql, unguarded
 from tests.conftest import People, events
@@ -550,7 +550,7 @@ def test_g19_a_visit_to_the_audit_is_one_event(people: People, monkeypatch: pyte
     note_read(person=people.olga, page="event", filters={"seq": "12"})
     assert visits() == 4
     later = timezone.now() + VISIT
-    monkeypatch.setattr("hyperclusters.audit.reading.clock.now", lambda: later)
+    monkeypatch.setattr("hyperclusters.audit.visits.clock.now", lambda: later)
     note_read(person=people.olga, page="list", filters={"person": "ada"})
     assert visits() == 5
     event = events(action=EventType.AUDIT_READ)[0]

@@ -15,12 +15,12 @@ from hyperclusters.access.reports import note_export
 from hyperclusters.audit import clock
 from hyperclusters.audit.chain import DOCUMENTS
 from hyperclusters.audit.models import Event
-from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verification import verify
+from hyperclusters.audit.visits import note_read
 from hyperclusters.clusters import breaker, inventory
 from hyperclusters.clusters.models import Project
 from hyperclusters.demo.seed import make
-from hyperclusters.demo.simulated import SimulatedCloud
+from hyperclusters.demo.simulated_cloud import SimulatedCloud
 from hyperclusters.modelarts.errors import Throttled
 from hyperclusters.simulator import Simulator
 from tests.conftest import KEY

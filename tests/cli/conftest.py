@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperclusters.cli import client, reading, writing
+from hyperclusters.cli import client, read_commands, write_commands
 from hyperclusters.cli.app import main
 
 TOKEN = "hc_" + "canary" * 9 + "0000"
@@ -37,8 +37,8 @@ def run(
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(client, "RETRY_SECONDS", 3.0)
     monkeypatch.setattr(client, "FIRST_DELAY", 0.05)
-    monkeypatch.setattr(writing, "FIRST_POLL", 0.05)
-    monkeypatch.setattr(reading, "FOLLOW_SECONDS", 0.05)
+    monkeypatch.setattr(write_commands, "FIRST_POLL", 0.05)
+    monkeypatch.setattr(read_commands, "FOLLOW_SECONDS", 0.05)
 
     def command(*args: str, url: str = "", token: str = "") -> Result:
         if url:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hyperclusters.cli import client, reading
+from hyperclusters.cli import client, read_commands
 from hyperclusters.cli.client import retry_after
 from hyperclusters.cli.errors import ExitCode
 
@@ -204,7 +204,7 @@ def test_following_prints_each_event_once_in_the_order_of_the_ledger(
         return {"items": sorted(visible, key=lambda row: row["at"], reverse=True), "next": None}
 
     monkeypatch.setattr(client.Client, "get", get)
-    monkeypatch.setattr(reading, "FOLLOW_SECONDS", 0.0)
+    monkeypatch.setattr(read_commands, "FOLLOW_SECONDS", 0.0)
     ended = run("audit", "--follow", "--json", "--limit", "10")
     assert ended.code == 0
     assert [json.loads(line)["seq"] for line in ended.out.splitlines()] == [1, 2, 3, 4, 5]

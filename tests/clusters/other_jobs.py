@@ -14,7 +14,7 @@ from hyperclusters.access.services import grant
 from hyperclusters.accounts.models import Attempt
 from hyperclusters.audit import clock, tasks
 from hyperclusters.audit.ledger import record
-from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.visits import note_read
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import heartbeat, inventory, upstream, worker
 from hyperclusters.clusters.creations import CreateRequest, request_creation

@@ -21,7 +21,7 @@ from hyperclusters.accounts.models import Attempt, Session
 from hyperclusters.audit import clock, push, tasks
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.models import ScheduledTask
-from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.visits import note_read
 from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters import breaker, connections, heartbeat, inventory
 from hyperclusters.clusters.metrics import exposition

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from hyperclusters.simulator import Behaviours, Simulator
-from hyperclusters.simulator.behaviours import DOCUMENTED, OBSERVED, OWN
+from hyperclusters.simulator.behaviours import AS_DOCUMENTED, AS_OBSERVED, OWN
 from hyperclusters.simulator.fault_kinds import KINDS, MATCHERS
 from hyperclusters.simulator.garbage import GARBAGE
 from tests.simulator.simulator_caller import PROJECT, Caller, until
@@ -29,8 +29,8 @@ def test_the_help_page_names_every_call_switch_fault_and_parameter(caller: Calle
         *MATCHERS,
         *parameters,
         *GARBAGE,
-        DOCUMENTED,
-        OBSERVED,
+        AS_DOCUMENTED,
+        AS_OBSERVED,
         OWN,
     ):
         assert name in text, name

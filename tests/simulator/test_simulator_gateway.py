@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from hyperclusters.simulator import Simulator
-from hyperclusters.simulator.signature import Received, canonical_request, sign
+from hyperclusters.simulator.signature import SignedParts, canonical_request, sign
 from tests.simulator.simulator_caller import PROJECT, Caller, collection, sdk_date
 
 VECTOR_PROJECT = "p" * 32
@@ -40,7 +40,7 @@ def test_the_signature_is_that_of_the_known_vectors(
         "x-sdk-date": b"20261123T000000Z",
     }
     path = collection(VECTOR_PROJECT).encode()
-    received = Received(method, path, query, headers, hashlib.sha256(body).hexdigest())
+    received = SignedParts(method, path, query, headers, hashlib.sha256(body).hexdigest())
     assert sign("SKTEST", canonical_request(received, tuple(headers)), headers) == expected
 
 

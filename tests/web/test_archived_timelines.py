@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperclusters.audit import archived
+from hyperclusters.audit import archive_events
 from hyperclusters.clusters.models import Cluster
 from tests.conftest import People, Projects, run_worker, submit_creation
 from tests.web.pages import SignIn, body, main
@@ -55,7 +55,7 @@ def test_g53_a_history_says_what_it_could_not_read(
     paths: list[str], files: Path, as_: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = all_archived(files)
-    monkeypatch.setattr(archived, "PAGE_SECONDS", -1)
+    monkeypatch.setattr(archive_events, "PAGE_SECONDS", -1)
     for path in paths:
         assert segment.file in main(as_("olga").get(path)), path
     monkeypatch.undo()

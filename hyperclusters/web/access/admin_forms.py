@@ -84,13 +84,13 @@ class QuotaForm(forms.Form):
         label=_("Reason"), max_length=500, required=False, help_text=_("Kept in the audit.")
     )
 
-    def __init__(self, *args: Any, used: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, used_count: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         text = ngettext(
             "%(n)d cluster counts now, including creations under way.",
             "%(n)d clusters count now, including creations under way.",
-            used,
-        ) % {"n": used}
+            used_count,
+        ) % {"n": used_count}
         rest = gettext(
             "At the limit new creations are refused; clusters stay. Leave empty for no limit of the team."
         )

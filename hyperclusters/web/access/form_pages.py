@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.web.shared.drafts import draft_for, filled_form
-from hyperclusters.web.shared.http import REFUSED, PageRequest
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest
 from hyperclusters.web.texts.access import access_refusal
 
 
@@ -36,7 +36,7 @@ def form_page(
     filled_form(form, draft_for(request))
     if request.method == "POST" and (target := submit(form, act)):
         return redirect(target)
-    return render(request, template, context | {"form": form}, status=REFUSED if form.errors else 200)
+    return render(request, template, context | {"form": form}, status=UNPROCESSABLE if form.errors else 200)
 
 
 def posted_for(request: PageRequest, name: str) -> QueryDict | None:
@@ -57,5 +57,5 @@ def forms_page(
         return redirect(target)
     if (draft := draft_for(request)) and (drafted := forms.get(str(draft.get("do")))):
         filled_form(drafted, draft)
-    status = REFUSED if form is not None else 200
+    status = UNPROCESSABLE if form is not None else 200
     return render(request, template, context | {"forms": forms}, status=status)

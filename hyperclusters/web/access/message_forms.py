@@ -15,7 +15,7 @@ from hyperclusters.notifications.targets import kinds_for
 from hyperclusters.web.texts.messages import address_refusal
 
 USUAL = {MessageKind.ACCESS_ASKED, MessageKind.UNRESOLVED, MessageKind.ELSEWHERE, MessageKind.INTEGRITY}
-HIDDEN = {"class": "input mono", "autocomplete": "off", "spellcheck": "false"}
+SECRET_INPUT = {"class": "input mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 class TargetForm(forms.Form):
@@ -34,14 +34,14 @@ class TargetForm(forms.Form):
         help_text=_(
             "From the chat's settings: a custom bot or incoming webhook. Nobody can read it here later."
         ),
-        widget=forms.PasswordInput(attrs=HIDDEN),
+        widget=forms.PasswordInput(attrs=SECRET_INPUT),
     )
     secret = forms.CharField(
         label=_("Signing secret"),
         max_length=200,
         required=False,
         help_text=_("Feishu and DingTalk, if the bot has one. Nobody can read it here later."),
-        widget=forms.PasswordInput(attrs=HIDDEN),
+        widget=forms.PasswordInput(attrs=SECRET_INPUT),
     )
     kinds = forms.MultipleChoiceField(label=_("Messages about"), widget=forms.CheckboxSelectMultiple)
     language = forms.ChoiceField(

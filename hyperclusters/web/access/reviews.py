@@ -27,7 +27,7 @@ from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import PAGE_SIZE, chosen_value, menu, search_text
 
 DAYS = 14  # offered until the due date
-UNUSED = timedelta(days=30)
+UNUSED_FOR = timedelta(days=30)
 PAST = 20  # reviews in the list of past ones
 ROW = re.compile(r"g[0-9]{1,18}")  # how the form names a grant
 KEEP, END = "keep", "end"
@@ -62,14 +62,14 @@ class Row:
     is_changed: bool
 
 
-def decisions_of(posted: QueryDict) -> dict[int, str]:
+def decisions_of(data: QueryDict) -> dict[int, str]:
     """What a form says about each grant."""
-    return {int(name[1:]): str(value) for name, value in posted.items() if ROW.fullmatch(name)}
+    return {int(name[1:]): str(value) for name, value in data.items() if ROW.fullmatch(name)}
 
 
-def marks_of(posted: QueryDict) -> dict[int, str]:
+def marks_of(data: QueryDict) -> dict[int, str]:
     """The marks of the grants as the form showed them (see `review_context`)."""
-    pairs = (part.partition("=") for part in posted.get("seen", "").split())
+    pairs = (part.partition("=") for part in data.get("seen", "").split())
     return {int(name[1:]): mark for name, _equals, mark in pairs if ROW.fullmatch(name)}
 
 
@@ -86,12 +86,12 @@ def review_context(request: PageRequest, team: Team, draft: QueryDict | None) ->
     return context | (_open_context(request, review, draft or request.POST) if review else {})
 
 
-def _open_context(request: PageRequest, review: AccessReview, typed: QueryDict) -> dict[str, Any]:
+def _open_context(request: PageRequest, review: AccessReview, data: QueryDict) -> dict[str, Any]:
     pending = {each.pk: each for each in review.items.undecided().select_related("grant")}
     still_decidable = set(decidable(review).values_list("pk", flat=True))
-    items, filters, is_filtered = _filtered(request, review)
+    items, filters, is_filtered = _filter(request, review)
     page = Paginator(items, PAGE_SIZE).get_page(request.GET.get("page"))
-    choices, shown = decisions_of(typed), marks_of(typed)
+    choices, shown = decisions_of(data), marks_of(data)
     rows = [
         Row(
             item=each,
@@ -122,13 +122,13 @@ def _open_context(request: PageRequest, review: AccessReview, typed: QueryDict) 
     }
 
 
-def _is_changed(item: GrantReview, pending: Mapping[int, GrantReview], shown: Mapping[int, str]) -> bool:
+def _is_changed(item: GrantReview, items: Mapping[int, GrantReview], marks: Mapping[int, str]) -> bool:
     """Whether the grant, or its decision, is no longer as the form that was sent showed it."""
-    mark = shown.get(item.grant_id)
-    return mark is not None and (item.pk not in pending or mark != item.mark)
+    mark = marks.get(item.grant_id)
+    return mark is not None and (item.pk not in items or mark != item.mark)
 
 
-def _filtered(request: PageRequest, review: AccessReview) -> tuple[QuerySet[GrantReview], list[Any], bool]:
+def _filter(request: PageRequest, review: AccessReview) -> tuple[QuerySet[GrantReview], list[Any], bool]:
     """The grants of the review that the address asks for, each with its person's last use; and the filters."""
     query = request.GET
     special = [("undecided", gettext("Not decided")), ("unused", gettext("Unused for 30 days"))]
@@ -140,6 +140,6 @@ def _filtered(request: PageRequest, review: AccessReview) -> tuple[QuerySet[Gran
     if show == "undecided":
         items = items.filter(pk__in=review.items.undecided())
     elif show == "unused":
-        items = items.filter(Q(last_use=None) | Q(last_use__lt=clock.now() - UNUSED))
+        items = items.filter(Q(last_use=None) | Q(last_use__lt=clock.now() - UNUSED_FOR))
     filters = [menu(query, "show", gettext("Show"), special, everything=gettext("Everybody"))]
     return items, filters, bool(text or show)

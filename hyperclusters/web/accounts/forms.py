@@ -16,7 +16,7 @@ from hyperclusters.access.models import User
 from hyperclusters.accounts.factors import has_factor
 from hyperclusters.accounts.forms import SecondStepForm
 
-LOCKED = "too_many_login_attempts"
+LOCKED_CODE = "too_many_login_attempts"
 
 
 class SignInForm(AuthenticationForm):
@@ -51,7 +51,7 @@ class SignInForm(AuthenticationForm):
     @property
     def is_locked(self) -> bool:
         """Whether the password was not even looked at."""
-        return self.has_error("__all__", LOCKED)
+        return self.has_error("__all__", LOCKED_CODE)
 
 
 class ConfirmForm(forms.Form):
@@ -88,7 +88,7 @@ class ConfirmForm(forms.Form):
     @property
     def is_locked(self) -> bool:
         """Whether there were too many attempts."""
-        return self.has_error("__all__", LOCKED)
+        return self.has_error("__all__", LOCKED_CODE)
 
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # Django's class takes no [User] at run time

@@ -12,8 +12,8 @@ from django.http import QueryDict
 from hyperclusters.access.permissions import AuditScope
 from hyperclusters.audit import clock
 from hyperclusters.audit.archive_checks import sealed_checks
+from hyperclusters.audit.archive_events import ArchivePage, Cursor, search
 from hyperclusters.audit.archive_files import size_of
-from hyperclusters.audit.archived import ArchivePage, Cursor, search
 from hyperclusters.audit.filters import EventFilter
 from hyperclusters.audit.findings import IntegrityIssue, IssueKind
 from hyperclusters.audit.matching import matcher

@@ -177,9 +177,9 @@ def _chart(
         counts = {how: numbers[place, how] for how in OUTCOMES}
         bars.append(_bar(counts, _word(start, scale.step), place, (HEIGHT - 4) / (most or 1), url))
     since = query.getlist("since") if event_filter.since else scale.since.replace(tzinfo=None).isoformat()
-    actions = _narrowed(query, "action", ENDS)
+    actions = _chosen_values(query, "action", ENDS)
     urls = {
-        how: address(query, since=since, action=actions, outcome=_narrowed(query, "outcome", outcomes))
+        how: address(query, since=since, action=actions, outcome=_chosen_values(query, "outcome", outcomes))
         for how, outcomes in OUTCOMES.items()
     }
     stride = -(-len(bars) // LABELS)
@@ -188,7 +188,7 @@ def _chart(
     return Chart(bars, axis, urls, **sums)
 
 
-def _narrowed(query: QueryDict, name: str, values: Iterable[str]) -> list[str]:
+def _chosen_values(query: QueryDict, name: str, values: Iterable[str]) -> list[str]:
     """These values as far as the address has chosen them; all of them if it has chosen none."""
     chosen = [str(value) for value in values if value in query.getlist(name)]
     return chosen or [str(value) for value in values]

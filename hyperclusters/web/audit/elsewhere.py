@@ -39,7 +39,7 @@ class ElsewhereRow:
     ground: Text
 
 
-def filtered(
+def filter_clusters(
     request: PageRequest, clusters: ClusterQuerySet
 ) -> tuple[ClusterQuerySet, list[FilterMenu], bool]:
     """Those of the clusters that the address asks for, the filters, and whether any is set."""

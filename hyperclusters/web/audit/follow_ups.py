@@ -14,8 +14,8 @@ from hyperclusters.web.shared.listing import PAGE_SIZE
 OPEN = "open"
 
 
-def part_context(request: PageRequest, flagged: QuerySet[Any]) -> tuple[dict[str, Any], QuerySet[FollowUp]]:
-    """What the page shows beside the follow-ups that the address asks for, and these. `flagged`: creations that are
+def part_context(request: PageRequest, creations: QuerySet[Any]) -> tuple[dict[str, Any], QuerySet[FollowUp]]:
+    """What the page shows beside the follow-ups that the address asks for, and these. `creations`: creations that are
     marked, and about which nobody is asked."""
     rows = FollowUp.objects.visible_to(request.user).with_related().with_access()
     parts = {
@@ -30,5 +30,5 @@ def part_context(request: PageRequest, flagged: QuerySet[Any]) -> tuple[dict[str
         (word, f"?show=follow-up&state={name}", name == state, part.order_by().count())
         for name, (word, part) in parts.items()
     ]
-    context = {"views": views, "flagged": flagged[:PAGE_SIZE] if state == OPEN else []}
+    context = {"views": views, "flagged": creations[:PAGE_SIZE] if state == OPEN else []}
     return context, parts[state][1]

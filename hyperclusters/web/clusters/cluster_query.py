@@ -85,11 +85,11 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
     chosen = {name: query.get(name, "") for name in options}
     sort = query.get("sort") or NEWEST
     if query.get("selected") and not query.get("all"):
-        rows = _selected(visible, query.getlist("cluster"))
+        rows = _select(visible, query.getlist("cluster"))
     else:
         rows = _narrow(visible, person, chosen, search_text(query))
     return ClusterQuery(
-        rows=_sorted(rows, sort),
+        rows=_sort(rows, sort),
         visible=visible,
         under_way=_under_way(creations, person, chosen, search_text(query)),
         projects=projects,
@@ -202,7 +202,7 @@ def _under_way(
     return rows.select_related("project__team", "requested_by").order_by("-requested_at", "pk")
 
 
-def _selected(visible: ClusterQuerySet, texts: list[str]) -> ClusterQuerySet:
+def _select(visible: ClusterQuerySet, texts: list[str]) -> ClusterQuerySet:
     """The clusters with these primary keys. Raises Http404 if one of them is not visible."""
     keys = {key for text in texts if (key := as_uuid(text))}
     rows = visible.filter(pk__in=keys)
@@ -211,7 +211,7 @@ def _selected(visible: ClusterQuerySet, texts: list[str]) -> ClusterQuerySet:
     return rows
 
 
-def _sorted(rows: ClusterQuerySet, sort: str) -> ClusterQuerySet:
+def _sort(rows: ClusterQuerySet, sort: str) -> ClusterQuerySet:
     if sort in ORDERS_BY_TIME:
         return rows.order_by("-found_at" if sort == NEWEST else "found_at", "pk")
     descends, name = sort.startswith("-"), sort.removeprefix("-")

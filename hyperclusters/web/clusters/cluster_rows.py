@@ -100,14 +100,16 @@ class ClusterRow:
         return [subnet_id for subnet_id, _ in self.networks]
 
 
-def page_rows(clusters: ClusterQuerySet, failing: Iterable[ClusterListing] = ()) -> Iterator[ClusterRow]:
+def page_rows(
+    clusters: ClusterQuerySet, failing_listings: Iterable[ClusterListing] = ()
+) -> Iterator[ClusterRow]:
     """What the list says of these clusters, in their order."""
     rows = list(clusters.with_inside_listed_at().values_list(*COLUMNS))
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
     stale = {
         (listing.project_id, listing.type): ago(listing.listed_at, now, language)
-        for listing in failing
+        for listing in failing_listings
         if listing.listed_at
     }
     for pk, project_id, cluster_id, name, kind, team, project, maker, asked_at, found_at, *others in rows:

@@ -60,7 +60,7 @@ def creation_query(person: User, query: QueryDict) -> CreationQuery:
         rows = search(rows, text)
     sort = query.get("sort") or NEWEST
     return CreationQuery(
-        rows=_sorted(rows, sort).select_related("project__team", "requested_by", "approval_by", "cluster"),
+        rows=_sort(rows, sort).select_related("project__team", "requested_by", "approval_by", "cluster"),
         visible=visible,
         projects=projects,
         filters=_menus(query, options),
@@ -142,7 +142,7 @@ def _condition(person: User, chosen: dict[str, str]) -> Q:
     return condition
 
 
-def _sorted(rows: CreationQuerySet, sort: str) -> CreationQuerySet:
+def _sort(rows: CreationQuerySet, sort: str) -> CreationQuerySet:
     if sort in ORDERS_BY_TIME:
         return rows.order_by("-requested_at" if sort == NEWEST else "requested_at", "pk")
     field = F(SORTS[sort.removeprefix("-")])

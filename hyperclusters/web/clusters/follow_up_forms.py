@@ -45,11 +45,11 @@ def day_field() -> DayField:
     return DayField(label=_("Due date"), help_text=_("Until the end of this day (UTC)."))
 
 
-def text_field(label: Any, *, required: bool = True, help_text: Any = "") -> TextField:
+def text_field(label: Any, *, is_required: bool = True, help_text: Any = "") -> TextField:
     """What somebody says."""
     return TextField(
         label=label,
-        required=required,
+        required=is_required,
         max_length=TEXT_LENGTH,
         help_text=help_text,
         error_messages={"required": _("Enter a text.")},
@@ -124,7 +124,7 @@ class RescheduleForm(ChangeForm):
 class CloseForm(ChangeForm):
     """How it ended."""
 
-    note = text_field(_("Closing note"), required=False)
+    note = text_field(_("Closing note"), is_required=False)
 
 
 def people_of(creation: Creation, without: str = "") -> list[str]:

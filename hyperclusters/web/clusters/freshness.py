@@ -70,13 +70,13 @@ def outage(listings: list[ClusterListing]) -> Outage | None:
     )
 
 
-def _title(projects: list[str], failing: list[ClusterListing], *, is_everything: bool) -> str:
+def _title(projects: list[str], failing_listings: list[ClusterListing], *, is_everything: bool) -> str:
     if is_everything:
         return _("No project can be reached")
     if len(projects) > 1:
         text = _("%(count)d projects can't be reached: %(names)s")
         return text % {"count": len(projects), "names": ", ".join(projects)}
-    if len(failing) > 1:
+    if len(failing_listings) > 1:
         return _("%(project)s can't be reached") % {"project": projects[0]}
     text = _("The %(type)s list of %(project)s can't be read")
-    return text % {"type": failing[0].type, "project": projects[0]}
+    return text % {"type": failing_listings[0].type, "project": projects[0]}

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from hyperclusters.access.models import User
 from hyperclusters.access.permissions import Permission, may
-from hyperclusters.audit.archived import MANY, Past, needle, past
+from hyperclusters.audit.archive_events import MANY, Past, needle, past
 from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.readable import events

@@ -33,12 +33,12 @@ class Check:
         return self.is_missing or self.kind == "bad"
 
 
-def checks(ahead: Preflight, values: dict[str, str], broken: list[str], trouble: str) -> list[Check]:
-    """For what is typed so far. `broken`: fields that break the team's rules; `trouble`: what is wrong with the name."""
+def checks(ahead: Preflight, values: dict[str, str], broken_fields: list[str], trouble: str) -> list[Check]:
+    """For what is typed so far. `broken_fields`: fields that break the team's rules; `trouble`: what is wrong with the name."""
     lines = [
         *_name(ahead, values, trouble),
         *_subnet(values.get("hyper_cluster_subnet_id", "")),
-        *_rules(ahead, broken),
+        *_rules(ahead, broken_fields),
         *_approval(ahead),
         _access(ahead),
         *_quotas(ahead),
@@ -55,13 +55,13 @@ def _name(ahead: Preflight, values: dict[str, str], trouble: str) -> list[Check]
         text = _("A creation of %(name)s is not settled yet") % {"name": name}
         return [Check("bad", text, link=ahead.unresolved)]
     if ahead.same_name:
-        return [_taken(ahead, is_overridden=bool(values.get("despite")))]
+        return [_name_check(ahead, is_overridden=bool(values.get("despite")))]
     if not name or ahead.listed_at is None:
         return []
     return [Check("ok", _("%(name)s is available") % {"name": name}, _("Checked"), ahead.listed_at)]
 
 
-def _taken(ahead: Preflight, *, is_overridden: bool) -> Check:
+def _name_check(ahead: Preflight, *, is_overridden: bool) -> Check:
     """A cluster has the name; admins of the team may create another one."""
     text = _("%(name)s already exists in this project") % {"name": ahead.same_name}
     if not ahead.may_override:
@@ -76,14 +76,14 @@ def _subnet(subnet_id: str) -> list[Check]:
     return [Check("bad", _("Subnet: %(trouble)s") % {"trouble": trouble})] if trouble else []
 
 
-def _rules(ahead: Preflight, broken: list[str]) -> list[Check]:
+def _rules(ahead: Preflight, broken_fields: list[str]) -> list[Check]:
     team = ahead.project.team
-    lines = [Check("bad", rule_text(team, field)) for field in broken if field != "reason"]
-    if "reason" in broken:
+    lines = [Check("bad", rule_text(team, field)) for field in broken_fields if field != "reason"]
+    if "reason" in broken_fields:
         lines.append(Check("warn", rule_text(team, "reason"), is_missing=True))
-    if team.allowed_types and "type" not in broken:
+    if team.allowed_types and "type" not in broken_fields:
         lines.append(Check("ok", _("%(team)s allows this type") % {"team": team.name}))
-    if team.reason_required and "reason" not in broken:
+    if team.reason_required and "reason" not in broken_fields:
         lines.append(Check("ok", _("A reason is given")))
     return lines
 
@@ -119,11 +119,11 @@ def _quotas(ahead: Preflight) -> list[Check]:
     return lines
 
 
-def _quota(used: int, quota: int, whose: str) -> Check:
-    numbers = {"used": used, "quota": quota}
-    if used >= quota:
+def _quota(count: int, quota: int, whose: str) -> Check:
+    numbers = {"used": count, "quota": quota}
+    if count >= quota:
         return Check("bad", _("%(used)s of %(quota)s clusters used: no room") % numbers, whose)
-    if used == quota - 1:
+    if count == quota - 1:
         text = _("This is cluster %(quota)s of %(quota)s") % numbers
         return Check("warn", text, _("%(whose)s: used up after this") % {"whose": whose})
     return Check("ok", _("%(used)s of %(quota)s clusters used") % numbers, whose)

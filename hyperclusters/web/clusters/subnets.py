@@ -33,21 +33,21 @@ class SubnetChoices:
         return bool(self.search) or (self.total <= FEW_ROWS and not self.chosen)
 
 
-def subnets_context(project: Project, typed: str, key_on_page: str | None) -> dict[str, object]:
+def subnets_context(project: Project, entry: str, key_on_page: str | None) -> dict[str, object]:
     """Context for the list and the note beside the field; empty if the page shows them for the same entries already.
 
-    `typed`: an ID, or a part of an ID or of a cluster's name.
+    `entry`: an ID, or a part of an ID or of a cluster's name.
     """
-    key = f"{project.name}|{typed}"
+    key = f"{project.name}|{entry}"
     if key == key_on_page:
         return {}
-    choices = _choices(project, typed)
-    return {"subnets": choices, "subnets_key": key, "subnet_note": _note(choices, typed)}
+    choices = _choices(project, entry)
+    return {"subnets": choices, "subnets_key": key, "subnet_note": _note(choices, entry)}
 
 
-def _choices(project: Project, typed: str) -> SubnetChoices:
+def _choices(project: Project, entry: str) -> SubnetChoices:
     subnets = known_subnets(project)
-    text = typed.strip()
+    text = entry.strip()
     chosen = text if is_subnet_id(text) else ""
     search = "" if chosen else text
     matching = [subnet for subnet in subnets if subnet.matches(search)]
@@ -61,17 +61,17 @@ def _choices(project: Project, typed: str) -> SubnetChoices:
     )
 
 
-def _note(choices: SubnetChoices, typed: str) -> dict[str, object]:
+def _note(choices: SubnetChoices, entry: str) -> dict[str, object]:
     """What to say of what is typed: who uses the subnet, how many match, or what is wrong with it."""
-    if choices.chosen and choices.chosen == typed:
+    if choices.chosen and choices.chosen == entry:
         if choices.used and (users := choices.used.clusters):
             return {"kind": "", "text": _("Used by"), "clusters": users[:3], "more": len(users[3:])}
         return {"kind": "", "text": _("No cluster of this project uses it, as far as we know.")}
-    if choices.matches and typed and choices.search == typed and not is_subnet_id(typed.lower()):
+    if choices.matches and entry and choices.search == entry and not is_subnet_id(entry.lower()):
         text = ngettext(
             "%(n)d known subnet matches. Choose one.",
             "%(n)d known subnets match. Choose one.",
             choices.matches,
         )
         return {"kind": "", "text": text % {"n": choices.matches}}
-    return {"kind": "err", "text": subnet_trouble(typed)} if typed else {}
+    return {"kind": "err", "text": subnet_trouble(entry)} if entry else {}

@@ -24,11 +24,11 @@ from hyperclusters.clusters.models import Project, ProjectLookup
 from hyperclusters.web.projects.forms import FindForm, PickForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, render_page
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, render_page
 from hyperclusters.web.texts.lookups import lookup_status
 
 CONNECTORS = anywhere(Permission.CONNECT)
-CARRIED = (
+CARRIED_FIELDS = (
     "name",
     "team",
     "region",
@@ -78,9 +78,9 @@ def pick(request: PageRequest, pk: UUID) -> HttpResponse:
     return _page(request, lookup, form)
 
 
-def carried(data: QueryDict) -> dict[str, str]:
+def carried_values(data: QueryDict) -> dict[str, str]:
     """What of a form goes along to the other step: nothing secret."""
-    return {name: str(data[name]) for name in CARRIED if data.get(name)}
+    return {name: str(data[name]) for name in CARRIED_FIELDS if data.get(name)}
 
 
 def _connect(request: PageRequest, lookup: ProjectLookup, form: PickForm) -> Project | None:
@@ -94,7 +94,7 @@ def _connect(request: PageRequest, lookup: ProjectLookup, form: PickForm) -> Pro
 def _form(request: PageRequest, lookup: ProjectLookup) -> PickForm:
     """As posted to connect; else filled in with what was typed so far. A button may ask IAM again."""
     if request.method != "POST":
-        return filled_form(PickForm(initial=carried(request.GET)), draft_for(request))
+        return filled_form(PickForm(initial=carried_values(request.GET)), draft_for(request))
     if not {"again", "refresh"} & set(request.POST):
         return PickForm(request.POST)
     if "again" in request.POST:
@@ -118,7 +118,7 @@ def _page(request: PageRequest, lookup: ProjectLookup, form: PickForm) -> HttpRe
         "is_polled": is_open and lookup.age().total_seconds() < POLLED_FOR,
         "may_ask_again": not is_open and lookup.rows is None and lookup.has_key,
     }
-    status = REFUSED if form.errors else 200
+    status = UNPROCESSABLE if form.errors else 200
     return render_page(request, "projects/pick.html", "projects/_found.html", context, status=status)
 
 
@@ -140,8 +140,8 @@ def _add_errors(form: Form, error: ValidationError) -> None:
         form.add_error(name if name in form.fields else None, errors)
 
 
-def _address(route: str, typed: QueryDict, *args: object) -> str:
-    query = urlencode(carried(typed))
+def _address(route: str, data: QueryDict, *args: object) -> str:
+    query = urlencode(carried_values(data))
     return reverse(route, args=args) + (f"?{query}" if query else "")
 
 

@@ -16,7 +16,7 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.retirement import StillInUse, in_use, restore_project, retire_project
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data
 
 CONNECTORS = anywhere(Permission.CONNECT)
 
@@ -37,7 +37,7 @@ class RetireForm(forms.Form):
 def retire(request: PageRequest, pk: int) -> HttpResponse:
     """What keeps the project from being retired, or the form for it."""
     project = get_object_or_404(Project.objects.select_related("team"), pk=pk)
-    form = filled_form(RetireForm(posted(request)), draft_for(request))
+    form = filled_form(RetireForm(posted_data(request)), draft_for(request))
     obstacle, is_posted = in_use(project), request.method == "POST"
     if is_posted and form.is_valid():
         try:
@@ -48,7 +48,7 @@ def retire(request: PageRequest, pk: int) -> HttpResponse:
             messages.success(request, _("%(name)s is retired.") % {"name": project.name})
             return redirect(project)
     context: dict[str, Any] = {"project": project, "form": form, "obstacle": obstacle}
-    return render(request, "projects/retire.html", context, status=REFUSED if is_posted else 200)
+    return render(request, "projects/retire.html", context, status=UNPROCESSABLE if is_posted else 200)
 
 
 @access(post=CONNECTORS, page="projects:project", keys=("pk",), recent=True)

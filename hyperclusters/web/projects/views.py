@@ -20,10 +20,10 @@ from hyperclusters.clusters.models import Project
 from hyperclusters.clusters.projects import change_project, connect_project, known_endpoints, replace_key
 from hyperclusters.clusters.quotas import count_used
 from hyperclusters.web.projects.forms import ConnectForm, KeyForm, SettingsForm
-from hyperclusters.web.projects.lookups import carried, find
+from hyperclusters.web.projects.lookups import carried_values, find
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted, wants_fragment
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data, wants_fragment
 from hyperclusters.web.texts.diagnoses import diagnosis, list_lines
 
 CONNECTORS = anywhere(Permission.CONNECT)
@@ -42,13 +42,15 @@ def listing(request: PageRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def connect(request: PageRequest) -> HttpResponse:
     """Connect a project, and have the connection tested at once; or have the projects of the key listed first."""
-    form = filled_form(ConnectForm(posted(request), initial=carried(request.GET)), draft_for(request))
+    form = filled_form(
+        ConnectForm(posted_data(request), initial=carried_values(request.GET)), draft_for(request)
+    )
     if "find" in request.POST:
         form, response = find(request)
         if response:
             return response
     elif request.method == "POST" and form.is_valid():
-        values = {name: form.cleaned_data[name] for name in CONNECTED}
+        values = {name: form.cleaned_data[name] for name in CONNECT_FIELDS}
         try:
             new_project = connect_project(by=request.user, credentials=form.credentials(), **values)
         except ValidationError as error:
@@ -57,10 +59,10 @@ def connect(request: PageRequest) -> HttpResponse:
             ask_test(by=request.user, project=new_project)
             return redirect(new_project)
     context = {"form": form, "endpoints": known_endpoints().values()}
-    return render(request, "projects/connect.html", context, status=REFUSED if form.errors else 200)
+    return render(request, "projects/connect.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
-CONNECTED = ("name", "team", "region", "endpoint", "project_id", "quota", "key_until")
+CONNECT_FIELDS = ("name", "team", "region", "endpoint", "project_id", "quota", "key_until")
 
 
 @access(get=CONNECTORS)
@@ -88,7 +90,7 @@ def change(request: PageRequest, pk: int) -> HttpResponse:
             form.add_error(None, error)
         else:
             return redirect(project)
-    return _page(request, project, form=form, status=REFUSED)
+    return _page(request, project, form=form, status=UNPROCESSABLE)
 
 
 @access(get=CONNECTORS, post=CONNECTORS, page="projects:project", keys=("pk",), recent=True)
@@ -107,7 +109,7 @@ def key(request: PageRequest, pk: int) -> HttpResponse:
             ask_test(by=request.user, project=project)
             messages.success(request, _("The key is replaced. It is being tested."))
             return redirect(project)
-    return _page(request, project, key_form=form, status=REFUSED)
+    return _page(request, project, key_form=form, status=UNPROCESSABLE)
 
 
 @access(post=CONNECTORS, page="projects:project", keys=("pk",))

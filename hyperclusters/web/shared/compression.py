@@ -35,11 +35,11 @@ class CompressionMiddleware(GZipMiddleware):
         return response
 
 
-def padded_brotli(content: bytes, padding: int) -> bytes:
+def padded_brotli(content: bytes, size: int) -> bytes:
     """Compressed, with 1 to 256 bytes that readers skip: a metadata block, RFC 7932 section 9.2."""
     compressor = brotli.Compressor(quality=QUALITY)
     text = compressor.process(content) + compressor.flush()  # ends with a whole byte
     # Not the last block, metadata, reserved bit, its length in one byte; that length less one; zeros up to a byte.
-    header = (0b01_0_11_0 | (padding - 1) << 6).to_bytes(2, "little")
-    packed: bytes = text + header + bytes(padding) + compressor.finish()
+    header = (0b01_0_11_0 | (size - 1) << 6).to_bytes(2, "little")
+    packed: bytes = text + header + bytes(size) + compressor.finish()
     return packed

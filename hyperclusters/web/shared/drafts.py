@@ -72,9 +72,9 @@ def note_not_taken(request: HttpRequest) -> None:
     request.was_not_taken = True  # type: ignore[attr-defined]
 
 
-def draft_fields(posted: QueryDict, left_out: set[str]) -> dict[str, list[str]]:
+def draft_fields(data: QueryDict, left_out: set[str]) -> dict[str, list[str]]:
     """What of a form may be kept."""
-    return {name: values for name, values in posted.lists() if name not in left_out}
+    return {name: values for name, values in data.lists() if name not in left_out}
 
 
 def store(

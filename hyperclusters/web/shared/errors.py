@@ -53,7 +53,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     return _page(request, 400, _("That request was malformed"), text)
 
 
-def denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403, and an audit event: somebody tried what they may not do."""
     if not getattr(exception, "is_noted", False):
         person = getattr(request, "user", None)

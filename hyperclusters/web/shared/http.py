@@ -14,7 +14,7 @@ from hyperclusters.accounts.models import ApiToken
 from hyperclusters.accounts.sessions import SessionStore
 from hyperclusters.web.shared.decorators import Rule
 
-REFUSED = 422  # the status of a form that was not accepted
+UNPROCESSABLE = 422  # the status of a form that was not accepted
 
 
 class PageRequest(HttpRequest):
@@ -45,7 +45,7 @@ def render_page(
     return response
 
 
-def posted(request: PageRequest) -> QueryDict | None:
+def posted_data(request: PageRequest) -> QueryDict | None:
     """What was posted, be it nothing at all; None if nothing was meant to be. For a form that shows and takes."""
     return request.POST if request.method == "POST" else None
 

@@ -183,10 +183,10 @@ def view(
 
 def narrows_alike(one: QueryDict, other: QueryDict) -> bool:
     """Whether two addresses show the same list, wherever in it one is."""
-    return _narrowing(one) == _narrowing(other)
+    return _filters_of(one) == _filters_of(other)
 
 
-def _narrowing(query: QueryDict) -> dict[str, list[str]]:
+def _filters_of(query: QueryDict) -> dict[str, list[str]]:
     """What an address narrows a list by, whatever the order."""
     values = {name: sorted(filter(None, query.getlist(name))) for name in query if name not in PLACES}
     return {name: each for name, each in values.items() if each}

@@ -40,7 +40,7 @@ from hyperclusters.web.shared.drafts import note_not_taken
 from hyperclusters.web.shared.http import PageRequest, whole_page
 
 log = logging.getLogger(__name__)
-BRACKETED = re.compile(r"\[([^]]*)\](?::[0-9]{0,5})?")  # [2001:db8::1]:443
+BRACKETED_ADDRESS = re.compile(r"\[([^]]*)\](?::[0-9]{0,5})?")  # [2001:db8::1]:443
 WITH_PORT = re.compile(r"([0-9.]+):[0-9]{0,5}")  # 203.0.113.8:50000
 PROBES = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 SECURITY_HEADERS = {
@@ -72,7 +72,7 @@ def client_ip(request: HttpRequest) -> str:
 def ip_address_of(text: str) -> str:
     """The IP address alone, without port, brackets, zone, or IPv6 around IPv4; empty if it is none."""
     text = text.strip()
-    if match := BRACKETED.fullmatch(text) or WITH_PORT.fullmatch(text):
+    if match := BRACKETED_ADDRESS.fullmatch(text) or WITH_PORT.fullmatch(text):
         text = match[1]
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -198,43 +198,43 @@ class AccessMiddleware:
         return _check_method(request, declared, kwargs)
 
 
-def _check_token(request: PageRequest, declared: access) -> HttpResponse | None:
+def _check_token(request: PageRequest, needs: access) -> HttpResponse | None:
     """Who calls the JSON API is its token's owner, whatever cookies came along. Raises NotPermitted."""
     request.COOKIES, request.session = {}, SessionStore()
-    if declared.is_public:
-        return _check_method(request, declared, {})
+    if needs.is_public:
+        return _check_method(request, needs, {})
     switch_to_token("")
     try:
         token = tokens.authenticate(request.headers.get("Authorization", ""), ip=client_ip(request))
     except tokens.TokenRejected as rejected:
-        return problems.unauthorized(request, is_missing=rejected.cause == "missing")
+        return problems.unauthorized_problem(request, is_missing=rejected.cause == "missing")
     except tokens.RateLimited as limited:
         return problems.too_many(request, limited.seconds)
     request.user, request.token = token.owner, token
     switch_to_token(str(token))
     if token.team_id:
         permissions.limit_to_team(token.team_id)
-    rule = declared.rule_for(request.method)
+    rule = needs.rule_for(request.method)
     if rule and rule.scope and rule.scope not in token.scopes:
         return problems.scope_missing(request, rule.scope)
-    return _check_method(request, declared, {})
+    return _check_method(request, needs, {})
 
 
-def _check_method(request: PageRequest, declared: access, kwargs: dict[str, Any]) -> HttpResponse | None:
-    if request.method not in declared.methods:
-        if declared.is_api:
-            return problems.method_not_allowed(request, declared.methods)
-        return HttpResponseNotAllowed(declared.methods)
+def _check_method(request: PageRequest, needs: access, kwargs: dict[str, Any]) -> HttpResponse | None:
+    if request.method not in needs.methods:
+        if needs.is_api:
+            return problems.method_not_allowed(request, needs.methods)
+        return HttpResponseNotAllowed(needs.methods)
     is_post = request.method == "POST"
-    if rule := declared.rule_for(request.method):
+    if rule := needs.rule_for(request.method):
         request.rule = rule
         if rule.is_anywhere and not rule.is_denied_by_view:
             rule.require(request.user)
-        if declared.recent and not is_recent(request.session):
+        if needs.recent and not is_recent(request.session):
             return _ask_who_it_is(request)
-    if is_post or not declared.page:
+    if is_post or not needs.page:
         return None
-    page = resolve_url(declared.page, **{key: kwargs[key] for key in declared.keys})
+    page = resolve_url(needs.page, **{key: kwargs[key] for key in needs.keys})
     query = request.META["QUERY_STRING"]
     return HttpResponseRedirect(f"{page}?{query}" if query else page)
 

@@ -48,7 +48,7 @@ def problem(
     return response
 
 
-def unauthorized(request: HttpRequest, *, is_missing: bool) -> HttpResponse:
+def unauthorized_problem(request: HttpRequest, *, is_missing: bool) -> HttpResponse:
     """401: no token, or one that cannot be used. Which of its faults a token has, only the audit says."""
     code = "token_missing" if is_missing else "token_invalid"
     if is_missing:

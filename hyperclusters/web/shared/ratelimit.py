@@ -18,7 +18,7 @@ _lock = threading.Lock()
 _spent_until: dict[tuple[int, str], float] = {}
 
 
-def limited(
+def rate_limit(
     act: str, per_minute: str, *, when: Callable[[HttpRequest], Any] = bool
 ) -> Callable[[View], View]:
     """At most the setting `per_minute` of these a person and minute, all of them at once if need be; 0 is no limit.

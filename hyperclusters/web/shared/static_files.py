@@ -28,13 +28,13 @@ class MinifiedStaticFilesStorage(CompressedManifestStaticFilesStorage):
         if name.partition("/")[0] not in MINIFIERS:
             return False
         with self.open(name) as file:
-            content = minified(name, file.read())
+            content = minify(name, file.read())
         self.delete(name)
         self.save(name, ContentFile(content))
         return True
 
 
-def minified(name: str, content: bytes) -> bytes:
+def minify(name: str, content: bytes) -> bytes:
     """This file's content as it is served."""
     minify = MINIFIERS.get(name.partition("/")[0])
     return minify(content.decode()).encode() if minify else content

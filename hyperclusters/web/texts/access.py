@@ -89,9 +89,9 @@ DENIALS: dict[Permission, Text] = {
 }
 
 
-def access_refusal(refused: ChangeRefused) -> str:
+def access_refusal(error: ChangeRefused) -> str:
     """Why a change of access was not made. Every such sentence says that nothing was changed."""
-    return str(REFUSALS[refused.cause])
+    return str(REFUSALS[error.cause])
 
 
 def request_lines(person: User) -> list[str]:
@@ -117,23 +117,23 @@ def _names(people: list[User]) -> str:
     return ", ".join(person.username for person in people)
 
 
-def who_helps(denied: Exception | None) -> dict[str, str]:
+def who_helps(denial: Exception | None) -> dict[str, str]:
     """For a page that was denied: who can help, and where to ask, unless what it needs cannot be asked for there.
 
     Says nothing of a team that was not named by it.
     """
-    if isinstance(denied, NotPermitted) and not roles_for(denied.permission):
+    if isinstance(denial, NotPermitted) and not roles_for(denial.permission):
         return {"names": _names(platform_admins())}
-    if not isinstance(denied, NotPermitted) or denied.team is None:
+    if not isinstance(denial, NotPermitted) or denial.team is None:
         return {"names": "", "query": ""}
-    people = [grant.person for grant in who_can(Permission.GRANT, denied.team)] or platform_admins()
+    people = [grant.person for grant in who_can(Permission.GRANT, denial.team)] or platform_admins()
     names = ", ".join(sorted(person.username for person in people))
-    if denied.permission in DENIALS:  # nobody asks to be an admin for one cluster
+    if denial.permission in DENIALS:  # nobody asks to be an admin for one cluster
         return {"names": names}
     role = next(
-        (role.value for role, actions in LEAST.items() if denied.permission in actions), Role.ADMIN.value
+        (role.value for role, actions in LEAST.items() if denial.permission in actions), Role.ADMIN.value
     )
-    return {"names": names, "query": f"?team={denied.team.slug}&role={role}"}
+    return {"names": names, "query": f"?team={denial.team.slug}&role={role}"}
 
 
 LEAST: dict[Role, set[Permission]] = {

@@ -42,9 +42,9 @@ def approval_rules(team: Team) -> str:
     return " · ".join(texts)
 
 
-def approval_refusal(refused: ApprovalRefused) -> str:
+def approval_refusal(error: ApprovalRefused) -> str:
     """Why this person may not decide."""
-    return join_sentences(str(OBJECTIONS.get(refused.cause, "")), _("Nothing was changed."))
+    return join_sentences(str(OBJECTIONS.get(error.cause, "")), _("Nothing was changed."))
 
 
 def no_approver_text(creation: Creation) -> str:

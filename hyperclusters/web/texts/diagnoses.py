@@ -73,7 +73,7 @@ def diagnosis(test: ConnectionTest) -> StatusText:
     kind = KINDS.get(result, "bad")
     if result == Diagnosis.WELL or test.clusters is not None:
         return StatusText(
-            kind, str(result.label), join_sentences(_answered(test), _clock(test), _advice(result))
+            kind, str(result.label), join_sentences(_list_answer_text(test), _clock(test), _advice(result))
         )
     what = cause_of(test.cause, test.code, test.message)
     return StatusText(kind, str(result.label), join_sentences(what, _clock(test), _advice(result)))
@@ -98,7 +98,7 @@ def _list_line(row: dict[str, Any]) -> dict[str, object]:
     return line | {"kind": "bad", "text": join_sentences(why, effect)}
 
 
-def _answered(test: ConnectionTest) -> str:
+def _list_answer_text(test: ConnectionTest) -> str:
     count = test.clusters or 0
     return ngettext(
         "The cloud accepted the key and listed %(count)d HPS cluster in %(seconds)s s.",

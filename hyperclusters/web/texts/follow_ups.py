@@ -48,9 +48,9 @@ FIELDS: dict[str, str] = {
 }
 
 
-def follow_up_refusal(refused: FollowUpRefused) -> str:
+def follow_up_refusal(error: FollowUpRefused) -> str:
     """Why nothing was changed."""
-    return str(FOLLOW_UP_REFUSALS[FollowUpCause(refused.cause)])
+    return str(FOLLOW_UP_REFUSALS[FollowUpCause(error.cause)])
 
 
 def follow_up_state(follow_up: FollowUp) -> tuple[str, str]:

@@ -33,10 +33,10 @@ def access_text(person: str, grants: Iterable[Grant]) -> str:
     return gettext("%(who)s is %(access)s.") % {"who": person, "access": gettext(", ").join(parts)}
 
 
-def change_text(role: str, replaced: list[Grant], remaining: list[Grant]) -> str:
+def change_text(role: str, replaced_grants: list[Grant], remaining_grants: list[Grant]) -> str:
     """What a change takes away and what stays: "Replaces Admin. Viewer stays." Empty if it only adds."""
-    gone = [each.get_role_display() for each in replaced if each.role != role]
-    stays = [each.get_role_display() for each in remaining]
+    gone = [each.get_role_display() for each in replaced_grants if each.role != role]
+    stays = [each.get_role_display() for each in remaining_grants]
     lines = [gettext("Replaces %(roles)s") % {"roles": gettext(", ").join(gone)}] if gone else []
     if stays:
         lines.append(gettext("%(roles)s stays") % {"roles": gettext(", ").join(stays)})

@@ -11,7 +11,7 @@ from hyperclusters.web.texts.causes import cause_of, join_sentences
 from hyperclusters.web.texts.states import StatusText
 
 
-def lookup_status(lookup: ProjectLookup, found: list[FoundProject], others: int) -> StatusText:
+def lookup_status(lookup: ProjectLookup, projects: list[FoundProject], others: int) -> StatusText:
     """A lookup in words. `others`: how many projects belong to other regions."""
     if lookup.done_at is None:
         return StatusText(
@@ -21,9 +21,9 @@ def lookup_status(lookup: ProjectLookup, found: list[FoundProject], others: int)
         )
     if lookup.rows is None:
         return _failure(lookup)
-    if found:
-        title = ngettext("%(n)d project to choose from", "%(n)d projects to choose from", len(found))
-        return StatusText("good", title % {"n": len(found)}, _elsewhere(lookup, others))
+    if projects:
+        title = ngettext("%(n)d project to choose from", "%(n)d projects to choose from", len(projects))
+        return StatusText("good", title % {"n": len(projects)}, _elsewhere(lookup, others))
     if others:
         title = _("No project in %(region)s") % {"region": lookup.region}
         text = join_sentences(

@@ -77,15 +77,15 @@ def unread_since(person: User) -> datetime:
 def unread_endings(person: User) -> int:
     """How many unread notices there are of access that ends."""
     since = unread_since(person)
-    return sum(_warned_at(grant) > since for grant in ending(person))
+    return sum(_warned_at(grant) > since for grant in ending_grants(person))
 
 
 def unread(person: Anyone) -> QuerySet[Any]:
     """A row for each other notice that came after `since` (`unread_since`), for the number on every page."""
     sources: tuple[QuerySet[Any], ...]
     sources = (
-        *(_settled(person), _decided(person), _ownership_numbers(person), _entries(person)),
-        *(_approved(person), _to_approve(person)),
+        *(_outcomes(person), _decisions(person), _ownership_numbers(person), _entries(person)),
+        *(_approved_creations(person), _to_approve(person)),
         *(open_reviews(person).reminded(each.field, SINCE) for each in REMINDERS),
     )
     first, *others = (source.order_by().values_list(Value(1)) for source in sources)
@@ -104,7 +104,7 @@ def mark_read(person: User) -> None:
 
 def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
     """What became of this person's creations, as far as they may still see them."""
-    for creation in _rows(_settled, person, since):
+    for creation in _rows(_outcomes, person, since):
         if creation.settled_at is None:
             continue
         detail = " · ".join(filter(None, (creation.project.name, creation.code, declined_text(creation))))
@@ -112,7 +112,7 @@ def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
         yield Notice(creation.settled_at, KINDS[creation.state], _settled_text(creation), detail, url)
 
 
-def _settled(person: Anyone) -> CreationQuerySet:
+def _outcomes(person: Anyone) -> CreationQuerySet:
     own = Creation.objects.visible_to(person).filter(requested_by=person.pk)
     settled = own.filter(settled_at__gt=SINCE).exclude(state=State.CANCELLED)
     return settled.select_related("project", "approval_by").order_by("-settled_at", "pk")
@@ -132,7 +132,7 @@ def _approvals(person: User, since: datetime) -> Iterator[Notice]:
     """Creations that this person can approve, and their own that somebody approved. A declined one is settled."""
     sources = (
         (_to_approve, "warn", _("%(person)s asks for approval of %(name)s")),
-        (_approved, "good", _("%(person)s approved %(name)s")),
+        (_approved_creations, "good", _("%(person)s approved %(name)s")),
     )
     for build, kind, text in sources:
         for each in _rows(build, person, since):
@@ -146,7 +146,7 @@ def _to_approve(person: Anyone) -> CreationQuerySet:
     return _of_approval(Creation.objects.to_approve(person))
 
 
-def _approved(person: Anyone) -> CreationQuerySet:
+def _approved_creations(person: Anyone) -> CreationQuerySet:
     own = Creation.objects.visible_to(person).filter(requested_by=person.pk)
     return _of_approval(own.filter(approval=Approval.APPROVED))
 
@@ -157,7 +157,7 @@ def _of_approval(creations: CreationQuerySet) -> CreationQuerySet:
 
 
 def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
-    for each in _rows(_decided, person, since):
+    for each in _rows(_decisions, person, since):
         is_approved = each.state == RequestState.APPROVED
         text = (
             _("%(person)s approved your request: %(role)s in %(team)s")
@@ -171,7 +171,7 @@ def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
             yield Notice(each.decided_at, kind, text % values, each.note, reverse("access:mine"))
 
 
-def _decided(person: Anyone) -> QuerySet[AccessRequest]:
+def _decisions(person: Anyone) -> QuerySet[AccessRequest]:
     decided = AccessRequest.objects.filter(person=person.pk, decided_at__gt=SINCE)
     decided = decided.exclude(state=RequestState.WITHDRAWN).select_related("team", "decided_by")
     return decided.order_by("-decided_at", "pk")
@@ -241,7 +241,7 @@ def open_reviews(person: Anyone) -> AccessReviewQuerySet:
 
 def _ending_access(person: User, since: datetime) -> Iterator[Notice]:
     """Access that ends within a week."""
-    for grant in ending(person):
+    for grant in ending_grants(person):
         if (at := _warned_at(grant)) > since:
             yield Notice(at, "warn", _ending_text(grant), grant.reason, reverse("access:mine"))
 
@@ -251,7 +251,7 @@ def _warned_at(grant: Grant) -> datetime:
     return max(grant.until - SOON, grant.since) if grant.until else grant.since
 
 
-def ending(person: User) -> list[Grant]:
+def ending_grants(person: User) -> list[Grant]:
     """This person's access that ends within a week, the nearest end first, unless a higher role there lasts as long."""
     soon, grants = clock.now() + SOON, active_grants(person)
     near = [

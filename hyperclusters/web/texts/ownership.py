@@ -11,19 +11,19 @@ from hyperclusters.clusters.models import Cluster, Deletion
 from hyperclusters.web.texts.causes import join_sentences
 
 
-def lock_text(locked: Cluster | Deletion) -> str:
+def lock_text(row: Cluster | Deletion) -> str:
     """Who locked the cluster and why: as it is locked now, or as it was when a deletion was stopped."""
-    name = locked.locked_by.username if locked.locked_by else ""
-    return _("%(person)s locked this cluster: “%(reason)s”.") % {"person": name, "reason": locked.lock_reason}
+    name = row.locked_by.username if row.locked_by else ""
+    return _("%(person)s locked this cluster: “%(reason)s”.") % {"person": name, "reason": row.lock_reason}
 
 
-def ownership_refusal(refused: ClusterLocked | NotInTeam) -> str:
+def ownership_refusal(error: ClusterLocked | NotInTeam) -> str:
     """Why a locked cluster was not deleted or locked again, or not handed over to somebody."""
-    if isinstance(refused, ClusterLocked):
+    if isinstance(error, ClusterLocked):
         unlock = _("Nothing was changed. An admin of the team can unlock it.")
-        return join_sentences(lock_text(refused.cluster), unlock)
+        return join_sentences(lock_text(error.cluster), unlock)
     text = _("Nobody called “%(name)s” has access to %(team)s. Nothing was changed.")
-    return text % {"name": refused.username, "team": refused.team.name}
+    return text % {"name": error.username, "team": error.team.name}
 
 
 def not_theirs(person: User, cluster: Cluster) -> str:

@@ -36,30 +36,30 @@ from hyperclusters.web.texts.causes import Text, cause_of, join_sentences
 from hyperclusters.web.texts.ownership import ownership_refusal
 
 
-def refusal(refused: CreationRefused) -> str:
+def refusal(error: CreationRefused) -> str:
     """Why something was not accepted. Every such sentence says that nothing was sent or changed."""
-    if isinstance(refused, AgainstRules):
-        return rule_broken(refused.team, refused.fields[0])
-    if isinstance(refused, QuotaReached) and refused.team:
+    if isinstance(error, AgainstRules):
+        return rule_broken(error.team, error.fields[0])
+    if isinstance(error, QuotaReached) and error.team:
         return ngettext(
             "This team may have %(quota)d cluster, and has it. Nothing was sent.",
             "This team may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
-            refused.quota,
-        ) % {"quota": refused.quota}
-    if isinstance(refused, QuotaReached):
+            error.quota,
+        ) % {"quota": error.quota}
+    if isinstance(error, QuotaReached):
         return ngettext(
             "This project may have %(quota)d cluster, and has it. Nothing was sent.",
             "This project may have %(quota)d clusters, and has or is making as many. Nothing was sent.",
-            refused.quota,
-        ) % {"quota": refused.quota}
-    if isinstance(refused, Blocked):
-        because = cause_of(refused.project.blocked_cause, refused.project.blocked_code)
+            error.quota,
+        ) % {"quota": error.quota}
+    if isinstance(error, Blocked):
+        because = cause_of(error.project.blocked_cause, error.project.blocked_code)
         return _(
             "Calls to the cloud are stopped for this project at the moment. %(because)s Nothing was sent."
         ) % {"because": because}
-    if isinstance(refused, ClusterLocked | NotInTeam):
-        return ownership_refusal(refused)
-    return approval_refusal(refused) if isinstance(refused, ApprovalRefused) else str(REFUSALS[type(refused)])
+    if isinstance(error, ClusterLocked | NotInTeam):
+        return ownership_refusal(error)
+    return approval_refusal(error) if isinstance(error, ApprovalRefused) else str(REFUSALS[type(error)])
 
 
 def rule_text(team: Team, field: str) -> str:

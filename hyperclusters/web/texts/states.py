@@ -72,7 +72,7 @@ def failure_text(creation: Creation) -> str:
     return creation_status(creation).text
 
 
-def _created(creation: Creation) -> tuple[str, str]:
+def _created_status(creation: Creation) -> tuple[str, str]:
     how = {
         Evidence.REPLY: _("The cloud confirmed it in its answer."),
         Evidence.LISTED: _(
@@ -84,7 +84,7 @@ def _created(creation: Creation) -> tuple[str, str]:
     return _("Created"), join_sentences(how.get(Evidence(creation.evidence), ""), odd)
 
 
-def _queued(creation: Creation) -> tuple[str, str]:
+def _queued_status(creation: Creation) -> tuple[str, str]:
     if creation.waits_for_approval:
         return waiting_status(creation)
     if not creation.cause:
@@ -97,18 +97,18 @@ def _queued(creation: Creation) -> tuple[str, str]:
     ) % {"because": because}
 
 
-def _sending(creation: Creation) -> tuple[str, str]:
+def _sending_status(creation: Creation) -> tuple[str, str]:
     return _("Being created"), _("The request is on its way to the cloud. You may close this page.")
 
 
-def _unknown(creation: Creation) -> tuple[str, str]:
+def _unknown_status(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
     return _("No clear answer from the cloud. It may exist."), _(
         "%(because)s Don't create it again: we are looking for it in the cloud's list. You may close this page."
     ) % {"because": because}
 
 
-def _undecided(creation: Creation) -> tuple[str, str]:
+def _undecided_status(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message, is_clear=False)
     if len(creation.candidates) == 1:
         return _("A person must decide"), _(
@@ -119,7 +119,7 @@ def _undecided(creation: Creation) -> tuple[str, str]:
     ) % {"because": because}
 
 
-def _failed(creation: Creation) -> tuple[str, str]:
+def _failed_status(creation: Creation) -> tuple[str, str]:
     because = cause_of(creation.cause, creation.code, creation.message, is_clear=True)
     what_to_do = refusal_remedy(creation)
     if creation.code or creation.cause.startswith("status_"):
@@ -139,7 +139,7 @@ def attempts_made(work: Creation | Deletion) -> str:
     ) % {"count": work.attempts}
 
 
-def _refused(creation: Creation) -> tuple[str, str]:
+def _refused_status(creation: Creation) -> tuple[str, str]:
     because = declined_text(creation) or cause_of(creation.cause, creation.code, creation.message)
     what_to_do = remedy(creation.cause, creation.code)
     if (
@@ -162,7 +162,7 @@ def _not_created(creation: Creation) -> tuple[str, str]:
     )
 
 
-def _cancelled(creation: Creation) -> tuple[str, str]:
+def _cancelled_status(creation: Creation) -> tuple[str, str]:
     if creation.attempts:
         return _("Withdrawn"), join_sentences(
             _("It was withdrawn before it was sent again."), attempts_made(creation)
@@ -171,15 +171,15 @@ def _cancelled(creation: Creation) -> tuple[str, str]:
 
 
 _WORDS = {
-    State.CREATED: _created,
-    State.QUEUED: _queued,
-    State.SENDING: _sending,
-    State.UNKNOWN: _unknown,
-    State.NEEDS_ATTENTION: _undecided,
-    State.FAILED: _failed,
-    State.REFUSED: _refused,
+    State.CREATED: _created_status,
+    State.QUEUED: _queued_status,
+    State.SENDING: _sending_status,
+    State.UNKNOWN: _unknown_status,
+    State.NEEDS_ATTENTION: _undecided_status,
+    State.FAILED: _failed_status,
+    State.REFUSED: _refused_status,
     State.NOT_CREATED: _not_created,
-    State.CANCELLED: _cancelled,
+    State.CANCELLED: _cancelled_status,
 }
 
 

@@ -27,10 +27,10 @@ class Step:
     is_archived: bool = False
 
 
-def timeline(creation: Creation, archived: Sequence[Event] = ()) -> list[Step]:
-    """What has happened so far, oldest first. `archived`: its events that the ledger lacks, newest first."""
+def timeline(creation: Creation, archived_events: Sequence[Event] = ()) -> list[Step]:
+    """What has happened so far, oldest first. `archived_events`: its events that the ledger lacks, newest first."""
     steps: list[Step] = []
-    past = [(event.seq, event) for event in reversed(archived)]
+    past = [(event.seq, event) for event in reversed(archived_events)]
     for seq, event in [*past, *events(Event.objects.for_object("creation", creation.pk))]:
         try:
             new = _steps(event)
@@ -63,17 +63,17 @@ def _steps(event: Event | None) -> list[Step]:
     return steps
 
 
-def _requested(event: Event) -> str:
+def _request_text(event: Event) -> str:
     if not event.reason:
         return _("by %(person)s") % {"person": event.person_name}
     return _("by %(person)s: “%(reason)s”") % {"person": event.person_name, "reason": event.reason}
 
 
-def _sending(event: Event) -> str:
+def _sending_text(event: Event) -> str:
     return _("Attempt %(number)d, logged before sending") % {"number": (event.after or {}).get("send", 1)}
 
 
-def _answered(event: Event) -> str:
+def _answer_text(event: Event) -> str:
     response = event.response or {}
     cluster = (event.after or {}).get("cluster") or {}
     parts = []
@@ -103,19 +103,19 @@ def _person(event: Event) -> str:
     return _("by %(person)s") % {"person": event.person_name}
 
 
-def _needed(event: Event) -> str:
+def _attention_text(event: Event) -> str:
     return cause_of(event.evidence, "")
 
 
 # Each step: its title, its colour, and what else the event tells.
 STEPS: dict[EventType, tuple[str | Promise, str, Callable[[Event], str] | None]] = {
-    EventType.CREATE_REQUESTED: (gettext_lazy("Requested"), "good", _requested),
-    EventType.CREATE_APPROVAL_NEEDED: (gettext_lazy("Waits for approval"), "wait", _needed),
-    EventType.CREATE_APPROVED: (gettext_lazy("Approved"), "good", _requested),
-    EventType.CREATE_DECLINED: (gettext_lazy("Declined"), "bad", _requested),
+    EventType.CREATE_REQUESTED: (gettext_lazy("Requested"), "good", _request_text),
+    EventType.CREATE_APPROVAL_NEEDED: (gettext_lazy("Waits for approval"), "wait", _attention_text),
+    EventType.CREATE_APPROVED: (gettext_lazy("Approved"), "good", _request_text),
+    EventType.CREATE_DECLINED: (gettext_lazy("Declined"), "bad", _request_text),
     EventType.CREATE_APPROVAL_REFUSED: (gettext_lazy("Approval refused"), "warn", _person),
-    EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending),
-    EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answered),
+    EventType.CREATE_SENDING: (gettext_lazy("Sent to the cloud"), "good", _sending_text),
+    EventType.CREATE_SUCCEEDED: (gettext_lazy("Created"), "good", _answer_text),
     EventType.CREATE_FAILED: (gettext_lazy("Failed"), "bad", _cause),
     EventType.CREATE_UNKNOWN: (gettext_lazy("Outcome unknown"), "wait", _cause),
     EventType.CREATE_DELAYED: (gettext_lazy("Not sent this time"), "warn", _cause),

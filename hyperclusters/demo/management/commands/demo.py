@@ -26,7 +26,7 @@ from hyperclusters.demo.processes import (
     wait_until_ready,
     watch,
 )
-from hyperclusters.demo.simulated import SimulatedCloud
+from hyperclusters.demo.simulated_cloud import SimulatedCloud
 from hyperclusters.environment import number
 from hyperclusters.modelarts import Credentials
 
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         simulator.start()
         wait_until_ready(simulator, f"http://127.0.0.1:{self.simulator_port}/_simulator/switches")
         if not folder.exists():
-            seed.make(self._simulated())
+            seed.make(self._simulated_cloud())
         seed.set_passwords(settings.DEMO_PASSWORD)
         seed.issue_token(settings.DEMO_TOKEN)
         folder.touch()
@@ -102,7 +102,7 @@ class Command(BaseCommand):
             path.unlink()
         shutil.rmtree(settings.DATA_DIR / "simulator", ignore_errors=True)
 
-    def _simulated(self) -> SimulatedCloud:
+    def _simulated_cloud(self) -> SimulatedCloud:
         key = os.environ.get("SIMULATOR_AK") or "DEMOACCESSKEY"
         secret = os.environ.get("SIMULATOR_SK") or "demo-secret-key"
         return SimulatedCloud(f"http://127.0.0.1:{self.simulator_port}", Credentials(key, secret))

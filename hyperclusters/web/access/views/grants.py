@@ -19,7 +19,7 @@ from hyperclusters.web.access.forms import ApproveForm, GiveForm, ReasonForm
 from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import keeps_draft, note_not_taken
-from hyperclusters.web.shared.http import REFUSED, PageRequest, own_path, posted
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, own_path, posted_data
 from hyperclusters.web.texts.access import access_refusal
 from hyperclusters.web.texts.grants import access_text
 
@@ -33,7 +33,7 @@ def give(request: PageRequest, slug: str) -> HttpResponse:
     """Give somebody a role, or invite them by e-mail."""
     team = team_of(request, slug)
     initial = {name: request.GET[name] for name in ("who", "role", "until") if name in request.GET}
-    form = GiveForm(posted(request), team=team, roles=grantable_roles(request, team), initial=initial)
+    form = GiveForm(posted_data(request), team=team, roles=grantable_roles(request, team), initial=initial)
     context = {"team": team, "title": _("Give access"), "submit": _("Give access")}
     return form_page(
         request, form, lambda: give_access(request, team, form), "access/teams/form.html", context
@@ -57,7 +57,8 @@ def decide(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     answer = forms_page(
         request, forms, lambda form: _decide(request, access_request, form, back), page, context
     )
-    if answer.status_code == REFUSED and "back" in request.POST:  # from a list, which has no room for errors
+    # From a list, which has no room for errors.
+    if answer.status_code == UNPROCESSABLE and "back" in request.POST:
         form = forms[request.POST["do"]]
         messages.warning(request, " ".join(str(each) for errors in form.errors.values() for each in errors))
         note_not_taken(request)

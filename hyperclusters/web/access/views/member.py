@@ -25,7 +25,7 @@ from hyperclusters.web.access.views.grants import GIVERS, grantable_roles
 from hyperclusters.web.access.views.teams import team_of
 from hyperclusters.web.shared.decorators import access
 from hyperclusters.web.shared.drafts import keeps_draft
-from hyperclusters.web.shared.http import PageRequest, posted, render_page, wants_fragment
+from hyperclusters.web.shared.http import PageRequest, posted_data, render_page, wants_fragment
 from hyperclusters.web.texts.access import access_refusal
 from hyperclusters.web.texts.grants import access_text, change_text
 
@@ -39,7 +39,7 @@ def grant(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     team = team_of(request, slug)
     roles, grants = grantable_roles(request, team), _grants(team, pk)
     is_live = wants_fragment(request) and request.method == "GET"
-    form = ChangeForm(request.GET if is_live else posted(request), team=team, grants=grants, roles=roles)
+    form = ChangeForm(request.GET if is_live else posted_data(request), team=team, grants=grants, roles=roles)
     outcome = _outcome(form) if form.is_bound else {"text": access_text(grants[0].person.username, grants)}
     if is_live:
         return render_page(request, PAGE, "access/teams/_outcome.html", {"outcome": outcome})
@@ -67,7 +67,7 @@ def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     is_all = len(grants) == 1 or "all" in request.GET
     ending = grants if is_all else [each for each in grants if each.pk == pk]
     left = [each for each in grants if each not in ending]
-    form = ReasonForm(posted(request))
+    form = ReasonForm(posted_data(request))
     context = {"team": team, "ending": ending, "is_all": is_all, "person_name": grants[0].person.username}
     context["outcome"] = {"text": access_text(grants[0].person.username, left)}
     return form_page(
@@ -114,12 +114,12 @@ def _change(request: PageRequest, form: ChangeForm) -> Team | None:
     return team
 
 
-def _revoke(request: PageRequest, team: Team, ending: list[Grant], form: ReasonForm, *, is_all: bool) -> Any:
-    person, reason = ending[0].person, form.cleaned_data["reason"]
+def _revoke(request: PageRequest, team: Team, grants: list[Grant], form: ReasonForm, *, is_all: bool) -> Any:
+    person, reason = grants[0].person, form.cleaned_data["reason"]
     if is_all:
         services.end_all_grants(person, team, reason=reason, by=request.user)
     else:
-        services.end_grant(ending[0], reason=reason, by=request.user)
+        services.end_grant(grants[0], reason=reason, by=request.user)
     left = Grant.objects.active().of(person, team)
     messages.success(request, _("Revoked. %(now)s") % {"now": access_text(person.username, left)})
     return "teams:list" if person == request.user and not left else team

@@ -22,7 +22,7 @@ from hyperclusters.web.access.message_forms import TargetForm
 from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import keeps_draft
-from hyperclusters.web.shared.http import PageRequest, posted, render_page
+from hyperclusters.web.shared.http import PageRequest, posted_data, render_page
 from hyperclusters.web.texts.messages import failure_text, target_status
 from hyperclusters.web.texts.states import StatusText
 
@@ -127,7 +127,7 @@ def _place(team: Team | None) -> dict[str, Any]:
 
 
 def _add(request: PageRequest, team: Team | None) -> HttpResponse:
-    form = TargetForm(posted(request), team=team)
+    form = TargetForm(posted_data(request), team=team)
 
     def act() -> str:
         target = targets.add_target(team=team, by=request.user, **form.cleaned_data)
@@ -140,7 +140,7 @@ def _add(request: PageRequest, team: Team | None) -> HttpResponse:
 
 def _change(request: PageRequest, team: Team | None, pk: UUID) -> HttpResponse:
     target = get_object_or_404(targets.targets_of(team), pk=pk)
-    form = TargetForm(posted(request), team=team, target=target)
+    form = TargetForm(posted_data(request), team=team, target=target)
 
     def act() -> str:
         targets.change_target(target, by=request.user, **form.cleaned_data)

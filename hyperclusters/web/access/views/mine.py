@@ -23,7 +23,7 @@ from hyperclusters.web.access.form_pages import submit
 from hyperclusters.web.access.forms import AskForm, JoinForm
 from hyperclusters.web.shared.decorators import OWN, PUBLIC, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data
 from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, ended_grants
 
 
@@ -53,7 +53,7 @@ def ask(request: PageRequest) -> HttpResponse:
 
     if target := submit(form, act):
         return redirect(target)
-    return _page(request, form, status=REFUSED)
+    return _page(request, form, status=UNPROCESSABLE)
 
 
 @access(post=OWN, page="access:mine")
@@ -74,28 +74,28 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
     if invited is None:
         return render(request, "access/no_invitation.html", status=404)
     person: User | AnonymousUser = request.user
-    form = JoinForm(None if isinstance(person, User) else posted(request))
+    form = JoinForm(None if isinstance(person, User) else posted_data(request))
     refusal = ""
     if request.method == "POST":
         try:
-            if _accepted(person, invited, form):
+            if _accept(person, invited, form):
                 return redirect("access:mine")
         except ChangeRefused as refused:
             refusal = access_refusal(refused)
     has_account = User.objects.by_address(invited.email).exists()
     context = {"invited": invited, "form": form, "refusal": refusal, "has_account": has_account}
-    status = REFUSED if refusal or form.errors else 200
+    status = UNPROCESSABLE if refusal or form.errors else 200
     return render(request, "access/invitation.html", context, status=status)
 
 
-def _accepted(person: User | AnonymousUser, invited: Invitation, form: JoinForm) -> bool:
+def _accept(person: User | AnonymousUser, invitation: Invitation, form: JoinForm) -> bool:
     if isinstance(person, User):
-        invitations.accept(invited, person=person)
+        invitations.accept(invitation, person=person)
         return True
     if not form.is_valid():
         return False
     try:
-        invitations.join(invited, **form.cleaned_data)
+        invitations.join(invitation, **form.cleaned_data)
     except ValidationError as error:
         form.add_error(None, error.messages)
         return False

@@ -21,7 +21,7 @@ from hyperclusters.web.access.forms import AddPersonForm, ReasonForm, SiteRoleFo
 from hyperclusters.web.access.views.grants import give_access
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import keeps_draft
-from hyperclusters.web.shared.http import PageRequest, posted
+from hyperclusters.web.shared.http import PageRequest, posted_data
 from hyperclusters.web.shared.listing import PAGE_SIZE, search_text
 
 APPOINTERS = anywhere(Permission.APPOINT)
@@ -51,7 +51,7 @@ def listing(request: PageRequest) -> HttpResponse:
 @keeps_draft()
 def appoint(request: PageRequest) -> HttpResponse:
     """Make somebody an auditor or a platform admin."""
-    form = SiteRoleForm(posted(request), initial={"until": "open", "who": request.GET.get("who", "")})
+    form = SiteRoleForm(posted_data(request), initial={"until": "open", "who": request.GET.get("who", "")})
 
     def act() -> str:
         data = form.cleaned_data
@@ -74,7 +74,7 @@ def invite(request: PageRequest) -> HttpResponse:
     teams = {team.slug: team for team in Team.objects.all()}
     choices = [(team.slug, team.name) for team in teams.values()]
     roles = list(TEAM_ROLES) if own else [Role.ADMIN]
-    form = AddPersonForm(posted(request), roles=roles, teams=choices)
+    form = AddPersonForm(posted_data(request), roles=roles, teams=choices)
 
     def act() -> Team:
         team = teams[form.cleaned_data["team"]]
@@ -94,7 +94,7 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
     """End somebody's site role."""
     site = Grant.objects.active().filter(team__isnull=True).select_related("person")
     grant = get_object_or_404(site, pk=pk)
-    form = ReasonForm(posted(request))
+    form = ReasonForm(posted_data(request))
 
     def act() -> str:
         services.end_grant(grant, reason=form.cleaned_data["reason"], by=request.user)
@@ -110,7 +110,7 @@ def dismiss(request: PageRequest, pk: int) -> HttpResponse:
 def correct(request: PageRequest, pk: int) -> HttpResponse:
     """Change a person's e-mail address or full name."""
     person = get_object_or_404(User, pk=pk)
-    form = CorrectForm(posted(request), initial={"email": person.email, "full_name": person.full_name})
+    form = CorrectForm(posted_data(request), initial={"email": person.email, "full_name": person.full_name})
 
     def act() -> str:
         people.correct(person, by=request.user, **form.cleaned_data)
@@ -125,7 +125,7 @@ def correct(request: PageRequest, pk: int) -> HttpResponse:
 def activity(request: PageRequest, pk: int) -> HttpResponse:
     """Deactivate an account, or let its person sign in again."""
     person = get_object_or_404(User, pk=pk)
-    is_active, form = person.is_active, ReasonForm(posted(request))
+    is_active, form = person.is_active, ReasonForm(posted_data(request))
 
     def act() -> str:
         change = access_reviews.deactivate if is_active else access_reviews.reactivate
@@ -142,7 +142,7 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
 @keeps_draft()
 def add_team(request: PageRequest) -> HttpResponse:
     """A new team. Its first admin is appointed on its page."""
-    form = TeamForm(posted(request))
+    form = TeamForm(posted_data(request))
 
     def act() -> str:
         team = services.add_team(by=request.user, **form.cleaned_data)

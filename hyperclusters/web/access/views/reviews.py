@@ -26,7 +26,7 @@ from hyperclusters.web.access.reviews import (
 from hyperclusters.web.access.views.teams import team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data
 
 ASKERS = on("team", Permission.AUDIT, or_anywhere=Permission.APPOINT)
 # Platform admins decide about admins, and nobody else.
@@ -40,11 +40,13 @@ def review(request: PageRequest, slug: str) -> HttpResponse:
     """The open review with its decisions, and the past ones."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    form = Form(posted(request))
+    form = Form(posted_data(request))
     if request.method == "POST" and (target := submit(form, lambda: _carry_out(request, team))):
         return redirect(target)
     context = review_context(request, team, draft_for(request)) | {"form": form}
-    return render(request, "access/reviews/review.html", context, status=REFUSED if form.errors else 200)
+    return render(
+        request, "access/reviews/review.html", context, status=UNPROCESSABLE if form.errors else 200
+    )
 
 
 @access(get=ASKERS, post=ASKERS)
@@ -53,7 +55,7 @@ def open_review(request: PageRequest, slug: str) -> HttpResponse:
     """Open a review with a due date."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    form = DueForm(posted(request))
+    form = DueForm(posted_data(request))
     context = {"team": team, "title": _("Start an access review"), "submit": _("Start review")}
     return form_page(request, form, lambda: _open(request, team, form), "access/teams/form.html", context)
 
@@ -64,7 +66,7 @@ def cancel_review(request: PageRequest, slug: str) -> HttpResponse:
     """Cancel the open review."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    form = ReasonForm(posted(request))
+    form = ReasonForm(posted_data(request))
     context = {"team": team, "title": _("Cancel the access review"), "submit": _("Cancel review")}
     return form_page(request, form, lambda: _cancel(request, team, form), "access/teams/form.html", context)
 

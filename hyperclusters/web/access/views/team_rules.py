@@ -15,7 +15,7 @@ from hyperclusters.web.access.form_pages import form_page
 from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import keeps_draft
-from hyperclusters.web.shared.http import PageRequest, posted
+from hyperclusters.web.shared.http import PageRequest, posted_data
 
 APPOINTERS = on("team", Permission.APPOINT)
 FORM = "access/teams/form.html"
@@ -27,7 +27,7 @@ def rules(request: PageRequest, slug: str) -> HttpResponse:
     """What the team allows, set by its admins."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    form = RulesForm(posted(request), instance=Team.objects.get(pk=team.pk))
+    form = RulesForm(posted_data(request), instance=Team.objects.get(pk=team.pk))
 
     def act() -> str:
         values = {name: form.cleaned_data[name] for name in (*Team.RULES, "reason")}
@@ -44,7 +44,7 @@ def quota(request: PageRequest, slug: str) -> HttpResponse:
     """How many clusters the team may have, set by platform admins."""
     team = team_of(request, slug)
     request.rule.require(request.user)
-    form = QuotaForm(posted(request), initial={"quota": team.quota}, used=used_by(team))
+    form = QuotaForm(posted_data(request), initial={"quota": team.quota}, used_count=used_by(team))
 
     def act() -> str:
         services.set_rules(team, by=request.user, **form.cleaned_data)
@@ -60,7 +60,7 @@ def rename(request: PageRequest, slug: str) -> HttpResponse:
     """Another name for the team, given by platform admins."""
     team = team_of(request, slug)
     request.rule.require(request.user)
-    form = RenameForm(posted(request), initial={"name": team.name})
+    form = RenameForm(posted_data(request), initial={"name": team.name})
 
     def act() -> str:
         services.rename_team(team, by=request.user, **form.cleaned_data)

@@ -36,7 +36,7 @@ from hyperclusters.access.service_identities import identities_of
 from hyperclusters.access.team_admins import SOON, TeamWithAdmins, teams_without_admin, with_admins
 from hyperclusters.accounts.models import ApiToken
 from hyperclusters.audit import clock
-from hyperclusters.audit.archived import needle, past
+from hyperclusters.audit.archive_events import needle, past
 from hyperclusters.audit.matching import Fields
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.segments import archives_since
@@ -61,7 +61,7 @@ ABLE = {
     "DECIDE": gettext_lazy("decide outcomes"),
     "GRANT": gettext_lazy("give access"),
 }
-UNUSED = timedelta(days=30)
+UNUSED_FOR = timedelta(days=30)
 GRANTERS = on("team", Permission.GRANT)
 
 
@@ -222,7 +222,7 @@ def filtered_members(request: PageRequest, team: Team) -> tuple[GrantQuerySet, l
         theirs = everybody.filter(person=OuterRef("person"))
         rows = {
             "soon": rows.filter(until__lt=now + SOON),
-            "unused": rows.filter(~Exists(acts.filter(at__gt=now - UNUSED)), since__lt=now - UNUSED),
+            "unused": rows.filter(~Exists(acts.filter(at__gt=now - UNUSED_FOR)), since__lt=now - UNUSED_FOR),
             "unreviewed": rows.filter(Exists(theirs.filter(reviewed_at__isnull=True))),
             "layered": rows.filter(Exists(theirs.exclude(pk=OuterRef("pk")))),
         }[show]

@@ -23,9 +23,9 @@ from hyperclusters.web.access.token_forms import ServiceForm, TokenForm
 from hyperclusters.web.access.views.teams import GRANTERS, team_of
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_data
 
-MANAGED = "or an admin of the service identity's team"
+MANAGERS = "or an admin of the service identity's team"
 
 
 @access(get=SIGNED_IN, post=SIGNED_IN, recent=True)
@@ -35,7 +35,7 @@ def new(request: PageRequest) -> HttpResponse:
     owners = [request.user, *_services(request.user)]
     teams = list(teams_where(request.user, Permission.VIEW))
     initial = {name: request.GET[name] for name in ("owner", "team") if name in request.GET}
-    form = TokenForm(posted(request), owners=owners, teams=teams, initial=initial)
+    form = TokenForm(posted_data(request), owners=owners, teams=teams, initial=initial)
     filled_form(form, draft_for(request))
 
     def act() -> tuple[ApiToken, str]:
@@ -46,10 +46,12 @@ def new(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and (created := submit(form, act)):
         token, text = created
         return render(request, "access/token_created.html", {"token": token, "text": text})
-    return render(request, "access/new_token.html", {"form": form}, status=REFUSED if form.errors else 200)
+    return render(
+        request, "access/new_token.html", {"form": form}, status=UNPROCESSABLE if form.errors else 200
+    )
 
 
-@access(post=OWN, page="access:mine", note=MANAGED)
+@access(post=OWN, page="access:mine", note=MANAGERS)
 def revoke(request: PageRequest, pk: str) -> HttpResponse:
     """End a token at once."""
     token = get_object_or_404(tokens.manageable_by(request.user), pk=pk)
@@ -64,7 +66,7 @@ def add_service(request: PageRequest, slug: str) -> HttpResponse:
     """Add a service identity to a team."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    form = ServiceForm(posted(request), team=team)
+    form = ServiceForm(posted_data(request), team=team)
 
     def act() -> Team:
         data = form.cleaned_data
@@ -86,7 +88,7 @@ def remove_service(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     team = team_of(request, slug)
     request.rule.require(request.user, team)
     identity = get_object_or_404(identities_of(team), pk=pk)
-    form = ReasonForm(posted(request))
+    form = ReasonForm(posted_data(request))
 
     def act() -> Team:
         remove_service_identity(identity, by=request.user, reason=form.cleaned_data["reason"])

@@ -16,7 +16,7 @@ from hyperclusters.web.access.form_pages import form_page
 from hyperclusters.web.audit.alert_form import AlertForm
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import keeps_draft
-from hyperclusters.web.shared.http import PageRequest, posted
+from hyperclusters.web.shared.http import PageRequest, posted_data
 
 REVIEWERS = anywhere(Permission.REVIEW)
 
@@ -25,7 +25,7 @@ REVIEWERS = anywhere(Permission.REVIEW)
 @keeps_draft()
 def alerts(request: PageRequest) -> HttpResponse:
     """Thresholds and recipients, as they are now."""
-    form = AlertForm(posted(request), stored=AlertSettings.current())
+    form = AlertForm(posted_data(request), stored=AlertSettings.current())
 
     def act() -> str:
         values = {name: form.cleaned_data[name] for name in (*alert_mails.THRESHOLDS, "reason")}

@@ -14,18 +14,18 @@ from hyperclusters.access.permissions import Permission, audit_scope
 from hyperclusters.audit.archive_checks import request_check
 from hyperclusters.audit.archive_files import Unavailable
 from hyperclusters.audit.paging import SIZE
-from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_from
+from hyperclusters.audit.visits import note_read
 from hyperclusters.web.audit.archive import search_context, segment_rows
 from hyperclusters.web.audit.menus import filter_context
 from hyperclusters.web.audit.query import parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page, wants_fragment
-from hyperclusters.web.shared.ratelimit import limited
+from hyperclusters.web.shared.ratelimit import rate_limit
 
 
 @access(get=anywhere(Permission.AUDIT), note="archives themselves: auditors only")
-@limited(
+@rate_limit(
     "search", "SEARCHES_PER_MINUTE", when=lambda request: not wants_fragment(cast("PageRequest", request))
 )
 def listing(request: PageRequest) -> HttpResponse:
@@ -60,7 +60,7 @@ def verify(request: PageRequest, first: int) -> HttpResponse:
 
 
 @access(post=anywhere(Permission.REVIEW), page="audit:archive", note="recorded as an export")
-@limited("export", "EXPORTS_PER_MINUTE")
+@rate_limit("export", "EXPORTS_PER_MINUTE")
 def download(request: PageRequest, first: int) -> HttpResponseBase:
     """One file of an archive, as it is on the disk."""
     segment = archive_from(first)

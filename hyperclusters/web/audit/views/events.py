@@ -16,15 +16,15 @@ from django.utils.translation import gettext as _
 
 from hyperclusters.access.models import Team
 from hyperclusters.access.permissions import AuditScope, Permission, audit_scope, visible_events
+from hyperclusters.audit.archive_events import find
 from hyperclusters.audit.archive_files import Unavailable
-from hyperclusters.audit.archived import find
 from hyperclusters.audit.filters import WithoutIndex
 from hyperclusters.audit.integrity import integrity_status
 from hyperclusters.audit.models import Event
 from hyperclusters.audit.paging import Page, Span, beside, page, page_at
 from hyperclusters.audit.readable import events
-from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.segments import archive_of, archives_since
+from hyperclusters.audit.visits import note_read
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp
 from hyperclusters.web.audit.archive import link_context
@@ -36,13 +36,13 @@ from hyperclusters.web.audit.query import AuditQuery, parse_query
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import address
-from hyperclusters.web.shared.ratelimit import limited, searches
-from hyperclusters.web.shared.views import saved_views
+from hyperclusters.web.shared.ratelimit import rate_limit, searches
+from hyperclusters.web.shared.saved_views import saved_views
 from hyperclusters.web.texts.events import SOURCES, evidence_text
 
 
 @access(get=anywhere(Permission.AUDIT))
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def listing(request: PageRequest) -> HttpResponse:
     """Newest first, page by page from a sequence number, so that every page costs the same however deep."""
     scope = audit_scope(request.user)
@@ -86,7 +86,7 @@ def event(request: PageRequest, seq: int) -> HttpResponse:
     """One event: all fields, request and answer side by side, its place in the chain."""
     row = next(events(visible_events(request.user).filter(seq=seq)), None)
     if row is None:
-        return _archived(request, seq)
+        return _archive_page(request, seq)
     return _event_page(request, seq, row[1])
 
 
@@ -138,7 +138,7 @@ def _team(event: Event | None) -> Team | None:
     return Team(pk=event.team_id, name=event.team_name) if event and event.team_id else None
 
 
-def _archived(request: PageRequest, seq: int) -> HttpResponse:
+def _archive_page(request: PageRequest, seq: int) -> HttpResponse:
     """An event of an archive, or 410 where its file is not here: the same for all its numbers, of whatever team."""
     segment, teams = archive_of(seq), audit_scope(request.user).teams
     if segment is None:

@@ -21,17 +21,17 @@ from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.errors import busy
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import address
-from hyperclusters.web.shared.ratelimit import is_post, limited
+from hyperclusters.web.shared.ratelimit import is_post, rate_limit
 
 AT_ONCE = (
     2  # exports that one web process writes at the same time: each keeps a thread and a database connection
 )
 TYPES = {Format.CSV: "text/csv; charset=utf-8", Format.JSONL: "application/x-ndjson"}
-_writing = threading.BoundedSemaphore(AT_ONCE)
+_slots = threading.BoundedSemaphore(AT_ONCE)
 
 
 @access(get=anywhere(Permission.AUDIT), post=anywhere(Permission.AUDIT))
-@limited("export", "EXPORTS_PER_MINUTE", when=is_post)
+@rate_limit("export", "EXPORTS_PER_MINUTE", when=is_post)
 def export(request: PageRequest) -> HttpResponseBase:
     """Say what would be in the file; by a post, the file itself."""
     scope = audit_scope(request.user)
@@ -44,7 +44,7 @@ def export(request: PageRequest) -> HttpResponseBase:
 
 def start_export(request: PageRequest, query: AuditQuery, form: Format) -> HttpResponseBase:
     """The file with what is asked for, or 503 while the process writes as many as it can."""
-    if not _writing.acquire(blocking=False):
+    if not _slots.acquire(blocking=False):
         return busy(
             request, _("Two exports are being written already. Nothing was exported; try again in a minute.")
         )
@@ -52,7 +52,7 @@ def start_export(request: PageRequest, query: AuditQuery, form: Format) -> HttpR
         event_filter = query.filter or EventFilter()
         lines = export_events(person=request.user, event_filter=event_filter, form=form, team=query.team)
     except BaseException:
-        _writing.release()
+        _slots.release()
         raise
     return _download(lines, form)
 
@@ -95,6 +95,6 @@ class _Body:
         """Called by the server at the end, or when the reader has gone."""
         if self._is_open:
             self._is_open = False
-            _writing.release()
+            _slots.release()
             if close := getattr(self._lines, "close", None):
                 close()

@@ -18,7 +18,7 @@ from hyperclusters.audit.integrity import IntegrityStatus, integrity_status
 from hyperclusters.audit.push import sink_states
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_text
 
 
 @access(get=anywhere(Permission.AUDIT))
@@ -35,12 +35,12 @@ def acknowledge_findings(request: PageRequest) -> HttpResponse:
     status, reason = integrity_status(), posted_text(request, "reason")
     if request.POST.get("findings") != _mark(status.findings):
         error = _("The findings have changed. Read them again before you acknowledge them.")
-        return _page(request, status, REFUSED, error=error, reason=reason)
+        return _page(request, status, UNPROCESSABLE, error=error, reason=reason)
     try:
         acknowledge(status.findings, reason=reason, person=request.user)
     except NotAcknowledged:
         error = _("Enter a reason. More than 200 findings cannot be acknowledged.")
-        return _page(request, status, REFUSED, error=error, reason=reason)
+        return _page(request, status, UNPROCESSABLE, error=error, reason=reason)
     messages.success(request, _("The findings are acknowledged. New findings raise an alert as before."))
     return redirect("audit:chain")
 

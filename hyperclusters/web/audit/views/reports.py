@@ -13,8 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from hyperclusters.access.permissions import Permission
-from hyperclusters.audit.reading import note_read
 from hyperclusters.audit.verify_export import verify_report
+from hyperclusters.audit.visits import note_read
 from hyperclusters.audit.vocabulary import EventType
 from hyperclusters.clusters.models import MonthlyReport
 from hyperclusters.web.shared.decorators import access, anywhere

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from hyperclusters.access.models import AccessReview, User
 from hyperclusters.access.permissions import Permission
-from hyperclusters.audit.reading import note_read
+from hyperclusters.audit.visits import note_read
 from hyperclusters.clusters import creation_reviews
 from hyperclusters.clusters.errors import NotInTeam
 from hyperclusters.clusters.models import Cluster, Creation, FollowUp, Judgement
@@ -24,7 +24,7 @@ from hyperclusters.clusters.models.inventory import ClusterQuerySet
 from hyperclusters.web.audit import elsewhere, follow_ups
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid, posted_text
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, as_uuid, posted_text
 from hyperclusters.web.shared.listing import PAGE_SIZE
 
 MOST = 500  # clusters whose owner is set at once
@@ -53,7 +53,7 @@ def _queue(request: PageRequest, state: str, status: int = 200, **form: Any) -> 
     counts[FOLLOW_UP] += FollowUp.objects.visible_to(request.user).open().count()
     filters: dict[str, Any] = {}
     if tab == OUTSIDE:
-        parts[tab], filters["filters"], filters["is_filtered"] = elsewhere.filtered(
+        parts[tab], filters["filters"], filters["is_filtered"] = elsewhere.filter_clusters(
             request, _elsewhere(request.user)
         )
     if tab == FOLLOW_UP:
@@ -96,7 +96,7 @@ def mark(request: PageRequest) -> HttpResponse:
         count = creation_reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
     except creation_reviews.NoteRequired:
         error = _("A follow-up needs a note, so that others know why. Nothing was marked.")
-        return _queue(request, request.GET.get("show", NEW), REFUSED, chosen=chosen, error=error)
+        return _queue(request, request.GET.get("show", NEW), UNPROCESSABLE, chosen=chosen, error=error)
     message = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", count) % {"n": count}
     messages.success(request, message)
     return _back(request)
@@ -116,7 +116,7 @@ def account_all(request: PageRequest) -> HttpResponse:
     """Set the owner of the chosen clusters, or of all that match the filters, or note why they stay without one."""
     clusters = _elsewhere(request.user)
     if "all" in request.POST:
-        clusters, *_filters = elsewhere.filtered(request, clusters)
+        clusters, *_filters = elsewhere.filter_clusters(request, clusters)
     else:
         clusters = clusters.filter(pk__in=filter(None, map(as_uuid, request.POST.getlist("cluster"))))
     chosen = list(clusters[:MOST])
@@ -147,20 +147,20 @@ def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
         return _back(request)
     chosen = [cluster.pk for cluster in clusters]
     typed = {"person": person, "reason": reason, "all": "all" in request.POST}
-    return _queue(request, OUTSIDE, REFUSED, error=error, chosen=chosen, typed=typed)
+    return _queue(request, OUTSIDE, UNPROCESSABLE, error=error, chosen=chosen, typed=typed)
 
 
-def _say_noted(request: PageRequest, clusters: list[Cluster], noted: int, owner: User | None) -> None:
-    if noted < len(clusters):
+def _say_noted(request: PageRequest, clusters: list[Cluster], count: int, owner: User | None) -> None:
+    if count < len(clusters):
         messages.warning(request, _("Some of these clusters were created here. They were left as they are."))
-    if noted and owner:
-        text = ngettext("%(person)s owns %(n)d cluster more.", "%(person)s owns %(n)d clusters more.", noted)
-        messages.success(request, text % {"n": noted, "person": owner.username})
-    elif noted:
+    if count and owner:
+        text = ngettext("%(person)s owns %(n)d cluster more.", "%(person)s owns %(n)d clusters more.", count)
+        messages.success(request, text % {"n": count, "person": owner.username})
+    elif count:
         text = ngettext(
-            "%(n)d cluster stays without an owner.", "%(n)d clusters stay without an owner.", noted
+            "%(n)d cluster stays without an owner.", "%(n)d clusters stay without an owner.", count
         )
-        messages.success(request, text % {"n": noted})
+        messages.success(request, text % {"n": count})
 
 
 def queues(person: User) -> dict[str, QuerySet[Any]]:

@@ -20,7 +20,7 @@ from hyperclusters.web.clusters.inquiries import capacity_context, traces_contex
 from hyperclusters.web.clusters.inside import inside_context
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for
-from hyperclusters.web.shared.http import REFUSED, PageRequest, render_page, wants_fragment
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, render_page, wants_fragment
 from hyperclusters.web.texts.ownership import not_theirs
 from hyperclusters.web.texts.refusals import refusal
 from hyperclusters.web.texts.states import deletion_status
@@ -44,7 +44,7 @@ def check(request: PageRequest, pk: str) -> HttpResponse:
 
 
 def cluster_page(
-    request: PageRequest, cluster: Cluster, *, refused: CreationRefused | None = None
+    request: PageRequest, cluster: Cluster, *, error: CreationRefused | None = None
 ) -> HttpResponse:
     """The page; after a POST that was refused, with what was typed and why."""
     last = Deletion.objects.filter(cluster=cluster).select_related("requested_by", "locked_by").first()
@@ -60,17 +60,17 @@ def cluster_page(
         "deletion": last,
         "deletion_status": deletion_status(last) if last else None,
         "poll": poll,
-        **_forms(request, cluster, refused),
+        **_forms(request, cluster, error),
     }
     fragment = "clusters/_deletion_part.html" if poll else "clusters/_page.html"
-    status = REFUSED if refused else 200
+    status = UNPROCESSABLE if error else 200
     response = render_page(request, "clusters/cluster.html", fragment, context, status=status)
     if wants_fragment(request) and not poll and request.htmx.target == "deletion":
         retarget(response, "#cluster-page")  # a deletion is settled: other forms are on the page now
     return response
 
 
-def _forms(request: PageRequest, cluster: Cluster, refused: CreationRefused | None) -> dict[str, Any]:
+def _forms(request: PageRequest, cluster: Cluster, cause: CreationRefused | None) -> dict[str, Any]:
     """What this person may change; for each form what was typed into it and why it was not taken.
 
     `page_error`: why a form was not taken that is not on the page.
@@ -78,7 +78,7 @@ def _forms(request: PageRequest, cluster: Cluster, refused: CreationRefused | No
     team, url = cluster.project.team, cluster.get_absolute_url()
     posted = request.path.removeprefix(url).rstrip("/") if request.method == "POST" else ""
     forms = _forms_on_page(request.user, cluster)
-    error = refusal(refused) if refused else ""
+    error = refusal(cause) if cause else ""
     return {
         "forms": forms,
         "obstacle": not_theirs(request.user, cluster),

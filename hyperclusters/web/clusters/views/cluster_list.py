@@ -36,14 +36,14 @@ from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import PAGE_SIZE, RowPaginator, address
 from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
 from hyperclusters.web.shared.polls import is_as_seen, nothing_new
-from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.ratelimit import rate_limit, searches
 
 MOST_UNDER_WAY = 20  # rows on top of the list
 WATCHED = timedelta(minutes=2)  # somebody is likely to be waiting for a creation that is younger
 
 
 @access(get=SIGNED_IN)
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 @refuses_unknown
 def listing(request: PageRequest) -> HttpResponse:
     """Every cluster this person may see, creations under way first; as a page, or for htmx only the part that changes."""
@@ -55,7 +55,7 @@ def listing(request: PageRequest) -> HttpResponse:
 
 
 @access(get=SIGNED_IN)
-@limited("export", "EXPORTS_PER_MINUTE")
+@rate_limit("export", "EXPORTS_PER_MINUTE")
 @refuses_unknown
 def as_csv(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, or the selected clusters alone, for a spreadsheet. Several
@@ -66,7 +66,7 @@ def as_csv(request: PageRequest) -> HttpResponse:
 
 
 @access(get=SIGNED_IN)
-@limited("export", "EXPORTS_PER_MINUTE")
+@rate_limit("export", "EXPORTS_PER_MINUTE")
 @refuses_unknown
 def as_json(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, or the selected clusters alone, for a program."""

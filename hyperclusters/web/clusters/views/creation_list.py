@@ -16,13 +16,13 @@ from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import PAGE_SIZE, RowPaginator, address
 from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
-from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.ratelimit import rate_limit, searches
 
 FOLDER = "clusters/creations/"  # of its templates
 
 
 @access(get=SIGNED_IN)
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 @refuses_unknown
 def listing(request: PageRequest) -> HttpResponse:
     """Attempts of the teams this person may look into, newest first; for htmx only the part that changes."""
@@ -30,7 +30,7 @@ def listing(request: PageRequest) -> HttpResponse:
 
 
 @access(get=SIGNED_IN)
-@limited("export", "EXPORTS_PER_MINUTE")
+@rate_limit("export", "EXPORTS_PER_MINUTE")
 @refuses_unknown
 def as_csv(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a spreadsheet."""
@@ -39,7 +39,7 @@ def as_csv(request: PageRequest) -> HttpResponse:
 
 
 @access(get=SIGNED_IN)
-@limited("export", "EXPORTS_PER_MINUTE")
+@rate_limit("export", "EXPORTS_PER_MINUTE")
 @refuses_unknown
 def as_json(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a program."""

@@ -39,7 +39,7 @@ PACES = (
 )
 SLOWEST = 5000
 CROWD = 4  # so many more creations under way, and each page asks as rarely again
-SEEN = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,5})")
+VERSION_SEEN = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,5})")
 FIRST = datetime(1, 1, 2, tzinfo=UTC)
 PAGES = "clusters/creations/"  # the folder of their templates
 
@@ -166,7 +166,7 @@ def _may_withdraw(request: PageRequest, creation: Creation) -> bool:
 
 def _is_as_seen(request: PageRequest, pk: str) -> bool:
     """Whether a page that asks again has it all already. Most asks end here, so this reads as little as it can."""
-    seen = SEEN.fullmatch(request.GET.get("seen", ""))
+    seen = VERSION_SEEN.fullmatch(request.GET.get("seen", ""))
     if not seen or not wants_fragment(request):
         return False
     version, polls, pace = map(int, seen.groups())

@@ -18,7 +18,7 @@ from hyperclusters.web.clusters.views.cluster import cluster_page, visible_clust
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
 from hyperclusters.web.shared.errors import after_lost_commit
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text, render_page
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_text, render_page
 from hyperclusters.web.texts.refusals import refusal
 
 FIELDS = ("name", "reason", "override_inside")
@@ -41,7 +41,7 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
         _request(request, cluster, posted)
     except CreationRefused as refused:
         if _is_under_way(cluster):
-            return cluster_page(request, cluster, refused=refused)
+            return cluster_page(request, cluster, error=refused)
         return _page(request, cluster, refused)
     except DatabaseError:
         found = partial(deletions.find_recorded, person=request.user, cluster=cluster)
@@ -50,13 +50,13 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
     return redirect(cluster)
 
 
-def _request(request: PageRequest, cluster: Cluster, posted: dict[str, str]) -> Deletion:
+def _request(request: PageRequest, cluster: Cluster, data: dict[str, str]) -> Deletion:
     return deletions.request_deletion(
         person=request.user,
         cluster=cluster,
         typed_name=request.POST.get("name", ""),  # to confirm with: nothing is taken away
-        reason=posted.get("reason", ""),
-        override_inside="override_inside" in posted,
+        reason=data.get("reason", ""),
+        override_inside="override_inside" in data,
     )
 
 
@@ -65,11 +65,11 @@ def _is_under_way(cluster: Cluster) -> bool:
     return cluster.gone_at is not None or Deletion.objects.unresolved().filter(cluster=cluster).exists()
 
 
-def _page(request: PageRequest, cluster: Cluster, refused: CreationRefused | None = None) -> HttpResponse:
+def _page(request: PageRequest, cluster: Cluster, error: CreationRefused | None = None) -> HttpResponse:
     """The page; after a POST that was refused, with what was typed and why."""
     in_the_way = blockers(request.user, cluster)
     others = [blocker for blocker in in_the_way if not blocker.is_inside]
-    typed = request.POST if refused else draft_for(request, request.path)
+    typed = request.POST if error else draft_for(request, request.path)
     may_override = cluster.reports_inside and may(request.user, Permission.DECIDE, cluster.project.team)
     context = {
         "cluster": cluster,
@@ -80,7 +80,7 @@ def _page(request: PageRequest, cluster: Cluster, refused: CreationRefused | Non
         "may_override": may_override and not others,
         "is_override": "override_inside" in (typed or {}),
         "typed": typed,
-        "error": refusal(refused) if refused else "",
+        "error": refusal(error) if error else "",
     }
-    status = REFUSED if refused else 200
+    status = UNPROCESSABLE if error else 200
     return render_page(request, "clusters/delete.html", "clusters/_blockers.html", context, status=status)

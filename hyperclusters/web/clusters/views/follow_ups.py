@@ -27,7 +27,7 @@ from hyperclusters.web.clusters.follow_up_forms import (
 )
 from hyperclusters.web.shared.decorators import access, on
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest
 from hyperclusters.web.texts.follow_ups import FIELDS, entry_line, follow_up_refusal, follow_up_state
 from hyperclusters.web.texts.grants import day
 
@@ -57,7 +57,7 @@ def open_follow_up(request: PageRequest, pk: str) -> HttpResponse:
         messages.success(request, text % values)
         return redirect(opened[0])
     context = {"creation": creation, "form": form, "people": form.people}
-    return render(request, f"{PAGES}open.html", context, status=REFUSED if form.errors else 200)
+    return render(request, f"{PAGES}open.html", context, status=UNPROCESSABLE if form.errors else 200)
 
 
 @access(get=on("follow_up"), note="or the person it is assigned to")
@@ -182,17 +182,17 @@ def _visible_now(request: PageRequest, pk: str | UUID) -> FollowUp | None:
 
 
 def _page(
-    request: PageRequest, row: FollowUp, posted: str = "", form: forms.Form | None = None
+    request: PageRequest, row: FollowUp, posted_form: str = "", form: forms.Form | None = None
 ) -> HttpResponse:
     """The page; after a POST that was not taken with that form."""
-    status = REFUSED if form else 200
+    status = UNPROCESSABLE if form else 200
     now = _visible_now(request, row.pk)
     if now is None:
         context: dict[str, Any] = {"form": form, "text": request.POST.get("text", "")}
         return render(request, f"{PAGES}moved.html", context, status=status)
     row, shown = now, _forms(request, now)
-    if form and posted in shown:
-        shown[posted] = form
+    if form and posted_form in shown:
+        shown[posted_form] = form
     entries = row.entries.select_related("author", "recipient", "former_assignee")
     context = {
         "follow_up": row,
@@ -201,7 +201,7 @@ def _page(
         "entries": [(entry, entry_line(entry)) for entry in entries],
         "forms": shown,
         "drafted": [name for name in shown if draft_for(request, f"{row.get_absolute_url()}{name}/")],
-        "lost": form if posted not in shown else None,
+        "lost": form if posted_form not in shown else None,
         "lost_text": request.POST.get("text", "") or request.POST.get("note", ""),
         "people": people_of(row.creation, row.assignee.username) if "reassign" in shown else [],
         "may_review": may(request.user, Permission.REVIEW, row.team),

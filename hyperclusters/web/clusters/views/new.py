@@ -20,7 +20,7 @@ from hyperclusters.web.clusters.project_choices import ProjectChoices
 from hyperclusters.web.shared.decorators import access, anywhere
 from hyperclusters.web.shared.drafts import draft_for, filled_form, keeps_draft, note_not_taken
 from hyperclusters.web.shared.errors import after_lost_commit, not_recorded
-from hyperclusters.web.shared.http import REFUSED, PageRequest, as_uuid
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, as_uuid
 from hyperclusters.web.texts.access import ended_grants
 from hyperclusters.web.texts.refusals import refusal, rule_broken
 
@@ -37,7 +37,7 @@ def new(request: PageRequest) -> HttpResponse:
         return _not_permitted(request)
     choices = ProjectChoices(request.user, projects)
     if request.method == "POST":
-        return _submitted(request, choices)
+        return _submit(request, choices)
     draft = draft_for(request)
     values = _values(draft or request.GET)
     if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
@@ -53,7 +53,7 @@ def new(request: PageRequest) -> HttpResponse:
     return response
 
 
-def _submitted(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
+def _submit(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
     """One attempt: recorded and on its way, or refused in words with everything kept that was typed."""
     if "find" in request.POST or "pick" in request.POST:
         return _with_subnets(request, choices)
@@ -77,7 +77,7 @@ def _submitted(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
         return _database_failed(request, form)
     values = _values(request.POST) | {"despite": request.POST.get("despite", "")}
     context = preview(request.user, choices.chosen(values), values)
-    return _form_page(request, choices, form, context, status=REFUSED)
+    return _form_page(request, choices, form, context, status=UNPROCESSABLE)
 
 
 def _with_subnets(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
@@ -90,13 +90,13 @@ def _with_subnets(request: PageRequest, choices: ProjectChoices) -> HttpResponse
     return _form_page(request, choices, form, preview(request.user, choices.chosen(values), values))
 
 
-def _say(form: CreationForm, refused: CreationRefused) -> None:
+def _say(form: CreationForm, error: CreationRefused) -> None:
     """Put a refusal beside the field that it is about, or above them all."""
-    if isinstance(refused, AgainstRules):
-        for field in refused.fields:
-            form.add_error(field, rule_broken(refused.team, field))
+    if isinstance(error, AgainstRules):
+        for field in error.fields:
+            form.add_error(field, rule_broken(error.team, field))
     else:
-        form.add_error("name" if isinstance(refused, NameTaken | NameUnresolved) else None, refusal(refused))
+        form.add_error("name" if isinstance(error, NameTaken | NameUnresolved) else None, refusal(error))
 
 
 def _request_creation(request: PageRequest, form: CreationForm) -> Creation:

@@ -19,7 +19,7 @@ from hyperclusters.web.clusters.cluster_query import cluster_query
 from hyperclusters.web.clusters.views.cluster_list import is_nothing_selected, nothing_selected, select_again
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.drafts import draft_for, keeps_draft
-from hyperclusters.web.shared.http import REFUSED, PageRequest, posted_text
+from hyperclusters.web.shared.http import UNPROCESSABLE, PageRequest, posted_text
 from hyperclusters.web.shared.parameters import refuses_unknown
 from hyperclusters.web.texts.refusals import refusal
 
@@ -46,7 +46,7 @@ def owners(request: PageRequest) -> HttpResponse:
     refused = _hand_over(request, clusters, typed)
     if refused:
         left = [cluster for cluster, _why in refused]
-        return _form(request, left, typed, refused, status=REFUSED)
+        return _form(request, left, typed, refused, status=UNPROCESSABLE)
     return redirect("clusters:list")
 
 
@@ -60,13 +60,15 @@ def _selection(request: PageRequest) -> QueryDict:
 
 
 def _hand_over(
-    request: PageRequest, clusters: list[Cluster], typed: dict[str, str]
+    request: PageRequest, clusters: list[Cluster], values: dict[str, str]
 ) -> list[tuple[Cluster, str]]:
     """Hand each over in its own transaction with its own event. Returns those that were refused, and why."""
     refused = []
     for cluster in clusters:
         try:
-            ownership.hand_over(by=request.user, cluster=cluster, to=typed["person"], reason=typed["reason"])
+            ownership.hand_over(
+                by=request.user, cluster=cluster, to=values["person"], reason=values["reason"]
+            )
         except CreationRefused as error:
             refused.append((cluster, refusal(error)))
         except NotPermitted:
@@ -75,7 +77,7 @@ def _hand_over(
         text = ngettext(
             "%(person)s owns %(n)d more cluster now.", "%(person)s owns %(n)d more clusters now.", done
         )
-        messages.success(request, text % {"n": done, "person": typed["person"]})
+        messages.success(request, text % {"n": done, "person": values["person"]})
     return refused
 
 

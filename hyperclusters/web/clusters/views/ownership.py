@@ -33,7 +33,7 @@ def hand_over(request: PageRequest, pk: str) -> HttpResponse:
     try:
         cluster = ownership.hand_over(by=request.user, cluster=cluster, to=to, reason=reason)
     except CreationRefused as refused:
-        return cluster_page(request, cluster, refused=refused)
+        return cluster_page(request, cluster, error=refused)
     text = _("%(cluster)s belongs to %(person)s now.")
     messages.success(request, text % {"cluster": cluster.name, "person": cluster.owner})
     return redirect(cluster)
@@ -52,9 +52,9 @@ def claim(request: PageRequest, pk: str) -> HttpResponse:
             raise NotInTeam(name, cluster.project.team)
         noted = account_for_all(by=request.user, clusters=[cluster], owner=owner, reason=reason)
     except NoteRequired:
-        return cluster_page(request, cluster, refused=ReasonRequired("no owner and no reason"))
+        return cluster_page(request, cluster, error=ReasonRequired("no owner and no reason"))
     except CreationRefused as refused:
-        return cluster_page(request, cluster, refused=refused)
+        return cluster_page(request, cluster, error=refused)
     if noted:
         messages.success(request, _("Saved."))
     return redirect(cluster)
@@ -68,7 +68,7 @@ def lock(request: PageRequest, pk: str) -> HttpResponse:
     try:
         ownership.lock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
     except CreationRefused as refused:
-        return cluster_page(request, cluster, refused=refused)
+        return cluster_page(request, cluster, error=refused)
     sent = Deletion.objects.filter(cluster=cluster, state__in=[DeletionState.SENDING, DeletionState.UNKNOWN])
     if sent.exists():
         messages.warning(request, _("Locked, but a deletion was sent before: the lock cannot stop that."))
@@ -85,6 +85,6 @@ def unlock(request: PageRequest, pk: str) -> HttpResponse:
     try:
         ownership.unlock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
     except CreationRefused as refused:
-        return cluster_page(request, cluster, refused=refused)
+        return cluster_page(request, cluster, error=refused)
     messages.success(request, _("Unlocked."))
     return redirect(cluster)

@@ -38,7 +38,7 @@ from hyperclusters.web.pages.setup import setup_steps
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.texts.access import ended_grants, no_admin_notice, request_lines
-from hyperclusters.web.texts.notices import ending, inbox, open_reviews
+from hyperclusters.web.texts.notices import ending_grants, inbox, open_reviews
 
 Row = TypeVar("Row")
 ROWS = 6  # rows of each table
@@ -97,7 +97,7 @@ def _needs(person: User) -> dict[str, Any]:
         "waiting": _rows(waiting_for, person, 10),
         "undecided": _rows(_undecided, person, 10),
         "to_approve": _rows(_to_approve, person, 10),
-        "ending": ending(person),
+        "ending": ending_grants(person),
         "questions": _rows(_questions, person, 10),
         "unreachable": _rows(failing_for, person, 3),
         "to_answer": _rows(_to_answer, person, 10),

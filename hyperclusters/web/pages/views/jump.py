@@ -20,7 +20,7 @@ from hyperclusters.web.shared.context import entries
 from hyperclusters.web.shared.decorators import SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, as_uuid, render_page
 from hyperclusters.web.shared.listing import search_text
-from hyperclusters.web.shared.ratelimit import limited, searches
+from hyperclusters.web.shared.ratelimit import rate_limit, searches
 
 EACH = 6  # of a kind; the lists have the rest
 
@@ -37,16 +37,16 @@ class Place(NamedTuple):
 
 
 @access(get=SIGNED_IN)
-@limited("search", "SEARCHES_PER_MINUTE", when=searches)
+@rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def jump(request: PageRequest) -> HttpResponse:
     """What this person may open whose name or ID contains the text; without a text, all pages and acts."""
     text = search_text(request.GET)
-    fitting = [each for each in _fixed(request) if text.casefold() in each.name.casefold()]
+    fitting = [each for each in _fixed_places(request) if text.casefold() in each.name.casefold()]
     context = {"text": text, "places": [*fitting, *_things(request.user, text)]}
     return render_page(request, "pages/jump/jump.html", "pages/jump/_found.html", context)
 
 
-def _fixed(request: PageRequest) -> Iterator[Place]:
+def _fixed_places(request: PageRequest) -> Iterator[Place]:
     """The pages, then what can be done from any page."""
     person = request.user
     for entry in entries(person):

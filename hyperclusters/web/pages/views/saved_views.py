@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from hyperclusters.accounts.models import SavedView
 from hyperclusters.web.shared.decorators import OWN, SIGNED_IN, access
 from hyperclusters.web.shared.http import PageRequest, posted_text
-from hyperclusters.web.shared.views import PAGES, save_view
+from hyperclusters.web.shared.saved_views import PAGES, save_view
 
 
 @access(post=SIGNED_IN, page="web:home")

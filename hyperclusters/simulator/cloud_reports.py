@@ -53,7 +53,7 @@ def remove_all(db: sqlite3.Connection, kind: str) -> None:
     db.execute("DELETE FROM reports WHERE kind = ?", (kind,))
 
 
-def existing(db: sqlite3.Connection, kind: str, project_id: str | None = None) -> list[dict[str, Any]]:
+def list_reports(db: sqlite3.Connection, kind: str, project_id: str | None = None) -> list[dict[str, Any]]:
     """The rows of one kind, of one project if given, oldest first."""
     rows = db.execute(
         "SELECT content FROM reports WHERE kind = :kind "
@@ -69,7 +69,7 @@ def capacities(
     """The body of a capacity call: the rows of these clusters, given with their names, that match the filters."""
     rows = [
         row
-        for row in existing(db, "capacities", project_id)
+        for row in list_reports(db, "capacities", project_id)
         if row.get("hyperinstance_cluster_id") in names
         and all(row.get(name) == value for name, value in filters.items())
     ]
@@ -85,7 +85,7 @@ def traces(db: sqlite3.Connection, project_id: str, query: TraceQuery) -> dict[s
     """The body of a call for traces: those that match, newest first. Times are in milliseconds."""
     rows = [
         row
-        for row in existing(db, "traces", project_id)
+        for row in list_reports(db, "traces", project_id)
         if query.since < row.get("time", 0) < query.until
         and all(row.get(name) == value for name, value in query.filters.items())
     ]
@@ -110,6 +110,6 @@ def projects(db: sqlite3.Connection) -> dict[str, Any]:
             "domain_id": "",
             "links": {"self": ""},
         }
-        for row in existing(db, "projects")
+        for row in list_reports(db, "projects")
     ]
     return {"projects": answers, "links": {"self": "", "previous": None, "next": None}}

@@ -17,18 +17,18 @@ MOST = 20  # views of a person on one page
 LONGEST = 2000  # characters of an address
 
 
-class Saved(NamedTuple):
+class SavedViewRow(NamedTuple):
     """A saved view as a page shows it."""
 
     pk: int
     view: View
 
 
-def saved_views(request: PageRequest, page: str) -> list[Saved]:
+def saved_views(request: PageRequest, page: str) -> list[SavedViewRow]:
     """This person's views of this page. One query."""
     rows = SavedView.objects.filter(person=request.user, page=page).values_list("pk", "name", "query")
     return [
-        Saved(pk, View(name, f"?{query}", narrows_alike(request.GET, QueryDict(query))))
+        SavedViewRow(pk, View(name, f"?{query}", narrows_alike(request.GET, QueryDict(query))))
         for pk, name, query in rows
     ]
 

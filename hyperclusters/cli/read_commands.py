@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from .client import Client, Query
+from .columns import emit_cluster, emit_clusters, emit_creation, emit_creations, emit_grants, event_cells
 from .config import load
 from .errors import ExitCode, Failure
-from .lookup import as_id, find_cluster
+from .name_search import as_id, find_cluster
 from .output import Row, emit, emit_json, emit_table, pipe_closed, printable, progress
-from .views import emit_cluster, emit_clusters, emit_creation, emit_creations, emit_grants, event_cells
-from .writing import AsJson
+from .write_commands import AsJson
 
 FOLLOW_SECONDS, BATCH = 5.0, 200
 LONGEST_MANIFEST = 100_000

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from .client import Client
+from .columns import emit_creation, emit_deletion, state_text
 from .config import load
 from .errors import ExitCode, Failure
-from .lookup import find_cluster
+from .name_search import find_cluster
 from .output import Row, emit_json, progress
-from .views import emit_creation, emit_deletion, state_text
 
 FIRST_POLL, LONGEST_POLL, REPEAT_PROGRESS = 0.5, 5.0, 30.0
 GOOD = {"created", "deleted"}
