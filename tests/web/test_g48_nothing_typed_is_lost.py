@@ -412,13 +412,25 @@ def test_g48_a_reused_form_keeps_what_was_typed_in_a_new_one(projects: Projects,
 
 
 @pytest.mark.parametrize(
-    "form", ["give", "ask", "delete", "owner", "rules", "add_team", "account", "appoint"]
+    "form",
+    [
+        *("create", "give", "ask", "delete", "owner", "rules", "add_team", "account", "appoint", "connect"),
+        *("change", "correct", "new_token", "invite", "alerts", "ask_about", "reschedule"),
+    ],
 )
 def test_g48_another_language_after_an_error_keeps_what_was_typed(
     form: str, forms: dict[str, tuple[str, str, dict[str, str]]]
 ) -> None:
     name, path, typed = forms[form]
     wrong = {
+        "create": {"name": "bad name"},
+        "connect": {"project_id": "x"},
+        "change": {"quota": "x"},
+        "correct": {"email": "x"},
+        "new_token": {},
+        "alerts": {},
+        "ask_about": {},
+        "reschedule": {},
         "delete": {},
         "owner": {},
         "add_team": {"slug": "not a slug"},

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.forms import BaseForm
 from django.test import Client as Browser
 from django.utils import translation
 
@@ -19,7 +21,9 @@ from hyperclusters.web.access.forms import UntilForm
 from hyperclusters.web.projects.forms import KeyForm
 from tests.conftest import People, Projects, confirm
 from tests.web.pages import SignIn, body
+from tests.web.test_every_page import ACCESS, paths
 
+__all__ = ["paths"]
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 READABLE = {
     "date": r"\d{4}-\d\d-\d\d",
@@ -93,6 +97,44 @@ def test_no_input_of_a_page_is_localized(language: str, full: Grant, projects: P
         assert f'lang="{language}"' in body(answer).lower(), path
         filled += assert_readable(body(answer))
     assert filled >= 4
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_input_of_any_route_is_localized(
+    language: str, paths: dict[str, str], full: Grant, as_: SignIn
+) -> None:
+    filled = 0
+    for person in ("ada", "tom", "root", "olga"):
+        browser = speaking(confirm(as_(person)), language)
+        for (method, route), statuses in ACCESS.items():
+            if method == "get" and statuses[person] == 200:
+                answer = browser.get(paths[route])
+                if answer["Content-Type"].startswith("text/html"):
+                    filled += assert_readable(body(answer))
+    assert filled >= 10
+
+
+def every_form(of: type = BaseForm) -> Iterator[Any]:
+    """Every form class of the dashboard."""
+    for each in of.__subclasses__():
+        if each.__module__.startswith("hyperclusters."):
+            yield each
+        yield from every_form(each)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_form_writes_a_value_as_people_of_one_language_do(language: str) -> None:
+    kinds = set()
+    values = {"date": date(2026, 12, 2), "datetime-local": datetime(2026, 12, 2, 3, 4, tzinfo=UTC)}
+    with translation.override(language):
+        for form in every_form():
+            for name, field in form.base_fields.items():
+                kind = field.widget.attrs.get("type") or getattr(field.widget, "input_type", "")
+                if kind in READABLE:
+                    text = field.widget.format_value(values.get(kind, 1_234_567))
+                    assert re.fullmatch(READABLE[kind], text), (form, name, text)
+                    kinds.add(kind)
+    assert kinds == set(READABLE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -11,15 +11,20 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from hyperclusters.audit.models import Event
+from hyperclusters.audit.vocabulary import EventType, Outcome
 from hyperclusters.clusters.creations import withdraw
 from hyperclusters.clusters.models import Cluster, Creation, Deletion, DeletionState, Project, State
 from hyperclusters.clusters.operations.creation import CREATIONS
+from hyperclusters.clusters.operations.deletion import DELETIONS
+from hyperclusters.clusters.operations.facts import answer_facts, error_fields
 from hyperclusters.modelarts import Exchange, ModelArtsError, Proof, create_request
-from hyperclusters.modelarts.builders import list_request
+from hyperclusters.modelarts.builders import delete_request, list_request
 from hyperclusters.modelarts.classification import classify
 from hyperclusters.modelarts.codes import MEANINGS
 from hyperclusters.modelarts.transport import RawResponse
 from hyperclusters.modelarts.types import ClusterType, Request
+from hyperclusters.web.audit.event_rows import rows
 from hyperclusters.web.texts.causes import CODES, cause_of
 from hyperclusters.web.texts.states import creation_status, deletion_status
 from tests.clusters.moments import send_what_waits
@@ -37,9 +42,9 @@ PAIRS = list(product(STATUSES, [*MEANINGS, "New.4711", ""]))
 CLAIMS = {str(words) for words in CODES.values()} | {"Nothing was created.", "The cloud refused it"}
 
 
-def error_of(status: int, code: str, request: Request) -> ModelArtsError:
+def error_of(status: int, code: str, request: Request, message: str = "as it came") -> ModelArtsError:
     """What the client makes of such an answer."""
-    text = json.dumps({"error_code": code, "error_msg": "as it came"} if code else {}).encode()
+    text = json.dumps({"error_code": code, "error_msg": message} if code else {}).encode()
     exchange = Exchange(request, "http://127.0.0.1:1", timezone.now(), status, "", "", 0.1, None)
     cause = "error_code" if status == 200 else ""
     return classify(
@@ -74,6 +79,40 @@ def test_g53_no_sentence_of_a_creation_says_more_than_its_answer_proves() -> Non
     assert seen[400, "APIGW.0201"] == (State.FAILED, True)
     for status in (502, 504):
         assert seen[status, "APIGW.0201"] == (State.UNKNOWN, False)
+
+
+def test_g53_no_sentence_of_a_deletion_says_more_than_its_answer_proves() -> None:
+    request = delete_request(project_id="p", cluster_id="c", type=ClusterType.HPS)
+    refusals = set()
+    for status, code in PAIRS:
+        error = error_of(status, code, request)
+        finding = DELETIONS.failure(Deletion(attempts=1, state=DeletionState.SENDING), error)
+        work = Deletion(state=finding.state, attempts=1, **error_fields(error, cause=finding.cause))
+        shown = deletion_status(work)
+        claims = {claim for claim in CLAIMS if claim in shown.text or claim in shown.title}
+        if finding.state == DeletionState.UNKNOWN:
+            assert not claims, (status, code, shown)
+        else:
+            assert error.proves != Proof.NOTHING
+            refusals.add((status, code) if claims else ())
+    assert (400, "APIGW.0201") in refusals
+
+
+@pytest.mark.parametrize("message", ["as it came", ""])
+def test_g53_no_row_of_the_audit_says_more_than_the_answer_proves(message: str) -> None:
+    """Also where the cloud gave a code and not a word with it."""
+    request = create_request(project_id="p", name="n", type=ClusterType.HPS)
+    for status, code in PAIRS:
+        error = error_of(status, code, request, message)
+        is_unknown = error.proves == Proof.NOTHING
+        facts = {"action": EventType.CREATE_UNKNOWN, "outcome": Outcome.UNKNOWN} if is_unknown else {
+            "action": EventType.CREATE_FAILED, "outcome": Outcome.FAILED
+        }  # fmt: skip
+        event = Event(seq=1, at=timezone.now(), response=answer_facts(error.exchange, error), **facts)
+        (row,) = rows([event])
+        claims = {claim for claim in CLAIMS if claim in row.message}
+        assert not claims or not is_unknown, (status, code, row.message)
+        assert is_unknown or message or claims or code not in CODES, (status, code, row.message)
 
 
 def test_g53_no_sentence_of_a_list_says_that_a_gateway_which_failed_did_not_accept_it() -> None:

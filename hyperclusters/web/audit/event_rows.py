@@ -184,7 +184,9 @@ def _result(event: Event | EventRow, answer: dict[str, Any], language: str) -> t
     message = str(answer.get("message") or "")[:LONG]
     cause = str(answer.get("cause") or "")
     if not message:
-        message = evidence_text(event.evidence, language) if event.evidence else cause_of(cause, code)
+        is_clear = False if answer.get("proves") == "nothing" else None  # None: as the status says
+        words = evidence_text(event.evidence, language) if event.evidence else ""
+        message = words or cause_of(cause, code, is_clear=is_clear)
     if not code and event.outcome == Outcome.FAILED:
         code = gettext("no code")
     return code, message or event.reason[:LONG]
