@@ -128,10 +128,8 @@ def test_the_bar_of_a_quota_is_good_only_while_there_is_room(
     projects.vision.save(update_fields=["quota"])
     bar = re.search(r"<meter[^>]*>", body(as_("ada").get("/")))
     assert bar
-    low, high, optimum = (
-        float(re.search(rf'{name}="([^"]+)"', bar[0])[1]) for name in ("low", "high", "optimum")
-    )  # type: ignore[index]
-    assert (low, high, optimum) == (tight, full, 0)
+    marks = {name: float(value) for name, value in re.findall(r'(low|high|optimum)="([^"]+)"', bar[0])}
+    assert marks == {"low": tight, "high": full, "optimum": 0}
 
 
 def test_a_token_s_scopes_are_said_in_words(people: People, as_: SignIn) -> None:
