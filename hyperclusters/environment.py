@@ -79,7 +79,7 @@ def secret(name: str) -> str:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {type(error).__name__}.") from None
 
 
-def required(name: str, defaults: dict[str, str], purpose: str) -> str:
+def required_secret(name: str, defaults: dict[str, str], purpose: str) -> str:
     """A secret that has no default outside the demo, whose own are `defaults`."""
     value = secret(name) or defaults.get(name, "")
     check(bool(value), f"{name} is not set: {purpose}")

@@ -95,16 +95,16 @@ DEBUG = env.flag("DEBUG", default=False)
 DATA_DIR = Path(os.environ.get("DATA_DIR") or (".demo" if DEMO else "data")).absolute()
 _demo = accounts.read_secrets(DATA_DIR) if DEMO else {}
 
-SECRET_KEY = env.required(
+SECRET_KEY = env.required_secret(
     "SECRET_KEY", _demo, "a random text of 50 characters or more that signs cookies and forms."
 )
 env.check(len(SECRET_KEY) >= 50, "SECRET_KEY must have 50 characters or more.")
 
 CREDENTIAL_KEYS = env.fernet_keys(
-    env.required("CREDENTIAL_KEYS", _demo, "the keys that protect project credentials.")
+    env.required_secret("CREDENTIAL_KEYS", _demo, "the keys that protect project credentials.")
 )
 AUDIT_KEYS = env.chain_keys(
-    env.required("AUDIT_KEYS", _demo, "the keys that chain the audit, kept outside the database.")
+    env.required_secret("AUDIT_KEYS", _demo, "the keys that chain the audit, kept outside the database.")
 )
 AUDIT_ANCHORS = Path(os.environ.get("AUDIT_ANCHORS") or DATA_DIR / "audit-anchors.jsonl").absolute()
 AUDIT_ANCHORS_COPY = Path(_copy).absolute() if (_copy := os.environ.get("AUDIT_ANCHORS_COPY")) else None
@@ -377,10 +377,10 @@ DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM") or "hyperclusters@localhost"
 SENDS_MAIL = not _email_url.startswith("dummymail:")
 LOGGING = logs.configuration(level=LOG_LEVEL)
 
-_traced = env.address(
+_traces_address = env.address(
     "OTEL_EXPORTER_OTLP_ENDPOINT", r"https?://[^/?#@\s]+", "must be an http:// or https:// address"
 )
-TRACES = (os.environ.get("OTEL_SERVICE_NAME", "").strip() or "hyperclusters") if _traced else ""
+TRACES = (os.environ.get("OTEL_SERVICE_NAME", "").strip() or "hyperclusters") if _traces_address else ""
 
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
 env.check(not METRICS_TOKEN or len(METRICS_TOKEN) >= 16, "METRICS_TOKEN must have 16 characters or more.")

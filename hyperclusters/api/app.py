@@ -59,13 +59,13 @@ def refuse_unknown_parameters(handler: Callable[..., HttpResponseBase]) -> Calla
     }
 
     @wraps(handler)
-    def checked(request: PageRequest, **kwargs: Any) -> HttpResponseBase:
+    def check_parameters(request: PageRequest, **kwargs: Any) -> HttpResponseBase:
         if unknown := sorted(request.GET.keys() - parameters):
             errors = [{"loc": ("query", name), "msg": "Unknown parameter"} for name in unknown]
             return api.on_exception(request, ValidationError(errors))
         return handler(request, **kwargs)
 
-    return checked
+    return check_parameters
 
 
 api.add_decorator(refuse_unknown_parameters, mode="view")

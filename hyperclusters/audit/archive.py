@@ -30,7 +30,7 @@ from .anchors import Rollback
 from .archive_files import verify_file, walk_file
 from .chain import current_key, digest, to_jsonl
 from .chain_verifier import ChainPosition, ChainVerifier
-from .event_rows import ahead, differing, rows
+from .event_rows import ahead, differences, rows
 from .files import create
 from .findings import IntegrityIssue, IntegrityIssues
 from .fingerprints import with_contents
@@ -75,7 +75,7 @@ def _archive(
         handed_on = " that has been handed on to every sink" if push.sinks() else ""
         raise NotArchived(f"there is nothing from before that time{handed_on}, or it is archived already")
     within = {seq: each for seq, each in anchor_positions.items() if start.seq < seq <= last}
-    verifier = ChainVerifier(settings.AUDIT_KEYS, start, within, differing, findings)
+    verifier = ChainVerifier(settings.AUDIT_KEYS, start, within, differences, findings)
     name = f"audit-{start.seq + 1:012}-{last:012}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".archiving-", dir=folder) as own:

@@ -200,7 +200,7 @@ def without_number(limit: int) -> list[str]:
         return [value for (value,) in cursor.fetchall()]
 
 
-def differing(number: int, text: str) -> list[str]:
+def differences(number: int, text: str) -> list[str]:
     """The columns of this row that differ from its text.
 
     Only PostgreSQL's own way of writing a document (jsonb) or a time is overlooked.

@@ -73,7 +73,7 @@ def export(rows: EventQuerySet, form: Format, manifest: Manifest) -> Iterator[by
     if manifest.count:
         manifest.first, manifest.last = _place(first, form), _place(bytes(last), form)
     yield _drain(buffer, sha256)
-    yield _trailer(form, manifest.sealed(sha256.hexdigest()))
+    yield _trailer(form, manifest.as_text(sha256.hexdigest()))
 
 
 def _drain(buffer: bytearray, sha256: Any) -> bytes:

@@ -17,7 +17,7 @@ from .findings import IntegrityIssue, IssueKind
 
 
 def with_contents(
-    findings: Iterable[IntegrityIssue], acknowledged: Iterable[IntegrityIssue]
+    findings: Iterable[IntegrityIssue], acknowledgements: Iterable[IntegrityIssue]
 ) -> list[IntegrityIssue]:
     """The findings with digests of what is at their places now. An acknowledgement of an earlier release names the
     same content by `raw_fingerprint`."""
@@ -29,7 +29,7 @@ def with_contents(
         IssueKind.ROLLED_BACK,
     )
     places: dict[IntegrityIssue, set[str]] = {}
-    for each in acknowledged:
+    for each in acknowledgements:
         places.setdefault(each, set()).add(each.content)
     issues = []
     for each in findings:
@@ -101,10 +101,10 @@ def _is_same(name: str, value: str | None, content: dict[str, Any]) -> bool:
 
 
 def _numbers(text: str) -> Any:
-    def written(number: str) -> tuple[str]:
+    def as_text(number: str) -> tuple[str]:
         return (format(Decimal(number), "f"),)
 
-    return json.loads(text, parse_float=written, parse_int=written)
+    return json.loads(text, parse_float=as_text, parse_int=as_text)
 
 
 def raw_fingerprint(first: int, last: int) -> str:

@@ -58,7 +58,7 @@ def inspect(findings: IntegrityIssues, first: int, last: int, earlier: Iterable[
 def _compare(
     findings: IntegrityIssues,
     queries: dict[str, str],
-    avoided: Iterable[str],
+    plans_to_avoid: Iterable[str],
     first: int,
     last: int,
     condition: str = "true",
@@ -66,7 +66,7 @@ def _compare(
     """Add the events that an index's query finds and the table does not have, or the reverse. Each statement sees one
     moment, whatever is archived meanwhile. `condition`: of the events that these indexes have."""
     whole = f"{TABLE} AND {condition}"
-    settings = [f"enable_{name}" for name in avoided]
+    settings = [f"enable_{name}" for name in plans_to_avoid]
     sums = ", ".join(f"({SUM.format(query)})" for query in (whole, *queries.values()))
     with transaction.atomic(), connection.cursor() as cursor:
         # Merging the parts of several workers in order costs more than they save.

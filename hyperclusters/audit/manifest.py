@@ -30,7 +30,7 @@ class Manifest:
     first: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
 
-    def sealed(self, sha256: str) -> str:
+    def as_text(self, sha256: str) -> str:
         """The manifest as the file has it. `sha256`: of everything before it."""
         return seal_facts(
             "manifest", {name: getattr(self, name) for name in self.__slots__} | {"sha256": sha256}
@@ -59,11 +59,11 @@ def sheet_line(text: str, columns: int) -> str:
 
 
 def problems(
-    text: str, facts: dict[str, Any], sha256: str, keys: Mapping[str, bytes], *, unsealed: bool
+    text: str, facts: dict[str, Any], sha256: str, keys: Mapping[str, bytes], *, without_seal: bool
 ) -> Iterator[str]:
-    """What is wrong with a manifest, or with the file that it closes. `unsealed`: it may lack a seal."""
+    """What is wrong with a manifest, or with the file that it closes. `without_seal`: it may lack a seal."""
     if "seal" not in facts:
-        if not unsealed:
+        if not without_seal:
             yield (
                 "the manifest has no seal, so lines could have been cut out; files that were exported before there were "
                 "seals are verified with --unsealed"

@@ -19,7 +19,7 @@ from .chain_verifier import END, ChainPosition, ChainVerifier
 from .event_rows import (
     LEAST,
     ahead,
-    differing,
+    differences,
     ends,
     highest,
     is_about_a_value,
@@ -198,7 +198,7 @@ def _walk(
     except (DatabaseError, *UNREADABLE) as error:
         _unreadable(findings, error, END)
         last = highest()
-    verifier = ChainVerifier(settings.AUDIT_KEYS, start, anchor_positions, differing, findings)
+    verifier = ChainVerifier(settings.AUDIT_KEYS, start, anchor_positions, differences, findings)
     total = max((head.seq if head else last) - start.seq, 0)
     for batch in ahead(rows(first, last)):
         verifier.feed(batch)

@@ -18,11 +18,11 @@ LINE = re.compile(
 NO_MANIFEST = "the manifest is missing: the file was cut short"
 
 
-def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
+def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, without_seal: bool = False) -> Iterator[str]:
     """What is wrong with a file of JSON Lines, in words; empty if it is as it was written.
 
     Each event is proved by its digest; the seal of the manifest proves that none is missing, added or moved. A file
-    without a seal (`unsealed`) proves less: no event is missing between two consecutive numbers, since each names the
+    without a seal (`without_seal`) proves less: no event is missing between two consecutive numbers, since each names the
     digest before it; for the gaps that a filter leaves there is only the count in the manifest.
     """
     sha256 = hashlib.sha256()
@@ -54,13 +54,15 @@ def troubles(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool 
     if facts is None:
         yield NO_MANIFEST
         return
-    yield from manifest.problems(end.rstrip("\n"), facts, sha256.hexdigest(), keys, unsealed=unsealed)
+    yield from manifest.problems(end.rstrip("\n"), facts, sha256.hexdigest(), keys, without_seal=without_seal)
     yield from _differences(facts, count, first, last)
 
 
-def verify_sheet(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: bool = False) -> Iterator[str]:
+def verify_sheet(
+    lines: Iterable[str], keys: Mapping[str, bytes], *, without_seal: bool = False
+) -> Iterator[str]:
     """What is wrong with a CSV file as a whole: its cells have no digests. A spreadsheet that saved it has changed
-    it. A file without a seal (`unsealed`) proves only that it has an end."""
+    it. A file without a seal (`without_seal`) proves only that it has an end."""
     sha256 = hashlib.sha256()
     columns, end = 0, ""
     for line in lines:
@@ -73,7 +75,7 @@ def verify_sheet(lines: Iterable[str], keys: Mapping[str, bytes], *, unsealed: b
         return
     if end != manifest.sheet_line(text, columns):
         yield "the last line holds more than the manifest, or was written again"
-    yield from manifest.problems(text, facts, sha256.hexdigest(), keys, unsealed=unsealed)
+    yield from manifest.problems(text, facts, sha256.hexdigest(), keys, without_seal=without_seal)
 
 
 def verify_report(text: str, keys: Mapping[str, bytes]) -> Iterator[str]:

@@ -65,7 +65,7 @@ class Client:
             yield from page["items"]
             if not (cursor := page["next"] or ""):
                 return
-        raise self.unexpected()
+        raise self.unexpected_answer()
 
     @contextmanager
     def stream(self, path: str, query: Query) -> Iterator[Iterator[bytes]]:
@@ -125,7 +125,7 @@ class Client:
             response.status_code, headers=response.headers, content=bytes(content), request=response.request
         )
 
-    def unexpected(self, *, is_write: bool = False) -> Failure:
+    def unexpected_answer(self, *, is_write: bool = False) -> Failure:
         """For an answer that is not the API's. A write may have reached the API all the same."""
         message = f"{self._url} did not answer as the API does: is it the right address?"
         return Failure(message, ExitCode.UNKNOWN if is_write else ExitCode.FAILED)
@@ -134,7 +134,7 @@ class Client:
         try:
             return response.json()
         except (ValueError, RecursionError):
-            raise self.unexpected(is_write=is_write) from None
+            raise self.unexpected_answer(is_write=is_write) from None
 
     def _unreachable(self, error: httpx.RequestError, *, is_open: bool) -> Failure:
         if is_open:

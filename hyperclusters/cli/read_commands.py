@@ -231,7 +231,7 @@ def _follow(client: Client, query: Query, limit: int, *, as_json: bool) -> None:
         while True:
             for row in rows:
                 if row["seq"] <= last:
-                    raise client.unexpected()
+                    raise client.unexpected_answer()
                 emit_json(row, indent=None) if as_json else emit("  ".join(map(printable, event_cells(row))))
                 last = row["seq"]
             if len(rows) < BATCH:

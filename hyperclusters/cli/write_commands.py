@@ -169,7 +169,7 @@ def _operation(client: Client, row: Any) -> Row:
     kinds = {"id": str, "state": str, "is_settled": bool}
     if isinstance(row, dict) and all(isinstance(row.get(name), kind) for name, kind in kinds.items()):
         return row
-    raise client.unexpected(is_write=True)
+    raise client.unexpected_answer(is_write=True)
 
 
 def _is_at_rest(row: Row) -> bool:

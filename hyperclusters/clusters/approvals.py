@@ -54,7 +54,7 @@ def decline(creation: Creation, *, by: User, reason: str) -> None:
 
 def _require_approver(creation: Creation, by: User, reason: str) -> None:
     denied = refused = EventType.CREATE_APPROVAL_REFUSED
-    with record_refusal(denied=denied, refused=refused, on=creation, by=by, reason=reason):
+    with record_refusal(denial_event=denied, refusal_event=refused, on=creation, by=by, reason=reason):
         require(by, Permission.DECIDE, creation.team)
         if objection := creation.approval_objection(by):
             raise ApprovalRefused(objection)

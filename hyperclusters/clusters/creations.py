@@ -70,7 +70,9 @@ def request_creation(
     nothing was recorded and nothing was sent.
     """
     facts = _facts(person, project, wish)
-    with record_refusal(denied=EventType.CREATE_DENIED, refused=EventType.CREATE_REFUSED, **facts):
+    with record_refusal(
+        denial_event=EventType.CREATE_DENIED, refusal_event=EventType.CREATE_REFUSED, **facts
+    ):
         _check_grammar(project, wish)
         try:
             with transaction.atomic(durable=True):

@@ -47,7 +47,9 @@ def request_deletion(
     """
     facts: dict[str, Any] = {"by": person, "reason": reason}
     with (
-        record_refusal(denied=EventType.DELETE_DENIED, refused=EventType.DELETE_REFUSED, on=cluster, **facts),
+        record_refusal(
+            denial_event=EventType.DELETE_DENIED, refusal_event=EventType.DELETE_REFUSED, on=cluster, **facts
+        ),
         transaction.atomic(durable=True),
     ):
         hold_until_commit(cluster.pk)

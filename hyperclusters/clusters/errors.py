@@ -256,15 +256,17 @@ class FollowUpRefused(CreationRefused):
 
 
 @contextmanager
-def record_refusal(*, denied: EventType, refused: EventType, **facts: Any) -> Iterator[None]:
+def record_refusal(*, denial_event: EventType, refusal_event: EventType, **facts: Any) -> Iterator[None]:
     """Record the refusal of what is requested inside, after its transaction was rolled back."""
     try:
         yield
     except NotPermitted as denial:
         cause = "not_permitted"
-        record(denied, Outcome.DENIED, response={"cause": cause}, evidence=cause, **facts)
+        record(denial_event, Outcome.DENIED, response={"cause": cause}, evidence=cause, **facts)
         denial.is_noted = True
         raise
     except CreationRefused as refusal:
-        record(refused, Outcome.REFUSED, response=refusal.as_audit_json(), evidence=refusal.cause, **facts)
+        record(
+            refusal_event, Outcome.REFUSED, response=refusal.as_audit_json(), evidence=refusal.cause, **facts
+        )
         raise

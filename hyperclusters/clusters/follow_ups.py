@@ -39,7 +39,7 @@ EVENTS = {
     EntryKind.CLOSED: EventType.FOLLOW_UP_CLOSED,
 }
 _record_refusal = partial(
-    record_refusal, denied=EventType.FOLLOW_UP_REFUSED, refused=EventType.FOLLOW_UP_REFUSED
+    record_refusal, denial_event=EventType.FOLLOW_UP_REFUSED, refusal_event=EventType.FOLLOW_UP_REFUSED
 )
 
 

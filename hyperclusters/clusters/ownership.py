@@ -60,7 +60,7 @@ def hand_over(*, by: User, cluster: Cluster, to: str, reason: str) -> Cluster:
 
     Raises NotPermitted unless `by` is the owner and in the team, or its admin; CreationRefused.
     """
-    with _change(cluster, by, reason, refused=EventType.OWNER_REFUSED, request={"owner": to}) as row:
+    with _change(cluster, by, reason, refusal_event=EventType.OWNER_REFUSED, request={"owner": to}) as row:
         team = row.project.team
         if row.owner_id != by.pk or not people_of(team).filter(person=by).exists():
             require(by, Permission.MANAGE, team)
@@ -86,7 +86,7 @@ def hand_over(*, by: User, cluster: Cluster, to: str, reason: str) -> Cluster:
 
 def lock(*, by: User, cluster: Cluster, reason: str) -> Cluster:
     """Stop every deletion that is not sent yet. Raises NotPermitted; CreationRefused."""
-    with _change(cluster, by, reason, refused=EventType.LOCK_REFUSED) as row:
+    with _change(cluster, by, reason, refusal_event=EventType.LOCK_REFUSED) as row:
         require(by, Permission.LOCK, row.project.team)
         _require_reason(reason)
         if row.is_locked:
@@ -105,7 +105,7 @@ def lock(*, by: User, cluster: Cluster, reason: str) -> Cluster:
 
 def unlock(*, by: User, cluster: Cluster, reason: str = "") -> Cluster:
     """Let it be deleted again. Raises NotPermitted unless `by` is an admin of the team; CreationRefused."""
-    with _change(cluster, by, reason, refused=EventType.LOCK_REFUSED) as row:
+    with _change(cluster, by, reason, refusal_event=EventType.LOCK_REFUSED) as row:
         require(by, Permission.UNLOCK, row.project.team)
         if not row.is_locked:
             raise NotLocked(row.cluster_id)
@@ -125,14 +125,22 @@ def unlock(*, by: User, cluster: Cluster, reason: str = "") -> Cluster:
 
 @contextmanager
 def _change(
-    cluster: Cluster, by: User, reason: str, *, refused: EventType, request: dict[str, Any] | None = None
+    cluster: Cluster,
+    by: User,
+    reason: str,
+    *,
+    refusal_event: EventType,
+    request: dict[str, Any] | None = None,
 ) -> Iterator[Cluster]:
     """The cluster as it is now, locked; what is refused inside is recorded.
 
     The team is locked before it: nobody is deactivated and no access ends between the check and the COMMIT.
     """
     facts = {"on": cluster, "by": by, "reason": reason, "request": request}
-    with record_refusal(denied=refused, refused=refused, **facts), transaction.atomic():
+    with (
+        record_refusal(denial_event=refusal_event, refusal_event=refusal_event, **facts),
+        transaction.atomic(),
+    ):
         rules.lock(cluster.project.team)
         rows = Cluster.objects.select_for_update(of=("self",), no_key=True)
         row = rows.select_related("project__team", "owner", "locked_by").get(pk=cluster.pk)

@@ -72,7 +72,7 @@ class Worker:
         """Whether this process is not stopping."""
         return not self.stopping.is_set()
 
-    def unfinished(self) -> list[str]:
+    def open_work(self) -> list[str]:
         """The work that has not ended yet."""
         return sorted(self.activities.values())
 

@@ -35,10 +35,8 @@ MINUTE = 1 / 24 / 60  # of a day
 class History:
     """Writes it, from its first day to `end`. `set_clock` sets the clock that rows are judged by."""
 
-    def __init__(
-        self, simulated: SimulatedCloud, end: datetime, set_clock: Callable[[datetime], None]
-    ) -> None:
-        self.simulated, self.end, self.set_clock = simulated, end, set_clock
+    def __init__(self, cloud: SimulatedCloud, end: datetime, set_clock: Callable[[datetime], None]) -> None:
+        self.simulated, self.end, self.set_clock = cloud, end, set_clock
 
     def write(self) -> None:
         """Everything, in the order in which it happened."""

@@ -18,12 +18,12 @@ from hyperclusters.demo.simulated_cloud import SimulatedCloud
 DAYS = 30.0  # of history
 
 
-def make(simulated: SimulatedCloud) -> None:
+def make(cloud: SimulatedCloud) -> None:
     """Write the history that the demo starts with. Call once, on an empty database; the simulator must run."""
     now = timezone.now()
     with clock.replay(now - timedelta(days=DAYS)) as set_clock:
-        History(simulated, now, set_clock).write()
-    simulated.switch()
+        History(cloud, now, set_clock).write()
+    cloud.switch()
 
 
 def set_passwords(password: str) -> None:

@@ -153,7 +153,7 @@ class Client:
     ) -> Answer[None]:
         """Delete a hyper cluster and its configuration permanently. `signed_at` as in `create`."""
         request = builders.delete_request(project_id=self.project_id, cluster_id=cluster_id, type=type)
-        return self._call(request, parsing.read_nothing, expected=204, signed_at=signed_at)
+        return self._call(request, parsing.read_nothing, success_status=204, signed_at=signed_at)
 
     def close(self) -> None:
         """Close the connections, if the client created them."""
@@ -173,11 +173,11 @@ class Client:
         request: Request,
         parse: Callable[[bytes], T],
         *,
-        expected: int = 200,
+        success_status: int = 200,
         signed_at: datetime | None = None,
         max_body: int = MAX_BODY,
     ) -> Answer[T]:
-        """Sign, send and read; `expected` is the only status for which `parse` gets the body."""
+        """Sign, send and read; `success_status` is the only status for which `parse` gets the body."""
         signed_at = self._moment(signed_at)
         reply = self._http.send(
             method=request.method,
@@ -193,7 +193,7 @@ class Client:
         cause = reply.failure
         if cause == "too_large" and request.call in LISTS:
             cause = "list_too_large"  # a setting, not a broken answer
-        if not cause and reply.status == expected:
+        if not cause and reply.status == success_status:
             try:
                 answer = Answer(parse(reply.body), exchange)
             except parsing.MalformedError as error:

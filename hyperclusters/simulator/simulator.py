@@ -100,7 +100,7 @@ class Simulator:
             raise self.wsgi.callback_errors[0]
 
     @contextmanager
-    def refusing(self) -> Iterator[None]:
+    def refuse_connections(self) -> Iterator[None]:
         """Within this block nothing listens on the port: connections are refused, open ones are cut."""
         if self._service is None:
             raise RuntimeError("this simulator is not on a socket; use Simulator.start(…)")

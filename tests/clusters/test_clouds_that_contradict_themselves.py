@@ -484,7 +484,7 @@ def test_g07_not_sent_is_for_attempts_of_which_none_left(
         attempts.append(1)
         if order != "never left" and len(attempts) == (1 if order == "429 first" else 2):
             return create(self, **request)
-        with cloud.simulator.refusing():
+        with cloud.simulator.refuse_connections():
             return create(self, **request)
 
     monkeypatch.setattr(Client, "create", watched)

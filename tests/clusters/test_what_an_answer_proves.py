@@ -257,7 +257,7 @@ def test_g04_what_was_provably_not_sent_is_sent_again_three_times_and_then_fails
     create = Client.create
 
     def refused(self: Any, **request: Any) -> Any:
-        with cloud.simulator.refusing():
+        with cloud.simulator.refuse_connections():
             return create(self, **request)
 
     monkeypatch.setattr(Client, "create", refused)
@@ -285,7 +285,7 @@ def test_what_was_not_sent_at_first_is_created_once_the_cloud_is_back(
         if not left:
             return create(self, **request)
         left.pop()
-        with cloud.simulator.refusing():
+        with cloud.simulator.refuse_connections():
             return create(self, **request)
 
     monkeypatch.setattr(Client, "create", refused_once)
@@ -300,7 +300,7 @@ def test_what_was_not_sent_at_first_is_created_once_the_cloud_is_back(
 def test_a_cloud_that_cannot_be_reached_delays_three_times_and_then_refuses(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
-    with cloud.simulator.refusing():
+    with cloud.simulator.refuse_connections():
         creation = submit_creation(people.ada, projects.vision)
         run_worker()
         creation.refresh_from_db()
@@ -414,7 +414,7 @@ def test_three_calls_in_vain_stop_calls_for_a_while_and_one_answer_resumes_them(
     people: People, projects: Projects, cloud: Cloud
 ) -> None:
     project = projects.vision
-    with cloud.simulator.refusing():
+    with cloud.simulator.refuse_connections():
         for number in range(3):
             submit_creation(people.ada, project, f"in-vain-{number}")
         run_worker()

@@ -267,7 +267,7 @@ def test_a_fault_never_strikes_what_the_gateway_refuses(simulator: Simulator, ca
 def test_while_refusing_nothing_listens_and_afterwards_all_is_as_before(
     simulator: Simulator, caller: Caller, present: str
 ) -> None:
-    with simulator.refusing(), pytest.raises(ConnectionRefusedError):
+    with simulator.refuse_connections(), pytest.raises(ConnectionRefusedError):
         caller.list()
     assert caller.show(present).status == 200
 
@@ -276,7 +276,7 @@ def test_refusing_also_cuts_connections_that_are_open(simulator: Simulator, call
     connection = caller.connect(timeout=2)
     connection.request("GET", collection(), headers=caller.signed("GET", collection()))
     assert connection.getresponse().read()
-    with simulator.refusing():
+    with simulator.refuse_connections():
         assert connection.sock.recv(1) == b""
     connection.close()
 

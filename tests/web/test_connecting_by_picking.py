@@ -281,7 +281,7 @@ def test_g17_a_refused_key_is_sent_once_deleted_and_has_to_be_typed_again(
 
 def test_iam_that_cannot_be_reached_is_said(root: Browser, typed: dict[str, str], cloud: Cloud) -> None:
     page = asked(root, typed)
-    with cloud.simulator.refusing():
+    with cloud.simulator.refuse_connections():
         run_worker()
     assert "The cloud could not be reached" in main(root.get(page))
 

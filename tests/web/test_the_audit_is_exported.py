@@ -193,10 +193,10 @@ def test_g40_what_is_done_to_a_file_is_named(query: str, past: None, as_: SignIn
 
 def test_an_export_without_a_seal_is_verified_as_before_if_one_says_so(past: None, as_: SignIn) -> None:
     lines = unsealed(take(as_("olga"), "jsonl").splitlines(keepends=True))
-    assert list(troubles(lines, keys(), unsealed=True)) == []
+    assert list(troubles(lines, keys(), without_seal=True)) == []
     assert any("--unsealed" in text for text in troubles(lines, keys()))
     for changed in ([lines[0], *lines[2:]], lines[:-1], [lines[1], lines[0], *lines[2:]]):
-        assert list(troubles(changed, keys(), unsealed=True))
+        assert list(troubles(changed, keys(), without_seal=True))
 
 
 def test_g40_a_csv_file_is_verified_as_a_whole(past: None, as_: SignIn, tmp_path: Path) -> None:

@@ -504,7 +504,7 @@ def test_g17_a_cloud_that_does_not_answer_leaves_the_last_known_list_and_says_so
     fleet: dict[str, Cluster], cloud: Cloud, as_: SignIn
 ) -> None:
     ada = as_("ada")
-    with cloud.simulator.refusing():
+    with cloud.simulator.refuse_connections():
         ClusterListing.objects.update(run_after=timezone.now() - timedelta(seconds=1))
         run_worker()
         answer = ada.get(LIST)

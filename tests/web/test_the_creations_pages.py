@@ -119,7 +119,7 @@ def test_a_stopped_cloud_and_a_wrong_key_end_in_clear_sentences_and_events(
     people: People, projects: Projects, cloud: Cloud, as_: SignIn
 ) -> None:
     ada = as_("ada")
-    with cloud.simulator.refusing():
+    with cloud.simulator.refuse_connections():
         stopped = submit_creation(people.ada, projects.vision, "stopped")
         run_worker()
         assert "The cloud could not be reached" in main(ada.get(stopped.get_absolute_url()))

@@ -123,8 +123,8 @@ class DeletionEngine(Engine[Deletion]):
         if not isinstance(error, NotFound):
             return super().failure(operation, error)
         if proves_absence(error):
-            return replace(self.unknown(operation, NOT_SEEN, error), run_after=clock.now())
-        return self.unknown(operation, error.cause, error)
+            return replace(self.unknown_outcome(operation, NOT_SEEN, error), run_after=clock.now())
+        return self.unknown_outcome(operation, error.cause, error)
 
     def observe(self, operation: Deletion, client: Client, started_at: datetime) -> Resolution | None:
         """Check whether the cluster still exists, under either type."""

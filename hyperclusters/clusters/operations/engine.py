@@ -124,7 +124,7 @@ class Engine(Kind[O]):
         swept = 0
         for operation in self.rows.lapsed().filter(state=SENDING).with_related():
             with suppress(StaleState):
-                lost = self.unknown(operation, "sender_lost")
+                lost = self.unknown_outcome(operation, "sender_lost")
                 self.resolve(operation, replace(lost, run_after=clock.now()))
                 failpoint("swept")
                 swept += 1
@@ -207,7 +207,7 @@ class Engine(Kind[O]):
             self.record_result(operation, self.failure(operation, error))
         except Exception:
             # Whatever went wrong, the request may be out, so the outcome is unknown. The bug itself is not hidden.
-            self.record_result(operation, self.unknown(operation, "sender_crashed"))
+            self.record_result(operation, self.unknown_outcome(operation, "sender_crashed"))
             raise
         else:
             failpoint("call_answered")

@@ -67,7 +67,7 @@ class Kind(ABC, Generic[O]):
     def failure(self, operation: O, error: ModelArtsError) -> Resolution:
         """What an error proves: sent again only on proof, failed on a refusal, else unknown."""
         if error.proves == Proof.NOTHING:
-            return self.unknown(operation, error.cause, error)
+            return self.unknown_outcome(operation, error.cause, error)
         run_after = resend_at(operation, error)
         to, event = (FAILED, self.event("failed")) if run_after is None else (QUEUED, self.event("not-sent"))
         return Resolution(
@@ -86,7 +86,7 @@ class Kind(ABC, Generic[O]):
     def follow(self, operation: O, resolution: Resolution) -> None:
         """Update the cluster according to a resolution, in its transaction."""
 
-    def unknown(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:
+    def unknown_outcome(self, operation: O, cause: str, error: ModelArtsError | None = None) -> Resolution:
         """The call may have been carried out: poll for its outcome, and never send it again."""
         return Resolution(
             UNKNOWN,

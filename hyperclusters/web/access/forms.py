@@ -148,7 +148,7 @@ class ChangeForm(RoleForm):
         if all(each.until is None or each.role == Role.VIEWER for each in grants):
             del self.fields["keep"]
 
-    def replaced(self) -> list[Grant]:
+    def replaced_grants(self) -> list[Grant]:
         """The grants that end with what was chosen, once role and end are valid."""
         role, end = Role(self.cleaned_data["role"]), self.end()
         until = clock.now() + end if isinstance(end, timedelta) else end
@@ -157,7 +157,7 @@ class ChangeForm(RoleForm):
     @property
     def same(self) -> Grant | None:
         """The grant of the chosen role, if only its end changes."""
-        replaced = self.replaced()
+        replaced = self.replaced_grants()
         return replaced[0] if [each.role for each in replaced] == [self.cleaned_data["role"]] else None
 
 

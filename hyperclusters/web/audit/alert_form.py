@@ -41,10 +41,10 @@ class AlertForm(forms.Form):
         label=_("Reason"), max_length=500, required=False, help_text=_("Kept in the audit.")
     )
 
-    def __init__(self, *args: Any, stored: AlertSettings, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, alerts: AlertSettings, **kwargs: Any) -> None:
         self.people = {person.username: person for person in possible_recipients() if person.email}
-        chosen = [name for name, person in self.people.items() if person.pk in stored.recipients]
-        initial = {name: getattr(stored, name) for name in THRESHOLDS}
+        chosen = [name for name, person in self.people.items() if person.pk in alerts.recipients]
+        initial = {name: getattr(alerts, name) for name in THRESHOLDS}
         super().__init__(*args, **kwargs)
         self.initial = {**initial, "recipients": chosen}
         choices = [(name, f"{name} · {person.email}") for name, person in self.people.items()]

@@ -161,8 +161,8 @@ def _menus(query: QueryDict, options: dict[str, list[tuple[str, str]]]) -> list[
     ]
 
 
-def _narrow(rows: ClusterQuerySet, person: User, chosen: dict[str, str], text: str) -> ClusterQuerySet:
-    rows = rows.filter(gone_at__isnull=chosen["gone"] != "1")
+def _narrow(rows: ClusterQuerySet, person: User, choices: dict[str, str], text: str) -> ClusterQuerySet:
+    rows = rows.filter(gone_at__isnull=choices["gone"] != "1")
     filters: dict[str, Callable[[str], Q]] = {
         "mine": lambda _value: is_mine(person),
         "team": lambda slug: Q(project__team__slug=slug),
@@ -171,33 +171,33 @@ def _narrow(rows: ClusterQuerySet, person: User, chosen: dict[str, str], text: s
         "origin": lambda value: Q(creation__isnull=value == "outside"),
     }
     for name, condition in filters.items():
-        if chosen[name]:
-            rows = rows.filter(condition(chosen[name]))
+        if choices[name]:
+            rows = rows.filter(condition(choices[name]))
     if text:
         rows = rows.search(text)
-    if chosen["type"]:
-        rows = rows.of_type(chosen["type"])
-    if chosen["by"]:
-        rows = rows.created_or_claimed(chosen["by"])
-    if chosen["empty"]:
-        rows = rows.empty(is_empty=chosen["empty"] == "yes")
+    if choices["type"]:
+        rows = rows.of_type(choices["type"])
+    if choices["by"]:
+        rows = rows.created_or_claimed(choices["by"])
+    if choices["empty"]:
+        rows = rows.empty(is_empty=choices["empty"] == "yes")
     return rows
 
 
 def _under_way(
-    creations: CreationQuerySet, person: User, chosen: dict[str, str], text: str
+    creations: CreationQuerySet, person: User, choices: dict[str, str], text: str
 ) -> CreationQuerySet:
     """The creations without an outcome that the same filters let through, newest first. One that has none is no
     cluster yet: it is neither gone nor empty, nor made elsewhere."""
-    if chosen["gone"] or chosen["empty"] or chosen["origin"] == "outside":
+    if choices["gone"] or choices["empty"] or choices["origin"] == "outside":
         return creations.none()
     rows = creations.unresolved().filter(name__icontains=text) if text else creations.unresolved()
     fields = {"team": "project__team__slug", "project": "project__name", "type": "type"}
     people = {"owner": "requested_by__username", "by": "requested_by__username"}
     for name, field in (fields | people).items():
-        if chosen[name]:
-            rows = rows.filter(**{field: chosen[name]})
-    if chosen["mine"]:
+        if choices[name]:
+            rows = rows.filter(**{field: choices[name]})
+    if choices["mine"]:
         rows = rows.filter(requested_by=person)
     return rows.select_related("project__team", "requested_by").order_by("-requested_at", "pk")
 

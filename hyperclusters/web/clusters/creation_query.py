@@ -127,18 +127,18 @@ def _menus(query: QueryDict, options: dict[str, list[tuple[str, str]]]) -> list[
     ]
 
 
-def _condition(person: User, chosen: dict[str, str]) -> Q:
+def _condition(person: User, choices: dict[str, str]) -> Q:
     condition = Q()
-    if chosen["mine"]:
+    if choices["mine"]:
         condition &= Q(requested_by=person)
-    if chosen["state"] == APPROVAL:
+    if choices["state"] == APPROVAL:
         condition &= Q(state=State.QUEUED, approval=Approval.WAITING)
-    elif state := chosen["state"]:
+    elif state := choices["state"]:
         condition &= Q(state__in=GROUPS.get(state, (state,)))
     fields = {"team": "project__team__slug", "project": "project__name", "type": "type"}
     for name, field in (fields | {"person": "requested_by__username"}).items():
-        if chosen[name]:
-            condition &= Q(**{field: chosen[name]})
+        if choices[name]:
+            condition &= Q(**{field: choices[name]})
     return condition
 
 

@@ -16,12 +16,12 @@ class ProjectChoices:
     def __init__(self, person: User, projects: list[Project]) -> None:
         self.person, self.projects = person, projects
 
-    def chosen(self, values: dict[str, str]) -> Project:
+    def choose(self, values: dict[str, str]) -> Project:
         """The project that the form names, else the one last used, else the first that works, else the first."""
         healthy = (project for project in self.projects if project.pk not in self._troubles)
-        return self.named(values) or self._last_used or next(healthy, self.projects[0])
+        return self.by_name(values) or self._last_used or next(healthy, self.projects[0])
 
-    def named(self, values: dict[str, str]) -> Project | None:
+    def by_name(self, values: dict[str, str]) -> Project | None:
         """The project that the form names, if it is one of these."""
         return next((project for project in self.projects if project.name == values.get("project")), None)
 

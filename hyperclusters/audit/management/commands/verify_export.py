@@ -36,7 +36,7 @@ class Command(BaseCommand):
             raise CommandError(f"{file} is not a file.")
         try:
             with file.open(encoding="utf-8", newline="\n") as lines:
-                problems = list(islice(_problems(lines, unsealed=options["unsealed"]), ENOUGH))
+                problems = list(islice(_problems(lines, without_seal=options["unsealed"]), ENOUGH))
         except UnicodeDecodeError:
             problems = ["it holds bytes that are no UTF-8: every export is UTF-8"]
         if problems:
@@ -44,9 +44,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{file}: intact")
 
 
-def _problems(lines: TextIO, *, unsealed: bool) -> Iterator[str]:
+def _problems(lines: TextIO, *, without_seal: bool) -> Iterator[str]:
     start, keys = lines.read(10), dict(settings.AUDIT_KEYS)
     lines.seek(0)
     if start == '{"report":':
         return verify_report(lines.read(), keys)
-    return (verify_sheet if start[:1] in {BOM, '"'} else troubles)(lines, keys, unsealed=unsealed)
+    return (verify_sheet if start[:1] in {BOM, '"'} else troubles)(lines, keys, without_seal=without_seal)

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         def give_up() -> None:
             log.error(
                 "not everything ended within SHUTDOWN_GRACE; ending without it: %s",
-                ", ".join(worker.unfinished()),
+                ", ".join(worker.open_work()),
             )
             os._exit(1)
 

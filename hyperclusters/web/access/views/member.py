@@ -95,7 +95,7 @@ def _outcome(form: ChangeForm) -> dict[str, str]:
         until = resolve_expiry(form.team, end=form.end(), reason="-", since=now)
     except ChangeRefused as refused:
         return {"kind": "warn", "text": access_refusal(refused)}
-    replaced = form.replaced()
+    replaced = form.replaced_grants()
     left = [each for each in form.grants if each not in replaced]
     after = [*left, Grant(person=first.person, team=first.team, role=role, until=until)]
     title = change_text(role, replaced, left)

@@ -25,7 +25,7 @@ REVIEWERS = anywhere(Permission.REVIEW)
 @keeps_draft()
 def alerts(request: PageRequest) -> HttpResponse:
     """Thresholds and recipients, as they are now."""
-    form = AlertForm(posted_data(request), stored=AlertSettings.current())
+    form = AlertForm(posted_data(request), alerts=AlertSettings.current())
 
     def act() -> str:
         values = {name: form.cleaned_data[name] for name in (*alert_mails.THRESHOLDS, "reason")}

@@ -39,7 +39,7 @@ from hyperclusters.web.shared.polls import is_as_seen, nothing_new
 from hyperclusters.web.shared.ratelimit import rate_limit, searches
 
 MOST_UNDER_WAY = 20  # rows on top of the list
-WATCHED = timedelta(minutes=2)  # somebody is likely to be waiting for a creation that is younger
+WATCH_FOR = timedelta(minutes=2)  # somebody is likely to be waiting for a creation that is younger
 
 
 @access(get=SIGNED_IN)
@@ -62,7 +62,7 @@ def as_csv(request: PageRequest) -> HttpResponse:
     networks or names in one cell are separated by spaces."""
     if is_nothing_selected(request):
         return nothing_selected(request)
-    return sheet("clusters", COLUMNS, [list(cells(row).values()) for row in _exported(request, "csv")])
+    return sheet("clusters", COLUMNS, [list(cells(row).values()) for row in _export_rows(request, "csv")])
 
 
 @access(get=SIGNED_IN)
@@ -72,7 +72,7 @@ def as_json(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, or the selected clusters alone, for a program."""
     if is_nothing_selected(request):
         return nothing_selected(request)
-    response = JsonResponse({"clusters": [facts(row) for row in _exported(request, "json")]})
+    response = JsonResponse({"clusters": [facts(row) for row in _export_rows(request, "json")]})
     response.headers["Content-Disposition"] = 'attachment; filename="clusters.json"'
     return response
 
@@ -107,7 +107,7 @@ def select_again(request: PageRequest, warning: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("clusters:list") + place.removesuffix("?"))
 
 
-def _exported(request: PageRequest, kind: str) -> list[ClusterRow]:
+def _export_rows(request: PageRequest, kind: str) -> list[ClusterRow]:
     """All that the address asks for, noted in the audit as taken out."""
     rows = list(page_rows(cluster_query(request.user, request.GET).rows))
     filters = {name: text[:200] for name in FILTERS if (text := request.GET.get(name))}
@@ -146,10 +146,10 @@ def _context(request: PageRequest) -> dict[str, Any]:
     }
 
 
-def _poll(asked: ClusterQuery, under_way: list[Creation]) -> dict[str, Any]:
+def _poll(query: ClusterQuery, under_way: list[Creation]) -> dict[str, Any]:
     """Whether lists are being refreshed, and milliseconds until the page asks again, 0: never."""
     now = clock.now()
-    refreshing = any(each.run_after <= now or each.lease_expires_at for each in asked.listings)
+    refreshing = any(each.run_after <= now or each.lease_expires_at for each in query.listings)
     moving = [each for each in under_way if each.state != State.NEEDS_ATTENTION]
-    is_watched = any(now - each.requested_at < WATCHED for each in moving)
+    is_watched = any(now - each.requested_at < WATCH_FOR for each in moving)
     return {"refreshing": refreshing, "poll": 1500 if refreshing or is_watched else 5000 * bool(moving)}

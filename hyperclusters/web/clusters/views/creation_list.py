@@ -34,7 +34,7 @@ def listing(request: PageRequest) -> HttpResponse:
 @refuses_unknown
 def as_csv(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a spreadsheet."""
-    rows = [[row[name] for name in COLUMNS] for row in _exported(request, "csv")]
+    rows = [[row[name] for name in COLUMNS] for row in _export_rows(request, "csv")]
     return sheet("creations", COLUMNS, rows)
 
 
@@ -43,12 +43,12 @@ def as_csv(request: PageRequest) -> HttpResponse:
 @refuses_unknown
 def as_json(request: PageRequest) -> HttpResponse:
     """What the list shows at this address, all its pages, for a program."""
-    response = JsonResponse({"creations": _exported(request, "json")})
+    response = JsonResponse({"creations": _export_rows(request, "json")})
     response.headers["Content-Disposition"] = 'attachment; filename="creations.json"'
     return response
 
 
-def _exported(request: PageRequest, kind: str) -> list[dict[str, Any]]:
+def _export_rows(request: PageRequest, kind: str) -> list[dict[str, Any]]:
     """All that the address asks for, noted in the audit as taken out."""
     rows = [facts(creation) for creation in creation_query(request.user, request.GET).rows]
     filters = {name: text[:200] for name in FILTERS if (text := request.GET.get(name))}

@@ -43,7 +43,7 @@ def new(request: PageRequest) -> HttpResponse:
     if "reason" not in values and (earlier := _earlier(request)):  # too long for a link
         values["reason"] = earlier.reason
     beside = ("as", "despite", "subnets_of") if request.htmx else ("as",)
-    project = choices.chosen(values)
+    project = choices.choose(values)
     context = preview(request.user, project, values | {name: request.GET.get(name, "") for name in beside})
     if request.htmx:
         response = render(request, "clusters/_live.html", context | {"live": True})
@@ -63,7 +63,7 @@ def _submit(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
             return redirect(_request_creation(request, form))
         # Codes, because the ledger speaks no reader's language.
         codes = {field: [e["code"] for e in errors] for field, errors in form.errors.get_json_data().items()}
-        project = choices.named(_values(request.POST))
+        project = choices.by_name(_values(request.POST))
         creations.note_attempt(
             person=request.user, project=project, values=_values(request.POST), errors=codes
         )
@@ -76,7 +76,7 @@ def _submit(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
     except DatabaseError:
         return _database_failed(request, form)
     values = _values(request.POST) | {"despite": request.POST.get("despite", "")}
-    context = preview(request.user, choices.chosen(values), values)
+    context = preview(request.user, choices.choose(values), values)
     return _form_page(request, choices, form, context, status=UNPROCESSABLE)
 
 
@@ -87,7 +87,7 @@ def _with_subnets(request: PageRequest, choices: ProjectChoices) -> HttpResponse
     note_not_taken(request)
     values = _values(typed)
     form = filled_form(_blank(choices, values), typed)
-    return _form_page(request, choices, form, preview(request.user, choices.chosen(values), values))
+    return _form_page(request, choices, form, preview(request.user, choices.choose(values), values))
 
 
 def _say(form: CreationForm, error: CreationRefused) -> None:
@@ -127,7 +127,7 @@ def _form_page(
 
 def _blank(choices: ProjectChoices, values: dict[str, str]) -> CreationForm:
     """A form not yet sent, prefilled with what the address says."""
-    project = choices.chosen(values)
+    project = choices.choose(values)
     form = CreationForm(projects=choices.projects, initial=values | {"project": project.name})
     if len(choices.projects) == 1:  # nothing to choose before the name
         form.fields["name"].widget.attrs["autofocus"] = True

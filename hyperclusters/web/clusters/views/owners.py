@@ -84,8 +84,8 @@ def _hand_over(
 def _form(
     request: PageRequest,
     clusters: list[Cluster],
-    typed: Mapping[str, Any],
-    refused: list[tuple[Cluster, str]] | None = None,
+    values: Mapping[str, Any],
+    refusals: list[tuple[Cluster, str]] | None = None,
     *,
     status: int = 200,
 ) -> HttpResponse:
@@ -98,7 +98,7 @@ def _form(
         "clusters": clusters,
         "others": [each for each in clusters if not ownership.may_hand_over(request.user, each)],
         "people": sorted(people),
-        "typed": typed,
-        "refused": refused,
+        "typed": values,
+        "refused": refusals,
     }
     return render(request, "clusters/owners.html", context, status=status)
