@@ -38,15 +38,14 @@ EVENTS = {
     EntryKind.RESCHEDULED: EventType.FOLLOW_UP_RESCHEDULED,
     EntryKind.CLOSED: EventType.FOLLOW_UP_CLOSED,
 }
-_record_refusal = partial(
-    record_refusal, denial_event=EventType.FOLLOW_UP_REFUSED, refusal_event=EventType.FOLLOW_UP_REFUSED
-)
+REFUSED = EventType.FOLLOW_UP_REFUSED
+_record_refusal = partial(record_refusal, denial_event=REFUSED, refusal_event=REFUSED)
 
 
 def people_to_ask(team: Team) -> QuerySet[Grant]:
     """The grants of the people who may see the team's creations: whom a follow-up can be assigned to."""
-    grants = who_can(Permission.VIEW, team)
-    return grants.filter(person__service_team__isnull=True).order_by("person__username", "pk")
+    grants = who_can(Permission.VIEW, team).filter(person__service_team__isnull=True)
+    return grants.order_by("person__username", "pk")
 
 
 def closers(follow_up: FollowUp, assignee: User) -> QuerySet[Grant]:

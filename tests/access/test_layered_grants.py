@@ -10,7 +10,7 @@ import pytest
 from django.core import mail as outbox
 from django.utils import timezone
 
-from hyperclusters.access import access_requests, access_reviews, mail
+from hyperclusters.access import access_requests, deactivation, mail
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.layers import highest, stages
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
@@ -73,7 +73,7 @@ def test_revoking_access_ends_every_grant_of_the_team_with_an_event_each(
 
 
 def test_a_deactivated_person_loses_every_layer(temporary: Grant, people: People) -> None:
-    access_reviews.deactivate(people.vera, by=people.root, reason="left")
+    deactivation.deactivate(people.vera, by=people.root, reason="left")
     assert not Grant.objects.filter(person=people.vera, ended_at=None).exists()
     assert len(events()[-1].before["grants"]) == 2  # type: ignore[index]
 

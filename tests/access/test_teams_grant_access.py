@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from hyperclusters.access import access_requests, access_reviews, invitations
+from hyperclusters.access import access_requests, access_reviews, deactivation, invitations
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.layers import stages
 from hyperclusters.access.models import AccessRequest, Grant, Invitation, Role, Team, User
@@ -93,7 +93,7 @@ def test_g27_nobody_gives_to_themselves_across_teams_or_touches_a_site_role(peop
         )
     grant(person=people.vera, role=Role.PLATFORM_ADMIN, team=None, reason="the second", by=people.root)
     with refused(Cause.ONESELF):
-        access_reviews.deactivate(people.root, by=people.root, reason="x")
+        deactivation.deactivate(people.root, by=people.root, reason="x")
     for role in (Role.AUDITOR, Role.PLATFORM_ADMIN):
         with pytest.raises(NotPermitted):
             grant(person=people.nina, role=role, team=None, reason="x", by=people.tom)
@@ -102,7 +102,7 @@ def test_g27_nobody_gives_to_themselves_across_teams_or_touches_a_site_role(peop
         lambda: end_grant(held(people.root, None), reason="x", by=people.tom),
         lambda: extend_grant(held(people.olga, None), until=None, reason="x", by=people.tom),
         lambda: set_rules(people.vision, by=people.tom, quota=99),
-        lambda: access_reviews.deactivate(people.root, by=people.tom, reason="x"),
+        lambda: deactivation.deactivate(people.root, by=people.tom, reason="x"),
         lambda: add_team(slug="new", name="New", by=people.tom),
     ):
         with pytest.raises(NotPermitted):
@@ -136,7 +136,7 @@ def test_g26_the_last_admin_stays_whichever_way_it_is_tried(people: People) -> N
         lambda: end_grant(tom, reason="x", by=people.root),
         lambda: end_grant(tom, reason="x", by=people.tom),
         lambda: extend_grant(tom, until=timezone.now() + WEEK, reason="x", by=people.root),
-        lambda: access_reviews.deactivate(people.tom, by=people.root, reason="x"),
+        lambda: deactivation.deactivate(people.tom, by=people.root, reason="x"),
         lambda: access_reviews.decide(review, by=people.root, end=[tom.pk], marks={tom.pk: "-"}),
         lambda: grant(person=people.tom, role=Role.VIEWER, team=people.vision, reason="x"),
     ):
@@ -193,7 +193,7 @@ def test_g26_who_is_appointed_while_being_deactivated_does_not_leave_a_team_alon
         return execute(sql, *rest)
 
     with connection.execute_wrapper(just_then), suppress(ChangeRefused):
-        access_reviews.deactivate(people.nina, by=people.root, reason="leaves")
+        deactivation.deactivate(people.nina, by=people.root, reason="leaves")
     beside[0].join()
     nina_goes = tom_stays or connection.vendor == "sqlite"  # before she is appointed, or after
     assert may(people.tom if nina_goes else people.nina, Permission.GRANT, people.vision)
@@ -414,9 +414,9 @@ def test_an_invitation_is_worth_no_more_than_who_sent_it(people: People) -> None
 def test_g29_a_deactivated_person_loses_sessions_and_access_for_good(people: People, as_: SignIn) -> None:
     browser, unseen = as_("ada"), as_("ada")
     access_requests.ask(person=people.ada, team=people.speech, role=Role.VIEWER, days=7, reason="x")
-    access_reviews.deactivate(people.ada, by=people.root, reason="left the company")
+    deactivation.deactivate(people.ada, by=people.root, reason="left the company")
     assert browser.get("/").status_code == 302
-    access_reviews.reactivate(people.ada, by=people.root, reason="came back")
+    deactivation.reactivate(people.ada, by=people.root, reason="came back")
     for old in (browser, unseen):
         assert (
             old.get("/").status_code == 302

@@ -11,7 +11,7 @@ import pytest
 from django.core import mail
 from django.test import Client as Browser
 
-from hyperclusters.access.access_reviews import deactivate, reactivate
+from hyperclusters.access.deactivation import deactivate, reactivate
 from hyperclusters.access.errors import Cause, ChangeRefused
 from hyperclusters.access.mail import send_due
 from hyperclusters.access.models import Grant, Role, User

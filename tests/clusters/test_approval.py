@@ -11,7 +11,7 @@ import pytest
 from django.core import mail
 from django.core.exceptions import ValidationError
 
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Grant, Role, Team, User
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.service_identities import add_service_identity

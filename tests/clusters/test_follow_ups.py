@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.service_identities import add_service_identity

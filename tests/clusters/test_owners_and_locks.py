@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Role
 from hyperclusters.access.permissions import NotPermitted
 from hyperclusters.access.service_identities import add_service_identity

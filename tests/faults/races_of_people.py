@@ -9,7 +9,7 @@ from typing import Any
 
 from hyperclusters.access.access_requests import approve, ask, decline
 from hyperclusters.access.access_requests import withdraw as withdraw_request
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Grant, Role, User
 from hyperclusters.access.services import add_person, end_grant, extend_grant, grant
 from hyperclusters.clusters.creations import CreateRequest, request_creation, withdraw

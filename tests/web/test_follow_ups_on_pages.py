@@ -13,7 +13,7 @@ from django.core import mail as outbox
 from django.test import Client as Browser
 
 from hyperclusters.access import mail
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.models import Grant, OutgoingMail, Role
 from hyperclusters.access.services import add_person, end_grant, grant
 from hyperclusters.audit import clock

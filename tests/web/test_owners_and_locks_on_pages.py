@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.services import end_grant
 from hyperclusters.audit.ledger import record
 from hyperclusters.audit.vocabulary import EventType, Outcome

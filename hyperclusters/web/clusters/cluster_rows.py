@@ -108,16 +108,15 @@ def page_rows(
     networks = _networks([pk for pk, *_ in rows])
     now, language = clock.now(), get_language()
     stale = {
-        (listing.project_id, listing.type): ago(listing.listed_at, now, language)
-        for listing in failing_listings
-        if listing.listed_at
+        (each.project_id, each.type): ago(each.listed_at, now, language)
+        for each in failing_listings
+        if each.listed_at
     }
     for pk, project_id, cluster_id, name, kind, team, project, maker, asked_at, found_at, *others in rows:
         gone_at, also_type, claimed_for, claimed_by, claimed_at, inside, inside_count, *rest = others
         empty_since, inside_listed_at, owner, locked_at, locked_by, lock_reason = rest
-        is_reported = inside is not None and not gone_at
         inside_total = occupant_total(inside, inside_count)
-        is_claimed = claimed_for and not maker
+        is_reported, is_claimed = inside is not None and not gone_at, claimed_for and not maker
         yield ClusterRow(
             *(pk, cluster_id, name, kind, team, project),
             networks=tuple(networks[pk]),

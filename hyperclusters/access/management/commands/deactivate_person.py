@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hyperclusters.access.access_reviews import deactivate
+from hyperclusters.access.deactivation import deactivate
 from hyperclusters.access.errors import ChangeRefused
 from hyperclusters.access.models import User
 

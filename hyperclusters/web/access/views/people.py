@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hyperclusters.access import access_reviews, people, services
+from hyperclusters.access import deactivation, people, services
 from hyperclusters.access.models import TEAM_ROLES, Grant, Role, Team, User
 from hyperclusters.access.permissions import Permission, teams_where
 from hyperclusters.web.access.admin_forms import CorrectForm, TeamForm
@@ -128,7 +128,7 @@ def activity(request: PageRequest, pk: int) -> HttpResponse:
     is_active, form = person.is_active, ReasonForm(posted_data(request))
 
     def act() -> str:
-        change = access_reviews.deactivate if is_active else access_reviews.reactivate
+        change = deactivation.deactivate if is_active else deactivation.reactivate
         change(person, reason=form.cleaned_data["reason"], by=request.user)
         return "people:list"
 
