@@ -272,6 +272,55 @@ def test_a_request_is_decided_once_by_another_and_its_time_starts_then(people: P
         access_requests.withdraw(access_request, by=people.nina)
 
 
+def test_a_request_for_no_days_is_for_no_access_and_never_for_ever(people: People) -> None:
+    request: dict[str, Any] = {"person": people.nina, "team": people.vision, "role": Role.VIEWER}
+    with refused(Cause.PAST):
+        access_requests.ask(**request, days=0, reason="x")
+    access_request = access_requests.ask(**request, days=7, reason="x")
+    with refused(Cause.PAST):
+        access_requests.approve(access_request, by=people.tom, days=0)
+    assert access_requests.waiting_for(people.tom).get() == access_request
+
+
+def test_a_request_is_declined_with_a_reason_and_withdrawn_by_who_asked(people: People) -> None:
+    access_request = access_requests.ask(
+        person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x"
+    )
+    with refused(Cause.NO_REASON):
+        access_requests.decline(access_request, by=people.tom, note=" ")
+    with pytest.raises(NotPermitted):
+        access_requests.withdraw(access_request, by=people.tom)
+    assert access_requests.waiting_for(people.tom).get() == access_request
+    access_requests.withdraw(access_request, by=people.nina)
+    assert not access_requests.waiting_for(people.tom).exists()
+    assert (last().action, last().person_name) == ("access:request:withdrawn", "nina")
+
+
+def test_access_that_has_ended_meanwhile_is_not_extended(people: People) -> None:
+    given = grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=people.tom)
+    end_grant(given, reason="left", by=people.tom)
+    with refused(Cause.NOT_HELD):
+        extend_grant(given, until=timedelta(days=7), reason="stays", by=people.tom)
+    assert not may(people.nina, Permission.VIEW, people.vision)
+
+
+def test_a_closed_account_is_given_nothing_and_each_change_of_it_happens_once(people: People) -> None:
+    access_reviews.deactivate(people.nina, by=people.root, reason="left")
+    closed = events(action="access:person:deactivated")
+    for act in (
+        lambda: access_reviews.deactivate(people.nina, by=people.root, reason="left"),
+        lambda: grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=people.tom),
+    ):
+        with refused(Cause.INACTIVE):
+            act()
+    with pytest.raises(NotPermitted):
+        access_requests.ask(person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x")
+    assert events(action="access:person:deactivated") == closed
+    access_reviews.reactivate(people.nina, by=people.root, reason="came back")
+    with refused(Cause.HELD):
+        access_reviews.reactivate(people.nina, by=people.root, reason="twice")
+
+
 def test_an_admin_s_own_request_is_for_another_admin(people: People) -> None:
     Grant.objects.filter(person=people.tom).update(until=timezone.now() + WEEK)
     access_request = access_requests.ask(
