@@ -58,8 +58,9 @@ def test_a_team_admin_gives_and_ends_access_and_the_ledger_says_why(people: Peop
 @pytest.mark.parametrize("who", ["ada", "vera", "olga", "root", "nina", "mallory"])
 def test_g27_only_the_team_s_admins_give_access_to_it(who: str, people: People) -> None:
     review = access_reviews.open_review(people.vision, due_on=clock.today(), by=people.tom)
-    with pytest.raises(NotPermitted):
+    with pytest.raises(NotPermitted) as denied:
         grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=getattr(people, who))
+    assert denied.value.is_noted  # so that the page records no second one
     assert (last().action, last().outcome, last().evidence) == (
         "access:grant:refused",
         "denied",
@@ -173,6 +174,21 @@ def test_g26_the_only_admin_s_access_can_be_made_longer_and_no_shorter(people: P
         extend_grant(held(people.tom, people.vision), until=nearer, reason="x", by=people.root)
     with refused(Cause.LAST_ADMIN):
         grant(**request, until=nearer, reason="x")
+
+
+def test_g26_an_admin_s_access_is_made_shorter_only_while_another_lasts_as_long(people: People) -> None:
+    others_end = timezone.now() + WEEK
+    request: dict[str, Any] = {"role": Role.ADMIN, "team": people.vision, "reason": "leads too"}
+    grant(person=people.nina, **request, until=others_end, by=people.tom)
+    with refused(Cause.LAST_ADMIN):
+        extend_grant(
+            held(people.tom, people.vision),
+            until=others_end + timedelta(days=1),
+            reason="x",
+            by=people.nina,
+        )
+    extend_grant(held(people.tom, people.vision), until=others_end, reason="moves on", by=people.nina)
+    assert held(people.tom, people.vision).until == others_end
 
 
 @pytest.mark.parametrize("tom_stays", [False, True])
