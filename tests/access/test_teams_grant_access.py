@@ -58,8 +58,9 @@ def test_a_team_admin_gives_and_ends_access_and_the_ledger_says_why(people: Peop
 @pytest.mark.parametrize("who", ["ada", "vera", "olga", "root", "nina", "mallory"])
 def test_g27_only_the_team_s_admins_give_access_to_it(who: str, people: People) -> None:
     review = access_reviews.open_review(people.vision, due_on=clock.today(), by=people.tom)
-    with pytest.raises(NotPermitted):
+    with pytest.raises(NotPermitted) as denied:
         grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=getattr(people, who))
+    assert denied.value.is_noted  # so that the page records no second one
     assert (last().action, last().outcome, last().evidence) == (
         "access:grant:refused",
         "denied",
@@ -175,6 +176,21 @@ def test_g26_the_only_admin_s_access_can_be_made_longer_and_no_shorter(people: P
         grant(**request, until=nearer, reason="x")
 
 
+def test_g26_an_admin_s_access_is_made_shorter_only_while_another_lasts_as_long(people: People) -> None:
+    others_end = timezone.now() + WEEK
+    request: dict[str, Any] = {"role": Role.ADMIN, "team": people.vision, "reason": "leads too"}
+    grant(person=people.nina, **request, until=others_end, by=people.tom)
+    with refused(Cause.LAST_ADMIN):
+        extend_grant(
+            held(people.tom, people.vision),
+            until=others_end + timedelta(days=1),
+            reason="x",
+            by=people.nina,
+        )
+    extend_grant(held(people.tom, people.vision), until=others_end, reason="moves on", by=people.nina)
+    assert held(people.tom, people.vision).until == others_end
+
+
 @pytest.mark.parametrize("tom_stays", [False, True])
 def test_g26_who_is_appointed_while_being_deactivated_does_not_leave_a_team_alone(
     tom_stays: bool, people: People
@@ -270,6 +286,55 @@ def test_a_request_is_decided_once_by_another_and_its_time_starts_then(people: P
         access_requests.decline(access_request, by=people.tom, note="no")
     with refused(Cause.DECIDED):
         access_requests.withdraw(access_request, by=people.nina)
+
+
+def test_a_request_for_no_days_is_for_no_access_and_never_for_ever(people: People) -> None:
+    request: dict[str, Any] = {"person": people.nina, "team": people.vision, "role": Role.VIEWER}
+    with refused(Cause.PAST):
+        access_requests.ask(**request, days=0, reason="x")
+    access_request = access_requests.ask(**request, days=7, reason="x")
+    with refused(Cause.PAST):
+        access_requests.approve(access_request, by=people.tom, days=0)
+    assert access_requests.waiting_for(people.tom).get() == access_request
+
+
+def test_a_request_is_declined_with_a_reason_and_withdrawn_by_who_asked(people: People) -> None:
+    access_request = access_requests.ask(
+        person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x"
+    )
+    with refused(Cause.NO_REASON):
+        access_requests.decline(access_request, by=people.tom, note=" ")
+    with pytest.raises(NotPermitted):
+        access_requests.withdraw(access_request, by=people.tom)
+    assert access_requests.waiting_for(people.tom).get() == access_request
+    access_requests.withdraw(access_request, by=people.nina)
+    assert not access_requests.waiting_for(people.tom).exists()
+    assert (last().action, last().person_name) == ("access:request:withdrawn", "nina")
+
+
+def test_access_that_has_ended_meanwhile_is_not_extended(people: People) -> None:
+    given = grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=people.tom)
+    end_grant(given, reason="left", by=people.tom)
+    with refused(Cause.NOT_HELD):
+        extend_grant(given, until=timedelta(days=7), reason="stays", by=people.tom)
+    assert not may(people.nina, Permission.VIEW, people.vision)
+
+
+def test_a_closed_account_is_given_nothing_and_each_change_of_it_happens_once(people: People) -> None:
+    access_reviews.deactivate(people.nina, by=people.root, reason="left")
+    closed = events(action="access:person:deactivated")
+    for act in (
+        lambda: access_reviews.deactivate(people.nina, by=people.root, reason="left"),
+        lambda: grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=people.tom),
+    ):
+        with refused(Cause.INACTIVE):
+            act()
+    with pytest.raises(NotPermitted):
+        access_requests.ask(person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x")
+    assert events(action="access:person:deactivated") == closed
+    access_reviews.reactivate(people.nina, by=people.root, reason="came back")
+    with refused(Cause.HELD):
+        access_reviews.reactivate(people.nina, by=people.root, reason="twice")
 
 
 def test_an_admin_s_own_request_is_for_another_admin(people: People) -> None:

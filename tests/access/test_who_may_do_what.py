@@ -273,3 +273,10 @@ def test_a_weak_password_is_refused(password: str, database: None) -> None:
     with pytest.raises(ValidationError):
         add_person(username="newcomer", password=password)
     assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("full_name", "initials"), [("Ada King Lovelace", "AL"), ("Ada", "LO"), ("", "LO")], ids=str
+)
+def test_a_person_has_two_initials(full_name: str, initials: str) -> None:
+    assert User(username="lovelace", full_name=full_name).initials == initials

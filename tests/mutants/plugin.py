@@ -159,7 +159,7 @@ class Trial:
         change.path.write_text(changed)
         if lines:
             status = self.fork(lambda: self._run_here(change.path, changed, tests))
-        else:
+        elif not (status := self._run_anew([self.first])):
             status = self._run_anew(tests)
             failing = next((test for test in tests if f" {test}" in self.outcome()), None)
             if failing:  # by chance, if not again
@@ -177,14 +177,14 @@ class Trial:
 
     def plan(self, lines: tuple[range, range] | None, contexts: dict[int, list[str]]) -> list[str]:
         """The tests that reach the statement, the quickest first, then the others that reach its function, with the rows that
-        were not measured. For what an import runs: `first`, the tests that reach the file, then all others."""
+        were not measured. For what an import runs: the tests that reach the file, then all others."""
         here, around = (
             {test.rpartition(" (")[0] for line in span for test in contexts.get(line, ())}
             for span in lines or (contexts, contexts)
         )
         functions = {function(test) for test in around}
         tests = [test for test in self.seconds if not lines or function(test) in functions]
-        return sorted(tests, key=lambda test: (test != self.first, test not in here, self.seconds[test]))
+        return sorted(tests, key=lambda test: (test not in here, self.seconds[test]))
 
     def _run_here(self, path: Path, changed: str, tests: list[str]) -> bool:
         swap(path, changed)
@@ -206,7 +206,7 @@ class Trial:
             os.dup2(os.open(self.folder / "outcome", os.O_WRONLY), 1)
             os.execv(sys.executable, [*command, f"@{self.folder / 'tests'}"])
 
-        return self.fork(become_pytest, 60 + 10 * sum(self.seconds[test] for test in tests))
+        return self.fork(become_pytest, 300 + 10 * sum(self.seconds[test] for test in tests))
 
     def outcome(self) -> str:
         """The line that names the test that failed, if one did."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from django.db.models import QuerySet
 from django.http import QueryDict
 
+from hyperclusters.access import exports
 from hyperclusters.access.permissions import audit_scope
 from hyperclusters.audit import archive, clock
 from hyperclusters.audit.archive_checks import run_due
+from hyperclusters.audit.archive_files import open_file
+from hyperclusters.audit.chain import KeyMissing
 from hyperclusters.audit.models import Event, Segment, SegmentCheck
 from hyperclusters.web.audit.query import parse_query
 from tests.conftest import People, Projects, events, run_worker, submit_creation
@@ -277,6 +280,22 @@ def test_a_download_is_the_file_itself_and_is_recorded(files: Path, history: Non
     answer = as_("olga").post(f"{PAGE}{segment.first}/download/", follow=True)
     assert "nothing was downloaded" in main(answer)
     assert len(events(action="audit:exported")) == count
+
+
+def test_a_download_that_cannot_be_recorded_is_none_and_leaves_no_file_open(
+    files: Path, history: None, people: People, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment, opened = all_archived(files), []
+
+    def open_and_note(name: str) -> IO[bytes]:
+        opened.append(open_file(name))
+        return opened[-1]
+
+    monkeypatch.setattr(exports, "open_file", open_and_note)
+    settings.AUDIT_KEYS = [("another", b"x" * 32)]
+    with pytest.raises(KeyMissing):
+        exports.export_archive(person=people.olga, segment=segment)
+    assert [file.closed for file in opened] == [True]
 
 
 def test_an_export_says_that_archived_events_are_not_in_it(files: Path, history: None, as_: SignIn) -> None:

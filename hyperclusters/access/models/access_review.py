@@ -161,7 +161,7 @@ class GrantReview(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.grant}: {self.decision or 'undecided'}"
+        return f"{self.grant}: {self.decision}"
 
     @property
     def mark(self) -> str:
