@@ -67,7 +67,13 @@ class ConfirmForm(forms.Form):
         proof = self.fields["proof"]
         proof.label = _("Password") if self.by == "password" else _("Code")
         autocomplete = "current-password" if self.by == "password" else "one-time-code"
-        proof.widget.attrs = {"class": "input", "autocomplete": autocomplete, "autofocus": True}
+        # A passkey is sent by a form of its own: here it may not stay empty.
+        proof.widget.attrs = {
+            "class": "input",
+            "autocomplete": autocomplete,
+            "autofocus": True,
+            "required": True,
+        }
 
     def clean(self) -> dict[str, Any]:
         """Raises ValidationError unless one of them is right."""
