@@ -114,7 +114,7 @@ def test_no_input_of_any_route_is_localized(
     assert filled >= 10
 
 
-def every_form(of: type = BaseForm) -> Iterator[Any]:
+def every_form(of: Any = BaseForm) -> Iterator[Any]:
     """Every form class of the dashboard."""
     for each in of.__subclasses__():
         if each.__module__.startswith("hyperclusters."):
