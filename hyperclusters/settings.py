@@ -220,6 +220,7 @@ MIDDLEWARE = [
     "hyperclusters.web.shared.drafts.DraftMiddleware",  # before what turns a form away
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "hyperclusters.web.shared.timing.server_timing",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "hyperclusters.web.shared.middleware.session_activity_middleware",
@@ -234,7 +235,8 @@ WSGI_APPLICATION = "hyperclusters.wsgi.application"
 _loaders = ["hyperclusters.web.shared.loaders.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "hyperclusters.web.shared.timing.Templates",
+        "NAME": "django",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
             "loaders": [("django.template.loaders.cached.Loader", _loaders)],
