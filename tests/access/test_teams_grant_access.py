@@ -321,10 +321,10 @@ def test_access_that_has_ended_meanwhile_is_not_extended(people: People) -> None
 
 
 def test_a_closed_account_is_given_nothing_and_each_change_of_it_happens_once(people: People) -> None:
-    access_reviews.deactivate(people.nina, by=people.root, reason="left")
+    deactivation.deactivate(people.nina, by=people.root, reason="left")
     closed = events(action="access:person:deactivated")
     for act in (
-        lambda: access_reviews.deactivate(people.nina, by=people.root, reason="left"),
+        lambda: deactivation.deactivate(people.nina, by=people.root, reason="left"),
         lambda: grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=people.tom),
     ):
         with refused(Cause.INACTIVE):
@@ -332,9 +332,9 @@ def test_a_closed_account_is_given_nothing_and_each_change_of_it_happens_once(pe
     with pytest.raises(NotPermitted):
         access_requests.ask(person=people.nina, team=people.vision, role=Role.VIEWER, days=7, reason="x")
     assert events(action="access:person:deactivated") == closed
-    access_reviews.reactivate(people.nina, by=people.root, reason="came back")
+    deactivation.reactivate(people.nina, by=people.root, reason="came back")
     with refused(Cause.HELD):
-        access_reviews.reactivate(people.nina, by=people.root, reason="twice")
+        deactivation.reactivate(people.nina, by=people.root, reason="twice")
 
 
 def test_an_admin_s_own_request_is_for_another_admin(people: People) -> None:
