@@ -235,8 +235,7 @@ WSGI_APPLICATION = "hyperclusters.wsgi.application"
 _loaders = ["hyperclusters.web.shared.loaders.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
-        "BACKEND": "hyperclusters.web.shared.timing.Templates",
-        "NAME": "django",
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
             "loaders": [("django.template.loaders.cached.Loader", _loaders)],
