@@ -271,7 +271,9 @@ class Client:
             body=printable(body, BODY_LIMIT),
             elapsed=reply.elapsed,
             server_date=parsing.http_date(reply.headers.get("date", "")),
-            cluster_ids=parsing.named_ids(reply.body) if is_success and request.call == "create" else (),
+            cluster_ids=parsing.named_ids(reply.body, reply.headers.get("location", ""))
+            if is_success and request.call == "create"
+            else (),
         )
 
 

@@ -5,6 +5,8 @@ Everything here takes bytes from outside and either returns a value or raises `M
 
 import json
 import re
+import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -20,7 +22,11 @@ _COUNTS = ("count", "total_count", "total")
 _REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
 _NO_CAPACITY = Capacity("", "", "", None)
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-_NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"')
+_NAMED_ID = re.compile(r'"id"\s*:\s*"\s*([^"]*?)\s*"', re.IGNORECASE)
+_ANY_UUID = re.compile(
+    r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.ASCII | re.IGNORECASE
+)
+_UNPACKED_LIMIT = 65_536  # bytes of a packed answer that are searched for IDs
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -61,14 +67,26 @@ def read_created(body: bytes, name: str) -> HyperCluster:
     return cluster
 
 
-def named_ids(body: bytes) -> tuple[str, ...]:
-    """The usable IDs in the body of an answer, UUIDs in lower case, in order, at most 4.
+def named_ids(body: bytes, location: str = "") -> tuple[str, ...]:
+    """The usable IDs in an answer's body or `Location`, UUIDs in lower case, in order, at most 4.
 
-    Anywhere in the body: one that is cut, wrapped, contradictory or not JSON can still name a cluster.
+    Anywhere in the body: one that is cut, wrapped, packed, contradictory or not JSON can still name a cluster. Where
+    no ID is called one, every UUID may be it.
     """
-    text = body.decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
-    ids = map(grammar.canonical_id, filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
-    return tuple(dict.fromkeys(ids))[:_MOST_IDS]
+    text = _unpacked(body).decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
+    with suppress(ValueError, RecursionError):
+        text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
+    ids = list(filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
+    ids = ids or _ANY_UUID.findall(f"{text} {location}")
+    return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]
+
+
+def _unpacked(body: bytes) -> bytes:
+    """What gzip or deflate packed, up to a limit; other bodies as they are."""
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, _UNPACKED_LIMIT)
+    except zlib.error:
+        return body
 
 
 def read_clusters(body: bytes) -> tuple[HyperCluster, ...]:

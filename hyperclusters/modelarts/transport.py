@@ -119,14 +119,14 @@ class Transport:
             response.headers = {
                 name.lower().decode(): value.decode("latin-1") for name, value in answer.headers.raw
             }
-            if answer.headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
-                raise TransportError("content_encoding")  # a small packed answer could hold gigabytes
             if answer.status_code == httpx.codes.SWITCHING_PROTOCOLS:
                 raise TransportError("protocol_error", "an upgrade that nobody asked for")
             for piece in answer.iter_raw():
                 received += piece
                 if len(received) > max_body:
                     raise TransportError("too_large")
+            if answer.headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
+                raise TransportError("content_encoding")  # a small packed answer could hold gigabytes
         finally:
             response.body = bytes(received[:max_body])
             answer.close()

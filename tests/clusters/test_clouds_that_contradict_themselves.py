@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import uuid
@@ -116,6 +117,15 @@ NAMING: dict[str, tuple[bytes | dict[str, Any], dict[str, Any]]] = {
     "byte order mark": (b"\xef\xbb\xbf" + json.dumps(body()).encode(), {}),
     "UTF-16": (json.dumps(body()).encode("utf-16-le"), {}),
     "odd white space": (b'{ "name":"x" , "id" \n:\t"%s"' % ID.encode(), {}),
+    "white space inside": (body(f" {ID}\n", name="x"), {}),
+    "a URN": (body(f"urn:uuid:{ID}", name="x"), {}),
+    "key in capitals": ({"ID": ID, "name": "x"}, {}),
+    "another key": ({"cluster_id": ID}, {}),
+    "a list of IDs": ({"ids": [ID]}, {}),
+    "inside the ID": ({"id": {"value": ID}, "name": NAME}, {}),
+    "escapes": (b'{"id": "%s"}' % "".join(f"\\u{ord(each):04x}" for each in ID).encode(), {}),
+    "no JSON": (f"created cluster {ID}.".encode(), {}),
+    "packed by gzip": (gzip.compress(json.dumps(body()).encode()), {}),
 }
 
 
@@ -177,6 +187,20 @@ def test_g07_the_id_of_a_cluster_that_was_there_proves_nothing_in_any_case(
     creation = settled(answered(people, projects, cloud, body(SPELLINGS[named_as](ID), name)))
     assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
     assert Cluster.objects.get().name == "before"
+
+
+def test_g07_a_cluster_that_was_known_before_the_click_and_has_the_name_since_is_left_to_a_person(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
+    run_worker()
+    creation = answered(people, projects, cloud, b"", kind="html", status=504)
+    assert creation.state == State.UNKNOWN
+    renamed = json.dumps({"hyper_clusters": [body() | {"type": "HPS"}]}).encode()
+    cloud.simulator.fault("garbage", "list", kind="custom", body=renamed)
+    creation = run_worker_again(creation)
+    assert (creation.state, creation.cause) == (State.NEEDS_ATTENTION, "known_id")
+    assert [each["id"] for each in creation.candidates] == [ID]
 
 
 @pytest.mark.parametrize("cluster_id", ["", ".", "..", "a/b", "../etc", "x" * 65, "a b", "\u202e", 7, None])

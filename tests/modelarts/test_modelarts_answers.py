@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -339,3 +340,23 @@ def test_g15_a_list_beyond_its_limit_is_not_read(stage: ScriptedCloud, limit: in
                 with pytest.raises(Unavailable) as caught:
                     client.list(type=ClusterType.HPS)
                 assert caught.value.cause == "list_too_large"
+
+
+NAMED = as_json({"id": CLUSTER_ID})
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        (f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b"{}"),
+        ("Content-Encoding: gzip", NAMED),  # a wrong label
+        ("Content-Encoding: gzip", gzip.compress(NAMED)),
+        ("Content-Encoding: deflate", zlib.compress(NAMED)),
+    ],
+)
+def test_g41_an_id_is_kept_from_beside_the_body_and_from_a_packed_one(
+    header: str, body: bytes, stage: ScriptedCloud
+) -> None:
+    error = stage.failing("create", answer(201, body, header))
+    assert error.exchange is not None
+    assert error.exchange.cluster_ids == (CLUSTER_ID,)
