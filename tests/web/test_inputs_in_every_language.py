@@ -103,6 +103,7 @@ def test_no_input_of_a_page_is_localized(language: str, full: Grant, projects: P
 def test_no_input_of_any_route_is_localized(
     language: str, paths: dict[str, str], full: Grant, as_: SignIn
 ) -> None:
+    paths["teams:grant"] = f"/teams/vision/grants/{full.pk}/"
     filled = 0
     for person in ("ada", "tom", "root", "olga"):
         browser = speaking(confirm(as_(person)), language)
