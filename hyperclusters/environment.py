@@ -7,10 +7,12 @@ import base64
 import binascii
 import csv
 import errno
+import ipaddress
 import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from cryptography.fernet import Fernet
@@ -176,6 +178,17 @@ def chain_keys(text: str) -> list[tuple[str, bytes]]:
     return keys
 
 
+def _is_address(url: str) -> bool:
+    """Whether the port exists and a host that ends in a number is an IP address: browsers take no other (WHATWG URL)."""
+    try:
+        host, port = urlsplit(url).hostname or "", urlsplit(url).port
+        if host.rpartition(".")[2].isdigit() or ":" in host:
+            ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return port != 0
+
+
 def site_url(text: str, hosts: list[str], scheme: str) -> str:
     """The address for links in mails. Without a host that a mail's reader can open, it stops the start."""
     url = (text or f"{scheme}://{hosts[0] if hosts else 'localhost'}").removesuffix("/")
@@ -183,7 +196,7 @@ def site_url(text: str, hosts: list[str], scheme: str) -> str:
         r"https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?",
         url,
         re.ASCII | re.IGNORECASE,
-    ):
+    ) and _is_address(url):
         return url
     if text:
         raise ImproperlyConfigured(

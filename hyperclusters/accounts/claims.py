@@ -145,7 +145,7 @@ def _group_names(value: Any) -> frozenset[str] | None:
         return _group_names_of_text(value.strip())
     if isinstance(value, dict):
         is_object_of_objects = value and all(isinstance(each, dict) for each in value.values())
-        return _readable(list(value)) if is_object_of_objects else None
+        return _readable(list(value)) if is_object_of_objects and "error" not in value else None
     if not isinstance(value, list):
         return None
     return _readable([each.get("name") if isinstance(each, dict) else each for each in value])
@@ -160,9 +160,12 @@ def _readable(names: list[Any]) -> frozenset[str] | None:
 
 
 def _group_names_of_text(text: str) -> frozenset[str] | None:
-    """One group that OIDC_GROUP_ROLES names as a whole; a JSON list; else separated by commas; else by spaces."""
+    """One group that OIDC_GROUP_ROLES names as a whole; a JSON list; else separated by commas; else by spaces. None for
+    an address, where a provider says that the groups can be asked for."""
     if any(group == text for group, _, _ in settings.OIDC_GROUP_ROLES):
         return frozenset({text})
+    if "://" in text:
+        return None
     if text in JSON_WORDS or text.startswith(("[", "{", '"')):
         try:
             value = json.loads(text)

@@ -64,6 +64,8 @@ NOT_STATED: dict[str, dict[str, Any]] = {
     "a Python list as a text": {"groups": "['ml', 'audit']"},
     "a JSON object as a text": {"groups": '{"ml": {}}'},
     "nested JSON in a text": {"groups": "[" * 100_000},
+    "an error": {"groups": {"error": {"code": "forbidden"}}},
+    "where to ask": {"groups": "https://graph.example.com/v1/memberOf"},
     "commas alone": {"groups": ", ,"},
     "a NUL": {"groups": ["ml\0", "audit"]},
     "a lone surrogate": {"groups": ["\ud800"]},
