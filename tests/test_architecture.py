@@ -397,7 +397,7 @@ PARTICIPLE = re.compile(
     r"_*([a-z]{2,}(ed|ing)|known|shown|told|said|held|kept|taken|given|found|seen|sent|gone|drawn|made)"
 )
 # Right all the same: nouns; filters of querysets and errors, which say what a row or an answer is; Django's own names.
-NOUNS = "everything feed greeting heading listing logging monitoring nothing paging parsing seed signing tracing warning"
+NOUNS = "everything feed greeting heading listing logging monitoring nothing paging parsing seed signing timing tracing warning"
 FILTERS = "closed expired failing lapsed matching pending reminded unaccounted undecided unexpired unresolved"
 ERRORS = "blocked denied misconfigured stopped superseded throttled"
 CONTRACTS = "carried gone sent"  # of a template, the command line, the API
