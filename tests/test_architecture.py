@@ -393,6 +393,41 @@ def test_files_and_functions_are_short() -> None:
     assert files + functions == []
 
 
+PARTICIPLE = re.compile(
+    r"_*([a-z]{2,}(ed|ing)|known|shown|told|said|held|kept|taken|given|found|seen|sent|gone|drawn|made)"
+)
+# Right all the same: nouns; filters of querysets and errors, which say what a row or an answer is; Django's own names.
+NOUNS = "everything feed greeting heading listing logging monitoring nothing paging parsing seed signing timing tracing warning"
+FILTERS = "closed expired failing lapsed matching pending reminded unaccounted undecided unexpired unresolved"
+ERRORS = "blocked denied misconfigured stopped superseded throttled"
+CONTRACTS = "carried gone sent"  # of a template, the command line, the API
+
+
+def test_no_name_is_a_bare_participle() -> None:
+    """A name says what a thing is: of modules, functions, classes, parameters and the variables of modules."""
+    allowed = {*NOUNS.split(), *FILTERS.split(), *ERRORS.split(), *CONTRACTS.split()}
+    bare = set()
+    for path in (each for each in MODULES if "migrations" not in each.parts):
+        tree = ast.parse(path.read_text())
+        nodes = list(ast.walk(tree))
+        names = {path.stem}
+        names |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        names |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        assigned = [
+            each.targets if isinstance(each, ast.Assign) else [each.target]
+            for each in tree.body
+            if isinstance(each, ast.Assign | ast.AnnAssign)
+        ]
+        names |= {target.id for targets in assigned for target in targets if isinstance(target, ast.Name)}
+        words = {name.lower() for name in names if name.islower() or name.isupper() or name.istitle()}
+        bare |= {
+            f"{path.relative_to(ROOT)}: {word}"
+            for word in words
+            if PARTICIPLE.fullmatch(word) and word.strip("_") not in allowed
+        }
+    assert bare == set()
+
+
 def test_modules_import_each_other_in_no_circle() -> None:
     names = {name_of(path) for path in MODULES}
     graph: dict[str, set[str]] = {

@@ -90,17 +90,7 @@ def decline(access_request: AccessRequest, *, by: User, note: str) -> None:
         require(by, Permission.GRANT, access_request.team)
         if not note.strip():
             raise ChangeRefused(Cause.NO_REASON)
-        before = access_request.as_audit_json()
-        _decide(access_request, RequestState.DECLINED, by=by, note=note)
-        record(
-            EventType.ACCESS_DECLINED,
-            Outcome.DONE,
-            on=access_request,
-            by=by,
-            reason=note,
-            before=before,
-            after=access_request.as_audit_json(),
-        )
+        _end(access_request, RequestState.DECLINED, EventType.ACCESS_DECLINED, by=by, note=note)
 
 
 def withdraw(access_request: AccessRequest, *, by: User) -> None:
@@ -108,16 +98,17 @@ def withdraw(access_request: AccessRequest, *, by: User) -> None:
     with audited_change(by=by, on=access_request):
         if by != access_request.person:
             raise NotPermitted(Permission.GRANT, access_request.team)
-        before = access_request.as_audit_json()
-        _decide(access_request, RequestState.WITHDRAWN, by=by, note="")
-        record(
-            EventType.ACCESS_WITHDRAWN,
-            Outcome.DONE,
-            on=access_request,
-            by=by,
-            before=before,
-            after=access_request.as_audit_json(),
-        )
+        _end(access_request, RequestState.WITHDRAWN, EventType.ACCESS_WITHDRAWN, by=by, note="")
+
+
+def _end(
+    access_request: AccessRequest, state: RequestState, event_type: EventType, *, by: User, note: str
+) -> None:
+    """End it without access, and record that."""
+    before = access_request.as_audit_json()
+    _decide(access_request, state, by=by, note=note)
+    facts: dict[str, Any] = {"before": before, "after": access_request.as_audit_json()}
+    record(event_type, Outcome.DONE, on=access_request, by=by, reason=note, **facts)
 
 
 def _decide(access_request: AccessRequest, state: RequestState, *, by: User, note: str) -> None:

@@ -71,7 +71,7 @@ def _finds(event_filter: EventFilter, fields: Fields) -> bool:
 
 
 def _contains(fields: Fields, text: str) -> bool:
-    """As `search.containing`."""
+    """As `search.contains`."""
     if len(text) < LEAST:
         return text in (fields["object_name"], fields["person_name"])
     words = [*(fields.get(name, "") for name in COLUMNS), *(_at(fields, *path) for path in PATHS)]
@@ -79,7 +79,7 @@ def _contains(fields: Fields, text: str) -> bool:
 
 
 def _has(words: str, text: str) -> bool:
-    """In any case, as `search.containing`."""
+    """In any case, as `search.contains`."""
     fold = _fold if connection.vendor == "sqlite" else _to_upper
     return fold(text) in fold(words)
 

@@ -21,7 +21,7 @@ from .operations.transitions import StaleState, transition, wake_workers
 
 
 def approval_columns(person: User, project: Project, *, kind: str, token_maker: int | None) -> dict[str, Any]:
-    """The columns of a new creation that say whether it needs approval. Call it under the lock of `quotas.read`.
+    """The columns of a new creation that say whether it needs approval. Call it under the lock of `quotas.read_project`.
 
     `token_maker`: the ID of who made the API token that the request came with.
     """

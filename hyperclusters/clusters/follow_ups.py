@@ -38,8 +38,8 @@ EVENTS = {
     EntryKind.RESCHEDULED: EventType.FOLLOW_UP_RESCHEDULED,
     EntryKind.CLOSED: EventType.FOLLOW_UP_CLOSED,
 }
-REFUSED = EventType.FOLLOW_UP_REFUSED
-_record_refusal = partial(record_refusal, denial_event=REFUSED, refusal_event=REFUSED)
+REFUSAL = EventType.FOLLOW_UP_REFUSED
+_record_refusal = partial(record_refusal, denial_event=REFUSAL, refusal_event=REFUSAL)
 
 
 def people_to_ask(team: Team) -> QuerySet[Grant]:

@@ -58,7 +58,7 @@ def read_project(project: Project, *, for_approval: bool) -> Project:
 
 
 def check_room(project: Project) -> None:
-    """Raise QuotaReached if the project or its team has more than its quota. `project` as `read` here."""
+    """Raise QuotaReached if the project or its team has more than its quota. `project` as `read_project` gives it."""
     if project.quota is not None and count_used(project) > project.quota:
         raise QuotaReached(project.quota)
     team = project.team

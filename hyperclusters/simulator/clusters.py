@@ -105,29 +105,25 @@ def remove(db: sqlite3.Connection, cluster_id: str, *, delay: float = 0) -> bool
 
 def find(db: sqlite3.Connection, cluster_id: str) -> SimulatedCluster | None:
     """The living cluster with this ID, of any project and type."""
-    row = db.execute(
-        f"SELECT {_COLUMNS} FROM clusters WHERE id = :id AND {_ALIVE}",  # noqa: S608 - constants
-        {"id": cluster_id, "now": time.time()},
-    ).fetchone()
-    return _cluster(*row) if row else None
+    return next(iter(_select(db, "id = :id", id=cluster_id)), None)
 
 
 def visible(db: sqlite3.Connection, project_id: str, cluster_type: str) -> list[SimulatedCluster]:
     """The result of a list call: living clusters of one project and type, past their lag, oldest first."""
-    condition = f"project_id = :project_id AND type = :type AND listed_from <= :now AND {_ALIVE}"
-    rows = db.execute(
-        f"SELECT {_COLUMNS} FROM clusters WHERE {condition} ORDER BY number",  # noqa: S608 - constants
-        {"project_id": project_id, "type": cluster_type, "now": time.time()},
-    )
-    return [_cluster(*row) for row in rows]
+    condition = "project_id = :project_id AND type = :type AND listed_from <= :now"
+    return _select(db, condition, project_id=project_id, type=cluster_type)
 
 
 def list_clusters(db: sqlite3.Connection, project_id: str | None = None) -> list[SimulatedCluster]:
     """Every living cluster, of one project if given, oldest first; including those that lag hides."""
-    condition = f"{_ALIVE} AND (:project_id IS NULL OR project_id = :project_id)"
+    return _select(db, ":project_id IS NULL OR project_id = :project_id", project_id=project_id)
+
+
+def _select(db: sqlite3.Connection, condition: str, **values: str | None) -> list[SimulatedCluster]:
+    """The living clusters that meet this condition, oldest first."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM clusters WHERE {condition} ORDER BY number",  # noqa: S608 - constants
-        {"project_id": project_id, "now": time.time()},
+        f"SELECT {_COLUMNS} FROM clusters WHERE ({condition}) AND {_ALIVE} ORDER BY number",  # noqa: S608 - constants
+        values | {"now": time.time()},
     )
     return [_cluster(*row) for row in rows]
 
