@@ -576,6 +576,15 @@ def test_g21_a_file_on_another_host_is_missing_only_once_nobody_writes_to_it(
     assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
 
 
+def test_g21_a_lost_file_whose_host_was_not_noted_is_missing(database: None) -> None:
+    noted(2)
+    anchors.anchor()
+    AnchorFile.objects.update(host="")  # as a release did that knew no hosts
+    assert found() == []
+    lose_anchors()
+    assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
+
+
 def test_g21_a_file_whose_path_was_changed_by_a_setting_is_read_where_it_was(
     database: None, settings: Any, tmp_path: Path
 ) -> None:
