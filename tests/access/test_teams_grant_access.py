@@ -373,6 +373,24 @@ def test_what_was_lost_is_said_once_a_team_by_its_last_grant(people: People, as_
     assert ("the first is over" in text, "the second is over" in text) == (False, True)
 
 
+def test_what_was_lost_lately_was_ended_or_has_run_out_since_then(people: People) -> None:
+    now, day = timezone.now(), timedelta(days=1)
+    given = grant(person=people.nina, role=Role.CREATOR, team=people.vision, reason="x", by=people.tom)
+    for until, ended_at, is_lost in (
+        (None, None, False),
+        (now + day, None, False),
+        (now - day, None, True),
+        (now - 8 * day, None, False),
+        (None, now - day, True),
+        (now + day, now - day, True),
+        (now - day, now - 8 * day, False),
+    ):
+        facts = {"since": now - 30 * day, "until": until, "ended_at": ended_at}
+        Grant.objects.filter(pk=given.pk).update(**facts)
+        lost = Grant.objects.lost_by(people.nina.pk, now, now - WEEK)
+        assert list(lost) == [given] * is_lost, (until, ended_at)
+
+
 def test_the_latest_changes_of_access_are_changes(people: People, as_: SignIn) -> None:
     as_("vera").get("/teams/vision/rules/")
     as_("vera").get("/teams/vision/who.csv")

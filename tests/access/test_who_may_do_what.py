@@ -21,6 +21,7 @@ from hyperclusters.access.permissions import (
     visible_events,
     who_can,
 )
+from hyperclusters.access.service_identities import add_service_identity
 from hyperclusters.access.services import add_person, add_team, end_grant, grant
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.models import Event
@@ -280,3 +281,12 @@ def test_a_weak_password_is_refused(password: str, database: None) -> None:
 )
 def test_a_person_has_two_initials(full_name: str, initials: str) -> None:
     assert User(username="lovelace", full_name=full_name).initials == initials
+
+
+def test_the_ledger_tells_a_service_identity_from_a_person(people: People) -> None:
+    identity = add_service_identity(
+        team=people.vision, name="nightly", role=Role.VIEWER, reason="runs", by=people.tom
+    )
+    kinds = [people.ada.audit_subject().kind, identity.audit_subject().kind]
+    assert kinds == ["person", "service"]
+    assert events(object_name="vision.nightly")[0].object_kind == "service"

@@ -340,8 +340,9 @@ def test_a_disk_that_fails_while_a_file_is_read_makes_it_unavailable(
     monkeypatch.setattr(archive_files, "open_file", lambda _name: Failing(folder() / segment.file))
     page = archive_events.search([segment], matcher(EventFilter(), None))
     assert (page.events, page.cursor, page.unavailable) == ([], None, [segment])
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as reason:
         archive_events.find(segment, segment.first)
+    assert not reason.value.is_missing
 
 
 def test_a_search_of_blank_lines_ends_in_time_and_names_the_damage(ledger: int) -> None:

@@ -568,9 +568,20 @@ def test_g21_a_file_on_another_host_is_missing_only_once_nobody_writes_to_it(
         elsewhere.setattr(platform, "node", lambda: "another-host")
         anchors.anchor()
         assert found() == []
-        later = clock.now() + anchors.SILENT + timedelta(hours=1)
-        elsewhere.setattr(clock, "now", lambda: later)
+        written_at, three_days, hour = clock.now(), timedelta(days=3), timedelta(hours=1)
+        elsewhere.setattr(clock, "now", lambda: written_at + three_days - hour)
+        assert found() == []
+        elsewhere.setattr(clock, "now", lambda: written_at + three_days + hour)
         assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
+    assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
+
+
+def test_g21_a_lost_file_whose_host_was_not_noted_is_missing(database: None) -> None:
+    noted(2)
+    anchors.anchor()
+    AnchorFile.objects.update(host="")  # as a release did that knew no hosts
+    assert found() == []
+    lose_anchors()
     assert found() == [(IssueKind.ANCHOR_MISSING, 1, 1)]
 
 

@@ -458,6 +458,22 @@ def test_an_archive_is_never_written_over(database: None, tmp_path: Path) -> Non
     assert not Segment.objects.exists()
 
 
+def test_g21_a_manifest_has_the_anchors_from_its_first_event_to_its_last(
+    database: None, tmp_path: Path
+) -> None:
+    for _ in range(4):  # at the events 1, 2, 3 and 4, of which the newest stays
+        noted(1)
+        anchors.anchor()
+    noted(1)
+    for first, last in ((1, 4), (5, 5)):
+        path = tmp_path / archived(tmp_path).file
+        manifest = json.loads(Path(f"{path}.manifest").read_text())
+        assert (manifest["first"], manifest["last"]) == (first, last)
+        assert [each["seq"] for each in manifest["anchors"]] == [
+            seq for seq in (1, 2, 3, 4) if first <= seq <= last
+        ]
+
+
 FILE_CHANGES: list[tuple[str, Callable[[list[str]], list[str]], str]] = [
     ("edited", lambda lines: [lines[0].replace('"failed"', '"done"', 1), *lines[1:]], "edited: event 1"),
     ("deleted", lambda lines: [*lines[:1], *lines[2:]], "deleted: event 2"),

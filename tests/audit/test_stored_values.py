@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from hyperclusters.audit import anchors, integrity, structure, tasks, verification
 from hyperclusters.audit.chain import COLUMNS, DOCUMENTS, SCALARS
-from hyperclusters.audit.chain_verifier import ChainPosition
+from hyperclusters.audit.chain_verifier import END, ChainPosition
 from hyperclusters.audit.event_rows import LEAST, MOST, NUMBERS
 from hyperclusters.audit.findings import IssueKind
 from hyperclusters.audit.ledger import Subject, record
@@ -343,6 +343,12 @@ def test_g40_the_database_refuses_a_number_that_is_not_the_next(number: int, led
     assert found() == []
 
 
+@pytest.mark.skipif(not IS_SQLITE, reason="PostgreSQL stores no text that cannot be read")
+def test_g40_an_end_that_cannot_be_read_is_named_and_no_event_with_it(ledger: None) -> None:
+    mallory.unguarded(lambda: mallory.sql("UPDATE audit_head SET digest = CAST(x'80' AS TEXT)"))
+    assert f"unreadable: {END}" in [str(each) for each in verification.verify().findings]
+
+
 DROPPED = "DROP TRIGGER audit_event_no_update" + ("" if IS_SQLITE else " ON audit_event")
 CHANGES = {
     "trigger audit_event_no_update is missing": [DROPPED],
@@ -375,7 +381,7 @@ def test_g40_a_trigger_that_was_changed_is_named(name: str, ledger: None) -> Non
         for statement in CHANGES[name]:
             mallory.sql(statement)
         for run in (verification.verify_whole, verification.verify_new):
-            assert [(each.kind, each.detail) for each in run().findings] == [(IssueKind.GUARD_CHANGED, name)]
+            assert [str(each) for each in run().findings] == [f"guard changed: {name}"]
         transaction.set_rollback(True)
 
 

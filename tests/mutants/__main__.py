@@ -26,7 +26,7 @@ TESTS = {
     "modelarts": "tests/modelarts",
     "audit": "tests/audit tests/web/test_unreadable_events.py tests/web/test_the_audit_pages.py tests/web/test_the_audit_is_searched.py tests/web/test_the_audit_is_exported.py",
     "access": "tests/access tests/web/test_access_is_changed_and_asked_for.py tests/web/test_alerts_on_a_page.py tests/web/test_the_access_table.py tests/web/test_the_audit_is_exported.py "
-    "tests/web/test_the_archive_page.py tests/accounts/test_who_calls.py",
+    "tests/web/test_the_archive_page.py tests/accounts/test_who_calls.py tests/notifications/test_chats_on_pages.py",
     "clusters": "tests/clusters tests/web/test_the_projects_pages.py tests/web/test_the_creations_pages.py tests/web/test_the_clusters_pages.py "
     "tests/web/test_the_metrics.py tests/faults/test_kill_points.py tests/faults/test_kill_around_calls.py tests/faults/test_races.py tests/faults/test_kill_deletions.py",
 }
