@@ -152,3 +152,19 @@ def test_the_chart_of_the_audit_says_what_it_draws(
     submit_creation(people.ada, projects.vision)
     run_worker()
     assert "<h2>Creations over time</h2>" in body(as_("olga").get("/audit/summary/"))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/clusters/", "clusters"), ("/creations/", "creations"), ("/audit/", "audit")]
+)
+def test_a_list_is_seen_again_as_it_was_saved_by_its_person_alone(
+    path: str, name: str, people: People, projects: Projects, as_: SignIn
+) -> None:
+    tom, query = as_("tom"), "?q=train"
+    page = body(tom.get(f"{path}{query}&page=1"))
+    assert f'name="page" value="{name}"><input type="hidden" name="query" value="{query}"' in page
+    answer = tom.post("/views/", {"page": name, "name": "Training", "query": query}, follow=True)
+    assert re.search(
+        rf'<a class="own" href="\{query}" aria-current="true">.*?Training</a>', body(answer), re.DOTALL
+    )
+    assert "Training" not in body(as_("olga").get(path))

@@ -79,7 +79,8 @@ def moment(at: datetime) -> str:
 
 def exact_moment(at: datetime) -> str:
     """A moment to the millisecond, such as 25 Nov 2026, 22:30:05.123 UTC."""
-    return f"{date_format(at, gettext('j M Y, H:i:s'))}.{at.microsecond // 1000:03d} UTC"
+    second = date_format(at, gettext("j M Y, H:i:s"))
+    return f"{second}.{at.microsecond // 1000:03d} UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from hyperclusters.accounts.models import SavedView
 from hyperclusters.web.shared.http import PageRequest
 from hyperclusters.web.shared.listing import PLACES, View, narrows_alike
 
-PAGES = {"audit": "audit:list"}  # those whose views can be saved
+# The pages whose views can be saved.
+PAGES = {"audit": "audit:list", "clusters": "clusters:list", "creations": "creations:list"}
 MOST = 20  # views of a person on one page
 LONGEST = 2000  # characters of an address
 

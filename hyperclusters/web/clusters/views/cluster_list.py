@@ -37,6 +37,7 @@ from hyperclusters.web.shared.listing import PAGE_SIZE, RowPaginator, address
 from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
 from hyperclusters.web.shared.polls import is_as_seen, nothing_new
 from hyperclusters.web.shared.ratelimit import rate_limit, searches
+from hyperclusters.web.shared.saved_views import saved_views
 
 MOST_UNDER_WAY = 20  # rows on top of the list
 WATCH_FOR = timedelta(minutes=2)  # somebody is likely to be waiting for a creation that is younger
@@ -134,6 +135,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "has_more_under_way": len(under_way) > MOST_UNDER_WAY,
         "has_project": has_project,
         "views": views(request.GET, numbers),
+        "saved": saved_views(request, "clusters"),
         "columns": sort_columns(request.GET, asked.sort, SORTS),
         "filters": asked.filters,
         "is_filtered": asked.is_filtered,

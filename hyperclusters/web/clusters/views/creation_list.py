@@ -17,6 +17,7 @@ from hyperclusters.web.shared.http import PageRequest, render_page
 from hyperclusters.web.shared.listing import PAGE_SIZE, RowPaginator, address
 from hyperclusters.web.shared.parameters import refuses_unknown, sort_columns
 from hyperclusters.web.shared.ratelimit import rate_limit, searches
+from hyperclusters.web.shared.saved_views import saved_views
 
 FOLDER = "clusters/creations/"  # of its templates
 
@@ -63,6 +64,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
     return heading(request.user, asked.projects) | {
         "page": RowPaginator(asked.rows, PAGE_SIZE).get_page(request.GET.get("page")),
         "views": views(request.user, request.GET, asked.visible),
+        "saved": saved_views(request, "creations"),
         "columns": sort_columns(request.GET, asked.sort, SORTS),
         "filters": asked.filters,
         "is_filtered": asked.is_filtered,
