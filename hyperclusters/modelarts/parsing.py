@@ -73,7 +73,7 @@ def named_ids(body: bytes, location: str = "") -> tuple[str, ...]:
     Anywhere in the body: one that is cut, wrapped, packed, contradictory or not JSON can still name a cluster. Where
     no ID is called one, every UUID may be it.
     """
-    text = _unpacked(body).decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
+    text = _unpack(body).decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
     with suppress(ValueError, RecursionError):
         text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
     ids = list(filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
@@ -81,7 +81,7 @@ def named_ids(body: bytes, location: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]
 
 
-def _unpacked(body: bytes) -> bytes:
+def _unpack(body: bytes) -> bytes:
     """What gzip or deflate packed, up to a limit; other bodies as they are."""
     try:
         return zlib.decompressobj(wbits=47).decompress(body, _UNPACKED_LIMIT)
