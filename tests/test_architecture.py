@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "modelarts": set(),
     "simulator": set(),
     "cli": set(),
-    "demo": {"web", "clusters", "accounts", "access", "audit", "modelarts", "simulator", "environment"},
+    "demo": {"clusters", "accounts", "access", "audit", "modelarts", "simulator", "environment"},
     "settings": {"demo", "environment", "logs"},
     "environment": set(),
     "encryption": set(),
