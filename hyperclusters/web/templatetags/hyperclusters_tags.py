@@ -1,7 +1,7 @@
 """Small words for templates."""
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -85,6 +85,24 @@ def cluster_rows(rows: list[ClusterRow], has_project: bool) -> str:
         "elsewhere_title": _("Created elsewhere, first seen here"),
     }
     markup: str = _macros("clusters/_cluster_rows.jinja").rows(rows, words, exact, has_project)
+    return markup
+
+
+@register.simple_tag
+def creation_rows(creations: Iterable[Creation], has_project: bool) -> str:
+    """These creations as the rows of a table; with the column of the project or without."""
+    copy = _("Copy %(what)s %(start)s") % {"what": _("cluster ID"), "start": "%s"}
+    words = {"copy_cluster": copy, "contradicted": _("contradicted")}
+    rows = _macros("clusters/creations/_creation_rows.jinja").rows
+    markup: str = rows(creations, words, _CREATION, has_project)
+    return markup
+
+
+@register.simple_tag
+def rows_under_way(creations: Iterable[Creation], has_project: bool) -> str:
+    """These creations without an outcome as rows above those of clusters."""
+    rows = _macros("clusters/creations/_creation_rows.jinja").above_clusters
+    markup: str = rows(creations, _CREATION, has_project)
     return markup
 
 
@@ -175,3 +193,16 @@ def day_time(at: datetime) -> str:
 def as_json(value: Any) -> str:
     """JSON for a data attribute, to be read by a script; escaped like any other text."""
     return json.dumps(value, default=dict)
+
+
+# What a row tells of a creation.
+_CREATION = {
+    "kind": state_kind,
+    "word": state_word,
+    "progress": lambda creation: render_to_string(
+        "clusters/creations/_progress.html", {"creation": creation}
+    ),
+    "failure": failure_text,
+    "when": when,
+    "exact": exact,
+}
