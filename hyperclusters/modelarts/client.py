@@ -1,6 +1,7 @@
 """The calls of the ModelArts hyper-cluster API, and what ModelArts reports of a hyper cluster besides."""
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 4096  # characters of an answer that an Exchange keeps
 LIST_LIMIT = 8 * 1024 * 1024  # bytes of a list, which grows with every cluster; about 20,000 clusters
 
+_NEXT_PAGE = re.compile(r"""\brel\s*=\s*["']?[^"',;]*\bnext\b""", re.IGNORECASE)
 LISTS = frozenset({"list", "supernodes", "groups"})  # may be as large as `list_limit`
 
 T = TypeVar("T")
@@ -193,6 +195,8 @@ class Client:
         cause = reply.failure
         if cause == "too_large" and request.call in LISTS:
             cause = "list_too_large"  # a setting, not a broken answer
+        if not cause and request.call in LISTS and _NEXT_PAGE.search(reply.headers.get("link", "")):
+            cause = "incomplete_list"  # RFC 8288
         if not cause and reply.status == success_status:
             try:
                 answer = Answer(parse(reply.body), exchange)
@@ -257,9 +261,15 @@ class Client:
             unsigned["Content-Length"] = str(len(request.body))
         return signed | unsigned
 
+    def _named_ids(self, reply: RawResponse) -> tuple[str, ...]:
+        """Which cluster the answer to a create may be about; an error of the request is about none."""
+        if reply.status is None or 400 <= reply.status <= 499:
+            return ()
+        is_success = 200 <= reply.status <= 299
+        return parsing.named_ids(reply.body, reply.headers.get("location", ""), in_words=is_success)
+
     def _exchange(self, request: Request, signed_at: datetime, reply: RawResponse) -> Exchange:
         request_id = reply.headers.get("x-request-id", "")
-        is_success = reply.status is not None and 200 <= reply.status <= 299
         body = redact(complaints.decode(reply.body[: 8 * BODY_LIMIT]), self._secrets)
         return Exchange(
             request=request,
@@ -271,9 +281,7 @@ class Client:
             body=printable(body, BODY_LIMIT),
             elapsed=reply.elapsed,
             server_date=parsing.http_date(reply.headers.get("date", "")),
-            cluster_ids=parsing.named_ids(reply.body, reply.headers.get("location", ""))
-            if is_success and request.call == "create"
-            else (),
+            cluster_ids=self._named_ids(reply) if request.call == "create" else (),
         )
 
 

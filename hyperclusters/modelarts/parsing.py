@@ -67,17 +67,17 @@ def read_created(body: bytes, name: str) -> HyperCluster:
     return cluster
 
 
-def named_ids(body: bytes, location: str = "") -> tuple[str, ...]:
+def named_ids(body: bytes, location: str = "", *, in_words: bool = True) -> tuple[str, ...]:
     """The usable IDs in an answer's body or `Location`, UUIDs in lower case, in order, at most 4.
 
     Anywhere in the body: one that is cut, wrapped, packed, contradictory or not JSON can still name a cluster. Where
-    no ID is called one, every UUID may be it.
+    no ID is called one, every UUID of `Location` may be it; `in_words`: every UUID of the body, too.
     """
     text = _unpack(body).decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
     with suppress(ValueError, RecursionError):
         text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
     ids = list(filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
-    ids = ids or _ANY_UUID.findall(f"{text} {location}")
+    ids = ids or _ANY_UUID.findall(f"{text} {location}" if in_words else location)
     return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]
 
 

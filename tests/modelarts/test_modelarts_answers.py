@@ -346,17 +346,27 @@ NAMED = as_json({"id": CLUSTER_ID})
 
 
 @pytest.mark.parametrize(
-    ("header", "body"),
+    ("status", "header", "body"),
     [
-        (f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b"{}"),
-        ("Content-Encoding: gzip", NAMED),  # a wrong label
-        ("Content-Encoding: gzip", gzip.compress(NAMED)),
-        ("Content-Encoding: deflate", zlib.compress(NAMED)),
+        (201, f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b"{}"),
+        (201, "Content-Encoding: gzip", NAMED),  # a wrong label
+        (201, "Content-Encoding: gzip", gzip.compress(NAMED, mtime=0)),
+        (201, "Content-Encoding: deflate", zlib.compress(NAMED)),
+        (303, f"Location: /v1/hyper-clusters/{CLUSTER_ID}", b""),
+        (500, "X-Any: y", NAMED),
     ],
 )
-def test_g41_an_id_is_kept_from_beside_the_body_and_from_a_packed_one(
-    header: str, body: bytes, stage: ScriptedCloud
+def test_g41_an_id_is_kept_wherever_an_answer_has_it(
+    status: int, header: str, body: bytes, stage: ScriptedCloud
 ) -> None:
-    error = stage.failing("create", answer(201, body, header))
+    error = stage.failing("create", answer(status, body, header))
     assert error.exchange is not None
     assert error.exchange.cluster_ids == (CLUSTER_ID,)
+
+
+@pytest.mark.parametrize(
+    "link", ['<?marker=x>; rel="next"', "<?p=2>; rel=next", '<?p=1>; rel="prev", <?p=3>; rel="last next"']
+)
+def test_g08_a_list_that_names_a_next_page_is_no_whole_list(link: str, stage: ScriptedCloud) -> None:
+    error = stage.failing("list", answer(200, as_json({"hyper_clusters": []}), f"Link: {link}"))
+    assert error.cause == "incomplete_list"
