@@ -127,8 +127,11 @@ def test_what_marks_stays_in_sight_however_long_the_queue_is(
     run_worker()
     page = window("olga", viewport={"width": width, "height": 600})
     page.goto("/audit/review/")
-    expect(page.get_by_role("button", name="Needs follow-up")).to_be_in_viewport(ratio=1)
+    follow_up = page.get_by_role("button", name="Needs follow-up")
+    if width > 760:  # on phones the bar covers rows only once there is something to send
+        expect(follow_up).to_be_in_viewport(ratio=1)
     page.get_by_role("checkbox", name="Choose all on this page").check()
+    expect(follow_up).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("checkbox", name="one-of-many-11")).to_be_checked()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for tab in page.get_by_role("navigation", name="Parts of the queue").get_by_role("link").all():
