@@ -131,6 +131,7 @@ def test_what_marks_stays_in_sight_however_long_the_queue_is(
     if width > 760:  # on phones the bar covers rows only once there is something to send
         expect(follow_up).to_be_in_viewport(ratio=1)
     page.get_by_role("checkbox", name="Choose all on this page").check()
+    page.evaluate("window.scrollTo(0, 0)")
     expect(follow_up).to_be_in_viewport(ratio=1)
     expect(page.get_by_role("checkbox", name="one-of-many-11")).to_be_checked()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
