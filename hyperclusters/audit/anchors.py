@@ -271,7 +271,7 @@ def _lines(path: Path) -> Iterator[tuple[bytes, AnchorRecord]]:
 def _parse(text: bytes) -> AnchorRecord:
     try:
         line = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return line if isinstance(line, dict) else {}
 

@@ -104,7 +104,10 @@ def _numbers(text: str) -> Any:
     def as_text(number: str) -> tuple[str]:
         return (format(Decimal(number), "f"),)
 
-    return json.loads(text, parse_float=as_text, parse_int=as_text)
+    try:
+        return json.loads(text, parse_float=as_text, parse_int=as_text)
+    except RecursionError:
+        return text
 
 
 def raw_fingerprint(first: int, last: int) -> str:

@@ -475,3 +475,20 @@ def test_g40_no_false_alarm_over_hostile_texts(ledger: None) -> None:
         write()
     assert Event.objects.count() > ROWS
     assert [str(each) for each in verification.verify_whole().findings] == []
+
+
+@pytest.mark.parametrize("depth", [200, 1000, 3000])
+def test_a_document_nested_deeply_hides_no_other_event(ledger: None, depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    with mallory.undone():
+        mallory.change(5, after=nested)
+        mallory.change(7, reason="forged")
+        named = {each.first: each.kind for each in verification.verify().findings}
+    assert named == {5: IssueKind.EDITED, 7: IssueKind.EDITED}
+
+
+def test_a_line_of_anchors_nested_deeply_is_a_finding(ledger: None, settings: Any) -> None:
+    anchors.anchor()
+    with settings.AUDIT_ANCHORS.open("a") as file:
+        file.write("[" * 100_000 + "\n")
+    assert [kind for kind, *_ in found()] == [IssueKind.ANCHOR_EDITED]
