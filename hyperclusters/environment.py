@@ -258,7 +258,7 @@ def check_oidc(
 
 
 def message_hosts(text: str | None) -> dict[str, list[str]]:
-    """MESSAGE_HOSTS, entries `service=host` separated by commas, as the hosts of each service. Not set: their own."""
+    """MESSAGE_HOSTS, entries `service=host` separated by commas, as the hosts of each service. Not set: the vendors' hosts (`SERVICE_HOSTS`)."""
     if text is None:
         return SERVICE_HOSTS
     hosts: dict[str, list[str]] = {}

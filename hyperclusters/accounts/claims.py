@@ -164,7 +164,7 @@ def _group_names_of_text(text: str) -> frozenset[str] | None:
     an address, where a provider says that the groups can be asked for."""
     if any(group == text for group, _, _ in settings.OIDC_GROUP_ROLES):
         return frozenset({text})
-    if "://" in text:
+    if "://" in text and not any("://" in group for group, _, _ in settings.OIDC_GROUP_ROLES):
         return None
     if text in JSON_WORDS or text.startswith(("[", "{", '"')):
         try:

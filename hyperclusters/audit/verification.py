@@ -276,9 +276,8 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     )
     row.seal = seal_of(row, key)
     row.save()
-    return split_findings(fresh, trustworthy(acknowledgements(), issues, position.seq))[
-        0
-    ], () if issues else known_issues
+    still_open, _ = split_findings(fresh, trustworthy(acknowledgements(), issues, position.seq))
+    return still_open, () if issues else known_issues
 
 
 def _tell_changes(still_open: Sequence[IntegrityIssue], gone_findings: Sequence[IntegrityIssue]) -> None:

@@ -73,13 +73,13 @@ def beat_in_background() -> None:
 
 
 def remove(holder: str) -> None:
-    """This worker has stopped in order."""
+    """Remove the heartbeat of a process that stopped in order."""
     Heartbeat.objects.filter(holder=holder).delete()
 
 
 def is_a_worker_alive() -> bool:
     """Whether any worker reported within the last minute."""
-    _read_clock()
+    _read_beats()
     return _is_recent()
 
 
@@ -105,7 +105,7 @@ def forget_beats() -> None:
     _cache.__dict__.clear()
 
 
-def _read_clock() -> None:
+def _read_beats() -> None:
     recent = Heartbeat.objects.filter(clock.within("at", ALIVE))
     totals = recent.aggregate(
         at=Max("at", filter=Q(role=Heartbeat.WORKER)), wrong=Max("host", filter=Q(clock_ahead__isnull=False))

@@ -262,7 +262,7 @@ class Client:
         return signed | unsigned
 
     def _named_ids(self, reply: RawResponse) -> tuple[str, ...]:
-        """Which cluster the answer to a create may be about; an error of the request is about none."""
+        """The IDs of the clusters that a create's answer may mean. An answer with status 4xx means none."""
         if reply.status is None or 400 <= reply.status <= 499:
             return ()
         is_success = 200 <= reply.status <= 299

@@ -22,7 +22,7 @@ _COUNTS = ("count", "total_count", "total")
 _REFERENCES = {OccupantKind.SUPERNODE: "hps_cluster_id", OccupantKind.GROUP: "hyperinstance_cluster_id"}
 _NO_CAPACITY = Capacity("", "", "", None)
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-_NAMED_ID = re.compile(r'"id"\s*:\s*"\s*([^"]*?)\s*"', re.IGNORECASE)
+_NAMED_ID = re.compile(r'"id"\s*:\s*"([^"]*)"', re.IGNORECASE)
 _ANY_UUID = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.ASCII | re.IGNORECASE
 )
@@ -71,12 +71,14 @@ def named_ids(body: bytes, location: str = "", *, in_words: bool = True) -> tupl
     """The usable IDs in an answer's body or `Location`, UUIDs in lower case, in order, at most 4.
 
     Anywhere in the body: one that is cut, wrapped, packed, contradictory or not JSON can still name a cluster. Where
-    no ID is called one, every UUID of `Location` may be it; `in_words`: every UUID of the body, too.
+    no ID is called one, every UUID of `Location` may be it. `in_words`: every UUID of the body, too, and IDs that are
+    no UUIDs count.
     """
     text = _unpack(body).decode(errors="replace").replace("\0", "")  # UTF-16 is ASCII with a NUL between
     with suppress(ValueError, RecursionError):
         text += json.dumps(json.loads(text), ensure_ascii=False)  # without escapes
-    ids = list(filter(grammar.is_safe_id, _NAMED_ID.findall(text)))
+    is_usable = grammar.is_safe_id if in_words else grammar.is_cluster_id
+    ids = list(filter(is_usable, map(str.strip, _NAMED_ID.findall(text))))
     ids = ids or _ANY_UUID.findall(f"{text} {location}" if in_words else location)
     return tuple(dict.fromkeys(map(grammar.canonical_id, ids)))[:_MOST_IDS]
 

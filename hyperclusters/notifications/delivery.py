@@ -91,7 +91,7 @@ def _deliver(target: NotificationTarget, message: Message) -> int:
 
 
 def _post(target: NotificationTarget, message: Message) -> None:
-    """Raises Rejected, also for what the network does."""
+    """Raises MessageRejected, also for what the network does."""
     try:
         address = Address(**unseal(target.sealed_address, bound_to=target.bound_to))
         checked_address(target.service, address.url, settings.MESSAGE_HOSTS)

@@ -128,7 +128,7 @@ def request(service: str, address: Address, text: Text, *, now: float) -> tuple[
 
 
 def check_answer(service: str, status: int, body: bytes) -> None:
-    """Raise Rejected unless the answer says that the message was taken."""
+    """Raise MessageRejected unless the answer says that the message was taken."""
     if status == TOO_MANY:
         raise MessageRejected("too_many")
     if status in DENIAL_STATUSES:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hyperclusters.modelarts import Client, ClusterType, Network, Unavailable
+from hyperclusters.modelarts.parsing import named_ids
 from tests.modelarts.cloud import (
     CLUSTER,
     CLUSTER_ID,
@@ -370,3 +371,7 @@ def test_g41_an_id_is_kept_wherever_an_answer_has_it(
 def test_g08_a_list_that_names_a_next_page_is_no_whole_list(link: str, stage: ScriptedCloud) -> None:
     error = stage.failing("list", answer(200, as_json({"hyper_clusters": []}), f"Link: {link}"))
     assert error.cause == "incomplete_list"
+
+
+def test_g41_an_id_without_an_end_is_none_at_once() -> None:
+    assert named_ids(b'"id": "' + b" " * 1_000_000) == ()

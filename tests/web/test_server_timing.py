@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import People, Projects
-from tests.web.pages import SignIn
+from tests.web.pages import SignIn, failing_database
 
 pytestmark = pytest.mark.any_database
 
@@ -44,3 +44,9 @@ def test_errors_are_timed_too_and_leave_nothing_behind(people: People, as_: Sign
     root = as_("root")
     assert PARTS.fullmatch(root.get("/nothing-here").headers["Server-Timing"])
     assert connection.execute_wrappers == []
+
+
+def test_no_probe_asks_the_database_who_asks(people: People, as_: SignIn) -> None:
+    root = as_("root")
+    with failing_database():
+        assert root.get("/healthz").status_code == 200

@@ -246,7 +246,7 @@ def _doubts(creation: Creation, sightings: Sightings, candidate_ids: set[str]) -
         elif item.id in candidate_ids.union(creation.reported_ids) and _has_other_network(creation, item):
             doubts[item.id] = "other_network"
         if item.id in candidate_ids and is_known(creation, item.id, before=creation.requested_at):
-            doubts[item.id] = "known_id"  # it has another name since
+            doubts[item.id] = "known_id"  # known before the request: it took this name later
     for item in (*sightings.clusters, *sightings.under_other_type):
         if item.id in creation.reported_ids and is_known(creation, item.id):
             doubts[item.id] = "known_id"

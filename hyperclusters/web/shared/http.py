@@ -46,7 +46,7 @@ def render_page(
 
 
 def posted_data(request: PageRequest) -> QueryDict | None:
-    """What was posted, be it nothing at all; None if nothing was meant to be. For a form that shows and takes."""
+    """The data of a POST, even if it is empty; None for other methods."""
     return request.POST if request.method == "POST" else None
 
 

@@ -36,5 +36,5 @@ class MinifiedStaticFilesStorage(CompressedManifestStaticFilesStorage):
 
 def minify(name: str, content: bytes) -> bytes:
     """This file's content as it is served."""
-    minify = MINIFIERS.get(name.partition("/")[0])
-    return minify(content.decode()).encode() if minify else content
+    minifier = MINIFIERS.get(name.partition("/")[0])
+    return minifier(content.decode()).encode() if minifier else content

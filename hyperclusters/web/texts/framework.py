@@ -1,4 +1,5 @@
-"""Django's own sentences that its Chinese lacks or that read like a translation: named here, our translations have them."""
+"""Django's own sentences that its Chinese lacks or that read like a translation. Listing them here puts them into our
+catalogue, which Django prefers to its own."""
 
 from __future__ import annotations
 

@@ -179,8 +179,8 @@ def _decisions(person: Anyone) -> QuerySet[AccessRequest]:
 
 def _new_owners(person: User, since: datetime) -> Iterator[Notice]:
     """Clusters that somebody else made this person the owner of. The ledger alone says when."""
-    found = Event.objects.filter(seq__in=_rows(_ownership_numbers, person, since))
-    for event in filter(None, dict(events(found)).values()):
+    changes = Event.objects.filter(seq__in=_rows(_ownership_numbers, person, since))
+    for event in filter(None, dict(events(changes)).values()):
         try:
             url = reverse("clusters:cluster", args=[event.object_id])
         except NoReverseMatch:  # no ID of a cluster, so nothing that the product wrote

@@ -101,4 +101,4 @@ def _events(teams: dict[str, Any]) -> list[tuple[str, str, int]]:
     for events in teams.values():
         totals.update(events)
     labels: dict[str, Any] = dict(EventType.choices)
-    return [(code, str(labels.get(code, code)), n) for code, n in totals.most_common()]
+    return [(code, str(labels.get(code, _("Unreadable"))), n) for code, n in totals.most_common()]
