@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -38,23 +39,28 @@ ENDPOINTS = (access_endpoints, audit, clusters, creations, idempotency, app)
 SERVICES = (access_requests, permissions, rules, services, creation_services, deletion_services, quotas)
 
 
-def functions_of(*modules: ModuleType) -> dict[str, ast.FunctionDef]:
-    trees = (ast.parse(inspect.getsource(module)) for module in modules)
-    return {node.name: node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+def functions_of(*modules: ModuleType) -> dict[str, list[ast.FunctionDef]]:
+    """The functions by their name, which two modules may share."""
+    functions = defaultdict(list)
+    for module in modules:
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.FunctionDef):
+                functions[node.name].append(node)
+    return functions
 
 
 def reachable() -> Iterator[ast.FunctionDef]:
     """The functions of services that endpoints call, and those that these call, by name."""
     services_by_name = functions_of(*SERVICES)
-    waiting = list(functions_of(*ENDPOINTS).values())
+    waiting = [each for functions in functions_of(*ENDPOINTS).values() for each in functions]
     visited: set[str] = set()
     while waiting:
         for node in ast.walk(waiting.pop()):
             name = getattr(node, "id", "") or getattr(node, "attr", "")
             if name in services_by_name and name not in visited:
                 visited.add(name)
-                waiting.append(services_by_name[name])
-    return (services_by_name[name] for name in visited)
+                waiting += services_by_name[name]
+    return (each for name in visited for each in services_by_name[name])
 
 
 def raised() -> set[str]:
