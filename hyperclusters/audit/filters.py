@@ -18,9 +18,10 @@ from operator import or_
 from typing import Any
 
 from django.db.models import F, Func, Q
-from django.db.models.lookups import Exact, In
+from django.db.models.lookups import Exact, IContains, In
 
 from .models import PAIRS, EventQuerySet
+from .models.event import TextIn
 from .people import by_people
 from .search import LEAST, contains
 from .times import LATEST
@@ -131,9 +132,9 @@ class EventFilter:
 
     def _search(self, rows: EventQuerySet) -> EventQuerySet:
         """The search's index finds the few that may fit."""
-        for text, name in ((self.reason, "reason"), (self.code, "response__code")):
+        for text, place in ((self.reason, F("reason")), (self.code, TextIn("response", "code"))):
             if text:
-                rows = rows.filter(**{f"{name}__icontains": text})
+                rows = rows.filter(IContains(place, text))
                 rows = rows.filter(contains(text)) if len(text) >= LEAST else rows
         return rows
 

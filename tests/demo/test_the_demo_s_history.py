@@ -12,6 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -129,9 +130,8 @@ def test_the_demo_starts_quietly_in_any_folder_with_a_month_that_verifies(demo: 
     assert list((demo.folder / "mail").iterdir()), "mails are files"
     assert demo.get("/accounts/login/") == 200
 
-    with sqlite3.connect(
-        f"file:{urllib.request.pathname2url(str(demo.folder))}/hyperclusters.sqlite3?mode=ro", uri=True
-    ) as db:
+    file = f"file:{urllib.request.pathname2url(str(demo.folder))}/hyperclusters.sqlite3?mode=ro"
+    with closing(sqlite3.connect(file, uri=True)) as db:
         first, last = db.execute("SELECT min(at), max(at) FROM audit_event").fetchone()
         days = {at[:10] for (at,) in db.execute("SELECT at FROM audit_event")}
         states = {state for (state,) in db.execute("SELECT state FROM clusters_creation")}

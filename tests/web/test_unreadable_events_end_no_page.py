@@ -16,7 +16,7 @@ from hyperclusters.clusters import heartbeat
 from hyperclusters.clusters.models import Cluster
 from hyperclusters.clusters.ownership import hand_over
 from tests.conftest import People, Projects, events, run_worker, submit_creation
-from tests.web.pages import SignIn, words
+from tests.web.pages import SignIn, body, words
 from tests.web.test_every_page import ACCESS, paths  # noqa: F401 -- a fixture
 from tests.web.test_unreadable_events import HOSTILE, forge
 
@@ -52,6 +52,20 @@ def test_g40_an_unreadable_hand_over_ends_no_page_of_its_new_owner(
         forge(name, [(seq, value)])
         for page in ("/", "/inbox/", "/clusters/"):
             assert tom.get(page).status_code == 200, (page, value)
+
+
+def test_g40_a_response_that_is_no_document_ends_no_filter_by_error_code(people: People, as_: SignIn) -> None:
+    for code in ("ModelArts.7001", "ModelArts.7002"):
+        record(EventType.CREATE_FAILED, Outcome.FAILED, by=people.ada, response={"code": code})
+    newest = Event.objects.latest("seq").seq
+    olga = as_("olga")
+    for value in HOSTILE["response"]:
+        forge("response", [(newest, value)])
+        for part in ("70", "ModelArts.700"):
+            answer = olga.get(f"/audit/?code={part}")
+            assert answer.status_code == 200, (part, value)
+            assert f"/audit/{newest - 1}/" in body(answer), (part, value)
+            assert olga.get(f"/audit/summary/?code={part}").status_code == 200, (part, value)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
