@@ -28,7 +28,13 @@ EXPORTS = {
     "teams:who",
 }  # what they record is tested beside them
 PAGES = sorted({entry.route for entry in access_table() if entry.method == "get"} - EXPORTS - {"api:openapi"})
-ALIKE = {"Set-Cookie", "X-Request-Id", "Content-Length", "Expires", "Server-Timing"}  # a token is masked anew in each
+ALIKE = {
+    "Set-Cookie",
+    "X-Request-Id",
+    "Content-Length",
+    "Expires",
+    "Server-Timing",
+}  # a token is masked anew in each
 OWN_NOTES = {"accounts_session", "audit_duty"}
 
 

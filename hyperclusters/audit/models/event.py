@@ -21,7 +21,7 @@ class _IsTime(models.Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         # The whole value is compared, since functions of texts stop at a NUL. The modifier turns 31 February into March.
         template = (
-            "(typeof(%(expressions)s) = 'text' AND %(expressions)s >= '0001'"
+            "(typeof(%(expressions)s) = 'text' AND substr(%(expressions)s, 1, 4) >= '0001'"
             " AND %(expressions)s = datetime(substr(%(expressions)s, 1, 19), '+0 days') || substr(%(expressions)s, 20)"
             " AND (length(%(expressions)s) = 19 OR substr(%(expressions)s, 20) GLOB '." + "[0-9]" * 6 + "'))"
         )
