@@ -274,10 +274,11 @@ class Cloud:
 
 def _unrecorded(entry: JournalEntry) -> str:
     """What another connection misses at the moment a create arrives; empty if nothing."""
-    rows = Creation.objects.filter(project__project_id=entry.project_id, name=entry.name, state=State.SENDING)
+    states = (State.SENDING, State.UNKNOWN)  # unknown where a busy machine delivers it after the deadline
+    rows = Creation.objects.filter(project__project_id=entry.project_id, name=entry.name, state__in=states)
     creation = rows.first()
     if creation is None:
-        return f"no committed row in state sending for the create of {entry.name!r}"
+        return f"no committed row says that {entry.name!r} is being sent"
     if creation.signed_at is None or f"{creation.signed_at:%Y%m%dT%H%M%SZ}" != entry.sdk_date:
         return f"the row of {entry.name!r} does not hold the X-Sdk-Date {entry.sdk_date}"
     events_seen = Event.objects.filter(object_id=str(creation.pk), action=EventType.CREATE_SENDING)
