@@ -323,6 +323,7 @@ def test_access_that_has_ended_meanwhile_is_not_extended(people: People) -> None
 def test_a_closed_account_is_given_nothing_and_each_change_of_it_happens_once(people: People) -> None:
     deactivation.deactivate(people.nina, by=people.root, reason="left")
     closed = events(action="access:person:deactivated")
+    assert len(closed) == 1
     for act in (
         lambda: deactivation.deactivate(people.nina, by=people.root, reason="left"),
         lambda: grant(person=people.nina, role=Role.VIEWER, team=people.vision, reason="x", by=people.tom),
@@ -335,6 +336,7 @@ def test_a_closed_account_is_given_nothing_and_each_change_of_it_happens_once(pe
     deactivation.reactivate(people.nina, by=people.root, reason="came back")
     with refused(Cause.HELD):
         deactivation.reactivate(people.nina, by=people.root, reason="twice")
+    assert len(events(action="access:person:reactivated")) == 1
 
 
 def test_an_admin_s_own_request_is_for_another_admin(people: People) -> None:

@@ -53,8 +53,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     trial.seconds = json.loads((folder / "seconds.json").read_text())
     coverage = Coverage(config_file=str(folder / "coverage.ini"))
     for path in folder.glob(".coverage.*"):
-        with suppress(CoverageException):  # a process that a test kills can leave a damaged file
+        try:
             coverage.combine([str(path)])
+        except CoverageException as error:  # a process that a test kills can leave a damaged file
+            print(f"{path.name} is not read: {error}", flush=True)
     print(
         f"{source.name}: {len(trial.seconds)} tests, measured in {time.monotonic() - start:.0f} s", flush=True
     )

@@ -110,6 +110,7 @@ def test_no_input_of_any_route_is_localized(
         for (method, route), statuses in ACCESS.items():
             if method == "get" and statuses[person] == 200:
                 answer = browser.get(paths[route])
+                assert answer.status_code == 200, (person, route)
                 if answer["Content-Type"].startswith("text/html"):
                     filled += assert_readable(body(answer))
     assert filled >= 10

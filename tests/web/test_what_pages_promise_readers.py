@@ -65,7 +65,9 @@ def test_a_list_that_one_page_shows_has_no_pager(
     assert 'class="pager"' not in body(ada.get(CREATIONS))
     assert 'class="pager"' not in body(as_("olga").get("/audit/"))
     monkeypatch.setattr(creation_list, "PAGE_SIZE", 1)
-    assert 'rel="next"' in body(ada.get(CREATIONS))
+    page = body(ada.get(CREATIONS))
+    assert 'class="pager"' in page
+    assert 'rel="next"' in page
 
 
 def test_a_creation_says_whom_it_waits_for_wherever_it_is_listed(

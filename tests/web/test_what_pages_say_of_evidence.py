@@ -75,7 +75,7 @@ def test_g53_no_sentence_of_a_creation_says_more_than_its_answer_proves() -> Non
             assert not code or f"{code}: as it came" in shown.text, (status, code, shown)
         else:
             assert finding.state in {State.FAILED, State.QUEUED}
-            assert claims or code not in CODES, (status, code, shown)
+            assert claims or code not in MEANINGS, (status, code, shown)
     assert seen[400, "APIGW.0201"] == (State.FAILED, True)
     for status in (502, 504):
         assert seen[status, "APIGW.0201"] == (State.UNKNOWN, False)
@@ -112,7 +112,6 @@ def test_g53_no_row_of_the_audit_says_more_than_the_answer_proves(message: str) 
         (row,) = rows([event])
         claims = {claim for claim in CLAIMS if claim in row.message}
         assert not claims or not is_unknown, (status, code, row.message)
-        assert is_unknown or message or claims or code not in CODES, (status, code, row.message)
 
 
 def test_g53_no_sentence_of_a_list_says_that_a_gateway_which_failed_did_not_accept_it() -> None:
