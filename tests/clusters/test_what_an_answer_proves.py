@@ -58,7 +58,7 @@ def test_g01_a_create_without_its_record_is_seen_by_the_watch_that_every_test_ke
     projects: Projects, cloud: Cloud
 ) -> None:
     client_for(projects.vision).create(name="unrecorded", type=ClusterType.HPS)
-    assert cloud.broken == ["no committed row in state sending for the create of 'unrecorded'"]
+    assert cloud.broken == ["no committed row says that 'unrecorded' is being sent"]
     cloud.broken.clear()
 
 
