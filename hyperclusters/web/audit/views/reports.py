@@ -96,9 +96,12 @@ def _row(events: dict[str, int]) -> list[tuple[Promise, int]]:
 
 
 def _events(teams: dict[str, Any]) -> list[tuple[str, str, int]]:
-    """Every type of event with its label and count over all teams, the most frequent first."""
+    """Every type of event with its label and count over all teams, the most frequent first. No type: unreadable ones."""
     totals: Counter[str] = Counter()
     for events in teams.values():
         totals.update(events)
     labels: dict[str, Any] = dict(EventType.choices)
-    return [(code, str(labels.get(code, _("Unreadable"))), n) for code, n in totals.most_common()]
+    return [
+        (code if code in labels else "", str(labels.get(code, _("Unreadable"))), n)
+        for code, n in totals.most_common()
+    ]

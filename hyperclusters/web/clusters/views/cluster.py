@@ -70,7 +70,7 @@ def cluster_page(
     return response
 
 
-def _forms(request: PageRequest, cluster: Cluster, cause: CreationRefused | None) -> dict[str, Any]:
+def _forms(request: PageRequest, cluster: Cluster, error: CreationRefused | None) -> dict[str, Any]:
     """What this person may change; for each form what was typed into it and why it was not taken.
 
     `page_error`: why a form was not taken that is not on the page.
@@ -78,13 +78,13 @@ def _forms(request: PageRequest, cluster: Cluster, cause: CreationRefused | None
     team, url = cluster.project.team, cluster.get_absolute_url()
     posted = request.path.removeprefix(url).rstrip("/") if request.method == "POST" else ""
     forms = _forms_on_page(request.user, cluster)
-    error = refusal(cause) if cause else ""
+    text = refusal(error) if error else ""
     return {
         "forms": forms,
         "obstacle": not_theirs(request.user, cluster),
         "people": ownership.people_of(team).exclude(person=cluster.owner_id) if forms & PICKERS else [],
-        "errors": {posted: error},
-        "page_error": "" if posted in forms else error,
+        "errors": {posted: text},
+        "page_error": "" if posted in forms else text,
         "typed": {
             form: request.POST if form == posted else draft_for(request, f"{url}{form}/") for form in FORMS
         },
