@@ -1,10 +1,10 @@
 """Anchors: the end of the chain at a moment, kept in files outside the database and as lines of the log.
 
-Each worker writes one every hour, also when nothing happened. Somebody who rewrites the whole database, or puts back
-an older one, still contradicts the anchors; only what came after the last anchor and the last verification can be cut off unnoticed. Each line
-is sealed with the current key and names the seal of the line before it, and the database remembers how many lines
-there are. Consecutive lines of one file are a series; where a file was lost or cut, a new series begins in its place,
-and the loss of the old one stays known until it is acknowledged.
+Each worker writes one every hour, also when nothing happened. Somebody who rewrites the whole database, or puts
+back an older one, still contradicts the anchors; only what came after the last anchor and the last verification
+can be cut off unnoticed. Each line is sealed with the current key and names the seal of the line before it, and
+the database remembers how many lines there are. Consecutive lines of one file are a series; where a file was lost
+or cut, a new series begins in its place, and the loss of the old one stays known until it is acknowledged.
 """
 
 from __future__ import annotations
