@@ -204,6 +204,48 @@ def test_g07_a_cluster_that_was_known_before_the_click_and_has_the_name_since_is
     assert [each["id"] for each in creation.candidates] == [ID]
 
 
+@pytest.mark.parametrize("listed", ["only before sending", "between the click and sending", "at once"])
+@pytest.mark.parametrize("at_first", ["lost_answer", "lost_request"])
+@pytest.mark.parametrize("kind", ["HPS", ""])
+def test_g07_a_cluster_that_only_the_list_before_sending_knew_is_not_taken_for_the_new_one_under_its_name(
+    kind: str, at_first: str, listed: str, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    """Another name was in that list; the asked one came to it later, while the answer was lost."""
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(days=1))
+    cloud.simulator.fault(at_first, "create", times=1)
+    creation = submit_creation(people.ada, projects.vision, NAME, type=kind)
+    cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
+    if listed == "between the click and sending":
+        known_by_list(projects, "before")
+        Cluster.objects.update(found_at=timezone.now())
+    send_what_waits()
+    if listed == "at once":
+        known_by_list(projects, "before")
+        Cluster.objects.update(found_at=timezone.now())
+    made = [cluster.id for cluster in cloud.simulator.clusters() if cluster.id != ID]
+    rows = json.dumps({"hyper_clusters": [body()] + [body(each) for each in made]}).encode()
+    cloud.simulator.fault("garbage", "list", kind="custom", body=rows)
+    creation = settled(creation)
+    if made:
+        assert (creation.state, creation.cluster.cluster_id) == (State.CREATED, made[0])
+    else:
+        assert (creation.state, creation.evidence) == (State.NOT_CREATED, Evidence.ABSENT)
+    assert not Cluster.objects.filter(cluster_id=ID, creation=creation).exists()
+    assert creation.conflict_at is None
+
+
+def test_g07_the_event_of_sending_names_the_clusters_of_this_name_alone(
+    people: People, projects: Projects, cloud: Cloud
+) -> None:
+    ClusterListing.objects.update(run_after=timezone.now() + timedelta(days=1))
+    cloud.simulator.add_cluster(projects.vision.project_id, "before", cluster_id=ID)
+    creation = submit_creation(people.ada, projects.vision, NAME)
+    send_what_waits()
+    (sending,) = events(action="cluster:create:sending")
+    assert sending.after is not None
+    assert (sending.after["baseline"], Creation.objects.get(pk=creation.pk).baseline) == ([], [ID])
+
+
 @pytest.mark.parametrize("cluster_id", ["", ".", "..", "a/b", "../etc", "x" * 65, "a b", "\u202e", -7, None])
 def test_an_id_that_cannot_be_used_is_no_candidate(
     cluster_id: Any, people: People, projects: Projects, cloud: Cloud

@@ -129,6 +129,13 @@ def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = N
     return cluster_id in creation.baseline or others.exists()
 
 
+def unknown_at_click(creation: Creation, names: dict[str, str]) -> list[str]:
+    """Of the clusters with these IDs and names, those of other names that our copy lacked when this was requested."""
+    earlier = creation.project.clusters.filter(found_at__lt=creation.requested_at)
+    known = set(map(canonical_id, earlier.values_list("cluster_id", flat=True)))
+    return [each for each, name in names.items() if name != creation.name and each not in known]
+
+
 def candidates(creation: Creation, clusters: Iterable[HyperCluster]) -> list[HyperCluster]:
     """The listed clusters that may be this creation's: exactly its name, not in the baseline, not bound to another."""
     bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
