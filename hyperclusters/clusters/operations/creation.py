@@ -81,13 +81,14 @@ class CreationEngine(Engine[Creation]):
         )
 
     def prepare(self, operation: Creation, client: Client, may_begin: MayBegin) -> Resolution | None:
-        """Store the IDs that have this name already: a new one beside them afterwards is ours.
+        """Store the IDs that are there already: a new one of this name beside them afterwards is ours. Of other names only
+        those that were unknown at the click: they can take this name later.
 
-        One that was unknown when this was requested takes the name, whoever made it: it may be this creation's own,
+        One of this name that was unknown when this was requested takes the name, whoever made it: it may be this creation's own,
         if the database is a backup from before it was sent.
         """
         project = operation.project
-        present: list[str] = []
+        present: dict[str, str] = {}
         for number, kind in enumerate(operation.listed_types):
             if number and not may_begin():
                 return None
@@ -99,11 +100,12 @@ class CreationEngine(Engine[Creation]):
                 return self.not_listed(operation, error, old_offset)
             failpoint("baseline_listed")
             breaker.record_success(project)
-            present += [item.id for item in listed if item.name == operation.name and item.id not in present]
-        if unknown := sorted(set(present) - set(operation.baseline)):
+            present |= {item.id: item.name for item in listed}
+        operation.namesakes = [each for each, name in present.items() if name == operation.name]
+        if unknown := sorted(set(operation.namesakes) - set(operation.baseline)):
             refusal = self.refusal(operation, "name_appeared")
             return replace(refusal, evidence=Evidence.LISTED, after={"found": unknown})
-        operation.baseline = present
+        operation.baseline = [*operation.namesakes, *evidence.unknown_at_click(operation, present)]
         return None
 
     def not_listed(
@@ -126,8 +128,8 @@ class CreationEngine(Engine[Creation]):
         return None
 
     def intent(self, operation: Creation) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The baseline."""
-        return {"baseline": operation.baseline}, {"baseline": operation.baseline}
+        """The baseline; its event names those of this name."""
+        return {"baseline": operation.baseline}, {"baseline": operation.namesakes}
 
     def call(self, operation: Creation, client: Client) -> Answer[HyperCluster]:
         return client.create(

@@ -129,6 +129,13 @@ def is_known(creation: Creation, cluster_id: str, *, before: datetime | None = N
     return cluster_id in creation.baseline or others.exists()
 
 
+def unknown_at_click(creation: Creation, names: dict[str, str]) -> list[str]:
+    """Of the clusters with these IDs and names, those of other names that our copy lacked when this was requested."""
+    earlier = creation.project.clusters.filter(found_at__lt=creation.requested_at)
+    known = set(map(canonical_id, earlier.values_list("cluster_id", flat=True)))
+    return [each for each, name in names.items() if name != creation.name and each not in known]
+
+
 def candidates(creation: Creation, clusters: Iterable[HyperCluster]) -> list[HyperCluster]:
     """The listed clusters that may be this creation's: exactly its name, not in the baseline, not bound to another."""
     bound = Cluster.objects.filter(project=creation.project, creation__isnull=False).exclude(
@@ -266,15 +273,14 @@ def _for_a_person(cause: str, choice: list[HyperCluster]) -> Resolution:
 def flag_contradictions(source: ClusterListing, items: Sequence[HyperCluster], at: datetime) -> None:
     """Flag creations whose verdict denies these clusters, which the source lists for the first time at `at`.
 
-    A creation that the cloud refused is flagged until its horizon: after it, the name is free for others.
+    By its name, a creation that the cloud refused is flagged until its horizon: after it, the name is free for others.
     """
-    names = [item.name for item in items]
-    absent = Q(state=State.NOT_CREATED) & (Q(name__in=names) | ~Q(reported_ids=[]))
-    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0, name__in=names, not_created_after__gt=at)
-    refused &= Q(type__in=[source.type, ""])
-    suspects = source.project.creations.filter(
-        absent | (refused & ~Q(evidence=Evidence.NOT_SENT)), conflict_at__isnull=True
-    )
+    named = Q(name__in=[item.name for item in items])
+    in_time = named & Q(not_created_after__gt=at, type__in=[source.type, ""])
+    refused = Q(state__in=ENDED_WITHOUT, attempts__gt=0) & ~Q(evidence=Evidence.NOT_SENT)
+    denies = Q(state=State.NOT_CREATED) & named | refused & in_time
+    denies |= (Q(state=State.NOT_CREATED) | refused) & ~Q(reported_ids=[])
+    suspects = source.project.creations.filter(denies, conflict_at__isnull=True)
     for creation in suspects.with_related():
         ruled_out = {candidate["id"] for candidate in creation.candidates}.union(creation.baseline)
         for item in items:
