@@ -82,13 +82,22 @@ def save(row: Verification) -> None:
     row.save()
 
 
-def replace_rows(rows: Iterable[Verification], acknowledgements: Iterable[Acknowledgement]) -> None:
-    """Make room for the result of a verification of all. What the rows have seen and the ledger lacks stays known,
-    until the rollback is acknowledged."""
-    gone = [row for row in rows_of_gone_events(witness_rows(rows)) if not is_explained(row, acknowledgements)]
+def replace_rows(
+    rows: Iterable[Verification], acknowledgements: Iterable[Acknowledgement], reached: int
+) -> None:
+    """Make room for the result of a verification of all, which has `reached` this event. What the rows have seen and
+    the ledger lacks stays known, until the rollback is acknowledged; so does what they have seen beyond: it may be an
+    edited event, which is cut off next."""
+    sealed = witness_rows(rows)
+    gone = rows_of_gone_events(sealed)
+    open_rows = [
+        row
+        for row in sealed
+        if (row in gone or row.seq > reached) and not is_explained(row, acknowledgements)
+    ]
     Verification.objects.all().delete()
-    if gone:
-        last = max(gone, key=lambda row: row.seq)
+    if open_rows:
+        last = max(open_rows, key=lambda row: row.seq)
         last.kind, last.count, last.seconds, last.findings = WITNESS, 0, 0, []
         save(last)
 

@@ -265,7 +265,7 @@ def _store(kind: str, result: Result) -> tuple[Sequence[IntegrityIssue], Sequenc
     issues = unique([*stays, *result.findings])
     acks = trustworthy(acknowledgements(), issues, position.seq)
     if kind == WHOLE:
-        replace_rows(stored, acks)
+        replace_rows(stored, acks, position.seq)
     row = Verification(
         kind=kind,
         at=clock.now(),
