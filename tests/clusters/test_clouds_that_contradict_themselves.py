@@ -338,7 +338,7 @@ def test_g41_the_inventory_leaves_a_named_cluster_to_the_search(
 
 
 def make_later(creation: Creation) -> None:
-    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(hours=1))
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=2))
 
 
 def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflict(

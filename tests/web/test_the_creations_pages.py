@@ -264,6 +264,23 @@ def test_an_admin_can_decide_that_none_of_the_candidates_is_it(
     assert 'data-state="not_created"' in body(as_("ada").get(url))
 
 
+def test_g42_a_decision_about_candidates_that_have_changed_since_is_not_taken(
+    people: People, projects: Projects, as_: SignIn
+) -> None:
+    creation = submit_creation(people.ada, projects.vision)
+    first, second = ({"id": each, "name": creation.name, "networks": []} for each in "xy")
+    url = put(creation, State.NEEDS_ATTENTION, candidates=[first])
+    tom = as_("tom")
+    (seen,) = re.findall(r'name="seen" value="([0-9]+)"', body(tom.get(url)))
+    put(creation, State.NEEDS_ATTENTION, candidates=[first, second], version=int(seen) + 1)
+    choice = {"cluster_id": "none", "reason": "looked", "seen": seen}
+    answer = tom.post(f"{url}decide/", choice, follow=True)
+    assert "This changed meanwhile, and nothing was decided." in words(answer)
+    assert 'value="looked"' in body(answer)
+    tom.post(f"{url}decide/", choice | {"seen": str(int(seen) + 1)})
+    assert 'data-state="not_created"' in body(tom.get(url))
+
+
 # The list.
 
 

@@ -19,9 +19,10 @@ from hyperclusters.clusters import inside, ownership
 from hyperclusters.clusters.errors import ClusterLocked
 from hyperclusters.clusters.models import Cluster, Deletion, DeletionState, Evidence
 from hyperclusters.clusters.operations.engine import Engine
-from hyperclusters.clusters.operations.evidence import is_past_horizon, locate
+from hyperclusters.clusters.operations.evidence import is_past_horizon
 from hyperclusters.clusters.operations.kind import MayBegin
 from hyperclusters.clusters.operations.resolution import Resolution
+from hyperclusters.clusters.operations.sightings import locate
 from hyperclusters.clusters.upstream import other_type
 from hyperclusters.modelarts import (
     Answer,

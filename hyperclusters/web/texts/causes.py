@@ -66,6 +66,9 @@ CAUSES: dict[str, Text] = {
     "id_not_shown": _(
         "The cloud answered with the ID of a cluster, and could not be asked whether it has that cluster."
     ),
+    "vanished": _(
+        "A new cluster of this name was in the cloud's list for a while, and is not there any more."
+    ),
     "not_under_this_type": _(
         "The cloud has no such cluster under this type. The other type is checked before it counts as deleted."
     ),
