@@ -15,7 +15,7 @@ from hyperclusters.access.permissions import Permission, may, require
 from hyperclusters.audit import clock, request_context
 from hyperclusters.audit.ledger import Subject, record
 from hyperclusters.audit.vocabulary import EventType, Outcome
-from hyperclusters.modelarts import ClusterType, InvalidRequest, create_request
+from hyperclusters.modelarts import ClusterType, InvalidRequest, canonical_id, create_request
 
 from . import quotas
 from .approvals import approval_columns
@@ -36,7 +36,7 @@ from .failpoints import failpoint
 from .inventory import AlreadyBound
 from .models import Creation, Evidence, Project, State
 from .operations.creation import CREATIONS
-from .operations.evidence import of_attempts
+from .operations.evidence import flag_denial, of_attempts
 from .operations.resolution import Resolution, cluster_from
 from .operations.transitions import StaleState, transition, wake_workers
 from .readback import hold_until_commit, read_back
@@ -130,17 +130,19 @@ def withdraw(creation: Creation, *, by: User) -> None:
         require(by, Permission.DECIDE, creation.team)
     if creation.state != State.QUEUED:
         raise StaleState(f"creation {creation.pk} is {creation.state}")
-    transition(
-        creation,
-        State.CANCELLED,
-        EventType.CREATE_WITHDRAWN,
-        Outcome.DONE,
-        facts={"by": by, "after": {"sends": creation.attempts}},
-        evidence=of_attempts(creation),
-        settled_at=clock.now(),
-        lease_holder="",
-        lease_expires_at=None,
-    )
+    with transaction.atomic():
+        transition(
+            creation,
+            State.CANCELLED,
+            EventType.CREATE_WITHDRAWN,
+            Outcome.DONE,
+            facts={"by": by, "after": {"sends": creation.attempts}},
+            evidence=of_attempts(creation),
+            settled_at=clock.now(),
+            lease_holder="",
+            lease_expires_at=None,
+        )
+        flag_denial(creation)
 
 
 def look_now(creation: Creation, *, by: User) -> None:
@@ -153,11 +155,13 @@ def look_now(creation: Creation, *, by: User) -> None:
             wake_workers()
 
 
-def decide(creation: Creation, *, by: User, cluster_id: str, reason: str = "") -> None:
+def decide(
+    creation: Creation, *, by: User, cluster_id: str, reason: str = "", seen_version: int | None = None
+) -> None:
     """Choose the candidate that an undecided creation made; empty: none of them. Raises NotPermitted, NotACandidate,
-    StaleState."""
+    StaleState. `seen_version`: of the candidates that the person saw."""
     require(by, Permission.DECIDE, creation.team)
-    if creation.state != State.NEEDS_ATTENTION:
+    if creation.state != State.NEEDS_ATTENTION or seen_version not in {None, creation.version}:
         raise StaleState(f"creation {creation.pk} is {creation.state}")
     chosen = next((facts for facts in creation.candidates if facts["id"] == cluster_id), None)
     if cluster_id and chosen is None:
@@ -228,7 +232,7 @@ def _require_room(creation: Creation, *, may_share_name: bool) -> str:
         raise NameTaken(live)
     quotas.check_room(creation.project)
     if namesakes:
-        creation.baseline = [cluster.cluster_id for cluster in namesakes]
+        creation.baseline = [canonical_id(cluster.cluster_id) for cluster in namesakes]
         creation.save(update_fields=["baseline"])
     return live.cluster_id if live else ""
 

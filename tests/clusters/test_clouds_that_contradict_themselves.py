@@ -338,7 +338,7 @@ def test_g41_the_inventory_leaves_a_named_cluster_to_the_search(
 
 
 def make_later(creation: Creation) -> None:
-    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(hours=1))
+    Creation.objects.filter(pk=creation.pk).update(run_after=timezone.now() + timedelta(minutes=2))
 
 
 def test_g41_a_named_cluster_that_comes_up_after_absence_was_proved_is_a_conflict(
@@ -639,7 +639,10 @@ def listed_as_hps(people: People, projects: Projects, cloud: Cloud) -> Cluster:
 
 
 def deleted(people: People, cluster: Cluster, times: int = 3) -> Deletion:
-    deletion = request_deletion(person=people.tom, cluster=cluster, typed_name="doomed")
+    return looked_for(request_deletion(person=people.tom, cluster=cluster, typed_name="doomed"), times)
+
+
+def looked_for(deletion: Deletion, times: int) -> Deletion:
     for _ in range(times):
         Deletion.objects.filter(pk=deletion.pk).update(run_after=timezone.now() - timedelta(seconds=1))
         Project.objects.update(blocked_until=None)
@@ -702,6 +705,32 @@ def test_g42_a_lost_delete_of_the_wrong_type_goes_on_under_the_right_one(
     cloud.simulator.fault("lost_request", "delete", times=1)
     assert deleted(people, listed_as_hps).state == DeletionState.DELETED
     assert cloud.simulator.clusters() == []
+
+
+NOT_THERE = {"status": 400, "error_code": "ModelArts.6404"}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 500])
+def test_g08_one_look_that_does_not_find_a_cluster_does_not_prove_that_it_is_gone(
+    status: int, people: People, projects: Projects, cloud: Cloud
+) -> None:
+    run_worker()
+    cloud.simulator.add_cluster(projects.vision.project_id, "doomed", cluster_id=ID)
+    known_by_list(projects, "doomed")
+    cloud.simulator.fault("garbage", "delete", kind="custom", deed=False, body=b"{}", status=status, times=1)
+    cloud.simulator.fault("error", "show", times=2, **NOT_THERE)  # under either type
+    deletion = deleted(people, Cluster.objects.get(), times=2)
+    assert (deletion.state, deletion.cause) == (DeletionState.UNKNOWN, "absent_once")
+    deletion = looked_for(deletion, times=1)  # it is there
+    assert (deletion.state, deletion.cause, Cluster.objects.get().gone_at) == (
+        DeletionState.UNKNOWN,
+        "",
+        None,
+    )
+    cloud.simulator.fault("error", "show", **NOT_THERE)
+    assert looked_for(deletion, times=1).state == DeletionState.UNKNOWN
+    assert looked_for(deletion, times=1).state == DeletionState.DELETED
+    assert Cluster.objects.get().gone_at is not None
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 404, "error_code": "Proxy.NotFound"}])
