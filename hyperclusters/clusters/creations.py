@@ -198,7 +198,8 @@ def _accept(
     require(person, Permission.CREATE, project.team)
     failpoint("request_checked")
     _require_allowed(person, project, wish)
-    approval = approval_columns(person, project, kind=wish.type, token_maker=token_maker)
+    in_project, in_team = quotas.count(project)
+    approval = approval_columns(person, project, kind=wish.type, used=in_team, token_maker=token_maker)
     try:
         creation = Creation.objects.create(
             request_id=request_context.current().request_id,
@@ -213,7 +214,8 @@ def _accept(
         raise TokenUsed(None) from None
     failpoint("request_saved")
     is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
-    despite = _require_room(creation, may_share_name=is_shared)
+    despite = _require_name(creation, may_share_name=is_shared)
+    quotas.check_room(project, quotas.Used(in_project + 1, in_team + 1))
     after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
     rule = {"approval": {"rule": creation.approval_rule}} if creation.approval_rule else {}
     facts = _facts(person, project, wish) | {"on": creation, "after": after | rule}
@@ -223,14 +225,13 @@ def _accept(
     return creation
 
 
-def _require_room(creation: Creation, *, may_share_name: bool) -> str:
+def _require_name(creation: Creation, *, may_share_name: bool) -> str:
     """Store the clusters of its name as its baseline, also gone ones. Returns the live one's ID, if there is one.
-    Raises NameTaken, QuotaReached."""
+    Raises NameTaken."""
     namesakes = list(creation.project.clusters.filter(name=creation.name))
     live = next((cluster for cluster in namesakes if cluster.gone_at is None), None)
     if live and not may_share_name:
         raise NameTaken(live)
-    quotas.check_room(creation.project)
     if namesakes:
         creation.baseline = [canonical_id(cluster.cluster_id) for cluster in namesakes]
         creation.save(update_fields=["baseline"])

@@ -124,7 +124,8 @@ class CreationEngine(Engine[Creation]):
         if waiting := self.approval_objection(operation):
             return waiting
         try:
-            quotas.check_room(quotas.read_project(operation.project, for_approval=False))
+            project = quotas.read_project(operation.project, for_approval=False)
+            quotas.check_room(project, quotas.count(project))
         except QuotaReached:
             return self.refusal(operation, "quota_lowered")
         return None
