@@ -1,14 +1,13 @@
-"""The WSGI application: routes a request through the gateway's checks, the journal, faults and its effect."""
+"""The application: routes a request through the gateway's checks, the journal, faults and its effect."""
 
 import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 from . import api, behaviours, faults, gateway, journal, signature
 from .answers import Answer
@@ -19,14 +18,14 @@ from .database import Database
 from .faults import Fault
 from .gateway import Gateway
 from .grammar import Target, read_path
-from .http_request import MAX_BODY, IncompleteBodyError, Request
+from .http_request import MAX_BODY, Request
 from .journal import JournalEntry
 
 OnRequest = Callable[[JournalEntry], None]
 
 
 class Application:
-    """One simulated ModelArts on one store. Callable as a WSGI application."""
+    """One simulated ModelArts on one store."""
 
     def __init__(self, folder: Path, on_request: OnRequest | None = None) -> None:
         self.database = Database(folder)
@@ -36,30 +35,16 @@ class Application:
         self._gateway = Gateway(self.database)
         self._on_request = on_request
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer under any WSGI server. Faults that break or pace an answer need this simulator's server."""
-        answer = self.respond(environ)
-        if answer.lost or answer.raw:
-            raise ConnectionAbortedError(
-                "this fault breaks the connection; only the simulator's own server can"
-            )
-        start_response(answer.line, [*answer.headers, *answer.length_header])
-        return [answer.body]
-
-    def respond(self, environ: WSGIEnvironment) -> Answer:
+    def respond(self, request: Request) -> Answer:
         """The answer to a request, and how to send it."""
-        request = Request(environ)
         request_id = uuid.uuid4().hex
         with self.database.read() as db:
             state = behaviours.current(db)
         now = time.time() + state.clock_offset
-        try:
-            if is_control(request):
-                answer = self.control.answer(request)
-            else:
-                answer = self._api_answer(request, state, request_id, now)
-        except IncompleteBodyError:
-            answer = Answer(0, lost=True)
+        if is_control(request):
+            answer = self.control.answer(request)
+        else:
+            answer = self._api_answer(request, state, request_id, now)
         return answer.with_header("X-Request-Id", request_id).with_header(
             "Date", formatdate(now, usegmt=True)
         )
@@ -73,7 +58,7 @@ class Application:
             return gateway.refuse_method(target, request_id)
         if request.header("transfer-encoding"):
             return gateway.refuse_length(request_id)
-        if request.content_length > MAX_BODY:
+        if request.length > MAX_BODY:
             return gateway.refuse_size(request_id)
         call = api.read_call(kind, target, request)
         entry = _entry(request, target, call, request_id)

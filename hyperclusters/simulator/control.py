@@ -1,6 +1,5 @@
 """The control surface under /_simulator/, for this machine only: behaviours, faults, journal, keys."""
 
-import ipaddress
 import re
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from .grammar import NAME, PROJECT_ID, SUBNET_ID, TYPES
 from .http_request import Request
 
 ROOT = "/_simulator"
-LONGEST_REFUSAL_SECONDS = 3600.0
 RECENT_ROWS = 50
 ROW_NUMBER = re.compile(r"[0-9]{1,18}")
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
@@ -34,11 +32,10 @@ def is_control(request: Request) -> bool:
 
 
 class Control:
-    """Answers control requests. `refuse` stops the server's listening for some seconds, if it can."""
+    """Answers control requests."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.refuse: Callable[[float], None] | None = None
         self._routes: dict[tuple[str, str], Callable[[Request, str], Answer]] = {
             ("GET", ""): self._help,
             ("GET", "switches"): self._show_switches,
@@ -59,7 +56,6 @@ class Control:
             ("POST", "keys"): self._add_key,
             ("DELETE", "keys/*"): self._remove_key,
             ("DELETE", "locks/*"): self._unlock_key,
-            ("POST", "refusal"): self._refuse,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -231,13 +227,6 @@ class Control:
             access_keys.unlock(db, access_key)
         return Answer(HTTPStatus.NO_CONTENT)
 
-    def _refuse(self, request: Request, _: str) -> Answer:
-        seconds = number("seconds", request.json_object().get("seconds"), most=LONGEST_REFUSAL_SECONDS)
-        if self.refuse is None:
-            return _problem(HTTPStatus.NOT_IMPLEMENTED, "only the simulator's own server can stop listening")
-        self.refuse(seconds)
-        return json_answer(HTTPStatus.ACCEPTED, {"refusing_for_seconds": seconds})
-
 
 def _read_key(content: dict[str, Any]) -> Key:
     if unknown := set(content) - {"access_key", "secret_key", "security_token", "expires_in", "projects"}:
@@ -255,13 +244,11 @@ def _read_key(content: dict[str, Any]) -> Key:
 
 
 def _is_local(request: Request) -> bool:
-    """From a loopback address and meant for one: a name that merely resolves to this machine is not enough."""
+    """Meant for a loopback address: a name that merely resolves to this machine is not enough."""
     try:
-        peer = ipaddress.ip_address(str(request.environ.get("REMOTE_ADDR", "")))
-        host = urlsplit(f"//{request.header('host')}").hostname
+        return urlsplit(f"//{request.header('host')}").hostname in LOCAL_NAMES
     except ValueError:
         return False
-    return peer.is_loopback and host in LOCAL_NAMES
 
 
 def _problem(status: int, sentence: str) -> Answer:

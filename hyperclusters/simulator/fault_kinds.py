@@ -147,7 +147,6 @@ KINDS = {
         OWN,
         {
             "seconds": Parameter(_seconds, "seconds between two bytes"),
-            "part": Parameter(partial(one_of, choices=("head", "body")), "which part drips: head or body"),
             "deed": _performs,
         },
     ),

@@ -56,13 +56,12 @@ class Fault:
     body: bytes = b""
     content_type: str = "application/json"
     size: int = 2 * 1024 * 1024
-    part: str = "body"
     reset: bool = False
 
     @property
     def title(self) -> str:
         """The rule's name in the journal."""
-        detail = {"error": self.status, "garbage": self.kind, "drip": self.part}.get(self.fault)
+        detail = {"error": self.status, "garbage": self.kind}.get(self.fault)
         return f"{self.fault} {detail}" if detail else self.fault
 
     def as_json(self) -> dict[str, Any]:
@@ -158,7 +157,7 @@ def apply_fault(fault: Fault, honest: Answer, request_id: str) -> Answer:
         case "late_deed":
             answer = _error(fault, request_id) if fault.status else Answer(0, lost=True)
         case "drip":
-            answer = dataclasses.replace(honest, pause=fault.seconds, paused_part=fault.part)
+            answer = dataclasses.replace(honest, pause=fault.seconds)
         case "garbage":
             answer = corrupt(fault.kind, honest, fault.body, fault.content_type, fault.status)
         case "oversized":

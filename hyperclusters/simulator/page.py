@@ -94,7 +94,6 @@ COMMANDS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
     ("GET", "keys", None),
     ("DELETE", "keys/SHORT", None),
     ("DELETE", "locks/DEMOACCESSKEY", None),
-    ("POST", "refusal", {"seconds": 1}),
 )
 # fmt: off
 JOURNAL_COLUMNS = (
@@ -106,8 +105,7 @@ INTRODUCTION = (
     "here costs money or leaves this machine."
 )
 ON_COMMANDS = (
-    "PUT changes the switches it names. DELETE on switches puts back the defaults and takes all faults away. "
-    "A refusal makes connections fail for so many seconds."
+    "PUT changes the switches it names. DELETE on switches puts back the defaults and takes all faults away."
 )
 
 STYLE = """

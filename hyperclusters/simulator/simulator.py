@@ -15,14 +15,14 @@ from .behaviours import Behaviours
 from .clusters import SimulatedCluster
 from .hyperinstances import Hyperinstance
 from .journal import JournalEntry
-from .service import Service
+from .server import Server
 
 DEFAULT_ACCESS_KEY = "DEMOACCESSKEY"
 DEFAULT_SECRET_KEY = "demo-secret-key"  # noqa: S105 - the simulator's documented demo key opens nothing else
 
 
 class Simulator:
-    """A local ModelArts. `wsgi` serves under any WSGI server; `start` serves it on a socket of its own.
+    """A local ModelArts. `start` serves it on a socket; without, this looks into the store of one that is served.
 
     `data` is the folder of its store, which outlives it; without one, a temporary folder. `projects` limits the
     default key to these project IDs. `on_request` is called in the handler's thread for every create and delete that
@@ -41,40 +41,33 @@ class Simulator:
         self._temporary = tempfile.TemporaryDirectory(prefix="simulator-") if data is None else None
         self.data = Path(self._temporary.name if self._temporary else data or "")
         self.access_key, self.secret_key = access_key, secret_key
-        self.wsgi = Application(self.data, on_request)
-        self._database = self.wsgi.database
-        self._service: Service | None = None
+        self._application = Application(self.data, on_request)
+        self._database = self._application.database
+        self._server: Server | None = None
         self.add_key(access_key, secret_key, projects=projects)
 
     @classmethod
-    def start(
-        cls,
-        data: Path | str | None = None,
-        *,
-        port: int = 0,
-        host: str = "127.0.0.1",
-        access_key: str = DEFAULT_ACCESS_KEY,
-        secret_key: str = DEFAULT_SECRET_KEY,
-        projects: Iterable[str] | None = None,
-        on_request: OnRequest | None = None,
-    ) -> Self:
+    def start(cls, data: Path | str | None = None, *, port: int = 0, **options: Any) -> Self:
         """Serve on a socket, in threads of this process; port 0 picks a free one. Raises OSError if busy."""
-        simulator = cls(
-            data, access_key=access_key, secret_key=secret_key, projects=projects, on_request=on_request
-        )
+        simulator = cls(data, **options)
         try:
-            simulator._service = Service(simulator.wsgi, host, port)
+            simulator._server = Server(simulator._application, port)
         except BaseException:
             simulator.stop()
             raise
         return simulator
 
     @property
+    def server(self) -> Server:
+        """What serves it on a socket."""
+        if self._server is None:
+            raise RuntimeError("this simulator is not on a socket; use Simulator.start(…)")
+        return self._server
+
+    @property
     def port(self) -> int:
         """The port served on."""
-        if self._service is None:
-            raise RuntimeError("this simulator is not on a socket; use Simulator.start(…)")
-        return self._service.port
+        return self.server.port
 
     @property
     def endpoint(self) -> str:
@@ -83,8 +76,8 @@ class Simulator:
 
     def stop(self) -> None:
         """Stop serving, cut what is running, close the store."""
-        if self._service:
-            self._service.stop()
+        if self._server:
+            self._server.stop()
         self._database.close()
         if self._temporary:
             self._temporary.cleanup()
@@ -96,19 +89,17 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if error is None and self.wsgi.callback_errors:
-            raise self.wsgi.callback_errors[0]
+        if error is None and self._application.callback_errors:
+            raise self._application.callback_errors[0]
 
     @contextmanager
     def refuse_connections(self) -> Iterator[None]:
         """Within this block nothing listens on the port: connections are refused, open ones are cut."""
-        if self._service is None:
-            raise RuntimeError("this simulator is not on a socket; use Simulator.start(…)")
-        self._service.pause()
+        self.server.pause()
         try:
             yield
         finally:
-            self._service.resume()
+            self.server.resume()
 
     def set(self, **changes: Any) -> Behaviours:
         """Change behaviours by name, see `Behaviours`. Raises BehaviourError for an unknown name or wrong value."""
