@@ -11,8 +11,6 @@ MODELARTS_NOT_FOUND = "ModelArts.6404"
 MODELARTS_EXISTS = "ModelArts.0103"
 MODELARTS_QUOTA = "ModelArts.0106"
 BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-# No code of the vendor is known for this, so none is used.
-SIMULATED_IN_USE = "ModelArts.SIMULATED_IN_USE"
 
 
 @dataclass(frozen=True)
