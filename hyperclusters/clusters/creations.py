@@ -199,7 +199,7 @@ def _accept(
     failpoint("request_checked")
     _require_allowed(person, project, wish)
     in_project, in_team = quotas.count(project)
-    approval = approval_columns(person, project, kind=wish.type, used=in_team, token_maker=token_maker)
+    approval = approval_columns(person, project, kind=wish.type, clusters=in_team, token_maker=token_maker)
     try:
         creation = Creation.objects.create(
             request_id=request_context.current().request_id,
@@ -213,12 +213,17 @@ def _accept(
     except IntegrityError:
         raise TokenUsed(None) from None
     failpoint("request_saved")
-    is_shared = despite_cluster and may(person, Permission.DECIDE, project.team)
-    despite = _require_name(creation, may_share_name=is_shared)
-    quotas.check_room(project, quotas.Used(in_project + 1, in_team + 1))
-    after = {"state": creation.state, "again_of": str(again_of.pk) if again_of else "", "despite": despite}
+    may_share = despite_cluster and may(person, Permission.DECIDE, project.team)
+    despite = _require_name(creation, may_share_name=may_share)
+    quotas.check_room(project, quotas.Totals(in_project + 1, in_team + 1))
     rule = {"approval": {"rule": creation.approval_rule}} if creation.approval_rule else {}
-    facts = _facts(person, project, wish) | {"on": creation, "after": after | rule}
+    after = {
+        "state": creation.state,
+        "again_of": str(again_of.pk) if again_of else "",
+        "despite": despite,
+        **rule,
+    }
+    facts = _facts(person, project, wish) | {"on": creation, "after": after}
     record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
     failpoint("request_recorded")
     wake_workers()
