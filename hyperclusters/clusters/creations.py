@@ -216,18 +216,19 @@ def _accept(
     may_share = despite_cluster and may(person, Permission.DECIDE, project.team)
     despite = _require_name(creation, may_share_name=may_share)
     quotas.check_room(project, quotas.Totals(in_project + 1, in_team + 1))
-    rule = {"approval": {"rule": creation.approval_rule}} if creation.approval_rule else {}
-    after = {
-        "state": creation.state,
-        "again_of": str(again_of.pk) if again_of else "",
-        "despite": despite,
-        **rule,
-    }
-    facts = _facts(person, project, wish) | {"on": creation, "after": after}
-    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
+    _record_acceptance(creation, wish, despite)
     failpoint("request_recorded")
     wake_workers()
     return creation
+
+
+def _record_acceptance(creation: Creation, wish: CreateRequest, despite: str) -> None:
+    after: dict[str, Any] = {"state": creation.state, "despite": despite}
+    after["again_of"] = str(creation.again_of.pk) if creation.again_of else ""
+    if creation.approval_rule:
+        after["approval"] = {"rule": creation.approval_rule}
+    facts = _facts(creation.requested_by, creation.project, wish) | {"on": creation, "after": after}
+    record(EventType.CREATE_REQUESTED, Outcome.ACCEPTED, **facts)
 
 
 def _require_name(creation: Creation, *, may_share_name: bool) -> str:
