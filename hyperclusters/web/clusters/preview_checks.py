@@ -134,12 +134,12 @@ def _cloud(ahead: Preflight) -> list[Check]:
     if project.is_blocked():
         text = _("Calls to the cloud are paused for this project")
         return [Check("bad", text, _("They resume"), project.blocked_until)]
-    failing = [
+    outages = [
         Check("warn", _("%(type)s list unavailable") % {"type": each.type}, _("Last try"), each.failed_at)
         for each in ahead.sources
         if each.is_failing
     ]
     if ahead.listed_at is None:
         never = _("The cloud has not been listed yet, so names can't be checked")
-        return [*failing, Check("warn", never)]
-    return failing or [Check("ok", _("The cloud answers"), _("Lists read"), ahead.listed_at)]
+        return [*outages, Check("warn", never)]
+    return outages or [Check("ok", _("The cloud answers"), _("Lists read"), ahead.listed_at)]
