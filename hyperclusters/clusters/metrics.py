@@ -225,7 +225,7 @@ def _sinks(now: datetime) -> Iterator[Metric]:
         "audit_sink_undelivered", "Audit events set aside because a sink refuses them", ("sink",)
     )
     for sink in push.sink_states():
-        backlog.add_metric([sink.name], sink.waiting)
+        backlog.add_metric([sink.name], sink.backlog)
         late.add_metric([sink.name], _age(now, sink.waits_since))
         set_aside.add_metric([sink.name], sink.undelivered_count)
     yield from (backlog, late, set_aside)
