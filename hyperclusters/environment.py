@@ -241,10 +241,10 @@ def check_oidc(
     """Stop the start if the OIDC_ settings do not go together."""
     values = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": client_id, "OIDC_CLIENT_SECRET": client_secret}
     if any(values.values()) and not all(values.values()):
-        present, missing = (
+        present, absent = (
             " and ".join(name for name in values if bool(values[name]) is there) for there in (True, False)
         )
-        raise ImproperlyConfigured(f"{present} is set, and {missing} is not: set all three, or none.")
+        raise ImproperlyConfigured(f"{present} is set, and {absent} is not: set all three, or none.")
     if issuer and not re.match(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)([:/]|$)", issuer):
         raise ImproperlyConfigured(
             "OIDC_ISSUER must be an https:// address; plain http only on this machine."

@@ -73,11 +73,11 @@ def rows(build: Build[Row], *shape: Hashable, most: int | None, **values: Any) -
     statement = _statement(connection.vendor, build, shape, most)
     if statement is None:
         return []
-    found, compiler = statement.queryset.all(), copy(statement.compiler)
-    compiler.connection = connections[found.db]  # of this thread
+    queryset, compiler = statement.queryset.all(), copy(statement.compiler)
+    compiler.connection = connections[queryset.db]  # of this thread
     compiler.as_sql = lambda *_, **__: (statement.sql, statement.fill(values))
-    found.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
-    return list(found)
+    queryset.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
+    return list(queryset)
 
 
 @lru_cache(MOST)
@@ -91,6 +91,6 @@ def _statement(
         sql, parameters = compiler.as_sql()
     except EmptyResultSet:
         return None
-    if frozen := [each for each in parameters if DAY.match(str(each))]:
-        raise ValueError(f"SQL that is built once would keep the time {frozen[0]} for ever: use a Slot")
+    if times := [each for each in parameters if DAY.match(str(each))]:
+        raise ValueError(f"SQL that is built once would keep the time {times[0]} for ever: use a Slot")
     return _Statement(queryset, compiler, sql, tuple(parameters))

@@ -67,10 +67,10 @@ def approve(access_request: AccessRequest, *, by: User, days: int | None, note: 
         lock(access_request.team)
         before = access_request.as_audit_json()
         _decide(access_request, RequestState.APPROVED, by=by, note=note)
-        new_grant, replaced = _give(access_request, end=_length(days), by=by)
+        new_grant, old_facts = _give(access_request, end=_length(days), by=by)
         after = access_request.as_audit_json() | {"grant": str(new_grant.pk), **new_grant.as_audit_json()}
-        if replaced:
-            before |= {"held": replaced}
+        if old_facts:
+            before |= {"held": old_facts}
         reason = note or access_request.reason
         record(
             EventType.ACCESS_APPROVED,
@@ -120,8 +120,8 @@ def _decide(access_request: AccessRequest, state: RequestState, *, by: User, not
     if by == access_request.person and state != RequestState.WITHDRAWN:
         raise ChangeRefused(Cause.ONESELF)
     now = clock.now()
-    waiting = AccessRequest.objects.filter(pk=access_request.pk, state=RequestState.PENDING)
-    if not waiting.update(state=state, decided_at=now, decided_by=by, note=note):
+    row = AccessRequest.objects.filter(pk=access_request.pk, state=RequestState.PENDING)
+    if not row.update(state=state, decided_at=now, decided_by=by, note=note):
         raise ChangeRefused(Cause.DECIDED)
     access_request.state, access_request.decided_at, access_request.decided_by, access_request.note = (
         state,
@@ -139,7 +139,7 @@ def _give(access_request: AccessRequest, *, end: Expiry, by: User) -> tuple[Gran
     person, role, team = access_request.person, Role(access_request.role), access_request.team
     grant = Grant.objects.active().of(person, team).filter(role=role).first()
     if grant is None:
-        new_grant, replaced = create_grant(
+        new_grant, old_grants = create_grant(
             person=person,
             role=role,
             team=team,
@@ -148,7 +148,7 @@ def _give(access_request: AccessRequest, *, end: Expiry, by: User) -> tuple[Gran
             by=by,
             keep_higher=True,
         )
-        return new_grant, replaced_as_audit_json(replaced)
+        return new_grant, replaced_as_audit_json(old_grants)
     before = grant.as_audit_json()
     move_end(grant, until=end, reason=access_request.reason, by=by, only_later=True)
     return grant, before

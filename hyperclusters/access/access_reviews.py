@@ -36,9 +36,9 @@ REASON = "access review"  # of the grants that a review revokes
 class ReviewCounts:
     """How many grants an act kept and revoked, how many still wait, and whether that completed the review."""
 
-    kept: int
-    revoked: int
-    left: int
+    kept_count: int
+    revoked_count: int
+    open_count: int
     is_complete: bool
 
 
@@ -84,24 +84,26 @@ def decide(
     with audited_change(by=by, on=review.team, review=review.pk, keep=sorted(keep), end=sorted(end)):
         team, review = _lock(review)
         require_any(by, (Permission.GRANT, team), (Permission.APPOINT, None))
-        wanted = dict.fromkeys(keep, Decision.KEPT) | dict.fromkeys(end, Decision.REVOKED)
-        rows = review.items.filter(grant__in={*wanted, *(marks if keep_rest else ())}, is_late=False)
+        decisions = dict.fromkeys(keep, Decision.KEPT) | dict.fromkeys(end, Decision.REVOKED)
+        rows = review.items.filter(grant__in={*decisions, *(marks if keep_rest else ())}, is_late=False)
         items = list(rows.with_last_use(team).select_related("grant__person", "grant__team"))
-        pending = set(review.items.undecided().values_list("pk", flat=True))
+        undecided_items = set(review.items.undecided().values_list("pk", flat=True))
         if keep_rest:
-            rest = [each.grant for each in items if each.pk in pending and each.grant_id not in wanted]
-            wanted |= {grant.pk: Decision.KEPT for grant in rest if may_decide(by, grant)}
+            rest = [
+                each.grant for each in items if each.pk in undecided_items and each.grant_id not in decisions
+            ]
+            decisions |= {grant.pk: Decision.KEPT for grant in rest if may_decide(by, grant)}
         changes = [
             each for each in items
-            if (decision := wanted.get(each.grant_id)) and (each.decision, each.decided_by) != (decision, by)
+            if (decision := decisions.get(each.grant_id)) and (each.decision, each.decided_by) != (decision, by)
         ]  # fmt: skip
         if changes and not review.is_open:
             raise ChangeRefused(Cause.REVIEW_CLOSED)
         for item in changes:
             _require_may_decide(by, item.grant)
-            if item.pk not in pending or marks.get(item.grant_id) != item.mark:
+            if item.pk not in undecided_items or marks.get(item.grant_id) != item.mark:
                 raise ChangeRefused(Cause.REVIEW_CHANGED, item.grant.person.username)
-        return _apply(review, changes, wanted, by=by, undecided_count=len(pending) - len(changes))
+        return _apply(review, changes, decisions, by=by, undecided_count=len(undecided_items) - len(changes))
 
 
 def _apply(
@@ -123,13 +125,16 @@ def _apply(
         if item.decision == Decision.REVOKED:
             revoke(item.grant, reason=REASON, by=by)
     GrantReview.objects.bulk_update(items, ["decision", "decided_at", "decided_by", *LAST_USE])
-    kept = [each.grant_id for each in items if each.decision == Decision.KEPT]
-    Grant.objects.filter(pk__in=kept).update(reviewed_at=now, reviewed_by=by)
+    kept_ids = [each.grant_id for each in items if each.decision == Decision.KEPT]
+    Grant.objects.filter(pk__in=kept_ids).update(reviewed_at=now, reviewed_by=by)
     counts = ReviewCounts(
-        len(kept), len(items) - len(kept), undecided_count, is_complete=bool(items) and not undecided_count
+        len(kept_ids),
+        len(items) - len(kept_ids),
+        undecided_count,
+        is_complete=bool(items) and not undecided_count,
     )
     if items:
-        after = {"review": str(review.pk), "kept": counts.kept, "revoked": counts.revoked}
+        after = {"review": str(review.pk), "kept": counts.kept_count, "revoked": counts.revoked_count}
         after["undecided"] = undecided_count
         record(
             EventType.ACCESS_REVIEWED,

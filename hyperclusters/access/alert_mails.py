@@ -50,9 +50,9 @@ def set_alerts(*, by: User, to: Iterable[User], reason: str = "", **thresholds: 
     """Change the thresholds (`THRESHOLDS`) and who gets the mails. Raises NotPermitted; ValidationError if somebody may
     not read the audit or has no address, or a threshold is below 1."""
     require(by, Permission.REVIEW)
-    chosen = list(to)
-    allowed = set(possible_recipients().values_list("pk", flat=True))
-    if wrong := [person.username for person in chosen if person.pk not in allowed or not person.email]:
+    people = list(to)
+    possible_ids = set(possible_recipients().values_list("pk", flat=True))
+    if wrong := [person.username for person in people if person.pk not in possible_ids or not person.email]:
         names = ", ".join(wrong)
         raise ValidationError(
             _("Only auditors with an e-mail address get mails: not %(names)s.") % {"names": names}
@@ -62,13 +62,13 @@ def set_alerts(*, by: User, to: Iterable[User], reason: str = "", **thresholds: 
     with transaction.atomic():
         first = {"mailed_seq": ChainHead.objects.get().seq}  # the past causes no mail
         AlertSettings.objects.get_or_create(pk=AlertSettings.ONLY, defaults=first)
-        stored = AlertSettings.objects.select_for_update().get(pk=AlertSettings.ONLY)
-        before = _as_audit_json(stored)
+        row = AlertSettings.objects.select_for_update().get(pk=AlertSettings.ONLY)
+        before = _as_audit_json(row)
         for name, value in thresholds.items():
-            setattr(stored, name, value)
-        stored.recipients = sorted(person.pk for person in chosen)
-        stored.save(update_fields=["recipients", *thresholds])
-        if before != (after := _as_audit_json(stored)):
+            setattr(row, name, value)
+        row.recipients = sorted(person.pk for person in people)
+        row.save(update_fields=["recipients", *thresholds])
+        if before != (after := _as_audit_json(row)):
             event = EventType.ALERTS_CHANGED
             record(event, Outcome.DONE, on=ABOUT, by=by, reason=reason, before=before, after=after)
 
@@ -91,15 +91,15 @@ def send_test(*, by: User) -> int:
 
 def queue_alert_mails() -> None:
     """Queue one mail a recipient about the alerts that are new. Several workers may call this at once."""
-    stored = AlertSettings.objects.filter(pk=AlertSettings.ONLY).first()
-    if stored is None or (stored.mailed_at and clock.is_within(stored.mailed_at, PAUSE)):
+    row = AlertSettings.objects.filter(pk=AlertSettings.ONLY).first()
+    if row is None or (row.mailed_at and clock.is_within(row.mailed_at, PAUSE)):
         return
     end = ChainHead.objects.get().seq
-    new = Event.objects.filter(action__in=ALERTS, seq__gt=stored.mailed_seq, seq__lte=end).order_by("seq")
+    new = Event.objects.filter(action__in=ALERTS, seq__gt=row.mailed_seq, seq__lte=end).order_by("seq")
     alerts = values(new, "at")
-    ours = AlertSettings.objects.filter(pk=stored.pk, mailed_seq=stored.mailed_seq)
+    ours = AlertSettings.objects.filter(pk=row.pk, mailed_seq=row.mailed_seq)
     if not alerts:
-        if end - stored.mailed_seq > FAR:
+        if end - row.mailed_seq > FAR:
             ours.update(mailed_seq=end)
         return
     last = _last_together(alerts)

@@ -41,7 +41,7 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
         access_requests = AccessRequest.objects.filter(person=person, state=RequestState.PENDING)
         withdrawn = access_requests.update(state=RequestState.WITHDRAWN, decided_at=now, decided_by=by)
         tokens = end_tokens(person)
-        sent = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
+        invitations = Invitation.objects.open().filter(invited_by=person).update(withdrawn_at=now)
         record(
             EventType.PERSON_DEACTIVATED,
             Outcome.DONE,
@@ -49,7 +49,7 @@ def deactivate(person: User, *, by: User | None, reason: str) -> None:
             by=by,
             reason=reason,
             before={"active": True, "grants": [grant.as_audit_json() for grant in grants]},
-            after={"active": False, "requests": withdrawn, "invitations": sent, "tokens": tokens},
+            after={"active": False, "requests": withdrawn, "invitations": invitations, "tokens": tokens},
         )
 
 
@@ -73,14 +73,17 @@ def _close(person: User) -> list[Grant]:
 def _close_under_locks(person: User) -> list[Grant]:
     grants = Grant.objects.filter(person=person, ended_at__isnull=True).select_related("person", "team")
     teams = Team.objects.filter(grants__in=grants).distinct()
-    locked = {None, *Team.objects.filter(pk__in=teams.values("pk")).order_by("pk").select_for_update()}
+    teams_under_lock = {
+        None,
+        *Team.objects.filter(pk__in=teams.values("pk")).order_by("pk").select_for_update(),
+    }
     lock(None)
     for grant in grants.all():
         require_an_admin_stays(grant)
     rows = User.objects.filter(pk=person.pk, is_active=True)
     if not rows.update(is_active=False, session_version=F("session_version") + 1):
         raise ChangeRefused(Cause.INACTIVE, person.username)
-    if any(grant.team not in locked for grant in grants):
+    if any(grant.team not in teams_under_lock for grant in grants):
         raise _GrantedMeanwhile
     return list(grants)
 

@@ -81,17 +81,17 @@ def accept(invitation: Invitation, *, person: User) -> Grant:
         if not person.email or ascii_lower(person.email) != ascii_lower(invitation.email):
             raise ChangeRefused(Cause.WRONG_PERSON)
         lock(team)
-        used = Invitation.objects.open().filter(pk=invitation.pk)
-        if not used.update(accepted_at=clock.now(), accepted_by=person):
+        open_row = Invitation.objects.open().filter(pk=invitation.pk)
+        if not open_row.update(accepted_at=clock.now(), accepted_by=person):
             raise ChangeRefused(Cause.USED)
-        grant, replaced = _take(invitation, person)
+        grant, old_grants = _take(invitation, person)
         record(
             EventType.INVITATION_ACCEPTED,
             Outcome.DONE,
             on=invitation,
             by=person,
             reason=invitation.reason,
-            before=replaced_as_audit_json(replaced),
+            before=replaced_as_audit_json(old_grants),
             after=grant.as_audit_json()
             | {
                 "grant": str(grant.pk),

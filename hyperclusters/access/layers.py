@@ -24,14 +24,14 @@ def replaced_by(
     if role in SITE_ROLES:
         return [each for each in grants if each.role == role]
     now = clock.now()
-    ended = [
+    old_grants = [
         each
         for each in grants
         if each.role == role
         or (each.until is not None and each.until <= now)
         or (not keep_higher if each.is_above(role) else _covers(until, each.until))
     ]
-    return sorted(ended, key=rank, reverse=True)
+    return sorted(old_grants, key=rank, reverse=True)
 
 
 def covering_grant(grants: Iterable[Grant], role: Role, until: datetime | None) -> Grant | None:
@@ -58,8 +58,8 @@ def is_outlasted(grant: Grant, grants: Iterable[Grant]) -> bool:
 
 def highest(grants: Iterable[Grant]) -> list[Grant]:
     """Those of a person's grants that count now: in each team the highest, and every site role."""
-    ordered = sorted(grants, key=rank)
-    return list({(each.team_id, "" if each.team_id else each.role): each for each in ordered}.values())
+    by_rank = sorted(grants, key=rank)
+    return list({(each.team_id, "" if each.team_id else each.role): each for each in by_rank}.values())
 
 
 def rank(grant: Grant) -> int:

@@ -62,21 +62,21 @@ def send_due(may_go_on: Callable[[], bool] = lambda: True) -> int:
         if sent_field not in WITHOUT_FIELD:
             _address(sent_field, kind)
     queue_alert_mails()
-    sent, holder = 0, uuid.uuid4().hex
-    while may_go_on() and (outgoing := OutgoingMail.objects.claim(holder)):
-        mine = OutgoingMail.objects.filter(pk=outgoing.pk, lease_holder=holder)
-        outgoing.tries += 1
+    count, holder = 0, uuid.uuid4().hex
+    while may_go_on() and (mail := OutgoingMail.objects.claim(holder)):
+        mine = OutgoingMail.objects.filter(pk=mail.pk, lease_holder=holder)
+        mail.tries += 1
         # Before it is sent, so that a mail that kills its worker waits and comes to an end as well.
-        mine.update(tries=outgoing.tries, run_after=clock.now() + pause(outgoing.tries))
+        mine.update(tries=mail.tries, run_after=clock.now() + pause(mail.tries))
         try:
-            sent += _send(outgoing)
+            count += _send(mail)
         except (OSError, ValueError) as error:
-            _reschedule(mine, outgoing, error)
+            _reschedule(mine, mail, error)
             if not isinstance(error, MAIL_ERRORS):
                 break  # the mail server does not answer: the others wait as well
         else:
             mine.delete()
-    return sent
+    return count
 
 
 def _address(sent_field: str, kind: MailKind[Any]) -> None:
@@ -85,11 +85,11 @@ def _address(sent_field: str, kind: MailKind[Any]) -> None:
     for row in kind.rows().filter(**new)[:AMONG]:
         with transaction.atomic():
             if type(row)._default_manager.filter(pk=row.pk, **new).update(**{sent_field: clock.now()}):
-                outgoing = [
+                mails = [
                     OutgoingMail(kind=sent_field, about=str(row.pk), address=to) for to in kind.write(row)[0]
                 ]
                 OutgoingMail.objects.bulk_create(
-                    outgoing, ignore_conflicts=True
+                    mails, ignore_conflicts=True
                 )  # a waiting mail tells the same
                 kind.note(row)
 
@@ -228,7 +228,7 @@ def _address_changed(person: User) -> Text:
         "platform admin.\n\n%(url)s"
     )
     return (
-        [outgoing.address for outgoing in letters],
+        [mail.address for mail in letters],
         subject,
         text
         % {
@@ -261,8 +261,8 @@ def _names(access_request: AccessRequest) -> dict[str, str]:
 
 def _ending_soon() -> QuerySet[Grant]:
     now = clock.now()
-    ending = Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
-    return ending.not_outlasted()
+    grants = Grant.objects.active().filter(until__lte=now + REMIND, since__lte=now - FIRST_DAY)
+    return grants.not_outlasted()
 
 
 WITHOUT_FIELD = {OutgoingMail.FORMER_ADDRESS, OutgoingMail.ALERT}  # queued where they arise

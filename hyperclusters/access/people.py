@@ -67,12 +67,12 @@ def _redirect_mail(person: User, *, former: str) -> None:
     """Send waiting mails to the new address; tell the former one of the change."""
     if not former or ascii_lower(former) == ascii_lower(person.email):
         return
-    waiting = OutgoingMail.objects.filter(address=former).exclude(
+    mails = OutgoingMail.objects.filter(address=former).exclude(
         kind="mailed_at"
     )  # an invitation belongs to the address
     if person.email:
-        waiting.update(address=person.email)
+        mails.update(address=person.email)
     else:
-        waiting.delete()
+        mails.delete()
     news = OutgoingMail(kind=OutgoingMail.FORMER_ADDRESS, about=str(person.pk), address=former)
     OutgoingMail.objects.bulk_create([news], ignore_conflicts=True)

@@ -120,10 +120,10 @@ def remember(person: User, grants: Iterable[Grant]) -> None:
 
     Someone who is not active is not remembered.
     """
-    known, now = _people_with_grants.get(), clock.now()
-    if known is not None and person.is_active:
+    people, now = _people_with_grants.get(), clock.now()
+    if people is not None and person.is_active:
         active = [grant for grant in grants if grant.until is None or grant.until > now]
-        known[person.pk] = person, sorted(active, key=_rank)
+        people[person.pk] = person, sorted(active, key=_rank)
 
 
 def person_in_context(person_id: int) -> User | None:
@@ -141,16 +141,16 @@ def active_grants(person: Person) -> list[Grant]:
     """This person's active grants, each with its team; those of one team in rising order."""
     if not isinstance(person, User):
         return []
-    known, team_id = _people_with_grants.get(), _only_team.get()
-    if known is None or person.pk not in known:
+    people, team_id = _people_with_grants.get(), _only_team.get()
+    if people is None or person.pk not in people:
         # Sorted here: in the database the names to sort by cost two joins more, on every page.
         grants = sorted(
             Grant.objects.active().filter(person=person).order_by().select_related("team"), key=_rank
         )
-        if known is not None:
-            known[person.pk] = person, grants
+        if people is not None:
+            people[person.pk] = person, grants
     else:
-        grants = known[person.pk][1]
+        grants = people[person.pk][1]
     return grants if team_id is None else [grant for grant in grants if grant.team_id == team_id]
 
 
@@ -167,8 +167,8 @@ def teams_where(person: Person, permission: Permission) -> QuerySet[Team]:
 
 def scope(person: Reader, permission: Permission) -> tuple[int, ...] | None:
     """The IDs of the teams in which this person may do this; None: every team."""
-    held = person.roles if isinstance(person, Anyone) else active_grants(person)
-    teams = {each.team_id for each in held if each.role in _roles(permission)}
+    roles = person.roles if isinstance(person, Anyone) else active_grants(person)
+    teams = {each.team_id for each in roles if each.role in _roles(permission)}
     return None if None in teams else tuple(sorted(team for team in teams if team is not None))
 
 

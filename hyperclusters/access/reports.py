@@ -32,9 +32,9 @@ def who_can_what(team: Team, permission: Permission | None = None) -> list[tuple
     here = Q(team=team) | Q(team__isnull=True)
     grants = Grant.objects.active().filter(here).select_related("person", "team", "granted_by", "reviewed_by")
     return [
-        _row(team, grant, allowed)
+        _row(team, grant, permissions)
         for grant in grants.order_by(F("team").asc(nulls_last=True), "person__username", "pk")
-        if (allowed := actions_of(Role(grant.role))) and (permission is None or permission in allowed)
+        if (permissions := actions_of(Role(grant.role))) and (permission is None or permission in permissions)
     ]
 
 

@@ -26,25 +26,27 @@ def note_last_use(item: GrantReview) -> None:
 
 def close_review(review: AccessReview, state: ReviewState, *, by: User, reason: str = "") -> None:
     """End a review. What is not decided stays so, beside the grants that were given meanwhile."""
-    listed = review.items.values("grant")
-    late = Grant.objects.active().filter(team=review.team).exclude(pk__in=listed).order_by("pk")
+    grants = review.items.values("grant")
+    late = Grant.objects.active().filter(team=review.team).exclude(pk__in=grants).order_by("pk")
     GrantReview.objects.bulk_create(GrantReview(review=review, grant=grant, is_late=True) for grant in late)
-    undecided = review.items.filter(decision=Decision.NONE)
+    open_items = review.items.filter(decision=Decision.NONE)
     active = set(review.items.undecided().values_list("pk", flat=True))
-    items = list(undecided.with_last_use(review.team).select_related("grant__person"))
+    items = list(open_items.with_last_use(review.team).select_related("grant__person"))
     for item in items:
         note_last_use(item)
         item.decision = Decision.NONE if item.pk in active else Decision.ENDED
     GrantReview.objects.bulk_update(items, ["decision", *LAST_USE])
     review.state, review.closed_at, review.closed_by, review.close_reason = state, clock.now(), by, reason
     review.save(update_fields=["state", "closed_at", "closed_by", "close_reason"])
-    done = EventType.REVIEW_COMPLETED if state == ReviewState.COMPLETED else EventType.REVIEW_CANCELLED
+    event_type = EventType.REVIEW_COMPLETED if state == ReviewState.COMPLETED else EventType.REVIEW_CANCELLED
     counts = dict(
         review.items.filter(is_late=False).order_by().values_list("decision").annotate(n=Count("pk"))
     )
     facts = {each.value or "undecided": counts.get(each, 0) for each in Decision}
     facts["given_during_review"] = review.items.filter(is_late=True).count()
-    record(done, Outcome.DONE, on=review.team, by=by, reason=reason, after=review.as_audit_json() | facts)
+    record(
+        event_type, Outcome.DONE, on=review.team, by=by, reason=reason, after=review.as_audit_json() | facts
+    )
 
 
 def items_of(review: AccessReview) -> list[GrantReview]:

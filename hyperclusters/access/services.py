@@ -134,7 +134,7 @@ def grant(
     """
     change = {"person": person.username, "role": role, "until": until, "reason": reason}
     with audited_change(by=by, on=Subject("grant", "", person.username, team=team), **change):
-        new_grant, replaced = create_grant(
+        new_grant, old_grants = create_grant(
             person=person,
             role=role,
             team=team,
@@ -143,14 +143,14 @@ def grant(
             by=by,
             keep_higher=keep_higher,
         )
-        event_type = EventType.GRANT_CHANGED if replaced else EventType.GRANT_ADDED
+        event_type = EventType.GRANT_CHANGED if old_grants else EventType.GRANT_ADDED
         record(
             event_type,
             Outcome.DONE,
             on=new_grant,
             by=by,
             reason=reason,
-            before=replaced_as_audit_json(replaced),
+            before=replaced_as_audit_json(old_grants),
             after=new_grant.as_audit_json(),
         )
     return new_grant
@@ -180,8 +180,8 @@ def create_grant(
     grants = list(Grant.objects.of(person, team).filter(ended_at__isnull=True))
     if keep_higher and covering_grant(grants, role, ends_at):
         raise ChangeRefused(Cause.HELD, person.username)
-    replaced = replaced_by(grants, role, ends_at, keep_higher=keep_higher)
-    for old in replaced:
+    old_grants = replaced_by(grants, role, ends_at, keep_higher=keep_higher)
+    for old in old_grants:
         if role not in {old.role, Role.ADMIN}:
             require_may_take(by, old)
         if role != old.role or ends_at is not None:
@@ -190,7 +190,7 @@ def create_grant(
     new_grant = Grant.objects.create(
         person=person, role=role, team=team, since=now, until=ends_at, granted_by=by, reason=reason
     )
-    return new_grant, replaced
+    return new_grant, old_grants
 
 
 def extend_grant(grant: Grant, *, until: Expiry, reason: str, by: User) -> Grant:

@@ -61,8 +61,8 @@ def record_teams_without_admin() -> None:
     """
     now = clock.now()
     teams = Team.objects.filter(unled_at__isnull=False)
-    lasting = Q(led_until__isnull=True) | Q(led_until__gt=now + SOON)
-    safe = with_admins(teams).filter(lasting, is_led=True)
+    has_lasting_admin = Q(led_until__isnull=True) | Q(led_until__gt=now + SOON)
+    safe = with_admins(teams).filter(has_lasting_admin, is_led=True)
     Team.objects.filter(pk__in=[team.pk for team in safe]).update(unled_at=None, unled_told_at=None)
     had_one = Exists(Grant.objects.filter(team=OuterRef("pk"), role=Role.ADMIN))
     for team in teams_without_admin(Team.objects.filter(had_one)):

@@ -21,10 +21,10 @@ def teams_of_groups_exist(*, databases: Sequence[str] | None = None, **_: Any) -
     if not databases or not slugs:
         return []
     try:
-        missing = slugs - set(Team.objects.filter(slug__in=slugs).values_list("slug", flat=True))
+        unknown_slugs = slugs - set(Team.objects.filter(slug__in=slugs).values_list("slug", flat=True))
     except DatabaseError:  # away, or not migrated yet: other checks report it
         return []
     return [
         checks.Warning(f"OIDC_GROUP_ROLES names the team {slug!r}, which does not exist.", id="accounts.W001")
-        for slug in sorted(missing)
+        for slug in sorted(unknown_slugs)
     ]

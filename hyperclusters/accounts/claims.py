@@ -37,13 +37,13 @@ NOT_STATED = Groups(None)
 class Claims:
     """What is used of the ID token and of userinfo. `address` is empty unless the provider has verified it.
 
-    `disowned` is an address that the provider names as not verified.
+    `unverified_address` is an address that the provider names as not verified.
     """
 
     subject: str
     username: str
     address: str
-    disowned: str
+    unverified_address: str
     full_name: str
     groups: Groups
 
@@ -63,7 +63,7 @@ class Claims:
             full_name = clean_name(full_name)
         except ValidationError:
             full_name = ""
-        stated = [_groups(source) for source in sources]
+        group_answers = [_groups(source) for source in sources]
         return cls(
             subject=subject,
             username=_username(
@@ -72,11 +72,11 @@ class Claims:
                 full_name,
             ),
             address=address if is_verified else "",
-            disowned="" if is_verified else address,
+            unverified_address="" if is_verified else address,
             full_name=full_name,
             groups=next(
-                (each for each in stated if each.problem),
-                next((each for each in stated if each.names is not None), NOT_STATED),
+                (each for each in group_answers if each.problem),
+                next((each for each in group_answers if each.names is not None), NOT_STATED),
             ),
         )
 

@@ -87,7 +87,7 @@ def _account_of(claims: Claims) -> CompanyAccount | None:
 
 def _link(claims: Claims) -> CompanyAccount:
     """Link the subject to the person with its verified address and no company account; else to a new person."""
-    if claims.disowned and User.objects.by_address(claims.disowned).exists():
+    if claims.unverified_address and User.objects.by_address(claims.unverified_address).exists():
         raise LoginRejected("its e-mail address is not verified, and somebody here has it")
     person = User.objects.by_address(claims.address).first()
     if person is None:
@@ -140,7 +140,7 @@ def _follow_address(person: User, claims: Claims) -> None:
             request={"email": claims.address},
             evidence="address_taken",
         )
-    elif person.email and claims.disowned == person.email and not person.has_usable_password():
+    elif person.email and claims.unverified_address == person.email and not person.has_usable_password():
         set_verified_address(person, "", reason="not verified by the company's provider")
 
 
@@ -159,14 +159,14 @@ def apply_groups(*, person: User, groups: Groups) -> None:
     if groups.names is None:
         _note_unstated(person, groups, by_groups)
         return
-    wanted = _roles_of(groups.names)
+    roles = _roles_of(groups.names)
     for old in by_groups:
-        if (old.team, old.role) not in wanted:
+        if (old.team, old.role) not in roles:
             with _unless_refused(person):
                 end_grant(old, reason=f"no longer {old.reason}")
-    standing = Grant.objects.active().filter(person=person)
-    for (team, role), group in wanted.items():
-        same = standing.filter(team=team) if team else standing.filter(team__isnull=True, role=role)
+    active_grants = Grant.objects.active().filter(person=person)
+    for (team, role), group in roles.items():
+        same = active_grants.filter(team=team) if team else active_grants.filter(team__isnull=True, role=role)
         if not same.exists():
             with _unless_refused(person):
                 grant(person=person, role=Role(role), team=team, reason=f"{Grant.BY_GROUP}{group}")
@@ -198,15 +198,15 @@ def _roles_of(groups: frozenset[str]) -> dict[tuple[Team | None, str], str]:
         [slug for _, slug, _ in settings.OIDC_GROUP_ROLES if slug], field_name="slug"
     )
     best: dict[str, tuple[str, str]] = {}
-    wanted: dict[tuple[Team | None, str], str] = {}
+    site_roles: dict[tuple[Team | None, str], str] = {}
     for group, slug, role in settings.OIDC_GROUP_ROLES:
         if group not in groups:
             continue
         if not slug:
-            wanted[None, role] = group
+            site_roles[None, role] = group
         elif slug in teams and (slug not in best or _rank(role) > _rank(best[slug][0])):
             best[slug] = role, group
-    return wanted | {(teams[slug], role): group for slug, (role, group) in best.items()}
+    return site_roles | {(teams[slug], role): group for slug, (role, group) in best.items()}
 
 
 def _rank(role: str) -> int:

@@ -152,15 +152,15 @@ def unseal(text: str) -> str:
 
 def reseal_all() -> int:
     """Encrypt every factor's secret with the newest key, and return how many; can be interrupted and run again."""
-    changed = 0
+    count = 0
     for pk in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).values_list("pk", flat=True):
         with transaction.atomic():
             factor = Authenticator.objects.select_for_update().get(pk=pk)
             for name in {"secret", "seed"} & factor.data.keys():
                 factor.data[name] = seal(unseal(factor.data[name]))
             factor.save(update_fields=["data"])
-        changed += 1
-    return changed
+        count += 1
+    return count
 
 
 def _record_addition(person: User, factor: Authenticator) -> list[str]:

@@ -55,12 +55,12 @@ def count(request: HttpRequest, username: str) -> AttemptRecord | None:
     if device:
         limits = {f"{name} by {device}": FOR_AN_ACCOUNT}
     keys = {_digest(key): most for key, most in limits.items()}
-    counted = AttemptRecord(Attempt.objects.bulk_create([Attempt(key=key) for key in keys]))
+    attempts = AttemptRecord(Attempt.objects.bulk_create([Attempt(key=key) for key in keys]))
     recent = Attempt.objects.filter(clock.within("at", WINDOW))
     if any(recent.filter(key=key).count() > most for key, most in keys.items()):
-        counted.rollback()
+        attempts.rollback()
         return None
-    return counted
+    return attempts
 
 
 def count_rejected_token(ip: str) -> int:
@@ -84,12 +84,11 @@ def audit_username(username: str) -> str:
     A name that nobody has may be a password in the wrong field. Only a keyed digest of it is stored, which attempts
     with the same name share.
     """
-    typed = username.strip()
-    people = User.objects.by_username(typed) if typed.isprintable() else User.objects.none()
+    text = username.strip()
+    people = User.objects.by_username(text) if text.isprintable() else User.objects.none()
     name = people.values_list("username", flat=True).first()
     return (
-        name
-        or "unknown:" + salted_hmac("hyperclusters.accounts.attempt", ascii_lower(typed)).hexdigest()[:12]
+        name or "unknown:" + salted_hmac("hyperclusters.accounts.attempt", ascii_lower(text)).hexdigest()[:12]
     )
 
 

@@ -108,8 +108,11 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 
     def ending_soon(self) -> ApiTokenQuerySet:
         """Those whose owner is warned now: they end within a week, and lived longer than that."""
-        soon, created = clock.now() + ApiToken.WARN, F("expires_at") - ApiToken.WARN - timedelta(days=1)
-        return self.usable().filter(expires_at__lte=soon, created_at__lte=created)
+        soon, latest_creation = (
+            clock.now() + ApiToken.WARN,
+            F("expires_at") - ApiToken.WARN - timedelta(days=1),
+        )
+        return self.usable().filter(expires_at__lte=soon, created_at__lte=latest_creation)
 
 
 class ApiToken(models.Model):

@@ -94,8 +94,10 @@ class CompanyOAuth2Adapter(OpenIDConnectOAuth2Adapter):
                 raise ProviderError(f"the ID token is signed with {header.get('alg')!r}")
             document = _answer("keys", "GET", self.openid_config["jwks_uri"])
             keys = jwt.PyJWKSet([each for each in document["keys"] if _is_for_signatures(each)]).keys
-            fitting = [each for each in keys if header.get("kid") in (None, each.key_id)]
-            return _first_verified(token, fitting, header["alg"], app.client_id, self.openid_config["issuer"])
+            candidates = [each for each in keys if header.get("kid") in (None, each.key_id)]
+            return _first_verified(
+                token, candidates, header["alg"], app.client_id, self.openid_config["issuer"]
+            )
         except (jwt.PyJWTError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
             raise ProviderError(f"the ID token does not hold: {type(error).__name__}") from error
 

@@ -104,5 +104,5 @@ def _store(person: User, password: str, event_type: EventType, but: str | None) 
     with transaction.atomic():
         person.set_password(password)
         person.save(update_fields=["password"])
-        ended = end_sessions(person, but=but)
-        record(event_type, Outcome.DONE, on=person, by=person, after={"sessions_ended": ended})
+        count = end_sessions(person, but=but)
+        record(event_type, Outcome.DONE, on=person, by=person, after={"sessions_ended": count})

@@ -114,18 +114,18 @@ class SessionStore(db.SessionStore):
 
 def end_sessions(person: User, *, but: str | None = None) -> int:
     """End this person's sessions on the server, except the one with this key. Returns how many there were."""
-    ended = Session.objects.filter(person=person).exclude(session_key=but or "")
-    return ended.delete()[0]
+    sessions = Session.objects.filter(person=person).exclude(session_key=but or "")
+    return sessions.delete()[0]
 
 
 def end_one(*, person: User, handle: str) -> bool:
     """End one's own session that pages call by this handle; False if there is none."""
     try:
-        wanted = UUID(handle)
+        uuid = UUID(handle)
     except ValueError:
         return False
     with transaction.atomic():
-        session = Session.objects.filter(person=person, handle=wanted).select_for_update().first()
+        session = Session.objects.filter(person=person, handle=uuid).select_for_update().first()
         if session is None:
             return False
         session.delete()
@@ -137,9 +137,9 @@ def end_one(*, person: User, handle: str) -> bool:
 def sign_out_everywhere(*, person: User) -> int:
     """End every session of this person, the current one included. Returns how many there were."""
     with transaction.atomic():
-        ended = end_sessions(person)
-        record(EventType.SESSIONS_ENDED, Outcome.DONE, on=person, by=person, after={"sessions": ended})
-    return ended
+        count = end_sessions(person)
+        record(EventType.SESSIONS_ENDED, Outcome.DONE, on=person, by=person, after={"sessions": count})
+    return count
 
 
 def _has_idled_out(row: Session | None) -> bool:

@@ -160,10 +160,10 @@ def _note_use(token: ApiToken, ip: str) -> None:
     row = ApiToken.objects.filter(pk=token.pk)
     if token.rate_spent_until > at + MINUTE + step:  # written by a clock that was ahead
         row.filter(rate_spent_until=token.rate_spent_until).update(rate_spent_until=at)
-    used = row.filter(rate_spent_until__lte=at + MINUTE - step).update(
+    is_within_limit = row.filter(rate_spent_until__lte=at + MINUTE - step).update(
         rate_spent_until=Greatest(F("rate_spent_until"), at) + step, last_used_at=now, last_ip=ip
     )
-    if not used:
+    if not is_within_limit:
         spent_until = row.values_list("rate_spent_until", flat=True).get()
         raise RateLimited(max(math.ceil((spent_until + step - at - MINUTE) / 1000), 1))
 

@@ -65,9 +65,9 @@ def list_teams(request: PageRequest, filters: Query[PageParameters]) -> Page[Tea
     """The teams that you may look into, by slug."""
     roles = {grant.team_id: grant.role for grant in active_grants(request.user)}
     rows = teams_where(request.user, Permission.MEMBERS)
-    page_rows, following = page_by_key(rows, field="slug", limit=filters.limit, cursor=filters.cursor)
+    page_rows, next_cursor = page_by_key(rows, field="slug", limit=filters.limit, cursor=filters.cursor)
     items = [TeamOut(slug=team.slug, name=team.name, role=roles.get(team.pk)) for team in page_rows]
-    return Page[TeamOut](items=items, next=following)
+    return Page[TeamOut](items=items, next=next_cursor)
 
 
 @api.get("/teams/{slug:slug}/grants", response=Page[GrantOut], tags=["access"], url_name="grants")
@@ -79,8 +79,8 @@ def list_grants(request: PageRequest, slug: str, filters: Query[PageParameters])
         .filter(team=_team(request, slug))
         .select_related("team", "person", "granted_by")
     )
-    page_rows, following = page_by_number(rows, limit=filters.limit, cursor=filters.cursor)
-    return Page[GrantOut](items=[_grant_out(grant, grant.person) for grant in page_rows], next=following)
+    page_rows, next_cursor = page_by_number(rows, limit=filters.limit, cursor=filters.cursor)
+    return Page[GrantOut](items=[_grant_out(grant, grant.person) for grant in page_rows], next=next_cursor)
 
 
 @api.post("/teams/{slug:slug}/grants", response={201: GrantOut}, tags=["access"], url_name="grants")
@@ -118,10 +118,10 @@ def revoke_grant(request: PageRequest, slug: str, grant_id: int, filters: Query[
 @access(get=SIGNED_IN.with_scope(Scope.ACCESS_READ))
 def list_access_requests(request: PageRequest, filters: Query[PageParameters]) -> Page[AccessRequestOut]:
     """The requests that wait for your decision, oldest first."""
-    page_rows, following = page_by_number(
+    page_rows, next_cursor = page_by_number(
         access_requests.waiting_for(request.user), limit=filters.limit, cursor=filters.cursor
     )
-    return Page[AccessRequestOut](items=list(map(_request_out, page_rows)), next=following)
+    return Page[AccessRequestOut](items=list(map(_request_out, page_rows)), next=next_cursor)
 
 
 @api.post("/access-requests/{int:request_id}/approve", response=GrantOut, tags=["access"], url_name="approve")

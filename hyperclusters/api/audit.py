@@ -70,8 +70,8 @@ class EventPage(EventFilters, PageParameters):
 @rate_limit("search", "SEARCHES_PER_MINUTE", when=searches)
 def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOut]:
     """Events that you may read, newest first. That they were read is an event too, once in ten minutes."""
-    scope, wanted, event_filter = _scope_and_filters(request)
-    following = None
+    scope, query, event_filter = _scope_and_filters(request)
+    next_cursor = None
     if filters.after is not None and filters.cursor:
         raise ValidationError([{"loc": ("query", "cursor"), "msg": "Not together with after"}])
     if filters.after is not None:
@@ -84,9 +84,9 @@ def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOu
             size=filters.limit,
         )
         numbers = [row.seq for row in event_page.events]
-        following = encode(str(event_page.older)) if event_page.older is not None else None
-    note_read(person=request.user, page="api", filters=wanted.filters, team=wanted.team)
-    return Page[EventOut](items=_items(numbers), next=following)
+        next_cursor = encode(str(event_page.older)) if event_page.older is not None else None
+    note_read(person=request.user, page="api", filters=query.filters, team=query.team)
+    return Page[EventOut](items=_items(numbers), next=next_cursor)
 
 
 @api.get("/audit/export", tags=["audit"], url_name="export")
@@ -94,8 +94,8 @@ def list_events(request: PageRequest, filters: Query[EventPage]) -> Page[EventOu
 @rate_limit("export", "EXPORTS_PER_MINUTE")
 def export_events(request: PageRequest, filters: Query[EventFilters]) -> HttpResponseBase:
     """All events that you may read, as JSON Lines with a sealed manifest as the last line, in the order of the chain."""
-    _scope, wanted, _filter = _scope_and_filters(request)
-    return start_export(request, wanted, Format.JSONL)
+    _scope, query, _filter = _scope_and_filters(request)
+    return start_export(request, query, Format.JSONL)
 
 
 @api.get("/audit/integrity", response=IntegrityOut, tags=["audit"], url_name="integrity")
@@ -115,14 +115,14 @@ def read_integrity(request: PageRequest) -> IntegrityOut:
 def _scope_and_filters(request: PageRequest) -> tuple[AuditScope, AuditQuery, EventFilter]:
     """What the address asks for, by the page's own rules. Raises ValidationError."""
     scope = audit_scope(request.user)
-    wanted = parse_query(request.user, scope, request.GET)
-    if wanted.filter is None:
+    query = parse_query(request.user, scope, request.GET)
+    if query.filter is None:
         errors = [
             {"loc": ("query", name), "msg": " ".join(map(str, texts))}
-            for name, texts in wanted.form.errors.items()
+            for name, texts in query.form.errors.items()
         ]
         raise ValidationError(errors)
-    return scope, wanted, wanted.filter
+    return scope, query, query.filter
 
 
 def _items(numbers: list[int]) -> list[EventOut]:

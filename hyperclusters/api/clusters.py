@@ -75,8 +75,8 @@ def list_clusters(request: PageRequest, filters: Query[ClusterFilters]) -> Page[
     exact = {"name": filters.name, "project__name": filters.project, "project__team__slug": filters.team}
     exact["owner__username"] = filters.owner
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    page_rows, following = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
-    return Page[ClusterOut](items=_clusters_out(page_rows), next=following)
+    page_rows, next_cursor = page_by_time(rows, field="found_at", limit=filters.limit, cursor=filters.cursor)
+    return Page[ClusterOut](items=_clusters_out(page_rows), next=next_cursor)
 
 
 @api.get("/clusters/{uuid:cluster_id}", response=ClusterOut, tags=["clusters"], url_name="cluster")
@@ -155,22 +155,22 @@ def read_deletion(request: PageRequest, deletion_id: UUID) -> DeletionOut:
 @access(get=SIGNED_IN.with_scope(READ_SCOPE))
 def list_projects(request: PageRequest, filters: Query[PageParameters]) -> Page[ProjectOut]:
     """Projects of your teams, by name."""
-    creating = set(teams_where(request.user, Permission.CREATE).values_list("pk", flat=True))
+    creator_teams = set(teams_where(request.user, Permission.CREATE).values_list("pk", flat=True))
     rows = Project.objects.where(request.user, Permission.VIEW).select_related("team")
-    page_rows, following = page_by_key(rows, field="name", limit=filters.limit, cursor=filters.cursor)
+    page_rows, next_cursor = page_by_key(rows, field="name", limit=filters.limit, cursor=filters.cursor)
     items = [
         ProjectOut(
             name=project.name,
             team=project.team.slug,
             region=project.region,
             project_id=project.project_id,
-            may_create=project.team_id in creating and project.retired_at is None,
+            may_create=project.team_id in creator_teams and project.retired_at is None,
             is_blocked=(is_blocked := project.is_blocked()),
             blocked_until=project.blocked_until if is_blocked else None,
         )
         for project in page_rows
     ]
-    return Page[ProjectOut](items=items, next=following)
+    return Page[ProjectOut](items=items, next=next_cursor)
 
 
 def _clusters(request: PageRequest) -> ClusterQuerySet:

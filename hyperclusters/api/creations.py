@@ -91,10 +91,10 @@ def list_creations(request: PageRequest, filters: Query[CreationFilters]) -> Pag
         rows = rows.filter(name__icontains=filters.q)
     exact = {"name": filters.name, "project__name": filters.project, "state": filters.state}
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    page_rows, following = page_by_time(
+    page_rows, next_cursor = page_by_time(
         rows, field="requested_at", limit=filters.limit, cursor=filters.cursor
     )
-    return Page[CreationOut](items=list(map(creation_out, page_rows)), next=following)
+    return Page[CreationOut](items=list(map(creation_out, page_rows)), next=next_cursor)
 
 
 @api.get("/creations/{uuid:creation_id}", response=CreationOut, tags=["creations"], url_name="creation")
@@ -191,10 +191,10 @@ def creation_out(creation: Creation) -> CreationOut:
 def approval_out(creation: Creation) -> ApprovalOut:
     """Whether a second person has to agree, and what became of that."""
     state: Any = creation.approval
-    needed = state not in {None, Approval.NOT_NEEDED}
+    is_needed = state not in {None, Approval.NOT_NEEDED}
     return ApprovalOut(
-        needed=needed,
-        state=state if needed else None,
+        needed=is_needed,
+        state=state if is_needed else None,
         why=creation.approval_rule,
         by=creation.approval_by.username if creation.approval_by else None,
         at=creation.approval_at,

@@ -18,10 +18,9 @@ ENDPOINTS = (creations, clusters, access_endpoints, audit)  # imported so that t
 
 
 def _patterns() -> Iterator[URLPattern]:
-    for (
-        bound
-    ) in api._get_bound_routers():  # ninja's public `urls` has a pattern for each method of an address
-        for route, endpoint in bound.path_operations.items():
+    # Ninja's public `urls` has a pattern for each method of an address.
+    for router in api._get_bound_routers():
+        for route, endpoint in router.path_operations.items():
             view = endpoint.get_view()
             view.access = _declaration(endpoint)  # type: ignore[attr-defined]  # as `@access` marks a view
             name = endpoint.operations[0].url_name

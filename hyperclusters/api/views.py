@@ -97,9 +97,9 @@ def _fields(operation: dict[str, Any]) -> list[tuple[str, bool, str]]:
     """Name, whether it is required, and description of each field of the body."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     schema = openapi()["components"]["schemas"].get(body.get("$ref", "").rpartition("/")[2], {})
-    required = schema.get("required", [])
+    required_names = schema.get("required", [])
     return [
-        (name, name in required, field.get("description", ""))
+        (name, name in required_names, field.get("description", ""))
         for name, field in schema.get("properties", {}).items()
     ]
 
@@ -124,9 +124,9 @@ def _complete(address: str, method: str, operation: dict[str, Any]) -> None:
         errors |= ON_WRITES
     for status, text in errors.items():
         operation["responses"][status] = {"description": text, "content": {MEDIA_TYPE: PROBLEM}}
-    if accepted := operation["responses"].get(202):
+    if response := operation["responses"].get(202):
         location = {"description": "Where to watch it", "schema": {"type": "string"}}
-        accepted["headers"] = {"Location": location, "Idempotent-Replayed": REPLAY_HEADER}
+        response["headers"] = {"Location": location, "Idempotent-Replayed": REPLAY_HEADER}
     if address.endswith("/audit/export"):
         lines = {"application/x-ndjson": {"schema": {"type": "string"}}}
         operation["responses"][200] = {"description": "JSON Lines", "content": lines}

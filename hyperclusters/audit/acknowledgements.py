@@ -94,7 +94,7 @@ def _is_genuine(seq: int, text: Any, seal: Any) -> bool:
 def genuine_texts(rows: EventQuerySet) -> list[str]:
     """The sealed texts of these events, oldest first, without those that we did not write."""
     stored_events = values(rows.order_by("seq"), "canonical", "digest")
-    return [text for seq, text, sealed in stored_events if _is_genuine(seq, text, sealed)]
+    return [text for seq, text, seal in stored_events if _is_genuine(seq, text, seal)]
 
 
 def texts(first: int, last: int) -> list[str]:
@@ -105,7 +105,9 @@ def texts(first: int, last: int) -> list[str]:
 def open_alarm(active: Iterable[Acknowledgement], after: int) -> list[IntegrityIssue]:
     """The findings in events after `after` that no later event closes: neither "whole again" nor an acknowledgement.
     The table of verifications can be put back to an older state; these events cannot."""
-    closed = {sanitize(str(each)): one.seq for one in active for each in one.findings}  # the last one counts
+    last_closure = {
+        sanitize(str(each)): one.seq for one in active for each in one.findings
+    }  # the last one counts
     alarms = Event.objects.filter(action__in=(EventType.AUDIT_BROKEN, EventType.AUDIT_MENDED), seq__gt=after)
     open_issues: dict[str, int] = {}
     for text in genuine_texts(alarms):
@@ -114,17 +116,19 @@ def open_alarm(active: Iterable[Acknowledgement], after: int) -> list[IntegrityI
             open_issues.clear()
         else:
             open_issues |= dict.fromkeys((event["after"] or {}).get("findings", []), event["seq"])
-    return [IntegrityIssue.parse(each) for each, seq in open_issues.items() if closed.get(each, 0) < seq]
+    return [
+        IntegrityIssue.parse(each) for each, seq in open_issues.items() if last_closure.get(each, 0) < seq
+    ]
 
 
 def split_findings(
     findings: Iterable[IntegrityIssue], acknowledgements: Iterable[Acknowledgement]
 ) -> tuple[tuple[IntegrityIssue, ...], tuple[IntegrityIssue, ...]]:
     """The open findings and the acknowledged ones: exactly these, with exactly this content."""
-    closed = {_identity(issue) for each in acknowledgements for issue in each.findings}
+    identities = {_identity(issue) for each in acknowledgements for issue in each.findings}
     every = list(findings)
-    still_open = tuple(each for each in every if _identity(each) not in closed)
-    return still_open, tuple(each for each in every if _identity(each) in closed)
+    still_open = tuple(each for each in every if _identity(each) not in identities)
+    return still_open, tuple(each for each in every if _identity(each) in identities)
 
 
 def _identity(issue: IntegrityIssue) -> tuple[Any, ...]:
@@ -162,8 +166,8 @@ def note_restore(file: Path, *, reason: str, person_name: str, is_acknowledged: 
     head = ChainHead.objects.get()
     after: dict[str, Any] = {"file": str(file), "event": head.seq, "digest": head.digest, "from": here()}
     if file.is_file():
-        with file.open("rb") as opened:
-            after["sha256"] = hashlib.file_digest(opened, "sha256").hexdigest()
+        with file.open("rb") as stream:
+            after["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
     if is_acknowledged:
         detail = f"restored from {file.name}"
         after["findings"] = [

@@ -39,11 +39,11 @@ BATCH = 1000  # newest denials
 def warn(task: ScheduledTask) -> None:
     """Read the ledger from the task's cursor on; each alert becomes one warning, or more if this is interrupted."""
     batch = values(new_events(task)[:AT_ONCE], "action", "outcome", "canonical", "digest")
-    for seq, action, _, text, sealed in batch:
+    for seq, action, _, text, seal in batch:
         if action is None:
             log.warning("ALERT audit event %s is unreadable: see manage.py verify_audit", seq)
         elif action in ALERTS:
-            log.warning("ALERT %s", action, extra={"audit_event": json.loads(to_jsonl(text, sealed))})
+            log.warning("ALERT %s", action, extra={"audit_event": json.loads(to_jsonl(text, seal))})
     limits = AlertSettings.current()
     within = timedelta(minutes=limits.minutes)
     is_repeating = _repeated_denials(within)
@@ -56,16 +56,18 @@ def warn(task: ScheduledTask) -> None:
 
 def _note_bursts(after: int, burst: int, within: timedelta) -> None:
     """One event for each person and each address that was denied too often; the next one only after that time."""
-    denied = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:BATCH]
-    newest = [row for row in values(denied, "at", "person_name", "ip") if row[1] is not None]
-    repeated: dict[str, Counter[str]] = {"person": Counter(), "address": Counter()}
+    denials = Event.objects.filter(outcome=Outcome.DENIED).order_by("-at", "-seq")[:BATCH]
+    newest = [row for row in values(denials, "at", "person_name", "ip") if row[1] is not None]
+    repetitions: dict[str, Counter[str]] = {"person": Counter(), "address": Counter()}
     for window in _repeated_denials(within):
-        repeated["address"][window.ip] += window.count
-        repeated["person"].update({window.person_name: window.count} if window.person_name else window.labels)
+        repetitions["address"][window.ip] += window.count
+        repetitions["person"].update(
+            {window.person_name: window.count} if window.person_name else window.labels
+        )
     people = [(seq, at, person) for seq, at, person, _ in newest]
     addresses = [(seq, at, ip) for seq, at, _, ip in newest]
     for kind, rows in (("person", people), ("address", addresses)):
-        counts = repeated[kind] + _count_recent(rows, after, repeated[kind], within)
+        counts = repetitions[kind] + _count_recent(rows, after, repetitions[kind], within)
         for name, count in counts.items():
             earlier = Event.objects.for_object(f"denials:{kind}", name[:64]).filter(
                 clock.within("at", within)

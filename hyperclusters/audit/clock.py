@@ -49,7 +49,7 @@ class _State:
     reading: ClockReading | None = None
     tried_at = float("-inf")  # monotonic; a database that does not answer is not asked at every call
     doubted_at = float("-inf")  # monotonic
-    replayed: ClockReading | None = None  # while the demo writes its history: the time that it set last
+    replay: ClockReading | None = None  # while the demo writes its history: the time that it set last
 
 
 _state = _State()
@@ -59,8 +59,8 @@ def now() -> datetime:
     """The time that rows are judged by, aware, in UTC. Counts on from the last reading while the database does not
     answer."""
     monotonic = time.monotonic()
-    if _state.replayed is not None:
-        return _state.replayed.at + timedelta(seconds=monotonic - _state.replayed.monotonic)
+    if _state.replay is not None:
+        return _state.replay.at + timedelta(seconds=monotonic - _state.replay.monotonic)
     if connection.vendor != "postgresql":
         reading = ClockReading(timezone.now(), monotonic)
         if _state.reading is None or monotonic - _state.reading.monotonic > FRESH:
@@ -96,13 +96,13 @@ def replay(start: datetime) -> Iterator[Callable[[datetime], None]]:
     def set_to(at: datetime) -> None:
         if not now() <= at <= timezone.now():
             raise ValueError("time runs forward, up to the real time")
-        _state.replayed = ClockReading(at, time.monotonic())
+        _state.replay = ClockReading(at, time.monotonic())
 
-    _state.replayed = ClockReading(start, time.monotonic())
+    _state.replay = ClockReading(start, time.monotonic())
     try:
         yield set_to
     finally:
-        _state.replayed = None
+        _state.replay = None
 
 
 def _has_events() -> bool:
@@ -176,9 +176,9 @@ def _keep(measurement: ClockReading) -> None:
     """Store the reading. A clock that was set, unlike one that drifts, jumps against the monotonic clock."""
     before, _state.reading = _state.reading, measurement
     if before is not None:
-        passed = measurement.monotonic - before.monotonic
-        jump = (measurement.at - before.at).total_seconds() - passed
-        if abs(jump) > TOLERANCE.total_seconds() + DRIFT * passed:
+        seconds = measurement.monotonic - before.monotonic
+        jump = (measurement.at - before.at).total_seconds() - seconds
+        if abs(jump) > TOLERANCE.total_seconds() + DRIFT * seconds:
             doubt(f"it was set {jump:+.0f} s")
 
 

@@ -149,10 +149,10 @@ def _unreadable(number: int) -> str:
 def ahead(batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
     """The same, reading the next batch while one is checked: the database works on another core."""
     with ThreadPoolExecutor(1, thread_name_prefix="audit-rows") as reader:
-        coming: Future[list[Row]] = reader.submit(next, batches, [])
+        next_batch: Future[list[Row]] = reader.submit(next, batches, [])
         try:
-            while batch := coming.result():
-                coming = reader.submit(next, batches, [])
+            while batch := next_batch.result():
+                next_batch = reader.submit(next, batches, [])
                 yield batch
         finally:
             reader.submit(lambda: connection.close())  # noqa: PLW0108 -- the connection of that thread
@@ -217,15 +217,15 @@ def differences(number: int, text: str) -> list[str]:
         row = _fetch(f"SELECT {', '.join(columns)} FROM audit_event WHERE seq = %s", number)[0]  # noqa: S608 -- our own words
     except (DatabaseError, ValueError, RecursionError, IndexError):
         return ["columns that cannot be read"]
-    stored = dict(zip(parts, row, strict=False))
-    expected: dict[str, Any] = {name: text_of(name, fields.get(name)) for name in parts}
+    cells = dict(zip(parts, row, strict=False))
+    texts: dict[str, Any] = {name: text_of(name, fields.get(name)) for name in parts}
     if is_postgresql:
-        expected |= dict(zip(DOCUMENTS, row[len(parts) :], strict=True))
+        texts |= dict(zip(DOCUMENTS, row[len(parts) :], strict=True))
     else:
-        expected = {name: value.encode() for name, value in expected.items()}
+        texts = {name: value.encode() for name, value in texts.items()}
     other = [] if is_postgresql else zip(("canonical", "digest"), row[len(parts) :], strict=True)
     return [
-        *("key_id" if name == "key" else name for name in parts if stored[name] != expected[name]),
+        *("key_id" if name == "key" else name for name in parts if cells[name] != texts[name]),
         *(name for name, kind in other if kind != "text"),
     ]
 

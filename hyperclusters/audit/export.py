@@ -91,13 +91,13 @@ def head(form: Format) -> bytes:
 
 def _copy_lines(rows: EventQuerySet, form: Format) -> Iterator[bytes]:
     """The lines, written by PostgreSQL."""
-    wanted = (
+    expressions = (
         _csv_columns()
         if form == Format.CSV
         else ["""concat('{"digest":"', digest, '","event":', canonical, '}')"""]
     )
-    named = {f"cell_{place}": RawSQL(sql, [], TextField()) for place, sql in enumerate(wanted)}  # noqa: S611 -- our own words
-    query, parameters = rows.order_by("seq").values_list(*named.values()).query.sql_with_params()
+    columns = {f"cell_{place}": RawSQL(sql, [], TextField()) for place, sql in enumerate(expressions)}  # noqa: S611 -- our own words
+    query, parameters = rows.order_by("seq").values_list(*columns.values()).query.sql_with_params()
     # With a quote and a delimiter that no JSON text can hold, a line goes out as it is.
     options = (
         "FORMAT csv, FORCE_QUOTE *" if form == Format.CSV else r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"

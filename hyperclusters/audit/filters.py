@@ -75,13 +75,13 @@ class EventFilter:
         An event fits if it is in any of them; it may be in several. `at_any_time`: without the times, for callers
         that add them.
         """
-        narrowed = [part for rows in visible if self._may_fit(rows) for part in self._queries(rows)]
+        queries = [part for rows in visible if self._may_fit(rows) for part in self._queries(rows)]
         if not at_any_time:
-            narrowed = [self._within_times(rows) for rows in narrowed]
+            queries = [self._within_times(rows) for rows in queries]
         for choice in (self._about(), self._request(), self._text()):
             if choice:
-                narrowed = [rows.filter(one) for rows in narrowed for one in choice]
-        return narrowed
+                queries = [rows.filter(one) for rows in queries for one in choice]
+        return queries
 
     def apply(self, visible: EventQuerySet) -> EventQuerySet:
         """The filter as one query, for callers that need every event."""
@@ -109,18 +109,18 @@ class EventFilter:
     def _queries(self, rows: EventQuerySet) -> list[EventQuerySet]:
         """One query for each value of the filter whose index is used, so that each is in the order of the list."""
         equal = self._equal()
-        leading = _leading_names(list(equal))
-        chosen = list(product(*(equal[name] for name in leading)))
-        if len(chosen) > AT_ONCE:  # so many are common enough to read by time
-            leading, chosen = (), [()]
+        index_names = _leading_names(list(equal))
+        combinations = list(product(*(equal[name] for name in index_names)))
+        if len(combinations) > AT_ONCE:  # so many are common enough to read by time
+            index_names, combinations = (), [()]
         rows = self._by_people(self._search(rows))
         for name, values in equal.items():
-            if name not in leading:
+            if name not in index_names:
                 column = WithoutIndex(F(name))
                 rows = rows.filter(Exact(column, values[0]) if len(values) == 1 else In(column, values))
         return [
-            rows.filter(*(Exact(F(name), value) for name, value in zip(leading, values, strict=True)))
-            for values in chosen
+            rows.filter(*(Exact(F(name), value) for name, value in zip(index_names, values, strict=True)))
+            for values in combinations
         ]
 
     def _by_people(self, rows: EventQuerySet) -> EventQuerySet:

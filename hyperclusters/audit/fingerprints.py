@@ -21,7 +21,7 @@ def with_contents(
 ) -> list[IntegrityIssue]:
     """The findings with digests of what is at their places now. An acknowledgement of an earlier release names the
     same content by `raw_fingerprint`."""
-    standing = (
+    kinds = (
         IssueKind.EDITED,
         IssueKind.INSERTED,
         IssueKind.REORDERED,
@@ -33,7 +33,7 @@ def with_contents(
         places.setdefault(each, set()).add(each.content)
     issues = []
     for each in findings:
-        if each.kind in standing:
+        if each.kind in kinds:
             content = fingerprint(each.first, each.last)
             contents = places.get(each, set())
             if contents - {content} and (raw := raw_fingerprint(each.first, each.last)) in contents:
@@ -65,12 +65,12 @@ def fingerprint(first: int, last: int) -> str:
             for text, *row in batch:
                 event = _parse(text)
                 others = zip(columns, row[3 : 3 + len(columns)], row[3 + len(columns) :], strict=True)
-                differing = [
+                differences = [
                     (name, _as_text(value) or bytes_of)
                     for name, value, bytes_of in others
                     if event is None or not _is_same(name, _as_text(value), event)
                 ]
-                content.update(json.dumps([row[:3], differing]).encode())
+                content.update(json.dumps([row[:3], differences]).encode())
     return content.hexdigest()
 
 
@@ -94,10 +94,10 @@ def _parse(text: Any) -> dict[str, Any] | None:
 
 def _is_same(name: str, value: str | None, content: dict[str, Any]) -> bool:
     """Whether a column's value is that of the text, whichever way PostgreSQL writes the numbers of a document."""
-    expected = text_of(name, content.get(name))
-    if value == expected or value is None or name not in DOCUMENTS or connection.vendor == "sqlite":
-        return value == expected
-    return bool(_numbers(value) == _numbers(expected))
+    text = text_of(name, content.get(name))
+    if value == text or value is None or name not in DOCUMENTS or connection.vendor == "sqlite":
+        return value == text
+    return bool(_numbers(value) == _numbers(text))
 
 
 def _numbers(text: str) -> Any:

@@ -31,13 +31,13 @@ def inspect(findings: IntegrityIssues, first: int, last: int, earlier: Iterable[
     `earlier`: what the chain proves already. The search need not repeat that an event was edited.
     """
     if connection.vendor == "postgresql":
-        ordered = {index.name: ORDER_QUERY + ", ".join(index.fields) for index in Event._meta.indexes}
-        _compare(findings, ordered | {"audit_event_pkey": ORDER_QUERY + "seq"}, PLANS_TO_AVOID, first, last)
-        narrowed = ORDER_QUERY.replace("ORDER BY", f"AND {people.PEOPLE_SQL} ORDER BY")
-        by_people = {name: f"{narrowed}{columns}" for name, columns in people.INDEXES.items()}
+        by_index = {index.name: ORDER_QUERY + ", ".join(index.fields) for index in Event._meta.indexes}
+        _compare(findings, by_index | {"audit_event_pkey": ORDER_QUERY + "seq"}, PLANS_TO_AVOID, first, last)
+        people_query = ORDER_QUERY.replace("ORDER BY", f"AND {people.PEOPLE_SQL} ORDER BY")
+        by_people = {name: f"{people_query}{columns}" for name, columns in people.INDEXES.items()}
         _compare(findings, by_people, PLANS_TO_AVOID, first, last, people.PEOPLE_SQL)
-        searched = {search.INDEX: f"{SEARCH_QUERY} AND {search.SEARCH_CONDITION}"}
-        _compare(findings, searched, AVOIDED_BY_SEARCH, first, last, search.SEARCH_CONDITION)
+        by_search = {search.INDEX: f"{SEARCH_QUERY} AND {search.SEARCH_CONDITION}"}
+        _compare(findings, by_search, AVOIDED_BY_SEARCH, first, last, search.SEARCH_CONDITION)
         return
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA integrity_check('audit_event')")

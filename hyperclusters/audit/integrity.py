@@ -52,11 +52,11 @@ def integrity_status() -> IntegrityStatus:
     at, seq = max(row.at for row in latest.values()), max(row.seq for row in latest.values())
     whole_at = latest[WHOLE].at if WHOLE in latest else None
     findings = acknowledged = known_findings(latest.values())
-    verified = latest[WHOLE].seq if WHOLE in latest else 0
-    if findings or open_alarm((), verified):
+    through = latest[WHOLE].seq if WHOLE in latest else 0
+    if findings or open_alarm((), through):
         current = trustworthy(acknowledgements(), findings, seq)
         findings, acknowledged = split_findings(findings, current)
-        findings = (*findings, *missing_acknowledgements(current, findings, verified))
+        findings = (*findings, *missing_acknowledgements(current, findings, through))
     if findings:
         state = "broken"
     elif whole_at is None:

@@ -150,5 +150,5 @@ def _object(subject: Subject) -> dict[str, Any]:
 
 
 def _short(text: str, limit: int) -> str:
-    escaped: str = sanitize(text)
-    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
+    clean: str = sanitize(text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -54,15 +54,20 @@ def _is_by_people(event_filter: EventFilter, fields: Fields) -> bool:
 
 
 def _says(event_filter: EventFilter, fields: Fields) -> bool:
-    wanted = event_filter
     is_read = fields["action"] == EventType.AUDIT_READ
-    parts = ((wanted.reason, fields["reason"]), (wanted.code, _at(fields, "response", "code")))
+    parts = ((event_filter.reason, fields["reason"]), (event_filter.code, _at(fields, "response", "code")))
     # As in the ledger, whose search knows no reads of the audit.
     return (
         all(_is_like(words, part) and not (is_read and len(part) >= LEAST) for part, words in parts if part)
-        and (not wanted.about or not {fields["object_name"], fields["object_id"]}.isdisjoint(wanted.about))
-        and (not wanted.request or wanted.request in (fields["request_id"], fields["upstream_request_id"]))
-        and (not wanted.text or (not is_read and _finds(wanted, fields)))
+        and (
+            not event_filter.about
+            or not {fields["object_name"], fields["object_id"]}.isdisjoint(event_filter.about)
+        )
+        and (
+            not event_filter.request
+            or event_filter.request in (fields["request_id"], fields["upstream_request_id"])
+        )
+        and (not event_filter.text or (not is_read and _finds(event_filter, fields)))
     )
 
 
@@ -92,8 +97,8 @@ def _is_like(words: str, text: str) -> bool:
 
 def _fold(text: str) -> str:
     """As FTS5 folds: a letter stays one letter, so `STRASSE` is not `Straße`."""
-    if len(folded := text.casefold()) == len(text):
-        return folded
+    if len(letters := text.casefold()) == len(text):
+        return letters
     return "".join(
         next(way for way in (each.casefold(), each.lower(), each) if len(way) == 1) for each in text
     )
@@ -110,10 +115,10 @@ def _upper() -> Callable[[str], str]:
     library leaves it, and the locale C knows ASCII alone."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT UPPER('ß'), UPPER('é')")
-        sharp_s, accented = cursor.fetchone()
+        sharp_s, e_acute = cursor.fetchone()
     if sharp_s == "SS":
         return str.upper
-    return _uppercased_singly if accented == "É" else _uppercased_ascii
+    return _uppercased_singly if e_acute == "É" else _uppercased_ascii
 
 
 def _uppercased_singly(text: str) -> str:

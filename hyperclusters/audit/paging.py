@@ -151,13 +151,13 @@ def _events(
 ) -> tuple[list[EventRow], int]:
     """`count` events from the given position on, included, in the direction of paging. Only these are read whole. Also
     the newest number there is, or 0 if nothing was found."""
-    wanted: Any
+    seqs: Any
     if len(alternatives) == 1:  # both steps in one query
-        wanted = _from(alternatives[0], start, span, upwards=upwards).values("seq")[:count]
+        seqs = _from(alternatives[0], start, span, upwards=upwards).values("seq")[:count]
     else:
-        wanted = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
+        seqs = [seq for _at, seq in _next(alternatives, count, start, span, upwards=upwards)]
     order = OLDEST_FIRST if upwards else NEWEST_FIRST
-    rows = values(Event.objects.filter(seq__in=wanted).order_by(*order), *EventRow._fields[1:])
+    rows = values(Event.objects.filter(seq__in=seqs).order_by(*order), *EventRow._fields[1:])
     newest = ChainHead.objects.values_list("seq", flat=True).first() if rows else None
     return [EventRow(*line) for line in rows], newest or 0
 
@@ -187,8 +187,8 @@ def _next(
 ) -> list[tuple[datetime, int]]:
     positions: set[tuple[datetime, int]] = set()
     for rows in alternatives:
-        ordered = _from(rows, start, span, upwards=upwards)[:count]
-        positions.update((at or EARLIEST, seq) for seq, at in values(ordered, "at"))
+        part = _from(rows, start, span, upwards=upwards)[:count]
+        positions.update((at or EARLIEST, seq) for seq, at in values(part, "at"))
     return sorted(positions, reverse=not upwards)[:count]
 
 

@@ -98,12 +98,12 @@ def signature(timestamp: str, body: bytes) -> str:
 
 def sinks() -> dict[str, Sink]:
     """The sinks that are switched on, by the names of their tasks."""
-    chosen: dict[str, Sink] = {}
+    active: dict[str, Sink] = {}
     if settings.AUDIT_STDOUT:
-        chosen["push to stdout"] = to_stdout
+        active["push to stdout"] = to_stdout
     if settings.AUDIT_WEBHOOK:
-        chosen["push to webhook"] = to_webhook
-    return chosen
+        active["push to webhook"] = to_webhook
+    return active
 
 
 def push(task: ScheduledTask, sink: Sink, may_go_on: Callable[[], bool]) -> None:
@@ -188,30 +188,30 @@ class SinkState:
 
     name: str
     seq: int  # has every event up to here, except those set aside
-    waiting: int  # events
+    backlog: int  # events
     waits_since: datetime | None
     error: str
-    undelivered: tuple[int, ...]  # the numbers of the newest ones, newest first
+    undelivered_seqs: tuple[int, ...]  # the numbers of the newest ones, newest first
     undelivered_count: int
 
 
 def sink_states() -> list[SinkState]:
     """The state of each sink that is switched on; one that no worker has begun waits for every event."""
     head = ChainHead.objects.get().seq
-    begun = ScheduledTask.objects.in_bulk(list(sinks()))
-    return [_state(begun.get(name) or ScheduledTask(name=name), head) for name in sinks()]
+    tasks = ScheduledTask.objects.in_bulk(list(sinks()))
+    return [_state(tasks.get(name) or ScheduledTask(name=name), head) for name in sinks()]
 
 
 def _state(task: ScheduledTask, head: int) -> SinkState:
-    refused = UndeliveredEvent.objects.filter(sink=task.name)
+    rows = UndeliveredEvent.objects.filter(sink=task.name)
     return SinkState(
         name=task.name.removeprefix("push to "),
         seq=task.seq,
-        waiting=max(head - task.seq, 0),
+        backlog=max(head - task.seq, 0),
         waits_since=_time_of(new_events(task)),
         error=task.error,
-        undelivered=tuple(refused.order_by("-seq").values_list("seq", flat=True)[:10]),
-        undelivered_count=refused.count(),
+        undelivered_seqs=tuple(rows.order_by("-seq").values_list("seq", flat=True)[:10]),
+        undelivered_count=rows.count(),
     )
 
 

@@ -106,8 +106,8 @@ def missing_acknowledgements(
     acknowledgements: Iterable[Acknowledgement], findings: Iterable[IntegrityIssue], through: int
 ) -> list[IntegrityIssue]:
     """Findings in sealed events after `through` that these results lack: the rows were put back."""
-    remembered = {sanitize(str(issue)) for issue in findings}
-    return [each for each in open_alarm(acknowledgements, through) if str(each) not in remembered]
+    known_texts = {sanitize(str(issue)) for issue in findings}
+    return [each for each in open_alarm(acknowledgements, through) if str(each) not in known_texts]
 
 
 def known_findings(rows: Iterable[Verification]) -> tuple[IntegrityIssue, ...]:

@@ -39,9 +39,9 @@ def archived_through(findings: IntegrityIssues) -> ChainPosition:
         if [type(segment.first), type(segment.last), type(segment.digest)] != [int, int, str]:
             findings.add(IssueKind.UNREADABLE, 0, detail=UNREADABLE_RECORDS)
             continue
-        sealed = _seal_of(segment)
-        if sealed != segment.seal or segment.first != position.seq + 1 or segment.previous != position.digest:
-            content = hashlib.sha256(f"{sealed} {segment.seal}".encode()).hexdigest()
+        seal = _seal_of(segment)
+        if seal != segment.seal or segment.first != position.seq + 1 or segment.previous != position.digest:
+            content = hashlib.sha256(f"{seal} {segment.seal}".encode()).hexdigest()
             findings.add(
                 IssueKind.ARCHIVE_EDITED, segment.first, segment.last, "the record of an archive", content
             )
@@ -74,7 +74,7 @@ def archives_between(since: datetime | None, until: datetime | None) -> list[Seg
 
 def is_sealed(segment: Segment) -> bool:
     """Whether one of our keys made its seal."""
-    return bool(sealed := _seal_of(segment)) and sealed == segment.seal
+    return bool(seal := _seal_of(segment)) and seal == segment.seal
 
 
 def _seal_of(segment: Segment) -> str:

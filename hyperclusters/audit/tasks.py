@@ -57,7 +57,7 @@ def run_due(may_go_on: Callable[[], bool] = lambda: True) -> None:
 
 
 def _tasks(may_go_on: Callable[[], bool]) -> dict[str, tuple[float, Do]]:
-    def go_on(_done: int, _all: int) -> None:
+    def go_on(_count: int, _all: int) -> None:
         if not may_go_on():
             raise Stopped
 

@@ -22,14 +22,16 @@ def note_read(*, person: Person, page: str, filters: Mapping[str, str], team: Te
     leave the place in the list (`before`, `after`) out of `filters`. Don't call it for fragments that refresh
     themselves. `team`: the only team whose events are shown.
     """
-    chosen = {name: value for name, value in sorted(filters.items()) if value}
-    text = "&".join(f"{name}={value}" for name, value in chosen.items())
+    active_filters = {name: value for name, value in sorted(filters.items()) if value}
+    text = "&".join(f"{name}={value}" for name, value in active_filters.items())
     who = getattr(person, "pk", None)
     # The object's ID stands for person, page and filters together, so that the last visit is found by an index.
     visit = hashlib.sha256(f"{who} {page} {team.pk if team else ''} {text}".encode()).hexdigest()[:32]
     if not _is_noted(visit):
         subject = Subject("audit", visit, f"{page} {text}".strip(), team)
-        record(EventType.AUDIT_READ, Outcome.DONE, on=subject, by=person, after={"page": page} | chosen)
+        record(
+            EventType.AUDIT_READ, Outcome.DONE, on=subject, by=person, after={"page": page} | active_filters
+        )
 
 
 def forget_visits() -> None:

@@ -44,17 +44,17 @@ def login(
         token = sys.stdin.readline()
     else:
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--url")
-    entered = config.valid_config(url, token)
-    with Client(entered) as client:
+    new_config = config.valid_config(url, token)
+    with Client(new_config) as client:
         me = client.get("/me")
-    progress(f"Stored in {config.store(entered)}.")
+    progress(f"Stored in {config.store(new_config)}.")
     emit(f"Signed in as {me['username']}.")
 
 
 def whoami(as_json: AsJson = False) -> None:
     """Show who you are to the server, your roles, and what the token may do."""
-    loaded = config.load()
-    with Client(loaded) as client:
+    current = config.load()
+    with Client(current) as client:
         me = client.get("/me")
     if as_json:
         emit_json(me)
@@ -67,7 +67,7 @@ def whoami(as_json: AsJson = False) -> None:
     )
     emit_fields(
         [
-            ("Server", loaded.url),
+            ("Server", current.url),
             ("User", me["username"]),
             ("Name", me["full_name"]),
             ("Roles", ", ".join(roles) or "none"),

@@ -112,9 +112,9 @@ class Client:
 
     def _attempt(self, method: str, path: str, deadline: float, **request: Any) -> httpx.Response:
         """The whole answer. Raises ReadTimeout if it is not there by the deadline, however slowly it comes."""
-        left = max(deadline - time.monotonic(), SHORTEST_ATTEMPT)
-        deadline = time.monotonic() + left
-        timeout = httpx.Timeout(min(left, LONGEST_SILENCE), connect=min(left, 10))
+        seconds = max(deadline - time.monotonic(), SHORTEST_ATTEMPT)
+        deadline = time.monotonic() + seconds
+        timeout = httpx.Timeout(min(seconds, LONGEST_SILENCE), connect=min(seconds, 10))
         with self._http.stream(method, path, timeout=timeout, **request) as response:
             content = bytearray()
             for piece in response.iter_raw():

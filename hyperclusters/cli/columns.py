@@ -54,11 +54,11 @@ def _approval(approval: Row) -> list[tuple[str, object]]:
         return []
     kind, _colon, value = str(approval["why"]).partition(":")
     rule = f"from cluster {value} on" if kind == "count" else f"for {value or 'an unstated type'}"
-    decided = approval["state"] in {"approved", "declined"}
+    is_decided = approval["state"] in {"approved", "declined"}
     return [
         ("Approval", f"{approval['state']}, needed {rule}"),
         ("Decided by", approval["by"]),
-        ("Decided", when(approval["at"]) if decided else None),
+        ("Decided", when(approval["at"]) if is_decided else None),
         ("Their reason", approval["reason"]),
     ]
 

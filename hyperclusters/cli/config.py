@@ -38,14 +38,14 @@ def load() -> Config:
     token = os.environ.get("HYPERCLUSTERS_TOKEN", "")
     if url and token:
         return valid_config(url, token)
-    stored = _read_file()
-    if stored and token:
-        return valid_config(stored.url, token)
-    if stored and (not url or valid_config(url, stored.token).url == stored.url):
-        return stored
-    missing = "HYPERCLUSTERS_URL" if token else "HYPERCLUSTERS_TOKEN" if url else "server and token"
+    file_config = _read_file()
+    if file_config and token:
+        return valid_config(file_config.url, token)
+    if file_config and (not url or valid_config(url, file_config.token).url == file_config.url):
+        return file_config
+    need = "HYPERCLUSTERS_URL" if token else "HYPERCLUSTERS_TOKEN" if url else "server and token"
     raise Failure(
-        f"No {missing}. Run `hyperclusters login`, or set HYPERCLUSTERS_URL and HYPERCLUSTERS_TOKEN.",
+        f"No {need}. Run `hyperclusters login`, or set HYPERCLUSTERS_URL and HYPERCLUSTERS_TOKEN.",
         ExitCode.USAGE,
     )
 

@@ -60,15 +60,17 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     lines = [[column.upper() for column in columns], *cells]
     widths = [max(_width(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
-        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
-        emit("  ".join(padded).rstrip())
+        cells_in_width = (
+            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+        )
+        emit("  ".join(cells_in_width).rstrip())
 
 
 def emit_fields(fields: Iterable[tuple[str, Any]]) -> None:
     """Print one thing: a name and a value on each line. Empty values are left out."""
-    filled = [(name, printable(value)) for name, value in fields if value not in ("", None, [])]
-    width = max((len(name) for name, _ in filled), default=0)
-    for name, value in filled:
+    pairs = [(name, printable(value)) for name, value in fields if value not in ("", None, [])]
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
         emit(f"{name:<{width}}  {value}")
 
 

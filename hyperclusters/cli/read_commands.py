@@ -40,7 +40,7 @@ def list_clusters(
     cluster_type: Annotated[str, typer.Option("--type", help="HPS or ECS.", show_default=False)] = "",
     owner: Annotated[str, _filter("User name of the owner.")] = "",
     search: Search = "",
-    gone: Annotated[
+    is_gone: Annotated[
         bool, typer.Option("--gone", help="Those that the cloud does not have any more.")
     ] = False,
     limit: Limit = 200,
@@ -50,7 +50,7 @@ def list_clusters(
     query = {"project": project, "team": team, "type": cluster_type.upper(), "q": search}
     query["owner"] = owner
     with Client(load()) as client:
-        rows = _first(client, "/clusters", limit, query | {"gone": "true" if gone else ""})
+        rows = _first(client, "/clusters", limit, query | {"gone": "true" if is_gone else ""})
     _show(rows, emit_clusters, as_json=as_json)
 
 

@@ -153,10 +153,10 @@ def _follow(client: Client, path: str, row: Row, deadline: float) -> Row:
         report(row)
         if _is_at_rest(row):
             return row
-        left = deadline - time.monotonic()
-        if left <= 0:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
             raise Failure(f"Not settled yet: {state_text(row).lower()}.", ExitCode.UNKNOWN)
-        time.sleep(min(pause, left))
+        time.sleep(min(pause, seconds))
         pause = min(pause * 1.5, LONGEST_POLL)
         try:
             row = _operation(client, client.get(path, seconds=max(deadline - time.monotonic(), 0)))
@@ -178,15 +178,15 @@ def _is_at_rest(row: Row) -> bool:
 
 def _reporter() -> Callable[[Row], None]:
     """Prints a state when it changes, and from time to time that it has not."""
-    began = reported = time.monotonic()
+    began = last_report_at = time.monotonic()
     last = ""
 
     def report(row: Row) -> None:
-        nonlocal last, reported
+        nonlocal last, last_report_at
         now, text = time.monotonic(), state_text(row)
-        if text != last or now - reported >= REPEAT_PROGRESS:
+        if text != last or now - last_report_at >= REPEAT_PROGRESS:
             progress(f"{now - began:5.0f} s  {text}")
-            last, reported = text, now
+            last, last_report_at = text, now
 
     return report
 

@@ -30,8 +30,8 @@ def approval_columns(
     rule = quotas.approval_rule(project.team, type=kind, beside=1, clusters=clusters)
     if not rule:
         return {"approval": Approval.NOT_NEEDED}
-    waiting = {"approval": Approval.WAITING, "approval_rule": rule, "approval_at": clock.now()}
-    return waiting | {"sponsors": _sponsors(person, token_maker)}
+    columns = {"approval": Approval.WAITING, "approval_rule": rule, "approval_at": clock.now()}
+    return columns | {"sponsors": _sponsors(person, token_maker)}
 
 
 def approve(creation: Creation, *, by: User, reason: str = "") -> None:
@@ -50,13 +50,15 @@ def decline(creation: Creation, *, by: User, reason: str) -> None:
     _require_approver(creation, by, reason)
     if not reason.strip():
         raise ReasonRequired
-    settled = {"settled_at": clock.now(), "cause": "declined", "evidence": of_attempts(creation)}
-    _decide(creation, State.REFUSED, Approval.DECLINED, by, reason, **settled)
+    outcome = {"settled_at": clock.now(), "cause": "declined", "evidence": of_attempts(creation)}
+    _decide(creation, State.REFUSED, Approval.DECLINED, by, reason, **outcome)
 
 
 def _require_approver(creation: Creation, by: User, reason: str) -> None:
-    denied = refused = EventType.CREATE_APPROVAL_REFUSED
-    with record_refusal(denial_event=denied, refusal_event=refused, on=creation, by=by, reason=reason):
+    denial_event = refusal_event = EventType.CREATE_APPROVAL_REFUSED
+    with record_refusal(
+        denial_event=denial_event, refusal_event=refusal_event, on=creation, by=by, reason=reason
+    ):
         require(by, Permission.DECIDE, creation.team)
         if objection := creation.approval_objection(by):
             raise ApprovalRefused(objection)

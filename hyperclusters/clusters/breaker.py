@@ -63,14 +63,14 @@ def record_success(project: Project) -> None:
         return
     with transaction.atomic():
         same = Project.objects.filter(pk=project.pk, blocked_until=project.blocked_until)
-        unopened = Project.objects.filter(pk=project.pk, blocked_until__isnull=True)
-        rows = same if project.blocked_until else unopened
-        closed = rows.update(
+        never_open = Project.objects.filter(pk=project.pk, blocked_until__isnull=True)
+        rows = same if project.blocked_until else never_open
+        has_closed = rows.update(
             blocked_until=None, blocked_cause="", blocked_code="", failures=0, trusted=True, probe_until=None
         )
-        if closed and project.blocked_cause:
+        if has_closed and project.blocked_cause:
             record(EventType.PROJECT_UNBLOCKED, Outcome.NOTED, on=project)
-    if closed:
+    if has_closed:
         project.failures, project.blocked_cause, project.blocked_until, project.trusted = 0, "", None, True
 
 
@@ -139,8 +139,8 @@ def may_write(at_project: str) -> Q:
     `at_project`: the path from the row to its project.
     """
     step, ahead = _rate()
-    spent, probe = f"{at_project}__writes_until", f"{at_project}__probe_until"
-    has_write = _is_free(spent, ahead) | Q(**{f"{spent}__lte": clock.now() + ahead - step})
+    write, probe = f"{at_project}__writes_until", f"{at_project}__probe_until"
+    has_write = _is_free(write, ahead) | Q(**{f"{write}__lte": clock.now() + ahead - step})
     has_probe = _is_free(probe, _probe_length()) | Q(**{f"{at_project}__trusted": True})
     return has_write & has_probe
 
@@ -207,12 +207,12 @@ def _open(project: Project, error: ModelArtsError, pause: timedelta) -> None:
         "trusted": False,
     }
     with transaction.atomic():
-        opened = Project.objects.filter(pk=project.pk, blocked_cause="").update(**changes)
+        is_new = Project.objects.filter(pk=project.pk, blocked_cause="").update(**changes)
         over = Q(blocked_until__isnull=True) | clock.due("blocked_until", KEY_PAUSE)
-        if not opened:
+        if not is_new:
             Project.objects.filter(over | Q(blocked_until__lt=until), pk=project.pk).update(**changes)
         failpoint("breaker_turned")
-        if opened:
+        if is_new:
             record(
                 EventType.PROJECT_BLOCKED,
                 Outcome.NOTED,

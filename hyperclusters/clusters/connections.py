@@ -195,8 +195,8 @@ def _offset(server_date: datetime | None) -> timedelta | None:
 
 
 def _diagnosis(error: ModelArtsError) -> Diagnosis:
-    for meaning, diagnosis in BY_MEANING.items():
-        if isinstance(error, meaning):
+    for error_type, diagnosis in BY_MEANING.items():
+        if isinstance(error, error_type):
             return diagnosis
     return BY_CAUSE.get(error.cause, Diagnosis.OTHER)
 

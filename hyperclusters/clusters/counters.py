@@ -47,8 +47,8 @@ def flush() -> None:
             counts.items(), key=str
         ):  # one order, so that no two wait for each other
             rows = model._default_manager
-            named: dict[str, Any] = dict(zip(model.LABELS, labels, strict=True))
-            row, _ = rows.get_or_create(**named)
+            names: dict[str, Any] = dict(zip(model.LABELS, labels, strict=True))
+            row, _ = rows.get_or_create(**names)
             rows.filter(pk=row.pk).update(**{name: F(name) + value for name, value in values.items()})
 
 
@@ -57,5 +57,5 @@ def _count(model: type[TimedCounter], labels: Labels, seconds: float) -> None:
         values = _counts[model, labels]
         values["count"] += 1
         values["seconds"] += seconds
-        for name, bound in model.BOUNDS.items():
-            values[name] += seconds <= bound
+        for name, limit in model.BOUNDS.items():
+            values[name] += seconds <= limit

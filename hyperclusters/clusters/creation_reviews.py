@@ -32,13 +32,11 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
     require(by, Permission.REVIEW)
     if judgement == Judgement.FOLLOW_UP and not note:
         raise NoteRequired("a follow-up needs a note")
-    settled = Creation.objects.visible_to(by).filter(pk__in=list(creations), settled_at__isnull=False)
-    marked = 0
+    rows = Creation.objects.visible_to(by).filter(pk__in=list(creations), settled_at__isnull=False)
+    count = 0
     with transaction.atomic():
         # In one order, so that two auditors who mark the same creations wait for each other.
-        for creation in (
-            settled.select_for_update(of=("self",)).select_related("project__team").order_by("pk")
-        ):
+        for creation in rows.select_for_update(of=("self",)).select_related("project__team").order_by("pk"):
             before = Review.objects.filter(creation=creation).first()
             if before and (before.judgement, before.note) == (judgement, note):
                 continue
@@ -53,8 +51,8 @@ def review(*, by: User, creations: Iterable[UUID], judgement: Judgement, note: s
                 before={"review": before.judgement, "note": before.note} if before else None,
                 after={"review": judgement.value},
             )
-            marked += 1
-    return marked
+            count += 1
+    return count
 
 
 def account_for_all(*, by: User, clusters: Iterable[Cluster], owner: User | None, reason: str) -> int:
@@ -62,15 +60,15 @@ def account_for_all(*, by: User, clusters: Iterable[Cluster], owner: User | None
 
     Raises as `account_for`; NotInTeam if the owner has no access to the team of one of them.
     """
-    noted = 0
+    count = 0
     with transaction.atomic():
         # In one order, so that two auditors who choose the same clusters wait for each other.
         for cluster in sorted(clusters, key=lambda each: each.pk):
             team = cluster.project.team
             if owner is not None and not people_of(team).filter(person=owner).exists():
                 raise NotInTeam(owner.username, team)
-            noted += account_for(by=by, cluster=cluster, claimed_for=owner, reason=reason)
-    return noted
+            count += account_for(by=by, cluster=cluster, claimed_for=owner, reason=reason)
+    return count
 
 
 def account_for(*, by: User, cluster: Cluster, claimed_for: User | None = None, reason: str = "") -> bool:

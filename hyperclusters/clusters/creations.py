@@ -163,15 +163,15 @@ def decide(
     require(by, Permission.DECIDE, creation.team)
     if creation.state != State.NEEDS_ATTENTION or seen_version not in {None, creation.version}:
         raise StaleState(f"creation {creation.pk} is {creation.state}")
-    chosen = next((facts for facts in creation.candidates if facts["id"] == cluster_id), None)
-    if cluster_id and chosen is None:
+    choice = next((facts for facts in creation.candidates if facts["id"] == cluster_id), None)
+    if cluster_id and choice is None:
         raise NotACandidate(cluster_id)
     decision = Resolution(
-        State.CREATED if chosen else State.NOT_CREATED,
+        State.CREATED if choice else State.NOT_CREATED,
         EventType.CREATE_DECIDED,
         Outcome.DONE,
         evidence=Evidence.HUMAN,
-        cluster=cluster_from(chosen) if chosen else None,
+        cluster=cluster_from(choice) if choice else None,
         candidates=tuple(map(cluster_from, creation.candidates)),
         person=by,
         reason=reason,
@@ -257,8 +257,8 @@ def _earlier_or_refuse(
 
 def _require_allowed(person: User, project: Project, wish: CreateRequest) -> None:
     """Raise CreationRefused if the team's rules, the person's rate or the circuit breaker forbid it."""
-    if broken := quotas.broken_rules(project.team, name=wish.name, type=wish.type, reason=wish.reason):
-        raise AgainstRules(project.team, broken)
+    if fields := quotas.broken_rules(project.team, name=wish.name, type=wish.type, reason=wish.reason):
+        raise AgainstRules(project.team, fields)
     lately = clock.within("requested_at", timedelta(minutes=1))
     most = settings.CREATIONS_PER_MINUTE
     if 0 < most <= Creation.objects.filter(lately, requested_by=person).count():

@@ -132,9 +132,9 @@ def _require_deletable(project: Project, cluster: Cluster, typed_name: str) -> N
         raise WrongName(typed_name)
     if cluster.gone_at is not None:
         raise AlreadyGone(cluster.cluster_id)
-    if unresolved := project.creations.unresolved().filter(name=cluster.name).first():
-        raise NameUnresolved(unresolved)
-    if running := Deletion.objects.unresolved().filter(cluster=cluster).first():
-        raise DeletionOpen(running)
+    if creation := project.creations.unresolved().filter(name=cluster.name).first():
+        raise NameUnresolved(creation)
+    if deletion := Deletion.objects.unresolved().filter(cluster=cluster).first():
+        raise DeletionOpen(deletion)
     if project.is_blocked():
         raise Blocked(project)

@@ -40,10 +40,10 @@ def _strike(name: str) -> None:
     with _lock:
         hits[name] += 1
         nth = hits[name]
-    wanted = os.environ.get("FAILPOINT", "").split(",")
-    if f"{name}:{nth}" in wanted:
+    points = os.environ.get("FAILPOINT", "").split(",")
+    if f"{name}:{nth}" in points:
         os.kill(os.getpid(), signal.SIGKILL)
-    if f"{name}:{nth}:hold" in wanted:
+    if f"{name}:{nth}:hold" in points:
         _hold(Path(os.environ["FAILPOINT_FOLDER"]), name)
     if name in on_hit:
         on_hit[name](nth)

@@ -50,9 +50,9 @@ def people_to_ask(team: Team) -> QuerySet[Grant]:
 
 def closers(follow_up: FollowUp, assignee: User) -> QuerySet[Grant]:
     """The grants of the auditors who may close it while this person is asked: nobody closes their own answer."""
-    answered = FollowUpEntry.objects.filter(follow_up=follow_up.pk, kind=EntryKind.ANSWER).values("author")
+    authors = FollowUpEntry.objects.filter(follow_up=follow_up.pk, kind=EntryKind.ANSWER).values("author")
     reviewers = who_can(Permission.REVIEW, follow_up.team)
-    return reviewers.exclude(person=assignee).exclude(person__in=answered)
+    return reviewers.exclude(person=assignee).exclude(person__in=authors)
 
 
 def may_close(person: User, follow_up: FollowUp) -> bool:
@@ -229,8 +229,8 @@ def _unflag(row: FollowUp, by: User, note: str) -> bool:
     """With the last open follow-up of a creation it is reviewed. Whether it was this one."""
     if row.creation.follow_ups.open().exclude(pk=row.pk).exists():
         return False
-    flagged = Review.objects.filter(creation=row.creation, judgement=Judgement.FOLLOW_UP)
-    return bool(flagged.update(judgement=Judgement.REVIEWED, note=note[:500], by=by, at=clock.now()))
+    flags = Review.objects.filter(creation=row.creation, judgement=Judgement.FOLLOW_UP)
+    return bool(flags.update(judgement=Judgement.REVIEWED, note=note[:500], by=by, at=clock.now()))
 
 
 def _same(

@@ -82,7 +82,7 @@ def sync(cluster_listing: ClusterListing, *, may_begin: MayBegin = lambda: True)
             _release(cluster_listing, later)
             return False
         started_at = clock.now()
-        listed = client.list(type=ClusterType(cluster_listing.type)).value
+        items = client.list(type=ClusterType(cluster_listing.type)).value
     except UnusableKey as error:
         _note_failure(cluster_listing, error.cause, "")
         return False
@@ -93,7 +93,7 @@ def sync(cluster_listing: ClusterListing, *, may_begin: MayBegin = lambda: True)
     breaker.record_success(project)
     failpoint("sync_listed")
     try:
-        is_plausible = updates.apply(cluster_listing, listed, started_at)
+        is_plausible = updates.apply(cluster_listing, items, started_at)
         with updates.turn(cluster_listing, started_at):
             _note_listed(cluster_listing, started_at, suspect=not is_plausible)
             failpoint("sync_noted")
@@ -112,10 +112,10 @@ def bind(creation: Creation, item: HyperCluster) -> Cluster:
     """
     _unbind_others(creation, item.id)
     now = clock.now()
-    existing = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
+    match = Cluster.objects.filter(project=creation.project).with_ids([item.id]).first()
     cluster, is_new = Cluster.objects.get_or_create(
         project=creation.project,
-        cluster_id=existing.cluster_id if existing else item.id,
+        cluster_id=match.cluster_id if match else item.id,
         defaults={
             "name": item.name or creation.name,
             "type": creation.type,
@@ -158,7 +158,7 @@ def _unbind_others(creation: Creation, cluster_id: str) -> None:
 
 
 def _note_listed(cluster_listing: ClusterListing, started_at: datetime, *, suspect: bool) -> None:
-    recovered = cluster_listing.failed_at is not None
+    is_recovery = cluster_listing.failed_at is not None
     # A suspect list is requested again soon; nothing is marked as gone until the second one agrees.
     delay = min(10, settings.SYNC_INTERVAL) if suspect else settings.SYNC_INTERVAL
     _release(
@@ -172,12 +172,12 @@ def _note_listed(cluster_listing: ClusterListing, started_at: datetime, *, suspe
     )
     if suspect:
         _note(EventType.LIST_SUSPECT, Outcome.NOTED, cluster_listing)
-    elif recovered:
+    elif is_recovery:
         _note(EventType.LIST_RECOVERED, Outcome.NOTED, cluster_listing)
 
 
 def _note_failure(cluster_listing: ClusterListing, cause: str, code: str) -> None:
-    changed = cluster_listing.failed_at is None or (
+    is_news = cluster_listing.failed_at is None or (
         cluster_listing.failure_cause,
         cluster_listing.failure_code,
     ) != (cause, code[:64])
@@ -188,7 +188,7 @@ def _note_failure(cluster_listing: ClusterListing, cause: str, code: str) -> Non
         _release(
             cluster_listing, run_after, failed_at=clock.now(), failure_cause=cause, failure_code=code[:64]
         )
-        if changed:
+        if is_news:
             _note(
                 EventType.LIST_FAILED,
                 Outcome.FAILED,

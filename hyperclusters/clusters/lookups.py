@@ -109,10 +109,10 @@ def ask_again(lookup: ProjectLookup) -> None:
     many lookups."""
     with transaction.atomic():
         _check_rate()
-        done = ProjectLookup.objects.unexpired().filter(pk=lookup.pk, done_at__isnull=False)
+        rows = ProjectLookup.objects.unexpired().filter(pk=lookup.pk, done_at__isnull=False)
         fresh = {"rows": None, "cause": "", "code": "", "message": "", "upstream_request_id": ""}
         now = clock.now()
-        if done.update(done_at=None, asked_at=now, run_after=now, lease_expires_at=None, **fresh):
+        if rows.update(done_at=None, asked_at=now, run_after=now, lease_expires_at=None, **fresh):
             _note_request(lookup)
             wake_workers()
 
@@ -122,8 +122,8 @@ def found_projects(lookup: ProjectLookup) -> tuple[list[FoundProject], int]:
     rows = [CloudProject(**row) for row in lookup.rows or []]
     here = [row for row in rows if not lookup.region or row.is_in(lookup.region)]
     names = dict(Project.objects.filter(endpoint=lookup.endpoint).values_list("project_id", "name"))
-    found = [FoundProject(row.id, row.name, row.is_enabled, names.get(row.id, "")) for row in here]
-    return found, len(rows) - len(here)
+    projects = [FoundProject(row.id, row.name, row.is_enabled, names.get(row.id, "")) for row in here]
+    return projects, len(rows) - len(here)
 
 
 def cancel_lookup(lookup: ProjectLookup) -> None:

@@ -115,13 +115,14 @@ def _verdicts() -> Metric:
     )
     took = F("settled_at") - F("requested_at")
     within = {
-        f"le{bound}": Count("pk", filter=Q(took__lte=timedelta(seconds=bound))) for bound in VERDICT_BOUNDS
+        f"le{seconds}": Count("pk", filter=Q(took__lte=timedelta(seconds=seconds)))
+        for seconds in VERDICT_BOUNDS
     }
-    settled = Creation.objects.filter(settled_at__isnull=False, state__in=VERDICTS).order_by()
-    rows = settled.annotate(took=took).values("state").annotate(n=Count("pk"), total=Sum("took"), **within)
+    creations = Creation.objects.filter(settled_at__isnull=False, state__in=VERDICTS).order_by()
+    rows = creations.annotate(took=took).values("state").annotate(n=Count("pk"), total=Sum("took"), **within)
     totals: list[dict[str, Any]] = list(rows)  # type: ignore[arg-type]  # counts have made-up names
     for row in totals:
-        buckets = [(str(float(bound)), float(row[f"le{bound}"])) for bound in VERDICT_BOUNDS]
+        buckets = [(str(float(seconds)), float(row[f"le{seconds}"])) for seconds in VERDICT_BOUNDS]
         buckets.append(("+Inf", float(row["n"])))
         family.add_metric([row["state"]], buckets, row["total"].total_seconds())
     return family
@@ -137,37 +138,37 @@ def _time_metrics(
         total.add_metric([str(getattr(row, label)) for label in model.LABELS], row.count)
     yield total
     took = HistogramMetricFamily(f"hyperclusters_{seconds}", f"How long {what.lower()} took", labels=[by])
-    sums = {bound: Sum(bound) for bound in model.BOUNDS}
+    sums = {field: Sum(field) for field in model.BOUNDS}
     rows = (
         model._default_manager.order_by(by).values(by).annotate(n=Sum("count"), total=Sum("seconds"), **sums)
     )
     totals: list[dict[str, Any]] = list(rows)
     for each in totals:
-        buckets = [(str(bound), float(each[field])) for field, bound in model.BOUNDS.items()]
+        buckets = [(str(limit), float(each[field])) for field, limit in model.BOUNDS.items()]
         took.add_metric([each[by]], [*buckets, ("+Inf", float(each["n"]))], each["total"])
     yield took
 
 
 def _projects(now: datetime) -> Iterator[Metric]:
-    stopped = _gauge("breaker_open", "1 while calls to the cloud are stopped", ("project",))
+    pauses = _gauge("breaker_open", "1 while calls to the cloud are stopped", ("project",))
     offset = _gauge("clock_offset_seconds", "The cloud's clock minus ours, as signed by", ("project",))
     ends = _gauge("key_ends_seconds", "Until a temporary key ends; below 0 once it has", ("project",))
     for project in Project.objects.filter(retired_at__isnull=True):
-        stopped.add_metric([project.name], project.is_blocked())
+        pauses.add_metric([project.name], project.is_blocked())
         offset.add_metric([project.name], project.clock_offset.total_seconds())
         if project.key_until:
             ends.add_metric([project.name], (project.key_until - now).total_seconds())
-    yield from (stopped, offset, ends)
+    yield from (pauses, offset, ends)
 
 
 def _lists(now: datetime) -> Iterator[Metric]:
     age = _gauge("list_age_seconds", "Since the last complete list, or since connecting", ("project", "type"))
-    failing = _gauge("list_failing", "1 if the last list failed", ("project", "type"))
+    failures = _gauge("list_failing", "1 if the last list failed", ("project", "type"))
     for cluster_listing in ClusterListing.objects.select_related("project"):
         labels = [cluster_listing.project.name, cluster_listing.type]
         age.add_metric(labels, _age(now, cluster_listing.listed_at or cluster_listing.project.created_at))
-        failing.add_metric(labels, cluster_listing.is_failing)
-    yield from (age, failing)
+        failures.add_metric(labels, cluster_listing.is_failing)
+    yield from (age, failures)
 
 
 def _workers(now: datetime) -> Iterator[Metric]:
@@ -181,8 +182,8 @@ def _workers(now: datetime) -> Iterator[Metric]:
     ahead = _gauge(
         "clock_ahead_seconds", "By how much a process's clock is wrong; 0 within 5 s", ("host", "role")
     )
-    running = Heartbeat.objects.filter(clock.within("at", ALIVE)).order_by()
-    for row in running.values("host", "role").annotate(most=Max("clock_ahead"), least=Min("clock_ahead")):
+    processes = Heartbeat.objects.filter(clock.within("at", ALIVE)).order_by()
+    for row in processes.values("host", "role").annotate(most=Max("clock_ahead"), least=Min("clock_ahead")):
         ahead.add_metric([row["host"], row["role"]], max(row["most"] or 0.0, row["least"] or 0.0, key=abs))
     yield from (alive, last, ahead)
 
@@ -204,50 +205,52 @@ def _ledger(now: datetime) -> Iterator[Metric]:
     )
     if status.state in {"intact", "broken"}:
         intact.add_metric([], status.state == "intact")
-    verified = _gauge("audit_verified_age_seconds", "Since the chain was verified; +Inf if never", ("what",))
+    verification_age = _gauge(
+        "audit_verified_age_seconds", "Since the chain was verified; +Inf if never", ("what",)
+    )
     for what, at in (("new", status.at), ("whole", status.whole_at)):
-        verified.add_metric([what], _age(now, at) if at else float("inf"))
+        verification_age.add_metric([what], _age(now, at) if at else float("inf"))
     findings = _gauge("audit_findings", "Findings of the last verification", ("state",))
     findings.add_metric(["open"], len(status.findings))
     findings.add_metric(["acknowledged"], len(status.acknowledged))
     failures = _gauge("audit_verification_failures", "Verifications in a row that ended with an error")
     failures.add_metric([], status.failures)
-    yield from (intact, verified, findings, failures)
+    yield from (intact, verification_age, findings, failures)
 
 
 def _sinks(now: datetime) -> Iterator[Metric]:
-    waiting = _gauge("audit_sink_waiting", "Audit events that a sink has not taken yet", ("sink",))
+    backlog = _gauge("audit_sink_waiting", "Audit events that a sink has not taken yet", ("sink",))
     late = _gauge("audit_sink_late_seconds", "How long the oldest of them has waited", ("sink",))
-    undelivered = _gauge(
+    set_aside = _gauge(
         "audit_sink_undelivered", "Audit events set aside because a sink refuses them", ("sink",)
     )
     for sink in push.sink_states():
-        waiting.add_metric([sink.name], sink.waiting)
+        backlog.add_metric([sink.name], sink.backlog)
         late.add_metric([sink.name], _age(now, sink.waits_since))
-        undelivered.add_metric([sink.name], sink.undelivered_count)
-    yield from (waiting, late, undelivered)
+        set_aside.add_metric([sink.name], sink.undelivered_count)
+    yield from (backlog, late, set_aside)
 
 
 def _mails(now: datetime) -> Iterator[Metric]:
-    waiting = _gauge("mails_waiting", "Mails that the mail server has not taken yet")
-    failing = _gauge("mails_failing", "Those that it has refused at least once")
+    backlog = _gauge("mails_waiting", "Mails that the mail server has not taken yet")
+    failures = _gauge("mails_failing", "Those that it has refused at least once")
     oldest = _gauge("mails_late_seconds", "How long the mail that is due longest has been due")
     totals = OutgoingMail.objects.order_by().aggregate(
         n=Count("pk"), failing=Count("pk", filter=Q(tries__gt=0)), first=Min("run_after")
     )
-    waiting.add_metric([], totals["n"])
-    failing.add_metric([], totals["failing"])
+    backlog.add_metric([], totals["n"])
+    failures.add_metric([], totals["failing"])
     oldest.add_metric([], _age(now, totals["first"]))
-    yield from (waiting, failing, oldest)
+    yield from (backlog, failures, oldest)
 
 
 def _messages(now: datetime) -> Iterator[Metric]:
     labels, prefix = ("service",), "hyperclusters_messages"
-    delivered = CounterMetricFamily(
+    deliveries = CounterMetricFamily(
         f"{prefix}_delivered", "Messages that a chat service has taken", labels=labels
     )
-    failed = CounterMetricFamily(f"{prefix}_failed", "Attempts that it did not take", labels=labels)
-    waiting = _gauge("messages_waiting", "Messages to chats that wait to be sent", labels)
+    failures = CounterMetricFamily(f"{prefix}_failed", "Attempts that it did not take", labels=labels)
+    backlog = _gauge("messages_waiting", "Messages to chats that wait to be sent", labels)
     late = _gauge("messages_late_seconds", "How long the oldest of them has waited", labels)
     unreachable = _gauge("messages_unreachable_chats", "Chats that messages do not reach", labels)
     counts = (
@@ -258,8 +261,8 @@ def _messages(now: datetime) -> Iterator[Metric]:
             errors=Sum("failed_count"),
         )
     )
-    lost = NotificationTarget.objects.failing().order_by().values_list("service").annotate(n=Count("pk"))
-    failing: dict[str, int] = dict(lost)
+    targets = NotificationTarget.objects.failing().order_by().values_list("service").annotate(n=Count("pk"))
+    failing_targets: dict[str, int] = dict(targets)
     queue = Message.objects.filter(state=MessageState.WAITING).order_by().values("target__service")
     oldest: dict[str, Any] = {
         row["target__service"]: row for row in queue.annotate(n=Count("pk"), first=Min("happened_at"))
@@ -267,12 +270,12 @@ def _messages(now: datetime) -> Iterator[Metric]:
     totals: dict[str, Any] = {row["service"]: row for row in counts}
     for service in Service.values:
         total, row = totals.get(service, {}), oldest.get(service, {})
-        delivered.add_metric([service], total.get("sent", 0))
-        failed.add_metric([service], total.get("errors", 0))
-        unreachable.add_metric([service], failing.get(service, 0))
-        waiting.add_metric([service], row.get("n", 0))
+        deliveries.add_metric([service], total.get("sent", 0))
+        failures.add_metric([service], total.get("errors", 0))
+        unreachable.add_metric([service], failing_targets.get(service, 0))
+        backlog.add_metric([service], row.get("n", 0))
         late.add_metric([service], _age(now, row.get("first")))
-    yield from (delivered, failed, waiting, late, unreachable)
+    yield from (deliveries, failures, backlog, late, unreachable)
 
 
 def _sign_ins() -> Metric:

@@ -75,11 +75,11 @@ def _facts(start: datetime, end: datetime) -> dict[str, Any]:
 
 def _review(start: datetime, end: datetime) -> dict[str, int]:
     """Of the month's creations and of everything that is open when the report is created."""
-    settled = Creation.objects.filter(settled_at__gte=start, settled_at__lt=end)
+    outcomes = Creation.objects.filter(settled_at__gte=start, settled_at__lt=end)
     elsewhere = Cluster.objects.present().filter(creation__isnull=True, review__isnull=True)
     return {
-        "settled": settled.count(),
-        "settled_without_review": settled.filter(review__isnull=True).count(),
+        "settled": outcomes.count(),
+        "settled_without_review": outcomes.filter(review__isnull=True).count(),
         "open_follow_ups": Creation.objects.filter(review__judgement=Judgement.FOLLOW_UP).count(),
         "follow_ups_open": FollowUp.objects.open().count(),
         "follow_ups_overdue": FollowUp.objects.overdue().count(),

@@ -20,10 +20,10 @@ class Preflight:
     project: Project
     role: str  # the one that allows the person to create here
     access_expires_at: datetime | None  # when the person's permission to create here ends
-    used: int
+    usage: int
     used_by_team: int | None  # none: the team has no quota
     same_name: Cluster | None
-    unresolved: Creation | None
+    open_creation: Creation | None
     sources: list[ClusterListing]
     may_override: bool  # whether the person may create despite a cluster of the name
     approval_rule: str  # by which it will need approval; empty: it needs none
@@ -52,10 +52,10 @@ def preflight(
         project=project,
         role=max(here, key=rank).role if here else "",
         access_expires_at=None if None in ends else max(filter(None, ends), default=None),
-        used=count_used(project),
+        usage=count_used(project),
         used_by_team=used_by(project.team) if project.team.quota is not None else None,
         same_name=project.clusters.present().filter(name=name).first() if name else None,
-        unresolved=project.creations.unresolved().filter(name=name).first() if name else None,
+        open_creation=project.creations.unresolved().filter(name=name).first() if name else None,
         sources=list(project.sources.all()),
         may_override=may(person, Permission.DECIDE, project.team),
         approval_rule=rule,

@@ -21,15 +21,15 @@ from .models import Cluster, Creation, Project
 def broken_rules(team: Team, *, name: str, type: str, reason: str) -> list[str]:  # noqa: A002 -- the vendor's name
     """The team's rules that a creation breaks, by the names of the form's fields. A type that is not stated (empty)
     breaks a rule that does not allow every type."""
-    broken = []
+    fields = []
     if not team.fits(name):
-        broken.append("name")
-    allowed = set(team.allowed_types)
-    if allowed and (type not in allowed if type else not allowed.issuperset(ClusterType)):
-        broken.append("type")
+        fields.append("name")
+    types = set(team.allowed_types)
+    if types and (type not in types if type else not types.issuperset(ClusterType)):
+        fields.append("type")
     if team.reason_required and not reason.strip():
-        broken.append("reason")
-    return broken
+        fields.append("reason")
+    return fields
 
 
 def approval_rule(team: Team, *, type: str, beside: int, clusters: int | None = None) -> str:  # noqa: A002 -- as above

@@ -45,7 +45,7 @@ def known_subnets(project: Project) -> list[Subnet]:
     networks: defaultdict[str, list[Network]] = defaultdict(list)
     for network in _with_clusters(Network.objects.filter(cluster__project=project)):
         networks[canonical_id(network.subnet_id)].append(network)
-    subnets = [_subnet(subnet_id, listed) for subnet_id, listed in networks.items()]
+    subnets = [_subnet(subnet_id, rows) for subnet_id, rows in networks.items()]
     return sorted(subnets, key=lambda subnet: not subnet.clusters)
 
 

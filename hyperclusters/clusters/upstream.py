@@ -118,7 +118,7 @@ def is_allowed(endpoint: str) -> bool:
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and host == "127.0.0.1"):
         return False
-    return any(host == allowed or _is_below(host, allowed) for allowed in settings.UPSTREAM_HOSTS)
+    return any(host == pattern or _is_below(host, pattern) for pattern in settings.UPSTREAM_HOSTS)
 
 
 def _is_below(host: str, pattern: str) -> bool:

@@ -214,11 +214,11 @@ def request_context_of(item: object) -> Iterator[None]:
     """Events and log lines of this work carry the ID of the web request that asked for it."""
     request_id = getattr(item, "request_id", "")
     kind = type(item).__name__.lower()
-    named = {kind: str(getattr(item, "pk", item))}
+    names = {kind: str(getattr(item, "pk", item))}
     with (
         request_context(RequestContext(source="worker", request_id=request_id)),
-        structlog.contextvars.bound_contextvars(request_id=request_id, **named),
-        tracing.span(f"work on {kind}", **named) if hasattr(item, "pk") else nullcontext(),
+        structlog.contextvars.bound_contextvars(request_id=request_id, **names),
+        tracing.span(f"work on {kind}", **names) if hasattr(item, "pk") else nullcontext(),
     ):
         yield
 
@@ -245,7 +245,7 @@ def jobs(
 
 def run_due(*, holder: str = "") -> int:
     """Do everything that is due, in this thread. Returns how many items were worked on."""
-    done = 0
+    count = 0
     holder = holder or secrets.token_hex(8)
     with request_context(RequestContext(source="worker")):
         sweep()
@@ -257,6 +257,6 @@ def run_due(*, holder: str = "") -> int:
             while (item := claim(holder)) is not None:
                 with request_context_of(item):
                     work(item)
-                done += 1
+                count += 1
         counters.flush()
-    return done
+    return count

@@ -36,11 +36,11 @@ def read_secrets(folder: Path) -> dict[str, str]:
         "DEMO_PASSWORD": secrets.token_urlsafe(9),
         "DEMO_TOKEN": generate_token(),
     }
-    stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    if fresh.keys() - stored.keys():  # the first start, or the first one that needs a new secret
-        stored = fresh | stored
+    all_secrets: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if fresh.keys() - all_secrets.keys():  # the first start, or the first one that needs a new secret
+        all_secrets = fresh | all_secrets
         new = writable(folder) / "secrets.new"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(stored, file)
+            json.dump(all_secrets, file)
         new.replace(path)
-    return stored
+    return all_secrets

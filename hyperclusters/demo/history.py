@@ -131,12 +131,12 @@ class History:
         reason = "Burn-in by the data centre's own people"
         account_for(by=olga, cluster=self._cluster("bench-burnin"), reason=reason)
         account_for(by=olga, cluster=self._cluster("notebook-gateway"), claimed_for=ada)
-        settled = Creation.objects.filter(settled_at__isnull=False)
-        early = settled.exclude(name="rl-sweep-6").values_list("pk", flat=True)
+        outcomes = Creation.objects.filter(settled_at__isnull=False)
+        early = outcomes.exclude(name="rl-sweep-6").values_list("pk", flat=True)
         review(by=olga, creations=early, judgement=Judgement.REVIEWED)
         self.follow_up = open_follow_up(
             by=olga,
-            creation=settled.get(name="rl-sweep-6"),
+            creation=outcomes.get(name="rl-sweep-6"),
             to="ada",
             due_on=(self.end + timedelta(days=2)).date(),
             text="Why was this created without a test run first?",
@@ -191,10 +191,10 @@ class History:
         self._create("mallory", "tts-eval", "Evaluation of the new voices", project=self.north)
         self.simulated.switch(quota=None)
         self._at(0.5)
-        failed = Creation.objects.filter(name="rl-sweep-7", settled_at__isnull=False).latest("requested_at")
+        failure = Creation.objects.filter(name="rl-sweep-7", settled_at__isnull=False).latest("requested_at")
         open_follow_up(
             by=self.people["olga"],
-            creation=failed,
+            creation=failure,
             to="ada",
             due_on=(self.end + timedelta(days=3)).date(),
             text="The quota is used up. Which cluster can be released for this sweep?",

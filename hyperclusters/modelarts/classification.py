@@ -52,7 +52,7 @@ def classify(
     signed the request.
     """
     details = Complaint() if reply.status is None else complaint(reply.body, secrets)
-    refused = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
+    is_refusal = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
     proves = None
     kind: ErrorType | None
     if reply.failure and not reply.may_have_left:
@@ -65,7 +65,7 @@ def classify(
         kind = errors.Unavailable if exchange.request.only_reads else errors.OutcomeUnknown
     error = kind(
         details.message
-        or (details.words if refused or cause == "bad_json" else "")
+        or (details.words if is_refusal or cause == "bad_json" else "")
         or printable(reply.detail, 500),
         code=details.code,
         request_id=exchange.request_id,

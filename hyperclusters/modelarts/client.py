@@ -234,32 +234,32 @@ class Client:
 
     def _headers(self, request: Request, signed_at: datetime) -> dict[str, str]:
         """The headers that the official client sends; beyond those that it signs, the transport's."""
-        signed = {
+        to_sign = {
             "Host": self.endpoint.partition("://")[2],
             "Content-Type": "application/json;charset=utf-8" if request.body else "application/json",
             "X-Sdk-Date": signing.sdk_date(signed_at),
         }
         if self.needs_project:
-            signed["X-Project-Id"] = self.project_id
+            to_sign["X-Project-Id"] = self.project_id
         if self._credentials.security_token:
-            signed["X-Security-Token"] = self._credentials.security_token
+            to_sign["X-Security-Token"] = self._credentials.security_token
         authorization = signing.authorization(
             method=request.method,
             path=request.path,
             query=request.query,
-            headers=signed,
+            headers=to_sign,
             body=request.body,
             access_key=self._credentials.access_key,
             secret_key=self._credentials.secret_key,
         )
-        unsigned = {
+        others = {
             "User-Agent": "hyperclusters",
             "Accept-Encoding": "identity",
             "Authorization": authorization,
         }
         if request.body:
-            unsigned["Content-Length"] = str(len(request.body))
-        return signed | unsigned
+            others["Content-Length"] = str(len(request.body))
+        return to_sign | others
 
     def _named_ids(self, reply: RawResponse) -> tuple[str, ...]:
         """The IDs of the clusters that a create's answer may mean, a refusal's included."""

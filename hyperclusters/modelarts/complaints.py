@@ -83,13 +83,13 @@ def _levels(data: Any) -> Iterator[list[_Pairs]]:
 
 
 def _objects(value: Any) -> Iterator[_Pairs]:
-    waiting = deque([value])
-    while waiting:
-        item = waiting.popleft()
+    queue = deque([value])
+    while queue:
+        item = queue.popleft()
         if isinstance(item, _Pairs):
             yield item
         elif isinstance(item, list):
-            waiting.extend(item)
+            queue.extend(item)
 
 
 def _code(levels: list[list[_Pairs]]) -> str:
@@ -97,12 +97,18 @@ def _code(levels: list[list[_Pairs]]) -> str:
 
     Empty if two codes of one level differ: choosing one is a guess, and a code can be proof.
     """
-    named = [{text for pairs in level for text in _texts_under(pairs, CODE_KEYS)} for level in levels]
+    codes_by_level = [
+        {text for pairs in level for text in _texts_under(pairs, CODE_KEYS)} for level in levels
+    ]
     fits: Callable[[str], object]
-    for fits, among in ((VENDOR_CODE.fullmatch, named), (meaning_of, named[:2]), (bool, named)):
+    for fits, among in (
+        (VENDOR_CODE.fullmatch, codes_by_level),
+        (meaning_of, codes_by_level[:2]),
+        (bool, codes_by_level),
+    ):
         for codes in among:
-            if fitting := [text for text in codes if fits(text)]:
-                return fitting[0] if len(fitting) == 1 else ""
+            if matches := [text for text in codes if fits(text)]:
+                return matches[0] if len(matches) == 1 else ""
     return ""
 
 
@@ -116,8 +122,8 @@ def _first(levels: list[list[_Pairs]], keys: tuple[str, ...]) -> list[str]:
 
 def _texts_under(pairs: _Pairs, keys: tuple[str, ...]) -> list[str]:
     """The texts of one object under the first of these keys that has any."""
-    for wanted in keys:
-        if names := [text for key, value in pairs if key == wanted for text in _texts(value)]:
+    for name in keys:
+        if names := [text for key, value in pairs if key == name for text in _texts(value)]:
             return names
     return []
 
@@ -134,13 +140,13 @@ def _texts(value: Any) -> list[str]:
 def _leaves(data: Any) -> list[str]:
     """Every text and number of a JSON value, with its key; values under secret keys are masked."""
     leaves: list[str] = []
-    waiting = deque([("", data)])
-    while waiting and len(leaves) < 50:
-        key, value = waiting.popleft()
+    queue = deque([("", data)])
+    while queue and len(leaves) < 50:
+        key, value = queue.popleft()
         if isinstance(value, _Pairs):
-            waiting.extend(value)
+            queue.extend(value)
         elif isinstance(value, list):
-            waiting.extend((key, item) for item in value)
+            queue.extend((key, item) for item in value)
         elif texts := _texts(value):
             text = "***" if _SECRET_NAME.search(key) else texts[0]
             leaves.append(f"{key}: {text}" if key else text)

@@ -278,13 +278,13 @@ def _networks(rows: Any) -> tuple[tuple[Network, ...], bool]:
     readable = 0
     for row in rows:
         if isinstance(row, dict) and grammar.is_name(subnet_id := row.get("hyper_cluster_subnet_id")):
-            stated = defaults.setdefault(subnet_id, set())
+            values = defaults.setdefault(subnet_id, set())
             if isinstance(row.get("is_default"), bool):
-                stated.add(row["is_default"])
+                values.add(row["is_default"])
             readable += 1
     networks = (
-        Network(subnet_id, is_default=stated.pop() if len(stated) == 1 else None)
-        for subnet_id, stated in defaults.items()
+        Network(subnet_id, is_default=values.pop() if len(values) == 1 else None)
+        for subnet_id, values in defaults.items()
     )
     return tuple(networks), readable == len(rows)
 

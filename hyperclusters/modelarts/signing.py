@@ -33,21 +33,21 @@ def authorization(
 
     `headers` must have `Host` and `X-Sdk-Date`. Tests compare it with the vendor's own signer.
     """
-    signed = sorted((name.lower(), value.strip()) for name, value in headers.items())
-    names = ";".join(name for name, _ in signed)
+    pairs = sorted((name.lower(), value.strip()) for name, value in headers.items())
+    names = ";".join(name for name, _ in pairs)
     segments = "/".join(quote(segment, safe="~") for segment in unquote(path).split("/"))
     canonical = "\n".join(
         (
             method.upper(),
             segments if segments.endswith("/") else segments + "/",
             query_string(query),
-            *(f"{name}:{value}" for name, value in signed),
+            *(f"{name}:{value}" for name, value in pairs),
             "",
             names,
             hashlib.sha256(body).hexdigest(),
         )
     )
-    date = next(value for name, value in signed if name == "x-sdk-date")
+    date = next(value for name, value in pairs if name == "x-sdk-date")
     to_sign = f"{ALGORITHM}\n{date}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.digest(secret_key.encode(), to_sign.encode(), "sha256").hex()
     return f"{ALGORITHM} Access={access_key}, SignedHeaders={names}, Signature={signature}"

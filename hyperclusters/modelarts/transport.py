@@ -80,11 +80,11 @@ class Transport:
         Connecting may take `connect_timeout` seconds, or the transport's own limit if shorter; `max_body` bytes of
         the answer's body are read. Never raises for what the network or the other side does: see the response.
         """
-        started = time.monotonic()
+        started_at = time.monotonic()
         response = RawResponse()
         if self._places.acquire(timeout=deadline):
             try:
-                ends_at = started + deadline
+                ends_at = started_at + deadline
                 connected_by = time.monotonic() + min(connect_timeout, self._connect_timeout)
                 network = CallNetwork(self._lookups, min(connected_by, ends_at), ends_at)
                 extensions = {"network": network, "target": target.encode()}
@@ -95,7 +95,7 @@ class Transport:
                 self._places.release()
         else:
             response.failure = "pool_timeout"
-        response.elapsed = time.monotonic() - started
+        response.elapsed = time.monotonic() - started_at
         return response
 
     def _exchange(self, request: dict[str, Any], response: RawResponse, max_body: int) -> None:
@@ -112,7 +112,7 @@ class Transport:
             response.failure, response.detail = "unexpected", f"{type(error).__name__}: {error}"
 
     def _read(self, request: dict[str, Any], response: RawResponse, max_body: int) -> None:
-        received = bytearray()
+        content = bytearray()
         answer = self._http.send(httpx.Request(**request), stream=True)
         try:
             response.status = answer.status_code
@@ -122,13 +122,13 @@ class Transport:
             if answer.status_code == httpx.codes.SWITCHING_PROTOCOLS:
                 raise TransportError("protocol_error", "an upgrade that nobody asked for")
             for piece in answer.iter_raw():
-                received += piece
-                if len(received) > max_body:
+                content += piece
+                if len(content) > max_body:
                     raise TransportError("too_large")
             if answer.headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
                 raise TransportError("content_encoding")  # a small packed answer could hold gigabytes
         finally:
-            response.body = bytes(received[:max_body])
+            response.body = bytes(content[:max_body])
             answer.close()
 
     def close(self) -> None:

@@ -43,26 +43,26 @@ OF_THE_MESSAGE = {"rejected", "no_keyword", "odd_answer"}  # what may be wrong w
 def send_due(service: str, may_go_on: Callable[[], bool] = lambda: True) -> int:
     """Send every message of this service that is due, one after the other while `may_go_on` allows it. Returns how many
     were delivered."""
-    delivered, holder = 0, uuid.uuid4().hex
+    count, holder = 0, uuid.uuid4().hex
     while may_go_on() and (target := NotificationTarget.objects.filter(service=service).claim(holder)):
         mine = NotificationTarget.objects.filter(pk=target.pk, lease_holder=holder)
-        waiting = target.messages.filter(state=MessageState.WAITING)
-        message = waiting.filter(kind=MessageKind.TEST).first() or waiting.first()
+        queue = target.messages.filter(state=MessageState.WAITING)
+        message = queue.filter(kind=MessageKind.TEST).first() or queue.first()
         try:
             if message is not None:
                 mine.update(run_after=clock.now() + pause(target.failures + 1))
-                delivered += _deliver(target, message)
+                count += _deliver(target, message)
         finally:
             mine.update(lease_holder="", lease_expires_at=None)
-    return delivered
+    return count
 
 
 def remove_old() -> None:
     """Give up messages that have waited for a day, and forget those that were settled long ago."""
-    waiting = Message.objects.filter(state=MessageState.WAITING).exclude(clock.within("happened_at", EXPIRY))
-    for target in NotificationTarget.objects.filter(pk__in=waiting.values("target")).select_related("team"):
+    overdue = Message.objects.filter(state=MessageState.WAITING).exclude(clock.within("happened_at", EXPIRY))
+    for target in NotificationTarget.objects.filter(pk__in=overdue.values("target")).select_related("team"):
         with transaction.atomic():
-            old = waiting.filter(target=target)
+            old = overdue.filter(target=target)
             if count := old.update(state=MessageState.GIVEN_UP, settled_at=clock.now()):
                 _give_up(target, count, target.failure or "expired")
     Message.objects.filter(settled_at__isnull=False).exclude(clock.within("settled_at", KEEP_FOR)).delete()
@@ -138,10 +138,10 @@ def _note_failure(target: NotificationTarget, message: Message, error: MessageRe
             failed_at=clock.now(),
         )
         is_last = message.kind == MessageKind.TEST or (is_refusal and message.refusals + 1 >= REFUSALS)
-        waiting = Message.objects.filter(pk=message.pk, state=MessageState.WAITING)
+        row = Message.objects.filter(pk=message.pk, state=MessageState.WAITING)
         if not is_last:
-            waiting.update(refusals=F("refusals") + int(is_refusal))
-        elif waiting.update(state=MessageState.GIVEN_UP, settled_at=clock.now()):
+            row.update(refusals=F("refusals") + int(is_refusal))
+        elif row.update(state=MessageState.GIVEN_UP, settled_at=clock.now()):
             target.failure = error.cause
             _give_up(target, 1, error.cause, kind=message.kind)
 
@@ -161,14 +161,14 @@ def _without_secrets(target: NotificationTarget, text: str) -> str:
         address = unseal(target.sealed_address, bound_to=target.bound_to)
     except UnreadableSecret:
         return text
-    parts, said = urlsplit(address["url"]), _letters(text)
+    parts, letters_of_text = urlsplit(address["url"]), _letters(text)
     words = [address["secret"], *parts.path.split("/"), *dict(parse_qsl(parts.query)).values()]
     pieces = (
         letters[start : start + TELLING_LETTERS]
         for letters in map(_letters, words)
         for start in range(len(letters) - TELLING_LETTERS + 1)
     )
-    return "" if any(piece in said for piece in pieces) else text
+    return "" if any(piece in letters_of_text for piece in pieces) else text
 
 
 def _letters(text: str) -> str:

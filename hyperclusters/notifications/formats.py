@@ -107,9 +107,13 @@ def checked_address(service: str, url: str, hosts: Mapping[str, Sequence[str]]) 
         raise AddressRefused("not_https") from None
     if "@" in parts.netloc or "\\" in url or host not in hosts.get(service, ()):
         raise AddressRefused("host_not_allowed")
-    chosen = FORMATS[service]
-    rest = dict(parse_qsl(parts.query)).get(chosen.key, "") if chosen.key else parts.path[len(chosen.path) :]
-    if not parts.path.startswith(chosen.path) or ".." in parts.path or parts.fragment or not rest:
+    chat_format = FORMATS[service]
+    rest = (
+        dict(parse_qsl(parts.query)).get(chat_format.key, "")
+        if chat_format.key
+        else parts.path[len(chat_format.path) :]
+    )
+    if not parts.path.startswith(chat_format.path) or ".." in parts.path or parts.fragment or not rest:
         raise AddressRefused("not_its_address")
     return url
 

@@ -176,21 +176,21 @@ def _path(event: Event, team: Team | None) -> str:
 
 def _queue_ending() -> None:
     """Queue a message about access that ends within three days, once for each end."""
-    wanting = [each for each in _open_targets() if MessageKind.ACCESS_ENDING in each.kinds]
-    if not wanting:
+    targets = [each for each in _open_targets() if MessageKind.ACCESS_ENDING in each.kinds]
+    if not targets:
         return
-    messages = Message.objects.filter(kind=MessageKind.ACCESS_ENDING, target__in=wanting)
-    queued, now = set(messages.values_list("target_id", "key")), clock.now()
+    messages = Message.objects.filter(kind=MessageKind.ACCESS_ENDING, target__in=targets)
+    keys, now = set(messages.values_list("target_id", "key")), clock.now()
     soon = Grant.objects.active().filter(
         until__lte=now + NOTICE_BEFORE_END, since__lte=now - FIRST_DAY, team__isnull=False
     )
     for grant in soon.not_outlasted().select_related("person", "team"):
         until = f"{grant.until:%Y-%m-%d %H:%M} UTC"
         key = f"grant {grant.pk} {until}"
-        missing = [
-            each for each in wanting if each.team_id in {None, grant.team_id} and (each.pk, key) not in queued
+        new_targets = [
+            each for each in targets if each.team_id in {None, grant.team_id} and (each.pk, key) not in keys
         ]
-        if grant.team and missing:
+        if grant.team and new_targets:
             facts = {"person": grant.person.username, "team": grant.team.name, "until": until}
             path = f"{grant.team.get_absolute_url()}?show=soon"
             notify(MessageKind.ACCESS_ENDING, grant.team, text="ending", key=key, path=path, facts=facts)

@@ -26,8 +26,8 @@ from .happenings import AUDITORS_ONLY
 
 def kinds_for(team: Team | None) -> list[MessageKind]:
     """What can be chosen for a chat of this team, or of the auditors."""
-    hidden = {MessageKind.TEST} | (AUDITORS_ONLY if team else set())
-    return [kind for kind in MessageKind if kind not in hidden]
+    exceptions = {MessageKind.TEST} | (AUDITORS_ONLY if team else set())
+    return [kind for kind in MessageKind if kind not in exceptions]
 
 
 def targets_of(team: Team | None) -> QuerySet[NotificationTarget]:
@@ -82,46 +82,46 @@ def change_target(
     if url:
         checked_address(target.service, url, settings.MESSAGE_HOSTS)
     with transaction.atomic():
-        locked = _lock(target)
-        before = locked.as_audit_json()
-        locked.name, locked.kinds, locked.language = name, _kinds(locked.team, kinds), language
+        row = _lock(target)
+        before = row.as_audit_json()
+        row.name, row.kinds, row.language = name, _kinds(row.team, kinds), language
         if url:
-            _seal(locked, {"url": url, "secret": secret})
-            locked.address_set_by, locked.address_set_at, locked.run_after = by, clock.now(), clock.now()
-            locked.failures, locked.failure, locked.failure_detail, locked.given_up_at = 0, "", "", None
-        locked.save()
-        after = locked.as_audit_json() | ({"address": "replaced"} if url else {})
-        record(EventType.TARGET_CHANGED, Outcome.DONE, on=locked, by=by, before=before, after=after)
+            _seal(row, {"url": url, "secret": secret})
+            row.address_set_by, row.address_set_at, row.run_after = by, clock.now(), clock.now()
+            row.failures, row.failure, row.failure_detail, row.given_up_at = 0, "", "", None
+        row.save()
+        after = row.as_audit_json() | ({"address": "replaced"} if url else {})
+        record(EventType.TARGET_CHANGED, Outcome.DONE, on=row, by=by, before=before, after=after)
 
 
 def pause_target(target: NotificationTarget, *, is_paused: bool, by: User) -> None:
     """Stop messages to it, those that wait as well, or let them go on. Raises NotPermitted."""
     _require(by, target.team)
     with transaction.atomic():
-        locked = _lock(target)
-        if locked.is_paused == is_paused:
+        row = _lock(target)
+        if row.is_paused == is_paused:
             return
-        before = locked.as_audit_json()
-        locked.is_paused, locked.given_up_at = is_paused, None
-        locked.save(update_fields=["is_paused", "given_up_at"])
-        after = locked.as_audit_json() | ({"dropped": _drop(locked)} if is_paused else {})
-        record(EventType.TARGET_CHANGED, Outcome.DONE, on=locked, by=by, before=before, after=after)
+        before = row.as_audit_json()
+        row.is_paused, row.given_up_at = is_paused, None
+        row.save(update_fields=["is_paused", "given_up_at"])
+        after = row.as_audit_json() | ({"dropped": _drop(row)} if is_paused else {})
+        record(EventType.TARGET_CHANGED, Outcome.DONE, on=row, by=by, before=before, after=after)
 
 
 def remove_target(target: NotificationTarget, *, by: User) -> None:
     """Remove it with its address. Raises NotPermitted."""
     _require(by, target.team)
     with transaction.atomic():
-        locked = _lock(target)
-        locked.removed_at, locked.sealed_address, locked.sealed_with = clock.now(), "", ""
-        locked.save(update_fields=["removed_at", "sealed_address", "sealed_with"])
-        after = {"dropped": _drop(locked)}
+        row = _lock(target)
+        row.removed_at, row.sealed_address, row.sealed_with = clock.now(), "", ""
+        row.save(update_fields=["removed_at", "sealed_address", "sealed_with"])
+        after = {"dropped": _drop(row)}
         record(
             EventType.TARGET_REMOVED,
             Outcome.DONE,
-            on=locked,
+            on=row,
             by=by,
-            before=locked.as_audit_json(),
+            before=row.as_audit_json(),
             after=after,
         )
 
@@ -130,16 +130,16 @@ def test_target(target: NotificationTarget, *, by: User) -> None:
     """Queue a test message, which the worker sends as any other; one at a time. Raises NotPermitted."""
     _require(by, target.team)
     with transaction.atomic():
-        locked = _lock(target)
-        waiting = locked.messages.filter(kind=MessageKind.TEST, state=MessageState.WAITING)
-        if locked.is_paused or waiting.exists():
+        row = _lock(target)
+        tests = row.messages.filter(kind=MessageKind.TEST, state=MessageState.WAITING)
+        if row.is_paused or tests.exists():
             return
         facts = {"text": "test"}
-        path, key = locked.list_url, f"test {uuid.uuid4().hex}"
-        Message.objects.create(target=locked, kind=MessageKind.TEST, key=key, facts=facts, path=path)
-        locked.run_after = clock.now()
-        locked.save(update_fields=["run_after"])
-        record(EventType.TARGET_TESTED, Outcome.ACCEPTED, on=locked, by=by)
+        path, key = row.list_url, f"test {uuid.uuid4().hex}"
+        Message.objects.create(target=row, kind=MessageKind.TEST, key=key, facts=facts, path=path)
+        row.run_after = clock.now()
+        row.save(update_fields=["run_after"])
+        record(EventType.TARGET_TESTED, Outcome.ACCEPTED, on=row, by=by)
 
 
 def reseal_addresses() -> Iterator[tuple[NotificationTarget, bool]]:
@@ -182,11 +182,11 @@ def _seal(target: NotificationTarget, address: dict[str, str]) -> None:
 
 
 def _kinds(team: Team | None, kinds: Iterable[str]) -> list[str]:
-    chosen = set(kinds)
-    return [kind.value for kind in kinds_for(team) if kind.value in chosen]
+    names = set(kinds)
+    return [kind.value for kind in kinds_for(team) if kind.value in names]
 
 
 def _drop(target: NotificationTarget) -> int:
     """Give up what waits for this chat. Returns how many messages."""
-    waiting = target.messages.filter(state=MessageState.WAITING)
-    return waiting.update(state=MessageState.GIVEN_UP, settled_at=clock.now())
+    messages = target.messages.filter(state=MessageState.WAITING)
+    return messages.update(state=MessageState.GIVEN_UP, settled_at=clock.now())

@@ -92,9 +92,9 @@ def static_files_are_collected(**_: Any) -> list[CheckMessage]:
 def _stale_static_files() -> Iterator[str]:
     for finder in get_finders():
         for name, storage in finder.list([]):
-            collected = Path(settings.STATIC_ROOT, name)
-            served = minify(name, Path(storage.path(name)).read_bytes())
-            if not collected.is_file() or collected.read_bytes() != served:
+            copy = Path(settings.STATIC_ROOT, name)
+            source = minify(name, Path(storage.path(name)).read_bytes())
+            if not copy.is_file() or copy.read_bytes() != source:
                 yield name
 
 

@@ -99,7 +99,7 @@ def test_a_platform_admin_decides_about_admins_and_nobody_else(people: People) -
     review = opened(people)
     with pytest.raises(NotPermitted):
         save(review, people.root, keep=[held(people.tom).pk, held(people.ada).pk])
-    assert save(review, people.root, keep_rest=True).kept == 1
+    assert save(review, people.root, keep_rest=True).kept_count == 1
     assert decisions(review) == {"tom": "kept", "ada": "", "vera": ""}
 
 
@@ -126,7 +126,7 @@ def test_a_review_is_all_or_nothing_and_each_act_one_record(people: People) -> N
         save(review, people.tom, end=[tom.pk])
     assert held(people.vera) == vera
     done = save(review, people.tom, keep=[ada.pk], end=[vera.pk, foreign.pk])
-    assert (done.kept, done.revoked, done.left, done.is_complete) == (1, 1, 1, False)
+    assert (done.kept_count, done.revoked_count, done.open_count, done.is_complete) == (1, 1, 1, False)
     assert may(people.mallory, Permission.CREATE, people.speech)
     assert not may(people.vera, Permission.VIEW, people.vision)
     vera.refresh_from_db()
@@ -220,7 +220,7 @@ def test_a_form_that_shows_what_is_no_longer_so_is_refused_as_a_whole(
         with refused(Cause.REVIEW_CHANGED):
             decide(review, by=people.tom, marks=form, keep_rest=True)
     else:  # the rest is what is left
-        assert decide(review, by=people.tom, marks=form, keep_rest=True).kept == 2
+        assert decide(review, by=people.tom, marks=form, keep_rest=True).kept_count == 2
 
 
 def test_a_form_without_marks_is_refused(people: People) -> None:
@@ -232,8 +232,8 @@ def test_a_form_without_marks_is_refused(people: People) -> None:
 def test_a_double_click_decides_once(people: People) -> None:
     review = opened(people)
     form, ada = marks(review), held(people.ada).pk
-    assert decide(review, by=people.tom, keep=[ada], marks=form).kept == 1
-    assert decide(review, by=people.tom, keep=[ada], marks=form).kept == 0
+    assert decide(review, by=people.tom, keep=[ada], marks=form).kept_count == 1
+    assert decide(review, by=people.tom, keep=[ada], marks=form).kept_count == 0
     assert len(events(action="access:team:reviewed")) == 1
     cancel(review, by=people.tom, reason="mistake")
     with refused(Cause.REVIEW_CLOSED):

@@ -220,7 +220,7 @@ def test_g47_a_single_event_that_is_refused_is_set_aside_and_reported(
     assert (event.object_name, event.after) == ("push to webhook", {"seq": 5})
     assert any("ALERT audit:push:refused" in each.getMessage() for each in caplog.records)
     (state,) = push.sink_states()
-    assert (state.name, state.waiting, state.undelivered) == ("webhook", 0, (5,))
+    assert (state.name, state.backlog, state.undelivered_seqs) == ("webhook", 0, (5,))
 
 
 def test_g47_a_collector_that_refuses_everything_is_waited_for(database: None, collector: Collector) -> None:
@@ -317,11 +317,11 @@ def test_g47_a_broken_pipe_is_a_lag_like_any_other(
     task = ScheduledTask.objects.get(name="push to stdout")
     assert (task.seq, task.failures) == (0, 1)
     (state,) = push.sink_states()
-    assert (state.waiting, state.seq) == (3, 0)
+    assert (state.backlog, state.seq) == (3, 0)
     assert state.waits_since
     again()
     (state,) = push.sink_states()
-    assert (state.waiting, state.error) == (0, "")
+    assert (state.backlog, state.error) == (0, "")
 
 
 def test_g47_the_page_and_the_metrics_say_how_far_a_sink_is_behind(

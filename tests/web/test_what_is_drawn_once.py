@@ -47,7 +47,9 @@ def test_what_may_change_is_not_drawn_once(value: Callable[[], Any]) -> None:
 
 def test_a_long_address_is_not_remembered() -> None:
     def menu(url: str) -> FilterMenu:
-        return FilterMenu("Team", "", (Choice("every", url, chosen=True), Choice("one", "?", chosen=False)))
+        return FilterMenu(
+            "Team", "", (Choice("every", url, is_current=True), Choice("one", "?", is_current=False))
+        )
 
     assert menu("?q=gpu").is_short
     assert not menu(f"?q={'x' * 500}").is_short

@@ -152,10 +152,10 @@ def test_a_visit_has_no_slug_in_its_words() -> None:
 def test_a_menu_of_several_values_sends_its_boxes_and_its_form_carries_the_rest() -> None:
     query = QueryDict("kind=a&kind=c&sort=name&page=3&q=x")
     menu = menu_of_several(query, "kind", "Kind", [("a", "First"), ("b", "Second"), ("c", "Third")])
-    assert (menu.chosen, menu.count, menu.boxes) == ("First, Third", 2, 3)
+    assert (menu.selection, menu.count, menu.boxes) == ("First, Third", 2, 3)
     assert carried_fields(query, [menu]) == [("sort", "name")]
     long = [(letter, f"A long name for {letter}") for letter in "abc"]
-    assert menu_of_several(query, "kind", "Kind", long).chosen == "2"
+    assert menu_of_several(query, "kind", "Kind", long).selection == "2"
 
 
 def test_a_view_is_saved_for_its_person_and_deleted(past: None, people: People, as_: SignIn) -> None:

@@ -76,8 +76,8 @@ class NotificationTargetQuerySet(LeasedQuerySet["NotificationTarget"]):
 
     def due(self) -> Self:
         """Targets with a message that can be sent now, the one that has waited longest first."""
-        waiting = Message.objects.filter(target=OuterRef("pk"), state=MessageState.WAITING)
-        return super().due().filter(Exists(waiting), removed_at__isnull=True, is_paused=False)
+        messages = Message.objects.filter(target=OuterRef("pk"), state=MessageState.WAITING)
+        return super().due().filter(Exists(messages), removed_at__isnull=True, is_paused=False)
 
 
 class NotificationTarget(LeaseModel):

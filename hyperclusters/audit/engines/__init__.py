@@ -16,10 +16,10 @@ class AuditedDatabase(BaseDatabaseWrapper):
     def commit(self) -> None:
         """Append, then COMMIT. If the events cannot be appended nothing is committed, and the error is raised."""
         # Django drops the `run_on_commit` entries of a savepoint that was rolled back.
-        pending = [callback[1] for callback in self.run_on_commit if isinstance(callback[1], PendingEvent)]
-        if pending:
+        events = [callback[1] for callback in self.run_on_commit if isinstance(callback[1], PendingEvent)]
+        if events:
             try:
-                append(self, pending)
+                append(self, events)
             except BaseException:
                 self.rollback()
                 raise

@@ -81,8 +81,10 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
 
     def to_approve(self, person: Reader) -> CreationQuerySet:
         """Those of other people that wait for this admin, the longest wait first."""
-        waiting = self.waiting_for_approval().filter(within(person, Permission.DECIDE, team="project__team"))
-        return waiting.exclude(requested_by=person.pk).order_by("approval_at")
+        creations = self.waiting_for_approval().filter(
+            within(person, Permission.DECIDE, team="project__team")
+        )
+        return creations.exclude(requested_by=person.pk).order_by("approval_at")
 
     def makers(self) -> list[str]:
         """The user names of the people who created clusters by these creations, in order."""
@@ -99,8 +101,8 @@ class CreationQuerySet(OperationQuerySet["Creation"]):
             requested_at__gt=models.OuterRef("requested_at"),
             state=State.CREATED,
         )
-        failed = self.filter(state__in=FAILURES, requested_by=person.pk, dismissed_at__isnull=True)
-        return failed.exclude(models.Exists(later)).order_by("-requested_at", "pk")
+        failures = self.filter(state__in=FAILURES, requested_by=person.pk, dismissed_at__isnull=True)
+        return failures.exclude(models.Exists(later)).order_by("-requested_at", "pk")
 
     def reviewed_as(self, judgement: str) -> CreationQuerySet:
         """Settled creations with this judgement of an auditor; empty: those without a review. Oldest first."""

@@ -42,12 +42,12 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 
     def asked_before(self, person: Person) -> FollowUpQuerySet:
         """Those that were assigned to this person, who still may see the team, at some time."""
-        asked = FollowUpEntry.objects.filter(
+        entries = FollowUpEntry.objects.filter(
             follow_up=models.OuterRef("pk"),
             recipient=person.pk,
             kind__in=[EntryKind.OPENED, EntryKind.REASSIGNED],
         )
-        return self.filter(models.Exists(asked), within(person, Permission.VIEW, team=TEAM))
+        return self.filter(models.Exists(entries), within(person, Permission.VIEW, team=TEAM))
 
     def with_related(self) -> FollowUpQuerySet:
         """With everything that a page names."""
@@ -83,8 +83,8 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
             person=models.OuterRef("opened_by"), role__in=POLICY[Permission.REVIEW].site
         )
         answers = FollowUpEntry.objects.filter(follow_up=models.OuterRef("pk"), kind=EntryKind.ANSWER)
-        answered = Q(models.Exists(answers.filter(author=models.OuterRef("opened_by"))))
-        is_of_others = Q(opened_by=models.F("assignee")) | answered | Q(~models.Exists(reviewers))
+        has_answer = Q(models.Exists(answers.filter(author=models.OuterRef("opened_by"))))
+        is_of_others = Q(opened_by=models.F("assignee")) | has_answer | Q(~models.Exists(reviewers))
         rows = self.open().filter(Q(answered_at__isnull=False) | Q(due_on__lt=clock.today()))
         rows = rows.filter(
             Q(opened_by=person.pk) | is_of_others, within(person, Permission.REVIEW, team=TEAM)
@@ -160,11 +160,11 @@ class EntryQuerySet(models.QuerySet["FollowUpEntry"]):
     def for_person(self, person: Reader) -> EntryQuerySet:
         """Entries of others for this person: what concerns who is or was asked, in the teams whose creations they may
         see; answers, in the teams whose audit they may read."""
-        asked = (Q(recipient=person.pk) & ~Q(kind=EntryKind.ANSWER)) | Q(former_assignee=person.pk)
-        asked &= within(person, Permission.VIEW, team=f"follow_up__{TEAM}")
+        questions = (Q(recipient=person.pk) & ~Q(kind=EntryKind.ANSWER)) | Q(former_assignee=person.pk)
+        questions &= within(person, Permission.VIEW, team=f"follow_up__{TEAM}")
         answers = Q(recipient=person.pk, kind=EntryKind.ANSWER)
         answers &= within(person, Permission.AUDIT, team=f"follow_up__{TEAM}")
-        return self.filter(asked | answers).exclude(author=person.pk)
+        return self.filter(questions | answers).exclude(author=person.pk)
 
     def with_related(self) -> EntryQuerySet:
         """With everything that a notice names."""

@@ -107,18 +107,18 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
     def created_or_claimed(self, username: str) -> ClusterQuerySet:
         """Clusters that this person created here, or that an auditor has claimed for them."""
-        claimed = Q(creation__isnull=True, review__claimed_for__username=username)
-        return self.filter(Q(creation__requested_by__username=username) | claimed)
+        by_claim = Q(creation__isnull=True, review__claimed_for__username=username)
+        return self.filter(Q(creation__requested_by__username=username) | by_claim)
 
     def claimants(self) -> list[str]:
         """The user names of the people for whom any of these is claimed, in order."""
-        claimed = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
-        return sorted(set(claimed.values_list("review__claimed_for__username", flat=True)))
+        clusters = self.filter(creation__isnull=True, review__claimed_for__isnull=False).order_by()
+        return sorted(set(clusters.values_list("review__claimed_for__username", flat=True)))
 
     def owners(self) -> list[str]:
         """The user names of the people who own any of these, in order."""
-        owned = self.order_by().filter(owner=models.OuterRef("pk"))
-        people = User.objects.filter(models.Exists(owned)).order_by("username")
+        clusters = self.order_by().filter(owner=models.OuterRef("pk"))
+        people = User.objects.filter(models.Exists(clusters)).order_by("username")
         return list(people.values_list("username", flat=True))
 
     def without_owner(self) -> ClusterQuerySet:
@@ -129,9 +129,11 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         grants = Grant.objects.active().filter(
             person=models.OuterRef("owner"), team=models.OuterRef("project__team")
         )
-        left = Q(owner__isnull=False) & ~models.Exists(grants)
+        without_access = Q(owner__isnull=False) & ~models.Exists(grants)
         return (
-            self.present().filter(left | Q(owner__isnull=True, creation__isnull=False)).order_by("name", "pk")
+            self.present()
+            .filter(without_access | Q(owner__isnull=True, creation__isnull=False))
+            .order_by("name", "pk")
         )
 
     def unaccounted(self) -> ClusterQuerySet:
@@ -156,10 +158,10 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
     def search(self, text: str) -> ClusterQuerySet:
         """By a part of the name, the cluster ID or a subnet ID."""
         # Not joined by OR: so each part can use its index (`clusters.search`).
-        named = Cluster.objects.order_by().filter(name__icontains=text).values("pk")
+        by_name = Cluster.objects.order_by().filter(name__icontains=text).values("pk")
         by_id = Cluster.objects.order_by().filter(cluster_id__icontains=text).values("pk")
         by_subnet = Network.objects.order_by().filter(subnet_id__icontains=text).values("cluster")
-        return self.filter(pk__in=named.union(by_id, by_subnet))
+        return self.filter(pk__in=by_name.union(by_id, by_subnet))
 
 
 class Cluster(models.Model):

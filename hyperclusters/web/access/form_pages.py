@@ -55,7 +55,7 @@ def forms_page(
     form = forms.get(request.POST.get("do", ""))
     if form is not None and (target := submit(form, lambda: act(form))):
         return redirect(target)
-    if (draft := draft_for(request)) and (drafted := forms.get(str(draft.get("do")))):
-        filled_form(drafted, draft)
+    if (draft := draft_for(request)) and (draft_form := forms.get(str(draft.get("do")))):
+        filled_form(draft_form, draft)
     status = UNPROCESSABLE if form is not None else 200
     return render(request, template, context | {"forms": forms}, status=status)

@@ -157,8 +157,8 @@ class ChangeForm(RoleForm):
     @property
     def same(self) -> Grant | None:
         """The grant of the chosen role, if only its end changes."""
-        replaced = self.replaced_grants()
-        return replaced[0] if [each.role for each in replaced] == [self.cleaned_data["role"]] else None
+        grants = self.replaced_grants()
+        return grants[0] if [each.role for each in grants] == [self.cleaned_data["role"]] else None
 
 
 class GiveForm(RoleForm):
@@ -256,8 +256,8 @@ class AskForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.teams = {team.slug: team for team, _who in teams}
         self.deciders = {team.slug: who for team, who in teams}
-        offered = [(team.slug, f"{team.name} · {who}") for team, who in teams]
-        self.fields["team"].choices = [("", _("Choose a team")), *offered]  # type: ignore[attr-defined]
+        choices = [(team.slug, f"{team.name} · {who}") for team, who in teams]
+        self.fields["team"].choices = [("", _("Choose a team")), *choices]  # type: ignore[attr-defined]
 
     def clean_team(self) -> Team:
         """The team itself."""

@@ -56,9 +56,9 @@ class TargetForm(forms.Form):
         kinds = kinds_for(team)
         self.fields["kinds"].choices = [(kind.value, kind.label) for kind in kinds]  # type: ignore[attr-defined]
         self.fields["kinds"].initial = [kind.value for kind in kinds if kind in USUAL]
-        allowed = [(each.value, each.label) for each in Service if settings.MESSAGE_HOSTS.get(each)]
-        self.fields["service"].choices = allowed  # type: ignore[attr-defined]
-        self.fields["service"].initial = allowed[0][0] if allowed else None
+        services = [(each.value, each.label) for each in Service if settings.MESSAGE_HOSTS.get(each)]
+        self.fields["service"].choices = services  # type: ignore[attr-defined]
+        self.fields["service"].initial = services[0][0] if services else None
         if target is not None:
             self._show(target)
 

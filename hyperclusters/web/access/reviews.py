@@ -76,31 +76,31 @@ def marks_of(data: QueryDict) -> dict[int, str]:
 def review_context(request: PageRequest, team: Team, draft: QueryDict | None) -> dict[str, Any]:
     """What the page of a team's access review shows."""
     review = AccessReview.objects.open().filter(team=team).select_related("team", "opened_by").first()
-    closed = AccessReview.objects.filter(team=team).exclude(closed_at=None)
+    past = AccessReview.objects.filter(team=team).exclude(closed_at=None)
     context: dict[str, Any] = {
         "team": team,
         "review": review,
-        "past": closed.select_related("team", "opened_by", "closed_by")[:PAST],
+        "past": past.select_related("team", "opened_by", "closed_by")[:PAST],
         "may_audit": may(request.user, Permission.AUDIT, team),
     }
     return context | (_open_context(request, review, draft or request.POST) if review else {})
 
 
 def _open_context(request: PageRequest, review: AccessReview, data: QueryDict) -> dict[str, Any]:
-    pending = {each.pk: each for each in review.items.undecided().select_related("grant")}
+    open_items = {each.pk: each for each in review.items.undecided().select_related("grant")}
     still_decidable = set(decidable(review).values_list("pk", flat=True))
     items, filters, is_filtered = _filter(request, review)
     page = Paginator(items, PAGE_SIZE).get_page(request.GET.get("page"))
-    choices, shown = decisions_of(data), marks_of(data)
+    choices, marks = decisions_of(data), marks_of(data)
     rows = [
         Row(
             item=each,
-            is_pending=each.pk in pending,
-            may_decide=each.pk in pending and may_decide(request.user, each.grant),
-            needs_somebody_else=each.pk in pending and each.pk not in still_decidable,
+            is_pending=each.pk in open_items,
+            may_decide=each.pk in open_items and may_decide(request.user, each.grant),
+            needs_somebody_else=each.pk in open_items and each.pk not in still_decidable,
             choice=choices.get(each.grant_id, ""),
             is_changed=bool(choices.get(each.grant_id, "") in {KEEP, END})
-            and _is_changed(each, pending, shown),
+            and _is_changed(each, open_items, marks),
         )
         for each in page
     ]
@@ -112,9 +112,9 @@ def _open_context(request: PageRequest, review: AccessReview, data: QueryDict) -
         "filters": filters,
         "is_filtered": is_filtered,
         "soon": clock.now() + SOON,
-        "seen": " ".join(f"g{each.grant_id}={each.mark}" for each in pending.values()),
+        "seen": " ".join(f"g{each.grant_id}={each.mark}" for each in open_items.values()),
         "total": total,
-        "decided": total - len(pending),
+        "decided": total - len(open_items),
         "late": late.select_related("person", "granted_by")[:PAGE_SIZE],
         "may_decide_any": any(row.may_decide for row in rows),
         "may_complete": not still_decidable and may(request.user, Permission.GRANT, review.team),

@@ -51,8 +51,8 @@ class TokenForm(forms.Form):
         self.teams = {team.slug: team for team in teams}
         self.fields["owner"].choices = [(name, name) for name in self.owners]  # type: ignore[attr-defined]
         every = [("", _("Every team of its owner"))]
-        named = [(slug, team.name) for slug, team in self.teams.items()]
-        self.fields["team"].choices = [*every, *named]  # type: ignore[attr-defined]
+        single = [(slug, team.name) for slug, team in self.teams.items()]
+        self.fields["team"].choices = [*every, *single]  # type: ignore[attr-defined]
 
     def clean_owner(self) -> User:
         """The person or service identity."""

@@ -43,10 +43,10 @@ class AlertForm(forms.Form):
 
     def __init__(self, *args: Any, alerts: AlertSettings, **kwargs: Any) -> None:
         self.people = {person.username: person for person in possible_recipients() if person.email}
-        chosen = [name for name, person in self.people.items() if person.pk in alerts.recipients]
+        names = [name for name, person in self.people.items() if person.pk in alerts.recipients]
         initial = {name: getattr(alerts, name) for name in THRESHOLDS}
         super().__init__(*args, **kwargs)
-        self.initial = {**initial, "recipients": chosen}
+        self.initial = {**initial, "recipients": names}
         choices = [(name, f"{name} · {person.email}") for name, person in self.people.items()]
         self.fields["recipients"].choices = choices  # type: ignore[attr-defined]
 

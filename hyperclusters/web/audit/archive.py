@@ -127,5 +127,5 @@ def _up_to_jump(query: AuditQuery, event_filter: EventFilter) -> EventFilter:
 def _by_time(page: ArchivePage) -> list[Event]:
     """The events of a page by time, as the ledger's list has them; what fails verification comes first."""
     readable = [event for _, event in page.events if event]
-    damaged = [Event(seq=seq) for seq, event in page.events if event is None]
-    return damaged + sorted(readable, key=lambda event: (event.at, event.seq), reverse=True)
+    unreadable = [Event(seq=seq) for seq, event in page.events if event is None]
+    return unreadable + sorted(readable, key=lambda event: (event.at, event.seq), reverse=True)

@@ -134,8 +134,8 @@ def chart(event_filter: EventFilter, events: EventQuerySet, query: QueryDict) ->
         until=min(scale.until, event_filter.until or LATEST),
     )
     rows = window.apply(events).filter(action__in=ENDS, outcome__in=KINDS).order_by()
-    truncated = (TruncMinute if scale.step < HOUR else TruncHour if scale.step < DAY else TruncDay)("at")
-    counts = rows.annotate(start=truncated).values("start", "outcome").annotate(n=Count("seq"))
+    bar_start = (TruncMinute if scale.step < HOUR else TruncHour if scale.step < DAY else TruncDay)("at")
+    counts = rows.annotate(start=bar_start).values("start", "outcome").annotate(n=Count("seq"))
     numbers: Counter[tuple[int, str]] = Counter()
     for start, outcome, n in counts.values_list("start", "outcome", "n"):
         numbers[max(0, (start - scale.since) // scale.step), KINDS[outcome]] += n
@@ -190,8 +190,8 @@ def _chart(
 
 def _chosen_values(query: QueryDict, name: str, values: Iterable[str]) -> list[str]:
     """These values as far as the address has chosen them; all of them if it has chosen none."""
-    chosen = [str(value) for value in values if value in query.getlist(name)]
-    return chosen or [str(value) for value in values]
+    selection = [str(value) for value in values if value in query.getlist(name)]
+    return selection or [str(value) for value in values]
 
 
 def _url(query: QueryDict, since: datetime, until: datetime) -> str:

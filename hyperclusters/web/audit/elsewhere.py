@@ -72,7 +72,7 @@ def filter_clusters(
     ]
     return (
         clusters,
-        [each for each in menus if len(each.choices) > 2 or each.chosen],
+        [each for each in menus if len(each.choices) > 2 or each.selection],
         bool(text or team or project or kind),
     )
 

@@ -122,8 +122,8 @@ def _answers(events: list[Event | EventRow]) -> dict[int, Any]:
     """What came back, of the events that failed: only there a list shows code and message."""
     failures = [event for event in events if event.outcome in FAILURES]
     answers = {event.seq: event.response for event in failures if isinstance(event, Event)}
-    wanted = [event.seq for event in failures if event.seq not in answers]
-    return answers | dict(values(Event.objects.filter(seq__in=wanted), "response")) if wanted else answers
+    seqs = [event.seq for event in failures if event.seq not in answers]
+    return answers | dict(values(Event.objects.filter(seq__in=seqs), "response")) if seqs else answers
 
 
 def _unreadable(seq: int) -> Row:
@@ -178,8 +178,8 @@ def _row(event: Event | EventRow, answer: dict[str, Any], language: str) -> Row:
 def _result(event: Event | EventRow, answer: dict[str, Any], language: str) -> tuple[str, str]:
     """The code and the message of a failure; of anything else its reason or evidence."""
     if event.outcome not in FAILURES:
-        quoted = gettext("“%(reason)s”") % {"reason": event.reason[:LONG]} if event.reason else ""
-        return "", quoted or evidence_text(event.evidence, language)
+        quote = gettext("“%(reason)s”") % {"reason": event.reason[:LONG]} if event.reason else ""
+        return "", quote or evidence_text(event.evidence, language)
     code = str(answer.get("code") or "")
     message = str(answer.get("message") or "")[:LONG]
     cause = str(answer.get("cause") or "")

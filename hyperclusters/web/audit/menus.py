@@ -84,7 +84,7 @@ def views(parameters: QueryDict) -> list[View]:
 
 def _menus(query: AuditQuery, scope: AuditScope, parameters: QueryDict) -> list[FilterMenu]:
     language = get_language()
-    offered: list[tuple[str, str, Any]] = [
+    filters: list[tuple[str, str, Any]] = [
         ("person", gettext("Person"), _people(scope)),
         ("team", gettext("Team"), query.teams),
         ("project", gettext("Project"), query.projects),
@@ -94,7 +94,7 @@ def _menus(query: AuditQuery, scope: AuditScope, parameters: QueryDict) -> list[
     others = {"person": gettext("Another name")}
     menus = [
         menu_of_several(parameters, name, label, options, entry=others.get(name, ""))
-        for name, label, options in offered
+        for name, label, options in filters
     ]
     return [each for each in menus if each.is_choice]  # one team alone is no choice
 
@@ -132,21 +132,21 @@ def _grouped_actions(language: str | None) -> list[tuple[str, Options]]:
 def _periods(parameters: QueryDict) -> list[PeriodChoice]:
     """The entries of the menu of times: each as a link that leaves typed times out."""
     is_typed = bool(parameters.get("since") or parameters.get("until"))
-    chosen = "" if is_typed else parameters.get("range", "")
+    name_in_address = "" if is_typed else parameters.get("range", "")
     everything = address(parameters, range="", since="", until="")
     lead = f"{everything}&" if everything != "?" else everything
     choices = [
-        PeriodChoice(str(word), dates(name), f"{lead}range={name}", chosen == name)
+        PeriodChoice(str(word), dates(name), f"{lead}range={name}", name_in_address == name)
         for name, word in PERIODS.items()
     ]
-    return [*choices, PeriodChoice(gettext("All time"), "", everything, not chosen and not is_typed)]
+    return [*choices, PeriodChoice(gettext("All time"), "", everything, not name_in_address and not is_typed)]
 
 
 def _chosen_period(query: AuditQuery) -> str:
     """The times in words; nothing for all time."""
     name = query.form.data.get("range", "")
-    typed = any(query.form.data.get(each) for each in SPAN[1:])
-    if not typed or query.filter is None:
+    is_typed = any(query.form.data.get(each) for each in SPAN[1:])
+    if not is_typed or query.filter is None:
         return str(PERIODS.get(name, ""))
     since, until = query.filter.since, query.filter.until
     if since and until:

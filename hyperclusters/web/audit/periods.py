@@ -90,4 +90,4 @@ class PeriodChoice:
     word: str
     dates: str
     url: str
-    chosen: bool
+    is_current: bool

@@ -136,9 +136,9 @@ def parse_query(
 def _filter(person: User, values: dict[str, Any], teams: dict[str, int], people_only: bool) -> EventFilter:
     since, until = values["since"], values["until"]
     if values["range"]:
-        chosen = period(values["range"])
+        span = period(values["range"])
         # A time that is typed counts more than one that is chosen.
-        since, until = since or (None if until else chosen.since), until or (None if since else chosen.until)
+        since, until = since or (None if until else span.since), until or (None if since else span.until)
     text = values["q"]
     return EventFilter(
         since=since,

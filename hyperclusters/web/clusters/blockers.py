@@ -64,8 +64,8 @@ def _ownership(person: User, cluster: Cluster) -> Iterator[Blocker]:
 
 def _others(cluster: Cluster) -> Iterator[Blocker]:
     project = cluster.project
-    if unresolved := project.creations.unresolved().filter(name=cluster.name).first():
-        text, url = _("It may have made this very cluster"), unresolved.get_absolute_url()
+    if creation := project.creations.unresolved().filter(name=cluster.name).first():
+        text, url = _("It may have made this very cluster"), creation.get_absolute_url()
         yield Blocker("clock", _("A creation of this name is not settled"), text, url, _("View creation"))
     if project.is_blocked():
         text = join_sentences(cause_of(project.blocked_cause, project.blocked_code), _("They resume"))

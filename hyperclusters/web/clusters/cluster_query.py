@@ -80,18 +80,18 @@ def cluster_query(person: User, query: QueryDict) -> ClusterQuery:
     visible = Cluster.objects.filter(project__in=projects)  # counted by their index alone, without a join
     creations = Creation.objects.filter(project__in=projects)
     options = _options(visible, creations, projects)
-    known = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
-    require_known(query, ("q", "page", *SELECTION), known)
-    chosen = {name: query.get(name, "") for name in options}
+    words = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
+    require_known(query, ("q", "page", *SELECTION), words)
+    filters = {name: query.get(name, "") for name in options}
     sort = query.get("sort") or NEWEST
     if query.get("selected") and not query.get("all"):
         rows = _select(visible, query.getlist("cluster"))
     else:
-        rows = _narrow(visible, person, chosen, search_text(query))
+        rows = _narrow(visible, person, filters, search_text(query))
     return ClusterQuery(
         rows=_sort(rows, sort),
         visible=visible,
-        under_way=_under_way(creations, person, chosen, search_text(query)),
+        under_way=_under_way(creations, person, filters, search_text(query)),
         projects=projects,
         filters=_menus(query, options),
         is_filtered=any(query.get(name) for name in (*FILTERS, "selected")),
@@ -117,13 +117,15 @@ def is_mine(person: User) -> Q:
 
 def views(query: QueryDict, numbers: dict[str, int]) -> list[View]:
     """The views of the list that everybody has, in the order that is chosen."""
-    fixed: list[tuple[str, dict[str, list[str]], str]] = [
+    standard: list[tuple[str, dict[str, list[str]], str]] = [
         (_("All"), {}, "all"),
         (_("Mine"), {"mine": ["1"]}, "mine"),
         (_("Created elsewhere"), {"origin": ["outside"]}, "elsewhere"),
         (_("Empty"), {"empty": ["yes"]}, "empty"),
     ]
-    return [view(query, word, filters, keeps=["sort"], number=numbers[name]) for word, filters, name in fixed]
+    return [
+        view(query, word, filters, keeps=["sort"], number=numbers[name]) for word, filters, name in standard
+    ]
 
 
 def _options(

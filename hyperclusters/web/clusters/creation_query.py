@@ -53,8 +53,8 @@ def creation_query(person: User, query: QueryDict) -> CreationQuery:
     theirs = visible.order_by().filter(requested_by=OuterRef("pk"))
     people = User.objects.filter(Exists(theirs)).order_by("username")
     options = _options(projects, list(people.values_list("username", flat=True)))
-    known = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
-    require_known(query, ("q", "page"), known)
+    words = {name: dict(values) for name, values in options.items()} | {"sort": dict.fromkeys(ORDERS)}
+    require_known(query, ("q", "page"), words)
     rows = visible.filter(_condition(person, {name: query.get(name, "") for name in options}))
     if text := search_text(query):
         rows = search(rows, text)
@@ -71,27 +71,27 @@ def creation_query(person: User, query: QueryDict) -> CreationQuery:
 
 def search(rows: CreationQuerySet, text: str) -> CreationQuerySet:
     """By a part of the name, of an ID (of the creation or its cluster) or of a request ID (ours or the cloud's)."""
-    found = Q(name__icontains=text) | Q(cluster__cluster_id__icontains=text)
-    found |= Q(upstream_request_id__icontains=text) | Q(request_id__icontains=text)
+    match = Q(name__icontains=text) | Q(cluster__cluster_id__icontains=text)
+    match |= Q(upstream_request_id__icontains=text) | Q(request_id__icontains=text)
     if re.fullmatch("[0-9a-f-]{4,36}", text.lower()) and (digits := text.lower().replace("-", "")):
         # SQLite stores UUIDs without hyphens, PostgreSQL writes them with.
         rows = rows.alias(digits=Replace(Cast("pk", CharField()), Value("-")))
-        found |= Q(digits__icontains=digits)
-    return rows.filter(found)
+        match |= Q(digits__icontains=digits)
+    return rows.filter(match)
 
 
 def views(person: User, query: QueryDict, visible: CreationQuerySet) -> list[View]:
     """The views of the list that everybody has, in the order that is chosen, with how many rows each has."""
     unsuccessful = visible.filter(state__in=GROUPS[UNSUCCESSFUL])
-    fixed: list[tuple[str, dict[str, list[str]], int | str | None]] = [
+    standard: list[tuple[str, dict[str, list[str]], int | str | None]] = [
         (_("All"), {}, None),  # its number stands in the heading
         (_("Mine"), {"mine": ["1"]}, bounded_count(visible.filter(requested_by=person))),
         (_("Under way"), {"state": [OPEN]}, visible.unresolved().count()),
         (_("Unsuccessful"), {"state": [UNSUCCESSFUL]}, bounded_count(unsuccessful)),
     ]
-    if (waiting := visible.waiting_for_approval().count()) or query.get("state") == APPROVAL:
-        fixed.insert(3, (_("Needs approval"), {"state": [APPROVAL]}, waiting))
-    return [view(query, word, filters, keeps=["sort"], number=number) for word, filters, number in fixed]
+    if (to_approve := visible.waiting_for_approval().count()) or query.get("state") == APPROVAL:
+        standard.insert(3, (_("Needs approval"), {"state": [APPROVAL]}, to_approve))
+    return [view(query, word, filters, keeps=["sort"], number=number) for word, filters, number in standard]
 
 
 def _options(projects: list[Project], people: list[str]) -> dict[str, list[tuple[str, str]]]:

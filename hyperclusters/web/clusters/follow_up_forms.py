@@ -79,8 +79,8 @@ class OpenForm(TokenForm):
 
     def __init__(self, data: Any = None, *, creation: Creation) -> None:
         people = people_of(creation)
-        suggested = creation.requested_by.username if people[:1] == [creation.requested_by.username] else ""
-        initial = {"person": suggested, "due_on": clock.today() + USUAL, "token": uuid.uuid4()}
+        requester = creation.requested_by.username if people[:1] == [creation.requested_by.username] else ""
+        initial = {"person": requester, "due_on": clock.today() + USUAL, "token": uuid.uuid4()}
         super().__init__(data, initial=initial)
         self.people = people
 

@@ -37,10 +37,10 @@ def freshness(listings: list[ClusterListing]) -> Freshness | None:
     if not listings:
         return None
     projects = [(project, list(lists)) for project, lists in groupby(listings, lambda each: each.project)]
-    count, failing = len(listings), len(failing_lists(listings))
-    if failing:
+    count, failures = len(listings), len(failing_lists(listings))
+    if failures:
         text = ngettext("%(n)d of %(count)d list failing", "%(n)d of %(count)d lists failing", count)
-        return Freshness("warn", text % {"n": failing, "count": count}, None, projects)
+        return Freshness("warn", text % {"n": failures, "count": count}, None, projects)
     if any(listing.suspect_since for listing in listings):
         return Freshness("warn", _("Checking an empty list"), None, projects)
     times = [listing.listed_at for listing in listings if listing.listed_at]
@@ -56,17 +56,17 @@ def failing_lists(listings: Iterable[ClusterListing]) -> list[ClusterListing]:
 
 def outage(listings: list[ClusterListing]) -> Outage | None:
     """What to say above the list while some of its lists fail."""
-    failing = failing_lists(listings)
-    if not failing:
+    failures = failing_lists(listings)
+    if not failures:
         return None
-    projects = sorted({listing.project.name for listing in failing})
+    projects = sorted({listing.project.name for listing in failures})
     well = {listing.project.name for listing in listings} - set(projects)
-    paused = [listing.project.blocked_until for listing in failing if listing.project.is_blocked()]
-    times = [listing.listed_at for listing in failing if listing.listed_at]
+    pause_ends = [listing.project.blocked_until for listing in failures if listing.project.is_blocked()]
+    times = [listing.listed_at for listing in failures if listing.listed_at]
     return Outage(
-        title=_title(projects, failing, is_everything=not well and len(projects) > 1),
+        title=_title(projects, failures, is_everything=not well and len(projects) > 1),
         listed_at=min(times, default=None),
-        resumes_at=max(filter(None, paused), default=None),
+        resumes_at=max(filter(None, pause_ends), default=None),
     )
 
 

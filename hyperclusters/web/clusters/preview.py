@@ -60,9 +60,9 @@ def _name_note(name: str, ahead: Preflight) -> dict[str, Any]:
     broken_rule = "" if ahead.project.team.fits(name) else rule_broken(ahead.project.team, "name")
     if trouble := name_trouble(name) or broken_rule:
         return {"kind": "err", "text": trouble}
-    if in_the_way := ahead.unresolved or ahead.same_name:
+    if in_the_way := ahead.open_creation or ahead.same_name:
         creation = _("A creation of this name is not settled yet:")
-        text = creation if ahead.unresolved else _("Already exists in this project:")
+        text = creation if ahead.open_creation else _("Already exists in this project:")
         return {"kind": "err", "text": text, "link": in_the_way}
     if ahead.listed_at is None:
         return {"kind": "", "text": _("Not checked: the cloud has not been listed yet.")}

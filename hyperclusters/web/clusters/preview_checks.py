@@ -51,9 +51,9 @@ def _name(ahead: Preflight, values: dict[str, str], trouble: str) -> list[Check]
     name = values.get("name", "")
     if trouble:
         return [Check("bad", _("Name: %(trouble)s") % {"trouble": trouble})]
-    if ahead.unresolved:
+    if ahead.open_creation:
         text = _("A creation of %(name)s is not settled yet") % {"name": name}
-        return [Check("bad", text, link=ahead.unresolved)]
+        return [Check("bad", text, link=ahead.open_creation)]
     if ahead.same_name:
         return [_name_check(ahead, is_overridden=bool(values.get("despite")))]
     if not name or ahead.listed_at is None:
@@ -113,7 +113,7 @@ def _quotas(ahead: Preflight) -> list[Check]:
     project, team = ahead.project, ahead.project.team
     lines = []
     if project.quota is not None:
-        lines.append(_quota(ahead.used, project.quota, _("Quota of the project")))
+        lines.append(_quota(ahead.usage, project.quota, _("Quota of the project")))
     if team.quota is not None and ahead.used_by_team is not None:
         lines.append(_quota(ahead.used_by_team, team.quota, _("Quota of the team")))
     return lines
@@ -134,12 +134,12 @@ def _cloud(ahead: Preflight) -> list[Check]:
     if project.is_blocked():
         text = _("Calls to the cloud are paused for this project")
         return [Check("bad", text, _("They resume"), project.blocked_until)]
-    failing = [
+    outages = [
         Check("warn", _("%(type)s list unavailable") % {"type": each.type}, _("Last try"), each.failed_at)
         for each in ahead.sources
         if each.is_failing
     ]
     if ahead.listed_at is None:
         never = _("The cloud has not been listed yet, so names can't be checked")
-        return [*failing, Check("warn", never)]
-    return failing or [Check("ok", _("The cloud answers"), _("Lists read"), ahead.listed_at)]
+        return [*outages, Check("warn", never)]
+    return outages or [Check("ok", _("The cloud answers"), _("Lists read"), ahead.listed_at)]

@@ -24,13 +24,13 @@ class SubnetChoices:
     total: int
     matches: int
     search: str  # empty: not searched
-    chosen: str
-    used: Subnet | None  # the chosen one, if it is known
+    subnet_id: str  # in the field; empty: none
+    subnet: Subnet | None  # of this ID, if it is known
 
     @property
     def is_open(self) -> bool:
         """Whether the rows show without a click."""
-        return bool(self.search) or (self.total <= FEW_ROWS and not self.chosen)
+        return bool(self.search) or (self.total <= FEW_ROWS and not self.subnet_id)
 
 
 def subnets_context(project: Project, entry: str, key_on_page: str | None) -> dict[str, object]:
@@ -48,23 +48,23 @@ def subnets_context(project: Project, entry: str, key_on_page: str | None) -> di
 def _choices(project: Project, entry: str) -> SubnetChoices:
     subnets = known_subnets(project)
     text = entry.strip()
-    chosen = text if is_subnet_id(text) else ""
-    search = "" if chosen else text
-    matching = [subnet for subnet in subnets if subnet.matches(search)]
+    subnet_id = text if is_subnet_id(text) else ""
+    search = "" if subnet_id else text
+    matches = [subnet for subnet in subnets if subnet.matches(search)]
     return SubnetChoices(
-        rows=matching[:MOST_ROWS],
+        rows=matches[:MOST_ROWS],
         total=len(subnets),
-        matches=len(matching),
+        matches=len(matches),
         search=search,
-        chosen=chosen,
-        used=next((subnet for subnet in subnets if subnet.subnet_id == chosen), None),
+        subnet_id=subnet_id,
+        subnet=next((subnet for subnet in subnets if subnet.subnet_id == subnet_id), None),
     )
 
 
 def _note(choices: SubnetChoices, entry: str) -> dict[str, object]:
     """What to say of what is typed: who uses the subnet, how many match, or what is wrong with it."""
-    if choices.chosen and choices.chosen == entry:
-        if choices.used and (users := choices.used.clusters):
+    if choices.subnet_id and choices.subnet_id == entry:
+        if choices.subnet and (users := choices.subnet.clusters):
             return {"kind": "", "text": _("Used by"), "clusters": users[:3], "more": len(users[3:])}
         return {"kind": "", "text": _("No cluster of this project uses it, as far as we know.")}
     if choices.matches and entry and choices.search == entry and not is_subnet_id(entry.lower()):

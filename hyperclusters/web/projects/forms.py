@@ -211,10 +211,10 @@ class PickForm(ProjectForm):
     def clean(self) -> dict[str, Any]:
         """One project: picked or typed."""
         data = super().clean() or self.cleaned_data
-        picked, typed = data.pop("picked", ""), data.get("project_id", "")
-        if picked and typed and picked != typed:
+        choice, entry = data.pop("picked", ""), data.get("project_id", "")
+        if choice and entry and choice != entry:
             self.add_error("project_id", gettext("Choose a project or type an ID, not both."))
-        elif not picked and not typed and "project_id" not in self.errors:
+        elif not choice and not entry and "project_id" not in self.errors:
             self.add_error("project_id", gettext("Choose a project, or type its ID."))
-        data["project_id"] = typed or picked
+        data["project_id"] = entry or choice
         return data

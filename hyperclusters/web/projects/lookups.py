@@ -107,13 +107,13 @@ def _form(request: PageRequest, lookup: ProjectLookup) -> PickForm:
 
 
 def _page(request: PageRequest, lookup: ProjectLookup, form: PickForm) -> HttpResponse:
-    found, others = lookups.found_projects(lookup)
+    projects, others = lookups.found_projects(lookup)
     is_open = lookup.done_at is None
     context: dict[str, Any] = {
         "lookup": lookup,
         "form": form,
-        "found": found,
-        "status": lookup_status(lookup, found, others),
+        "found": projects,
+        "status": lookup_status(lookup, projects, others),
         "is_open": is_open,
         "is_polled": is_open and lookup.age().total_seconds() < POLLED_FOR,
         "may_ask_again": not is_open and lookup.rows is None and lookup.has_key,
@@ -130,8 +130,8 @@ def _begin_again(request: PageRequest, lookup: ProjectLookup | None) -> HttpResp
         return render(request, "projects/_found.html", {})
     if "cancel" not in request.POST:
         messages.warning(request, _("This step is over. Enter the key again."))
-    typed = request.POST or draft_for(request) or request.GET
-    return redirect(_address("projects:connect", typed))
+    data = request.POST or draft_for(request) or request.GET
+    return redirect(_address("projects:connect", data))
 
 
 def _add_errors(form: Form, error: ValidationError) -> None:

@@ -41,5 +41,5 @@ def padded_brotli(content: bytes, size: int) -> bytes:
     text = compressor.process(content) + compressor.flush()  # ends with a whole byte
     # Not the last block, metadata, reserved bit, its length in one byte; that length less one; zeros up to a byte.
     header = (0b01_0_11_0 | (size - 1) << 6).to_bytes(2, "little")
-    packed: bytes = text + header + bytes(size) + compressor.finish()
-    return packed
+    body: bytes = text + header + bytes(size) + compressor.finish()
+    return body

@@ -46,7 +46,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """Context for base.html. Works for error pages too, where little is known of the request."""
     theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
     person = getattr(request, "user", None)
-    shared = {
+    context = {
         "demo": settings.DEMO,
         "theme": theme if theme in THEMES else "",
         "languages": tuple(settings.LANGUAGES),
@@ -54,10 +54,10 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "request_id": request.META.get("REQUEST_ID", ""),
     }
     if not isinstance(person, User):
-        return shared
+        return context
     # Asked for when first shown: a fragment shows none of this.
     numbers = cache(lambda: frame_numbers(person))
-    return shared | {
+    return context | {
         "person": person,
         "person_line": cache(lambda: _person_line(person)),
         "nav": cache(lambda: _nav(request, person, numbers())),
@@ -131,16 +131,18 @@ class Entry:
     counts: tuple[Build[Any], ...] = ()
     badge_label: Promise | str = ""
     parts: tuple[str, ...] = ()  # pages below another's address that belong here
-    known: Callable[[User], int] | None = None
+    extra_count: Callable[[User], int] | None = None
 
     def badge(self, person: User, numbers: dict[Build[Any], int]) -> int:
         """The number beside it."""
-        return sum(numbers[build] for build in self.counts) + (self.known(person) if self.known else 0)
+        return sum(numbers[build] for build in self.counts) + (
+            self.extra_count(person) if self.extra_count else 0
+        )
 
 
 ENTRIES = (
     Entry("web:home", "house", _("Home")),
-    Entry("web:inbox", "inbox", _("Inbox"), None, (unread,), _("unread"), known=unread_endings),
+    Entry("web:inbox", "inbox", _("Inbox"), None, (unread,), _("unread"), extra_count=unread_endings),
     Entry("clusters:list", "grid-2x2", _("Clusters")),
     Entry("creations:list", "zap", _("Creations"), None, (_under_way,), _("not settled")),
     Entry("audit:list", "book-open-text", _("Audit"), Permission.AUDIT),

@@ -204,10 +204,10 @@ def after_lost_commit(
     """
     try:
         connection.close()
-        recovered = find()
+        target = find()
     except DatabaseError:
         return not_recorded(request, values, where)
-    return redirect(recovered) if recovered else not_recorded(request, values)
+    return redirect(target) if target else not_recorded(request, values)
 
 
 def never_recorded(request: HttpRequest) -> HttpResponse:

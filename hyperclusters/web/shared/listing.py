@@ -35,7 +35,7 @@ class Choice(NamedTuple):
 
     word: str
     url: str
-    chosen: bool
+    is_current: bool
 
 
 class Box(NamedTuple):
@@ -43,7 +43,7 @@ class Box(NamedTuple):
 
     value: str
     word: str
-    chosen: bool
+    is_current: bool
 
 
 class Group(NamedTuple):
@@ -62,7 +62,7 @@ class FilterMenu:
     """
 
     label: str
-    chosen: str
+    selection: str
     choices: tuple[Choice, ...] = ()
     name: str = ""
     groups: tuple[Group, ...] = ()
@@ -71,7 +71,7 @@ class FilterMenu:
     @property
     def is_short(self) -> bool:
         """Whether it is worth remembering how it looks: an address may hold anything, and so take much memory."""
-        return len(self.choices[0].url) < SHORT if self.choices else len(self.chosen) <= CHIP
+        return len(self.choices[0].url) < SHORT if self.choices else len(self.selection) <= CHIP
 
     @property
     def boxes(self) -> int:
@@ -81,12 +81,12 @@ class FilterMenu:
     @property
     def count(self) -> int:
         """How many values are chosen."""
-        return sum(box.chosen for group in self.groups for box in group.boxes)
+        return sum(box.is_current for group in self.groups for box in group.boxes)
 
     @property
     def is_choice(self) -> bool:
         """Whether there is anything to choose."""
-        return bool(self.entry or self.chosen) or len(self.choices) > 1 or self.boxes > 1
+        return bool(self.entry or self.selection) or len(self.choices) > 1 or self.boxes > 1
 
 
 def address(query: QueryDict, **changes: Any) -> str:
@@ -108,8 +108,10 @@ def menu(
     words = dict(options).get(value, "")
     others = address(query, **{name: ""})
     lead = f"{others}&" if others != "?" else others
-    choices = [Choice(everything, others, chosen=not words)]
-    choices += [Choice(word, f"{lead}{name}={quote_key(key)}", chosen=key == value) for key, word in options]
+    choices = [Choice(everything, others, is_current=not words)]
+    choices += [
+        Choice(word, f"{lead}{name}={quote_key(key)}", is_current=key == value) for key, word in options
+    ]
     return FilterMenu(label, words, tuple(choices))
 
 
@@ -130,18 +132,18 @@ def menu_of_several(
     groups = [(word, each) for word, each in options if isinstance(each, list)]
     pairs = [(value, word) for value, word in options if isinstance(word, str)]
     groups = groups or [("", pairs)]
-    known = {value: word for _, each in groups for value, word in each}
-    if entry and (others := [(value, value) for value in values if value not in known]):
+    word_of = {value: word for _, each in groups for value, word in each}
+    if entry and (others := [(value, value) for value in values if value not in word_of]):
         groups = [("", others), *groups]
-    words = [known.get(value, value) for value in values if value in known or entry]
-    joined = ", ".join(words)
-    chosen = set(values)
+    words = [word_of.get(value, value) for value in values if value in word_of or entry]
+    text = ", ".join(words)
+    selection = set(values)
     return FilterMenu(
         label,
-        joined if len(joined) <= CHIP else str(len(words)),
+        text if len(text) <= CHIP else str(len(words)),
         name=name,
         groups=tuple(
-            Group(heading, tuple(Box(value, word, value in chosen) for value, word in each))
+            Group(heading, tuple(Box(value, word, value in selection) for value, word in each))
             for heading, each in groups
             if each
         ),
@@ -155,7 +157,7 @@ class View(NamedTuple):
 
     word: str
     url: str
-    chosen: bool
+    is_current: bool
     number: int | str | None = None
 
 
@@ -175,10 +177,10 @@ def view(
 ) -> View:
     """A view of the list whose address is `query`: with these filters, those parameters of `query` that are named in
     `keeps`, and no others, from its first page."""
-    wanted = QueryDict(mutable=True)
+    target = QueryDict(mutable=True)
     for name, values in [*filters.items(), *((name, query.getlist(name)) for name in keeps)]:
-        wanted.setlist(name, list(values))
-    return View(word, f"?{wanted.urlencode()}", narrows_alike(query, wanted), number)
+        target.setlist(name, list(values))
+    return View(word, f"?{target.urlencode()}", narrows_alike(query, target), number)
 
 
 def narrows_alike(one: QueryDict, other: QueryDict) -> bool:

@@ -180,22 +180,22 @@ class AccessMiddleware:
         kwargs: dict[str, Any],
     ) -> HttpResponse | None:
         """Answer in place of the view, or None. Raises NotPermitted; ImproperlyConfigured for an undeclared view."""
-        declared: access | None = getattr(view, "access", None)
-        if declared is None:
+        rule: access | None = getattr(view, "access", None)
+        if rule is None:
             raise ImproperlyConfigured(f"{view} has no @access.")
-        if declared.is_api:
-            return _check_token(request, declared)
+        if rule.is_api:
+            return _check_token(request, rule)
         person = cast("permissions.Person", request.user)  # may be anonymous here
         page = ""
-        if not declared.is_public and not person.is_authenticated:
+        if not rule.is_public and not person.is_authenticated:
             page = redirect_to_login(_address(request), resolve_url(settings.LOGIN_URL)).url
             page += "&ended=idle" if request.session.has_idled_out else ""
-        elif not declared.is_public and not declared.before_second_factor and request.user.owes_second_factor:
+        elif not rule.is_public and not rule.before_second_factor and request.user.owes_second_factor:
             page = resolve_url("accounts:security")
         if page:
             note_not_taken(request)
             return whole_page(request, page)
-        return _check_method(request, declared, kwargs)
+        return _check_method(request, rule, kwargs)
 
 
 def _check_token(request: PageRequest, needs: access) -> HttpResponse | None:

@@ -80,5 +80,5 @@ def refuses_unknown(view: View) -> View:
 
 def _printable(text: str) -> str:
     """The start of the text, without characters that a page cannot show."""
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:LONGEST])
-    return f"{shown}…" if len(text) > LONGEST else shown
+    start = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:LONGEST])
+    return f"{start}…" if len(text) > LONGEST else start

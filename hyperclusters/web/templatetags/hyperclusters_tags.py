@@ -107,8 +107,8 @@ def rows_under_way(creations: Iterable[Creation], has_project: bool) -> str:
 
 
 @register.simple_tag
-def subnet_rows(subnets: list[Subnet], chosen: str) -> str:
-    """These subnets as the items of a list, each a button that fills in its ID; `chosen` is marked."""
+def subnet_rows(subnets: list[Subnet], subnet_id: str) -> str:
+    """These subnets as the items of a list, each a button that fills in its ID; the one of `subnet_id` is marked."""
     words = {
         "not_sendable": _("Not an ID that a request may carry."),
         "unused": _("no cluster now, last seen %(date)s"),
@@ -116,7 +116,7 @@ def subnet_rows(subnets: list[Subnet], chosen: str) -> str:
         "default": _("default"),
         "day": date_format,
     }
-    markup: str = _macros("clusters/_subnet_rows.jinja").rows(subnets, chosen, words)
+    markup: str = _macros("clusters/_subnet_rows.jinja").rows(subnets, subnet_id, words)
     return markup
 
 
@@ -158,8 +158,8 @@ def scope_word(scope: str) -> str:
 @register.filter
 def as_offered(days: int) -> int:
     """The shortest length that can be asked for and is as long as this; else the longest."""
-    offered = [int(value) for value, _word in LENGTHS if value]
-    return next((length for length in offered if length >= days), offered[-1])
+    lengths = [int(value) for value, _word in LENGTHS if value]
+    return next((length for length in lengths if length >= days), lengths[-1])
 
 
 register.filter("day", day)

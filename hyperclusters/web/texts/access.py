@@ -100,8 +100,8 @@ def request_lines(person: User) -> list[str]:
     lines = []
     for request in AccessRequest.objects.pending().filter(person=person).select_related("team"):
         admins = sorted(grant.person.username for grant in who_can(Permission.GRANT, request.team))
-        decided = decided_by(admins, [] if admins else platform_admins())
-        values = {"role": request.get_role_display(), "team": request.team.name, "decided": decided}
+        deciders = decided_by(admins, [] if admins else platform_admins())
+        values = {"role": request.get_role_display(), "team": request.team.name, "decided": deciders}
         lines.append(text % values)
     return lines
 

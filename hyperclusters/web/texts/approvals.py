@@ -57,9 +57,11 @@ def no_approver_text(creation: Creation) -> str:
 
 def waiting_status(creation: Creation) -> tuple[str, str]:
     """The state of a creation that waits for approval: a title and what it means."""
-    lost = str(CAUSES["approver_lost"]) if creation.cause == "approver_lost" else ""
+    lost_text = str(CAUSES["approver_lost"]) if creation.cause == "approver_lost" else ""
     why = _("%(rule)s.") % {"rule": approval_rule_text(creation.team, creation.approval_rule)}
-    return _("Waiting for approval"), join_sentences(lost, why, _("It is sent once another admin approves."))
+    return _("Waiting for approval"), join_sentences(
+        lost_text, why, _("It is sent once another admin approves.")
+    )
 
 
 def declined_text(creation: Creation) -> str:

@@ -229,8 +229,8 @@ def _unclear(cause: str, status: str, words: str) -> str:
         }
     if cause in NETWORK:
         return join_sentences(str(CAUSES[cause]), gettext("Details: “%(words)s”.") % {"words": words})
-    answered = gettext("The cloud answered: “%(words)s”.") % {"words": words}
-    return join_sentences(str(CAUSES[cause]), answered) if cause in CAUSES else answered
+    answer = gettext("The cloud answered: “%(words)s”.") % {"words": words}
+    return join_sentences(str(CAUSES[cause]), answer) if cause in CAUSES else answer
 
 
 def remedy(cause: str, code: str) -> str:
@@ -251,8 +251,8 @@ def refusal_remedy(work: Operation) -> str:
 
 def cloud_message(work: Operation) -> str:
     """What the cloud said, as it came; nothing where no answer came, for then the words are the network's."""
-    answered = work.code or work.cause.startswith("status_") or work.cause == "bad_json"
-    return work.message if answered else ""
+    has_answer = work.code or work.cause.startswith("status_") or work.cause == "bad_json"
+    return work.message if has_answer else ""
 
 
 def cloud_words(work: Operation) -> str:

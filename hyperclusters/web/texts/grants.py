@@ -35,9 +35,9 @@ def access_text(person: str, grants: Iterable[Grant]) -> str:
 
 def change_text(role: str, replaced_grants: list[Grant], remaining_grants: list[Grant]) -> str:
     """What a change takes away and what stays: "Replaces Admin. Viewer stays." Empty if it only adds."""
-    gone = [each.get_role_display() for each in replaced_grants if each.role != role]
+    old_roles = [each.get_role_display() for each in replaced_grants if each.role != role]
     stays = [each.get_role_display() for each in remaining_grants]
-    lines = [gettext("Replaces %(roles)s") % {"roles": gettext(", ").join(gone)}] if gone else []
+    lines = [gettext("Replaces %(roles)s") % {"roles": gettext(", ").join(old_roles)}] if old_roles else []
     if stays:
         lines.append(gettext("%(roles)s stays") % {"roles": gettext(", ").join(stays)})
     return " · ".join(lines)

@@ -114,8 +114,8 @@ def settled_creations(person: User, since: datetime) -> Iterator[Notice]:
 
 def _outcomes(person: Anyone) -> CreationQuerySet:
     own = Creation.objects.visible_to(person).filter(requested_by=person.pk)
-    settled = own.filter(settled_at__gt=SINCE).exclude(state=State.CANCELLED)
-    return settled.select_related("project", "approval_by").order_by("-settled_at", "pk")
+    outcomes = own.filter(settled_at__gt=SINCE).exclude(state=State.CANCELLED)
+    return outcomes.select_related("project", "approval_by").order_by("-settled_at", "pk")
 
 
 def _settled_text(creation: Creation) -> str:
@@ -152,8 +152,8 @@ def _approved_creations(person: Anyone) -> CreationQuerySet:
 
 
 def _of_approval(creations: CreationQuerySet) -> CreationQuerySet:
-    related = creations.select_related("project", "requested_by", "approval_by")
-    return related.filter(approval_at__gt=SINCE).order_by("-approval_at")
+    with_people = creations.select_related("project", "requested_by", "approval_by")
+    return with_people.filter(approval_at__gt=SINCE).order_by("-approval_at")
 
 
 def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
@@ -172,9 +172,9 @@ def _decided_requests(person: User, since: datetime) -> Iterator[Notice]:
 
 
 def _decisions(person: Anyone) -> QuerySet[AccessRequest]:
-    decided = AccessRequest.objects.filter(person=person.pk, decided_at__gt=SINCE)
-    decided = decided.exclude(state=RequestState.WITHDRAWN).select_related("team", "decided_by")
-    return decided.order_by("-decided_at", "pk")
+    requests = AccessRequest.objects.filter(person=person.pk, decided_at__gt=SINCE)
+    requests = requests.exclude(state=RequestState.WITHDRAWN).select_related("team", "decided_by")
+    return requests.order_by("-decided_at", "pk")
 
 
 def _new_owners(person: User, since: datetime) -> Iterator[Notice]:

@@ -62,8 +62,8 @@ def creation_status(creation: Creation) -> StatusText:
 
 def failure_text(creation: Creation) -> str:
     """Why a creation made no cluster, in one sentence or two."""
-    if declined := declined_text(creation):
-        return declined
+    if decline := declined_text(creation):
+        return decline
     if creation.state in (State.FAILED, State.REFUSED):
         is_clear = True if creation.state == State.FAILED else None
         if because := cause_of(creation.cause, creation.code, creation.message, is_clear=is_clear):
@@ -229,9 +229,9 @@ def deletion_status(deletion: Deletion) -> StatusText:
     if state == DeletionState.SENDING:
         return StatusText("wait", _("Being deleted"), _("The request is on its way to the cloud."))
     if state == DeletionState.UNKNOWN:
-        looking = _("It is not sent again: we are looking whether the cluster is still there.")
+        next_step = _("It is not sent again: we are looking whether the cluster is still there.")
         return StatusText(
-            "wait", _("No clear answer from the cloud. It may be gone."), join_sentences(because, looking)
+            "wait", _("No clear answer from the cloud. It may be gone."), join_sentences(because, next_step)
         )
     if state == DeletionState.DELETED:
         return StatusText("good", _("Deleted"), _("The cloud does not have this cluster any more."))

@@ -33,7 +33,7 @@ class Command(BaseCommand):
             lines = [row(COLUMNS), *(row(map(cell, labels)) for labels in rows)]
             self.stdout.write(BOM + "".join(lines), ending="")
             return
-        for team, person, _full_name, role, scope, _may, since, until, by, why, _reviewed in rows:
+        for team, person, _full_name, role, scope, _may, since, until, by, why, _review in rows:
             self.stdout.write(
                 f"{team}: {person} is {role} ({scope}) since {since} until {until}, by {by}: {why}"
             )

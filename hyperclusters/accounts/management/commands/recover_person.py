@@ -22,8 +22,8 @@ class Command(BaseCommand):
             person = User.objects.get_by_natural_key(options["username"])
         except User.DoesNotExist:
             raise CommandError(f"Nobody is called {options['username']!r}.") from None
-        removed = remove_all(person=person)
+        count = remove_all(person=person)
         self.stdout.write(
-            f"{removed} second factors of {person.username} are removed and their sessions ended. "
+            f"{count} second factors of {person.username} are removed and their sessions ended. "
             f"Within an hour, they set a password at:\n{password_address(person)}"
         )

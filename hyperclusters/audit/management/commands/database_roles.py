@@ -37,8 +37,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "APP_DATABASE_URL is not set: it names the role that web and workers sign in with."
             )
-        wanted = Env.db_url_config(url)
-        app = str(wanted["USER"])
+        url_parts = Env.db_url_config(url)
+        app = str(url_parts["USER"])
         if app == connection.settings_dict["USER"]:
             raise CommandError(
                 "APP_DATABASE_URL names the owner itself; use another role for web and workers."
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             for role in (app, AUDITOR, ANCHOR):
                 _make(cursor, role)
             login = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
-            cursor.execute(login.format(sql.Identifier(app), sql.Literal(str(wanted["PASSWORD"]))))
+            cursor.execute(login.format(sql.Identifier(app), sql.Literal(str(url_parts["PASSWORD"]))))
             _do(cursor, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}", app)
             for table in sorted(connection.introspection.table_names(cursor)):
                 _grant(cursor, APP.get(table, ALL), table, app)

@@ -45,7 +45,7 @@ class Command(BaseCommand):
             )
         self._last_progress = 0.0
         result = verification.verify_whole(
-            self._progress if sys.stderr.isatty() else lambda _done, _all: None
+            self._progress if sys.stderr.isatty() else lambda _count, _all: None
         )
         if not options["no_note"]:
             try:
@@ -59,8 +59,8 @@ class Command(BaseCommand):
             raise CommandError("broken\n" + "\n".join(map(str, findings)))
         self.stdout.write(intact)
 
-    def _progress(self, done: int, total: int) -> None:
-        if time.monotonic() - self._last_progress > EVERY or done == total:
+    def _progress(self, count: int, total: int) -> None:
+        if time.monotonic() - self._last_progress > EVERY or count == total:
             self._last_progress = time.monotonic()
-            self.stderr.write(f"\r{done:,} of {total:,}", ending="\n" if done == total else "")
+            self.stderr.write(f"\r{count:,} of {total:,}", ending="\n" if count == total else "")
             self.stderr.flush()

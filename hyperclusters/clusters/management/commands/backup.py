@@ -29,10 +29,10 @@ class Command(BaseCommand):
             )
         if path.exists():
             raise CommandError(f"{path} exists already; a backup overwrites nothing.")
-        unfinished = path.with_name(f"{path.name}.unfinished")
-        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        draft = path.with_name(f"{path.name}.unfinished")
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         connection.ensure_connection()
-        copy = sqlite3.connect(unfinished)
+        copy = sqlite3.connect(draft)
         try:
             connection.connection.backup(copy, pages=PAGES, sleep=0.01)
             (verdict,) = copy.execute("PRAGMA integrity_check").fetchone()
@@ -40,8 +40,6 @@ class Command(BaseCommand):
         finally:
             copy.close()
         if verdict != "ok":
-            raise CommandError(
-                f"The copy is damaged: {verdict}. {unfinished} is left for whoever looks into it."
-            )
-        unfinished.rename(path)
+            raise CommandError(f"The copy is damaged: {verdict}. {draft} is left for whoever looks into it.")
+        draft.rename(path)
         self.stdout.write(f"{path}: {path.stat().st_size} bytes, {events} audit events, checked")

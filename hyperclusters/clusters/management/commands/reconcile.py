@@ -29,13 +29,13 @@ class Command(BaseCommand):
                     if work.version != causes[work.pk]:
                         causes[work.pk] = work.version
                         self.stdout.write(f"{work.KIND} {work.pk} {work.name}: {work.state}{_because(work)}")
-            left = _open()
-            causes |= {work.pk: work.version for work in left if work.pk not in causes}
-            if not left or not options["wait"]:
+            open_work = _open()
+            causes |= {work.pk: work.version for work in open_work if work.pk not in causes}
+            if not open_work or not options["wait"]:
                 break
             time.sleep(PAUSE)
-        undecided = Creation.objects.filter(state=State.NEEDS_ATTENTION).count()
-        self.stdout.write(f"{len(left)} still open, {undecided} waiting for a person's decision")
+        to_decide = Creation.objects.filter(state=State.NEEDS_ATTENTION).count()
+        self.stdout.write(f"{len(open_work)} still open, {to_decide} waiting for a person's decision")
 
 
 def _open() -> list[Creation | Deletion]:

@@ -12,16 +12,16 @@ class Command(BaseCommand):
     help = "List the clusters of every project and both types now. Exits with 1 if a list failed."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        failed = 0
+        failures = 0
         for cluster_listing in ClusterListing.objects.select_related("project__team"):
             if sync(cluster_listing):
                 present = cluster_listing.project.clusters.present().of_type(cluster_listing.type).count()
                 self.stdout.write(f"{cluster_listing}: {present} clusters")
             else:
-                failed += 1
+                failures += 1
                 cluster_listing.refresh_from_db()
                 self.stdout.write(
                     f"{cluster_listing}: failed ({cluster_listing.failure_code or cluster_listing.failure_cause or 'calls are stopped'})"
                 )
-        if failed:
-            raise CommandError(f"{failed} lists failed; what was known before is kept.")
+        if failures:
+            raise CommandError(f"{failures} lists failed; what was known before is kept.")

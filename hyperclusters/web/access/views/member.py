@@ -65,15 +65,20 @@ def revoke(request: PageRequest, slug: str, pk: int) -> HttpResponse:
     grantable_roles(request, team)
     grants = _grants(team, pk)
     is_all = len(grants) == 1 or "all" in request.GET
-    ending = grants if is_all else [each for each in grants if each.pk == pk]
-    left = [each for each in grants if each not in ending]
+    grants_to_end = grants if is_all else [each for each in grants if each.pk == pk]
+    rest = [each for each in grants if each not in grants_to_end]
     form = ReasonForm(posted_data(request))
-    context = {"team": team, "ending": ending, "is_all": is_all, "person_name": grants[0].person.username}
-    context["outcome"] = {"text": access_text(grants[0].person.username, left)}
+    context = {
+        "team": team,
+        "ending": grants_to_end,
+        "is_all": is_all,
+        "person_name": grants[0].person.username,
+    }
+    context["outcome"] = {"text": access_text(grants[0].person.username, rest)}
     return form_page(
         request,
         form,
-        lambda: _revoke(request, team, ending, form, is_all=is_all),
+        lambda: _revoke(request, team, grants_to_end, form, is_all=is_all),
         "access/teams/revoke.html",
         context,
     )
@@ -95,10 +100,10 @@ def _outcome(form: ChangeForm) -> dict[str, str]:
         until = resolve_expiry(form.team, end=form.end(), reason="-", since=now)
     except ChangeRefused as refused:
         return {"kind": "warn", "text": access_refusal(refused)}
-    replaced = form.replaced_grants()
-    left = [each for each in form.grants if each not in replaced]
-    after = [*left, Grant(person=first.person, team=first.team, role=role, until=until)]
-    title = change_text(role, replaced, left)
+    old_grants = form.replaced_grants()
+    rest = [each for each in form.grants if each not in old_grants]
+    after = [*rest, Grant(person=first.person, team=first.team, role=role, until=until)]
+    title = change_text(role, old_grants, rest)
     return {"kind": "info", "title": title, "text": access_text(first.person.username, after)}
 
 
@@ -120,9 +125,9 @@ def _revoke(request: PageRequest, team: Team, grants: list[Grant], form: ReasonF
         services.end_all_grants(person, team, reason=reason, by=request.user)
     else:
         services.end_grant(grants[0], reason=reason, by=request.user)
-    left = Grant.objects.active().of(person, team)
-    messages.success(request, _("Revoked. %(now)s") % {"now": access_text(person.username, left)})
-    return "teams:list" if person == request.user and not left else team
+    rest = Grant.objects.active().of(person, team)
+    messages.success(request, _("Revoked. %(now)s") % {"now": access_text(person.username, rest)})
+    return "teams:list" if person == request.user and not rest else team
 
 
 def _activity(person: User, team: Team) -> dict[str, Any]:

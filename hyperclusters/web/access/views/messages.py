@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
     target: NotificationTarget
     status: StatusText
-    waiting: int
+    queue_length: int
     test: Message | None
     test_problem: str
 
@@ -111,10 +111,10 @@ def _listing(request: PageRequest, team: Team | None) -> HttpResponse:
 
 def _row(target: NotificationTarget) -> Row:
     test = target.messages.filter(kind=MessageKind.TEST).last()
-    waiting = target.messages.filter(state=MessageState.WAITING).exclude(kind=MessageKind.TEST).count()
+    queue_length = target.messages.filter(state=MessageState.WAITING).exclude(kind=MessageKind.TEST).count()
     has_failed = test is not None and test.state == MessageState.GIVEN_UP
     return Row(
-        target, target_status(target), waiting, test, failure_text(target.failure) if has_failed else ""
+        target, target_status(target), queue_length, test, failure_text(target.failure) if has_failed else ""
     )
 
 
@@ -153,13 +153,13 @@ def _change(request: PageRequest, team: Team | None, pk: UUID) -> HttpResponse:
 
 def _act(request: PageRequest, team: Team | None, pk: UUID) -> HttpResponse:
     target = get_object_or_404(targets.targets_of(team), pk=pk)
-    chosen = request.POST.get("do")
+    action = request.POST.get("do")
     with _absent_if_removed():
-        if chosen == "test":
+        if action == "test":
             targets.test_target(target, by=request.user)
-        elif chosen in {"pause", "resume"}:
-            targets.pause_target(target, is_paused=chosen == "pause", by=request.user)
-        elif chosen == "remove":
+        elif action in {"pause", "resume"}:
+            targets.pause_target(target, is_paused=action == "pause", by=request.user)
+        elif action == "remove":
             targets.remove_target(target, by=request.user)
             messages.success(request, _("“%(name)s” is removed.") % {"name": target.name})
     return redirect(target.list_url)

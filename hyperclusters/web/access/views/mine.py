@@ -30,11 +30,9 @@ from hyperclusters.web.texts.access import ALLOWS, access_refusal, decided_by, e
 @access(get=SIGNED_IN)
 def mine(request: PageRequest) -> HttpResponse:
     """What this person may do and until when, what they asked for, and the form to ask for more."""
-    prefilled = {
-        name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET
-    }
-    form = AskForm(teams=_teams(request.user), initial=prefilled)
-    return _page(request, form if prefilled else filled_form(form, draft_for(request, reverse("access:ask"))))
+    initial = {name: request.GET[name] for name in ("team", "role", "days", "reason") if name in request.GET}
+    form = AskForm(teams=_teams(request.user), initial=initial)
+    return _page(request, form if initial else filled_form(form, draft_for(request, reverse("access:ask"))))
 
 
 @access(post=SIGNED_IN, page="access:mine")
@@ -70,20 +68,20 @@ def withdraw(request: PageRequest, pk: int) -> HttpResponse:
 @access(get=PUBLIC, post=PUBLIC, note="with the link")
 def invitation(request: PageRequest, token: str) -> HttpResponse:
     """Take up an invitation: with one's account, or by making one. The link itself proves the address."""
-    invited = invitations.by_token(token)
-    if invited is None:
+    offer = invitations.by_token(token)
+    if offer is None:
         return render(request, "access/no_invitation.html", status=404)
     person: User | AnonymousUser = request.user
     form = JoinForm(None if isinstance(person, User) else posted_data(request))
     refusal = ""
     if request.method == "POST":
         try:
-            if _accept(person, invited, form):
+            if _accept(person, offer, form):
                 return redirect("access:mine")
         except ChangeRefused as refused:
             refusal = access_refusal(refused)
-    has_account = User.objects.by_address(invited.email).exists()
-    context = {"invited": invited, "form": form, "refusal": refusal, "has_account": has_account}
+    has_account = User.objects.by_address(offer.email).exists()
+    context = {"invited": offer, "form": form, "refusal": refusal, "has_account": has_account}
     status = UNPROCESSABLE if refusal or form.errors else 200
     return render(request, "access/invitation.html", context, status=status)
 
@@ -134,5 +132,5 @@ def _teams(person: User) -> list[tuple[Team, str]]:
     grants = Grant.objects.active().filter(role__in=roles_for(Permission.GRANT)).exclude(person=person)
     for grant in grants.select_related("person").order_by("person__username"):
         deciders[grant.team_id].append(grant.person.username)
-    appointing = platform_admins()
-    return [(team, decided_by(deciders[team.pk], appointing)) for team in Team.objects.all()]
+    admins = platform_admins()
+    return [(team, decided_by(deciders[team.pk], admins)) for team in Team.objects.all()]

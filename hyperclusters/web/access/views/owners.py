@@ -26,21 +26,21 @@ def hand_over(request: PageRequest, slug: str) -> HttpResponse:
     """Make one person the owner of the chosen clusters, each with an event of its own."""
     team = team_of(request, slug)
     request.rule.require(request.user, team)
-    chosen = filter(None, map(as_uuid, request.POST.getlist("cluster")[:PAGE_SIZE]))
-    clusters = Cluster.objects.without_owner().filter(project__team=team, pk__in=list(chosen))
-    to, reason, done = posted_text(request, "person", 150), posted_text(request, "reason"), 0
+    ids = filter(None, map(as_uuid, request.POST.getlist("cluster")[:PAGE_SIZE]))
+    clusters = Cluster.objects.without_owner().filter(project__team=team, pk__in=list(ids))
+    to, reason, count = posted_text(request, "person", 150), posted_text(request, "reason"), 0
     try:
         for cluster in clusters.select_related("project__team"):
             ownership.hand_over(by=request.user, cluster=cluster, to=to, reason=reason)
-            done += 1
+            count += 1
     except CreationRefused as refused:
         messages.warning(request, refusal(refused))
         note_not_taken(request)
-    if done:
+    if count:
         text = ngettext(
-            "%(person)s owns %(n)d more cluster now.", "%(person)s owns %(n)d more clusters now.", done
+            "%(person)s owns %(n)d more cluster now.", "%(person)s owns %(n)d more clusters now.", count
         )
-        messages.success(request, text % {"n": done, "person": to})
+        messages.success(request, text % {"n": count, "person": to})
     elif not clusters:
         messages.warning(request, _("Choose at least one cluster. Nothing was changed."))
     return redirect(team)

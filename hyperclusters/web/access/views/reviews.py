@@ -149,9 +149,9 @@ def _decide(request: PageRequest, row: AccessReview) -> bool:
         marks=marks_of(request.POST),
         keep_rest=request.POST.get("rest") == "keep",
     )
-    if counts.kept or counts.revoked:
+    if counts.kept_count or counts.revoked_count:
         text = _("Review saved: %(kept)d kept, %(revoked)d revoked, %(left)d not decided.")
-        values = {"kept": counts.kept, "revoked": counts.revoked, "left": counts.left}
+        values = {"kept": counts.kept_count, "revoked": counts.revoked_count, "left": counts.open_count}
         messages.success(request, text % values)
     elif {KEEP, END} & set(choices.values()):
         messages.info(request, _("These decisions are saved already."))

@@ -133,7 +133,7 @@ def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
     """Each team with its admins, what the person holds there, how many people it has, and how many requests wait for
     the person."""
     roles = {grant.team_id: grant for grant in active_grants(person)}
-    people, asking = _count(Grant.objects.active().effective(), teams), _count(waiting_for(person), teams)
+    people, requests = _count(Grant.objects.active().effective(), teams), _count(waiting_for(person), teams)
     admins: dict[int, list[str]] = defaultdict(list)
     leads = Grant.objects.active().filter(team__in=teams, role=Role.ADMIN).order_by("person__username")
     for pk, name in leads.values_list("team", "person__username").distinct():
@@ -144,7 +144,7 @@ def _rows(person: User, teams: list[Team]) -> list[dict[str, Any]]:
             "admins": admins[team.pk],
             "grant": roles.get(team.pk),
             "people": people.get(team.pk, 0),
-            "asking": asking.get(team.pk, 0),
+            "asking": requests.get(team.pk, 0),
         }
         for team in teams
     ]
@@ -175,10 +175,10 @@ def _tabs(request: PageRequest, team: Team, *, may_grant: bool) -> list[tuple[st
 def _people(request: PageRequest, team: Team) -> dict[str, Any]:
     """Members, and what waits: requests, invitations, clusters without an owner."""
     may_grant = may(request.user, Permission.GRANT, team)
-    invited = Invitation.objects.open().filter(team=team).select_related("invited_by")
+    invitations = Invitation.objects.open().filter(team=team).select_related("invited_by")
     return {
         "waiting": waiting_for(request.user).filter(team=team)[:PAGE_SIZE],
-        "invitations": invited[:PAGE_SIZE] if may_grant else [],
+        "invitations": invitations[:PAGE_SIZE] if may_grant else [],
         **_without_owner(request, team),
         **_members(request, team),
     }
@@ -269,17 +269,17 @@ def _services(team: Team) -> list[tuple[User, list[ApiToken]]]:
 def _history(request: PageRequest, team: Team) -> dict[str, Any]:
     """The latest changes of access, and where older ones are."""
     events = visible_events(request.user).filter(team_id=team.pk, action__startswith="access:")
-    unchanging = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
-    history = list(events.exclude(action__in=unchanging).order_by("-at", "-seq")[:CHANGES])
-    may_read, missing = may(request.user, Permission.AUDIT, team), CHANGES - len(history)
-    if not missing or not may_read:
-        return {"history": history, "archives": archives_since()[-1:] if missing else []}
+    no_changes = [EventType.ACCESS_DENIED, EventType.ACCESS_EXPORTED]
+    history = list(events.exclude(action__in=no_changes).order_by("-at", "-seq")[:CHANGES])
+    may_read, shortfall = may(request.user, Permission.AUDIT, team), CHANGES - len(history)
+    if not shortfall or not may_read:
+        return {"history": history, "archives": archives_since()[-1:] if shortfall else []}
 
     def matches(fields: Fields) -> bool:
         action = fields["action"]
-        return fields["team_id"] == team.pk and action.startswith("access:") and action not in unchanging
+        return fields["team_id"] == team.pk and action.startswith("access:") and action not in no_changes
 
-    older = past(None, matches, needles=[needle(team_id=team.pk)], size=missing)
+    older = past(None, matches, needles=[needle(team_id=team.pk)], size=shortfall)
     return {"history": [*history, *older.events], "archives": older.unread[-1:]}
 
 

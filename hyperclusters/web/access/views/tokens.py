@@ -43,8 +43,8 @@ def new(request: PageRequest) -> HttpResponse:
         expires_at = clock.now() + data.pop("days")
         return tokens.create_token(by=request.user, expires_at=expires_at, **data)
 
-    if request.method == "POST" and (created := submit(form, act)):
-        token, text = created
+    if request.method == "POST" and (result := submit(form, act)):
+        token, text = result
         return render(request, "access/token_created.html", {"token": token, "text": text})
     return render(
         request, "access/new_token.html", {"form": form}, status=UNPROCESSABLE if form.errors else 200

@@ -86,17 +86,21 @@ def _draft(request: PageRequest) -> dict[str, Any]:
 @keeps_draft()
 def mark(request: PageRequest) -> HttpResponse:
     """Mark the chosen creations as reviewed or for follow-up, with one note for all of them."""
-    chosen = [creation_id for text in request.POST.getlist("creation") if (creation_id := as_uuid(text))]
+    creation_ids = [
+        creation_id for text in request.POST.getlist("creation") if (creation_id := as_uuid(text))
+    ]
     judgement = Judgement.FOLLOW_UP if request.POST.get("judgement") == "follow_up" else Judgement.REVIEWED
     note = posted_text(request, "note")
-    if not chosen:
+    if not creation_ids:
         messages.warning(request, _("Select a creation first. Nothing was marked."))
         return _back(request)
     try:
-        count = creation_reviews.review(by=request.user, creations=chosen, judgement=judgement, note=note)
+        count = creation_reviews.review(
+            by=request.user, creations=creation_ids, judgement=judgement, note=note
+        )
     except creation_reviews.NoteRequired:
         error = _("A follow-up needs a note, so that others know why. Nothing was marked.")
-        return _queue(request, request.GET.get("show", NEW), UNPROCESSABLE, chosen=chosen, error=error)
+        return _queue(request, request.GET.get("show", NEW), UNPROCESSABLE, chosen=creation_ids, error=error)
     message = ngettext("%(n)d creation was marked.", "%(n)d creations were marked.", count) % {"n": count}
     messages.success(request, message)
     return _back(request)
@@ -119,11 +123,11 @@ def account_all(request: PageRequest) -> HttpResponse:
         clusters, *_filters = elsewhere.filter_clusters(request, clusters)
     else:
         clusters = clusters.filter(pk__in=filter(None, map(as_uuid, request.POST.getlist("cluster"))))
-    chosen = list(clusters[:MOST])
-    if not chosen:
+    selection = list(clusters[:MOST])
+    if not selection:
         messages.warning(request, _("Choose at least one cluster. Nothing was saved."))
         return _back(request)
-    return _account(request, chosen)
+    return _account(request, selection)
 
 
 def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
@@ -132,7 +136,7 @@ def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
     reason = posted_text(request, "reason")
     try:
         owner = User.objects.by_username(name).get(is_active=True, service_team=None) if name else None
-        noted = creation_reviews.account_for_all(
+        count = creation_reviews.account_for_all(
             by=request.user, clusters=clusters, owner=owner, reason=reason
         )
     except User.DoesNotExist:
@@ -143,11 +147,11 @@ def _account(request: PageRequest, clusters: list[Cluster]) -> HttpResponse:
     except creation_reviews.NoteRequired:
         error = _("Choose an owner, or enter a reason why it may stay without one. Nothing was saved.")
     else:
-        _say_noted(request, clusters, noted, owner)
+        _say_noted(request, clusters, count, owner)
         return _back(request)
-    chosen = [cluster.pk for cluster in clusters]
-    typed = {"person": person, "reason": reason, "all": "all" in request.POST}
-    return _queue(request, OUTSIDE, UNPROCESSABLE, error=error, chosen=chosen, typed=typed)
+    cluster_ids = [cluster.pk for cluster in clusters]
+    values = {"person": person, "reason": reason, "all": "all" in request.POST}
+    return _queue(request, OUTSIDE, UNPROCESSABLE, error=error, chosen=cluster_ids, typed=values)
 
 
 def _say_noted(request: PageRequest, clusters: list[Cluster], count: int, owner: User | None) -> None:
@@ -168,11 +172,11 @@ def queues(person: User) -> dict[str, QuerySet[Any]]:
     creations = Creation.objects.visible_to(person).select_related(
         "project__team", "requested_by", "review__by", "cluster"
     )
-    asked = FollowUp.objects.open().filter(creation=OuterRef("pk"))
+    open_follow_ups = FollowUp.objects.open().filter(creation=OuterRef("pk"))
     return {
         NEW: creations.reviewed_as(""),
         # Marked, and nobody is asked: what is asked is a follow-up of its own.
-        FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP).exclude(Exists(asked)),
+        FOLLOW_UP: creations.reviewed_as(Judgement.FOLLOW_UP).exclude(Exists(open_follow_ups)),
         OUTSIDE: _elsewhere(person),
         OPEN: creations.unresolved().order_by("requested_at", "pk"),
     }

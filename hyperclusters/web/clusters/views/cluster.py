@@ -76,17 +76,18 @@ def _forms(request: PageRequest, cluster: Cluster, error: CreationRefused | None
     `page_error`: why a form was not taken that is not on the page.
     """
     team, url = cluster.project.team, cluster.get_absolute_url()
-    posted = request.path.removeprefix(url).rstrip("/") if request.method == "POST" else ""
+    posted_name = request.path.removeprefix(url).rstrip("/") if request.method == "POST" else ""
     forms = _forms_on_page(request.user, cluster)
     text = refusal(error) if error else ""
     return {
         "forms": forms,
         "obstacle": not_theirs(request.user, cluster),
         "people": ownership.people_of(team).exclude(person=cluster.owner_id) if forms & PICKERS else [],
-        "errors": {posted: text},
-        "page_error": "" if posted in forms else text,
+        "errors": {posted_name: text},
+        "page_error": "" if posted_name in forms else text,
         "typed": {
-            form: request.POST if form == posted else draft_for(request, f"{url}{form}/") for form in FORMS
+            form: request.POST if form == posted_name else draft_for(request, f"{url}{form}/")
+            for form in FORMS
         },
     }
 

@@ -120,38 +120,38 @@ def _export_rows(request: PageRequest, kind: str) -> list[ClusterRow]:
 
 
 def _context(request: PageRequest) -> dict[str, Any]:
-    asked = cluster_query(request.user, request.GET)
-    numbers = counts(request.user, asked.visible)
-    paginator = RowPaginator(asked.rows, PAGE_SIZE)
-    if not asked.is_filtered:
+    query = cluster_query(request.user, request.GET)
+    numbers = counts(request.user, query.visible)
+    paginator = RowPaginator(query.rows, PAGE_SIZE)
+    if not query.is_filtered:
         paginator.count = numbers["all"]  # known already
     page = paginator.get_page(request.GET.get("page"))
-    under_way = list(asked.under_way[: MOST_UNDER_WAY + 1]) if page.number == 1 else []
-    has_project = len(asked.projects) > 1
-    return heading(request.user, asked.projects) | {
+    under_way = list(query.under_way[: MOST_UNDER_WAY + 1]) if page.number == 1 else []
+    has_project = len(query.projects) > 1
+    return heading(request.user, query.projects) | {
         "page": page,
-        "rows": list(page_rows(cast("ClusterQuerySet", page.object_list), failing_lists(asked.listings))),
+        "rows": list(page_rows(cast("ClusterQuerySet", page.object_list), failing_lists(query.listings))),
         "under_way": under_way[:MOST_UNDER_WAY],
         "has_more_under_way": len(under_way) > MOST_UNDER_WAY,
         "has_project": has_project,
         "views": views(request.GET, numbers),
         "saved": saved_views(request, "clusters"),
-        "columns": sort_columns(request.GET, asked.sort, SORTS),
-        "filters": asked.filters,
-        "is_filtered": asked.is_filtered,
+        "columns": sort_columns(request.GET, query.sort, SORTS),
+        "filters": query.filters,
+        "is_filtered": query.is_filtered,
         "may_hand_over": bool(numbers["mine"]) or may(request.user, Permission.MANAGE),
         "chosen": [(name, value) for name in (*FILTERS, "sort") if (value := request.GET.get(name))],
         "base": address(request.GET),
-        "freshness": freshness(asked.listings),
-        "outage": outage(asked.listings),
-        **_poll(asked, under_way),
+        "freshness": freshness(query.listings),
+        "outage": outage(query.listings),
+        **_poll(query, under_way),
     }
 
 
 def _poll(query: ClusterQuery, under_way: list[Creation]) -> dict[str, Any]:
     """Whether lists are being refreshed, and milliseconds until the page asks again, 0: never."""
     now = clock.now()
-    refreshing = any(each.run_after <= now or each.lease_expires_at for each in query.listings)
-    moving = [each for each in under_way if each.state != State.NEEDS_ATTENTION]
-    is_watched = any(now - each.requested_at < WATCH_FOR for each in moving)
-    return {"refreshing": refreshing, "poll": 1500 if refreshing or is_watched else 5000 * bool(moving)}
+    is_refreshing = any(each.run_after <= now or each.lease_expires_at for each in query.listings)
+    active = [each for each in under_way if each.state != State.NEEDS_ATTENTION]
+    is_watched = any(now - each.requested_at < WATCH_FOR for each in active)
+    return {"refreshing": is_refreshing, "poll": 1500 if is_refreshing or is_watched else 5000 * bool(active)}

@@ -60,14 +60,14 @@ def _export_rows(request: PageRequest, kind: str) -> list[dict[str, Any]]:
 
 
 def _context(request: PageRequest) -> dict[str, Any]:
-    asked = creation_query(request.user, request.GET)
-    return heading(request.user, asked.projects) | {
-        "page": RowPaginator(asked.rows, PAGE_SIZE).get_page(request.GET.get("page")),
-        "views": views(request.user, request.GET, asked.visible),
+    query = creation_query(request.user, request.GET)
+    return heading(request.user, query.projects) | {
+        "page": RowPaginator(query.rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "views": views(request.user, request.GET, query.visible),
         "saved": saved_views(request, "creations"),
-        "columns": sort_columns(request.GET, asked.sort, SORTS),
-        "filters": asked.filters,
-        "is_filtered": asked.is_filtered,
-        "has_project": len(asked.projects) > 1,
+        "columns": sort_columns(request.GET, query.sort, SORTS),
+        "filters": query.filters,
+        "is_filtered": query.is_filtered,
+        "has_project": len(query.projects) > 1,
         "base": address(request.GET),
     }

@@ -69,14 +69,14 @@ def creation(request: PageRequest, pk: str) -> HttpResponse:
 def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
     """What a page needs that asks a person: which cluster it made, or whether it may be sent."""
     if creation.waits_for_approval:
-        typed = draft_for(request, f"{request.path}approval/")
+        draft = draft_for(request, f"{request.path}approval/")
         approvers = creation.approvers()
         why_nobody = "" if approvers else no_approver_text(creation)
         return {
             "approvers": approvers,
             "why_nobody": why_nobody,
             "may_approve": request.user in approvers,
-            "typed": typed,
+            "typed": draft,
         }
     if creation.state != State.NEEDS_ATTENTION:
         return {}
@@ -91,10 +91,10 @@ def _for_a_person(request: PageRequest, creation: Creation) -> dict[str, Any]:
 def of_form(request: PageRequest, token: UUID) -> HttpResponse:
     """The creation that a form of this person recorded, by the form's token."""
     try:
-        recorded = creations.find_recorded(person=request.user, token=token)
+        row = creations.find_recorded(person=request.user, token=token)
     except DatabaseError:
         return not_recorded(request, {}, request.path)
-    return redirect(recorded) if recorded else never_recorded(request)
+    return redirect(row) if row else never_recorded(request)
 
 
 @access(
@@ -172,10 +172,10 @@ def _may_withdraw(request: PageRequest, creation: Creation) -> bool:
 
 def _is_as_seen(request: PageRequest, pk: str) -> bool:
     """Whether a page that asks again has it all already. Most asks end here, so this reads as little as it can."""
-    seen = VERSION_SEEN.fullmatch(request.GET.get("seen", ""))
-    if not seen or not wants_fragment(request):
+    version_match = VERSION_SEEN.fullmatch(request.GET.get("seen", ""))
+    if not version_match or not wants_fragment(request):
         return False
-    version, polls, pace = map(int, seen.groups())
+    version, polls, pace = map(int, version_match.groups())
     age = next((age for age, milliseconds in PACES if milliseconds == pace), None)
     since = clock.now() - age if age else FIRST
     reader = anyone_like(request.user)

@@ -36,17 +36,17 @@ def delete(request: PageRequest, pk: str) -> HttpResponse:
     cluster = visible_cluster(request, pk)
     if request.method != "POST":
         return redirect(cluster) if _is_under_way(cluster) else _page(request, cluster)
-    posted = {name: posted_text(request, name) for name in FIELDS if name in request.POST}
+    data = {name: posted_text(request, name) for name in FIELDS if name in request.POST}
     try:
-        _request(request, cluster, posted)
+        _request(request, cluster, data)
     except CreationRefused as refused:
         if _is_under_way(cluster):
             return cluster_page(request, cluster, error=refused)
         return _page(request, cluster, refused)
     except DatabaseError:
-        found = partial(deletions.find_recorded, person=request.user, cluster=cluster)
+        find = partial(deletions.find_recorded, person=request.user, cluster=cluster)
         where = cluster.get_absolute_url()
-        return after_lost_commit(request, posted, lambda: found() and cluster, where=where)
+        return after_lost_commit(request, data, lambda: find() and cluster, where=where)
     return redirect(cluster)
 
 
@@ -69,7 +69,7 @@ def _page(request: PageRequest, cluster: Cluster, error: CreationRefused | None 
     """The page; after a POST that was refused, with what was typed and why."""
     in_the_way = blockers(request.user, cluster)
     others = [blocker for blocker in in_the_way if not blocker.is_inside]
-    typed = request.POST if error else draft_for(request, request.path)
+    data = request.POST if error else draft_for(request, request.path)
     may_override = cluster.reports_inside and may(request.user, Permission.DECIDE, cluster.project.team)
     context = {
         "cluster": cluster,
@@ -78,8 +78,8 @@ def _page(request: PageRequest, cluster: Cluster, error: CreationRefused | None 
         "inside": inside_context(cluster),
         "may_delete": not in_the_way,
         "may_override": may_override and not others,
-        "is_override": "override_inside" in (typed or {}),
-        "typed": typed,
+        "is_override": "override_inside" in (data or {}),
+        "typed": data,
         "error": refusal(error) if error else "",
     }
     status = UNPROCESSABLE if error else 200

@@ -50,12 +50,12 @@ def open_follow_up(request: PageRequest, pk: str) -> HttpResponse:
     request.rule.require(request.user, creation.team)
     form = OpenForm(request.POST if request.method == "POST" else None, creation=creation)
     filled_form(form, draft_for(request))
-    opened: list[FollowUp] = []
-    if form.is_bound and _is_taken(form, lambda: opened.append(_open(request, creation, form.cleaned_data))):
+    results: list[FollowUp] = []
+    if form.is_bound and _is_taken(form, lambda: results.append(_open(request, creation, form.cleaned_data))):
         text = _("%(person)s is asked until %(day)s.")
-        values = {"person": opened[0].assignee.username, "day": day(opened[0].due_on)}
+        values = {"person": results[0].assignee.username, "day": day(results[0].due_on)}
         messages.success(request, text % values)
-        return redirect(opened[0])
+        return redirect(results[0])
     context = {"creation": creation, "form": form, "people": form.people}
     return render(request, f"{PAGES}open.html", context, status=UNPROCESSABLE if form.errors else 200)
 
@@ -130,9 +130,9 @@ def _post(request: PageRequest, pk: str, name: str, act: Act) -> HttpResponse:
     form = FORMS[name](request.POST, follow_up=row)
     if not form.is_valid() and not (name == "answer" and _is_asked(request, row)):
         request.rule.require(request.user, row.team)  # the service requires it of a valid form
-    done: list[str] = []
-    if _is_taken(form, lambda: done.append(act(row, form.cleaned_data))):
-        messages.success(request, done[0])
+    results: list[str] = []
+    if _is_taken(form, lambda: results.append(act(row, form.cleaned_data))):
+        messages.success(request, results[0])
         return redirect(row)
     return _page(request, row, name, form)
 
@@ -190,20 +190,20 @@ def _page(
     if now is None:
         context: dict[str, Any] = {"form": form, "text": request.POST.get("text", "")}
         return render(request, f"{PAGES}moved.html", context, status=status)
-    row, shown = now, _forms(request, now)
-    if form and posted_form in shown:
-        shown[posted_form] = form
+    row, forms_on_page = now, _forms(request, now)
+    if form and posted_form in forms_on_page:
+        forms_on_page[posted_form] = form
     entries = row.entries.select_related("author", "recipient", "former_assignee")
     context = {
         "follow_up": row,
         "creation": row.creation,
         "state": follow_up_state(row),
         "entries": [(entry, entry_line(entry)) for entry in entries],
-        "forms": shown,
-        "drafted": [name for name in shown if draft_for(request, f"{row.get_absolute_url()}{name}/")],
-        "lost": form if posted_form not in shown else None,
+        "forms": forms_on_page,
+        "drafted": [name for name in forms_on_page if draft_for(request, f"{row.get_absolute_url()}{name}/")],
+        "lost": form if posted_form not in forms_on_page else None,
         "lost_text": request.POST.get("text", "") or request.POST.get("note", ""),
-        "people": people_of(row.creation, row.assignee.username) if "reassign" in shown else [],
+        "people": people_of(row.creation, row.assignee.username) if "reassign" in forms_on_page else [],
         "may_review": may(request.user, Permission.REVIEW, row.team),
         "may_audit": may(request.user, Permission.AUDIT, row.team),
     }

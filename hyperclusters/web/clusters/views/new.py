@@ -82,11 +82,11 @@ def _submit(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
 
 def _with_subnets(request: PageRequest, choices: ProjectChoices) -> HttpResponse:
     """The form again without scripts: its subnets searched, or one of them filled in. Nothing is requested."""
-    typed = request.POST.copy()
-    typed["hyper_cluster_subnet_id"] = typed.get("pick", typed.get("hyper_cluster_subnet_id", ""))
+    data = request.POST.copy()
+    data["hyper_cluster_subnet_id"] = data.get("pick", data.get("hyper_cluster_subnet_id", ""))
     note_not_taken(request)
-    values = _values(typed)
-    form = filled_form(_blank(choices, values), typed)
+    values = _values(data)
+    form = filled_form(_blank(choices, values), data)
     return _form_page(request, choices, form, preview(request.user, choices.choose(values), values))
 
 

@@ -42,11 +42,11 @@ def owners(request: PageRequest) -> HttpResponse:
     if request.method != "POST":
         draft = draft_for(request, request.get_full_path()) or QueryDict()
         return _form(request, clusters, draft.dict())
-    typed = {"person": posted_text(request, "person", 150), "reason": posted_text(request, "reason")}
-    refused = _hand_over(request, clusters, typed)
-    if refused:
-        left = [cluster for cluster, _why in refused]
-        return _form(request, left, typed, refused, status=UNPROCESSABLE)
+    values = {"person": posted_text(request, "person", 150), "reason": posted_text(request, "reason")}
+    refusals = _hand_over(request, clusters, values)
+    if refusals:
+        rest = [cluster for cluster, _why in refusals]
+        return _form(request, rest, values, refusals, status=UNPROCESSABLE)
     return redirect("clusters:list")
 
 
@@ -63,22 +63,22 @@ def _hand_over(
     request: PageRequest, clusters: list[Cluster], values: dict[str, str]
 ) -> list[tuple[Cluster, str]]:
     """Hand each over in its own transaction with its own event. Returns those that were refused, and why."""
-    refused = []
+    refusals = []
     for cluster in clusters:
         try:
             ownership.hand_over(
                 by=request.user, cluster=cluster, to=values["person"], reason=values["reason"]
             )
         except CreationRefused as error:
-            refused.append((cluster, refusal(error)))
+            refusals.append((cluster, refusal(error)))
         except NotPermitted:
-            refused.append((cluster, _("Only its owner or an admin of its team may hand it over.")))
-    if done := len(clusters) - len(refused):
+            refusals.append((cluster, _("Only its owner or an admin of its team may hand it over.")))
+    if count := len(clusters) - len(refusals):
         text = ngettext(
-            "%(person)s owns %(n)d more cluster now.", "%(person)s owns %(n)d more clusters now.", done
+            "%(person)s owns %(n)d more cluster now.", "%(person)s owns %(n)d more clusters now.", count
         )
-        messages.success(request, text % {"n": done, "person": values["person"]})
-    return refused
+        messages.success(request, text % {"n": count, "person": values["person"]})
+    return refusals
 
 
 def _form(

@@ -50,12 +50,12 @@ def claim(request: PageRequest, pk: str) -> HttpResponse:
     try:
         if name and owner is None:
             raise NotInTeam(name, cluster.project.team)
-        noted = account_for_all(by=request.user, clusters=[cluster], owner=owner, reason=reason)
+        count = account_for_all(by=request.user, clusters=[cluster], owner=owner, reason=reason)
     except NoteRequired:
         return cluster_page(request, cluster, error=ReasonRequired("no owner and no reason"))
     except CreationRefused as refused:
         return cluster_page(request, cluster, error=refused)
-    if noted:
+    if count:
         messages.success(request, _("Saved."))
     return redirect(cluster)
 
@@ -69,8 +69,10 @@ def lock(request: PageRequest, pk: str) -> HttpResponse:
         ownership.lock(by=request.user, cluster=cluster, reason=posted_text(request, "reason"))
     except CreationRefused as refused:
         return cluster_page(request, cluster, error=refused)
-    sent = Deletion.objects.filter(cluster=cluster, state__in=[DeletionState.SENDING, DeletionState.UNKNOWN])
-    if sent.exists():
+    deletions = Deletion.objects.filter(
+        cluster=cluster, state__in=[DeletionState.SENDING, DeletionState.UNKNOWN]
+    )
+    if deletions.exists():
         messages.warning(request, _("Locked, but a deletion was sent before: the lock cannot stop that."))
     else:
         messages.success(request, _("Locked: nobody can delete this cluster here."))

@@ -24,9 +24,9 @@ class Command(BaseCommand):
         projects = Project.objects.exclude(key_kind=KeyKind.MACHINE)
         count = projects.exclude(sealed_with=key_ids()[0]).count()
         self.stdout.write(f"{count} of {projects.count()} keys are not encrypted with {key_ids()[0]} yet")
-        failed = 0
+        failures = 0
         for number, (project, is_sealed) in enumerate(reseal_keys(), 1):
-            failed += not is_sealed
+            failures += not is_sealed
             state = "encrypted anew" if is_sealed else "cannot be read with any of CREDENTIAL_KEYS"
             self.stdout.write(f"{number}/{count} {project.name}: {state}")
         self.stdout.write(f"{factors.reseal_all()} second factors encrypted anew")
@@ -36,8 +36,8 @@ class Command(BaseCommand):
         )
         if unreadable := [target.name for target, is_sealed in chats if not is_sealed]:
             self.stderr.write(f"cannot be read, replace the URL of these chats: {', '.join(unreadable)}")
-            failed += len(unreadable)
-        if failed:
+            failures += len(unreadable)
+        if failures:
             raise CommandError(
-                f"{failed} keys cannot be read: give these projects their keys again (/projects/), these chats their URLs."
+                f"{failures} keys cannot be read: give these projects their keys again (/projects/), these chats their URLs."
             )

@@ -49,7 +49,7 @@ class Room(NamedTuple):
     """How much of a quota is used, of a project or of a team."""
 
     name: str
-    used: int
+    usage: int
     quota: int
 
     @property

@@ -38,11 +38,11 @@ def news(request: PageRequest) -> HttpResponse:
     now, person = clock.now(), request.user
     since = _since(request.GET.get("since", ""), now)
     here = request.htmx.current_url_abs_path or ""
-    settled = [each for each in notices.settled_creations(person, since) if each.url != here]
+    toasts = [each for each in notices.settled_creations(person, since) if each.url != here]
     is_waiting = Creation.objects.unresolved().filter(requested_by=person).exists()
-    if is_waiting and not settled and since < now:
+    if is_waiting and not toasts and since < now:
         return nothing_new()  # it asks from the same time on
-    context = {"settled": settled, "since": now.isoformat(), "is_waiting": is_waiting}
+    context = {"settled": toasts, "since": now.isoformat(), "is_waiting": is_waiting}
     return render(request, "pages/_news.html", context)
 
 

@@ -41,8 +41,8 @@ class Place(NamedTuple):
 def jump(request: PageRequest) -> HttpResponse:
     """What this person may open whose name or ID contains the text; without a text, all pages and acts."""
     text = search_text(request.GET)
-    fitting = [each for each in _fixed_places(request) if text.casefold() in each.name.casefold()]
-    context = {"text": text, "places": [*fitting, *_things(request.user, text)]}
+    pages = [each for each in _fixed_places(request) if text.casefold() in each.name.casefold()]
+    context = {"text": text, "places": [*pages, *_things(request.user, text)]}
     return render_page(request, "pages/jump/jump.html", "pages/jump/_found.html", context)
 
 
